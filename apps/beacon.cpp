@@ -1,0 +1,181 @@
+// ringpost beacon: sends a quote every period, prints every quote it hears.
+
+#include <fmt/core.h>
+
+#include "apps/commands.hpp"
+#include "apps/random.hpp"
+#include "codec/beacon/endpoint.hpp"
+#include "engine/address.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+struct BeaconOptions {
+    CommonOptions common;
+    std::int32_t port = -1;  // -1: only sends
+    std::string bind;
+    std::vector<std::string> to;
+    Duration every = 2 * second;
+    std::string quote{beacon::default_quote};
+    std::string advertise;
+    std::uint64_t count = UINT64_MAX;
+    Duration duration = never;
+};
+
+const char* reason(beacon::FrameError error) {
+    switch (error) {
+        case beacon::FrameError::too_short: return "too short";
+        case beacon::FrameError::checksum: return "bad checksum";
+        case beacon::FrameError::not_utf8: return "not UTF-8";
+    }
+    return "";
+}
+
+/// Control characters of a stranger's quote must not reach the terminal as such.
+std::string printable(std::string_view quote) {
+    std::string out;
+    for (const char c : quote) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte == 0x7f)
+            out += fmt::format("\\x{:02x}", byte);
+        else
+            out += c;
+    }
+    return out;
+}
+
+template <class AnyLoop>
+class BeaconApplication {
+  public:
+    BeaconApplication(AnyLoop& loop, beacon::Endpoint& endpoint, const BeaconOptions& options, Instant start,
+                      const Report& report)
+        : loop_(loop), endpoint_(endpoint), report_(report), listens_(options.port >= 0 && options.count == UINT64_MAX),
+          stop_at_(options.duration == never ? never : start + options.duration) {}
+
+    void on_event(Instant, const beacon::Event& event) {
+        const std::string source = ip_text(event.source);
+        if (event.error) {
+            report_.say(fmt::format("not a beacon ({}) from {}, datagram {}", reason(*event.error), source, event.count));
+            report_.event("rejected", {{"reason", reason(*event.error)}, {"source", source}, {"count", event.count}});
+            return;
+        }
+        const std::string elapsed = event.elapsed_s ? fmt::format("{} s ago (by whole seconds)", *event.elapsed_s)
+                                                    : std::string("at a time that makes no sense");
+        report_.print(fmt::format("{}  sent {}, from {}, datagram {}", printable(event.quote), elapsed, source, event.count));
+        report_.event("beacon", {{"quote", event.quote},
+                                 {"elapsed_s", event.elapsed_s ? Json(*event.elapsed_s) : Json()},
+                                 {"source", source},
+                                 {"count", event.count},
+                                 {"listening", to_text(Address::v4(event.ipv4[0], event.ipv4[1], event.ipv4[2],
+                                                                   event.ipv4[3], event.port))}});
+    }
+
+    Instant on_turn(Instant at) {
+        endpoint_.set_unix_offset(unix_offset());
+        const bool sent_all = !listens_ && endpoint_.finished();
+        if (StopSignals::received() != 0 || at >= stop_at_ || sent_all) loop_.stop();
+        return stop_at_;
+    }
+
+  private:
+    AnyLoop& loop_;
+    beacon::Endpoint& endpoint_;
+    const Report& report_;
+    bool listens_;
+    Instant stop_at_;
+};
+
+std::array<std::uint8_t, 4> ipv4_of(const Address& address) {
+    if (address.family != Family::v4) return {};
+    return {address.ip[12], address.ip[13], address.ip[14], address.ip[15]};
+}
+
+/// What to tell a target about where we listen: --advertise, the bound address, or the one that reaches the target.
+std::array<std::uint8_t, 4> advertised_to(const Address& target, const Address& bound, const BeaconOptions& options) {
+    if (!options.advertise.empty()) {
+        const auto address = resolve(options.advertise, 0);
+        if (!address) throw Failure(Exit::unreachable, "--advertise " + address.error().text);
+        if (address->family != Family::v4)
+            throw Failure(Exit::usage, fmt::format("--advertise {}: the beacon carries an IPv4 address", options.advertise));
+        return ipv4_of(*address);
+    }
+    const bool wildcard = bound.ip == Address{}.ip || bound == Address::v4(0, 0, 0, 0, bound.port);
+    if (!wildcard) return ipv4_of(bound);
+    const auto source = source_address_toward(target);
+    return source ? ipv4_of(*source) : std::array<std::uint8_t, 4>{};
+}
+
+int beacon_command(const BeaconOptions& options) {
+    const Report report(options.common.json);
+    if (!beacon::is_utf8(options.quote) || options.quote.size() > beacon::quote_bytes_max)
+        throw Failure(Exit::usage, fmt::format("--quote: must be UTF-8 of at most {} bytes", beacon::quote_bytes_max));
+    ServerOptions server{.common = options.common, .bind = options.bind};
+    server.port = static_cast<std::uint16_t>(std::max(options.port, 0));
+    UdpSocket socket = open_server_socket(server);
+    beacon::Options settings{.targets = {}, .quote = options.quote, .period = options.every, .rounds = options.count,
+                             .unix_offset = unix_offset(), .key = random_key()};
+    for (const std::string& text : options.to) {
+        const Address target = target_address(text);
+        if (socket.family() == Family::v4 && target.family == Family::v6)
+            throw Failure(Exit::usage, fmt::format("--to {}: --bind {} cannot reach IPv6", text, options.bind));
+        settings.targets.push_back({target, advertised_to(target, socket.local(), options)});
+    }
+    settings.advertised_port = options.port >= 0 ? socket.local().port : 0;
+    const auto serve = [&](auto& loop) {
+        const StopSignals signals(loop.backend().waker());
+        if (options.port >= 0) {
+            report.say(fmt::format("beacon listening on port {}", socket.local().port));
+            report.event("listening", {{"port", socket.local().port}});
+        }
+        loop.backend().add(std::move(socket));
+        settings.start = now();
+        beacon::Endpoint endpoint(settings);
+        BeaconApplication application(loop, endpoint, options, settings.start, report);
+        loop.run(endpoint, application);
+        const beacon::Counts counts = endpoint.counts();
+        const Counters engine = loop.backend().counters();
+        const double duration_s = seconds(now() - settings.start);
+        Json summary = {{"sent", counts.sent - engine.send_failed},
+                        {"received", counts.received},
+                        {"too_short", counts.too_short},
+                        {"checksum", counts.checksum},
+                        {"not_utf8", counts.not_utf8},
+                        {"events_dropped", counts.events_dropped},
+                        {"sources_forgotten", counts.sources_forgotten},
+                        {"socket_dropped", engine.socket_dropped},
+                        {"duration_s", duration_s},
+                        {"backend", loop.backend().name}};
+        add_counters(summary, engine);
+        report.event("summary", summary);
+        report.say(fmt::format("sent {}  heard {}  rejected {}", counts.sent - engine.send_failed, counts.received,
+                               counts.too_short + counts.checksum + counts.not_utf8));
+        return engine.send_failed > 0 && engine.send_failed == counts.sent ? Exit::unreachable : Exit::done;
+    };
+    return exit_code(
+        value_or_fail(with_loop(options.common.engine, [&](const std::string& text) { report.say(text); }, serve)));
+}
+
+}  // namespace
+
+void add_beacon(CLI::App& root, Command& chosen) {
+    CLI::App* command = root.add_subcommand("beacon", "send a quote every period, print every quote heard");
+    auto options = std::make_shared<BeaconOptions>();
+    command->add_option("--port", options->port, "UDP port to listen on; without it only sends")->check(CLI::Range(0, 65535));
+    command->add_option("--bind", options->bind, "local address to use (default: all)");
+    command->add_option("--to", options->to, "HOST:PORT to send to; may be given again")->expected(1)->take_all();
+    add_parsed(*command, "--every", options->every, parse_duration, "period (default 2s)");
+    command->add_option("--quote", options->quote, "what to say");
+    command->add_option("--advertise", options->advertise, "IPv4 address to be listening on, as told to the targets");
+    command->add_option("--count", options->count, "rounds to send, then end")->check(CLI::PositiveNumber);
+    add_parsed(*command, "--duration", options->duration, parse_duration, "how long (default: until stopped)");
+    add_common(*command, options->common, {});
+    command->callback([options, &chosen] {
+        if (options->port < 0 && options->to.empty())
+            throw CLI::ValidationError("at least one of --port (to listen) and --to (to send) is required");
+        if (options->to.size() > limits::beacon_targets_max)
+            throw CLI::ValidationError(fmt::format("--to: at most {} targets", limits::beacon_targets_max));
+        chosen = [options] { return beacon_command(*options); };
+    });
+}
+
+}  // namespace ringpost::apps

@@ -1,0 +1,48 @@
+#pragma once
+
+// The subcommands. add_NAME registers one; what it sets `chosen` to is run after parsing.
+
+#include <functional>
+
+#include "apps/options.hpp"
+#include "apps/report.hpp"
+
+namespace ringpost::apps {
+
+void add_sink(CLI::App& root, Command& chosen);
+void add_echo(CLI::App& root, Command& chosen);
+void add_load(CLI::App& root, Command& chosen);
+void add_latency(CLI::App& root, Command& chosen);
+void add_beacon(CLI::App& root, Command& chosen);
+
+/// What a server needs to know.
+struct ServerOptions {
+    CommonOptions common;
+    std::uint16_t port = 0;  ///< 0: the kernel chooses
+    std::string bind;        ///< "" is every address
+    bool verify = true;      ///< sink only
+    /// After the signal to stop, go on until nothing has come for so long: for a peer that has just sent its last.
+    Duration linger = 0;
+};
+
+/// Called with the port once the server listens.
+using OnListening = std::function<void(std::uint16_t port)>;
+
+/// Serve until SIGINT or SIGTERM and return the summary; Failure when they cannot start.
+Json run_sink(const ServerOptions& options, Report& report, const OnListening& on_listening);
+Json run_echo(const ServerOptions& options, Report& report, const OnListening& on_listening);
+
+/// Opens the server's socket; a Failure names --port and the address.
+UdpSocket open_server_socket(const ServerOptions& options);
+
+/// The value of a Result, or a Failure with its one line.
+template <class T>
+T value_or_fail(Result<T> result, int exit_code = Exit::failed) {
+    if (!result) throw Failure(exit_code, result.error().text);
+    if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+/// 130 or 143 after SIGINT or SIGTERM, else `code`.
+int exit_code(int code);
+
+}  // namespace ringpost::apps

@@ -1,0 +1,164 @@
+// ringpost latency: round trips against `echo`, or anything that returns a datagram unchanged.
+
+#include <fmt/core.h>
+
+#include <optional>
+
+#include "apps/commands.hpp"
+#include "apps/random.hpp"
+#include "apps/self_peer.hpp"
+#include "codec/load/prober.hpp"
+#include "engine/address.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+struct LatencyOptions {
+    CommonOptions common;
+    std::string to;
+    bool self = false;
+    std::uint64_t size = 64;
+    double rate = 0;         // 0: ping-pong
+    bool ping_pong = false;  // said explicitly; it is the default
+    std::uint64_t count = UINT64_MAX;
+    Duration duration = never;
+    bool vouched = false;
+};
+
+constexpr Duration default_duration = 5 * second;
+/// How long the last answers are waited for.
+constexpr Duration linger = second;
+
+template <class AnyLoop>
+class LatencyApplication {
+  public:
+    LatencyApplication(AnyLoop& loop, const load::Prober& prober, Instant start, Report& report)
+        : loop_(loop), prober_(prober), report_(report), start_(start), next_tick_(start + tick) {}
+
+    void on_event(Instant, const load::Prober::Event&) {}
+
+    Instant on_turn(Instant at) {
+        if (StopSignals::received() != 0 || prober_.finished(at, linger)) loop_.stop();
+        if (at < next_tick_) return next_tick_;
+        next_tick_ += tick;
+        const load::ProberCounts& counts = prober_.counts();
+        if (counts.received == 0 && loop_.backend().counters().unreachable > 0) loop_.stop();
+        if (++ticks_ % (second / tick) == 0) {
+            report_.progress(fmt::format("{:>4.0f} s  sent {}  answered {}  p50 {:.1f} us  p99 {:.1f} us", seconds(at - start_),
+                                         grouped(counts.sent), grouped(counts.received),
+                                         static_cast<double>(prober_.rtt().percentile(50)) / 1e3,
+                                         static_cast<double>(prober_.rtt().percentile(99)) / 1e3));
+            report_.event("progress", {{"elapsed_s", seconds(at - start_)}, {"sent", counts.sent}, {"received", counts.received}});
+        }
+        return next_tick_;
+    }
+
+  private:
+    static constexpr Duration tick = 100 * millisecond;
+
+    AnyLoop& loop_;
+    const load::Prober& prober_;
+    Report& report_;
+    Instant start_, next_tick_;
+    std::uint64_t ticks_ = 0;
+};
+
+template <class AnyLoop>
+Json run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& target, Report& report) {
+    const StopSignals signals(loop.backend().waker());
+    SocketOptions socket;
+    socket.connect = target;
+    socket.gro = false;
+    loop.backend().add(value_or_fail(UdpSocket::open(socket)));
+    const Instant start = now();
+    load::Prober prober({.datagram_bytes = options.size,
+                         .stream = random_value<std::uint32_t>(),
+                         .rate_per_s = options.rate,
+                         .start = start,
+                         .stop = options.duration == never ? never : start + options.duration,
+                         .count = options.count});
+    LatencyApplication application(loop, prober, start, report);
+    loop.run(prober, application);
+    report.end_progress();
+    const double duration_s = seconds(now() - start);
+    const load::ProberCounts& counts = prober.counts();
+    const Counters engine = loop.backend().counters();
+    Json summary = {{"sent", counts.sent},
+                    {"received", counts.received},
+                    {"lost", counts.lost()},
+                    {"duplicate", counts.duplicate},
+                    {"reordered", counts.reordered},
+                    {"corrupt", counts.corrupt},
+                    {"foreign", counts.foreign},
+                    {"socket_dropped", engine.socket_dropped},
+                    {"duration_s", duration_s},
+                    {"rate_per_s", ratio(static_cast<double>(counts.sent), duration_s)},
+                    {"backend", loop.backend().name},
+                    {"gso", false},
+                    {"gro", false},
+                    {"rtt_us", percentiles_us(prober.rtt())}};
+    if (options.rate > 0) {
+        summary["rate_asked"] = options.rate;
+        summary["slip_us"] = percentiles_us(prober.slip());
+    }
+    add_counters(summary, engine);
+    report.print(fmt::format("{} B, {}, {}, {:.3f} s", options.size, loop.backend().name,
+                             options.rate > 0 ? fmt::format("{:.0f}/s", options.rate) : "ping-pong", duration_s));
+    report.print(fmt::format("sent {}  answered {}  lost {}  out of order {}  duplicate {}  corrupt {}",
+                             grouped(counts.sent), grouped(counts.received), grouped(counts.lost()),
+                             grouped(counts.reordered), grouped(counts.duplicate), grouped(counts.corrupt)));
+    report.print("round trip  " + percentiles_text(prober.rtt()));
+    if (options.rate > 0) report.print("slip        " + percentiles_text(prober.slip()));
+    report.event("summary", summary);
+    return summary;
+}
+
+int latency_command(LatencyOptions options) {
+    Report report(options.common.json);
+    std::optional<SelfPeer> echo;
+    Address target;
+    if (options.self) {
+        echo.emplace([&](const SelfPeer::Tell& tell) {
+            Report child(true);
+            ServerOptions server{.common = options.common, .bind = "127.0.0.1"};
+            run_echo(server, child, [&](std::uint16_t port) { tell(std::to_string(port)); });
+            return Exit::done;
+        });
+        target = Address::v4(127, 0, 0, 1, static_cast<std::uint16_t>(std::stoul(echo->hear())));
+    } else {
+        target = target_address(options.to);
+        refuse_foreign(target, options.vouched);
+    }
+    const auto say = [&](const std::string& text) { report.say(text); };
+    const Json summary = value_or_fail(
+        with_loop(options.common.engine, say, [&](auto& loop) { return run_prober(loop, options, target, report); }));
+    if (summary["received"].get<std::uint64_t>() > 0) return exit_code(Exit::done);
+    if (StopSignals::received() == 0)
+        report.say(fmt::format("{}: {}", to_text(target),
+                               summary["unreachable"].get<std::uint64_t>() > 0 ? "unreachable" : "no answer"));
+    return exit_code(Exit::unreachable);
+}
+
+}  // namespace
+
+void add_latency(CLI::App& root, Command& chosen) {
+    CLI::App* command = root.add_subcommand("latency", "measure round trips against an echo server");
+    auto options = std::make_shared<LatencyOptions>();
+    auto* to = command->add_option("--to", options->to, "HOST:PORT or [IPv6]:PORT of `ringpost echo` or any echo server");
+    auto* self = command->add_flag("--self", options->self, "run the echo server too, on loopback and on another core");
+    self->excludes(to);
+    add_parsed(*command, "--size", options->size, parse_probe_size, "bytes of payload, at least 24 (default 64)");
+    auto* rate = add_parsed(*command, "--rate", options->rate, parse_fixed_rate, "open loop: probes per second");
+    command->add_flag("--ping-pong", options->ping_pong, "one probe in flight, the next as soon as it is answered (default)")->excludes(rate);
+    auto* duration = add_parsed(*command, "--duration", options->duration, parse_duration, "how long (default 5s)");
+    command->add_option("--count", options->count, "probes to send")->check(CLI::PositiveNumber)->excludes(duration);
+    command->add_flag("--i-own-this-network", options->vouched, "allow a target that is not loopback, private or link-local");
+    add_common(*command, options->common, {});
+    command->callback([options, &chosen] {
+        if (options->to.empty() && !options->self) throw CLI::ValidationError("one of --to HOST:PORT and --self is required");
+        if (options->count == UINT64_MAX && options->duration == never) options->duration = default_duration;
+        chosen = [options] { return latency_command(*options); };
+    });
+}
+
+}  // namespace ringpost::apps

@@ -1,0 +1,130 @@
+#include "apps/options.hpp"
+
+#include <fmt/core.h>
+
+#include <cmath>
+#include <map>
+
+#include "codec/base/limits.hpp"
+#include "codec/load/frame.hpp"
+#include "engine/address.hpp"
+#include "engine/socket.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+struct Quantity {
+    double number;
+    std::string unit;
+};
+
+Quantity split_quantity(const std::string& text) {
+    std::size_t used = 0;
+    double number = 0;
+    // stod would also take signs, spaces, hex, inf and nan.
+    if (text.empty() || !(std::isdigit(static_cast<unsigned char>(text[0])) || text[0] == '.') || text[1] == 'x')
+        throw std::invalid_argument("expected a number");
+    try {
+        number = std::stod(text, &used);
+    } catch (const std::exception&) {
+        throw std::invalid_argument("expected a number");
+    }
+    return {number, text.substr(used)};
+}
+
+}  // namespace
+
+void add_common(CLI::App& command, CommonOptions& options, CommonChoice choice) {
+    static const std::map<std::string, BackendChoice> backends{
+        {"auto", BackendChoice::automatic}, {"uring", BackendChoice::uring}, {"mmsg", BackendChoice::mmsg}};
+    static const std::map<std::string, WaitMode> waits{
+        {"block", WaitMode::block}, {"spin", WaitMode::spin}, {"adaptive", WaitMode::adaptive}};
+    static const std::map<std::string, bool> switches{{"auto", true}, {"off", false}};
+    const auto choose = [&]<class T>(const std::string& name, T& target, const std::map<std::string, T>& values,
+                                     const std::string& help) {
+        command.add_option_function<std::string>(
+            name,
+            [&target, &values, name](const std::string& text) {
+                const auto found = values.find(text);
+                std::string names;
+                for (const auto& value : values) names += (names.empty() ? "" : ", ") + value.first;
+                if (found == values.end()) throw CLI::ValidationError(fmt::format("{} {}: one of {}", name, text, names));
+                target = found->second;
+            },
+            help);
+    };
+    choose("--backend", options.engine.backend, backends, "auto, uring or mmsg (default auto)");
+    if (choice.wait) choose("--wait", options.engine.wait, waits, "spin, block or adaptive (default adaptive)");
+    if (choice.offload) {
+        choose("--gso", options.engine.gso, switches, "send trains: auto or off");
+        choose("--gro", options.gro, switches, "receive trains: auto or off");
+    }
+    command.add_flag("--json", options.json, "one JSON object per event on standard output");
+}
+
+std::uint64_t parse_size(const std::string& text) {
+    const auto [number, unit] = split_quantity(text);
+    const double factor = unit.empty() ? 1 : unit == "k" || unit == "K" ? 1024 : unit == "M" ? 1048576 : 0;
+    if (factor == 0) throw std::invalid_argument("expected bytes such as 64, 1400 or 64k");
+    const double bytes = number * factor;
+    if (bytes != std::floor(bytes) || bytes > 1e15) throw std::invalid_argument("expected whole bytes");
+    return static_cast<std::uint64_t>(bytes);
+}
+
+std::uint64_t parse_datagram_size(const std::string& text) {
+    const std::uint64_t bytes = parse_size(text);
+    if (bytes < 1 || bytes > limits::datagram_bytes_max)
+        throw std::invalid_argument(fmt::format("a datagram carries 1 to {} bytes", limits::datagram_bytes_max));
+    return bytes;
+}
+
+std::uint64_t parse_probe_size(const std::string& text) {
+    const std::uint64_t bytes = parse_datagram_size(text);
+    if (bytes < load::frame_bytes_min)
+        throw std::invalid_argument(fmt::format("a probe needs at least {} bytes", load::frame_bytes_min));
+    return bytes;
+}
+
+double parse_rate(const std::string& text) { return text == "max" ? 0 : parse_fixed_rate(text); }
+
+double parse_fixed_rate(const std::string& text) {
+    const auto [number, unit] = split_quantity(text);
+    const double factor = unit.empty() ? 1 : unit == "k" || unit == "K" ? 1e3 : unit == "M" ? 1e6 : 0;
+    if (factor == 0) throw std::invalid_argument("expected a rate per second such as max, 100k or 2.5M");
+    const double rate = number * factor;
+    if (rate < 1e-3 || rate > 1e9) throw std::invalid_argument("the rate must be 0.001 to 1000M per second");
+    return rate;
+}
+
+Duration parse_duration(const std::string& text) {
+    static const std::map<std::string, double> units{{"ns", 1},   {"us", 1e3},  {"ms", 1e6},
+                                                     {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
+    const auto [number, unit] = split_quantity(text);
+    const auto found = units.find(unit);
+    if (found == units.end()) throw std::invalid_argument("expected a time such as 250us, 20ms, 2s or 1m");
+    const double ns = number * found->second;
+    if (ns < 1 || ns > 1e18) throw std::invalid_argument("the time must be 1ns to 30 years");
+    return static_cast<Duration>(ns);
+}
+
+Address bind_address(const std::string& text, std::uint16_t port) {
+    if (text.empty()) return any_address(port);
+    const auto address = resolve(text, port);
+    if (!address) throw Failure(Exit::unreachable, "--bind " + address.error().text);
+    return *address;
+}
+
+Address target_address(const std::string& text) {
+    const auto address = resolve_host_port(text);
+    if (address) return *address;
+    throw Failure(address.error().code == EINVAL ? Exit::usage : Exit::unreachable, "--to " + address.error().text);
+}
+
+void refuse_foreign(const Address& target, bool vouched) {
+    if (vouched || is_own_network(target)) return;
+    throw Failure(Exit::usage, fmt::format("--to {}: neither loopback, private nor link-local; give "
+                                           "--i-own-this-network if it is yours to load",
+                                           to_text(target)));
+}
+
+}  // namespace ringpost::apps

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <fmt/core.h>
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "codec/base/histogram.hpp"
+#include "engine/counters.hpp"
+
+namespace ringpost::apps {
+
+using Json = nlohmann::ordered_json;
+
+/// Where a subcommand speaks: results on standard output, as text or as one JSON object a line; chatter on standard error.
+class Report {
+  public:
+    explicit Report(bool json);
+
+    bool json() const { return json_; }
+
+    /// JSON only: {"event": NAME, ...} and a newline, flushed.
+    void event(const char* name, Json fields = Json::object()) const;
+    /// Text only: a result.
+    void print(const std::string& line) const;
+    /// Chatter, whichever the form of the results.
+    void say(const std::string& line) const;
+    /// Chatter that the next one replaces on a terminal, and a line of its own elsewhere. Not with JSON.
+    void progress(const std::string& line);
+    void end_progress();
+
+  private:
+    bool json_;
+    bool terminal_;
+    bool in_progress_ = false;
+};
+
+/// 12,345,678
+std::string grouped(std::uint64_t number);
+/// 0 where nothing can be divided by.
+double ratio(double part, double whole);
+double seconds(Duration ns);
+
+/// {"min","p50","p90","p99","p999","p9999","max"} in microseconds.
+Json percentiles_us(const Histogram& histogram);
+std::string percentiles_text(const Histogram& histogram);
+
+/// The engine's counters that tell of loss or refusal, added to a summary.
+void add_counters(Json& summary, const Counters& counters);
+
+}  // namespace ringpost::apps

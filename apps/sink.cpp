@@ -1,0 +1,119 @@
+// ringpost sink: receives, verifies, classifies.
+
+#include <fmt/core.h>
+
+#include "apps/commands.hpp"
+#include "apps/random.hpp"
+#include "codec/load/sink.hpp"
+#include "engine/address.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+template <class AnyLoop>
+class SinkApplication {
+  public:
+    SinkApplication(AnyLoop& loop, const load::Sink& sink, const ServerOptions& options, Report& report)
+        : loop_(loop), sink_(sink), options_(options), report_(report), next_report_(now() + second) {}
+
+    void on_event(Instant, const load::Sink::Event&) {}
+
+    Instant on_turn(Instant at) {
+        if (StopSignals::received() != 0) return stop_when_quiet(at);
+        if (at < next_report_) return next_report_;
+        next_report_ += second;
+        if (const load::SinkCounts counts = sink_.counts(); counts.received != reported_) {
+            const std::uint64_t fresh = counts.received - reported_;
+            report_.progress(fmt::format("{:>13} datagrams/s   lost {}  duplicate {}  reordered {}  corrupt {}",
+                                         grouped(fresh), grouped(counts.lost), grouped(counts.duplicate),
+                                         grouped(counts.reordered), grouped(counts.corrupt)));
+            report_.event("progress", {{"received", fresh}, {"lost", counts.lost}});
+            reported_ = counts.received;
+        }
+        return next_report_;
+    }
+
+  private:
+    Instant stop_when_quiet(Instant at) {
+        if (stop_at_ == never) stop_at_ = at + 100 * options_.linger;
+        const Instant last = sink_.counts().last_at;
+        const Instant quiet_at = last == never ? at : last + options_.linger;
+        if (at >= quiet_at || at >= stop_at_) loop_.stop();
+        return std::min(quiet_at, stop_at_);
+    }
+
+    AnyLoop& loop_;
+    const load::Sink& sink_;
+    const ServerOptions& options_;
+    Report& report_;
+    Instant next_report_;
+    Instant stop_at_ = never;
+    std::uint64_t reported_ = 0;
+};
+
+Json summary_of(const load::SinkCounts& counts, const Counters& engine, const char* backend, bool gro) {
+    const double duration_s = counts.received > 0 ? seconds(counts.last_at - counts.first_at) : 0;
+    Json summary = {{"received", counts.received},
+                    {"bytes", counts.bytes},
+                    {"lost", counts.lost},
+                    {"duplicate", counts.duplicate},
+                    {"reordered", counts.reordered},
+                    {"corrupt", counts.corrupt},
+                    {"socket_dropped", engine.socket_dropped},
+                    {"streams", counts.streams},
+                    {"streams_forgotten", counts.streams_forgotten},
+                    {"duration_s", duration_s},
+                    {"rate_per_s", ratio(static_cast<double>(counts.received), duration_s)},
+                    {"bits_per_s", ratio(static_cast<double>(counts.bytes) * 8, duration_s)},
+                    {"backend", backend},
+                    {"gro", gro}};
+    add_counters(summary, engine);
+    return summary;
+}
+
+int sink_command(const ServerOptions& options) {
+    Report report(options.common.json);
+    const Json summary = run_sink(options, report, [&](std::uint16_t port) {
+        report.say(fmt::format("sink listening on port {}", port));
+        report.event("listening", {{"port", port}});
+    });
+    const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
+    report.print(fmt::format("received {} datagrams ({} bytes) in {:.3f} s: {:.0f}/s, {:.3f} Gbit/s", count("received"),
+                             count("bytes"), summary["duration_s"].get<double>(), summary["rate_per_s"].get<double>(),
+                             summary["bits_per_s"].get<double>() / 1e9));
+    report.print(fmt::format("lost {} (dropped at the socket {})  duplicate {}  reordered {}  corrupt {}", count("lost"),
+                             count("socket_dropped"), count("duplicate"), count("reordered"), count("corrupt")));
+    report.event("summary", summary);
+    return exit_code(Exit::done);
+}
+
+}  // namespace
+
+Json run_sink(const ServerOptions& options, Report& report, const OnListening& on_listening) {
+    UdpSocket socket = open_server_socket(options);
+    const bool gro = socket.gro();
+    load::Sink sink(options.verify ? load::Sink::Verify::on : load::Sink::Verify::off, random_key());
+    const auto serve = [&](auto& loop) {
+        const StopSignals signals(loop.backend().waker());
+        const std::uint16_t port = socket.local().port;
+        loop.backend().add(std::move(socket));
+        on_listening(port);
+        SinkApplication application(loop, sink, options, report);
+        loop.run(sink, application);
+        report.end_progress();
+        return summary_of(sink.counts(), loop.backend().counters(), loop.backend().name, gro);
+    };
+    return value_or_fail(with_loop(options.common.engine, [&](const std::string& text) { report.say(text); }, serve));
+}
+
+void add_sink(CLI::App& root, Command& chosen) {
+    CLI::App* command = root.add_subcommand("sink", "receive, verify and classify what `load` sends");
+    auto options = std::make_shared<ServerOptions>();
+    command->add_option("--port", options->port, "UDP port to listen on; 0 lets the kernel choose")->required();
+    command->add_option("--bind", options->bind, "local address to listen on (default: all)");
+    command->add_flag("!--no-verify", options->verify, "only count: no sequences, no CRC");
+    add_common(*command, options->common, {.offload = true});
+    command->callback([options, &chosen] { chosen = [options] { return sink_command(*options); }; });
+}
+
+}  // namespace ringpost::apps

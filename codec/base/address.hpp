@@ -1,0 +1,32 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <type_traits>
+
+namespace ringpost {
+
+enum class Family : std::uint16_t { none = 0, v4 = 4, v6 = 6 };
+
+/// An IP address and UDP port as plain bytes, comparable and hashable as they stand (no padding).
+/// A default-made Address is nobody; as a Transmit's destination it means the socket's connected peer.
+struct Address {
+    std::array<std::uint8_t, 16> ip{};  ///< network order; IPv4 is kept mapped, ::ffff:a.b.c.d (RFC 4291, 2.5.5.2)
+    std::uint32_t scope = 0;            ///< interface index of a link-local IPv6 address, else 0
+    std::uint16_t port = 0;             ///< host order
+    Family family = Family::none;
+
+    bool operator==(const Address&) const = default;
+
+    static constexpr Address v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d, std::uint16_t port) {
+        Address out;
+        out.ip = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d};
+        out.port = port;
+        out.family = Family::v4;
+        return out;
+    }
+};
+
+static_assert(std::has_unique_object_representations_v<Address>);
+
+}  // namespace ringpost

@@ -1,0 +1,49 @@
+#pragma once
+
+// Every capacity in one place, with the relations they must keep. A limit that is reached is an answer and a
+// counter, never an abort and never silence.
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ringpost::limits {
+
+/// Largest UDP payload over IPv4: 65,535 - 20 (RFC 791) - 8 (RFC 768). Also the most a GSO train may total.
+inline constexpr std::size_t datagram_bytes_max = 65'507;
+
+/// Most equal segments one Transmit may hold. Linux took 64 (UDP_MAX_SEGMENTS) until 6.11 and takes 128 since; the engine
+/// cuts a longer train to what the running kernel takes.
+inline constexpr std::size_t train_segments_max = 128;
+
+/// Buffers an engine lends to poll_transmit, each of datagram_bytes_max: so many trains may be on their way at once.
+inline constexpr std::size_t transmit_buffers_max = 64;
+
+/// Sources whose datagrams a beacon counts; the least recently heard is forgotten first.
+inline constexpr std::uint32_t beacon_sources_max = 65'536;
+
+/// Bytes of heard beacons that wait for the application between two turns.
+inline constexpr std::size_t beacon_queue_bytes = 4u << 20;
+
+/// Addresses one beacon sends to.
+inline constexpr std::size_t beacon_targets_max = 256;
+
+/// Streams (sender, flow) whose sequences one sink follows at once; the least recently heard is forgotten first.
+inline constexpr std::uint32_t load_streams_max = 1'024;
+
+/// Flows of one load source, a socket each. All of them fit into one sink.
+inline constexpr std::uint32_t load_flows_max = load_streams_max;
+
+/// Sequences behind the newest within which a late datagram is told apart from a duplicate.
+inline constexpr std::uint64_t load_window_sequences = 32'768;
+
+/// Bytes of replies an echo endpoint keeps while the socket does not take them.
+inline constexpr std::size_t echo_queue_bytes = 4u << 20;
+
+static_assert(train_segments_max >= 1);
+static_assert((load_window_sequences & (load_window_sequences - 1)) == 0 && load_window_sequences % 64 == 0);
+static_assert((beacon_sources_max & (beacon_sources_max - 1)) == 0);
+static_assert((load_streams_max & (load_streams_max - 1)) == 0);
+static_assert(beacon_queue_bytes >= 16 * datagram_bytes_max);
+static_assert(echo_queue_bytes >= 16 * datagram_bytes_max);
+
+}  // namespace ringpost::limits

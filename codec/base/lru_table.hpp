@@ -1,0 +1,212 @@
+#pragma once
+
+// A fixed-size map that forgets the least recently touched entry when it is full.
+//
+// Entries live in one array and never move, so a Value's address is good until its entry goes. A second array of
+// twice as many slots finds them: each slot holds an entry's index and 32 bits of its hash, placed by linear
+// probing from the slot those bits name. At a load of at most one half a probe is short and always meets an empty
+// slot. Deletion shifts the rest of the run back over the gap instead of leaving a tombstone, so that a table that
+// churns for months probes as fast as a fresh one. Recency is a doubly linked list threaded through the entries by
+// index; the free entries use the same links.
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "codec/base/check.hpp"
+#include "codec/base/siphash.hpp"
+
+namespace ringpost {
+
+/// Every call is O(1) on average whatever keys a stranger sends, as long as the SipKey is secret, and none
+/// allocates after construction. Key is compared and hashed by its bytes, so it must have no padding. Value must be
+/// default constructible and move assignable; a forgotten Value is overwritten by a fresh one at once, so that it
+/// lets go of what it owns. Not thread-safe.
+template <class Key, class Value>
+class LruTable {
+    static_assert(std::has_unique_object_representations_v<Key>, "a Key with padding bytes has no stable hash");
+    static_assert(std::is_default_constructible_v<Key> && std::is_default_constructible_v<Value>);
+    static_assert(std::is_move_assignable_v<Value>);
+
+  public:
+    /// Allocates everything. `capacity` is the most entries held: a power of two from 1 to 2^30 (checked).
+    LruTable(std::uint32_t capacity, const SipKey& sip_key)
+        : sip_key_(sip_key),
+          entries_(checked_capacity(capacity)),
+          slots_(std::size_t{capacity} * 2),
+          slot_mask_(capacity * 2 - 1) {
+        for (std::uint32_t i = 0; i + 1 < capacity; ++i) entries_[i].older = i + 1;
+        free_ = 0;
+    }
+
+    /// The Value of `key`, made the most recent. Inserts a value-initialised one where there was none; a full table
+    /// first forgets its least recently touched entry and counts one eviction. The reference is valid until the
+    /// entry is erased or evicted.
+    Value& touch(const Key& key) {
+        const std::uint32_t hash = hash_of(key);
+        const std::uint32_t position = locate(key, hash);
+        if (position != none) {
+            const std::uint32_t index = slots_[position].entry;
+            if (index != newest_) {
+                unlink(index);
+                link_newest(index);
+            }
+            return entries_[index].value;
+        }
+        if (size_ == capacity()) evict_oldest();
+        return insert(key, hash).value;
+    }
+
+    /// The Value of `key`, or null if it is not held. Recency stays as it is. Valid as long as touch()'s reference.
+    [[nodiscard]] Value* find(const Key& key) {
+        const std::uint32_t position = locate(key, hash_of(key));
+        return position == none ? nullptr : &entries_[slots_[position].entry].value;
+    }
+    [[nodiscard]] const Value* find(const Key& key) const {
+        const std::uint32_t position = locate(key, hash_of(key));
+        return position == none ? nullptr : &entries_[slots_[position].entry].value;
+    }
+
+    /// Forgets `key`; false if it was not held. Not counted as an eviction.
+    bool erase(const Key& key) {
+        const std::uint32_t position = locate(key, hash_of(key));
+        if (position == none) return false;
+        remove(position);
+        return true;
+    }
+
+    /// Entries held now, and the most that can be.
+    [[nodiscard]] std::uint32_t size() const { return size_; }
+    [[nodiscard]] std::uint32_t capacity() const { return static_cast<std::uint32_t>(entries_.size()); }
+
+    /// Entries forgotten since construction because the table was full.
+    [[nodiscard]] std::uint64_t evictions() const { return evictions_; }
+
+    /// Calls f(const Key&, Value&) for every entry, most recently touched first. f may change the Value; it may not
+    /// call touch() or erase() on this table.
+    template <class F>
+    void for_each(F&& f) {
+        for (std::uint32_t i = newest_; i != none; i = entries_[i].older) {
+            f(static_cast<const Key&>(entries_[i].key), entries_[i].value);
+        }
+    }
+    template <class F>
+    void for_each(F&& f) const {
+        for (std::uint32_t i = newest_; i != none; i = entries_[i].older) f(entries_[i].key, entries_[i].value);
+    }
+
+  private:
+    static constexpr std::uint32_t none = 0xffff'ffff;
+
+    struct Entry {
+        Key key{};
+        Value value{};
+        std::uint32_t hash = 0;      // kept so that an eviction need not hash the key again
+        std::uint32_t newer = none;  // towards newest_
+        std::uint32_t older = none;  // towards oldest_; for a free entry, the next free one
+    };
+
+    struct Slot {
+        std::uint32_t entry = none;
+        std::uint32_t hash = 0;
+    };
+
+    static std::uint32_t checked_capacity(std::uint32_t capacity) {
+        RINGPOST_CHECK(std::has_single_bit(capacity) && capacity <= 1u << 30);
+        return capacity;
+    }
+
+    // The low 32 bits of the SipHash; its lowest bits name the home slot.
+    std::uint32_t hash_of(const Key& key) const {
+        return static_cast<std::uint32_t>(siphash(sip_key_, std::as_bytes(std::span<const Key, 1>(&key, 1))));
+    }
+
+    std::uint32_t after(std::uint32_t position) const { return (position + 1) & slot_mask_; }
+
+    // The slot that holds `key`, or none. The hash is compared first, so that a stranger's entry is rarely read.
+    std::uint32_t locate(const Key& key, std::uint32_t hash) const {
+        for (std::uint32_t position = hash & slot_mask_; slots_[position].entry != none;
+             position = after(position)) {
+            const Slot& slot = slots_[position];
+            if (slot.hash == hash && std::memcmp(&entries_[slot.entry].key, &key, sizeof(Key)) == 0)
+                return position;
+        }
+        return none;
+    }
+
+    Entry& insert(const Key& key, std::uint32_t hash) {
+        const std::uint32_t index = free_;
+        RINGPOST_CHECK(index != none);
+        free_ = entries_[index].older;
+
+        std::uint32_t position = hash & slot_mask_;
+        while (slots_[position].entry != none) position = after(position);
+        slots_[position] = {index, hash};
+
+        std::memcpy(&entries_[index].key, &key, sizeof(Key));
+        entries_[index].hash = hash;
+        link_newest(index);
+        ++size_;
+        return entries_[index];
+    }
+
+    void evict_oldest() {
+        std::uint32_t position = entries_[oldest_].hash & slot_mask_;
+        while (slots_[position].entry != oldest_) position = after(position);
+        remove(position);
+        ++evictions_;
+    }
+
+    void remove(std::uint32_t position) {
+        const std::uint32_t index = slots_[position].entry;
+        close_gap(position);
+        unlink(index);
+        entries_[index].value = Value{};
+        entries_[index].older = free_;
+        free_ = index;
+        --size_;
+    }
+
+    // Walks the run behind the gap and pulls back every slot that the gap now cuts off from its home: one whose
+    // distance from home reaches back to the gap or beyond. The gap moves to where that slot was, until the run
+    // ends. Source: Knuth, The Art of Computer Programming, volume 3, section 6.4, algorithm R.
+    void close_gap(std::uint32_t gap) {
+        for (std::uint32_t position = after(gap); slots_[position].entry != none; position = after(position)) {
+            const std::uint32_t from_home = (position - slots_[position].hash) & slot_mask_;
+            const std::uint32_t from_gap = (position - gap) & slot_mask_;
+            if (from_home < from_gap) continue;
+            slots_[gap] = slots_[position];
+            gap = position;
+        }
+        slots_[gap].entry = none;
+    }
+
+    void link_newest(std::uint32_t index) {
+        entries_[index].newer = none;
+        entries_[index].older = newest_;
+        (newest_ == none ? oldest_ : entries_[newest_].newer) = index;
+        newest_ = index;
+    }
+
+    void unlink(std::uint32_t index) {
+        const Entry& entry = entries_[index];
+        (entry.newer == none ? newest_ : entries_[entry.newer].older) = entry.older;
+        (entry.older == none ? oldest_ : entries_[entry.older].newer) = entry.newer;
+    }
+
+    SipKey sip_key_;
+    std::vector<Entry> entries_;
+    std::vector<Slot> slots_;
+    std::uint32_t slot_mask_;
+    std::uint32_t size_ = 0;
+    std::uint32_t newest_ = none;
+    std::uint32_t oldest_ = none;
+    std::uint32_t free_ = none;
+    std::uint64_t evictions_ = 0;
+};
+
+}  // namespace ringpost

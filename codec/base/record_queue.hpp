@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <span>
+#include <type_traits>
+
+namespace ringpost {
+
+/// First-in first-out of records, each a Header and some bytes, in one ring of memory taken at construction.
+/// Every record is contiguous. Full is an answer (push says false), never an allocation.
+template <class Header>
+class RecordQueue {
+    static_assert(std::is_trivially_copyable_v<Header>);
+
+  public:
+    struct Record {
+        Header header;
+        std::span<const std::byte> bytes;  ///< valid until the next push or pop
+    };
+
+    /// `capacity_bytes` holds the records with their headers, each rounded up to 8 bytes.
+    explicit RecordQueue(std::size_t capacity_bytes)
+        : capacity_(capacity_bytes / 8 * 8), ring_(new std::byte[capacity_bytes / 8 * 8]) {}
+
+    bool empty() const { return records_ == 0; }
+    std::size_t size() const { return records_; }
+
+    /// False, and nothing kept, when there is no contiguous room.
+    bool push(const Header& header, std::span<const std::byte> bytes) {
+        const std::size_t need = prefix_bytes + (bytes.size() + 7) / 8 * 8;
+        if (records_ == 0) head_ = tail_ = 0;
+        if (wrapped()) {
+            if (head_ - tail_ < need) return false;
+        } else if (capacity_ - tail_ < need) {
+            if (head_ < need) return false;
+            wrapped_at_ = tail_;
+            tail_ = 0;
+        }
+        const Prefix prefix{bytes.size(), header};
+        std::memcpy(&ring_[tail_], &prefix, sizeof prefix);
+        if (!bytes.empty()) std::memcpy(&ring_[tail_ + prefix_bytes], bytes.data(), bytes.size());
+        tail_ += need;
+        ++records_;
+        return true;
+    }
+
+    /// The oldest record, or nothing when empty.
+    std::optional<Record> front() const {
+        if (records_ == 0) return std::nullopt;
+        Prefix prefix;
+        std::memcpy(&prefix, &ring_[head_], sizeof prefix);
+        return Record{prefix.header, {&ring_[head_ + prefix_bytes], prefix.bytes}};
+    }
+
+    /// Forgets the oldest record; the queue must not be empty.
+    void pop() {
+        const bool was_wrapped = wrapped();
+        head_ += prefix_bytes + (front()->bytes.size() + 7) / 8 * 8;
+        --records_;
+        if (was_wrapped && head_ == wrapped_at_) head_ = 0;
+    }
+
+  private:
+    struct Prefix {
+        std::size_t bytes;
+        Header header;
+    };
+    static constexpr std::size_t prefix_bytes = (sizeof(Prefix) + 7) / 8 * 8;
+
+    /// The newest records stand before the oldest, which run on to wrapped_at_.
+    bool wrapped() const { return records_ > 0 && tail_ <= head_; }
+
+    std::size_t capacity_;
+    std::unique_ptr<std::byte[]> ring_;
+    std::size_t head_ = 0, tail_ = 0, wrapped_at_ = 0, records_ = 0;
+};
+
+}  // namespace ringpost

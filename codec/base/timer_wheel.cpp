@@ -1,0 +1,142 @@
+// The wheel is ten rings of 64 slots. A tick number, 56 bits, is read as ten digits of six bits; a timer sits on
+// the level of the highest digit in which its tick differs from the current tick, in the slot that digit names.
+// Hence on every level all timers lie ahead of the current digit without wrapping round, every timer of a level is
+// due before every timer of the level above, and the first bit of the lowest occupied level's bitmap is the
+// earliest slot: finding it is two bit scans, however much empty time lies between.
+//
+// expire(now) goes from occupied slot to occupied slot. Arriving at one above level 0, the current tick becomes the
+// slot's first tick and its timers cascade to lower levels; a timer cascades nine times at most in its life, one
+// that is cancelled in time usually never. Arriving at one on level 0, its timers fire. Only the slot of now's own
+// tick can hold timers that are not due yet; they stay. A deadline behind the current tick goes into the current
+// tick's slot.
+//
+// Each list remembers the earliest deadline linked into it since it was last empty. It is what next() returns.
+// Unlinking does not search for the new minimum, so the figure may be too early; walking the list in expire() or
+// cascading it makes it exact again.
+//
+// Re-entrancy: while expire() runs, whatever is scheduled up to the target tick goes into the deferred list, which
+// no walk visits, and moves into the current slot at the end. A timer unlinked while the walk's cursor is on it
+// moves the cursor on.
+
+#include "codec/base/timer_wheel.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace ringpost {
+
+TimerWheel::TimerWheel(std::uint32_t capacity, Instant start)
+    : timers_(capacity), current_(tick_of(start)), target_(current_) {
+    RINGPOST_CHECK(capacity < none);
+}
+
+void TimerWheel::schedule(TimerIndex index, Instant at) {
+    RINGPOST_CHECK(index < timers_.size());
+    if (timers_[index].list != unset) unlink(index);
+    timers_[index].at = at;
+    const Tick tick = std::max(tick_of(at), current_);
+    link(index, expiring_ && tick <= target_ ? deferred : place_of(tick));
+}
+
+void TimerWheel::cancel(TimerIndex index) {
+    RINGPOST_CHECK(index < timers_.size());
+    if (timers_[index].list != unset) unlink(index);
+}
+
+bool TimerWheel::scheduled(TimerIndex index) const {
+    RINGPOST_CHECK(index < timers_.size());
+    return timers_[index].list != unset;
+}
+
+std::optional<Instant> TimerWheel::next() const {
+    RINGPOST_CHECK(!expiring_);
+    if (levels_occupied_ == 0) return std::nullopt;
+    return lists_[first_list()].earliest;
+}
+
+TimerWheel::ListName TimerWheel::place_of(Tick tick) const {
+    const Tick difference = (tick ^ current_) | (slots - 1);
+    const auto level = static_cast<unsigned>(std::bit_width(difference) - 1) / slot_bits;
+    const auto slot = static_cast<unsigned>(tick >> (level * slot_bits)) % slots;
+    return static_cast<ListName>(level * slots + slot);
+}
+
+// The list of the earliest slot. There must be one.
+TimerWheel::ListName TimerWheel::first_list() const {
+    const auto level = static_cast<unsigned>(std::countr_zero(levels_occupied_));
+    const auto slot = static_cast<unsigned>(std::countr_zero(occupied_[level]));
+    return static_cast<ListName>(level * slots + slot);
+}
+
+void TimerWheel::link(TimerIndex index, ListName name) {
+    Timer& timer = timers_[index];
+    List& list = lists_[name];
+    const bool was_empty = list.first == none;
+    timer.previous = none;
+    timer.following = list.first;
+    timer.list = name;
+    if (!was_empty) timers_[list.first].previous = index;
+    list.first = index;
+    list.earliest = was_empty ? timer.at : std::min(list.earliest, timer.at);
+    if (was_empty && name != deferred) {
+        occupied_[name / slots] |= 1ull << (name % slots);
+        levels_occupied_ |= 1u << (name / slots);
+    }
+}
+
+void TimerWheel::unlink(TimerIndex index) {
+    Timer& timer = timers_[index];
+    List& list = lists_[timer.list];
+    if (cursor_ == index) cursor_ = timer.following;
+    (timer.previous == none ? list.first : timers_[timer.previous].following) = timer.following;
+    if (timer.following != none) timers_[timer.following].previous = timer.previous;
+    if (list.first == none && timer.list != deferred) {
+        const auto level = static_cast<unsigned>(timer.list / slots);
+        occupied_[level] &= ~(1ull << (timer.list % slots));
+        if (occupied_[level] == 0) levels_occupied_ &= ~(1u << level);
+    }
+    timer.list = unset;
+}
+
+void TimerWheel::begin_expiry(Instant now) {
+    RINGPOST_CHECK(!expiring_);
+    expiring_ = true;
+    target_ = std::max(tick_of(now), current_);
+}
+
+// Moves the current tick to the next level-0 slot that is occupied and no later than the target, cascading on the
+// way, and names its list; or moves it to the target and returns nullopt if there is no such slot.
+std::optional<TimerWheel::ListName> TimerWheel::advance() {
+    while (levels_occupied_ != 0) {
+        const ListName name = first_list();
+        const unsigned shift = name / slots * slot_bits;
+        const Tick start = (((current_ >> shift) & ~Tick{slots - 1}) | (name % slots)) << shift;
+        if (start > target_) break;
+        current_ = start;
+        if (shift == 0) return name;
+        cascade(name);
+    }
+    current_ = target_;
+    return std::nullopt;
+}
+
+// Moves every timer of a slot that the current tick has just entered to where it belongs now: a lower level.
+void TimerWheel::cascade(ListName name) {
+    while (lists_[name].first != none) {
+        const TimerIndex index = lists_[name].first;
+        unlink(index);
+        link(index, place_of(tick_of(timers_[index].at)));
+    }
+}
+
+void TimerWheel::end_expiry() {
+    RINGPOST_CHECK(current_ == target_);
+    expiring_ = false;
+    while (lists_[deferred].first != none) {
+        const TimerIndex index = lists_[deferred].first;
+        unlink(index);
+        link(index, place_of(current_));
+    }
+}
+
+}  // namespace ringpost

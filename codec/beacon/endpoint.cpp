@@ -1,0 +1,86 @@
+// Announcing: every period a round begins, and poll_transmit hands out one datagram for each target in turn. A round that
+// could not start in time is not made up for: beacons say «alive now».
+// Listening: a datagram is counted against its source's address, then kept with that count until the application asks;
+// it is taken apart only then.
+
+#include "codec/beacon/endpoint.hpp"
+
+#include "codec/base/limits.hpp"
+
+namespace ringpost::beacon {
+
+Endpoint::Endpoint(const Options& options)
+    : options_(options),
+      next_round_at_(options.start),
+      rounds_left_(options.targets.empty() ? 0 : options.rounds),
+      next_target_(options.targets.size()),
+      sources_(limits::beacon_sources_max, options.key),
+      heard_(limits::beacon_queue_bytes) {}
+
+void Endpoint::handle(Instant now, const Datagram& in) {
+    ++counts_.received;
+    const std::uint64_t count = ++sources_.touch(in.source.ip);
+    if (!heard_.push({in.source, count, unix_s(now)}, in.bytes)) ++counts_.events_dropped;
+}
+
+void Endpoint::count_error(FrameError error) {
+    switch (error) {
+        case FrameError::too_short: ++counts_.too_short; break;
+        case FrameError::checksum: ++counts_.checksum; break;
+        case FrameError::not_utf8: ++counts_.not_utf8; break;
+    }
+}
+
+std::optional<Event> Endpoint::poll_event() {
+    if (shown_) heard_.pop();
+    const auto heard = heard_.front();
+    shown_ = heard.has_value();
+    if (!heard) return std::nullopt;
+    Event event;
+    event.source = heard->header.source;
+    event.count = heard->header.count;
+    const auto frame = decode(heard->bytes);
+    if (!frame) {
+        count_error(frame.error());
+        event.error = frame.error();
+        return event;
+    }
+    std::int64_t elapsed_s = 0;
+    if (!__builtin_sub_overflow(heard->header.received_unix_s, frame->unix_s, &elapsed_s)) event.elapsed_s = elapsed_s;
+    event.ipv4 = frame->ipv4;
+    event.port = frame->port;
+    event.quote = frame->quote;
+    return event;
+}
+
+void Endpoint::handle_timeout(Instant now) {
+    if (rounds_left_ == 0 || now < next_round_at_) return;
+    --rounds_left_;
+    next_target_ = 0;
+    next_round_at_ += options_.period;
+    if (next_round_at_ <= now) next_round_at_ = now + options_.period;
+}
+
+std::optional<Transmit> Endpoint::poll_transmit(Instant now, std::span<std::byte> out) {
+    if (next_target_ == options_.targets.size()) return std::nullopt;
+    const Target& target = options_.targets[next_target_++];
+    const std::size_t bytes = encode({.unix_s = static_cast<std::uint64_t>(unix_s(now)),
+                                      .ipv4 = target.advertised_ipv4,
+                                      .port = options_.advertised_port,
+                                      .quote = options_.quote},
+                                     out);
+    ++counts_.sent;
+    return Transmit{.destination = target.destination, .socket = 0, .bytes = bytes, .segment_bytes = bytes};
+}
+
+std::optional<Instant> Endpoint::poll_timeout() const {
+    return rounds_left_ > 0 ? std::optional(next_round_at_) : std::nullopt;
+}
+
+Counts Endpoint::counts() const {
+    Counts out = counts_;
+    out.sources_forgotten = sources_.evictions();
+    return out;
+}
+
+}  // namespace ringpost::beacon

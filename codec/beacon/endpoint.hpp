@@ -1,0 +1,101 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codec/base/datagram.hpp"
+#include "codec/base/instant.hpp"
+#include "codec/base/lru_table.hpp"
+#include "codec/base/record_queue.hpp"
+#include "codec/base/siphash.hpp"
+#include "codec/beacon/frame.hpp"
+
+namespace ringpost::beacon {
+
+/// Where beacons go, and the listening address each target is told.
+struct Target {
+    Address destination;
+    std::array<std::uint8_t, 4> advertised_ipv4{};
+};
+
+struct Options {
+    std::vector<Target> targets;  ///< none: only listens; at most limits::beacon_targets_max
+    std::uint16_t advertised_port = 0;
+    std::string quote{default_quote};  ///< UTF-8, at most quote_bytes_max
+    Duration period = 2 * second;      ///< > 0
+    std::uint64_t rounds = UINT64_MAX;  ///< one beacon to every target each
+    Instant start = 0;
+    Duration unix_offset = 0;  ///< unix time in ns is Instant + unix_offset
+    SipKey key;                ///< drawn at random: keeps strangers from choosing colliding sources
+};
+
+/// One datagram that was a beacon, or that was not.
+struct Event {
+    std::optional<FrameError> error;  ///< set: not a beacon, and only `source` and `count` mean anything
+    Address source;
+    std::uint64_t count = 0;  ///< datagrams from this source's address, this one and bad ones included
+    /// Whole seconds by the two wall clocks, the sender's rounded down: the truth lies within a second below it, and the
+    /// clocks' difference is in it. Nothing when it does not fit.
+    std::optional<std::int64_t> elapsed_s;
+    std::array<std::uint8_t, 4> ipv4{};  ///< where the sender says it listens
+    std::uint16_t port = 0;
+    std::string_view quote;  ///< valid until the next call of the endpoint
+};
+
+struct Counts {
+    std::uint64_t sent = 0;
+    std::uint64_t received = 0;  ///< the next four are parts of it
+    std::uint64_t too_short = 0;
+    std::uint64_t checksum = 0;
+    std::uint64_t not_utf8 = 0;
+    std::uint64_t events_dropped = 0;  ///< the application did not keep up with its events
+    std::uint64_t sources_forgotten = 0;
+};
+
+/// The endpoint of `ringpost beacon`: sends a quote to every target each period, and reports what it hears, on socket 0.
+class Endpoint {
+  public:
+    using Event = beacon::Event;
+
+    explicit Endpoint(const Options& options);
+
+    void handle(Instant now, const Datagram& in);
+    void handle_timeout(Instant now);
+    std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out);
+    std::optional<Event> poll_event();
+    std::optional<Instant> poll_timeout() const;
+
+    /// The wall clock may be stepped while we run: tell the endpoint now and then.
+    void set_unix_offset(Duration unix_offset) { options_.unix_offset = unix_offset; }
+
+    /// Every round has been sent.
+    bool finished() const { return rounds_left_ == 0 && next_target_ == options_.targets.size(); }
+    Counts counts() const;
+
+  private:
+    using SourceKey = std::array<std::uint8_t, 16>;
+    struct Heard {
+        Address source;
+        std::uint64_t count;
+        std::int64_t received_unix_s;
+    };
+
+    std::int64_t unix_s(Instant now) const { return (now + options_.unix_offset) / second; }
+    void count_error(FrameError error);
+
+    Options options_;
+    Instant next_round_at_;
+    std::uint64_t rounds_left_;
+    std::size_t next_target_;  ///< targets from here on still wait for this round's beacon
+    LruTable<SourceKey, std::uint64_t> sources_;
+    RecordQueue<Heard> heard_;
+    bool shown_ = false;  ///< the front of heard_ has been returned and goes with the next call
+    Counts counts_;
+};
+
+}  // namespace ringpost::beacon

@@ -1,0 +1,59 @@
+#include "codec/beacon/frame.hpp"
+
+#include <libdeflate.h>
+
+#include <cstring>
+
+#include "codec/base/bytes.hpp"
+
+namespace ringpost::beacon {
+namespace {
+
+std::uint32_t adler32(std::span<const std::byte> bytes) {
+    return libdeflate_adler32(1, bytes.data(), bytes.size());
+}
+
+}  // namespace
+
+std::expected<Frame, FrameError> decode(std::span<const std::byte> bytes) {
+    if (bytes.size() < header_bytes) return std::unexpected(FrameError::too_short);
+    if (load_be<std::uint32_t>(bytes.data()) != adler32(bytes.subspan(4))) return std::unexpected(FrameError::checksum);
+    Frame frame;
+    frame.unix_s = load_be<std::uint64_t>(&bytes[4]);
+    std::memcpy(frame.ipv4.data(), &bytes[12], frame.ipv4.size());
+    frame.port = load_be<std::uint16_t>(&bytes[16]);
+    frame.quote = {reinterpret_cast<const char*>(bytes.data()) + header_bytes, bytes.size() - header_bytes};
+    if (!is_utf8(frame.quote)) return std::unexpected(FrameError::not_utf8);
+    return frame;
+}
+
+std::size_t encode(const Frame& frame, std::span<std::byte> out) {
+    const std::size_t size = header_bytes + frame.quote.size();
+    store_be<std::uint64_t>(&out[4], frame.unix_s);
+    std::memcpy(&out[12], frame.ipv4.data(), frame.ipv4.size());
+    store_be<std::uint16_t>(&out[16], frame.port);
+    if (!frame.quote.empty()) std::memcpy(&out[header_bytes], frame.quote.data(), frame.quote.size());
+    store_be<std::uint32_t>(out.data(), adler32(out.subspan(4, size - 4)));
+    return size;
+}
+
+bool is_utf8(std::string_view text) {
+    for (std::size_t i = 0; i < text.size();) {
+        const auto lead = static_cast<unsigned char>(text[i]);
+        const std::size_t more = lead < 0x80 ? 0 : lead >= 0xc2 && lead < 0xe0 ? 1 : (lead & 0xf0) == 0xe0 ? 2
+                                 : lead >= 0xf0 && lead < 0xf5                 ? 3
+                                                                               : 4;
+        if (more == 4 || text.size() - i <= more) return false;
+        // Only the second byte's range depends on the lead: that is where overlong forms and surrogates show.
+        const auto second_min = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+        const auto second_max = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+        for (std::size_t k = 1; k <= more; ++k) {
+            const auto byte = static_cast<unsigned char>(text[i + k]);
+            if (byte < (k == 1 ? second_min : 0x80) || byte > (k == 1 ? second_max : 0xbf)) return false;
+        }
+        i += more + 1;
+    }
+    return true;
+}
+
+}  // namespace ringpost::beacon

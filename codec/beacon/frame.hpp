@@ -1,0 +1,45 @@
+#pragma once
+
+// One beacon datagram. Integers big-endian:
+//
+//     offset  bytes
+//          0      4   Adler-32 (RFC 1950, 8.2) of every byte that follows
+//          4      8   unix time in whole seconds
+//         12      4   IPv4 address the sender listens on
+//         16      2   UDP port the sender listens on
+//         18    ...   quote, UTF-8, to the end of the datagram
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <span>
+#include <string_view>
+
+#include "codec/base/limits.hpp"
+
+namespace ringpost::beacon {
+
+inline constexpr std::size_t header_bytes = 18;
+inline constexpr std::size_t quote_bytes_max = limits::datagram_bytes_max - header_bytes;
+inline constexpr std::string_view default_quote = "\"It always seems impossible until it's done\" - Nelson Mandela";
+
+struct Frame {
+    std::uint64_t unix_s = 0;
+    std::array<std::uint8_t, 4> ipv4{};
+    std::uint16_t port = 0;
+    std::string_view quote;  ///< decoded: a view of the bytes given
+    bool operator==(const Frame&) const = default;
+};
+
+enum class FrameError : std::uint8_t { too_short, checksum, not_utf8 };
+
+/// Whether `text` is well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, nothing past U+10FFFF).
+bool is_utf8(std::string_view text);
+
+std::expected<Frame, FrameError> decode(std::span<const std::byte> bytes);
+
+/// Writes the frame at the front of `out`, which holds header_bytes + quote.size(), and returns its length.
+/// The quote is at most quote_bytes_max.
+std::size_t encode(const Frame& frame, std::span<std::byte> out);
+
+}  // namespace ringpost::beacon

@@ -1,0 +1,51 @@
+// Requests are copied into a queue as they come and leave in order when the driver asks. A train takes replies from the
+// front while destination, socket and size stay the same; a shorter one may close it.
+
+#include "codec/echo/endpoint.hpp"
+
+#include <cstring>
+
+#include "codec/base/limits.hpp"
+
+namespace ringpost::echo {
+namespace {
+
+constexpr std::uint16_t echo_port = 7, chargen_port = 19;  // RFC 862, RFC 864
+
+bool would_loop(std::uint16_t port) { return port == echo_port || port == chargen_port || port == 0; }
+
+}  // namespace
+
+Endpoint::Endpoint() : replies_(limits::echo_queue_bytes) {}
+
+void Endpoint::handle(Instant, const Datagram& in) {
+    ++counts_.received;
+    if (would_loop(in.source.port))
+        ++counts_.refused;
+    else if (!replies_.push({in.source, in.socket}, in.bytes))
+        ++counts_.queue_full;
+}
+
+std::optional<Transmit> Endpoint::poll_transmit(Instant, std::span<std::byte> out) {
+    auto reply = replies_.front();
+    if (!reply) return std::nullopt;
+    const Reply to = reply->header;
+    const std::size_t segment_bytes = reply->bytes.size();
+    std::size_t bytes = 0;
+    std::size_t count = 0;
+    bool closed = false;
+    while (reply && !closed && count < limits::train_segments_max && reply->header == to &&
+           reply->bytes.size() <= segment_bytes && bytes + reply->bytes.size() <= limits::datagram_bytes_max) {
+        if (count > 0 && reply->bytes.empty()) break;  // an empty datagram cannot be a segment
+        if (!reply->bytes.empty()) std::memcpy(&out[bytes], reply->bytes.data(), reply->bytes.size());
+        bytes += reply->bytes.size();
+        closed = reply->bytes.size() < segment_bytes || segment_bytes == 0;
+        ++count;
+        replies_.pop();
+        reply = replies_.front();
+    }
+    counts_.sent += count;
+    return Transmit{to.destination, to.socket, bytes, segment_bytes};
+}
+
+}  // namespace ringpost::echo

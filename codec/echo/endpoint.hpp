@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "codec/base/datagram.hpp"
+#include "codec/base/instant.hpp"
+#include "codec/base/record_queue.hpp"
+
+namespace ringpost::echo {
+
+struct EchoCounts {
+    std::uint64_t received = 0;
+    std::uint64_t sent = 0;
+    std::uint64_t refused = 0;     ///< came from an echo, chargen or zero port: answering could loop forever
+    std::uint64_t queue_full = 0;  ///< not answered: the socket did not take replies as fast as requests came
+};
+
+/// Returns every datagram to its source (RFC 862). Neighbouring replies of one size to one peer leave as a train.
+class Endpoint {
+  public:
+    struct Event {};  ///< it has none: ask counts()
+
+    Endpoint();
+
+    void handle(Instant now, const Datagram& in);
+    void handle_timeout(Instant) {}
+    std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out);
+    std::optional<Event> poll_event() { return std::nullopt; }
+    std::optional<Instant> poll_timeout() const { return std::nullopt; }
+
+    const EchoCounts& counts() const { return counts_; }
+
+  private:
+    struct Reply {
+        Address destination;
+        SocketIndex socket;
+        bool operator==(const Reply&) const = default;
+    };
+
+    RecordQueue<Reply> replies_;
+    EchoCounts counts_;
+};
+
+}  // namespace ringpost::echo

@@ -1,0 +1,57 @@
+#pragma once
+
+// The payload that `ringpost load` and `ringpost latency` send. Integers little-endian:
+//
+//     offset  bytes
+//          0      4   CRC-32C of every byte that follows
+//          4      4   stream: one sender's flow in one run, drawn at random
+//          8      8   sequence: 0, 1, 2, ... within the stream, below 2^48
+//         16      8   due: nanoseconds on the sender's monotonic clock when it was meant to leave
+//         24    ...   fill: the same bytes at the same offset in every datagram
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "codec/base/crc32c.hpp"
+#include "codec/base/instant.hpp"
+
+namespace ringpost::load {
+
+inline constexpr std::size_t frame_bytes_min = 24;
+inline constexpr std::uint64_t sequence_end = 1ull << 48;
+
+struct Frame {
+    std::uint32_t stream = 0;
+    std::uint64_t sequence = 0;
+    Instant due = 0;
+    bool operator==(const Frame&) const = default;
+};
+
+/// The frame in `bytes`, or nothing when it is too short, its CRC does not fit, or its sequence is out of range.
+std::optional<Frame> decode(std::span<const std::byte> bytes);
+
+/// Writes frames of one size. The fill never changes, so it is written into a buffer once, and its share of the CRC is
+/// added by Crc32cSuffix: a frame costs the same to make whatever its size.
+class FrameWriter {
+  public:
+    /// `frame_bytes` in [frame_bytes_min, limits::datagram_bytes_max].
+    explicit FrameWriter(std::size_t frame_bytes);
+
+    std::size_t frame_bytes() const { return frame_bytes_; }
+
+    /// Lays the fill of `count` consecutive frames into `out`, which holds at least that many.
+    void prepare(std::span<std::byte> out, std::size_t count) const;
+
+    /// Writes the head of one frame over fill laid by prepare().
+    void write(std::byte* out, const Frame& frame) const;
+
+  private:
+    std::size_t frame_bytes_;
+    std::vector<std::byte> fill_;
+    Crc32cSuffix fill_crc_;
+};
+
+}  // namespace ringpost::load

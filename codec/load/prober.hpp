@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "codec/base/datagram.hpp"
+#include "codec/base/histogram.hpp"
+#include "codec/base/instant.hpp"
+#include "codec/load/frame.hpp"
+#include "codec/load/sequence_window.hpp"
+#include "codec/load/source.hpp"
+
+namespace ringpost::load {
+
+struct ProberOptions {
+    std::size_t datagram_bytes = 64;  ///< at least frame_bytes_min
+    std::uint32_t stream = 0;         ///< drawn at random: replies to anybody else's probes are told apart
+    double rate_per_s = 0;            ///< open loop; 0 is ping-pong: the next leaves when the last is answered or given up
+    Duration give_up_after = second;  ///< ping-pong only: an unanswered probe is then lost
+    Instant start = 0;
+    Instant stop = never;  ///< no probe due at or after it is sent
+    std::uint64_t count = UINT64_MAX;
+};
+
+struct ProberCounts {
+    std::uint64_t sent = 0;
+    std::uint64_t received = 0;   ///< everything that came back; the next four are parts of it
+    std::uint64_t duplicate = 0;
+    std::uint64_t reordered = 0;  ///< replies overtaken by a later one
+    std::uint64_t corrupt = 0;    ///< came back changed
+    std::uint64_t foreign = 0;    ///< frames of another run or sender
+    /// sent == (received - duplicate - corrupt - foreign) + lost, once the last reply has had its time.
+    std::uint64_t lost() const { return sent - (received - duplicate - corrupt - foreign); }
+};
+
+/// The endpoint of `ringpost latency`: round trips against anything that returns a datagram unchanged, on socket 0.
+/// Each round trip runs from when the probe was due, so that a stall counts against every probe it delayed.
+class Prober {
+  public:
+    struct Event {};  ///< it has none: ask counts(), rtt() and slip()
+
+    explicit Prober(const ProberOptions& options);
+
+    void handle(Instant now, const Datagram& in);
+    void handle_timeout(Instant now);
+    std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out);
+    std::optional<Event> poll_event() { return std::nullopt; }
+    std::optional<Instant> poll_timeout() const;
+
+    /// Nothing more will be sent, and either everything was answered or `linger` has passed since the last was sent.
+    bool finished(Instant now, Duration linger) const;
+
+    const ProberCounts& counts() const { return counts_; }
+    const Histogram& rtt() const { return rtt_; }
+    const Histogram& slip() const { return slip_; }
+
+  private:
+    bool open_loop() const { return options_.rate_per_s > 0; }
+    bool may_send(Instant now) const;
+
+    ProberOptions options_;
+    FrameWriter writer_;
+    Schedule schedule_;
+    bool waiting_ = false;  ///< ping-pong: a probe is in flight
+    Instant last_sent_at_;
+    ProberCounts counts_;
+    SequenceWindow window_;
+    Histogram rtt_, slip_;
+};
+
+}  // namespace ringpost::load

@@ -1,0 +1,50 @@
+// Every datagram is decoded, its stream's window says what it is, and the totals are kept as it goes, so that a stream
+// which is forgotten takes nothing with it.
+
+#include "codec/load/sink.hpp"
+
+#include "codec/base/limits.hpp"
+
+namespace ringpost::load {
+
+Sink::Sink(Verify verify, const SipKey& key) : verify_(verify), streams_(limits::load_streams_max, key) {}
+
+void Sink::handle(Instant now, const Datagram& in) {
+    if (counts_.received++ == 0) counts_.first_at = now;
+    counts_.last_at = now;
+    counts_.bytes += in.bytes.size();
+    if (verify_ == Verify::off) return;
+    const std::optional<Frame> frame = decode(in.bytes);
+    if (!frame) {
+        ++counts_.corrupt;
+        return;
+    }
+    SequenceWindow& window = window_of(in.source, frame->stream);
+    const std::uint64_t end_before = window.end();
+    switch (window.record(frame->sequence)) {
+        case Arrival::in_order: counts_.lost += frame->sequence - end_before; break;
+        case Arrival::reordered:
+            ++counts_.reordered;
+            --counts_.lost;
+            break;
+        case Arrival::duplicate: ++counts_.duplicate; break;
+    }
+}
+
+SequenceWindow& Sink::window_of(const Address& source, std::uint32_t stream) {
+    const StreamKey key{source, stream};
+    if (newest_ == nullptr || key != newest_key_) {
+        newest_ = &streams_.touch(key);
+        newest_key_ = key;
+        if (newest_->end() == 0) ++counts_.streams;
+    }
+    return *newest_;
+}
+
+SinkCounts Sink::counts() const {
+    SinkCounts out = counts_;
+    out.streams_forgotten = streams_.evictions();
+    return out;
+}
+
+}  // namespace ringpost::load

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "codec/base/datagram.hpp"
+#include "codec/base/instant.hpp"
+#include "codec/base/lru_table.hpp"
+#include "codec/base/siphash.hpp"
+#include "codec/load/frame.hpp"
+#include "codec/load/sequence_window.hpp"
+
+namespace ringpost::load {
+
+/// What a sink has seen. `received` is every datagram; duplicate, reordered and corrupt are parts of it.
+/// Where verification is on and every stream is seen from its start:
+///     sent == (received - duplicate - corrupt) + lost + those lost after the last one received.
+struct SinkCounts {
+    std::uint64_t received = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t lost = 0;       ///< sequences that something later has overtaken and that have not come
+    std::uint64_t duplicate = 0;
+    std::uint64_t reordered = 0;
+    std::uint64_t corrupt = 0;  ///< not a frame, or a frame whose CRC does not fit; its sequence also counts as lost
+    std::uint64_t streams = 0;
+    std::uint64_t streams_forgotten = 0;  ///< more senders at once than load_streams_max
+    Instant first_at = never;
+    Instant last_at = never;
+};
+
+/// The endpoint of `ringpost sink`: verifies and classifies what load sources send; sends nothing.
+class Sink {
+  public:
+    struct Event {};  ///< it has none: ask counts()
+    enum class Verify : bool { off, on };
+
+    /// `key` keeps strangers from choosing colliding streams: draw it at random once per process.
+    Sink(Verify verify, const SipKey& key);
+
+    void handle(Instant now, const Datagram& in);
+    void handle_timeout(Instant) {}
+    std::optional<Transmit> poll_transmit(Instant, std::span<std::byte>) { return std::nullopt; }
+    std::optional<Event> poll_event() { return std::nullopt; }
+    std::optional<Instant> poll_timeout() const { return std::nullopt; }
+
+    SinkCounts counts() const;
+
+  private:
+    struct StreamKey {
+        Address source;
+        std::uint64_t stream;
+        bool operator==(const StreamKey&) const = default;
+    };
+
+    SequenceWindow& window_of(const Address& source, std::uint32_t stream);
+
+    Verify verify_;
+    SinkCounts counts_;
+    LruTable<StreamKey, SequenceWindow> streams_;
+    StreamKey newest_key_{};  ///< trains come from one stream: the table is asked once per change
+    SequenceWindow* newest_ = nullptr;
+};
+
+}  // namespace ringpost::load

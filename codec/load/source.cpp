@@ -1,0 +1,68 @@
+// An open loop: what is due is sent, late or not, and its lateness (the slip) is recorded from the time it was due.
+// Datagrams due together leave as one train; flows take turns train by train.
+//
+// The engine hands out the same few buffers again and again and never writes to them, so the fill is laid once per buffer
+// and only the 24 bytes of each head are written afterwards.
+
+#include "codec/load/source.hpp"
+
+#include <algorithm>
+
+#include "codec/base/limits.hpp"
+
+namespace ringpost::load {
+
+Source::Source(const SourceOptions& options)
+    : options_(options),
+      writer_(std::max(options.datagram_bytes, frame_bytes_min)),
+      schedule_(options.start, options.rate_per_s > 0 ? options.rate_per_s : 1),
+      sequences_(options.flows) {
+    options_.train_segments =
+        std::clamp<std::size_t>(limits::datagram_bytes_max / std::max<std::size_t>(options.datagram_bytes, 1), 1,
+                                std::min(options.train_segments, limits::train_segments_max));
+    prepared_buffers_.reserve(limits::transmit_buffers_max);
+}
+
+std::optional<Transmit> Source::poll_transmit(Instant now, std::span<std::byte> out) {
+    const std::size_t count = due_now(now, options_.train_segments);
+    if (count == 0) return std::nullopt;
+    const std::size_t size = options_.datagram_bytes;
+    const std::uint32_t flow = next_flow_;
+    next_flow_ = next_flow_ + 1 == options_.flows ? 0 : next_flow_ + 1;
+    if (options_.rate_per_s > 0)
+        for (std::size_t i = 0; i < count; ++i) slip_.record(now - schedule_.due(sent_ + i));
+    if (options_.verify) {
+        prepare(out);
+        for (std::size_t i = 0; i < count; ++i) {
+            const Instant due = options_.rate_per_s > 0 ? schedule_.due(sent_ + i) : now;
+            writer_.write(&out[i * size], {options_.stream + flow, sequences_[flow] + i, due});
+        }
+    }
+    sequences_[flow] += count;
+    sent_ += count;
+    return Transmit{.destination = {}, .socket = flow, .bytes = count * size, .segment_bytes = size};
+}
+
+std::optional<Instant> Source::poll_timeout() const {
+    if (sent_ == options_.count) return std::nullopt;
+    if (options_.rate_per_s == 0) return options_.start;
+    const Instant due = schedule_.due(sent_);
+    return due < options_.stop ? std::optional(due) : std::nullopt;
+}
+
+std::size_t Source::due_now(Instant now, std::size_t at_most) const {
+    if (now < options_.start || now >= options_.stop) return 0;
+    at_most = static_cast<std::size_t>(std::min<std::uint64_t>(at_most, options_.count - sent_));
+    if (options_.rate_per_s == 0) return at_most;
+    std::size_t count = 0;
+    while (count < at_most && schedule_.due(sent_ + count) <= now) ++count;
+    return count;
+}
+
+void Source::prepare(std::span<std::byte> out) {
+    if (std::find(prepared_buffers_.begin(), prepared_buffers_.end(), out.data()) != prepared_buffers_.end()) return;
+    writer_.prepare(out, options_.train_segments);
+    if (prepared_buffers_.size() < prepared_buffers_.capacity()) prepared_buffers_.push_back(out.data());
+}
+
+}  // namespace ringpost::load

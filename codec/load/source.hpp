@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "codec/base/datagram.hpp"
+#include "codec/base/histogram.hpp"
+#include "codec/base/instant.hpp"
+#include "codec/load/frame.hpp"
+
+namespace ringpost::load {
+
+/// The times at which an open loop's datagrams are due: number i at start + i / rate, whatever has happened since.
+class Schedule {
+  public:
+    /// `rate_per_s` > 0.
+    Schedule(Instant start, double rate_per_s) : start_(start), period_ns_(1e9 / rate_per_s) {}
+
+    Instant due(std::uint64_t i) const { return start_ + static_cast<Duration>(period_ns_ * static_cast<double>(i)); }
+
+  private:
+    Instant start_;
+    double period_ns_;
+};
+
+struct SourceOptions {
+    std::size_t datagram_bytes = 64;
+    std::uint32_t flows = 1;       ///< sockets 0 .. flows-1, each connected to the target
+    std::uint32_t stream = 0;      ///< of flow 0, drawn at random; flow i is stream + i
+    double rate_per_s = 0;         ///< of all flows together; 0 sends as fast as the engine takes
+    std::size_t train_segments = 1;  ///< most datagrams in one Transmit
+    bool verify = true;            ///< frames that a Sink can check; off, the bytes mean nothing
+    Instant start = 0;
+    Instant stop = never;  ///< nothing due at or after it is sent
+    std::uint64_t count = UINT64_MAX;
+};
+
+/// The endpoint of `ringpost load`: sends an open loop of datagrams, receives nothing.
+class Source {
+  public:
+    struct Event {};  ///< it has none: ask sent() and slip()
+
+    explicit Source(const SourceOptions& options);
+
+    void handle(Instant, const Datagram&) { ++unexpected_; }
+    void handle_timeout(Instant) {}
+    std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out);
+    std::optional<Event> poll_event() { return std::nullopt; }
+    std::optional<Instant> poll_timeout() const;
+
+    bool finished(Instant now) const { return sent_ == options_.count || now >= options_.stop; }
+    std::uint64_t sent() const { return sent_; }
+    std::uint64_t unexpected() const { return unexpected_; }  ///< datagrams that came back
+    /// How late each datagram of a fixed rate left its schedule.
+    const Histogram& slip() const { return slip_; }
+
+  private:
+    std::size_t due_now(Instant now, std::size_t at_most) const;
+    void prepare(std::span<std::byte> out);
+
+    SourceOptions options_;
+    FrameWriter writer_;
+    Schedule schedule_;
+    std::uint64_t sent_ = 0, unexpected_ = 0;
+    std::uint32_t next_flow_ = 0;
+    std::vector<std::uint64_t> sequences_;           ///< next sequence of each flow
+    std::vector<const std::byte*> prepared_buffers_;  ///< where the fill has been laid already
+    Histogram slip_;
+};
+
+}  // namespace ringpost::load

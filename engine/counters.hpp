@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cerrno>
+#include <cstdint>
+
+namespace ringpost {
+
+/// What one engine has done and lost since it started, by cause.
+struct Counters {
+    std::uint64_t received = 0;         ///< datagrams handed to the endpoint
+    std::uint64_t received_trains = 0;  ///< of them, deliveries by the kernel
+    std::uint64_t sent = 0;             ///< datagrams the kernel took
+    std::uint64_t sent_trains = 0;      ///< of them, hand-overs to the kernel
+    std::uint64_t send_retried = 0;     ///< hand-overs put back because the socket's send buffer was full
+    std::uint64_t send_failed = 0;      ///< datagrams the kernel refused
+    std::uint64_t unreachable = 0;      ///< reports that a peer, its port or its network cannot be reached
+    std::uint64_t truncated = 0;        ///< deliveries that did not fit their buffer, dropped
+    std::uint64_t receive_failed = 0;   ///< receive errors of any other kind
+    std::uint64_t socket_dropped = 0;   ///< datagrams the kernel dropped because a receive buffer was full
+    int last_send_errno = 0;
+
+    void count_sent(std::uint64_t datagrams) {
+        sent += datagrams;
+        ++sent_trains;
+    }
+    void count_send_error(int error, std::uint64_t datagrams);
+    /// Errors that only say «nothing now» count as nothing.
+    void count_receive_error(int error);
+};
+
+/// ICMP has told that the peer, its port or its network is not there.
+constexpr bool is_unreachable(int error) {
+    return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH;
+}
+
+/// The socket's send buffer is full: the same message may go later.
+constexpr bool is_full(int error) { return error == EAGAIN || error == ENOBUFS; }
+
+/// How a path that cannot carry trains says so. Believed for the rest of the socket's life.
+constexpr bool refuses_trains(int error) { return error == EIO || error == EINVAL || error == EMSGSIZE; }
+
+inline void Counters::count_send_error(int error, std::uint64_t datagrams) {
+    send_failed += datagrams;
+    last_send_errno = error;
+    if (is_unreachable(error)) ++unreachable;
+}
+
+inline void Counters::count_receive_error(int error) {
+    if (is_unreachable(error))
+        ++unreachable;
+    else if (error != EAGAIN && error != EINTR && error != ENOBUFS && error != ECANCELED)
+        ++receive_failed;
+}
+
+}  // namespace ringpost

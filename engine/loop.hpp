@@ -1,0 +1,94 @@
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "codec/base/datagram.hpp"
+#include "engine/backend.hpp"
+#include "engine/clock.hpp"
+#include "engine/waiting.hpp"
+
+namespace ringpost {
+
+/// The engine: one backend, one endpoint at a time, one thread.
+///
+/// One turn: read the clock, hand every received datagram to the endpoint, its timers, its events to the application,
+/// then its transmits to the backend, and one wait() that sends, receives and sleeps until the next deadline.
+///
+/// An Application has two calls:
+///     void    on_event(Instant now, const Endpoint::Event&);
+///     Instant on_turn(Instant now);     // once a turn; says when it wants the next one at the latest, or `never`
+template <class Backend>
+class Loop {
+  public:
+    Loop(std::unique_ptr<Backend> backend, WaitMode mode) : backend_(std::move(backend)), mode_(mode) {}
+
+    Backend& backend() { return *backend_; }
+
+    /// Turns until stop(). Can be run again, with the same endpoint or another.
+    template <class Endpoint, class Application>
+    void run(Endpoint& endpoint, Application& application) {
+        stopped_ = false;
+        while (!stopped_) turn(endpoint, application);
+    }
+
+    /// Ends run() after this turn. To be called from the application; from elsewhere, wake the backend's waker and
+    /// have on_turn() look.
+    void stop() { stopped_ = true; }
+
+    template <class Endpoint, class Application>
+    void turn(Endpoint& endpoint, Application& application) {
+        const Instant at = now();
+        bool worked = deliver(at, endpoint);
+        if (const auto due = endpoint.poll_timeout(); due && *due <= at) endpoint.handle_timeout(at);
+        while (const auto event = endpoint.poll_event()) application.on_event(at, *event);
+        const Instant wanted = application.on_turn(at);
+        const Drained drained = drain(at, endpoint);
+        worked |= drained != Drained::nothing;
+        if (worked) last_work_ = at;
+        const Instant deadline = std::min(wanted, endpoint.poll_timeout().value_or(never));
+        const bool more = stopped_ || (drained == Drained::partly && !backend_->blocked());
+        backend_->wait(more ? no_sleep : sleep_for(mode_, at, last_work_, deadline));
+    }
+
+  private:
+    enum class Drained { nothing, all, partly };
+
+    template <class Endpoint>
+    bool deliver(Instant at, Endpoint& endpoint) {
+        const std::span<const Received> received = backend_->receive();
+        for (const Received& train : received) {
+            Datagram datagram{train.source, train.socket, train.bytes};
+            if (train.bytes.size() <= train.segment_bytes) {
+                endpoint.handle(at, datagram);
+                continue;
+            }
+            for (std::size_t offset = 0; offset < train.bytes.size(); offset += train.segment_bytes) {
+                datagram.bytes = train.bytes.subspan(offset, std::min(train.segment_bytes, train.bytes.size() - offset));
+                endpoint.handle(at, datagram);
+            }
+        }
+        return !received.empty();
+    }
+
+    template <class Endpoint>
+    Drained drain(Instant at, Endpoint& endpoint) {
+        Drained drained = Drained::nothing;
+        while (true) {
+            const std::span<std::byte> buffer = backend_->transmit_buffer();
+            if (buffer.empty()) return Drained::partly;
+            const auto transmit = endpoint.poll_transmit(at, buffer);
+            if (!transmit) return drained;
+            backend_->post(*transmit);
+            drained = Drained::all;
+        }
+    }
+
+    std::unique_ptr<Backend> backend_;
+    WaitMode mode_;
+    bool stopped_ = false;
+    Instant last_work_ = 0;
+};
+
+}  // namespace ringpost

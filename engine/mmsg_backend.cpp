@@ -1,0 +1,219 @@
+// The same promises as the io_uring backend, kept with three system calls: sendmmsg, recvmmsg, epoll_wait.
+//
+// Sending: messages leave in order, as many per call as go by one socket. A full socket buffer (EAGAIN) leaves the rest
+// queued and blocks the way out until epoll says that there is room.
+// Receiving: a few sockets are simply tried each turn; among many, epoll says which to try.
+
+#include "engine/mmsg_backend.hpp"
+
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <utility>
+
+#include "codec/base/check.hpp"
+
+namespace ringpost {
+namespace {
+
+constexpr std::size_t messages_per_call = 32;
+constexpr std::size_t tried_sockets_max = 4;
+constexpr std::uint64_t polls_per_waker_look = 64;
+constexpr std::uint64_t waker_mark = UINT64_MAX;
+
+}  // namespace
+
+Result<std::unique_ptr<MmsgBackend>> MmsgBackend::open(const BackendOptions& options) {
+    auto waker = Waker::open();
+    if (!waker) return std::unexpected(waker.error());
+    const int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (epoll_fd < 0) return std::unexpected(Error::system("epoll_create1", errno));
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = waker_mark;
+    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, waker->fd(), &event);
+    return std::unique_ptr<MmsgBackend>(new MmsgBackend(epoll_fd, std::move(*waker), options));
+}
+
+MmsgBackend::MmsgBackend(int epoll_fd, Waker waker, const BackendOptions& options)
+    : waker_(std::move(waker)),
+      epoll_fd_(epoll_fd),
+      outbox_(options.gso ? kernel_train_segments() : 1),
+      memory_(new std::byte[received_max * receive_buffer_bytes]),
+      slots_(received_max),
+      messages_(received_max),
+      sends_(messages_per_call) {
+    received_.reserve(received_max);
+    for (std::size_t i = 0; i < received_max; ++i)
+        slots_[i].vector = {&memory_[i * receive_buffer_bytes], receive_buffer_bytes};
+}
+
+MmsgBackend::~MmsgBackend() { ::close(epoll_fd_); }
+
+SocketIndex MmsgBackend::add(UdpSocket socket) {
+    SocketIndex index = 0;
+    while (index < ports_.size() && (ports_[index].socket || !outbox_.empty())) ++index;
+    if (index == ports_.size()) ports_.emplace_back();
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = index;
+    epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, socket.fd(), &event);
+    ports_[index].socket.emplace(std::move(socket));
+    ++ports_open_;
+    return index;
+}
+
+void MmsgBackend::remove(SocketIndex index) {
+    RINGPOST_CHECK(ports_[index].socket.has_value());
+    flush();
+    counters_.socket_dropped += ports_[index].socket->new_drops();
+    ports_[index] = {};  // closing the last descriptor takes it out of the epoll set
+    --ports_open_;
+}
+
+Counters MmsgBackend::counters() {
+    for (Port& port : ports_)
+        if (port.socket) counters_.socket_dropped += port.socket->new_drops();
+    return counters_;
+}
+
+// ---- the way out ----------------------------------------------------------------------------------
+
+std::span<std::byte> MmsgBackend::transmit_buffer() { return blocked_ ? std::span<std::byte>{} : outbox_.buffer(); }
+
+void MmsgBackend::post(const Transmit& transmit) { outbox_.post(transmit, ports_[transmit.socket].socket->family()); }
+
+void MmsgBackend::flush() {
+    blocked_ = false;
+    while (!outbox_.empty() && !blocked_) {
+        const SocketIndex index = outbox_.socket(outbox_.front());
+        if (!ports_[index].socket) {
+            counters_.send_failed += outbox_.segments(outbox_.front());
+            outbox_.done(outbox_.front());
+            outbox_.pop();
+            continue;
+        }
+        std::size_t count = 0;
+        const std::size_t at_most = std::min(outbox_.size(), messages_per_call);
+        for (; count < at_most && outbox_.socket(outbox_.at(count)) == index; ++count)
+            sends_[count].msg_hdr = outbox_.header(outbox_.at(count));
+        const int fd = ports_[index].socket->fd();
+        const int sent = sendmmsg(fd, sends_.data(), static_cast<unsigned>(count), MSG_DONTWAIT);
+        // An error is reported only for the first message; one further on shows as a short count, and then comes first.
+        if (sent < 0) finish_send(outbox_.front(), -errno);
+        for (int i = 0; i < sent; ++i) finish_send(outbox_.front(), 0);
+    }
+}
+
+/// The first queued message is through, or `result` is the negative errno why not.
+void MmsgBackend::finish_send(MessageId id, int result) {
+    const std::size_t segments = outbox_.segments(id);
+    if (result == -EINTR) return;
+    if (is_full(-result)) {
+        ++counters_.send_retried;
+        blocked_ = true;
+        return;
+    }
+    outbox_.pop();
+    if (refuses_trains(-result) && segments > 1) {
+        outbox_.latch_singles(outbox_.socket(id));
+        outbox_.split(id);
+        return;
+    }
+    if (result == 0)
+        counters_.count_sent(segments);
+    else
+        counters_.count_send_error(-result, segments);
+    outbox_.done(id);
+}
+
+// ---- the way in -----------------------------------------------------------------------------------
+
+void MmsgBackend::wait(Duration sleep) {
+    received_.clear();
+    slots_used_ = 0;
+    if (!outbox_.empty()) flush();
+    const bool tries_all = ports_open_ <= tried_sockets_max;
+    const bool polls = sleep <= no_sleep;
+    if (!polls || !tries_all || ++polls_ % polls_per_waker_look == 0) sleep_until_ready(polls ? 0 : sleep);
+    const auto count = static_cast<SocketIndex>(ports_.size());
+    for (SocketIndex i = 0; i < count && slots_used_ < received_max; ++i) {
+        const SocketIndex index = (next_port_ + i) % count;
+        if (ports_[index].socket && (ports_[index].readable || tries_all)) receive_from(index);
+    }
+    if (count > 0) next_port_ = (next_port_ + 1) % count;
+}
+
+void MmsgBackend::sleep_until_ready(Duration sleep) {
+    if (blocked_) watch(outbox_.socket(outbox_.front()), EPOLLIN | EPOLLOUT);
+    epoll_event events[received_max];
+    const timespec limit{sleep / second, sleep % second};
+    int count = epoll_pwait2(epoll_fd_, events, received_max, sleep == never ? nullptr : &limit, nullptr);
+    if (count < 0 && errno != EINTR) {  // refused by an old kernel or a filter: whole milliseconds will have to do
+        const Duration whole_ms = std::min((sleep + millisecond - 1) / millisecond, Duration{INT_MAX});
+        count = epoll_wait(epoll_fd_, events, received_max, sleep == never ? -1 : static_cast<int>(whole_ms));
+    }
+    for (int i = 0; i < count; ++i) {
+        if (events[i].data.u64 == waker_mark)
+            waker_.clear();
+        else
+            ports_[events[i].data.u64].readable = true;
+    }
+    if (blocked_) watch(outbox_.socket(outbox_.front()), EPOLLIN);
+}
+
+void MmsgBackend::watch(SocketIndex index, std::uint32_t events) {
+    if (!ports_[index].socket) return;
+    epoll_event event{};
+    event.events = events;
+    event.data.u64 = index;
+    epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, ports_[index].socket->fd(), &event);
+}
+
+void MmsgBackend::receive_from(SocketIndex index) {
+    Port& port = ports_[index];
+    const bool connected = port.socket->peer().family != Family::none;
+    const std::size_t first = slots_used_;
+    const std::size_t room = std::min(received_max - first, port.burst);
+    for (std::size_t i = first; i < first + room; ++i) {
+        msghdr& header = messages_[i].msg_hdr;
+        header = {};
+        header.msg_iov = &slots_[i].vector;
+        header.msg_iovlen = 1;
+        header.msg_name = connected ? nullptr : &slots_[i].name;
+        header.msg_namelen = connected ? 0 : sizeof(SocketAddress);
+        header.msg_control = port.socket->gro() ? slots_[i].control : nullptr;
+        header.msg_controllen = port.socket->gro() ? receive_control_bytes : 0;
+    }
+    const int result = recvmmsg(port.socket->fd(), &messages_[first], static_cast<unsigned>(room), MSG_DONTWAIT, nullptr);
+    if (result < 0) counters_.count_receive_error(errno);
+    const auto count = static_cast<std::size_t>(std::max(result, 0));
+    port.readable = count == room;
+    port.burst = count == room ? std::min(port.burst * 2, messages_per_call) : std::max<std::size_t>(port.burst / 2, 1);
+    slots_used_ += count;
+    for (std::size_t i = first; i < first + count; ++i) take(index, i);
+}
+
+/// Turns a filled slot into a delivery.
+void MmsgBackend::take(SocketIndex index, std::size_t slot) {
+    msghdr& header = messages_[slot].msg_hdr;
+    if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+        ++counters_.truncated;
+        return;
+    }
+    Received train;
+    train.source = header.msg_name == nullptr ? ports_[index].socket->peer() : from_socket_address(slots_[slot].name.any);
+    train.socket = index;
+    train.bytes = {&memory_[slot * receive_buffer_bytes], messages_[slot].msg_len};
+    const std::size_t segment =
+        header.msg_controllen > 0 ? gro_segment_bytes(header.msg_control, header.msg_controllen) : 0;
+    train.segment_bytes = segment > 0 ? segment : train.bytes.size();
+    received_.push_back(train);
+    counters_.received += segment_count(train.bytes.size(), train.segment_bytes);
+    ++counters_.received_trains;
+}
+
+}  // namespace ringpost

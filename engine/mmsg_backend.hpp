@@ -1,0 +1,79 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "engine/backend.hpp"
+#include "engine/control.hpp"
+#include "engine/counters.hpp"
+#include "engine/outbox.hpp"
+#include "engine/socket.hpp"
+#include "engine/waker.hpp"
+
+namespace ringpost {
+
+/// Sockets driven by epoll, recvmmsg and sendmmsg: for kernels and containers that refuse io_uring, and for comparison.
+/// See backend.hpp for the calls and mmsg_backend.cpp for the mechanism.
+class MmsgBackend {
+  public:
+    static constexpr const char* name = "mmsg";
+
+    static Result<std::unique_ptr<MmsgBackend>> open(const BackendOptions& options);
+    ~MmsgBackend();
+    MmsgBackend(const MmsgBackend&) = delete;
+    MmsgBackend& operator=(const MmsgBackend&) = delete;
+
+    SocketIndex add(UdpSocket socket);
+    void remove(SocketIndex index);
+    UdpSocket& socket(SocketIndex index) { return *ports_[index].socket; }
+
+    std::span<const Received> receive() { return received_; }
+    std::span<std::byte> transmit_buffer();
+    void post(const Transmit& transmit);
+    bool blocked() const { return blocked_; }
+    void wait(Duration sleep);
+
+    const Waker& waker() const { return waker_; }
+    Counters counters();
+
+  private:
+    struct Port {
+        std::optional<UdpSocket> socket;
+        bool readable = false;  // as epoll last said
+        std::size_t burst = 1;  // messages the next recvmmsg asks for
+    };
+    struct Slot {
+        iovec vector;
+        SocketAddress name;
+        alignas(cmsghdr) unsigned char control[receive_control_bytes];
+    };
+
+    MmsgBackend(int epoll_fd, Waker waker, const BackendOptions& options);
+
+    void flush();
+    void finish_send(MessageId id, int result);
+    void receive_from(SocketIndex index);
+    void take(SocketIndex index, std::size_t slot);
+    void watch(SocketIndex index, std::uint32_t events);
+    void sleep_until_ready(Duration sleep);
+
+    Waker waker_;
+    int epoll_fd_;
+    Outbox outbox_;
+    std::vector<Port> ports_;
+    std::size_t ports_open_ = 0;
+    std::unique_ptr<std::byte[]> memory_;
+    std::vector<Slot> slots_;
+    std::size_t slots_used_ = 0;
+    std::uint64_t polls_ = 0;
+    std::vector<mmsghdr> messages_;  ///< one per slot
+    std::vector<mmsghdr> sends_;
+    std::vector<Received> received_;
+    SocketIndex next_port_ = 0;  ///< where the next sweep begins, so that a flooded socket does not starve the rest
+    bool blocked_ = false;
+    Counters counters_;
+};
+
+}  // namespace ringpost

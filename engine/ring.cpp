@@ -1,0 +1,113 @@
+#include "engine/ring.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "codec/base/check.hpp"
+
+namespace ringpost {
+namespace {
+
+struct SetupFlag {
+    unsigned bit;
+    const char* name;
+};
+
+// In the order in which they are given up when the kernel does not know one.
+constexpr SetupFlag wanted[] = {
+    // Completions are worked off when this thread asks, never by interrupting it in the middle of a turn.
+    {IORING_SETUP_DEFER_TASKRUN, "DEFER_TASKRUN"},
+    // One thread submits: the kernel may skip its locks. DEFER_TASKRUN needs it.
+    {IORING_SETUP_SINGLE_ISSUER, "SINGLE_ISSUER"},
+    // A submission that fails completes with its error, and those behind it still run.
+    {IORING_SETUP_SUBMIT_ALL, "SUBMIT_ALL"},
+    // Too large a ring is made smaller instead of refused.
+    {IORING_SETUP_CLAMP, "CLAMP"},
+};
+
+Error explain(int code) {
+    switch (code) {
+        case EPERM:
+            return {code, "io_uring refused (EPERM): sysctl kernel.io_uring_disabled, or this container's seccomp filter"};
+        case ENOSYS: return {code, "io_uring refused (ENOSYS): not in this kernel, or hidden by a seccomp filter"};
+        case ENOMEM: return {code, "io_uring refused (ENOMEM): the locked-memory limit (ulimit -l) is too low"};
+        default: return Error::system("io_uring refused", code);
+    }
+}
+
+}  // namespace
+
+Result<Ring> Ring::open(unsigned submissions, unsigned completions) {
+    Ring ring;
+    unsigned flags = IORING_SETUP_CQSIZE;
+    for (const SetupFlag& flag : wanted) flags |= flag.bit;
+    int result = 0;
+    std::size_t given_up = 0;
+    while (true) {
+        io_uring_params parameters{};
+        parameters.flags = flags;
+        parameters.cq_entries = completions;
+        result = io_uring_queue_init_params(submissions, &ring.ring_, &parameters);
+        if (result != -EINVAL || given_up == std::size(wanted)) break;
+        flags &= ~wanted[given_up++].bit;
+    }
+    if (result < 0) return std::unexpected(explain(-result));
+    ring.open_ = true;
+    io_uring_register_ring_fd(&ring.ring_);  // saves a descriptor look-up per enter; without it all works the same
+    for (const SetupFlag& flag : wanted)
+        if ((flags & flag.bit) != 0) ring.features_ += (ring.features_.empty() ? "" : "|") + std::string(flag.name);
+    return ring;
+}
+
+Ring::Ring(Ring&& other) noexcept
+    : ring_(other.ring_), open_(std::exchange(other.open_, false)), features_(std::move(other.features_)) {}
+
+Ring::~Ring() {
+    if (open_) io_uring_queue_exit(&ring_);
+}
+
+io_uring_sqe* Ring::submission() {
+    io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
+    while (sqe == nullptr) {
+        // EBUSY means that completions overflow: they are worked off here and stay queued for completions().
+        if (io_uring_submit(&ring_) < 0) io_uring_get_events(&ring_);
+        sqe = io_uring_get_sqe(&ring_);
+    }
+    return sqe;
+}
+
+void Ring::submit_and_poll() { io_uring_submit_and_get_events(&ring_); }
+
+void Ring::submit_and_wait(Duration timeout) {
+    io_uring_cqe* cqe = nullptr;
+    if (timeout < 0) {
+        io_uring_submit_and_wait(&ring_, 1);
+        return;
+    }
+    __kernel_timespec limit{timeout / second, timeout % second};
+    io_uring_submit_and_wait_timeout(&ring_, &cqe, 1, &limit, nullptr);
+}
+
+std::size_t Ring::completions(std::span<io_uring_cqe*> out) {
+    return io_uring_peek_batch_cqe(&ring_, out.data(), static_cast<unsigned>(out.size()));
+}
+
+void Ring::advance(std::size_t count) { io_uring_cq_advance(&ring_, static_cast<unsigned>(count)); }
+
+bool Ring::completions_ready() { return io_uring_cq_ready(&ring_) > 0; }
+
+Result<void> Ring::register_buffers(io_uring_buf_ring* buffers, unsigned entries, std::uint16_t group) {
+    io_uring_buf_reg registration{};
+    registration.ring_addr = reinterpret_cast<std::uintptr_t>(buffers);
+    registration.ring_entries = entries;
+    registration.bgid = group;
+    const int result = io_uring_register_buf_ring(&ring_, &registration, 0);
+    if (result < 0) return std::unexpected(Error::system("io_uring provided buffers refused", -result));
+    return {};
+}
+
+}  // namespace ringpost

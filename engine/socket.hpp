@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "codec/base/address.hpp"
+#include "engine/error.hpp"
+
+namespace ringpost {
+
+struct SocketOptions {
+    Address bind;         ///< port 0: the kernel chooses; a v6 wildcard also takes IPv4
+    Address connect;      ///< Family::none: unconnected
+    bool gro = true;      ///< receive trains (UDP_GRO), where the kernel can
+    bool reuse_port = false;  ///< share the port with other sockets of this user (SO_REUSEPORT)
+    /// Asked for; the kernel may grant less (net.core.rmem_max, wmem_max).
+    int receive_buffer_bytes = 4 << 20;
+    int send_buffer_bytes = 4 << 20;
+};
+
+/// One UDP socket: owns its descriptor, closes it once.
+class UdpSocket {
+  public:
+    /// Errors name the step and the address: `bind 0.0.0.0:5005: Address already in use`.
+    static Result<UdpSocket> open(const SocketOptions& options);
+
+    UdpSocket(UdpSocket&& other) noexcept;
+    UdpSocket& operator=(UdpSocket&& other) noexcept;
+    ~UdpSocket();
+
+    int fd() const { return fd_; }
+    Family family() const { return family_; }
+    const Address& local() const { return local_; }
+    /// Family::none when unconnected.
+    const Address& peer() const { return peer_; }
+    bool gro() const { return gro_; }
+
+    /// Joins or leaves a multicast group (RFC 1112, RFC 3678) on the interface of that name; "" lets the routes choose.
+    Result<void> join(const Address& group, const std::string& interface);
+    Result<void> leave(const Address& group, const std::string& interface);
+    /// How multicast leaves: by which interface ("" lets the routes choose), how far, and whether this host hears it too.
+    Result<void> send_multicast(const std::string& interface, int hops, bool loop);
+
+    /// Datagrams dropped since the last call because the receive buffer was full (SO_MEMINFO; asked of the kernel, so
+    /// it costs the receive path nothing and also counts drops that nothing has followed). Call it more often than
+    /// every 2^32 drops.
+    std::uint64_t new_drops();
+
+  private:
+    UdpSocket(int fd, Family family) : fd_(fd), family_(family) {}
+    Result<void> configure(const SocketOptions& options);
+    Result<void> membership(int option, const char* verb, const Address& group, const std::string& interface);
+
+    int fd_ = -1;
+    Family family_ = Family::none;
+    Address local_, peer_;
+    bool gro_ = false;
+    std::uint32_t drops_seen_ = 0;
+};
+
+/// 0.0.0.0 or :: with `port`: where a server listens when nobody said where. Dual-stack where the host has IPv6.
+Address any_address(std::uint16_t port);
+
+/// The local address from which datagrams to `target` leave; no traffic is made.
+Result<Address> source_address_toward(const Address& target);
+
+/// Most segments of one GSO train that this kernel takes: 128, 64, or 1 when it has no GSO. Asked once of the kernel by
+/// sending a train on loopback to a socket of our own.
+std::size_t kernel_train_segments();
+
+}  // namespace ringpost

@@ -1,0 +1,350 @@
+// One io_uring, entered once per turn.
+//
+// Sleeping: every socket has a multishot receive armed (Receiving::multishot), which delivers into provided buffers until
+// it ends: out of buffers, an empty datagram, a queued ICMP error, a cancel. It is armed again by the next sleeping wait().
+//
+// Polling: a multishot would make every arrival take the detour over the kernel's poll queue, so it is cancelled
+// (Receiving::cancelling, then idle) and each turn tries plain receives that never wait (MSG_DONTWAIT) on our own buffers.
+// A burst that came back full doubles the next one; one that did not halves it. With many sockets, where trying
+// each would cost more than it saves, the multishots stay.
+//
+// Sending: one request per message with MSG_DONTWAIT, complete before the enter returns. A full socket buffer (EAGAIN) puts
+// the message back and blocks the way out: one request without MSG_DONTWAIT then waits for room in the kernel, and the
+// rest follow it in order. Only messages handed over in the same enter can overtake it.
+//
+// user_data is a packed Tag. A removed socket's place is given to a new one only when its last request has completed, so a
+// late completion finds no socket and is dropped.
+
+#include "engine/uring_backend.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include "codec/base/check.hpp"
+
+namespace ringpost {
+namespace {
+
+constexpr unsigned submissions = 256;
+constexpr unsigned provided_buffers = 64;
+constexpr std::size_t singles_sockets_max = 4;
+constexpr std::size_t singles_per_socket_max = 8;
+constexpr std::size_t singles_max = singles_sockets_max * singles_per_socket_max;
+static_assert(singles_max <= received_max);
+// What a multishot receive lays out before the payload: its header, the source's name, the control messages.
+constexpr std::size_t provided_buffer_bytes =
+    sizeof(io_uring_recvmsg_out) + sizeof(SocketAddress) + receive_control_bytes + receive_buffer_bytes;
+// Room for every completion at once: sends, provided buffers, singles, cancels, the waker.
+constexpr unsigned completions =
+    limits::transmit_buffers_max * limits::train_segments_max + 2 * provided_buffers + singles_max + submissions;
+constexpr std::size_t completions_per_turn = 512;
+
+}  // namespace
+
+/// What a completion belongs to, in the 64 bits that io_uring carries along.
+struct UringBackend::Tag {
+    enum class Kind : std::uint8_t { send, multishot, single, cancel, wake };
+    Kind kind;
+    std::uint8_t reserved = 0;
+    std::uint16_t a = 0;  // send: buffer; single: slot
+    std::uint32_t b = 0;  // send: first segment; multishot, cancel: socket
+
+    std::uint64_t pack() const { return std::bit_cast<std::uint64_t>(*this); }
+    static Tag unpack(std::uint64_t data) { return std::bit_cast<Tag>(data); }
+};
+
+Result<std::unique_ptr<UringBackend>> UringBackend::open(const BackendOptions& options) {
+    auto ring = Ring::open(submissions, completions);
+    if (!ring) return std::unexpected(ring.error());
+    auto waker = Waker::open();
+    if (!waker) return std::unexpected(waker.error());
+    std::unique_ptr<UringBackend> backend(new UringBackend(std::move(*ring), std::move(*waker), options));
+    if (auto done = backend->buffers_.register_with(backend->ring_); !done) return std::unexpected(done.error());
+    return backend;
+}
+
+UringBackend::UringBackend(Ring ring, Waker waker, const BackendOptions& options)
+    : waker_(std::move(waker)),
+      buffers_(provided_buffers, provided_buffer_bytes, 0),
+      single_memory_(new std::byte[singles_max * receive_buffer_bytes]),
+      singles_(singles_max),
+      outbox_(options.gso ? kernel_train_segments() : 1),
+      ring_(std::move(ring)) {
+    received_.reserve(received_max);
+    buffers_lent_.reserve(received_max);
+}
+
+UringBackend::~UringBackend() {
+    for (SocketIndex i = 0; i < ports_.size(); ++i)
+        if (ports_[i].socket) remove(i);
+}
+
+// ---- sockets --------------------------------------------------------------------------------------
+
+SocketIndex UringBackend::add(UdpSocket socket) {
+    SocketIndex index = 0;
+    while (index < ports_.size() && (ports_[index].socket || ports_[index].requests > 0 || !outbox_.empty())) ++index;
+    if (index == ports_.size()) ports_.emplace_back();
+    Port& port = ports_[index];
+    port.shape.msg_namelen = socket.peer().family == Family::none ? sizeof(SocketAddress) : 0;
+    port.shape.msg_controllen = socket.gro() ? receive_control_bytes : 0;
+    port.socket.emplace(std::move(socket));
+    ++ports_open_;
+    return index;
+}
+
+void UringBackend::remove(SocketIndex index) {
+    Port& port = ports_[index];
+    RINGPOST_CHECK(port.socket.has_value());
+    counters_.socket_dropped += port.socket->new_drops();
+    if (port.receiving == Receiving::multishot) cancel_multishot(index);
+    // Requests name the descriptor's number: none may still be unsubmitted when it is closed and the number reused.
+    queue_sends();
+    ring_.submit_and_poll();
+    port.socket.reset();
+    --ports_open_;
+}
+
+// ---- the way in -----------------------------------------------------------------------------------
+
+std::span<const Received> UringBackend::receive() {
+    received_.clear();
+    io_uring_cqe* ready[completions_per_turn];
+    const std::size_t count = ring_.completions(ready);
+    std::size_t used = 0;
+    while (used < count && received_.size() < received_max) complete(*ready[used++]);
+    ring_.advance(used);
+    for (const Received& train : received_) counters_.received += segment_count(train.bytes.size(), train.segment_bytes);
+    counters_.received_trains += received_.size();
+    return received_;
+}
+
+void UringBackend::complete(const io_uring_cqe& cqe) {
+    const Tag tag = Tag::unpack(cqe.user_data);
+    switch (tag.kind) {
+        case Tag::Kind::send: complete_send(tag, cqe.res); break;
+        case Tag::Kind::multishot: complete_multishot(tag, cqe); break;
+        case Tag::Kind::single: complete_single(tag, cqe.res); break;
+        case Tag::Kind::cancel: --ports_[tag.b].requests; break;
+        case Tag::Kind::wake:
+            waker_.clear();
+            waker_armed_ = false;
+            break;
+    }
+}
+
+void UringBackend::complete_multishot(const Tag& tag, const io_uring_cqe& cqe) {
+    Port& port = ports_[tag.b];
+    if ((cqe.flags & IORING_CQE_F_MORE) == 0) {
+        port.receiving = Receiving::idle;
+        --port.requests;
+    }
+    if ((cqe.flags & IORING_CQE_F_BUFFER) == 0) {
+        if (cqe.res < 0) counters_.count_receive_error(-cqe.res);
+        return;
+    }
+    const auto id = static_cast<std::uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
+    buffers_.taken();
+    buffers_lent_.push_back(id);
+    auto* out = cqe.res < 0 ? nullptr : io_uring_recvmsg_validate(buffers_.buffer(id).data(), cqe.res, &port.shape);
+    if (out == nullptr || !port.socket) return;
+    if ((out->flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+        ++counters_.truncated;
+        return;
+    }
+    Received train;
+    train.source = port.socket->peer();
+    if (port.shape.msg_namelen > 0)
+        train.source = from_socket_address(*static_cast<sockaddr*>(io_uring_recvmsg_name(out)));
+    train.socket = tag.b;
+    train.bytes = {static_cast<std::byte*>(io_uring_recvmsg_payload(out, &port.shape)),
+                   io_uring_recvmsg_payload_length(out, cqe.res, &port.shape)};
+    const std::size_t segment =
+        out->controllen > 0 ? gro_segment_bytes(io_uring_recvmsg_cmsg_firsthdr(out, &port.shape), out->controllen) : 0;
+    train.segment_bytes = segment > 0 ? segment : train.bytes.size();
+    received_.push_back(train);
+}
+
+void UringBackend::complete_single(const Tag& tag, int result) {
+    const Single& single = singles_[tag.a];
+    Port& port = ports_[single.port];
+    --port.requests;
+    --singles_in_flight_;
+    if (result < 0) {
+        port.burst = std::max<std::size_t>(port.burst / 2, 1);
+        counters_.count_receive_error(-result);
+        return;
+    }
+    if (single.last_of_burst) port.burst = std::min(port.burst * 2, singles_per_socket_max);
+    if (!port.socket) return;
+    if ((single.header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+        ++counters_.truncated;
+        return;
+    }
+    Received train;
+    train.source = single.header.msg_namelen > 0 ? from_socket_address(single.name.any) : port.socket->peer();
+    train.socket = single.port;
+    train.bytes = {static_cast<std::byte*>(single.vector.iov_base), static_cast<std::size_t>(result)};
+    const std::size_t segment =
+        single.header.msg_controllen > 0 ? gro_segment_bytes(single.header.msg_control, single.header.msg_controllen) : 0;
+    train.segment_bytes = segment > 0 ? segment : train.bytes.size();
+    received_.push_back(train);
+}
+
+// ---- the way out ----------------------------------------------------------------------------------
+
+std::span<std::byte> UringBackend::transmit_buffer() { return blocked_ ? std::span<std::byte>{} : outbox_.buffer(); }
+
+void UringBackend::post(const Transmit& transmit) { outbox_.post(transmit, ports_[transmit.socket].socket->family()); }
+
+void UringBackend::queue_sends() {
+    if (blocked_) {
+        if (!retrying_ && !outbox_.empty()) {
+            queue_send(outbox_.front(), 0);
+            outbox_.pop();
+            retrying_ = true;
+        }
+        return;
+    }
+    for (; !outbox_.empty(); outbox_.pop()) queue_send(outbox_.front(), MSG_DONTWAIT);
+}
+
+void UringBackend::queue_send(MessageId id, int flags) {
+    Port& port = ports_[outbox_.socket(id)];
+    if (!port.socket) {
+        counters_.send_failed += outbox_.segments(id);
+        outbox_.done(id);
+        return;
+    }
+    const int fd = port.socket->fd();
+    io_uring_sqe* sqe = ring_.submission();
+    if (const auto bytes = outbox_.bytes(id); outbox_.plain(id))
+        io_uring_prep_send(sqe, fd, bytes.data(), bytes.size(), flags);
+    else
+        io_uring_prep_sendmsg(sqe, fd, &outbox_.header(id), static_cast<unsigned>(flags));
+    sqe->user_data = Tag{.kind = Tag::Kind::send, .a = id.buffer, .b = id.segment}.pack();
+    ++port.requests;
+}
+
+void UringBackend::complete_send(const Tag& tag, int result) {
+    const MessageId id{tag.a, static_cast<std::uint16_t>(tag.b)};
+    const std::size_t segments = outbox_.segments(id);
+    const bool was_retry = std::exchange(retrying_, false);
+    --ports_[outbox_.socket(id)].requests;
+    if (is_full(-result)) {
+        ++counters_.send_retried;
+        blocked_ = true;
+        outbox_.put_back(id);
+        return;
+    }
+    if (was_retry) blocked_ = false;
+    if (refuses_trains(-result) && segments > 1) {
+        outbox_.latch_singles(outbox_.socket(id));
+        outbox_.split(id);
+        return;
+    }
+    if (result >= 0)
+        counters_.count_sent(segments);
+    else
+        counters_.count_send_error(-result, segments);
+    outbox_.done(id);
+}
+
+Counters UringBackend::counters() {
+    for (Port& port : ports_)
+        if (port.socket) counters_.socket_dropped += port.socket->new_drops();
+    return counters_;
+}
+
+std::size_t UringBackend::in_flight() const {
+    std::size_t count = waker_armed_ ? 1 : 0;
+    for (const Port& port : ports_) count += port.requests;
+    return count;
+}
+
+// ---- the one system call of a turn ----------------------------------------------------------------
+
+void UringBackend::wait(Duration sleep) {
+    give_back_buffers();
+    if (!waker_armed_) arm_waker();
+    queue_sends();
+    const bool polls = sleep <= no_sleep;
+    const bool singles = polls && ports_open_ <= singles_sockets_max;
+    std::size_t slot = singles_in_flight_ == 0 ? 0 : singles_max;  // all of the last burst come first
+    for (SocketIndex i = 0; i < ports_.size(); ++i) {
+        Port& port = ports_[i];
+        if (!port.socket) continue;
+        if (!singles && port.receiving == Receiving::idle) arm_multishot(i);
+        if (singles && port.receiving == Receiving::multishot) cancel_multishot(i);
+        if (singles && port.receiving == Receiving::idle && slot < singles_max) {
+            try_singles(i, slot);
+            slot += singles_per_socket_max;
+        }
+    }
+    if (polls || ring_.completions_ready())
+        ring_.submit_and_poll();
+    else
+        ring_.submit_and_wait(sleep == never ? -1 : sleep);
+}
+
+void UringBackend::give_back_buffers() {
+    for (const std::uint16_t id : buffers_lent_) buffers_.give_back(id);
+    buffers_lent_.clear();
+}
+
+void UringBackend::arm_waker() {
+    io_uring_sqe* sqe = ring_.submission();
+    io_uring_prep_poll_add(sqe, waker_.fd(), POLLIN);
+    sqe->user_data = Tag{.kind = Tag::Kind::wake}.pack();
+    waker_armed_ = true;
+}
+
+void UringBackend::arm_multishot(SocketIndex index) {
+    Port& port = ports_[index];
+    io_uring_sqe* sqe = ring_.submission();
+    io_uring_prep_recvmsg_multishot(sqe, port.socket->fd(), &port.shape, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = buffers_.group();
+    sqe->user_data = Tag{.kind = Tag::Kind::multishot, .b = index}.pack();
+    port.receiving = Receiving::multishot;
+    ++port.requests;
+}
+
+void UringBackend::cancel_multishot(SocketIndex index) {
+    Port& port = ports_[index];
+    io_uring_sqe* sqe = ring_.submission();
+    io_uring_prep_cancel64(sqe, Tag{.kind = Tag::Kind::multishot, .b = index}.pack(), 0);
+    sqe->user_data = Tag{.kind = Tag::Kind::cancel, .b = index}.pack();
+    port.receiving = Receiving::cancelling;
+    ++port.requests;
+}
+
+void UringBackend::try_singles(SocketIndex index, std::size_t slot) {
+    Port& port = ports_[index];
+    for (std::size_t i = 0; i < port.burst; ++i, ++slot) {
+        Single& single = singles_[slot];
+        single.port = index;
+        single.last_of_burst = i + 1 == port.burst;
+        single.vector = {&single_memory_[slot * receive_buffer_bytes], receive_buffer_bytes};
+        single.header = port.shape;
+        single.header.msg_name = port.shape.msg_namelen > 0 ? &single.name : nullptr;
+        single.header.msg_control = port.shape.msg_controllen > 0 ? single.control : nullptr;
+        single.header.msg_iov = &single.vector;
+        single.header.msg_iovlen = 1;
+        io_uring_sqe* sqe = ring_.submission();
+        const bool plain = port.shape.msg_namelen == 0 && port.shape.msg_controllen == 0;
+        if (plain)
+            io_uring_prep_recv(sqe, port.socket->fd(), single.vector.iov_base, single.vector.iov_len, MSG_DONTWAIT);
+        else
+            io_uring_prep_recvmsg(sqe, port.socket->fd(), &single.header, MSG_DONTWAIT);
+        sqe->user_data = Tag{.kind = Tag::Kind::single, .a = static_cast<std::uint16_t>(slot)}.pack();
+        ++port.requests;
+        ++singles_in_flight_;
+    }
+}
+
+}  // namespace ringpost

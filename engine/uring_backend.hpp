@@ -1,0 +1,101 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "engine/backend.hpp"
+#include "engine/control.hpp"
+#include "engine/counters.hpp"
+#include "engine/outbox.hpp"
+#include "engine/provided_buffers.hpp"
+#include "engine/ring.hpp"
+#include "engine/socket.hpp"
+#include "engine/waker.hpp"
+
+namespace ringpost {
+
+/// Sockets driven by one io_uring. See backend.hpp for the calls and uring_backend.cpp for the mechanism.
+class UringBackend {
+  public:
+    static constexpr const char* name = "uring";
+
+    /// The error says what refused: a sysctl, a seccomp filter, a memory limit, or a kernel without multishot receive.
+    static Result<std::unique_ptr<UringBackend>> open(const BackendOptions& options);
+    ~UringBackend();
+    UringBackend(const UringBackend&) = delete;
+    UringBackend& operator=(const UringBackend&) = delete;
+
+    SocketIndex add(UdpSocket socket);
+    void remove(SocketIndex index);
+    UdpSocket& socket(SocketIndex index) { return *ports_[index].socket; }
+
+    std::span<const Received> receive();
+    std::span<std::byte> transmit_buffer();
+    void post(const Transmit& transmit);
+    bool blocked() const { return blocked_; }
+    void wait(Duration sleep);
+
+    const Waker& waker() const { return waker_; }
+    Counters counters();
+    /// Requests the kernel has not completed: after every socket is removed and its last completions are received, only
+    /// the one that listens to the waker.
+    std::size_t in_flight() const;
+
+  private:
+    enum class Receiving : std::uint8_t {
+        idle,        // nothing armed: the next wait() arms what it needs
+        multishot,   // one request delivers datagram after datagram into provided buffers
+        cancelling,  // the multishot has been told to end, and may still deliver
+    };
+    struct Port {
+        std::optional<UdpSocket> socket;
+        Receiving receiving = Receiving::idle;
+        std::size_t requests = 0;  // in the kernel's hands
+        std::size_t burst = 1;     // singles tried per polling turn
+        msghdr shape{};            // room for name and control in every receive; a multishot points to it
+    };
+    /// A receive of our own memory, for polling: tried once per turn, never left waiting in the kernel.
+    struct Single {
+        msghdr header;
+        iovec vector;
+        SocketIndex port;
+        bool last_of_burst;
+        SocketAddress name;
+        alignas(cmsghdr) unsigned char control[receive_control_bytes];
+    };
+    struct Tag;
+
+    UringBackend(Ring ring, Waker waker, const BackendOptions& options);
+
+    void complete(const io_uring_cqe& cqe);
+    void complete_multishot(const Tag& tag, const io_uring_cqe& cqe);
+    void complete_single(const Tag& tag, int result);
+    void complete_send(const Tag& tag, int result);
+
+    void arm_waker();
+    void arm_multishot(SocketIndex index);
+    void cancel_multishot(SocketIndex index);
+    void try_singles(SocketIndex index, std::size_t slot);
+    void queue_sends();
+    void queue_send(MessageId id, int flags);
+    void give_back_buffers();
+
+    Waker waker_;
+    ProvidedBuffers buffers_;
+    std::unique_ptr<std::byte[]> single_memory_;
+    std::vector<Single> singles_;
+    Outbox outbox_;
+    std::deque<Port> ports_;  // a deque: multishot requests point into it
+    std::size_t ports_open_ = 0;
+    std::size_t singles_in_flight_ = 0;
+    std::vector<Received> received_;
+    std::vector<std::uint16_t> buffers_lent_;  // provided buffers that received_ points into
+    bool blocked_ = false, retrying_ = false, waker_armed_ = false;
+    Counters counters_;
+    Ring ring_;  // last, so that it is closed first: everything above may be in the kernel's hands
+};
+
+}  // namespace ringpost
