@@ -20,7 +20,7 @@ Endpoint::Endpoint() : replies_(limits::echo_queue_bytes) {}
 
 void Endpoint::handle(Instant, const Datagram& in) {
     ++counts_.received;
-    if (would_loop(in.source.port))
+    if (would_loop(in.source.port) || in.bytes.size() > limits::datagram_bytes_max)
         ++counts_.refused;
     else if (!replies_.push({in.source, in.socket}, in.bytes))
         ++counts_.queue_full;

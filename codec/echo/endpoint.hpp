@@ -13,7 +13,9 @@ namespace ringpost::echo {
 struct EchoCounts {
     std::uint64_t received = 0;
     std::uint64_t sent = 0;
-    std::uint64_t refused = 0;     ///< came from an echo, chargen or zero port: answering could loop forever
+    /// Came from an echo, chargen or zero port, so that answering could loop forever; or is longer than a Transmit can
+    /// be (IPv6 carries 20 bytes more than limits::datagram_bytes_max).
+    std::uint64_t refused = 0;
     std::uint64_t queue_full = 0;  ///< not answered: the socket did not take replies as fast as requests came
 };
 

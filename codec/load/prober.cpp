@@ -21,7 +21,10 @@ void Prober::handle(Instant now, const Datagram& in) {
         ++counts_.corrupt;
         return;
     }
-    if (frame->stream != options_.stream || frame->sequence >= counts_.sent) {
+    // Anyone can put a fitting CRC on any due time: one that we cannot have written would ruin the histogram.
+    const bool ours = frame->stream == options_.stream && frame->sequence < counts_.sent &&
+                      frame->due >= options_.start && frame->due <= last_sent_at_;
+    if (!ours) {
         ++counts_.foreign;
         return;
     }
@@ -36,6 +39,7 @@ void Prober::handle(Instant now, const Datagram& in) {
 
 void Prober::handle_timeout(Instant now) {
     if (waiting_ && now >= last_sent_at_ + options_.give_up_after) waiting_ = false;
+    if (now >= options_.stop) stopped_ = true;
 }
 
 std::optional<Transmit> Prober::poll_transmit(Instant now, std::span<std::byte> out) {
@@ -58,7 +62,7 @@ bool Prober::may_send(Instant now) const {
 
 std::optional<Instant> Prober::poll_timeout() const {
     if (waiting_) return last_sent_at_ + options_.give_up_after;
-    if (counts_.sent == options_.count) return std::nullopt;
+    if (stopped_ || counts_.sent == options_.count) return std::nullopt;
     const Instant due = open_loop() ? schedule_.due(counts_.sent) : options_.start;
     return due < options_.stop ? std::optional(due) : std::nullopt;
 }

@@ -29,7 +29,7 @@ struct ProberCounts {
     std::uint64_t duplicate = 0;
     std::uint64_t reordered = 0;  ///< replies overtaken by a later one
     std::uint64_t corrupt = 0;    ///< came back changed
-    std::uint64_t foreign = 0;    ///< frames of another run or sender
+    std::uint64_t foreign = 0;    ///< frames of another run or sender, or such as we have not sent
     /// sent == (received - duplicate - corrupt - foreign) + lost, once the last reply has had its time.
     std::uint64_t lost() const { return sent - (received - duplicate - corrupt - foreign); }
 };
@@ -63,6 +63,7 @@ class Prober {
     FrameWriter writer_;
     Schedule schedule_;
     bool waiting_ = false;  ///< ping-pong: a probe is in flight
+    bool stopped_ = false;  ///< a timeout has come at or after options_.stop: no more are needed
     Instant last_sent_at_;
     ProberCounts counts_;
     SequenceWindow window_;

@@ -10,8 +10,8 @@ namespace ringpost::load {
 
 enum class Arrival : std::uint8_t {
     in_order,   ///< the next one, or later with a gap left behind
-    reordered,  ///< fills a gap, or comes from before the window
-    duplicate,  ///< has come before
+    reordered,  ///< fills a gap
+    duplicate,  ///< has come before, or lies too far back to tell
 };
 
 /// Tells what each arriving sequence of one stream is, by a bitmap of the newest sequences: load_window_sequences of

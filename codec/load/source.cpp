@@ -44,7 +44,7 @@ std::optional<Transmit> Source::poll_transmit(Instant now, std::span<std::byte> 
 }
 
 std::optional<Instant> Source::poll_timeout() const {
-    if (sent_ == options_.count) return std::nullopt;
+    if (stopped_ || sent_ == options_.count) return std::nullopt;
     if (options_.rate_per_s == 0) return options_.start;
     const Instant due = schedule_.due(sent_);
     return due < options_.stop ? std::optional(due) : std::nullopt;

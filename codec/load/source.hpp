@@ -26,7 +26,7 @@ class Schedule {
 };
 
 struct SourceOptions {
-    std::size_t datagram_bytes = 64;
+    std::size_t datagram_bytes = 64;  ///< 1 to limits::datagram_bytes_max; with verify, at least frame_bytes_min
     std::uint32_t flows = 1;       ///< sockets 0 .. flows-1, each connected to the target
     std::uint32_t stream = 0;      ///< of flow 0, drawn at random; flow i is stream + i
     double rate_per_s = 0;         ///< of all flows together; 0 sends as fast as the engine takes
@@ -45,7 +45,7 @@ class Source {
     explicit Source(const SourceOptions& options);
 
     void handle(Instant, const Datagram&) { ++unexpected_; }
-    void handle_timeout(Instant) {}
+    void handle_timeout(Instant now) { stopped_ = now >= options_.stop; }
     std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out);
     std::optional<Event> poll_event() { return std::nullopt; }
     std::optional<Instant> poll_timeout() const;
@@ -63,6 +63,7 @@ class Source {
     SourceOptions options_;
     FrameWriter writer_;
     Schedule schedule_;
+    bool stopped_ = false;  ///< a timeout has come at or after options_.stop: no more are needed
     std::uint64_t sent_ = 0, unexpected_ = 0;
     std::uint32_t next_flow_ = 0;
     std::vector<std::uint64_t> sequences_;           ///< next sequence of each flow
