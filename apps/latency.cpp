@@ -121,6 +121,7 @@ int latency_command(LatencyOptions options) {
         echo.emplace([&](const SelfPeer::Tell& tell) {
             Report child(true);
             ServerOptions server{.common = options.common, .bind = "127.0.0.1"};
+            server.common.gro = false;  // probes come one by one: a receive without control messages is cheaper
             run_echo(server, child, [&](std::uint16_t port) { tell(std::to_string(port)); });
             return Exit::done;
         });

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "codec/base/check.hpp"
+#include "engine/system_calls.hpp"
 
 namespace ringpost {
 namespace {
@@ -42,13 +43,8 @@ MmsgBackend::MmsgBackend(int epoll_fd, Waker waker, const BackendOptions& option
     : waker_(std::move(waker)),
       epoll_fd_(epoll_fd),
       outbox_(options.gso ? kernel_train_segments() : 1),
-      memory_(new std::byte[received_max * receive_buffer_bytes]),
-      slots_(received_max),
-      messages_(received_max),
       sends_(messages_per_call) {
     received_.reserve(received_max);
-    for (std::size_t i = 0; i < received_max; ++i)
-        slots_[i].vector = {&memory_[i * receive_buffer_bytes], receive_buffer_bytes};
 }
 
 MmsgBackend::~MmsgBackend() { ::close(epoll_fd_); }
@@ -70,6 +66,8 @@ void MmsgBackend::remove(SocketIndex index) {
     RINGPOST_CHECK(ports_[index].socket.has_value());
     flush();
     counters_.socket_dropped += ports_[index].socket->new_drops();
+    // Not yet fetched by receive(), it would pass for the next socket's of this index.
+    std::erase_if(received_, [&](const Received& train) { return train.socket == index; });
     ports_[index] = {};  // closing the last descriptor takes it out of the epoll set
     --ports_open_;
 }
@@ -101,9 +99,9 @@ void MmsgBackend::flush() {
         for (; count < at_most && outbox_.socket(outbox_.at(count)) == index; ++count)
             sends_[count].msg_hdr = outbox_.header(outbox_.at(count));
         const int fd = ports_[index].socket->fd();
-        const int sent = sendmmsg(fd, sends_.data(), static_cast<unsigned>(count), MSG_DONTWAIT);
+        const int sent = send_now(fd, sends_.data(), count);
         // An error is reported only for the first message; one further on shows as a short count, and then comes first.
-        if (sent < 0) finish_send(outbox_.front(), -errno);
+        if (sent < 0) finish_send(outbox_.front(), sent);
         for (int i = 0; i < sent; ++i) finish_send(outbox_.front(), 0);
     }
 }
@@ -134,16 +132,20 @@ void MmsgBackend::finish_send(MessageId id, int result) {
 
 void MmsgBackend::wait(Duration sleep) {
     received_.clear();
-    slots_used_ = 0;
+    inbox_.clear();
     if (!outbox_.empty()) flush();
     const bool tries_all = ports_open_ <= tried_sockets_max;
     const bool polls = sleep <= no_sleep;
     if (!polls || !tries_all || ++polls_ % polls_per_waker_look == 0) sleep_until_ready(polls ? 0 : sleep);
     const auto count = static_cast<SocketIndex>(ports_.size());
-    for (SocketIndex i = 0; i < count && slots_used_ < received_max; ++i) {
+    for (SocketIndex i = 0; i < count && !inbox_.full(); ++i) {
         const SocketIndex index = (next_port_ + i) % count;
-        if (ports_[index].socket && (ports_[index].readable || tries_all)) receive_from(index);
+        Port& port = ports_[index];
+        if (port.socket && (port.readable || tries_all))
+            port.readable = inbox_.receive(*port.socket, index, port.burst, received_, counters_);
     }
+    for (const Received& train : received_) counters_.received += segment_count(train.bytes.size(), train.segment_bytes);
+    counters_.received_trains += received_.size();
     if (count > 0) next_port_ = (next_port_ + 1) % count;
 }
 
@@ -171,49 +173,6 @@ void MmsgBackend::watch(SocketIndex index, std::uint32_t events) {
     event.events = events;
     event.data.u64 = index;
     epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, ports_[index].socket->fd(), &event);
-}
-
-void MmsgBackend::receive_from(SocketIndex index) {
-    Port& port = ports_[index];
-    const bool connected = port.socket->peer().family != Family::none;
-    const std::size_t first = slots_used_;
-    const std::size_t room = std::min(received_max - first, port.burst);
-    for (std::size_t i = first; i < first + room; ++i) {
-        msghdr& header = messages_[i].msg_hdr;
-        header = {};
-        header.msg_iov = &slots_[i].vector;
-        header.msg_iovlen = 1;
-        header.msg_name = connected ? nullptr : &slots_[i].name;
-        header.msg_namelen = connected ? 0 : sizeof(SocketAddress);
-        header.msg_control = port.socket->gro() ? slots_[i].control : nullptr;
-        header.msg_controllen = port.socket->gro() ? receive_control_bytes : 0;
-    }
-    const int result = recvmmsg(port.socket->fd(), &messages_[first], static_cast<unsigned>(room), MSG_DONTWAIT, nullptr);
-    if (result < 0) counters_.count_receive_error(errno);
-    const auto count = static_cast<std::size_t>(std::max(result, 0));
-    port.readable = count == room;
-    port.burst = count == room ? std::min(port.burst * 2, messages_per_call) : std::max<std::size_t>(port.burst / 2, 1);
-    slots_used_ += count;
-    for (std::size_t i = first; i < first + count; ++i) take(index, i);
-}
-
-/// Turns a filled slot into a delivery.
-void MmsgBackend::take(SocketIndex index, std::size_t slot) {
-    msghdr& header = messages_[slot].msg_hdr;
-    if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
-        ++counters_.truncated;
-        return;
-    }
-    Received train;
-    train.source = header.msg_name == nullptr ? ports_[index].socket->peer() : from_socket_address(slots_[slot].name.any);
-    train.socket = index;
-    train.bytes = {&memory_[slot * receive_buffer_bytes], messages_[slot].msg_len};
-    const std::size_t segment =
-        header.msg_controllen > 0 ? gro_segment_bytes(header.msg_control, header.msg_controllen) : 0;
-    train.segment_bytes = segment > 0 ? segment : train.bytes.size();
-    received_.push_back(train);
-    counters_.received += segment_count(train.bytes.size(), train.segment_bytes);
-    ++counters_.received_trains;
 }
 
 }  // namespace ringpost

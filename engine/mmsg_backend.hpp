@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "engine/backend.hpp"
-#include "engine/control.hpp"
 #include "engine/counters.hpp"
+#include "engine/inbox.hpp"
 #include "engine/outbox.hpp"
 #include "engine/socket.hpp"
 #include "engine/waker.hpp"
@@ -42,20 +42,12 @@ class MmsgBackend {
     struct Port {
         std::optional<UdpSocket> socket;
         bool readable = false;  // as epoll last said
-        std::size_t burst = 1;  // messages the next recvmmsg asks for
+        Burst burst;
     };
-    struct Slot {
-        iovec vector;
-        SocketAddress name;
-        alignas(cmsghdr) unsigned char control[receive_control_bytes];
-    };
-
     MmsgBackend(int epoll_fd, Waker waker, const BackendOptions& options);
 
     void flush();
     void finish_send(MessageId id, int result);
-    void receive_from(SocketIndex index);
-    void take(SocketIndex index, std::size_t slot);
     void watch(SocketIndex index, std::uint32_t events);
     void sleep_until_ready(Duration sleep);
 
@@ -64,11 +56,8 @@ class MmsgBackend {
     Outbox outbox_;
     std::vector<Port> ports_;
     std::size_t ports_open_ = 0;
-    std::unique_ptr<std::byte[]> memory_;
-    std::vector<Slot> slots_;
-    std::size_t slots_used_ = 0;
+    Inbox inbox_;
     std::uint64_t polls_ = 0;
-    std::vector<mmsghdr> messages_;  ///< one per slot
     std::vector<mmsghdr> sends_;
     std::vector<Received> received_;
     SocketIndex next_port_ = 0;  ///< where the next sweep begins, so that a flooded socket does not starve the rest

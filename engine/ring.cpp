@@ -19,6 +19,8 @@ struct SetupFlag {
 
 // In the order in which they are given up when the kernel does not know one.
 constexpr SetupFlag wanted[] = {
+    // Deferred work shows in shared memory: a polling turn that finds none there need not enter the kernel.
+    {IORING_SETUP_TASKRUN_FLAG, "TASKRUN_FLAG"},
     // Completions are worked off when this thread asks, never by interrupting it in the middle of a turn.
     {IORING_SETUP_DEFER_TASKRUN, "DEFER_TASKRUN"},
     // One thread submits: the kernel may skip its locks. DEFER_TASKRUN needs it.
@@ -57,6 +59,7 @@ Result<Ring> Ring::open(unsigned submissions, unsigned completions) {
     }
     if (result < 0) return std::unexpected(explain(-result));
     ring.open_ = true;
+    ring.tells_of_work_ = (flags & IORING_SETUP_TASKRUN_FLAG) != 0;
     io_uring_register_ring_fd(&ring.ring_);  // saves a descriptor look-up per enter; without it all works the same
     for (const SetupFlag& flag : wanted)
         if ((flags & flag.bit) != 0) ring.features_ += (ring.features_.empty() ? "" : "|") + std::string(flag.name);
@@ -64,7 +67,10 @@ Result<Ring> Ring::open(unsigned submissions, unsigned completions) {
 }
 
 Ring::Ring(Ring&& other) noexcept
-    : ring_(other.ring_), open_(std::exchange(other.open_, false)), features_(std::move(other.features_)) {}
+    : ring_(other.ring_),
+      open_(std::exchange(other.open_, false)),
+      tells_of_work_(other.tells_of_work_),
+      features_(std::move(other.features_)) {}
 
 Ring::~Ring() {
     if (open_) io_uring_queue_exit(&ring_);
@@ -99,6 +105,12 @@ std::size_t Ring::completions(std::span<io_uring_cqe*> out) {
 void Ring::advance(std::size_t count) { io_uring_cq_advance(&ring_, static_cast<unsigned>(count)); }
 
 bool Ring::completions_ready() { return io_uring_cq_ready(&ring_) > 0; }
+
+bool Ring::quiet() {
+    constexpr unsigned work = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
+    return tells_of_work_ && io_uring_sq_ready(&ring_) == 0 && io_uring_cq_ready(&ring_) == 0 &&
+           (IO_URING_READ_ONCE(*ring_.sq.kflags) & work) == 0;
+}
 
 Result<void> Ring::register_buffers(io_uring_buf_ring* buffers, unsigned entries, std::uint16_t group) {
     io_uring_buf_reg registration{};

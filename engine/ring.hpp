@@ -35,6 +35,8 @@ class Ring {
     std::size_t completions(std::span<io_uring_cqe*> out);
     void advance(std::size_t count);
     bool completions_ready();
+    /// Nothing to submit, to run or to take: entering the kernel would be for nothing.
+    bool quiet();
 
     /// Offers `entries` buffers to receives that name `group`. The memory stays the caller's until the ring is closed.
     Result<void> register_buffers(io_uring_buf_ring* buffers, unsigned entries, std::uint16_t group);
@@ -47,6 +49,7 @@ class Ring {
 
     io_uring ring_{};
     bool open_ = false;
+    bool tells_of_work_ = false;  ///< the kernel flags deferred work where we can see it without a system call
     std::string features_;
 };
 

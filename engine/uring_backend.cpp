@@ -3,14 +3,15 @@
 // Sleeping: every socket has a multishot receive armed (Receiving::multishot), which delivers into provided buffers until
 // it ends: out of buffers, an empty datagram, a queued ICMP error, a cancel. It is armed again by the next sleeping wait().
 //
-// Polling: a multishot would make every arrival take the detour over the kernel's poll queue, so it is cancelled
-// (Receiving::cancelling, then idle) and each turn tries plain receives that never wait (MSG_DONTWAIT) on our own buffers.
-// A burst that came back full doubles the next one; one that did not halves it. With many sockets, where trying
-// each would cost more than it saves, the multishots stay.
+// Polling: a multishot makes every arrival take the detour over the kernel's poll queue, so it is cancelled
+// (Receiving::cancelling, then idle) and each turn tries the sockets directly, the cheapest way there is to find nothing. The
+// ring is entered only when it has something to do. With many sockets, where trying each would cost more than it saves,
+// the multishots stay.
 //
-// Sending: one request per message with MSG_DONTWAIT, complete before the enter returns. A full socket buffer (EAGAIN) puts
-// the message back and blocks the way out: one request without MSG_DONTWAIT then waits for room in the kernel, and the
-// rest follow it in order. Only messages handed over in the same enter can overtake it.
+// Sending: one request per message with MSG_DONTWAIT, complete before the enter returns; a lone message while polling goes
+// by a direct call. A full socket buffer (EAGAIN) puts the message back and blocks the way out: one request without
+// MSG_DONTWAIT then waits for room in the kernel, and the rest follow it in order. Only messages handed over in the same
+// enter can overtake it.
 //
 // user_data is a packed Tag. A removed socket's place is given to a new one only when its last request has completed, so a
 // late completion finds no socket and is dropped.
@@ -25,32 +26,30 @@
 #include <utility>
 
 #include "codec/base/check.hpp"
+#include "engine/system_calls.hpp"
 
 namespace ringpost {
 namespace {
 
 constexpr unsigned submissions = 256;
 constexpr unsigned provided_buffers = 64;
-constexpr std::size_t singles_sockets_max = 4;
-constexpr std::size_t singles_per_socket_max = 8;
-constexpr std::size_t singles_max = singles_sockets_max * singles_per_socket_max;
-static_assert(singles_max <= received_max);
+constexpr std::size_t tried_sockets_max = 4;
 // What a multishot receive lays out before the payload: its header, the source's name, the control messages.
 constexpr std::size_t provided_buffer_bytes =
     sizeof(io_uring_recvmsg_out) + sizeof(SocketAddress) + receive_control_bytes + receive_buffer_bytes;
-// Room for every completion at once: sends, provided buffers, singles, cancels, the waker.
+// Room for every completion at once: sends, provided buffers, cancels, the waker.
 constexpr unsigned completions =
-    limits::transmit_buffers_max * limits::train_segments_max + 2 * provided_buffers + singles_max + submissions;
+    limits::transmit_buffers_max * limits::train_segments_max + 2 * provided_buffers + submissions;
 constexpr std::size_t completions_per_turn = 512;
 
 }  // namespace
 
 /// What a completion belongs to, in the 64 bits that io_uring carries along.
 struct UringBackend::Tag {
-    enum class Kind : std::uint8_t { send, multishot, single, cancel, wake };
+    enum class Kind : std::uint8_t { send, multishot, cancel, wake };
     Kind kind;
     std::uint8_t reserved = 0;
-    std::uint16_t a = 0;  // send: buffer; single: slot
+    std::uint16_t a = 0;  // send: buffer
     std::uint32_t b = 0;  // send: first segment; multishot, cancel: socket
 
     std::uint64_t pack() const { return std::bit_cast<std::uint64_t>(*this); }
@@ -70,11 +69,9 @@ Result<std::unique_ptr<UringBackend>> UringBackend::open(const BackendOptions& o
 UringBackend::UringBackend(Ring ring, Waker waker, const BackendOptions& options)
     : waker_(std::move(waker)),
       buffers_(provided_buffers, provided_buffer_bytes, 0),
-      single_memory_(new std::byte[singles_max * receive_buffer_bytes]),
-      singles_(singles_max),
       outbox_(options.gso ? kernel_train_segments() : 1),
       ring_(std::move(ring)) {
-    received_.reserve(received_max);
+    received_.reserve(2 * received_max);  // what was tried directly, and what the ring has brought
     buffers_lent_.reserve(received_max);
 }
 
@@ -112,11 +109,10 @@ void UringBackend::remove(SocketIndex index) {
 // ---- the way in -----------------------------------------------------------------------------------
 
 std::span<const Received> UringBackend::receive() {
-    received_.clear();
     io_uring_cqe* ready[completions_per_turn];
     const std::size_t count = ring_.completions(ready);
     std::size_t used = 0;
-    while (used < count && received_.size() < received_max) complete(*ready[used++]);
+    while (used < count && buffers_lent_.size() < received_max) complete(*ready[used++]);
     ring_.advance(used);
     for (const Received& train : received_) counters_.received += segment_count(train.bytes.size(), train.segment_bytes);
     counters_.received_trains += received_.size();
@@ -128,7 +124,6 @@ void UringBackend::complete(const io_uring_cqe& cqe) {
     switch (tag.kind) {
         case Tag::Kind::send: complete_send(tag, cqe.res); break;
         case Tag::Kind::multishot: complete_multishot(tag, cqe); break;
-        case Tag::Kind::single: complete_single(tag, cqe.res); break;
         case Tag::Kind::cancel: --ports_[tag.b].requests; break;
         case Tag::Kind::wake:
             waker_.clear();
@@ -169,32 +164,6 @@ void UringBackend::complete_multishot(const Tag& tag, const io_uring_cqe& cqe) {
     received_.push_back(train);
 }
 
-void UringBackend::complete_single(const Tag& tag, int result) {
-    const Single& single = singles_[tag.a];
-    Port& port = ports_[single.port];
-    --port.requests;
-    --singles_in_flight_;
-    if (result < 0) {
-        port.burst = std::max<std::size_t>(port.burst / 2, 1);
-        counters_.count_receive_error(-result);
-        return;
-    }
-    if (single.last_of_burst) port.burst = std::min(port.burst * 2, singles_per_socket_max);
-    if (!port.socket) return;
-    if ((single.header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
-        ++counters_.truncated;
-        return;
-    }
-    Received train;
-    train.source = single.header.msg_namelen > 0 ? from_socket_address(single.name.any) : port.socket->peer();
-    train.socket = single.port;
-    train.bytes = {static_cast<std::byte*>(single.vector.iov_base), static_cast<std::size_t>(result)};
-    const std::size_t segment =
-        single.header.msg_controllen > 0 ? gro_segment_bytes(single.header.msg_control, single.header.msg_controllen) : 0;
-    train.segment_bytes = segment > 0 ? segment : train.bytes.size();
-    received_.push_back(train);
-}
-
 // ---- the way out ----------------------------------------------------------------------------------
 
 std::span<std::byte> UringBackend::transmit_buffer() { return blocked_ ? std::span<std::byte>{} : outbox_.buffer(); }
@@ -228,13 +197,29 @@ void UringBackend::queue_send(MessageId id, int flags) {
         io_uring_prep_sendmsg(sqe, fd, &outbox_.header(id), static_cast<unsigned>(flags));
     sqe->user_data = Tag{.kind = Tag::Kind::send, .a = id.buffer, .b = id.segment}.pack();
     ++port.requests;
+    ++sends_in_flight_;
+}
+
+void UringBackend::send_directly() {
+    const MessageId id = outbox_.front();
+    const Port& port = ports_[outbox_.socket(id)];
+    if (!port.socket) return queue_sends();
+    outbox_.pop();
+    mmsghdr message{outbox_.header(id), 0};
+    finish_send(id, send_now(port.socket->fd(), &message, 1));
 }
 
 void UringBackend::complete_send(const Tag& tag, int result) {
     const MessageId id{tag.a, static_cast<std::uint16_t>(tag.b)};
+    --ports_[outbox_.socket(id)].requests;
+    --sends_in_flight_;
+    finish_send(id, result);
+}
+
+/// A message is through, or `result` is the negative errno why not.
+void UringBackend::finish_send(MessageId id, int result) {
     const std::size_t segments = outbox_.segments(id);
     const bool was_retry = std::exchange(retrying_, false);
-    --ports_[outbox_.socket(id)].requests;
     if (is_full(-result)) {
         ++counters_.send_retried;
         blocked_ = true;
@@ -269,26 +254,31 @@ std::size_t UringBackend::in_flight() const {
 // ---- the one system call of a turn ----------------------------------------------------------------
 
 void UringBackend::wait(Duration sleep) {
+    received_.clear();
+    inbox_.clear();
     give_back_buffers();
     if (!waker_armed_) arm_waker();
-    queue_sends();
     const bool polls = sleep <= no_sleep;
-    const bool singles = polls && ports_open_ <= singles_sockets_max;
-    std::size_t slot = singles_in_flight_ == 0 ? 0 : singles_max;  // all of the last burst come first
+    if (polls && outbox_.size() == 1 && !blocked_ && sends_in_flight_ == 0)
+        send_directly();
+    else
+        queue_sends();
+    const bool tries = polls && ports_open_ <= tried_sockets_max;
     for (SocketIndex i = 0; i < ports_.size(); ++i) {
         Port& port = ports_[i];
         if (!port.socket) continue;
-        if (!singles && port.receiving == Receiving::idle) arm_multishot(i);
-        if (singles && port.receiving == Receiving::multishot) cancel_multishot(i);
-        if (singles && port.receiving == Receiving::idle && slot < singles_max) {
-            try_singles(i, slot);
-            slot += singles_per_socket_max;
+        if (tries && port.receiving == Receiving::idle) {
+            inbox_.receive(*port.socket, i, port.burst, received_, counters_);
+        } else if (tries && port.receiving == Receiving::multishot) {
+            cancel_multishot(i);
+        } else if (!tries && port.receiving == Receiving::idle) {
+            arm_multishot(i);
         }
     }
-    if (polls || ring_.completions_ready())
-        ring_.submit_and_poll();
-    else
+    if (!polls && !ring_.completions_ready())
         ring_.submit_and_wait(sleep == never ? -1 : sleep);
+    else if (!ring_.quiet())
+        ring_.submit_and_poll();
 }
 
 void UringBackend::give_back_buffers() {
@@ -321,30 +311,6 @@ void UringBackend::cancel_multishot(SocketIndex index) {
     sqe->user_data = Tag{.kind = Tag::Kind::cancel, .b = index}.pack();
     port.receiving = Receiving::cancelling;
     ++port.requests;
-}
-
-void UringBackend::try_singles(SocketIndex index, std::size_t slot) {
-    Port& port = ports_[index];
-    for (std::size_t i = 0; i < port.burst; ++i, ++slot) {
-        Single& single = singles_[slot];
-        single.port = index;
-        single.last_of_burst = i + 1 == port.burst;
-        single.vector = {&single_memory_[slot * receive_buffer_bytes], receive_buffer_bytes};
-        single.header = port.shape;
-        single.header.msg_name = port.shape.msg_namelen > 0 ? &single.name : nullptr;
-        single.header.msg_control = port.shape.msg_controllen > 0 ? single.control : nullptr;
-        single.header.msg_iov = &single.vector;
-        single.header.msg_iovlen = 1;
-        io_uring_sqe* sqe = ring_.submission();
-        const bool plain = port.shape.msg_namelen == 0 && port.shape.msg_controllen == 0;
-        if (plain)
-            io_uring_prep_recv(sqe, port.socket->fd(), single.vector.iov_base, single.vector.iov_len, MSG_DONTWAIT);
-        else
-            io_uring_prep_recvmsg(sqe, port.socket->fd(), &single.header, MSG_DONTWAIT);
-        sqe->user_data = Tag{.kind = Tag::Kind::single, .a = static_cast<std::uint16_t>(slot)}.pack();
-        ++port.requests;
-        ++singles_in_flight_;
-    }
 }
 
 }  // namespace ringpost

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "engine/backend.hpp"
-#include "engine/control.hpp"
 #include "engine/counters.hpp"
+#include "engine/inbox.hpp"
 #include "engine/outbox.hpp"
 #include "engine/provided_buffers.hpp"
 #include "engine/ring.hpp"
@@ -54,17 +54,8 @@ class UringBackend {
         std::optional<UdpSocket> socket;
         Receiving receiving = Receiving::idle;
         std::size_t requests = 0;  // in the kernel's hands
-        std::size_t burst = 1;     // singles tried per polling turn
-        msghdr shape{};            // room for name and control in every receive; a multishot points to it
-    };
-    /// A receive of our own memory, for polling: tried once per turn, never left waiting in the kernel.
-    struct Single {
-        msghdr header;
-        iovec vector;
-        SocketIndex port;
-        bool last_of_burst;
-        SocketAddress name;
-        alignas(cmsghdr) unsigned char control[receive_control_bytes];
+        Burst burst;
+        msghdr shape{};  // room for name and control that a multishot lays out in its buffers
     };
     struct Tag;
 
@@ -72,25 +63,24 @@ class UringBackend {
 
     void complete(const io_uring_cqe& cqe);
     void complete_multishot(const Tag& tag, const io_uring_cqe& cqe);
-    void complete_single(const Tag& tag, int result);
     void complete_send(const Tag& tag, int result);
 
     void arm_waker();
     void arm_multishot(SocketIndex index);
     void cancel_multishot(SocketIndex index);
-    void try_singles(SocketIndex index, std::size_t slot);
     void queue_sends();
     void queue_send(MessageId id, int flags);
+    void send_directly();
+    void finish_send(MessageId id, int result);
     void give_back_buffers();
 
     Waker waker_;
     ProvidedBuffers buffers_;
-    std::unique_ptr<std::byte[]> single_memory_;
-    std::vector<Single> singles_;
+    Inbox inbox_;
     Outbox outbox_;
     std::deque<Port> ports_;  // a deque: multishot requests point into it
     std::size_t ports_open_ = 0;
-    std::size_t singles_in_flight_ = 0;
+    std::size_t sends_in_flight_ = 0;
     std::vector<Received> received_;
     std::vector<std::uint16_t> buffers_lent_;  // provided buffers that received_ points into
     bool blocked_ = false, retrying_ = false, waker_armed_ = false;

@@ -1,0 +1,93 @@
+// A prober in the hands of a stranger. The first byte chooses open loop or ping-pong; then each step is a byte,
+// whose lowest two bits say what happens:
+//     0  time passes (magnitude, below a second), then whatever is due leaves
+//     1  one of the last 64 probes comes back, the upper bits say which; sent, so perhaps again
+//     2  any frame with a fitting CRC (stream near ours, sequence, due)
+//     3  raw bytes, as many as the upper bits say
+
+#include <set>
+
+#include "codec/load/prober.hpp"
+#include "tests/fuzz/script.hpp"
+
+using namespace ringpost;
+using namespace ringpost::load;
+
+namespace {
+
+constexpr std::uint32_t stream = 1;
+constexpr Instant start = 1'000;
+
+class Play {
+  public:
+    explicit Play(fuzz::Script script)
+        : script_(script),
+          prober_({.datagram_bytes = 24,
+                   .stream = stream,
+                   .rate_per_s = script_.u8() % 2 == 0 ? 0.0 : 1e5,
+                   .give_up_after = 10 * millisecond,
+                   .start = start,
+                   .count = 1'000}) {}
+
+    void run() {
+        while (!script_.over()) {
+            const std::uint8_t step = script_.u8();
+            switch (step & 3) {
+                case 0: pass(static_cast<Duration>(script_.magnitude() % second)); break;
+                case 1:
+                    if (!probes_.empty()) hand_in(probes_[probes_.size() - 1 - (step >> 2) % probes_.size()]);
+                    break;
+                case 2:
+                    hand_in(frame({stream + (step >> 7), script_.u8() % 16u, static_cast<Instant>(script_.u64())}));
+                    break;
+                default: hand_in(script_.bytes(step >> 2));
+            }
+            check();
+        }
+    }
+
+  private:
+    fuzz::Bytes frame(const Frame& frame) const {
+        const FrameWriter writer(24);
+        fuzz::Bytes bytes(24);
+        writer.write(bytes.data(), frame);
+        return bytes;
+    }
+
+    void hand_in(const fuzz::Bytes& bytes) { prober_.handle(now_, {{}, 0, bytes}); }
+
+    void pass(Duration duration) {
+        now_ += duration;
+        if (const auto at = prober_.poll_timeout(); at && *at <= now_) prober_.handle_timeout(now_);
+        fuzz::Bytes out(limits::datagram_bytes_max);
+        while (const auto transmit = prober_.poll_transmit(now_, out)) {
+            check_transmit(*transmit);
+            probes_.emplace_back(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(transmit->bytes));
+            const auto probe = decode(probes_.back());
+            RINGPOST_CHECK(probe && probe->stream == stream && probe->due <= now_);
+            RINGPOST_CHECK(probe->sequence + 1 == probes_.size());
+        }
+        const auto next = prober_.poll_timeout();
+        RINGPOST_CHECK(!next || *next > now_);
+    }
+
+    void check() const {
+        const ProberCounts& counts = prober_.counts();
+        RINGPOST_CHECK(counts.sent == probes_.size());
+        RINGPOST_CHECK(counts.lost() <= counts.sent);
+        RINGPOST_CHECK(prober_.rtt().count() == counts.sent - counts.lost());
+        RINGPOST_CHECK(prober_.rtt().max() <= now_ - start);
+    }
+
+    fuzz::Script script_;
+    Prober prober_;
+    Instant now_ = start;
+    std::vector<fuzz::Bytes> probes_;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    Play(fuzz::Script(data, size, 1'024)).run();
+    return 0;
+}

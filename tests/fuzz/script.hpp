@@ -1,0 +1,64 @@
+#pragma once
+
+// What the operation scripts share: a reader of the fuzzer's bytes, and the checks that every Transmit must pass.
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "codec/base/check.hpp"
+#include "codec/base/datagram.hpp"
+#include "codec/base/limits.hpp"
+
+namespace ringpost::fuzz {
+
+using Bytes = std::vector<std::byte>;
+
+/// Reads a script from its front; past its end everything is zero.
+class Script {
+  public:
+    Script(const std::uint8_t* data, std::size_t size, std::size_t bytes_max)
+        : bytes_(data, std::min(size, bytes_max)) {}
+
+    bool over() const { return bytes_.empty(); }
+
+    std::uint8_t u8() {
+        if (bytes_.empty()) return 0;
+        const std::uint8_t value = bytes_.front();
+        bytes_ = bytes_.subspan(1);
+        return value;
+    }
+    std::uint16_t u16() {
+        const unsigned low = u8();
+        return static_cast<std::uint16_t>(low | u8() << 8);
+    }
+    std::uint64_t u64() {
+        std::uint64_t value = 0;
+        for (unsigned i = 0; i < 8; ++i) value |= std::uint64_t{u8()} << 8 * i;
+        return value;
+    }
+    /// A number of any magnitude in three bytes.
+    std::uint64_t magnitude() {
+        const unsigned shift = u8() % 64;
+        return std::uint64_t{u16()} << shift;
+    }
+    /// The next `count` bytes, or what is left, in memory of their own: a read past them is seen.
+    Bytes bytes(std::size_t count) {
+        const auto taken = std::as_bytes(bytes_.first(std::min(count, bytes_.size())));
+        bytes_ = bytes_.subspan(taken.size());
+        return {taken.begin(), taken.end()};
+    }
+
+  private:
+    std::span<const std::uint8_t> bytes_;
+};
+
+inline void check_transmit(const Transmit& transmit) {
+    RINGPOST_CHECK(transmit.bytes <= limits::datagram_bytes_max);
+    RINGPOST_CHECK(transmit.segment_bytes <= transmit.bytes);
+    RINGPOST_CHECK(transmit.segment_bytes > 0 || transmit.bytes == 0);
+    RINGPOST_CHECK(segment_count(transmit.bytes, transmit.segment_bytes) <= limits::train_segments_max);
+}
+
+}  // namespace ringpost::fuzz

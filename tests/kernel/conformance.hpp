@@ -1,0 +1,36 @@
+#pragma once
+
+// The promises of backend.hpp are tested four times: on both backends, each one polling and sleeping.
+
+#include "tests/kernel/kernel_test.hpp"
+
+namespace ringpost::test {
+
+template <class AnyBackend, Duration any_sleep>
+struct Case {
+    using Backend = AnyBackend;
+    /// Long enough that a test that only goes on after it has failed.
+    static constexpr Duration sleep = any_sleep;
+};
+using Cases = ::testing::Types<Case<UringBackend, no_sleep>, Case<UringBackend, patience>,
+                               Case<MmsgBackend, no_sleep>, Case<MmsgBackend, patience>>;
+struct CaseNames {
+    template <class AnyCase>
+    static std::string GetName(int) {
+        return std::string(AnyCase::Backend::name) + (AnyCase::sleep == no_sleep ? "_polling" : "_sleeping");
+    }
+};
+
+template <class AnyCase>
+class Conformance : public ::testing::Test {
+  protected:
+    using Backend = typename AnyCase::Backend;
+    static constexpr Duration sleep = AnyCase::sleep;
+
+    void SetUp() override {
+        if (auto opened = Backend::open({}); !opened) GTEST_SKIP() << opened.error().text;
+    }
+    Driven<Backend> open(const BackendOptions& options = {}) { return Driven<Backend>(sleep, options); }
+};
+
+}  // namespace ringpost::test

@@ -1,0 +1,194 @@
+// Sockets that come, go, share, fail and overflow.
+
+#include <cstdlib>
+#include <map>
+#include <set>
+
+#include "tests/kernel/conformance.hpp"
+
+namespace ringpost::test {
+namespace {
+
+TYPED_TEST_SUITE(Conformance, Cases, CaseNames);
+
+/// A port on which nothing listens.
+Address closed_port() { return Peer(loopback_v4()).local(); }
+
+TYPED_TEST(Conformance, two_sockets_on_one_backend_are_told_apart) {
+    auto engine = this->open();
+    const SocketIndex a = engine.add_bound(loopback_v4()), b = engine.add_bound(loopback_v6());
+    Peer to_a(loopback_v4()), to_b(loopback_v6());
+    for (std::uint32_t i = 0; i < 50; ++i) {
+        to_a.send(numbered(i), engine.local(a));
+        to_b.send(numbered(1'000 + i), engine.local(b));
+    }
+    ASSERT_TRUE(engine.hear(100));
+    std::map<SocketIndex, std::vector<std::string>> heard;
+    for (const Delivery& delivery : engine.heard) heard[delivery.socket].push_back(delivery.bytes);
+    EXPECT_EQ(heard[a], make_train(0, 50, 8, 8).datagrams);
+    EXPECT_EQ(heard[b], make_train(1'000, 50, 8, 8).datagrams);
+    engine.post(b, "from b", to_b.local());
+    engine.post(a, "from a", to_a.local());
+    engine.turn(no_sleep);
+    EXPECT_EQ(to_a.receive_texts(1), std::vector<std::string>{"from a"});
+    EXPECT_EQ(to_b.receive_texts(1), std::vector<std::string>{"from b"});
+}
+
+TYPED_TEST(Conformance, sockets_may_share_a_port) {
+    auto engine = this->open();
+    const SocketIndex first = engine.add(sharing(loopback_v4()));
+    const SocketIndex second = engine.add(sharing(engine.local(first)));
+    EXPECT_EQ(engine.local(first), engine.local(second));
+    std::set<SocketIndex> used;
+    for (std::uint32_t i = 0; i < 64; ++i) {
+        Peer peer(loopback_v4());
+        engine.heard.clear();
+        peer.send("one", engine.local(first));
+        peer.send("two", engine.local(first));
+        ASSERT_TRUE(engine.hear(2));
+        EXPECT_EQ(engine.heard[0].socket, engine.heard[1].socket) << "one peer, one socket";
+        used.insert(engine.heard[0].socket);
+    }
+    EXPECT_EQ(used.size(), 2u);
+    const auto refused = UdpSocket::open(bound_to(engine.local(first)));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().text, "bind " + to_text(engine.local(first)) + ": Address already in use");
+}
+
+TYPED_TEST(Conformance, a_closed_port_is_counted_and_receiving_goes_on) {
+    for (const bool gro : {true, false}) {
+        auto engine = this->open();
+        const Address port = closed_port();
+        const SocketIndex socket = engine.add(connected_to(port, gro));
+        for (int round = 0; round < 3; ++round) {
+            const std::uint64_t before = engine->counters().unreachable;
+            // The answer comes with a receive, or with the next send, whichever is first.
+            ASSERT_TRUE(engine.run_until([&] {
+                engine.post(socket, "anybody?");
+                engine.turn(no_sleep);
+                return engine->counters().unreachable > before;
+            }));
+        }
+        EXPECT_EQ(engine->counters().receive_failed, 0u);
+        engine.settle();
+        Peer peer(port);
+        for (std::uint32_t i = 0; i < 20; ++i) peer.send(numbered(i), engine.local(socket));
+        ASSERT_TRUE(engine.hear(20));
+        EXPECT_EQ(engine.texts(), make_train(0, 20, 8, 8).datagrams);
+    }
+}
+
+TYPED_TEST(Conformance, a_full_sockets_drops_are_counted) {
+    auto engine = this->open();
+    SocketOptions tiny = bound_to(loopback_v4());
+    tiny.receive_buffer_bytes = 1;
+    const SocketIndex socket = engine.add(tiny);
+    Peer peer(loopback_v4());
+    engine.settle();
+    constexpr std::uint32_t sent = 50;
+    for (std::uint32_t i = 0; i < sent; ++i) peer.send(numbered(i, 1'000), engine.local(socket));
+    ASSERT_TRUE(engine.run_until([&] { return engine.heard.size() + engine->counters().socket_dropped >= sent; }));
+    const Counters counters = engine->counters();
+    EXPECT_GT(counters.socket_dropped, 0u);
+    EXPECT_EQ(counters.received + counters.socket_dropped, sent);
+    // The count outlives the socket.
+    for (std::uint32_t i = 0; i < sent; ++i) peer.send(numbered(i, 1'000), engine.local(socket));
+    engine->remove(socket);
+    EXPECT_GT(engine->counters().socket_dropped, counters.socket_dropped);
+}
+
+TYPED_TEST(Conformance, nothing_of_a_removed_socket_reaches_the_next_one) {
+    auto engine = this->open();
+    Peer peer(loopback_v4());
+    for (std::uint32_t round = 0; round < 40; ++round) {
+        const SocketIndex old_socket = engine.add_bound(loopback_v4());
+        const Address old_address = engine.local(old_socket);
+        // In every state: nothing armed, armed by a sleep or a poll, told to end, with deliveries not yet fetched.
+        if (round % 2 == 1) engine->wait(round % 4 == 1 ? no_sleep : 50 * microsecond);
+        engine->receive();
+        if (round % 8 > 3) engine->wait(no_sleep);
+        for (int i = 0; i < 3; ++i) peer.send("old", old_address);
+        engine.post(old_socket, "from old", peer.local());
+        if (round % 3 == 0) engine->wait(no_sleep);
+        engine->remove(old_socket);
+        const SocketIndex new_socket = engine.add_bound(loopback_v4());
+        engine.collect();
+        for (int i = 0; i < 3; ++i) peer.send("new", engine.local(new_socket));
+        ASSERT_TRUE(engine.hear(3));
+        engine.settle();
+        EXPECT_EQ(engine.texts(), (std::vector<std::string>{"new", "new", "new"})) << "round " << round;
+        engine.heard.clear();
+        engine->remove(new_socket);
+        ASSERT_TRUE(peer.receive()) << "what was posted before remove() is sent";
+        // The port is free at once, not when the ring is closed.
+        EXPECT_TRUE(UdpSocket::open(bound_to(old_address)));
+    }
+}
+
+TYPED_TEST(Conformance, the_other_sockets_go_on_when_one_is_removed) {
+    auto engine = this->open();
+    Peer peer(loopback_v4());
+    const SocketIndex kept = engine.add_bound(loopback_v4());
+    for (std::uint32_t round = 0; round < 30; ++round) {
+        const SocketIndex other = engine.add_bound(loopback_v4());
+        peer.send(numbered(2 * round), engine.local(kept));
+        peer.send("other", engine.local(other));
+        engine.turn(round % 2 == 0 ? no_sleep : patience);
+        peer.send(numbered(2 * round + 1), engine.local(kept));
+        engine->remove(other);
+        ASSERT_TRUE(engine.run_until([&] {
+            std::erase_if(engine.heard, [](const Delivery& delivery) { return delivery.bytes == "other"; });
+            return engine.heard.size() == 2 * (round + 1);
+        }));
+    }
+    EXPECT_EQ(engine.texts(), make_train(0, 60, 8, 8).datagrams);
+}
+
+TYPED_TEST(Conformance, multicast_is_heard_while_joined) {
+    const bool made = in_own_network(65'536, [this] {
+        Address group = Address::v4(239, 1, 2, 3, 0), group6;
+        group6.ip = {0xff, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x77};  // interface-local
+        group6.family = Family::v6;
+        group6.scope = if_nametoindex("lo");
+        std::vector<Address> groups{group};
+        // Loopback has no route for IPv6 multicast of its own.
+        if (std::system("ip -6 route add ff01::/16 dev lo table local") == 0) groups.push_back(group6);
+        for (Address to : groups) {
+            SCOPED_TRACE(to_text(to));
+            auto engine = this->open();
+            Address any = any_v6();
+            if (to.family == Family::v4) any = Address::v4(0, 0, 0, 0, 0);
+            const SocketIndex socket = engine.add_bound(any);
+            const SocketIndex source = engine.add_bound(any);
+            to.port = engine.local(socket).port;
+            ASSERT_TRUE(engine->socket(source).send_multicast("lo", 1, true));
+            ASSERT_TRUE(engine->socket(socket).join(to, "lo"));
+            engine.post(source, "joined", to);
+            ASSERT_TRUE(engine.hear(1));
+            EXPECT_EQ(engine.heard[0].socket, socket);
+            ASSERT_TRUE(engine->socket(socket).leave(to, "lo"));
+            engine.post(source, "left", to);
+            engine.settle();
+            ASSERT_TRUE(engine->socket(socket).join(to, "lo"));
+            engine.post(source, "joined again", to);
+            ASSERT_TRUE(engine.hear(2));
+            EXPECT_EQ(engine.texts(), (std::vector<std::string>{"joined", "joined again"}));
+        }
+    });
+    if (!made) GTEST_SKIP() << no_namespace;
+}
+
+TYPED_TEST(Conformance, what_cannot_be_joined_is_an_error) {
+    auto engine = this->open();
+    const SocketIndex socket = engine.add_bound(loopback_v4());
+    const Address group = Address::v4(239, 1, 2, 3, 0);
+    const auto no_interface = engine->socket(socket).join(group, "nonesuch0");
+    ASSERT_FALSE(no_interface);
+    EXPECT_EQ(no_interface.error().text, "join 239.1.2.3 on nonesuch0: No such device");
+    EXPECT_FALSE(engine->socket(socket).join(Address::v4(127, 0, 0, 1, 0), "lo"));
+    EXPECT_FALSE(engine->socket(socket).leave(group, "lo")) << "never joined";
+    EXPECT_FALSE(engine->socket(socket).send_multicast("nonesuch0", 1, true));
+}
+
+}  // namespace
+}  // namespace ringpost::test

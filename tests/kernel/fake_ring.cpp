@@ -1,0 +1,321 @@
+// Requests end as the kernel's do: sends and single receives while they are submitted, the rest while the caller is in an
+// enter. What the engine may never do, such as naming a closed descriptor or offering a buffer twice, fails the test.
+
+#include "tests/kernel/fake_ring.hpp"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <set>
+
+#include "engine/address.hpp"
+#include "engine/control.hpp"
+#include "engine/ring.hpp"
+
+namespace ringpost {
+
+using test::fake_kernel;
+
+Result<Ring> Ring::open(unsigned submissions, unsigned completions) {
+    Ring ring;
+    fake_kernel().start(submissions, completions);
+    ring.open_ = true;
+    ring.features_ = "fake";
+    return ring;
+}
+
+Ring::Ring(Ring&& other) noexcept
+    : ring_(other.ring_), open_(std::exchange(other.open_, false)), features_(std::move(other.features_)) {}
+Ring::~Ring() = default;
+
+io_uring_sqe* Ring::submission() { return fake_kernel().submission(); }
+void Ring::submit_and_poll() { fake_kernel().enter(); }
+void Ring::submit_and_wait(Duration timeout) { fake_kernel().enter_and_sleep(timeout < 0); }
+
+std::size_t Ring::completions(std::span<io_uring_cqe*> out) {
+    static_assert(sizeof(test::FakeKernel::Completion) == sizeof(io_uring_cqe));
+    auto& ready = fake_kernel().completions;
+    const std::size_t count = std::min(out.size(), ready.size());
+    for (std::size_t i = 0; i < count; ++i) out[i] = reinterpret_cast<io_uring_cqe*>(&ready[i]);
+    return count;
+}
+
+void Ring::advance(std::size_t count) {
+    auto& ready = fake_kernel().completions;
+    ASSERT_LE(count, ready.size());
+    ready.erase(ready.begin(), ready.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+bool Ring::completions_ready() { return !fake_kernel().completions.empty(); }
+
+Result<void> Ring::register_buffers(io_uring_buf_ring* buffers, unsigned entries, std::uint16_t) {
+    fake_kernel().register_buffers(buffers, entries);
+    return {};
+}
+
+namespace test {
+namespace {
+
+std::unique_ptr<FakeKernel> kernel;
+
+/// The message that a SEND or SENDMSG points to, read anew each time: it has to stay put until the request ends.
+Outgoing message_of(const io_uring_sqe& sqe) {
+    Outgoing out;
+    out.waits = (sqe.msg_flags & MSG_DONTWAIT) == 0;
+    if (sqe.opcode == IORING_OP_SEND) {
+        out.bytes.assign(reinterpret_cast<const char*>(sqe.addr), sqe.len);
+        return out;
+    }
+    msghdr& header = *reinterpret_cast<msghdr*>(sqe.addr);
+    EXPECT_EQ(header.msg_iovlen, 1u);
+    out.bytes.assign(static_cast<const char*>(header.msg_iov->iov_base), header.msg_iov->iov_len);
+    if (header.msg_name != nullptr) out.destination = from_socket_address(*static_cast<sockaddr*>(header.msg_name));
+    if (header.msg_controllen > 0) {
+        const cmsghdr* control = CMSG_FIRSTHDR(&header);
+        EXPECT_TRUE(control->cmsg_level == SOL_UDP && control->cmsg_type == UDP_SEGMENT);
+        std::uint16_t segment_bytes = 0;
+        std::memcpy(&segment_bytes, CMSG_DATA(control), sizeof segment_bytes);
+        out.segment_bytes = segment_bytes;
+        EXPECT_GT(out.bytes.size(), out.segment_bytes) << "a train of one";
+    }
+    return out;
+}
+
+/// Lays UDP_GRO and the source out as the kernel does, into whatever room there is for them.
+void fill_name(const Incoming& datagram, void* name, std::size_t room) {
+    SocketAddress address;
+    const socklen_t length = to_socket_address(datagram.source, Family::v6, address);
+    std::memcpy(name, &address, std::min<std::size_t>(length, room));
+}
+std::size_t fill_control(const Incoming& datagram, void* control, std::size_t room) {
+    if (datagram.segment_bytes == 0) return 0;
+    EXPECT_GE(room, CMSG_SPACE(sizeof(int))) << "no room for UDP_GRO";
+    const int segment_bytes = static_cast<int>(datagram.segment_bytes);
+    cmsghdr header{};
+    header.cmsg_level = SOL_UDP;
+    header.cmsg_type = UDP_GRO;
+    header.cmsg_len = CMSG_LEN(sizeof segment_bytes);
+    std::memcpy(control, &header, sizeof header);
+    std::memcpy(static_cast<char*>(control) + CMSG_LEN(0), &segment_bytes, sizeof segment_bytes);
+    return CMSG_SPACE(sizeof segment_bytes);
+}
+
+}  // namespace
+
+FakeKernel& fake_kernel() { return *kernel; }
+void new_fake_kernel() { kernel = std::make_unique<FakeKernel>(); }
+
+std::shared_ptr<FakeSocket> FakeKernel::open(int fd, bool connected) {
+    auto socket = std::make_shared<FakeSocket>();
+    socket->id = next_id_++;
+    socket->connected = connected;
+    sockets_[fd] = socket;
+    return socket;
+}
+
+void FakeKernel::close(int fd) {
+    EXPECT_TRUE(queue_.empty()) << "requests that name a descriptor are queued while it is closed";
+    sockets_.erase(fd);
+}
+
+void FakeKernel::start(unsigned submissions, unsigned completions_max) {
+    submissions_max_ = submissions;
+    completions_max_ = completions_max;
+    queue_.reserve(submissions);
+}
+
+void FakeKernel::register_buffers(io_uring_buf_ring* buffers, unsigned entries) {
+    buffers_ = buffers;
+    buffers_max_ = entries;
+    EXPECT_EQ(buffers_offered(), entries);
+}
+
+std::size_t FakeKernel::buffers_offered() const {
+    return static_cast<std::uint16_t>(buffers_->tail - buffers_head_);
+}
+
+const io_uring_buf* FakeKernel::take_buffer() {
+    if (buffers_offered() == 0) return nullptr;
+    return &buffers_->bufs[buffers_head_++ % buffers_max_];
+}
+
+void FakeKernel::check_offered_buffers() const {
+    ASSERT_LE(buffers_offered(), buffers_max_);
+    std::set<std::uint16_t> ids;
+    for (std::uint16_t at = buffers_head_; at != buffers_->tail; ++at)
+        EXPECT_TRUE(ids.insert(buffers_->bufs[at % buffers_max_].bid).second) << "a buffer is offered twice";
+}
+
+io_uring_sqe* FakeKernel::submission() {
+    if (queue_.size() == submissions_max_) submit();
+    return &queue_.emplace_back();
+}
+
+void FakeKernel::enter() {
+    submit();
+    run(false);
+    ++enters_;
+}
+
+void FakeKernel::enter_and_sleep(bool without_limit) {
+    submit();
+    run(false);
+    if (completions.empty()) {
+        ++sleeps_;
+        run(true);
+        if (completions.empty() && without_limit) stuck_ = true;
+    }
+    ++enters_;
+}
+
+void FakeKernel::submit() {
+    for (const io_uring_sqe& sqe : queue_) issue(sqe);
+    queue_.clear();
+}
+
+void FakeKernel::issue(const io_uring_sqe& sqe) {
+    switch (sqe.opcode) {
+        case IORING_OP_SEND:
+        case IORING_OP_SENDMSG:
+            if (auto socket = socket_of(sqe); socket && !send(socket, sqe, enters_))
+                waiting_.push_back({socket, enters_, sqe});
+            return;
+        case IORING_OP_RECV:
+        case IORING_OP_RECVMSG: return (sqe.ioprio & IORING_RECV_MULTISHOT) != 0 ? arm(sqe) : receive_once(sqe);
+        case IORING_OP_POLL_ADD: polls_.push_back({sqe.fd, sqe.user_data}); return;
+        case IORING_OP_ASYNC_CANCEL: return cancel(sqe);
+        default: ADD_FAILURE() << "unexpected request " << int{sqe.opcode};
+    }
+}
+
+std::shared_ptr<FakeSocket> FakeKernel::socket_of(const io_uring_sqe& sqe) {
+    const auto found = sockets_.find(sqe.fd);
+    if (found != sockets_.end()) return found->second;
+    ADD_FAILURE() << "a request names a closed descriptor";
+    complete(sqe.user_data, -EBADF);
+    return nullptr;
+}
+
+/// False when it has to wait for room.
+bool FakeKernel::send(const std::shared_ptr<FakeSocket>& socket, const io_uring_sqe& sqe, unsigned enter) {
+    Outgoing message = message_of(sqe);
+    message.enter = enter;
+    message.result = script.send(message);
+    if (message.result == EAGAIN && message.waits) return false;
+    complete(sqe.user_data, message.result == 0 ? static_cast<std::int64_t>(message.bytes.size()) : -message.result);
+    socket->outgoing.push_back(std::move(message));
+    return true;
+}
+
+void FakeKernel::receive_once(const io_uring_sqe& sqe) {
+    const auto socket = socket_of(sqe);
+    if (!socket) return;
+    EXPECT_TRUE((sqe.msg_flags & MSG_DONTWAIT) != 0) << "a receive of our own memory would be left waiting";
+    const int error = script.receive();
+    if (error != 0 || socket->incoming.empty()) return complete(sqe.user_data, -(error != 0 ? error : EAGAIN));
+    const Incoming datagram = std::move(socket->incoming.front());
+    socket->incoming.pop_front();
+    const bool plain = sqe.opcode == IORING_OP_RECV;
+    msghdr* header = plain ? nullptr : reinterpret_cast<msghdr*>(sqe.addr);
+    char* memory = static_cast<char*>(plain ? reinterpret_cast<void*>(sqe.addr) : header->msg_iov->iov_base);
+    ASSERT_LE(datagram.bytes.size(), plain ? sqe.len : header->msg_iov->iov_len);
+    std::memcpy(memory, datagram.bytes.data(), datagram.bytes.size());
+    if (!plain) {
+        if (header->msg_name != nullptr) fill_name(datagram, header->msg_name, header->msg_namelen);
+        header->msg_controllen = fill_control(datagram, header->msg_control, header->msg_controllen);
+        header->msg_flags = 0;
+    }
+    complete(sqe.user_data, static_cast<std::int64_t>(datagram.bytes.size()));
+}
+
+void FakeKernel::arm(const io_uring_sqe& sqe) {
+    const auto socket = socket_of(sqe);
+    if (!socket) return;
+    EXPECT_TRUE((sqe.flags & IOSQE_BUFFER_SELECT) != 0);
+    for (const Multishot& other : multishots_) EXPECT_NE(other.user_data, sqe.user_data) << "armed twice";
+    multishots_.push_back({socket, sqe.user_data, *reinterpret_cast<msghdr*>(sqe.addr)});
+}
+
+void FakeKernel::cancel(const io_uring_sqe& sqe) {
+    const auto found = std::find_if(multishots_.begin(), multishots_.end(),
+                                    [&](const Multishot& armed) { return armed.user_data == sqe.addr; });
+    if (found == multishots_.end()) return complete(sqe.user_data, -ENOENT);
+    found->cancelled = true;
+    found->ends_at = enters_ + script.lateness();
+    complete(sqe.user_data, 0);
+}
+
+/// What happens inside an enter after submission: receives deliver, waiting sends find room, the waker is heard.
+void FakeKernel::run(bool asleep) {
+    if (buffers_ != nullptr) check_offered_buffers();
+    std::erase_if(waiting_, [&](const Waiting& waiting) {
+        return (asleep || script.room()) && send(waiting.socket, waiting.sqe, waiting.enter);
+    });
+    std::erase_if(multishots_, [&](Multishot& multishot) { return !run_multishot(multishot, asleep); });
+    std::erase_if(polls_, [&](const Poll& poll) {
+        pollfd ready{poll.fd, POLLIN, 0};
+        if (::poll(&ready, 1, 0) != 1) return false;
+        complete(poll.user_data, POLLIN);
+        return true;
+    });
+}
+
+/// False when it has ended.
+bool FakeKernel::run_multishot(Multishot& multishot, bool asleep) {
+    const auto end = [&](int error) {
+        complete(multishot.user_data, -error);
+        return false;
+    };
+    while (!multishot.socket->incoming.empty()) {
+        const Shot shot = script.shot();
+        if (shot == Shot::fail) return end(script.shot_errno);
+        if (shot == Shot::fail_with_buffer) {
+            const io_uring_buf* buffer = take_buffer();
+            if (buffer == nullptr) return end(ENOBUFS);
+            complete(multishot.user_data, -script.shot_errno,
+                     IORING_CQE_F_BUFFER | std::uint32_t{buffer->bid} << IORING_CQE_BUFFER_SHIFT);
+            return false;
+        }
+        if (!deliver(multishot, shot == Shot::deliver ? IORING_CQE_F_MORE : 0)) return end(ENOBUFS);
+        if (shot == Shot::deliver_and_end) return false;
+    }
+    if (const int error = script.idle_shot(); error != 0) return end(error);
+    if (multishot.cancelled && (asleep || enters_ >= multishot.ends_at)) return end(ECANCELED);
+    return true;
+}
+
+/// False without a buffer.
+bool FakeKernel::deliver(Multishot& multishot, std::uint32_t more) {
+    const io_uring_buf* buffer = take_buffer();
+    if (buffer == nullptr) return false;
+    const Incoming datagram = std::move(multishot.socket->incoming.front());
+    multishot.socket->incoming.pop_front();
+    const msghdr& shape = multishot.shape;
+    char* at = reinterpret_cast<char*>(buffer->addr);
+    const std::size_t size =
+        sizeof(io_uring_recvmsg_out) + shape.msg_namelen + shape.msg_controllen + datagram.bytes.size();
+    EXPECT_LE(size, buffer->len);
+    io_uring_recvmsg_out out{};
+    out.namelen = shape.msg_namelen;
+    out.payloadlen = static_cast<std::uint32_t>(datagram.bytes.size());
+    char* name = at + sizeof out;
+    if (shape.msg_namelen > 0) fill_name(datagram, name, shape.msg_namelen);
+    char* control = name + shape.msg_namelen;
+    out.controllen = static_cast<std::uint32_t>(fill_control(datagram, control, shape.msg_controllen));
+    std::memcpy(at, &out, sizeof out);
+    std::memcpy(control + shape.msg_controllen, datagram.bytes.data(), datagram.bytes.size());
+    complete(multishot.user_data, static_cast<std::int64_t>(size),
+             IORING_CQE_F_BUFFER | more | std::uint32_t{buffer->bid} << IORING_CQE_BUFFER_SHIFT);
+    return true;
+}
+
+void FakeKernel::complete(std::uint64_t user_data, std::int64_t result, std::uint32_t flags) {
+    completions.push_back({user_data, static_cast<std::int32_t>(result), flags});
+    EXPECT_LE(completions.size(), completions_max_) << "the completion queue overflows";
+}
+
+}  // namespace test
+}  // namespace ringpost

@@ -1,0 +1,256 @@
+#pragma once
+
+// What the tests on the real kernel share: a backend driven until something is true, and a peer that knows nothing of the
+// engine. All traffic stays on loopback, or in a network namespace of the test's own.
+
+#include <gtest/gtest.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "engine/address.hpp"
+#include "engine/clock.hpp"
+#include "engine/mmsg_backend.hpp"
+#include "engine/socket.hpp"
+#include "engine/uring_backend.hpp"
+
+namespace ringpost {
+
+/// How a failed expectation shows an address.
+inline void PrintTo(const Address& address, std::ostream* out) { *out << to_text(address); }
+
+namespace test {
+
+/// After so long a condition is taken never to come true, and the test fails. It never decides how long a good run takes.
+inline constexpr Duration patience = 10 * second;
+
+inline Address loopback_v4(std::uint16_t port = 0) { return Address::v4(127, 0, 0, 1, port); }
+
+inline Address loopback_v6(std::uint16_t port = 0) {
+    Address out;
+    out.ip[15] = 1;
+    out.port = port;
+    out.family = Family::v6;
+    return out;
+}
+
+inline Address any_v6() {
+    Address out;
+    out.family = Family::v6;
+    return out;
+}
+
+inline SocketOptions bound_to(const Address& address, bool gro = true) {
+    SocketOptions options;
+    options.bind = address;
+    options.gro = gro;
+    return options;
+}
+inline SocketOptions connected_to(const Address& peer, bool gro = true) {
+    SocketOptions options;
+    options.connect = peer;
+    options.gro = gro;
+    return options;
+}
+inline SocketOptions sharing(const Address& address) {
+    SocketOptions options = bound_to(address);
+    options.reuse_port = true;
+    return options;
+}
+
+struct Delivery {
+    Address source;
+    SocketIndex socket = 0;
+    std::string bytes;
+};
+
+inline std::string text_of(std::span<const std::byte> bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// `size` bytes that differ from those of every other number: 4 bytes of it if they fit, then a pattern.
+inline std::string numbered(std::uint32_t number, std::size_t size = 8) {
+    std::string out(size, '\0');
+    for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<char>(number * 31 + i * 7);
+    std::memcpy(out.data(), &number, std::min(size, sizeof number));
+    return out;
+}
+
+/// The numbers first, first + 1, ... as equal segments, of which the last has `last_bytes`.
+struct Train {
+    std::string bytes;
+    std::size_t segment_bytes;
+    std::vector<std::string> datagrams;
+};
+inline Train make_train(std::uint32_t first, std::size_t count, std::size_t segment_bytes, std::size_t last_bytes) {
+    Train train{{}, segment_bytes, {}};
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t size = i + 1 < count ? segment_bytes : last_bytes;
+        train.datagrams.push_back(numbered(first + static_cast<std::uint32_t>(i), size));
+        train.bytes += train.datagrams.back();
+    }
+    if (count == 1) train.segment_bytes = last_bytes;
+    return train;
+}
+
+/// A backend, what it has received, and how it waits.
+template <class Backend>
+class Driven {
+  public:
+    explicit Driven(Duration sleep, const BackendOptions& options = {})
+        : backend_(Backend::open(options).value()), sleep_(sleep) {}
+
+    Backend& operator*() { return *backend_; }
+    Backend* operator->() { return backend_.get(); }
+
+    SocketIndex add(const SocketOptions& options) { return backend_->add(UdpSocket::open(options).value()); }
+    SocketIndex add_bound(const Address& address, bool gro = true) { return add(bound_to(address, gro)); }
+    SocketIndex add_connected(const Address& peer) { return add(connected_to(peer)); }
+    Address local(SocketIndex socket) { return backend_->socket(socket).local(); }
+
+    /// Queues `bytes` for the next wait(), after waiting for a free buffer.
+    void post(SocketIndex socket, std::string_view bytes, const Address& destination = {},
+              std::size_t segment_bytes = 0) {
+        std::span<std::byte> buffer = backend_->transmit_buffer();
+        ASSERT_TRUE(run_until([&] { return !(buffer = backend_->transmit_buffer()).empty(); }));
+        if (!bytes.empty()) std::memcpy(buffer.data(), bytes.data(), bytes.size());
+        backend_->post({destination, socket, bytes.size(), segment_bytes > 0 ? segment_bytes : bytes.size()});
+    }
+    void post(SocketIndex socket, const Train& train, const Address& destination = {}) {
+        post(socket, train.bytes, destination, train.segment_bytes);
+    }
+
+    void turn(Duration sleep) {
+        backend_->wait(sleep);
+        collect();
+    }
+
+    /// False when `done` did not come true.
+    bool run_until(const std::function<bool()>& done) {
+        for (const Instant give_up = now() + patience; !done(); turn(sleep_))
+            if (now() > give_up) return false;
+        return true;
+    }
+    bool hear(std::size_t count) {
+        return run_until([&] { return heard.size() >= count; });
+    }
+    /// Turns until nothing more is coming: for «and nothing else arrives».
+    void settle() {
+        for (int i = 0; i < 5; ++i) turn(no_sleep);
+    }
+    std::vector<std::string> texts() const {
+        std::vector<std::string> out;
+        for (const Delivery& delivery : heard) out.push_back(delivery.bytes);
+        return out;
+    }
+
+    /// Takes over what the last wait() has brought.
+    void collect() {
+        for (const Received& train : backend_->receive()) {
+            if (train.bytes.empty()) heard.push_back({train.source, train.socket, {}});
+            for (std::size_t at = 0; at < train.bytes.size(); at += train.segment_bytes) {
+                ASSERT_GT(train.segment_bytes, 0u);
+                const std::size_t size = std::min(train.segment_bytes, train.bytes.size() - at);
+                heard.push_back({train.source, train.socket, text_of(train.bytes.subspan(at, size))});
+            }
+        }
+    }
+
+    std::vector<Delivery> heard;  ///< trains cut into datagrams
+
+  private:
+    std::unique_ptr<Backend> backend_;
+    Duration sleep_;
+};
+
+/// The other end, with plain system calls.
+class Peer {
+  public:
+    explicit Peer(const Address& bind_to) : family_(bind_to.family) {
+        fd_ = ::socket(family_ == Family::v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        const timeval limit{patience / second, 0};
+        setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+        SocketAddress address;
+        socklen_t length = to_socket_address(bind_to, family_, address);
+        EXPECT_EQ(::bind(fd_, &address.any, length), 0) << std::strerror(errno);
+        length = sizeof address;
+        getsockname(fd_, &address.any, &length);
+        local_ = from_socket_address(address.any);
+    }
+    ~Peer() { ::close(fd_); }
+    Peer(const Peer&) = delete;
+    Peer& operator=(const Peer&) = delete;
+
+    int fd() const { return fd_; }
+    const Address& local() const { return local_; }
+
+    void send(std::string_view bytes, const Address& to) {
+        SocketAddress address;
+        const socklen_t length = to_socket_address(to, family_, address);
+        EXPECT_EQ(sendto(fd_, bytes.data(), bytes.size(), 0, &address.any, length),
+                  static_cast<ssize_t>(bytes.size()))
+            << std::strerror(errno);
+    }
+
+    /// The next datagram and who sent it; nothing when none came.
+    std::optional<Delivery> receive(int flags = 0) {
+        std::string bytes(receive_buffer_bytes, '\0');
+        SocketAddress address;
+        socklen_t length = sizeof address;
+        const ssize_t got = recvfrom(fd_, bytes.data(), bytes.size(), flags, &address.any, &length);
+        if (got < 0) return std::nullopt;
+        bytes.resize(static_cast<std::size_t>(got));
+        return Delivery{from_socket_address(address.any), 0, bytes};
+    }
+    std::vector<std::string> receive_texts(std::size_t count) {
+        std::vector<std::string> out;
+        while (out.size() < count) {
+            auto delivery = receive();
+            if (!delivery) break;
+            out.push_back(std::move(delivery->bytes));
+        }
+        return out;
+    }
+
+  private:
+    Family family_;
+    int fd_ = -1;
+    Address local_;
+};
+
+/// Runs `body` on a thread in a network namespace of its own, whose loopback interface is up with that MTU.
+/// False when this process may make none.
+inline bool in_own_network(int mtu, const std::function<void()>& body) {
+    bool made = false;
+    std::thread thread([&] {
+        if (unshare(CLONE_NEWNET) != 0) return;
+        made = true;
+        const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        ifreq request{};
+        std::strcpy(request.ifr_name, "lo");
+        request.ifr_mtu = mtu;
+        EXPECT_EQ(ioctl(fd, SIOCSIFMTU, &request), 0) << std::strerror(errno);
+        request.ifr_flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING | IFF_MULTICAST;
+        EXPECT_EQ(ioctl(fd, SIOCSIFFLAGS, &request), 0) << std::strerror(errno);
+        ::close(fd);
+        body();
+    });
+    thread.join();
+    return made;
+}
+inline constexpr const char* no_namespace = "this process may not make a network namespace";
+
+}  // namespace test
+}  // namespace ringpost

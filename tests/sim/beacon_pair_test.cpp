@@ -1,0 +1,117 @@
+// Two beacons that send to each other. Every datagram delivered is one event, in order; the oracle knows which were
+// changed on the way and when each was sent.
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "codec/beacon/endpoint.hpp"
+#include "tests/sim/network.hpp"
+#include "tests/sim/seeds.hpp"
+
+namespace ringpost::sim {
+namespace {
+
+const Address addresses[] = {Address::v4(10, 0, 0, 1, 5'005), Address::v4(10, 0, 0, 2, 5'005)};
+constexpr Duration unix_offset = 1'700'000'000 * second + 123'456'789;
+constexpr std::uint64_t rounds = 30;
+
+// An event with the quote kept: its view dies with the next call.
+struct Heard {
+    beacon::Event event;
+    std::string quote;
+};
+
+std::int64_t unix_s(Instant at) { return (at + unix_offset) / second; }
+
+struct Play {
+    Play(std::uint64_t seed, const Link& link, Duration period) : network(seed) {
+        for (std::size_t i = 0; i < 2; ++i) {
+            beacon::Options options;
+            const auto last = static_cast<std::uint8_t>(i);
+            options.targets = {{addresses[1 - i], {10, 0, 0, last}}};
+            options.advertised_port = static_cast<std::uint16_t>(5'005 + i);
+            options.quote = i == 0 ? "„Guten Tag“" : "";
+            options.period = period;
+            options.rounds = rounds;
+            options.start = static_cast<Instant>(i) * 700 * millisecond;
+            options.unix_offset = unix_offset;
+            options.key = {seed, i};
+            quotes[i] = options.quote;
+            beacons[i] = std::make_unique<beacon::Endpoint>(options);
+            network.add(addresses[i], *beacons[i], [this, i](Instant, const beacon::Event& event) {
+                heard[i].push_back({event, std::string(event.quote)});
+            });
+        }
+        network.link_both(0, 1, link);
+    }
+
+    void expect_truth(std::size_t i) {
+        const auto& deliveries = network.deliveries(i);
+        ASSERT_EQ(heard[i].size(), deliveries.size());
+        std::uint64_t bad = 0;
+        for (std::size_t n = 0; n < deliveries.size(); ++n) {
+            const Delivery& delivery = deliveries[n];
+            const beacon::Event& event = heard[i][n].event;
+            EXPECT_EQ(event.source, addresses[1 - i]);
+            EXPECT_EQ(event.count, n + 1);
+            EXPECT_EQ(!event.error, delivery.intact);
+            bad += !delivery.intact;
+            if (event.error) continue;
+            EXPECT_EQ(event.elapsed_s, unix_s(delivery.at) - unix_s(delivery.sent_at));
+            EXPECT_EQ(event.ipv4, (std::array<std::uint8_t, 4>{10, 0, 0, static_cast<std::uint8_t>(1 - i)}));
+            EXPECT_EQ(event.port, 5'005 + (1 - i));
+            EXPECT_EQ(heard[i][n].quote, quotes[1 - i]);
+        }
+        const beacon::Counts counts = beacons[i]->counts();
+        EXPECT_EQ(counts.sent, rounds);
+        EXPECT_EQ(counts.received, deliveries.size());
+        EXPECT_EQ(counts.too_short + counts.checksum + counts.not_utf8, bad);
+        EXPECT_EQ(counts.events_dropped, 0u);
+        EXPECT_TRUE(beacons[i]->finished());
+    }
+
+    Network network;
+    std::string quotes[2];
+    std::unique_ptr<beacon::Endpoint> beacons[2];
+    std::vector<Heard> heard[2];
+};
+
+TEST(BeaconPair, each_hears_every_beacon_of_the_other) {
+    Play play(1, {.delay = 3 * millisecond}, 2 * second);
+    ASSERT_EQ(play.network.run(), Outcome::idle);
+    for (std::size_t i = 0; i < 2; ++i) {
+        EXPECT_EQ(play.heard[i].size(), rounds);
+        play.expect_truth(i);
+    }
+    EXPECT_EQ(play.network.now(), 700 * millisecond + (rounds - 1) * 2 * second + 3 * millisecond);
+}
+
+TEST(BeaconPair, each_reports_what_the_link_left_over) {
+    for_each_seed(40, [](std::uint64_t seed) {
+        Random random(~seed);
+        // One bit flipped is what Adler-32 is sure to see.
+        const Link link{.loss = 0.2,
+                        .duplicate = 0.2,
+                        .corrupt = 0.2,
+                        .truncate = 0.1,
+                        .corrupt_bits_max = 1,
+                        .delay = static_cast<Duration>(random.below(3'000'000'000)),
+                        .jitter = static_cast<Duration>(random.below(3'000'000'000))};
+        Play play(seed, link, static_cast<Duration>(random.between(1, 2'000'000'000)));
+        ASSERT_EQ(play.network.run(), Outcome::idle);
+        for (std::size_t i = 0; i < 2; ++i) ASSERT_NO_FATAL_FAILURE(play.expect_truth(i));
+    });
+}
+
+TEST(BeaconPair, the_same_seed_is_the_same_run) {
+    const auto hash_of = [](std::uint64_t seed) {
+        Play play(seed, {.loss = 0.2, .duplicate = 0.2, .jitter = second}, second);
+        EXPECT_EQ(play.network.run(), Outcome::idle);
+        return play.network.trace_hash();
+    };
+    for_each_seed(5, [&](std::uint64_t seed) { EXPECT_EQ(hash_of(seed), hash_of(seed)); });
+}
+
+}  // namespace
+}  // namespace ringpost::sim

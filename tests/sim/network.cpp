@@ -1,0 +1,174 @@
+// One turn: every datagram that is due is handed to its node; then each node in order gets its timeout if it is
+// due, gives its events, and gives its transmits, which are cut into datagrams and put on their wires. Then the
+// clock jumps to the earliest of the next arrival, the next timeout and the next turn of a busy node.
+
+#include "tests/sim/network.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "codec/base/limits.hpp"
+
+namespace ringpost::sim {
+namespace {
+
+std::uint64_t mixed(std::uint64_t value) {  // the finaliser of SplitMix64 (Steele, Lea and Flood 2014)
+    value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9;
+    value = (value ^ value >> 27) * 0x94d049bb133111eb;
+    return value ^ value >> 31;
+}
+
+void check_contract(const Transmit& transmit) {
+    EXPECT_LE(transmit.bytes, limits::datagram_bytes_max);
+    EXPECT_LE(transmit.segment_bytes, transmit.bytes);
+    EXPECT_TRUE(transmit.segment_bytes > 0 || transmit.bytes == 0);
+    EXPECT_LE(segment_count(transmit.bytes, transmit.segment_bytes), limits::train_segments_max);
+}
+
+}  // namespace
+
+Outcome Network::run_until(Instant end, std::uint64_t turns_max) {
+    for (std::uint64_t turns = 0; turns < turns_max; ++turns) {
+        const auto wake_up = next_wake_up();
+        if (!wake_up) return Outcome::idle;
+        if (*wake_up > end) {
+            now_ = std::max(now_, end);
+            return Outcome::at_end;
+        }
+        now_ = std::max(now_, *wake_up);
+        turn();
+    }
+    return Outcome::livelock;
+}
+
+NodeIndex Network::add_node(const Address& address, std::unique_ptr<Driver> driver) {
+    Node node{
+        .address = address, .peer = {}, .driver = std::move(driver), .buffers = {}, .sent = {}, .deliveries = {}};
+    node.buffers.assign(3, std::vector<std::byte>(limits::datagram_bytes_max));
+    nodes_.push_back(std::move(node));
+    return nodes_.size() - 1;
+}
+
+std::optional<Instant> Network::next_wake_up() const {
+    std::optional<Instant> earliest;
+    const auto consider = [&](Instant at) { earliest = std::min(at, earliest.value_or(never)); };
+    if (!in_flight_.empty()) consider(in_flight_.top().delivery.at);
+    for (const Node& node : nodes_) {
+        if (node.busy) consider(now_ + busy_ns);
+        // A busy node's timeout may be long past: it is not polled for it before its turn.
+        else if (const auto at = node.driver->poll_timeout())
+            consider(*at);
+    }
+    return earliest;
+}
+
+void Network::turn() {
+    while (!in_flight_.empty() && in_flight_.top().delivery.at <= now_) {
+        const Packet packet = in_flight_.top();
+        in_flight_.pop();
+        deliver(packet);
+    }
+    for (NodeIndex index = 0; index < nodes_.size(); ++index) {
+        Driver& driver = *nodes_[index].driver;
+        if (const auto at = driver.poll_timeout(); at && *at <= now_) driver.handle_timeout(now_);
+        driver.drain_events(now_);
+        drain(index);
+    }
+}
+
+void Network::deliver(const Packet& packet) {
+    const Delivery& delivery = packet.delivery;
+    Address source = nodes_[delivery.from].address;
+    source.port = static_cast<std::uint16_t>(source.port + delivery.from_socket);
+    ++wires_[{delivery.from, packet.to}].counts.delivered;
+    trace(2 * packet.to + 1, packet.bytes);
+    Node& node = nodes_[packet.to];
+    node.deliveries.push_back(delivery);
+    // Memory of its own and of exactly this size, gone after the call: a sanitizer sees a read past it or after it.
+    const std::vector<std::byte> bytes(packet.bytes.begin(), packet.bytes.end());
+    node.driver->handle(now_, {source, delivery.to_socket, bytes});
+}
+
+void Network::drain(NodeIndex from) {
+    Node& node = nodes_[from];
+    node.busy = false;
+    for (int i = 0; i < transmits_per_turn; ++i) {
+        std::vector<std::byte>& buffer = node.buffers[node.next_buffer];
+        const auto transmit = node.driver->poll_transmit(now_, buffer);
+        if (!transmit) return;
+        node.next_buffer = (node.next_buffer + 1) % node.buffers.size();
+        check_contract(*transmit);
+        send_train(from, *transmit, std::span(buffer).first(std::min(transmit->bytes, buffer.size())));
+    }
+    node.busy = true;
+}
+
+void Network::send_train(NodeIndex from, const Transmit& transmit, std::span<const std::byte> bytes) {
+    const std::size_t count = segment_count(bytes.size(), transmit.segment_bytes);
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t at = i * transmit.segment_bytes;
+        send(from, transmit,
+             bytes.subspan(at, count == 1 ? bytes.size() : std::min(transmit.segment_bytes, bytes.size() - at)));
+    }
+}
+
+void Network::send(NodeIndex from, const Transmit& transmit, std::span<const std::byte> bytes) {
+    Node& node = nodes_[from];
+    const Address& target = transmit.destination.family == Family::none ? node.peer : transmit.destination;
+    const std::uint64_t ordinal = node.sent[transmit.socket]++;
+    trace(2 * from, bytes);
+    const auto to = std::ranges::find(nodes_, target.ip, [](const Node& any) { return any.address.ip; });
+    if (to == nodes_.end() || target.port < to->address.port) {
+        ++unroutable_;
+        return;
+    }
+    Packet packet;
+    packet.to = static_cast<NodeIndex>(to - nodes_.begin());
+    packet.bytes.assign(bytes.begin(), bytes.end());
+    packet.delivery = {.sent_at = now_, .from = from, .from_socket = transmit.socket, .ordinal = ordinal};
+    packet.delivery.to_socket = static_cast<SocketIndex>(target.port - to->address.port);
+    Wire& wire = wires_[{from, packet.to}];
+    ++wire.counts.sent;
+    const bool twice = random_.chance(wire.link.duplicate);
+    wire.counts.duplicated += twice;
+    if (twice) send_copy(wire, packet);
+    send_copy(wire, std::move(packet));
+}
+
+void Network::send_copy(Wire& wire, Packet packet) {
+    const Link& link = wire.link;
+    if (random_.chance(link.loss)) {
+        ++wire.counts.lost;
+        return;
+    }
+    const std::vector<std::byte> original = packet.bytes;
+    std::vector<std::byte>& bytes = packet.bytes;
+    if (!bytes.empty() && random_.chance(link.truncate)) bytes.resize(random_.below(bytes.size()));
+    if (!bytes.empty() && random_.chance(link.corrupt)) {
+        for (std::uint64_t flips = random_.between(1, link.corrupt_bits_max); flips > 0; --flips) {
+            const std::uint64_t bit = random_.below(bytes.size() * 8);
+            bytes[bit / 8] ^= static_cast<std::byte>(1u << bit % 8);
+        }
+    }
+    packet.delivery.intact = bytes == original;
+    wire.counts.changed += !packet.delivery.intact;
+    packet.delivery.at =
+        now_ + link.delay + static_cast<Duration>(random_.below(static_cast<std::uint64_t>(link.jitter) + 1));
+    packet.serial = serial_++;
+    in_flight_.push(std::move(packet));
+}
+
+void Network::trace(std::uint64_t what, std::span<const std::byte> bytes) {
+    const auto add = [&](std::uint64_t value) { trace_hash_ = mixed(trace_hash_ + 0x9e3779b97f4a7c15 + value); };
+    add(static_cast<std::uint64_t>(now_));
+    add(what << 32 | bytes.size());
+    for (std::size_t at = 0; at < bytes.size(); at += 8) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, &bytes[at], std::min<std::size_t>(8, bytes.size() - at));
+        add(word);
+    }
+}
+
+}  // namespace ringpost::sim

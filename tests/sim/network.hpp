@@ -1,0 +1,185 @@
+#pragma once
+
+// A network in one process: nodes that are endpoints, links that lose, delay, reorder, duplicate, corrupt and cut,
+// and a clock that jumps to the next thing to happen. All chance comes from one seed, so a run can be repeated
+// exactly.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <queue>
+#include <random>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "codec/base/datagram.hpp"
+#include "codec/base/instant.hpp"
+
+namespace ringpost::sim {
+
+using NodeIndex = std::size_t;
+
+/// What happens to datagrams one way between two nodes. Chances are 0 to 1; each copy suffers on its own.
+struct Link {
+    double loss = 0;
+    double duplicate = 0;  ///< that a second copy is sent
+    double corrupt = 0;    ///< that 1 to corrupt_bits_max bits are flipped
+    double truncate = 0;   ///< that the end is missing
+    unsigned corrupt_bits_max = 3;
+    Duration delay = millisecond;
+    Duration jitter =
+        0;  ///< up to so much is added to the delay of each copy: more than their distance reorders them
+};
+
+struct LinkCounts {
+    std::uint64_t sent = 0, lost = 0, duplicated = 0, changed = 0, delivered = 0;
+};
+
+/// One copy of a datagram as a node got it.
+struct Delivery {
+    Instant sent_at = 0, at = 0;
+    NodeIndex from = 0;
+    SocketIndex from_socket = 0, to_socket = 0;
+    std::uint64_t ordinal = 0;  ///< number, from 0, of the datagram among all that from_socket has sent
+    bool intact = true;         ///< the bytes are those sent
+};
+
+/// Numbers that are the same on every host.
+class Random {
+  public:
+    explicit Random(std::uint64_t seed) : engine_(seed) {}
+    std::uint64_t below(std::uint64_t end) { return end == 0 ? 0 : engine_() % end; }
+    std::uint64_t between(std::uint64_t low, std::uint64_t high) { return low + below(high - low + 1); }
+    bool chance(double p) { return static_cast<double>(engine_() >> 11) < p * 0x1p53; }
+    template <class T>
+    const T& one_of(std::span<const T> all) {
+        return all[below(all.size())];
+    }
+
+  private:
+    std::mt19937_64 engine_;
+};
+
+enum class Outcome : std::uint8_t {
+    idle,      ///< nothing is in flight and no endpoint waits for anything
+    at_end,    ///< the time is over
+    livelock,  ///< turns_max turns were not enough
+};
+
+class Network {
+  public:
+    /// A node's poll_transmit is called so often in one turn; if it still has more, it goes on `busy_ns` later, as
+    /// with an engine whose buffers are all on their way.
+    static constexpr int transmits_per_turn = 16;
+    static constexpr Duration busy_ns = microsecond;
+
+    explicit Network(std::uint64_t seed) : random_(seed) {}
+
+    /// A node at `address`, alone on its IP: its socket i is bound to port + i. The endpoint stays the caller's and
+    /// must outlive the network. on_event(Instant, const Endpoint::Event&) is called for every event.
+    template <class Endpoint, class OnEvent>
+    NodeIndex add(const Address& address, Endpoint& endpoint, OnEvent on_event) {
+        return add_node(address, std::make_unique<Driven<Endpoint, OnEvent>>(endpoint, std::move(on_event)));
+    }
+    template <class Endpoint>
+    NodeIndex add(const Address& address, Endpoint& endpoint) {
+        return add(address, endpoint, [](Instant, const typename Endpoint::Event&) {});
+    }
+
+    /// Where the node's datagrams without a destination go.
+    void connect(NodeIndex node, const Address& peer) { nodes_[node].peer = peer; }
+
+    /// Sets the link one way, or both; it may be changed at any time (loss 1 is a partition). Datagrams on their
+    /// way are not affected. A link never set is perfect.
+    void link(NodeIndex from, NodeIndex to, const Link& link) { wires_[{from, to}].link = link; }
+    void link_both(NodeIndex a, NodeIndex b, const Link& both) { link(a, b, both), link(b, a, both); }
+
+    /// Runs until nothing is left to happen, or the clock is at `end`.
+    Outcome run_until(Instant end, std::uint64_t turns_max = 1'000'000);
+    Outcome run() { return run_until(never - 1); }
+
+    Instant now() const { return now_; }
+    const LinkCounts& counts(NodeIndex from, NodeIndex to) { return wires_[{from, to}].counts; }
+    std::uint64_t sent(NodeIndex from, SocketIndex socket) { return nodes_[from].sent[socket]; }
+    std::uint64_t unroutable() const { return unroutable_; }
+    /// Everything the node got, in order.
+    const std::vector<Delivery>& deliveries(NodeIndex to) const { return nodes_[to].deliveries; }
+    /// A digest of every datagram sent and delivered, with its time: equal for equal runs.
+    std::uint64_t trace_hash() const { return trace_hash_; }
+
+  private:
+    /// An endpoint's five calls behind one virtual face.
+    struct Driver {
+        virtual ~Driver() = default;
+        virtual void handle(Instant now, const Datagram& in) = 0;
+        virtual void handle_timeout(Instant now) = 0;
+        virtual std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out) = 0;
+        virtual void drain_events(Instant now) = 0;
+        virtual std::optional<Instant> poll_timeout() const = 0;
+    };
+
+    template <class Endpoint, class OnEvent>
+    struct Driven : Driver {
+        Driven(Endpoint& driven, OnEvent call) : endpoint(driven), on_event(std::move(call)) {}
+        void handle(Instant now, const Datagram& in) override { endpoint.handle(now, in); }
+        void handle_timeout(Instant now) override { endpoint.handle_timeout(now); }
+        std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out) override {
+            return endpoint.poll_transmit(now, out);
+        }
+        void drain_events(Instant now) override {
+            while (const auto event = endpoint.poll_event()) on_event(now, *event);
+        }
+        std::optional<Instant> poll_timeout() const override { return endpoint.poll_timeout(); }
+
+        Endpoint& endpoint;
+        OnEvent on_event;
+    };
+
+    struct Node {
+        Address address, peer;
+        std::unique_ptr<Driver> driver;
+        std::vector<std::vector<std::byte>> buffers;  ///< lent in turn, contents kept, as an engine does
+        std::size_t next_buffer = 0;
+        bool busy = false;  ///< had more to send than one turn takes
+        std::map<SocketIndex, std::uint64_t> sent;
+        std::vector<Delivery> deliveries;
+    };
+
+    struct Wire {
+        Link link;
+        LinkCounts counts;
+    };
+
+    struct Packet {
+        Delivery delivery;
+        NodeIndex to = 0;
+        std::uint64_t serial = 0;  ///< those due together arrive in the order they were sent
+        std::vector<std::byte> bytes;
+    };
+    struct Later {
+        bool operator()(const Packet& a, const Packet& b) const {
+            return std::pair(a.delivery.at, a.serial) > std::pair(b.delivery.at, b.serial);
+        }
+    };
+
+    NodeIndex add_node(const Address& address, std::unique_ptr<Driver> driver);
+    std::optional<Instant> next_wake_up() const;
+    void turn();
+    void deliver(const Packet& packet);
+    void drain(NodeIndex from);
+    void send_train(NodeIndex from, const Transmit& transmit, std::span<const std::byte> bytes);
+    void send(NodeIndex from, const Transmit& transmit, std::span<const std::byte> bytes);
+    void send_copy(Wire& wire, Packet packet);
+    void trace(std::uint64_t what, std::span<const std::byte> bytes);
+
+    Random random_;
+    Instant now_ = 0;
+    std::vector<Node> nodes_;
+    std::map<std::pair<NodeIndex, NodeIndex>, Wire> wires_;
+    std::priority_queue<Packet, std::vector<Packet>, Later> in_flight_;
+    std::uint64_t serial_ = 0, unroutable_ = 0, trace_hash_ = 0;
+};
+
+}  // namespace ringpost::sim

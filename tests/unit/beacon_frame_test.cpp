@@ -1,0 +1,164 @@
+#include "codec/beacon/frame.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/unit/helpers.hpp"
+
+namespace ringpost::beacon {
+namespace {
+
+using Json = nlohmann::json;
+
+// tests/vectors.json, made by another program: its path comes from the build.
+Json vectors(const char* name) {
+    const char* path = std::getenv("RINGPOST_VECTORS");
+    std::ifstream file(path != nullptr ? path : "tests/vectors.json");
+    if (!file)
+        throw std::runtime_error("run from the top of the tree, or set RINGPOST_VECTORS to tests/vectors.json");
+    return Json::parse(file).at(name);
+}
+
+std::array<std::uint8_t, 4> ipv4_of(const std::string& text) {
+    std::array<std::uint8_t, 4> out{};
+    EXPECT_EQ(std::sscanf(text.c_str(), "%hhu.%hhu.%hhu.%hhu", &out[0], &out[1], &out[2], &out[3]), 4) << text;
+    return out;
+}
+
+TEST(BeaconFrame, every_vector_both_ways) {
+    const Json all = vectors("beacon");
+    EXPECT_GE(all.size(), 4u);
+    for (const Json& vector : all) {
+        SCOPED_TRACE(vector.at("hex").get<std::string>().substr(0, 36));
+        const Bytes bytes = bytes_from_hex(vector.at("hex"));
+        const std::string quote = vector.at("quote");
+        const Frame frame{vector.at("timestamp"), ipv4_of(vector.at("ipv4")), vector.at("port"), quote};
+        const auto decoded = decode(bytes);
+        ASSERT_TRUE(decoded);
+        EXPECT_EQ(*decoded, frame);
+        Bytes out(bytes.size());
+        ASSERT_EQ(encode(frame, out), bytes.size());
+        EXPECT_EQ(out, bytes);
+    }
+}
+
+TEST(BeaconFrame, every_bad_vector_is_refused_for_its_reason) {
+    const Json all = vectors("beacon_bad");
+    EXPECT_GE(all.size(), 3u);
+    for (const Json& vector : all) {
+        const std::string why = vector.at("why");
+        const auto decoded = decode(bytes_from_hex(vector.at("hex")));
+        ASSERT_FALSE(decoded) << why;
+        EXPECT_EQ(decoded.error(), why == "checksum" ? FrameError::checksum : FrameError::too_short) << why;
+    }
+}
+
+Bytes encoded(const Frame& frame) {
+    Bytes out(header_bytes + frame.quote.size());
+    EXPECT_EQ(encode(frame, out), out.size());
+    return out;
+}
+
+TEST(BeaconFrame, any_flipped_bit_is_seen) {
+    Bytes bytes = encoded({1'700'000'000, {127, 0, 0, 1}, 5005, default_quote});
+    for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+        bytes[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
+        const auto decoded = decode(bytes);
+        ASSERT_FALSE(decoded) << bit;
+        ASSERT_EQ(decoded.error(), FrameError::checksum) << bit;
+        bytes[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
+    }
+}
+
+TEST(BeaconFrame, too_short_comes_before_everything_else) {
+    const Bytes bytes = encoded({0, {}, 0, ""});
+    for (std::size_t size = 0; size < header_bytes; ++size)
+        EXPECT_EQ(decode(std::span(bytes).first(size)).error(), FrameError::too_short);
+    EXPECT_TRUE(decode(bytes));
+}
+
+TEST(BeaconFrame, a_quote_that_is_not_utf8_is_refused_although_its_checksum_fits) {
+    const auto decoded = decode(encoded({0, {}, 0, "abc\xff"}));
+    ASSERT_FALSE(decoded);
+    EXPECT_EQ(decoded.error(), FrameError::not_utf8);
+}
+
+TEST(BeaconFrame, longest_quote) {
+    const std::string quote(quote_bytes_max, 'q');
+    const Bytes bytes = encoded({UINT64_MAX, {255, 255, 255, 255}, 65'535, quote});
+    EXPECT_EQ(bytes.size(), limits::datagram_bytes_max);
+    EXPECT_EQ(decode(bytes)->quote, quote);
+}
+
+TEST(BeaconFrame, default_quote_is_what_other_peers_read) { EXPECT_EQ(default_quote.size(), 61u); }
+
+TEST(BeaconUtf8, table) {
+    using namespace std::string_view_literals;
+    const struct {
+        std::string_view text;
+        bool good;
+    } table[] = {
+        {"", true},
+        {"plain\x7f", true},
+        {"\0"sv, true},
+        {"\xc2\x80 \xdf\xbf", true},                  // U+0080, U+07FF
+        {"\xe0\xa0\x80 \xef\xbf\xbf", true},          // U+0800, U+FFFF
+        {"\xed\x9f\xbf \xee\x80\x80", true},          // either side of the surrogates
+        {"\xf0\x90\x80\x80 \xf4\x8f\xbf\xbf", true},  // U+10000, U+10FFFF
+        {"\x80", false},                              // a continuation alone
+        {"\xbf", false},
+        {"a\xc2", false},  // cut short
+        {"\xe2\x82", false},
+        {"\xf0\x9f\x98", false},
+        {"\xe2", false},
+        {"\xc2 ", false},  // cut by something else
+        {"\xe2\x82 ", false},
+        {"\xf0\x9f\x98 ", false},
+        {"\xc2\xc2\x80", false},
+        {"\xc0\x80", false},  // overlong
+        {"\xc1\xbf", false},
+        {"\xe0\x80\x80", false},
+        {"\xe0\x9f\xbf", false},
+        {"\xf0\x80\x80\x80", false},
+        {"\xf0\x8f\xbf\xbf", false},
+        {"\xed\xa0\x80", false},  // surrogates
+        {"\xed\xbf\xbf", false},
+        {"\xf4\x90\x80\x80", false},  // past U+10FFFF
+        {"\xf5\x80\x80\x80", false},
+        {"\xf8\x88\x80\x80\x80", false},  // five and six bytes
+        {"\xfc\x84\x80\x80\x80\x80", false},
+        {"\xfe", false},
+        {"\xff", false},
+    };
+    for (const auto& [text, good] : table) {
+        EXPECT_EQ(is_utf8(text), good) << testing::PrintToString(text);
+        EXPECT_EQ(is_utf8("x" + std::string(text) + "y"), good) << testing::PrintToString(text);
+    }
+}
+
+TEST(BeaconUtf8, every_code_point_and_no_cut_of_it) {
+    for (std::uint32_t point = 0; point < 0x110000; point += point < 0x11000 ? 1 : 37) {
+        std::string text;
+        const auto tail = [&](unsigned shift) { text += static_cast<char>(0x80 | (point >> shift & 0x3f)); };
+        if (point < 0x80)
+            text += static_cast<char>(point);
+        else if (point < 0x800)
+            text += static_cast<char>(0xc0 | point >> 6), tail(0);
+        else if (point < 0x10000)
+            text += static_cast<char>(0xe0 | point >> 12), tail(6), tail(0);
+        else
+            text += static_cast<char>(0xf0 | point >> 18), tail(12), tail(6), tail(0);
+        ASSERT_EQ(is_utf8(text), point < 0xd800 || point > 0xdfff) << std::hex << point;
+        for (std::size_t cut = 1; cut < text.size(); ++cut) {
+            ASSERT_FALSE(is_utf8(text.substr(0, cut))) << std::hex << point;
+            ASSERT_FALSE(is_utf8(text.substr(cut))) << std::hex << point;
+        }
+    }
+}
+
+}  // namespace
+}  // namespace ringpost::beacon

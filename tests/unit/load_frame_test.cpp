@@ -1,0 +1,111 @@
+#include "codec/load/frame.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/unit/helpers.hpp"
+
+namespace ringpost::load {
+namespace {
+
+void put(Bytes& out, std::size_t at, std::uint64_t value, std::size_t bytes) {
+    for (std::size_t i = 0; i < bytes; ++i) out[at + i] = static_cast<std::byte>(value >> 8 * i);
+}
+
+// The format as frame.hpp draws it, with the CRC taken over everything: no Crc32cSuffix, no store_le.
+Bytes straightforward(const Frame& frame, const Bytes& fill) {
+    Bytes out(24 + fill.size());
+    put(out, 4, frame.stream, 4);
+    put(out, 8, frame.sequence, 8);
+    put(out, 16, static_cast<std::uint64_t>(frame.due), 8);
+    std::ranges::copy(fill, out.begin() + 24);
+    put(out, 0, crc32c_portable(std::span(out).subspan(4)), 4);
+    return out;
+}
+
+Bytes written(std::size_t size, const Frame& frame) {
+    const FrameWriter writer(size);
+    Bytes out(size);
+    writer.prepare(out, 1);
+    writer.write(out.data(), frame);
+    return out;
+}
+
+Bytes fill_of(const Bytes& bytes) {
+    const auto fill = std::span(bytes).subspan(frame_bytes_min);
+    return {fill.begin(), fill.end()};
+}
+
+TEST(LoadFrame, decodes_what_is_encoded_straightforwardly) {
+    const Frame frames[] = {{},
+                            {0xdeadbeef, sequence_end - 1, 0x0123456789abcdef},
+                            {1, 2, -1},
+                            {0xffffffff, 0x800000000000, INT64_MIN}};
+    for (const Frame& frame : frames)
+        for (const std::size_t fill : {0, 1, 7, 40, 1'448}) {
+            EXPECT_EQ(decode(straightforward(frame, Bytes(fill, std::byte{0x5a}))), frame);
+        }
+}
+
+TEST(LoadFrame, writer_makes_the_straightforward_encoding) {
+    Random random(7);
+    for (std::size_t size = frame_bytes_min; size <= 1'472; size += size < 100 ? 1 : 49) {
+        const Frame frame{static_cast<std::uint32_t>(random()), random() % sequence_end,
+                          static_cast<Instant>(random())};
+        const Bytes out = written(size, frame);
+        ASSERT_EQ(out, straightforward(frame, fill_of(out))) << size;
+        ASSERT_EQ(decode(out), frame) << size;
+    }
+}
+
+TEST(LoadFrame, writer_lays_its_fill_once_for_a_whole_train) {
+    constexpr std::size_t size = 100, count = 5;
+    const FrameWriter writer(size);
+    Bytes train(size * count + 1, std::byte{0xee});
+    writer.prepare(train, count);
+    for (std::uint64_t round = 0; round < 3; ++round)
+        for (std::size_t i = 0; i < count; ++i) {
+            const Frame frame{9, round * count + i, 77};
+            writer.write(&train[i * size], frame);
+            EXPECT_EQ(decode(std::span(train).subspan(i * size, size)), frame);
+            EXPECT_EQ(Bytes(&train[i * size], &train[i * size] + size), written(size, frame));
+        }
+    EXPECT_EQ(train.back(), std::byte{0xee}) << "wrote past the train";
+}
+
+TEST(LoadFrame, longest_frame) {
+    const Frame frame{3, 4, 5};
+    const Bytes out = written(limits::datagram_bytes_max, frame);
+    EXPECT_EQ(decode(out), frame);
+    EXPECT_EQ(out, straightforward(frame, fill_of(out)));
+}
+
+TEST(LoadFrame, any_flipped_bit_is_seen) {
+    for (const std::size_t size : {24, 25, 64, 200}) {
+        Bytes out = written(size, {0x01020304, 5, 6});
+        for (std::size_t bit = 0; bit < size * 8; ++bit) {
+            out[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
+            ASSERT_FALSE(decode(out)) << "bit " << bit << " of " << size << " bytes";
+            out[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
+        }
+        ASSERT_TRUE(decode(out));
+    }
+}
+
+TEST(LoadFrame, any_cut_is_seen) {
+    const Bytes out = written(200, {1, 2, 3});
+    for (std::size_t size = 0; size < out.size(); ++size) ASSERT_FALSE(decode(std::span(out).first(size))) << size;
+    Bytes longer = out;
+    longer.push_back(std::byte{0});
+    EXPECT_FALSE(decode(longer));
+}
+
+TEST(LoadFrame, sequence_out_of_range_is_refused_although_its_crc_fits) {
+    EXPECT_TRUE(decode(straightforward({1, sequence_end - 1, 0}, {})));
+    EXPECT_FALSE(decode(straightforward({1, sequence_end, 0}, {})));
+    EXPECT_FALSE(decode(straightforward({1, UINT64_MAX, 0}, {})));
+}
+
+}  // namespace
+}  // namespace ringpost::load

@@ -1,0 +1,197 @@
+#include "codec/load/prober.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/helpers.hpp"
+
+namespace ringpost::load {
+namespace {
+
+constexpr Instant start = 5 * second;
+constexpr std::uint32_t stream = 77;
+
+class ProberTest : public testing::Test {
+  protected:
+    static ProberOptions ping_pong(std::uint64_t count) {
+        return {.stream = stream, .give_up_after = millisecond, .start = start, .count = count};
+    }
+    static ProberOptions open_loop(std::uint64_t count) {
+        return {.stream = stream, .rate_per_s = 1e6, .start = start, .count = count};
+    }
+    // The probe that leaves at `now`; exactly one must.
+    Bytes probe(Prober& prober, Instant now) {
+        auto sent = outbox.drain(prober, now);
+        EXPECT_EQ(sent.size(), 1u);
+        return sent.empty() ? Bytes{} : std::move(sent.front().bytes);
+    }
+    static void answer(Prober& prober, Instant now, const Bytes& bytes) { prober.handle(now, {{}, 0, bytes}); }
+    static Bytes forged(const Frame& frame) {
+        const FrameWriter writer(64);
+        Bytes out(64);
+        writer.prepare(out, 1);
+        writer.write(out.data(), frame);
+        return out;
+    }
+
+    Outbox outbox;
+};
+
+TEST_F(ProberTest, ping_pong_sends_the_next_when_the_last_is_answered) {
+    Prober prober(ping_pong(3));
+    EXPECT_EQ(prober.poll_timeout(), start);
+    EXPECT_TRUE(outbox.drain(prober, start - 1).empty());
+    Instant now = start;
+    for (std::uint64_t i = 0; i < 3; ++i, now += 100) {
+        const Bytes bytes = probe(prober, now);
+        EXPECT_EQ(decode(bytes), (Frame{stream, i, now}));
+        EXPECT_TRUE(outbox.drain(prober, now).empty()) << "one in flight";
+        EXPECT_EQ(prober.poll_timeout(), now + millisecond);
+        answer(prober, now + 100, bytes);
+    }
+    EXPECT_FALSE(prober.poll_timeout());
+    EXPECT_TRUE(prober.finished(now, second)) << "everything answered: no need to linger";
+    EXPECT_EQ(prober.counts().lost(), 0u);
+    EXPECT_EQ(prober.rtt().count(), 3u);
+    EXPECT_EQ(prober.rtt().min(), 100);
+    EXPECT_EQ(prober.rtt().max(), 100);
+}
+
+TEST_F(ProberTest, gives_up_on_an_unanswered_probe_and_takes_its_late_answer) {
+    Prober prober(ping_pong(2));
+    const Bytes first = probe(prober, start);
+    prober.handle_timeout(start + millisecond - 1);
+    EXPECT_TRUE(outbox.drain(prober, start + millisecond - 1).empty());
+    prober.handle_timeout(start + millisecond);
+    const Bytes second_probe = probe(prober, start + millisecond);
+
+    answer(prober, start + 3 * millisecond, first);
+    EXPECT_TRUE(outbox.drain(prober, start + 3 * millisecond).empty());
+    EXPECT_EQ(prober.poll_timeout(), start + 2 * millisecond) << "the second is still in flight";
+    EXPECT_EQ(prober.rtt().max(), 3 * millisecond);
+    EXPECT_EQ(prober.counts().lost(), 1u);
+    answer(prober, start + 3 * millisecond + 1, second_probe);
+    EXPECT_EQ(prober.counts().lost(), 0u);
+    EXPECT_EQ(prober.counts().reordered, 0u);
+    EXPECT_TRUE(prober.finished(start + 3 * millisecond + 1, second));
+}
+
+TEST_F(ProberTest, overtaken_answers_are_reordered_and_measured) {
+    Prober prober(open_loop(3));
+    Bytes probes[3];
+    for (int i = 0; i < 3; ++i) probes[i] = probe(prober, start + i * microsecond);
+    for (const int i : {2, 0, 1}) answer(prober, start + 10 * microsecond, probes[i]);
+    EXPECT_EQ(prober.counts().reordered, 2u);
+    EXPECT_EQ(prober.rtt().count(), 3u);
+    EXPECT_EQ(prober.rtt().min(), 8 * microsecond);
+    EXPECT_EQ(prober.rtt().max(), 10 * microsecond);
+}
+
+TEST_F(ProberTest, a_duplicate_answer_is_counted_once) {
+    Prober prober(ping_pong(2));
+    const Bytes first = probe(prober, start);
+    answer(prober, start + 10, first);
+    const Bytes next = probe(prober, start + 10);
+    answer(prober, start + 20, first);
+    EXPECT_TRUE(outbox.drain(prober, start + 20).empty()) << "a duplicate answers nothing";
+    EXPECT_EQ(prober.counts().duplicate, 1u);
+    EXPECT_EQ(prober.rtt().count(), 1u);
+    EXPECT_EQ(prober.counts().lost(), 1u);
+}
+
+TEST_F(ProberTest, foreign_and_corrupt_answers_answer_nothing) {
+    Prober prober(ping_pong(2));
+    Bytes bytes = probe(prober, start);
+    answer(prober, start + 1, forged({stream + 1, 0, start}));
+    answer(prober, start + 1, forged({stream, 1, start}));  // not sent yet
+    EXPECT_EQ(prober.counts().foreign, 2u);
+    bytes[40] ^= std::byte{1};
+    answer(prober, start + 1, bytes);
+    answer(prober, start + 1, {});
+    EXPECT_EQ(prober.counts().corrupt, 2u);
+    EXPECT_EQ(prober.counts().received, 4u);
+    EXPECT_EQ(prober.counts().lost(), 1u);
+    EXPECT_EQ(prober.rtt().count(), 0u);
+    EXPECT_TRUE(outbox.drain(prober, start + 1).empty());
+}
+
+// The due time comes back from a stranger: no arithmetic may trust it.
+TEST_F(ProberTest, a_due_time_that_was_never_written_is_foreign) {
+    Prober prober(ping_pong(1));
+    probe(prober, start);
+    for (const Instant due : {std::numeric_limits<Instant>::min(), start - 1, start + 1, never})
+        answer(prober, start + 5, forged({stream, 0, due}));
+    EXPECT_EQ(prober.counts().foreign, 4u);
+    EXPECT_EQ(prober.rtt().count(), 0u);
+    answer(prober, start + 5, forged({stream, 0, start}));
+    EXPECT_EQ(prober.rtt().count(), 1u);
+}
+
+TEST_F(ProberTest, open_loop_measures_from_the_due_time) {
+    Prober prober(open_loop(5));
+    const auto sent = outbox.drain(prober, start + 3 * microsecond);
+    ASSERT_EQ(sent.size(), 4u) << "numbers 0 to 3 were due while nobody polled";
+    for (std::size_t i = 0; i < 4; ++i)
+        EXPECT_EQ(decode(sent[i].bytes), (Frame{stream, i, start + static_cast<Instant>(i) * microsecond}));
+    EXPECT_EQ(prober.slip().max(), 3 * microsecond);
+    EXPECT_EQ(prober.slip().count(), 4u);
+    EXPECT_EQ(prober.poll_timeout(), start + 4 * microsecond);
+    answer(prober, start + 10 * microsecond, sent[0].bytes);
+    EXPECT_EQ(prober.rtt().max(), 10 * microsecond) << "the stall counts";
+}
+
+TEST_F(ProberTest, lingers_for_the_last_answers_only_as_long_as_told) {
+    Prober prober(open_loop(2));
+    probe(prober, start);
+    EXPECT_FALSE(prober.finished(start + second, second)) << "one is still to be sent";
+    const Bytes last = probe(prober, start + microsecond);
+    EXPECT_FALSE(prober.finished(start + second, second));
+    EXPECT_TRUE(prober.finished(start + second + microsecond, second));
+    answer(prober, start + 2 * microsecond, last);
+    EXPECT_FALSE(prober.finished(start + 2 * microsecond, second));
+    EXPECT_EQ(prober.counts().lost(), 1u);
+}
+
+TEST_F(ProberTest, nothing_leaves_at_or_after_stop) {
+    for (const double rate : {0.0, 1e6}) {
+        SCOPED_TRACE(rate);
+        Prober prober({.stream = stream, .rate_per_s = rate, .start = start, .stop = start + 2 * microsecond});
+        const Bytes first = probe(prober, start);
+        answer(prober, start + 100, first);
+        probe(prober, start + microsecond);
+        EXPECT_TRUE(outbox.drain(prober, start + 2 * microsecond).empty());
+        EXPECT_FALSE(prober.finished(start + 2 * microsecond, second));
+        EXPECT_TRUE(prober.finished(start + microsecond + second, second));
+    }
+}
+
+// While it lingers for an answer that may never come, the driver must be able to sleep.
+TEST_F(ProberTest, stops_asking_for_wake_ups_once_stop_has_passed) {
+    for (const double rate : {0.0, 1e6}) {
+        SCOPED_TRACE(rate);
+        Prober prober({.stream = stream,
+                       .rate_per_s = rate,
+                       .give_up_after = millisecond,
+                       .start = start,
+                       .stop = start + 2 * microsecond});
+        probe(prober, start);
+        const Instant late = start + millisecond;
+        for (int wake_ups = 0; prober.poll_timeout() && *prober.poll_timeout() <= late; ++wake_ups) {
+            ASSERT_LT(wake_ups, 3);
+            prober.handle_timeout(late);
+            EXPECT_TRUE(outbox.drain(prober, late).empty());
+        }
+        EXPECT_FALSE(prober.poll_timeout());
+    }
+}
+
+TEST_F(ProberTest, probes_have_the_size_asked_for) {
+    Prober prober({.datagram_bytes = 1'400, .stream = stream, .start = start, .count = 1});
+    const auto sent = outbox.drain(prober, start);
+    ASSERT_EQ(sent.size(), 1u);
+    EXPECT_EQ(sent[0].transmit.bytes, 1'400u);
+    EXPECT_EQ(sent[0].transmit.segment_bytes, 1'400u);
+    EXPECT_EQ(sent[0].transmit.destination.family, Family::none);
+}
+
+}  // namespace
+}  // namespace ringpost::load

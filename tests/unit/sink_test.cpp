@@ -1,0 +1,141 @@
+#include "codec/load/sink.hpp"
+
+#include <gtest/gtest.h>
+
+#include <initializer_list>
+
+#include "tests/unit/helpers.hpp"
+
+namespace ringpost::load {
+namespace {
+
+const Address peer = Address::v4(10, 0, 0, 1, 4'000);
+
+class SinkTest : public testing::Test {
+  protected:
+    static Bytes frame(std::uint32_t stream, std::uint64_t sequence) {
+        const FrameWriter writer(64);
+        Bytes out(64);
+        writer.prepare(out, 1);
+        writer.write(out.data(), {stream, sequence, 0});
+        return out;
+    }
+    void receive(const Bytes& bytes, const Address& source = peer) { sink.handle(++now, {source, 0, bytes}); }
+    void receive(std::uint32_t stream, std::initializer_list<std::uint64_t> sequences) {
+        for (const std::uint64_t sequence : sequences) receive(frame(stream, sequence));
+    }
+    // Of `sent` datagrams, `tail` were lost behind the last one received.
+    void expect_identity(std::uint64_t sent, std::uint64_t tail) const {
+        const SinkCounts counts = sink.counts();
+        EXPECT_EQ(sent, counts.received - counts.duplicate - counts.corrupt + counts.lost + tail);
+    }
+
+    Sink sink{Sink::Verify::on, SipKey{1, 2}};
+    Instant now = 0;
+};
+
+TEST_F(SinkTest, nothing_yet) {
+    const SinkCounts counts = sink.counts();
+    EXPECT_EQ(counts.received, 0u);
+    EXPECT_EQ(counts.first_at, never);
+    EXPECT_EQ(counts.last_at, never);
+    std::byte out[64];
+    EXPECT_FALSE(sink.poll_transmit(0, out));
+    EXPECT_FALSE(sink.poll_timeout());
+    EXPECT_FALSE(sink.poll_event());
+}
+
+TEST_F(SinkTest, all_in_order) {
+    receive(7, {0, 1, 2, 3});
+    const SinkCounts counts = sink.counts();
+    EXPECT_EQ(counts.received, 4u);
+    EXPECT_EQ(counts.bytes, 4 * 64u);
+    EXPECT_EQ(counts.lost + counts.duplicate + counts.reordered + counts.corrupt, 0u);
+    EXPECT_EQ(counts.streams, 1u);
+    EXPECT_EQ(counts.first_at, 1);
+    EXPECT_EQ(counts.last_at, 4);
+    expect_identity(4, 0);
+}
+
+TEST_F(SinkTest, losses_at_the_start_in_the_middle_and_at_the_end) {
+    receive(7, {2, 3, 6});
+    EXPECT_EQ(sink.counts().lost, 4u);
+    expect_identity(9, 2);
+}
+
+TEST_F(SinkTest, a_late_datagram_is_not_lost_any_more) {
+    receive(7, {0, 3, 1, 2});
+    EXPECT_EQ(sink.counts().lost, 0u);
+    EXPECT_EQ(sink.counts().reordered, 2u);
+    expect_identity(4, 0);
+}
+
+TEST_F(SinkTest, duplicates_late_or_early) {
+    receive(7, {0, 0, 2, 1, 1, 2});
+    EXPECT_EQ(sink.counts().duplicate, 3u);
+    EXPECT_EQ(sink.counts().reordered, 1u);
+    expect_identity(3, 0);
+}
+
+TEST_F(SinkTest, a_corrupt_datagram_counts_as_corrupt_and_its_sequence_as_lost) {
+    receive(7, {0});
+    Bytes bad = frame(7, 1);
+    bad[63] ^= std::byte{1};
+    receive(bad);
+    receive(7, {2});
+    receive(Bytes{});
+    receive(Bytes(23));
+    EXPECT_EQ(sink.counts().corrupt, 3u);
+    EXPECT_EQ(sink.counts().lost, 1u);
+    expect_identity(3, 0);
+}
+
+TEST_F(SinkTest, too_late_to_tell_stays_lost_and_counts_as_duplicate) {
+    receive(7, {1, limits::load_window_sequences + 10, 0});
+    EXPECT_EQ(sink.counts().duplicate, 1u);
+    EXPECT_EQ(sink.counts().reordered, 0u);
+    expect_identity(limits::load_window_sequences + 11, 0);
+}
+
+TEST_F(SinkTest, streams_are_told_apart_by_number_and_by_whole_source_address) {
+    const Address others[] = {Address::v4(10, 0, 0, 1, 4'001), Address::v4(10, 0, 0, 2, 4'000)};
+    for (std::uint64_t sequence = 0; sequence < 3; ++sequence) {
+        receive(frame(1, sequence));
+        receive(frame(2, sequence));
+        for (const Address& other : others) receive(frame(1, sequence), other);
+    }
+    const SinkCounts counts = sink.counts();
+    EXPECT_EQ(counts.streams, 4u);
+    EXPECT_EQ(counts.lost + counts.duplicate + counts.reordered, 0u);
+}
+
+TEST_F(SinkTest, the_least_recently_heard_stream_is_forgotten_when_the_table_is_full) {
+    for (std::uint32_t stream = 0; stream < limits::load_streams_max; ++stream) receive(frame(stream, 0));
+    receive(0, {1});  // stream 1 is the oldest now
+    EXPECT_EQ(sink.counts().streams_forgotten, 0u);
+    receive(5'000, {0});
+    EXPECT_EQ(sink.counts().streams_forgotten, 1u);
+    EXPECT_EQ(sink.counts().lost, 0u);
+    receive(0, {1});
+    EXPECT_EQ(sink.counts().duplicate, 1u) << "stream 0 is still known";
+    // Stream 1 starts over: what came before is unknown, so it looks lost. The totals keep what was counted.
+    receive(1, {1});
+    EXPECT_EQ(sink.counts().lost, 1u);
+    EXPECT_EQ(sink.counts().streams, limits::load_streams_max + 2u);
+    EXPECT_EQ(sink.counts().streams_forgotten, 2u);
+}
+
+TEST_F(SinkTest, unverified_only_counts) {
+    Sink blind(Sink::Verify::off, SipKey{});
+    blind.handle(5, {peer, 0, Bytes(10)});
+    blind.handle(6, {peer, 0, Bytes{}});
+    const SinkCounts counts = blind.counts();
+    EXPECT_EQ(counts.received, 2u);
+    EXPECT_EQ(counts.bytes, 10u);
+    EXPECT_EQ(counts.corrupt + counts.lost + counts.streams, 0u);
+    EXPECT_EQ(counts.first_at, 5);
+    EXPECT_EQ(counts.last_at, 6);
+}
+
+}  // namespace
+}  // namespace ringpost::load
