@@ -57,6 +57,7 @@ SocketIndex MmsgBackend::add(UdpSocket socket) {
     event.events = EPOLLIN;
     event.data.u64 = index;
     epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, socket.fd(), &event);
+    outbox_.unlatch(index);
     ports_[index].socket.emplace(std::move(socket));
     ++ports_open_;
     return index;
@@ -118,7 +119,7 @@ void MmsgBackend::finish_send(MessageId id, int result) {
     outbox_.pop();
     if (refuses_trains(-result) && segments > 1) {
         outbox_.latch_singles(outbox_.socket(id));
-        outbox_.split(id);
+        outbox_.split(id, Outbox::Place::first);
         return;
     }
     if (result == 0)

@@ -4,6 +4,7 @@
 #include "engine/outbox.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "codec/base/check.hpp"
 
@@ -12,6 +13,9 @@ namespace {
 
 /// A train of fewer segments costs more to build in the kernel than the single sends it saves; see bench/README.md.
 constexpr std::size_t train_segments_min = 3;
+
+// The queue's counters run freely, below zero too.
+static_assert(std::has_single_bit(limits::transmit_buffers_max * limits::train_segments_max));
 
 }  // namespace
 
@@ -83,17 +87,23 @@ void Outbox::done(MessageId id) {
     if (--buffers_[id.buffer].messages_left == 0) free_.push_back(id.buffer);
 }
 
-void Outbox::split(MessageId id) {
+void Outbox::split(MessageId id, Place place) {
     const Message whole = messages_[index(id)];
     const std::size_t end_bytes = id.segment * buffers_[id.buffer].segment_bytes + whole.vector.iov_len;
     --buffers_[id.buffer].messages_left;
     queue_messages(id.buffer, id.segment, id.segment + whole.segments, 1, end_bytes);
+    if (place == Place::last) return;
+    for (std::uint32_t i = 0; i < whole.segments; ++i) put_first(queue_[--queue_end_ % queue_.size()]);
 }
 
 bool Outbox::latch_singles(SocketIndex socket) {
     if (socket >= singles_.size()) singles_.resize(socket + 1);
     if (singles_[socket]) return false;
     return singles_[socket] = true;
+}
+
+void Outbox::unlatch(SocketIndex socket) {
+    if (socket < singles_.size()) singles_[socket] = false;
 }
 
 }  // namespace ringpost

@@ -45,6 +45,8 @@ class Outbox {
     void pop() { ++queue_first_; }
     /// Queues a message again, behind those that are queued.
     void put_back(MessageId id) { queue_[queue_end_++ % queue_.size()] = id; }
+    /// Queues a message again, before those that are queued.
+    void put_first(MessageId id) { queue_[--queue_first_ % queue_.size()] = id; }
 
     msghdr& header(MessageId id) { return messages_[index(id)].header; }
     SocketIndex socket(MessageId id) const { return buffers_[id.buffer].socket; }
@@ -56,11 +58,15 @@ class Outbox {
     /// The kernel is through with the message; the last of a train's gives the buffer back.
     void done(MessageId id);
 
-    /// Queues each datagram of a train as a message of its own: the path does not take trains.
-    void split(MessageId id);
+    /// Queues each datagram of a train as a message of its own, before or behind those that are queued: the path does not
+    /// take trains.
+    enum class Place : bool { first, last };
+    void split(MessageId id, Place place);
 
     /// From now on trains for this socket leave as single datagrams. True the first time.
     bool latch_singles(SocketIndex socket);
+    /// The index stands for a new socket, of which nothing is known.
+    void unlatch(SocketIndex socket);
 
   private:
     struct Message {

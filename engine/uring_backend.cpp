@@ -11,7 +11,7 @@
 // Sending: one request per message with MSG_DONTWAIT, complete before the enter returns; a lone message while polling goes
 // by a direct call. A full socket buffer (EAGAIN) puts the message back and blocks the way out: one request without
 // MSG_DONTWAIT then waits for room in the kernel, and the rest follow it in order. Only messages handed over in the same
-// enter can overtake it.
+// turn can overtake it.
 //
 // user_data is a packed Tag. A removed socket's place is given to a new one only when its last request has completed, so a
 // late completion finds no socket and is dropped.
@@ -48,7 +48,7 @@ constexpr std::size_t completions_per_turn = 512;
 struct UringBackend::Tag {
     enum class Kind : std::uint8_t { send, multishot, cancel, wake };
     Kind kind;
-    std::uint8_t reserved = 0;
+    bool retry = false;   // send: without MSG_DONTWAIT, everything else waits for it
     std::uint16_t a = 0;  // send: buffer
     std::uint32_t b = 0;  // send: first segment; multishot, cancel: socket
 
@@ -89,6 +89,7 @@ SocketIndex UringBackend::add(UdpSocket socket) {
     Port& port = ports_[index];
     port.shape.msg_namelen = socket.peer().family == Family::none ? sizeof(SocketAddress) : 0;
     port.shape.msg_controllen = socket.gro() ? receive_control_bytes : 0;
+    outbox_.unlatch(index);
     port.socket.emplace(std::move(socket));
     ++ports_open_;
     return index;
@@ -102,6 +103,8 @@ void UringBackend::remove(SocketIndex index) {
     // Requests name the descriptor's number: none may still be unsubmitted when it is closed and the number reused.
     queue_sends();
     ring_.submit_and_poll();
+    // Not yet fetched by receive(), it would pass for the next socket's of this index.
+    std::erase_if(received_, [&](const Received& train) { return train.socket == index; });
     port.socket.reset();
     --ports_open_;
 }
@@ -138,10 +141,8 @@ void UringBackend::complete_multishot(const Tag& tag, const io_uring_cqe& cqe) {
         port.receiving = Receiving::idle;
         --port.requests;
     }
-    if ((cqe.flags & IORING_CQE_F_BUFFER) == 0) {
-        if (cqe.res < 0) counters_.count_receive_error(-cqe.res);
-        return;
-    }
+    if (cqe.res < 0) counters_.count_receive_error(-cqe.res);
+    if ((cqe.flags & IORING_CQE_F_BUFFER) == 0) return;
     const auto id = static_cast<std::uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
     buffers_.taken();
     buffers_lent_.push_back(id);
@@ -171,33 +172,32 @@ std::span<std::byte> UringBackend::transmit_buffer() { return blocked_ ? std::sp
 void UringBackend::post(const Transmit& transmit) { outbox_.post(transmit, ports_[transmit.socket].socket->family()); }
 
 void UringBackend::queue_sends() {
-    if (blocked_) {
-        if (!retrying_ && !outbox_.empty()) {
-            queue_send(outbox_.front(), 0);
-            outbox_.pop();
-            retrying_ = true;
-        }
-        return;
-    }
-    for (; !outbox_.empty(); outbox_.pop()) queue_send(outbox_.front(), MSG_DONTWAIT);
+    // A message whose socket is gone is no retry to wait for: then it is the next one's turn.
+    for (; blocked_ && !retrying_ && !outbox_.empty(); outbox_.pop()) retrying_ = queue_send(outbox_.front(), true);
+    blocked_ = blocked_ && retrying_;
+    if (blocked_) return;
+    for (; !outbox_.empty(); outbox_.pop()) queue_send(outbox_.front(), false);
 }
 
-void UringBackend::queue_send(MessageId id, int flags) {
+/// False when the message's socket is gone.
+bool UringBackend::queue_send(MessageId id, bool retry) {
     Port& port = ports_[outbox_.socket(id)];
     if (!port.socket) {
         counters_.send_failed += outbox_.segments(id);
         outbox_.done(id);
-        return;
+        return false;
     }
+    const int flags = retry ? 0 : MSG_DONTWAIT;
     const int fd = port.socket->fd();
     io_uring_sqe* sqe = ring_.submission();
     if (const auto bytes = outbox_.bytes(id); outbox_.plain(id))
         io_uring_prep_send(sqe, fd, bytes.data(), bytes.size(), flags);
     else
         io_uring_prep_sendmsg(sqe, fd, &outbox_.header(id), static_cast<unsigned>(flags));
-    sqe->user_data = Tag{.kind = Tag::Kind::send, .a = id.buffer, .b = id.segment}.pack();
+    sqe->user_data = Tag{.kind = Tag::Kind::send, .retry = retry, .a = id.buffer, .b = id.segment}.pack();
     ++port.requests;
     ++sends_in_flight_;
+    return true;
 }
 
 void UringBackend::send_directly() {
@@ -206,30 +206,34 @@ void UringBackend::send_directly() {
     if (!port.socket) return queue_sends();
     outbox_.pop();
     mmsghdr message{outbox_.header(id), 0};
-    finish_send(id, send_now(port.socket->fd(), &message, 1));
+    finish_send(id, send_now(port.socket->fd(), &message, 1), false);
 }
 
 void UringBackend::complete_send(const Tag& tag, int result) {
     const MessageId id{tag.a, static_cast<std::uint16_t>(tag.b)};
     --ports_[outbox_.socket(id)].requests;
     --sends_in_flight_;
-    finish_send(id, result);
+    if (tag.retry) retrying_ = false;
+    finish_send(id, result, tag.retry);
 }
 
 /// A message is through, or `result` is the negative errno why not.
-void UringBackend::finish_send(MessageId id, int result) {
+void UringBackend::finish_send(MessageId id, int result, bool was_retry) {
     const std::size_t segments = outbox_.segments(id);
-    const bool was_retry = std::exchange(retrying_, false);
     if (is_full(-result)) {
         ++counters_.send_retried;
         blocked_ = true;
-        outbox_.put_back(id);
+        // The others that were refused in the same enter are queued already; a retry goes before them again.
+        if (was_retry)
+            outbox_.put_first(id);
+        else
+            outbox_.put_back(id);
         return;
     }
     if (was_retry) blocked_ = false;
     if (refuses_trains(-result) && segments > 1) {
         outbox_.latch_singles(outbox_.socket(id));
-        outbox_.split(id);
+        outbox_.split(id, was_retry ? Outbox::Place::first : Outbox::Place::last);
         return;
     }
     if (result >= 0)

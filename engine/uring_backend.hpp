@@ -69,9 +69,9 @@ class UringBackend {
     void arm_multishot(SocketIndex index);
     void cancel_multishot(SocketIndex index);
     void queue_sends();
-    void queue_send(MessageId id, int flags);
+    bool queue_send(MessageId id, bool retry);
     void send_directly();
-    void finish_send(MessageId id, int result);
+    void finish_send(MessageId id, int result, bool was_retry);
     void give_back_buffers();
 
     Waker waker_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <type_traits>
 
@@ -16,7 +17,12 @@ struct Address {
     std::uint16_t port = 0;             ///< host order
     Family family = Family::none;
 
-    bool operator==(const Address&) const = default;
+    bool operator==(const Address& other) const {
+        // Three words; the default would compare byte by byte.
+        using Words = std::array<std::uint64_t, 3>;
+        const auto a = std::bit_cast<Words>(*this), b = std::bit_cast<Words>(other);
+        return a == b;
+    }
 
     static constexpr Address v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d, std::uint16_t port) {
         Address out;

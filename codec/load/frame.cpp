@@ -22,18 +22,11 @@ std::vector<std::byte> make_fill(std::size_t count) {
 
 }  // namespace
 
-std::optional<Frame> decode(std::span<const std::byte> bytes) {
-    if (bytes.size() < frame_bytes_min) return std::nullopt;
-    if (load_le<std::uint32_t>(bytes.data()) != crc32c(bytes.subspan(4))) return std::nullopt;
-    Frame frame{.stream = load_le<std::uint32_t>(&bytes[4]),
-                .sequence = load_le<std::uint64_t>(&bytes[8]),
-                .due = static_cast<Instant>(load_le<std::uint64_t>(&bytes[16]))};
-    if (frame.sequence >= sequence_end) return std::nullopt;
-    return frame;
-}
-
 FrameWriter::FrameWriter(std::size_t frame_bytes)
-    : frame_bytes_(frame_bytes), fill_(make_fill(frame_bytes - frame_bytes_min)), fill_crc_(fill_) {}
+    : frame_bytes_(frame_bytes), fill_(make_fill(frame_bytes - frame_bytes_min)), fill_crc_(fill_) {
+    const std::uint32_t zero = frame_crc({});
+    for (std::uint64_t byte = 0; byte < low_byte_.size(); ++byte) low_byte_[byte] = frame_crc({.sequence = byte}) ^ zero;
+}
 
 void FrameWriter::prepare(std::span<std::byte> out, std::size_t count) const {
     if (fill_.empty()) return;
@@ -41,13 +34,25 @@ void FrameWriter::prepare(std::span<std::byte> out, std::size_t count) const {
         std::memcpy(&out[i * frame_bytes_ + frame_bytes_min], fill_.data(), fill_.size());
 }
 
-void FrameWriter::write(std::byte* out, const Frame& frame) const {
+std::uint32_t FrameWriter::frame_crc(const Frame& frame) const {
     std::byte head[frame_bytes_min - 4];
     store_le<std::uint32_t>(&head[0], frame.stream);
     store_le<std::uint64_t>(&head[4], frame.sequence);
     store_le<std::uint64_t>(&head[12], static_cast<std::uint64_t>(frame.due));
-    store_le<std::uint32_t>(out, fill_crc_.append_to(crc32c(head)));
-    std::memcpy(out + 4, head, sizeof head);
+    return fill_crc_.append_to(crc32c(head));
+}
+
+void FrameWriter::write(std::byte* out, const Frame& first, std::size_t count) const {
+    std::uint32_t crc_of_zero_byte = 0;
+    for (std::size_t i = 0; i < count; ++i, out += frame_bytes_) {
+        const std::uint64_t sequence = first.sequence + i;
+        const std::uint64_t low_byte = sequence & 0xff;
+        if (i == 0 || low_byte == 0) crc_of_zero_byte = frame_crc({first.stream, sequence - low_byte, first.due});
+        store_le<std::uint32_t>(out, crc_of_zero_byte ^ low_byte_[low_byte]);
+        store_le<std::uint32_t>(out + 4, first.stream);
+        store_le<std::uint64_t>(out + 8, sequence);
+        store_le<std::uint64_t>(out + 16, static_cast<std::uint64_t>(first.due));
+    }
 }
 
 }  // namespace ringpost::load

@@ -9,12 +9,14 @@
 //         16      8   due: nanoseconds on the sender's monotonic clock when it was meant to leave
 //         24    ...   fill: the same bytes at the same offset in every datagram
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "codec/base/bytes.hpp"
 #include "codec/base/crc32c.hpp"
 #include "codec/base/instant.hpp"
 
@@ -31,10 +33,19 @@ struct Frame {
 };
 
 /// The frame in `bytes`, or nothing when it is too short, its CRC does not fit, or its sequence is out of range.
-std::optional<Frame> decode(std::span<const std::byte> bytes);
+inline std::optional<Frame> decode(std::span<const std::byte> bytes) {
+    if (bytes.size() < frame_bytes_min) return std::nullopt;
+    if (load_le<std::uint32_t>(bytes.data()) != crc32c(bytes.subspan(4))) return std::nullopt;
+    Frame frame{.stream = load_le<std::uint32_t>(&bytes[4]),
+                .sequence = load_le<std::uint64_t>(&bytes[8]),
+                .due = static_cast<Instant>(load_le<std::uint64_t>(&bytes[16]))};
+    if (frame.sequence >= sequence_end) return std::nullopt;
+    return frame;
+}
 
 /// Writes frames of one size. The fill never changes, so it is written into a buffer once, and its share of the CRC is
-/// added by Crc32cSuffix: a frame costs the same to make whatever its size.
+/// added by Crc32cSuffix: a frame costs the same to make whatever its size. CRC is linear, so frames that differ only in
+/// the lowest byte of their sequence have CRCs that differ by a constant of that byte, and that is kept in a table.
 class FrameWriter {
   public:
     /// `frame_bytes` in [frame_bytes_min, limits::datagram_bytes_max].
@@ -45,13 +56,17 @@ class FrameWriter {
     /// Lays the fill of `count` consecutive frames into `out`, which holds at least that many.
     void prepare(std::span<std::byte> out, std::size_t count) const;
 
-    /// Writes the head of one frame over fill laid by prepare().
-    void write(std::byte* out, const Frame& frame) const;
+    /// Writes the heads of `count` consecutive frames over fill laid by prepare(): `first`, and those that follow it in
+    /// sequence with the same stream and due time.
+    void write(std::byte* out, const Frame& first, std::size_t count) const;
 
   private:
+    std::uint32_t frame_crc(const Frame& frame) const;
+
     std::size_t frame_bytes_;
     std::vector<std::byte> fill_;
     Crc32cSuffix fill_crc_;
+    std::array<std::uint32_t, 256> low_byte_;  ///< what a sequence's lowest byte adds to the CRC
 };
 
 }  // namespace ringpost::load

@@ -47,7 +47,7 @@ std::optional<Transmit> Prober::poll_transmit(Instant now, std::span<std::byte> 
     const Instant due = open_loop() ? schedule_.due(counts_.sent) : now;
     if (open_loop()) slip_.record(now - due);
     writer_.prepare(out, 1);
-    writer_.write(out.data(), {options_.stream, counts_.sent, due});
+    writer_.write(out.data(), {options_.stream, counts_.sent, due}, 1);
     ++counts_.sent;
     last_sent_at_ = now;
     waiting_ = !open_loop();

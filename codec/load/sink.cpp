@@ -19,7 +19,9 @@ void Sink::handle(Instant now, const Datagram& in) {
         ++counts_.corrupt;
         return;
     }
-    SequenceWindow& window = window_of(in.source, frame->stream);
+    if (newest_ == nullptr || frame->stream != newest_key_.stream || in.source != newest_key_.source)
+        find_stream(in.source, frame->stream);
+    SequenceWindow& window = *newest_;
     const std::uint64_t end_before = window.end();
     switch (window.record(frame->sequence)) {
         case Arrival::in_order: counts_.lost += frame->sequence - end_before; break;
@@ -31,14 +33,10 @@ void Sink::handle(Instant now, const Datagram& in) {
     }
 }
 
-SequenceWindow& Sink::window_of(const Address& source, std::uint32_t stream) {
-    const StreamKey key{source, stream};
-    if (newest_ == nullptr || key != newest_key_) {
-        newest_ = &streams_.touch(key);
-        newest_key_ = key;
-        if (newest_->end() == 0) ++counts_.streams;
-    }
-    return *newest_;
+void Sink::find_stream(const Address& source, std::uint32_t stream) {
+    newest_key_ = {source, stream};
+    newest_ = &streams_.touch(newest_key_);
+    if (newest_->end() == 0) ++counts_.streams;
 }
 
 SinkCounts Sink::counts() const {

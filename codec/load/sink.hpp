@@ -54,7 +54,7 @@ class Sink {
         bool operator==(const StreamKey&) const = default;
     };
 
-    SequenceWindow& window_of(const Address& source, std::uint32_t stream);
+    void find_stream(const Address& source, std::uint32_t stream);
 
     Verify verify_;
     SinkCounts counts_;

@@ -29,18 +29,25 @@ std::optional<Transmit> Source::poll_transmit(Instant now, std::span<std::byte> 
     const std::size_t size = options_.datagram_bytes;
     const std::uint32_t flow = next_flow_;
     next_flow_ = next_flow_ + 1 == options_.flows ? 0 : next_flow_ + 1;
+    const Frame first{options_.stream + flow, sequences_[flow], now};
+    if (options_.verify) prepare(out);
     if (options_.rate_per_s > 0)
-        for (std::size_t i = 0; i < count; ++i) slip_.record(now - schedule_.due(sent_ + i));
-    if (options_.verify) {
-        prepare(out);
-        for (std::size_t i = 0; i < count; ++i) {
-            const Instant due = options_.rate_per_s > 0 ? schedule_.due(sent_ + i) : now;
-            writer_.write(&out[i * size], {options_.stream + flow, sequences_[flow] + i, due});
-        }
-    }
+        write_scheduled(out, first, count);
+    else if (options_.verify)
+        writer_.write(out.data(), first, count);
     sequences_[flow] += count;
     sent_ += count;
     return Transmit{.destination = {}, .socket = flow, .bytes = count * size, .segment_bytes = size};
+}
+
+/// Each datagram of a fixed rate has a due time of its own, and a slip. `frame` is the first, with the time now as due.
+void Source::write_scheduled(std::span<std::byte> out, Frame frame, std::size_t count) {
+    const Instant now = frame.due;
+    for (std::size_t i = 0; i < count; ++i, ++frame.sequence) {
+        frame.due = schedule_.due(sent_ + i);
+        slip_.record(now - frame.due);
+        if (options_.verify) writer_.write(&out[i * options_.datagram_bytes], frame, 1);
+    }
 }
 
 std::optional<Instant> Source::poll_timeout() const {

@@ -59,6 +59,7 @@ class Source {
   private:
     std::size_t due_now(Instant now, std::size_t at_most) const;
     void prepare(std::span<std::byte> out);
+    void write_scheduled(std::span<std::byte> out, Frame frame, std::size_t count);
 
     SourceOptions options_;
     FrameWriter writer_;
