@@ -49,19 +49,24 @@ class BeaconApplication {
   public:
     BeaconApplication(AnyLoop& loop, beacon::Endpoint& endpoint, const BeaconOptions& options, Instant start,
                       const Report& report)
-        : loop_(loop), endpoint_(endpoint), report_(report), listens_(options.port >= 0 && options.count == UINT64_MAX),
+        : loop_(loop),
+          endpoint_(endpoint),
+          report_(report),
+          listens_(options.port >= 0 && options.count == UINT64_MAX),
           stop_at_(options.duration == never ? never : start + options.duration) {}
 
     void on_event(Instant, const beacon::Event& event) {
         const std::string source = ip_text(event.source);
         if (event.error) {
-            report_.say(fmt::format("not a beacon ({}) from {}, datagram {}", reason(*event.error), source, event.count));
+            report_.say(
+                fmt::format("not a beacon ({}) from {}, datagram {}", reason(*event.error), source, event.count));
             report_.event("rejected", {{"reason", reason(*event.error)}, {"source", source}, {"count", event.count}});
             return;
         }
         const std::string elapsed = event.elapsed_s ? fmt::format("{} s ago (by whole seconds)", *event.elapsed_s)
                                                     : std::string("at a time that makes no sense");
-        report_.print(fmt::format("{}  sent {}, from {}, datagram {}", printable(event.quote), elapsed, source, event.count));
+        report_.print(
+            fmt::format("{}  sent {}, from {}, datagram {}", printable(event.quote), elapsed, source, event.count));
         report_.event("beacon", {{"quote", event.quote},
                                  {"elapsed_s", event.elapsed_s ? Json(*event.elapsed_s) : Json()},
                                  {"source", source},
@@ -96,7 +101,8 @@ std::array<std::uint8_t, 4> advertised_to(const Address& target, const Address& 
         const auto address = resolve(options.advertise, 0);
         if (!address) throw Failure(Exit::unreachable, "--advertise " + address.error().text);
         if (address->family != Family::v4)
-            throw Failure(Exit::usage, fmt::format("--advertise {}: the beacon carries an IPv4 address", options.advertise));
+            throw Failure(Exit::usage,
+                          fmt::format("--advertise {}: the beacon carries an IPv4 address", options.advertise));
         return ipv4_of(*address);
     }
     const bool wildcard = bound.ip == Address{}.ip || bound == Address::v4(0, 0, 0, 0, bound.port);
@@ -112,8 +118,12 @@ int beacon_command(const BeaconOptions& options) {
     ServerOptions server{.common = options.common, .bind = options.bind};
     server.port = static_cast<std::uint16_t>(std::max(options.port, 0));
     UdpSocket socket = open_server_socket(server);
-    beacon::Options settings{.targets = {}, .quote = options.quote, .period = options.every, .rounds = options.count,
-                             .unix_offset = unix_offset(), .key = random_key()};
+    beacon::Options settings{.targets = {},
+                             .quote = options.quote,
+                             .period = options.every,
+                             .rounds = options.count,
+                             .unix_offset = unix_offset(),
+                             .key = random_key()};
     for (const std::string& text : options.to) {
         const Address target = target_address(text);
         if (socket.family() == Family::v4 && target.family == Family::v6)
@@ -160,7 +170,8 @@ int beacon_command(const BeaconOptions& options) {
 void add_beacon(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("beacon", "send a quote every period, print every quote heard");
     auto options = std::make_shared<BeaconOptions>();
-    command->add_option("--port", options->port, "UDP port to listen on; without it only sends")->check(CLI::Range(0, 65535));
+    command->add_option("--port", options->port, "UDP port to listen on; without it only sends")
+        ->check(CLI::Range(0, 65535));
     command->add_option("--bind", options->bind, "local address to use (default: all)");
     command->add_option("--to", options->to, "HOST:PORT to send to; may be given again")->expected(1)->take_all();
     add_parsed(*command, "--every", options->every, parse_duration, "period (default 2s)");

@@ -44,11 +44,12 @@ class LatencyApplication {
         const load::ProberCounts& counts = prober_.counts();
         if (counts.received == 0 && loop_.backend().counters().unreachable > 0) loop_.stop();
         if (++ticks_ % (second / tick) == 0) {
-            report_.progress(fmt::format("{:>4.0f} s  sent {}  answered {}  p50 {:.1f} us  p99 {:.1f} us", seconds(at - start_),
-                                         grouped(counts.sent), grouped(counts.received),
+            report_.progress(fmt::format("{:>4.0f} s  sent {}  answered {}  p50 {:.1f} us  p99 {:.1f} us",
+                                         seconds(at - start_), grouped(counts.sent), grouped(counts.received),
                                          static_cast<double>(prober_.rtt().percentile(50)) / 1e3,
                                          static_cast<double>(prober_.rtt().percentile(99)) / 1e3));
-            report_.event("progress", {{"elapsed_s", seconds(at - start_)}, {"sent", counts.sent}, {"received", counts.received}});
+            report_.event("progress",
+                          {{"elapsed_s", seconds(at - start_)}, {"sent", counts.sent}, {"received", counts.received}});
         }
         return next_tick_;
     }
@@ -145,18 +146,24 @@ int latency_command(LatencyOptions options) {
 void add_latency(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("latency", "measure round trips against an echo server");
     auto options = std::make_shared<LatencyOptions>();
-    auto* to = command->add_option("--to", options->to, "HOST:PORT or [IPv6]:PORT of `ringpost echo` or any echo server");
+    auto* to =
+        command->add_option("--to", options->to, "HOST:PORT or [IPv6]:PORT of `ringpost echo` or any echo server");
     auto* self = command->add_flag("--self", options->self, "run the echo server too, on loopback and on another core");
     self->excludes(to);
     add_parsed(*command, "--size", options->size, parse_probe_size, "bytes of payload, at least 24 (default 64)");
     auto* rate = add_parsed(*command, "--rate", options->rate, parse_fixed_rate, "open loop: probes per second");
-    command->add_flag("--ping-pong", options->ping_pong, "one probe in flight, the next as soon as it is answered (default)")->excludes(rate);
+    command
+        ->add_flag("--ping-pong", options->ping_pong,
+                   "one probe in flight, the next as soon as it is answered (default)")
+        ->excludes(rate);
     auto* duration = add_parsed(*command, "--duration", options->duration, parse_duration, "how long (default 5s)");
     command->add_option("--count", options->count, "probes to send")->check(CLI::PositiveNumber)->excludes(duration);
-    command->add_flag("--i-own-this-network", options->vouched, "allow a target that is not loopback, private or link-local");
+    command->add_flag("--i-own-this-network", options->vouched,
+                      "allow a target that is not loopback, private or link-local");
     add_common(*command, options->common, {});
     command->callback([options, &chosen] {
-        if (options->to.empty() && !options->self) throw CLI::ValidationError("one of --to HOST:PORT and --self is required");
+        if (options->to.empty() && !options->self)
+            throw CLI::ValidationError("one of --to HOST:PORT and --self is required");
         if (options->count == UINT64_MAX && options->duration == never) options->duration = default_duration;
         chosen = [options] { return latency_command(*options); };
     });

@@ -116,11 +116,10 @@ Json join_reports(Json sender, const Json& sink) {
 void print_summary(const Report& report, const LoadOptions& options, const Json& summary) {
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
     const auto real = [&](const char* name) { return summary[name].get<double>(); };
-    report.print(fmt::format("{} B, {} flow{}, {}, gso {}{}, {:.3f} s", options.size, options.flows,
-                             options.flows == 1 ? "" : "s", summary["backend"].get<std::string>(),
-                             summary["gso"].get<bool>() ? "on" : "off",
-                             options.self ? (summary["gro"].get<bool>() ? ", gro on" : ", gro off") : "",
-                             real("duration_s")));
+    report.print(fmt::format(
+        "{} B, {} flow{}, {}, gso {}{}, {:.3f} s", options.size, options.flows, options.flows == 1 ? "" : "s",
+        summary["backend"].get<std::string>(), summary["gso"].get<bool>() ? "on" : "off",
+        options.self ? (summary["gro"].get<bool>() ? ", gro on" : ", gro off") : "", real("duration_s")));
     const double sent_rate = real(options.self ? "sent_rate_per_s" : "rate_per_s");
     report.print(fmt::format("sent      {:>15} datagrams {:>15}/s", count("sent"),
                              grouped(static_cast<std::uint64_t>(sent_rate))));
@@ -143,16 +142,17 @@ void print_summary(const Report& report, const LoadOptions& options, const Json&
 
 int load_command(LoadOptions options) {
     if (options.verify && options.size < load::frame_bytes_min)
-        throw Failure(Exit::usage, fmt::format("--size {}: at least {} to carry a sequence and a CRC; --no-verify for less",
-                                               options.size, load::frame_bytes_min));
+        throw Failure(Exit::usage,
+                      fmt::format("--size {}: at least {} to carry a sequence and a CRC; --no-verify for less",
+                                  options.size, load::frame_bytes_min));
     Report report(options.common.json);
     std::optional<SelfPeer> sink;
     Address target;
     if (options.self) {
         sink.emplace([&](const SelfPeer::Tell& tell) {
             Report child(false);
-            ServerOptions server{.common = options.common, .bind = "127.0.0.1", .verify = options.verify,
-                                 .linger = 20 * millisecond};
+            ServerOptions server{
+                .common = options.common, .bind = "127.0.0.1", .verify = options.verify, .linger = 20 * millisecond};
             server.common.json = true;  // its report is told to us, not printed
             tell(run_sink(server, child, [&](std::uint16_t port) { tell(std::to_string(port)); }).dump());
             return Exit::done;
@@ -163,9 +163,8 @@ int load_command(LoadOptions options) {
         refuse_foreign(target, options.vouched);
     }
     const auto say = [&](const std::string& text) { report.say(text); };
-    Json summary = value_or_fail(with_loop(options.common.engine, say, [&](auto& loop) {
-        return run_source(loop, options, target, report);
-    }));
+    Json summary = value_or_fail(
+        with_loop(options.common.engine, say, [&](auto& loop) { return run_source(loop, options, target, report); }));
     if (sink) {
         sink->stop();
         summary = join_reports(summary, Json::parse(sink->hear()));
@@ -189,15 +188,18 @@ void add_load(CLI::App& root, Command& chosen) {
     auto* self = command->add_flag("--self", options->self, "run the sink too, on loopback and on another core");
     self->excludes(to);
     add_parsed(*command, "--size", options->size, parse_datagram_size, "bytes of payload (default 64)");
-    add_parsed(*command, "--rate", options->rate, parse_rate, "per second, all flows together: max, 100k, 2.5M (default max)");
+    add_parsed(*command, "--rate", options->rate, parse_rate,
+               "per second, all flows together: max, 100k, 2.5M (default max)");
     add_parsed(*command, "--duration", options->duration, parse_duration, "how long (default 5s)");
     command->add_option("--flows", options->flows, "source ports to send from (default 1)")
         ->check(CLI::Range(1u, limits::load_flows_max));
     command->add_flag("!--no-verify", options->verify, "send bytes that mean nothing: no sequence, no CRC");
-    command->add_flag("--i-own-this-network", options->vouched, "allow a target that is not loopback, private or link-local");
+    command->add_flag("--i-own-this-network", options->vouched,
+                      "allow a target that is not loopback, private or link-local");
     add_common(*command, options->common, {.offload = true});
     command->callback([options, &chosen] {
-        if (options->to.empty() && !options->self) throw CLI::ValidationError("one of --to HOST:PORT and --self is required");
+        if (options->to.empty() && !options->self)
+            throw CLI::ValidationError("one of --to HOST:PORT and --self is required");
         chosen = [options] { return load_command(*options); };
     });
 }

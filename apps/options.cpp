@@ -48,7 +48,8 @@ void add_common(CLI::App& command, CommonOptions& options, CommonChoice choice) 
                 const auto found = values.find(text);
                 std::string names;
                 for (const auto& value : values) names += (names.empty() ? "" : ", ") + value.first;
-                if (found == values.end()) throw CLI::ValidationError(fmt::format("{} {}: one of {}", name, text, names));
+                if (found == values.end())
+                    throw CLI::ValidationError(fmt::format("{} {}: one of {}", name, text, names));
                 target = found->second;
             },
             help);
@@ -97,7 +98,7 @@ double parse_fixed_rate(const std::string& text) {
 }
 
 Duration parse_duration(const std::string& text) {
-    static const std::map<std::string, double> units{{"ns", 1},   {"us", 1e3},  {"ms", 1e6},
+    static const std::map<std::string, double> units{{"ns", 1},  {"us", 1e3}, {"ms", 1e6},
                                                      {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
     const auto [number, unit] = split_quantity(text);
     const auto found = units.find(unit);

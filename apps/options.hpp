@@ -1,7 +1,7 @@
 #pragma once
 
-// What the subcommands have in common on the command line. A value that cannot be taken throws CLI::ValidationError, whose
-// one line names the option and the value.
+// What the subcommands have in common on the command line. A value that cannot be taken throws CLI::ValidationError,
+// whose one line names the option and the value.
 
 #include <CLI/CLI.hpp>
 #include <cstdint>

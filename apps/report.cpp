@@ -55,8 +55,8 @@ constexpr struct {
     const char* name;
     const char* label;
     double percent;
-} shown_percentiles[] = {{"p50", "p50", 50},      {"p90", "p90", 90},         {"p99", "p99", 99},
-                         {"p999", "p99.9", 99.9}, {"p9999", "p99.99", 99.99}};
+} shown_percentiles[] = {
+    {"p50", "p50", 50}, {"p90", "p90", 90}, {"p99", "p99", 99}, {"p999", "p99.9", 99.9}, {"p9999", "p99.99", 99.99}};
 
 double us(Duration ns) { return static_cast<double>(ns) / 1e3; }
 

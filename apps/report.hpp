@@ -13,7 +13,8 @@ namespace ringpost::apps {
 
 using Json = nlohmann::ordered_json;
 
-/// Where a subcommand speaks: results on standard output, as text or as one JSON object a line; chatter on standard error.
+/// Where a subcommand speaks: results on standard output, as text or as one JSON object a line; chatter on standard
+/// error.
 class Report {
   public:
     explicit Report(bool json);

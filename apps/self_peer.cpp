@@ -44,7 +44,8 @@ SelfPeer::SelfPeer(const std::function<int(const Tell&)>& run) {
         try {
             code = run([&](const std::string& line) {
                 const std::string text = line + "\n";
-                if (::write(ends[1], text.data(), text.size()) != static_cast<ssize_t>(text.size())) _exit(Exit::failed);
+                if (::write(ends[1], text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+                    _exit(Exit::failed);
             });
         } catch (const std::exception& error) {
             std::fprintf(stderr, "ringpost: %s\n", error.what());

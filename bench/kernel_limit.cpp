@@ -8,16 +8,7 @@
 // Nothing is made or verified in the payload: this is the cost of moving bytes, and so the ceiling.
 // One JSON object on standard output.
 
-#include <algorithm>
 #include <arpa/inet.h>
-#include <atomic>
-#include <cerrno>
-#include <cinttypes>
-#include <csignal>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <sched.h>
@@ -27,6 +18,15 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cinttypes>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <vector>
 
 namespace {
@@ -212,20 +212,21 @@ void pingpong(Shared& shared, std::size_t bytes, std::size_t round_trips) {
     waitpid(child, nullptr, 0);
     std::sort(rtt_ns.begin(), rtt_ns.end());
     auto us = [&](double q) { return rtt_ns[std::min(round_trips - 1, std::size_t(q * double(round_trips)))] / 1e3; };
-    std::printf("{\"mode\":\"pingpong\",\"bytes\":%zu,\"received\":%zu,\"rtt_us\":{\"min\":%.3f,\"p50\":%.3f,"
-                "\"p99\":%.3f,\"p999\":%.3f,\"max\":%.3f}}\n",
-                bytes, round_trips, us(0), us(0.5), us(0.99), us(0.999), us(1));
+    std::printf(
+        "{\"mode\":\"pingpong\",\"bytes\":%zu,\"received\":%zu,\"rtt_us\":{\"min\":%.3f,\"p50\":%.3f,"
+        "\"p99\":%.3f,\"p999\":%.3f,\"max\":%.3f}}\n",
+        bytes, round_trips, us(0), us(0.5), us(0.99), us(0.999), us(1));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    auto* shared = static_cast<Shared*>(
-        mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    auto* shared =
+        static_cast<Shared*>(mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     if (shared == MAP_FAILED) die("mmap");
     if (argc == 6 && std::strcmp(argv[1], "flood") == 0)
-        flood(*shared, std::strtoul(argv[2], nullptr, 10), std::strtoul(argv[3], nullptr, 10),
-              std::atoi(argv[4]) != 0, std::atof(argv[5]));
+        flood(*shared, std::strtoul(argv[2], nullptr, 10), std::strtoul(argv[3], nullptr, 10), std::atoi(argv[4]) != 0,
+              std::atof(argv[5]));
     else if (argc == 4 && std::strcmp(argv[1], "pingpong") == 0)
         pingpong(*shared, std::strtoul(argv[2], nullptr, 10), std::strtoul(argv[3], nullptr, 10));
     else

@@ -58,7 +58,8 @@ void sink_train(benchmark::State& state) {
         }
         ++next;
     }
-    if (sink->counts().corrupt + sink->counts().lost + sink->counts().duplicate > 0) state.SkipWithError("not verified");
+    if (sink->counts().corrupt + sink->counts().lost + sink->counts().duplicate > 0)
+        state.SkipWithError("not verified");
     state.SetItemsProcessed(datagrams);
 }
 BENCHMARK(sink_train)->Arg(64)->Arg(1400);
@@ -84,7 +85,8 @@ BENCHMARK(crc)->Arg(60)->Arg(1396)->Arg(65507);
 
 void beacon_decode(benchmark::State& state) {
     std::vector<std::byte> bytes(beacon::header_bytes + beacon::default_quote.size());
-    beacon::encode({.unix_s = 1'700'000'000, .ipv4 = {127, 0, 0, 1}, .port = 5005, .quote = beacon::default_quote}, bytes);
+    beacon::encode({.unix_s = 1'700'000'000, .ipv4 = {127, 0, 0, 1}, .port = 5005, .quote = beacon::default_quote},
+                   bytes);
     for (auto _ : state) benchmark::DoNotOptimize(beacon::decode(bytes));
     state.SetItemsProcessed(state.iterations());
 }

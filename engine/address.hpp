@@ -17,8 +17,8 @@ union SocketAddress {
     sockaddr_in6 v6;
 };
 
-/// Writes `address` for a socket of `socket_family` (an IPv4 address goes mapped through an IPv6 socket) and returns its
-/// length in bytes.
+/// Writes `address` for a socket of `socket_family` (an IPv4 address goes mapped through an IPv6 socket) and returns
+/// its length in bytes.
 socklen_t to_socket_address(const Address& address, Family socket_family, SocketAddress& out);
 
 /// The address of a sockaddr of either family; a mapped IPv4 address comes back as IPv4. Family::none for any other.
@@ -29,7 +29,8 @@ std::string to_text(const Address& address);
 /// The same without the port and the brackets.
 std::string ip_text(const Address& address);
 
-/// A host name or literal address, `%interface` allowed. IPv4 is preferred when a name has both. The error names the host.
+/// A host name or literal address, `%interface` allowed. IPv4 is preferred when a name has both. The error names the
+/// host.
 Result<Address> resolve(std::string_view host, std::uint16_t port);
 
 /// HOST:PORT, with an IPv6 literal in brackets. A malformed text is errno EINVAL; resolution failures are

@@ -7,7 +7,7 @@ namespace ringpost {
 
 /// What failed and why, ready to be shown in one line: `bind 0.0.0.0:5005: Address already in use`.
 struct Error {
-    int code = 0;      ///< errno, or a getaddrinfo code where `text` says so
+    int code = 0;  ///< errno, or a getaddrinfo code where `text` says so
     std::string text;
 
     /// "WHAT: the system's words for `code`".

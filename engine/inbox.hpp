@@ -14,8 +14,8 @@
 
 namespace ringpost {
 
-/// How many messages the next try of a socket asks for: doubled by a try that came back full, halved by one that did not, so
-/// that an idle socket costs the cheapest call there is and a flooded one the fewest.
+/// How many messages the next try of a socket asks for: doubled by a try that came back full, halved by one that did
+/// not, so that an idle socket costs the cheapest call there is and a flooded one the fewest.
 class Burst {
   public:
     std::size_t size() const { return size_; }
@@ -35,7 +35,8 @@ class Inbox {
     bool full() const { return used_ == received_max; }
 
     /// Receives what is there, up to a burst, without waiting, and appends it to `out`; false when the socket ran dry.
-    bool receive(const UdpSocket& socket, SocketIndex index, Burst& burst, std::vector<Received>& out, Counters& counters);
+    bool receive(const UdpSocket& socket, SocketIndex index, Burst& burst, std::vector<Received>& out,
+                 Counters& counters);
 
   private:
     struct Slot {

@@ -65,7 +65,8 @@ class Loop {
                 continue;
             }
             for (std::size_t offset = 0; offset < train.bytes.size(); offset += train.segment_bytes) {
-                datagram.bytes = train.bytes.subspan(offset, std::min(train.segment_bytes, train.bytes.size() - offset));
+                datagram.bytes =
+                    train.bytes.subspan(offset, std::min(train.segment_bytes, train.bytes.size() - offset));
                 endpoint.handle(at, datagram);
             }
         }

@@ -20,8 +20,8 @@ struct EngineOptions {
 /// Opens the chosen backend and calls use(loop) with a Loop over it; returns what that returns. `automatic` takes mmsg
 /// where io_uring is refused, after telling say(text) so in one line. The error is that of the last backend tried.
 template <class Use, class Say>
-auto with_loop(const EngineOptions& options, Say&& say, Use&& use) -> Result<decltype(use(
-    std::declval<Loop<UringBackend>&>()))> {
+auto with_loop(const EngineOptions& options, Say&& say, Use&& use)
+    -> Result<decltype(use(std::declval<Loop<UringBackend>&>()))> {
     if (options.backend != BackendChoice::mmsg) {
         auto backend = UringBackend::open({options.gso});
         if (backend) {

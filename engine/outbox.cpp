@@ -1,5 +1,6 @@
-// A Transmit fills one buffer. It is cut into messages of at most `train_segments` segments each; a message is named by its
-// buffer and the segment it begins with, so the same table serves whole trains and, after a split, single datagrams.
+// A Transmit fills one buffer. It is cut into messages of at most `train_segments` segments each; a message is named by
+// its buffer and the segment it begins with, so the same table serves whole trains and, after a split, single
+// datagrams.
 
 #include "engine/outbox.hpp"
 
@@ -45,8 +46,8 @@ void Outbox::post(const Transmit& transmit, Family family) {
     buffer.segment_bytes = transmit.segment_bytes;
     const bool connected = transmit.destination.family == Family::none;
     buffer.destination_bytes = connected ? 0 : to_socket_address(transmit.destination, family, buffer.destination);
-    const bool singles = segments < train_segments_min ||
-                         (transmit.socket < singles_.size() && singles_[transmit.socket]);
+    const bool singles =
+        segments < train_segments_min || (transmit.socket < singles_.size() && singles_[transmit.socket]);
     const std::size_t per_message = singles ? 1 : train_segments_;
     if (per_message > 1) buffer.control = SegmentControl(static_cast<std::uint16_t>(transmit.segment_bytes));
     queue_messages(id, 0, segments, per_message, transmit.bytes);

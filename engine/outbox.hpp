@@ -58,8 +58,8 @@ class Outbox {
     /// The kernel is through with the message; the last of a train's gives the buffer back.
     void done(MessageId id);
 
-    /// Queues each datagram of a train as a message of its own, before or behind those that are queued: the path does not
-    /// take trains.
+    /// Queues each datagram of a train as a message of its own, before or behind those that are queued: the path does
+    /// not take trains.
     enum class Place : bool { first, last };
     void split(MessageId id, Place place);
 

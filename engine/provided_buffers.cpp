@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::size_t page_bytes = 4096;  // the kernel wants the ring page-aligned
 
-std::size_t ring_bytes(unsigned count) { return (count * sizeof(io_uring_buf) + page_bytes - 1) / page_bytes * page_bytes; }
+std::size_t ring_bytes(unsigned count) {
+    return (count * sizeof(io_uring_buf) + page_bytes - 1) / page_bytes * page_bytes;
+}
 
 }  // namespace
 

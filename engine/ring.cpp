@@ -34,7 +34,8 @@ constexpr SetupFlag wanted[] = {
 Error explain(int code) {
     switch (code) {
         case EPERM:
-            return {code, "io_uring refused (EPERM): sysctl kernel.io_uring_disabled, or this container's seccomp filter"};
+            return {code,
+                    "io_uring refused (EPERM): sysctl kernel.io_uring_disabled, or this container's seccomp filter"};
         case ENOSYS: return {code, "io_uring refused (ENOSYS): not in this kernel, or hidden by a seccomp filter"};
         case ENOMEM: return {code, "io_uring refused (ENOMEM): the locked-memory limit (ulimit -l) is too low"};
         default: return Error::system("io_uring refused", code);

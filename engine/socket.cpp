@@ -18,9 +18,7 @@
 namespace ringpost {
 namespace {
 
-int set_option(int fd, int level, int option, int value) {
-    return setsockopt(fd, level, option, &value, sizeof value);
-}
+int set_option(int fd, int level, int option, int value) { return setsockopt(fd, level, option, &value, sizeof value); }
 
 std::unexpected<Error> failed(std::string what) { return std::unexpected(Error::system(std::move(what), errno)); }
 
@@ -85,7 +83,8 @@ Result<void> UdpSocket::membership(int option, const char* verb, const Address& 
     std::memcpy(&request.gr_group, &address, length);
     const int level = group.family == Family::v4 ? IPPROTO_IP : IPPROTO_IPV6;
     if (setsockopt(fd_, level, option, &request, sizeof request) != 0)
-        return failed(fmt::format("{} {} on {}", verb, ip_text(group), interface.empty() ? "any interface" : interface));
+        return failed(
+            fmt::format("{} {} on {}", verb, ip_text(group), interface.empty() ? "any interface" : interface));
     return {};
 }
 
@@ -102,14 +101,15 @@ Result<void> UdpSocket::send_multicast(const std::string& interface, int hops, b
     if (!interface.empty() && index == 0) return failed("multicast on " + interface);
     ip_mreqn choice{};
     choice.imr_ifindex = static_cast<int>(index);
-    // A dual-stack socket sends both kinds, so both are set; the kernel ignores IPv6 options on an IPv4 socket's behalf.
+    // A dual-stack socket sends both kinds, so both are set; the kernel ignores IPv6 options on an IPv4 socket's
+    // behalf.
     const bool v4_done = setsockopt(fd_, IPPROTO_IP, IP_MULTICAST_IF, &choice, sizeof choice) == 0 &&
                          set_option(fd_, IPPROTO_IP, IP_MULTICAST_TTL, hops) == 0 &&
                          set_option(fd_, IPPROTO_IP, IP_MULTICAST_LOOP, loop ? 1 : 0) == 0;
-    const bool v6_done = family_ == Family::v4 ||
-                         (set_option(fd_, IPPROTO_IPV6, IPV6_MULTICAST_IF, static_cast<int>(index)) == 0 &&
-                          set_option(fd_, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, hops) == 0 &&
-                          set_option(fd_, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, loop ? 1 : 0) == 0);
+    const bool v6_done =
+        family_ == Family::v4 || (set_option(fd_, IPPROTO_IPV6, IPV6_MULTICAST_IF, static_cast<int>(index)) == 0 &&
+                                  set_option(fd_, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, hops) == 0 &&
+                                  set_option(fd_, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, loop ? 1 : 0) == 0);
     if (!v4_done || !v6_done) return failed("multicast on " + interface);
     return {};
 }
@@ -145,7 +145,8 @@ std::size_t kernel_train_segments() {
         SocketOptions options;
         options.bind = Address::v4(127, 0, 0, 1, 0);
         auto receiver = UdpSocket::open(options);
-        if (!receiver) return 64;  // no IPv4 loopback to ask: start from what every GSO kernel takes, believe its errors
+        if (!receiver)
+            return 64;  // no IPv4 loopback to ask: start from what every GSO kernel takes, believe its errors
         options.connect = receiver->local();
         auto sender = UdpSocket::open(options);
         if (!sender) return 64;

@@ -9,9 +9,9 @@
 namespace ringpost {
 
 struct SocketOptions {
-    Address bind;         ///< port 0: the kernel chooses; a v6 wildcard also takes IPv4
-    Address connect;      ///< Family::none: unconnected
-    bool gro = true;      ///< receive trains (UDP_GRO), where the kernel can
+    Address bind;             ///< port 0: the kernel chooses; a v6 wildcard also takes IPv4
+    Address connect;          ///< Family::none: unconnected
+    bool gro = true;          ///< receive trains (UDP_GRO), where the kernel can
     bool reuse_port = false;  ///< share the port with other sockets of this user (SO_REUSEPORT)
     /// Asked for; the kernel may grant less (net.core.rmem_max, wmem_max).
     int receive_buffer_bytes = 4 << 20;
@@ -38,7 +38,8 @@ class UdpSocket {
     /// Joins or leaves a multicast group (RFC 1112, RFC 3678) on the interface of that name; "" lets the routes choose.
     Result<void> join(const Address& group, const std::string& interface);
     Result<void> leave(const Address& group, const std::string& interface);
-    /// How multicast leaves: by which interface ("" lets the routes choose), how far, and whether this host hears it too.
+    /// How multicast leaves: by which interface ("" lets the routes choose), how far, and whether this host hears it
+    /// too.
     Result<void> send_multicast(const std::string& interface, int hops, bool loop);
 
     /// Datagrams dropped since the last call because the receive buffer was full (SO_MEMINFO; asked of the kernel, so

@@ -26,8 +26,9 @@ int receive_now(int fd, mmsghdr* messages, std::size_t count) {
     else if (first.msg_control != nullptr)
         result = recvmsg(fd, &first, MSG_DONTWAIT);
     else  // without MSG_TRUNC in its result a datagram that did not fit would pass for whole
-        result = recvfrom(fd, first.msg_iov->iov_base, first.msg_iov->iov_len, MSG_DONTWAIT | MSG_TRUNC,
-                          static_cast<sockaddr*>(first.msg_name), first.msg_name != nullptr ? &first.msg_namelen : nullptr);
+        result =
+            recvfrom(fd, first.msg_iov->iov_base, first.msg_iov->iov_len, MSG_DONTWAIT | MSG_TRUNC,
+                     static_cast<sockaddr*>(first.msg_name), first.msg_name != nullptr ? &first.msg_namelen : nullptr);
     if (result < 0) return -errno;
     if (count > 1) return static_cast<int>(result);
     messages[0].msg_len = static_cast<unsigned>(result);

@@ -1,20 +1,21 @@
 // One io_uring, entered once per turn.
 //
-// Sleeping: every socket has a multishot receive armed (Receiving::multishot), which delivers into provided buffers until
-// it ends: out of buffers, an empty datagram, a queued ICMP error, a cancel. It is armed again by the next sleeping wait().
+// Sleeping: every socket has a multishot receive armed (Receiving::multishot), which delivers into provided buffers
+// until it ends: out of buffers, an empty datagram, a queued ICMP error, a cancel. It is armed again by the next
+// sleeping wait().
 //
 // Polling: a multishot makes every arrival take the detour over the kernel's poll queue, so it is cancelled
-// (Receiving::cancelling, then idle) and each turn tries the sockets directly, the cheapest way there is to find nothing. The
-// ring is entered only when it has something to do. With many sockets, where trying each would cost more than it saves,
-// the multishots stay.
+// (Receiving::cancelling, then idle) and each turn tries the sockets directly, the cheapest way there is to find
+// nothing. The ring is entered only when it has something to do. With many sockets, where trying each would cost more
+// than it saves, the multishots stay.
 //
-// Sending: one request per message with MSG_DONTWAIT, complete before the enter returns; a lone message while polling goes
-// by a direct call. A full socket buffer (EAGAIN) puts the message back and blocks the way out: one request without
-// MSG_DONTWAIT then waits for room in the kernel, and the rest follow it in order. Only messages handed over in the same
-// turn can overtake it.
+// Sending: one request per message with MSG_DONTWAIT, complete before the enter returns; a lone message while polling
+// goes by a direct call. A full socket buffer (EAGAIN) puts the message back and blocks the way out: one request
+// without MSG_DONTWAIT then waits for room in the kernel, and the rest follow it in order. Only messages handed over in
+// the same turn can overtake it.
 //
-// user_data is a packed Tag. A removed socket's place is given to a new one only when its last request has completed, so a
-// late completion finds no socket and is dropped.
+// user_data is a packed Tag. A removed socket's place is given to a new one only when its last request has completed,
+// so a late completion finds no socket and is dropped.
 
 #include "engine/uring_backend.hpp"
 
@@ -117,7 +118,8 @@ std::span<const Received> UringBackend::receive() {
     std::size_t used = 0;
     while (used < count && buffers_lent_.size() < received_max) complete(*ready[used++]);
     ring_.advance(used);
-    for (const Received& train : received_) counters_.received += segment_count(train.bytes.size(), train.segment_bytes);
+    for (const Received& train : received_)
+        counters_.received += segment_count(train.bytes.size(), train.segment_bytes);
     counters_.received_trains += received_.size();
     return received_;
 }

@@ -49,7 +49,7 @@ void Waker::clear() const {
 StopSignals::StopSignals(const Waker& waker) {
     stop_signal = 0;
     signal_waker = &waker;
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = on_signal;
     action.sa_flags = SA_RESETHAND;
     sigaction(SIGINT, &action, nullptr);

@@ -10,8 +10,7 @@ namespace ringpost::detail {
 
 /// Says on stderr where and what failed, then aborts. Called by RINGPOST_CHECK only. Cold and out of line, so that
 /// a check costs the caller one predicted branch.
-[[noreturn, gnu::cold, gnu::noinline]] inline void check_failed(const char* expression, const char* file,
-                                                                int line) {
+[[noreturn, gnu::cold, gnu::noinline]] inline void check_failed(const char* expression, const char* file, int line) {
     std::fprintf(stderr, "%s:%d: check failed: %s\n", file, line, expression);
     std::abort();
 }

@@ -3,8 +3,8 @@
 // Portable: eight table lookups take eight bytes at a time (slicing-by-8, Kounavis & Berry 2005).
 // Hardware, short input: the crc32 instruction, eight bytes every three cycles, one chain; the processor overlaps
 // the chains of neighbouring datagrams by itself.
-// Hardware, long input: a chain that long would leave the multiplier idle, so four 128-bit lanes are folded forward with
-// carry-less multiplies (Gopal et al., Intel 2009) and the 16 bytes left over go through the crc32 instruction.
+// Hardware, long input: a chain that long would leave the multiplier idle, so four 128-bit lanes are folded forward
+// with carry-less multiplies (Gopal et al., Intel 2009) and the 16 bytes left over go through the crc32 instruction.
 
 #include "codec/base/crc32c.hpp"
 
@@ -41,7 +41,8 @@ std::uint32_t advance_portable(std::uint32_t state, const std::byte* at, std::si
         state = 0;
         for (std::size_t k = 0; k < 8; ++k) state ^= slices[7 - k][(word >> (8 * k)) & 0xff];
     }
-    for (; count > 0; ++at, --count) state = (state >> 8) ^ slices[0][(state ^ std::to_integer<std::uint32_t>(*at)) & 0xff];
+    for (; count > 0; ++at, --count)
+        state = (state >> 8) ^ slices[0][(state ^ std::to_integer<std::uint32_t>(*at)) & 0xff];
     return state;
 }
 
@@ -61,7 +62,7 @@ constexpr std::uint64_t fold_128_low = fold_constant(128 + 32), fold_128_high = 
 constexpr std::size_t fold_bytes_min = 192;
 
 __attribute__((target("sse4.2"))) inline std::uint32_t advance_crc(std::uint32_t state, const std::byte* at,
-                                                                  std::size_t count) {
+                                                                   std::size_t count) {
     std::uint64_t wide = state;
     for (; count >= 8; at += 8, count -= 8) wide = _mm_crc32_u64(wide, load_le<std::uint64_t>(at));
     auto narrow = static_cast<std::uint32_t>(wide);
@@ -81,7 +82,7 @@ __attribute__((target("sse4.2,pclmul"))) inline __m128i fold(__m128i lane, __m12
 }
 
 __attribute__((target("sse4.2,pclmul"))) std::uint32_t advance_folding(std::uint32_t state, const std::byte* at,
-                                                                      std::size_t count) {
+                                                                       std::size_t count) {
     if (count < fold_bytes_min) return advance_crc(state, at, count);
     auto load = [&](std::size_t lane) __attribute__((target("sse4.2,pclmul"))) {
         return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at) + lane);

@@ -11,8 +11,8 @@ namespace ringpost::limits {
 /// Largest UDP payload over IPv4: 65,535 - 20 (RFC 791) - 8 (RFC 768). Also the most a GSO train may total.
 inline constexpr std::size_t datagram_bytes_max = 65'507;
 
-/// Most equal segments one Transmit may hold. Linux took 64 (UDP_MAX_SEGMENTS) until 6.11 and takes 128 since; the engine
-/// cuts a longer train to what the running kernel takes.
+/// Most equal segments one Transmit may hold. Linux took 64 (UDP_MAX_SEGMENTS) until 6.11 and takes 128 since; the
+/// engine cuts a longer train to what the running kernel takes.
 inline constexpr std::size_t train_segments_max = 128;
 
 /// Buffers an engine lends to poll_transmit, each of datagram_bytes_max: so many trains may be on their way at once.

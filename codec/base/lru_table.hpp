@@ -129,11 +129,9 @@ class LruTable {
 
     // The slot that holds `key`, or none. The hash is compared first, so that a stranger's entry is rarely read.
     std::uint32_t locate(const Key& key, std::uint32_t hash) const {
-        for (std::uint32_t position = hash & slot_mask_; slots_[position].entry != none;
-             position = after(position)) {
+        for (std::uint32_t position = hash & slot_mask_; slots_[position].entry != none; position = after(position)) {
             const Slot& slot = slots_[position];
-            if (slot.hash == hash && std::memcmp(&entries_[slot.entry].key, &key, sizeof(Key)) == 0)
-                return position;
+            if (slot.hash == hash && std::memcmp(&entries_[slot.entry].key, &key, sizeof(Key)) == 0) return position;
         }
         return none;
     }

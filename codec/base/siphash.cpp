@@ -51,8 +51,7 @@ std::uint64_t siphash(const SipKey& key, std::span<const std::byte> bytes) {
 
     std::uint64_t last_block = std::uint64_t{bytes.size()} << 56;
     for (; bytes.size() >= 8; bytes = bytes.subspan(8)) compress(s, load_little_endian(bytes.data()));
-    for (std::size_t i = 0; i < bytes.size(); ++i)
-        last_block |= std::to_integer<std::uint64_t>(bytes[i]) << (8 * i);
+    for (std::size_t i = 0; i < bytes.size(); ++i) last_block |= std::to_integer<std::uint64_t>(bytes[i]) << (8 * i);
     compress(s, last_block);
 
     s.v2 ^= 0xff;

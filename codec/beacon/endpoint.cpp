@@ -1,7 +1,6 @@
-// Announcing: every period a round begins, and poll_transmit hands out one datagram for each target in turn. A round that
-// could not start in time is not made up for: beacons say «alive now».
-// Listening: a datagram is counted against its source's address, then kept with that count until the application asks;
-// it is taken apart only then.
+// Announcing: every period a round begins, and poll_transmit hands out one datagram for each target in turn. A round
+// that could not start in time is not made up for: beacons say «alive now». Listening: a datagram is counted against
+// its source's address, then kept with that count until the application asks; it is taken apart only then.
 
 #include "codec/beacon/endpoint.hpp"
 

@@ -26,8 +26,8 @@ struct Target {
 struct Options {
     std::vector<Target> targets;  ///< none: only listens; at most limits::beacon_targets_max
     std::uint16_t advertised_port = 0;
-    std::string quote{default_quote};  ///< UTF-8, at most quote_bytes_max
-    Duration period = 2 * second;      ///< > 0
+    std::string quote{default_quote};   ///< UTF-8, at most quote_bytes_max
+    Duration period = 2 * second;       ///< > 0
     std::uint64_t rounds = UINT64_MAX;  ///< one beacon to every target each
     Instant start = 0;
     Duration unix_offset = 0;  ///< unix time in ns is Instant + unix_offset
@@ -39,8 +39,8 @@ struct Event {
     std::optional<FrameError> error;  ///< set: not a beacon, and only `source` and `count` mean anything
     Address source;
     std::uint64_t count = 0;  ///< datagrams from this source's address, this one and bad ones included
-    /// Whole seconds by the two wall clocks, the sender's rounded down: the truth lies within a second below it, and the
-    /// clocks' difference is in it. Nothing when it does not fit.
+    /// Whole seconds by the two wall clocks, the sender's rounded down: the truth lies within a second below it, and
+    /// the clocks' difference is in it. Nothing when it does not fit.
     std::optional<std::int64_t> elapsed_s;
     std::array<std::uint8_t, 4> ipv4{};  ///< where the sender says it listens
     std::uint16_t port = 0;
@@ -57,7 +57,8 @@ struct Counts {
     std::uint64_t sources_forgotten = 0;
 };
 
-/// The endpoint of `ringpost beacon`: sends a quote to every target each period, and reports what it hears, on socket 0.
+/// The endpoint of `ringpost beacon`: sends a quote to every target each period, and reports what it hears, on socket
+/// 0.
 class Endpoint {
   public:
     using Event = beacon::Event;

@@ -9,9 +9,7 @@
 namespace ringpost::beacon {
 namespace {
 
-std::uint32_t adler32(std::span<const std::byte> bytes) {
-    return libdeflate_adler32(1, bytes.data(), bytes.size());
-}
+std::uint32_t adler32(std::span<const std::byte> bytes) { return libdeflate_adler32(1, bytes.data(), bytes.size()); }
 
 }  // namespace
 
@@ -40,9 +38,11 @@ std::size_t encode(const Frame& frame, std::span<std::byte> out) {
 bool is_utf8(std::string_view text) {
     for (std::size_t i = 0; i < text.size();) {
         const auto lead = static_cast<unsigned char>(text[i]);
-        const std::size_t more = lead < 0x80 ? 0 : lead >= 0xc2 && lead < 0xe0 ? 1 : (lead & 0xf0) == 0xe0 ? 2
-                                 : lead >= 0xf0 && lead < 0xf5                 ? 3
-                                                                               : 4;
+        const std::size_t more = lead < 0x80                   ? 0
+                                 : lead >= 0xc2 && lead < 0xe0 ? 1
+                                 : (lead & 0xf0) == 0xe0       ? 2
+                                 : lead >= 0xf0 && lead < 0xf5 ? 3
+                                                               : 4;
         if (more == 4 || text.size() - i <= more) return false;
         // Only the second byte's range depends on the lead: that is where overlong forms and surrogates show.
         const auto second_min = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;

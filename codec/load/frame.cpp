@@ -25,7 +25,8 @@ std::vector<std::byte> make_fill(std::size_t count) {
 FrameWriter::FrameWriter(std::size_t frame_bytes)
     : frame_bytes_(frame_bytes), fill_(make_fill(frame_bytes - frame_bytes_min)), fill_crc_(fill_) {
     const std::uint32_t zero = frame_crc({});
-    for (std::uint64_t byte = 0; byte < low_byte_.size(); ++byte) low_byte_[byte] = frame_crc({.sequence = byte}) ^ zero;
+    for (std::uint64_t byte = 0; byte < low_byte_.size(); ++byte)
+        low_byte_[byte] = frame_crc({.sequence = byte}) ^ zero;
 }
 
 void FrameWriter::prepare(std::span<std::byte> out, std::size_t count) const {

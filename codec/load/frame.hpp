@@ -44,8 +44,8 @@ inline std::optional<Frame> decode(std::span<const std::byte> bytes) {
 }
 
 /// Writes frames of one size. The fill never changes, so it is written into a buffer once, and its share of the CRC is
-/// added by Crc32cSuffix: a frame costs the same to make whatever its size. CRC is linear, so frames that differ only in
-/// the lowest byte of their sequence have CRCs that differ by a constant of that byte, and that is kept in a table.
+/// added by Crc32cSuffix: a frame costs the same to make whatever its size. CRC is linear, so frames that differ only
+/// in the lowest byte of their sequence have CRCs that differ by a constant of that byte, and that is kept in a table.
 class FrameWriter {
   public:
     /// `frame_bytes` in [frame_bytes_min, limits::datagram_bytes_max].

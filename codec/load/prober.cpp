@@ -1,6 +1,6 @@
 // Open loop: probe i leaves when it is due, whatever is still unanswered.
-// Ping-pong: one probe in flight. Answered, the next leaves at once; unanswered for give_up_after, it is lost and the next
-// leaves then. A late answer still counts as received, and its round trip is recorded.
+// Ping-pong: one probe in flight. Answered, the next leaves at once; unanswered for give_up_after, it is lost and the
+// next leaves then. A late answer still counts as received, and its round trip is recorded.
 
 #include "codec/load/prober.hpp"
 

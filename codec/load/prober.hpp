@@ -16,7 +16,7 @@ namespace ringpost::load {
 struct ProberOptions {
     std::size_t datagram_bytes = 64;  ///< at least frame_bytes_min
     std::uint32_t stream = 0;         ///< drawn at random: replies to anybody else's probes are told apart
-    double rate_per_s = 0;            ///< open loop; 0 is ping-pong: the next leaves when the last is answered or given up
+    double rate_per_s = 0;  ///< open loop; 0 is ping-pong: the next leaves when the last is answered or given up
     Duration give_up_after = second;  ///< ping-pong only: an unanswered probe is then lost
     Instant start = 0;
     Instant stop = never;  ///< no probe due at or after it is sent
@@ -25,7 +25,7 @@ struct ProberOptions {
 
 struct ProberCounts {
     std::uint64_t sent = 0;
-    std::uint64_t received = 0;   ///< everything that came back; the next four are parts of it
+    std::uint64_t received = 0;  ///< everything that came back; the next four are parts of it
     std::uint64_t duplicate = 0;
     std::uint64_t reordered = 0;  ///< replies overtaken by a later one
     std::uint64_t corrupt = 0;    ///< came back changed

@@ -20,7 +20,7 @@ namespace ringpost::load {
 struct SinkCounts {
     std::uint64_t received = 0;
     std::uint64_t bytes = 0;
-    std::uint64_t lost = 0;       ///< sequences that something later has overtaken and that have not come
+    std::uint64_t lost = 0;  ///< sequences that something later has overtaken and that have not come
     std::uint64_t duplicate = 0;
     std::uint64_t reordered = 0;
     std::uint64_t corrupt = 0;  ///< not a frame, or a frame whose CRC does not fit; its sequence also counts as lost

@@ -1,8 +1,8 @@
 // An open loop: what is due is sent, late or not, and its lateness (the slip) is recorded from the time it was due.
 // Datagrams due together leave as one train; flows take turns train by train.
 //
-// The engine hands out the same few buffers again and again and never writes to them, so the fill is laid once per buffer
-// and only the 24 bytes of each head are written afterwards.
+// The engine hands out the same few buffers again and again and never writes to them, so the fill is laid once per
+// buffer and only the 24 bytes of each head are written afterwards.
 
 #include "codec/load/source.hpp"
 

@@ -27,11 +27,11 @@ class Schedule {
 
 struct SourceOptions {
     std::size_t datagram_bytes = 64;  ///< 1 to limits::datagram_bytes_max; with verify, at least frame_bytes_min
-    std::uint32_t flows = 1;       ///< sockets 0 .. flows-1, each connected to the target
-    std::uint32_t stream = 0;      ///< of flow 0, drawn at random; flow i is stream + i
-    double rate_per_s = 0;         ///< of all flows together; 0 sends as fast as the engine takes
-    std::size_t train_segments = 1;  ///< most datagrams in one Transmit
-    bool verify = true;            ///< frames that a Sink can check; off, the bytes mean nothing
+    std::uint32_t flows = 1;          ///< sockets 0 .. flows-1, each connected to the target
+    std::uint32_t stream = 0;         ///< of flow 0, drawn at random; flow i is stream + i
+    double rate_per_s = 0;            ///< of all flows together; 0 sends as fast as the engine takes
+    std::size_t train_segments = 1;   ///< most datagrams in one Transmit
+    bool verify = true;               ///< frames that a Sink can check; off, the bytes mean nothing
     Instant start = 0;
     Instant stop = never;  ///< nothing due at or after it is sent
     std::uint64_t count = UINT64_MAX;
@@ -67,7 +67,7 @@ class Source {
     bool stopped_ = false;  ///< a timeout has come at or after options_.stop: no more are needed
     std::uint64_t sent_ = 0, unexpected_ = 0;
     std::uint32_t next_flow_ = 0;
-    std::vector<std::uint64_t> sequences_;           ///< next sequence of each flow
+    std::vector<std::uint64_t> sequences_;            ///< next sequence of each flow
     std::vector<const std::byte*> prepared_buffers_;  ///< where the fill has been laid already
     Histogram slip_;
 };

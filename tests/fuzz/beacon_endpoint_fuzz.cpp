@@ -104,7 +104,7 @@ class Play {
         if (round) endpoint_.handle_timeout(now_);
         std::size_t target = 0;
         for (; const auto transmit = endpoint_.poll_transmit(now_, out_); ++target) {
-            check_transmit(*transmit);
+            fuzz::check_transmit(*transmit);
             RINGPOST_CHECK(target < 2 && transmit->destination == options_.targets[target].destination);
             const auto frame = decode(std::span(out_).first(transmit->bytes));
             RINGPOST_CHECK(frame && frame->ipv4 == options_.targets[target].advertised_ipv4 &&

@@ -57,7 +57,7 @@ class Play {
     bool poll() {
         const auto transmit = echo_.poll_transmit(0, out_);
         if (!transmit) return false;
-        check_transmit(*transmit);
+        fuzz::check_transmit(*transmit);
         const std::size_t count = segment_count(transmit->bytes, transmit->segment_bytes);
         for (std::size_t i = 0; i < count; ++i) {
             const std::size_t from = i * transmit->segment_bytes;

@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const FrameWriter writer(bytes.size());
     fuzz::Bytes again(bytes.size());
     writer.prepare(again, 1);
-    writer.write(again.data(), *frame);
+    writer.write(again.data(), *frame, 1);
     RINGPOST_CHECK(std::equal(again.begin() + 4, again.begin() + frame_bytes_min, bytes.begin() + 4));
     RINGPOST_CHECK(decode(again) == frame);
     return 0;

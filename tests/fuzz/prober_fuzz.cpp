@@ -50,7 +50,7 @@ class Play {
     fuzz::Bytes frame(const Frame& frame) const {
         const FrameWriter writer(24);
         fuzz::Bytes bytes(24);
-        writer.write(bytes.data(), frame);
+        writer.write(bytes.data(), frame, 1);
         return bytes;
     }
 
@@ -61,7 +61,7 @@ class Play {
         if (const auto at = prober_.poll_timeout(); at && *at <= now_) prober_.handle_timeout(now_);
         fuzz::Bytes out(limits::datagram_bytes_max);
         while (const auto transmit = prober_.poll_transmit(now_, out)) {
-            check_transmit(*transmit);
+            fuzz::check_transmit(*transmit);
             probes_.emplace_back(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(transmit->bytes));
             const auto probe = decode(probes_.back());
             RINGPOST_CHECK(probe && probe->stream == stream && probe->due <= now_);

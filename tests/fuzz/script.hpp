@@ -31,7 +31,7 @@ class Script {
     }
     std::uint16_t u16() {
         const unsigned low = u8();
-        return static_cast<std::uint16_t>(low | u8() << 8);
+        return static_cast<std::uint16_t>(low | unsigned{u8()} << 8);
     }
     std::uint64_t u64() {
         std::uint64_t value = 0;

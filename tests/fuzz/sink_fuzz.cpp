@@ -47,7 +47,7 @@ class Play {
     fuzz::Bytes frame(std::uint32_t stream, std::uint64_t sequence) const {
         fuzz::Bytes bytes(writer_.frame_bytes());
         writer_.prepare(bytes, 1);
-        writer_.write(bytes.data(), {stream % 2, sequence, 0});
+        writer_.write(bytes.data(), {stream % 2, sequence, 0}, 1);
         return bytes;
     }
 

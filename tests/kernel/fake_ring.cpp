@@ -1,5 +1,4 @@
-// Requests end as the kernel's do: sends and single receives while they are submitted, the rest while the caller is in an
-// enter. What the engine may never do, such as naming a closed descriptor or offering a buffer twice, fails the test.
+// Requests end as the kernel's do: sends while they are submitted, the rest while the caller is in an enter. What the engine may never do, such as naming a closed descriptor or offering a buffer twice, fails the test.
 
 #include "tests/kernel/fake_ring.hpp"
 
@@ -14,6 +13,7 @@
 #include "engine/address.hpp"
 #include "engine/control.hpp"
 #include "engine/ring.hpp"
+#include "engine/system_calls.hpp"
 
 namespace ringpost {
 
@@ -49,6 +49,7 @@ void Ring::advance(std::size_t count) {
     ready.erase(ready.begin(), ready.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
+bool Ring::quiet() { return fake_kernel().quiet(); }
 bool Ring::completions_ready() { return !fake_kernel().completions.empty(); }
 
 Result<void> Ring::register_buffers(io_uring_buf_ring* buffers, unsigned entries, std::uint16_t) {
@@ -56,20 +57,18 @@ Result<void> Ring::register_buffers(io_uring_buf_ring* buffers, unsigned entries
     return {};
 }
 
+int send_now(int fd, mmsghdr* messages, std::size_t count) { return fake_kernel().send_now(fd, messages, count); }
+int receive_now(int fd, mmsghdr* messages, std::size_t count) {
+    return fake_kernel().receive_now(fd, messages, count);
+}
+
 namespace test {
 namespace {
 
 std::unique_ptr<FakeKernel> kernel;
 
-/// The message that a SEND or SENDMSG points to, read anew each time: it has to stay put until the request ends.
-Outgoing message_of(const io_uring_sqe& sqe) {
+Outgoing message_of(const msghdr& header) {
     Outgoing out;
-    out.waits = (sqe.msg_flags & MSG_DONTWAIT) == 0;
-    if (sqe.opcode == IORING_OP_SEND) {
-        out.bytes.assign(reinterpret_cast<const char*>(sqe.addr), sqe.len);
-        return out;
-    }
-    msghdr& header = *reinterpret_cast<msghdr*>(sqe.addr);
     EXPECT_EQ(header.msg_iovlen, 1u);
     out.bytes.assign(static_cast<const char*>(header.msg_iov->iov_base), header.msg_iov->iov_len);
     if (header.msg_name != nullptr) out.destination = from_socket_address(*static_cast<sockaddr*>(header.msg_name));
@@ -81,6 +80,16 @@ Outgoing message_of(const io_uring_sqe& sqe) {
         out.segment_bytes = segment_bytes;
         EXPECT_GT(out.bytes.size(), out.segment_bytes) << "a train of one";
     }
+    return out;
+}
+
+Outgoing message_of(const io_uring_sqe& sqe) {
+    Outgoing out;
+    if (sqe.opcode == IORING_OP_SEND)
+        out.bytes.assign(reinterpret_cast<const char*>(sqe.addr), sqe.len);
+    else
+        out = message_of(*reinterpret_cast<const msghdr*>(sqe.addr));
+    out.waits = (sqe.msg_flags & MSG_DONTWAIT) == 0;
     return out;
 }
 
@@ -164,11 +173,21 @@ void FakeKernel::enter_and_sleep(bool without_limit) {
     submit();
     run(false);
     if (completions.empty()) {
-        ++sleeps_;
         run(true);
         if (completions.empty() && without_limit) stuck_ = true;
     }
     ++enters_;
+}
+
+/// Whether the kernel has flagged that it has work for the caller to run.
+bool FakeKernel::quiet() const {
+    const auto due = [](const Multishot& armed) { return armed.cancelled || !armed.socket->incoming.empty(); };
+    const auto readable = [](const Poll& poll) {
+        pollfd ready{poll.fd, POLLIN, 0};
+        return ::poll(&ready, 1, 0) == 1;
+    };
+    return queue_.empty() && completions.empty() && waiting_.empty() && std::ranges::none_of(multishots_, due) &&
+           std::ranges::none_of(polls_, readable);
 }
 
 void FakeKernel::submit() {
@@ -179,61 +198,80 @@ void FakeKernel::submit() {
 void FakeKernel::issue(const io_uring_sqe& sqe) {
     switch (sqe.opcode) {
         case IORING_OP_SEND:
-        case IORING_OP_SENDMSG:
-            if (auto socket = socket_of(sqe); socket && !send(socket, sqe, enters_))
-                waiting_.push_back({socket, enters_, sqe});
+        case IORING_OP_SENDMSG: {
+            const auto read = [sqe = std::make_shared<const io_uring_sqe>(sqe)] { return message_of(*sqe); };
+            Waiting request{socket_of(sqe.fd), turn_, sqe.user_data, read};
+            if (request.socket == nullptr) return complete(sqe.user_data, -EBADF);
+            if (!send(request)) waiting_.push_back(std::move(request));
             return;
-        case IORING_OP_RECV:
-        case IORING_OP_RECVMSG: return (sqe.ioprio & IORING_RECV_MULTISHOT) != 0 ? arm(sqe) : receive_once(sqe);
+        }
+        case IORING_OP_RECVMSG: return arm(sqe);
         case IORING_OP_POLL_ADD: polls_.push_back({sqe.fd, sqe.user_data}); return;
         case IORING_OP_ASYNC_CANCEL: return cancel(sqe);
         default: ADD_FAILURE() << "unexpected request " << int{sqe.opcode};
     }
 }
 
-std::shared_ptr<FakeSocket> FakeKernel::socket_of(const io_uring_sqe& sqe) {
-    const auto found = sockets_.find(sqe.fd);
+std::shared_ptr<FakeSocket> FakeKernel::socket_of(int fd) {
+    const auto found = sockets_.find(fd);
     if (found != sockets_.end()) return found->second;
-    ADD_FAILURE() << "a request names a closed descriptor";
-    complete(sqe.user_data, -EBADF);
+    ADD_FAILURE() << "a closed descriptor is named";
     return nullptr;
 }
 
 /// False when it has to wait for room.
-bool FakeKernel::send(const std::shared_ptr<FakeSocket>& socket, const io_uring_sqe& sqe, unsigned enter) {
-    Outgoing message = message_of(sqe);
-    message.enter = enter;
+bool FakeKernel::send(const Waiting& request) {
+    Outgoing message = request.read();
+    message.turn = request.turn;
     message.result = script.send(message);
     if (message.result == EAGAIN && message.waits) return false;
-    complete(sqe.user_data, message.result == 0 ? static_cast<std::int64_t>(message.bytes.size()) : -message.result);
-    socket->outgoing.push_back(std::move(message));
+    complete(request.user_data,
+             message.result == 0 ? static_cast<std::int64_t>(message.bytes.size()) : -message.result);
+    request.socket->outgoing.push_back(std::move(message));
     return true;
 }
 
-void FakeKernel::receive_once(const io_uring_sqe& sqe) {
-    const auto socket = socket_of(sqe);
-    if (!socket) return;
-    EXPECT_TRUE((sqe.msg_flags & MSG_DONTWAIT) != 0) << "a receive of our own memory would be left waiting";
-    const int error = script.receive();
-    if (error != 0 || socket->incoming.empty()) return complete(sqe.user_data, -(error != 0 ? error : EAGAIN));
-    const Incoming datagram = std::move(socket->incoming.front());
-    socket->incoming.pop_front();
-    const bool plain = sqe.opcode == IORING_OP_RECV;
-    msghdr* header = plain ? nullptr : reinterpret_cast<msghdr*>(sqe.addr);
-    char* memory = static_cast<char*>(plain ? reinterpret_cast<void*>(sqe.addr) : header->msg_iov->iov_base);
-    ASSERT_LE(datagram.bytes.size(), plain ? sqe.len : header->msg_iov->iov_len);
-    std::memcpy(memory, datagram.bytes.data(), datagram.bytes.size());
-    if (!plain) {
-        if (header->msg_name != nullptr) fill_name(datagram, header->msg_name, header->msg_namelen);
-        header->msg_controllen = fill_control(datagram, header->msg_control, header->msg_controllen);
-        header->msg_flags = 0;
+int FakeKernel::send_now(int fd, mmsghdr* messages, std::size_t count) {
+    const auto socket = socket_of(fd);
+    if (socket == nullptr) return -EBADF;
+    for (std::size_t i = 0; i < count; ++i) {
+        Outgoing message = message_of(messages[i].msg_hdr);
+        message.direct = true;
+        message.turn = turn_;
+        message.result = script.send(message);
+        const int error = message.result;
+        socket->outgoing.push_back(std::move(message));
+        if (error != 0) return i > 0 ? static_cast<int>(i) : -error;
     }
-    complete(sqe.user_data, static_cast<std::int64_t>(datagram.bytes.size()));
+    return static_cast<int>(count);
+}
+
+int FakeKernel::receive_now(int fd, mmsghdr* messages, std::size_t count) {
+    const auto socket = socket_of(fd);
+    if (socket == nullptr) return -EBADF;
+    for (const Multishot& armed : multishots_)
+        EXPECT_NE(armed.socket, socket) << "two readers of one socket overtake each other";
+    for (std::size_t i = 0; i < count; ++i) {
+        const int error = script.receive();
+        if (error != 0 || socket->incoming.empty())
+            return i > 0 ? static_cast<int>(i) : -(error != 0 ? error : EAGAIN);
+        const Incoming datagram = std::move(socket->incoming.front());
+        socket->incoming.pop_front();
+        msghdr& header = messages[i].msg_hdr;
+        EXPECT_LE(datagram.bytes.size(), header.msg_iov->iov_len);
+        std::memcpy(header.msg_iov->iov_base, datagram.bytes.data(), datagram.bytes.size());
+        if (header.msg_name != nullptr) fill_name(datagram, header.msg_name, header.msg_namelen);
+        header.msg_controllen = fill_control(datagram, header.msg_control, header.msg_controllen);
+        header.msg_flags = 0;
+        messages[i].msg_len = static_cast<unsigned>(datagram.bytes.size());
+    }
+    return static_cast<int>(count);
 }
 
 void FakeKernel::arm(const io_uring_sqe& sqe) {
-    const auto socket = socket_of(sqe);
-    if (!socket) return;
+    const auto socket = socket_of(sqe.fd);
+    if (socket == nullptr) return complete(sqe.user_data, -EBADF);
+    EXPECT_TRUE((sqe.ioprio & IORING_RECV_MULTISHOT) != 0) << "a receive of our own memory would wait in the kernel";
     EXPECT_TRUE((sqe.flags & IOSQE_BUFFER_SELECT) != 0);
     for (const Multishot& other : multishots_) EXPECT_NE(other.user_data, sqe.user_data) << "armed twice";
     multishots_.push_back({socket, sqe.user_data, *reinterpret_cast<msghdr*>(sqe.addr)});
@@ -252,7 +290,7 @@ void FakeKernel::cancel(const io_uring_sqe& sqe) {
 void FakeKernel::run(bool asleep) {
     if (buffers_ != nullptr) check_offered_buffers();
     std::erase_if(waiting_, [&](const Waiting& waiting) {
-        return (asleep || script.room()) && send(waiting.socket, waiting.sqe, waiting.enter);
+        return (asleep || script.room()) && send(waiting);
     });
     std::erase_if(multishots_, [&](Multishot& multishot) { return !run_multishot(multishot, asleep); });
     std::erase_if(polls_, [&](const Poll& poll) {

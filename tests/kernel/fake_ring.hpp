@@ -1,7 +1,8 @@
 #pragma once
 
-// The kernel behind the other implementation of class Ring (fake_ring.cpp): requests are interpreted against a network in
-// memory, and a script decides how each one ends. No datagram touches a real socket; descriptors are only names.
+// The kernel behind the other implementations of class Ring and of system_calls.hpp (fake_ring.cpp): requests and calls are
+// interpreted against a network in memory, and a script decides how each one ends. No datagram touches a real socket;
+// descriptors are only names.
 
 #include <liburing.h>
 
@@ -31,8 +32,9 @@ struct Outgoing {
     std::size_t segment_bytes = 0;  ///< 0: a single datagram
     Address destination;            ///< Family::none: plain send()
     bool waits = false;             ///< handed over without MSG_DONTWAIT
+    bool direct = false;            ///< by a system call of its own, not through the ring
     int result = 0;                 ///< 0: the network took it
-    unsigned enter = 0;             ///< the enter it was handed over in
+    unsigned turn = 0;              ///< the turn it was handed over in
 };
 
 /// What a descriptor stands for. Requests hold it as the kernel holds a file: closing the descriptor does not end them.
@@ -75,8 +77,9 @@ class FakeKernel {
     std::shared_ptr<FakeSocket> open(int fd, bool connected);
     void close(int fd);
 
+    /// Messages handed over from now on belong to another turn.
+    void next_turn() { ++turn_; }
     unsigned enters() const { return enters_; }
-    unsigned sleeps() const { return sleeps_; }
     /// Slept without limit although nothing was ever going to come.
     bool stuck() const { return stuck_; }
     /// Requests that have not ended, the poll for the waker aside.
@@ -84,7 +87,7 @@ class FakeKernel {
     std::size_t buffers_offered() const;
     std::size_t multishots() const { return multishots_.size(); }
 
-    // What class Ring calls.
+    // What class Ring and the system calls come to.
     struct Completion {
         std::uint64_t user_data;
         std::int32_t result;
@@ -95,6 +98,9 @@ class FakeKernel {
     io_uring_sqe* submission();
     void enter();
     void enter_and_sleep(bool without_limit);
+    bool quiet() const;
+    int send_now(int fd, mmsghdr* messages, std::size_t count);
+    int receive_now(int fd, mmsghdr* messages, std::size_t count);
     std::deque<Completion> completions;
 
   private:
@@ -107,8 +113,9 @@ class FakeKernel {
     };
     struct Waiting {
         std::shared_ptr<FakeSocket> socket;
-        unsigned enter;
-        io_uring_sqe sqe;
+        unsigned turn;
+        std::uint64_t user_data;
+        std::function<Outgoing()> read;  // the message, anew each time: it has to stay put until the request ends
     };
     struct Poll {
         int fd;
@@ -117,9 +124,8 @@ class FakeKernel {
 
     void submit();
     void issue(const io_uring_sqe& sqe);
-    std::shared_ptr<FakeSocket> socket_of(const io_uring_sqe& sqe);
-    bool send(const std::shared_ptr<FakeSocket>& socket, const io_uring_sqe& sqe, unsigned enter);
-    void receive_once(const io_uring_sqe& sqe);
+    std::shared_ptr<FakeSocket> socket_of(int fd);
+    bool send(const Waiting& request);
     void arm(const io_uring_sqe& sqe);
     void cancel(const io_uring_sqe& sqe);
     void run(bool asleep);
@@ -139,7 +145,7 @@ class FakeKernel {
     io_uring_buf_ring* buffers_ = nullptr;
     unsigned buffers_max_ = 0;
     std::uint16_t buffers_head_ = 0;
-    unsigned enters_ = 0, sleeps_ = 0;
+    unsigned enters_ = 0, turn_ = 0;
     bool stuck_ = false;
 };
 

@@ -98,7 +98,7 @@ TEST(FakeRing, more_full_sends_than_completions_of_one_turn_keep_their_order) {
     world.script().send = fail_those({3}, EAGAIN);
     for (std::size_t i = 0; i < limits::transmit_buffers_max; ++i) EXPECT_TRUE(world.post(socket, 16));
     world.turn(no_sleep);
-    world.script().room = [] { return false; };
+    world.script().send = [](const Outgoing& message) { return message.waits ? EAGAIN : 0; };
     for (int i = 0; i < 6; ++i) {
         world.turn(no_sleep);
         while (world.post(socket)) {
@@ -256,11 +256,10 @@ TEST(FakeRing, more_arrivals_than_provided_buffers_wait_in_the_socket) {
         world.push(first);
         world.push(second);
     }
-    for (int i = 0; i < 12; ++i) world.turn(never);
+    world.settle();
     EXPECT_EQ(first.heard, 150u);
     EXPECT_EQ(second.heard, 150u);
     EXPECT_EQ(world.backend->counters().receive_failed, 0u) << "out of buffers is no failure";
-    world.settle();
     world.judge();
 }
 

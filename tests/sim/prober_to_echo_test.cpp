@@ -18,7 +18,8 @@ const Address echo_address = Address::v4(10, 0, 0, 2, 2'000);
 constexpr Instant start = 7 * second;
 
 struct Play {
-    Play(std::uint64_t seed, const load::ProberOptions& options, const Link& link) : network(seed), prober(options) {
+    Play(std::uint64_t seed, const load::ProberOptions& options, const Link& link)
+        : network(seed), prober(options) {
         from = network.add(prober_address, prober);
         to = network.add(echo_address, echo);
         network.connect(from, echo_address);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <initializer_list>
 
 #include "tests/unit/helpers.hpp"
 
@@ -28,12 +29,12 @@ Bytes written(std::size_t size, const Frame& frame) {
     const FrameWriter writer(size);
     Bytes out(size);
     writer.prepare(out, 1);
-    writer.write(out.data(), frame);
+    writer.write(out.data(), frame, 1);
     return out;
 }
 
-Bytes fill_of(const Bytes& bytes) {
-    const auto fill = std::span(bytes).subspan(frame_bytes_min);
+Bytes fill_of(std::span<const std::byte> bytes) {
+    const auto fill = bytes.subspan(frame_bytes_min);
     return {fill.begin(), fill.end()};
 }
 
@@ -67,11 +68,31 @@ TEST(LoadFrame, writer_lays_its_fill_once_for_a_whole_train) {
     for (std::uint64_t round = 0; round < 3; ++round)
         for (std::size_t i = 0; i < count; ++i) {
             const Frame frame{9, round * count + i, 77};
-            writer.write(&train[i * size], frame);
+            writer.write(&train[i * size], frame, 1);
             EXPECT_EQ(decode(std::span(train).subspan(i * size, size)), frame);
             EXPECT_EQ(Bytes(&train[i * size], &train[i * size] + size), written(size, frame));
         }
     EXPECT_EQ(train.back(), std::byte{0xee}) << "wrote past the train";
+}
+
+TEST(LoadFrame, a_run_is_its_frames_one_by_one) {
+    constexpr std::size_t size = 50, count_max = 600;  // past two turns of the lowest byte
+    const FrameWriter writer(size);
+    Bytes train(size * count_max);
+    writer.prepare(train, count_max);
+    for (const std::uint64_t sequence :
+         std::initializer_list<std::uint64_t>{0, 1, 200, 255, 256, 0xffff'ff80, sequence_end - 600})
+        for (const std::size_t count : {1, 2, 56, 57, 128, 600}) {
+            const Frame first{0xdeadbeef, sequence, 0x123456789};
+            writer.write(train.data(), first, count);
+            for (std::size_t i = 0; i < count; ++i) {
+                const auto frame = std::span(train).subspan(i * size, size);
+                const Bytes expected = straightforward({first.stream, sequence + i, first.due}, fill_of(frame));
+                ASSERT_TRUE(std::ranges::equal(frame, expected)) << sequence << " + " << i << " of " << count;
+            }
+        }
+    writer.write(train.data(), {1, 2, 3}, 0);
+    EXPECT_EQ(decode(std::span(train).first(size))->stream, 0xdeadbeef) << "a run of none writes none";
 }
 
 TEST(LoadFrame, longest_frame) {

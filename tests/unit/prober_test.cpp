@@ -29,7 +29,7 @@ class ProberTest : public testing::Test {
         const FrameWriter writer(64);
         Bytes out(64);
         writer.prepare(out, 1);
-        writer.write(out.data(), frame);
+        writer.write(out.data(), frame, 1);
         return out;
     }
 

@@ -17,7 +17,7 @@ class SinkTest : public testing::Test {
         const FrameWriter writer(64);
         Bytes out(64);
         writer.prepare(out, 1);
-        writer.write(out.data(), {stream, sequence, 0});
+        writer.write(out.data(), {stream, sequence, 0}, 1);
         return out;
     }
     void receive(const Bytes& bytes, const Address& source = peer) { sink.handle(++now, {source, 0, bytes}); }
