@@ -145,7 +145,7 @@ int beacon_command(const BeaconOptions& options) {
         const beacon::Counts counts = endpoint.counts();
         const Counters engine = loop.backend().counters();
         const double duration_s = seconds(now() - settings.start);
-        Json summary = {{"sent", counts.sent - engine.send_failed},
+        Json summary = {{"sent", engine.sent},
                         {"received", counts.received},
                         {"too_short", counts.too_short},
                         {"checksum", counts.checksum},
@@ -157,7 +157,7 @@ int beacon_command(const BeaconOptions& options) {
                         {"backend", loop.backend().name}};
         add_counters(summary, engine);
         report.event("summary", summary);
-        report.say(fmt::format("sent {}  heard {}  rejected {}", counts.sent - engine.send_failed, counts.received,
+        report.say(fmt::format("sent {}  heard {}  rejected {}", engine.sent, counts.received,
                                counts.too_short + counts.checksum + counts.not_utf8));
         return engine.send_failed > 0 && engine.send_failed == counts.sent ? Exit::unreachable : Exit::done;
     };

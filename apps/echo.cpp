@@ -52,7 +52,7 @@ Json run_echo(const ServerOptions& options, Report& report, const OnListening& o
         const Counters engine = loop.backend().counters();
         const double duration_s = seconds(now() - start);
         Json summary = {{"received", counts.received},
-                        {"sent", counts.sent - engine.send_failed},
+                        {"sent", engine.sent},
                         {"refused", counts.refused},
                         {"queue_full", counts.queue_full},
                         {"socket_dropped", engine.socket_dropped},

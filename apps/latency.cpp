@@ -120,7 +120,7 @@ int latency_command(LatencyOptions options) {
     Address target;
     if (options.self) {
         echo.emplace([&](const SelfPeer::Tell& tell) {
-            Report child(true);
+            Report child(Report::Form::silent);
             ServerOptions server{.common = options.common, .bind = "127.0.0.1"};
             server.common.gro = false;  // probes come one by one: a receive without control messages is cheaper
             run_echo(server, child, [&](std::uint16_t port) { tell(std::to_string(port)); });

@@ -82,7 +82,7 @@ Json run_source(AnyLoop& loop, const LoadOptions& options, const Address& target
     report.end_progress();
     const double duration_s = seconds(std::min(now(), start + options.duration) - start);
     const Counters engine = loop.backend().counters();
-    const std::uint64_t sent = source.sent() - engine.send_failed;
+    const std::uint64_t sent = engine.sent;  // what the kernel took
     Json summary = {{"sent", sent},
                     {"duration_s", duration_s},
                     {"rate_per_s", ratio(static_cast<double>(sent), duration_s)},
@@ -150,10 +150,9 @@ int load_command(LoadOptions options) {
     Address target;
     if (options.self) {
         sink.emplace([&](const SelfPeer::Tell& tell) {
-            Report child(false);
+            Report child(Report::Form::silent);
             ServerOptions server{
                 .common = options.common, .bind = "127.0.0.1", .verify = options.verify, .linger = 20 * millisecond};
-            server.common.json = true;  // its report is told to us, not printed
             tell(run_sink(server, child, [&](std::uint16_t port) { tell(std::to_string(port)); }).dump());
             return Exit::done;
         });

@@ -6,10 +6,10 @@
 
 namespace ringpost::apps {
 
-Report::Report(bool json) : json_(json), terminal_(isatty(STDERR_FILENO) != 0) {}
+Report::Report(Form form) : form_(form), terminal_(isatty(STDERR_FILENO) != 0) {}
 
 void Report::event(const char* name, Json fields) const {
-    if (!json_) return;
+    if (form_ != Form::json) return;
     Json object = {{"event", name}};
     object.update(fields);
     fmt::print("{}\n", object.dump());
@@ -17,7 +17,7 @@ void Report::event(const char* name, Json fields) const {
 }
 
 void Report::print(const std::string& line) const {
-    if (json_) return;
+    if (form_ != Form::text) return;
     fmt::print("{}\n", line);
     std::fflush(stdout);
 }
@@ -25,7 +25,7 @@ void Report::print(const std::string& line) const {
 void Report::say(const std::string& line) const { fmt::print(stderr, "ringpost: {}\n", line); }
 
 void Report::progress(const std::string& line) {
-    if (json_) return;
+    if (form_ != Form::text) return;
     if (terminal_)
         fmt::print(stderr, "\r\033[K{}", line);
     else

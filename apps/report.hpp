@@ -17,9 +17,13 @@ using Json = nlohmann::ordered_json;
 /// error.
 class Report {
   public:
-    explicit Report(bool json);
-
-    bool json() const { return json_; }
+    enum class Form : std::uint8_t {
+        text,
+        json,
+        silent,  ///< for the other end of a --self run: only say() is heard
+    };
+    explicit Report(Form form);
+    explicit Report(bool json) : Report(json ? Form::json : Form::text) {}
 
     /// JSON only: {"event": NAME, ...} and a newline, flushed.
     void event(const char* name, Json fields = Json::object()) const;
@@ -27,12 +31,12 @@ class Report {
     void print(const std::string& line) const;
     /// Chatter, whichever the form of the results.
     void say(const std::string& line) const;
-    /// Chatter that the next one replaces on a terminal, and a line of its own elsewhere. Not with JSON.
+    /// Chatter that the next one replaces on a terminal, and a line of its own elsewhere. Text only.
     void progress(const std::string& line);
     void end_progress();
 
   private:
-    bool json_;
+    Form form_;
     bool terminal_;
     bool in_progress_ = false;
 };

@@ -5,10 +5,11 @@
 //     static Result<std::unique_ptr<B>> open(const BackendOptions&);
 //     SocketIndex                add(UdpSocket);           the socket is the backend's from now on
 //     void                       remove(SocketIndex);      closes it; what is still in flight ends harmlessly
-//     std::span<const Received>  receive();                what wait() has brought: a bounded batch
+//     std::span<const Received>  receive();                what wait() has brought, once: a bounded batch
 //     std::span<std::byte>       transmit_buffer();        where poll_transmit may write; empty: not now
 //     void                       post(const Transmit&);    queues what was written there
 //     bool                       blocked() const;          no buffer until the kernel takes what is queued
+//     bool                       sending() const;          posted messages have not all gone yet
 //     void                       wait(Duration sleep);     sends what is queued, receives; sleeps at most so long
 //     const Waker&               waker() const;            ends a sleep early, from any thread
 //     Counters                   counters();

@@ -36,6 +36,7 @@ class UringBackend {
     std::span<std::byte> transmit_buffer();
     void post(const Transmit& transmit);
     bool blocked() const { return blocked_; }
+    bool sending() const { return !outbox_.empty() || sends_in_flight_ > 0; }
     void wait(Duration sleep);
 
     const Waker& waker() const { return waker_; }

@@ -107,8 +107,7 @@ class Play {
             fuzz::check_transmit(*transmit);
             RINGPOST_CHECK(target < 2 && transmit->destination == options_.targets[target].destination);
             const auto frame = decode(std::span(out_).first(transmit->bytes));
-            RINGPOST_CHECK(frame && frame->ipv4 == options_.targets[target].advertised_ipv4 &&
-                           frame->port == 5'005);
+            RINGPOST_CHECK(frame && frame->ipv4 == options_.targets[target].advertised_ipv4 && frame->port == 5'005);
             RINGPOST_CHECK(frame->quote == default_quote);
         }
         RINGPOST_CHECK(target == (round ? 2u : 0u));

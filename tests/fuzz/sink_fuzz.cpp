@@ -32,8 +32,7 @@ class Play {
                 case 1: play(stream, end - std::min(end, script.magnitude())); break;
                 case 2: play(stream, end + script.magnitude()); break;
                 default:
-                    (step & 0x80) != 0 ? play_flipped(stream, end, script.u8())
-                                       : play_raw(script.bytes(script.u8()));
+                    (step & 0x80) != 0 ? play_flipped(stream, end, script.u8()) : play_raw(script.bytes(script.u8()));
             }
             check();
         }

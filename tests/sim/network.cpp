@@ -44,8 +44,7 @@ Outcome Network::run_until(Instant end, std::uint64_t turns_max) {
 }
 
 NodeIndex Network::add_node(const Address& address, std::unique_ptr<Driver> driver) {
-    Node node{
-        .address = address, .peer = {}, .driver = std::move(driver), .buffers = {}, .sent = {}, .deliveries = {}};
+    Node node{.address = address, .peer = {}, .driver = std::move(driver), .buffers = {}, .sent = {}, .deliveries = {}};
     node.buffers.assign(3, std::vector<std::byte>(limits::datagram_bytes_max));
     nodes_.push_back(std::move(node));
     return nodes_.size() - 1;

@@ -29,8 +29,7 @@ struct Link {
     double truncate = 0;   ///< that the end is missing
     unsigned corrupt_bits_max = 3;
     Duration delay = millisecond;
-    Duration jitter =
-        0;  ///< up to so much is added to the delay of each copy: more than their distance reorders them
+    Duration jitter = 0;  ///< up to so much is added to the delay of each copy: more than their distance reorders them
 };
 
 struct LinkCounts {

@@ -109,8 +109,7 @@ TEST(Network, more_than_a_turn_takes_leaves_in_later_turns) {
     Pair pair(1, 100, 0, {});
     EXPECT_EQ(pair.network.run(), Outcome::idle);
     EXPECT_EQ(pair.b.heard.size(), 100u);
-    EXPECT_EQ(pair.b.heard_at.back() - pair.b.heard_at.front(),
-              100 / Network::transmits_per_turn * Network::busy_ns);
+    EXPECT_EQ(pair.b.heard_at.back() - pair.b.heard_at.front(), 100 / Network::transmits_per_turn * Network::busy_ns);
 }
 
 TEST(Network, a_partition_and_its_end) {

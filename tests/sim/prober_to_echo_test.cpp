@@ -18,8 +18,7 @@ const Address echo_address = Address::v4(10, 0, 0, 2, 2'000);
 constexpr Instant start = 7 * second;
 
 struct Play {
-    Play(std::uint64_t seed, const load::ProberOptions& options, const Link& link)
-        : network(seed), prober(options) {
+    Play(std::uint64_t seed, const load::ProberOptions& options, const Link& link) : network(seed), prober(options) {
         from = network.add(prober_address, prober);
         to = network.add(echo_address, echo);
         network.connect(from, echo_address);
@@ -96,8 +95,7 @@ TEST(ProberToEcho, ping_pong_ends_whatever_the_link_does) {
         ASSERT_EQ(play.network.run(), Outcome::idle);
         const Duration longest = 2 * (link.delay + link.jitter);
         EXPECT_EQ(play.prober.counts().sent, options.count);
-        EXPECT_LE(play.network.now(),
-                  start + static_cast<Duration>(options.count) * options.give_up_after + longest);
+        EXPECT_LE(play.network.now(), start + static_cast<Duration>(options.count) * options.give_up_after + longest);
         EXPECT_TRUE(play.prober.finished(play.network.now() + longest, longest));
         if (play.prober.rtt().count() > 0) {
             EXPECT_GE(play.prober.rtt().min(), 2 * link.delay);

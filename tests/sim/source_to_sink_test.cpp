@@ -137,8 +137,7 @@ TEST(SourceToSink, several_sources_at_one_sink) {
             all.push_back(std::make_unique<load::Source>(
                 load::SourceOptions{.stream = 1, .rate_per_s = 1e5, .count = 200 + 10 * i}));
             sent += 200 + 10 * i;
-            const NodeIndex from =
-                network.add(Address::v4(10, 0, 1, static_cast<std::uint8_t>(i), 1'000), *all.back());
+            const NodeIndex from = network.add(Address::v4(10, 0, 1, static_cast<std::uint8_t>(i), 1'000), *all.back());
             network.connect(from, sink_address);
             network.link(from, to, {.duplicate = 0.1, .jitter = millisecond});
         }

@@ -159,8 +159,7 @@ TEST(BeaconEndpoint, bad_datagrams_are_events_too_and_count_for_their_source) {
     flipped.back() ^= std::byte{1};
     const Bytes datagrams[] = {Bytes(17), flipped, beacon(1, "\xff"), beacon(1)};
     for (const Bytes& bytes : datagrams) endpoint.handle(start, {alice, 0, bytes});
-    const std::optional<FrameError> errors[] = {
-        FrameError::too_short, FrameError::checksum, FrameError::not_utf8, {}};
+    const std::optional<FrameError> errors[] = {FrameError::too_short, FrameError::checksum, FrameError::not_utf8, {}};
     for (std::uint64_t i = 0; i < 4; ++i) {
         const auto event = endpoint.poll_event();
         ASSERT_TRUE(event);
@@ -222,8 +221,8 @@ TEST(BeaconEndpoint, the_least_recently_heard_source_is_forgotten_when_the_table
     Endpoint endpoint(listening());
     const Bytes bytes = beacon(1);
     const auto hear = [&](std::uint32_t n) {
-        endpoint.handle(start, {Address::v4(10, static_cast<std::uint8_t>(n >> 16),
-                                            static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n), 1),
+        endpoint.handle(start, {Address::v4(10, static_cast<std::uint8_t>(n >> 16), static_cast<std::uint8_t>(n >> 8),
+                                            static_cast<std::uint8_t>(n), 1),
                                 0, bytes});
         std::uint64_t count = 0;
         while (const auto event = endpoint.poll_event()) count = event->count;

@@ -18,8 +18,7 @@ using Json = nlohmann::json;
 Json vectors(const char* name) {
     const char* path = std::getenv("RINGPOST_VECTORS");
     std::ifstream file(path != nullptr ? path : "tests/vectors.json");
-    if (!file)
-        throw std::runtime_error("run from the top of the tree, or set RINGPOST_VECTORS to tests/vectors.json");
+    if (!file) throw std::runtime_error("run from the top of the tree, or set RINGPOST_VECTORS to tests/vectors.json");
     return Json::parse(file).at(name);
 }
 

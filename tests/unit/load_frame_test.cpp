@@ -39,10 +39,8 @@ Bytes fill_of(std::span<const std::byte> bytes) {
 }
 
 TEST(LoadFrame, decodes_what_is_encoded_straightforwardly) {
-    const Frame frames[] = {{},
-                            {0xdeadbeef, sequence_end - 1, 0x0123456789abcdef},
-                            {1, 2, -1},
-                            {0xffffffff, 0x800000000000, INT64_MIN}};
+    const Frame frames[] = {
+        {}, {0xdeadbeef, sequence_end - 1, 0x0123456789abcdef}, {1, 2, -1}, {0xffffffff, 0x800000000000, INT64_MIN}};
     for (const Frame& frame : frames)
         for (const std::size_t fill : {0, 1, 7, 40, 1'448}) {
             EXPECT_EQ(decode(straightforward(frame, Bytes(fill, std::byte{0x5a}))), frame);
