@@ -177,7 +177,7 @@ void add_beacon(CLI::App& root, Command& chosen) {
     add_parsed(*command, "--every", options->every, parse_duration, "period (default 2s)");
     command->add_option("--quote", options->quote, "what to say");
     command->add_option("--advertise", options->advertise, "IPv4 address to be listening on, as told to the targets");
-    command->add_option("--count", options->count, "rounds to send, then end")->check(CLI::PositiveNumber);
+    add_parsed(*command, "--count", options->count, parse_count, "rounds to send, then end");
     add_parsed(*command, "--duration", options->duration, parse_duration, "how long (default: until stopped)");
     add_common(*command, options->common, {});
     command->callback([options, &chosen] {

@@ -157,7 +157,7 @@ void add_latency(CLI::App& root, Command& chosen) {
                    "one probe in flight, the next as soon as it is answered (default)")
         ->excludes(rate);
     auto* duration = add_parsed(*command, "--duration", options->duration, parse_duration, "how long (default 5s)");
-    command->add_option("--count", options->count, "probes to send")->check(CLI::PositiveNumber)->excludes(duration);
+    add_parsed(*command, "--count", options->count, parse_count, "probes to send")->excludes(duration);
     command->add_flag("--i-own-this-network", options->vouched,
                       "allow a target that is not loopback, private or link-local");
     add_common(*command, options->common, {});

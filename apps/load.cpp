@@ -83,6 +83,7 @@ Json run_source(AnyLoop& loop, const LoadOptions& options, const Address& target
     const double duration_s = seconds(std::min(now(), start + options.duration) - start);
     const Counters engine = loop.backend().counters();
     const std::uint64_t sent = engine.sent;  // what the kernel took
+    if (engine.trains_refused > 0) report.say("the path does not take trains (GSO): datagrams were sent one by one");
     Json summary = {{"sent", sent},
                     {"duration_s", duration_s},
                     {"rate_per_s", ratio(static_cast<double>(sent), duration_s)},

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <charconv>
 #include <cmath>
 #include <map>
 
@@ -19,17 +20,12 @@ struct Quantity {
 };
 
 Quantity split_quantity(const std::string& text) {
-    std::size_t used = 0;
     double number = 0;
-    // stod would also take signs, spaces, hex, inf and nan.
-    if (text.empty() || !(std::isdigit(static_cast<unsigned char>(text[0])) || text[0] == '.') || text[1] == 'x')
+    // A sign, inf and nan pass for numbers here; an exponent or 0x is taken for a unit that does not exist.
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+    if (error != std::errc{} || std::signbit(number) || !std::isfinite(number))
         throw std::invalid_argument("expected a number");
-    try {
-        number = std::stod(text, &used);
-    } catch (const std::exception&) {
-        throw std::invalid_argument("expected a number");
-    }
-    return {number, text.substr(used)};
+    return {number, end};
 }
 
 }  // namespace
@@ -84,6 +80,14 @@ std::uint64_t parse_probe_size(const std::string& text) {
     if (bytes < load::frame_bytes_min)
         throw std::invalid_argument(fmt::format("a probe needs at least {} bytes", load::frame_bytes_min));
     return bytes;
+}
+
+std::uint64_t parse_count(const std::string& text) {
+    std::uint64_t count = 0;
+    const char* const text_end = text.data() + text.size();
+    const auto [end, error] = std::from_chars(text.data(), text_end, count);
+    if (error != std::errc{} || end != text_end || count == 0) throw std::invalid_argument("expected 1 or more");
+    return count;
 }
 
 double parse_rate(const std::string& text) { return text == "max" ? 0 : parse_fixed_rate(text); }

@@ -38,6 +38,8 @@ std::uint64_t parse_size(const std::string& text);
 /// The same within a UDP datagram: at most 65,507; for probes at least load::frame_bytes_min.
 std::uint64_t parse_datagram_size(const std::string& text);
 std::uint64_t parse_probe_size(const std::string& text);
+/// 1 or more.
+std::uint64_t parse_count(const std::string& text);
 /// `max` (0), `100k`, `2.5M` (1000 each): per second.
 double parse_rate(const std::string& text);
 /// The same without `max`.

@@ -22,7 +22,9 @@ void Report::print(const std::string& line) const {
     std::fflush(stdout);
 }
 
-void Report::say(const std::string& line) const { fmt::print(stderr, "ringpost: {}\n", line); }
+void Report::say(const std::string& line) const {
+    if (form_ != Form::silent) fmt::print(stderr, "ringpost: {}\n", line);
+}
 
 void Report::progress(const std::string& line) {
     if (form_ != Form::text) return;
@@ -78,6 +80,7 @@ std::string percentiles_text(const Histogram& histogram) {
 
 void add_counters(Json& summary, const Counters& counters) {
     summary["send_failed"] = counters.send_failed;
+    summary["trains_refused"] = counters.trains_refused;
     summary["send_retried"] = counters.send_retried;
     summary["unreachable"] = counters.unreachable;
     summary["truncated"] = counters.truncated;

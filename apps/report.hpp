@@ -20,7 +20,7 @@ class Report {
     enum class Form : std::uint8_t {
         text,
         json,
-        silent,  ///< for the other end of a --self run: only say() is heard
+        silent,  ///< for the other end of a --self run, which would only say the same again
     };
     explicit Report(Form form);
     explicit Report(bool json) : Report(json ? Form::json : Form::text) {}

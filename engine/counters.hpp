@@ -12,6 +12,7 @@ struct Counters {
     std::uint64_t sent = 0;             ///< datagrams the kernel took
     std::uint64_t sent_trains = 0;      ///< of them, hand-overs to the kernel
     std::uint64_t send_retried = 0;     ///< hand-overs put back because the socket's send buffer was full
+    std::uint64_t trains_refused = 0;   ///< sockets whose path takes no trains: from then on datagrams go singly
     std::uint64_t send_failed = 0;      ///< datagrams the kernel refused
     std::uint64_t unreachable = 0;      ///< reports that a peer, its port or its network cannot be reached
     std::uint64_t truncated = 0;        ///< deliveries that did not fit their buffer, dropped

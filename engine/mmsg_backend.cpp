@@ -118,7 +118,7 @@ void MmsgBackend::finish_send(MessageId id, int result) {
     }
     outbox_.pop();
     if (refuses_trains(-result) && segments > 1) {
-        outbox_.latch_singles(outbox_.socket(id));
+        counters_.trains_refused += outbox_.latch_singles(outbox_.socket(id)) ? 1 : 0;
         outbox_.split(id, Outbox::Place::first);
         return;
     }

@@ -10,15 +10,9 @@
 #include "codec/base/check.hpp"
 
 namespace ringpost {
-namespace {
-
-/// A train of fewer segments costs more to build in the kernel than the single sends it saves; see bench/README.md.
-constexpr std::size_t train_segments_min = 3;
 
 // The queue's counters run freely, below zero too.
 static_assert(std::has_single_bit(limits::transmit_buffers_max * limits::train_segments_max));
-
-}  // namespace
 
 Outbox::Outbox(std::size_t train_segments)
     : train_segments_(std::clamp<std::size_t>(train_segments, 1, limits::train_segments_max)),
@@ -46,8 +40,7 @@ void Outbox::post(const Transmit& transmit, Family family) {
     buffer.segment_bytes = transmit.segment_bytes;
     const bool connected = transmit.destination.family == Family::none;
     buffer.destination_bytes = connected ? 0 : to_socket_address(transmit.destination, family, buffer.destination);
-    const bool singles =
-        segments < train_segments_min || (transmit.socket < singles_.size() && singles_[transmit.socket]);
+    const bool singles = transmit.socket < singles_.size() && singles_[transmit.socket];
     const std::size_t per_message = singles ? 1 : train_segments_;
     if (per_message > 1) buffer.control = SegmentControl(static_cast<std::uint16_t>(transmit.segment_bytes));
     queue_messages(id, 0, segments, per_message, transmit.bytes);

@@ -234,7 +234,7 @@ void UringBackend::finish_send(MessageId id, int result, bool was_retry) {
     }
     if (was_retry) blocked_ = false;
     if (refuses_trains(-result) && segments > 1) {
-        outbox_.latch_singles(outbox_.socket(id));
+        counters_.trains_refused += outbox_.latch_singles(outbox_.socket(id)) ? 1 : 0;
         outbox_.split(id, was_retry ? Outbox::Place::first : Outbox::Place::last);
         return;
     }
@@ -271,20 +271,19 @@ void UringBackend::wait(Duration sleep) {
         queue_sends();
     const bool tries = polls && ports_open_ <= tried_sockets_max;
     for (SocketIndex i = 0; i < ports_.size(); ++i) {
-        Port& port = ports_[i];
-        if (!port.socket) continue;
-        if (tries && port.receiving == Receiving::idle) {
-            inbox_.receive(*port.socket, i, port.burst, received_, counters_);
-        } else if (tries && port.receiving == Receiving::multishot) {
-            cancel_multishot(i);
-        } else if (!tries && port.receiving == Receiving::idle) {
-            arm_multishot(i);
-        }
+        if (!ports_[i].socket) continue;
+        if (tries && ports_[i].receiving == Receiving::multishot) cancel_multishot(i);
+        if (!tries && ports_[i].receiving == Receiving::idle) arm_multishot(i);
     }
     if (!polls && !ring_.completions_ready())
         ring_.submit_and_wait(sleep == never ? -1 : sleep);
     else if (!ring_.quiet())
         ring_.submit_and_poll();
+    for (SocketIndex i = 0; tries && i < ports_.size() && !inbox_.full(); ++i) {
+        Port& port = ports_[i];
+        if (port.socket && port.receiving == Receiving::idle)
+            inbox_.receive(*port.socket, i, port.burst, received_, counters_);
+    }
 }
 
 void UringBackend::give_back_buffers() {

@@ -114,7 +114,9 @@ Advance pick_advance() {
     return advance_portable;
 }
 
-const Advance advance = pick_advance();
+// Portable until the processor has been asked, so that a CRC taken in another static initialiser is right as well.
+constinit Advance advance = advance_portable;
+[[maybe_unused]] const bool asked = (advance = pick_advance(), true);
 
 }  // namespace
 

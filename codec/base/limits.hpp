@@ -16,7 +16,7 @@ inline constexpr std::size_t datagram_bytes_max = 65'507;
 inline constexpr std::size_t train_segments_max = 128;
 
 /// Buffers an engine lends to poll_transmit, each of datagram_bytes_max: so many trains may be on their way at once.
-inline constexpr std::size_t transmit_buffers_max = 64;
+inline constexpr std::size_t transmit_buffers_max = 16;
 
 /// Sources whose datagrams a beacon counts; the least recently heard is forgotten first.
 inline constexpr std::uint32_t beacon_sources_max = 65'536;

@@ -54,10 +54,11 @@ std::optional<Event> Endpoint::poll_event() {
 
 void Endpoint::handle_timeout(Instant now) {
     if (rounds_left_ == 0 || now < next_round_at_) return;
-    --rounds_left_;
-    next_target_ = 0;
     next_round_at_ += options_.period;
     if (next_round_at_ <= now) next_round_at_ = now + options_.period;
+    if (next_target_ < options_.targets.size()) return;  // the last round is still leaving: the late targets go first
+    --rounds_left_;
+    next_target_ = 0;
 }
 
 std::optional<Transmit> Endpoint::poll_transmit(Instant now, std::span<std::byte> out) {

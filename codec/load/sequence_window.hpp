@@ -19,6 +19,12 @@ enum class Arrival : std::uint8_t {
 /// duplicate, so that the count of distinct datagrams is never too high.
 class SequenceWindow {
   public:
+    /// Before the first record(): what lies below `sequence` is none of this window's business.
+    void begin_at(std::uint64_t sequence) {
+        end_ = sequence;
+        begin_ = sequence;
+    }
+
     Arrival record(std::uint64_t sequence) {
         if (sequence >= end_) {
             wipe_up_to(sequence);
@@ -27,7 +33,8 @@ class SequenceWindow {
             ++distinct_;
             return Arrival::in_order;
         }
-        if (end_ - sequence > size - 64 || (word(sequence) & bit(sequence)) != 0) return Arrival::duplicate;
+        if (sequence < begin_ || end_ - sequence > size - 64 || (word(sequence) & bit(sequence)) != 0)
+            return Arrival::duplicate;
         word(sequence) |= bit(sequence);
         ++distinct_;
         return Arrival::reordered;
@@ -36,7 +43,7 @@ class SequenceWindow {
     /// Every sequence below it has come or is missing.
     std::uint64_t end() const { return end_; }
     std::uint64_t distinct() const { return distinct_; }
-    std::uint64_t missing() const { return end_ - distinct_; }
+    std::uint64_t missing() const { return end_ - begin_ - distinct_; }
 
   private:
     static constexpr std::uint64_t size = limits::load_window_sequences;
@@ -51,7 +58,7 @@ class SequenceWindow {
         for (std::uint64_t i = 0; i < count; ++i) words_[(first + i) % (size / 64)] = 0;
     }
 
-    std::uint64_t end_ = 0, distinct_ = 0;
+    std::uint64_t begin_ = 0, end_ = 0, distinct_ = 0;
     std::array<std::uint64_t, size / 64> words_{};
 };
 

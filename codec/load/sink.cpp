@@ -20,7 +20,7 @@ void Sink::handle(Instant now, const Datagram& in) {
         return;
     }
     if (newest_ == nullptr || frame->stream != newest_key_.stream || in.source != newest_key_.source)
-        find_stream(in.source, frame->stream);
+        find_stream(in.source, *frame);
     SequenceWindow& window = *newest_;
     const std::uint64_t end_before = window.end();
     switch (window.record(frame->sequence)) {
@@ -33,10 +33,13 @@ void Sink::handle(Instant now, const Datagram& in) {
     }
 }
 
-void Sink::find_stream(const Address& source, std::uint32_t stream) {
-    newest_key_ = {source, stream};
+void Sink::find_stream(const Address& source, const Frame& frame) {
+    newest_key_ = {source, frame.stream};
     newest_ = &streams_.touch(newest_key_);
-    if (newest_->end() == 0) ++counts_.streams;
+    if (newest_->end() > 0) return;
+    ++counts_.streams;
+    // A stream met in the middle: it began before this sink did, or had been forgotten. What came before is not lost.
+    if (frame.sequence >= limits::load_window_sequences) newest_->begin_at(frame.sequence);
 }
 
 SinkCounts Sink::counts() const {

@@ -20,7 +20,7 @@ namespace ringpost::load {
 struct SinkCounts {
     std::uint64_t received = 0;
     std::uint64_t bytes = 0;
-    std::uint64_t lost = 0;  ///< sequences that something later has overtaken and that have not come
+    std::uint64_t lost = 0;  ///< sequences overtaken by a later one that have not come
     std::uint64_t duplicate = 0;
     std::uint64_t reordered = 0;
     std::uint64_t corrupt = 0;  ///< not a frame, or a frame whose CRC does not fit; its sequence also counts as lost
@@ -54,7 +54,7 @@ class Sink {
         bool operator==(const StreamKey&) const = default;
     };
 
-    void find_stream(const Address& source, std::uint32_t stream);
+    void find_stream(const Address& source, const Frame& frame);
 
     Verify verify_;
     SinkCounts counts_;

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "codec/base/check.hpp"
 #include "codec/base/limits.hpp"
 
 namespace ringpost::load {
@@ -17,9 +18,11 @@ Source::Source(const SourceOptions& options)
       writer_(std::max(options.datagram_bytes, frame_bytes_min)),
       schedule_(options.start, options.rate_per_s > 0 ? options.rate_per_s : 1),
       sequences_(options.flows) {
-    options_.train_segments =
-        std::clamp<std::size_t>(limits::datagram_bytes_max / std::max<std::size_t>(options.datagram_bytes, 1), 1,
-                                std::min(options.train_segments, limits::train_segments_max));
+    RINGPOST_CHECK(options.flows > 0 && options.train_segments > 0 && options.datagram_bytes > 0);
+    RINGPOST_CHECK(!options.verify || options.datagram_bytes >= frame_bytes_min);
+    RINGPOST_CHECK(options.datagram_bytes <= limits::datagram_bytes_max);
+    options_.train_segments = std::clamp<std::size_t>(limits::datagram_bytes_max / options.datagram_bytes, 1,
+                                                      std::min(options.train_segments, limits::train_segments_max));
     prepared_buffers_.reserve(limits::transmit_buffers_max);
 }
 

@@ -118,11 +118,21 @@ TEST_F(SinkTest, the_least_recently_heard_stream_is_forgotten_when_the_table_is_
     EXPECT_EQ(sink.counts().lost, 0u);
     receive(0, {1});
     EXPECT_EQ(sink.counts().duplicate, 1u) << "stream 0 is still known";
-    // Stream 1 starts over: what came before is unknown, so it looks lost. The totals keep what was counted.
+    // Stream 1 starts over. So near its beginning what came before looks lost; the totals keep what was counted.
     receive(1, {1});
     EXPECT_EQ(sink.counts().lost, 1u);
     EXPECT_EQ(sink.counts().streams, limits::load_streams_max + 2u);
     EXPECT_EQ(sink.counts().streams_forgotten, 2u);
+}
+
+TEST_F(SinkTest, a_stream_met_in_the_middle_has_lost_nothing_before) {
+    const std::uint64_t first = limits::load_window_sequences;
+    receive(1, {first, first + 2});
+    EXPECT_EQ(sink.counts().lost, 1u);
+    receive(1, {first + 1, first - 1});
+    EXPECT_EQ(sink.counts().lost, 0u);
+    EXPECT_EQ(sink.counts().reordered, 1u);
+    EXPECT_EQ(sink.counts().duplicate, 1u) << "from before its beginning: not to be told from a duplicate";
 }
 
 TEST_F(SinkTest, unverified_only_counts) {

@@ -1,0 +1,14 @@
+"""main.py RINGPOST [UNITTEST ARGUMENT...]: the command from outside, as a user and as foreign programs meet it."""
+
+import pathlib
+import sys
+import unittest
+
+import support
+
+if __name__ == "__main__":
+    support.binary = str(pathlib.Path(sys.argv.pop(1)).resolve())
+    here = pathlib.Path(__file__).parent
+    if len(sys.argv) == 1:  # nothing chosen: everything
+        sys.argv += sorted(path.stem for path in here.glob("test_*.py"))
+    unittest.main(module=None, verbosity=2)

@@ -1,0 +1,211 @@
+"""Runs ringpost, reads its events, and makes sure that it never outlives a test."""
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+import unittest
+
+binary = ""
+patience_s = 30  # after so long a condition is taken never to come true
+
+libc = ctypes.CDLL(None, use_errno=True)
+PR_SET_PDEATHSIG = 1
+CLONE_NEWNET = 0x40000000
+
+
+def die_with_parent():
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def parse_events(output):
+    """Every line of --json output, each an object; numbers that JSON does not have are refused."""
+
+    def refuse(name):
+        raise AssertionError(f"{name} in JSON output")
+
+    return [json.loads(line, parse_constant=refuse) for line in output.splitlines()]
+
+
+class Run:
+    """A finished command."""
+
+    def __init__(self, args, code, out, err):
+        self.args, self.code, self.out, self.err = args, code, out, err
+
+    def __str__(self):
+        return f"ringpost {' '.join(self.args)}: exit {self.code}\n{self.out}{self.err}"
+
+    def events(self, name=None):
+        return [event for event in parse_events(self.out) if name in (None, event["event"])]
+
+    def summary(self):
+        events = self.events()
+        assert events and events[-1]["event"] == "summary", self
+        return events[-1]
+
+
+def run(*args, preexec=die_with_parent):
+    args = [str(arg) for arg in args]
+    done = subprocess.run([binary, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=patience_s, preexec_fn=preexec)
+    return Run(args, done.returncode, done.stdout, done.stderr)
+
+
+class Background:
+    """A running command; `with` ends it. Lines of standard output are read as they come."""
+
+    def __init__(self, *args, preexec=die_with_parent):
+        self.args = [str(arg) for arg in args]
+        self.process = subprocess.Popen([binary, *self.args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True, preexec_fn=preexec)
+        self.lines = []
+        self.watchdog = threading.Timer(patience_s, self.process.kill)
+        self.watchdog.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.watchdog.cancel()
+        self.process.kill()
+        self.process.communicate()
+
+    def line(self):
+        """The next line of output; fails when there is none, which is no later than patience allows."""
+        line = self.process.stdout.readline()
+        if not line:
+            raise AssertionError(f"ringpost {' '.join(self.args)} has ended: {self.process.stderr.read()}")
+        self.lines.append(line)
+        return line
+
+    def event(self, name):
+        """The next event of that name."""
+        while True:
+            event = parse_events(self.line())[0]
+            if event["event"] == name:
+                return event
+
+    def port(self):
+        return self.event("listening")["port"]
+
+    def stop(self, by=signal.SIGTERM):
+        self.process.send_signal(by)
+        return self.finish()
+
+    def finish(self):
+        out, err = self.process.communicate(timeout=patience_s)
+        return Run(self.args, self.process.returncode, "".join(self.lines) + out, err)
+
+
+def until(condition, what):
+    give_up = time.monotonic() + patience_s
+    while not condition():
+        if time.monotonic() > give_up:
+            raise AssertionError(f"never came true: {what}")
+        time.sleep(0.002)
+
+
+def udp_socket(host="127.0.0.1", port=0):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    sock.settimeout(patience_s)
+    sock.bind((host, port))
+    return sock
+
+
+def unread_bytes(port):
+    """What waits in the receive buffers of the UDP sockets on a port, as the kernel tells."""
+    total = 0
+    for table in ("udp", "udp6"):
+        with contextlib.suppress(FileNotFoundError), open(f"/proc/thread-self/net/{table}") as lines:
+            for line in list(lines)[1:]:
+                fields = line.split()
+                if int(fields[1].rsplit(":", 1)[1], 16) == port:
+                    total += int(fields[4].split(":")[1], 16)
+    return total
+
+
+def until_read(port):
+    """Everything sent to a port so far has been fetched by its server."""
+    until(lambda: unread_bytes(port) == 0, f"the server on port {port} reads")
+
+
+class EchoThread:
+    """An echo server that knows nothing of ringpost."""
+
+    def __init__(self, host="127.0.0.1"):
+        self.socket = udp_socket(host)
+        self.socket.settimeout(None)
+        self.port = self.socket.getsockname()[1]
+        self.heard = threading.Event()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        while True:
+            data, source = self.socket.recvfrom(65536)
+            if data == b"stop":
+                return
+            self.heard.set()
+            self.socket.sendto(data, source)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with udp_socket(self.socket.getsockname()[0]) as sock:
+            sock.sendto(b"stop", self.socket.getsockname())
+        self.thread.join(patience_s)
+        self.socket.close()
+
+
+class Network:
+    """A network namespace of the test's own: call(f) runs f inside it, and so does everything f starts."""
+
+    def __init__(self):
+        self.jobs, self.results = [], []
+        self.wake = threading.Semaphore(0)
+        self.done = threading.Semaphore(0)
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+        self.done.acquire()
+        if self.refused:
+            raise unittest.SkipTest(f"this process may not make a network namespace: {os.strerror(self.refused)}")
+
+    def serve(self):
+        self.refused = 0 if libc.unshare(CLONE_NEWNET) == 0 else ctypes.get_errno()
+        self.id = threading.get_native_id()
+        self.done.release()
+        while not self.refused:
+            self.wake.acquire()
+            job = self.jobs.pop()
+            if job is None:
+                return
+            try:
+                self.results.append((job(), None))
+            except BaseException as error:  # handed to the caller
+                self.results.append((None, error))
+            self.done.release()
+
+    def call(self, job):
+        self.jobs.append(job)
+        self.wake.release()
+        self.done.acquire()
+        result, error = self.results.pop()
+        if error:
+            raise error
+        return result
+
+    def ip(self, command):
+        self.call(lambda: subprocess.run(["ip", *command.split()], check=True))
+
+    def close(self):
+        self.jobs.append(None)
+        self.wake.release()
+        self.thread.join(patience_s)

@@ -1,0 +1,143 @@
+"""load and latency, against themselves and against foreign ends."""
+
+import unittest
+
+import frame
+from support import Background, EchoThread, run, udp_socket, until_read
+
+backends = ("uring", "mmsg")
+load_names = ("sent", "received", "lost", "duplicate", "reordered", "corrupt", "socket_dropped", "duration_s",
+              "rate_per_s", "backend", "gso", "gro")
+latency_names = ("sent", "received", "lost", "duplicate", "reordered", "corrupt", "duration_s", "rate_per_s", "backend",
+                 "rtt_us")
+percentiles = ["min", "p50", "p90", "p99", "p999", "p9999", "max"]
+
+
+class Load(unittest.TestCase):
+    def check(self, done, backend):
+        self.assertEqual(done.code, 0, done)
+        summary = done.summary()
+        for name in load_names:
+            self.assertIn(name, summary)
+        self.assertEqual(summary["backend"], backend)
+        self.assertEqual(summary["sent"], summary["received"] - summary["duplicate"] - summary["corrupt"] + summary["lost"])
+        self.assertEqual((summary["duplicate"], summary["reordered"], summary["corrupt"]), (0, 0, 0))
+        return summary
+
+    def test_self_as_fast_as_possible(self):
+        for backend in backends:
+            for offload in ((), ("--gso", "off", "--gro", "off"), ("--size", 1400, "--flows", 3)):
+                summary = self.check(run("load", "--self", "--duration", "100ms", "--backend", backend, "--json", *offload),
+                                     backend)
+                self.assertGreater(summary["received"], 0)
+                if "off" in offload:
+                    self.assertEqual((summary["gso"], summary["gro"]), (False, False))
+
+    def test_a_low_rate_is_kept_and_nothing_is_lost(self):
+        for backend in backends:
+            for _ in range(3):  # a machine that stalls at the very end may miss the last few
+                summary = self.check(run("load", "--self", "--rate", "2k", "--duration", "500ms", "--backend", backend,
+                                         "--json"), backend)
+                self.assertEqual(summary["lost"], 0)
+                self.assertLessEqual(summary["sent"], 1001)
+                if summary["sent"] >= 999:
+                    break
+            self.assertGreaterEqual(summary["sent"], 999)
+            self.assertEqual(summary["rate_asked"], 2000)
+            self.assertEqual(list(summary["slip_us"]), percentiles)
+
+    def test_sizes(self):
+        for size, args in (("24", ()), ("65507", ()), ("1", ("--no-verify",)), ("1k", ())):
+            done = run("load", "--self", "--size", size, "--rate", 500, "--duration", "50ms", "--json", *args)
+            summary = self.check(done, done.summary()["backend"])
+            self.assertEqual(summary["lost"], 0)
+
+    def test_a_foreign_receiver_can_read_the_frames(self):
+        with udp_socket() as sock:
+            to = f"127.0.0.1:{sock.getsockname()[1]}"
+            done = run("load", "--to", to, "--rate", 1000, "--duration", "50ms", "--size", 40, "--flows", 2, "--json")
+            self.assertEqual(done.code, 0, done)
+            streams = {}
+            for _ in range(done.summary()["sent"]):
+                data, source = sock.recvfrom(65536)
+                stream, sequence, _, fill = frame.parse(data)
+                self.assertEqual(len(fill), 16)
+                streams.setdefault((stream, source[1]), []).append(sequence)
+        self.assertEqual(len(streams), 2, "a stream and a port for each flow")
+        for sequences in streams.values():
+            self.assertEqual(sequences, list(range(len(sequences))))
+
+    def test_into_a_sink_of_its_own(self):
+        for backend in backends:
+            with Background("sink", "--port", 0, "--json", "--backend", backend) as sink:
+                port = sink.port()
+                done = run("load", "--to", f"127.0.0.1:{port}", "--rate", "5k", "--duration", "100ms", "--json",
+                           "--backend", backend)
+                until_read(port)
+                heard = sink.stop().summary()
+            self.assertEqual(done.code, 0, done)
+            self.assertEqual((heard["received"], heard["lost"]), (done.summary()["sent"], 0))
+
+    def test_text_report(self):
+        done = run("load", "--self", "--duration", "50ms", "--rate", "1k")
+        self.assertEqual(done.code, 0, done)
+        for word in ("sent", "received", "lost", "duplicate", "reordered", "corrupt", "slip"):
+            self.assertIn(word, done.out)
+
+
+class Latency(unittest.TestCase):
+    def check(self, done):
+        self.assertEqual(done.code, 0, done)
+        summary = done.summary()
+        for name in latency_names:
+            self.assertIn(name, summary)
+        self.assertEqual(list(summary["rtt_us"]), percentiles)
+        values = list(summary["rtt_us"].values())
+        self.assertEqual(values, sorted(values))
+        self.assertGreater(values[0], 0)
+        return summary
+
+    def test_self(self):
+        for backend in backends:
+            for wait in ("spin", "block", "adaptive"):
+                summary = self.check(run("latency", "--self", "--count", 50, "--wait", wait, "--backend", backend,
+                                         "--json"))
+                self.assertEqual((summary["sent"], summary["received"], summary["lost"]), (50, 50, 0))
+                self.assertEqual(summary["backend"], backend)
+
+    def test_open_loop(self):
+        summary = self.check(run("latency", "--self", "--rate", 1000, "--duration", "100ms", "--json"))
+        self.assertEqual(summary["lost"], 0)
+        self.assertLessEqual(summary["sent"], 101)
+        self.assertEqual(list(summary["slip_us"]), percentiles)
+
+    def test_against_any_echo_server(self):
+        for host, to in (("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")):
+            with EchoThread(host) as echo:
+                summary = self.check(run("latency", "--to", f"{to}:{echo.port}", "--count", 50, "--size", "1400", "--json"))
+                self.assertEqual((summary["sent"], summary["received"]), (50, 50))
+
+    def test_against_our_own_echo(self):
+        with Background("echo", "--port", 0, "--json") as echo:
+            summary = self.check(run("latency", "--to", f"127.0.0.1:{echo.port()}", "--count", 50, "--json"))
+            self.assertEqual(summary["lost"], 0)
+            self.assertEqual(echo.stop().summary()["sent"], 50)
+
+    def test_text_report(self):
+        done = run("latency", "--self", "--count", 20)
+        self.assertEqual(done.code, 0, done)
+        for word in ("p50", "p90", "p99", "p99.9", "p99.99", "max", "us", "lost", "out of order"):
+            self.assertIn(word, done.out)
+
+
+class ClosedPort(unittest.TestCase):
+    def test_exit_code_4_and_a_line_that_names_it(self):
+        with udp_socket() as sock:
+            port = sock.getsockname()[1]
+        for backend in backends:
+            for command in (("load", "--duration", "20s"), ("load", "--duration", "20s", "--rate", 100),
+                            ("latency", "--duration", "20s")):
+                done = run(*command, "--to", f"127.0.0.1:{port}", "--backend", backend, "--json")
+                self.assertEqual(done.code, 4, done)
+                self.assertIn(f"127.0.0.1:{port}", done.err)
+                self.assertLess(done.summary()["duration_s"], 10, "it does not go on to the end")

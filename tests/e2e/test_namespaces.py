@@ -1,0 +1,95 @@
+"""Two hosts, each a network namespace, joined by a veth pair: a real interface with a real MTU between both ends."""
+
+import socket
+import struct
+import unittest
+
+import beacon_peer
+from support import Background, Network, run, udp_socket, until_read
+
+here_ip, there_ip = "10.77.0.1", "10.77.0.2"
+backends = ("uring", "mmsg")
+
+
+class TwoHosts(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.here, cls.there = Network(), Network()
+        cls.here.ip(f"link add name ringpost0 type veth peer name ringpost1 netns {cls.there.id}")
+        for network, name, ip in ((cls.here, "ringpost0", here_ip), (cls.there, "ringpost1", there_ip)):
+            network.ip(f"addr add {ip}/24 dev {name}")
+            network.ip(f"link set {name} up")
+            network.ip("link set lo up")
+            network.ip(f"route add 239.0.0.0/8 dev {name}")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.here.close()
+        cls.there.close()
+
+    def server(self, *args):
+        return self.there.call(lambda: Background(*args, "--port", 0, "--json"))
+
+    def test_load_into_sink(self):
+        for backend in backends:
+            for size in (64, 1400, 9000, 65507):
+                with self.subTest(f"{backend} {size}"), self.server("sink", "--backend", backend) as sink:
+                    port = sink.port()
+                    done = self.here.call(lambda: run("load", "--to", f"{there_ip}:{port}", "--size", size, "--rate", 2000,
+                                                      "--duration", "100ms", "--backend", backend, "--json"))
+                    self.assertEqual(done.code, 0, done)
+                    self.there.call(lambda: until_read(port))
+                    heard = sink.stop().summary()
+                    self.assertEqual((heard["received"], heard["lost"], heard["corrupt"]), (done.summary()["sent"], 0, 0))
+
+    def test_load_as_fast_as_possible_adds_up(self):
+        for size in (64, 1400, 3000):  # over the MTU trains cannot be, and are sent singly
+            with self.server("sink") as sink:
+                port = sink.port()
+                done = self.here.call(lambda: run("load", "--to", f"{there_ip}:{port}", "--size", size, "--duration",
+                                                  "50ms", "--json"))
+                self.there.call(lambda: until_read(port))
+                sent, heard = done.summary(), sink.stop().summary()
+                self.assertEqual((done.code, sent["send_failed"]), (0, 0), done)
+                self.assertEqual((heard["duplicate"], heard["reordered"], heard["corrupt"]), (0, 0, 0))
+                self.assertLessEqual(heard["received"] + heard["lost"], sent["sent"])
+                self.assertGreater(heard["received"], 0)
+
+    def test_latency_against_echo(self):
+        for backend in backends:
+            with self.server("echo", "--backend", backend) as echo:
+                done = self.here.call(lambda: run("latency", "--to", f"{there_ip}:{echo.port()}", "--count", 50,
+                                                  "--backend", backend, "--json"))
+                self.assertEqual(done.code, 0, done)
+                self.assertEqual((done.summary()["received"], done.summary()["lost"]), (50, 0))
+                self.assertEqual(echo.stop().summary()["sent"], 50)
+
+    def test_nobody_at_that_address(self):
+        done = self.here.call(lambda: run("latency", "--to", "10.77.0.9:9", "--duration", "50ms", "--json"))
+        self.assertEqual(done.code, 4, done)
+        self.assertEqual((done.summary()["received"], done.summary()["lost"]), (0, done.summary()["sent"]))
+
+    def test_a_beacon_tells_the_address_that_reaches_its_target(self):
+        with self.server("beacon") as listener:
+            port = listener.port()
+            done = self.here.call(lambda: run("beacon", "--to", f"{there_ip}:{port}", "--count", 1, "--json"))
+            self.assertEqual(done.code, 0, done)
+            event = listener.event("beacon")
+            self.assertEqual(event["source"], here_ip)
+            if "listening" in event:
+                self.assertTrue(event["listening"].startswith(here_ip), event)
+
+    def test_a_multicast_beacon(self):
+        def join():
+            sock = udp_socket("0.0.0.0")
+            group = struct.pack("4s4s", socket.inet_aton("239.1.2.3"), socket.inet_aton(there_ip))
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+            return sock
+
+        with self.there.call(join) as member:
+            port = member.getsockname()[1]
+            done = self.here.call(lambda: run("beacon", "--to", f"239.1.2.3:{port}", "--count", 1, "--json"))
+            self.assertEqual(done.code, 0, done)
+            datagram, source = member.recvfrom(65536)
+            self.assertEqual(source[0], here_ip)
+            self.assertEqual(beacon_peer.decode(datagram)[0], beacon_peer.DEFAULT_QUOTE)

@@ -1,0 +1,94 @@
+"""sink and echo against datagrams made in Python."""
+
+import os
+import unittest
+
+import frame
+from support import Background, udp_socket, until_read
+
+backends = ("uring", "mmsg")
+
+
+class Sink(unittest.TestCase):
+    def send_all(self, datagrams, *args):
+        with Background("sink", "--port", 0, "--bind", "127.0.0.1", "--json", *args) as sink, udp_socket() as sock:
+            port = sink.port()
+            for datagram in datagrams:
+                sock.sendto(datagram, ("127.0.0.1", port))
+            until_read(port)
+            return sink.stop().summary()
+
+    def test_classifies_what_arrives(self):
+        def at(sequence):
+            return frame.make(7, sequence, fill=b"fill")
+
+        corrupt = bytearray(at(5))
+        corrupt[30 - 4] ^= 0x10
+        sent = [at(0), at(1), at(2), at(4), at(3), at(2), bytes(corrupt), at(6), b"no frame", b"", at(9)]
+        for backend in backends:
+            summary = self.send_all(sent, "--backend", backend)
+            self.assertEqual({name: summary[name] for name in ("received", "duplicate", "reordered", "corrupt", "lost")},
+                             {"received": 11, "duplicate": 1, "reordered": 1, "corrupt": 3, "lost": 3})
+            self.assertEqual(summary["bytes"], sum(map(len, sent)))
+            self.assertEqual((summary["streams"], summary["backend"]), (1, backend))
+
+    def test_streams_are_told_apart(self):
+        sent = [frame.make(stream, sequence) for sequence in range(20) for stream in (1, 2, 3)]
+        summary = self.send_all(sent)
+        self.assertEqual((summary["received"], summary["streams"]), (60, 3))
+        self.assertEqual((summary["lost"], summary["duplicate"], summary["reordered"], summary["corrupt"]), (0, 0, 0, 0))
+
+    def test_every_size_of_frame(self):
+        sent = [frame.make(1, i, fill=bytes(size)) for i, size in enumerate((0, 1, 40, 1376, 1377, 9000))]
+        self.assertEqual(self.send_all(sent)["corrupt"], 0)
+
+    def test_without_verification_everything_is_only_counted(self):
+        summary = self.send_all([b"anything", b"", frame.make(1, 5)], "--no-verify")
+        self.assertEqual((summary["received"], summary["corrupt"], summary["lost"]), (3, 0, 0))
+
+    def test_the_names_of_its_summary(self):
+        summary = self.send_all([frame.make(1, 0)])
+        for name in ("received", "lost", "duplicate", "reordered", "corrupt", "socket_dropped", "duration_s",
+                     "rate_per_s", "backend", "gro"):
+            self.assertIn(name, summary)
+
+
+class Echo(unittest.TestCase):
+    def test_returns_every_datagram_to_its_source(self):
+        for backend in backends:
+            for host in ("127.0.0.1", "::1"):
+                with Background("echo", "--port", 0, "--json", "--backend", backend) as echo, udp_socket(host) as a, \
+                        udp_socket(host) as b:
+                    target = (host, echo.port())
+                    texts = [b"one", b"", b"x" * 1400, bytes(range(256)), b"y" * 65507, b"same size", b"same SIZE"]
+                    for sock in (a, b):
+                        for text in texts:
+                            sock.sendto(text, target)
+                            answer, source = sock.recvfrom(65536)
+                            self.assertEqual(answer, text)
+                            self.assertEqual(source[:2], target)
+                    for i in range(100):  # at once: the answers may leave as trains
+                        a.sendto(i.to_bytes(2, "little") * 20, target)
+                    self.assertEqual([a.recv(65536) for _ in range(100)],
+                                     [i.to_bytes(2, "little") * 20 for i in range(100)])
+                    summary = echo.stop().summary()
+                    self.assertEqual((summary["received"], summary["sent"]), (114, 114))
+
+    def test_refuses_to_answer_an_echo_or_chargen_port(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root may bind the ports 7 and 19")
+        with Background("echo", "--port", 0, "--bind", "127.0.0.1", "--json") as echo, udp_socket() as honest:
+            target = ("127.0.0.1", echo.port())
+            for port in (7, 19):
+                try:
+                    looping = udp_socket(port=port)
+                except OSError as error:
+                    self.skipTest(f"port {port}: {error}")
+                with looping:
+                    looping.sendto(b"loop?", target)
+                    honest.sendto(b"honest", target)
+                    self.assertEqual(honest.recv(100), b"honest")
+                    looping.settimeout(0)
+                    self.assertRaises(BlockingIOError, looping.recv, 100)
+            summary = echo.stop().summary()
+            self.assertEqual((summary["received"], summary["sent"], summary["refused"]), (4, 2, 2))

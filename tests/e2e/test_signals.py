@@ -1,0 +1,69 @@
+"""SIGINT and SIGTERM: the report is printed, the exit code is 128 and the signal's number."""
+
+import signal
+import unittest
+
+import frame
+from support import Background, EchoThread, udp_socket, until_read
+
+signals = ((signal.SIGINT, 130), (signal.SIGTERM, 143))
+backends = ("uring", "mmsg")
+
+
+class Signals(unittest.TestCase):
+    def check(self, done, code):
+        self.assertEqual(done.code, code, done)
+        summary = done.summary()
+        self.assertGreaterEqual(summary["duration_s"], 0)
+        return summary
+
+    def test_servers(self):
+        for by, code in signals:
+            for backend in backends:
+                for wait in ("block", "spin", "adaptive"):
+                    args = ("--port", 0, "--json", "--backend", backend, "--wait", wait)
+                    for command in ("sink", "echo", "beacon"):
+                        with self.subTest(f"{command} {backend} {wait} {by.name}"), \
+                                Background(command, *args) as server, udp_socket() as sock:
+                            port = server.port()
+                            sock.sendto(frame.make(1, 0), ("127.0.0.1", port))
+                            until_read(port)
+                            summary = self.check(server.stop(by), code)
+                            self.assertEqual((summary["received"], summary["backend"]), (1, backend))
+
+    def test_load(self):
+        for by, code in signals:
+            for args in (("--rate", 1000), ("--rate", "0.5"), ()):
+                with self.subTest(f"{by.name} {args}"), udp_socket() as sock:
+                    to = f"127.0.0.1:{sock.getsockname()[1]}"
+                    with Background("load", "--to", to, "--duration", "60s", "--json", *args) as load:
+                        sock.recv(100)
+                        summary = self.check(load.stop(by), code)
+                        self.assertGreater(summary["sent"], 0)
+                        self.assertLess(summary["duration_s"], 30)
+
+    def test_load_with_its_own_sink(self):
+        for by, code in signals:
+            with Background("load", "--self", "--rate", 1000, "--duration", "60s", "--json") as load:
+                load.event("progress")
+                summary = self.check(load.stop(by), code)
+                self.assertGreater(summary["received"], 0)
+                self.assertEqual(summary["lost"], 0)
+
+    def test_latency(self):
+        for by, code in signals:
+            for args in ((), ("--rate", 100)):
+                with self.subTest(f"{by.name} {args}"), EchoThread() as echo:
+                    to = f"127.0.0.1:{echo.port}"
+                    with Background("latency", "--to", to, "--duration", "60s", "--json", *args) as latency:
+                        echo.heard.wait(30)
+                        summary = self.check(latency.stop(by), code)
+                        self.assertIn("rtt_us", summary)
+
+    def test_a_beacon_between_two_rounds(self):
+        for by, code in signals:
+            with udp_socket() as peer:
+                to = f"127.0.0.1:{peer.getsockname()[1]}"
+                with Background("beacon", "--to", to, "--every", "1h", "--json") as beacon:
+                    peer.recv(100)
+                    self.assertEqual(self.check(beacon.stop(by), code)["sent"], 1)
