@@ -128,7 +128,7 @@ void print_summary(const Report& report, const LoadOptions& options, const Json&
         report.print(fmt::format("received  {:>15} datagrams {:>15}/s {:>9.3f} Gbit/s{}", count("received"),
                                  grouped(static_cast<std::uint64_t>(real("rate_per_s"))), real("bits_per_s") / 1e9,
                                  options.verify ? ", each one verified" : ""));
-        report.print(fmt::format("lost      {:>15} ({:.4f} %), dropped at the socket {}", count("lost"),
+        report.print(fmt::format("lost      {:>15} ({:.4f} %), receive buffer full {} times", count("lost"),
                                  100 * ratio(real("lost"), real("sent")), count("socket_dropped")));
         report.print(fmt::format("duplicate {}  reordered {}  corrupt {}", count("duplicate"), count("reordered"),
                                  count("corrupt")));

@@ -81,7 +81,7 @@ int sink_command(const ServerOptions& options) {
     report.print(fmt::format("received {} datagrams ({} bytes) in {:.3f} s: {:.0f}/s, {:.3f} Gbit/s", count("received"),
                              count("bytes"), summary["duration_s"].get<double>(), summary["rate_per_s"].get<double>(),
                              summary["bits_per_s"].get<double>() / 1e9));
-    report.print(fmt::format("lost {} (dropped at the socket {})  duplicate {}  reordered {}  corrupt {}",
+    report.print(fmt::format("lost {} (receive buffer full {} times)  duplicate {}  reordered {}  corrupt {}",
                              count("lost"), count("socket_dropped"), count("duplicate"), count("reordered"),
                              count("corrupt")));
     report.event("summary", summary);

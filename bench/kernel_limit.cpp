@@ -3,7 +3,9 @@
 // Plain system calls, no ringpost code, two processes pinned to two cores.
 //
 //   kernel_limit flood BYTES SEGMENTS GRO(0|1) SECONDS   one-way: sendmmsg of GSO trains into recvmmsg
-//   kernel_limit pingpong BYTES ROUND_TRIPS              recv and send, both sides spinning
+//   kernel_limit pingpong BYTES ROUND_TRIPS [anyone]     recv and send, both sides spinning and connected;
+//                                                        anyone: the far side is unconnected and answers whoever asks,
+//                                                        as a server must (recvfrom, sendto: a route look-up each)
 //
 // Nothing is made or verified in the payload: this is the cost of moving bytes, and so the ceiling.
 // One JSON object on standard output.
@@ -179,20 +181,23 @@ void flood(Shared& shared, std::size_t bytes, std::size_t segments, bool gro, do
 
 // ---- ping-pong ------------------------------------------------------------------------------------
 
-void pingpong(Shared& shared, std::size_t bytes, std::size_t round_trips) {
+void pingpong(Shared& shared, std::size_t bytes, std::size_t round_trips, bool anyone) {
     sockaddr_in a_address, b_address;
     int a = bound_socket(a_address), b = bound_socket(b_address);
     connect_to(a, b_address);
-    connect_to(b, a_address);
+    if (!anyone) connect_to(b, a_address);
     pid_t child = fork();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         pin(1);
         std::vector<std::byte> buffer(buffer_bytes);
         shared.ready = true;
+        sockaddr_in source;
         while (!shared.stop) {
-            ssize_t n = recv(b, buffer.data(), buffer.size(), MSG_DONTWAIT);
-            if (n >= 0 && send(b, buffer.data(), std::size_t(n), 0) != n) die("send");
+            socklen_t length = sizeof source;
+            auto* name = anyone ? reinterpret_cast<sockaddr*>(&source) : nullptr;
+            ssize_t n = recvfrom(b, buffer.data(), buffer.size(), MSG_DONTWAIT, name, anyone ? &length : nullptr);
+            if (n >= 0 && sendto(b, buffer.data(), std::size_t(n), 0, name, anyone ? length : 0) != n) die("sendto");
         }
         _exit(0);
     }
@@ -227,9 +232,11 @@ int main(int argc, char** argv) {
     if (argc == 6 && std::strcmp(argv[1], "flood") == 0)
         flood(*shared, std::strtoul(argv[2], nullptr, 10), std::strtoul(argv[3], nullptr, 10), std::atoi(argv[4]) != 0,
               std::atof(argv[5]));
-    else if (argc == 4 && std::strcmp(argv[1], "pingpong") == 0)
-        pingpong(*shared, std::strtoul(argv[2], nullptr, 10), std::strtoul(argv[3], nullptr, 10));
+    else if (argc >= 4 && std::strcmp(argv[1], "pingpong") == 0)
+        pingpong(*shared, std::strtoul(argv[2], nullptr, 10), std::strtoul(argv[3], nullptr, 10), argc > 4);
     else
-        return std::fprintf(stderr, "kernel_limit flood BYTES SEGMENTS GRO SECONDS | pingpong BYTES ROUND_TRIPS\n"), 2;
+        return std::fprintf(stderr,
+                            "kernel_limit flood BYTES SEGMENTS GRO SECONDS | pingpong BYTES ROUND_TRIPS [anyone]\n"),
+               2;
     return 0;
 }

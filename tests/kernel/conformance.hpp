@@ -12,8 +12,8 @@ struct Case {
     /// Long enough that a test that only goes on after it has failed.
     static constexpr Duration sleep = any_sleep;
 };
-using Cases = ::testing::Types<Case<UringBackend, no_sleep>, Case<UringBackend, patience>,
-                               Case<MmsgBackend, no_sleep>, Case<MmsgBackend, patience>>;
+using Cases = ::testing::Types<Case<UringBackend, no_sleep>, Case<UringBackend, patience>, Case<MmsgBackend, no_sleep>,
+                               Case<MmsgBackend, patience>>;
 struct CaseNames {
     template <class AnyCase>
     static std::string GetName(int) {

@@ -1,5 +1,6 @@
 // Sockets that come, go, share, fail and overflow.
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <set>
@@ -142,6 +143,40 @@ TYPED_TEST(Conformance, the_other_sockets_go_on_when_one_is_removed) {
         }));
     }
     EXPECT_EQ(engine.texts(), make_train(0, 60, 8, 8).datagrams);
+}
+
+TYPED_TEST(Conformance, a_full_send_buffer_blocks_the_way_out_and_nothing_is_lost) {
+    bool slowed = false;
+    const bool made = in_own_network(1'500, [&] {
+        // A slow interface is what fills a send buffer; loopback as it is never does.
+        slowed = std::system("tc qdisc replace dev lo root tbf rate 100mbit burst 4kb limit 10mb 2>/dev/null") == 0;
+        if (!slowed) return;
+        auto engine = this->open();
+        const SocketIndex target = engine.add_bound(loopback_v4());
+        SocketOptions narrow = connected_to(engine.local(target));
+        narrow.send_buffer_bytes = 1;
+        const SocketIndex source = engine.add(narrow);
+        std::vector<std::string> sent;
+        for (std::uint32_t i = 0; i < 150; ++i) {
+            const Train train = make_train(i * 10, 1 + i % 5, 200, 100);
+            engine.post(source, train);
+            sent.insert(sent.end(), train.datagrams.begin(), train.datagrams.end());
+        }
+        ASSERT_TRUE(engine.hear(sent.size()));
+        const Counters counters = engine->counters();
+        EXPECT_GT(counters.send_retried, 0u);
+        EXPECT_EQ(counters.sent, sent.size());
+        EXPECT_EQ(counters.send_failed, 0u);
+        auto heard = engine.texts();
+        // What left in the same turn may have overtaken what was refused.
+        if (std::string_view(TypeParam::Backend::name) == "uring") {
+            std::sort(heard.begin(), heard.end());
+            std::sort(sent.begin(), sent.end());
+        }
+        EXPECT_EQ(heard, sent);
+    });
+    if (!made) GTEST_SKIP() << no_namespace;
+    if (!slowed) GTEST_SKIP() << "this kernel cannot slow an interface down (tc tbf)";
 }
 
 TYPED_TEST(Conformance, multicast_is_heard_while_joined) {

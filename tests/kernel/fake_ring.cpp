@@ -1,4 +1,5 @@
-// Requests end as the kernel's do: sends while they are submitted, the rest while the caller is in an enter. What the engine may never do, such as naming a closed descriptor or offering a buffer twice, fails the test.
+// Requests end as the kernel's do: sends while they are submitted, the rest while the caller is in an enter. What the
+// engine may never do, such as naming a closed descriptor or offering a buffer twice, fails the test.
 
 #include "tests/kernel/fake_ring.hpp"
 
@@ -58,9 +59,7 @@ Result<void> Ring::register_buffers(io_uring_buf_ring* buffers, unsigned entries
 }
 
 int send_now(int fd, mmsghdr* messages, std::size_t count) { return fake_kernel().send_now(fd, messages, count); }
-int receive_now(int fd, mmsghdr* messages, std::size_t count) {
-    return fake_kernel().receive_now(fd, messages, count);
-}
+int receive_now(int fd, mmsghdr* messages, std::size_t count) { return fake_kernel().receive_now(fd, messages, count); }
 
 namespace test {
 namespace {
@@ -142,9 +141,7 @@ void FakeKernel::register_buffers(io_uring_buf_ring* buffers, unsigned entries) 
     EXPECT_EQ(buffers_offered(), entries);
 }
 
-std::size_t FakeKernel::buffers_offered() const {
-    return static_cast<std::uint16_t>(buffers_->tail - buffers_head_);
-}
+std::size_t FakeKernel::buffers_offered() const { return static_cast<std::uint16_t>(buffers_->tail - buffers_head_); }
 
 const io_uring_buf* FakeKernel::take_buffer() {
     if (buffers_offered() == 0) return nullptr;
@@ -253,8 +250,7 @@ int FakeKernel::receive_now(int fd, mmsghdr* messages, std::size_t count) {
         EXPECT_NE(armed.socket, socket) << "two readers of one socket overtake each other";
     for (std::size_t i = 0; i < count; ++i) {
         const int error = script.receive();
-        if (error != 0 || socket->incoming.empty())
-            return i > 0 ? static_cast<int>(i) : -(error != 0 ? error : EAGAIN);
+        if (error != 0 || socket->incoming.empty()) return i > 0 ? static_cast<int>(i) : -(error != 0 ? error : EAGAIN);
         const Incoming datagram = std::move(socket->incoming.front());
         socket->incoming.pop_front();
         msghdr& header = messages[i].msg_hdr;
@@ -289,9 +285,7 @@ void FakeKernel::cancel(const io_uring_sqe& sqe) {
 /// What happens inside an enter after submission: receives deliver, waiting sends find room, the waker is heard.
 void FakeKernel::run(bool asleep) {
     if (buffers_ != nullptr) check_offered_buffers();
-    std::erase_if(waiting_, [&](const Waiting& waiting) {
-        return (asleep || script.room()) && send(waiting);
-    });
+    std::erase_if(waiting_, [&](const Waiting& waiting) { return (asleep || script.room()) && send(waiting); });
     std::erase_if(multishots_, [&](Multishot& multishot) { return !run_multishot(multishot, asleep); });
     std::erase_if(polls_, [&](const Poll& poll) {
         pollfd ready{poll.fd, POLLIN, 0};

@@ -1,8 +1,8 @@
 #pragma once
 
-// The kernel behind the other implementations of class Ring and of system_calls.hpp (fake_ring.cpp): requests and calls are
-// interpreted against a network in memory, and a script decides how each one ends. No datagram touches a real socket;
-// descriptors are only names.
+// The kernel behind the other implementations of class Ring and of system_calls.hpp (fake_ring.cpp): requests and calls
+// are interpreted against a network in memory, and a script decides how each one ends. No datagram touches a real
+// socket; descriptors are only names.
 
 #include <liburing.h>
 

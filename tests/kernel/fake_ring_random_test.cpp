@@ -84,7 +84,8 @@ class Schedule {
         World::Socket* socket = live_socket();
         const std::size_t segment_bytes = 8 + below(60);
         const std::size_t count = chance(30) ? 1 + below(limits::train_segments_max) : 1;
-        if (socket != nullptr) world_.post(*socket, count, segment_bytes, 8 + below(static_cast<std::uint32_t>(segment_bytes) - 7));
+        if (socket != nullptr)
+            world_.post(*socket, count, segment_bytes, 8 + below(static_cast<std::uint32_t>(segment_bytes) - 7));
     }
 
     void push() {

@@ -7,9 +7,8 @@ namespace {
 
 /// Fails the messages whose place in the order of all hand-overs is in `which`.
 std::function<int(const Outgoing&)> fail_those(std::set<std::size_t> which, int error) {
-    return [which, error, count = std::size_t{0}](const Outgoing&) mutable {
-        return which.contains(count++) ? error : 0;
-    };
+    return
+        [which, error, count = std::size_t{0}](const Outgoing&) mutable { return which.contains(count++) ? error : 0; };
 }
 
 std::vector<int> results(const World::Socket& socket) {

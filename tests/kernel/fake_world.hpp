@@ -1,7 +1,7 @@
 #pragma once
 
-// UringBackend on the fake kernel, with an oracle: it knows what was posted and what waits in each socket, and judges what
-// the network has taken and what receive() has returned.
+// UringBackend on the fake kernel, with an oracle: it knows what was posted and what waits in each socket, and judges
+// what the network has taken and what receive() has returned.
 
 #include <gtest/gtest.h>
 
@@ -22,7 +22,8 @@ namespace ringpost::test {
 
 class World {
   public:
-    /// A socket of the backend, live or removed. Every datagram on its way begins with the socket's id and its own number.
+    /// A socket of the backend, live or removed. Every datagram on its way begins with the socket's id and its own
+    /// number.
     struct Socket {
         SocketIndex index;
         int fd;
@@ -170,8 +171,9 @@ class World {
     /// The number of datagrams taken. One may overtake another only in a turn in which the kernel refused the other.
     std::uint64_t judge_sent(const Socket& socket) {
         std::set<std::uint32_t> taken;
-        std::map<std::uint32_t, std::set<unsigned>> refused;  // by number: the turns
-        std::vector<std::pair<std::uint32_t, unsigned>> order;
+        std::map<std::uint32_t, std::set<unsigned>> refused;    // by number: the turns
+        std::vector<std::pair<std::uint32_t, unsigned>> order;  // number and turn
+        const decltype(order) nobody;
         std::uint32_t newest = 0;
         for (const Outgoing& message : socket.fake->outgoing) {
             const auto datagrams = cut(message.bytes, message.segment_bytes);
@@ -184,10 +186,10 @@ class World {
                     continue;
                 }
                 EXPECT_TRUE(taken.insert(number).second) << "sent twice: " << number;
-                if (number < newest)
-                    for (const auto& [other, turn] : order)
-                        EXPECT_TRUE(other < number || refused[number].contains(turn))
-                            << number << " was overtaken by " << other << " in turn " << turn;
+                for (const auto& [other, turn] : number < newest ? order : nobody) {
+                    EXPECT_TRUE(other < number || refused[number].contains(turn))
+                        << number << " was overtaken by " << other << " in turn " << turn;
+                }
                 order.emplace_back(number, message.turn);
                 newest = std::max(newest, number);
             }

@@ -1,7 +1,7 @@
 #pragma once
 
-// What the tests on the real kernel share: a backend driven until something is true, and a peer that knows nothing of the
-// engine. All traffic stays on loopback, or in a network namespace of the test's own.
+// What the tests on the real kernel share: a backend driven until something is true, and a peer that knows nothing of
+// the engine. All traffic stays on loopback, or in a network namespace of the test's own.
 
 #include <gtest/gtest.h>
 #include <net/if.h>
@@ -33,7 +33,8 @@ inline void PrintTo(const Address& address, std::ostream* out) { *out << to_text
 
 namespace test {
 
-/// After so long a condition is taken never to come true, and the test fails. It never decides how long a good run takes.
+/// After so long a condition is taken never to come true, and the test fails. It never decides how long a good run
+/// takes.
 inline constexpr Duration patience = 10 * second;
 
 inline Address loopback_v4(std::uint16_t port = 0) { return Address::v4(127, 0, 0, 1, port); }
@@ -199,8 +200,7 @@ class Peer {
     void send(std::string_view bytes, const Address& to) {
         SocketAddress address;
         const socklen_t length = to_socket_address(to, family_, address);
-        EXPECT_EQ(sendto(fd_, bytes.data(), bytes.size(), 0, &address.any, length),
-                  static_cast<ssize_t>(bytes.size()))
+        EXPECT_EQ(sendto(fd_, bytes.data(), bytes.size(), 0, &address.any, length), static_cast<ssize_t>(bytes.size()))
             << std::strerror(errno);
     }
 
