@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <cstdio>
+
 #include "apps/commands.hpp"
 #include "engine/address.hpp"
 
@@ -20,7 +22,9 @@ int exit_code(int code) { return StopSignals::received() != 0 ? 128 + StopSignal
 
 }  // namespace ringpost::apps
 
-int main(int argc, char** argv) {
+namespace {
+
+int run(int argc, char** argv) {
     using namespace ringpost::apps;
     CLI::App app("ringpost: datagrams that arrive, and the numbers to prove it");
     app.set_version_flag("--version", "ringpost " RINGPOST_VERSION);
@@ -33,16 +37,26 @@ int main(int argc, char** argv) {
     add_beacon(app, chosen);
     try {
         app.parse(argc, argv);
-        return chosen();
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-        fmt::print(stderr, "ringpost: {}\n", error.what());
-        return Exit::usage;
-    } catch (const Failure& failure) {
-        fmt::print(stderr, "ringpost: {}\n", failure.what());
-        return failure.exit_code;
+        throw Failure(Exit::usage, error.what());
+    }
+    return chosen();
+}
+
+int fail(int code, const char* text) {
+    std::fprintf(stderr, "ringpost: %s\n", text);
+    return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const ringpost::apps::Failure& failure) {
+        return fail(failure.exit_code, failure.what());
     } catch (const std::exception& error) {
-        fmt::print(stderr, "ringpost: {}\n", error.what());
-        return Exit::failed;
+        return fail(ringpost::apps::Exit::failed, error.what());
     }
 }

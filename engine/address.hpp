@@ -10,8 +10,8 @@
 
 namespace ringpost {
 
-/// An address as the kernel wants it, large enough for either family.
-union SocketAddress {
+/// An address as the kernel wants it, large enough for either family; aligned so that control messages may follow it.
+union alignas(8) SocketAddress {
     sockaddr any;
     sockaddr_in v4;
     sockaddr_in6 v6;

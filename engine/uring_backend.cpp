@@ -38,6 +38,7 @@ constexpr std::size_t tried_sockets_max = 4;
 // What a multishot receive lays out before the payload: its header, the source's name, the control messages.
 constexpr std::size_t provided_buffer_bytes =
     sizeof(io_uring_recvmsg_out) + sizeof(SocketAddress) + receive_control_bytes + receive_buffer_bytes;
+static_assert(sizeof(SocketAddress) % alignof(cmsghdr) == 0 && provided_buffer_bytes % alignof(cmsghdr) == 0);
 // Room for every completion at once: sends, provided buffers, cancels, the waker.
 constexpr unsigned completions =
     limits::transmit_buffers_max * limits::train_segments_max + 2 * provided_buffers + submissions;

@@ -25,9 +25,8 @@ struct Bucket {
 
 std::vector<Bucket> buckets_of(const Histogram& histogram) {
     std::vector<Bucket> buckets;
-    histogram.for_each_bucket([&](Duration lowest, Duration highest, std::uint64_t count) {
-        buckets.push_back({lowest, highest, count});
-    });
+    histogram.for_each_bucket(
+        [&](Duration lowest, Duration highest, std::uint64_t count) { buckets.push_back({lowest, highest, count}); });
     return buckets;
 }
 
@@ -187,8 +186,7 @@ TEST(Histogram, merging_equals_recording_everything_in_one) {
     left.merge(right);
     left.merge(Histogram{});
     const auto figures = [](const Histogram& h) {
-        return std::tuple(h.count(), h.saturated(), h.min(), h.max(), h.mean(), h.percentile(50),
-                          h.percentile(99.99));
+        return std::tuple(h.count(), h.saturated(), h.min(), h.max(), h.mean(), h.percentile(50), h.percentile(99.99));
     };
     EXPECT_EQ(figures(left), figures(both));
     EXPECT_EQ(buckets_of(left), buckets_of(both));

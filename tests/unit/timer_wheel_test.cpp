@@ -20,8 +20,7 @@ using Fired = std::vector<std::pair<TimerIndex, Instant>>;
 
 Fired expire(TimerWheel& wheel, Instant now) {
     Fired fired;
-    const std::size_t count =
-        wheel.expire(now, [&](TimerIndex index, Instant at) { fired.emplace_back(index, at); });
+    const std::size_t count = wheel.expire(now, [&](TimerIndex index, Instant at) { fired.emplace_back(index, at); });
     EXPECT_EQ(count, fired.size());
     return fired;
 }
@@ -102,8 +101,8 @@ TEST(TimerWheel, a_cancelled_timer_does_not_fire_and_costs_one_early_wake_up_at_
 
 TEST(TimerWheel, a_far_jump_fires_everything_in_order_of_tick) {
     TimerWheel wheel(8);
-    const std::vector<Instant> deadlines = {3 * tick,        64 * tick,  64 * tick * 64 + 5, second, 3'600 * second,
-                                            86'400 * second, tick << 44, (tick << 44) + tick};
+    const std::vector<Instant> deadlines = {3 * tick,       64 * tick,       64 * tick * 64 + 5, second,
+                                            3'600 * second, 86'400 * second, tick << 44,         (tick << 44) + tick};
     for (TimerIndex index = 0; index < 8; ++index) wheel.schedule(index, deadlines[7 - index]);
     Fired expected;
     for (TimerIndex index = 8; index-- > 0;) expected.emplace_back(index, deadlines[7 - index]);
