@@ -17,7 +17,7 @@ struct Counters {
     std::uint64_t unreachable = 0;      ///< reports that a peer, its port or its network cannot be reached
     std::uint64_t truncated = 0;        ///< deliveries that did not fit their buffer, dropped
     std::uint64_t receive_failed = 0;   ///< receive errors of any other kind
-    std::uint64_t socket_dropped = 0;   ///< deliveries the kernel dropped because a receive buffer was full; a train is one
+    std::uint64_t socket_dropped = 0;   ///< by the kernel, a receive buffer being full; a train counts as one
     int last_send_errno = 0;
 
     void count_sent(std::uint64_t datagrams) {

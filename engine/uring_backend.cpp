@@ -42,7 +42,7 @@ static_assert(sizeof(SocketAddress) % alignof(cmsghdr) == 0 && provided_buffer_b
 // Room for every completion at once: sends, provided buffers, cancels, the waker.
 constexpr unsigned completions =
     limits::transmit_buffers_max * limits::train_segments_max + 2 * provided_buffers + submissions;
-constexpr std::size_t completions_per_turn = 512;
+constexpr std::size_t completions_per_batch = 512;
 
 }  // namespace
 
@@ -114,11 +114,13 @@ void UringBackend::remove(SocketIndex index) {
 // ---- the way in -----------------------------------------------------------------------------------
 
 std::span<const Received> UringBackend::receive() {
-    io_uring_cqe* ready[completions_per_turn];
-    const std::size_t count = ring_.completions(ready);
-    std::size_t used = 0;
-    while (used < count && buffers_lent_.size() < received_max) complete(*ready[used++]);
-    ring_.advance(used);
+    // Every send's completion is among them: one that was refused has to be known before anything more is posted.
+    io_uring_cqe* ready[completions_per_batch];
+    for (std::size_t used = completions_per_batch; used == completions_per_batch;) {
+        const std::size_t count = ring_.completions(ready);
+        for (used = 0; used < count && buffers_lent_.size() < received_max;) complete(*ready[used++]);
+        ring_.advance(used);
+    }
     for (const Received& train : received_)
         counters_.received += segment_count(train.bytes.size(), train.segment_bytes);
     counters_.received_trains += received_.size();

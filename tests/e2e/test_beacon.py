@@ -20,7 +20,8 @@ class Hears(unittest.TestCase):
         with Background("beacon", "--port", 0, "--bind", "127.0.0.1", "--json") as ringpost, udp_socket() as peer:
             target = ("127.0.0.1", ringpost.port())
             before = int(time.time())
-            for age_s, quote in ((0, "now"), (5, "five seconds ago"), (-3, "from the future"), (0, "ünï\ncödé 🚀"), (0, "")):
+            said = ((0, "now"), (5, "five seconds ago"), (-3, "from the future"), (0, "ünï\ncödé 🚀"), (0, ""))
+            for age_s, quote in said:
                 peer.sendto(beacon(quote, age_s), target)
                 event = ringpost.event("beacon")
                 self.assertEqual(set(event) - {"listening"}, {"event", "quote", "elapsed_s", "source", "count"})

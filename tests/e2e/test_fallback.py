@@ -54,7 +54,8 @@ class Fallback(unittest.TestCase):
         reasons = {errno.EPERM: ("EPERM", "kernel.io_uring_disabled", "seccomp"), errno.ENOSYS: ("ENOSYS", "seccomp"),
                    errno.ENOMEM: ("ENOMEM", "ulimit -l")}
         for error, parts in reasons.items():
-            for command in (("load", "--self", "--rate", 1000, "--duration", "50ms"), ("latency", "--self", "--count", 5)):
+            for command in (("load", "--self", "--rate", 1000, "--duration", "50ms"),
+                            ("latency", "--self", "--count", 5)):
                 done = run(*command, "--json", preexec=refuse_io_uring(error))
                 self.assertEqual(done.code, 0, done)
                 self.assertEqual(done.summary()["backend"], "mmsg")

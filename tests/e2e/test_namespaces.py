@@ -35,12 +35,13 @@ class TwoHosts(unittest.TestCase):
             for size in (64, 1400, 9000, 65507):
                 with self.subTest(f"{backend} {size}"), self.server("sink", "--backend", backend) as sink:
                     port = sink.port()
-                    done = self.here.call(lambda: run("load", "--to", f"{there_ip}:{port}", "--size", size, "--rate", 2000,
-                                                      "--duration", "100ms", "--backend", backend, "--json"))
+                    done = self.here.call(lambda: run("load", "--to", f"{there_ip}:{port}", "--size", size, "--rate",
+                                                      2000, "--duration", "100ms", "--backend", backend, "--json"))
                     self.assertEqual(done.code, 0, done)
                     self.there.call(lambda: until_read(port))
                     heard = sink.stop().summary()
-                    self.assertEqual((heard["received"], heard["lost"], heard["corrupt"]), (done.summary()["sent"], 0, 0))
+                    self.assertEqual(heard["received"], done.summary()["sent"])
+                    self.assertEqual((heard["lost"], heard["corrupt"]), (0, 0))
 
     def test_load_as_fast_as_possible_adds_up(self):
         for size in (64, 1400, 3000):  # over the MTU trains cannot be, and are sent singly

@@ -27,16 +27,16 @@ class Sink(unittest.TestCase):
         sent = [at(0), at(1), at(2), at(4), at(3), at(2), bytes(corrupt), at(6), b"no frame", b"", at(9)]
         for backend in backends:
             summary = self.send_all(sent, "--backend", backend)
-            self.assertEqual({name: summary[name] for name in ("received", "duplicate", "reordered", "corrupt", "lost")},
-                             {"received": 11, "duplicate": 1, "reordered": 1, "corrupt": 3, "lost": 3})
+            expected = {"received": 11, "duplicate": 1, "reordered": 1, "corrupt": 3, "lost": 3}
+            self.assertEqual({name: summary[name] for name in expected}, expected)
             self.assertEqual(summary["bytes"], sum(map(len, sent)))
             self.assertEqual((summary["streams"], summary["backend"]), (1, backend))
 
     def test_streams_are_told_apart(self):
         sent = [frame.make(stream, sequence) for sequence in range(20) for stream in (1, 2, 3)]
         summary = self.send_all(sent)
-        self.assertEqual((summary["received"], summary["streams"]), (60, 3))
-        self.assertEqual((summary["lost"], summary["duplicate"], summary["reordered"], summary["corrupt"]), (0, 0, 0, 0))
+        expected = {"received": 60, "streams": 3, "lost": 0, "duplicate": 0, "reordered": 0, "corrupt": 0}
+        self.assertEqual({name: summary[name] for name in expected}, expected)
 
     def test_every_size_of_frame(self):
         sent = [frame.make(1, i, fill=bytes(size)) for i, size in enumerate((0, 1, 40, 1376, 1377, 9000))]

@@ -140,7 +140,8 @@ class BadInput(unittest.TestCase):
 
     def test_a_quote_that_is_not_utf8_or_too_long(self):
         for quote in (b"\xff\xfe", b"q" * 65490):
-            done = subprocess.run([support.binary, "beacon", "--to", "127.0.0.1:9", "--quote", quote], capture_output=True)
+            command = [support.binary, "beacon", "--to", "127.0.0.1:9", "--quote", quote]
+            done = subprocess.run(command, capture_output=True)
             self.assertEqual((done.returncode, done.stdout), (usage, b""))
             self.assertIn(b"--quote", done.stderr)
             self.assertEqual(len(done.stderr.splitlines()), 1)

@@ -90,23 +90,26 @@ TEST(FakeRing, no_buffer_space_is_retried_until_there_is_some) {
     world.judge();
 }
 
-TEST(FakeRing, more_full_sends_than_completions_of_one_turn_keep_their_order) {
-    // 1,024 messages in one enter, the completions of which take more than one turn to be worked off.
-    World world({.gso = false});
-    World::Socket& socket = world.add();
-    world.script().send = fail_those({3}, EAGAIN);
-    for (std::size_t i = 0; i < limits::transmit_buffers_max; ++i) EXPECT_TRUE(world.post(socket, 16));
-    world.turn(no_sleep);
-    world.script().send = [](const Outgoing& message) { return message.waits ? EAGAIN : 0; };
-    for (int i = 0; i < 6; ++i) {
+TEST(FakeRing, one_full_send_among_a_thousand_stops_what_is_posted_later) {
+    // More messages in one enter than a submission queue or a batch of completions holds.
+    for (const std::size_t kth : {3, 300, 600, 1'000}) {
+        World world({.gso = false});
+        World::Socket& socket = world.add();
+        world.script().send = fail_those({kth}, EAGAIN);
+        for (std::size_t i = 0; i < limits::transmit_buffers_max; ++i) EXPECT_TRUE(world.post(socket, 100));
         world.turn(no_sleep);
-        while (world.post(socket)) {
+        EXPECT_GT(socket.fake->outgoing.size(), 1'500u);
+        world.script().send = [](const Outgoing& message) { return message.waits ? EAGAIN : 0; };
+        for (int i = 0; i < 6; ++i) {
+            while (world.post(socket)) {
+            }
+            world.turn(no_sleep);
         }
+        EXPECT_TRUE(world.backend->blocked());
+        world.settle();
+        EXPECT_EQ(world.backend->counters().send_failed, 0u);
+        world.judge();
     }
-    EXPECT_TRUE(world.backend->blocked());
-    world.settle();
-    EXPECT_EQ(world.backend->counters().send_failed, 0u);
-    world.judge();
 }
 
 TEST(FakeRing, a_refused_train_goes_out_as_singles_and_so_do_the_next) {
@@ -293,6 +296,19 @@ TEST(FakeRing, completions_that_come_after_remove_find_nobody) {
     }
     EXPECT_EQ(new_socket.heard, 8u);
     EXPECT_EQ(world.add().index, old_socket.index) << "now they have";
+    world.settle();
+    world.judge();
+}
+
+TEST(FakeRing, what_was_received_but_not_fetched_goes_with_its_socket) {
+    World world;
+    World::Socket& old_socket = world.add();
+    world.push(old_socket);
+    world.backend->wait(no_sleep);
+    world.remove(old_socket);
+    World::Socket& new_socket = world.add();
+    EXPECT_EQ(new_socket.index, old_socket.index);
+    EXPECT_TRUE(world.backend->receive().empty());
     world.settle();
     world.judge();
 }

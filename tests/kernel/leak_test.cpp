@@ -24,7 +24,7 @@ std::size_t resident_bytes() {
 
 // AddressSanitizer keeps what is freed for a while, so that there resident memory says nothing.
 #ifdef __SANITIZE_ADDRESS__
-constexpr std::size_t growth_bytes_max = SIZE_MAX;
+constexpr std::size_t growth_bytes_max = SIZE_MAX / 2;
 #else
 constexpr std::size_t growth_bytes_max = 8u << 20;  // less than 1.2 KiB a socket, 11 KiB a ring
 #endif
