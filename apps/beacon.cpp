@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <optional>
+
 #include "apps/commands.hpp"
 #include "apps/random.hpp"
 #include "codec/beacon/endpoint.hpp"
@@ -12,7 +14,7 @@ namespace {
 
 struct BeaconOptions {
     CommonOptions common;
-    std::int32_t port = -1;  // -1: only sends
+    std::optional<std::uint16_t> port;  // none: only sends
     std::string bind;
     std::vector<std::string> to;
     Duration every = 2 * second;
@@ -31,15 +33,22 @@ const char* reason(beacon::FrameError error) {
     return "";
 }
 
-/// Control characters of a stranger's quote must not reach the terminal as such.
+/// A stranger's quote must not steer the terminal: control characters (C0, C1, DEL), line and paragraph separators,
+/// bidirectional overrides and the backslash that marks all these are shown as \x and hex digits. The quote is UTF-8.
 std::string printable(std::string_view quote) {
     std::string out;
-    for (const char c : quote) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x20 || byte == 0x7f)
-            out += fmt::format("\\x{:02x}", byte);
-        else
-            out += c;
+    for (std::size_t i = 0; i < quote.size();) {
+        const auto byte = [&](std::size_t k) {
+            return static_cast<unsigned char>(i + k < quote.size() ? quote[i + k] : 0);
+        };
+        const std::size_t length = byte(0) < 0x80 ? 1 : byte(0) < 0xe0 ? 2 : byte(0) < 0xf0 ? 3 : 4;
+        const bool separator_or_bidi = byte(0) == 0xe2 && ((byte(1) == 0x80 && byte(2) >= 0xa8 && byte(2) <= 0xae) ||
+                                                           (byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9));
+        const bool control =
+            byte(0) < 0x20 || byte(0) == 0x7f || byte(0) == '\\' || (byte(0) == 0xc2 && byte(1) < 0xa0);
+        for (std::size_t k = 0; k < length; ++k)
+            out += control || separator_or_bidi ? fmt::format("\\x{:02x}", byte(k)) : std::string(1, quote[i + k]);
+        i += length;
     }
     return out;
 }
@@ -52,7 +61,7 @@ class BeaconApplication {
         : loop_(loop),
           endpoint_(endpoint),
           report_(report),
-          listens_(options.port >= 0 && options.count == UINT64_MAX),
+          listens_(options.port && options.count == UINT64_MAX),
           stop_at_(options.duration == never ? never : start + options.duration) {}
 
     void on_event(Instant, const beacon::Event& event) {
@@ -78,7 +87,7 @@ class BeaconApplication {
     Instant on_turn(Instant at) {
         endpoint_.set_unix_offset(unix_offset());
         const bool sent_all = !listens_ && endpoint_.finished();
-        if (StopSignals::received() != 0 || at >= stop_at_ || sent_all) loop_.stop();
+        if (received_signal() != 0 || at >= stop_at_ || sent_all) loop_.stop();
         return stop_at_;
     }
 
@@ -115,8 +124,8 @@ int beacon_command(const BeaconOptions& options) {
     const Report report(options.common.json);
     if (!beacon::is_utf8(options.quote) || options.quote.size() > beacon::quote_bytes_max)
         throw Failure(Exit::usage, fmt::format("--quote: must be UTF-8 of at most {} bytes", beacon::quote_bytes_max));
-    ServerOptions server{.common = options.common, .bind = options.bind};
-    server.port = static_cast<std::uint16_t>(std::max(options.port, 0));
+    ServerOptions server{.common = options.common, .bind = options.bind, .broadcast = true};
+    server.port = options.port.value_or(0);
     UdpSocket socket = open_server_socket(server);
     beacon::Options settings{.targets = {},
                              .quote = options.quote,
@@ -130,10 +139,10 @@ int beacon_command(const BeaconOptions& options) {
             throw Failure(Exit::usage, fmt::format("--to {}: --bind {} cannot reach IPv6", text, options.bind));
         settings.targets.push_back({target, advertised_to(target, socket.local(), options)});
     }
-    settings.advertised_port = options.port >= 0 ? socket.local().port : 0;
+    settings.advertised_port = options.port ? socket.local().port : 0;
     const auto serve = [&](auto& loop) {
-        const StopSignals signals(loop.backend().waker());
-        if (options.port >= 0) {
+        const SignalWakes wakes(loop.backend().waker());
+        if (options.port) {
             report.say(fmt::format("beacon listening on port {}", socket.local().port));
             report.event("listening", {{"port", socket.local().port}});
         }
@@ -165,24 +174,34 @@ int beacon_command(const BeaconOptions& options) {
         value_or_fail(with_loop(options.common.engine, [&](const std::string& text) { report.say(text); }, serve)));
 }
 
+std::optional<std::uint16_t> parse_listening_port(const std::string& text) { return parse_port(text); }
+
+/// A beacon is not a load: `load` has the safeguards that go with a higher rate.
+Duration parse_period(const std::string& text) {
+    const Duration period = parse_duration(text);
+    if (period < 10 * millisecond) throw std::invalid_argument("the period must be at least 10ms");
+    return period;
+}
+
 }  // namespace
 
 void add_beacon(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("beacon", "send a quote every period, print every quote heard");
     auto options = std::make_shared<BeaconOptions>();
-    command->add_option("--port", options->port, "UDP port to listen on; without it only sends")
-        ->check(CLI::Range(0, 65535));
+    add_parsed(*command, "--port", options->port, parse_listening_port, "UDP port to listen on; without it only sends");
     command->add_option("--bind", options->bind, "local address to use (default: all)");
     command->add_option("--to", options->to, "HOST:PORT to send to; may be given again")->expected(1)->take_all();
-    add_parsed(*command, "--every", options->every, parse_duration, "period (default 2s)");
+    add_parsed(*command, "--every", options->every, parse_period, "period, at least 10ms (default 2s)");
     command->add_option("--quote", options->quote, "what to say");
     command->add_option("--advertise", options->advertise, "IPv4 address to be listening on, as told to the targets");
     add_parsed(*command, "--count", options->count, parse_count, "rounds to send, then end");
     add_parsed(*command, "--duration", options->duration, parse_duration, "how long (default: until stopped)");
     add_common(*command, options->common, {});
     command->callback([options, &chosen] {
-        if (options->port < 0 && options->to.empty())
+        if (!options->port && options->to.empty())
             throw CLI::ValidationError("at least one of --port (to listen) and --to (to send) is required");
+        if (options->to.empty() && options->count != UINT64_MAX)
+            throw CLI::ValidationError("--count: counts rounds to send, and there is no --to");
         if (options->to.size() > limits::beacon_targets_max)
             throw CLI::ValidationError(fmt::format("--to: at most {} targets", limits::beacon_targets_max));
         chosen = [options] { return beacon_command(*options); };

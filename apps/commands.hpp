@@ -21,6 +21,7 @@ struct ServerOptions {
     std::uint16_t port = 0;  ///< 0: the kernel chooses
     std::string bind;        ///< "" is every address
     bool verify = true;      ///< sink only
+    bool broadcast = false;  ///< beacon only
     /// After the signal to stop, go on until nothing has come for so long: for a peer that has just sent its last.
     Duration linger = 0;
 };
@@ -32,13 +33,17 @@ using OnListening = std::function<void(std::uint16_t port)>;
 Json run_sink(const ServerOptions& options, Report& report, const OnListening& on_listening);
 Json run_echo(const ServerOptions& options, Report& report, const OnListening& on_listening);
 
+/// --port and --bind.
+void add_server(CLI::App& command, ServerOptions& options);
+
 /// Opens the server's socket; a Failure names --port and the address.
 UdpSocket open_server_socket(const ServerOptions& options);
 
 /// The value of a Result, or a Failure with its one line.
 template <class T>
-T value_or_fail(Result<T> result, int exit_code = Exit::failed) {
-    if (!result) throw Failure(exit_code, result.error().text);
+T value_or_fail(Result<T> result) {
+    if (!result)
+        throw Failure(is_unreachable(result.error().code) ? Exit::unreachable : Exit::failed, result.error().text);
     if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 

@@ -16,7 +16,7 @@ struct EchoApplication {
     void on_event(Instant, const echo::Endpoint::Event&) {}
 
     Instant on_turn(Instant) {
-        if (StopSignals::received() != 0) loop.stop();
+        if (received_signal() != 0) loop.stop();
         return never;
     }
 };
@@ -42,7 +42,7 @@ Json run_echo(const ServerOptions& options, Report& report, const OnListening& o
     echo::Endpoint endpoint;
     const Instant start = now();
     const auto serve = [&](auto& loop) {
-        const StopSignals signals(loop.backend().waker());
+        const SignalWakes wakes(loop.backend().waker());
         const std::uint16_t port = socket.local().port;
         loop.backend().add(std::move(socket));
         on_listening(port);
@@ -59,7 +59,7 @@ Json run_echo(const ServerOptions& options, Report& report, const OnListening& o
                         {"duration_s", duration_s},
                         {"rate_per_s", ratio(static_cast<double>(counts.received), duration_s)},
                         {"backend", loop.backend().name},
-                        {"gso", options.common.engine.gso},
+                        {"gso", loop.backend().sends_trains()},
                         {"gro", gro}};
         add_counters(summary, engine);
         return summary;
@@ -70,8 +70,7 @@ Json run_echo(const ServerOptions& options, Report& report, const OnListening& o
 void add_echo(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("echo", "return every datagram to its source (RFC 862)");
     auto options = std::make_shared<ServerOptions>();
-    command->add_option("--port", options->port, "UDP port to listen on; 0 lets the kernel choose")->required();
-    command->add_option("--bind", options->bind, "local address to listen on (default: all)");
+    add_server(*command, *options);
     add_common(*command, options->common, {.offload = true});
     command->callback([options, &chosen] { chosen = [options] { return echo_command(*options); }; });
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "apps/commands.hpp"
@@ -28,50 +29,53 @@ struct LatencyOptions {
 constexpr Duration default_duration = 5 * second;
 /// How long the last answers are waited for.
 constexpr Duration linger = second;
+constexpr Duration look_every = 100 * millisecond;
+/// From the making of the prober to its first probe: what is slow the first time is then over.
+constexpr Duration settle = 10 * millisecond;
 
 template <class AnyLoop>
 class LatencyApplication {
   public:
     LatencyApplication(AnyLoop& loop, const load::Prober& prober, Instant start, Report& report)
-        : loop_(loop), prober_(prober), report_(report), start_(start), next_tick_(start + tick) {}
+        : loop_(loop),
+          prober_(prober),
+          report_(report),
+          start_(start),
+          look_(start, look_every),
+          ticker_(start, second) {}
 
     void on_event(Instant, const load::Prober::Event&) {}
 
     Instant on_turn(Instant at) {
-        if (StopSignals::received() != 0 || prober_.finished(at, linger)) loop_.stop();
-        if (at < next_tick_) return next_tick_;
-        next_tick_ += tick;
+        if (received_signal() != 0 || prober_.finished(at, linger)) loop_.stop();
         const load::ProberCounts& counts = prober_.counts();
-        if (counts.received == 0 && loop_.backend().counters().unreachable > 0) loop_.stop();
-        if (++ticks_ % (second / tick) == 0) {
-            report_.progress(fmt::format("{:>4.0f} s  sent {}  answered {}  p50 {:.1f} us  p99 {:.1f} us",
-                                         seconds(at - start_), grouped(counts.sent), grouped(counts.received),
-                                         static_cast<double>(prober_.rtt().percentile(50)) / 1e3,
-                                         static_cast<double>(prober_.rtt().percentile(99)) / 1e3));
+        if (look_.tick(at) && counts.received == 0 && loop_.backend().counters().unreachable > 0) loop_.stop();
+        if (ticker_.tick(at)) {
+            report_.progress(fmt::format("{:>4.0f} s  sent {}  answered {}  {}", seconds(at - start_),
+                                         grouped(counts.sent), grouped(counts.received),
+                                         percentiles_text(prober_.rtt())));
             report_.event("progress",
                           {{"elapsed_s", seconds(at - start_)}, {"sent", counts.sent}, {"received", counts.received}});
         }
-        return next_tick_;
+        return std::min(look_.next(), ticker_.next());
     }
 
   private:
-    static constexpr Duration tick = 100 * millisecond;
-
     AnyLoop& loop_;
     const load::Prober& prober_;
     Report& report_;
-    Instant start_, next_tick_;
-    std::uint64_t ticks_ = 0;
+    Instant start_;
+    Ticker look_, ticker_;
 };
 
 template <class AnyLoop>
 Json run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& target, Report& report) {
-    const StopSignals signals(loop.backend().waker());
+    const SignalWakes wakes(loop.backend().waker());
     SocketOptions socket;
     socket.connect = target;
     socket.gro = false;
     loop.backend().add(value_or_fail(UdpSocket::open(socket)));
-    const Instant start = now();
+    const Instant start = now() + settle;
     load::Prober prober({.datagram_bytes = options.size,
                          .stream = random_value<std::uint32_t>(),
                          .rate_per_s = options.rate,
@@ -81,7 +85,7 @@ Json run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& tar
     LatencyApplication application(loop, prober, start, report);
     loop.run(prober, application);
     report.end_progress();
-    const double duration_s = seconds(now() - start);
+    const double duration_s = seconds(prober.last_sent_at() - start);
     const load::ProberCounts& counts = prober.counts();
     const Counters engine = loop.backend().counters();
     Json summary = {{"sent", counts.sent},
@@ -134,8 +138,8 @@ int latency_command(LatencyOptions options) {
     const auto say = [&](const std::string& text) { report.say(text); };
     const Json summary = value_or_fail(
         with_loop(options.common.engine, say, [&](auto& loop) { return run_prober(loop, options, target, report); }));
-    if (summary["received"].get<std::uint64_t>() > 0) return exit_code(Exit::done);
-    if (StopSignals::received() == 0)
+    if (!summary["rtt_us"]["p50"].is_null()) return exit_code(Exit::done);
+    if (received_signal() == 0)
         report.say(fmt::format("{}: {}", to_text(target),
                                summary["unreachable"].get<std::uint64_t>() > 0 ? "unreachable" : "no answer"));
     return exit_code(Exit::unreachable);

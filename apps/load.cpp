@@ -1,7 +1,10 @@
 // ringpost load: an open loop of datagrams at a fixed rate, or as fast as the kernel takes them.
 
 #include <fmt/core.h>
+#include <sys/resource.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <optional>
 
 #include "apps/commands.hpp"
@@ -27,48 +30,65 @@ struct LoadOptions {
 
 /// The peer's port is closed when this is heard so soon after the start, with nothing known to have arrived.
 constexpr Duration refused_early = 500 * millisecond;
-constexpr Duration tick = 100 * millisecond;
+constexpr Duration look_every = 100 * millisecond;
+/// From the making of the source to its first datagram: what is slow the first time is then over.
+constexpr Duration settle = 10 * millisecond;
 
 template <class AnyLoop>
 class LoadApplication {
   public:
     LoadApplication(AnyLoop& loop, const load::Source& source, Instant start, Report& report)
-        : loop_(loop), source_(source), report_(report), start_(start), next_tick_(start + tick) {}
+        : loop_(loop),
+          source_(source),
+          report_(report),
+          start_(start),
+          look_(start, look_every),
+          ticker_(start, second) {}
 
     void on_event(Instant, const load::Source::Event&) {}
 
     Instant on_turn(Instant at) {
-        if (StopSignals::received() != 0 || source_.finished(at)) loop_.stop();
-        if (at < next_tick_) return next_tick_;
-        next_tick_ += tick;
-        if (at < start_ + refused_early && loop_.backend().counters().unreachable > 0) loop_.stop();
-        if (++ticks_ % (second / tick) == 0) {
-            const std::uint64_t fresh = source_.sent() - reported_;
-            reported_ = source_.sent();
-            report_.progress(fmt::format("{:>4.0f} s {:>13} datagrams/s sent", seconds(at - start_), grouped(fresh)));
-            report_.event("progress", {{"elapsed_s", seconds(at - start_)}, {"sent", fresh}});
+        if (received_signal() != 0 || source_.finished(at)) loop_.stop();
+        if (look_.tick(at) && at < start_ + refused_early) {
+            refused_ = loop_.backend().counters().unreachable > 0;
+            if (refused_) loop_.stop();
         }
-        return next_tick_;
+        if (const auto elapsed_s = ticker_.tick(at)) {
+            const double rate = static_cast<double>(source_.sent() - reported_) / *elapsed_s;
+            reported_ = source_.sent();
+            report_.progress(fmt::format("{:>4.0f} s {:>13} datagrams/s sent", seconds(at - start_),
+                                         grouped(static_cast<std::uint64_t>(rate))));
+            report_.event("progress", {{"elapsed_s", seconds(at - start_)}, {"sent", reported_}, {"rate_per_s", rate}});
+        }
+        return std::min(look_.next(), ticker_.next());
     }
+
+    /// The peer said at once that nobody is there.
+    bool refused() const { return refused_; }
 
   private:
     AnyLoop& loop_;
     const load::Source& source_;
     Report& report_;
-    Instant start_, next_tick_;
-    std::uint64_t ticks_ = 0, reported_ = 0;
+    Instant start_;
+    Ticker look_, ticker_;
+    std::uint64_t reported_ = 0;
+    bool refused_ = false;
 };
 
 template <class AnyLoop>
 Json run_source(AnyLoop& loop, const LoadOptions& options, const Address& target, Report& report) {
-    const StopSignals signals(loop.backend().waker());
+    const SignalWakes wakes(loop.backend().waker());
     for (std::uint32_t i = 0; i < options.flows; ++i) {
         SocketOptions socket;
         socket.connect = target;
         socket.gro = false;
-        loop.backend().add(value_or_fail(UdpSocket::open(socket)));
+        auto opened = UdpSocket::open(socket);
+        if (!opened && opened.error().code == EMFILE)
+            throw Failure(Exit::failed, fmt::format("--flows {}: {}", options.flows, opened.error().text));
+        loop.backend().add(value_or_fail(std::move(opened)));
     }
-    const Instant start = now();
+    const Instant start = now() + settle;
     load::Source source({.datagram_bytes = options.size,
                          .flows = options.flows,
                          .stream = random_value<std::uint32_t>(),
@@ -80,7 +100,7 @@ Json run_source(AnyLoop& loop, const LoadOptions& options, const Address& target
     LoadApplication application(loop, source, start, report);
     loop.run(source, application);
     report.end_progress();
-    const double duration_s = seconds(std::min(now(), start + options.duration) - start);
+    const double duration_s = seconds(std::clamp<Instant>(now(), start, start + options.duration) - start);
     const Counters engine = loop.backend().counters();
     const std::uint64_t sent = engine.sent;  // what the kernel took
     if (engine.trains_refused > 0) report.say("the path does not take trains (GSO): datagrams were sent one by one");
@@ -89,7 +109,8 @@ Json run_source(AnyLoop& loop, const LoadOptions& options, const Address& target
                     {"rate_per_s", ratio(static_cast<double>(sent), duration_s)},
                     {"bits_per_s", ratio(static_cast<double>(sent * options.size) * 8, duration_s)},
                     {"backend", loop.backend().name},
-                    {"gso", engine.sent_trains < engine.sent},
+                    {"gso", loop.backend().sends_trains() && engine.trains_refused == 0},
+                    {"refused", application.refused()},
                     {"trains", engine.sent_trains},
                     {"unexpected", source.unexpected()}};
     if (options.rate > 0) {
@@ -105,7 +126,11 @@ Json join_reports(Json sender, const Json& sink) {
     Json summary = {{"sent", sender["sent"]}};
     for (const char* name : {"received", "bytes"}) summary[name] = sink[name];
     const auto of = [&](const char* name) { return sink[name].get<std::int64_t>(); };
-    summary["lost"] = sender["sent"].get<std::int64_t>() - (of("received") - of("duplicate") - of("corrupt"));
+    // Anybody may send to the sink: what it took in good order beyond what was sent is not ours, and hides no loss.
+    const std::int64_t missing =
+        sender["sent"].get<std::int64_t>() - (of("received") - of("duplicate") - of("corrupt"));
+    summary["lost"] = std::max<std::int64_t>(missing, 0);
+    summary["foreign"] = std::max<std::int64_t>(-missing, 0);
     for (const char* name : {"duplicate", "reordered", "corrupt", "socket_dropped", "rate_per_s", "bits_per_s", "gro"})
         summary[name] = sink[name];
     summary["sent_rate_per_s"] = sender["rate_per_s"];
@@ -133,12 +158,23 @@ void print_summary(const Report& report, const LoadOptions& options, const Json&
         report.print(fmt::format("duplicate {}  reordered {}  corrupt {}", count("duplicate"), count("reordered"),
                                  count("corrupt")));
     }
-    if (options.rate > 0)
-        report.print(fmt::format("schedule slip us: p50 {:.1f}  p99 {:.1f}  max {:.1f}",
-                                 summary["slip_us"]["p50"].get<double>(), summary["slip_us"]["p99"].get<double>(),
-                                 summary["slip_us"]["max"].get<double>()));
+    if (options.rate > 0 && !summary["slip_us"]["p50"].is_null())
+        report.print(fmt::format("asked for {:.0f}/s; schedule slip us: p50 {:.1f}  p99 {:.1f}  max {:.1f}",
+                                 options.rate, summary["slip_us"]["p50"].get<double>(),
+                                 summary["slip_us"]["p99"].get<double>(), summary["slip_us"]["max"].get<double>()));
     if (summary["send_failed"].get<std::uint64_t>() > 0)
-        report.print(fmt::format("not sent, refused by the kernel: {}", count("send_failed")));
+        report.print(fmt::format("not sent, refused by the kernel: {} (the last: {})", count("send_failed"),
+                                 summary["last_send_error"].get<std::string>()));
+    if (summary["unreachable"].get<std::uint64_t>() > 0)
+        report.print(fmt::format("the peer's host or network said unreachable {} times", count("unreachable")));
+}
+
+/// A flow is a descriptor, and shells start us with few.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 int load_command(LoadOptions options) {
@@ -147,6 +183,7 @@ int load_command(LoadOptions options) {
                       fmt::format("--size {}: at least {} to carry a sequence and a CRC; --no-verify for less",
                                   options.size, load::frame_bytes_min));
     Report report(options.common.json);
+    raise_descriptor_limit();
     std::optional<SelfPeer> sink;
     Address target;
     if (options.self) {
@@ -171,12 +208,13 @@ int load_command(LoadOptions options) {
     }
     print_summary(report, options, summary);
     report.event("summary", summary);
-    if (summary["unreachable"].get<std::uint64_t>() > 0) {
-        report.say(fmt::format("{}: unreachable (the peer's host or network said so {} times)", to_text(target),
-                               summary["unreachable"].get<std::uint64_t>()));
+    if (summary["refused"].get<bool>()) {
+        report.say(to_text(target) + ": unreachable");
         return exit_code(Exit::unreachable);
     }
-    return exit_code(summary["sent"].get<std::uint64_t>() > 0 ? Exit::done : Exit::failed);
+    if (summary["sent"].get<std::uint64_t>() > 0) return exit_code(Exit::done);
+    report.say("nothing was sent: the duration ended before the first datagram was due, or the kernel refused all");
+    return exit_code(Exit::failed);
 }
 
 }  // namespace
@@ -191,8 +229,7 @@ void add_load(CLI::App& root, Command& chosen) {
     add_parsed(*command, "--rate", options->rate, parse_rate,
                "per second, all flows together: max, 100k, 2.5M (default max)");
     add_parsed(*command, "--duration", options->duration, parse_duration, "how long (default 5s)");
-    command->add_option("--flows", options->flows, "source ports to send from (default 1)")
-        ->check(CLI::Range(1u, limits::load_flows_max));
+    add_parsed(*command, "--flows", options->flows, parse_flows, "source ports to send from (default 1)");
     command->add_flag("!--no-verify", options->verify, "send bytes that mean nothing: no sequence, no CRC");
     command->add_flag("--i-own-this-network", options->vouched,
                       "allow a target that is not loopback, private or link-local");

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <cerrno>
 #include <cstdio>
 
 #include "apps/commands.hpp"
@@ -13,12 +14,24 @@ UdpSocket open_server_socket(const ServerOptions& options) {
     SocketOptions socket;
     socket.bind = bind_address(options.bind, options.port);
     socket.gro = options.common.gro;
+    socket.broadcast = options.broadcast;
     auto opened = UdpSocket::open(socket);
-    if (!opened) throw Failure(Exit::usage, fmt::format("--port {}: {}", options.port, opened.error().text));
-    return std::move(*opened);
+    if (opened) return std::move(*opened);
+    // Only the bind is the user's doing.
+    const bool bind_failed = opened.error().text.starts_with("bind ");
+    const std::string option =
+        opened.error().code == EADDRNOTAVAIL ? "--bind " + options.bind : fmt::format("--port {}", options.port);
+    throw Failure(bind_failed ? Exit::usage : Exit::failed,
+                  bind_failed ? option + ": " + opened.error().text : opened.error().text);
 }
 
-int exit_code(int code) { return StopSignals::received() != 0 ? 128 + StopSignals::received() : code; }
+void add_server(CLI::App& command, ServerOptions& options) {
+    add_parsed(command, "--port", options.port, parse_port, "UDP port to listen on; 0 lets the kernel choose")
+        ->required();
+    command.add_option("--bind", options.bind, "local address to listen on (default: all)");
+}
+
+int exit_code(int code) { return received_signal() != 0 ? 128 + received_signal() : code; }
 
 }  // namespace ringpost::apps
 
@@ -39,8 +52,10 @@ int run(int argc, char** argv) {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-        throw Failure(Exit::usage, error.what());
+        const bool unknown = argc > 1 && argv[1][0] != '-' && app.get_subcommands().empty();
+        throw Failure(Exit::usage, unknown ? fmt::format("{}: no such subcommand; see --help", argv[1]) : error.what());
     }
+    ringpost::catch_signals();
     return chosen();
 }
 

@@ -68,6 +68,25 @@ std::uint64_t parse_size(const std::string& text) {
     return static_cast<std::uint64_t>(bytes);
 }
 
+namespace {
+
+std::uint64_t parse_whole(const std::string& text, std::uint64_t least, std::uint64_t most) {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool canonical = text.size() == 1 || (!text.empty() && text[0] != '0');
+    if (error != std::errc{} || end != text.data() + text.size() || !canonical || number < least || number > most)
+        throw std::invalid_argument(fmt::format("expected a whole number from {} to {}", least, most));
+    return number;
+}
+
+}  // namespace
+
+std::uint16_t parse_port(const std::string& text) { return static_cast<std::uint16_t>(parse_whole(text, 0, 65'535)); }
+
+std::uint32_t parse_flows(const std::string& text) {
+    return static_cast<std::uint32_t>(parse_whole(text, 1, limits::load_flows_max));
+}
+
 std::uint64_t parse_datagram_size(const std::string& text) {
     const std::uint64_t bytes = parse_size(text);
     if (bytes < 1 || bytes > limits::datagram_bytes_max)

@@ -40,6 +40,9 @@ std::uint64_t parse_datagram_size(const std::string& text);
 std::uint64_t parse_probe_size(const std::string& text);
 /// 1 or more.
 std::uint64_t parse_count(const std::string& text);
+/// Decimal digits only: 0 to 65535; 1 to limits::load_flows_max.
+std::uint16_t parse_port(const std::string& text);
+std::uint32_t parse_flows(const std::string& text);
 /// `max` (0), `100k`, `2.5M` (1000 each): per second.
 double parse_rate(const std::string& text);
 /// The same without `max`.

@@ -1,10 +1,25 @@
 #include "apps/report.hpp"
 
+#include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <cstring>
+
+#include "apps/options.hpp"
 
 namespace ringpost::apps {
+
+namespace {
+
+/// A report that could not be written is not a report.
+void put(const std::string& line) {
+    fmt::print("{}\n", line);
+    if (std::fflush(stdout) != 0) throw Failure(Exit::failed, "standard output: cannot be written");
+}
+
+}  // namespace
 
 Report::Report(Form form) : form_(form), terminal_(isatty(STDERR_FILENO) != 0) {}
 
@@ -12,14 +27,12 @@ void Report::event(const char* name, Json fields) const {
     if (form_ != Form::json) return;
     Json object = {{"event", name}};
     object.update(fields);
-    fmt::print("{}\n", object.dump());
-    std::fflush(stdout);
+    put(object.dump());
 }
 
 void Report::print(const std::string& line) const {
     if (form_ != Form::text) return;
-    fmt::print("{}\n", line);
-    std::fflush(stdout);
+    put(line);
 }
 
 void Report::say(const std::string& line) const {
@@ -65,21 +78,32 @@ double us(Duration ns) { return static_cast<double>(ns) / 1e3; }
 }  // namespace
 
 Json percentiles_us(const Histogram& histogram) {
-    Json out = {{"min", us(histogram.min())}};
-    for (const auto& shown : shown_percentiles) out[shown.name] = us(histogram.percentile(shown.percent));
-    out["max"] = us(histogram.max());
+    const auto exact = [&](Duration ns) { return histogram.count() > 0 ? Json(us(ns)) : Json(); };
+    Json out = {{"min", exact(histogram.min())}};
+    for (const auto& shown : shown_percentiles) out[shown.name] = exact(histogram.percentile(shown.percent));
+    out["max"] = exact(histogram.max());
     return out;
 }
 
 std::string percentiles_text(const Histogram& histogram) {
+    if (histogram.count() == 0) return "nothing measured";
     std::string out = fmt::format("min {:.1f}", us(histogram.min()));
     for (const auto& shown : shown_percentiles)
         out += fmt::format("  {} {:.1f}", shown.label, us(histogram.percentile(shown.percent)));
     return out + fmt::format("  max {:.1f} us", us(histogram.max()));
 }
 
+std::optional<double> Ticker::tick(Instant at) {
+    if (at < next_) return std::nullopt;
+    const double elapsed_s = seconds(at - last_);
+    last_ = at;
+    next_ = std::max(next_ + period_, at);  // ticks that were missed are not made up for
+    return elapsed_s;
+}
+
 void add_counters(Json& summary, const Counters& counters) {
     summary["send_failed"] = counters.send_failed;
+    if (counters.send_failed > 0) summary["last_send_error"] = std::strerror(counters.last_send_errno);
     summary["trains_refused"] = counters.trains_refused;
     summary["send_retried"] = counters.send_retried;
     summary["unreachable"] = counters.unreachable;

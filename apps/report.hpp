@@ -1,9 +1,8 @@
 #pragma once
 
-#include <fmt/core.h>
-
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "codec/base/histogram.hpp"
@@ -47,9 +46,23 @@ std::string grouped(std::uint64_t number);
 double ratio(double part, double whole);
 double seconds(Duration ns);
 
-/// {"min","p50","p90","p99","p999","p9999","max"} in microseconds.
+/// {"min","p50","p90","p99","p999","p9999","max"} in microseconds; null where nothing was recorded.
 Json percentiles_us(const Histogram& histogram);
 std::string percentiles_text(const Histogram& histogram);
+
+/// Says when a period has passed, and how long it really was: a progress line must not take a stall for a rate.
+class Ticker {
+  public:
+    Ticker(Instant start, Duration period) : last_(start), next_(start + period), period_(period) {}
+
+    /// Seconds since the last tick if one is due.
+    std::optional<double> tick(Instant at);
+    Instant next() const { return next_; }
+
+  private:
+    Instant last_, next_;
+    Duration period_;
+};
 
 /// The engine's counters that tell of loss or refusal, added to a summary.
 void add_counters(Json& summary, const Counters& counters);

@@ -14,23 +14,24 @@ template <class AnyLoop>
 class SinkApplication {
   public:
     SinkApplication(AnyLoop& loop, const load::Sink& sink, const ServerOptions& options, Report& report)
-        : loop_(loop), sink_(sink), options_(options), report_(report), next_report_(now() + second) {}
+        : loop_(loop), sink_(sink), options_(options), report_(report), ticker_(now(), second) {}
 
     void on_event(Instant, const load::Sink::Event&) {}
 
     Instant on_turn(Instant at) {
-        if (StopSignals::received() != 0) return stop_when_quiet(at);
-        if (at < next_report_) return next_report_;
-        next_report_ += second;
+        if (received_signal() != 0) return stop_when_quiet(at);
+        const auto elapsed_s = ticker_.tick(at);
+        if (!elapsed_s) return ticker_.next();
         if (const load::SinkCounts counts = sink_.counts(); counts.received != reported_) {
-            const std::uint64_t fresh = counts.received - reported_;
+            const double rate = static_cast<double>(counts.received - reported_) / *elapsed_s;
             report_.progress(fmt::format("{:>13} datagrams/s   lost {}  duplicate {}  reordered {}  corrupt {}",
-                                         grouped(fresh), grouped(counts.lost), grouped(counts.duplicate),
-                                         grouped(counts.reordered), grouped(counts.corrupt)));
-            report_.event("progress", {{"received", fresh}, {"lost", counts.lost}});
+                                         grouped(static_cast<std::uint64_t>(rate)), grouped(counts.lost),
+                                         grouped(counts.duplicate), grouped(counts.reordered),
+                                         grouped(counts.corrupt)));
+            report_.event("progress", {{"received", counts.received}, {"lost", counts.lost}, {"rate_per_s", rate}});
             reported_ = counts.received;
         }
-        return next_report_;
+        return ticker_.next();
     }
 
   private:
@@ -46,27 +47,29 @@ class SinkApplication {
     const load::Sink& sink_;
     const ServerOptions& options_;
     Report& report_;
-    Instant next_report_;
+    Ticker ticker_;
     Instant stop_at_ = never;
     std::uint64_t reported_ = 0;
 };
 
 Json summary_of(const load::SinkCounts& counts, const Counters& engine, const char* backend, bool gro) {
     const double duration_s = counts.received > 0 ? seconds(counts.last_at - counts.first_at) : 0;
-    Json summary = {{"received", counts.received},
-                    {"bytes", counts.bytes},
-                    {"lost", counts.lost},
-                    {"duplicate", counts.duplicate},
-                    {"reordered", counts.reordered},
-                    {"corrupt", counts.corrupt},
-                    {"socket_dropped", engine.socket_dropped},
-                    {"streams", counts.streams},
-                    {"streams_forgotten", counts.streams_forgotten},
-                    {"duration_s", duration_s},
-                    {"rate_per_s", ratio(static_cast<double>(counts.received), duration_s)},
-                    {"bits_per_s", ratio(static_cast<double>(counts.bytes) * 8, duration_s)},
-                    {"backend", backend},
-                    {"gro", gro}};
+    const double rate_per_s = ratio(static_cast<double>(counts.received - counts.at_first), duration_s);
+    Json summary = {
+        {"received", counts.received},
+        {"bytes", counts.bytes},
+        {"lost", counts.lost},
+        {"duplicate", counts.duplicate},
+        {"reordered", counts.reordered},
+        {"corrupt", counts.corrupt},
+        {"socket_dropped", engine.socket_dropped},
+        {"streams", counts.streams},
+        {"streams_forgotten", counts.streams_forgotten},
+        {"duration_s", duration_s},
+        {"rate_per_s", rate_per_s},
+        {"bits_per_s", ratio(rate_per_s * static_cast<double>(counts.bytes) * 8, static_cast<double>(counts.received))},
+        {"backend", backend},
+        {"gro", gro}};
     add_counters(summary, engine);
     return summary;
 }
@@ -95,7 +98,7 @@ Json run_sink(const ServerOptions& options, Report& report, const OnListening& o
     const bool gro = socket.gro();
     load::Sink sink(options.verify ? load::Sink::Verify::on : load::Sink::Verify::off, random_key());
     const auto serve = [&](auto& loop) {
-        const StopSignals signals(loop.backend().waker());
+        const SignalWakes wakes(loop.backend().waker());
         const std::uint16_t port = socket.local().port;
         loop.backend().add(std::move(socket));
         on_listening(port);
@@ -110,8 +113,7 @@ Json run_sink(const ServerOptions& options, Report& report, const OnListening& o
 void add_sink(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("sink", "receive, verify and classify what `load` sends");
     auto options = std::make_shared<ServerOptions>();
-    command->add_option("--port", options->port, "UDP port to listen on; 0 lets the kernel choose")->required();
-    command->add_option("--bind", options->bind, "local address to listen on (default: all)");
+    add_server(*command, *options);
     command->add_flag("!--no-verify", options->verify, "only count: no sequences, no CRC");
     add_common(*command, options->common, {.offload = true});
     command->callback([options, &chosen] { chosen = [options] { return sink_command(*options); }; });

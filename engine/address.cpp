@@ -117,6 +117,7 @@ Result<Address> resolve_host_port(std::string_view text) {
         host = text.substr(0, colon);
         port = text.substr(colon + 1);
     }
+    if (host.empty()) return std::unexpected(Error{EINVAL, fmt::format("{}: the host is missing", text)});
     const auto number = parse_port(port, text);
     if (!number) return std::unexpected(number.error());
     return resolve(host, *number);
@@ -127,10 +128,6 @@ bool is_loopback(const Address& address) {
     in6_addr v6;
     std::memcpy(&v6, address.ip.data(), sizeof v6);
     return IN6_IS_ADDR_LOOPBACK(&v6);
-}
-
-bool is_multicast(const Address& address) {
-    return address.family == Family::v4 ? (address.ip[12] & 0xf0) == 0xe0 : address.ip[0] == 0xff;
 }
 
 bool is_own_network(const Address& address) {

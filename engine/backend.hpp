@@ -9,6 +9,7 @@
 //     std::span<std::byte>       transmit_buffer();        where poll_transmit may write; empty: not now
 //     void                       post(const Transmit&);    queues what was written there
 //     bool                       blocked() const;          no buffer until the kernel takes what is queued
+//     bool                       sends_trains() const;     GSO is there and on
 //     bool                       sending() const;          posted messages have not all gone yet
 //     void                       wait(Duration sleep);     sends what is queued, receives; sleeps at most so long
 //     const Waker&               waker() const;            ends a sleep early, from any thread

@@ -36,6 +36,7 @@ class Loop {
         while (backend_->sending() && now() < give_up_at) {
             backend_->wait(millisecond);
             deliver(now(), endpoint);
+            while (const auto event = endpoint.poll_event()) application.on_event(now(), *event);
         }
     }
 
@@ -53,7 +54,9 @@ class Loop {
         const Drained drained = drain(at, endpoint);
         worked |= drained != Drained::nothing;
         if (worked) last_work_ = at;
-        const Instant deadline = std::min(wanted, endpoint.poll_timeout().value_or(never));
+        // With no way out, what is due must wait for room anyway; the kernel says when there is some.
+        const Instant due = backend_->blocked() ? never : endpoint.poll_timeout().value_or(never);
+        const Instant deadline = std::min(wanted, due);
         const bool more = stopped_ || (drained == Drained::partly && !backend_->blocked());
         backend_->wait(more ? no_sleep : sleep_for(mode_, at, last_work_, deadline));
     }

@@ -118,7 +118,7 @@ void MmsgBackend::finish_send(MessageId id, int result) {
     }
     outbox_.pop();
     if (refuses_trains(-result) && segments > 1) {
-        counters_.trains_refused += outbox_.latch_singles(outbox_.socket(id)) ? 1 : 0;
+        counters_.trains_refused += outbox_.latch_singles(id, result == -EIO) ? 1 : 0;
         outbox_.split(id, Outbox::Place::first);
         return;
     }
@@ -157,7 +157,7 @@ void MmsgBackend::sleep_until_ready(Duration sleep) {
     const timespec limit{sleep / second, sleep % second};
     int count = epoll_pwait2(epoll_fd_, events, received_max, sleep == never ? nullptr : &limit, nullptr);
     if (count < 0 && errno != EINTR) {  // refused by an old kernel or a filter: whole milliseconds will have to do
-        const Duration whole_ms = std::min((sleep + millisecond - 1) / millisecond, Duration{INT_MAX});
+        const Duration whole_ms = std::min(sleep / millisecond + 1, Duration{INT_MAX});
         count = epoll_wait(epoll_fd_, events, received_max, sleep == never ? -1 : static_cast<int>(whole_ms));
     }
     for (int i = 0; i < count; ++i) {

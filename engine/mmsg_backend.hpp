@@ -33,6 +33,7 @@ class MmsgBackend {
     std::span<std::byte> transmit_buffer();
     void post(const Transmit& transmit);
     bool blocked() const { return blocked_; }
+    bool sends_trains() const { return outbox_.sends_trains(); }
     bool sending() const { return !outbox_.empty(); }
     void wait(Duration sleep);
 

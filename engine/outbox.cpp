@@ -40,7 +40,8 @@ void Outbox::post(const Transmit& transmit, Family family) {
     buffer.segment_bytes = transmit.segment_bytes;
     const bool connected = transmit.destination.family == Family::none;
     buffer.destination_bytes = connected ? 0 : to_socket_address(transmit.destination, family, buffer.destination);
-    const bool singles = transmit.socket < singles_.size() && singles_[transmit.socket];
+    const bool singles =
+        transmit.socket < refused_bytes_.size() && transmit.segment_bytes >= refused_bytes_[transmit.socket];
     const std::size_t per_message = singles ? 1 : train_segments_;
     if (per_message > 1) buffer.control = SegmentControl(static_cast<std::uint16_t>(transmit.segment_bytes));
     queue_messages(id, 0, segments, per_message, transmit.bytes);
@@ -90,14 +91,16 @@ void Outbox::split(MessageId id, Place place) {
     for (std::uint32_t i = 0; i < whole.segments; ++i) put_first(queue_[--queue_end_ % queue_.size()]);
 }
 
-bool Outbox::latch_singles(SocketIndex socket) {
-    if (socket >= singles_.size()) singles_.resize(socket + 1);
-    if (singles_[socket]) return false;
-    return singles_[socket] = true;
+bool Outbox::latch_singles(MessageId id, bool all) {
+    const SocketIndex socket = buffers_[id.buffer].socket;
+    if (socket >= refused_bytes_.size()) refused_bytes_.resize(socket + 1, SIZE_MAX);
+    const bool first = refused_bytes_[socket] == SIZE_MAX;
+    refused_bytes_[socket] = std::min(refused_bytes_[socket], all ? 0 : buffers_[id.buffer].segment_bytes);
+    return first;
 }
 
 void Outbox::unlatch(SocketIndex socket) {
-    if (socket < singles_.size()) singles_[socket] = false;
+    if (socket < refused_bytes_.size()) refused_bytes_[socket] = SIZE_MAX;
 }
 
 }  // namespace ringpost

@@ -38,6 +38,8 @@ class Outbox {
     /// Cuts what was written into the last buffer() into messages and queues them. `family` is the socket's.
     void post(const Transmit& transmit, Family family);
 
+    /// The kernel takes trains and they were not turned off.
+    bool sends_trains() const { return train_segments_ > 1; }
     bool empty() const { return queue_first_ == queue_end_; }
     MessageId front() const { return queue_[queue_first_ % queue_.size()]; }
     MessageId at(std::size_t offset) const { return queue_[(queue_first_ + offset) % queue_.size()]; }
@@ -63,8 +65,9 @@ class Outbox {
     enum class Place : bool { first, last };
     void split(MessageId id, Place place);
 
-    /// From now on trains for this socket leave as single datagrams. True the first time.
-    bool latch_singles(SocketIndex socket);
+    /// From now on trains for this socket whose segments are as large as this message's, or larger, leave as single
+    /// datagrams; with `all`, every train. True the first time.
+    bool latch_singles(MessageId id, bool all);
     /// The index stands for a new socket, of which nothing is known.
     void unlatch(SocketIndex socket);
 
@@ -97,7 +100,7 @@ class Outbox {
     std::vector<std::uint16_t> free_;
     std::vector<MessageId> queue_;
     std::size_t queue_first_ = 0, queue_end_ = 0;
-    std::vector<bool> singles_;  ///< by socket
+    std::vector<std::size_t> refused_bytes_;  ///< by socket: segments from this size on are refused as trains
 };
 
 }  // namespace ringpost

@@ -1,10 +1,7 @@
 #include "engine/ring.hpp"
 
-#include <fmt/core.h>
-
-#include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "codec/base/check.hpp"
@@ -12,23 +9,18 @@
 namespace ringpost {
 namespace {
 
-struct SetupFlag {
-    unsigned bit;
-    const char* name;
-};
-
 // In the order in which they are given up when the kernel does not know one.
-constexpr SetupFlag wanted[] = {
+constexpr unsigned wanted[] = {
     // Deferred work shows in shared memory: a polling turn that finds none there need not enter the kernel.
-    {IORING_SETUP_TASKRUN_FLAG, "TASKRUN_FLAG"},
+    IORING_SETUP_TASKRUN_FLAG,
     // Completions are worked off when this thread asks, never by interrupting it in the middle of a turn.
-    {IORING_SETUP_DEFER_TASKRUN, "DEFER_TASKRUN"},
+    IORING_SETUP_DEFER_TASKRUN,
     // One thread submits: the kernel may skip its locks. DEFER_TASKRUN needs it.
-    {IORING_SETUP_SINGLE_ISSUER, "SINGLE_ISSUER"},
+    IORING_SETUP_SINGLE_ISSUER,
     // A submission that fails completes with its error, and those behind it still run.
-    {IORING_SETUP_SUBMIT_ALL, "SUBMIT_ALL"},
+    IORING_SETUP_SUBMIT_ALL,
     // Too large a ring is made smaller instead of refused.
-    {IORING_SETUP_CLAMP, "CLAMP"},
+    IORING_SETUP_CLAMP,
 };
 
 Error explain(int code) {
@@ -47,7 +39,7 @@ Error explain(int code) {
 Result<Ring> Ring::open(unsigned submissions, unsigned completions) {
     Ring ring;
     unsigned flags = IORING_SETUP_CQSIZE;
-    for (const SetupFlag& flag : wanted) flags |= flag.bit;
+    for (const unsigned flag : wanted) flags |= flag;
     int result = 0;
     std::size_t given_up = 0;
     while (true) {
@@ -56,22 +48,17 @@ Result<Ring> Ring::open(unsigned submissions, unsigned completions) {
         parameters.cq_entries = completions;
         result = io_uring_queue_init_params(submissions, &ring.ring_, &parameters);
         if (result != -EINVAL || given_up == std::size(wanted)) break;
-        flags &= ~wanted[given_up++].bit;
+        flags &= ~wanted[given_up++];
     }
     if (result < 0) return std::unexpected(explain(-result));
     ring.open_ = true;
     ring.tells_of_work_ = (flags & IORING_SETUP_TASKRUN_FLAG) != 0;
     io_uring_register_ring_fd(&ring.ring_);  // saves a descriptor look-up per enter; without it all works the same
-    for (const SetupFlag& flag : wanted)
-        if ((flags & flag.bit) != 0) ring.features_ += (ring.features_.empty() ? "" : "|") + std::string(flag.name);
     return ring;
 }
 
 Ring::Ring(Ring&& other) noexcept
-    : ring_(other.ring_),
-      open_(std::exchange(other.open_, false)),
-      tells_of_work_(other.tells_of_work_),
-      features_(std::move(other.features_)) {}
+    : ring_(other.ring_), open_(std::exchange(other.open_, false)), tells_of_work_(other.tells_of_work_) {}
 
 Ring::~Ring() {
     if (open_) io_uring_queue_exit(&ring_);

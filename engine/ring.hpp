@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
 
 #include "codec/base/instant.hpp"
 #include "engine/error.hpp"
@@ -41,16 +40,12 @@ class Ring {
     /// Offers `entries` buffers to receives that name `group`. The memory stays the caller's until the ring is closed.
     Result<void> register_buffers(io_uring_buf_ring* buffers, unsigned entries, std::uint16_t group);
 
-    /// Setup flags the kernel granted, as text for the curious.
-    const std::string& features() const { return features_; }
-
   private:
     Ring() = default;
 
     io_uring ring_{};
     bool open_ = false;
     bool tells_of_work_ = false;  ///< the kernel flags deferred work where we can see it without a system call
-    std::string features_;
 };
 
 }  // namespace ringpost

@@ -12,6 +12,7 @@ struct SocketOptions {
     Address bind;             ///< port 0: the kernel chooses; a v6 wildcard also takes IPv4
     Address connect;          ///< Family::none: unconnected
     bool gro = true;          ///< receive trains (UDP_GRO), where the kernel can
+    bool broadcast = false;   ///< may send to broadcast addresses (SO_BROADCAST)
     bool reuse_port = false;  ///< share the port with other sockets of this user (SO_REUSEPORT)
     /// Asked for; the kernel may grant less (net.core.rmem_max, wmem_max).
     int receive_buffer_bytes = 4 << 20;

@@ -151,9 +151,9 @@ void UringBackend::complete_multishot(const Tag& tag, const io_uring_cqe& cqe) {
     const auto id = static_cast<std::uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
     buffers_.taken();
     buffers_lent_.push_back(id);
-    auto* out = cqe.res < 0 ? nullptr : io_uring_recvmsg_validate(buffers_.buffer(id).data(), cqe.res, &port.shape);
-    if (out == nullptr || !port.socket) return;
-    if ((out->flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+    if (cqe.res < 0 || !port.socket) return;
+    auto* out = io_uring_recvmsg_validate(buffers_.buffer(id).data(), cqe.res, &port.shape);
+    if (out == nullptr || (out->flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
         ++counters_.truncated;
         return;
     }
@@ -237,7 +237,7 @@ void UringBackend::finish_send(MessageId id, int result, bool was_retry) {
     }
     if (was_retry) blocked_ = false;
     if (refuses_trains(-result) && segments > 1) {
-        counters_.trains_refused += outbox_.latch_singles(outbox_.socket(id)) ? 1 : 0;
+        counters_.trains_refused += outbox_.latch_singles(id, result == -EIO) ? 1 : 0;
         outbox_.split(id, was_retry ? Outbox::Place::first : Outbox::Place::last);
         return;
     }
@@ -282,11 +282,14 @@ void UringBackend::wait(Duration sleep) {
         ring_.submit_and_wait(sleep == never ? -1 : sleep);
     else if (!ring_.quiet())
         ring_.submit_and_poll();
-    for (SocketIndex i = 0; tries && i < ports_.size() && !inbox_.full(); ++i) {
-        Port& port = ports_[i];
+    const auto count = static_cast<SocketIndex>(ports_.size());
+    for (SocketIndex i = 0; tries && i < count && !inbox_.full(); ++i) {
+        const SocketIndex index = (next_port_ + i) % count;
+        Port& port = ports_[index];
         if (port.socket && port.receiving == Receiving::idle)
-            inbox_.receive(*port.socket, i, port.burst, received_, counters_);
+            inbox_.receive(*port.socket, index, port.burst, received_, counters_);
     }
+    if (count > 0) next_port_ = (next_port_ + 1) % count;
 }
 
 void UringBackend::give_back_buffers() {

@@ -36,6 +36,7 @@ class UringBackend {
     std::span<std::byte> transmit_buffer();
     void post(const Transmit& transmit);
     bool blocked() const { return blocked_; }
+    bool sends_trains() const { return outbox_.sends_trains(); }
     bool sending() const { return !outbox_.empty() || sends_in_flight_ > 0; }
     void wait(Duration sleep);
 
@@ -82,6 +83,7 @@ class UringBackend {
     std::deque<Port> ports_;  // a deque: multishot requests point into it
     std::size_t ports_open_ = 0;
     std::size_t sends_in_flight_ = 0;
+    SocketIndex next_port_ = 0;  // where the next sweep begins, so that a flooded socket does not starve the rest
     std::vector<Received> received_;
     std::vector<std::uint16_t> buffers_lent_;  // provided buffers that received_ points into
     bool blocked_ = false, retrying_ = false, waker_armed_ = false;

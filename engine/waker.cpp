@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
@@ -17,6 +18,8 @@ std::atomic<const Waker*> signal_waker{nullptr};
 void on_signal(int signal) {
     const int saved = errno;
     stop_signal = signal;
+    std::signal(SIGINT, SIG_DFL);
+    std::signal(SIGTERM, SIG_DFL);
     if (const Waker* waker = signal_waker.load()) waker->wake();
     errno = saved;
 }
@@ -46,22 +49,18 @@ void Waker::clear() const {
     [[maybe_unused]] const ssize_t taken = ::read(fd_, &count, sizeof count);
 }
 
-StopSignals::StopSignals(const Waker& waker) {
+void catch_signals() {
     stop_signal = 0;
-    signal_waker = &waker;
     struct sigaction action{};
     action.sa_handler = on_signal;
-    action.sa_flags = SA_RESETHAND;
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
 }
 
-StopSignals::~StopSignals() {
-    std::signal(SIGINT, SIG_DFL);
-    std::signal(SIGTERM, SIG_DFL);
-    signal_waker = nullptr;
-}
+int received_signal() { return stop_signal; }
 
-int StopSignals::received() { return stop_signal; }
+SignalWakes::SignalWakes(const Waker& waker) { signal_waker = &waker; }
+
+SignalWakes::~SignalWakes() { signal_waker = nullptr; }
 
 }  // namespace ringpost

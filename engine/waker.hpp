@@ -1,7 +1,5 @@
 #pragma once
 
-#include <atomic>
-
 #include "engine/error.hpp"
 
 namespace ringpost {
@@ -26,17 +24,20 @@ class Waker {
     int fd_;
 };
 
-/// While it lives, SIGINT and SIGTERM wake `waker` instead of ending the process; the second one ends it at once.
-/// One at a time in a process.
-class StopSignals {
-  public:
-    explicit StopSignals(const Waker& waker);
-    ~StopSignals();
-    StopSignals(const StopSignals&) = delete;
-    StopSignals& operator=(const StopSignals&) = delete;
+/// From catch_signals() on, the first SIGINT or SIGTERM is only noted, so that a report can still be printed; the
+/// second ends the process at once.
+void catch_signals();
 
-    /// The signal that came, or 0.
-    static int received();
+/// The first signal that came, or 0.
+int received_signal();
+
+/// While it lives, a signal also wakes `waker`. One at a time in a process.
+class SignalWakes {
+  public:
+    explicit SignalWakes(const Waker& waker);
+    ~SignalWakes();
+    SignalWakes(const SignalWakes&) = delete;
+    SignalWakes& operator=(const SignalWakes&) = delete;
 };
 
 }  // namespace ringpost

@@ -51,6 +51,8 @@ class Prober {
     /// Nothing more will be sent, and either everything was answered or `linger` has passed since the last was sent.
     bool finished(Instant now, Duration linger) const;
 
+    /// ProberOptions::start while nothing has been sent.
+    Instant last_sent_at() const { return last_sent_at_; }
     const ProberCounts& counts() const { return counts_; }
     const Histogram& rtt() const { return rtt_; }
     const Histogram& slip() const { return slip_; }

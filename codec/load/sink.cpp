@@ -12,6 +12,7 @@ Sink::Sink(Verify verify, const SipKey& key) : verify_(verify), streams_(limits:
 void Sink::handle(Instant now, const Datagram& in) {
     if (counts_.received++ == 0) counts_.first_at = now;
     counts_.last_at = now;
+    if (now == counts_.first_at) ++counts_.at_first;
     counts_.bytes += in.bytes.size();
     if (verify_ == Verify::off) return;
     const std::optional<Frame> frame = decode(in.bytes);

@@ -27,6 +27,7 @@ struct SinkCounts {
     std::uint64_t streams = 0;
     std::uint64_t streams_forgotten = 0;  ///< more senders at once than load_streams_max
     Instant first_at = never;
+    std::uint64_t at_first = 0;  ///< received at first_at itself: a rate over first_at to last_at leaves them out
     Instant last_at = never;
 };
 

@@ -2,11 +2,13 @@
 
 import contextlib
 import ctypes
+import functools
 import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import unittest
@@ -55,6 +57,16 @@ def run(*args, preexec=die_with_parent):
     done = subprocess.run([binary, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           timeout=patience_s, preexec_fn=preexec)
     return Run(args, done.returncode, done.stdout, done.stderr)
+
+
+@functools.cache
+def backends():
+    """Both, or without io_uring where this machine refuses it, as many containers do: then that is said once."""
+    done = run("beacon", "--port", 0, "--duration", "1ms", "--backend", "uring")
+    if done.code == 0:
+        return "uring", "mmsg"
+    print(f"only the mmsg backend is tested: {done.err.strip()}", file=sys.stderr)
+    return ("mmsg",)
 
 
 class Background:

@@ -4,7 +4,7 @@ import time
 import unittest
 
 import beacon_peer
-from support import Background, run, udp_socket
+from support import Background, backends, run, udp_socket
 
 
 def beacon(quote, age_s=0, ipv4="10.9.8.7", port=4321):
@@ -59,7 +59,7 @@ class Hears(unittest.TestCase):
         self.assertEqual(rejected, ["too short"] * 3 + ["bad checksum"] * 2 + ["too short", "not UTF-8"])
         summary = run.summary()
         self.assertEqual((summary["too_short"], summary["checksum"], summary["not_utf8"]), (4, 2, 1))
-        self.assertEqual(len(run.err.strip().splitlines()), len(bad) + 2, "a line each, the first and the last")
+        self.assertEqual(run.err.count("not a beacon"), len(bad), run)
 
     @staticmethod
     def not_utf8():
@@ -67,11 +67,9 @@ class Hears(unittest.TestCase):
         return beacon_peer.struct.pack(">I", beacon_peer.zlib.adler32(datagram[4:])) + datagram[4:]
 
     def test_text_is_one_line_per_datagram_without_control_characters(self):
-        with Background("beacon", "--port", 0, "--json") as scout:
-            port = scout.port()  # a free port, as text output does not tell one
-            scout.stop()
-        with Background("beacon", "--port", port, "--bind", "127.0.0.1") as ringpost, udp_socket() as peer:
-            self.assertIn(str(port), ringpost.process.stderr.readline())
+        args = ("beacon", "--port", 0, "--bind", "127.0.0.1", "--backend", "mmsg")
+        with Background(*args) as ringpost, udp_socket() as peer:
+            port = int(ringpost.process.stderr.readline().split()[-1])  # text tells it on standard error
             peer.sendto(beacon("two\nlines and \x1b[31mred"), ("127.0.0.1", port))
             line = ringpost.line()
             self.assertNotIn("\x1b", line)
@@ -159,7 +157,7 @@ class Speaks(unittest.TestCase):
         self.assertEqual((quote, source[0]), (beacon_peer.DEFAULT_QUOTE, "::1"))
 
     def test_both_backends(self):
-        for backend in ("uring", "mmsg"):
+        for backend in backends():
             with udp_socket() as peer:
                 to = f"127.0.0.1:{peer.getsockname()[1]}"
                 done = run("beacon", "--to", to, "--count", 2, "--every", "5ms", "--backend", backend, "--json")

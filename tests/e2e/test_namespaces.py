@@ -5,10 +5,9 @@ import struct
 import unittest
 
 import beacon_peer
-from support import Background, Network, run, udp_socket, until_read
+from support import Background, Network, backends, run, udp_socket, until_read
 
 here_ip, there_ip = "10.77.0.1", "10.77.0.2"
-backends = ("uring", "mmsg")
 
 
 class TwoHosts(unittest.TestCase):
@@ -31,7 +30,7 @@ class TwoHosts(unittest.TestCase):
         return self.there.call(lambda: Background(*args, "--port", 0, "--json"))
 
     def test_load_into_sink(self):
-        for backend in backends:
+        for backend in backends():
             for size in (64, 1400, 9000, 65507):
                 with self.subTest(f"{backend} {size}"), self.server("sink", "--backend", backend) as sink:
                     port = sink.port()
@@ -57,7 +56,7 @@ class TwoHosts(unittest.TestCase):
                 self.assertGreater(heard["received"], 0)
 
     def test_latency_against_echo(self):
-        for backend in backends:
+        for backend in backends():
             with self.server("echo", "--backend", backend) as echo:
                 done = self.here.call(lambda: run("latency", "--to", f"{there_ip}:{echo.port()}", "--count", 50,
                                                   "--backend", backend, "--json"))

@@ -4,9 +4,7 @@ import os
 import unittest
 
 import frame
-from support import Background, udp_socket, until_read
-
-backends = ("uring", "mmsg")
+from support import Background, backends, udp_socket, until_read
 
 
 class Sink(unittest.TestCase):
@@ -25,7 +23,7 @@ class Sink(unittest.TestCase):
         corrupt = bytearray(at(5))
         corrupt[30 - 4] ^= 0x10
         sent = [at(0), at(1), at(2), at(4), at(3), at(2), bytes(corrupt), at(6), b"no frame", b"", at(9)]
-        for backend in backends:
+        for backend in backends():
             summary = self.send_all(sent, "--backend", backend)
             expected = {"received": 11, "duplicate": 1, "reordered": 1, "corrupt": 3, "lost": 3}
             self.assertEqual({name: summary[name] for name in expected}, expected)
@@ -55,7 +53,7 @@ class Sink(unittest.TestCase):
 
 class Echo(unittest.TestCase):
     def test_returns_every_datagram_to_its_source(self):
-        for backend in backends:
+        for backend in backends():
             for host in ("127.0.0.1", "::1"):
                 with Background("echo", "--port", 0, "--json", "--backend", backend) as echo, udp_socket(host) as a, \
                         udp_socket(host) as b:

@@ -4,10 +4,9 @@ import signal
 import unittest
 
 import frame
-from support import Background, EchoThread, udp_socket, until_read
+from support import Background, EchoThread, backends, udp_socket, until_read
 
 signals = ((signal.SIGINT, 130), (signal.SIGTERM, 143))
-backends = ("uring", "mmsg")
 
 
 class Signals(unittest.TestCase):
@@ -19,7 +18,7 @@ class Signals(unittest.TestCase):
 
     def test_servers(self):
         for by, code in signals:
-            for backend in backends:
+            for backend in backends():
                 for wait in ("block", "spin", "adaptive"):
                     args = ("--port", 0, "--json", "--backend", backend, "--wait", wait)
                     for command in ("sink", "echo", "beacon"):

@@ -111,7 +111,8 @@ template <class Backend>
 class Driven {
   public:
     explicit Driven(Duration sleep, const BackendOptions& options = {})
-        : backend_(Backend::open(options).value()), sleep_(sleep) {}
+        : Driven(sleep, Backend::open(options).value()) {}
+    Driven(Duration sleep, std::unique_ptr<Backend> backend) : backend_(std::move(backend)), sleep_(sleep) {}
 
     Backend& operator*() { return *backend_; }
     Backend* operator->() { return backend_.get(); }
