@@ -55,9 +55,13 @@ void Report::end_progress() {
 }
 
 std::string grouped(std::uint64_t number) {
-    std::string text = fmt::format("{}", number);
-    for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
-    return text;
+    const std::string digits = fmt::format("{}", number);
+    std::string out;
+    for (std::size_t i = 0; i < digits.size(); ++i) {
+        if (i > 0 && (digits.size() - i) % 3 == 0) out += ',';
+        out += digits[i];
+    }
+    return out;
 }
 
 double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }

@@ -34,6 +34,20 @@ Error explain(int code) {
     }
 }
 
+/// Multishot receives came with Linux 6.0. One on no socket at all fails in any kernel: with EINVAL where they are
+/// unknown, with EBADF where they are.
+bool knows_multishot(io_uring& ring) {
+    msghdr header{};
+    io_uring_sqe* sqe = io_uring_get_sqe(&ring);
+    io_uring_prep_recvmsg_multishot(sqe, -1, &header, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    io_uring_cqe* cqe = nullptr;
+    if (io_uring_submit_and_wait(&ring, 1) < 0 || io_uring_peek_cqe(&ring, &cqe) != 0) return false;
+    const int result = cqe->res;
+    io_uring_cqe_seen(&ring, cqe);
+    return result == -EBADF;
+}
+
 }  // namespace
 
 Result<Ring> Ring::open(unsigned submissions, unsigned completions) {
@@ -53,6 +67,9 @@ Result<Ring> Ring::open(unsigned submissions, unsigned completions) {
     if (result < 0) return std::unexpected(explain(-result));
     ring.open_ = true;
     ring.tells_of_work_ = (flags & IORING_SETUP_TASKRUN_FLAG) != 0;
+    if (!knows_multishot(ring.ring_))
+        return std::unexpected(
+            Error{EINVAL, "io_uring refused: no multishot receive here (Linux 6.0 and later have it)"});
     io_uring_register_ring_fd(&ring.ring_);  // saves a descriptor look-up per enter; without it all works the same
     return ring;
 }

@@ -144,7 +144,7 @@ class Speaks(unittest.TestCase):
     def test_duration_ends_it(self):
         with udp_socket() as peer:
             to = f"127.0.0.1:{peer.getsockname()[1]}"
-            done = run("beacon", "--to", to, "--every", "1ms", "--duration", "50ms", "--json")
+            done = run("beacon", "--to", to, "--every", "10ms", "--duration", "50ms", "--json")
         self.assertEqual(done.code, 0, done)
         self.assertGreaterEqual(done.summary()["sent"], 1)
         self.assertEqual(run("beacon", "--port", 0, "--duration", "10ms", "--json").code, 0)
@@ -160,7 +160,7 @@ class Speaks(unittest.TestCase):
         for backend in backends():
             with udp_socket() as peer:
                 to = f"127.0.0.1:{peer.getsockname()[1]}"
-                done = run("beacon", "--to", to, "--count", 2, "--every", "5ms", "--backend", backend, "--json")
+                done = run("beacon", "--to", to, "--count", 2, "--every", "10ms", "--backend", backend, "--json")
                 self.receive(peer)
                 self.receive(peer)
             self.assertEqual((done.code, done.summary()["backend"]), (0, backend), done)

@@ -24,12 +24,10 @@ Result<Ring> Ring::open(unsigned submissions, unsigned completions) {
     Ring ring;
     fake_kernel().start(submissions, completions);
     ring.open_ = true;
-    ring.features_ = "fake";
     return ring;
 }
 
-Ring::Ring(Ring&& other) noexcept
-    : ring_(other.ring_), open_(std::exchange(other.open_, false)), features_(std::move(other.features_)) {}
+Ring::Ring(Ring&& other) noexcept : ring_(other.ring_), open_(std::exchange(other.open_, false)) {}
 Ring::~Ring() = default;
 
 io_uring_sqe* Ring::submission() { return fake_kernel().submission(); }

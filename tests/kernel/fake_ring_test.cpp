@@ -112,26 +112,49 @@ TEST(FakeRing, one_full_send_among_a_thousand_stops_what_is_posted_later) {
     }
 }
 
-TEST(FakeRing, a_refused_train_goes_out_as_singles_and_so_do_the_next) {
-    for (const int error : {EIO, EINVAL, EMSGSIZE}) {
+TEST(FakeRing, a_path_without_trains_gets_singles_from_then_on) {
+    World world;
+    World::Socket& socket = world.add();
+    World::Socket& other = world.add();
+    world.script().send = [&](const Outgoing& message) {
+        return message.segment_bytes > 0 && message.bytes[0] == 1 ? EIO : 0;
+    };
+    EXPECT_TRUE(world.post(socket, 10, 100, 30));
+    world.turn(no_sleep);
+    world.turn(no_sleep);
+    EXPECT_EQ(socket.fake->outgoing.size(), 11u) << "the train, then its datagrams";
+    EXPECT_TRUE(world.post(socket, 5));
+    EXPECT_TRUE(world.post(other, 5));
+    world.turn(no_sleep);
+    EXPECT_EQ(socket.fake->outgoing.size(), 16u) << "believed for the rest of the socket's life";
+    EXPECT_EQ(other.fake->outgoing.size(), 1u) << "and of no other socket";
+    world.settle();
+    EXPECT_EQ(world.backend->counters().send_failed, 0u);
+    EXPECT_EQ(world.backend->counters().sent, 20u);
+    EXPECT_EQ(world.backend->counters().trains_refused, 1u);
+    world.judge();
+}
+
+TEST(FakeRing, segments_too_long_for_the_path_go_singly_and_shorter_ones_in_trains) {
+    for (const int error : {EINVAL, EMSGSIZE}) {
         World world;
         World::Socket& socket = world.add();
-        World::Socket& other = world.add();
-        world.script().send = [&](const Outgoing& message) {
-            return message.segment_bytes > 0 && message.bytes[0] == 1 ? error : 0;
+        world.script().send = [&](const Outgoing& message) { return message.segment_bytes > 1'400 ? error : 0; };
+        const auto messages_for = [&](std::size_t segment_bytes) {
+            const std::size_t before = socket.fake->outgoing.size();
+            EXPECT_TRUE(world.post(socket, 10, segment_bytes, 30));
+            world.turn(no_sleep);
+            world.turn(no_sleep);
+            return socket.fake->outgoing.size() - before;
         };
-        EXPECT_TRUE(world.post(socket, 10, 100, 30));
-        world.turn(no_sleep);
-        world.turn(no_sleep);
-        EXPECT_EQ(socket.fake->outgoing.size(), 11u);
-        EXPECT_TRUE(world.post(socket, 5));
-        EXPECT_TRUE(world.post(other, 5));
-        world.turn(no_sleep);
-        EXPECT_EQ(socket.fake->outgoing.size(), 16u) << "believed for the rest of the socket's life";
-        EXPECT_EQ(other.fake->outgoing.size(), 1u) << "and of no other socket";
+        EXPECT_EQ(messages_for(2'000), 11u);
+        EXPECT_EQ(messages_for(2'000), 10u);
+        EXPECT_EQ(messages_for(3'000), 10u);
+        EXPECT_EQ(messages_for(1'401), 11u) << "smaller than what was refused";
+        EXPECT_EQ(messages_for(1'401), 10u);
+        EXPECT_EQ(messages_for(1'400), 1u);
+        EXPECT_EQ(world.backend->counters().sent, 60u);
         world.settle();
-        EXPECT_EQ(world.backend->counters().send_failed, 0u);
-        EXPECT_EQ(world.backend->counters().sent, 20u);
         world.judge();
     }
 }
