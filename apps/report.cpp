@@ -23,7 +23,7 @@ void put(const std::string& line) {
 
 Report::Report(Form form) : form_(form), terminal_(isatty(STDERR_FILENO) != 0) {}
 
-void Report::event(const char* name, Json fields) const {
+void Report::event(const char* name, const Json& fields) const {
     if (form_ != Form::json) return;
     Json object = {{"event", name}};
     object.update(fields);

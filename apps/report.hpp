@@ -25,7 +25,7 @@ class Report {
     explicit Report(bool json) : Report(json ? Form::json : Form::text) {}
 
     /// JSON only: {"event": NAME, ...} and a newline, flushed.
-    void event(const char* name, Json fields = Json::object()) const;
+    void event(const char* name, const Json& fields) const;
     /// Text only: a result.
     void print(const std::string& line) const;
     /// Chatter, whichever the form of the results.

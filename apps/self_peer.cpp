@@ -21,7 +21,7 @@ void pin(bool first) {
     if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) < 2) return;
     int chosen = -1;
     for (int core = 0; core < CPU_SETSIZE; ++core)
-        if (CPU_ISSET(core, &allowed) && !(first && chosen >= 0)) chosen = core;
+        if (CPU_ISSET(core, &allowed) && (!first || chosen < 0)) chosen = core;
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(chosen, &one);
@@ -63,7 +63,7 @@ SelfPeer::~SelfPeer() {
     waitpid(child_, nullptr, 0);
 }
 
-std::string SelfPeer::hear() {
+std::string SelfPeer::hear() const {
     std::string line;
     char c = 0;
     while (true) {
@@ -75,6 +75,6 @@ std::string SelfPeer::hear() {
     }
 }
 
-void SelfPeer::stop() { ::kill(child_, SIGTERM); }
+void SelfPeer::stop() const { ::kill(child_, SIGTERM); }
 
 }  // namespace ringpost::apps

@@ -21,9 +21,9 @@ class SelfPeer {
     SelfPeer& operator=(const SelfPeer&) = delete;
 
     /// The child's next line; throws Failure when it has ended without one.
-    std::string hear();
+    std::string hear() const;
     /// Asks the child to stop; it will tell its result.
-    void stop();
+    void stop() const;
 
   private:
     pid_t child_ = -1;

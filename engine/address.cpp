@@ -15,17 +15,17 @@ namespace {
 
 constexpr std::uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-Result<std::uint16_t> parse_port(std::string_view text, std::string_view whole) {
+Result<std::uint16_t> parse_port(std::string_view digits, std::string_view whole) {
     std::uint16_t port = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-    if (error != std::errc{} || end != text.data() + text.size() || port == 0)
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    if (error != std::errc{} || end != digits.data() + digits.size() || port == 0)
         return std::unexpected(Error{EINVAL, fmt::format("{}: the port must be 1 to 65535", whole)});
     return port;
 }
 
 }  // namespace
 
-Error Error::system(std::string what, int code) { return {code, what + ": " + std::strerror(code)}; }
+Error Error::system(const std::string& what, int code) { return {code, what + ": " + std::strerror(code)}; }
 
 socklen_t to_socket_address(const Address& address, Family socket_family, SocketAddress& out) {
     if (socket_family == Family::v4) {
@@ -107,12 +107,13 @@ Result<Address> resolve_host_port(std::string_view text) {
     std::string_view port;
     if (text.starts_with('[')) {
         const auto close = text.find("]:");
-        if (close == text.npos) return std::unexpected(Error{EINVAL, fmt::format("{}: expected [IPv6]:PORT", text)});
+        if (close == std::string_view::npos)
+            return std::unexpected(Error{EINVAL, fmt::format("{}: expected [IPv6]:PORT", text)});
         host = text.substr(1, close - 1);
         port = text.substr(close + 2);
     } else {
         const auto colon = text.rfind(':');
-        if (colon == text.npos || text.find(':') != colon)
+        if (colon == std::string_view::npos || text.find(':') != colon)
             return std::unexpected(Error{EINVAL, fmt::format("{}: expected HOST:PORT or [IPv6]:PORT", text)});
         host = text.substr(0, colon);
         port = text.substr(colon + 1);

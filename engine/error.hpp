@@ -11,7 +11,7 @@ struct Error {
     std::string text;
 
     /// "WHAT: the system's words for `code`".
-    static Error system(std::string what, int code);
+    static Error system(const std::string& what, int code);
 };
 
 template <class T>

@@ -88,7 +88,7 @@ class Outbox {
 
     static std::size_t index(MessageId id) { return id.buffer * limits::train_segments_max + id.segment; }
     std::byte* memory(std::uint16_t buffer) { return memory_.get() + buffer * stride; }
-    void queue_messages(std::uint16_t buffer, std::size_t first, std::size_t end, std::size_t per_message,
+    void queue_messages(std::uint16_t id, std::size_t first, std::size_t end, std::size_t per_message,
                         std::size_t bytes);
 
     static constexpr std::size_t stride = 65'536;  // one buffer, a power of two above datagram_bytes_max

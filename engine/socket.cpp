@@ -20,7 +20,7 @@ namespace {
 
 int set_option(int fd, int level, int option, int value) { return setsockopt(fd, level, option, &value, sizeof value); }
 
-std::unexpected<Error> failed(std::string what) { return std::unexpected(Error::system(std::move(what), errno)); }
+std::unexpected<Error> failed(const std::string& what) { return std::unexpected(Error::system(what, errno)); }
 
 }  // namespace
 
@@ -73,7 +73,8 @@ UdpSocket::~UdpSocket() {
     if (fd_ >= 0) ::close(fd_);
 }
 
-Result<void> UdpSocket::membership(int option, const char* verb, const Address& group, const std::string& interface) {
+Result<void> UdpSocket::membership(int option, const char* verb, const Address& group,
+                                   const std::string& interface) const {
     group_req request{};
     if (!interface.empty()) {
         request.gr_interface = if_nametoindex(interface.c_str());
@@ -152,7 +153,7 @@ std::size_t kernel_train_segments() {
         auto sender = UdpSocket::open(options);
         if (!sender) return 64;
         std::vector<std::byte> bytes(128);
-        for (std::size_t count : {128, 64}) {
+        for (const std::size_t count : {std::size_t{128}, std::size_t{64}}) {
             iovec vector{bytes.data(), count};
             SegmentControl control(1);
             msghdr message{};

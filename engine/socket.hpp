@@ -51,7 +51,7 @@ class UdpSocket {
   private:
     UdpSocket(int fd, Family family) : fd_(fd), family_(family) {}
     Result<void> configure(const SocketOptions& options);
-    Result<void> membership(int option, const char* verb, const Address& group, const std::string& interface);
+    Result<void> membership(int option, const char* verb, const Address& group, const std::string& interface) const;
 
     int fd_ = -1;
     Family family_ = Family::none;

@@ -41,7 +41,7 @@ constexpr std::size_t provided_buffer_bytes =
 static_assert(sizeof(SocketAddress) % alignof(cmsghdr) == 0 && provided_buffer_bytes % alignof(cmsghdr) == 0);
 // Room for every completion at once: sends, provided buffers, cancels, the waker.
 constexpr unsigned completions =
-    limits::transmit_buffers_max * limits::train_segments_max + 2 * provided_buffers + submissions;
+    unsigned{limits::transmit_buffers_max * limits::train_segments_max} + 2 * provided_buffers + submissions;
 constexpr std::size_t completions_per_batch = 512;
 
 }  // namespace
@@ -208,7 +208,10 @@ bool UringBackend::queue_send(MessageId id, bool retry) {
 void UringBackend::send_directly() {
     const MessageId id = outbox_.front();
     const Port& port = ports_[outbox_.socket(id)];
-    if (!port.socket) return queue_sends();
+    if (!port.socket) {
+        queue_sends();
+        return;
+    }
     outbox_.pop();
     mmsghdr message{outbox_.header(id), 0};
     finish_send(id, send_now(port.socket->fd(), &message, 1), false);

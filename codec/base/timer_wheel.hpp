@@ -2,6 +2,7 @@
 
 // The deadlines of a fixed set of timers, at a cost that does not depend on how many are set.
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -120,7 +121,7 @@ std::size_t TimerWheel::expire(Instant now, F&& on_expired) {
                 const Instant at = timers_[index].at;
                 cursor_ = timers_[index].following;
                 if (at > now) {
-                    if (at < earliest) earliest = at;
+                    earliest = std::min(earliest, at);
                     continue;
                 }
                 unlink(index);
