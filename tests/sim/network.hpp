@@ -95,6 +95,9 @@ class Network {
     void link(NodeIndex from, NodeIndex to, const Link& link) { wires_[{from, to}].link = link; }
     void link_both(NodeIndex a, NodeIndex b, const Link& both) { link(a, b, both), link(b, a, both); }
 
+    /// The node's endpoint was given something to send from outside: it gets a turn.
+    void wake(NodeIndex node) { nodes_[node].busy = true; }
+
     /// Runs until nothing is left to happen, or the clock is at `end`.
     Outcome run_until(Instant end, std::uint64_t turns_max = 1'000'000);
     Outcome run() { return run_until(never - 1); }

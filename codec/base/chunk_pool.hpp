@@ -1,0 +1,79 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace ringpost {
+
+/// Byte strings of any length in memory taken at construction, in chains of equal chunks: what is freed fits whatever
+/// comes next. Full is an answer. Not thread-safe.
+class ChunkPool {
+  public:
+    static constexpr std::size_t chunk_bytes = 64;
+
+    /// The first chunk of a kept string; `nothing` for an empty one.
+    using Chunk = std::uint32_t;
+    static constexpr Chunk nothing = 0xffff'ffff;
+
+    explicit ChunkPool(std::size_t capacity_bytes)
+        : next_(capacity_bytes / chunk_bytes), memory_(new std::byte[next_.size() * chunk_bytes]) {
+        for (std::size_t i = 0; i < next_.size(); ++i) next_[i] = static_cast<Chunk>(i + 1);
+        if (!next_.empty()) next_.back() = nothing;
+        free_ = next_.empty() ? nothing : 0;
+        free_count_ = next_.size();
+    }
+
+    bool has_room(std::size_t bytes) const { return chunks(bytes) <= free_count_; }
+
+    /// Keeps a copy until release(); nullopt when there is no room for all of it.
+    std::optional<Chunk> keep(std::span<const std::byte> bytes) {
+        if (!has_room(bytes.size())) return std::nullopt;
+        Chunk first = nothing;
+        Chunk* link = &first;
+        for (std::size_t at = 0; at < bytes.size(); at += chunk_bytes) {
+            const Chunk chunk = free_;
+            free_ = next_[chunk];
+            std::memcpy(&memory_[chunk * chunk_bytes], &bytes[at], std::min(chunk_bytes, bytes.size() - at));
+            *link = chunk;
+            link = &next_[chunk];
+        }
+        *link = nothing;
+        free_count_ -= chunks(bytes.size());
+        return first;
+    }
+
+    /// Writes the string kept at `first`, which has `out.size()` bytes.
+    void copy(Chunk first, std::span<std::byte> out) const {
+        for (std::size_t at = 0; at < out.size(); at += chunk_bytes, first = next_[first])
+            std::memcpy(&out[at], &memory_[first * chunk_bytes], std::min(chunk_bytes, out.size() - at));
+    }
+
+    /// Frees the string kept at `first`.
+    void release(Chunk first) {
+        while (first != nothing) {
+            const Chunk following = next_[first];
+            next_[first] = free_;
+            free_ = first;
+            ++free_count_;
+            first = following;
+        }
+    }
+
+    std::size_t free_bytes() const { return free_count_ * chunk_bytes; }
+
+  private:
+    static std::size_t chunks(std::size_t bytes) { return (bytes + chunk_bytes - 1) / chunk_bytes; }
+
+    std::vector<Chunk> next_;  ///< of a kept string, and of the free chunks
+    std::unique_ptr<std::byte[]> memory_;
+    Chunk free_ = nothing;
+    std::size_t free_count_ = 0;
+};
+
+}  // namespace ringpost

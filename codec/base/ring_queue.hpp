@@ -1,0 +1,41 @@
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "codec/base/check.hpp"
+
+namespace ringpost {
+
+/// First-in first-out of a fixed capacity, taken at construction. Full is an answer. Not thread-safe.
+template <class T>
+class RingQueue {
+  public:
+    /// `capacity` is a power of two (checked).
+    explicit RingQueue(std::uint32_t capacity) : items_(capacity), mask_(capacity - 1) {
+        RINGPOST_CHECK(std::has_single_bit(capacity));
+    }
+
+    bool empty() const { return first_ == end_; }
+    std::uint32_t size() const { return end_ - first_; }
+    bool full() const { return size() == items_.size(); }
+
+    /// False, and nothing kept, when full.
+    bool push(const T& item) {
+        if (full()) return false;
+        items_[end_++ & mask_] = item;
+        return true;
+    }
+    /// The oldest; there must be one, for pop() too.
+    const T& front() const { return items_[first_ & mask_]; }
+    void pop() { ++first_; }
+
+  private:
+    std::vector<T> items_;
+    std::uint32_t mask_;
+    std::uint32_t first_ = 0, end_ = 0;  // run freely; their difference is the size
+};
+
+}  // namespace ringpost

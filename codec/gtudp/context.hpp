@@ -1,0 +1,85 @@
+#pragma once
+
+// What the sending and the receiving half of an endpoint share.
+
+#include <algorithm>
+#include <cstdint>
+
+#include "codec/base/datagram.hpp"
+#include "codec/base/limits.hpp"
+#include "codec/gtudp/options.hpp"
+#include "codec/gtudp/peer_table.hpp"
+
+namespace ringpost::gtudp {
+
+struct Context {
+    explicit Context(const Options& given)
+        : options(given), peers(given.peers_max, given.key), random_state_(given.seed) {}
+
+    /// How long to wait after sending something to `peer` for the `sends`-th time before it is sent again: the
+    /// retransmission timeout times `patience`, doubled each time (RFC 6298, section 5.5), and up to an eighth more so
+    /// that many do not fall due together.
+    Duration interval(const Peer& peer, std::uint32_t sends, int patience) {
+        const Resending& resending = options.resending;
+        if (resending.fixed_interval) return *resending.fixed_interval;
+        const Duration first =
+            peer.rtt.timeout(resending.timeout_initial, resending.timeout_min, resending.timeout_max) * patience;
+        const Duration longest = std::max(resending.timeout_max * patience, first);
+        const unsigned doublings = std::min(sends - 1, 32u);
+        const Duration backed_off = first > longest >> doublings ? longest : first << doublings;
+        return backed_off + static_cast<Duration>(random() % static_cast<std::uint64_t>(backed_off / 8 + 1));
+    }
+
+    /// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
+    std::uint64_t random() {
+        std::uint64_t z = random_state_ += 0x9e3779b97f4a7c15;
+        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+        z = (z ^ z >> 27) * 0x94d049bb133111eb;
+        return z ^ z >> 31;
+    }
+
+    const Options options;
+    Counts counts;
+    PeerTable peers;
+
+  private:
+    std::uint64_t random_state_;
+};
+
+/// Time as 32 bits of 1.024 us each, for round trips: they wrap after 73 minutes, and no exchange lives so long
+/// between a send and its answer.
+using Stamp = std::uint32_t;
+inline Stamp stamp_of(Instant at) { return static_cast<Stamp>(at >> 10); }
+inline Duration since(Stamp stamp, Instant now) { return Duration{stamp_of(now) - stamp} << 10; }
+
+/// A train of equal frames to one peer, being written into `out`.
+class TrainWriter {
+  public:
+    TrainWriter(std::span<std::byte> out, const Address& destination) : out_(out), destination_(destination) {}
+
+    /// Where the next frame of `bytes` goes, which is then part of the train; null when it does not fit or is not
+    /// equal. A shorter frame closes the train.
+    std::byte* add(std::size_t bytes) {
+        if (count_ == 0) segment_bytes_ = bytes;
+        if (closed_ || bytes > segment_bytes_ || count_ == limits::train_segments_max || bytes_ + bytes > out_.size())
+            return nullptr;
+        std::byte* at = out_.data() + bytes_;
+        bytes_ += bytes;
+        ++count_;
+        closed_ = bytes < segment_bytes_;
+        return at;
+    }
+
+    Transmit transmit() const {
+        return {.destination = destination_, .socket = 0, .bytes = bytes_, .segment_bytes = segment_bytes_};
+    }
+    bool empty() const { return count_ == 0; }
+
+  private:
+    std::span<std::byte> out_;
+    Address destination_;
+    std::size_t bytes_ = 0, segment_bytes_ = 0, count_ = 0;
+    bool closed_ = false;
+};
+
+}  // namespace ringpost::gtudp

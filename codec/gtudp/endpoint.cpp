@@ -1,0 +1,105 @@
+// Takes datagrams apart and hands each kind to the half it belongs to: RECV to the Sender, DATA and ACK to the
+// Receiver. What leaves, leaves in this order: ACKs, RECVs, what is sent again, what is new, so that answers to one
+// batch of datagrams go out in the same turn and nothing new delays what somebody waits for.
+
+#include "codec/gtudp/endpoint.hpp"
+
+#include <cstring>
+
+#include "codec/base/check.hpp"
+
+namespace ringpost::gtudp {
+namespace {
+
+constexpr std::size_t raw_queue_bytes = 1u << 20;
+
+}  // namespace
+
+Endpoint::Endpoint(const Options& options)
+    : context_(options), sender_(context_), receiver_(context_), arrived_(options.event_bytes), raw_(raw_queue_bytes) {
+    const Resending& resending = options.resending;
+    RINGPOST_CHECK(resending.data_sends_max >= 1 && resending.data_sends_max <= UINT8_MAX);
+    RINGPOST_CHECK(resending.recv_sends_max >= 1 && resending.recv_sends_max <= UINT8_MAX);
+    RINGPOST_CHECK(0 < resending.timeout_min && resending.timeout_min <= resending.timeout_max);
+    RINGPOST_CHECK(resending.timeout_initial > 0 && resending.fixed_interval.value_or(1) > 0);
+    RINGPOST_CHECK(options.remembered > 0);
+}
+
+void Endpoint::handle(Instant now, const Datagram& in) {
+    const std::optional<Frame> frame = context_.options.codec.decode(in.bytes);
+    if (!frame) return take_foreign(in);
+    switch (frame->kind) {
+        case Kind::data:
+            receiver_.on_data(now, in, frame->identity, [&](const Address& from) {
+                return arrived_.push({from, Event::Kind::message}, frame->data);
+            });
+            break;
+        case Kind::recv: sender_.on_recv(now, in.source, frame->identity); break;
+        case Kind::ack: receiver_.on_ack(now, in.source, frame->identity); break;
+    }
+}
+
+void Endpoint::take_foreign(const Datagram& in) {
+    ++context_.counts.foreign;
+    if (!context_.options.recv_from_any) return;
+    if (!arrived_.push({in.source, Event::Kind::foreign}, in.bytes)) ++context_.counts.foreign_dropped;
+}
+
+bool Endpoint::send_raw(const Address& to, std::span<const std::byte> bytes) {
+    return bytes.size() <= limits::datagram_bytes_max && raw_.push(to, bytes);
+}
+
+void Endpoint::handle_timeout(Instant now) {
+    sender_.expire(now);
+    receiver_.expire(now);
+}
+
+std::optional<Instant> Endpoint::poll_timeout() const {
+    const auto sending = sender_.next_timeout(), receiving = receiver_.next_timeout();
+    if (!sending || !receiving) return sending ? sending : receiving;
+    return std::min(*sending, *receiving);
+}
+
+std::optional<Transmit> Endpoint::poll_transmit(Instant now, std::span<std::byte> out) {
+    if (auto acks = sender_.poll_acks(out)) return acks;
+    if (auto recvs = receiver_.poll_recvs(now, out)) return recvs;
+    if (auto again = sender_.poll_resends(now, out)) return again;
+    if (const auto raw = raw_.front()) {
+        const std::size_t bytes = raw->bytes.size();
+        if (bytes > 0) std::memcpy(out.data(), raw->bytes.data(), bytes);
+        const Transmit transmit{.destination = raw->header, .socket = 0, .bytes = bytes, .segment_bytes = bytes};
+        raw_.pop();
+        ++context_.counts.raw_sent;
+        return transmit;
+    }
+    return sender_.poll_fresh(now, out);
+}
+
+std::optional<Event> Endpoint::poll_event() {
+    if (shown_) arrived_.pop();
+    const auto arrived = arrived_.front();
+    shown_ = arrived.has_value();
+    if (arrived)
+        return Event{.kind = arrived->header.kind, .peer = arrived->header.peer, .bytes = arrived->bytes, .id = {}};
+    const auto ended = sender_.poll_ended();
+    if (!ended) return std::nullopt;
+    return Event{.kind = Event::Kind::outcome,
+                 .peer = ended->peer,
+                 .bytes = {},
+                 .id = ended->id,
+                 .outcome = ended->outcome,
+                 .sends = ended->sends};
+}
+
+Counts Endpoint::counts() const {
+    Counts out = context_.counts;
+    out.peers_forgotten = context_.peers.forgotten();
+    return out;
+}
+
+Duration Endpoint::rtt(const Address& peer) const {
+    const PeerIndex index = context_.peers.find(peer);
+    return index == none ? 0 : context_.peers[index].rtt.smoothed();
+}
+
+}  // namespace ringpost::gtudp

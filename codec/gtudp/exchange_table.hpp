@@ -1,0 +1,111 @@
+#pragma once
+
+// Finds an exchange by who it is with and what it is called.
+//
+// A peer that counts its identities up, as ours do, walks through the buckets in order: the keyed hash is taken of the
+// peer and the identity's block of 32, and inside a block neighbours are neighbours. So at a million exchanges the
+// memory is read in order instead of at random, and the hash is computed once per block. A stranger gains nothing by
+// choosing identities: 32 of them share a hash and have 32 buckets.
+//
+// Chains, not open addressing: 4 bytes of link and 8 of buckets per exchange, and an erase that moves nothing.
+
+#include <bit>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "codec/base/check.hpp"
+#include "codec/base/siphash.hpp"
+#include "codec/gtudp/frame.hpp"
+
+namespace ringpost::gtudp {
+
+/// Names a peer of the endpoint's PeerTable, and an exchange of an ExchangeTable.
+using PeerIndex = std::uint32_t;
+using ExchangeIndex = std::uint32_t;
+inline constexpr std::uint32_t none = 0xffff'ffff;
+
+/// Exchange has public members `PeerIndex peer`, `Identity identity` and `ExchangeIndex chained`, which are the
+/// table's, and others, which are not. Exchanges never move. Everything is O(1) on average whatever a stranger sends,
+/// while the SipKey is secret; nothing allocates after construction. Not thread-safe.
+template <class Exchange>
+class ExchangeTable {
+  public:
+    /// `capacity` is a power of two up to 2^30 (checked).
+    ExchangeTable(std::uint32_t capacity, const SipKey& key)
+        : key_(key), exchanges_(capacity), buckets_(std::size_t{capacity} * 2, none), mask_(capacity * 2 - 1) {
+        RINGPOST_CHECK(std::has_single_bit(capacity) && capacity <= 1u << 30);
+        for (std::uint32_t i = 0; i < capacity; ++i) {
+            exchanges_[i].peer = none;
+            exchanges_[i].chained = i + 1 < capacity ? i + 1 : none;
+        }
+        free_ = 0;
+    }
+
+    Exchange& operator[](ExchangeIndex index) { return exchanges_[index]; }
+    const Exchange& operator[](ExchangeIndex index) const { return exchanges_[index]; }
+    bool holds(ExchangeIndex index) const { return index < exchanges_.size() && exchanges_[index].peer != none; }
+
+    std::uint32_t size() const { return size_; }
+    std::uint32_t capacity() const { return static_cast<std::uint32_t>(exchanges_.size()); }
+    bool full() const { return free_ == none; }
+
+    /// The exchange, or `none`.
+    ExchangeIndex find(PeerIndex peer, Identity identity) const {
+        ExchangeIndex index = buckets_[bucket(peer, identity)];
+        while (index != none && (exchanges_[index].identity != identity || exchanges_[index].peer != peer))
+            index = exchanges_[index].chained;
+        return index;
+    }
+
+    /// A value-initialised exchange under a key that is not held (the caller has asked); `none` when full.
+    ExchangeIndex insert(PeerIndex peer, Identity identity) {
+        const ExchangeIndex index = free_;
+        if (index == none) return none;
+        Exchange& exchange = exchanges_[index];
+        free_ = exchange.chained;
+        ExchangeIndex& head = buckets_[bucket(peer, identity)];
+        exchange = Exchange{};
+        exchange.peer = peer;
+        exchange.identity = identity;
+        exchange.chained = head;
+        head = index;
+        ++size_;
+        return index;
+    }
+
+    void erase(ExchangeIndex index) {
+        Exchange& exchange = exchanges_[index];
+        ExchangeIndex* link = &buckets_[bucket(exchange.peer, exchange.identity)];
+        while (*link != index) link = &exchanges_[*link].chained;
+        *link = exchange.chained;
+        exchange.peer = none;
+        exchange.chained = free_;
+        free_ = index;
+        --size_;
+    }
+
+  private:
+    static constexpr unsigned block_bits = 5;
+
+    std::uint32_t bucket(PeerIndex peer, Identity identity) const {
+        const std::uint64_t block = std::uint64_t{peer} << 32 | identity >> block_bits;
+        if (block != block_) {
+            block_ = block;
+            block_hash_ =
+                static_cast<std::uint32_t>(siphash(key_, std::as_bytes(std::span<const std::uint64_t, 1>(&block, 1))));
+        }
+        return (block_hash_ + (identity & ((1u << block_bits) - 1))) & mask_;
+    }
+
+    SipKey key_;
+    std::vector<Exchange> exchanges_;
+    std::vector<ExchangeIndex> buckets_;
+    std::uint32_t mask_;
+    ExchangeIndex free_ = none;
+    std::uint32_t size_ = 0;
+    mutable std::uint64_t block_ = ~0ull;  ///< asked for last, and its hash
+    mutable std::uint32_t block_hash_ = 0;
+};
+
+}  // namespace ringpost::gtudp

@@ -1,0 +1,122 @@
+#pragma once
+
+// What an Endpoint is told and what it counts.
+
+#include <cstdint>
+#include <optional>
+
+#include "codec/base/instant.hpp"
+#include "codec/base/siphash.hpp"
+#include "codec/gtudp/frame.hpp"
+
+namespace ringpost::gtudp {
+
+/// When something unanswered is sent again, and how often.
+struct Resending {
+    std::uint32_t data_sends_max = 6;   ///< 1 to 255; then the exchange is given up
+    std::uint32_t recv_sends_max = 10;  ///< 1 to 255; then the RECV waits for the DATA to come again
+    /// The retransmission timeout (RFC 6298) before anything is known of a peer, and its bounds afterwards.
+    Duration timeout_initial = second;
+    Duration timeout_min = 10 * millisecond;
+    Duration timeout_max = 3 * second;
+    /// Set: everything is sent again after this, always, as by the reference peer (500 ms); no back-off, no jitter.
+    std::optional<Duration> fixed_interval;
+};
+
+struct Options {
+    Codec codec;
+    Resending resending;
+    /// The remembered window: for so long after its last datagram an exchange that was received is not delivered again,
+    /// unless memory for newer ones (receives_max) made it be forgotten earlier, which is counted.
+    Duration remembered = 30 * second;
+    bool recv_from_any = false;  ///< deliver datagrams that are not gtUDP, marked as foreign; else only count them
+    /// ACKs per second for RECVs of exchanges we do not know, to one address; and to all strangers together.
+    std::uint32_t unknown_acks_per_s = 1'000;
+
+    // Powers of two where a table is meant (checked). Nothing is allocated after construction.
+    std::uint32_t sends_max = 65'536;  ///< exchanges in flight
+    std::uint32_t sends_per_peer_max = UINT32_MAX;
+    std::uint32_t receives_max = 262'144;  ///< exchanges received and remembered
+    std::uint32_t receives_per_peer_max = UINT32_MAX;
+    std::uint32_t peers_max = 65'536;
+    std::size_t payload_bytes = 16u << 20;  ///< of all exchanges in flight
+    std::size_t event_bytes = 8u << 20;     ///< received, and not yet taken by the application
+
+    Identity first_identity = 0;  ///< drawn at random, so that a restarted sender is not taken for its former self
+    std::uint64_t seed = 0;       ///< of the jitter: drawn at random
+    SipKey key;                   ///< drawn at random, kept secret
+    Instant start = 0;
+};
+
+/// Why a send was not taken.
+enum class Refusal : std::uint8_t {
+    too_large,   ///< more than codec.data_bytes_max()
+    table_full,  ///< sends_max or payload_bytes are in flight
+    peer_full,   ///< sends_per_peer_max are in flight to this peer
+    peers_full,  ///< peers_max peers all have something in flight or remembered
+    not_ready,   ///< the endpoint has been closed
+};
+
+/// How a send that was taken has ended.
+enum class Outcome : std::uint8_t {
+    confirmed,         ///< the peer has it, and says so
+    gave_up_attempts,  ///< sent data_sends_max times without an answer
+    gave_up_deadline,  ///< not confirmed by its deadline
+    cancelled,
+};
+
+/// An exchange in flight, from send() until its outcome.
+struct ExchangeId {
+    std::uint32_t index = UINT32_MAX;  ///< below sends_max and unique among those in flight: a caller may index by it
+    Identity identity = 0;
+    bool operator==(const ExchangeId&) const = default;
+};
+
+struct Counts {
+    // Sending: taken == confirmed + gave_up_attempts + gave_up_deadline + cancelled + in flight.
+    std::uint64_t taken = 0;
+    std::uint64_t confirmed = 0;
+    std::uint64_t gave_up_attempts = 0;
+    std::uint64_t gave_up_deadline = 0;
+    std::uint64_t cancelled = 0;
+    std::uint64_t refused_too_large = 0;
+    std::uint64_t refused_table_full = 0;
+    std::uint64_t refused_peer_full = 0;
+    std::uint64_t refused_peers_full = 0;
+    std::uint64_t refused_not_ready = 0;
+    std::uint64_t identities_skipped = 0;  ///< still in flight with that peer after 2^32 sends
+
+    // What was sent, by kind; the second of each pair is the part that repeats an earlier one.
+    std::uint64_t data_sent = 0;
+    std::uint64_t data_resent = 0;
+    std::uint64_t recv_sent = 0;
+    std::uint64_t recv_resent = 0;
+    std::uint64_t ack_sent = 0;
+    std::uint64_t ack_unknown_sent = 0;  ///< part of ack_sent: for exchanges no longer known
+    std::uint64_t raw_sent = 0;
+
+    // What came.
+    std::uint64_t data_received = 0;
+    std::uint64_t recv_received = 0;
+    std::uint64_t ack_received = 0;
+    std::uint64_t foreign = 0;  ///< not gtUDP
+
+    // Receiving: data_received == delivered + duplicates + the four that follow.
+    std::uint64_t delivered = 0;
+    std::uint64_t duplicates = 0;
+    std::uint64_t app_behind = 0;     ///< no room for the event; the peer will send it again
+    std::uint64_t receives_full = 0;  ///< nothing could be forgotten for it
+    std::uint64_t receives_peer_full = 0;
+    std::uint64_t peers_full = 0;
+
+    std::uint64_t ack_unknown = 0;      ///< an ACK for nothing that waits for one
+    std::uint64_t recv_unknown = 0;     ///< a RECV for nothing in flight
+    std::uint64_t ack_withheld = 0;     ///< not sent for such a RECV: too many (unknown_acks_per_s), or queue full
+    std::uint64_t recv_withheld = 0;    ///< not sent: thrice the bytes received have gone to a peer without an ACK
+    std::uint64_t recv_gave_up = 0;     ///< sent recv_sends_max times and never acknowledged
+    std::uint64_t forgotten_early = 0;  ///< within the remembered window, to make room
+    std::uint64_t foreign_dropped = 0;  ///< recv_from_any: no room for the event
+    std::uint64_t peers_forgotten = 0;
+};
+
+}  // namespace ringpost::gtudp

@@ -1,0 +1,88 @@
+#include "codec/gtudp/peer_table.hpp"
+
+#include <bit>
+
+#include "codec/base/check.hpp"
+
+namespace ringpost::gtudp {
+
+PeerTable::PeerTable(std::uint32_t capacity, const SipKey& key)
+    : key_(key), peers_(capacity), buckets_(std::size_t{capacity} * 2, none), mask_(capacity * 2 - 1) {
+    RINGPOST_CHECK(std::has_single_bit(capacity) && capacity <= 1u << 30);
+    for (std::uint32_t i = 0; i + 1 < capacity; ++i) peers_[i].chained = i + 1;
+    free_ = 0;
+}
+
+std::uint32_t PeerTable::bucket(const Address& address) const {
+    return static_cast<std::uint32_t>(siphash(key_, std::as_bytes(std::span<const Address, 1>(&address, 1)))) & mask_;
+}
+
+PeerIndex PeerTable::find(const Address& address) const {
+    if (latest_ != none && peers_[latest_].address == address) return latest_;
+    PeerIndex index = buckets_[bucket(address)];
+    while (index != none && peers_[index].address != address) index = peers_[index].chained;
+    if (index != none) latest_ = index;
+    return index;
+}
+
+PeerIndex PeerTable::acquire(const Address& address) {
+    if (const PeerIndex known = find(address); known != none) {
+        if (peers_[known].holds == 0 && known != idle_newest_) {
+            unlink_idle(known);
+            link_idle(known);
+        }
+        return known;
+    }
+    if (free_ == none && idle_oldest_ != none) forget_oldest();
+    if (free_ == none) return none;
+    const PeerIndex index = free_;
+    Peer& peer = peers_[index];
+    free_ = peer.chained;
+    peer = Peer{};
+    peer.address = address;
+    PeerIndex& head = buckets_[bucket(address)];
+    peer.chained = head;
+    head = index;
+    link_idle(index);
+    ++size_;
+    latest_ = index;
+    return index;
+}
+
+void PeerTable::hold(PeerIndex index) {
+    if (peers_[index].holds++ == 0) unlink_idle(index);
+}
+
+void PeerTable::release(PeerIndex index) {
+    if (--peers_[index].holds == 0) link_idle(index);
+}
+
+void PeerTable::forget_oldest() {
+    const PeerIndex index = idle_oldest_;
+    Peer& peer = peers_[index];
+    unlink_idle(index);
+    PeerIndex* link = &buckets_[bucket(peer.address)];
+    while (*link != index) link = &peers_[*link].chained;
+    *link = peer.chained;
+    peer.address = Address{};
+    peer.chained = free_;
+    free_ = index;
+    if (latest_ == index) latest_ = none;
+    --size_;
+    ++forgotten_;
+}
+
+void PeerTable::link_idle(PeerIndex index) {
+    peers_[index].newer = none;
+    peers_[index].older = idle_newest_;
+    (idle_newest_ == none ? idle_oldest_ : peers_[idle_newest_].newer) = index;
+    idle_newest_ = index;
+}
+
+void PeerTable::unlink_idle(PeerIndex index) {
+    const Peer& peer = peers_[index];
+    (peer.newer == none ? idle_newest_ : peers_[peer.newer].older) = peer.older;
+    (peer.older == none ? idle_oldest_ : peers_[peer.older].newer) = peer.newer;
+}
+
+}  // namespace ringpost::gtudp

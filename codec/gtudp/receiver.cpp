@@ -1,0 +1,241 @@
+// An exchange begins when the application has taken a new DATA, and is known by the address it came from and its
+// identity. Its RECV is sent at once, and again each time its timer runs out (Wait::acknowledgement), until an ACK
+// comes or it has been sent recv_sends_max times. From then on it is only remembered (Wait::oblivion), so that the same
+// DATA coming late is not delivered again; a DATA that does come again is answered by another RECV whatever the state.
+//
+// Room: when all places are taken, the oldest remembered exchange of one peer is forgotten before its time. That is the
+// newcomer's own peer if it has at least its even share of the table. Else it is a peer who has the most among a few
+// places looked at by chance, those who never acknowledged anything first: someone who floods the table loses his own.
+// Exchanges that wait for an ACK are never forgotten; when there is nothing else, the new DATA is not taken, and its
+// sender will try again.
+//
+// Reflection: a DATA may have come from a spoofed source. Until that address has acknowledged something, the RECVs sent
+// to it stay within three times the bytes that came from it.
+
+#include "codec/gtudp/receiver.hpp"
+
+#include <algorithm>
+
+namespace ringpost::gtudp {
+namespace {
+
+constexpr int recv_patience = 1;
+constexpr std::uint64_t reflection_max = 3;
+constexpr int sampled = 8;  ///< places looked at to find somebody who has many
+constexpr int peers_tried = 4;
+
+}  // namespace
+
+Receiver::Receiver(Context& context)
+    : context_(context),
+      exchanges_(context.options.receives_max, context.options.key),
+      timers_(context.options.receives_max, context.options.start),
+      recvs_(context.options.receives_max) {}
+
+// ---- taking in ------------------------------------------------------------------------------------
+
+/// The peer of a DATA that is new and has a place; none when it is known already (and has been answered) or cannot be
+/// taken (and has been counted).
+PeerIndex Receiver::admit(Instant now, const Datagram& in, Identity identity) {
+    Counts& counts = context_.counts;
+    ++counts.data_received;
+    PeerIndex index = context_.peers.acquire(in.source);
+    if (index == none && make_room_for_peer()) index = context_.peers.acquire(in.source);
+    if (index == none) {
+        ++counts.peers_full;
+        return none;
+    }
+    Peer& peer = context_.peers[index];
+    if (!peer.proven) peer.bytes_received += in.bytes.size();
+    if (const ExchangeIndex known = exchanges_.find(index, identity); known != none) {
+        repeat(now, known);
+        return none;
+    }
+    if (peer.receives >= context_.options.receives_per_peer_max) {
+        if (peer.remembered_oldest == none) {
+            ++counts.receives_peer_full;
+            return none;
+        }
+        forget_oldest_of(index);
+    } else if (exchanges_.full() && !make_room(index)) {
+        ++counts.receives_full;
+        return none;
+    }
+    return index;
+}
+
+void Receiver::begin(Instant now, PeerIndex peer, Identity identity) {
+    const ExchangeIndex index = exchanges_.insert(peer, identity);
+    context_.peers.hold(peer);
+    context_.peers.count_receive(peer);
+    queue_recv(now, index);
+}
+
+void Receiver::repeat(Instant now, ExchangeIndex index) {
+    ++context_.counts.duplicates;
+    if (!exchanges_[index].queued) queue_recv(now, index);
+}
+
+// ---- room -----------------------------------------------------------------------------------------
+
+bool Receiver::make_room(PeerIndex newcomer) {
+    const Peer& peer = context_.peers[newcomer];
+    const std::uint32_t sharers = std::max(context_.peers.receiving(), 1u);
+    PeerIndex loser = newcomer;
+    if (peer.remembered_oldest == none || peer.receives < exchanges_.capacity() / sharers) {
+        const auto richest = richest_of_sample();
+        if (!richest) return false;
+        loser = *richest;
+    }
+    forget_oldest_of(loser);
+    return true;
+}
+
+/// All peers are held: forgets what unproven ones have, so that one may go.
+bool Receiver::make_room_for_peer() {
+    for (int i = 0; i < peers_tried && context_.peers.all_held(); ++i) {
+        const auto loser = richest_of_sample();
+        if (!loser || context_.peers[*loser].proven) return false;
+        while (context_.peers[*loser].remembered_oldest != none) forget_oldest_of(*loser);
+    }
+    return !context_.peers.all_held();
+}
+
+/// Among some places of the table, the peer to lose something: unproven before proven, then who has more.
+std::optional<PeerIndex> Receiver::richest_of_sample() {
+    std::optional<PeerIndex> richest;
+    const auto rank = [&](PeerIndex index) {
+        const Peer& peer = context_.peers[index];
+        return std::pair(!peer.proven, peer.receives);
+    };
+    for (int i = 0; i < sampled; ++i) {
+        const auto place = static_cast<ExchangeIndex>(context_.random() % exchanges_.capacity());
+        if (!exchanges_.holds(place)) continue;
+        const PeerIndex index = exchanges_[place].peer;
+        if (context_.peers[index].remembered_oldest == none) continue;
+        if (!richest || rank(index) > rank(*richest)) richest = index;
+    }
+    return richest;
+}
+
+// ---- answering ------------------------------------------------------------------------------------
+
+void Receiver::queue_recv(Instant now, ExchangeIndex index) {
+    Exchange& exchange = exchanges_[index];
+    Peer& peer = context_.peers[exchange.peer];
+    if (!within_budget(peer) || !recvs_.push(index)) {
+        ++context_.counts.recv_withheld;
+        if (exchange.wait == Wait::acknowledgement) count_send(now, exchange);  // as one that was lost
+        set_timer(now, index);
+        return;
+    }
+    exchange.queued = true;
+    timers_.cancel(index);
+}
+
+/// Counts one RECV against what may be sent to a peer that may be a spoofed source.
+bool Receiver::within_budget(Peer& peer) {
+    if (peer.proven) return true;
+    const std::size_t bytes = context_.options.codec.header_bytes();
+    if (peer.bytes_unsolicited + bytes > reflection_max * peer.bytes_received) return false;
+    peer.bytes_unsolicited += bytes;
+    return true;
+}
+
+std::optional<Transmit> Receiver::poll_recvs(Instant now, std::span<std::byte> out) {
+    const Codec& codec = context_.options.codec;
+    PeerIndex peer = none;
+    std::optional<TrainWriter> train;
+    for (; !recvs_.empty(); recvs_.pop()) {
+        const ExchangeIndex index = recvs_.front();
+        Exchange& exchange = exchanges_[index];
+        if (!exchange.queued || exchange.peer == none) continue;  // forgotten in here
+        if (!train) {
+            peer = exchange.peer;
+            train.emplace(out, context_.peers[peer].address);
+        }
+        if (exchange.peer != peer) break;
+        std::byte* at = train->add(codec.header_bytes());
+        if (at == nullptr) break;
+        codec.write_header(at, Kind::recv, exchange.identity);
+        ++context_.counts.recv_sent;
+        if (exchange.sends > 0) ++context_.counts.recv_resent;
+        exchange.queued = false;
+        if (exchange.wait == Wait::acknowledgement) count_send(now, exchange);
+        set_timer(now, index);
+    }
+    return train ? std::optional(train->transmit()) : std::nullopt;
+}
+
+void Receiver::count_send(Instant now, Exchange& exchange) {
+    exchange.sends = static_cast<std::uint8_t>(std::min<std::uint32_t>(exchange.sends + 1u, UINT8_MAX));
+    exchange.sent_at = stamp_of(now);
+}
+
+void Receiver::on_ack(Instant now, const Address& from, Identity identity) {
+    ++context_.counts.ack_received;
+    const PeerIndex peer = context_.peers.find(from);
+    const ExchangeIndex index = peer == none ? none : exchanges_.find(peer, identity);
+    if (index == none || exchanges_[index].wait == Wait::oblivion || exchanges_[index].sends == 0) {
+        ++context_.counts.ack_unknown;
+        return;
+    }
+    Peer& known = context_.peers[peer];
+    if (exchanges_[index].sends == 1) known.rtt.sample(since(exchanges_[index].sent_at, now));
+    known.proven = true;
+    remember(now, index);
+}
+
+// ---- time -----------------------------------------------------------------------------------------
+
+void Receiver::expire(Instant now) {
+    timers_.expire(now, [&](TimerIndex index, Instant) { expire_one(now, index); });
+}
+
+void Receiver::expire_one(Instant now, ExchangeIndex index) {
+    Exchange& exchange = exchanges_[index];
+    if (exchange.wait == Wait::oblivion) return forget(index);
+    if (exchange.sends < context_.options.resending.recv_sends_max) return queue_recv(now, index);
+    ++context_.counts.recv_gave_up;
+    remember(now, index);
+}
+
+/// Nothing more is expected.
+void Receiver::remember(Instant now, ExchangeIndex index) {
+    Exchange& exchange = exchanges_[index];
+    Peer& peer = context_.peers[exchange.peer];
+    exchange.wait = Wait::oblivion;
+    exchange.queued = false;
+    exchange.older = peer.remembered_newest;
+    exchange.newer = none;
+    (peer.remembered_newest == none ? peer.remembered_oldest : exchanges_[peer.remembered_newest].newer) = index;
+    peer.remembered_newest = index;
+    set_timer(now, index);
+}
+
+void Receiver::forget_oldest_of(PeerIndex peer) {
+    ++context_.counts.forgotten_early;
+    forget(context_.peers[peer].remembered_oldest);
+}
+
+void Receiver::forget(ExchangeIndex index) {
+    const Exchange& exchange = exchanges_[index];
+    Peer& peer = context_.peers[exchange.peer];
+    (exchange.older == none ? peer.remembered_oldest : exchanges_[exchange.older].newer) = exchange.newer;
+    (exchange.newer == none ? peer.remembered_newest : exchanges_[exchange.newer].older) = exchange.older;
+    timers_.cancel(index);
+    context_.peers.uncount_receive(exchange.peer);
+    context_.peers.release(exchange.peer);
+    exchanges_.erase(index);
+}
+
+/// When the RECV is sent again, or the exchange forgotten.
+void Receiver::set_timer(Instant now, ExchangeIndex index) {
+    const Exchange& exchange = exchanges_[index];
+    const Duration interval = exchange.wait == Wait::oblivion
+                                  ? context_.options.remembered
+                                  : context_.interval(context_.peers[exchange.peer], exchange.sends, recv_patience);
+    timers_.schedule(index, now + interval);
+}
+
+}  // namespace ringpost::gtudp

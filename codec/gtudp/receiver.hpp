@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "codec/base/ring_queue.hpp"
+#include "codec/base/timer_wheel.hpp"
+#include "codec/gtudp/context.hpp"
+#include "codec/gtudp/exchange_table.hpp"
+
+namespace ringpost::gtudp {
+
+/// The half of an Endpoint that takes DATA in once each, and sends RECVs until an ACK.
+class Receiver {
+  public:
+    /// `context` stays the endpoint's and outlives it.
+    explicit Receiver(Context& context);
+
+    /// Calls deliver(const Address&) when the DATA is new: false means that the application has no room, and then the
+    /// DATA has never come.
+    template <class Deliver>
+    void on_data(Instant now, const Datagram& in, Identity identity, Deliver&& deliver) {
+        const PeerIndex peer = admit(now, in, identity);
+        if (peer == none) return;
+        if (!deliver(in.source)) {
+            ++context_.counts.app_behind;
+            return;
+        }
+        ++context_.counts.delivered;
+        begin(now, peer, identity);
+    }
+    void on_ack(Instant now, const Address& from, Identity identity);
+    void expire(Instant now);
+    std::optional<Instant> next_timeout() const { return timers_.next(); }
+
+    std::optional<Transmit> poll_recvs(Instant now, std::span<std::byte> out);
+
+    std::uint32_t remembered() const { return exchanges_.size(); }
+
+  private:
+    enum class Wait : std::uint8_t {
+        acknowledgement,  ///< its timer is when to send the RECV again
+        oblivion,         ///< remembered only; its timer is when to forget it
+    };
+
+    /// 32 bytes; a timer of 24 and the table's 8 beside it make 64.
+    struct Exchange {
+        PeerIndex peer = none;
+        Identity identity = 0;
+        ExchangeIndex chained = none;
+        ExchangeIndex older = none, newer = none;  ///< remembered ones of the same peer
+        Stamp sent_at = 0;
+        std::uint8_t sends = 0;
+        Wait wait = Wait::acknowledgement;
+        bool queued = false;  ///< in recvs_
+    };
+    static_assert(sizeof(Exchange) <= 32);
+
+    PeerIndex admit(Instant now, const Datagram& in, Identity identity);
+    void begin(Instant now, PeerIndex peer, Identity identity);
+    void repeat(Instant now, ExchangeIndex index);
+    bool make_room(PeerIndex newcomer);
+    bool make_room_for_peer();
+    std::optional<PeerIndex> richest_of_sample();
+    void queue_recv(Instant now, ExchangeIndex index);
+    bool within_budget(Peer& peer);
+    static void count_send(Instant now, Exchange& exchange);
+    void expire_one(Instant now, ExchangeIndex index);
+    void remember(Instant now, ExchangeIndex index);
+    void forget(ExchangeIndex index);
+    void forget_oldest_of(PeerIndex peer);
+    void set_timer(Instant now, ExchangeIndex index);
+
+    Context& context_;
+    ExchangeTable<Exchange> exchanges_;
+    TimerWheel timers_;
+    RingQueue<ExchangeIndex> recvs_;
+};
+
+}  // namespace ringpost::gtudp

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <algorithm>
+
+#include "codec/base/instant.hpp"
+
+namespace ringpost::gtudp {
+
+/// Round trip time to one peer and the time after which an answer is overdue. Source: RFC 6298, section 2.
+class RttEstimator {
+  public:
+    /// `rtt` of an exchange that was sent once (RFC 6298, section 3: Karn's algorithm).
+    void sample(Duration rtt) {
+        rtt = std::max<Duration>(rtt, 1);
+        if (smoothed_ == 0) {
+            smoothed_ = rtt;
+            variation_ = rtt / 2;
+            return;
+        }
+        const Duration difference = smoothed_ > rtt ? smoothed_ - rtt : rtt - smoothed_;
+        variation_ += (difference - variation_) / 4;
+        smoothed_ += (rtt - smoothed_) / 8;
+    }
+
+    /// 0 before the first sample.
+    Duration smoothed() const { return smoothed_; }
+
+    /// Retransmission timeout; `initial` before the first sample, else between `min` and `max`.
+    Duration timeout(Duration initial, Duration min, Duration max) const {
+        return smoothed_ == 0 ? initial : std::clamp(smoothed_ + 4 * variation_, min, max);
+    }
+
+  private:
+    Duration smoothed_ = 0;
+    Duration variation_ = 0;
+};
+
+}  // namespace ringpost::gtudp

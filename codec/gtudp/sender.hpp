@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <span>
+
+#include "codec/base/chunk_pool.hpp"
+#include "codec/base/ring_queue.hpp"
+#include "codec/base/timer_wheel.hpp"
+#include "codec/gtudp/context.hpp"
+#include "codec/gtudp/exchange_table.hpp"
+
+namespace ringpost::gtudp {
+
+/// The half of an Endpoint that sends DATA, until a RECV or the end, and answers RECVs with ACKs.
+class Sender {
+  public:
+    /// `context` stays the endpoint's and outlives it.
+    explicit Sender(Context& context);
+
+    std::expected<ExchangeId, Refusal> send(Instant now, const Address& to, std::span<const std::byte> data,
+                                            Instant deadline);
+    bool cancel(ExchangeId id);
+    void close() { closed_ = true; }
+
+    void on_recv(Instant now, const Address& from, Identity identity);
+    void expire(Instant now);
+    std::optional<Instant> next_timeout() const { return timers_.next(); }
+
+    std::optional<Transmit> poll_acks(std::span<std::byte> out);
+    std::optional<Transmit> poll_resends(Instant now, std::span<std::byte> out) { return poll(now, out, resends_); }
+    std::optional<Transmit> poll_fresh(Instant now, std::span<std::byte> out) { return poll(now, out, fresh_); }
+
+    struct Ended {
+        ExchangeId id;
+        Address peer;
+        Outcome outcome;
+        std::uint32_t sends;
+    };
+    /// Each exchange's end, once; its index is then free.
+    std::optional<Ended> poll_ended();
+
+    /// Exchanges that have no outcome yet.
+    std::uint32_t in_flight() const { return exchanges_.size() - ended_.size(); }
+
+  private:
+    enum class Wait : std::uint8_t {
+        fresh,       ///< in fresh_, never sent
+        confirming,  ///< sent; its timer is when to send it again, or its deadline
+        resending,   ///< in resends_
+        ended,       ///< in ended_, with its outcome
+    };
+
+    /// 32 bytes; a timer of 24 and the table's 8 beside it make 64.
+    struct Exchange {
+        Instant deadline = never;
+        PeerIndex peer = none;
+        Identity identity = 0;
+        ExchangeIndex chained = none;
+        ChunkPool::Chunk data = ChunkPool::nothing;
+        Stamp sent_at = 0;
+        std::uint16_t data_bytes = 0;
+        std::uint8_t sends = 0;
+        Wait wait : 4 = Wait::fresh;
+        Outcome outcome : 4 = Outcome::confirmed;
+    };
+    static_assert(sizeof(Exchange) == 32 && limits::datagram_bytes_max <= UINT16_MAX);
+
+    struct Ack {
+        PeerIndex peer;
+        Identity identity;
+    };
+
+    std::optional<Refusal> refusal(std::size_t bytes) const;
+    std::expected<ExchangeId, Refusal> refuse(Refusal refusal);
+    Identity next_identity(PeerIndex peer);
+    void expire_one(Instant now, ExchangeIndex index);
+    void end(ExchangeIndex index, Outcome outcome);
+    bool acknowledge(PeerIndex peer, Identity identity);
+    void acknowledge_unknown(Instant now, const Address& from, Identity identity);
+    bool take_credit(Instant now, Peer& peer);
+    std::optional<Transmit> poll(Instant now, std::span<std::byte> out, RingQueue<ExchangeIndex>& queue);
+    void set_timer(Instant now, ExchangeIndex index);
+
+    Context& context_;
+    ExchangeTable<Exchange> exchanges_;
+    ChunkPool data_;
+    TimerWheel timers_;
+    RingQueue<ExchangeIndex> fresh_, resends_, ended_;
+    RingQueue<Ack> acks_;
+    Identity next_identity_;
+    bool closed_ = false;
+    std::uint32_t strangers_credit_;  ///< ACKs for those with whom we never had an exchange
+    Instant strangers_credit_at_;
+};
+
+}  // namespace ringpost::gtudp
