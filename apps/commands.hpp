@@ -6,6 +6,7 @@
 
 #include "apps/options.hpp"
 #include "apps/report.hpp"
+#include "apps/transport.hpp"
 
 namespace ringpost::apps {
 
@@ -14,16 +15,21 @@ void add_echo(CLI::App& root, Command& chosen);
 void add_load(CLI::App& root, Command& chosen);
 void add_latency(CLI::App& root, Command& chosen);
 void add_beacon(CLI::App& root, Command& chosen);
+void add_relay(CLI::App& root, Command& chosen);
+void add_send(CLI::App& root, Command& chosen);
+void add_recv(CLI::App& root, Command& chosen);
 
 /// What a server needs to know.
 struct ServerOptions {
     CommonOptions common;
-    std::uint16_t port = 0;  ///< 0: the kernel chooses
-    std::string bind;        ///< "" is every address
-    bool verify = true;      ///< sink only
-    bool broadcast = false;  ///< beacon only
+    TransportOptions transport;  ///< sink, echo, recv
+    std::uint16_t port = 0;      ///< 0: the kernel chooses
+    std::string bind;            ///< "" is every address
+    bool verify = true;          ///< sink only
+    bool broadcast = false;      ///< beacon only
     /// After the signal to stop, go on until nothing has come for so long: for a peer that has just sent its last.
     Duration linger = 0;
+    const char* port_option = "--port";  ///< what `port` is called on the command line
 };
 
 /// Called with the port once the server listens.

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <optional>
+
 #include "apps/commands.hpp"
 #include "codec/echo/endpoint.hpp"
 #include "engine/address.hpp"
@@ -30,6 +32,7 @@ int echo_command(const ServerOptions& options) {
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
     report.print(fmt::format("received {}  returned {}  refused {}  not returned, queue full {}", count("received"),
                              count("sent"), count("refused"), count("queue_full")));
+    if (options.transport.gtudp) report.print(wire_text(summary));
     report.event("summary", summary);
     return exit_code(Exit::done);
 }
@@ -47,12 +50,18 @@ Json run_echo(const ServerOptions& options, Report& report, const OnListening& o
         loop.backend().add(std::move(socket));
         on_listening(port);
         EchoApplication<std::remove_reference_t<decltype(loop)>> application{loop};
-        loop.run(endpoint, application);
+        std::optional<gtudp::Carried<echo::Endpoint>> carried;
+        if (options.transport.gtudp) {
+            carried.emplace(endpoint, gtudp::CarriedOptions{.wire = wire_options(options.transport), .target = {}});
+            loop.run(*carried, application);
+        } else {
+            loop.run(endpoint, application);
+        }
         const echo::EchoCounts& counts = endpoint.counts();
         const Counters engine = loop.backend().counters();
         const double duration_s = seconds(now() - start);
         Json summary = {{"received", counts.received},
-                        {"sent", engine.sent},
+                        {"sent", carried ? carried->wire().counts().confirmed : engine.sent},
                         {"refused", counts.refused},
                         {"queue_full", counts.queue_full},
                         {"socket_dropped", engine.socket_dropped},
@@ -61,6 +70,7 @@ Json run_echo(const ServerOptions& options, Report& report, const OnListening& o
                         {"backend", loop.backend().name},
                         {"gso", loop.backend().sends_trains()},
                         {"gro", gro}};
+        if (carried) add_wire(summary, carried->wire().counts());
         add_counters(summary, engine);
         return summary;
     };
@@ -71,8 +81,12 @@ void add_echo(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("echo", "return every datagram to its source (RFC 862)");
     auto options = std::make_shared<ServerOptions>();
     add_server(*command, *options);
+    add_transport(*command, options->transport, {});
     add_common(*command, options->common, {.offload = true});
-    command->callback([options, &chosen] { chosen = [options] { return echo_command(*options); }; });
+    command->callback([options, &chosen] {
+        check_transport(options->transport);
+        chosen = [options] { return echo_command(*options); };
+    });
 }
 
 }  // namespace ringpost::apps

@@ -16,6 +16,7 @@ namespace {
 
 struct LatencyOptions {
     CommonOptions common;
+    TransportOptions transport;
     std::string to;
     bool self = false;
     std::uint64_t size = 64;
@@ -83,7 +84,14 @@ Json run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& tar
                          .stop = options.duration == never ? never : start + options.duration,
                          .count = options.count});
     LatencyApplication application(loop, prober, start, report);
-    loop.run(prober, application);
+    std::optional<gtudp::Carried<load::Prober>> carried;
+    if (options.transport.gtudp) {
+        carried.emplace(prober, gtudp::CarriedOptions{
+                                    .wire = wire_options(options.transport), .target = target, .train_segments = 1});
+        loop.run(*carried, application);
+    } else {
+        loop.run(prober, application);
+    }
     report.end_progress();
     const double duration_s = seconds(prober.last_sent_at() - start);
     const load::ProberCounts& counts = prober.counts();
@@ -106,14 +114,22 @@ Json run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& tar
         summary["rate_asked"] = options.rate;
         summary["slip_us"] = percentiles_us(prober.slip());
     }
+    if (carried) {
+        add_wire(summary, carried->wire().counts());
+        summary["confirmed_us"] = percentiles_us(carried->confirmed());
+    }
     add_counters(summary, engine);
-    report.print(fmt::format("{} B, {}, {}, {:.3f} s", options.size, loop.backend().name,
+    report.print(fmt::format("{} B{}, {}, {}, {:.3f} s", options.size, carried ? ", gtudp" : "", loop.backend().name,
                              options.rate > 0 ? fmt::format("{:.0f}/s", options.rate) : "ping-pong", duration_s));
     report.print(fmt::format("sent {}  answered {}  lost {}  out of order {}  duplicate {}  corrupt {}",
                              grouped(counts.sent), grouped(counts.received), grouped(counts.lost()),
                              grouped(counts.reordered), grouped(counts.duplicate), grouped(counts.corrupt)));
     report.print("round trip  " + percentiles_text(prober.rtt()));
     if (options.rate > 0) report.print("slip        " + percentiles_text(prober.slip()));
+    if (carried) {
+        report.print("confirmed   " + percentiles_text(carried->confirmed()));
+        report.print(wire_text(summary));
+    }
     report.event("summary", summary);
     return summary;
 }
@@ -125,7 +141,7 @@ int latency_command(LatencyOptions options) {
     if (options.self) {
         echo.emplace([&](const SelfPeer::Tell& tell) {
             Report child(Report::Form::silent);
-            ServerOptions server{.common = options.common, .bind = "127.0.0.1"};
+            ServerOptions server{.common = options.common, .transport = options.transport, .bind = "127.0.0.1"};
             server.common.gro = false;  // probes come one by one: a receive without control messages is cheaper
             run_echo(server, child, [&](std::uint16_t port) { tell(std::to_string(port)); });
             return Exit::done;
@@ -164,8 +180,10 @@ void add_latency(CLI::App& root, Command& chosen) {
     add_parsed(*command, "--count", options->count, parse_count, "probes to send")->excludes(duration);
     command->add_flag("--i-own-this-network", options->vouched,
                       "allow a target that is not loopback, private or link-local");
+    add_transport(*command, options->transport, {});
     add_common(*command, options->common, {});
     command->callback([options, &chosen] {
+        check_transport(options->transport);
         if (options->to.empty() && !options->self)
             throw CLI::ValidationError("one of --to HOST:PORT and --self is required");
         if (options->count == UINT64_MAX && options->duration == never) options->duration = default_duration;

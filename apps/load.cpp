@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <optional>
 
 #include "apps/commands.hpp"
@@ -18,6 +19,7 @@ namespace {
 
 struct LoadOptions {
     CommonOptions common;
+    TransportOptions transport;
     std::string to;
     bool self = false;
     std::uint64_t size = 64;
@@ -37,9 +39,12 @@ constexpr Duration settle = 10 * millisecond;
 template <class AnyLoop>
 class LoadApplication {
   public:
-    LoadApplication(AnyLoop& loop, const load::Source& source, Instant start, Report& report)
+    /// finished(Instant): there is nothing more to wait for.
+    LoadApplication(AnyLoop& loop, const load::Source& source, std::function<bool(Instant)> finished, Instant start,
+                    Report& report)
         : loop_(loop),
           source_(source),
+          finished_(std::move(finished)),
           report_(report),
           start_(start),
           look_(start, look_every),
@@ -48,7 +53,7 @@ class LoadApplication {
     void on_event(Instant, const load::Source::Event&) {}
 
     Instant on_turn(Instant at) {
-        if (received_signal() != 0 || source_.finished(at)) loop_.stop();
+        if (received_signal() != 0 || finished_(at)) loop_.stop();
         if (look_.tick(at) && at < start_ + refused_early) {
             refused_ = loop_.backend().counters().unreachable > 0;
             if (refused_) loop_.stop();
@@ -69,6 +74,7 @@ class LoadApplication {
   private:
     AnyLoop& loop_;
     const load::Source& source_;
+    std::function<bool(Instant)> finished_;
     Report& report_;
     Instant start_;
     Ticker look_, ticker_;
@@ -76,13 +82,21 @@ class LoadApplication {
     bool refused_ = false;
 };
 
+double real_of(const Json& summary, const char* name) { return summary[name].get<double>(); }
+
+/// A train must fit into the window as a whole.
+std::size_t train_segments(const LoadOptions& options) {
+    if (options.transport.gtudp) return std::min<std::size_t>(limits::train_segments_max, options.transport.window);
+    return options.common.engine.gso ? limits::train_segments_max : 16;
+}
+
 template <class AnyLoop>
 Json run_source(AnyLoop& loop, const LoadOptions& options, const Address& target, Report& report) {
     const SignalWakes wakes(loop.backend().waker());
     for (std::uint32_t i = 0; i < options.flows; ++i) {
         SocketOptions socket;
         socket.connect = target;
-        socket.gro = false;
+        socket.gro = options.transport.gtudp && options.common.gro;  // raw, nothing comes back
         auto opened = UdpSocket::open(socket);
         if (!opened && opened.error().code == EMFILE)
             throw Failure(Exit::failed, fmt::format("--flows {}: {}", options.flows, opened.error().text));
@@ -93,17 +107,30 @@ Json run_source(AnyLoop& loop, const LoadOptions& options, const Address& target
                          .flows = options.flows,
                          .stream = random_value<std::uint32_t>(),
                          .rate_per_s = options.rate,
-                         .train_segments = options.common.engine.gso ? limits::train_segments_max : 16,
+                         .train_segments = train_segments(options),
                          .verify = options.verify,
                          .start = start,
                          .stop = start + options.duration});
-    LoadApplication application(loop, source, start, report);
-    loop.run(source, application);
+    std::optional<gtudp::Carried<load::Source>> carried;
+    if (options.transport.gtudp)
+        carried.emplace(
+            source, gtudp::CarriedOptions{
+                        .wire = wire_options(options.transport), .target = target, .window = options.transport.window});
+    const auto finished = [&](Instant at) {
+        return source.finished(at) && (!carried || carried->wire().in_flight() == 0);
+    };
+    LoadApplication application(loop, source, finished, start, report);
+    if (carried)
+        loop.run(*carried, application);
+    else
+        loop.run(source, application);
     report.end_progress();
-    const double duration_s = seconds(std::clamp<Instant>(now(), start, start + options.duration) - start);
     const Counters engine = loop.backend().counters();
-    const std::uint64_t sent = engine.sent;  // what the kernel took
     if (engine.trains_refused > 0) report.say("the path does not take trains (GSO): datagrams were sent one by one");
+    const Instant end = carried ? carried->last_confirmed_at() : std::min(now(), start + options.duration);
+    const double duration_s = seconds(std::max(end, start) - start);
+    // What the kernel took, or what was given to the reliable layer.
+    const std::uint64_t sent = carried ? carried->wire().counts().taken : engine.sent;
     Json summary = {{"sent", sent},
                     {"duration_s", duration_s},
                     {"rate_per_s", ratio(static_cast<double>(sent), duration_s)},
@@ -113,6 +140,11 @@ Json run_source(AnyLoop& loop, const LoadOptions& options, const Address& target
                     {"refused", application.refused()},
                     {"trains", engine.sent_trains},
                     {"unexpected", source.unexpected()}};
+    if (carried) {
+        add_wire(summary, carried->wire().counts());
+        summary["confirmed_per_s"] = ratio(real_of(summary, "confirmed"), duration_s);
+        summary["confirmed_us"] = percentiles_us(carried->confirmed());
+    }
     if (options.rate > 0) {
         summary["rate_asked"] = options.rate;
         summary["slip_us"] = percentiles_us(source.slip());
@@ -133,19 +165,37 @@ Json join_reports(Json sender, const Json& sink) {
     summary["foreign"] = std::max<std::int64_t>(-missing, 0);
     for (const char* name : {"duplicate", "reordered", "corrupt", "socket_dropped", "rate_per_s", "bits_per_s", "gro"})
         summary[name] = sink[name];
+    // The messages' receiver knows what it delivered; what the wire sent and sent again is told of both ends.
+    if (sink.contains("transport"))
+        for (const char* name : {"delivered", "duplicates", "recv_sent", "recv_resends", "app_behind", "table_full",
+                                 "recv_withheld", "forgotten_early"})
+            sender[name] = sink[name];
     summary["sent_rate_per_s"] = sender["rate_per_s"];
     for (const char* name : {"sent", "rate_per_s", "bits_per_s", "unexpected"}) sender.erase(name);
     summary.update(sender);
     return summary;
 }
 
+void print_reliable(const Report& report, const Json& summary) {
+    const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
+    report.print(fmt::format("confirmed {:>15} messages  {:>15}/s    gave up {}", count("confirmed"),
+                             grouped(static_cast<std::uint64_t>(real_of(summary, "confirmed_per_s"))),
+                             count("gave_up")));
+    report.print(wire_text(summary));
+    const Json& us = summary["confirmed_us"];
+    if (us["p50"].is_null()) return;
+    report.print(fmt::format("send to confirmed us: p50 {:.1f}  p99 {:.1f}  p99.9 {:.1f}  max {:.1f}",
+                             real_of(us, "p50"), real_of(us, "p99"), real_of(us, "p999"), real_of(us, "max")));
+}
+
 void print_summary(const Report& report, const LoadOptions& options, const Json& summary) {
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
     const auto real = [&](const char* name) { return summary[name].get<double>(); };
-    report.print(fmt::format(
-        "{} B, {} flow{}, {}, gso {}{}, {:.3f} s", options.size, options.flows, options.flows == 1 ? "" : "s",
-        summary["backend"].get<std::string>(), summary["gso"].get<bool>() ? "on" : "off",
-        options.self ? (summary["gro"].get<bool>() ? ", gro on" : ", gro off") : "", real("duration_s")));
+    report.print(fmt::format("{} B{}, {} flow{}, {}, gso {}{}, {:.3f} s", options.size,
+                             options.transport.gtudp ? ", gtudp" : "", options.flows, options.flows == 1 ? "" : "s",
+                             summary["backend"].get<std::string>(), summary["gso"].get<bool>() ? "on" : "off",
+                             options.self ? (summary["gro"].get<bool>() ? ", gro on" : ", gro off") : "",
+                             real("duration_s")));
     const double sent_rate = real(options.self ? "sent_rate_per_s" : "rate_per_s");
     report.print(fmt::format("sent      {:>15} datagrams {:>15}/s", count("sent"),
                              grouped(static_cast<std::uint64_t>(sent_rate))));
@@ -158,6 +208,7 @@ void print_summary(const Report& report, const LoadOptions& options, const Json&
         report.print(fmt::format("duplicate {}  reordered {}  corrupt {}", count("duplicate"), count("reordered"),
                                  count("corrupt")));
     }
+    if (options.transport.gtudp) print_reliable(report, summary);
     if (options.rate > 0 && !summary["slip_us"]["p50"].is_null())
         report.print(fmt::format("asked for {:.0f}/s; schedule slip us: p50 {:.1f}  p99 {:.1f}  max {:.1f}",
                                  options.rate, summary["slip_us"]["p50"].get<double>(),
@@ -189,8 +240,11 @@ int load_command(LoadOptions options) {
     if (options.self) {
         sink.emplace([&](const SelfPeer::Tell& tell) {
             Report child(Report::Form::silent);
-            ServerOptions server{
-                .common = options.common, .bind = "127.0.0.1", .verify = options.verify, .linger = 20 * millisecond};
+            ServerOptions server{.common = options.common,
+                                 .transport = options.transport,
+                                 .bind = "127.0.0.1",
+                                 .verify = options.verify,
+                                 .linger = 20 * millisecond};
             tell(run_sink(server, child, [&](std::uint16_t port) { tell(std::to_string(port)); }).dump());
             return Exit::done;
         });
@@ -233,8 +287,12 @@ void add_load(CLI::App& root, Command& chosen) {
     command->add_flag("!--no-verify", options->verify, "send bytes that mean nothing: no sequence, no CRC");
     command->add_flag("--i-own-this-network", options->vouched,
                       "allow a target that is not loopback, private or link-local");
+    add_transport(*command, options->transport, {.window = true});
     add_common(*command, options->common, {.offload = true});
     command->callback([options, &chosen] {
+        check_transport(options->transport);
+        if (options->transport.gtudp && options->flows > 1)
+            throw CLI::ValidationError(fmt::format("--flows {}: gtudp sends from one", options->flows));
         if (options->to.empty() && !options->self)
             throw CLI::ValidationError("one of --to HOST:PORT and --self is required");
         chosen = [options] { return load_command(*options); };

@@ -20,7 +20,7 @@ UdpSocket open_server_socket(const ServerOptions& options) {
     // Only the bind is the user's doing.
     const bool bind_failed = opened.error().text.starts_with("bind ");
     const std::string option =
-        opened.error().code == EADDRNOTAVAIL ? "--bind " + options.bind : fmt::format("--port {}", options.port);
+        opened.error().code == EADDRNOTAVAIL ? "--bind " + options.bind : fmt::format("{} {}", options.port_option, options.port);
     throw Failure(bind_failed ? Exit::usage : Exit::failed,
                   bind_failed ? option + ": " + opened.error().text : opened.error().text);
 }
@@ -48,6 +48,9 @@ int run(int argc, char** argv) {
     add_latency(app, chosen);
     add_echo(app, chosen);
     add_beacon(app, chosen);
+    add_relay(app, chosen);
+    add_send(app, chosen);
+    add_recv(app, chosen);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -87,6 +87,8 @@ std::uint32_t parse_flows(const std::string& text) {
     return static_cast<std::uint32_t>(parse_whole(text, 1, limits::load_flows_max));
 }
 
+std::uint64_t parse_seed(const std::string& text) { return parse_whole(text, 0, UINT64_MAX); }
+
 std::uint64_t parse_datagram_size(const std::string& text) {
     const std::uint64_t bytes = parse_size(text);
     if (bytes < 1 || bytes > limits::datagram_bytes_max)
@@ -118,6 +120,22 @@ double parse_fixed_rate(const std::string& text) {
     const double rate = number * factor;
     if (rate < 1e-3 || rate > 1e9) throw std::invalid_argument("the rate must be 0.001 to 1000M per second");
     return rate;
+}
+
+double parse_chance(const std::string& text) {
+    const auto [number, unit] = split_quantity(text);
+    if (unit != "%" || number > 100) throw std::invalid_argument("expected a share from 0% to 100%, such as 0.1%");
+    return number / 100;
+}
+
+std::uint64_t parse_bit_rate(const std::string& text) {
+    static const std::map<std::string, double> units{{"bit", 1}, {"kbit", 1e3}, {"Mbit", 1e6}, {"Gbit", 1e9}};
+    const auto [number, unit] = split_quantity(text);
+    const auto found = units.find(unit);
+    if (found == units.end()) throw std::invalid_argument("expected bits per second such as 64kbit, 100Mbit or 1Gbit");
+    const double bits = number * found->second;
+    if (bits < 1 || bits > 1e12) throw std::invalid_argument("the rate must be 1bit to 1000Gbit per second");
+    return static_cast<std::uint64_t>(bits);
 }
 
 Duration parse_duration(const std::string& text) {

@@ -47,6 +47,12 @@ std::uint32_t parse_flows(const std::string& text);
 double parse_rate(const std::string& text);
 /// The same without `max`.
 double parse_fixed_rate(const std::string& text);
+/// `5%`, `0.1%`, `100%`: a chance from 0 to 1.
+double parse_chance(const std::string& text);
+/// `64kbit`, `100Mbit`, `1Gbit` (1000 each), `800bit`: bits per second, >= 1.
+std::uint64_t parse_bit_rate(const std::string& text);
+/// Any whole number of 64 bits.
+std::uint64_t parse_seed(const std::string& text);
 /// `250us`, `2s`, `1.5ms`, `1m`, `100ns`: nanoseconds, > 0.
 Duration parse_duration(const std::string& text);
 

@@ -27,7 +27,8 @@ void Report::event(const char* name, const Json& fields) const {
     if (form_ != Form::json) return;
     Json object = {{"event", name}};
     object.update(fields);
-    put(object.dump());
+    // Bytes that are no UTF-8 would end the command: they are shown as U+FFFD.
+    put(object.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 void Report::print(const std::string& line) const {

@@ -87,6 +87,7 @@ int sink_command(const ServerOptions& options) {
     report.print(fmt::format("lost {} (receive buffer full {} times)  duplicate {}  reordered {}  corrupt {}",
                              count("lost"), count("socket_dropped"), count("duplicate"), count("reordered"),
                              count("corrupt")));
+    if (options.transport.gtudp) report.print(wire_text(summary));
     report.event("summary", summary);
     return exit_code(Exit::done);
 }
@@ -103,9 +104,19 @@ Json run_sink(const ServerOptions& options, Report& report, const OnListening& o
         loop.backend().add(std::move(socket));
         on_listening(port);
         SinkApplication application(loop, sink, options, report);
-        loop.run(sink, application);
-        report.end_progress();
-        return summary_of(sink.counts(), loop.backend().counters(), loop.backend().name, gro);
+        const auto summary = [&] {
+            report.end_progress();
+            return summary_of(sink.counts(), loop.backend().counters(), loop.backend().name, gro);
+        };
+        if (!options.transport.gtudp) {
+            loop.run(sink, application);
+            return summary();
+        }
+        gtudp::Carried carried(sink, {.wire = wire_options(options.transport), .target = {}});
+        loop.run(carried, application);
+        Json out = summary();
+        add_wire(out, carried.wire().counts());
+        return out;
     };
     return value_or_fail(with_loop(options.common.engine, [&](const std::string& text) { report.say(text); }, serve));
 }
@@ -115,8 +126,12 @@ void add_sink(CLI::App& root, Command& chosen) {
     auto options = std::make_shared<ServerOptions>();
     add_server(*command, *options);
     command->add_flag("!--no-verify", options->verify, "only count: no sequences, no CRC");
+    add_transport(*command, options->transport, {});
     add_common(*command, options->common, {.offload = true});
-    command->callback([options, &chosen] { chosen = [options] { return sink_command(*options); }; });
+    command->callback([options, &chosen] {
+        check_transport(options->transport);
+        chosen = [options] { return sink_command(*options); };
+    });
 }
 
 }  // namespace ringpost::apps

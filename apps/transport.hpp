@@ -1,0 +1,42 @@
+#pragma once
+
+// --transport gtudp and what goes with it, the same for every subcommand that has it.
+
+#include <cstdint>
+#include <string>
+
+#include "apps/options.hpp"
+#include "apps/report.hpp"
+#include "codec/gtudp/carried.hpp"
+
+namespace ringpost::apps {
+
+struct TransportOptions {
+    bool gtudp = false;
+    gtudp::Codec codec;
+    gtudp::Resending resending;
+    std::uint32_t window = 8'192;
+    std::string magic, types;  ///< as typed
+    bool resending_set = false;
+};
+
+/// --transport, --magic, --types, --sends, --recv-sends, --resend-after; and, where `window`, --window. `only_gtudp`:
+/// there is nothing else, and it is the default.
+struct TransportChoice {
+    bool window = false;
+    bool only_gtudp = false;
+};
+void add_transport(CLI::App& command, TransportOptions& options, TransportChoice choice);
+
+/// After parsing: builds the codec; throws CLI::ValidationError when the options do not fit together.
+void check_transport(TransportOptions& options);
+
+/// For an endpoint: fresh randomness, time now.
+gtudp::Options wire_options(const TransportOptions& options);
+
+/// What the wire has done, added to a summary: taken, confirmed, gave_up, delivered, duplicates, resends, ...
+void add_wire(Json& summary, const gtudp::Counts& counts);
+/// The same as a line of text.
+std::string wire_text(const Json& summary);
+
+}  // namespace ringpost::apps
