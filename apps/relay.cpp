@@ -33,7 +33,7 @@ class RelayApplication {
     void on_event(Instant at, const relay::Event& event) {
         const Json address = {{"address", to_text(event.address)}};
         if (event.kind == relay::Event::Kind::client_forgotten) {
-            loop_.backend().remove(event.socket);
+            closing_.push_back(event.socket);
             report_.event("client_forgotten", address);
             return;
         }
@@ -45,12 +45,14 @@ class RelayApplication {
             return;
         }
         const SocketIndex index = loop_.backend().add(std::move(*socket));
-        if (!endpoint_.attach(event.client, index)) loop_.backend().remove(index);
+        if (!endpoint_.attach(event.client, index)) closing_.push_back(index);
         report_.event("client", address);
     }
 
     Instant on_turn(Instant at) {
         if (received_signal() != 0) loop_.stop();
+        for (const SocketIndex socket : closing_) loop_.backend().remove(socket);
+        closing_.clear();
         if (const auto elapsed_s = ticker_.tick(at)) tell_progress(*elapsed_s);
         return ticker_.next();
     }
@@ -76,6 +78,7 @@ class RelayApplication {
     SocketOptions upstream_;
     Report& report_;
     Ticker ticker_;
+    std::vector<SocketIndex> closing_;  // not before on_turn(): what has just been received may name them
     Instant complain_at_ = 0;
     std::uint64_t received_reported_ = 0, forwarded_reported_ = 0;
 };

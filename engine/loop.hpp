@@ -13,8 +13,9 @@ namespace ringpost {
 
 /// The engine: one backend, one endpoint at a time, one thread.
 ///
-/// One turn: read the clock, hand every received datagram to the endpoint, its timers, its events to the application,
-/// then its transmits to the backend, and one wait() that sends, receives and sleeps until the next deadline.
+/// One turn: read the clock, hand every received train to the endpoint and its events to the application while both are
+/// still in the processor's cache, then the endpoint's timers and their events, then its transmits to the backend, and
+/// one wait() that sends, receives and sleeps until the next deadline.
 ///
 /// An Application has two calls:
 ///     void    on_event(Instant now, const Endpoint::Event&);
@@ -35,8 +36,7 @@ class Loop {
         const Instant give_up_at = now() + second;
         while (backend_->sending() && now() < give_up_at) {
             backend_->wait(millisecond);
-            deliver(now(), endpoint);
-            while (const auto event = endpoint.poll_event()) application.on_event(now(), *event);
+            deliver(now(), endpoint, application);
         }
     }
 
@@ -47,9 +47,9 @@ class Loop {
     template <class Endpoint, class Application>
     void turn(Endpoint& endpoint, Application& application) {
         const Instant at = now();
-        bool worked = deliver(at, endpoint);
+        bool worked = deliver(at, endpoint, application);
         if (const auto due = endpoint.poll_timeout(); due && *due <= at) endpoint.handle_timeout(at);
-        while (const auto event = endpoint.poll_event()) application.on_event(at, *event);
+        tell(at, endpoint, application);
         const Instant wanted = application.on_turn(at);
         const Drained drained = drain(at, endpoint);
         worked |= drained != Drained::nothing;
@@ -64,22 +64,29 @@ class Loop {
   private:
     enum class Drained { nothing, all, partly };
 
-    template <class Endpoint>
-    bool deliver(Instant at, Endpoint& endpoint) {
+    template <class Endpoint, class Application>
+    bool deliver(Instant at, Endpoint& endpoint, Application& application) {
         const std::span<const Received> received = backend_->receive();
         for (const Received& train : received) {
-            Datagram datagram{train.source, train.socket, train.bytes};
-            if (train.bytes.size() <= train.segment_bytes) {
-                endpoint.handle(at, datagram);
-                continue;
-            }
-            for (std::size_t offset = 0; offset < train.bytes.size(); offset += train.segment_bytes) {
-                datagram.bytes =
-                    train.bytes.subspan(offset, std::min(train.segment_bytes, train.bytes.size() - offset));
-                endpoint.handle(at, datagram);
-            }
+            hand_over(at, endpoint, train);
+            tell(at, endpoint, application);
         }
         return !received.empty();
+    }
+
+    template <class Endpoint>
+    static void hand_over(Instant at, Endpoint& endpoint, const Received& train) {
+        Datagram datagram{train.source, train.socket, train.bytes};
+        if (train.bytes.size() <= train.segment_bytes) return endpoint.handle(at, datagram);
+        for (std::size_t offset = 0; offset < train.bytes.size(); offset += train.segment_bytes) {
+            datagram.bytes = train.bytes.subspan(offset, std::min(train.segment_bytes, train.bytes.size() - offset));
+            endpoint.handle(at, datagram);
+        }
+    }
+
+    template <class Endpoint, class Application>
+    static void tell(Instant at, Endpoint& endpoint, Application& application) {
+        while (const auto event = endpoint.poll_event()) application.on_event(at, *event);
     }
 
     template <class Endpoint>

@@ -8,8 +8,9 @@
 //     std::optional<Event>    poll_event();
 //     std::optional<Instant>  poll_timeout() const;
 //
-// A driver (the engine's loop, or the simulator) hands in every datagram, then calls handle_timeout once poll_timeout()
-// is due, drains poll_event, drains poll_transmit, and sleeps no longer than poll_timeout() says. The buffers it lends
+// A driver (the engine's loop, or the simulator) hands in every datagram and drains poll_event at least after the last,
+// then calls handle_timeout once poll_timeout() is due, drains poll_event, drains poll_transmit, and sleeps no longer
+// than poll_timeout() says. The buffers it lends
 // to poll_transmit are few and come again; it never writes to them itself, so an endpoint finds there what it left.
 
 #include <cstddef>

@@ -39,11 +39,26 @@ inline constexpr std::uint64_t load_window_sequences = 32'768;
 /// Bytes of replies an echo endpoint keeps while the socket does not take them.
 inline constexpr std::size_t echo_queue_bytes = 4u << 20;
 
+/// Clients of one relay, a socket each: half of what a process may have open where nobody has raised it. The least
+/// recently heard is forgotten first.
+inline constexpr std::uint32_t relay_clients_max = 512;
+
+/// Bytes and datagrams that a relay holds until their delay is over, both directions together. The bytes are kept in
+/// chunks of 64.
+inline constexpr std::size_t relay_held_bytes = 64u << 20;
+inline constexpr std::uint32_t relay_held_max = 262'144;
+
+/// How long a datagram may wait for its turn on a relay's link of a limited rate.
+inline constexpr std::int64_t relay_queue_ns_max = 100'000'000;
+
 static_assert(train_segments_max >= 1);
 static_assert((load_window_sequences & (load_window_sequences - 1)) == 0 && load_window_sequences % 64 == 0);
 static_assert((beacon_sources_max & (beacon_sources_max - 1)) == 0);
 static_assert((load_streams_max & (load_streams_max - 1)) == 0);
 static_assert(beacon_queue_bytes >= 16 * datagram_bytes_max);
 static_assert(echo_queue_bytes >= 16 * datagram_bytes_max);
+static_assert((relay_clients_max & (relay_clients_max - 1)) == 0);
+static_assert((relay_held_max & (relay_held_max - 1)) == 0);
+static_assert(relay_held_bytes >= 16 * datagram_bytes_max);
 
 }  // namespace ringpost::limits

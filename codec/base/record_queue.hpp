@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -14,7 +15,7 @@ namespace ringpost {
 /// Every record is contiguous. Full is an answer (push says false), never an allocation.
 template <class Header>
 class RecordQueue {
-    static_assert(std::is_trivially_copyable_v<Header>);
+    static_assert(std::is_trivially_copyable_v<Header> && alignof(Header) <= 8);
 
   public:
     struct Record {
@@ -40,8 +41,7 @@ class RecordQueue {
             wrapped_at_ = tail_;
             tail_ = 0;
         }
-        const Prefix prefix{bytes.size(), header};
-        std::memcpy(&ring_[tail_], &prefix, sizeof prefix);
+        std::construct_at(reinterpret_cast<Prefix*>(&ring_[tail_]), bytes.size(), header);
         if (!bytes.empty()) std::memcpy(&ring_[tail_ + prefix_bytes], bytes.data(), bytes.size());
         tail_ += need;
         ++records_;
@@ -51,15 +51,13 @@ class RecordQueue {
     /// The oldest record, or nothing when empty.
     std::optional<Record> front() const {
         if (records_ == 0) return std::nullopt;
-        Prefix prefix;
-        std::memcpy(&prefix, &ring_[head_], sizeof prefix);
-        return Record{prefix.header, {&ring_[head_ + prefix_bytes], prefix.bytes}};
+        return Record{prefix().header, {&ring_[head_ + prefix_bytes], prefix().bytes}};
     }
 
     /// Forgets the oldest record; the queue must not be empty.
     void pop() {
         const bool was_wrapped = wrapped();
-        head_ += prefix_bytes + (front()->bytes.size() + 7) / 8 * 8;
+        head_ += prefix_bytes + (prefix().bytes + 7) / 8 * 8;
         --records_;
         if (was_wrapped && head_ == wrapped_at_) head_ = 0;
     }
@@ -70,6 +68,8 @@ class RecordQueue {
         Header header;
     };
     static constexpr std::size_t prefix_bytes = (sizeof(Prefix) + 7) / 8 * 8;
+
+    const Prefix& prefix() const { return *std::launder(reinterpret_cast<const Prefix*>(&ring_[head_])); }
 
     /// The newest records stand before the oldest, which run on to wrapped_at_.
     bool wrapped() const { return records_ > 0 && tail_ <= head_; }

@@ -46,6 +46,9 @@ class ExchangeTable {
     const Exchange& operator[](ExchangeIndex index) const { return exchanges_[index]; }
     bool holds(ExchangeIndex index) const { return index < exchanges_.size() && exchanges_[index].peer != none; }
 
+    /// A hint that the exchange will soon be used.
+    void prefetch(ExchangeIndex index) const { __builtin_prefetch(&exchanges_[index], 1); }
+
     std::uint32_t size() const { return size_; }
     std::uint32_t capacity() const { return static_cast<std::uint32_t>(exchanges_.size()); }
     bool full() const { return free_ == none; }

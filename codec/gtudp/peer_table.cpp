@@ -17,15 +17,14 @@ std::uint32_t PeerTable::bucket(const Address& address) const {
     return static_cast<std::uint32_t>(siphash(key_, std::as_bytes(std::span<const Address, 1>(&address, 1)))) & mask_;
 }
 
-PeerIndex PeerTable::find(const Address& address) const {
-    if (latest_ != none && peers_[latest_].address == address) return latest_;
+PeerIndex PeerTable::look_up(const Address& address) const {
     PeerIndex index = buckets_[bucket(address)];
     while (index != none && peers_[index].address != address) index = peers_[index].chained;
     if (index != none) latest_ = index;
     return index;
 }
 
-PeerIndex PeerTable::acquire(const Address& address) {
+PeerIndex PeerTable::look_up_or_make(const Address& address) {
     if (const PeerIndex known = find(address); known != none) {
         if (peers_[known].holds == 0 && known != idle_newest_) {
             unlink_idle(known);
@@ -47,14 +46,6 @@ PeerIndex PeerTable::acquire(const Address& address) {
     ++size_;
     latest_ = index;
     return index;
-}
-
-void PeerTable::hold(PeerIndex index) {
-    if (peers_[index].holds++ == 0) unlink_idle(index);
-}
-
-void PeerTable::release(PeerIndex index) {
-    if (--peers_[index].holds == 0) link_idle(index);
 }
 
 void PeerTable::forget_oldest() {

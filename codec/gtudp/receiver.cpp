@@ -3,11 +3,12 @@
 // comes or it has been sent recv_sends_max times. From then on it is only remembered (Wait::oblivion), so that the same
 // DATA coming late is not delivered again; a DATA that does come again is answered by another RECV whatever the state.
 //
-// Room: when all places are taken, the oldest remembered exchange of one peer is forgotten before its time. That is the
-// newcomer's own peer if it has at least its even share of the table. Else it is a peer who has the most among a few
-// places looked at by chance, those who never acknowledged anything first: someone who floods the table loses his own.
-// Exchanges that wait for an ACK are never forgotten; when there is nothing else, the new DATA is not taken, and its
-// sender will try again.
+// Room: when all places are taken, a remembered exchange is forgotten before its time. A hand goes round the table,
+// which is filled in the same order, so that it points at one of the oldest. That one goes if its peer never
+// acknowledged anything, or has at least half an even share of the table among those who did, as is true of half of all
+// places at least. The hand passes over others, but not over many: then places are tried by chance, and at last the
+// newcomer's own peer loses its oldest. So who floods the table loses his own. Exchanges that wait for an ACK are never
+// forgotten; when nothing can be, the new DATA is not taken, and its sender will try again.
 //
 // Reflection: a DATA may have come from a spoofed source. Until that address has acknowledged something, the RECVs sent
 // to it stay within three times the bytes that came from it.
@@ -21,8 +22,9 @@ namespace {
 
 constexpr int recv_patience = 1;
 constexpr std::uint64_t reflection_max = 3;
-constexpr int sampled = 8;  ///< places looked at to find somebody who has many
-constexpr int peers_tried = 4;
+constexpr int hand_steps_max = 8;
+constexpr int places_tried_max = 16;
+constexpr ExchangeIndex hand_looks_ahead = 8;
 
 }  // namespace
 
@@ -79,43 +81,54 @@ void Receiver::repeat(Instant now, ExchangeIndex index) {
 // ---- room -----------------------------------------------------------------------------------------
 
 bool Receiver::make_room(PeerIndex newcomer) {
-    const Peer& peer = context_.peers[newcomer];
-    const std::uint32_t sharers = std::max(context_.peers.receiving(), 1u);
-    PeerIndex loser = newcomer;
-    if (peer.remembered_oldest == none || peer.receives < exchanges_.capacity() / sharers) {
-        const auto richest = richest_of_sample();
-        if (!richest) return false;
-        loser = *richest;
+    for (int i = 0; i < hand_steps_max; ++i)
+        if (const ExchangeIndex index = move_hand(); can_lose(index)) {
+            ++context_.counts.forgotten_early;
+            forget(index);
+            return true;
+        }
+    for (int i = 0; i < places_tried_max; ++i) {
+        const auto index = static_cast<ExchangeIndex>(context_.random() % exchanges_.capacity());
+        if (!can_lose(index)) continue;
+        forget_oldest_of(exchanges_[index].peer);
+        return true;
     }
-    forget_oldest_of(loser);
+    if (context_.peers[newcomer].remembered_oldest == none) return false;
+    forget_oldest_of(newcomer);
     return true;
 }
 
 /// All peers are held: forgets what unproven ones have, so that one may go.
 bool Receiver::make_room_for_peer() {
-    for (int i = 0; i < peers_tried && context_.peers.all_held(); ++i) {
-        const auto loser = richest_of_sample();
-        if (!loser || context_.peers[*loser].proven) return false;
-        while (context_.peers[*loser].remembered_oldest != none) forget_oldest_of(*loser);
+    for (int i = 0; i < hand_steps_max && context_.peers.all_held(); ++i) {
+        const ExchangeIndex index = move_hand();
+        if (!exchanges_.holds(index)) continue;
+        const PeerIndex peer = exchanges_[index].peer;
+        while (!context_.peers[peer].proven && context_.peers[peer].remembered_oldest != none) forget_oldest_of(peer);
     }
     return !context_.peers.all_held();
 }
 
-/// Among some places of the table, the peer to lose something: unproven before proven, then who has more.
-std::optional<PeerIndex> Receiver::richest_of_sample() {
-    std::optional<PeerIndex> richest;
-    const auto rank = [&](PeerIndex index) {
-        const Peer& peer = context_.peers[index];
-        return std::pair(!peer.proven, peer.receives);
-    };
-    for (int i = 0; i < sampled; ++i) {
-        const auto place = static_cast<ExchangeIndex>(context_.random() % exchanges_.capacity());
-        if (!exchanges_.holds(place)) continue;
-        const PeerIndex index = exchanges_[place].peer;
-        if (context_.peers[index].remembered_oldest == none) continue;
-        if (!richest || rank(index) > rank(*richest)) richest = index;
-    }
-    return richest;
+/// From how many on a proven peer loses some when room is short.
+std::uint32_t Receiver::half_share() const {
+    return exchanges_.capacity() / 2 / std::max(context_.peers.proven_receiving(), 1u);
+}
+
+bool Receiver::can_lose(ExchangeIndex index) const {
+    const Exchange& exchange = exchanges_[index];
+    if (exchange.wait != Wait::oblivion) return false;
+    const Peer& peer = context_.peers[exchange.peer];
+    return !peer.proven || peer.receives >= half_share();
+}
+
+/// The place that the hand was at, one of the oldest; what it will point at soon is brought into the cache.
+ExchangeIndex Receiver::move_hand() {
+    const ExchangeIndex last = exchanges_.capacity() - 1;  // a power of two less one
+    const ExchangeIndex pointed_at = hand_++ & last;
+    exchanges_.prefetch((pointed_at + 2 * hand_looks_ahead) & last);
+    timers_.prefetch((pointed_at + 2 * hand_looks_ahead) & last);
+    context_.peers.prefetch(exchanges_[(pointed_at + hand_looks_ahead) & last].peer);
+    return pointed_at;
 }
 
 // ---- answering ------------------------------------------------------------------------------------
@@ -182,7 +195,7 @@ void Receiver::on_ack(Instant now, const Address& from, Identity identity) {
     }
     Peer& known = context_.peers[peer];
     if (exchanges_[index].sends == 1) known.rtt.sample(since(exchanges_[index].sent_at, now));
-    known.proven = true;
+    context_.peers.prove(peer);
     remember(now, index);
 }
 

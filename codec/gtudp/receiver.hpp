@@ -62,7 +62,9 @@ class Receiver {
     void repeat(Instant now, ExchangeIndex index);
     bool make_room(PeerIndex newcomer);
     bool make_room_for_peer();
-    std::optional<PeerIndex> richest_of_sample();
+    std::uint32_t half_share() const;
+    bool can_lose(ExchangeIndex index) const;
+    ExchangeIndex move_hand();
     void queue_recv(Instant now, ExchangeIndex index);
     bool within_budget(Peer& peer);
     static void count_send(Instant now, Exchange& exchange);
@@ -76,6 +78,7 @@ class Receiver {
     ExchangeTable<Exchange> exchanges_;
     TimerWheel timers_;
     RingQueue<ExchangeIndex> recvs_;
+    ExchangeIndex hand_ = 0;  ///< the next place to be given up
 };
 
 }  // namespace ringpost::gtudp

@@ -141,7 +141,7 @@ void Sender::on_recv(Instant now, const Address& from, Identity identity) {
     const Exchange& exchange = exchanges_[index];
     Peer& known = context_.peers[peer];
     if (exchange.sends == 1) known.rtt.sample(since(exchange.sent_at, now));
-    known.proven = true;
+    context_.peers.prove(peer);
     const std::uint32_t repeats = context_.options.resending.recv_sends_max;
     known.ack_credit = std::min(known.ack_credit, UINT32_MAX - repeats) + repeats;
     acknowledge(peer, identity);

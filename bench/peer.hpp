@@ -1,0 +1,87 @@
+#pragma once
+
+// What the programs that measure other transports share: two processes, a counter between them, a sequence checked.
+
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cinttypes>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace bench {
+
+struct Shared {
+    std::atomic<bool> ready, stop;
+    std::atomic<int> port;
+    std::atomic<std::uint64_t> received;
+};
+
+[[noreturn]] inline void die(const char* what) {
+    std::fprintf(stderr, "%s failed\n", what);
+    std::exit(1);
+}
+
+inline std::uint64_t now_ns() {
+    timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+inline void put_sequence(void* payload, std::uint64_t sequence) { std::memcpy(payload, &sequence, sizeof sequence); }
+
+inline void check_sequence(const void* payload, std::uint64_t expected) {
+    std::uint64_t sequence = 0;
+    std::memcpy(&sequence, payload, sizeof sequence);
+    if (sequence != expected) die("the sequence");
+}
+
+inline void pin(int core) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(core, &set);
+    if (sched_setaffinity(0, sizeof set, &set) != 0) die("sched_setaffinity");
+}
+
+/// Waits until the sink has all `sent`, and prints one JSON object; the time runs from `start_ns` until then.
+inline void report(const char* name, std::size_t bytes, std::uint64_t sent, Shared& shared, std::uint64_t start_ns) {
+    const std::uint64_t give_up = now_ns() + 5'000'000'000;
+    while (shared.received < sent && now_ns() < give_up) sched_yield();
+    const double duration_s = static_cast<double>(now_ns() - start_ns) / 1e9;
+    const std::uint64_t received = shared.received;
+    std::printf("{\"peer\":\"%s\",\"bytes\":%zu,\"sent\":%" PRIu64 ",\"received\":%" PRIu64 ",\"lost\":%" PRIu64
+                ",\"duration_s\":%.6f,\"rate_per_s\":%.0f}\n",
+                name, bytes, sent, received, sent - received, duration_s, static_cast<double>(received) / duration_s);
+}
+
+/// Runs receive(Shared&) in a child until Shared::stop, and send(Shared&) here once Shared::ready.
+template <class Receive, class Send>
+void run_pair(bool pinned, Receive receive, Send send) {
+    void* memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) die("mmap");
+    auto& shared = *new (memory) Shared{};
+    const pid_t child = fork();
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (pinned) pin(1);
+        receive(shared);
+        _exit(0);
+    }
+    if (pinned) pin(0);
+    while (!shared.ready) sched_yield();
+    send(shared);
+    shared.stop = true;
+    int status = 0;
+    waitpid(child, &status, 0);
+    if (status != 0) std::exit(1);
+}
+
+}  // namespace bench

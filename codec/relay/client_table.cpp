@@ -1,0 +1,82 @@
+// Entries never move. A bucket is a list of entries threaded through `chained`, with twice as many buckets as entries;
+// recency is a doubly linked list through `newer` and `older`. Trains come from one client, so the one last heard is
+// looked at first and costs no hash.
+
+#include "codec/relay/client_table.hpp"
+
+#include <bit>
+#include <utility>
+
+#include "codec/base/check.hpp"
+
+namespace ringpost::relay {
+
+ClientTable::ClientTable(std::uint32_t capacity, const SipKey& key)
+    : key_(key), entries_(capacity), buckets_(std::size_t{capacity} * 2, none) {
+    RINGPOST_CHECK(std::has_single_bit(capacity) && capacity <= 1u << 30);
+    for (std::uint32_t i = 0; i + 1 < capacity; ++i) entries_[i].chained = i + 1;
+}
+
+std::optional<ClientId> ClientTable::hear(const Address& address) {
+    if (newest_ != none && entries_[newest_].client.address == address) return id_of(newest_);
+    std::uint32_t index = buckets_[bucket(address)];
+    while (index != none && !(entries_[index].client.address == address)) index = entries_[index].chained;
+    if (index == none) return std::nullopt;
+    unlink(index);
+    link_newest(index);
+    return id_of(index);
+}
+
+ClientId ClientTable::add(const Address& address) {
+    const std::uint32_t index = free_;
+    RINGPOST_CHECK(index != none);
+    Entry& entry = entries_[index];
+    free_ = entry.chained;
+    entry.client = {address, std::nullopt};
+    entry.used = true;
+    std::uint32_t& head = buckets_[bucket(address)];
+    entry.chained = head;
+    head = index;
+    link_newest(index);
+    return id_of(index);
+}
+
+Client* ClientTable::find(ClientId id) { return const_cast<Client*>(std::as_const(*this).find(id)); }
+
+const Client* ClientTable::find(ClientId id) const {
+    const Entry& entry = entries_[id.index];
+    return entry.used && entry.generation == id.generation ? &entry.client : nullptr;
+}
+
+void ClientTable::forget(ClientId id) {
+    RINGPOST_CHECK(find(id) != nullptr);
+    Entry& entry = entries_[id.index];
+    std::uint32_t* link = &buckets_[bucket(entry.client.address)];
+    while (*link != id.index) link = &entries_[*link].chained;
+    *link = entry.chained;
+    unlink(id.index);
+    entry.used = false;
+    if (++entry.generation == 0) entry.generation = 1;
+    entry.chained = free_;
+    free_ = id.index;
+}
+
+std::uint32_t ClientTable::bucket(const Address& address) const {
+    const auto hash = siphash(key_, std::as_bytes(std::span<const Address, 1>(&address, 1)));
+    return static_cast<std::uint32_t>(hash % buckets_.size());
+}
+
+void ClientTable::link_newest(std::uint32_t index) {
+    entries_[index].newer = none;
+    entries_[index].older = newest_;
+    (newest_ == none ? oldest_ : entries_[newest_].newer) = index;
+    newest_ = index;
+}
+
+void ClientTable::unlink(std::uint32_t index) {
+    const Entry& entry = entries_[index];
+    (entry.newer == none ? newest_ : entries_[entry.newer].older) = entry.older;
+    (entry.older == none ? oldest_ : entries_[entry.older].newer) = entry.newer;
+}
+
+}  // namespace ringpost::relay

@@ -1,0 +1,194 @@
+// A datagram is decided on when it comes: dropped, or kept, once or twice, in a queue ordered by when each copy is due.
+// poll_transmit takes from the front of that queue what is due, as trains where neighbours allow. A client is forgotten
+// when another takes its place: its datagrams in the queue then name a client that is gone and are dropped when they
+// come to the front. New clients and sockets to close are events in a queue with room for two events of every client; a
+// stranger with more addresses in one turn than that has to wait for the next.
+
+#include "codec/relay/endpoint.hpp"
+
+#include <cstring>
+
+#include "codec/base/check.hpp"
+
+namespace ringpost::relay {
+namespace {
+
+std::array<std::uint64_t, 2> seeds_from(std::uint64_t seed) {
+    Random random(seed);
+    const std::uint64_t first = random.next();
+    return {first, random.next()};
+}
+
+}  // namespace
+
+Endpoint::Endpoint(const Options& options)
+    : ways_{Way{Impairment(options.to_target, seeds_from(options.seed)[0], options.start), {}},
+            Way{Impairment(options.to_client, seeds_from(options.seed)[1], options.start), {}}},
+      clients_(options.clients_max, options.key),
+      events_(2 * options.clients_max),
+      pool_(options.held_bytes_max),
+      held_(options.held_max),
+      scratch_(limits::datagram_bytes_max) {}
+
+// ---- the way in -----------------------------------------------------------------------------------
+
+void Endpoint::handle(Instant now, const Datagram& in) {
+    const Direction direction = in.socket == listening_socket ? Direction::to_target : Direction::to_client;
+    auto& [impairment, counts] = way(direction);
+    ++counts.received;
+    const auto client = client_of(in);
+    if (!client) {
+        ++(direction == Direction::to_target ? counts.overflow : counts.abandoned);
+        return;
+    }
+    if (in.bytes.size() > limits::datagram_bytes_max) {
+        ++counts.overflow;
+        return;
+    }
+    const Decision decision = impairment.decide(now, in.bytes.size());
+    switch (decision.drop) {
+        case Drop::none: break;
+        case Drop::lost: ++counts.lost; return;
+        case Drop::burst_lost: ++counts.burst_lost; return;
+        case Drop::blackholed: ++counts.blackholed; return;
+    }
+    counts.duplicated += decision.copies - 1u;
+    for (std::uint8_t i = 0; i < decision.copies; ++i) hold(direction, *client, decision.copy[i], in.bytes);
+}
+
+std::optional<ClientId> Endpoint::client_of(const Datagram& in) {
+    if (in.socket == listening_socket) {
+        const auto known = clients_.hear(in.source);
+        return known ? known : admit(in.source);
+    }
+    if (in.socket >= by_socket_.size() || clients_.find(by_socket_[in.socket]) == nullptr) return std::nullopt;
+    return by_socket_[in.socket];
+}
+
+std::optional<ClientId> Endpoint::admit(const Address& address) {
+    if (events_.size() + 2 > 2 * clients_.capacity()) return std::nullopt;
+    if (clients_.full()) {
+        ++client_counts_.forgotten;
+        forget(clients_.oldest());
+    }
+    ++client_counts_.clients;
+    const ClientId client = clients_.add(address);
+    events_.push({Event::Kind::new_client, client, address, 0});
+    return client;
+}
+
+void Endpoint::forget(ClientId id) {
+    const Client& client = *clients_.find(id);
+    if (client.socket) {
+        by_socket_[*client.socket] = {};
+        events_.push({Event::Kind::client_forgotten, id, client.address, *client.socket});
+    }
+    clients_.forget(id);
+}
+
+void Endpoint::hold(Direction direction, ClientId client, const Copy& copy, std::span<const std::byte> bytes) {
+    Counts& counts = way(direction).counts;
+    const auto chunk = copy.overflow ? std::nullopt : pool_.keep(copy.flips > 0 ? flipped(copy, bytes) : bytes);
+    if (!chunk) {
+        ++counts.overflow;
+        return;
+    }
+    const auto length = static_cast<std::uint32_t>(bytes.size());
+    if (!held_.push({copy.due, 0, client, length, *chunk, direction})) {
+        pool_.release(*chunk);
+        ++counts.overflow;
+        return;
+    }
+    counts.corrupted += copy.flips > 0 ? 1 : 0;
+    counts.reordered += copy.reordered ? 1 : 0;
+}
+
+std::span<const std::byte> Endpoint::flipped(const Copy& copy, std::span<const std::byte> bytes) {
+    std::memcpy(scratch_.data(), bytes.data(), bytes.size());
+    for (std::uint8_t i = 0; i < copy.flips; ++i)
+        scratch_[copy.flip[i] / 8] ^= static_cast<std::byte>(1u << copy.flip[i] % 8);
+    return std::span(scratch_).first(bytes.size());
+}
+
+// ---- the way out ----------------------------------------------------------------------------------
+
+std::optional<Transmit> Endpoint::poll_transmit(Instant now, std::span<std::byte> out) {
+    pop_abandoned();
+    if (held_.empty() || held_.front().due > now || waits_for_socket(held_.front())) return std::nullopt;
+    const Held first = held_.front();
+    std::size_t bytes = take_front(out);
+    std::size_t count = 1;
+    // A train ends with a segment that is shorter; an empty datagram cannot be a segment.
+    bool closed = first.bytes == 0;
+    while (!closed && !held_.empty() && count < limits::train_segments_max) {
+        const Held& next = held_.front();
+        if (next.due > now || next.client != first.client || next.direction != first.direction) break;
+        if (next.bytes == 0 || next.bytes > first.bytes || bytes + next.bytes > limits::datagram_bytes_max) break;
+        closed = next.bytes < first.bytes;
+        bytes += take_front(out.subspan(bytes));
+        ++count;
+    }
+    way(first.direction).counts.forwarded += count;
+    const Client& client = *clients_.find(first.client);
+    if (first.direction == Direction::to_client) return Transmit{client.address, listening_socket, bytes, first.bytes};
+    return Transmit{{}, *client.socket, bytes, first.bytes};
+}
+
+void Endpoint::pop_abandoned() {
+    while (!held_.empty() && clients_.find(held_.front().client) == nullptr) {
+        ++way(held_.front().direction).counts.abandoned;
+        pool_.release(held_.front().chunk);
+        held_.pop();
+    }
+}
+
+bool Endpoint::waits_for_socket(const Held& held) const {
+    const Client* client = clients_.find(held.client);
+    return held.direction == Direction::to_target && client != nullptr && !client->socket;
+}
+
+/// Moves the front of the queue to the front of `out` and returns its length.
+std::size_t Endpoint::take_front(std::span<std::byte> out) {
+    const Held& held = held_.front();
+    const std::size_t bytes = held.bytes;
+    pool_.copy(held.chunk, out.first(bytes));
+    pool_.release(held.chunk);
+    held_.pop();
+    return bytes;
+}
+
+std::optional<Instant> Endpoint::poll_timeout() const {
+    if (held_.empty() || waits_for_socket(held_.front())) return std::nullopt;
+    return held_.front().due;
+}
+
+// ---- clients --------------------------------------------------------------------------------------
+
+std::optional<Event> Endpoint::poll_event() {
+    while (!events_.empty()) {
+        const Event event = events_.front();
+        events_.pop();
+        // A new client that was forgotten before anybody heard of it needs no socket.
+        if (event.kind == Event::Kind::client_forgotten || clients_.find(event.client) != nullptr) return event;
+    }
+    return std::nullopt;
+}
+
+bool Endpoint::attach(ClientId id, SocketIndex socket) {
+    RINGPOST_CHECK(socket != listening_socket);
+    Client* client = clients_.find(id);
+    if (client == nullptr) return false;
+    RINGPOST_CHECK(!client->socket);
+    if (socket >= by_socket_.size()) by_socket_.resize(std::size_t{socket} + 1);
+    by_socket_[socket] = id;
+    client->socket = socket;
+    return true;
+}
+
+void Endpoint::refuse(ClientId id) {
+    if (clients_.find(id) == nullptr) return;
+    ++client_counts_.refused;
+    forget(id);
+}
+
+}  // namespace ringpost::relay

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "codec/base/chunk_pool.hpp"
+#include "codec/base/instant.hpp"
+#include "codec/base/ring_queue.hpp"
+#include "codec/relay/client_table.hpp"
+
+namespace ringpost::relay {
+
+/// Of the client's datagrams: on their way to the target, or back.
+enum class Direction : std::uint8_t { to_target, to_client };
+
+/// A datagram that waits for its time. Its bytes are in a ChunkPool.
+struct Held {
+    Instant due = 0;
+    std::uint64_t serial = 0;  ///< the queue's own
+    ClientId client;
+    std::uint32_t bytes = 0;
+    ChunkPool::Chunk chunk = ChunkPool::nothing;
+    Direction direction = Direction::to_target;
+};
+
+/// Held datagrams in the order in which they are due, those due together as they came. Full is an answer; nothing
+/// allocates after construction. Most come in the order in which they are due: such a one joins the end of a plain
+/// queue at no cost, and only one that is due before that end goes into a binary heap. The next is the earlier of the
+/// two fronts.
+class HeldQueue {
+  public:
+    /// `capacity` is a power of two (checked).
+    explicit HeldQueue(std::uint32_t capacity) : in_order_(capacity), capacity_(capacity) { heap_.reserve(capacity); }
+
+    bool empty() const { return in_order_.empty() && heap_.empty(); }
+    std::size_t size() const { return in_order_.size() + heap_.size(); }
+
+    /// False, and nothing kept, when full.
+    bool push(Held held) {
+        if (size() == capacity_) return false;
+        held.serial = serial_++;
+        if (in_order_.empty() || held.due >= last_due_) {
+            last_due_ = held.due;
+            return in_order_.push(held);
+        }
+        heap_.push_back(held);
+        std::push_heap(heap_.begin(), heap_.end(), later);
+        return true;
+    }
+    /// The earliest; there must be one, for pop() too.
+    const Held& front() const { return heap_first() ? heap_.front() : in_order_.front(); }
+    void pop() {
+        if (!heap_first()) {
+            in_order_.pop();
+            return;
+        }
+        std::pop_heap(heap_.begin(), heap_.end(), later);
+        heap_.pop_back();
+    }
+
+  private:
+    static bool later(const Held& a, const Held& b) { return a.due != b.due ? a.due > b.due : a.serial > b.serial; }
+    bool heap_first() const { return !heap_.empty() && (in_order_.empty() || later(in_order_.front(), heap_.front())); }
+
+    RingQueue<Held> in_order_;
+    std::vector<Held> heap_;
+    std::size_t capacity_;
+    Instant last_due_ = 0;  ///< of the newest in in_order_
+    std::uint64_t serial_ = 0;
+};
+
+}  // namespace ringpost::relay
