@@ -10,8 +10,9 @@ namespace ringpost {
 enum class Family : std::uint16_t { none = 0, v4 = 4, v6 = 6 };
 
 /// An IP address and UDP port as plain bytes, comparable and hashable as they stand (no padding).
+/// Aligned so that it is copied in whole words.
 /// A default-made Address is nobody; as a Transmit's destination it means the socket's connected peer.
-struct Address {
+struct alignas(8) Address {
     std::array<std::uint8_t, 16> ip{};  ///< network order; IPv4 is kept mapped, ::ffff:a.b.c.d (RFC 4291, 2.5.5.2)
     std::uint32_t scope = 0;            ///< interface index of a link-local IPv6 address, else 0
     std::uint16_t port = 0;             ///< host order

@@ -77,18 +77,20 @@ std::optional<Transmit> Endpoint::poll_transmit(Instant now, std::span<std::byte
 
 std::optional<Event> Endpoint::poll_event() {
     if (shown_) arrived_.pop();
-    const auto arrived = arrived_.front();
-    shown_ = arrived.has_value();
-    if (arrived)
-        return Event{.kind = arrived->header.kind, .peer = arrived->header.peer, .bytes = arrived->bytes, .id = {}};
-    const auto ended = sender_.poll_ended();
-    if (!ended) return std::nullopt;
-    return Event{.kind = Event::Kind::outcome,
-                 .peer = ended->peer,
-                 .bytes = {},
-                 .id = ended->id,
-                 .outcome = ended->outcome,
-                 .sends = ended->sends};
+    shown_ = !arrived_.empty();
+    std::optional<Event> event;
+    if (shown_) {
+        const auto arrived = arrived_.front();
+        event.emplace();
+        event->kind = arrived->header.kind;
+        event->peer = arrived->header.peer;
+        event->bytes = arrived->bytes;
+    } else if (sender_.has_ended()) {
+        event.emplace();
+        event->kind = Event::Kind::outcome;
+        sender_.take_ended(event->peer, event->id, event->outcome, event->sends);
+    }
+    return event;
 }
 
 Counts Endpoint::counts() const {

@@ -117,16 +117,16 @@ bool Sender::cancel(ExchangeId id) {
     return true;
 }
 
-std::optional<Sender::Ended> Sender::poll_ended() {
-    if (ended_.empty()) return std::nullopt;
+void Sender::take_ended(Address& peer, ExchangeId& id, Outcome& outcome, std::uint32_t& sends) {
     const ExchangeIndex index = ended_.front();
     ended_.pop();
     const Exchange& exchange = exchanges_[index];
-    const Ended ended{
-        {index, exchange.identity}, context_.peers[exchange.peer].address, exchange.outcome, exchange.sends};
+    peer = context_.peers[exchange.peer].address;
+    id = {index, exchange.identity};
+    outcome = exchange.outcome;
+    sends = exchange.sends;
     context_.peers.release(exchange.peer);
     exchanges_.erase(index);
-    return ended;
 }
 
 // ---- its life -------------------------------------------------------------------------------------

@@ -32,14 +32,9 @@ class Sender {
     std::optional<Transmit> poll_resends(Instant now, std::span<std::byte> out) { return poll(now, out, resends_); }
     std::optional<Transmit> poll_fresh(Instant now, std::span<std::byte> out) { return poll(now, out, fresh_); }
 
-    struct Ended {
-        ExchangeId id;
-        Address peer;
-        Outcome outcome;
-        std::uint32_t sends;
-    };
-    /// Each exchange's end, once; its index is then free.
-    std::optional<Ended> poll_ended();
+    /// Each exchange's end, once; its index is then free. There must be one to be taken.
+    bool has_ended() const { return !ended_.empty(); }
+    void take_ended(Address& peer, ExchangeId& id, Outcome& outcome, std::uint32_t& sends);
 
     /// Exchanges that have no outcome yet.
     std::uint32_t in_flight() const { return exchanges_.size() - ended_.size(); }

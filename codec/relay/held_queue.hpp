@@ -18,7 +18,7 @@ enum class Direction : std::uint8_t { to_target, to_client };
 struct Held {
     Instant due = 0;
     std::uint64_t serial = 0;  ///< the queue's own
-    ClientId client;
+    ClientId client{};
     std::uint32_t bytes = 0;
     ChunkPool::Chunk chunk = ChunkPool::nothing;
     Direction direction = Direction::to_target;

@@ -1,6 +1,7 @@
 // One turn: every datagram that is due is handed to its node; then each node in order gets its timeout if it is
 // due, gives its events, and gives its transmits, which are cut into datagrams and put on their wires. Then the
-// clock jumps to the earliest of the next arrival, the next timeout and the next turn of a busy node.
+// clock jumps to the earliest of the next arrival, the next timeout and the next turn of a busy node. A node is told
+// the time by its own clock, which is the network's plus what it is ahead.
 
 #include "tests/sim/network.hpp"
 
@@ -44,7 +45,9 @@ Outcome Network::run_until(Instant end, std::uint64_t turns_max) {
 }
 
 NodeIndex Network::add_node(const Address& address, std::unique_ptr<Driver> driver) {
-    Node node{.address = address, .peer = {}, .driver = std::move(driver), .buffers = {}, .sent = {}, .deliveries = {}};
+    Node node;
+    node.address = address;
+    node.driver = std::move(driver);
     node.buffers.assign(3, std::vector<std::byte>(limits::datagram_bytes_max));
     nodes_.push_back(std::move(node));
     return nodes_.size() - 1;
@@ -58,7 +61,7 @@ std::optional<Instant> Network::next_wake_up() const {
         if (node.busy) consider(now_ + busy_ns);
         // A busy node's timeout may be long past: it is not polled for it before its turn.
         else if (const auto at = node.driver->poll_timeout())
-            consider(*at);
+            consider(*at - node.ahead);
     }
     return earliest;
 }
@@ -71,23 +74,28 @@ void Network::turn() {
     }
     for (NodeIndex index = 0; index < nodes_.size(); ++index) {
         Driver& driver = *nodes_[index].driver;
-        if (const auto at = driver.poll_timeout(); at && *at <= now_) driver.handle_timeout(now_);
-        driver.drain_events(now_);
+        if (const auto at = driver.poll_timeout(); at && *at <= now(index)) driver.handle_timeout(now(index));
+        if (nodes_[index].taking_events) driver.drain_events(now(index));
         drain(index);
     }
 }
 
 void Network::deliver(const Packet& packet) {
     const Delivery& delivery = packet.delivery;
-    Address source = nodes_[delivery.from].address;
-    source.port = static_cast<std::uint16_t>(source.port + delivery.from_socket);
-    ++wires_[{delivery.from, packet.to}].counts.delivered;
-    trace(2 * packet.to + 1, packet.bytes);
     Node& node = nodes_[packet.to];
+    LinkCounts& counts = wires_[{delivery.from, packet.to}].counts;
+    if (node.address != packet.target) {
+        ++counts.lost;
+        return;
+    }
+    Address source = packet.source;
+    source.port = static_cast<std::uint16_t>(source.port + delivery.from_socket);
+    ++counts.delivered;
+    trace(2 * packet.to + 1, packet.bytes);
     node.deliveries.push_back(delivery);
     // Memory of its own and of exactly this size, gone after the call: a sanitizer sees a read past it or after it.
     const std::vector<std::byte> bytes(packet.bytes.begin(), packet.bytes.end());
-    node.driver->handle(now_, {source, delivery.to_socket, bytes});
+    node.driver->handle(now(packet.to), {source, delivery.to_socket, bytes});
 }
 
 void Network::drain(NodeIndex from) {
@@ -95,7 +103,7 @@ void Network::drain(NodeIndex from) {
     node.busy = false;
     for (int i = 0; i < transmits_per_turn; ++i) {
         std::vector<std::byte>& buffer = node.buffers[node.next_buffer];
-        const auto transmit = node.driver->poll_transmit(now_, buffer);
+        const auto transmit = node.driver->poll_transmit(now(from), buffer);
         if (!transmit) return;
         node.next_buffer = (node.next_buffer + 1) % node.buffers.size();
         check_contract(*transmit);
@@ -124,19 +132,26 @@ void Network::send(NodeIndex from, const Transmit& transmit, std::span<const std
         return;
     }
     Packet packet;
+    packet.source = node.address;
+    packet.target = to->address;
     packet.to = static_cast<NodeIndex>(to - nodes_.begin());
     packet.bytes.assign(bytes.begin(), bytes.end());
     packet.delivery = {.sent_at = now_, .from = from, .from_socket = transmit.socket, .ordinal = ordinal};
     packet.delivery.to_socket = static_cast<SocketIndex>(target.port - to->address.port);
     Wire& wire = wires_[{from, packet.to}];
     ++wire.counts.sent;
-    const bool twice = random_.chance(wire.link.duplicate);
-    wire.counts.duplicated += twice;
-    if (twice) send_copy(wire, packet);
-    send_copy(wire, std::move(packet));
+    Fate fate = fate_of_ ? fate_of_(routed_) : Fate{};
+    ++routed_;
+    if (fate.copies == 0) {
+        ++wire.counts.lost;
+        return;
+    }
+    fate.copies += random_.chance(wire.link.duplicate);
+    wire.counts.duplicated += fate.copies - 1;
+    for (unsigned copy = 0; copy < fate.copies; ++copy) send_copy(wire, packet, copy * fate.later);
 }
 
-void Network::send_copy(Wire& wire, Packet packet) {
+void Network::send_copy(Wire& wire, Packet packet, Duration later) {
     const Link& link = wire.link;
     if (random_.chance(link.loss)) {
         ++wire.counts.lost;
@@ -154,7 +169,7 @@ void Network::send_copy(Wire& wire, Packet packet) {
     packet.delivery.intact = bytes == original;
     wire.counts.changed += !packet.delivery.intact;
     packet.delivery.at =
-        now_ + link.delay + static_cast<Duration>(random_.below(static_cast<std::uint64_t>(link.jitter) + 1));
+        now_ + later + link.delay + static_cast<Duration>(random_.below(static_cast<std::uint64_t>(link.jitter) + 1));
     packet.serial = serial_++;
     in_flight_.push(std::move(packet));
 }

@@ -5,6 +5,7 @@
 // exactly.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -43,6 +44,12 @@ struct Delivery {
     SocketIndex from_socket = 0, to_socket = 0;
     std::uint64_t ordinal = 0;  ///< number, from 0, of the datagram among all that from_socket has sent
     bool intact = true;         ///< the bytes are those sent
+};
+
+/// What becomes of one datagram, beside what its link does to every copy.
+struct Fate {
+    unsigned copies = 1;  ///< 0: it is lost
+    Duration later = 0;   ///< by which each copy but the first is behind the one before it
 };
 
 /// Numbers that are the same on every host.
@@ -95,14 +102,42 @@ class Network {
     void link(NodeIndex from, NodeIndex to, const Link& link) { wires_[{from, to}].link = link; }
     void link_both(NodeIndex a, NodeIndex b, const Link& both) { link(a, b, both), link(b, a, both); }
 
+    /// Decides on the n-th datagram, from 0, that is sent by anybody to a node.
+    void decide(std::function<Fate(std::uint64_t n)> fate_of) { fate_of_ = std::move(fate_of); }
+
     /// The node's endpoint was given something to send from outside: it gets a turn.
     void wake(NodeIndex node) { nodes_[node].busy = true; }
+
+    /// From now on the node is at `address`, which is nobody else's: its datagrams come from there, and what is on its
+    /// way to the address it had is lost.
+    void move(NodeIndex node, const Address& address) { nodes_[node].address = address; }
+
+    /// Another endpoint takes the node's place, as after a restart; the one it had is not called again.
+    template <class Endpoint, class OnEvent>
+    void replace(NodeIndex node, Endpoint& endpoint, OnEvent on_event) {
+        nodes_[node].driver = std::make_unique<Driven<Endpoint, OnEvent>>(endpoint, std::move(on_event));
+        wake(node);
+    }
+
+    /// The node's own clock, which is what its endpoint is told, jumps forward by so much, or begins so far from 0.
+    void jump(NodeIndex node, Duration by) {
+        nodes_[node].ahead += by;
+        wake(node);
+    }
+
+    /// Whether the node's application takes its events; it does from the start.
+    void take_events(NodeIndex node, bool taking) {
+        nodes_[node].taking_events = taking;
+        wake(node);
+    }
 
     /// Runs until nothing is left to happen, or the clock is at `end`.
     Outcome run_until(Instant end, std::uint64_t turns_max = 1'000'000);
     Outcome run() { return run_until(never - 1); }
 
     Instant now() const { return now_; }
+    /// By the node's own clock.
+    Instant now(NodeIndex node) const { return now_ + nodes_[node].ahead; }
     const LinkCounts& counts(NodeIndex from, NodeIndex to) { return wires_[{from, to}].counts; }
     std::uint64_t sent(NodeIndex from, SocketIndex socket) { return nodes_[from].sent[socket]; }
     std::uint64_t unroutable() const { return unroutable_; }
@@ -145,6 +180,8 @@ class Network {
         std::vector<std::vector<std::byte>> buffers;  ///< lent in turn, contents kept, as an engine does
         std::size_t next_buffer = 0;
         bool busy = false;  ///< had more to send than one turn takes
+        bool taking_events = true;
+        Duration ahead = 0;  ///< its clock minus the network's
         std::map<SocketIndex, std::uint64_t> sent;
         std::vector<Delivery> deliveries;
     };
@@ -156,6 +193,7 @@ class Network {
 
     struct Packet {
         Delivery delivery;
+        Address source, target;  ///< of whole nodes: the ports of their sockets 0
         NodeIndex to = 0;
         std::uint64_t serial = 0;  ///< those due together arrive in the order they were sent
         std::vector<std::byte> bytes;
@@ -173,7 +211,7 @@ class Network {
     void drain(NodeIndex from);
     void send_train(NodeIndex from, const Transmit& transmit, std::span<const std::byte> bytes);
     void send(NodeIndex from, const Transmit& transmit, std::span<const std::byte> bytes);
-    void send_copy(Wire& wire, Packet packet);
+    void send_copy(Wire& wire, Packet packet, Duration later);
     void trace(std::uint64_t what, std::span<const std::byte> bytes);
 
     Random random_;
@@ -181,7 +219,8 @@ class Network {
     std::vector<Node> nodes_;
     std::map<std::pair<NodeIndex, NodeIndex>, Wire> wires_;
     std::priority_queue<Packet, std::vector<Packet>, Later> in_flight_;
-    std::uint64_t serial_ = 0, unroutable_ = 0, trace_hash_ = 0;
+    std::function<Fate(std::uint64_t)> fate_of_;
+    std::uint64_t routed_ = 0, serial_ = 0, unroutable_ = 0, trace_hash_ = 0;
 };
 
 }  // namespace ringpost::sim

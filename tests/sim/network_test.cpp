@@ -124,6 +124,58 @@ TEST(Network, a_partition_and_its_end) {
     EXPECT_EQ(pair.b.heard[10], 20u);
 }
 
+TEST(Network, a_decided_fate_takes_or_repeats_one_datagram) {
+    Pair pair(1, 4, microsecond, {.delay = millisecond});
+    pair.network.decide([](std::uint64_t n) {
+        return Fate{.copies = n == 1 ? 0u : n == 2 ? 3u : 1u, .later = second};
+    });
+    EXPECT_EQ(pair.network.run(), Outcome::idle);
+    EXPECT_EQ(pair.b.heard, (std::vector<std::uint64_t>{0, 2, 3, 2, 2}));
+    EXPECT_EQ(pair.b.heard_at.back(), 2 * microsecond + millisecond + 2 * second);
+    const LinkCounts& counts = pair.network.counts(pair.from, pair.to);
+    EXPECT_EQ(counts.delivered, counts.sent + counts.duplicated - counts.lost);
+}
+
+TEST(Network, a_node_that_moves_is_heard_from_there_and_found_there) {
+    const Address elsewhere = Address::v4(10, 0, 1, 1, 1'001);
+    Pair pair(1, 10, millisecond, {.delay = 3 * millisecond + 1});
+    EXPECT_EQ(pair.network.run_until(5 * millisecond), Outcome::at_end);
+    pair.network.move(pair.from, elsewhere);
+    EXPECT_EQ(pair.network.run(), Outcome::idle);
+    ASSERT_EQ(pair.b.sources.size(), 10u);
+    for (std::size_t i = 0; i < 10; ++i) EXPECT_EQ(pair.b.sources[i], i <= 5 ? left : elsewhere);
+
+    Pair other(1, 10, millisecond, {.delay = 3 * millisecond + 1});
+    EXPECT_EQ(other.network.run_until(5 * millisecond), Outcome::at_end);
+    other.network.move(other.to, elsewhere);
+    EXPECT_EQ(other.network.run(), Outcome::idle);
+    EXPECT_EQ(other.b.heard, (std::vector<std::uint64_t>{0, 1})) << "the others were on their way, or go to nobody";
+    EXPECT_EQ(other.network.counts(other.from, other.to).lost, 4u);
+    EXPECT_EQ(other.network.unroutable(), 4u);
+}
+
+TEST(Network, another_endpoint_takes_the_place_of_one_that_restarts) {
+    Pair pair(1, 10, millisecond, {.delay = 0});
+    EXPECT_EQ(pair.network.run_until(5 * millisecond - 1), Outcome::at_end);
+    Counter fresh(0, 1);
+    pair.network.replace(pair.to, fresh, [](Instant, const Counter::Event&) {});
+    EXPECT_EQ(pair.network.run(), Outcome::idle);
+    EXPECT_EQ(pair.b.heard.size(), 5u);
+    EXPECT_EQ(fresh.heard.size(), 5u);
+}
+
+TEST(Network, a_clock_that_jumps_is_the_nodes_own) {
+    Pair pair(1, 10, millisecond, {.delay = 0});
+    pair.network.jump(pair.to, -second);
+    EXPECT_EQ(pair.network.run_until(5 * millisecond - 1), Outcome::at_end);
+    pair.network.jump(pair.from, 3 * millisecond);
+    EXPECT_EQ(pair.network.run(), Outcome::idle);
+    EXPECT_EQ(pair.network.now(), 6 * millisecond) << "the last was due at 9 by the clock of its sender";
+    EXPECT_EQ(pair.network.now(pair.from), 9 * millisecond);
+    ASSERT_EQ(pair.b.heard_at.size(), 10u);
+    EXPECT_EQ(pair.b.heard_at.back(), 6 * millisecond - second);
+}
+
 TEST(Network, nobody_home_is_counted) {
     Pair pair(1, 3, 1, {});
     pair.network.connect(pair.from, Address::v4(10, 9, 9, 9, 1));

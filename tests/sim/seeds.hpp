@@ -3,9 +3,24 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <string>
+
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define RINGPOST_SANITIZED 1
+#elif defined(__has_feature)
+#define RINGPOST_SANITIZED __has_feature(address_sanitizer)
+#else
+#define RINGPOST_SANITIZED 0
+#endif
+#if RINGPOST_SANITIZED
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 namespace ringpost::sim {
 
@@ -16,15 +31,47 @@ inline std::string replay_command(std::uint64_t seed) {
            " --gtest_filter=" + test.test_suite_name() + "." + test.name();
 }
 
-/// Calls play(seed) for the seeds 1 to `count`, or only for $RINGPOST_SEED, until one fails; its failures carry the
-/// command that replays it.
+/// Says on stderr which seed was being played when a failed check or a sanitizer ends the process, where no test
+/// framework comes to speak any more.
+class LastWords {
+  public:
+    explicit LastWords(const std::string& command) {
+        std::snprintf(words(), words_bytes, "\nreplay: %s\n", command.c_str());
+        std::signal(SIGABRT, [](int) { say(); });
+#if RINGPOST_SANITIZED
+        __sanitizer_set_death_callback(say);
+#endif
+    }
+    ~LastWords() { words()[0] = 0; }
+    LastWords(const LastWords&) = delete;
+
+  private:
+    static constexpr std::size_t words_bytes = 1'000;
+    static char* words() {
+        static char text[words_bytes];
+        return text;
+    }
+    static void say() {
+        if (write(STDERR_FILENO, words(), std::strlen(words())) < 0) return;
+    }
+};
+
+/// The number in an environment variable, or `otherwise`.
+inline std::uint64_t environment(const char* name, std::uint64_t otherwise) {
+    const char* text = std::getenv(name);
+    return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+/// Calls play(seed) for the seeds 1 to `count`, until one fails; its failures carry the command that replays it.
+/// $RINGPOST_SEED is played alone, $RINGPOST_SEEDS are so many from $RINGPOST_SEED on.
 template <class Play>
 void for_each_seed(std::uint64_t count, Play play) {
-    const char* only = std::getenv("RINGPOST_SEED");
-    const std::uint64_t first = only != nullptr ? std::strtoull(only, nullptr, 10) : 1;
-    const std::uint64_t last = only != nullptr ? first : count;
-    for (std::uint64_t seed = first; seed <= last && !testing::Test::HasFailure(); ++seed) {
-        SCOPED_TRACE("replay: " + replay_command(seed));
+    const std::uint64_t first = environment("RINGPOST_SEED", 1);
+    const std::uint64_t seeds = environment("RINGPOST_SEEDS", std::getenv("RINGPOST_SEED") == nullptr ? count : 1);
+    for (std::uint64_t seed = first; seed - first < seeds && !testing::Test::HasFailure(); ++seed) {
+        const std::string replay = replay_command(seed);
+        SCOPED_TRACE("replay: " + replay);
+        const LastWords last_words(replay);
         play(seed);
     }
 }
