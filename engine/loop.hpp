@@ -20,6 +20,8 @@ namespace ringpost {
 /// An Application has two calls:
 ///     void    on_event(Instant now, const Endpoint::Event&);
 ///     Instant on_turn(Instant now);     // once a turn; says when it wants the next one at the latest, or `never`
+/// and may have a third:
+///     bool    on_sleep();               // the turn is about to sleep; false: something has come, it must not
 template <class Backend>
 class Loop {
   public:
@@ -58,7 +60,10 @@ class Loop {
         const Instant due = backend_->blocked() ? never : endpoint.poll_timeout().value_or(never);
         const Instant deadline = std::min(wanted, due);
         const bool more = stopped_ || (drained == Drained::partly && !backend_->blocked());
-        backend_->wait(more ? no_sleep : sleep_for(mode_, at, last_work_, deadline));
+        Duration sleep = more ? no_sleep : sleep_for(mode_, at, last_work_, deadline);
+        if constexpr (requires { application.on_sleep(); })
+            if (sleep > no_sleep && !application.on_sleep()) sleep = no_sleep;
+        backend_->wait(sleep);
     }
 
   private:

@@ -3,9 +3,9 @@
 // Finds an exchange by who it is with and what it is called.
 //
 // A peer that counts its identities up, as ours do, walks through the buckets in order: the keyed hash is taken of the
-// peer and the identity's block of 32, and inside a block neighbours are neighbours. So at a million exchanges the
+// peer and the identity's block of 128, and inside a block neighbours are neighbours. So at a million exchanges the
 // memory is read in order instead of at random, and the hash is computed once per block. A stranger gains nothing by
-// choosing identities: 32 of them share a hash and have 32 buckets.
+// choosing identities: 128 of them share a hash and have 128 buckets.
 //
 // Chains, not open addressing: 4 bytes of link and 8 of buckets per exchange, and an erase that moves nothing.
 
@@ -55,7 +55,7 @@ class ExchangeTable {
 
     /// The exchange, or `none`.
     ExchangeIndex find(PeerIndex peer, Identity identity) const {
-        ExchangeIndex index = buckets_[bucket(peer, identity)];
+        ExchangeIndex index = buckets_[bucket(peer, identity, finding_)];
         while (index != none && (exchanges_[index].identity != identity || exchanges_[index].peer != peer))
             index = exchanges_[index].chained;
         return index;
@@ -67,7 +67,7 @@ class ExchangeTable {
         if (index == none) return none;
         Exchange& exchange = exchanges_[index];
         free_ = exchange.chained;
-        ExchangeIndex& head = buckets_[bucket(peer, identity)];
+        ExchangeIndex& head = buckets_[bucket(peer, identity, inserting_)];
         exchange = Exchange{};
         exchange.peer = peer;
         exchange.identity = identity;
@@ -79,7 +79,7 @@ class ExchangeTable {
 
     void erase(ExchangeIndex index) {
         Exchange& exchange = exchanges_[index];
-        ExchangeIndex* link = &buckets_[bucket(exchange.peer, exchange.identity)];
+        ExchangeIndex* link = &buckets_[bucket(exchange.peer, exchange.identity, erasing_)];
         while (*link != index) link = &exchanges_[*link].chained;
         *link = exchange.chained;
         exchange.peer = none;
@@ -89,16 +89,22 @@ class ExchangeTable {
     }
 
   private:
-    static constexpr unsigned block_bits = 5;
+    static constexpr unsigned block_bits = 7;
 
-    std::uint32_t bucket(PeerIndex peer, Identity identity) const {
+    /// A block and its hash: the last that one kind of call asked for. Each kind walks through the blocks by itself.
+    struct Hashed {
+        std::uint64_t block = ~0ull;
+        std::uint32_t hash = 0;
+    };
+
+    std::uint32_t bucket(PeerIndex peer, Identity identity, Hashed& last) const {
         const std::uint64_t block = std::uint64_t{peer} << 32 | identity >> block_bits;
-        if (block != block_) {
-            block_ = block;
-            block_hash_ =
+        if (block != last.block) {
+            last.block = block;
+            last.hash =
                 static_cast<std::uint32_t>(siphash(key_, std::as_bytes(std::span<const std::uint64_t, 1>(&block, 1))));
         }
-        return (block_hash_ + (identity & ((1u << block_bits) - 1))) & mask_;
+        return (last.hash + (identity & ((1u << block_bits) - 1))) & mask_;
     }
 
     SipKey key_;
@@ -107,8 +113,8 @@ class ExchangeTable {
     std::uint32_t mask_;
     ExchangeIndex free_ = none;
     std::uint32_t size_ = 0;
-    mutable std::uint64_t block_ = ~0ull;  ///< asked for last, and its hash
-    mutable std::uint32_t block_hash_ = 0;
+    mutable Hashed finding_;
+    Hashed inserting_, erasing_;
 };
 
 }  // namespace ringpost::gtudp

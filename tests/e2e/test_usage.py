@@ -6,7 +6,7 @@ import unittest
 import support
 from support import Network, run, udp_socket
 
-commands = ("load", "sink", "latency", "echo", "beacon")
+commands = ("load", "sink", "latency", "echo", "beacon", "relay")
 resolution = 4
 usage = 2
 
@@ -29,6 +29,8 @@ class Help(unittest.TestCase):
                         "--i-own-this-network"),
             "echo": ("--port",),
             "beacon": ("--port", "--bind", "--to", "--every", "--quote", "--advertise", "--count", "--duration"),
+            "relay": ("--listen", "--to", "--bind", "--loss", "--burst-loss", "--blackhole", "--delay", "--jitter",
+                      "--reorder", "--duplicate", "--corrupt", "--rate", "--seed"),
         }
         for command, names in options.items():
             text = run(command, "--help").out
