@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 
 #include "apps/commands.hpp"
@@ -37,9 +38,12 @@ constexpr Duration settle = 10 * millisecond;
 template <class AnyLoop>
 class LatencyApplication {
   public:
-    LatencyApplication(AnyLoop& loop, const load::Prober& prober, Instant start, Report& report)
+    /// finished(Instant): there is nothing more to wait for.
+    LatencyApplication(AnyLoop& loop, const load::Prober& prober, std::function<bool(Instant)> finished, Instant start,
+                       Report& report)
         : loop_(loop),
           prober_(prober),
+          finished_(std::move(finished)),
           report_(report),
           start_(start),
           look_(start, look_every),
@@ -48,7 +52,7 @@ class LatencyApplication {
     void on_event(Instant, const load::Prober::Event&) {}
 
     Instant on_turn(Instant at) {
-        if (received_signal() != 0 || prober_.finished(at, linger)) loop_.stop();
+        if (received_signal() != 0 || finished_(at)) loop_.stop();
         const load::ProberCounts& counts = prober_.counts();
         if (look_.tick(at) && counts.received == 0 && loop_.backend().counters().unreachable > 0) loop_.stop();
         if (ticker_.tick(at)) {
@@ -64,6 +68,7 @@ class LatencyApplication {
   private:
     AnyLoop& loop_;
     const load::Prober& prober_;
+    std::function<bool(Instant)> finished_;
     Report& report_;
     Instant start_;
     Ticker look_, ticker_;
@@ -83,8 +88,12 @@ Json run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& tar
                          .start = start,
                          .stop = options.duration == never ? never : start + options.duration,
                          .count = options.count});
-    LatencyApplication application(loop, prober, start, report);
     std::optional<gtudp::Carried<load::Prober>> carried;
+    const auto finished = [&](Instant at) {
+        if (!prober.finished(at, linger)) return false;
+        return !carried || carried->wire().in_flight() == 0 || at >= prober.last_sent_at() + linger;
+    };
+    LatencyApplication application(loop, prober, finished, start, report);
     if (options.transport.gtudp) {
         carried.emplace(prober, gtudp::CarriedOptions{
                                     .wire = wire_options(options.transport), .target = target, .train_segments = 1});

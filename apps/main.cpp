@@ -19,8 +19,9 @@ UdpSocket open_server_socket(const ServerOptions& options) {
     if (opened) return std::move(*opened);
     // Only the bind is the user's doing.
     const bool bind_failed = opened.error().text.starts_with("bind ");
-    const std::string option =
-        opened.error().code == EADDRNOTAVAIL ? "--bind " + options.bind : fmt::format("{} {}", options.port_option, options.port);
+    const std::string option = opened.error().code == EADDRNOTAVAIL
+                                   ? "--bind " + options.bind
+                                   : fmt::format("{} {}", options.port_option, options.port);
     throw Failure(bind_failed ? Exit::usage : Exit::failed,
                   bind_failed ? option + ": " + opened.error().text : opened.error().text);
 }

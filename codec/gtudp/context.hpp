@@ -16,17 +16,17 @@ struct Context {
     explicit Context(const Options& given)
         : options(given), peers(given.peers_max, given.key), random_state_(given.seed) {}
 
-    /// How long to wait after sending something to `peer` for the `sends`-th time before it is sent again: the
-    /// retransmission timeout times `patience`, doubled each time (RFC 6298, section 5.5), and up to an eighth more so
-    /// that many do not fall due together.
-    Duration interval(const Peer& peer, std::uint32_t sends, int patience) {
+    /// How long to wait before what has just been sent to `peer` is sent again: the retransmission timeout times
+    /// `patience`, doubled `backoffs` times (RFC 6298, section 5.5), and up to an eighth more so that many do not fall
+    /// due together.
+    Duration interval(const Peer& peer, unsigned backoffs, int patience) {
         const Resending& resending = options.resending;
         if (resending.fixed_interval) return *resending.fixed_interval;
-        const Duration first =
-            peer.rtt.timeout(resending.timeout_initial, resending.timeout_min, resending.timeout_max) * patience;
+        const bool known = peer.rtt.smoothed() > 0;
+        const Duration first = known ? peer.rtt.timeout(resending.timeout_min, resending.timeout_max) * patience
+                                     : resending.timeout_initial;
         const Duration longest = std::max(resending.timeout_max * patience, first);
-        const unsigned doublings = std::min(sends - 1, 32u);
-        const Duration backed_off = first > longest >> doublings ? longest : first << doublings;
+        const Duration backed_off = first > longest >> backoffs ? longest : first << backoffs;
         return backed_off + static_cast<Duration>(random() % static_cast<std::uint64_t>(backed_off / 8 + 1));
     }
 
@@ -51,6 +51,14 @@ struct Context {
 using Stamp = std::uint32_t;
 inline Stamp stamp_of(Instant at) { return static_cast<Stamp>(at >> 10); }
 inline Duration since(Stamp stamp, Instant now) { return Duration{stamp_of(now) - stamp} << 10; }
+
+/// Back-offs of something about to be sent again: one more if nothing at all has come from the peer since it was last
+/// sent. While others get their answers it is loss, not silence, and waiting longer would help nobody.
+inline unsigned backoffs_of_resend(unsigned backoffs, const Peer& peer, Stamp sent_at, Instant now) {
+    constexpr unsigned backoffs_max = 15;  // in four bits; the longest interval is reached before
+    const bool heard_since = peer.heard_at > now - since(sent_at, now);
+    return heard_since ? backoffs : std::min(backoffs + 1, backoffs_max);
+}
 
 /// A train of equal frames to one peer, being written into `out`.
 class TrainWriter {

@@ -15,8 +15,9 @@ namespace ringpost::gtudp {
 struct Resending {
     std::uint32_t data_sends_max = 6;   ///< 1 to 255; then the exchange is given up
     std::uint32_t recv_sends_max = 10;  ///< 1 to 255; then the RECV waits for the DATA to come again
-    /// The retransmission timeout (RFC 6298) before anything is known of a peer, and its bounds afterwards.
-    Duration timeout_initial = second;
+    /// The first timeout while no round trip to the peer is known (RFC 6298 would wait a second, the reference peer
+    /// half of one), and the bounds of the retransmission timeout afterwards.
+    Duration timeout_initial = 500 * millisecond;
     Duration timeout_min = 10 * millisecond;
     Duration timeout_max = 3 * second;
     /// Set: everything is sent again after this, always, as by the reference peer (500 ms); no back-off, no jitter.

@@ -70,6 +70,7 @@ void Receiver::begin(Instant now, PeerIndex peer, Identity identity) {
     const ExchangeIndex index = exchanges_.insert(peer, identity);
     context_.peers.hold(peer);
     context_.peers.count_receive(peer);
+    context_.peers[peer].heard_at = now;
     queue_recv(now, index);
 }
 
@@ -181,6 +182,11 @@ std::optional<Transmit> Receiver::poll_recvs(Instant now, std::span<std::byte> o
 }
 
 void Receiver::count_send(Instant now, Exchange& exchange) {
+    if (exchange.sends > 0) {
+        const Peer& peer = context_.peers[exchange.peer];
+        exchange.backoffs =
+            static_cast<std::uint8_t>(backoffs_of_resend(exchange.backoffs, peer, exchange.sent_at, now));
+    }
     exchange.sends = static_cast<std::uint8_t>(std::min<std::uint32_t>(exchange.sends + 1u, UINT8_MAX));
     exchange.sent_at = stamp_of(now);
 }
@@ -196,6 +202,7 @@ void Receiver::on_ack(Instant now, const Address& from, Identity identity) {
     Peer& known = context_.peers[peer];
     if (exchanges_[index].sends == 1) known.rtt.sample(since(exchanges_[index].sent_at, now));
     context_.peers.prove(peer);
+    known.heard_at = now;
     remember(now, index);
 }
 
@@ -247,7 +254,7 @@ void Receiver::set_timer(Instant now, ExchangeIndex index) {
     const Exchange& exchange = exchanges_[index];
     const Duration interval = exchange.wait == Wait::oblivion
                                   ? context_.options.remembered
-                                  : context_.interval(context_.peers[exchange.peer], exchange.sends, recv_patience);
+                                  : context_.interval(context_.peers[exchange.peer], exchange.backoffs, recv_patience);
     timers_.schedule(index, now + interval);
 }
 

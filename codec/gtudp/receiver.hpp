@@ -52,6 +52,7 @@ class Receiver {
         ExchangeIndex older = none, newer = none;  ///< remembered ones of the same peer
         Stamp sent_at = 0;
         std::uint8_t sends = 0;
+        std::uint8_t backoffs = 0;
         Wait wait = Wait::acknowledgement;
         bool queued = false;  ///< in recvs_
     };
@@ -67,7 +68,7 @@ class Receiver {
     ExchangeIndex move_hand();
     void queue_recv(Instant now, ExchangeIndex index);
     bool within_budget(Peer& peer);
-    static void count_send(Instant now, Exchange& exchange);
+    void count_send(Instant now, Exchange& exchange);
     void expire_one(Instant now, ExchangeIndex index);
     void remember(Instant now, ExchangeIndex index);
     void forget(ExchangeIndex index);

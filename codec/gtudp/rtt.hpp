@@ -25,10 +25,8 @@ class RttEstimator {
     /// 0 before the first sample.
     Duration smoothed() const { return smoothed_; }
 
-    /// Retransmission timeout; `initial` before the first sample, else between `min` and `max`.
-    Duration timeout(Duration initial, Duration min, Duration max) const {
-        return smoothed_ == 0 ? initial : std::clamp(smoothed_ + 4 * variation_, min, max);
-    }
+    /// Retransmission timeout between `min` and `max`, once there is a sample.
+    Duration timeout(Duration min, Duration max) const { return std::clamp(smoothed_ + 4 * variation_, min, max); }
 
   private:
     Duration smoothed_ = 0;

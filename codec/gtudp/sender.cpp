@@ -1,7 +1,8 @@
 // An exchange is one DATA on its way to one peer. It waits in fresh_ until poll_fresh() sends it (Wait::confirming);
-// each time its timer runs out before a RECV has come it goes through resends_ and is sent again, later each time,
-// until it has been sent data_sends_max times and that has had its time too. A RECV from the peer, its deadline or a
-// cancel end it at any point; its outcome then waits in ended_, and the exchange is free when that has been taken.
+// each time its timer runs out before a RECV has come it goes through resends_ and is sent again, later each time that
+// nothing at all has come from the peer, until it has been sent data_sends_max times and that has had its time too. A
+// RECV from the peer, its deadline or a cancel end it at any point; its outcome then waits in ended_, and the exchange
+// is free when that has been taken.
 //
 // The first timeout of a DATA is twice the retransmission timeout. When the RECV was lost, and not the DATA, the
 // receiver sends it again after one such timeout; that reaches us before we repeat the larger DATA for nothing.
@@ -142,6 +143,7 @@ void Sender::on_recv(Instant now, const Address& from, Identity identity) {
     Peer& known = context_.peers[peer];
     if (exchange.sends == 1) known.rtt.sample(since(exchange.sent_at, now));
     context_.peers.prove(peer);
+    known.heard_at = now;
     const std::uint32_t repeats = context_.options.resending.recv_sends_max;
     known.ack_credit = std::min(known.ack_credit, UINT32_MAX - repeats) + repeats;
     acknowledge(peer, identity);
@@ -257,9 +259,13 @@ std::optional<Transmit> Sender::poll(Instant now, std::span<std::byte> out, Ring
         if (at == nullptr) break;
         codec.write_header(at, Kind::data, exchange.identity);
         data_.copy(exchange.data, {at + codec.header_bytes(), exchange.data_bytes});
+        if (exchange.sends > 0) {
+            ++context_.counts.data_resent;
+            exchange.backoffs =
+                backoffs_of_resend(exchange.backoffs, context_.peers[peer], exchange.sent_at, now) & 15u;
+        }
         ++exchange.sends;
         ++context_.counts.data_sent;
-        if (exchange.sends > 1) ++context_.counts.data_resent;
         exchange.sent_at = stamp_of(now);
         exchange.wait = Wait::confirming;
         set_timer(now, index);
@@ -269,7 +275,7 @@ std::optional<Transmit> Sender::poll(Instant now, std::span<std::byte> out, Ring
 
 void Sender::set_timer(Instant now, ExchangeIndex index) {
     const Exchange& exchange = exchanges_[index];
-    const Duration interval = context_.interval(context_.peers[exchange.peer], exchange.sends, data_patience);
+    const Duration interval = context_.interval(context_.peers[exchange.peer], exchange.backoffs, data_patience);
     timers_.schedule(index, std::min(now + interval, exchange.deadline));
 }
 

@@ -57,8 +57,9 @@ class Sender {
         Stamp sent_at = 0;
         std::uint16_t data_bytes = 0;
         std::uint8_t sends = 0;
-        Wait wait : 4 = Wait::fresh;
-        Outcome outcome : 4 = Outcome::confirmed;
+        Wait wait : 2 = Wait::fresh;
+        Outcome outcome : 2 = Outcome::confirmed;
+        std::uint8_t backoffs : 4 = 0;
     };
     static_assert(sizeof(Exchange) == 32 && limits::datagram_bytes_max <= UINT16_MAX);
 

@@ -80,9 +80,9 @@ class Endpoint {
 
     /// From now on `socket`, connected to the target, is the client's. False when the client has been forgotten in the
     /// meantime: close it.
-    bool attach(ClientId client, SocketIndex socket);
+    bool attach(ClientId id, SocketIndex socket);
     /// There is no socket for the client: it is forgotten, with what it sent. Its next datagram makes it new.
-    void refuse(ClientId client);
+    void refuse(ClientId id);
 
     const Counts& counts(Direction direction) const { return ways_[static_cast<std::size_t>(direction)].counts; }
     const ClientCounts& clients() const { return client_counts_; }
@@ -97,7 +97,7 @@ class Endpoint {
     Way& way(Direction direction) { return ways_[static_cast<std::size_t>(direction)]; }
     std::optional<ClientId> client_of(const Datagram& in);
     std::optional<ClientId> admit(const Address& address);
-    void forget(ClientId client);
+    void forget(ClientId id);
     void hold(Direction direction, ClientId client, const Copy& copy, std::span<const std::byte> bytes);
     std::span<const std::byte> flipped(const Copy& copy, std::span<const std::byte> bytes);
     void pop_abandoned();
