@@ -1,6 +1,7 @@
 // Takes datagrams apart and hands each kind to the half it belongs to: RECV to the Sender, DATA and ACK to the
-// Receiver. What leaves, leaves in this order: ACKs, RECVs, what is sent again, what is new, so that answers to one
-// batch of datagrams go out in the same turn and nothing new delays what somebody waits for.
+// Receiver. What leaves, leaves in this order: RECVs, for somebody waits for them; what is sent again; what is new; and
+// ACKs, for which nobody waits, unless there are so many that new messages could keep them from leaving in the same
+// turn: then they go first.
 
 #include "codec/gtudp/endpoint.hpp"
 
@@ -61,18 +62,22 @@ std::optional<Instant> Endpoint::poll_timeout() const {
 }
 
 std::optional<Transmit> Endpoint::poll_transmit(Instant now, std::span<std::byte> out) {
-    if (auto acks = sender_.poll_acks(out)) return acks;
+    if (sender_.acks_queued() >= limits::train_segments_max) return sender_.poll_acks(out);
     if (auto recvs = receiver_.poll_recvs(now, out)) return recvs;
     if (auto again = sender_.poll_resends(now, out)) return again;
-    if (const auto raw = raw_.front()) {
-        const std::size_t bytes = raw->bytes.size();
-        if (bytes > 0) std::memcpy(out.data(), raw->bytes.data(), bytes);
-        const Transmit transmit{.destination = raw->header, .socket = 0, .bytes = bytes, .segment_bytes = bytes};
-        raw_.pop();
-        ++context_.counts.raw_sent;
-        return transmit;
-    }
-    return sender_.poll_fresh(now, out);
+    if (auto raw = poll_raw(out)) return raw;
+    if (auto fresh = sender_.poll_fresh(now, out)) return fresh;
+    return sender_.poll_acks(out);
+}
+
+std::optional<Transmit> Endpoint::poll_raw(std::span<std::byte> out) {
+    const auto raw = raw_.front();
+    if (!raw) return std::nullopt;
+    const std::size_t bytes = raw->bytes.size();
+    if (bytes > 0) std::memcpy(out.data(), raw->bytes.data(), bytes);
+    raw_.pop();
+    ++context_.counts.raw_sent;
+    return Transmit{.destination = raw->header, .socket = 0, .bytes = bytes, .segment_bytes = bytes};
 }
 
 std::optional<Event> Endpoint::poll_event() {

@@ -74,6 +74,7 @@ class Endpoint {
     };
 
     void take_foreign(const Datagram& in);
+    std::optional<Transmit> poll_raw(std::span<std::byte> out);
 
     Context context_;
     Sender sender_;

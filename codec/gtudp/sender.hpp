@@ -28,6 +28,7 @@ class Sender {
     void expire(Instant now);
     std::optional<Instant> next_timeout() const { return timers_.next(); }
 
+    std::size_t acks_queued() const { return acks_.size(); }
     std::optional<Transmit> poll_acks(std::span<std::byte> out);
     std::optional<Transmit> poll_resends(Instant now, std::span<std::byte> out) { return poll(now, out, resends_); }
     std::optional<Transmit> poll_fresh(Instant now, std::span<std::byte> out) { return poll(now, out, fresh_); }
