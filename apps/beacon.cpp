@@ -124,7 +124,10 @@ int beacon_command(const BeaconOptions& options) {
     const Report report(options.common.json);
     if (!beacon::is_utf8(options.quote) || options.quote.size() > beacon::quote_bytes_max)
         throw Failure(Exit::usage, fmt::format("--quote: must be UTF-8 of at most {} bytes", beacon::quote_bytes_max));
-    ServerOptions server{.common = options.common, .transport = {}, .bind = options.bind, .broadcast = true};
+    ServerOptions server;
+    server.common = options.common;
+    server.bind = options.bind;
+    server.broadcast = true;
     server.port = options.port.value_or(0);
     UdpSocket socket = open_server_socket(server);
     beacon::Options settings{.targets = {},

@@ -18,7 +18,7 @@ namespace ringpost {
 /// one wait() that sends, receives and sleeps until the next deadline.
 ///
 /// An Application has two calls:
-///     void    on_event(Instant now, const Endpoint::Event&);
+///     void    on_event(Instant now, const Endpoint::Event&);   // may not remove a socket: trains may still wait
 ///     Instant on_turn(Instant now);     // once a turn; says when it wants the next one at the latest, or `never`
 /// and may have a third:
 ///     bool    on_sleep();               // the turn is about to sleep; false: something has come, it must not

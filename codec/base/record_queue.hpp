@@ -23,21 +23,27 @@ class RecordQueue {
         std::span<const std::byte> bytes;  ///< valid until the next push or pop
     };
 
-    /// `capacity_bytes` holds the records with their headers, each rounded up to 8 bytes.
+    /// `capacity_bytes` holds the records, each a length of 8 bytes, a header and bytes, both rounded up to 8.
     explicit RecordQueue(std::size_t capacity_bytes)
         : capacity_(capacity_bytes / 8 * 8), ring_(new std::byte[capacity_bytes / 8 * 8]) {}
 
     bool empty() const { return records_ == 0; }
     std::size_t size() const { return records_; }
 
+    /// push() of so many bytes would be taken.
+    bool has_room(std::size_t bytes) const {
+        const std::size_t need = record_bytes(bytes);
+        if (records_ == 0) return need <= capacity_;
+        if (wrapped()) return need <= head_ - tail_;
+        return need <= capacity_ - tail_ || need <= head_;
+    }
+
     /// False, and nothing kept, when there is no contiguous room.
     bool push(const Header& header, std::span<const std::byte> bytes) {
-        const std::size_t need = prefix_bytes + (bytes.size() + 7) / 8 * 8;
+        if (!has_room(bytes.size())) return false;
+        const std::size_t need = record_bytes(bytes.size());
         if (records_ == 0) head_ = tail_ = 0;
-        if (wrapped()) {
-            if (head_ - tail_ < need) return false;
-        } else if (capacity_ - tail_ < need) {
-            if (head_ < need) return false;
+        if (!wrapped() && capacity_ - tail_ < need) {
             wrapped_at_ = tail_;
             tail_ = 0;
         }
@@ -57,7 +63,7 @@ class RecordQueue {
     /// Forgets the oldest record; the queue must not be empty.
     void pop() {
         const bool was_wrapped = wrapped();
-        head_ += prefix_bytes + (prefix().bytes + 7) / 8 * 8;
+        head_ += record_bytes(prefix().bytes);
         --records_;
         if (was_wrapped && head_ == wrapped_at_) head_ = 0;
     }
@@ -69,6 +75,7 @@ class RecordQueue {
     };
     static constexpr std::size_t prefix_bytes = (sizeof(Prefix) + 7) / 8 * 8;
 
+    static std::size_t record_bytes(std::size_t bytes) { return prefix_bytes + (bytes + 7) / 8 * 8; }
     const Prefix& prefix() const { return *std::launder(reinterpret_cast<const Prefix*>(&ring_[head_])); }
 
     /// The newest records stand before the oldest, which run on to wrapped_at_.

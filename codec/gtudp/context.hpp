@@ -52,12 +52,12 @@ using Stamp = std::uint32_t;
 inline Stamp stamp_of(Instant at) { return static_cast<Stamp>(at >> 10); }
 inline Duration since(Stamp stamp, Instant now) { return Duration{stamp_of(now) - stamp} << 10; }
 
-/// Back-offs of something about to be sent again: one more if nothing at all has come from the peer since it was last
-/// sent. While others get their answers it is loss, not silence, and waiting longer would help nobody.
-inline unsigned backoffs_of_resend(unsigned backoffs, const Peer& peer, Stamp sent_at, Instant now) {
+/// Back-offs of something about to be sent again: one more if its peer has answered nothing of the kind since it was
+/// last sent. While others get their answers it is loss, not silence, and waiting longer would help nobody.
+inline unsigned backoffs_of_resend(unsigned backoffs, Instant answered_at, Stamp sent_at, Instant now) {
     constexpr unsigned backoffs_max = 15;  // in four bits; the longest interval is reached before
-    const bool heard_since = peer.heard_at > now - since(sent_at, now);
-    return heard_since ? backoffs : std::min(backoffs + 1, backoffs_max);
+    const bool answered_since = answered_at > now - since(sent_at, now);
+    return answered_since ? backoffs : std::min(backoffs + 1, backoffs_max);
 }
 
 /// A train of equal frames to one peer, being written into `out`.

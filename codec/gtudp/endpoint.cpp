@@ -23,7 +23,7 @@ Endpoint::Endpoint(const Options& options)
     RINGPOST_CHECK(resending.recv_sends_max >= 1 && resending.recv_sends_max <= UINT8_MAX);
     RINGPOST_CHECK(0 < resending.timeout_min && resending.timeout_min <= resending.timeout_max);
     RINGPOST_CHECK(resending.timeout_initial > 0 && resending.fixed_interval.value_or(1) > 0);
-    RINGPOST_CHECK(options.remembered > 0);
+    RINGPOST_CHECK(options.remembered > 0 && options.unknown_acks_per_s <= second);
 }
 
 void Endpoint::handle(Instant now, const Datagram& in) {
@@ -31,9 +31,8 @@ void Endpoint::handle(Instant now, const Datagram& in) {
     if (!frame) return take_foreign(in);
     switch (frame->kind) {
         case Kind::data:
-            receiver_.on_data(now, in, frame->identity, [&](const Address& from) {
-                return arrived_.push({from, Event::Kind::message}, frame->data);
-            });
+            if (receiver_.on_data(now, in, frame->identity, arrived_.has_room(frame->data.size())))
+                arrived_.push({in.source, Event::Kind::message}, frame->data);
             break;
         case Kind::recv: sender_.on_recv(now, in.source, frame->identity); break;
         case Kind::ack: receiver_.on_ack(now, in.source, frame->identity); break;

@@ -46,6 +46,8 @@ class Endpoint {
     /// `deadline`.
     std::expected<ExchangeId, Refusal> send(Instant now, const Address& to, std::span<const std::byte> data,
                                             Instant deadline = never) {
+        // Strangers who only sent something must not keep us from sending.
+        if (context_.peers.all_held()) receiver_.make_room_for_peer();
         return sender_.send(now, to, data, deadline);
     }
     /// Ends an exchange with the outcome `cancelled`; false when it has ended already. It may have been delivered.

@@ -29,9 +29,10 @@ struct alignas(64) Peer {
     PeerIndex newer = none, older = none;  ///< among those that nobody holds
 
     RttEstimator rtt;
-    Instant heard_at = std::numeric_limits<Instant>::min();  ///< its last RECV or ACK that meant something, or new DATA
-    std::uint64_t bytes_received = 0;                        ///< while not proven
-    std::uint64_t bytes_unsolicited = 0;                     ///< sent as RECV while not proven
+    /// When it last confirmed a DATA of ours, and acknowledged a RECV.
+    Instant confirmed_at = std::numeric_limits<Instant>::min(), acked_at = std::numeric_limits<Instant>::min();
+    std::uint64_t bytes_received = 0;     ///< while not proven
+    std::uint64_t bytes_unsolicited = 0;  ///< sent as RECV while not proven
     /// ACKs for unknown exchanges it may still cause: what its confirmed exchanges may rightly cause, and so many a
     /// second.
     std::uint32_t ack_credit = 0;

@@ -3,12 +3,13 @@
 // comes or it has been sent recv_sends_max times. From then on it is only remembered (Wait::oblivion), so that the same
 // DATA coming late is not delivered again; a DATA that does come again is answered by another RECV whatever the state.
 //
-// Room: when all places are taken, a remembered exchange is forgotten before its time. A hand goes round the table,
-// which is filled in the same order, so that it points at one of the oldest. That one goes if its peer never
-// acknowledged anything, or has at least half an even share of the table among those who did, as is true of half of all
-// places at least. The hand passes over others, but not over many: then places are tried by chance, and at last the
-// newcomer's own peer loses its oldest. So who floods the table loses his own. Exchanges that wait for an ACK are never
-// forgotten; when nothing can be, the new DATA is not taken, and its sender will try again.
+// Room: when all places are taken, an exchange is forgotten before its time. A hand goes round the table, which is
+// filled in the same order, so that it points at one of the oldest. That one goes if its peer never acknowledged
+// anything and so may be spoofed, even while it waits for an ACK; or if it is only remembered and its peer has at least
+// half an even share of the table among those who acknowledge, as is true of half of their places at least. The hand
+// passes over others, but not over many: then places are tried by chance, and at last the newcomer's own peer loses its
+// oldest. So who floods the table loses his own. When nothing can go, the new DATA is not taken, and its sender will
+// try again.
 //
 // Reflection: a DATA may have come from a spoofed source. Until that address has acknowledged something, the RECVs sent
 // to it stay within three times the bytes that came from it.
@@ -23,6 +24,7 @@ namespace {
 constexpr int recv_patience = 1;
 constexpr std::uint64_t reflection_max = 3;
 constexpr int hand_steps_max = 8;
+constexpr int hand_steps_for_peer_max = 64;  // there may be many more places than peers
 constexpr int places_tried_max = 16;
 constexpr ExchangeIndex hand_looks_ahead = 8;
 
@@ -38,7 +40,7 @@ Receiver::Receiver(Context& context)
 
 /// The peer of a DATA that is new and has a place; none when it is known already (and has been answered) or cannot be
 /// taken (and has been counted).
-PeerIndex Receiver::admit(Instant now, const Datagram& in, Identity identity) {
+PeerIndex Receiver::admit(Instant now, const Datagram& in, Identity identity, bool app_has_room) {
     Counts& counts = context_.counts;
     ++counts.data_received;
     PeerIndex index = context_.peers.acquire(in.source);
@@ -51,6 +53,10 @@ PeerIndex Receiver::admit(Instant now, const Datagram& in, Identity identity) {
     if (!peer.proven) peer.bytes_received += in.bytes.size();
     if (const ExchangeIndex known = exchanges_.find(index, identity); known != none) {
         repeat(now, known);
+        return none;
+    }
+    if (!app_has_room) {
+        ++counts.app_behind;
         return none;
     }
     if (peer.receives >= context_.options.receives_per_peer_max) {
@@ -66,12 +72,15 @@ PeerIndex Receiver::admit(Instant now, const Datagram& in, Identity identity) {
     return index;
 }
 
-void Receiver::begin(Instant now, PeerIndex peer, Identity identity) {
+bool Receiver::on_data(Instant now, const Datagram& in, Identity identity, bool app_has_room) {
+    const PeerIndex peer = admit(now, in, identity, app_has_room);
+    if (peer == none) return false;
+    ++context_.counts.delivered;
     const ExchangeIndex index = exchanges_.insert(peer, identity);
     context_.peers.hold(peer);
     context_.peers.count_receive(peer);
-    context_.peers[peer].heard_at = now;
     queue_recv(now, index);
+    return true;
 }
 
 void Receiver::repeat(Instant now, ExchangeIndex index) {
@@ -91,7 +100,8 @@ bool Receiver::make_room(PeerIndex newcomer) {
     for (int i = 0; i < places_tried_max; ++i) {
         const auto index = static_cast<ExchangeIndex>(context_.random() % exchanges_.capacity());
         if (!can_lose(index)) continue;
-        forget_oldest_of(exchanges_[index].peer);
+        ++context_.counts.forgotten_early;
+        forget(index);
         return true;
     }
     if (context_.peers[newcomer].remembered_oldest == none) return false;
@@ -99,13 +109,12 @@ bool Receiver::make_room(PeerIndex newcomer) {
     return true;
 }
 
-/// All peers are held: forgets what unproven ones have, so that one may go.
 bool Receiver::make_room_for_peer() {
-    for (int i = 0; i < hand_steps_max && context_.peers.all_held(); ++i) {
+    for (int i = 0; i < hand_steps_for_peer_max && context_.peers.all_held(); ++i) {
         const ExchangeIndex index = move_hand();
-        if (!exchanges_.holds(index)) continue;
-        const PeerIndex peer = exchanges_[index].peer;
-        while (!context_.peers[peer].proven && context_.peers[peer].remembered_oldest != none) forget_oldest_of(peer);
+        if (!exchanges_.holds(index) || context_.peers[exchanges_[index].peer].proven) continue;
+        ++context_.counts.forgotten_early;
+        forget(index);
     }
     return !context_.peers.all_held();
 }
@@ -117,9 +126,8 @@ std::uint32_t Receiver::half_share() const {
 
 bool Receiver::can_lose(ExchangeIndex index) const {
     const Exchange& exchange = exchanges_[index];
-    if (exchange.wait != Wait::oblivion) return false;
     const Peer& peer = context_.peers[exchange.peer];
-    return !peer.proven || peer.receives >= half_share();
+    return !peer.proven || (exchange.wait == Wait::oblivion && peer.receives >= half_share());
 }
 
 /// The place that the hand was at, one of the oldest; what it will point at soon is brought into the cache.
@@ -183,9 +191,9 @@ std::optional<Transmit> Receiver::poll_recvs(Instant now, std::span<std::byte> o
 
 void Receiver::count_send(Instant now, Exchange& exchange) {
     if (exchange.sends > 0) {
-        const Peer& peer = context_.peers[exchange.peer];
+        const Instant answered_at = context_.peers[exchange.peer].acked_at;
         exchange.backoffs =
-            static_cast<std::uint8_t>(backoffs_of_resend(exchange.backoffs, peer, exchange.sent_at, now));
+            static_cast<std::uint8_t>(backoffs_of_resend(exchange.backoffs, answered_at, exchange.sent_at, now));
     }
     exchange.sends = static_cast<std::uint8_t>(std::min<std::uint32_t>(exchange.sends + 1u, UINT8_MAX));
     exchange.sent_at = stamp_of(now);
@@ -202,7 +210,7 @@ void Receiver::on_ack(Instant now, const Address& from, Identity identity) {
     Peer& known = context_.peers[peer];
     if (exchanges_[index].sends == 1) known.rtt.sample(since(exchanges_[index].sent_at, now));
     context_.peers.prove(peer);
-    known.heard_at = now;
+    known.acked_at = now;
     remember(now, index);
 }
 
@@ -241,8 +249,10 @@ void Receiver::forget_oldest_of(PeerIndex peer) {
 void Receiver::forget(ExchangeIndex index) {
     const Exchange& exchange = exchanges_[index];
     Peer& peer = context_.peers[exchange.peer];
-    (exchange.older == none ? peer.remembered_oldest : exchanges_[exchange.older].newer) = exchange.newer;
-    (exchange.newer == none ? peer.remembered_newest : exchanges_[exchange.newer].older) = exchange.older;
+    if (exchange.wait == Wait::oblivion) {
+        (exchange.older == none ? peer.remembered_oldest : exchanges_[exchange.older].newer) = exchange.newer;
+        (exchange.newer == none ? peer.remembered_newest : exchanges_[exchange.newer].older) = exchange.older;
+    }
     timers_.cancel(index);
     context_.peers.uncount_receive(exchange.peer);
     context_.peers.release(exchange.peer);

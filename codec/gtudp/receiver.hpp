@@ -17,22 +17,14 @@ class Receiver {
     /// `context` stays the endpoint's and outlives it.
     explicit Receiver(Context& context);
 
-    /// Calls deliver(const Address&) when the DATA is new: false means that the application has no room, and then the
-    /// DATA has never come.
-    template <class Deliver>
-    void on_data(Instant now, const Datagram& in, Identity identity, Deliver&& deliver) {
-        const PeerIndex peer = admit(now, in, identity);
-        if (peer == none) return;
-        if (!deliver(in.source)) {
-            ++context_.counts.app_behind;
-            return;
-        }
-        ++context_.counts.delivered;
-        begin(now, peer, identity);
-    }
+    /// True when the DATA is new and has been taken: the caller delivers it, for which it has said that there is room.
+    bool on_data(Instant now, const Datagram& in, Identity identity, bool app_has_room);
     void on_ack(Instant now, const Address& from, Identity identity);
     void expire(Instant now);
     std::optional<Instant> next_timeout() const { return timers_.next(); }
+
+    /// All peers are held: forgets what unproven ones have sent, so that one may go; false when none could.
+    bool make_room_for_peer();
 
     std::optional<Transmit> poll_recvs(Instant now, std::span<std::byte> out);
 
@@ -58,11 +50,9 @@ class Receiver {
     };
     static_assert(sizeof(Exchange) <= 32);
 
-    PeerIndex admit(Instant now, const Datagram& in, Identity identity);
-    void begin(Instant now, PeerIndex peer, Identity identity);
+    PeerIndex admit(Instant now, const Datagram& in, Identity identity, bool app_has_room);
     void repeat(Instant now, ExchangeIndex index);
     bool make_room(PeerIndex newcomer);
-    bool make_room_for_peer();
     std::uint32_t half_share() const;
     bool can_lose(ExchangeIndex index) const;
     ExchangeIndex move_hand();

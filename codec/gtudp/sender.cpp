@@ -24,7 +24,8 @@ namespace ringpost::gtudp {
 namespace {
 
 constexpr int data_patience = 2;
-constexpr std::uint32_t acks_max = 65'536;  // queued: more than one turn of the loop can bring RECVs
+constexpr std::uint32_t strangers_max = 1'024;  // ACKs queued for those who are no peers
+constexpr std::uint32_t acks_max = 65'536;      // queued: more than one turn of the loop can bring RECVs
 
 /// Adds what `per_s` makes of the time since `at`, up to one second's worth above what is there already.
 void refill(std::uint32_t& credit, Instant& at, Instant now, std::uint32_t per_s) {
@@ -54,6 +55,7 @@ Sender::Sender(Context& context)
       resends_(context.options.sends_max),
       ended_(context.options.sends_max),
       acks_(acks_max),
+      strangers_(strangers_max),
       next_identity_(context.options.first_identity),
       strangers_credit_(context.options.unknown_acks_per_s),
       strangers_credit_at_(context.options.start) {}
@@ -143,7 +145,7 @@ void Sender::on_recv(Instant now, const Address& from, Identity identity) {
     Peer& known = context_.peers[peer];
     if (exchange.sends == 1) known.rtt.sample(since(exchange.sent_at, now));
     context_.peers.prove(peer);
-    known.heard_at = now;
+    known.confirmed_at = now;
     const std::uint32_t repeats = context_.options.resending.recv_sends_max;
     known.ack_credit = std::min(known.ack_credit, UINT32_MAX - repeats) + repeats;
     acknowledge(peer, identity);
@@ -196,47 +198,51 @@ bool Sender::acknowledge(PeerIndex peer, Identity identity) {
 
 void Sender::acknowledge_unknown(Instant now, const Address& from, Identity identity) {
     ++context_.counts.recv_unknown;
-    PeerIndex peer = context_.peers.find(from);
-    if (peer == none) {
-        refill(strangers_credit_, strangers_credit_at_, now, context_.options.unknown_acks_per_s);
-        if (strangers_credit_ > 0) peer = context_.peers.acquire(from);
-        if (peer == none) {
-            ++context_.counts.ack_withheld;
-            return;
-        }
-        context_.peers[peer].ack_credit_at = now;
-    }
-    if (!take_credit(now, context_.peers[peer])) {
+    const PeerIndex peer = context_.peers.find(from);
+    // One that has confirmed something for us has a credit of its own; all others share one, and are not kept as peers,
+    // so that they displace nobody.
+    const bool known = peer != none && context_.peers[peer].proven;
+    std::uint32_t& credit = known ? context_.peers[peer].ack_credit : strangers_credit_;
+    refill(credit, known ? context_.peers[peer].ack_credit_at : strangers_credit_at_, now,
+           context_.options.unknown_acks_per_s);
+    if (credit == 0) {
         ++context_.counts.ack_withheld;
         return;
     }
-    if (acknowledge(peer, identity)) ++context_.counts.ack_unknown_sent;
-}
-
-/// One that has confirmed something for us has a credit of its own; all others share one.
-bool Sender::take_credit(Instant now, Peer& peer) {
-    std::uint32_t& credit = peer.proven ? peer.ack_credit : strangers_credit_;
-    Instant& at = peer.proven ? peer.ack_credit_at : strangers_credit_at_;
-    refill(credit, at, now, context_.options.unknown_acks_per_s);
-    if (credit == 0) return false;
+    const bool queued = known ? acknowledge(peer, identity) : strangers_.push({from, identity});
+    if (!known && !queued) ++context_.counts.ack_withheld;
+    if (!queued) return;
     --credit;
-    return true;
+    ++context_.counts.ack_unknown_sent;
 }
 
 std::optional<Transmit> Sender::poll_acks(std::span<std::byte> out) {
-    if (acks_.empty()) return std::nullopt;
-    const Codec& codec = context_.options.codec;
+    if (acks_.empty()) return poll_strangers(out);
     const PeerIndex peer = acks_.front().peer;
     TrainWriter train(out, context_.peers[peer].address);
-    while (!acks_.empty() && acks_.front().peer == peer) {
-        std::byte* at = train.add(codec.header_bytes());
-        if (at == nullptr) break;
-        codec.write_header(at, Kind::ack, acks_.front().identity);
+    while (!acks_.empty() && acks_.front().peer == peer && add_ack(train, acks_.front().identity)) {
         acks_.pop();
         context_.peers.release(peer);
-        ++context_.counts.ack_sent;
     }
     return train.transmit();
+}
+
+std::optional<Transmit> Sender::poll_strangers(std::span<std::byte> out) {
+    if (strangers_.empty()) return std::nullopt;
+    const Address address = strangers_.front().address;
+    TrainWriter train(out, address);
+    while (!strangers_.empty() && strangers_.front().address == address && add_ack(train, strangers_.front().identity))
+        strangers_.pop();
+    return train.transmit();
+}
+
+bool Sender::add_ack(TrainWriter& train, Identity identity) {
+    const Codec& codec = context_.options.codec;
+    std::byte* at = train.add(codec.header_bytes());
+    if (at == nullptr) return false;
+    codec.write_header(at, Kind::ack, identity);
+    ++context_.counts.ack_sent;
+    return true;
 }
 
 // ---- sending --------------------------------------------------------------------------------------
@@ -261,8 +267,8 @@ std::optional<Transmit> Sender::poll(Instant now, std::span<std::byte> out, Ring
         data_.copy(exchange.data, {at + codec.header_bytes(), exchange.data_bytes});
         if (exchange.sends > 0) {
             ++context_.counts.data_resent;
-            exchange.backoffs =
-                backoffs_of_resend(exchange.backoffs, context_.peers[peer], exchange.sent_at, now) & 15u;
+            const Instant answered_at = context_.peers[peer].confirmed_at;
+            exchange.backoffs = backoffs_of_resend(exchange.backoffs, answered_at, exchange.sent_at, now) & 15u;
         }
         ++exchange.sends;
         ++context_.counts.data_sent;

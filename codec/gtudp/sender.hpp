@@ -28,7 +28,7 @@ class Sender {
     void expire(Instant now);
     std::optional<Instant> next_timeout() const { return timers_.next(); }
 
-    std::size_t acks_queued() const { return acks_.size(); }
+    std::size_t acks_queued() const { return std::size_t{acks_.size()} + strangers_.size(); }
     std::optional<Transmit> poll_acks(std::span<std::byte> out);
     std::optional<Transmit> poll_resends(Instant now, std::span<std::byte> out) { return poll(now, out, resends_); }
     std::optional<Transmit> poll_fresh(Instant now, std::span<std::byte> out) { return poll(now, out, fresh_); }
@@ -69,6 +69,11 @@ class Sender {
         Identity identity;
     };
 
+    struct StrangerAck {
+        Address address;
+        Identity identity;
+    };
+
     std::optional<Refusal> refusal(std::size_t bytes) const;
     std::expected<ExchangeId, Refusal> refuse(Refusal refusal);
     Identity next_identity(PeerIndex peer);
@@ -76,7 +81,8 @@ class Sender {
     void end(ExchangeIndex index, Outcome outcome);
     bool acknowledge(PeerIndex peer, Identity identity);
     void acknowledge_unknown(Instant now, const Address& from, Identity identity);
-    bool take_credit(Instant now, Peer& peer);
+    std::optional<Transmit> poll_strangers(std::span<std::byte> out);
+    bool add_ack(TrainWriter& train, Identity identity);
     std::optional<Transmit> poll(Instant now, std::span<std::byte> out, RingQueue<ExchangeIndex>& queue);
     void set_timer(Instant now, ExchangeIndex index);
 
@@ -86,6 +92,7 @@ class Sender {
     TimerWheel timers_;
     RingQueue<ExchangeIndex> fresh_, resends_, ended_;
     RingQueue<Ack> acks_;
+    RingQueue<StrangerAck> strangers_;
     Identity next_identity_;
     bool closed_ = false;
     std::uint32_t strangers_credit_;  ///< ACKs for those with whom we never had an exchange

@@ -1,8 +1,8 @@
 // A datagram is decided on when it comes: dropped, or kept, once or twice, in a queue ordered by when each copy is due.
 // poll_transmit takes from the front of that queue what is due, as trains where neighbours allow. A client is forgotten
 // when another takes its place: its datagrams in the queue then name a client that is gone and are dropped when they
-// come to the front. New clients and sockets to close are events in a queue with room for two events of every client; a
-// stranger with more addresses in one turn than that has to wait for the next.
+// come to the front. New clients and sockets to close are events in a queue with room for two of every client:
+// strangers with more addresses than that, before the application has asked once, are turned away.
 
 #include "codec/relay/endpoint.hpp"
 
@@ -79,10 +79,7 @@ std::optional<ClientId> Endpoint::admit(const Address& address) {
 
 void Endpoint::forget(ClientId id) {
     const Client& client = *clients_.find(id);
-    if (client.socket) {
-        by_socket_[*client.socket] = {};
-        events_.push({Event::Kind::client_forgotten, id, client.address, *client.socket});
-    }
+    if (client.socket) events_.push({Event::Kind::client_forgotten, id, client.address, *client.socket});
     clients_.forget(id);
 }
 

@@ -106,7 +106,7 @@ class Endpoint {
 
     std::array<Way, 2> ways_;
     ClientTable clients_;
-    std::vector<ClientId> by_socket_;  ///< whose each socket is; grows when one is attached
+    std::vector<ClientId> by_socket_;  ///< whose each socket is, or was; grows when one is attached
     RingQueue<Event> events_;
     ChunkPool pool_;
     HeldQueue held_;

@@ -110,8 +110,8 @@ TYPED_TEST(LoopTest, one_turn_keeps_its_order) {
         endpoint.destination = peer.local();
         loop.turn(endpoint, application);
     }
-    EXPECT_EQ(endpoint.calls, (std::vector<std::string>{"handle a", "timeout", "poll_event", "event", "poll_event",
-                                                        "on_turn", "poll_transmit", "poll_transmit"}));
+    EXPECT_EQ(endpoint.calls, (std::vector<std::string>{"handle a", "poll_event", "event", "poll_event", "timeout",
+                                                        "poll_event", "on_turn", "poll_transmit", "poll_transmit"}));
 }
 
 TYPED_TEST(LoopTest, every_way_of_waiting_delivers) {

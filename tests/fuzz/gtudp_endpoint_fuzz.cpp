@@ -1,0 +1,377 @@
+// An endpoint with tiny tables among six addresses, one of whom may be anybody. The first byte sets options. Then each
+// step is a byte, whose lowest three bits say what happens and whose upper five, here `arg`, to whom:
+//     0  a send of as many bytes as the next byte says; arg bit 4: with a deadline, in 50 ms each as the next one says
+//     1  one of the latest sends is cancelled, ended or not
+//     2  a frame comes, of the kind and with the identity and the length that the next bytes say
+//     3  one of the latest frames that left is answered as it should be
+//     4  raw bytes come, as many as the next byte says
+//     5  time passes (magnitude, below an hour), then the timers run, though they need not if arg is odd
+//     6  one datagram or train leaves; all, if arg is odd
+//     7  one event is asked for; all, if arg is odd; arg 30: raw bytes are sent; arg 28: the endpoint is closed
+// In the end it is closed and time goes from timeout to timeout until nothing is left to do.
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "codec/gtudp/endpoint.hpp"
+#include "tests/fuzz/script.hpp"
+
+using namespace ringpost;
+using namespace ringpost::gtudp;
+
+namespace {
+
+constexpr unsigned addresses = 6;
+constexpr int acks_rank = 5;
+
+Address address(unsigned who) { return Address::v4(10, 0, 0, static_cast<std::uint8_t>(who % addresses), 1); }
+unsigned who_is(const Address& address) { return address.ip[15]; }
+
+Options options(std::uint8_t choice) {
+    Options options;
+    options.sends_max = options.receives_max = 8;
+    options.peers_max = (choice & 1) != 0 ? 2 : 4;
+    options.payload_bytes = 512;
+    options.event_bytes = 512;
+    options.recv_from_any = (choice & 2) != 0;
+    if ((choice & 4) != 0) options.resending.fixed_interval = 500 * millisecond;
+    if ((choice & 8) != 0) options.sends_per_peer_max = options.receives_per_peer_max = 3;
+    if ((choice & 16) != 0) options.first_identity = UINT32_MAX - 3;
+    options.resending.data_sends_max = 3;
+    options.resending.recv_sends_max = 4;
+    options.remembered = 5 * second;
+    options.unknown_acks_per_s = 4;
+    options.seed = choice;
+    options.key = {choice, 1};
+    return options;
+}
+
+/// A send that was taken and whose outcome has not been told.
+struct Flight {
+    ExchangeId id;
+    unsigned to;
+    fuzz::Bytes data;
+    Instant deadline;
+    std::uint32_t sends = 0;
+    Instant sent_at = 0;
+    std::optional<Outcome> outcome;  ///< when it must be this
+};
+
+struct Message {
+    Event::Kind kind;
+    unsigned from;
+    fuzz::Bytes bytes;
+};
+
+/// What is known of an exchange that was delivered.
+struct Delivered {
+    Instant heard_at;
+    std::uint64_t forgotten_early;
+};
+
+/// What we owe to an address, and may send to it.
+struct Them {
+    std::uint64_t bytes_heard = 0, recv_bytes = 0;
+    bool vouched = false;
+    std::multiset<Identity> acks;  ///< one for each of its RECVs
+};
+
+class Play {
+  public:
+    explicit Play(fuzz::Script script) : script_(script), options_(options(script_.u8())), endpoint_(options_) {}
+
+    void run() {
+        while (!script_.over()) step(script_.u8());
+        endpoint_.close();
+        int turns = 0;
+        for (leave(true); endpoint_.poll_timeout(); leave(true)) {
+            RINGPOST_CHECK(++turns < 1'000);
+            now_ = std::max(now_, *endpoint_.poll_timeout());
+            run_timers();
+        }
+        while (event()) continue;
+        RINGPOST_CHECK(flights_.empty() && endpoint_.in_flight() == 0 && messages_.empty() && raws_.empty());
+        check_counts();
+    }
+
+  private:
+    void step(std::uint8_t step) {
+        const unsigned arg = step >> 3;
+        switch (step & 7) {
+            case 0: send(arg); break;
+            case 1: cancel(arg); break;
+            case 2: hear_frame(arg); break;
+            case 3: answer(arg); break;
+            case 4: hear(arg, script_.bytes(script_.u8() % 96)); break;
+            case 5: pass(arg); break;
+            case 6: leave(arg % 2 == 1); break;
+            default: other(arg);
+        }
+        check_counts();
+    }
+
+    void send(unsigned arg) {
+        const fuzz::Bytes data = script_.bytes(script_.u8() % 96);
+        const Instant deadline = arg >= 16 ? now_ + (script_.u8() - 8) * 50 * millisecond : never;
+        const auto id = endpoint_.send(now_, address(arg), data, deadline);
+        if (!id) {
+            RINGPOST_CHECK((id.error() == Refusal::not_ready) == closed_ && id.error() != Refusal::too_large);
+            return;
+        }
+        RINGPOST_CHECK(!closed_ && id->index < options_.sends_max);
+        for (const Flight& flight : flights_) {
+            RINGPOST_CHECK(flight.id.index != id->index);
+            RINGPOST_CHECK(flight.to != arg % addresses || flight.id.identity != id->identity);
+        }
+        flights_.push_back({.id = *id, .to = arg % addresses, .data = data, .deadline = deadline, .outcome = {}});
+        ids_.push_front(*id);
+    }
+
+    void cancel(unsigned arg) {
+        if (ids_.empty()) return;
+        const ExchangeId id = ids_[arg % ids_.size()];
+        Flight* flight = find([&](const Flight& each) { return each.id == id; });
+        const bool cancelled = endpoint_.cancel(id);
+        RINGPOST_CHECK(!cancelled || (flight != nullptr && !flight->outcome));
+        if (cancelled) flight->outcome = Outcome::cancelled;
+        RINGPOST_CHECK(!endpoint_.cancel(id));
+    }
+
+    // ---- what comes --------------------------------------------------------------------------------
+
+    void hear_frame(unsigned arg) {
+        const auto kind = static_cast<Kind>(script_.u8() % 3);
+        const std::uint8_t low = script_.u8();
+        const Identity identity = options_.first_identity + low % 16;
+        const fuzz::Bytes data = kind == Kind::data ? script_.bytes(script_.u8() % 64) : fuzz::Bytes{};
+        hear(arg, frame(kind, identity, data));
+    }
+
+    void answer(unsigned arg) {
+        if (left_.empty()) return;
+        const auto& [who, kind, identity] = left_[arg % left_.size()];
+        if (kind != Kind::ack) hear(who, frame(kind == Kind::data ? Kind::recv : Kind::ack, identity, {}));
+    }
+
+    fuzz::Bytes frame(Kind kind, Identity identity, const fuzz::Bytes& data) const {
+        fuzz::Bytes out(options_.codec.header_bytes());
+        options_.codec.write_header(out.data(), kind, identity);
+        out.insert(out.end(), data.begin(), data.end());
+        return out;
+    }
+
+    void hear(unsigned arg, const fuzz::Bytes& bytes) {
+        const unsigned from = arg % addresses;
+        const Counts before = endpoint_.counts();
+        endpoint_.handle(now_, {address(from), 0, bytes});
+        const Counts after = endpoint_.counts();
+        them_[from].bytes_heard += bytes.size();
+        const auto frame = options_.codec.decode(bytes);
+        if (!frame) {
+            RINGPOST_CHECK(after.foreign == before.foreign + 1);
+            if (options_.recv_from_any && after.foreign_dropped == before.foreign_dropped)
+                messages_.push_back({Event::Kind::foreign, from, bytes});
+            return;
+        }
+        them_[from].vouched |= frame->kind != Kind::data;
+        if (frame->kind == Kind::data) heard_data(from, *frame, before, after);
+        if (frame->kind == Kind::recv) heard_recv(from, frame->identity, after.confirmed > before.confirmed);
+    }
+
+    void heard_data(unsigned from, const Frame& frame, const Counts& before, const Counts& after) {
+        const auto known = delivered_.find({from, frame.identity});
+        if (after.delivered > before.delivered) {
+            // Twice only when the window has passed, or something had to be forgotten before its time.
+            if (known != delivered_.end())
+                RINGPOST_CHECK(now_ - known->second.heard_at >= options_.remembered ||
+                               after.forgotten_early > known->second.forgotten_early);
+            delivered_[{from, frame.identity}] = {now_, after.forgotten_early};
+            messages_.push_back({Event::Kind::message, from, {frame.data.begin(), frame.data.end()}});
+        } else if (after.duplicates > before.duplicates) {
+            RINGPOST_CHECK(known != delivered_.end());
+            known->second.heard_at = now_;
+        }
+    }
+
+    void heard_recv(unsigned from, Identity identity, bool confirmed) {
+        them_[from].acks.insert(identity);
+        Flight* flight = find([&](const Flight& each) {
+            return each.to == from && each.id.identity == identity && each.sends > 0 && !each.outcome;
+        });
+        if (confirmed) {
+            RINGPOST_CHECK(flight != nullptr);
+            flight->outcome = Outcome::confirmed;
+        } else if (flight != nullptr) {  // given up, and not yet told
+            RINGPOST_CHECK(flight->sends == options_.resending.data_sends_max);
+        }
+    }
+
+    // ---- what leaves -------------------------------------------------------------------------------
+
+    void leave(bool all) {
+        int rank = 0;
+        do {
+            const auto transmit = endpoint_.poll_transmit(now_, out_);
+            if (!transmit) return;
+            fuzz::check_transmit(*transmit);
+            const unsigned to = who_is(transmit->destination);
+            RINGPOST_CHECK(transmit->destination == address(to));
+            const std::size_t count = segment_count(transmit->bytes, transmit->segment_bytes);
+            std::optional<int> of_first;
+            for (std::size_t i = 0; i < count; ++i) {
+                const std::size_t at = i * transmit->segment_bytes;
+                const int each = left(
+                    to, std::span(out_).subspan(at, std::min(transmit->segment_bytes, transmit->bytes - at)), count);
+                RINGPOST_CHECK(each == of_first.value_or(each));
+                of_first = each;
+            }
+            if (*of_first == acks_rank && acks_owed() >= limits::train_segments_max) continue;
+            RINGPOST_CHECK(*of_first >= rank);  // RECVs, what is sent again, what is new, and ACKs unless they are many
+            rank = *of_first;
+        } while (all);
+    }
+
+    /// At most so many wait to leave; some may have been withheld.
+    std::size_t acks_owed() const {
+        std::size_t owed = 1;  // the one that has just left
+        for (const auto& [who, them] : them_) owed += them.acks.size();
+        return owed;
+    }
+
+    /// Checks one datagram and says when its turn was.
+    int left(unsigned to, std::span<const std::byte> bytes, std::size_t of) {
+        const auto frame = options_.codec.decode(bytes);
+        if (!frame) {
+            RINGPOST_CHECK(of == 1 && !raws_.empty() && raws_.front().from == to);
+            RINGPOST_CHECK(std::ranges::equal(raws_.front().bytes, bytes));
+            raws_.pop_front();
+            return 3;
+        }
+        left_.push_front({to, frame->kind, frame->identity});
+        if (left_.size() > 16) left_.pop_back();
+        if (frame->kind == Kind::data) return left_data(to, *frame);
+        Them& them = them_[to];
+        if (frame->kind == Kind::ack) {
+            const auto owed = them.acks.find(frame->identity);
+            RINGPOST_CHECK(owed != them.acks.end());
+            them.acks.erase(owed);
+            return acks_rank;
+        }
+        RINGPOST_CHECK(delivered_.contains({to, frame->identity}));
+        them.recv_bytes += bytes.size();
+        RINGPOST_CHECK(them.vouched || them.recv_bytes <= 3 * them.bytes_heard);
+        return 1;
+    }
+
+    int left_data(unsigned to, const Frame& frame) {
+        Flight* flight = find([&](const Flight& each) { return each.to == to && each.id.identity == frame.identity; });
+        RINGPOST_CHECK(flight != nullptr && !flight->outcome && std::ranges::equal(flight->data, frame.data));
+        const Duration least = options_.resending.fixed_interval.value_or(2 * options_.resending.timeout_min);
+        RINGPOST_CHECK(flight->sends == 0 || now_ - flight->sent_at >= least);
+        RINGPOST_CHECK(flight->sends < options_.resending.data_sends_max);
+        flight->sent_at = now_;
+        return flight->sends++ == 0 ? 4 : 2;
+    }
+
+    // ---- time and events ---------------------------------------------------------------------------
+
+    void pass(unsigned arg) {
+        now_ += static_cast<Duration>(script_.magnitude() % (3'600 * second));
+        const auto due = endpoint_.poll_timeout();
+        if (arg % 2 == 1 || (due && *due <= now_)) run_timers();
+    }
+
+    void run_timers() {
+        endpoint_.handle_timeout(now_);
+        RINGPOST_CHECK(endpoint_.poll_timeout().value_or(never) > now_);
+        for (Flight& flight : flights_)
+            if (!flight.outcome && flight.deadline <= now_) flight.outcome = Outcome::gave_up_deadline;
+    }
+
+    void other(unsigned arg) {
+        if (arg == 28) {
+            endpoint_.close();
+            closed_ = true;
+        } else if (arg == 30) {
+            fuzz::Bytes bytes = script_.bytes(script_.u8() % 32);
+            if (!bytes.empty()) bytes.front() = std::byte{0xff};  // of no type
+            const unsigned to = script_.u8() % addresses;
+            RINGPOST_CHECK(endpoint_.send_raw(address(to), bytes));
+            raws_.push_back({Event::Kind::foreign, to, bytes});
+        } else {
+            while (event() && arg % 2 == 1) continue;
+            if (arg % 2 == 1) RINGPOST_CHECK(endpoint_.in_flight() == flights_.size() && messages_.empty());
+        }
+    }
+
+    bool event() {
+        const auto event = endpoint_.poll_event();
+        if (!event) return false;
+        if (event->kind == Event::Kind::outcome) {
+            ended(*event);
+            return true;
+        }
+        RINGPOST_CHECK(!messages_.empty() && messages_.front().kind == event->kind);
+        RINGPOST_CHECK(event->peer == address(messages_.front().from));
+        RINGPOST_CHECK(std::ranges::equal(messages_.front().bytes, event->bytes));
+        messages_.pop_front();
+        return true;
+    }
+
+    void ended(const Event& event) {
+        const Flight* flight = find([&](const Flight& each) { return each.id == event.id; });
+        RINGPOST_CHECK(flight != nullptr && event.peer == address(flight->to) && event.sends == flight->sends);
+        if (event.outcome == Outcome::gave_up_attempts) {  // perhaps long before its deadline passed
+            RINGPOST_CHECK(flight->sends == options_.resending.data_sends_max);
+            RINGPOST_CHECK(!flight->outcome || *flight->outcome == Outcome::gave_up_deadline);
+        } else {
+            RINGPOST_CHECK(flight->outcome == event.outcome);
+        }
+        flights_.erase(flights_.begin() + (flight - flights_.data()));
+    }
+
+    void check_counts() const {
+        const Counts c = endpoint_.counts();
+        RINGPOST_CHECK(c.taken ==
+                       c.confirmed + c.gave_up_attempts + c.gave_up_deadline + c.cancelled + endpoint_.in_flight());
+        RINGPOST_CHECK(c.data_received == c.delivered + c.duplicates + c.app_behind + c.receives_full +
+                                              c.receives_peer_full + c.peers_full);
+        RINGPOST_CHECK(c.recv_received == c.confirmed + c.recv_unknown);
+        RINGPOST_CHECK(c.data_resent <= c.data_sent && c.recv_resent <= c.recv_sent && c.ack_unknown <= c.ack_received);
+        RINGPOST_CHECK(c.identities_skipped == 0);
+    }
+
+    template <class Is>
+    Flight* find(Is&& is) {
+        const auto found = std::ranges::find_if(flights_, is);
+        return found == flights_.end() ? nullptr : &*found;
+    }
+
+    struct Left {
+        unsigned who;
+        Kind kind;
+        Identity identity;
+    };
+
+    fuzz::Script script_;
+    const Options options_;
+    Endpoint endpoint_;
+    Instant now_ = 0;
+    bool closed_ = false;
+    std::vector<Flight> flights_;
+    std::deque<ExchangeId> ids_;  // of all sends, the latest first
+    std::deque<Left> left_;       // the latest first
+    std::deque<Message> messages_, raws_;
+    std::map<std::pair<unsigned, Identity>, Delivered> delivered_;
+    std::map<unsigned, Them> them_;
+    fuzz::Bytes out_ = fuzz::Bytes(limits::datagram_bytes_max);
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    Play(fuzz::Script(data, size, 1'024)).run();
+    return 0;
+}

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "codec/base/datagram.hpp"
+#include "codec/base/instant.hpp"
+
+namespace ringpost::sim {
+
+/// A node that answers nothing by itself: it sends what a test tells it to, when it is told to, and keeps what it gets.
+/// Its socket i stands for one more address (network.hpp), so that one probe can be thousands of peers, or one who
+/// claims to be them.
+class Probe {
+  public:
+    struct Event {};
+    struct Heard {
+        Instant at = 0;
+        Address source;
+        SocketIndex socket = 0;
+        std::vector<std::byte> bytes;
+    };
+
+    /// Sends `bytes` at `at`, or as soon as the node gets a turn after it.
+    void send(Instant at, const Address& to, std::vector<std::byte> bytes, SocketIndex socket = 0) {
+        plan_.insert({at, Planned{to, socket, std::move(bytes)}});
+    }
+
+    void handle(Instant now, const Datagram& in) {
+        heard.push_back({now, in.source, in.socket, {in.bytes.begin(), in.bytes.end()}});
+    }
+    void handle_timeout(Instant) {}
+    std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out) {
+        if (plan_.empty() || plan_.begin()->first > now) return std::nullopt;
+        const auto& [to, socket, bytes] = plan_.begin()->second;
+        std::copy(bytes.begin(), bytes.end(), out.begin());
+        const Transmit transmit{
+            .destination = to, .socket = socket, .bytes = bytes.size(), .segment_bytes = bytes.size()};
+        plan_.erase(plan_.begin());
+        return transmit;
+    }
+    std::optional<Event> poll_event() { return std::nullopt; }
+    std::optional<Instant> poll_timeout() const {
+        return plan_.empty() ? std::nullopt : std::optional(plan_.begin()->first);
+    }
+
+    std::vector<Heard> heard;
+
+  private:
+    struct Planned {
+        Address to;
+        SocketIndex socket;
+        std::vector<std::byte> bytes;
+    };
+
+    std::multimap<Instant, Planned> plan_;
+};
+
+}  // namespace ringpost::sim

@@ -1,0 +1,205 @@
+#include "codec/gtudp/peer_table.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+
+#include "tests/unit/helpers.hpp"
+
+namespace ringpost::gtudp {
+namespace {
+
+constexpr SipKey sip_key{1, 2};
+
+Address address(std::size_t number) {
+    return Address::v4(10, 0, static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number), 9);
+}
+
+TEST(GtudpPeerTable, acquires_once_and_finds) {
+    PeerTable table(4, sip_key);
+    EXPECT_EQ(table.find(address(1)), none);
+    const PeerIndex one = table.acquire(address(1)), two = table.acquire(address(2));
+    ASSERT_NE(one, none);
+    EXPECT_NE(one, two);
+    EXPECT_EQ(table.acquire(address(1)), one);
+    EXPECT_EQ(table.find(address(1)), one);
+    EXPECT_EQ(table.find(address(2)), two);
+    EXPECT_EQ(table[one].address, address(1));
+    EXPECT_EQ(table.size(), 2u);
+    EXPECT_EQ(table.find(Address{}), none) << "an unused place is nobody's";
+}
+
+TEST(GtudpPeerTable, addresses_differ_by_port_scope_and_ip) {
+    PeerTable table(4, sip_key);
+    Address other_port = address(1), other_scope = address(1);
+    other_port.port = 10;
+    other_scope.scope = 1;
+    const PeerIndex one = table.acquire(address(1));
+    EXPECT_EQ(table.find(other_port), none);
+    EXPECT_EQ(table.find(other_scope), none);
+    EXPECT_NE(table.acquire(other_port), one);
+    EXPECT_EQ(table.find(address(1)), one);
+}
+
+TEST(GtudpPeerTable, a_full_table_forgets_the_least_recently_used) {
+    PeerTable table(2, sip_key);
+    table[table.acquire(address(1))].bytes_received = 111;
+    table.acquire(address(2));
+    table.acquire(address(1));  // used again
+    const PeerIndex three = table.acquire(address(3));
+    EXPECT_NE(three, none);
+    EXPECT_EQ(table.forgotten(), 1u);
+    EXPECT_EQ(table.find(address(2)), none);
+    ASSERT_NE(table.find(address(1)), none);
+    EXPECT_EQ(table[table.find(address(1))].bytes_received, 111u);
+    table.find(address(1));  // looking is not using
+    table.acquire(address(4));
+    EXPECT_EQ(table.find(address(1)), none);
+    EXPECT_EQ(table.find(address(3)), three);
+}
+
+TEST(GtudpPeerTable, a_place_given_to_another_starts_afresh) {
+    PeerTable table(1, sip_key);
+    Peer& peer = table[table.acquire(address(1))];
+    peer.proven = true;
+    peer.bytes_received = 5;
+    peer.ack_credit = 6;
+    peer.rtt.sample(second);
+    const Peer& fresh = table[table.acquire(address(2))];
+    EXPECT_EQ(fresh.address, address(2));
+    EXPECT_FALSE(fresh.proven);
+    EXPECT_EQ(fresh.bytes_received, 0u);
+    EXPECT_EQ(fresh.ack_credit, 0u);
+    EXPECT_EQ(fresh.rtt.smoothed(), 0);
+}
+
+TEST(GtudpPeerTable, what_is_held_stays) {
+    PeerTable table(2, sip_key);
+    const PeerIndex one = table.acquire(address(1)), two = table.acquire(address(2));
+    table.hold(one);
+    table.hold(one);
+    table.hold(two);
+    EXPECT_TRUE(table.all_held());
+    EXPECT_EQ(table.acquire(address(3)), none);
+    EXPECT_EQ(table.acquire(address(1)), one) << "a held one is still found";
+    table.release(one);
+    EXPECT_TRUE(table.all_held()) << "it was held twice";
+    table.release(one);
+    EXPECT_FALSE(table.all_held());
+    EXPECT_EQ(table.acquire(address(3)), one);
+    EXPECT_EQ(table.find(address(1)), none);
+    EXPECT_EQ(table.find(address(2)), two);
+    EXPECT_EQ(table.forgotten(), 1u);
+}
+
+TEST(GtudpPeerTable, a_released_peer_is_the_most_recent) {
+    PeerTable table(2, sip_key);
+    const PeerIndex one = table.acquire(address(1));
+    table.hold(one);
+    table.acquire(address(2));
+    table.release(one);
+    table.acquire(address(3));
+    EXPECT_EQ(table.find(address(1)), one);
+    EXPECT_EQ(table.find(address(2)), none);
+}
+
+TEST(GtudpPeerTable, counts_proven_peers_that_have_something_received) {
+    PeerTable table(4, sip_key);
+    const PeerIndex one = table.acquire(address(1)), two = table.acquire(address(2));
+    table.prove(one);
+    EXPECT_TRUE(table[one].proven);
+    EXPECT_EQ(table.proven_receiving(), 0u);
+    table.count_receive(one);
+    table.count_receive(one);
+    EXPECT_EQ(table[one].receives, 2u);
+    EXPECT_EQ(table.proven_receiving(), 1u);
+    table.count_receive(two);
+    EXPECT_EQ(table.proven_receiving(), 1u);
+    table.prove(two);
+    table.prove(two);
+    EXPECT_EQ(table.proven_receiving(), 2u);
+    table.uncount_receive(one);
+    EXPECT_EQ(table.proven_receiving(), 2u);
+    table.uncount_receive(one);
+    EXPECT_EQ(table.proven_receiving(), 1u);
+    table.uncount_receive(two);
+    EXPECT_EQ(table.proven_receiving(), 0u);
+}
+
+// The table beside one that is written to be plain.
+class Model {
+  public:
+    explicit Model(std::size_t capacity) : capacity_(capacity) {}
+
+    bool acquire(std::size_t who) {
+        if (!known_.contains(who)) {
+            if (known_.size() == capacity_) {
+                if (idle_.empty()) return false;
+                known_.erase(idle_.front());
+                idle_.pop_front();
+                ++forgotten_;
+            }
+            known_[who] = 0;
+        }
+        if (known_[who] == 0) {
+            std::erase(idle_, who);
+            idle_.push_back(who);
+        }
+        return true;
+    }
+    void hold(std::size_t who) {
+        if (known_[who]++ == 0) std::erase(idle_, who);
+    }
+    void release(std::size_t who) {
+        if (--known_[who] == 0) idle_.push_back(who);
+    }
+    bool all_held() const { return known_.size() == capacity_ && idle_.empty(); }
+
+    std::map<std::size_t, int> known_;  // and how often each is held
+    std::uint64_t forgotten_ = 0;
+
+  private:
+    std::size_t capacity_;
+    std::deque<std::size_t> idle_;  // the least recently used first
+};
+
+TEST(GtudpPeerTable, model) {
+    for (const std::uint32_t capacity : {1u, 2u, 16u, 64u}) {
+        Random random(capacity);
+        PeerTable table(capacity, {random(), random()});
+        Model model(capacity);
+        for (int step = 0; step < 20'000; ++step) {
+            const std::size_t who = random() % (2 * capacity);
+            const PeerIndex index = table.find(address(who));
+            ASSERT_EQ(index != none, model.known_.contains(who));
+            // Holds outnumber releases for a while, then the other way round.
+            const bool leaning = step / 500 % 2 == 0;
+            if (index == none || random() % 4 == 0) {
+                ASSERT_EQ(table.acquire(address(who)) != none, model.acquire(who));
+            } else if (random() % 8 < (leaning ? 5u : 2u)) {
+                table.hold(index);
+                model.hold(who);
+            } else if (model.known_[who] > 0) {
+                table.release(index);
+                model.release(who);
+            }
+            ASSERT_EQ(table.all_held(), model.all_held());
+            ASSERT_EQ(table.size(), model.known_.size());
+            ASSERT_EQ(table.forgotten(), model.forgotten_);
+        }
+        for (const auto& [who, holds] : model.known_) {
+            const PeerIndex index = table.find(address(who));
+            ASSERT_NE(index, none);
+            EXPECT_EQ(table[index].address, address(who));
+            EXPECT_EQ(table[index].holds, static_cast<std::uint32_t>(holds));
+        }
+        EXPECT_GT(model.forgotten_, 0u);
+    }
+}
+
+TEST(GtudpPeerTableDeathTest, capacity_is_a_power_of_two) { EXPECT_DEATH(PeerTable(5, sip_key), "check failed"); }
+
+}  // namespace
+}  // namespace ringpost::gtudp
