@@ -114,15 +114,12 @@ TEST(GtudpStamp, tells_time_in_microseconds_across_its_wrap) {
 
 TEST(GtudpBackoffs, one_more_only_if_nothing_came_since_it_was_sent) {
     constexpr Instant sent = 100 * second, now = 101 * second;
-    Peer peer;
-    EXPECT_EQ(backoffs_of_resend(0, peer, stamp_of(sent), now), 1u) << "nothing ever came";
-    peer.heard_at = sent - 10 * microsecond;
-    EXPECT_EQ(backoffs_of_resend(3, peer, stamp_of(sent), now), 4u);
-    peer.heard_at = sent + 10 * microsecond;
-    EXPECT_EQ(backoffs_of_resend(3, peer, stamp_of(sent), now), 3u);
-    peer.heard_at = now;
-    EXPECT_EQ(backoffs_of_resend(0, peer, stamp_of(sent), now), 0u);
-    EXPECT_EQ(backoffs_of_resend(15, Peer{}, stamp_of(sent), now), 15u) << "no more than its four bits hold";
+    constexpr Instant not_ever = std::numeric_limits<Instant>::min();
+    EXPECT_EQ(backoffs_of_resend(0, not_ever, stamp_of(sent), now), 1u);
+    EXPECT_EQ(backoffs_of_resend(3, sent - 10 * microsecond, stamp_of(sent), now), 4u);
+    EXPECT_EQ(backoffs_of_resend(3, sent + 10 * microsecond, stamp_of(sent), now), 3u);
+    EXPECT_EQ(backoffs_of_resend(0, now, stamp_of(sent), now), 0u);
+    EXPECT_EQ(backoffs_of_resend(15, not_ever, stamp_of(sent), now), 15u) << "no more than its four bits hold";
 }
 
 // ---- trains ---------------------------------------------------------------------------------------
