@@ -82,7 +82,10 @@ class Loop {
     template <class Endpoint>
     static void hand_over(Instant at, Endpoint& endpoint, const Received& train) {
         Datagram datagram{train.source, train.socket, train.bytes};
-        if (train.bytes.size() <= train.segment_bytes) return endpoint.handle(at, datagram);
+        if (train.bytes.size() <= train.segment_bytes) {
+            endpoint.handle(at, datagram);
+            return;
+        }
         for (std::size_t offset = 0; offset < train.bytes.size(); offset += train.segment_bytes) {
             datagram.bytes = train.bytes.subspan(offset, std::min(train.segment_bytes, train.bytes.size() - offset));
             endpoint.handle(at, datagram);

@@ -28,7 +28,10 @@ Endpoint::Endpoint(const Options& options)
 
 void Endpoint::handle(Instant now, const Datagram& in) {
     const std::optional<Frame> frame = context_.options.codec.decode(in.bytes);
-    if (!frame) return take_foreign(in);
+    if (!frame) {
+        take_foreign(in);
+        return;
+    }
     switch (frame->kind) {
         case Kind::data:
             if (receiver_.on_data(now, in, frame->identity, arrived_.has_room(frame->data.size())))

@@ -222,10 +222,14 @@ void Receiver::expire(Instant now) {
 
 void Receiver::expire_one(Instant now, ExchangeIndex index) {
     Exchange& exchange = exchanges_[index];
-    if (exchange.wait == Wait::oblivion) return forget(index);
-    if (exchange.sends < context_.options.resending.recv_sends_max) return queue_recv(now, index);
-    ++context_.counts.recv_gave_up;
-    remember(now, index);
+    if (exchange.wait == Wait::oblivion) {
+        forget(index);
+    } else if (exchange.sends < context_.options.resending.recv_sends_max) {
+        queue_recv(now, index);
+    } else {
+        ++context_.counts.recv_gave_up;
+        remember(now, index);
+    }
 }
 
 /// Nothing more is expected.

@@ -139,8 +139,10 @@ void Sender::on_recv(Instant now, const Address& from, Identity identity) {
     const PeerIndex peer = context_.peers.find(from);
     const ExchangeIndex index = peer == none ? none : exchanges_.find(peer, identity);
     // What was never sent cannot have been received: somebody guesses.
-    if (index == none || exchanges_[index].wait == Wait::ended || exchanges_[index].sends == 0)
-        return acknowledge_unknown(now, from, identity);
+    if (index == none || exchanges_[index].wait == Wait::ended || exchanges_[index].sends == 0) {
+        acknowledge_unknown(now, from, identity);
+        return;
+    }
     const Exchange& exchange = exchanges_[index];
     Peer& known = context_.peers[peer];
     if (exchange.sends == 1) known.rtt.sample(since(exchange.sent_at, now));
@@ -158,12 +160,18 @@ void Sender::expire(Instant now) {
 
 void Sender::expire_one(Instant now, ExchangeIndex index) {
     Exchange& exchange = exchanges_[index];
-    if (now >= exchange.deadline) return end(index, Outcome::gave_up_deadline);
-    if (exchange.wait != Wait::confirming) return;
-    if (exchange.sends >= context_.options.resending.data_sends_max) return end(index, Outcome::gave_up_attempts);
-    if (!resends_.push(index)) return set_timer(now, index);  // cannot be unless many were cancelled in there
-    exchange.wait = Wait::resending;
-    if (exchange.deadline != never) timers_.schedule(index, exchange.deadline);
+    if (now >= exchange.deadline) {
+        end(index, Outcome::gave_up_deadline);
+    } else if (exchange.wait != Wait::confirming) {
+        return;  // it is about to be sent anyway
+    } else if (exchange.sends >= context_.options.resending.data_sends_max) {
+        end(index, Outcome::gave_up_attempts);
+    } else if (resends_.push(index)) {
+        exchange.wait = Wait::resending;
+        if (exchange.deadline != never) timers_.schedule(index, exchange.deadline);
+    } else {
+        set_timer(now, index);  // cannot be unless many were cancelled in there
+    }
 }
 
 void Sender::end(ExchangeIndex index, Outcome outcome) {
