@@ -86,7 +86,8 @@ double real_of(const Json& summary, const char* name) { return summary[name].get
 
 /// A train must fit into the window as a whole.
 std::size_t train_segments(const LoadOptions& options) {
-    if (options.transport.gtudp) return std::min<std::size_t>(limits::train_segments_max, options.transport.window);
+    if (options.transport.gtudp)
+        return std::min<std::size_t>(limits::train_segments_max, window_for(options.transport, options.size));
     return options.common.engine.gso ? limits::train_segments_max : 16;
 }
 
@@ -113,9 +114,9 @@ Json run_source(AnyLoop& loop, const LoadOptions& options, const Address& target
                          .stop = start + options.duration});
     std::optional<gtudp::Carried<load::Source>> carried;
     if (options.transport.gtudp)
-        carried.emplace(
-            source, gtudp::CarriedOptions{
-                        .wire = wire_options(options.transport), .target = target, .window = options.transport.window});
+        carried.emplace(source, gtudp::CarriedOptions{.wire = wire_options(options.transport),
+                                                      .target = target,
+                                                      .window = window_for(options.transport, options.size)});
     const auto finished = [&](Instant at) {
         return source.finished(at) && (!carried || carried->wire().in_flight() == 0);
     };

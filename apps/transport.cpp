@@ -92,7 +92,8 @@ void add_transport(CLI::App& command, TransportOptions& options, TransportChoice
     add_parsed(command, "--resend-after", options.resending.fixed_interval, parse_interval,
                "gtudp: a fixed interval, instead of one that follows each peer's round trip");
     if (choice.window)
-        add_parsed(command, "--window", options.window, parse_window, "gtudp: messages in flight (default 8192)");
+        add_parsed(command, "--window", options.window, parse_window,
+                   "gtudp: messages in flight (default 8192, or 2 MiB of larger ones)");
 }
 
 void check_transport(TransportOptions& options) {
@@ -103,6 +104,11 @@ void check_transport(TransportOptions& options) {
         throw CLI::ValidationError(
             fmt::format("--magic {} --types {}: {}", options.magic, options.types, reason(codec.error())));
     options.codec = std::move(*codec);
+}
+
+std::uint32_t window_for(const TransportOptions& options, std::size_t bytes) {
+    if (options.window > 0) return options.window;
+    return static_cast<std::uint32_t>(std::clamp<std::size_t>((2u << 20) / bytes, 16, 8'192));
 }
 
 gtudp::Options wire_options(const TransportOptions& options) {

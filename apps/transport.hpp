@@ -15,7 +15,7 @@ struct TransportOptions {
     bool gtudp = false;
     gtudp::Codec codec;
     gtudp::Resending resending;
-    std::uint32_t window = 8'192;
+    std::uint32_t window = 0;  ///< 0: as many as a receive buffer holds, see window_for
     std::string magic, types;  ///< as typed
     bool resending_set = false;
 };
@@ -30,6 +30,10 @@ void add_transport(CLI::App& command, TransportOptions& options, TransportChoice
 
 /// After parsing: builds the codec; throws CLI::ValidationError when the options do not fit together.
 void check_transport(TransportOptions& options);
+
+/// Messages of `bytes` in flight: --window, or else at most 8,192 and 2 MiB of them, so that a socket's receive buffer
+/// holds them all.
+std::uint32_t window_for(const TransportOptions& options, std::size_t bytes);
 
 /// For an endpoint: fresh randomness, time now.
 gtudp::Options wire_options(const TransportOptions& options);

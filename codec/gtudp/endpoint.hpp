@@ -41,6 +41,8 @@ class Endpoint {
     using Event = gtudp::Event;
 
     explicit Endpoint(const Options& options);
+    Endpoint(const Endpoint&) = delete;  // its halves refer to it
+    Endpoint& operator=(const Endpoint&) = delete;
 
     /// Takes a copy of `data` for `to`; it leaves with the next poll_transmit. It is given up unless confirmed by
     /// `deadline`.
