@@ -33,8 +33,8 @@ inline constexpr std::uint32_t load_streams_max = 1'024;
 /// Flows of one load source, a socket each. All of them fit into one sink.
 inline constexpr std::uint32_t load_flows_max = load_streams_max;
 
-/// Sequences behind the newest within which a late datagram is told apart from a duplicate: what is sent in the time that
-/// gtUDP takes to send a lost message again, at several million a second.
+/// Sequences behind the newest within which a late datagram is told apart from a duplicate: what is sent in the time
+/// that gtUDP takes to send a lost message again, at several million a second.
 inline constexpr std::uint64_t load_window_sequences = 262'144;
 
 /// Bytes of replies an echo endpoint keeps while the socket does not take them.
