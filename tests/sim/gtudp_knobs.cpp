@@ -82,7 +82,8 @@ void draw_tables(Random& random, gtudp::Options& options, const Knobs& knobs) {
     if (random.chance(0.3)) options.sends_per_peer_max = static_cast<std::uint32_t>(random.between(1, 20));
     if (random.chance(0.2)) options.sends_max = 1u << random.between(0, 5);
     if (random.chance(0.2)) options.payload_bytes = random.between(64, 8'192);
-    if (random.chance(0.2) && !knobs.friendly) options.receives_per_peer_max = static_cast<std::uint32_t>(random.between(2, 40));
+    if (random.chance(0.2) && !knobs.friendly)
+        options.receives_per_peer_max = static_cast<std::uint32_t>(random.between(2, 40));
     // With hardly any place for what is remembered, a message may be crowded out again and again.
     if (random.chance(0.2)) options.receives_max = 1u << random.between(knobs.friendly ? 5 : 0, 7);
     if (random.chance(0.2) && !knobs.friendly) options.peers_max = 1u << random.between(0, 2);
