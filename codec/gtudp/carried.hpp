@@ -24,7 +24,7 @@ struct CarriedOptions {
 };
 
 /// Inner is any endpoint whose events do not matter, such as load::Source. It is asked for what it has to send only
-/// while the window has room for a whole train, so nothing of it is ever refused for lack of room.
+/// while the window and the wire's memory have room for a whole train, so nothing of it is refused for lack of that.
 template <class Inner>
 class Carried {
   public:
@@ -88,7 +88,10 @@ class Carried {
     Instant last_confirmed_at() const { return last_confirmed_at_; }
 
   private:
-    bool has_room() const { return wire_.in_flight() + options_.train_segments <= options_.window; }
+    bool has_room() const {
+        return wire_.in_flight() + options_.train_segments <= options_.window &&
+               wire_.free_payload_bytes() >= limits::datagram_bytes_max + options_.train_segments * ChunkPool::chunk_bytes;
+    }
 
     void confirm(ExchangeId id) {
         confirmed_.record(at_ - sent_at_[id.index]);

@@ -49,7 +49,7 @@ class Endpoint {
     std::expected<ExchangeId, Refusal> send(Instant now, const Address& to, std::span<const std::byte> data,
                                             Instant deadline = never) {
         // Strangers who only sent something must not keep us from sending.
-        if (context_.peers.all_held()) receiver_.make_room_for_peer();
+        if (context_.peers.all_held() && context_.peers.find(to) == none) receiver_.make_room_for_peer();
         return sender_.send(now, to, data, deadline);
     }
     /// Ends an exchange with the outcome `cancelled`; false when it has ended already. It may have been delivered.
@@ -65,6 +65,8 @@ class Endpoint {
     std::optional<Event> poll_event();
     std::optional<Instant> poll_timeout() const;
 
+    /// How much more data sends could take: each takes its size rounded up to ChunkPool::chunk_bytes.
+    std::size_t free_payload_bytes() const { return sender_.free_payload_bytes(); }
     /// Sends that have no outcome yet.
     std::uint32_t in_flight() const { return sender_.in_flight(); }
     Counts counts() const;

@@ -37,6 +37,7 @@ class Sender {
     bool has_ended() const { return !ended_.empty(); }
     void take_ended(Address& peer, ExchangeId& id, Outcome& outcome, std::uint32_t& sends);
 
+    std::size_t free_payload_bytes() const { return data_.free_bytes(); }
     /// Exchanges that have no outcome yet.
     std::uint32_t in_flight() const { return exchanges_.size() - ended_.size(); }
 
