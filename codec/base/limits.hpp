@@ -52,6 +52,12 @@ inline constexpr std::uint32_t relay_held_max = 262'144;
 /// How long a datagram may wait for its turn on a relay's link of a limited rate.
 inline constexpr std::int64_t relay_queue_ns_max = 100'000'000;
 
+/// The most one write of a stream carries.
+inline constexpr std::size_t stream_write_bytes_max = 256u << 10;
+
+/// Streams one endpoint has at once.
+inline constexpr std::uint32_t streams_max = 8'192;
+
 static_assert(train_segments_max >= 1);
 static_assert((load_window_sequences & (load_window_sequences - 1)) == 0 && load_window_sequences % 64 == 0);
 static_assert((beacon_sources_max & (beacon_sources_max - 1)) == 0);
