@@ -19,6 +19,11 @@ void add_relay(CLI::App& root, Command& chosen);
 void add_send(CLI::App& root, Command& chosen);
 void add_recv(CLI::App& root, Command& chosen);
 
+/// load, latency: from the making of what sends to its first datagram, so that what is slow the first time is over.
+inline constexpr Duration settle = 10 * millisecond;
+/// load, latency: how often they look whether there is still somebody to send to.
+inline constexpr Duration look_every = 100 * millisecond;
+
 /// What a server needs to know.
 struct ServerOptions {
     CommonOptions common;

@@ -30,10 +30,7 @@ struct LatencyOptions {
 
 constexpr Duration default_duration = 5 * second;
 /// How long the last answers are waited for.
-constexpr Duration linger = second;
-constexpr Duration look_every = 100 * millisecond;
-/// From the making of the prober to its first probe: what is slow the first time is then over.
-constexpr Duration settle = 10 * millisecond;
+constexpr Duration answers_linger = second;
 
 template <class AnyLoop>
 class LatencyApplication {
@@ -90,8 +87,8 @@ Json run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& tar
                          .count = options.count});
     std::optional<gtudp::Carried<load::Prober>> carried;
     const auto finished = [&](Instant at) {
-        if (!prober.finished(at, linger)) return false;
-        return !carried || carried->wire().in_flight() == 0 || at >= prober.last_sent_at() + linger;
+        if (!prober.finished(at, answers_linger)) return false;
+        return !carried || carried->wire().in_flight() == 0 || at >= prober.last_sent_at() + answers_linger;
     };
     LatencyApplication application(loop, prober, finished, start, report);
     if (options.transport.gtudp) {

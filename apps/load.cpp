@@ -32,9 +32,6 @@ struct LoadOptions {
 
 /// The peer's port is closed when this is heard so soon after the start, with nothing known to have arrived.
 constexpr Duration refused_early = 500 * millisecond;
-constexpr Duration look_every = 100 * millisecond;
-/// From the making of the source to its first datagram: what is slow the first time is then over.
-constexpr Duration settle = 10 * millisecond;
 
 template <class AnyLoop>
 class LoadApplication {

@@ -16,7 +16,7 @@ struct RecvOptions {
 };
 
 /// After the last message of --count, go on until nothing has come for so long: its sender waits to hear of it.
-constexpr Duration linger = 500 * millisecond;
+constexpr Duration last_linger = 500 * millisecond;
 
 template <class AnyLoop>
 class RecvApplication {
@@ -36,8 +36,8 @@ class RecvApplication {
     Instant on_turn(Instant at) {
         if (received_signal() != 0) loop_.stop();
         if (printed_ < options_.count) return never;
-        if (at >= last_at_ + linger) loop_.stop();
-        return last_at_ + linger;
+        if (at >= last_at_ + last_linger) loop_.stop();
+        return last_at_ + last_linger;
     }
 
     std::uint64_t printed() const { return printed_; }

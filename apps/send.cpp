@@ -24,7 +24,7 @@ struct SendOptions {
 };
 
 /// Standard input is looked at so often while nothing else happens.
-constexpr Duration look_every = 10 * millisecond;
+constexpr Duration input_look_every = 10 * millisecond;
 
 /// The lines of standard input, as they come.
 class Lines {
@@ -103,7 +103,7 @@ class SendApplication {
         while (waiting_ && take(at, *waiting_)) waiting_ = lines_.next();
         const bool done = !waiting_ && lines_.ended();
         if (done && wire_.in_flight() == 0) loop_.stop();
-        return done ? never : at + look_every;
+        return done ? never : at + input_look_every;
     }
 
     std::uint64_t failed() const { return failed_; }
