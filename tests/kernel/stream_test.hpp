@@ -30,7 +30,8 @@ class Talker {
         Address peer;            ///< of an accepted one
         std::string received;    ///< kept unless `counts_only`
         std::size_t bytes = 0;   ///< received
-        std::string outgoing;    ///< still to be written
+        std::string outgoing;    ///< to be written
+        std::size_t asked = 0;   ///< of it, bytes that were
         std::size_t writes = 0;  ///< that were answered by `written`
         std::optional<StreamEnd> end;
     };
@@ -43,16 +44,31 @@ class Talker {
     static constexpr std::size_t echo_max = 1u << 20;
 
     StreamIndex connect(const Address& peer) {
-        const StreamIndex name = free_name();
+        // One that is being closed will do: it is free by the time that this is asked.
+        const StreamIndex name = free_name(in_use_);
         ask(StreamRequest::Kind::connect, name).peer = peer;
         return name;
     }
     void close(StreamIndex name) {
-        ask(StreamRequest::Kind::close, name);
+        const bool unasked = std::ranges::any_of(requests_, [&](const StreamRequest& each) {
+            return each.stream == name && each.kind == StreamRequest::Kind::connect;
+        });
+        std::erase_if(requests_, [&](const StreamRequest& each) {
+            return each.stream == name && each.kind != StreamRequest::Kind::close;
+        });
         in_use_.erase(name);
+        if (!unasked) {
+            ask(StreamRequest::Kind::close, name);
+            closing_.insert(name);
+        }
         streams[name].stands = streams[name].writing = false;
         streams[name].outgoing.clear();
+        streams[name].asked = 0;
     }
+    void close_all() {
+        for (const StreamIndex name : std::set<StreamIndex>(in_use_)) close(name);
+    }
+    bool at_rest() const { return in_use_.empty() && closing_.empty(); }
     void pause(StreamIndex name, bool paused) {
         streams[name].paused = paused;
         ask(paused ? StreamRequest::Kind::pause : StreamRequest::Kind::resume, name);
@@ -69,7 +85,9 @@ class Talker {
             ++refused;
             return std::nullopt;
         }
-        const StreamIndex name = free_name();
+        std::set<StreamIndex> taken = in_use_;
+        taken.insert(closing_.begin(), closing_.end());
+        const StreamIndex name = free_name(taken);
         streams[name].stands = true;
         streams[name].peer = peer;
         accepted.push_back(name);
@@ -77,6 +95,13 @@ class Talker {
     }
     void handle(Instant, const Datagram&) {}
     void handle(Instant, const StreamInput& in) {
+        if (closing_.contains(in.stream)) {
+            // Of the stream that we have done with, but not yet asked to close; now it needs no asking.
+            if (in.kind != StreamInput::Kind::closed) return;
+            closing_.erase(in.stream);
+            requests_.erase(std::ranges::find(requests_, in.stream, &StreamRequest::stream));
+            return;
+        }
         ASSERT_TRUE(in_use_.contains(in.stream)) << "told of a name that is not in use: " << in.stream;
         Stream& stream = streams[in.stream];
         switch (in.kind) {
@@ -94,6 +119,7 @@ class Talker {
                 stream.end = in.end;
                 stream.stands = stream.writing = false;
                 stream.outgoing.clear();
+                stream.asked = 0;
                 in_use_.erase(in.stream);
                 std::erase_if(requests_, [&](const StreamRequest& each) { return each.stream == in.stream; });
                 break;
@@ -107,16 +133,19 @@ class Talker {
         if (!requests_.empty()) {
             const StreamRequest request = requests_.front();
             requests_.pop_front();
+            if (request.kind == StreamRequest::Kind::close) closing_.erase(request.stream);
             return request;
         }
         for (const StreamIndex name : in_use_) {
             Stream& stream = streams[name];
-            if (!stream.stands || stream.writing || stream.outgoing.empty()) continue;
-            const std::size_t size = std::min({stream.outgoing.size(), write_max, out.size()});
-            std::memcpy(out.data(), stream.outgoing.data(), size);
-            stream.outgoing.erase(0, size);
+            const std::size_t left = stream.outgoing.size() - stream.asked;
+            if (closing_.contains(name) || !stream.stands || stream.writing || left == 0) continue;
+            const std::size_t size = std::min({left, write_max, out.size()});
+            std::memcpy(out.data(), stream.outgoing.data() + stream.asked, size);
+            stream.asked += size;
+            if (size == left) stream.outgoing.clear(), stream.asked = 0;
             stream.writing = true;
-            if (echoes && stream.paused && stream.outgoing.size() < echo_max) pause(name, false);
+            if (echoes && stream.paused && left - size < echo_max) pause(name, false);
             StreamRequest request;
             request.stream = name;
             request.bytes = size;
@@ -128,9 +157,9 @@ class Talker {
 
   private:
     /// The lowest that is free: names are used again at once.
-    StreamIndex free_name() {
+    StreamIndex free_name(const std::set<StreamIndex>& taken) {
         StreamIndex name = 0;
-        while (in_use_.contains(name)) ++name;
+        while (taken.contains(name)) ++name;
         in_use_.insert(name);
         streams[name] = Stream{};
         return name;
@@ -149,10 +178,10 @@ class Talker {
         if (!counts_only) stream.received += text_of(bytes);
         if (!echoes) return;
         stream.outgoing += text_of(bytes);
-        if (stream.outgoing.size() > echo_max && !stream.paused) pause(name, true);
+        if (stream.outgoing.size() - stream.asked > echo_max && !stream.paused) pause(name, true);
     }
 
-    std::set<StreamIndex> in_use_;
+    std::set<StreamIndex> in_use_, closing_;
     std::deque<StreamRequest> requests_;
 };
 
@@ -174,10 +203,18 @@ class TalkerLoop {
     /// False when `done` did not come true. `done` is asked once a turn, and at least every millisecond: a test may do
     /// there what no descriptor tells of.
     bool run_until(const std::function<bool()>& done, Duration look = millisecond) {
-        Application application{*this, done, now() + patience, look};
-        loop_.run(talker, application);
-        turns += application.turns;
+        Application application{done, now() + patience, look};
+        for (; !application.over; ++turns) loop_.turn(talker, application);
         return !application.gave_up;
+    }
+    /// A whole run of one turn, with what the loop does at its end.
+    void run() {
+        struct {
+            Loop<Backend>& loop;
+            void on_event(Instant, const Talker::Event&) {}
+            Instant on_turn(Instant) { return loop.stop(), never; }
+        } application{loop_};
+        loop_.run(talker, application);
     }
     /// Until nothing more is coming: for «and nothing else happens».
     void settle() {
@@ -190,19 +227,16 @@ class TalkerLoop {
 
   private:
     struct Application {
-        TalkerLoop& in;
         const std::function<bool()>& done;
         Instant give_up;
         Duration look;
-        std::size_t turns = 0;
-        bool gave_up = false;
+        bool over = false, gave_up = false;
 
         void on_event(Instant, const Talker::Event&) {}
         Instant on_turn(Instant at) {
-            ++turns;
             gave_up = at > give_up;
-            if (gave_up || done()) in.loop_.stop();
-            return std::min(give_up, at + look);
+            over = gave_up || done();
+            return over ? at : std::min(give_up, at + look);
         }
     };
     Loop<Backend> loop_;
