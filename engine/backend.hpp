@@ -14,12 +14,31 @@
 //     void                       wait(Duration sleep);     sends what is queued, receives; sleeps at most so long
 //     const Waker&               waker() const;            ends a sleep early, from any thread
 //     Counters                   counters();
+//
+// For endpoints that have streams (codec/base/stream.hpp), which cost nothing until the first of these calls:
+//
+//     Result<void>               listen(StreamListener);   connections are accepted for as long as the backend lives
+//     std::span<const StreamHappening> happenings();       after receive(): what wait() has brought, once, in order
+//     void                       answer(const StreamHappening&, std::optional<StreamIndex>);
+//                                                          for each that is `accepted`; without a name it is closed
+//     std::span<std::byte>       stream_buffer();          where poll_stream may write, limits::stream_write_bytes_max
+//     std::optional<StreamInput> post(const StreamRequest&);   begins it; what has come of it at once, to be told now
+//
+// sending() is also true while writes are under way.
+//
+// For the application's own descriptors:
+//
+//     Result<Watched>            watch(int fd);     wait() sleeps no longer than until it can be read (or has ended);
+//     void                       unwatch(int fd);   an owner that leaves something unread is woken again at once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 
 #include "codec/base/datagram.hpp"
 #include "codec/base/instant.hpp"
+#include "codec/base/stream.hpp"
 
 namespace ringpost {
 
@@ -34,6 +53,15 @@ struct Received {
     SocketIndex socket = 0;
     std::span<const std::byte> bytes;
     std::size_t segment_bytes = 0;  ///< equal to the length for a single datagram
+};
+
+/// What has happened to a stream: somebody has connected and waits for answer(), or an input for the endpoint. The
+/// bytes are valid until the next wait().
+struct StreamHappening {
+    bool accepted = false;
+    std::uint32_t connection = 0;  ///< `accepted`: for answer()
+    Address peer{};                ///< `accepted`
+    StreamInput input{};           ///< otherwise
 };
 
 /// For wait(): poll once, or sleep until something happens.

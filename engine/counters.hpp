@@ -18,6 +18,16 @@ struct Counters {
     std::uint64_t truncated = 0;        ///< deliveries that did not fit their buffer, dropped
     std::uint64_t receive_failed = 0;   ///< receive errors of any other kind
     std::uint64_t socket_dropped = 0;   ///< by the kernel, a receive buffer being full; a train counts as one
+
+    std::uint64_t streams_accepted = 0;       ///< connections of others that the endpoint took
+    std::uint64_t streams_refused = 0;        ///< and that it did not
+    std::uint64_t accept_failed = 0;          ///< connections that could not be accepted: no descriptor, no memory
+    std::uint64_t streams_connected = 0;      ///< connections that were made
+    std::uint64_t connect_failed = 0;         ///< and that were not
+    std::uint64_t streams_broken = 0;         ///< ended by a reset or an error
+    std::uint64_t stream_bytes_sent = 0;      ///< that the kernel took
+    std::uint64_t stream_bytes_received = 0;  ///< handed to the endpoint
+
     int last_send_errno = 0;
 
     void count_sent(std::uint64_t datagrams) {

@@ -23,7 +23,8 @@ namespace {
 constexpr std::size_t messages_per_call = 32;
 constexpr std::size_t tried_sockets_max = 4;
 constexpr std::uint64_t polls_per_waker_look = 64;
-constexpr std::uint64_t waker_mark = UINT64_MAX;
+constexpr std::uint64_t waker_mark = std::uint64_t{1} << 63;
+constexpr std::uint64_t watches_mark = waker_mark + 1;
 
 }  // namespace
 
@@ -49,6 +50,8 @@ MmsgBackend::MmsgBackend(int epoll_fd, Waker waker, const BackendOptions& option
 
 MmsgBackend::~MmsgBackend() { ::close(epoll_fd_); }
 
+// ---- sockets, streams and watched descriptors -----------------------------------------------------
+
 SocketIndex MmsgBackend::add(UdpSocket socket) {
     SocketIndex index = 0;
     while (index < ports_.size() && (ports_[index].socket || !outbox_.empty())) ++index;
@@ -71,6 +74,38 @@ void MmsgBackend::remove(SocketIndex index) {
     std::erase_if(received_, [&](const Received& train) { return train.socket == index; });
     ports_[index] = {};  // closing the last descriptor takes it out of the epoll set
     --ports_open_;
+}
+
+void MmsgBackend::open_streams() {
+    if (streams_ == nullptr) streams_ = std::make_unique<MmsgStreams>(epoll_fd_, counters_, write_buffers_);
+}
+
+Result<void> MmsgBackend::listen(StreamListener listener) {
+    open_streams();
+    streams_->listen(std::move(listener));
+    return {};
+}
+
+std::optional<StreamInput> MmsgBackend::post(const StreamRequest& request) {
+    open_streams();
+    return streams_->post(request);
+}
+
+Result<Watched> MmsgBackend::watch(int fd) {
+    if (!watches_) {
+        auto opened = Watches::open();
+        if (!opened) return std::unexpected(opened.error());
+        epoll_event event{};
+        event.events = EPOLLIN;
+        event.data.u64 = watches_mark;
+        epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, opened->fd(), &event);
+        watches_.emplace(std::move(*opened));
+    }
+    return watches_->add(fd);
+}
+
+void MmsgBackend::unwatch(int fd) {
+    if (watches_) watches_->remove(fd);
 }
 
 Counters MmsgBackend::counters() {
@@ -135,9 +170,11 @@ void MmsgBackend::wait(Duration sleep) {
     received_.clear();
     inbox_.clear();
     if (!outbox_.empty()) flush();
+    if (streams_ != nullptr) sleep = streams_->prepare(sleep);
     const bool tries_all = ports_open_ <= tried_sockets_max;
     const bool polls = sleep <= no_sleep;
-    if (!polls || !tries_all || ++polls_ % polls_per_waker_look == 0) sleep_until_ready(polls ? 0 : sleep);
+    if (!polls || !tries_all || streams_ != nullptr || ++polls_ % polls_per_waker_look == 0)
+        sleep_until_ready(polls ? 0 : sleep);
     const auto count = static_cast<SocketIndex>(ports_.size());
     for (SocketIndex i = 0; i < count && !inbox_.full(); ++i) {
         const SocketIndex index = (next_port_ + i) % count;
@@ -161,10 +198,15 @@ void MmsgBackend::sleep_until_ready(Duration sleep) {
         count = epoll_wait(epoll_fd_, events, received_max, sleep == never ? -1 : static_cast<int>(whole_ms));
     }
     for (int i = 0; i < count; ++i) {
-        if (events[i].data.u64 == waker_mark)
+        const std::uint64_t data = events[i].data.u64;
+        if (data == waker_mark)
             waker_.clear();
+        else if (data == watches_mark)
+            continue;  // to have woken up is all
+        else if ((data & MmsgStreams::mark) != 0)
+            streams_->ready(data, events[i].events);
         else
-            ports_[events[i].data.u64].readable = true;
+            ports_[data].readable = true;
     }
     if (blocked_) watch(outbox_.socket(outbox_.front()), EPOLLIN);
 }

@@ -8,9 +8,11 @@
 #include "engine/backend.hpp"
 #include "engine/counters.hpp"
 #include "engine/inbox.hpp"
+#include "engine/mmsg_streams.hpp"
 #include "engine/outbox.hpp"
 #include "engine/socket.hpp"
 #include "engine/waker.hpp"
+#include "engine/watches.hpp"
 
 namespace ringpost {
 
@@ -34,8 +36,21 @@ class MmsgBackend {
     void post(const Transmit& transmit);
     bool blocked() const { return blocked_; }
     bool sends_trains() const { return outbox_.sends_trains(); }
-    bool sending() const { return !outbox_.empty(); }
+    bool sending() const { return !outbox_.empty() || (streams_ != nullptr && streams_->sending()); }
     void wait(Duration sleep);
+
+    Result<void> listen(StreamListener listener);
+    std::span<const StreamHappening> happenings() const {
+        return streams_ != nullptr ? streams_->happenings() : std::span<const StreamHappening>{};
+    }
+    void answer(const StreamHappening& accepted, std::optional<StreamIndex> stream) {
+        streams_->answer(accepted, stream);
+    }
+    std::span<std::byte> stream_buffer() { return write_buffers_.lend(); }
+    std::optional<StreamInput> post(const StreamRequest& request);
+
+    Result<Watched> watch(int fd);
+    void unwatch(int fd);
 
     const Waker& waker() const { return waker_; }
     Counters counters();
@@ -48,6 +63,7 @@ class MmsgBackend {
     };
     MmsgBackend(int epoll_fd, Waker waker, const BackendOptions& options);
 
+    void open_streams();
     void flush();
     void finish_send(MessageId id, int result);
     void watch(SocketIndex index, std::uint32_t events);
@@ -65,6 +81,9 @@ class MmsgBackend {
     SocketIndex next_port_ = 0;  ///< where the next sweep begins, so that a flooded socket does not starve the rest
     bool blocked_ = false;
     Counters counters_;
+    WriteBuffers write_buffers_;
+    std::unique_ptr<MmsgStreams> streams_;  // once there was a use for them
+    std::optional<Watches> watches_;        // likewise
 };
 
 }  // namespace ringpost

@@ -38,8 +38,11 @@ Result<void> UdpSocket::configure(const SocketOptions& options) {
     set_option(fd_, SOL_SOCKET, SO_RCVBUF, options.receive_buffer_bytes);
     set_option(fd_, SOL_SOCKET, SO_SNDBUF, options.send_buffer_bytes);
     if (family_ == Family::v6) set_option(fd_, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    set_option(fd_, IPPROTO_IP, IP_MULTICAST_ALL, 0);
+    if (family_ == Family::v6) set_option(fd_, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
     if (options.broadcast) set_option(fd_, SOL_SOCKET, SO_BROADCAST, 1);
     if (options.reuse_port && set_option(fd_, SOL_SOCKET, SO_REUSEPORT, 1) != 0) return failed("set SO_REUSEPORT");
+    if (options.reuse_address && set_option(fd_, SOL_SOCKET, SO_REUSEADDR, 1) != 0) return failed("set SO_REUSEADDR");
     gro_ = options.gro && set_option(fd_, SOL_UDP, UDP_GRO, 1) == 0;
     SocketAddress address;
     if (options.bind.family != Family::none) {

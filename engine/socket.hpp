@@ -14,12 +14,16 @@ struct SocketOptions {
     bool gro = true;          ///< receive trains (UDP_GRO), where the kernel can
     bool broadcast = false;   ///< may send to broadcast addresses (SO_BROADCAST)
     bool reuse_port = false;  ///< share the port with other sockets of this user (SO_REUSEPORT)
+    /// Share the port with any socket that asks the same (SO_REUSEADDR): what goes to a multicast group reaches all of
+    /// them, what goes to one address only the one that was bound last.
+    bool reuse_address = false;
     /// Asked for; the kernel may grant less (net.core.rmem_max, wmem_max).
     int receive_buffer_bytes = 4 << 20;
     int send_buffer_bytes = 4 << 20;
 };
 
-/// One UDP socket: owns its descriptor, closes it once.
+/// One UDP socket: owns its descriptor, closes it once. It hears the multicast groups that it has joined itself, on the
+/// interface on which it has (not, as Linux would have it, those of every program on the host).
 class UdpSocket {
   public:
     /// Errors name the step and the address: `bind 0.0.0.0:5005: Address already in use`.

@@ -46,18 +46,6 @@ constexpr std::size_t completions_per_batch = 512;
 
 }  // namespace
 
-/// What a completion belongs to, in the 64 bits that io_uring carries along.
-struct UringBackend::Tag {
-    enum class Kind : std::uint8_t { send, multishot, cancel, wake };
-    Kind kind;
-    bool retry = false;   // send: without MSG_DONTWAIT, everything else waits for it
-    std::uint16_t a = 0;  // send: buffer
-    std::uint32_t b = 0;  // send: first segment; multishot, cancel: socket
-
-    std::uint64_t pack() const { return std::bit_cast<std::uint64_t>(*this); }
-    static Tag unpack(std::uint64_t data) { return std::bit_cast<Tag>(data); }
-};
-
 Result<std::unique_ptr<UringBackend>> UringBackend::open(const BackendOptions& options) {
     auto ring = Ring::open(submissions, completions);
     if (!ring) return std::unexpected(ring.error());
@@ -80,6 +68,9 @@ UringBackend::UringBackend(Ring ring, Waker waker, const BackendOptions& options
 UringBackend::~UringBackend() {
     for (SocketIndex i = 0; i < ports_.size(); ++i)
         if (ports_[i].socket) remove(i);
+    if (streams_ == nullptr) return;
+    streams_->shut_down();
+    ring_.submit_and_poll();
 }
 
 // ---- sockets --------------------------------------------------------------------------------------
@@ -137,6 +128,8 @@ void UringBackend::complete(const io_uring_cqe& cqe) {
             waker_.clear();
             waker_armed_ = false;
             break;
+        case Tag::Kind::watch: watches_armed_ = false; break;
+        default: streams_->complete(tag, cqe); break;
     }
 }
 
@@ -258,9 +251,50 @@ Counters UringBackend::counters() {
 }
 
 std::size_t UringBackend::in_flight() const {
-    std::size_t count = waker_armed_ ? 1 : 0;
+    std::size_t count = (waker_armed_ ? 1 : 0) + (watches_armed_ ? 1 : 0);
     for (const Port& port : ports_) count += port.requests;
-    return count;
+    return count + (streams_ != nullptr ? streams_->in_flight() : 0);
+}
+
+// ---- streams and watched descriptors --------------------------------------------------------------
+
+Result<void> UringBackend::open_streams() {
+    if (streams_ != nullptr) return {};
+    auto opened = UringStreams::open(ring_, counters_, write_buffers_);
+    if (!opened) return std::unexpected(opened.error());
+    streams_ = std::move(*opened);
+    return {};
+}
+
+Result<void> UringBackend::listen(StreamListener listener) {
+    if (auto done = open_streams(); !done) return done;
+    streams_->listen(std::move(listener));
+    return {};
+}
+
+std::optional<StreamInput> UringBackend::post(const StreamRequest& request) {
+    if (!open_streams()) {  // so that no stream stands yet: all that can be asked is to connect
+        ++counters_.connect_failed;
+        StreamInput refused;
+        refused.kind = StreamInput::Kind::closed;
+        refused.stream = request.stream;
+        refused.end = StreamEnd::failed;
+        return refused;
+    }
+    return streams_->post(request);
+}
+
+Result<Watched> UringBackend::watch(int fd) {
+    if (!watches_) {
+        auto opened = Watches::open();
+        if (!opened) return std::unexpected(opened.error());
+        watches_.emplace(std::move(*opened));
+    }
+    return watches_->add(fd);
+}
+
+void UringBackend::unwatch(int fd) {
+    if (watches_) watches_->remove(fd);
 }
 
 // ---- the one system call of a turn ----------------------------------------------------------------
@@ -270,6 +304,7 @@ void UringBackend::wait(Duration sleep) {
     inbox_.clear();
     give_back_buffers();
     if (!waker_armed_) arm_waker();
+    if (streams_ != nullptr) sleep = streams_->prepare(sleep);
     const bool polls = sleep <= no_sleep;
     if (polls && outbox_.size() == 1 && !blocked_ && sends_in_flight_ == 0)
         send_directly();
@@ -281,6 +316,7 @@ void UringBackend::wait(Duration sleep) {
         if (tries && ports_[i].receiving == Receiving::multishot) cancel_multishot(i);
         if (!tries && ports_[i].receiving == Receiving::idle) arm_multishot(i);
     }
+    if (!polls && watches_ && !watches_armed_) arm_watches();
     if (!polls && !ring_.completions_ready())
         ring_.submit_and_wait(sleep == never ? -1 : sleep);
     else if (!ring_.quiet())
@@ -305,6 +341,13 @@ void UringBackend::arm_waker() {
     io_uring_prep_poll_add(sqe, waker_.fd(), POLLIN);
     sqe->user_data = Tag{.kind = Tag::Kind::wake}.pack();
     waker_armed_ = true;
+}
+
+void UringBackend::arm_watches() {
+    io_uring_sqe* sqe = ring_.submission();
+    io_uring_prep_poll_add(sqe, watches_->fd(), POLLIN);
+    sqe->user_data = Tag{.kind = Tag::Kind::watch}.pack();
+    watches_armed_ = true;
 }
 
 void UringBackend::arm_multishot(SocketIndex index) {

@@ -13,7 +13,10 @@
 #include "engine/provided_buffers.hpp"
 #include "engine/ring.hpp"
 #include "engine/socket.hpp"
+#include "engine/uring_streams.hpp"
+#include "engine/uring_tag.hpp"
 #include "engine/waker.hpp"
+#include "engine/watches.hpp"
 
 namespace ringpost {
 
@@ -37,13 +40,28 @@ class UringBackend {
     void post(const Transmit& transmit);
     bool blocked() const { return blocked_; }
     bool sends_trains() const { return outbox_.sends_trains(); }
-    bool sending() const { return !outbox_.empty() || sends_in_flight_ > 0; }
+    bool sending() const {
+        return !outbox_.empty() || sends_in_flight_ > 0 || (streams_ != nullptr && streams_->sending());
+    }
     void wait(Duration sleep);
+
+    Result<void> listen(StreamListener listener);
+    std::span<const StreamHappening> happenings() const {
+        return streams_ != nullptr ? streams_->happenings() : std::span<const StreamHappening>{};
+    }
+    void answer(const StreamHappening& accepted, std::optional<StreamIndex> stream) {
+        streams_->answer(accepted, stream);
+    }
+    std::span<std::byte> stream_buffer() { return write_buffers_.lend(); }
+    std::optional<StreamInput> post(const StreamRequest& request);
+
+    Result<Watched> watch(int fd);
+    void unwatch(int fd);
 
     const Waker& waker() const { return waker_; }
     Counters counters();
-    /// Requests the kernel has not completed: after every socket is removed and its last completions are received, only
-    /// the one that listens to the waker.
+    /// Requests the kernel has not completed: after every socket is removed, every stream closed and their last
+    /// completions received, only those that listen: to the waker, to what is watched, for connections.
     std::size_t in_flight() const;
 
   private:
@@ -59,7 +77,7 @@ class UringBackend {
         Burst burst;
         msghdr shape{};  // room for name and control that a multishot lays out in its buffers
     };
-    struct Tag;
+    using Tag = UringTag;
 
     UringBackend(Ring ring, Waker waker, const BackendOptions& options);
 
@@ -67,7 +85,10 @@ class UringBackend {
     void complete_multishot(const Tag& tag, const io_uring_cqe& cqe);
     void complete_send(const Tag& tag, int result);
 
+    Result<void> open_streams();
+
     void arm_waker();
+    void arm_watches();
     void arm_multishot(SocketIndex index);
     void cancel_multishot(SocketIndex index);
     void queue_sends();
@@ -86,8 +107,11 @@ class UringBackend {
     SocketIndex next_port_ = 0;  // where the next sweep begins, so that a flooded socket does not starve the rest
     std::vector<Received> received_;
     std::vector<std::uint16_t> buffers_lent_;  // provided buffers that received_ points into
-    bool blocked_ = false, retrying_ = false, waker_armed_ = false;
+    bool blocked_ = false, retrying_ = false, waker_armed_ = false, watches_armed_ = false;
     Counters counters_;
+    WriteBuffers write_buffers_;
+    std::unique_ptr<UringStreams> streams_;  // once there was a use for them
+    std::optional<Watches> watches_;         // likewise
     Ring ring_;  // last, so that it is closed first: everything above may be in the kernel's hands
 };
 

@@ -213,6 +213,57 @@ TYPED_TEST(Conformance, multicast_is_heard_while_joined) {
     if (!made) GTEST_SKIP() << no_namespace;
 }
 
+TYPED_TEST(Conformance, a_socket_for_each_interface_hears_and_sends_only_there) {
+    bool linked = false;
+    const bool made = in_own_network(65'536, [&] {
+        // Two links, each to itself: what leaves on one end is heard on the other.
+        const char* commands =
+            "for i in a b; do ip link add near$i type veth peer name far$i && ip link set near$i up && "
+            "ip link set far$i up || exit 1; done 2>/dev/null; ip addr add 192.0.2.1/25 dev neara && "
+            "ip addr add 192.0.2.129/25 dev nearb && ip addr add 192.0.2.2/25 dev fara && "
+            "ip addr add 192.0.2.130/25 dev farb && "
+            "for i in all default neara nearb fara farb; do for k in accept_local=1 rp_filter=0; do "
+            "echo ${k#*=} > /proc/sys/net/ipv4/conf/$i/${k%=*} || exit 1; done; done";
+        linked = std::system(commands) == 0;
+        if (!linked) return;
+        auto engine = this->open();
+        const char* names[] = {"neara", "nearb", "fara", "farb"};
+        std::vector<SocketIndex> sockets;
+        Address group = Address::v4(239, 1, 2, 3, 0);
+        for (const char* name : names) {
+            SocketOptions options = bound_to(Address::v4(0, 0, 0, 0, group.port));
+            options.reuse_address = true;
+            sockets.push_back(engine.add(options));
+            UdpSocket& socket = engine->socket(sockets.back());
+            group.port = socket.local().port;
+            ASSERT_TRUE(socket.join(group, name));
+            ASSERT_TRUE(socket.send_multicast(name, 1, false));
+        }
+        engine.post(sockets[0], "on a", group);
+        engine.post(sockets[3], "on b", group);
+        ASSERT_TRUE(engine.hear(2));
+        engine.settle();
+        ASSERT_EQ(engine.heard.size(), 2u) << "each by the other end alone";
+        std::map<std::string, SocketIndex> by;
+        for (const Delivery& delivery : engine.heard) by[delivery.bytes] = delivery.socket;
+        EXPECT_EQ(by["on a"], sockets[2]);
+        EXPECT_EQ(by["on b"], sockets[1]);
+        // Looped, by the sender's socket too.
+        engine.heard.clear();
+        ASSERT_TRUE(engine->socket(sockets[0]).send_multicast("neara", 1, true));
+        engine.post(sockets[0], "looped", group);
+        ASSERT_TRUE(engine.hear(2));
+        engine.settle();
+        std::set<SocketIndex> heard;
+        for (const Delivery& delivery : engine.heard) heard.insert(delivery.socket);
+        EXPECT_EQ(heard, (std::set{sockets[0], sockets[2]}));
+        // A port shared so is refused to a socket that does not ask for it.
+        EXPECT_FALSE(UdpSocket::open(bound_to(Address::v4(0, 0, 0, 0, group.port))));
+    });
+    if (!made) GTEST_SKIP() << no_namespace;
+    if (!linked) GTEST_SKIP() << "this process may not make veth links";
+}
+
 TYPED_TEST(Conformance, what_cannot_be_joined_is_an_error) {
     auto engine = this->open();
     const SocketIndex socket = engine.add_bound(loopback_v4());

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "tests/kernel/kernel_test.hpp"
+#include "tests/kernel/stream_test.hpp"
 
 namespace ringpost::test {
 namespace {
@@ -90,6 +90,48 @@ TYPED_TEST(Leak, ten_thousand_sockets) {
         EXPECT_EQ(descriptors(), descriptors_open);
         EXPECT_LT(resident_bytes(), resident_after_warm_up + growth_bytes_max);
         EXPECT_EQ(engine->counters().send_failed, 0u);
+    }
+    EXPECT_EQ(descriptors(), descriptors_before);
+}
+
+TYPED_TEST(Leak, a_thousand_streams) {
+    constexpr std::size_t rounds = 50, at_once = 20;
+    const std::size_t descriptors_before = descriptors();
+    {
+        TalkerLoop<TypeParam> node(WaitMode::block);
+        node.talker.counts_only = true;
+        const Address local = node.listen(loopback_v4());
+        node.settle();
+        const std::size_t descriptors_open = descriptors();
+        std::size_t resident_after_warm_up = 0;
+        for (std::size_t round = 0; round < rounds; ++round) {
+            // Ours and theirs; closed before they stand, at rest, with bytes under way; in order and broken off.
+            std::vector<PlainStream> peers;
+            node.talker.accepted.clear();
+            for (std::size_t i = 0; i < at_once / 2; ++i) {
+                peers.push_back(PlainStream::connected(local));
+                node.talker.connect(local);
+            }
+            if (round % 4 > 0) {
+                ASSERT_TRUE(node.run_until([&] { return node.talker.accepted.size() >= at_once; }));
+            }
+            if (round % 4 > 1)
+                for (auto& [name, stream] : node.talker.streams) stream.outgoing = std::string(100'000, 'x');
+            if (round % 4 > 2) node.settle();
+            for (std::size_t i = 0; i < peers.size(); i += 3) peers[i].reset();
+            if (round % 8 > 3) node.settle();
+            for (const auto& [name, stream] : node.talker.streams) EXPECT_LT(name, 4 * at_once) << "used again";
+            node.talker.close_all();
+            peers.clear();
+            node.settle();
+            if (round == rounds / 4) resident_after_warm_up = resident_bytes();
+        }
+        node.talker.close_all();
+        ASSERT_TRUE(node.run_until([&] { return node.talker.at_rest() && this->in_flight(node.backend()) <= 2; }))
+            << "only the waker's poll and the accept";
+        EXPECT_EQ(descriptors(), descriptors_open);
+        EXPECT_LT(resident_bytes(), resident_after_warm_up + growth_bytes_max);
+        EXPECT_FALSE(node.backend().sending());
     }
     EXPECT_EQ(descriptors(), descriptors_before);
 }

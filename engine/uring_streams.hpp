@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "engine/address.hpp"
+#include "engine/provided_buffers.hpp"
+#include "engine/ring.hpp"
+#include "engine/streams.hpp"
+#include "engine/uring_tag.hpp"
+
+namespace ringpost {
+
+/// The streams of a UringBackend. See uring_streams.cpp for the mechanism.
+class UringStreams final : public Streams {
+  public:
+    /// What is handed in is the backend's, and outlives this.
+    static Result<std::unique_ptr<UringStreams>> open(Ring& ring, Counters& counters, WriteBuffers& writes);
+
+    /// Queues the requests that are due, and gives the kernel back the buffers of what was told. The ring must be
+    /// entered before anything is posted again. Returns how long wait() may sleep.
+    Duration prepare(Duration sleep);
+    void complete(const UringTag& tag, const io_uring_cqe& cqe);
+    /// Closes everything. The ring must be entered once more, so that no port stays taken.
+    void shut_down();
+    /// Requests that the kernel has not completed.
+    std::size_t in_flight() const;
+
+  private:
+    enum class Receiving : std::uint8_t { idle, armed, cancelling };
+    struct Requests {
+        std::uint32_t in_flight = 0;
+        Receiving receiving = Receiving::idle;
+        bool sending = false;
+        bool connecting = false;
+        SocketAddress address;  // connecting: where to
+    };
+
+    UringStreams(Ring& ring, Counters& counters, WriteBuffers& writes);
+
+    void serve(Slot slot) override;
+    void attend(std::uint32_t listener) override;
+    bool let_go(Slot slot) override;
+    void connect(Slot slot, Requests& requests);
+    void receive(Slot slot, Requests& requests);
+    void send(Slot slot, Requests& requests);
+    void hand_over(io_uring_sqe* sqe, Slot slot, UringTag::Kind kind);
+    void cancel(Slot slot, UringTag::Kind kind);
+    Requests& requests(Slot slot);
+
+    void complete_accept(std::uint32_t index, const io_uring_cqe& cqe);
+    void complete_receive(Slot slot, const io_uring_cqe& cqe);
+
+    Ring& ring_;
+    ProvidedBuffers buffers_;
+    std::vector<std::uint16_t> lent_;  // buffers that happenings point into
+    std::deque<Requests> requests_;    // by slot; a deque: requests point into it
+    bool multishot_receive_ = true, multishot_accept_ = true;
+};
+
+}  // namespace ringpost
