@@ -58,7 +58,57 @@ inline constexpr std::size_t stream_write_bytes_max = 256u << 10;
 /// Streams one endpoint has at once.
 inline constexpr std::uint32_t streams_max = 8'192;
 
+/// An advert of a named device, which is `alive:,:` (8 bytes) and its name.
+inline constexpr std::size_t devices_advert_bytes_max = 256;
+inline constexpr std::size_t devices_name_bytes_max = devices_advert_bytes_max - 8;
+
+/// A frame between devices with its terminator: what one of ours takes, and what the format's first program does.
+inline constexpr std::size_t devices_frame_bytes_max = 64u << 10;
+inline constexpr std::size_t devices_compatible_frame_bytes_max = 512;
+
+/// Names in one directory.
+inline constexpr std::uint32_t devices_names_max = 4'096;
+
+/// Links one device announces itself on, and addresses beside them.
+inline constexpr std::uint32_t devices_interfaces_max = 64;
+inline constexpr std::size_t devices_seeds_max = 64;
+
+/// Adverts that wait to leave: a round to everybody, and as many unicast ones.
+inline constexpr std::size_t devices_adverts_queued_max = 2 * devices_interfaces_max * (1 + devices_seeds_max);
+
+/// Addresses whose adverts and connections are held to a rate; the least recently heard is forgotten first.
+inline constexpr std::uint32_t devices_sources_max = 4'096;
+
+/// Connections accepted whose peer has not said its name yet.
+inline constexpr std::uint32_t devices_unnamed_max = 1'024;
+
+/// Bytes that wait in one connection for a slow peer.
+inline constexpr std::size_t devices_queue_bytes = 1u << 20;
+
+/// Bytes received and not yet taken by the application, for one connection: from the first on its peer is held back; at
+/// the second, which no driver reaches that heeds it, the connection is broken off.
+inline constexpr std::size_t devices_unread_bytes_pause = 256u << 10;
+inline constexpr std::size_t devices_unread_bytes_max = 8u << 20;
+
+/// Asks that have not been told to the application as ended, the questions in them, and the bytes of their answers.
+inline constexpr std::uint32_t devices_asks_max = 4'096;
+inline constexpr std::size_t devices_asked_max = 65'536;
+inline constexpr std::size_t devices_answer_bytes_max = 64u << 20;
+
+/// Questions of others that wait for the application's answer; the oldest is forgotten first.
+inline constexpr std::uint32_t devices_questions_max = 4'096;
+
+/// Changes of the directory and of connections that wait for the application.
+inline constexpr std::size_t devices_notices_max = 16'384;
+
 static_assert(train_segments_max >= 1);
+static_assert(devices_frame_bytes_max <= stream_write_bytes_max);
+static_assert(devices_frame_bytes_max <= devices_queue_bytes && devices_frame_bytes_max <= devices_unread_bytes_pause);
+static_assert(devices_unread_bytes_pause < devices_unread_bytes_max);
+static_assert(devices_name_bytes_max + 4 <= devices_compatible_frame_bytes_max);
+static_assert((devices_sources_max & (devices_sources_max - 1)) == 0);
+static_assert((devices_questions_max & (devices_questions_max - 1)) == 0);
+static_assert(streams_max >= devices_names_max + devices_unnamed_max);
 static_assert((load_window_sequences & (load_window_sequences - 1)) == 0 && load_window_sequences % 64 == 0);
 static_assert((beacon_sources_max & (beacon_sources_max - 1)) == 0);
 static_assert((load_streams_max & (load_streams_max - 1)) == 0);

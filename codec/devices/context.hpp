@@ -1,0 +1,71 @@
+#pragma once
+
+// What the parts of an Endpoint share.
+
+#include <algorithm>
+#include <bit>
+
+#include "codec/base/lru_table.hpp"
+#include "codec/devices/directory.hpp"
+#include "codec/devices/events.hpp"
+#include "codec/devices/options.hpp"
+#include "codec/devices/questions.hpp"
+
+namespace ringpost::devices {
+
+/// When an address's bucket is empty.
+struct Due {
+    Instant at = INT64_MIN;
+};
+
+/// Holds each address to so much of something in a time: a bucket that leaks (the GCRA of ITU-T I.371).
+class SourceRates {
+  public:
+    SourceRates(std::uint32_t sources, Duration interval, std::uint32_t burst, const SipKey& key)
+        : interval_(interval), burst_(interval * burst), due_(sources, key) {}
+
+    /// One more from this address: false when that is too many.
+    bool take(Instant now, const Address& source) {
+        Due& due = due_.touch(source.ip);
+        const Instant from = std::max(due.at, now);
+        if (from - now > burst_ - interval_) return false;
+        due.at = from + interval_;
+        return true;
+    }
+
+  private:
+    Duration interval_, burst_;
+    LruTable<std::array<std::uint8_t, 16>, Due> due_;
+};
+
+struct Context {
+    explicit Context(const Options& given)
+        : options(given),
+          events(counts),
+          directory(given.names_max, given.period, given.key, given.start),
+          asks(given.start),
+          random_state(given.seed) {}
+
+    /// 0 to end - 1. SplitMix64 (Steele, Lea and Flood 2014).
+    Duration random_below(Duration end) {
+        std::uint64_t value = random_state += 0x9e3779b97f4a7c15;
+        value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9;
+        value = (value ^ value >> 27) * 0x94d049bb133111eb;
+        value ^= value >> 31;
+        return end <= 0 ? 0 : static_cast<Duration>(value % static_cast<std::uint64_t>(end));
+    }
+
+    /// Addresses whose rates are kept.
+    std::uint32_t sources() const { return std::min(std::bit_ceil(options.names_max), limits::devices_sources_max); }
+
+    Options options;
+    Counts counts;
+    Events events;
+    Directory directory;
+    Asks asks;
+    Inquiries inquiries;
+    std::uint64_t random_state;
+    bool closed = false;
+};
+
+}  // namespace ringpost::devices

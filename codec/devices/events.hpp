@@ -1,0 +1,61 @@
+#pragma once
+
+// What waits for the application, in the order in which it happened: changes, asks that have ended, and connections
+// that have frames for it. A connection stands in the queue once, however many frames it has: they are told when its
+// turn comes, all of them, so that what happened after the first of them is told after the last.
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "codec/base/limits.hpp"
+#include "codec/devices/options.hpp"
+
+namespace ringpost::devices {
+
+struct Pending {
+    enum class Kind : std::uint8_t { change, ask, frames };
+    Kind kind = Kind::change;
+    std::uint32_t index = 0;  ///< of the ask, of the stream
+    // A change:
+    Event::Kind what = Event::Kind::appeared;
+    Cause cause = Cause::closed;
+    Address address{};
+    std::size_t unsent = 0;
+    std::string name{};
+};
+
+class Events {
+  public:
+    explicit Events(Counts& counts) : counts_(counts) {}
+
+    void push_frames(std::uint32_t stream) { pending_.push_back({.kind = Pending::Kind::frames, .index = stream}); }
+    void push_ask(std::uint32_t index) { pending_.push_back({.kind = Pending::Kind::ask, .index = index}); }
+    /// Dropped, and counted, when limits::devices_notices_max wait.
+    void push_change(Event::Kind what, std::string_view name, const Address& address, Cause cause = Cause::closed,
+                     std::size_t unsent = 0) {
+        if (changes_ == limits::devices_notices_max) {
+            ++counts_.notices_dropped;
+            return;
+        }
+        ++changes_;
+        pending_.push_back({Pending::Kind::change, 0, what, cause, address, unsent, std::string(name)});
+    }
+
+    bool empty() const { return pending_.empty(); }
+    const Pending& front() const { return pending_.front(); }
+    void pop() {
+        changes_ -= pending_.front().kind == Pending::Kind::change;
+        pending_.pop_front();
+    }
+
+  private:
+    Counts& counts_;
+    std::deque<Pending> pending_;
+    std::size_t changes_ = 0;
+};
+
+}  // namespace ringpost::devices

@@ -1,0 +1,301 @@
+// A device's Link knows at most one open connection and one attempt of ours. While there is neither, a retry timer
+// runs: it dials, or, where the other is to open, sends it an advert. A connection's own timer is its deadline (to
+// stand, to be named, to have left) or the end of a gap; of an open one, the next look whether it is idle.
+
+#include "codec/devices/switchboard.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace ringpost::devices {
+namespace {
+
+constexpr Duration dial_again_after = 100 * millisecond, tell_again_after = 2 * second;
+constexpr Duration lasting = 5 * second;  // a connection that stood for so long ends the back-off
+constexpr Duration leaving_for = 2 * second;
+constexpr Duration sign_within = 3 * second;  // of a ping to one of ours
+
+// One address may open so many connections at once, and so many a second after that.
+constexpr std::uint32_t accepts_at_once = 32;
+constexpr Duration accept_interval = 50 * millisecond;
+
+Address with_port(Address address, std::uint16_t port) {
+    address.port = port;
+    return address;
+}
+
+}  // namespace
+
+Switchboard::Switchboard(Context& context, Announcer& announcer)
+    : context_(context),
+      announcer_(announcer),
+      active_(std::bit_ceil(context.options.streams_max)),
+      deadlines_(context.options.streams_max, context.options.start),
+      retries_(context.options.names_max, context.options.start),
+      accept_rates_(context.sources(), accept_interval, accepts_at_once, context.options.key) {}
+
+// What the directory has learned.
+
+void Switchboard::on_appeared(Instant now, NameIndex device) {
+    const Device& who = context_.directory[device];
+    context_.events.push_change(Event::Kind::appeared, who.name, who.address);
+    reach(now, device);
+}
+
+void Switchboard::reach(Instant now, NameIndex device) {
+    link(device) = {};
+    if (we_open(device))
+        dial(now, device);
+    else
+        retry_later(now, device);
+}
+
+void Switchboard::on_hello(Instant now, NameIndex device) {
+    Link& to = link(device);
+    to.failures = 0;
+    if (to.connection != no_stream)
+        ping(now, device);
+    else if (to.attempt == no_stream && we_open(device))
+        dial(now, device);
+}
+
+void Switchboard::ping(Instant now, NameIndex device) {
+    const StreamIndex stream = link(device).connection;
+    if (stream == no_stream) return;
+    Connection& to = *connections_[stream];
+    if (to.state != Connection::State::open || now < to.pinged_at + second) return;
+    to.pinged_at = now;
+    ++context_.counts.pings_sent;
+    to.push_word(FrameKind::ping);
+    activate(stream);
+    schedule(stream);
+}
+
+void Switchboard::on_change(Instant now, NameIndex device, Change change, const Address& before) {
+    const Device& who = context_.directory[device];
+    switch (change) {
+        case Change::appeared: on_appeared(now, device); break;
+        case Change::back: context_.events.push_change(Event::Kind::back, who.name, who.address); break;
+        case Change::suspect:
+            context_.events.push_change(Event::Kind::suspect, who.name, who.address);
+            ping(now, device);
+            break;
+        case Change::gone: drop_device(now, device, before); break;
+        case Change::moved:
+            drop_device(now, device, before);
+            on_appeared(now, device);
+            break;
+    }
+}
+
+void Switchboard::on_conflict(Instant now, NameIndex device, const Address& claimant, bool tell) {
+    if (tell) context_.events.push_change(Event::Kind::conflict, context_.directory[device].name, claimant);
+    ping(now, device);
+    const StreamIndex stream = link(device).connection;
+    if (stream != no_stream && connections_[stream]->ours) context_.directory.confirm_by(now + sign_within, device);
+}
+
+void Switchboard::tell_name_taken(Instant now, const Address& by) {
+    if (now < name_taken_told_at_ + context_.options.period) return;
+    name_taken_told_at_ = now;
+    context_.events.push_change(Event::Kind::name_taken, context_.options.name, by);
+}
+
+void Switchboard::drop_device(Instant now, NameIndex device, const Address& before) {
+    const Link had = link(device);
+    if (had.connection != no_stream) end(now, had.connection, Cause::gone);
+    if (had.attempt != no_stream) end(now, had.attempt, Cause::gone);
+    retries_.cancel(device);
+    link(device) = {};
+    context_.events.push_change(Event::Kind::gone, context_.directory[device].name, before);
+}
+
+// Opening.
+
+Switchboard::Link& Switchboard::link(NameIndex device) {
+    if (device >= links_.size()) links_.resize(device + 1);
+    return links_[device];
+}
+
+bool Switchboard::we_open(NameIndex device) const {
+    return std::string_view(context_.options.name) < context_.directory[device].name;
+}
+
+void Switchboard::dial(Instant now, NameIndex device) {
+    if (context_.closed) return;
+    const Address to = with_port(context_.directory[device].address, context_.options.tcp_port);
+    const auto stream = claim(Connection::State::connecting, to, now + context_.options.connect_timeout);
+    if (!stream) {
+        ++context_.counts.connects_full;
+        retry_later(now, device);
+        return;
+    }
+    ++context_.counts.connects;
+    Connection& opened = *connections_[*stream];
+    opened.dialled = true;
+    opened.device = device;
+    opened.wants_connect = true;
+    link(device).attempt = *stream;
+    retries_.cancel(device);
+    activate(*stream);
+}
+
+void Switchboard::retry_later(Instant now, NameIndex device) {
+    if (context_.closed) return;
+    const Duration base = we_open(device) ? dial_again_after : tell_again_after;
+    const std::uint32_t failures = std::min(link(device).failures++, 20u);
+    const Duration wait = std::min(base << failures, context_.options.period);
+    retries_.schedule(device, now + wait * 3 / 4 + context_.random_below(wait / 2));
+}
+
+void Switchboard::retry(Instant now, NameIndex device) {
+    const Link& to = link(device);
+    if (context_.closed || to.connection != no_stream || to.attempt != no_stream) return;
+    if (we_open(device)) {
+        dial(now, device);
+        return;
+    }
+    const Device& who = context_.directory[device];
+    announcer_.tell(who.address, who.socket);
+    retry_later(now, device);
+}
+
+// Which stays.
+
+void Switchboard::on_name(Instant now, StreamIndex stream, std::string_view name) {
+    Connection& named = *connections_[stream];
+    if (name == context_.options.name) {
+        if (!announcer_.is_own(named.peer)) tell_name_taken(now, named.peer);
+        end(now, stream, Cause::own_name);
+        return;
+    }
+    Directory& directory = context_.directory;
+    if (named.dialled && directory[named.device].name != name) {
+        end(now, stream, Cause::bad_name);
+        return;
+    }
+    named.name = name;
+    if (!named.dialled) named.device = directory.find(name);
+    if (named.device != nobody && !may_stay(now, stream)) return;
+    const Heard heard = directory.on_connected(now, name, with_port(named.peer, context_.options.group.port));
+    if (heard.what == Heard::What::full) {
+        end(now, stream, Cause::directory_full);
+        return;
+    }
+    named.device = heard.index;
+    if (heard.what == Heard::What::moved) drop_device(now, heard.index, heard.before);
+    if (named.state != Connection::State::naming) return;  // it was an attempt at the address before
+    const Device& who = directory[heard.index];
+    if (heard.what == Heard::What::moved || heard.what == Heard::What::appeared)
+        context_.events.push_change(Event::Kind::appeared, who.name, who.address);
+    if (heard.what == Heard::What::back) on_change(now, heard.index, Change::back, who.address);
+    open(now, stream);
+}
+
+bool Switchboard::may_stay(Instant now, StreamIndex stream) {
+    const Connection& named = *connections_[stream];
+    const NameIndex device = named.device;
+    const StreamIndex other = link(device).connection;
+    if (other == no_stream) return true;
+    const Connection& open = *connections_[other];
+    if (!same_host(open.peer, named.peer)) {
+        const Address claimant = with_port(named.peer, context_.options.group.port);
+        if (context_.directory.contest(now, device, claimant, no_socket)) return true;
+        on_conflict(now, device, claimant, context_.directory.may_tell_conflict(now, device));
+        end(now, stream, Cause::name_conflict);
+        return false;
+    }
+    const bool other_stays = open.dialled && !named.dialled;  // only the lower name dials
+    end(now, other_stays ? stream : other, Cause::duplicate);
+    return !other_stays;
+}
+
+void Switchboard::open(Instant now, StreamIndex stream) {
+    Connection& named = *connections_[stream];
+    Link& to = link(named.device);
+    if (named.dialled)
+        to.attempt = no_stream;
+    else
+        --unnamed_;
+    to.connection = stream;
+    retries_.cancel(named.device);
+    named.state = Connection::State::open;
+    named.opened_at = named.bytes_at = now;
+    named.deadline = now + 2 * context_.options.period;
+    schedule(stream);
+    context_.events.push_change(Event::Kind::connected, named.name, named.peer);
+}
+
+// Ending.
+
+void Switchboard::end(Instant now, StreamIndex stream, Cause cause, bool gone_already) {
+    Connection& ended = *connections_[stream];
+    const Connection::State was = ended.state;
+    if (was == Connection::State::unused || was == Connection::State::ended) return;
+    const bool was_open = was == Connection::State::open || was == Connection::State::leaving;
+    ++context_.counts.ended[static_cast<std::size_t>(cause)];
+    ended.state = Connection::State::ended;
+    ended.deadline = never;
+    deadlines_.cancel(stream);
+    if (was == Connection::State::naming && !ended.dialled) --unnamed_;
+    ended.keys.remove_all([&](const Asked& asked) { settle_asked(asked, Reply::not_connected, {}); });
+    if (was_open) {
+        const std::size_t unsent = ended.waiting_frames();
+        context_.counts.unsent += unsent;
+        context_.events.push_change(Event::Kind::disconnected, ended.name, ended.peer, cause, unsent);
+        if (now >= ended.opened_at + lasting) link(ended.device).failures = 0;
+    } else {
+        ended.in = {};
+    }
+    ended.out = {};
+    let_go(stream, gone_already);
+    if (was_open || ended.dialled) leave_link(now, stream, cause, was_open);
+    release(stream);
+}
+
+void Switchboard::leave_link(Instant now, StreamIndex stream, Cause cause, bool was_open) {
+    const NameIndex device = connections_[stream]->device;
+    Link& from = link(device);
+    (was_open ? from.connection : from.attempt) = no_stream;
+    from.last_cause = cause;
+    if (cause == Cause::goodbye) {
+        drop_device(now, device, context_.directory[device].address);
+        context_.directory.remove(device);
+        return;
+    }
+    if (cause == Cause::gone || cause == Cause::closed) return;
+    if (was_open && cause != Cause::duplicate) {
+        const Address before = context_.directory[device].address;
+        const auto change = context_.directory.on_failure(now, device);
+        if (change) on_change(now, device, *change, before);
+        if (change == Change::moved) return;
+    }
+    if (from.connection == no_stream && from.attempt == no_stream) retry_later(now, device);
+}
+
+void Switchboard::close(Instant now) {
+    now_ = now;
+    for (StreamIndex stream = 0; stream < connections_.size(); ++stream) {
+        Connection& left = *connections_[stream];
+        if (left.state != Connection::State::open) {
+            end(now, stream, Cause::closed);
+            continue;
+        }
+        left.state = Connection::State::leaving;
+        left.deadline = now + leaving_for;
+        left.push_word(FrameKind::quit);
+        activate(stream);
+        schedule(stream);
+    }
+}
+
+const Connection* Switchboard::connection(NameIndex device) const {
+    const bool open = device < links_.size() && links_[device].connection != no_stream;
+    return open ? connections_[links_[device].connection].get() : nullptr;
+}
+
+std::optional<Cause> Switchboard::last_cause(NameIndex device) const {
+    return device < links_.size() ? links_[device].last_cause : std::nullopt;
+}
+
+}  // namespace ringpost::devices

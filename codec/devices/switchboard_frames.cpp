@@ -1,0 +1,224 @@
+// The Switchboard's frames. What concerns only us (names, pings, answers, goodbyes) is taken as it comes, up to the
+// next frame for the application; that one waits for its turn in Events, and the rest behind it, in the order of the
+// stream. When the application is slow, more and more bytes wait, until the peer is held back.
+
+#include <utility>
+
+#include "codec/devices/switchboard.hpp"
+
+namespace ringpost::devices {
+namespace {
+
+// A peer of ours pings right behind its name (README.md): in the same segment, so no later than that.
+constexpr Duration recognised_within = second;
+
+Cause cause_of(FrameError error) {
+    switch (error) {
+        case FrameError::not_utf8: return Cause::not_utf8;
+        case FrameError::name: return Cause::bad_name;
+        case FrameError::tag:
+        case FrameError::key:
+        case FrameError::text: return Cause::bad_frame;
+    }
+    return Cause::bad_frame;
+}
+
+}  // namespace
+
+void Switchboard::on_bytes(Instant now, StreamIndex stream, std::span<const std::byte> bytes) {
+    Connection& from = *connections_[stream];
+    if (!from.stands || bytes.empty()) return;
+    from.head.reset();  // it points to where the bytes may be no more
+    from.in.append(bytes);
+    from.bytes_at = now;
+    if (from.state != Connection::State::naming) context_.directory.on_sign(now, from.device);
+    if (from.has_turn) {
+        if (from.in.unread_bytes() >= limits::devices_unread_bytes_pause) hold_back(stream, true);
+        if (from.in.unread_bytes() > limits::devices_unread_bytes_max) end(now, stream, Cause::overrun);
+        return;
+    }
+    if (!settle(stream)) return;
+    from.has_turn = true;
+    context_.events.push_frames(stream);
+}
+
+// Takes frames up to the next for the application, which is then the head. False: there is none.
+bool Switchboard::settle(StreamIndex stream) {
+    Connection& from = *connections_[stream];
+    while (from.reads() && !from.head) {
+        const auto text = from.in.front();
+        const std::size_t bytes = text ? text->size() + terminator.size() : from.in.unread_bytes();
+        const bool naming = from.state == Connection::State::naming;
+        if (bytes > (naming ? limits::devices_compatible_frame_bytes_max : limits::devices_frame_bytes_max)) {
+            break_off(stream, Cause::frame_too_long);
+            return false;
+        }
+        if (!text) return false;
+        const auto frame = naming ? decode_name(*text) : decode_frame(*text);
+        if (!frame) {
+            break_off(stream, cause_of(frame.error()));
+            return false;
+        }
+        if (frame->kind == FrameKind::message || frame->kind == FrameKind::question) {
+            from.head = *frame;
+            from.fresh = false;
+        } else {
+            take_frame(stream, *frame);
+        }
+    }
+    return from.head.has_value();
+}
+
+void Switchboard::take_frame(StreamIndex stream, const Frame& frame) {
+    Connection& from = *connections_[stream];
+    switch (frame.kind) {
+        case FrameKind::name: {
+            const std::string name(frame.text);
+            from.in.pop();
+            on_name(now_, stream, name);
+            return;
+        }
+        case FrameKind::answer: on_answer(from, frame); break;
+        case FrameKind::ping: on_ping(stream); break;
+        case FrameKind::quit: break_off(stream, Cause::goodbye); return;
+        case FrameKind::message:
+        case FrameKind::question: return;  // those are the application's
+    }
+    from.fresh = false;
+    from.in.pop();
+}
+
+// What came behind means nothing.
+void Switchboard::break_off(StreamIndex stream, Cause cause) {
+    connections_[stream]->in = {};
+    end(now_, stream, cause);
+}
+
+void Switchboard::on_ping(StreamIndex stream) {
+    Connection& from = *connections_[stream];
+    if (from.state == Connection::State::ended) return;
+    if (from.fresh && now_ <= from.opened_at + recognised_within) {
+        from.ours = true;
+        activate(stream);
+        schedule(stream);
+        return;
+    }
+    ++context_.counts.pings_received;
+    const Device& who = context_.directory[from.device];
+    announcer_.tell(who.address, who.socket);
+    announcer_.answer_all(now_);
+    if (now_ < rejoin_told_at_ + second) return;
+    rejoin_told_at_ = now_;
+    context_.events.push_change(Event::Kind::rejoin, from.name, who.address);
+}
+
+void Switchboard::on_answer(Connection& connection, const Frame& frame) {
+    ++context_.counts.answers_received;
+    connection.on_answered(frame.key);
+    if (const auto asked = connection.keys.remove(frame.key))
+        settle_asked(*asked, Reply::answered, frame.text);
+    else
+        ++context_.counts.answers_late;
+}
+
+void Switchboard::settle_asked(const Asked& asked, Reply reply, std::string_view text) {
+    if (context_.asks.settle(asked, reply, text)) context_.events.push_ask(asked.ask.index);
+}
+
+// The application's turn.
+
+bool Switchboard::peek(StreamIndex stream, Event& event) {
+    if (!settle(stream)) return false;
+    const Connection& from = *connections_[stream];
+    Counts& counts = context_.counts;
+    event.name = from.name;
+    event.text = from.head->text;
+    if (from.head->kind == FrameKind::message) {
+        ++counts.messages_received;
+        event.kind = Event::Kind::message;
+        return true;
+    }
+    ++counts.questions_received;
+    event.kind = Event::Kind::question;
+    counts.questions_forgotten += context_.inquiries.add(now_, stream, from.serial, from.head->key);
+    event.question = context_.inquiries.newest();
+    return true;
+}
+
+void Switchboard::take(StreamIndex stream) {
+    Connection& from = *connections_[stream];
+    from.head.reset();
+    from.in.pop();
+}
+
+void Switchboard::end_turn(StreamIndex stream) {
+    connections_[stream]->has_turn = false;
+    hold_back(stream, false);
+    release(stream);
+}
+
+// Told to the driver when it does not know yet; a wish that it has not been told is taken back.
+void Switchboard::hold_back(StreamIndex stream, bool back) {
+    Connection& from = *connections_[stream];
+    if (from.held_back == back || from.state == Connection::State::ended) return;
+    from.held_back = back;
+    bool& other = back ? from.wants_resume : from.wants_pause;
+    (back ? from.wants_pause : from.wants_resume) = !other;
+    other = false;
+    activate(stream);
+}
+
+// What the application says.
+
+Sent Switchboard::push(Instant now, NameIndex device, const Frame& frame) {
+    const StreamIndex stream = link(device).connection;
+    return stream == no_stream ? Sent::not_connected : push_on(now, stream, frame);
+}
+
+Sent Switchboard::push_on(Instant now, StreamIndex stream, const Frame& frame) {
+    now_ = now;
+    Connection& to = *connections_[stream];
+    if (to.state != Connection::State::open) return Sent::not_connected;
+    const Sent sent = to.push(frame, context_.options.queue_bytes);
+    if (sent != Sent::queued || to.writing) return sent;
+    activate(stream);
+    if (!to.ours) schedule(stream);  // there may be a gap to wait for
+    return sent;
+}
+
+Sent Switchboard::ask(Instant now, NameIndex device, std::string_view text, const Asked& asked) {
+    const StreamIndex stream = link(device).connection;
+    if (stream == no_stream) return Sent::not_connected;
+    Connection& to = *connections_[stream];
+    const auto key = to.keys.take(!to.ours);
+    if (!key) return Sent::queue_full;
+    const Sent sent = push_on(now, stream, {FrameKind::question, *key, text});
+    if (sent != Sent::queued) return sent;
+    to.keys.insert(*key, asked);
+    context_.asks.set_key(asked, stream, *key);
+    return sent;
+}
+
+Sent Switchboard::answer(Instant now, const Inquiries::Inquiry& inquiry, std::string_view text) {
+    if (connections_[inquiry.stream]->serial != inquiry.serial) return Sent::not_connected;
+    return push_on(now, inquiry.stream, {FrameKind::answer, inquiry.key, text});
+}
+
+void Switchboard::on_written(Instant now, StreamIndex stream) {
+    Connection& to = *connections_[stream];
+    if (!to.stands) return;
+    to.on_written(now, context_.options.compatible_gap);
+    if (to.state == Connection::State::leaving && to.out.empty()) {
+        end(now, stream, Cause::closed);
+        return;
+    }
+    if (to.was_full && to.out.size() <= context_.options.queue_bytes / 2) {
+        to.was_full = false;
+        context_.events.push_change(Event::Kind::room, to.name, to.peer);
+    }
+    if (to.out.empty()) return;
+    activate(stream);
+    if (!to.ours) schedule(stream);
+}
+
+}  // namespace ringpost::devices

@@ -1,0 +1,191 @@
+// The Switchboard towards its driver. What a stream has to say is kept as wishes of its connection and asked for in
+// turn by poll(): so nothing is said of a stream that has ended meanwhile.
+//
+// A stream's place is free again when the driver has let go of it and the application has been told what came over it.
+
+#include <algorithm>
+
+#include "codec/base/check.hpp"
+#include "codec/devices/switchboard.hpp"
+
+namespace ringpost::devices {
+namespace {
+
+Cause cause_of(StreamEnd end, bool mid_frame) {
+    switch (end) {
+        case StreamEnd::finished: return mid_frame ? Cause::mid_frame : Cause::finished;
+        case StreamEnd::reset: return Cause::reset;
+        case StreamEnd::refused: return Cause::refused;
+        case StreamEnd::unreachable: return Cause::unreachable;
+        case StreamEnd::failed: return Cause::failed;
+    }
+    return Cause::failed;
+}
+
+}  // namespace
+
+void Switchboard::expire(Instant now) {
+    now_ = now;
+    deadlines_.expire(now, [&](TimerIndex stream, Instant) { on_due(now, stream); });
+    retries_.expire(now, [&](TimerIndex device, Instant) { retry(now, device); });
+}
+
+std::optional<Instant> Switchboard::next_timeout() const {
+    const Instant at = std::min(deadlines_.next().value_or(never), retries_.next().value_or(never));
+    return at == never ? std::nullopt : std::optional(at);
+}
+
+void Switchboard::on_due(Instant now, StreamIndex stream) {
+    Connection& due = *connections_[stream];
+    if (due.deadline <= now) {
+        switch (due.state) {
+            case Connection::State::connecting: end(now, stream, Cause::connect_timeout); return;
+            case Connection::State::naming: end(now, stream, Cause::name_timeout); return;
+            case Connection::State::leaving: end(now, stream, Cause::closed); return;
+            default: break;
+        }
+        // Open. Idle for two periods: one of ours is asked for a sign, lest we believe in what it has forgotten.
+        const Duration idle = 2 * context_.options.period;
+        const bool is_idle = now >= due.bytes_at + idle;
+        due.deadline = (is_idle ? now : due.bytes_at) + idle;
+        if (is_idle && due.ours) ping(now, due.device);
+        due.in.rest();
+        due.out.rest();
+    }
+    activate(stream);
+    schedule(stream);
+}
+
+void Switchboard::schedule(StreamIndex stream) {
+    const Instant at = connections_[stream]->due_at();
+    if (at == never)
+        deadlines_.cancel(stream);
+    else
+        deadlines_.schedule(stream, at);
+}
+
+void Switchboard::activate(StreamIndex stream) {
+    Connection& active = *connections_[stream];
+    if (active.active) return;
+    active.active = true;
+    RINGPOST_CHECK(active_.push(stream));
+}
+
+std::optional<StreamIndex> Switchboard::accept(Instant now, const Address& peer) {
+    now_ = now;
+    Counts& counts = context_.counts;
+    if (!accept_rates_.take(now, peer)) {
+        ++counts.accepts_limited;
+        return std::nullopt;
+    }
+    const auto stream = context_.closed || unnamed_ == limits::devices_unnamed_max
+                            ? std::nullopt
+                            : claim(Connection::State::naming, peer, now + context_.options.name_timeout);
+    if (!stream) {
+        ++counts.accepts_full;
+        return std::nullopt;
+    }
+    ++counts.accepts;
+    ++unnamed_;
+    Connection& accepted = *connections_[*stream];
+    accepted.stands = true;
+    accepted.greet(context_.options.name);
+    activate(*stream);
+    return stream;
+}
+
+void Switchboard::handle(Instant now, const StreamInput& in) {
+    now_ = now;
+    if (in.stream >= connections_.size()) return;
+    Connection& told = *connections_[in.stream];
+    switch (in.kind) {
+        case StreamInput::Kind::connected:
+            if (told.state != Connection::State::connecting) return;
+            told.state = Connection::State::naming;
+            told.stands = true;
+            told.deadline = now + context_.options.name_timeout;
+            told.greet(context_.options.name);
+            activate(in.stream);
+            schedule(in.stream);
+            break;
+        case StreamInput::Kind::bytes: on_bytes(now, in.stream, in.bytes); break;
+        case StreamInput::Kind::written: on_written(now, in.stream); break;
+        case StreamInput::Kind::closed:
+            if (told.wants_close) {  // it ended on both sides at once
+                told.wants_close = false;
+                --streams_;
+                release(in.stream);
+                break;
+            }
+            end(now, in.stream, cause_of(in.end, !told.in.whole()), true);
+            break;
+    }
+}
+
+std::optional<StreamRequest> Switchboard::poll(Instant now, std::span<std::byte> out) {
+    now_ = now;
+    for (; !active_.empty(); active_.pop()) {
+        const StreamIndex stream = active_.front();
+        Connection& active = *connections_[stream];
+        const auto asks_for = [&](StreamRequest::Kind kind, bool& wanted) {
+            wanted = false;
+            return StreamRequest{kind, stream, active.peer, 0};
+        };
+        if (active.wants_connect) return asks_for(StreamRequest::Kind::connect, active.wants_connect);
+        if (active.wants_close) {
+            const StreamRequest request = asks_for(StreamRequest::Kind::close, active.wants_close);
+            --streams_;
+            release(stream);
+            return request;
+        }
+        if (active.wants_pause) return asks_for(StreamRequest::Kind::pause, active.wants_pause);
+        if (active.wants_resume) return asks_for(StreamRequest::Kind::resume, active.wants_resume);
+        if (active.writable(now)) {
+            const std::size_t bytes = active.write(out.first(std::min(out.size(), limits::stream_write_bytes_max)));
+            return StreamRequest{StreamRequest::Kind::write, stream, active.peer, bytes};
+        }
+        active.active = false;
+    }
+    return std::nullopt;
+}
+
+std::optional<StreamIndex> Switchboard::claim(Connection::State state, const Address& peer, Instant deadline) {
+    if (free_.empty()) {
+        if (connections_.size() == context_.options.streams_max) return std::nullopt;
+        free_.push_back(static_cast<StreamIndex>(connections_.size()));
+        connections_.push_back(std::make_unique<Connection>());
+    }
+    const StreamIndex stream = free_.back();
+    free_.pop_back();
+    Connection& claimed = *connections_[stream];
+    claimed.state = state;
+    claimed.peer = peer;
+    claimed.deadline = deadline;
+    claimed.serial = ++newest_serial_;
+    ++streams_;
+    schedule(stream);
+    return stream;
+}
+
+// The driver is told to close what it has, and nothing of what it was never asked for.
+void Switchboard::let_go(StreamIndex stream, bool gone_already) {
+    Connection& ended = *connections_[stream];
+    ended.wants_close = !gone_already && !ended.wants_connect;
+    ended.wants_connect = ended.wants_pause = ended.wants_resume = false;
+    ended.stands = false;
+    if (ended.wants_close)
+        activate(stream);
+    else
+        --streams_;
+}
+
+void Switchboard::release(StreamIndex stream) {
+    Connection& ended = *connections_[stream];
+    if (ended.state != Connection::State::ended || ended.has_turn || ended.wants_close) return;
+    const bool active = ended.active;  // it may stand in that queue once more than it knows
+    ended = Connection{};
+    ended.active = active;
+    free_.push_back(stream);
+}
+
+}  // namespace ringpost::devices
