@@ -6,6 +6,7 @@
 
 #include "apps/commands.hpp"
 #include "apps/random.hpp"
+#include "codec/base/utf8.hpp"
 #include "codec/beacon/endpoint.hpp"
 #include "engine/address.hpp"
 
@@ -122,7 +123,7 @@ std::array<std::uint8_t, 4> advertised_to(const Address& target, const Address& 
 
 int beacon_command(const BeaconOptions& options) {
     const Report report(options.common.json);
-    if (!beacon::is_utf8(options.quote) || options.quote.size() > beacon::quote_bytes_max)
+    if (!is_utf8(options.quote) || options.quote.size() > beacon::quote_bytes_max)
         throw Failure(Exit::usage, fmt::format("--quote: must be UTF-8 of at most {} bytes", beacon::quote_bytes_max));
     ServerOptions server;
     server.common = options.common;

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "codec/base/bytes.hpp"
+#include "codec/base/utf8.hpp"
 
 namespace ringpost::beacon {
 namespace {
@@ -33,27 +34,6 @@ std::size_t encode(const Frame& frame, std::span<std::byte> out) {
     if (!frame.quote.empty()) std::memcpy(&out[header_bytes], frame.quote.data(), frame.quote.size());
     store_be<std::uint32_t>(out.data(), adler32(out.subspan(4, size - 4)));
     return size;
-}
-
-bool is_utf8(std::string_view text) {
-    for (std::size_t i = 0; i < text.size();) {
-        const auto lead = static_cast<unsigned char>(text[i]);
-        const std::size_t more = lead < 0x80                   ? 0
-                                 : lead >= 0xc2 && lead < 0xe0 ? 1
-                                 : (lead & 0xf0) == 0xe0       ? 2
-                                 : lead >= 0xf0 && lead < 0xf5 ? 3
-                                                               : 4;
-        if (more == 4 || text.size() - i <= more) return false;
-        // Only the second byte's range depends on the lead: that is where overlong forms and surrogates show.
-        const auto second_min = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-        const auto second_max = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-        for (std::size_t k = 1; k <= more; ++k) {
-            const auto byte = static_cast<unsigned char>(text[i + k]);
-            if (byte < (k == 1 ? second_min : 0x80) || byte > (k == 1 ? second_max : 0xbf)) return false;
-        }
-        i += more + 1;
-    }
-    return true;
 }
 
 }  // namespace ringpost::beacon

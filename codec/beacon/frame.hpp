@@ -33,9 +33,6 @@ struct Frame {
 
 enum class FrameError : std::uint8_t { too_short, checksum, not_utf8 };
 
-/// Whether `text` is well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, nothing past U+10FFFF).
-bool is_utf8(std::string_view text);
-
 std::expected<Frame, FrameError> decode(std::span<const std::byte> bytes);
 
 /// Writes the frame at the front of `out`, which holds header_bytes + quote.size(), and returns its length.
