@@ -34,6 +34,13 @@ std::expected<SendNumber, Refused> Endpoint::send(Instant now, const Value& mess
     return sender_.send(now, peer_of(to), to, encode({message, how.status}), how.status == Status::none, how.timeout);
 }
 
+std::expected<SendNumber, Refused> Endpoint::send(Instant now, std::string_view text, const How& how) {
+    const auto message = Value::of_text(text);
+    if (message) return send(now, *message, how);
+    ++counts_.refused_not_utf8;
+    return std::unexpected(Refused{Refusal::not_utf8, text.size()});
+}
+
 /// Where the peer listens from whose socket `source` a datagram has come.
 Address Endpoint::reply_address(const Address& source) const {
     if (options_.reply == Reply::to_source) return source;

@@ -4,6 +4,7 @@
 #include <expected>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "codec/base/datagram.hpp"
 #include "codec/base/instant.hpp"
@@ -40,15 +41,10 @@ class Endpoint {
     Endpoint(const Endpoint&) = delete;  // its half refers to it
     Endpoint& operator=(const Endpoint&) = delete;
 
-    /// How a message is sent.
-    struct How {
-        Status status = Status::none;        ///< ok and failed: a report, which nobody confirms
-        Address to{};                        ///< Family::none: the target
-        Duration timeout = default_timeout;  ///< > 0; from now on, also while others are before it
-    };
     /// Takes a copy of `message`. The message `initialize` asks a peer without a target to take us for it.
-    std::expected<SendNumber, Refused> send(Instant now, const Value& message, const How& how);
-    std::expected<SendNumber, Refused> send(Instant now, const Value& message) { return send(now, message, How{}); }
+    std::expected<SendNumber, Refused> send(Instant now, const Value& message, const How& how = {});
+    /// The same of a string.
+    std::expected<SendNumber, Refused> send(Instant now, std::string_view text, const How& how = {});
 
     void handle(Instant now, const Datagram& in);
     void handle_timeout(Instant now) { sender_.handle_timeout(now); }

@@ -51,11 +51,19 @@ struct Options {
     Instant start = 0;
 };
 
+/// How a message is sent.
+struct How {
+    Status status = Status::none;        ///< ok and failed: a report, which nobody confirms
+    Address to{};                        ///< Family::none: the target
+    Duration timeout = default_timeout;  ///< > 0; from now on, also while others are before it
+};
+
 /// A send that was taken, different from every other of the same endpoint.
 using SendNumber = std::uint64_t;
 
 /// Why a send was not taken. It will never leave, and has no outcome.
 enum class Refusal : std::uint8_t {
+    not_utf8,
     no_target,   ///< nobody was named, and there is no target
     too_large,   ///< more than Options::bytes_max
     queue_full,  ///< sends_max, or sends_per_peer_max to this peer, wait
@@ -64,7 +72,7 @@ enum class Refusal : std::uint8_t {
 
 struct Refused {
     Refusal reason = Refusal::no_target;
-    std::size_t bytes = 0;  ///< of the datagram that it would have been
+    std::size_t bytes = 0;  ///< of the datagram that it would have been; not_utf8: of the text
 };
 
 /// How a send that was taken has ended. Only `confirmed` says that the peer has it, the others do not say that it has
@@ -84,6 +92,7 @@ struct Counts {
     std::uint64_t timed_out = 0;
     std::uint64_t timed_out_waiting = 0;  ///< part of timed_out: never left
     std::uint64_t reported = 0;
+    std::uint64_t refused_not_utf8 = 0;
     std::uint64_t refused_no_target = 0;
     std::uint64_t refused_too_large = 0;
     std::uint64_t refused_queue_full = 0;

@@ -5,9 +5,7 @@
 namespace ringpost::confirmed {
 namespace {
 
-Event message(std::string_view text) {
-    return {.kind = Event::Kind::message, .message = Value::of_text(text).value()};
-}
+Event message(std::string_view text) { return {.kind = Event::Kind::message, .message = Value::of_text(text).value()}; }
 Event outcome(SendNumber number) {
     Event event{.kind = Event::Kind::outcome};
     event.number = number;

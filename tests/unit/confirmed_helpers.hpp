@@ -36,8 +36,8 @@ class Turning {
   public:
     explicit Turning(const Options& options) : endpoint(options), now(options.start) {}
 
-    std::expected<SendNumber, Refused> send(std::string_view text, const Endpoint::How& how = {}) {
-        return endpoint.send(now, text_value(text), how);
+    std::expected<SendNumber, Refused> send(std::string_view text, const How& how = {}) {
+        return endpoint.send(now, text, how);
     }
     void hear(const Address& source, std::string_view text, Status status) {
         endpoint.handle(now, {source, 0, datagram_of(text, status)});

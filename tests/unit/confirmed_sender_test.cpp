@@ -269,6 +269,15 @@ TEST(ConfirmedSender, a_message_that_does_not_fit_is_refused_with_its_size) {
     EXPECT_EQ(large.turn().front().size(), limits::datagram_bytes_max - frame_bytes + 7);
 }
 
+TEST(ConfirmedSender, a_text_that_is_not_utf8_is_refused) {
+    Turning turning(options_toward(bob));
+    const auto refused = turning.send("caf\xe9");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().reason, Refusal::not_utf8);
+    EXPECT_EQ(refused.error().bytes, 4u);
+    EXPECT_EQ(turning.endpoint.counts().refused_not_utf8, 1u);
+}
+
 TEST(ConfirmedSender, deadlines_without_end) {
     Turning turning(options_toward(bob));
     ASSERT_TRUE(turning.send("one", {.timeout = never}));
