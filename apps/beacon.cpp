@@ -34,26 +34,6 @@ const char* reason(beacon::FrameError error) {
     return "";
 }
 
-/// A stranger's quote must not steer the terminal: control characters (C0, C1, DEL), line and paragraph separators,
-/// bidirectional overrides and the backslash that marks all these are shown as \x and hex digits. The quote is UTF-8.
-std::string printable(std::string_view quote) {
-    std::string out;
-    for (std::size_t i = 0; i < quote.size();) {
-        const auto byte = [&](std::size_t k) {
-            return static_cast<unsigned char>(i + k < quote.size() ? quote[i + k] : 0);
-        };
-        const std::size_t length = byte(0) < 0x80 ? 1 : byte(0) < 0xe0 ? 2 : byte(0) < 0xf0 ? 3 : 4;
-        const bool separator_or_bidi = byte(0) == 0xe2 && ((byte(1) == 0x80 && byte(2) >= 0xa8 && byte(2) <= 0xae) ||
-                                                           (byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9));
-        const bool control =
-            byte(0) < 0x20 || byte(0) == 0x7f || byte(0) == '\\' || (byte(0) == 0xc2 && byte(1) < 0xa0);
-        for (std::size_t k = 0; k < length; ++k)
-            out += control || separator_or_bidi ? fmt::format("\\x{:02x}", byte(k)) : std::string(1, quote[i + k]);
-        i += length;
-    }
-    return out;
-}
-
 template <class AnyLoop>
 class BeaconApplication {
   public:

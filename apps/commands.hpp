@@ -15,6 +15,7 @@ void add_echo(CLI::App& root, Command& chosen);
 void add_load(CLI::App& root, Command& chosen);
 void add_latency(CLI::App& root, Command& chosen);
 void add_beacon(CLI::App& root, Command& chosen);
+void add_message(CLI::App& root, Command& chosen);
 void add_relay(CLI::App& root, Command& chosen);
 void add_send(CLI::App& root, Command& chosen);
 void add_recv(CLI::App& root, Command& chosen);

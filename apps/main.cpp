@@ -52,12 +52,18 @@ int run(int argc, char** argv) {
     add_relay(app, chosen);
     add_send(app, chosen);
     add_recv(app, chosen);
+    add_message(app, chosen);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-        const bool unknown = argc > 1 && argv[1][0] != '-' && app.get_subcommands().empty();
-        throw Failure(Exit::usage, unknown ? fmt::format("{}: no such subcommand; see --help", argv[1]) : error.what());
+        // Where a subcommand was wanted, what stands there instead is none.
+        const CLI::App* innermost = &app;
+        int next = 1;
+        for (; !innermost->get_subcommands().empty(); ++next) innermost = innermost->get_subcommands().front();
+        const bool unknown = innermost->get_require_subcommand_min() > 0 && argc > next && argv[next][0] != '-';
+        throw Failure(Exit::usage,
+                      unknown ? fmt::format("{}: no such subcommand; see --help", argv[next]) : error.what());
     }
     ringpost::catch_signals();
     return chosen();

@@ -55,6 +55,24 @@ void Report::end_progress() {
     in_progress_ = false;
 }
 
+std::string printable(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size();) {
+        const auto byte = [&](std::size_t k) {
+            return static_cast<unsigned char>(i + k < text.size() ? text[i + k] : 0);
+        };
+        const std::size_t length = byte(0) < 0x80 ? 1 : byte(0) < 0xe0 ? 2 : byte(0) < 0xf0 ? 3 : 4;
+        const bool separator_or_bidi = byte(0) == 0xe2 && ((byte(1) == 0x80 && byte(2) >= 0xa8 && byte(2) <= 0xae) ||
+                                                           (byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9));
+        const bool control =
+            byte(0) < 0x20 || byte(0) == 0x7f || byte(0) == '\\' || (byte(0) == 0xc2 && byte(1) < 0xa0);
+        for (std::size_t k = 0; k < length; ++k)
+            out += control || separator_or_bidi ? fmt::format("\\x{:02x}", byte(k)) : std::string(1, text[i + k]);
+        i += length;
+    }
+    return out;
+}
+
 std::string grouped(std::uint64_t number) {
     const std::string digits = fmt::format("{}", number);
     std::string out;

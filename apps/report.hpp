@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "codec/base/histogram.hpp"
 #include "engine/counters.hpp"
@@ -39,6 +40,10 @@ class Report {
     bool terminal_;
     bool in_progress_ = false;
 };
+
+/// What a stranger says must not steer the terminal: control characters (C0, C1, DEL), line and paragraph separators,
+/// bidirectional overrides and the backslash that marks all these are shown as \x and hex digits. `text` is UTF-8.
+std::string printable(std::string_view text);
 
 /// 12,345,678
 std::string grouped(std::uint64_t number);

@@ -1,14 +1,11 @@
 // ringpost send: lines of text to a peer, each confirmed.
 
 #include <fmt/core.h>
-#include <poll.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <string>
 
 #include "apps/commands.hpp"
+#include "apps/lines.hpp"
 #include "engine/address.hpp"
 #include "engine/clock.hpp"
 
@@ -21,46 +18,6 @@ struct SendOptions {
     std::string to;
     std::string text = "-";
     Duration timeout = 0;  ///< 0: until the attempts are used up
-};
-
-/// Standard input is looked at so often while nothing else happens.
-constexpr Duration input_look_every = 10 * millisecond;
-
-/// The lines of standard input, as they come.
-class Lines {
-  public:
-    /// The next whole line, without its newline; nothing when there is none yet, or no more.
-    std::optional<std::string> next() {
-        while (true) {
-            if (const std::size_t end = pending_.find('\n'); end != std::string::npos) {
-                std::string line = pending_.substr(0, end);
-                pending_.erase(0, end + 1);
-                return line;
-            }
-            if (ended_) {
-                if (pending_.empty()) return std::nullopt;
-                return std::exchange(pending_, {});
-            }
-            if (!read_some()) return std::nullopt;
-        }
-    }
-    bool ended() const { return ended_ && pending_.empty(); }
-    void end() { ended_ = true; }
-
-  private:
-    bool read_some() {
-        pollfd input{STDIN_FILENO, POLLIN, 0};
-        if (::poll(&input, 1, 0) <= 0) return false;
-        char buffer[4096];
-        const ssize_t got = ::read(STDIN_FILENO, buffer, sizeof buffer);
-        if (got < 0) return errno == EINTR;
-        if (got == 0) ended_ = true;
-        pending_.append(buffer, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-        return true;
-    }
-
-    std::string pending_;
-    bool ended_ = false;
 };
 
 const char* name_of(gtudp::Outcome outcome) {
@@ -103,7 +60,7 @@ class SendApplication {
         while (waiting_ && take(at, *waiting_)) waiting_ = lines_.next();
         const bool done = !waiting_ && lines_.ended();
         if (done && wire_.in_flight() == 0) loop_.stop();
-        return done ? never : at + input_look_every;
+        return done ? never : at + Lines::look_every;
     }
 
     std::uint64_t failed() const { return failed_; }

@@ -58,6 +58,24 @@ inline constexpr std::size_t stream_write_bytes_max = 256u << 10;
 /// Streams one endpoint has at once.
 inline constexpr std::uint32_t streams_max = 8'192;
 
+/// The longest datagram of a confirmed message that is sent unless told otherwise: the first program of the format
+/// reads no more.
+inline constexpr std::size_t confirmed_bytes_max = 1'024;
+
+/// Objects and arrays inside one another in a confirmed message, the frame's own object included.
+inline constexpr std::size_t confirmed_depth_max = 16;
+
+/// Confirmed messages that wait to be sent or to be answered, to all peers and to each, and the peers they wait for.
+inline constexpr std::uint32_t confirmed_sends_max = 4'096;
+inline constexpr std::uint32_t confirmed_sends_per_peer_max = 1'024;
+inline constexpr std::uint32_t confirmed_peers_max = 1'024;
+
+/// Confirmations that wait to leave.
+inline constexpr std::uint32_t confirmed_replies_max = 1'024;
+
+/// What received confirmed messages that wait for the application may take.
+inline constexpr std::size_t confirmed_event_bytes = 4u << 20;
+
 /// An advert of a named device, which is `alive:,:` (8 bytes) and its name.
 inline constexpr std::size_t devices_advert_bytes_max = 256;
 inline constexpr std::size_t devices_name_bytes_max = devices_advert_bytes_max - 8;
@@ -117,5 +135,9 @@ static_assert(echo_queue_bytes >= 16 * datagram_bytes_max);
 static_assert((relay_clients_max & (relay_clients_max - 1)) == 0);
 static_assert((relay_held_max & (relay_held_max - 1)) == 0);
 static_assert(relay_held_bytes >= 16 * datagram_bytes_max);
+static_assert((confirmed_peers_max & (confirmed_peers_max - 1)) == 0);
+static_assert((confirmed_replies_max & (confirmed_replies_max - 1)) == 0);
+static_assert(confirmed_sends_per_peer_max <= confirmed_sends_max);
+static_assert(confirmed_event_bytes >= 16 * datagram_bytes_max);
 
 }  // namespace ringpost::limits

@@ -13,6 +13,13 @@
 #include "engine/counters.hpp"
 #include "engine/error.hpp"
 
+namespace ringpost {
+
+template <class Endpoint>
+class PolledEndpoint;  // polled_endpoint.hpp
+
+}  // namespace ringpost
+
 namespace ringpost::gtudp {
 
 /// Messages that arrive, once each, for a program with a loop of its own: an Endpoint on a socket and a backend.
@@ -60,12 +67,9 @@ class Messenger {
     const std::string& note() const;
 
   private:
-    struct Driver;
-    template <class AnyLoop>
-    struct DriverOn;
-    explicit Messenger(std::unique_ptr<Driver> driver);
+    explicit Messenger(std::unique_ptr<PolledEndpoint<Endpoint>> polled);
 
-    std::unique_ptr<Driver> driver_;
+    std::unique_ptr<PolledEndpoint<Endpoint>> polled_;
 };
 
 }  // namespace ringpost::gtudp

@@ -1,0 +1,119 @@
+// A neutral message becomes an event and a reply at once; where either has no room, the peer is told so or hears
+// nothing, and so does not believe that it was heard. What answers is the sender's (sender.cpp), by who it comes from.
+
+#include "codec/confirmed/endpoint.hpp"
+
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "codec/base/check.hpp"
+
+namespace ringpost::confirmed {
+namespace {
+
+/// The replies, by Endpoint::Answer.
+constexpr std::array<std::string_view, 3> replies = {
+    R"({"message":"confirmed","status":true})",
+    R"({"message":"initialization complete","status":true})",
+    R"({"message":"too many messages wait here","status":false})",
+};
+
+}  // namespace
+
+Endpoint::Endpoint(const Options& options)
+    : options_(options),
+      events_(options.event_bytes),
+      sender_(options_, events_, counts_),
+      replies_(options.replies_max) {
+    RINGPOST_CHECK(options.bytes_max <= limits::datagram_bytes_max);
+}
+
+std::expected<SendNumber, Refused> Endpoint::send(Instant now, const Value& message, const How& how) {
+    const Address& to = how.to.family == Family::none ? options_.target : how.to;
+    return sender_.send(now, peer_of(to), to, encode({message, how.status}), how.status == Status::none, how.timeout);
+}
+
+std::expected<SendNumber, Refused> Endpoint::send(Instant now, std::string_view text, const How& how) {
+    const auto message = Value::of_text(text);
+    if (message) return send(now, *message, how);
+    ++counts_.refused_not_utf8;
+    return std::unexpected(Refused{Refusal::not_utf8, text.size()});
+}
+
+/// Where the peer listens from whose socket `source` a datagram has come.
+Address Endpoint::reply_address(const Address& source) const {
+    if (options_.reply == Reply::to_source) return source;
+    Address out = source;
+    out.port = options_.peer_port;
+    return peer_of(out) == peer_of(options_.target) ? options_.target : out;
+}
+
+/// Who is meant by an address, the peer's own or one that a datagram has come from.
+Address Endpoint::peer_of(const Address& address) const {
+    Address out = address;
+    if (options_.reply == Reply::to_port) out.port = 0;
+    return out;
+}
+
+void Endpoint::handle(Instant now, const Datagram& in) {
+    ++counts_.received;
+    auto frame = decode(in.bytes);
+    if (!frame)
+        ++counts_.malformed[static_cast<std::size_t>(frame.error())];
+    else if (frame->status == Status::none)
+        take_message(in.source, std::move(*frame));
+    else
+        take_answer(now, in.source, std::move(*frame));
+}
+
+void Endpoint::take_message(const Address& source, Frame frame) {
+    const Address from = reply_address(source);
+    if (replies_.full()) {
+        ++counts_.replies_full;
+        return;
+    }
+    if (frame.message.is_text() && frame.message.text() == initialize_text && take_initialize(from)) return;
+    const bool told = events_.push({.kind = Event::Kind::message, .peer = source, .message = std::move(frame.message)});
+    ++(told ? counts_.delivered : counts_.app_behind);
+    replies_.push({from, told ? Answer::confirmed : Answer::behind});
+}
+
+/// False when we have another target, which stays: then it is a message like any other.
+bool Endpoint::take_initialize(const Address& from) {
+    if (from != options_.target) {
+        if (options_.target.family != Family::none && !options_.retarget) return false;
+        options_.target = from;
+        // Without room for the event, target() tells all the same.
+        events_.push({.kind = Event::Kind::target, .peer = from});
+    }
+    ++counts_.initialized;
+    replies_.push({from, Answer::initialized});
+    return true;
+}
+
+void Endpoint::take_answer(Instant now, const Address& source, Frame frame) {
+    switch (sender_.on_answer(now, peer_of(source), frame)) {
+        case Sender::Answered::ended: return;
+        case Sender::Answered::again: ++counts_.answers_again; return;
+        case Sender::Answered::late: ++counts_.answers_late; break;
+        case Sender::Answered::stray: ++counts_.answers_stray; break;
+    }
+    // That something has failed is worth knowing also when nobody waits to hear it.
+    if (frame.status != Status::failed) return;
+    Event event{.kind = Event::Kind::message, .peer = source, .message = std::move(frame.message)};
+    event.status = Status::failed;
+    counts_.failures_lost += !events_.push(std::move(event));
+}
+
+std::optional<Transmit> Endpoint::poll_transmit(Instant now, std::span<std::byte> out) {
+    if (replies_.empty()) return sender_.poll_transmit(now, out);
+    const Outgoing reply = replies_.front();
+    replies_.pop();
+    const std::string_view text = replies[static_cast<std::size_t>(reply.answer)];
+    std::memcpy(out.data(), text.data(), text.size());
+    ++counts_.replies_sent;
+    return Transmit{.destination = reply.to, .socket = 0, .bytes = text.size(), .segment_bytes = text.size()};
+}
+
+}  // namespace ringpost::confirmed

@@ -1,0 +1,245 @@
+// Reading: nlohmann-json's parser tells the FrameReader of each token as it comes, and stops where that says no; no
+// tree is built. The reader keeps a level for each object or array that is open. At the first level, which is the
+// frame, it sorts out the two members; everything deeper is part of the message and is written down again as it comes,
+// in the shortest form.
+//
+// Two habits of that parser are dealt with before it is called: it takes a NUL for the end of its input, and it skips a
+// byte order mark.
+
+#include "codec/confirmed/frame.hpp"
+
+#include <charconv>
+#include <set>
+#include <vector>
+
+#include "codec/base/utf8.hpp"
+
+// The codec is compiled without exceptions, and programs that use nlohmann-json are not: its templates get a namespace
+// of their own here, or the linker would give a program that waits for an exception the copy that aborts.
+#define NLOHMANN_JSON_NAMESPACE nlohmann::without_exceptions
+#define NLOHMANN_JSON_NAMESPACE_BEGIN \
+    namespace nlohmann {              \
+    inline namespace without_exceptions {
+#define NLOHMANN_JSON_NAMESPACE_END \
+    }                               \
+    }
+#include <nlohmann/json.hpp>
+
+namespace ringpost::confirmed {
+namespace {
+
+/// `text` as a JSON string: only what RFC 8259 wants escaped is.
+void append_string(std::string& out, std::string_view text) {
+    constexpr const char* digits = "0123456789abcdef";
+    out += '"';
+    for (const char character : text) {
+        const auto byte = static_cast<unsigned char>(character);
+        switch (character) {
+            case '"': out += "\\\""; break;
+            case '\\': out += "\\\\"; break;
+            case '\b': out += "\\b"; break;
+            case '\f': out += "\\f"; break;
+            case '\n': out += "\\n"; break;
+            case '\r': out += "\\r"; break;
+            case '\t': out += "\\t"; break;
+            default:
+                if (byte >= 0x20)
+                    out += character;
+                else
+                    out.append("\\u00").append({digits[byte >> 4], digits[byte & 15]});
+        }
+    }
+    out += '"';
+}
+
+}  // namespace
+
+/// What the parser calls; each call but parse_error() answers whether to go on.
+class FrameReader {
+  public:
+    std::expected<Frame, FrameError> read(std::string_view text) {
+        if (!is_utf8(text)) return std::unexpected(FrameError::not_utf8);
+        if (text.starts_with("\xef\xbb\xbf")) return std::unexpected(FrameError::not_json);
+        const std::size_t nul = text.find('\0');
+        const std::string_view before = text.substr(0, nul);
+        if (!nlohmann::json::sax_parse(before.begin(), before.end(), this)) return std::unexpected(error_);
+        if (nul != std::string_view::npos) return std::unexpected(FrameError::trailing_bytes);
+        if (!has_message_ || !status_) return std::unexpected(FrameError::missing_member);
+        return Frame{std::move(message_), *status_};
+    }
+
+    bool null() { return member_ == Member::status ? take_status(Status::none) : literal("null"); }
+    bool boolean(bool value) {
+        if (member_ == Member::status) return take_status(value ? Status::ok : Status::failed);
+        return literal(value ? "true" : "false");
+    }
+    bool number_integer(std::int64_t value) { return number(value); }
+    bool number_unsigned(std::uint64_t value) { return number(value); }
+    /// As it was written: digits that a double has no room for are kept.
+    bool number_float(double, const std::string& written) { return literal(written); }
+    bool string(std::string& value) {
+        if (levels_.size() != 1 || member_ != Member::message) return begin_value() && (append(value), true);
+        message_.text_ = std::move(value);
+        member_ = Member::none;
+        return true;
+    }
+    bool binary(std::vector<std::uint8_t>&) { return fail(FrameError::not_json); }  // JSON has none
+
+    bool start_object(std::size_t) { return open('{'); }
+    bool start_array(std::size_t) { return open('['); }
+    bool end_object() { return close('}'); }
+    bool end_array() { return close(']'); }
+
+    bool key(std::string& name) {
+        if (levels_.size() == 1) return frame_key(name);
+        Level& level = levels_.back();
+        if (!level.first) message_.text_ += ',';
+        level.first = true;  // its value has no comma
+        append(name);
+        message_.text_ += ':';
+        return level.names.insert(std::move(name)).second || fail(FrameError::duplicate_member);
+    }
+
+    bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception&) {
+        // The frame has been closed, or had been no object: what did not fit came behind it.
+        return fail(closed_ ? FrameError::trailing_bytes : FrameError::not_json);
+    }
+
+  private:
+    enum class Member : std::uint8_t { none, message, status };
+    struct Level {
+        std::set<std::string> names;
+        bool first = true;  ///< no comma before the next value
+    };
+
+    bool fail(FrameError error) {
+        error_ = error;
+        return false;
+    }
+
+    bool frame_key(const std::string& name) {
+        if (name == "message") {
+            if (has_message_) return fail(FrameError::duplicate_member);
+            has_message_ = true;
+            member_ = Member::message;
+            return true;
+        }
+        if (name != "status") return fail(FrameError::unknown_member);
+        if (status_) return fail(FrameError::duplicate_member);
+        member_ = Member::status;
+        return true;
+    }
+
+    bool take_status(Status status) {
+        status_ = status;
+        member_ = Member::none;
+        return true;
+    }
+
+    /// A value that is not the status, and not the text of a message, comes.
+    bool begin_value() {
+        if (levels_.empty()) return fail(FrameError::not_an_object);
+        if (member_ == Member::status) return fail(FrameError::wrong_status);
+        if (levels_.size() == 1) {
+            message_.is_text_ = false;
+            member_ = Member::none;
+            return true;
+        }
+        if (!levels_.back().first) message_.text_ += ',';
+        levels_.back().first = false;
+        return true;
+    }
+
+    bool literal(std::string_view text) {
+        if (!begin_value()) return false;
+        message_.text_ += text;
+        return true;
+    }
+    template <class Integer>
+    bool number(Integer value) {
+        std::array<char, 20> digits;
+        return literal({digits.data(), std::to_chars(digits.begin(), digits.end(), value).ptr});
+    }
+    void append(std::string_view text) { append_string(message_.text_, text); }
+
+    bool open(char bracket) {
+        if (levels_.empty() && bracket == '[') return fail(FrameError::not_an_object);
+        if (!levels_.empty()) {
+            if (!begin_value()) return false;
+            if (levels_.size() == limits::confirmed_depth_max) return fail(FrameError::too_deep);
+            message_.text_ += bracket;
+        }
+        levels_.emplace_back();
+        return true;
+    }
+    bool close(char bracket) {
+        levels_.pop_back();
+        closed_ = levels_.empty();
+        if (!closed_) message_.text_ += bracket;
+        return true;
+    }
+
+    std::vector<Level> levels_;  ///< of the objects and arrays that are open
+    Member member_ = Member::none;
+    Value message_;
+    bool has_message_ = false;
+    std::optional<Status> status_;
+    bool closed_ = false;
+    FrameError error_ = FrameError::not_json;
+};
+
+std::optional<Value> Value::of_text(std::string_view text) {
+    if (!is_utf8(text)) return std::nullopt;
+    Value value;
+    value.text_ = text;
+    return value;
+}
+
+std::expected<Value, FrameError> Value::of_json(std::string_view json) {
+    // In a frame of its own, which it cannot leave: a member more would be one twice, or an unknown one.
+    auto frame = FrameReader().read(std::string(R"({"message":)").append(json).append(R"(,"status":null})"));
+    if (!frame) return std::unexpected(frame.error());
+    return std::move(frame->message);
+}
+
+std::string Value::json() const {
+    if (!is_text_) return text_;
+    std::string out;
+    append_string(out, text_);
+    return out;
+}
+
+std::expected<Frame, FrameError> decode(std::span<const std::byte> bytes) {
+    return FrameReader().read({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+std::string encode(const Frame& frame) {
+    std::string out;
+    out.reserve(frame.message.text().size() + 32);
+    out += R"({"message":)";
+    if (frame.message.is_text())
+        append_string(out, frame.message.text());
+    else
+        out += frame.message.text();
+    out += R"(,"status":)";
+    out += frame.status == Status::none ? "null" : frame.status == Status::ok ? "true" : "false";
+    out += '}';
+    return out;
+}
+
+const char* name_of(FrameError error) {
+    switch (error) {
+        case FrameError::not_utf8: return "not UTF-8";
+        case FrameError::not_json: return "not JSON";
+        case FrameError::trailing_bytes: return "trailing bytes";
+        case FrameError::not_an_object: return "not an object";
+        case FrameError::too_deep: return "too deep";
+        case FrameError::duplicate_member: return "a member twice";
+        case FrameError::unknown_member: return "an unknown member";
+        case FrameError::missing_member: return "a member missing";
+        case FrameError::wrong_status: return "status neither null, true nor false";
+    }
+    return "";
+}
+
+}  // namespace ringpost::confirmed
