@@ -18,6 +18,7 @@ void add_beacon(CLI::App& root, Command& chosen);
 void add_relay(CLI::App& root, Command& chosen);
 void add_send(CLI::App& root, Command& chosen);
 void add_recv(CLI::App& root, Command& chosen);
+void add_struct(CLI::App& root, Command& chosen);
 
 /// What a server needs to know.
 struct ServerOptions {

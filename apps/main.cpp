@@ -52,6 +52,7 @@ int run(int argc, char** argv) {
     add_relay(app, chosen);
     add_send(app, chosen);
     add_recv(app, chosen);
+    add_struct(app, chosen);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -37,16 +37,16 @@ std::byte xor_of_long(std::span<const std::byte> bytes) {
 }
 
 std::expected<Packet, FrameError> decode(std::span<const std::byte> bytes) {
-    const auto header = decode_header(bytes);
-    if (!header) return std::unexpected(header.error());
-    const auto payload = bytes.subspan(header_bytes, header->packet_bytes - header_bytes);
-    if (xor_of(payload) != header->check) return std::unexpected(FrameError::checksum);
-    return Packet{header->id, payload};
+    Header header;
+    if (const auto error = decode_header(bytes, header)) return std::unexpected(*error);
+    const auto payload = bytes.subspan(header_bytes, header.packet_bytes - header_bytes);
+    if (xor_of(payload) != header.check) return std::unexpected(FrameError::checksum);
+    return Packet{header.id, payload};
 }
 
 std::size_t encode(const Packet& packet, std::span<std::byte> out) {
     if (!packet.payload.empty()) std::memcpy(&out[header_bytes], packet.payload.data(), packet.payload.size());
-    return write_header(out.data(), packet.id, packet.payload.size());
+    return write_header(out.data(), packet.id, packet.payload.size(), xor_of(packet.payload));
 }
 
 std::size_t find_magic(std::span<const std::byte> bytes, std::size_t from) {

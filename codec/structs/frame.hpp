@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <span>
 
 #include "codec/base/bytes.hpp"
@@ -48,6 +49,14 @@ struct Header {
     std::byte check{};
 };
 
+/// The XOR of the word's bytes.
+inline std::byte xor_folded(std::uint64_t word) {
+    word ^= word >> 32;
+    word ^= word >> 16;
+    word ^= word >> 8;
+    return static_cast<std::byte>(word);
+}
+
 /// The XOR of all bytes; 0 of none.
 std::byte xor_of_long(std::span<const std::byte> bytes);
 inline std::byte xor_of(std::span<const std::byte> bytes) {
@@ -58,34 +67,33 @@ inline std::byte xor_of(std::span<const std::byte> bytes) {
     if ((bytes.size() & 4) != 0) folded ^= load_le<std::uint32_t>(at), at += 4;
     if ((bytes.size() & 2) != 0) folded ^= load_le<std::uint16_t>(at), at += 2;
     if ((bytes.size() & 1) != 0) folded ^= std::to_integer<std::uint64_t>(*at);
-    folded ^= folded >> 32;
-    folded ^= folded >> 16;
-    folded ^= folded >> 8;
-    return static_cast<std::byte>(folded);
+    return xor_folded(folded);
 }
 
-/// The header of the packet at the front of `bytes`, which holds all of the packet; its payload is not looked at.
-inline std::expected<Header, FrameError> decode_header(std::span<const std::byte> bytes) {
-    if (bytes.size() < 2 || load_le<std::uint16_t>(bytes.data()) != 0xffff)
-        return std::unexpected(FrameError::no_magic);
-    if (bytes.size() < header_bytes) return std::unexpected(FrameError::past_end);
-    const Header header{load_le<std::uint16_t>(&bytes[2]), load_le<std::uint16_t>(&bytes[4]), bytes[6]};
-    if (header.packet_bytes > bytes.size()) return std::unexpected(FrameError::past_end);
-    if (header.packet_bytes < header_bytes) return std::unexpected(FrameError::size_small);
-    return header;
+/// Reads the header of the packet at the front of `bytes`, which then holds all of the packet; its payload is not looked
+/// at. Says why there is none, and leaves `header` as it is. (An expected would be put together and taken apart in
+/// memory in pieces of different widths, which costs more than all the rest.)
+inline std::optional<FrameError> decode_header(std::span<const std::byte> bytes, Header& header) {
+    if (bytes.size() < 2 || load_le<std::uint16_t>(bytes.data()) != 0xffff) return FrameError::no_magic;
+    if (bytes.size() < header_bytes) return FrameError::past_end;
+    const auto packet_bytes = load_le<std::uint16_t>(&bytes[4]);
+    if (packet_bytes > bytes.size()) return FrameError::past_end;
+    if (packet_bytes < header_bytes) return FrameError::size_small;
+    header = {load_le<std::uint16_t>(&bytes[2]), packet_bytes, bytes[6]};
+    return std::nullopt;
 }
 
 /// The packet at the front of `bytes`; what follows it is not looked at.
 std::expected<Packet, FrameError> decode(std::span<const std::byte> bytes);
 
-/// Writes the header of a packet whose payload stands already at out[header_bytes], at most
-/// limits::struct_payload_bytes_max of it, and returns the packet's size.
-inline std::size_t write_header(std::byte* out, MessageId id, std::size_t payload_bytes) {
+/// Writes the header, of a packet with so long a payload (at most limits::struct_payload_bytes_max) and its XOR, and
+/// returns the packet's size.
+inline std::size_t write_header(std::byte* out, MessageId id, std::size_t payload_bytes, std::byte check) {
     const std::size_t size = header_bytes + payload_bytes;
     store_le<std::uint16_t>(out, 0xffff);
     store_le<std::uint16_t>(out + 2, id);
     store_le<std::uint16_t>(out + 4, static_cast<std::uint16_t>(size));
-    out[6] = xor_of({out + header_bytes, payload_bytes});
+    out[6] = check;
     return size;
 }
 

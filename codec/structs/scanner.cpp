@@ -31,20 +31,20 @@ std::optional<Scanner::Found> Scanner::next() {
     skipped_ += start - at_;
     at_ = start;
     if (start == bytes_.size()) return std::nullopt;
-    auto error = FrameError::checksum;
-    if (const auto header = decode_header(bytes_.subspan(start)); !header) {
-        error = header.error();
-    } else {
-        const std::size_t from = start + header_bytes, until = start + header->packet_bytes;
-        if (check_of(from, until) == header->check) {
+    Header header;
+    auto error = decode_header(bytes_.subspan(start), header);
+    if (!error) {
+        const std::size_t from = start + header_bytes, until = start + header.packet_bytes;
+        if (check_of(from, until) == header.check) {
             at_ = until;
-            return Found{start, Packet{header->id, bytes_.subspan(from, until - from)}};
+            return Found{start, Packet{header.id, bytes_.subspan(from, until - from)}};
         }
+        error = FrameError::checksum;
         if (until > failed_until_) failed_until_ = until;
     }
     ++at_;
     ++skipped_;
-    return Found{start, std::unexpected(error)};
+    return Found{start, std::unexpected(*error)};
 }
 
 }  // namespace ringpost::structs

@@ -104,22 +104,29 @@ using Word = std::conditional_t<
     Bytes == 1, std::uint8_t,
     std::conditional_t<Bytes == 2, std::uint16_t, std::conditional_t<Bytes == 4, std::uint32_t, std::uint64_t>>>;
 
-/// Into or out of the payload at `base`; the type fits the slot.
+/// Into the payload at `base`; the type fits the slot. Returns a word whose bytes have the XOR of what was stored: the
+/// check is made of the values, for reading back at once what was just written in pieces is slow.
 template <class T>
-void store(std::byte* base, const Slot& slot, std::endian order, const T& value) {
+std::uint64_t store(std::byte* base, const Slot& slot, std::endian order, const T& value) {
     std::byte* const at = base + slot.offset;
     if constexpr (std::same_as<T, std::string_view>) {
         const std::size_t bytes = std::min<std::size_t>(value.size(), slot.bytes);
         if (bytes > 0) std::memcpy(at, value.data(), bytes);
         if (bytes < slot.bytes) std::memset(at + bytes, 0, slot.bytes - bytes);
+        return std::to_integer<std::uint64_t>(xor_of(std::as_bytes(std::span(value.data(), bytes))));
     } else if constexpr (ByteArray<T>) {
         std::memcpy(at, value.data(), sizeof(T));
+        return std::to_integer<std::uint64_t>(xor_of(std::as_bytes(std::span(value))));
     } else if constexpr (array_size<T> == 0) {
         const auto word = std::bit_cast<Word<sizeof(T)>>(value);
         order == std::endian::big ? store_be(at, word) : store_le(at, word);
+        return word;
+    } else {
+        return 0;  // never: an array of others is several values
     }
 }
 
+/// Out of the payload at `base`.
 template <class T>
 void load(const std::byte* base, const Slot& slot, std::endian order, T& value) {
     const std::byte* const at = base + slot.offset;
@@ -193,20 +200,22 @@ constexpr auto references_to(T& value) {
 template <Literal Text>
 inline constexpr std::size_t packed_bytes = detail::Layout<Text>::format.bytes();
 
-/// Writes the payload at the front of `out`, of at least packed_bytes<Text>.
+/// Writes the payload at the front of `out`, of at least packed_bytes<Text>, and returns the XOR of its bytes.
 template <Literal Text, class... T>
-void pack_into(std::span<std::byte> out, const T&... values) {
+std::byte pack_into(std::span<std::byte> out, const T&... values) {
     RINGPOST_CHECK(out.size() >= packed_bytes<Text>);
     std::byte* const base = out.data();
     if constexpr (detail::Layout<Text>::format.has_gaps()) std::memset(base, 0, packed_bytes<Text>);
-    const auto each = [base](auto value, const auto& member) {
+    std::uint64_t check = 0;
+    const auto each = [base, &check](auto value, const auto& member) {
         constexpr Slot slot = detail::Layout<Text>::slots[value];
-        detail::store(base, slot, detail::Layout<Text>::format.order(), member);
+        check ^= detail::store(base, slot, detail::Layout<Text>::format.order(), member);
     };
     if constexpr (sizeof...(T) == 1)
         detail::for_each_value<Text>(detail::references_to(values...), each);
     else
         detail::for_each_value<Text>(std::tie(values...), each);
+    return xor_folded(check);
 }
 
 template <Literal Text, class... T>
@@ -216,15 +225,22 @@ std::array<std::byte, packed_bytes<Text>> pack(const T&... values) {
     return out;
 }
 
-/// Nothing when `payload` is not exactly packed_bytes<Text> long.
+/// False, and nothing touched, when `payload` is not exactly packed_bytes<Text> long.
 template <Literal Text, class T>
-std::optional<T> unpack(std::span<const std::byte> payload) {
-    if (payload.size() != packed_bytes<Text>) return std::nullopt;
-    std::optional<T> out(std::in_place);
-    detail::for_each_value<Text>(detail::references_to(*out), [&](auto value, auto& member) {
+bool unpack_into(std::span<const std::byte> payload, T& out) {
+    if (payload.size() != packed_bytes<Text>) return false;
+    detail::for_each_value<Text>(detail::references_to(out), [&](auto value, auto& member) {
         constexpr Slot slot = detail::Layout<Text>::slots[value];
         detail::load(payload.data(), slot, detail::Layout<Text>::format.order(), member);
     });
+    return true;
+}
+
+/// Nothing when `payload` is not exactly packed_bytes<Text> long.
+template <Literal Text, class T>
+std::optional<T> unpack(std::span<const std::byte> payload) {
+    T out{};
+    if (!unpack_into<Text>(payload, out)) return std::nullopt;
     return out;
 }
 
@@ -234,15 +250,26 @@ struct Message {
     static constexpr MessageId id = Id;
     static constexpr std::size_t packet_bytes = header_bytes + packed_bytes<Text>;
 
+    /// Writes the whole packet at the front of `out`, of at least packet_bytes.
+    template <class... T>
+    static void encode_into(std::span<std::byte> out, const T&... values) {
+        RINGPOST_CHECK(out.size() >= packet_bytes);
+        const std::byte check = pack_into<Text>(out.subspan(header_bytes), values...);
+        write_header(out.data(), Id, packed_bytes<Text>, check);
+    }
     /// The whole packet.
     template <class... T>
     static std::array<std::byte, packet_bytes> encode(const T&... values) {
         std::array<std::byte, packet_bytes> out;
-        pack_into<Text>(std::span(out).subspan(header_bytes), values...);
-        write_header(out.data(), Id, packed_bytes<Text>);
+        encode_into(out, values...);
         return out;
     }
 
+    /// False, and nothing touched, when it has another id or length. Faster than decode() into values that stay.
+    template <class T>
+    static bool decode_into(const Packet& packet, T& out) {
+        return packet.id == Id && unpack_into<Text>(packet.payload, out);
+    }
     /// Nothing when it has another id or length.
     template <class T>
     static std::optional<T> decode(const Packet& packet) {
