@@ -19,6 +19,7 @@ void add_message(CLI::App& root, Command& chosen);
 void add_relay(CLI::App& root, Command& chosen);
 void add_send(CLI::App& root, Command& chosen);
 void add_recv(CLI::App& root, Command& chosen);
+void add_struct(CLI::App& root, Command& chosen);
 
 /// load, latency: from the making of what sends to its first datagram, so that what is slow the first time is over.
 inline constexpr Duration settle = 10 * millisecond;

@@ -127,6 +127,25 @@ static_assert(devices_name_bytes_max + 4 <= devices_compatible_frame_bytes_max);
 static_assert((devices_sources_max & (devices_sources_max - 1)) == 0);
 static_assert((devices_questions_max & (devices_questions_max - 1)) == 0);
 static_assert(streams_max >= devices_names_max + devices_unnamed_max);
+
+/// The most a struct message's payload has: its size field counts 65,535 bytes, 7 of them the header's.
+inline constexpr std::size_t struct_payload_bytes_max = 65'528;
+
+/// Runs of equal codes in one struct format.
+inline constexpr std::size_t struct_runs_max = 256;
+
+/// Members of an aggregate that a struct message is packed from or unpacked to.
+inline constexpr std::size_t struct_members_max = 16;
+
+/// Messages in one struct library.
+inline constexpr std::size_t struct_messages_max = 4'096;
+
+/// Bytes of datagrams with struct messages that wait for the application between two turns, and of messages that wait
+/// for the socket.
+inline constexpr std::size_t struct_queue_bytes = 4u << 20;
+
+static_assert(train_segments_max >= 1);
+static_assert(struct_queue_bytes >= 16 * datagram_bytes_max);
 static_assert((load_window_sequences & (load_window_sequences - 1)) == 0 && load_window_sequences % 64 == 0);
 static_assert((beacon_sources_max & (beacon_sources_max - 1)) == 0);
 static_assert((load_streams_max & (load_streams_max - 1)) == 0);

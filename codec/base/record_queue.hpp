@@ -20,7 +20,7 @@ class RecordQueue {
   public:
     struct Record {
         Header header;
-        std::span<const std::byte> bytes;  ///< valid until the next push or pop
+        std::span<const std::byte> bytes;  ///< valid until the record is popped
     };
 
     /// `capacity_bytes` holds the records, each a length of 8 bytes, a header and bytes, both rounded up to 8.

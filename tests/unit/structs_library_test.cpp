@@ -1,0 +1,70 @@
+#include "codec/structs/library.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/helpers.hpp"
+
+namespace ringpost::structs {
+namespace {
+
+using Kind = LibraryError::Kind;
+
+TEST(StructsLibrary, finds_by_id_and_by_name) {
+    Library library;
+    EXPECT_EQ(library.find(0), nullptr);
+    EXPECT_EQ(library.find("reading"), nullptr);
+    ASSERT_TRUE(library.add(0, "nothing", ""));
+    ASSERT_TRUE(library.add(65'535, "reading", "<BHIQ"));
+    const Definition* reading = library.find("reading");
+    ASSERT_NE(reading, nullptr);
+    EXPECT_EQ(library.find(65'535), reading);
+    EXPECT_EQ(reading->id, 65'535);
+    EXPECT_EQ(reading->name, "reading");
+    EXPECT_EQ(reading->format_text, "<BHIQ");
+    EXPECT_EQ(reading->format.bytes(), 15u);
+    EXPECT_EQ(library.find(0)->name, "nothing");
+    EXPECT_EQ(library.find(1), nullptr);
+    ASSERT_EQ(library.definitions().size(), 2u);
+    EXPECT_EQ(&library.definitions()[1], reading);
+}
+
+TEST(StructsLibrary, refuses_what_it_has_and_what_it_cannot_read) {
+    Library library;
+    ASSERT_TRUE(library.add(1, "one", "i"));
+    EXPECT_EQ(library.add(1, "other", "i").error().kind, Kind::id_taken);
+    EXPECT_EQ(library.add(2, "one", "i").error().kind, Kind::name_taken);
+    EXPECT_EQ(library.add(2, "", "i").error().kind, Kind::name_empty);
+    const auto refused = library.add(2, "two", "i3z");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, Kind::bad_format);
+    EXPECT_EQ(refused.error().format, (FormatError{FormatError::Kind::bad_code, 2}));
+    EXPECT_EQ(library.find("two"), nullptr);
+    EXPECT_EQ(library.find(2), nullptr);
+    EXPECT_TRUE(library.add(2, "two", "i3s")) << "nothing was left of the one refused";
+}
+
+TEST(StructsLibrary, resolves_what_fits_alone) {
+    Library library;
+    ASSERT_TRUE(library.add(7, "seven", "3h"));
+    EXPECT_EQ(library.resolve({7, Bytes(6)}), library.find(7));
+    EXPECT_EQ(library.resolve({7, Bytes(5)}).error(), MessageError::wrong_size);
+    EXPECT_EQ(library.resolve({7, Bytes(7)}).error(), MessageError::wrong_size);
+    EXPECT_EQ(library.resolve({7, {}}).error(), MessageError::wrong_size);
+    EXPECT_EQ(library.resolve({8, Bytes(6)}).error(), MessageError::unknown_id);
+}
+
+TEST(StructsLibrary, full_is_an_answer_and_what_was_found_stays) {
+    Library library;
+    ASSERT_TRUE(library.add(0, "0", "b"));
+    const Definition* first = library.find(0);
+    for (std::size_t i = 1; i < limits::struct_messages_max; ++i)
+        ASSERT_TRUE(library.add(static_cast<MessageId>(i), std::to_string(i), "b"));
+    EXPECT_EQ(library.add(60'000, "one more", "b").error().kind, Kind::full);
+    EXPECT_EQ(library.find(0), first);
+    EXPECT_EQ(first->name, "0");
+    EXPECT_EQ(library.find(static_cast<MessageId>(limits::struct_messages_max - 1))->id,
+              limits::struct_messages_max - 1);
+}
+
+}  // namespace
+}  // namespace ringpost::structs
