@@ -40,9 +40,9 @@ const char* reason(const structs::Event& event) {
 }
 
 template <class AnyLoop>
-class ListenApplication {
+class StructListenApplication {
   public:
-    ListenApplication(AnyLoop& loop, const Report& report) : loop_(loop), report_(report) {}
+    StructListenApplication(AnyLoop& loop, const Report& report) : loop_(loop), report_(report) {}
 
     void on_event(Instant, const structs::Event& event) {
         const std::string source = to_text(event.source);
@@ -99,7 +99,7 @@ int listen_command(const StructOptions& options) {
             fmt::format("struct listening on port {}, {} messages in the library", port, library.definitions().size()));
         report.event("listening", {{"port", port}});
         structs::Endpoint endpoint(library);
-        ListenApplication application(loop, report);
+        StructListenApplication application(loop, report);
         loop.run(endpoint, application);
         const structs::Counts& counts = endpoint.counts();
         Json summary = {{"received", counts.received},
@@ -124,7 +124,7 @@ int listen_command(const StructOptions& options) {
 
 /// Ends the loop once everything has left.
 template <class AnyLoop>
-struct SendApplication {
+struct StructSendApplication {
     AnyLoop& loop;
     const structs::Endpoint& endpoint;
 
@@ -153,7 +153,7 @@ int send_command(const StructOptions& options) {
         if (!taken && taken.error() == structs::Refusal::too_large)
             throw Failure(Exit::usage, fmt::format("{}: its {} bytes are more than a UDP datagram holds", options.name,
                                                    structs::header_bytes + payload.size()));
-        SendApplication application{loop, endpoint};
+        StructSendApplication application{loop, endpoint};
         loop.run(endpoint, application);
         const Counters engine = loop.backend().counters();
         Json summary = {{"sent", engine.sent},

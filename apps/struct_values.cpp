@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "apps/options.hpp"
-#include "codec/beacon/frame.hpp"
+#include "codec/base/utf8.hpp"
 
 namespace ringpost::apps {
 namespace {
@@ -102,7 +102,7 @@ std::string_view trimmed(const Slot& slot, std::string_view bytes) {
 std::size_t printable_bytes(std::string_view text) {
     const auto lead = static_cast<unsigned char>(text[0]);
     const std::size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    if (length > text.size() || !beacon::is_utf8(text.substr(0, length))) return 0;
+    if (length > text.size() || !is_utf8(text.substr(0, length))) return 0;
     if (lead < 0x20 || lead == 0x7f || lead == '\\' || lead == '"') return 0;
     const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     if (lead == 0xc2 && at(1) < 0xa0) return 0;
@@ -181,7 +181,7 @@ Json values_json(const structs::Definition& definition, std::span<const std::byt
     for_each_value(definition.format, payload, [&](const Slot& slot, const Value& value) {
         if (const auto* bytes = std::get_if<std::string_view>(&value)) {
             const std::string_view text = trimmed(slot, *bytes);
-            out.push_back(beacon::is_utf8(text) ? Json(text) : Json{{"hex", hex_of(text)}});
+            out.push_back(is_utf8(text) ? Json(text) : Json{{"hex", hex_of(text)}});
         } else if (const auto* number = std::get_if<double>(&value); number != nullptr && !std::isfinite(*number)) {
             out.push_back(std::isnan(*number) ? "nan" : *number > 0 ? "inf" : "-inf");
         } else {

@@ -119,15 +119,6 @@ inline constexpr std::uint32_t devices_questions_max = 4'096;
 /// Changes of the directory and of connections that wait for the application.
 inline constexpr std::size_t devices_notices_max = 16'384;
 
-static_assert(train_segments_max >= 1);
-static_assert(devices_frame_bytes_max <= stream_write_bytes_max);
-static_assert(devices_frame_bytes_max <= devices_queue_bytes && devices_frame_bytes_max <= devices_unread_bytes_pause);
-static_assert(devices_unread_bytes_pause < devices_unread_bytes_max);
-static_assert(devices_name_bytes_max + 4 <= devices_compatible_frame_bytes_max);
-static_assert((devices_sources_max & (devices_sources_max - 1)) == 0);
-static_assert((devices_questions_max & (devices_questions_max - 1)) == 0);
-static_assert(streams_max >= devices_names_max + devices_unnamed_max);
-
 /// The most a struct message's payload has: its size field counts 65,535 bytes, 7 of them the header's.
 inline constexpr std::size_t struct_payload_bytes_max = 65'528;
 
@@ -145,6 +136,13 @@ inline constexpr std::size_t struct_messages_max = 4'096;
 inline constexpr std::size_t struct_queue_bytes = 4u << 20;
 
 static_assert(train_segments_max >= 1);
+static_assert(devices_frame_bytes_max <= stream_write_bytes_max);
+static_assert(devices_frame_bytes_max <= devices_queue_bytes && devices_frame_bytes_max <= devices_unread_bytes_pause);
+static_assert(devices_unread_bytes_pause < devices_unread_bytes_max);
+static_assert(devices_name_bytes_max + 4 <= devices_compatible_frame_bytes_max);
+static_assert((devices_sources_max & (devices_sources_max - 1)) == 0);
+static_assert((devices_questions_max & (devices_questions_max - 1)) == 0);
+static_assert(streams_max >= devices_names_max + devices_unnamed_max);
 static_assert(struct_queue_bytes >= 16 * datagram_bytes_max);
 static_assert((load_window_sequences & (load_window_sequences - 1)) == 0 && load_window_sequences % 64 == 0);
 static_assert((beacon_sources_max & (beacon_sources_max - 1)) == 0);
