@@ -16,6 +16,8 @@ void add_load(CLI::App& root, Command& chosen);
 void add_latency(CLI::App& root, Command& chosen);
 void add_beacon(CLI::App& root, Command& chosen);
 void add_message(CLI::App& root, Command& chosen);
+void add_node(CLI::App& root, Command& chosen);
+void add_discover(CLI::App& root, Command& chosen);
 void add_relay(CLI::App& root, Command& chosen);
 void add_send(CLI::App& root, Command& chosen);
 void add_recv(CLI::App& root, Command& chosen);

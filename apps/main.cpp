@@ -53,6 +53,8 @@ int run(int argc, char** argv) {
     add_send(app, chosen);
     add_recv(app, chosen);
     add_message(app, chosen);
+    add_node(app, chosen);
+    add_discover(app, chosen);
     add_struct(app, chosen);
     try {
         app.parse(argc, argv);

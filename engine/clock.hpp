@@ -13,6 +13,12 @@ inline Instant now() {
     return Instant{t.tv_sec} * second + t.tv_nsec;
 }
 
+/// The instant `timeout` from now, `never` included.
+inline Instant deadline_after(Duration timeout) {
+    const Instant at = now();
+    return timeout < never - at ? at + timeout : never;
+}
+
 /// What to add to now() for nanoseconds since 1970. Changes when the wall clock is stepped.
 inline Duration unix_offset() {
     timespec t;

@@ -1,25 +1,16 @@
-// open() binds the socket, then starts the thread and waits until that has opened its backend (an io_uring belongs to
-// the thread that made it) or says why not. The thread turns its loop until stop(), then closes everything and ends.
+// open() binds the socket, then starts the thread and waits until that has opened its backend or says why not. The
+// thread turns its loop until stop(), then closes everything and ends.
 
 #include "engine/api/engine.hpp"
 
-#include <pthread.h>
-#include <signal.h>  // NOLINT(modernize-deprecated-headers): pthread_sigmask is in here only
-
-#include <mutex>
 #include <utility>
 
-#include "engine/api/messenger.hpp"
+#include "engine/api/loop_thread.hpp"
 #include "engine/api/shared.hpp"
 #include "engine/api/worker.hpp"
 
 namespace ringpost::gtudp {
 namespace {
-
-Instant deadline_of(Duration timeout) {
-    const Instant at = now();
-    return timeout < never - at ? at + timeout : never;
-}
 
 /// A Worker as the Application that ends its loop.
 template <class AnyLoop>
@@ -48,8 +39,13 @@ class Engine::Thread {
     Thread(const Thread&) = delete;
     Thread& operator=(const Thread&) = delete;
 
-    std::optional<Error> start();
-    void stop();
+    std::optional<Error> start() {
+        return thread_.start([this](const std::function<void()>& opened) { return serve(opened); });
+    }
+    void stop() {
+        shared.stop();
+        thread_.join();
+    }
 
     Shared shared;
     const Address local;
@@ -57,19 +53,13 @@ class Engine::Thread {
     std::string note;
 
   private:
-    static void* run(void* self);
-    std::optional<Error> serve();
+    std::optional<Error> serve(const std::function<void()>& opened);
     template <class AnyLoop>
-    std::optional<Error> serve_on(AnyLoop& loop);
-    void tell_opened(std::optional<Error> failure);
+    std::optional<Error> serve_on(AnyLoop& loop, const std::function<void()>& opened);
 
     OpenOptions options_;
-    UdpSocket socket_;              // until the backend has it
-    std::optional<Error> failure_;  // to open
-    std::mutex joining_;            // of users who stop it at once
-    pthread_t thread_{};
-    std::atomic<std::uint32_t> opened_{0};
-    bool running_ = false;
+    UdpSocket socket_;  // until the backend has it
+    LoopThread thread_;
 };
 
 // ---- the face -------------------------------------------------------------------------------------
@@ -98,16 +88,16 @@ std::expected<Ticket, SendRefusal> Engine::send(const Address& peer, std::span<c
 bool Engine::cancel(Ticket ticket) { return thread_->shared.cancel(ticket); }
 
 std::optional<Ended> Engine::next_outcome(Duration timeout) {
-    return thread_->shared.next_outcome(deadline_of(timeout));
+    return thread_->shared.next_outcome(deadline_after(timeout));
 }
 
 SendResult Engine::send_and_wait(const Address& peer, std::span<const std::byte> bytes, Duration timeout) {
-    const auto ticket = thread_->shared.submit(peer, bytes, deadline_of(timeout), true);
+    const auto ticket = thread_->shared.submit(peer, bytes, deadline_after(timeout), true);
     if (!ticket) return std::unexpected(ticket.error());
     return thread_->shared.wait_for(*ticket);
 }
 
-std::optional<Message> Engine::receive(Duration timeout) { return thread_->shared.receive(deadline_of(timeout)); }
+std::optional<Message> Engine::receive(Duration timeout) { return thread_->shared.receive(deadline_after(timeout)); }
 
 void Engine::stop() { thread_->stop(); }
 
@@ -119,55 +109,22 @@ const std::string& Engine::note() const { return thread_->note; }
 
 // ---- the thread's life ----------------------------------------------------------------------------
 
-std::optional<Error> Engine::Thread::start() {
-    // Signals are for the program's own threads.
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int error = pthread_create(&thread_, nullptr, run, this);
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    if (error != 0) return Error::system("start the engine's thread", error);
-    running_ = true;
-    while (opened_.load(std::memory_order_acquire) == 0) futex_wait(opened_, 0, never);
-    return failure_;
-}
-
-void Engine::Thread::stop() {
-    shared.stop();
-    const std::lock_guard lock(joining_);
-    if (!running_) return;
-    pthread_join(thread_, nullptr);
-    running_ = false;
-}
-
-void Engine::Thread::tell_opened(std::optional<Error> failure) {
-    failure_ = std::move(failure);
-    opened_.store(1, std::memory_order_release);
-    futex_wake(opened_, everybody);
-}
-
-void* Engine::Thread::run(void* self) {
-    auto& thread = *static_cast<Thread*>(self);
-    if (auto failure = thread.serve()) thread.tell_opened(std::move(failure));
-    return nullptr;
-}
-
-std::optional<Error> Engine::Thread::serve() {
+std::optional<Error> Engine::Thread::serve(const std::function<void()>& opened) {
     const auto done = with_loop(
         {.backend = options_.backend, .wait = options_.wait, .gso = options_.gso},
-        [this](const std::string& text) { note = text; }, [this](auto& loop) { return serve_on(loop); });
+        [this](const std::string& text) { note = text; }, [&](auto& loop) { return serve_on(loop, opened); });
     return done ? *done : std::optional(done.error());
 }
 
 template <class AnyLoop>
-std::optional<Error> Engine::Thread::serve_on(AnyLoop& loop) {
+std::optional<Error> Engine::Thread::serve_on(AnyLoop& loop, const std::function<void()>& opened) {
     if (auto failure = shared.wake_by(loop.backend().waker())) return failure;
     loop.backend().add(std::move(socket_));
     backend = loop.backend().name;
     Options protocol = options_.protocol;
     protocol.start = now();
     Worker worker(shared, protocol);
-    tell_opened(std::nullopt);
+    opened();
     WorkerTurns<AnyLoop> turns{loop, worker, shared};
     loop.run(worker, turns);
     worker.finish(loop.backend().counters());

@@ -97,8 +97,7 @@ class PolledEndpoint {
     bool run(Duration timeout, void (PolledEndpoint::*one_turn)()) {
         RINGPOST_CHECK(!running_);  // not from within a handler
         running_ = true;
-        const Instant at = now();
-        deadline_ = timeout < never - at ? at + timeout : never;
+        deadline_ = deadline_after(timeout);
         happened_ = false;
         (this->*one_turn)();
         // What the wait at a turn's end brings is handed over by the next, so one more follows the deadline.

@@ -1,25 +1,12 @@
-// No wake-up is lost. A user leaves something (a command, a flag) and then looks at loop_state_; the loop says
-// `sleeping` there and then looks for what was left; each has a sequentially consistent fence in between. Whichever
-// fence comes first, the other thread sees what stands before it: either the loop finds what was left and does not
-// sleep, or the user finds `sleeping` and wakes it. If the loop misses a command because an earlier one in the queue is
-// still being written (bounded_queue.hpp), then the writer of that one has its fence still to come, and wakes it. A
-// user who finds `awake` need do nothing: the loop will say `sleeping`, and look, before it next sleeps; and if it said
-// so before the user's fence, the user would have found that. Of several users who find `sleeping` one changes it back
-// to `awake`, and only that one makes the system call.
-//
-// No command is left behind. The loop ends by saying `finished`, a fence, and cancelling all that is in `commands`; a
-// user who finds `finished` after its fence does the same. Take the last of all these fences: its thread cancels, and
-// sees every command, each written before an earlier fence. Each is popped once, and so has one outcome.
+// Every submit(), cancel(), tally() and stop() leaves something for the loop and then wakes it (wake_up.hpp). When the
+// loop has finished, what is left in `commands` is cancelled: by finish(), or by whoever comes later.
 
 #include "engine/api/shared.hpp"
 
-#include <fcntl.h>
 #include <sched.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -40,10 +27,6 @@ Shared::Shared(const OpenOptions& options)
       outgoing(places(options.sends_max), large_places(options.sends_max)),
       incoming(places(options.receives_max), large_places(options.receives_max)),
       data_bytes_max_(options.protocol.codec.data_bytes_max()) {}
-
-Shared::~Shared() {
-    if (wake_fd_ >= 0) ::close(wake_fd_);
-}
 
 // ---- users ----------------------------------------------------------------------------------------
 
@@ -73,14 +56,14 @@ std::expected<Ticket, SendRefusal> Shared::submit(const Address& peer, std::span
         free_slots.give(*index);
         return std::unexpected(SendRefusal::queue_full);
     }
-    if (nudge() == finished) cancel_leftovers();
+    if (wake_up_.nudge() == WakeUp::finished) cancel_leftovers();
     return ticket;
 }
 
 bool Shared::cancel(Ticket ticket) {
     if (stopping()) return true;  // which cancels everything
     if (!commands.try_push({Command::Kind::cancel, ticket})) return false;
-    if (nudge() == finished) cancel_leftovers();
+    if (wake_up_.nudge() == WakeUp::finished) cancel_leftovers();
     return true;
 }
 
@@ -126,48 +109,17 @@ std::optional<Message> Shared::receive(Instant deadline) {
 Shared::Tally Shared::tally() {
     const std::lock_guard lock(tally_mutex_);
     tally_state_.store(tally_asked, std::memory_order_release);  // after the last one has read told_
-    if (nudge() == finished) return final_;
+    if (wake_up_.nudge() == WakeUp::finished) return final_;
     while (tally_state_.load(std::memory_order_acquire) != tally_told) futex_wait(tally_state_, tally_asked, never);
     return told_;
 }
 
 void Shared::stop() {
     stopping_.store(true, std::memory_order_release);
-    nudge();
-}
-
-/// After leaving something for the loop: wakes it if it sleeps.
-Shared::LoopState Shared::nudge() {
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    std::uint32_t seen = loop_state_.load(std::memory_order_acquire);
-    if (seen == sleeping && loop_state_.compare_exchange_strong(seen, awake, std::memory_order_acq_rel)) {
-        const std::uint64_t one = 1;
-        // It can only fail by a full counter, and then the loop is being woken already.
-        [[maybe_unused]] const ssize_t written = ::write(wake_fd_, &one, sizeof one);
-    }
-    return static_cast<LoopState>(seen);
+    wake_up_.nudge();
 }
 
 // ---- the Worker -----------------------------------------------------------------------------------
-
-std::optional<Error> Shared::wake_by(const Waker& waker) {
-    wake_fd_ = fcntl(waker.fd(), F_DUPFD_CLOEXEC, 0);
-    if (wake_fd_ < 0) return Error::system("duplicate the waker", errno);
-    return std::nullopt;
-}
-
-bool Shared::fall_asleep() {
-    loop_state_.store(sleeping, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (commands.empty() && !stopping() && !tally_wanted()) return true;
-    wake_up();
-    return false;
-}
-
-void Shared::wake_up() {
-    // A store on every turn would take the cache line away from the users who read it at every send.
-    if (loop_state_.load(std::memory_order_relaxed) == sleeping) loop_state_.store(awake, std::memory_order_relaxed);
-}
 
 bool Shared::settle(SlotIndex index, SendResult result, std::uint32_t sends) {
     Slot& slot = slots[index];
@@ -189,8 +141,7 @@ void Shared::tell_tally(const Tally& tally) {
 
 void Shared::finish(const Tally& tally) {
     final_ = tally;
-    loop_state_.store(finished, std::memory_order_release);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    wake_up_.finish();
     cancel_leftovers();
     if (tally_wanted()) tell_tally(tally);
     over_.store(true, std::memory_order_release);

@@ -14,7 +14,7 @@
 #include "engine/api/engine.hpp"
 #include "engine/api/free_list.hpp"
 #include "engine/api/futex.hpp"
-#include "engine/waker.hpp"
+#include "engine/api/wake_up.hpp"
 
 namespace ringpost::gtudp {
 
@@ -25,7 +25,6 @@ namespace ringpost::gtudp {
 class Shared {
   public:
     explicit Shared(const OpenOptions& options);
-    ~Shared();
     Shared(const Shared&) = delete;
     Shared& operator=(const Shared&) = delete;
 
@@ -79,13 +78,15 @@ class Shared {
 
     // ---- the Worker ---------------------------------------------------------------------------
 
-    /// Before anybody else uses this. Keeps a descriptor of its own, which outlives the loop's waker.
-    std::optional<Error> wake_by(const Waker& waker);
+    /// Before anybody else uses this.
+    std::optional<Error> wake_by(const Waker& waker) { return wake_up_.by(waker); }
     bool stopping() const { return stopping_.load(std::memory_order_acquire); }
     /// The loop is about to sleep; false when it must not, since something waits for it.
-    bool fall_asleep();
+    bool fall_asleep() {
+        return wake_up_.fall_asleep([this] { return commands.empty() && !stopping() && !tally_wanted(); });
+    }
     /// The loop has woken up, and looks at everything users may have left before it falls asleep again.
-    void wake_up();
+    void wake_up() { wake_up_.wake_up(); }
     /// Gives a send its outcome; false when it is for `outcomes`, where the Worker then puts it.
     bool settle(SlotIndex index, SendResult result, std::uint32_t sends);
     bool tally_wanted() const { return tally_state_.load(std::memory_order_acquire) == tally_asked; }
@@ -102,15 +103,12 @@ class Shared {
     BlockPool outgoing, incoming;
 
   private:
-    enum LoopState : std::uint32_t { awake, sleeping, finished };
     enum TallyState : std::uint32_t { tally_idle, tally_asked, tally_told };
 
-    LoopState nudge();
     void cancel_leftovers();
 
     const std::size_t data_bytes_max_;
-    int wake_fd_ = -1;
-    alignas(cache_line_bytes) std::atomic<std::uint32_t> loop_state_{awake};
+    WakeUp wake_up_;
     std::atomic<bool> stopping_{false};
     std::atomic<bool> over_{false};  // finish() has put everything where users look
     std::mutex tally_mutex_;         // of users among themselves: one asks at a time

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "codec/devices/options.hpp"
+
+namespace ringpost::devices {
+
+/// As they are shown to people and written in JSON: `not connected`, `timed out`, `appeared`, `goodbye`, `suspect`.
+const char* name_of(Sent sent);
+const char* name_of(Reply reply);
+const char* name_of(Event::Kind kind);
+const char* name_of(Cause cause);
+const char* name_of(Presence presence);
+
+}  // namespace ringpost::devices
