@@ -20,6 +20,9 @@ void add_send(CLI::App& root, Command& chosen);
 void add_recv(CLI::App& root, Command& chosen);
 void add_struct(CLI::App& root, Command& chosen);
 
+/// The arguments, with \x5b for [ in values of `struct send` that are in brackets: CLI11 would take them apart.
+std::vector<std::string> without_brackets(int argc, const char* const* argv);
+
 /// What a server needs to know.
 struct ServerOptions {
     CommonOptions common;
