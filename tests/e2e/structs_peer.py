@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A struct message peer written from section 5 of the wire formats, and from nothing else.
 
-structs_peer.py LIBRARY.json [--port P] [--to HOST:PORT NAME VALUE...]: sends one message, or prints those that come.
+structs_peer.py [--port P] LIBRARY.json prints the messages that come;
+structs_peer.py --to HOST:PORT LIBRARY.json NAME VALUE... sends one.
 """
 
 import argparse
