@@ -151,7 +151,7 @@ class Play {
         RINGPOST_CHECK(outgoing_.empty());
     }
 
-    Library library_ = make_library();
+    inline static const Library library_ = make_library();
     Endpoint endpoint_{library_};
     std::deque<Expected> expected_;
     std::deque<std::pair<Address, std::pair<MessageId, fuzz::Bytes>>> outgoing_;

@@ -19,8 +19,8 @@ using namespace ringpost::structs;
 
 namespace {
 
-constexpr std::size_t bytes_max = 300'000;
-constexpr int headers_max = 200;  // the other scanner reads each payload anew
+constexpr std::size_t bytes_max = 150'000;
+constexpr int headers_max = 40;  // the other scanner reads each payload anew
 
 fuzz::Bytes packet(fuzz::Script& script) {
     const MessageId id = script.u16();
