@@ -28,6 +28,9 @@ inline constexpr Duration settle = 10 * millisecond;
 /// load, latency: how often they look whether there is still somebody to send to.
 inline constexpr Duration look_every = 100 * millisecond;
 
+/// The arguments, with \x5b for [ in values of `struct send` that are in brackets: CLI11 would take them apart.
+std::vector<std::string> without_brackets(int argc, const char* const* argv);
+
 /// What a server needs to know.
 struct ServerOptions {
     CommonOptions common;

@@ -57,7 +57,10 @@ int run(int argc, char** argv) {
     add_discover(app, chosen);
     add_struct(app, chosen);
     try {
-        app.parse(argc, argv);
+        const std::vector<std::string> arguments = without_brackets(argc, argv);
+        std::vector<const char*> pointers;
+        for (const std::string& argument : arguments) pointers.push_back(argument.c_str());
+        app.parse(argc, pointers.data());
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
         // Where a subcommand was wanted, what stands there instead is none.

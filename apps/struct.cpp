@@ -174,6 +174,14 @@ int send_command(const StructOptions& options) {
 
 }  // namespace
 
+std::vector<std::string> without_brackets(int argc, const char* const* argv) {
+    std::vector<std::string> out(argv, argv + argc);
+    if (argc < 2 || out[1] != "struct") return out;
+    for (std::string& argument : out)
+        if (argument.starts_with('[') && argument.ends_with(']')) argument.replace(0, 1, "\\x5b");
+    return out;
+}
+
 void add_struct(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("struct", "messages of a fixed layout, packed as by Python's struct");
     command->require_subcommand(1);
