@@ -1,10 +1,9 @@
-// What streams carry over loopback, against a plain loop of blocking send and recv in the same program: 64-byte
-// messages, laid one by one into writes of so many bytes, and looked at one by one where they arrive.
+// What one stream carries over loopback, and what a plain loop of blocking send and recv does.
 //
-//   stream_rate [WRITE_BYTES] [SECONDS] [REPEATS]
+//   stream_rate plain|uring|mmsg WRITE_BYTES SECONDS
 //
-// Source and sink are two processes pinned to two cores. The contestants take turns, and the ratios are taken turn by
-// turn. One JSON object for each contestant on standard output.
+// 64-byte messages, numbered, are laid one by one into writes of WRITE_BYTES, and their numbers are checked where they
+// arrive. Source and sink are two processes pinned to two cores. One JSON object on standard output.
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -14,7 +13,6 @@
 #include <functional>
 #include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "bench/peer.hpp"
@@ -68,7 +66,6 @@ void plain_sink(StreamListener listener, Shared& shared) {
     const int fd = ::accept(listener.fd(), nullptr, nullptr);
     Messages messages;
     std::vector<std::byte> buffer(65'536);
-    shared.ready = true;
     for (ssize_t got = 0; (got = ::recv(fd, buffer.data(), buffer.size(), 0)) > 0;) {
         messages.check(std::span(buffer).first(static_cast<std::size_t>(got)));
         shared.received += static_cast<std::uint64_t>(got);
@@ -150,7 +147,6 @@ void sink(StreamListener listener, Shared& shared) {
     pin(1);
     Loop<Backend> loop(Backend::open({}).value(), WaitMode::adaptive);
     if (!loop.backend().listen(std::move(listener))) die("listen");
-    shared.ready = true;
     Endpoint endpoint{shared};
     Until<Backend> application{loop, [&](Instant) { return endpoint.closed; }};
     loop.run(endpoint, application);
@@ -164,18 +160,17 @@ void source(const Address& to, std::size_t write_bytes, Instant end, Shared& sha
     loop.run(endpoint, application);
 }
 
-// ---- turns ------------------------------------------------------------------------------------------
+// ---- two processes ----------------------------------------------------------------------------------
 
 struct Contestant {
     const char* name;
     void (*sink)(StreamListener, Shared&);
     void (*source)(const Address&, std::size_t, Instant, Shared&);
-    std::vector<double> rates{};  // bytes/s
 };
 
-double run(const Contestant& contestant, std::size_t write_bytes, double seconds) {
+void run(const Contestant& contestant, std::size_t write_bytes, double seconds) {
     auto& shared =
-        *new (mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Shared{};
+        *static_cast<Shared*>(mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     auto listener = StreamListener::open(Address::v4(127, 0, 0, 1, 0));
     if (!listener) die("listen");
     const Address to = listener->local();
@@ -186,22 +181,17 @@ double run(const Contestant& contestant, std::size_t write_bytes, double seconds
         _exit(0);
     }
     {
-        const StreamListener ours = std::move(*listener);
+        const StreamListener of_the_sink_alone = std::move(*listener);
     }
     pin(0);
     const Instant start = now();
     contestant.source(to, write_bytes, start + static_cast<Instant>(seconds * 1e9), shared);
     int status = 0;
-    waitpid(child, &status, 0);
+    waitpid(child, &status, 0);  // the sink ends when it has everything
     if (status != 0) die("the sink");
     const double rate = static_cast<double>(shared.received) / (static_cast<double>(now() - start) / 1e9);
-    munmap(&shared, sizeof shared);
-    return rate;
-}
-
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
+    std::printf("{\"contestant\":\"%s\",\"write_bytes\":%zu,\"bytes_per_s\":%.0f,\"messages_per_s\":%.0f}\n",
+                contestant.name, write_bytes, rate, rate / message_bytes);
 }
 
 }  // namespace
@@ -209,24 +199,13 @@ double median(std::vector<double> values) {
 
 int main(int count, char** arguments) {
     using namespace bench;
-    const std::size_t write_bytes = count > 1 ? std::strtoul(arguments[1], nullptr, 10) : 65'536;
-    const double seconds = count > 2 ? std::strtod(arguments[2], nullptr) : 1;
-    const int repeats = count > 3 ? std::atoi(arguments[3]) : 5;
+    const Contestant contestants[] = {{"plain", plain_sink, plain_source},
+                                      {"uring", sink<UringBackend>, source<UringBackend>},
+                                      {"mmsg", sink<MmsgBackend>, source<MmsgBackend>}};
+    if (count != 4) die("stream_rate plain|uring|mmsg WRITE_BYTES SECONDS");
+    const std::size_t write_bytes = std::strtoul(arguments[2], nullptr, 10);
     if (write_bytes < message_bytes || write_bytes > limits::stream_write_bytes_max || write_bytes % message_bytes != 0)
         die("WRITE_BYTES, a multiple of 64 up to 262144,");
-    Contestant contestants[] = {{"plain send and recv", plain_sink, plain_source},
-                                {"uring", sink<UringBackend>, source<UringBackend>},
-                                {"mmsg", sink<MmsgBackend>, source<MmsgBackend>}};
-    for (int repeat = 0; repeat < repeats; ++repeat)
-        for (Contestant& each : contestants) each.rates.push_back(run(each, write_bytes, seconds));
-    for (const Contestant& each : contestants) {
-        std::vector<double> ratios;
-        for (std::size_t i = 0; i < each.rates.size(); ++i) ratios.push_back(each.rates[i] / contestants[0].rates[i]);
-        std::sort(ratios.begin(), ratios.end());
-        std::printf(
-            "{\"contestant\":\"%s\",\"write_bytes\":%zu,\"bytes_per_s\":%.0f,\"messages_per_s\":%.0f,"
-            "\"ratio\":%.2f,\"ratio_min\":%.2f,\"ratio_max\":%.2f}\n",
-            each.name, write_bytes, median(each.rates), median(each.rates) / message_bytes, median(ratios),
-            ratios.front(), ratios.back());
-    }
+    for (const Contestant& each : contestants)
+        if (std::strcmp(arguments[1], each.name) == 0) run(each, write_bytes, std::strtod(arguments[3], nullptr));
 }

@@ -283,9 +283,7 @@ void Streams::close(Slot slot) {
 void Streams::release(Slot slot) {
     Connection& of = connection(slot);
     buffers_.give_back(std::move(of.buffer));
-    const bool to_serve = of.to_serve;
-    of = Connection{};
-    of.to_serve = to_serve;
+    of = Connection{};  // if it was to be served, whoever comes next here will be: that does no harm
     free_.push_back(slot);
 }
 

@@ -46,7 +46,7 @@ void UringStreams::shut_down() {
     for (std::uint32_t i = 0; i < listeners(); ++i) {
         if (!listener(i).waiting) continue;
         io_uring_sqe* sqe = ring_.submission();
-        io_uring_prep_cancel64(sqe, UringTag{.kind = Kind::accept, .b = i}.pack(), 0);
+        io_uring_prep_cancel_fd(sqe, listener(i).socket.fd(), 0);
         sqe->user_data = UringTag{.kind = Kind::stream_cancel}.pack();
     }
 }
@@ -76,7 +76,7 @@ void UringStreams::serve(Slot slot) {
     if (!of.unsent.empty() && !has.sending) send(slot, has);
     if (of.paused && has.receiving == Receiving::armed) {
         has.receiving = Receiving::cancelling;
-        cancel(slot, Kind::stream_receive);
+        cancel(has.receive);
     }
     if (!of.wants_bytes() || has.receiving != Receiving::idle) return;
     if (buffers_.available() > 0)
@@ -89,16 +89,16 @@ void UringStreams::attend(std::uint32_t index) {
     Listener& on = listener(index);
     io_uring_sqe* sqe = ring_.submission();
     io_uring_prep_accept(sqe, on.socket.fd(), nullptr, nullptr, accept_flags);
-    if (multishot_accept_) sqe->ioprio |= IORING_ACCEPT_MULTISHOT;
-    sqe->user_data = UringTag{.kind = Kind::accept, .b = index}.pack();
+    if (multishot_) sqe->ioprio |= IORING_ACCEPT_MULTISHOT;
+    sqe->user_data = UringTag{.kind = Kind::accept, .a = multishot_, .b = index}.pack();
     on.waiting = true;
 }
 
 bool UringStreams::let_go(Slot slot) {
     const Requests& has = requests(slot);
-    if (has.connecting) cancel(slot, Kind::connect);
-    if (has.sending) cancel(slot, Kind::stream_send);
-    if (has.receiving == Receiving::armed) cancel(slot, Kind::stream_receive);
+    if (has.connecting) cancel({.kind = Kind::connect, .b = slot});
+    if (has.sending) cancel({.kind = Kind::stream_send, .b = slot});
+    if (has.receiving == Receiving::armed) cancel(has.receive);
     return has.in_flight == 0;
 }
 
@@ -107,17 +107,18 @@ void UringStreams::connect(Slot slot, Requests& has) {
     const socklen_t length = to_socket_address(to.peer, to.peer.family, has.address);
     io_uring_sqe* sqe = ring_.submission();
     io_uring_prep_connect(sqe, to.socket.fd(), &has.address.any, length);
-    hand_over(sqe, slot, Kind::connect);
+    hand_over(sqe, {.kind = Kind::connect, .b = slot});
     has.connecting = true;
 }
 
 void UringStreams::receive(Slot slot, Requests& has) {
     io_uring_sqe* sqe = ring_.submission();
     io_uring_prep_recv(sqe, connection(slot).socket.fd(), nullptr, 0, 0);
-    if (multishot_receive_) sqe->ioprio |= IORING_RECV_MULTISHOT;
+    if (multishot_) sqe->ioprio |= IORING_RECV_MULTISHOT;
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = buffers_.group();
-    hand_over(sqe, slot, Kind::stream_receive);
+    has.receive = {.kind = Kind::stream_receive, .a = multishot_, .b = slot};
+    hand_over(sqe, has.receive);
     has.receiving = Receiving::armed;
 }
 
@@ -125,19 +126,19 @@ void UringStreams::send(Slot slot, Requests& has) {
     const Connection& to = connection(slot);
     io_uring_sqe* sqe = ring_.submission();
     io_uring_prep_send(sqe, to.socket.fd(), to.unsent.data(), to.unsent.size(), MSG_WAITALL | MSG_NOSIGNAL);
-    hand_over(sqe, slot, Kind::stream_send);
+    hand_over(sqe, {.kind = Kind::stream_send, .b = slot});
     has.sending = true;
 }
 
-void UringStreams::cancel(Slot slot, Kind kind) {
+void UringStreams::cancel(UringTag tag) {
     io_uring_sqe* sqe = ring_.submission();
-    io_uring_prep_cancel64(sqe, UringTag{.kind = kind, .b = slot}.pack(), 0);
-    hand_over(sqe, slot, Kind::stream_cancel);
+    io_uring_prep_cancel64(sqe, tag.pack(), 0);
+    hand_over(sqe, {.kind = Kind::stream_cancel, .b = tag.b});
 }
 
-void UringStreams::hand_over(io_uring_sqe* sqe, Slot slot, Kind kind) {
-    sqe->user_data = UringTag{.kind = kind, .b = slot}.pack();
-    ++requests(slot).in_flight;
+void UringStreams::hand_over(io_uring_sqe* sqe, UringTag tag) {
+    sqe->user_data = tag.pack();
+    ++requests(tag.b).in_flight;
 }
 
 UringStreams::Requests& UringStreams::requests(Slot slot) {
@@ -148,7 +149,7 @@ UringStreams::Requests& UringStreams::requests(Slot slot) {
 // ---- completions ------------------------------------------------------------------------------------
 
 void UringStreams::complete(const UringTag& tag, const io_uring_cqe& cqe) {
-    if (tag.kind == Kind::accept) return complete_accept(tag.b, cqe);
+    if (tag.kind == Kind::accept) return complete_accept(tag, cqe);
     const Slot slot = tag.b;
     Requests& has = requests(slot);
     const bool closed = !connection(slot).socket.is_open();
@@ -162,22 +163,26 @@ void UringStreams::complete(const UringTag& tag, const io_uring_cqe& cqe) {
             has.sending = false;
             if (!closed) on_sent(slot, cqe.res);
             break;
-        case Kind::stream_receive: complete_receive(slot, cqe); break;
+        case Kind::stream_receive: complete_receive(tag, cqe); break;
         default: break;  // a cancel has done its work, or come too late
     }
     if (closed && has.in_flight == 0) release(slot);
 }
 
-void UringStreams::complete_accept(std::uint32_t index, const io_uring_cqe& cqe) {
-    Listener& on = listener(index);
+void UringStreams::complete_accept(const UringTag& tag, const io_uring_cqe& cqe) {
+    Listener& on = listener(tag.b);
     if ((cqe.flags & IORING_CQE_F_MORE) == 0) on.waiting = false;
-    if (cqe.res == -EINVAL && multishot_accept_)
-        multishot_accept_ = false;
-    else
-        on_accepted(on, cqe.res);
+    if (!refuses_multishot(tag, cqe.res)) on_accepted(on, cqe.res);
 }
 
-void UringStreams::complete_receive(Slot slot, const io_uring_cqe& cqe) {
+bool UringStreams::refuses_multishot(const UringTag& tag, int result) {
+    const bool refuses = result == -EINVAL && tag.a != 0;
+    if (refuses) multishot_ = false;
+    return refuses;
+}
+
+void UringStreams::complete_receive(const UringTag& tag, const io_uring_cqe& cqe) {
+    const Slot slot = tag.b;
     Requests& has = requests(slot);
     if ((cqe.flags & IORING_CQE_F_MORE) == 0) has.receiving = Receiving::idle;
     std::span<const std::byte> bytes;
@@ -188,11 +193,10 @@ void UringStreams::complete_receive(Slot slot, const io_uring_cqe& cqe) {
         bytes = buffers_.buffer(id).first(static_cast<std::size_t>(std::max(cqe.res, 0)));
     }
     if (!connection(slot).socket.is_open()) return;
+    const bool nothing = cqe.res == -ENOBUFS || cqe.res == -ECANCELED || cqe.res == -EINTR || cqe.res == -EAGAIN;
     if (!bytes.empty())
         on_received(slot, bytes);
-    else if (cqe.res == -EINVAL && multishot_receive_)
-        multishot_receive_ = false;
-    else if (cqe.res != -ENOBUFS && cqe.res != -ECANCELED && cqe.res != -EINTR && cqe.res != -EAGAIN)
+    else if (!nothing && !refuses_multishot(tag, cqe.res))
         return on_end(slot, cqe.res);
     if (has.receiving == Receiving::idle) serve_later(slot);
 }

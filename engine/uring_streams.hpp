@@ -33,6 +33,7 @@ class UringStreams final : public Streams {
     struct Requests {
         std::uint32_t in_flight = 0;
         Receiving receiving = Receiving::idle;
+        UringTag receive{};  // the one that is armed
         bool sending = false;
         bool connecting = false;
         SocketAddress address;  // connecting: where to
@@ -46,18 +47,19 @@ class UringStreams final : public Streams {
     void connect(Slot slot, Requests& requests);
     void receive(Slot slot, Requests& requests);
     void send(Slot slot, Requests& requests);
-    void hand_over(io_uring_sqe* sqe, Slot slot, UringTag::Kind kind);
-    void cancel(Slot slot, UringTag::Kind kind);
+    void hand_over(io_uring_sqe* sqe, UringTag tag);
+    void cancel(UringTag tag);
     Requests& requests(Slot slot);
 
-    void complete_accept(std::uint32_t index, const io_uring_cqe& cqe);
-    void complete_receive(Slot slot, const io_uring_cqe& cqe);
+    void complete_accept(const UringTag& tag, const io_uring_cqe& cqe);
+    bool refuses_multishot(const UringTag& tag, int result);
+    void complete_receive(const UringTag& tag, const io_uring_cqe& cqe);
 
     Ring& ring_;
     ProvidedBuffers buffers_;
     std::vector<std::uint16_t> lent_;  // buffers that happenings point into
     std::deque<Requests> requests_;    // by slot; a deque: requests point into it
-    bool multishot_receive_ = true, multishot_accept_ = true;
+    bool multishot_ = true;            // the kernel knows it
 };
 
 }  // namespace ringpost

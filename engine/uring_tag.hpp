@@ -20,9 +20,9 @@ struct UringTag {
         stream_send,
         stream_cancel,
     };
-    Kind kind;
+    Kind kind = Kind::wake;
     bool retry = false;   // send: without MSG_DONTWAIT, everything else waits for it
-    std::uint16_t a = 0;  // send: buffer
+    std::uint16_t a = 0;  // send: buffer; accept, stream_receive: 1 if multishot
     std::uint32_t b = 0;  // send: first segment; multishot, cancel: socket; accept: listener; streams: connection
 
     std::uint64_t pack() const { return std::bit_cast<std::uint64_t>(*this); }

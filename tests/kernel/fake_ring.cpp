@@ -51,8 +51,8 @@ void Ring::advance(std::size_t count) {
 bool Ring::quiet() { return fake_kernel().quiet(); }
 bool Ring::completions_ready() { return !fake_kernel().completions.empty(); }
 
-Result<void> Ring::register_buffers(io_uring_buf_ring* buffers, unsigned entries, std::uint16_t) {
-    fake_kernel().register_buffers(buffers, entries);
+Result<void> Ring::register_buffers(io_uring_buf_ring* buffers, unsigned entries, std::uint16_t group) {
+    fake_kernel().register_buffers(buffers, entries, group);
     return {};
 }
 
@@ -114,6 +114,11 @@ std::size_t fill_control(const Incoming& datagram, void* control, std::size_t ro
 FakeKernel& fake_kernel() { return *kernel; }
 void new_fake_kernel() { kernel = std::make_unique<FakeKernel>(); }
 
+FakeKernel::FakeKernel()
+    : streams([this](std::uint64_t user_data, std::int64_t result,
+                     std::uint32_t flags) { complete(user_data, result, flags); },
+              [this](std::uint16_t group) { return take_buffer(group); }) {}
+
 std::shared_ptr<FakeSocket> FakeKernel::open(int fd, bool connected) {
     auto socket = std::make_shared<FakeSocket>();
     socket->id = next_id_++;
@@ -127,30 +132,36 @@ void FakeKernel::close(int fd) {
     sockets_.erase(fd);
 }
 
+void FakeKernel::close_stream(int descriptor) {
+    for (const io_uring_sqe& sqe : queue_)
+        EXPECT_TRUE(sqe.fd != descriptor || sqe.opcode == IORING_OP_ASYNC_CANCEL) << "closed, and then named";
+    streams.close(descriptor);
+}
+
 void FakeKernel::start(unsigned submissions, unsigned completions_max) {
     submissions_max_ = submissions;
     completions_max_ = completions_max;
     queue_.reserve(submissions);
 }
 
-void FakeKernel::register_buffers(io_uring_buf_ring* buffers, unsigned entries) {
-    buffers_ = buffers;
-    buffers_max_ = entries;
-    EXPECT_EQ(buffers_offered(), entries);
+void FakeKernel::register_buffers(io_uring_buf_ring* buffers, unsigned entries, std::uint16_t group) {
+    buffers_[group] = {buffers, entries, 0};
+    EXPECT_EQ(buffers_offered(group), entries);
 }
 
-std::size_t FakeKernel::buffers_offered() const { return static_cast<std::uint16_t>(buffers_->tail - buffers_head_); }
+std::size_t FakeKernel::buffers_offered(std::uint16_t group) const { return buffers_.at(group).offered(); }
 
-const io_uring_buf* FakeKernel::take_buffer() {
-    if (buffers_offered() == 0) return nullptr;
-    return &buffers_->bufs[buffers_head_++ % buffers_max_];
+const io_uring_buf* FakeKernel::take_buffer(std::uint16_t group) {
+    Buffers& from = buffers_.at(group);
+    if (from.offered() == 0) return nullptr;
+    return &from.ring->bufs[from.head++ % from.max];
 }
 
-void FakeKernel::check_offered_buffers() const {
-    ASSERT_LE(buffers_offered(), buffers_max_);
+void FakeKernel::Buffers::check() const {
+    ASSERT_LE(offered(), max);
     std::set<std::uint16_t> ids;
-    for (std::uint16_t at = buffers_head_; at != buffers_->tail; ++at)
-        EXPECT_TRUE(ids.insert(buffers_->bufs[at % buffers_max_].bid).second) << "a buffer is offered twice";
+    for (std::uint16_t at = head; at != ring->tail; ++at)
+        EXPECT_TRUE(ids.insert(ring->bufs[at % max].bid).second) << "a buffer is offered twice";
 }
 
 io_uring_sqe* FakeKernel::submission() {
@@ -181,8 +192,8 @@ bool FakeKernel::quiet() const {
         pollfd ready{poll.fd, POLLIN, 0};
         return ::poll(&ready, 1, 0) == 1;
     };
-    return queue_.empty() && completions.empty() && waiting_.empty() && std::ranges::none_of(multishots_, due) &&
-           std::ranges::none_of(polls_, readable);
+    return queue_.empty() && completions.empty() && waiting_.empty() && streams.quiet() &&
+           std::ranges::none_of(multishots_, due) && std::ranges::none_of(polls_, readable);
 }
 
 void FakeKernel::submit() {
@@ -191,7 +202,9 @@ void FakeKernel::submit() {
 }
 
 void FakeKernel::issue(const io_uring_sqe& sqe) {
+    if (streams.has(sqe.fd)) return streams.issue(sqe, enters_);
     switch (sqe.opcode) {
+        case IORING_OP_ACCEPT: return streams.issue(sqe, enters_);
         case IORING_OP_SEND:
         case IORING_OP_SENDMSG: {
             const auto read = [sqe = std::make_shared<const io_uring_sqe>(sqe)] { return message_of(*sqe); };
@@ -274,7 +287,7 @@ void FakeKernel::arm(const io_uring_sqe& sqe) {
 void FakeKernel::cancel(const io_uring_sqe& sqe) {
     const auto found = std::find_if(multishots_.begin(), multishots_.end(),
                                     [&](const Multishot& armed) { return armed.user_data == sqe.addr; });
-    if (found == multishots_.end()) return complete(sqe.user_data, -ENOENT);
+    if (found == multishots_.end()) return complete(sqe.user_data, streams.cancel(sqe.addr, enters_) ? 0 : -ENOENT);
     found->cancelled = true;
     found->ends_at = enters_ + script.lateness();
     complete(sqe.user_data, 0);
@@ -282,7 +295,8 @@ void FakeKernel::cancel(const io_uring_sqe& sqe) {
 
 /// What happens inside an enter after submission: receives deliver, waiting sends find room, the waker is heard.
 void FakeKernel::run(bool asleep) {
-    if (buffers_ != nullptr) check_offered_buffers();
+    for (const auto& [group, buffers] : buffers_) buffers.check();
+    streams.run(asleep, enters_);
     std::erase_if(waiting_, [&](const Waiting& waiting) { return (asleep || script.room()) && send(waiting); });
     std::erase_if(multishots_, [&](Multishot& multishot) { return !run_multishot(multishot, asleep); });
     std::erase_if(polls_, [&](const Poll& poll) {
@@ -303,7 +317,7 @@ bool FakeKernel::run_multishot(Multishot& multishot, bool asleep) {
         const Shot shot = script.shot();
         if (shot == Shot::fail) return end(script.shot_errno);
         if (shot == Shot::fail_with_buffer) {
-            const io_uring_buf* buffer = take_buffer();
+            const io_uring_buf* buffer = take_buffer(0);
             if (buffer == nullptr) return end(ENOBUFS);
             complete(multishot.user_data, -script.shot_errno,
                      IORING_CQE_F_BUFFER | std::uint32_t{buffer->bid} << IORING_CQE_BUFFER_SHIFT);
@@ -319,7 +333,7 @@ bool FakeKernel::run_multishot(Multishot& multishot, bool asleep) {
 
 /// False without a buffer.
 bool FakeKernel::deliver(Multishot& multishot, std::uint32_t more) {
-    const io_uring_buf* buffer = take_buffer();
+    const io_uring_buf* buffer = take_buffer(0);
     if (buffer == nullptr) return false;
     const Incoming datagram = std::move(multishot.socket->incoming.front());
     multishot.socket->incoming.pop_front();

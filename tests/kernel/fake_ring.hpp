@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "codec/base/address.hpp"
+#include "tests/kernel/fake_streams.hpp"
 
 namespace ringpost::test {
 
@@ -71,11 +72,15 @@ struct Script {
 
 class FakeKernel {
   public:
+    FakeKernel();
+
     Script script;
+    FakeStreams streams;
 
     /// The descriptor is open and stands for a new socket; until close().
     std::shared_ptr<FakeSocket> open(int fd, bool connected);
     void close(int fd);
+    void close_stream(int descriptor);
 
     /// Messages handed over from now on belong to another turn.
     void next_turn() { ++turn_; }
@@ -83,8 +88,8 @@ class FakeKernel {
     /// Slept without limit although nothing was ever going to come.
     bool stuck() const { return stuck_; }
     /// Requests that have not ended, the poll for the waker aside.
-    std::size_t pending() const { return multishots_.size() + waiting_.size(); }
-    std::size_t buffers_offered() const;
+    std::size_t pending() const { return multishots_.size() + waiting_.size() + streams.pending(); }
+    std::size_t buffers_offered(std::uint16_t group = 0) const;
     std::size_t multishots() const { return multishots_.size(); }
 
     // What class Ring and the system calls come to.
@@ -94,7 +99,7 @@ class FakeKernel {
         std::uint32_t flags;
     };
     void start(unsigned submissions, unsigned completions);
-    void register_buffers(io_uring_buf_ring* buffers, unsigned entries);
+    void register_buffers(io_uring_buf_ring* buffers, unsigned entries, std::uint16_t group);
     io_uring_sqe* submission();
     void enter();
     void enter_and_sleep(bool without_limit);
@@ -132,8 +137,7 @@ class FakeKernel {
     bool run_multishot(Multishot& multishot, bool asleep);
     bool deliver(Multishot& multishot, std::uint32_t more);
     void complete(std::uint64_t user_data, std::int64_t result, std::uint32_t flags = 0);
-    const io_uring_buf* take_buffer();
-    void check_offered_buffers() const;
+    const io_uring_buf* take_buffer(std::uint16_t group);
 
     std::map<int, std::shared_ptr<FakeSocket>> sockets_;
     std::uint32_t next_id_ = 1;
@@ -142,9 +146,15 @@ class FakeKernel {
     std::list<Multishot> multishots_;
     std::list<Waiting> waiting_;
     std::list<Poll> polls_;
-    io_uring_buf_ring* buffers_ = nullptr;
-    unsigned buffers_max_ = 0;
-    std::uint16_t buffers_head_ = 0;
+    struct Buffers {
+        io_uring_buf_ring* ring = nullptr;
+        unsigned max = 0;
+        std::uint16_t head = 0;
+
+        std::size_t offered() const { return static_cast<std::uint16_t>(ring->tail - head); }
+        void check() const;
+    };
+    std::map<std::uint16_t, Buffers> buffers_;  // by group
     unsigned enters_ = 0, turn_ = 0;
     bool stuck_ = false;
 };

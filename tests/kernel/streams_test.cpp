@@ -352,7 +352,7 @@ TYPED_TEST(StreamsTest, whom_the_endpoint_refuses_is_closed_and_counted) {
     for (int i = 0; i < 5; ++i) peers.push_back(PlainStream::connected(local));
     ASSERT_TRUE(node.run_until([&] { return node.talker.refused == 3; }));
     std::string heard;
-    for (int i = 2; i < 5; ++i) ASSERT_TRUE(node.run_until([&] { return peers[i].receive(heard) == 0; }));
+    for (std::size_t i = 2; i < 5; ++i) ASSERT_TRUE(node.run_until([&] { return peers[i].receive(heard) == 0; }));
     EXPECT_EQ(node.backend().counters().streams_refused, 3u);
     EXPECT_EQ(node.backend().counters().streams_accepted, 2u);
     EXPECT_EQ(node.backend().counters().accept_failed, 0u);
