@@ -17,6 +17,9 @@
 
 namespace ringpost::devices {
 
+/// An idle connection gives its memory back after so long.
+inline constexpr Duration rest_after = 10 * second;
+
 /// One stream to one peer: where it stands, the bytes that wait in it each way, and when something may be written. Who
 /// the peer may be and what its frames do is the Switchboard's business.
 struct Connection {

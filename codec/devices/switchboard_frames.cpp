@@ -105,7 +105,7 @@ void Switchboard::on_ping(StreamIndex stream) {
     }
     ++context_.counts.pings_received;
     const Device& who = context_.directory[from.device];
-    announcer_.tell(who.address, who.socket);
+    announcer_.reassure(who.address, who.socket);
     announcer_.answer_all(now_);
     if (now_ < rejoin_told_at_ + second) return;
     rejoin_told_at_ = now_;
