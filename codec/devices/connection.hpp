@@ -48,8 +48,8 @@ struct Connection {
     /// frame.
     std::size_t write(std::span<std::byte> to);
     void on_written(Instant now, Duration compatible_gap);
-    /// The peer has answered this question of ours.
-    void on_answered(std::uint64_t key);
+    /// The peer has answered this question of ours. True when that ends a gap.
+    bool on_answered(std::uint64_t key);
 
     /// Whether frames of the peer are still taken.
     bool reads() const {

@@ -105,7 +105,7 @@ class Switchboard {
     void take_frame(StreamIndex stream, const Frame& frame);
     void break_off(StreamIndex stream, Cause cause);
     void on_ping(StreamIndex stream);
-    void on_answer(Connection& connection, const Frame& frame);
+    void on_answer(StreamIndex stream, const Frame& frame);
     void hold_back(StreamIndex stream, bool back);
     Sent push_on(Instant now, StreamIndex stream, const Frame& frame);
     void settle_asked(const Asked& asked, Reply reply, std::string_view text);

@@ -78,7 +78,7 @@ void Switchboard::take_frame(StreamIndex stream, const Frame& frame) {
             on_name(now_, stream, name);
             return;
         }
-        case FrameKind::answer: on_answer(from, frame); break;
+        case FrameKind::answer: on_answer(stream, frame); break;
         case FrameKind::ping: on_ping(stream); break;
         case FrameKind::quit: break_off(stream, Cause::goodbye); return;
         case FrameKind::message:
@@ -112,13 +112,16 @@ void Switchboard::on_ping(StreamIndex stream) {
     context_.events.push_change(Event::Kind::rejoin, from.name, who.address);
 }
 
-void Switchboard::on_answer(Connection& connection, const Frame& frame) {
+void Switchboard::on_answer(StreamIndex stream, const Frame& frame) {
+    Connection& from = *connections_[stream];
     ++context_.counts.answers_received;
-    connection.on_answered(frame.key);
-    if (const auto asked = connection.keys.remove(frame.key))
+    if (const auto asked = from.keys.remove(frame.key))
         settle_asked(*asked, Reply::answered, frame.text);
     else
         ++context_.counts.answers_late;
+    if (!from.on_answered(frame.key)) return;
+    activate(stream);
+    schedule(stream);
 }
 
 void Switchboard::settle_asked(const Asked& asked, Reply reply, std::string_view text) {
