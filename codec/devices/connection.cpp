@@ -76,7 +76,8 @@ std::size_t Connection::waiting_frames() const {
 }
 
 Instant Connection::due_at() const {
-    const bool waits_for_gap = stands && !ours && greeted && !writing && !out.empty() && state != State::ended;
+    const bool waits_for_gap =
+        stands && !ours && greeted && !writing && !active && !out.empty() && state != State::ended;
     return waits_for_gap ? std::min(deadline, gap_ends_at) : deadline;
 }
 

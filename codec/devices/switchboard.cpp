@@ -67,7 +67,6 @@ bool Switchboard::ping(Instant now, NameIndex device) {
     ++context_.counts.pings_sent;
     to.push_word(FrameKind::ping);
     activate(stream);
-    schedule(stream);
     return true;
 }
 

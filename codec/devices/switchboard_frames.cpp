@@ -119,9 +119,7 @@ void Switchboard::on_answer(StreamIndex stream, const Frame& frame) {
         settle_asked(*asked, Reply::answered, frame.text);
     else
         ++context_.counts.answers_late;
-    if (!from.on_answered(frame.key)) return;
-    activate(stream);
-    schedule(stream);
+    if (from.on_answered(frame.key)) activate(stream);
 }
 
 void Switchboard::settle_asked(const Asked& asked, Reply reply, std::string_view text) {
@@ -183,9 +181,7 @@ Sent Switchboard::push_on(Instant now, StreamIndex stream, const Frame& frame) {
     Connection& to = *connections_[stream];
     if (to.state != Connection::State::open) return Sent::not_connected;
     const Sent sent = to.push(frame, context_.options.queue_bytes);
-    if (sent != Sent::queued || to.writing) return sent;
-    activate(stream);
-    if (!to.ours) schedule(stream);  // there may be a gap to wait for
+    if (sent == Sent::queued && !to.writing) activate(stream);
     return sent;
 }
 
@@ -219,9 +215,7 @@ void Switchboard::on_written(Instant now, StreamIndex stream) {
         to.was_full = false;
         context_.events.push_change(Event::Kind::room, to.name, to.peer);
     }
-    if (to.out.empty()) return;
-    activate(stream);
-    if (!to.ours) schedule(stream);
+    if (!to.out.empty()) activate(stream);
 }
 
 }  // namespace ringpost::devices

@@ -144,6 +144,7 @@ std::optional<StreamRequest> Switchboard::poll(Instant now, std::span<std::byte>
             return StreamRequest{StreamRequest::Kind::write, stream, active.peer, bytes};
         }
         active.active = false;
+        if (!active.ours) schedule(stream);  // a frame may wait for the end of a gap
     }
     return std::nullopt;
 }
