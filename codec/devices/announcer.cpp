@@ -56,7 +56,7 @@ void Announcer::answer_all(Instant now) {
     for (SocketIndex socket = 0; socket < links_.size(); ++socket) answer(now, socket);
 }
 
-void Announcer::tell(const Address& device, SocketIndex socket) {
+void Announcer::tell(const Address& device, SocketIndex socket, AdvertKind kind) {
     const Options& options = context_.options;
     Address to = device;
     to.port = to.family == Family::v6 && options.group_v6 ? options.group_v6->port : options.group.port;
@@ -65,7 +65,7 @@ void Announcer::tell(const Address& device, SocketIndex socket) {
     };
     if (!serves(socket))
         for (socket = 0; socket < links_.size() && !serves(socket);) ++socket;
-    if (serves(socket)) push(socket, AdvertKind::alive, to);
+    if (serves(socket)) push(socket, kind, to);
 }
 
 void Announcer::stop() {

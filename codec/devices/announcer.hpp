@@ -27,12 +27,13 @@ class Announcer {
     /// Whether `address` is one of our own.
     bool is_own(const Address& address) const;
 
-    /// A name was heard by `socket` that we did not know.
+    /// A hello was heard by `socket`, or a name that we did not know.
     void answer(Instant now, SocketIndex socket);
     /// Somebody does not hear us: alive on every link, but not more often than four times a period.
     void answer_all(Instant now);
-    /// An alive for `device` alone, which may be where multicast does not reach.
-    void tell(const Address& device, SocketIndex socket);
+    /// An advert for `device` alone, which may be where multicast does not reach.
+    void greet(const Address& device, SocketIndex socket) { tell(device, socket, AdvertKind::hello); }
+    void reassure(const Address& device, SocketIndex socket) { tell(device, socket, AdvertKind::alive); }
     void stop();
 
     void expire(Instant now);
@@ -52,6 +53,7 @@ class Announcer {
         Address destination;
     };
 
+    void tell(const Address& device, SocketIndex socket, AdvertKind kind);
     void announce(SocketIndex socket, AdvertKind kind);
     void push(SocketIndex socket, AdvertKind kind, const Address& destination);
     void find_next();

@@ -59,11 +59,12 @@ void Connection::on_written(Instant now, Duration compatible_gap) {
     gap_ends_at = read_through ? now : now + compatible_gap;
 }
 
-void Connection::on_answered(std::uint64_t key) {
-    if (asked_last != key) return;
+bool Connection::on_answered(std::uint64_t key) {
+    if (ours || asked_last != key) return false;
     asked_last.reset();
     read_through = true;
     gap_ends_at = std::min(gap_ends_at, opened_at);
+    return true;
 }
 
 std::size_t Connection::waiting_frames() const {
@@ -75,7 +76,8 @@ std::size_t Connection::waiting_frames() const {
 }
 
 Instant Connection::due_at() const {
-    const bool waits_for_gap = stands && !ours && greeted && !writing && !out.empty() && state != State::ended;
+    const bool waits_for_gap =
+        stands && !ours && greeted && !writing && !active && !out.empty() && state != State::ended;
     return waits_for_gap ? std::min(deadline, gap_ends_at) : deadline;
 }
 

@@ -17,6 +17,9 @@
 
 namespace ringpost::devices {
 
+/// An idle connection gives its memory back after so long.
+inline constexpr Duration rest_after = 10 * second;
+
 /// One stream to one peer: where it stands, the bytes that wait in it each way, and when something may be written. Who
 /// the peer may be and what its frames do is the Switchboard's business.
 struct Connection {
@@ -45,8 +48,8 @@ struct Connection {
     /// frame.
     std::size_t write(std::span<std::byte> to);
     void on_written(Instant now, Duration compatible_gap);
-    /// The peer has answered this question of ours.
-    void on_answered(std::uint64_t key);
+    /// The peer has answered this question of ours. True when that ends a gap.
+    bool on_answered(std::uint64_t key);
 
     /// Whether frames of the peer are still taken.
     bool reads() const {

@@ -155,7 +155,10 @@ void Endpoint::handle(Instant now, const Datagram& in) {
         return;
     }
     learn(now, context_.directory.on_advert(now, advert->name, in.source, in.socket), in);
-    const NameIndex device = advert->kind == AdvertKind::hello ? context_.directory.find(advert->name) : nobody;
+    if (advert->kind != AdvertKind::hello) return;
+    // It may have been started again: then it does not know us, nor the connection that we believe in.
+    announcer_.answer(now, in.socket);
+    const NameIndex device = context_.directory.find(advert->name);
     if (device != nobody && same_host(context_.directory[device].address, in.source))
         switchboard_.on_hello(now, device);
 }

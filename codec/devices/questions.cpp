@@ -33,7 +33,7 @@ std::expected<AskId, AskRefusal> Asks::open(std::size_t names, Instant deadline)
     asked_ += names;
     asks_[index].answers.reserve(names);
     asks_[index].sendings.reserve(names);
-    timers_.schedule(index, deadline);
+    if (names > 0) timers_.schedule(index, deadline);  // else it has ended
     return id(index);
 }
 

@@ -1,5 +1,5 @@
 // A device's Link knows at most one open connection and one attempt of ours. While there is neither, a retry timer
-// runs: it dials, or, where the other is to open, sends it an advert. A connection's own timer is its deadline (to
+// runs: it dials, or, where the other is to open, says hello to it alone. A connection's own timer is its deadline (to
 // stand, to be named, to have left) or the end of a gap; of an open one, the next look whether it is idle.
 
 #include "codec/devices/switchboard.hpp"
@@ -10,7 +10,7 @@
 namespace ringpost::devices {
 namespace {
 
-constexpr Duration dial_again_after = 100 * millisecond, tell_again_after = 2 * second;
+constexpr Duration dial_again_after = 100 * millisecond, greet_again_after = 2 * second;
 constexpr Duration lasting = 5 * second;  // a connection that stood for so long ends the back-off
 constexpr Duration leaving_for = 2 * second;
 constexpr Duration sign_within = 3 * second;  // of a ping to one of ours
@@ -51,24 +51,23 @@ void Switchboard::reach(Instant now, NameIndex device) {
 }
 
 void Switchboard::on_hello(Instant now, NameIndex device) {
-    Link& to = link(device);
-    to.failures = 0;
+    const Link& to = link(device);
     if (to.connection != no_stream)
         ping(now, device);
     else if (to.attempt == no_stream && we_open(device))
         dial(now, device);
 }
 
-void Switchboard::ping(Instant now, NameIndex device) {
+bool Switchboard::ping(Instant now, NameIndex device) {
     const StreamIndex stream = link(device).connection;
-    if (stream == no_stream) return;
+    if (stream == no_stream) return false;
     Connection& to = *connections_[stream];
-    if (to.state != Connection::State::open || now < to.pinged_at + second) return;
+    if (to.state != Connection::State::open || now < to.pinged_at + second) return false;
     to.pinged_at = now;
     ++context_.counts.pings_sent;
     to.push_word(FrameKind::ping);
     activate(stream);
-    schedule(stream);
+    return true;
 }
 
 void Switchboard::on_change(Instant now, NameIndex device, Change change, const Address& before) {
@@ -90,9 +89,8 @@ void Switchboard::on_change(Instant now, NameIndex device, Change change, const 
 
 void Switchboard::on_conflict(Instant now, NameIndex device, const Address& claimant, bool tell) {
     if (tell) context_.events.push_change(Event::Kind::conflict, context_.directory[device].name, claimant);
-    ping(now, device);
-    const StreamIndex stream = link(device).connection;
-    if (stream != no_stream && connections_[stream]->ours) context_.directory.confirm_by(now + sign_within, device);
+    if (ping(now, device) && connections_[link(device).connection]->ours)
+        context_.directory.confirm_by(now + sign_within, device);
 }
 
 void Switchboard::tell_name_taken(Instant now, const Address& by) {
@@ -142,7 +140,7 @@ void Switchboard::dial(Instant now, NameIndex device) {
 
 void Switchboard::retry_later(Instant now, NameIndex device) {
     if (context_.closed) return;
-    const Duration base = we_open(device) ? dial_again_after : tell_again_after;
+    const Duration base = we_open(device) ? dial_again_after : greet_again_after;
     const std::uint32_t failures = std::min(link(device).failures++, 20u);
     const Duration wait = std::min(base << failures, context_.options.period);
     retries_.schedule(device, now + wait * 3 / 4 + context_.random_below(wait / 2));
@@ -156,7 +154,7 @@ void Switchboard::retry(Instant now, NameIndex device) {
         return;
     }
     const Device& who = context_.directory[device];
-    announcer_.tell(who.address, who.socket);
+    announcer_.greet(who.address, who.socket);
     retry_later(now, device);
 }
 
@@ -221,7 +219,7 @@ void Switchboard::open(Instant now, StreamIndex stream) {
     retries_.cancel(named.device);
     named.state = Connection::State::open;
     named.opened_at = named.bytes_at = now;
-    named.deadline = now + 2 * context_.options.period;
+    named.deadline = now + rest_after;
     schedule(stream);
     context_.events.push_change(Event::Kind::connected, named.name, named.peer);
 }

@@ -19,10 +19,11 @@ namespace ringpost::devices {
 /// All connections: who opens which, when again, which of two stays, and what the frames do.
 ///
 /// The device whose name sorts lower opens, and opens again, with a back-off, for as long as the other is in the
-/// directory; the other meanwhile sends it an advert of its own now and then, in case it does not hear the group. One
-/// connection stays of two: the one that the lower name opened, or else the newer. Both ends know the names and who
-/// opened, so they choose alike; and a connection is only given up for another that stands and whose peer has said its
-/// name, by the end that will open again if that one fails: the two can not end with none.
+/// directory; the other meanwhile says hello to it now and then, to it alone: perhaps it does not hear the group, or
+/// still believes in a connection of before. One connection stays of two: the one that the lower name opened, or else
+/// the newer. Both ends know the names and who opened, so they choose alike; and a connection is only given up for
+/// another that stands and whose peer has said its name, by the end that will open again if that one fails: the two can
+/// not end with none.
 class Switchboard {
   public:
     Switchboard(Context& context, Announcer& announcer);
@@ -31,8 +32,8 @@ class Switchboard {
     void on_appeared(Instant now, NameIndex device);
     /// It has said hello: it may have been started again, and not know the connection that we believe in.
     void on_hello(Instant now, NameIndex device);
-    /// Asks a device for a sign: a ping, when it is connected and has not had one within the last second.
-    void ping(Instant now, NameIndex device);
+    /// Asks a device for a sign: a ping, when it is connected and has not had one within the last second (else false).
+    bool ping(Instant now, NameIndex device);
     /// Suspect, gone or moved; told to the application here.
     void on_change(Instant now, NameIndex device, Change change, const Address& before);
     /// Another device at `claimant` says this name; the application is told if `tell`.
@@ -104,7 +105,7 @@ class Switchboard {
     void take_frame(StreamIndex stream, const Frame& frame);
     void break_off(StreamIndex stream, Cause cause);
     void on_ping(StreamIndex stream);
-    void on_answer(Connection& connection, const Frame& frame);
+    void on_answer(StreamIndex stream, const Frame& frame);
     void hold_back(StreamIndex stream, bool back);
     Sent push_on(Instant now, StreamIndex stream, const Frame& frame);
     void settle_asked(const Asked& asked, Reply reply, std::string_view text);

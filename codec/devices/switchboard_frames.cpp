@@ -78,7 +78,7 @@ void Switchboard::take_frame(StreamIndex stream, const Frame& frame) {
             on_name(now_, stream, name);
             return;
         }
-        case FrameKind::answer: on_answer(from, frame); break;
+        case FrameKind::answer: on_answer(stream, frame); break;
         case FrameKind::ping: on_ping(stream); break;
         case FrameKind::quit: break_off(stream, Cause::goodbye); return;
         case FrameKind::message:
@@ -105,20 +105,21 @@ void Switchboard::on_ping(StreamIndex stream) {
     }
     ++context_.counts.pings_received;
     const Device& who = context_.directory[from.device];
-    announcer_.tell(who.address, who.socket);
+    announcer_.reassure(who.address, who.socket);
     announcer_.answer_all(now_);
     if (now_ < rejoin_told_at_ + second) return;
     rejoin_told_at_ = now_;
     context_.events.push_change(Event::Kind::rejoin, from.name, who.address);
 }
 
-void Switchboard::on_answer(Connection& connection, const Frame& frame) {
+void Switchboard::on_answer(StreamIndex stream, const Frame& frame) {
+    Connection& from = *connections_[stream];
     ++context_.counts.answers_received;
-    connection.on_answered(frame.key);
-    if (const auto asked = connection.keys.remove(frame.key))
+    if (const auto asked = from.keys.remove(frame.key))
         settle_asked(*asked, Reply::answered, frame.text);
     else
         ++context_.counts.answers_late;
+    if (from.on_answered(frame.key)) activate(stream);
 }
 
 void Switchboard::settle_asked(const Asked& asked, Reply reply, std::string_view text) {
@@ -180,9 +181,7 @@ Sent Switchboard::push_on(Instant now, StreamIndex stream, const Frame& frame) {
     Connection& to = *connections_[stream];
     if (to.state != Connection::State::open) return Sent::not_connected;
     const Sent sent = to.push(frame, context_.options.queue_bytes);
-    if (sent != Sent::queued || to.writing) return sent;
-    activate(stream);
-    if (!to.ours) schedule(stream);  // there may be a gap to wait for
+    if (sent == Sent::queued && !to.writing) activate(stream);
     return sent;
 }
 
@@ -216,9 +215,7 @@ void Switchboard::on_written(Instant now, StreamIndex stream) {
         to.was_full = false;
         context_.events.push_change(Event::Kind::room, to.name, to.peer);
     }
-    if (to.out.empty()) return;
-    activate(stream);
-    if (!to.ours) schedule(stream);
+    if (!to.out.empty()) activate(stream);
 }
 
 }  // namespace ringpost::devices

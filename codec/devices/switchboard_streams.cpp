@@ -44,13 +44,12 @@ void Switchboard::on_due(Instant now, StreamIndex stream) {
             case Connection::State::leaving: end(now, stream, Cause::closed); return;
             default: break;
         }
-        // Open. Idle for two periods: one of ours is asked for a sign, lest we believe in what it has forgotten.
-        const Duration idle = 2 * context_.options.period;
-        const bool is_idle = now >= due.bytes_at + idle;
-        due.deadline = (is_idle ? now : due.bytes_at) + idle;
-        if (is_idle && due.ours) ping(now, due.device);
-        due.in.rest();
-        due.out.rest();
+        // Open: what it has not needed for a while it gives back.
+        due.deadline = std::max(due.bytes_at, now) + rest_after;
+        if (now >= due.bytes_at + rest_after) {
+            due.in.rest();
+            due.out.rest();
+        }
     }
     activate(stream);
     schedule(stream);
@@ -145,6 +144,7 @@ std::optional<StreamRequest> Switchboard::poll(Instant now, std::span<std::byte>
             return StreamRequest{StreamRequest::Kind::write, stream, active.peer, bytes};
         }
         active.active = false;
+        if (!active.ours) schedule(stream);  // a frame may wait for the end of a gap
     }
     return std::nullopt;
 }

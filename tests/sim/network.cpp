@@ -21,6 +21,8 @@ std::uint64_t mixed(std::uint64_t value) {  // the finaliser of SplitMix64 (Stee
     return value ^ value >> 31;
 }
 
+bool is_multicast(const Address& address) { return address.family == Family::v4 && address.ip[12] >> 4 == 14; }
+
 void check_contract(const Transmit& transmit) {
     EXPECT_LE(transmit.bytes, limits::datagram_bytes_max);
     EXPECT_LE(transmit.segment_bytes, transmit.bytes);
@@ -29,6 +31,42 @@ void check_contract(const Transmit& transmit) {
 }
 
 }  // namespace
+
+Network::Network(std::uint64_t seed) : random_(seed), streams_(world(), random_) {}
+
+Streams::World Network::world() {
+    return {
+        .node_at = [this](const Address& address) -> std::optional<NodeIndex> {
+            const auto found = std::ranges::find(nodes_, address.ip, [](const Node& node) { return node.address.ip; });
+            if (found == nodes_.end()) return std::nullopt;
+            return static_cast<NodeIndex>(found - nodes_.begin());
+        },
+        .is_at = [this](
+                     NodeIndex node,
+                     const Address& address) { return nodes_[node].host_up && nodes_[node].address.ip == address.ip; },
+        .listens = [this](NodeIndex node) { return nodes_[node].runs && nodes_[node].listening; },
+        .is_cut = [this](NodeIndex from, NodeIndex to) { return wires_[{from, to}].link.loss >= 1; },
+        .delay =
+            [this](NodeIndex from, NodeIndex to) {
+                const Link& link = wires_[{from, to}].link;
+                return link.delay + static_cast<Duration>(random_.below(static_cast<std::uint64_t>(link.jitter) + 1));
+            },
+        .accept = [this](NodeIndex node, const Address& peer) { return nodes_[node].driver->accept(now(node), peer); },
+        .input =
+            [this](NodeIndex node, const StreamInput& in) {
+                trace(static_cast<std::uint64_t>(in.kind) << 16 | node, in.bytes);
+                nodes_[node].driver->handle_stream(now(node), in);
+                if (nodes_[node].taking_events) nodes_[node].driver->drain_events(now(node));
+            },
+    };
+}
+
+void Network::kill(NodeIndex node, bool silently) {
+    nodes_[node].runs = false;
+    nodes_[node].busy = false;
+    if (silently) nodes_[node].host_up = false;
+    streams_.kill(now_, node, silently);
+}
 
 Outcome Network::run_until(Instant end, std::uint64_t turns_max) {
     for (std::uint64_t turns = 0; turns < turns_max; ++turns) {
@@ -57,7 +95,9 @@ std::optional<Instant> Network::next_wake_up() const {
     std::optional<Instant> earliest;
     const auto consider = [&](Instant at) { earliest = std::min(at, earliest.value_or(never)); };
     if (!in_flight_.empty()) consider(in_flight_.top().delivery.at);
+    if (const auto at = streams_.next()) consider(*at);
     for (const Node& node : nodes_) {
+        if (!node.runs) continue;
         if (node.busy) consider(now_ + busy_ns);
         // A busy node's timeout may be long past: it is not polled for it before its turn.
         else if (const auto at = node.driver->poll_timeout())
@@ -72,11 +112,23 @@ void Network::turn() {
         in_flight_.pop();
         deliver(packet);
     }
+    streams_.step(now_);
     for (NodeIndex index = 0; index < nodes_.size(); ++index) {
+        if (!nodes_[index].runs) continue;
         Driver& driver = *nodes_[index].driver;
         if (const auto at = driver.poll_timeout(); at && *at <= now(index)) driver.handle_timeout(now(index));
         if (nodes_[index].taking_events) driver.drain_events(now(index));
         drain(index);
+        drain_streams(index);
+    }
+}
+
+void Network::drain_streams(NodeIndex from) {
+    stream_buffer_.resize(limits::stream_write_bytes_max);
+    while (const auto request = nodes_[from].driver->poll_stream(now(from), stream_buffer_)) {
+        const auto bytes = std::span(stream_buffer_).first(request->bytes);
+        trace(static_cast<std::uint64_t>(request->kind) << 16 | 1u << 15 | from, bytes);
+        streams_.request(now_, from, nodes_[from].address, *request, bytes);
     }
 }
 
@@ -84,7 +136,7 @@ void Network::deliver(const Packet& packet) {
     const Delivery& delivery = packet.delivery;
     Node& node = nodes_[packet.to];
     LinkCounts& counts = wires_[{delivery.from, packet.to}].counts;
-    if (node.address != packet.target) {
+    if (node.address != packet.target || !node.runs) {
         ++counts.lost;
         return;
     }
@@ -126,19 +178,28 @@ void Network::send(NodeIndex from, const Transmit& transmit, std::span<const std
     const Address& target = transmit.destination.family == Family::none ? node.peer : transmit.destination;
     const std::uint64_t ordinal = node.sent[transmit.socket]++;
     trace(2 * from, bytes);
+    Packet packet;
+    packet.source = node.address;
+    packet.bytes.assign(bytes.begin(), bytes.end());
+    packet.delivery = {.sent_at = now_, .from = from, .from_socket = transmit.socket, .ordinal = ordinal};
+    if (is_multicast(target)) {
+        packet.delivery.to_socket = transmit.socket;
+        for (NodeIndex to = 0; to < nodes_.size(); ++to) send_to(from, to, packet);
+        return;
+    }
     const auto to = std::ranges::find(nodes_, target.ip, [](const Node& any) { return any.address.ip; });
     if (to == nodes_.end() || target.port < to->address.port) {
         ++unroutable_;
         return;
     }
-    Packet packet;
-    packet.source = node.address;
-    packet.target = to->address;
-    packet.to = static_cast<NodeIndex>(to - nodes_.begin());
-    packet.bytes.assign(bytes.begin(), bytes.end());
-    packet.delivery = {.sent_at = now_, .from = from, .from_socket = transmit.socket, .ordinal = ordinal};
     packet.delivery.to_socket = static_cast<SocketIndex>(target.port - to->address.port);
-    Wire& wire = wires_[{from, packet.to}];
+    send_to(from, static_cast<NodeIndex>(to - nodes_.begin()), std::move(packet));
+}
+
+void Network::send_to(NodeIndex from, NodeIndex to, Packet packet) {
+    packet.target = nodes_[to].address;
+    packet.to = to;
+    Wire& wire = wires_[{from, to}];
     ++wire.counts.sent;
     Fate fate = fate_of_ ? fate_of_(routed_) : Fate{};
     ++routed_;

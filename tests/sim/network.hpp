@@ -17,10 +17,10 @@
 
 #include "codec/base/datagram.hpp"
 #include "codec/base/instant.hpp"
+#include "codec/base/stream.hpp"
+#include "tests/sim/streams.hpp"
 
 namespace ringpost::sim {
-
-using NodeIndex = std::size_t;
 
 /// What happens to datagrams one way between two nodes. Chances are 0 to 1; each copy suffers on its own.
 struct Link {
@@ -81,10 +81,14 @@ class Network {
     static constexpr int transmits_per_turn = 16;
     static constexpr Duration busy_ns = microsecond;
 
-    explicit Network(std::uint64_t seed) : random_(seed) {}
+    explicit Network(std::uint64_t seed);
+    Network(const Network&) = delete;  // its streams refer to it
+    Network& operator=(const Network&) = delete;
 
-    /// A node at `address`, alone on its IP: its socket i is bound to port + i. The endpoint stays the caller's and
-    /// must outlive the network. on_event(Instant, const Endpoint::Event&) is called for every event.
+    /// A node at `address`, alone on its IP: its socket i is bound to port + i. A datagram to an IPv4 multicast address
+    /// goes to the same socket of every node, the sender included. An endpoint with streams takes connections to any
+    /// port. The endpoint stays the caller's and must outlive the network. on_event(Instant, const Endpoint::Event&) is
+    /// called for every event.
     template <class Endpoint, class OnEvent>
     NodeIndex add(const Address& address, Endpoint& endpoint, OnEvent on_event) {
         return add_node(address, std::make_unique<Driven<Endpoint, OnEvent>>(endpoint, std::move(on_event)));
@@ -116,8 +120,16 @@ class Network {
     template <class Endpoint, class OnEvent>
     void replace(NodeIndex node, Endpoint& endpoint, OnEvent on_event) {
         nodes_[node].driver = std::make_unique<Driven<Endpoint, OnEvent>>(endpoint, std::move(on_event));
+        nodes_[node].runs = nodes_[node].host_up = true;
         wake(node);
     }
+
+    /// The node's program ends, and its connections with it; silently: its whole host goes. Up again by replace().
+    void kill(NodeIndex node, bool silently);
+    bool is_up(NodeIndex node) const { return nodes_[node].runs; }
+    /// A host that is up refuses connections while its program does not listen.
+    void listen(NodeIndex node, bool listening) { nodes_[node].listening = listening; }
+    Streams& streams() { return streams_; }
 
     /// The node's own clock, which is what its endpoint is told, jumps forward by so much, or begins so far from 0.
     void jump(NodeIndex node, Duration by) {
@@ -155,6 +167,9 @@ class Network {
         virtual std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out) = 0;
         virtual void drain_events(Instant now) = 0;
         virtual std::optional<Instant> poll_timeout() const = 0;
+        virtual std::optional<StreamIndex> accept(Instant now, const Address& peer) = 0;
+        virtual void handle_stream(Instant now, const StreamInput& in) = 0;
+        virtual std::optional<StreamRequest> poll_stream(Instant now, std::span<std::byte> out) = 0;
     };
 
     template <class Endpoint, class OnEvent>
@@ -169,7 +184,19 @@ class Network {
             while (const auto event = endpoint.poll_event()) on_event(now, *event);
         }
         std::optional<Instant> poll_timeout() const override { return endpoint.poll_timeout(); }
+        std::optional<StreamIndex> accept(Instant now, const Address& peer) override {
+            if constexpr (has_streams) return endpoint.accept(now, peer);
+            return std::nullopt;
+        }
+        void handle_stream(Instant now, const StreamInput& in) override {
+            if constexpr (has_streams) endpoint.handle(now, in);
+        }
+        std::optional<StreamRequest> poll_stream(Instant now, std::span<std::byte> out) override {
+            if constexpr (has_streams) return endpoint.poll_stream(now, out);
+            return std::nullopt;
+        }
 
+        static constexpr bool has_streams = requires(Endpoint& any, const StreamInput& in) { any.handle(0, in); };
         Endpoint& endpoint;
         OnEvent on_event;
     };
@@ -181,6 +208,7 @@ class Network {
         std::size_t next_buffer = 0;
         bool busy = false;  ///< had more to send than one turn takes
         bool taking_events = true;
+        bool runs = true, host_up = true, listening = true;
         Duration ahead = 0;  ///< its clock minus the network's
         std::map<SocketIndex, std::uint64_t> sent;
         std::vector<Delivery> deliveries;
@@ -211,7 +239,10 @@ class Network {
     void drain(NodeIndex from);
     void send_train(NodeIndex from, const Transmit& transmit, std::span<const std::byte> bytes);
     void send(NodeIndex from, const Transmit& transmit, std::span<const std::byte> bytes);
+    void send_to(NodeIndex from, NodeIndex to, Packet packet);
     void send_copy(Wire& wire, Packet packet, Duration later);
+    void drain_streams(NodeIndex from);
+    Streams::World world();
     void trace(std::uint64_t what, std::span<const std::byte> bytes);
 
     Random random_;
@@ -220,6 +251,8 @@ class Network {
     std::map<std::pair<NodeIndex, NodeIndex>, Wire> wires_;
     std::priority_queue<Packet, std::vector<Packet>, Later> in_flight_;
     std::function<Fate(std::uint64_t)> fate_of_;
+    Streams streams_;
+    std::vector<std::byte> stream_buffer_;
     std::uint64_t routed_ = 0, serial_ = 0, unroutable_ = 0, trace_hash_ = 0;
 };
 

@@ -1,0 +1,235 @@
+// A device `m` among six streams and eight addresses. A step is a byte: its lowest four bits say what happens, the
+// upper four to whom.
+//     0      an advert of raw bytes comes
+//     1      a good advert: hello or alive, of one of eight names
+//     2      somebody connects
+//     3..5   bytes come over a stream: raw; `NAME/EOL`; a good frame of a kind, or the first part of one
+//     6      a stream says connected, or written
+//     7      a stream is closed
+//     8      the application says something: a message, to one or all; an ask; an answer
+//     9      time passes (magnitude, below an hour), then the timers run
+//     10     the driver asks for everything that is to leave
+//     11     the application takes one event
+//     12     it takes all
+//     13     a link comes or goes
+//     14     close, if the next byte is 0
+//
+// The driver keeps to its contract, and checks the endpoint's: no request for a stream that is not, one write at a
+// time, every ask ends once.
+
+#include <array>
+#include <set>
+#include <string>
+
+#include "codec/devices/endpoint.hpp"
+#include "tests/fuzz/script.hpp"
+
+using namespace ringpost;
+using namespace ringpost::devices;
+
+namespace {
+
+constexpr std::uint32_t streams = 6;
+
+class Play {
+  public:
+    Play() { endpoint_.add_interface(0, 0, address(0)); }
+
+    void run(fuzz::Script script) {
+        while (!script.over()) step(script);
+        events(SIZE_MAX);
+        now_ += 3'600 * second;
+        endpoint_.handle_timeout(now_);
+        events(SIZE_MAX);
+        RINGPOST_CHECK(asks_.empty());
+        if (!closed_) return;
+        drain();
+        RINGPOST_CHECK(endpoint_.finished());
+    }
+
+  private:
+    struct Stream {
+        bool used = false, stands = false, writing = false, paused = false;
+    };
+
+    static Options options() {
+        Options out;
+        out.name = "m";
+        out.names_max = 5;
+        out.streams_max = streams;
+        out.queue_bytes = limits::devices_frame_bytes_max;
+        out.seeds = {address(9)};
+        return out;
+    }
+    static Address address(unsigned host) { return Address::v4(10, 0, 0, static_cast<std::uint8_t>(host), 3'235); }
+    static fuzz::Bytes bytes_of(std::string_view text) {
+        const auto bytes = std::as_bytes(std::span(text));
+        return {bytes.begin(), bytes.end()};
+    }
+    static std::string text_of(const fuzz::Bytes& bytes) {
+        return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+    }
+    static std::string name(unsigned which) { return {"abmnyzčx"[which % 8]}; }
+
+    void step(fuzz::Script& script) {
+        const std::uint8_t step = script.u8();
+        const unsigned whom = step >> 4;
+        switch (step & 15) {
+            case 0: hear(whom, script.bytes(script.u8())); break;
+            case 1: hear(whom, bytes_of((whom & 8 ? "hello:,:" : "alive:,:") + name(script.u8()))); break;
+            case 2: accept(whom); break;
+            case 3: bytes(whom, script.bytes(script.u8())); break;
+            case 4: bytes(whom, bytes_of(name(script.u8()) + (script.u8() & 1 ? "/EOLPiNg/EOL" : "/EOL"))); break;
+            case 5: bytes(whom, frame(script)); break;
+            case 6: progress(whom); break;
+            case 7: close_stream(whom, static_cast<StreamEnd>(script.u8() % 5)); break;
+            case 8: say(whom, script); break;
+            case 9: pass(static_cast<Duration>(script.magnitude() % (3'600 * second))); break;
+            case 10: drain(); break;
+            case 11: events(1); break;
+            case 12: events(SIZE_MAX); break;
+            case 13: link(whom); break;
+            case 14:
+                if (script.u8() != 0) break;
+                endpoint_.close(now_);
+                closed_ = true;
+                break;
+            default: break;
+        }
+    }
+
+    static fuzz::Bytes frame(fuzz::Script& script) {
+        const Frame frames[] = {{FrameKind::message, 0, "text"},
+                                {FrameKind::question, script.u8(), "text?"},
+                                {FrameKind::answer, script.u16(), "text."},
+                                {FrameKind::ping, 0, {}},
+                                {FrameKind::quit, 0, {}}};
+        const Frame& chosen = frames[script.u8() % 5];
+        fuzz::Bytes out(frame_bytes(chosen));
+        encode_frame(chosen, out);
+        const std::uint8_t cut = script.u8();
+        if (cut < out.size()) out.resize(cut);
+        return out;
+    }
+
+    void hear(unsigned whom, const fuzz::Bytes& bytes) {
+        endpoint_.handle(now_, Datagram{address(whom % 8), whom % 2, bytes});
+    }
+
+    void accept(unsigned whom) {
+        const auto stream = endpoint_.accept(now_, address(whom % 8));
+        if (!stream) return;
+        RINGPOST_CHECK(*stream < streams && !streams_[*stream].used);
+        streams_[*stream] = {.used = true, .stands = true};
+    }
+
+    void bytes(unsigned whom, const fuzz::Bytes& bytes) {
+        const StreamIndex stream = whom % streams;
+        if (!streams_[stream].stands || bytes.empty()) return;
+        endpoint_.handle(now_, StreamInput{.kind = StreamInput::Kind::bytes, .stream = stream, .bytes = bytes});
+    }
+
+    void progress(unsigned whom) {
+        const StreamIndex stream = whom % streams;
+        Stream& told = streams_[stream];
+        if (!told.used || (told.stands && !told.writing)) return;
+        const auto kind = told.stands ? StreamInput::Kind::written : StreamInput::Kind::connected;
+        told.stands = true;
+        told.writing = false;
+        endpoint_.handle(now_, StreamInput{.kind = kind, .stream = stream, .bytes = {}});
+    }
+
+    void close_stream(unsigned whom, StreamEnd end) {
+        const StreamIndex stream = whom % streams;
+        if (!streams_[stream].used) return;
+        streams_[stream] = {};
+        endpoint_.handle(now_,
+                         StreamInput{.kind = StreamInput::Kind::closed, .stream = stream, .bytes = {}, .end = end});
+    }
+
+    void say(unsigned whom, fuzz::Script& script) {
+        const std::string text = text_of(script.bytes(script.u8() % 32));
+        const std::string to = name(whom), other = name(whom + 1);
+        const std::string_view names[] = {to, other};
+        switch (script.u8() % 6) {
+            case 0: endpoint_.send(now_, to, text); break;
+            case 1: RINGPOST_CHECK(endpoint_.send_all(now_, text).size() == endpoint_.peer_count()); break;
+            case 2: asked(endpoint_.ask(now_, std::span(names).first(whom % 3), text, now_ + script.u16())); break;
+            case 3: asked(endpoint_.ask_all(now_, text, now_ + second)); break;
+            case 4: endpoint_.answer(now_, question_, text); break;
+            default: endpoint_.send(now_, to, std::string(script.u16(), 'x'));
+        }
+    }
+
+    void asked(const std::expected<AskId, AskRefusal>& id) {
+        if (id) RINGPOST_CHECK(asks_.insert({id->index, id->generation}).second);
+    }
+
+    void pass(Duration duration) {
+        now_ += duration;
+        const auto due = endpoint_.poll_timeout();
+        if (due && *due <= now_) endpoint_.handle_timeout(now_);
+        RINGPOST_CHECK(endpoint_.peers().size() == endpoint_.peer_count());
+    }
+
+    void drain() {
+        while (const auto transmit = endpoint_.poll_transmit(now_, out_)) {
+            fuzz::check_transmit(*transmit);
+            RINGPOST_CHECK(decode_advert(std::span(out_).first(transmit->bytes))->name == "m");
+        }
+        while (const auto request = endpoint_.poll_stream(now_, out_)) {
+            RINGPOST_CHECK(request->stream < streams);
+            Stream& asked = streams_[request->stream];
+            RINGPOST_CHECK(asked.used == (request->kind != StreamRequest::Kind::connect));
+            switch (request->kind) {
+                case StreamRequest::Kind::connect: asked.used = true; break;
+                case StreamRequest::Kind::close: asked = {}; break;
+                case StreamRequest::Kind::write:
+                    RINGPOST_CHECK(asked.stands && !asked.writing && request->bytes > 0);
+                    asked.writing = true;
+                    break;
+                case StreamRequest::Kind::pause:
+                case StreamRequest::Kind::resume:
+                    RINGPOST_CHECK(asked.paused == (request->kind == StreamRequest::Kind::resume));
+                    asked.paused = !asked.paused;
+                    break;
+            }
+        }
+        // What is due at once must have been asked for: a driver that sleeps until poll_timeout() would miss it.
+        const auto due = endpoint_.poll_timeout();
+        if (due && *due <= now_) endpoint_.handle_timeout(now_);
+    }
+
+    void events(std::size_t count) {
+        for (; count > 0; --count) {
+            const auto event = endpoint_.poll_event();
+            if (!event) return;
+            if (event->kind == Event::Kind::question) question_ = event->question;
+            if (event->kind != Event::Kind::answers) continue;
+            RINGPOST_CHECK(asks_.erase({event->ask.index, event->ask.generation}) == 1);
+            for (const Answer& answer : event->answers) RINGPOST_CHECK(answer.reply != Reply::waiting);
+        }
+    }
+
+    void link(unsigned whom) {
+        if (whom & 4)
+            endpoint_.add_interface(now_, whom % 4, address(whom % 4 + 20));
+        else
+            endpoint_.remove_interface(whom % 4);
+    }
+
+    Endpoint endpoint_{options()};
+    Instant now_ = 0;
+    bool closed_ = false;
+    std::array<Stream, streams> streams_;
+    std::set<std::pair<std::uint32_t, std::uint32_t>> asks_;
+    QuestionId question_;
+    static inline fuzz::Bytes out_ = fuzz::Bytes(limits::stream_write_bytes_max);  // once: it takes longer than a run
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    Play().run(fuzz::Script(data, size, 1'024));
+    return 0;
+}

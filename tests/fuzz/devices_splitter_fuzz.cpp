@@ -1,0 +1,36 @@
+// Cuts the input twice: as it is, by a plain search, and through the splitter, in pieces whose lengths come from the
+// input itself. Both must find the same.
+
+#include <string>
+
+#include "codec/devices/frame.hpp"
+#include "tests/fuzz/script.hpp"
+
+using namespace ringpost;
+using namespace ringpost::devices;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    fuzz::Script script(data, size, 16'384);
+    std::string rest;  // what the splitter should have
+    Splitter splitter;
+    while (!script.over()) {
+        const std::uint8_t step = script.u8();
+        const fuzz::Bytes piece = script.bytes(1u + (step & 0x3f));
+        if (!piece.empty()) splitter.append(piece);
+        rest.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+        // Sometimes frames are left in until more has come; sometimes memory is asked back.
+        for (unsigned left = step >> 6; left > 0; --left) {
+            const std::size_t end = rest.find(terminator);
+            const auto frame = splitter.front();
+            RINGPOST_CHECK(frame.has_value() == (end != rest.npos));
+            if (!frame) break;
+            RINGPOST_CHECK(*frame == std::string_view(rest).substr(0, end));
+            splitter.pop();
+            rest.erase(0, end + terminator.size());
+        }
+        splitter.rest();
+        RINGPOST_CHECK(splitter.unread_bytes() == rest.size());
+        RINGPOST_CHECK(splitter.whole() == (rest.empty() || rest.ends_with(terminator)));
+    }
+    return 0;
+}

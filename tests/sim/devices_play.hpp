@@ -1,0 +1,101 @@
+#pragma once
+
+// Named devices in a simulated network, and what their applications were told.
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codec/devices/endpoint.hpp"
+#include "tests/sim/network.hpp"
+
+namespace ringpost::sim {
+
+/// An event with everything it points to kept.
+struct Told {
+    Instant at = 0;
+    devices::Event::Kind kind = devices::Event::Kind::message;
+    devices::Cause cause = devices::Cause::closed;
+    std::string name, text;
+    devices::QuestionId question;
+    devices::AskId ask;
+    std::vector<devices::Answer> answers;
+    Address address;
+    std::size_t unsent = 0;
+};
+
+struct DevicesKnobs {
+    Link link{.delay = millisecond};
+    StreamKnobs streams{};
+    std::function<void(devices::Options&)> options{};  ///< changes them before each start
+};
+
+/// Devices `a`, `b`, ... at 10.0.0.1, 10.0.0.2, ..., none of them started.
+class DevicesPlay {
+  public:
+    using Kind = devices::Event::Kind;
+
+    DevicesPlay(std::uint64_t seed, std::size_t count, const DevicesKnobs& knobs = {});
+
+    /// Starts the device, or starts it again: under `address`, if that is given, and `name`.
+    void start(std::size_t device, std::optional<Address> address = {}, std::string name = {});
+    void start_all();
+    void kill(std::size_t device, bool silently) { network.kill(device, silently); }
+    /// Cuts or heals the links between these devices and all others.
+    void cut(const std::vector<std::size_t>& devices, bool cut);
+    /// No link loses anything any more, or is cut.
+    void heal();
+    void run_for(Duration duration);
+    /// The link of the device goes away, and comes back.
+    void take_link(std::size_t device, bool there);
+
+    devices::Sent send(std::size_t from, std::string_view to, std::string_view text);
+    std::optional<devices::AskId> ask(std::size_t from, const std::vector<std::string_view>& names,
+                                      std::string_view text, Duration timeout = 2 * second);
+    devices::Sent answer(std::size_t from, devices::QuestionId question, std::string_view text);
+
+    devices::Endpoint& operator[](std::size_t device) { return *endpoints_[device]; }
+    const std::vector<Told>& told(std::size_t device) const { return told_[device]; }
+    std::size_t count(std::size_t device, Kind kind, std::string_view name = {}) const;
+    /// The last event of these kinds about `name`.
+    const Told* last(std::size_t device, std::initializer_list<Kind> kinds, std::string_view name) const;
+    std::vector<std::string> messages(std::size_t device, std::string_view from) const;
+    const devices::Peer* peer(std::size_t device, std::string_view name);
+    void forget() {
+        for (auto& told : told_) told.clear();
+    }
+
+    /// Called with every event as it happens; may send, ask and answer.
+    std::function<void(std::size_t device, const Told&)> on_event;
+
+    /// What everybody believes is so: who runs is alive and connected to once, with each other; nobody else is there.
+    void expect_truth();
+
+    static std::string name_of(std::size_t device) { return {static_cast<char>('a' + device)}; }
+    static Address address_of(std::size_t device) {
+        return Address::v4(10, 0, 0, static_cast<std::uint8_t>(1 + device), 3'235);
+    }
+
+    Network network;
+
+  private:
+    void take(std::size_t device, Instant now, const devices::Event& event);
+
+    std::uint64_t seed_;
+    DevicesKnobs knobs_;
+    std::vector<std::unique_ptr<devices::Endpoint>> endpoints_;
+    std::vector<std::unique_ptr<devices::Endpoint>> former_;  ///< of devices started again: not called any more
+    std::vector<std::string> names_;
+    std::vector<Address> addresses_;
+    std::vector<std::vector<Told>> told_;
+    std::vector<devices::Peer> peers_;
+    std::uint64_t starts_ = 0;
+};
+
+}  // namespace ringpost::sim

@@ -1,0 +1,100 @@
+#pragma once
+
+// The streams of a simulated network: connections that take time, cut what they carry anywhere, hold back, break and
+// die silently. Part of Network (network.hpp), which hands its nodes' requests in and their inputs out.
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "codec/base/instant.hpp"
+#include "codec/base/stream.hpp"
+
+namespace ringpost::sim {
+
+using NodeIndex = std::size_t;
+class Random;
+
+/// How streams are carried.
+struct StreamKnobs {
+    std::size_t cut_bytes_max = SIZE_MAX;  ///< a write comes in pieces of 1 to so many bytes; SIZE_MAX: what has come
+                                           ///< by then comes together
+    std::size_t window_bytes = 64 << 10;   ///< so much may be on its way before `written` waits for the peer to read
+};
+
+struct StreamCounts {
+    std::uint64_t connects = 0, accepted = 0, inputs = 0, bytes = 0;
+};
+
+class Streams {
+  public:
+    /// What the network knows and does.
+    struct World {
+        std::function<std::optional<NodeIndex>(const Address&)> node_at;
+        std::function<bool(NodeIndex, const Address&)> is_at;  ///< the host is up, and has this address
+        std::function<bool(NodeIndex)> listens;                ///< the program on it
+        std::function<bool(NodeIndex from, NodeIndex to)> is_cut;
+        std::function<Duration(NodeIndex from, NodeIndex to)> delay;
+        std::function<std::optional<StreamIndex>(NodeIndex, const Address& peer)> accept;
+        std::function<void(NodeIndex, const StreamInput&)> input;
+    };
+
+    Streams(World world, Random& random) : world_(std::move(world)), random_(random) {}
+
+    StreamKnobs knobs;
+
+    void request(Instant now, NodeIndex node, const Address& own, const StreamRequest& request,
+                 std::span<const std::byte> bytes);
+    /// Delivers what is due.
+    void step(Instant now);
+    std::optional<Instant> next() const;
+
+    /// Breaks every connection between two nodes, as a box in the middle may.
+    void reset(Instant now, NodeIndex a, NodeIndex b);
+    /// The node's program ends; its host says so to every peer, unless it goes down with it.
+    void kill(Instant now, NodeIndex node, bool silently);
+
+    const StreamCounts& counts() const { return counts_; }
+    /// Connections of which both ends are believed in, between two nodes.
+    std::size_t standing(NodeIndex a, NodeIndex b) const;
+
+  private:
+    struct Item {
+        enum class Kind : std::uint8_t { syn, standing, bytes, fin, reset, refused } kind = Kind::bytes;
+        Instant at = 0;
+        std::vector<std::byte> bytes;
+    };
+    struct End {
+        NodeIndex node = 0;
+        StreamIndex index = 0;
+        bool alive = false;  ///< its driver has it
+        bool paused = false, writing = false;
+        std::deque<Item> coming;  ///< towards it, in order
+        std::size_t coming_bytes = 0;
+    };
+    struct Wire {
+        std::array<End, 2> ends;  ///< the first asked for it
+        Address from, to;
+        bool over = false;
+    };
+
+    void push(Instant now, Wire& wire, std::size_t towards, Item::Kind kind, std::span<const std::byte> bytes = {});
+    bool step(Instant now, Wire& wire, std::size_t towards);
+    void arrive(Instant now, Wire& wire, std::size_t towards, Item item);
+    void arrive_bytes(Instant now, Wire& wire, std::size_t towards, Item item);
+    void tell(End& end, StreamInput input);
+    Wire* find(NodeIndex node, StreamIndex index, std::size_t& end);
+
+    World world_;
+    Random& random_;
+    std::vector<std::unique_ptr<Wire>> wires_;
+    std::uint16_t next_port_ = 40'000;
+    StreamCounts counts_;
+};
+
+}  // namespace ringpost::sim

@@ -1,0 +1,127 @@
+#include "codec/devices/announcer.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/helpers.hpp"
+
+namespace ringpost::devices {
+namespace {
+
+const Address own = Address::v4(10, 0, 0, 1, 3'235), other = Address::v4(10, 0, 0, 2, 3'235);
+const Address seed = Address::v4(192, 0, 2, 1, 3'235);
+
+Address v6(std::uint8_t last) {
+    Address out;
+    out.ip = {0xfe, 0x80};
+    out.ip[15] = last;
+    out.family = Family::v6;
+    out.port = 3'235;
+    return out;
+}
+
+struct DevicesAnnouncer : testing::Test {
+    static Options options() {
+        Options out;
+        out.name = "me";
+        return out;
+    }
+
+    /// What is said by `until`, as "AT kind socket".
+    std::vector<std::string> run(Instant until) {
+        std::vector<std::string> out;
+        const auto drain = [&] {
+            while (const auto transmit = announcer.poll(buffer)) {
+                const auto advert = decode_advert(std::span(buffer).first(transmit->bytes));
+                EXPECT_EQ(advert->name, "me");
+                last = transmit->destination;
+                out.push_back(std::to_string(now / millisecond) + (advert->kind == AdvertKind::hello ? " h" : " a") +
+                              std::to_string(transmit->socket));
+            }
+        };
+        for (drain(); announcer.next_timeout().value_or(never) <= until; drain()) {
+            now = std::max(now, *announcer.next_timeout());
+            announcer.expire(now);
+        }
+        now = until;
+        return out;
+    }
+    using Said = std::vector<std::string>;
+
+    Context context{options()};
+    Announcer announcer{context};
+    Instant now = 0;
+    Bytes buffer = Bytes(limits::datagram_bytes_max);
+    Address last;
+};
+
+TEST_F(DevicesAnnouncer, says_hello_then_alive_then_alive_every_period) {
+    announcer.add(0, 0, own);
+    EXPECT_EQ(run(27 * second), (Said{"0 h0", "20 a0"}));
+    EXPECT_EQ(last, default_group);
+    const std::size_t said = run(300 * second).size();
+    EXPECT_GE(said, 9u);
+    EXPECT_LE(said, 11u);
+}
+
+TEST_F(DevicesAnnouncer, every_link_has_its_own_beginning_and_end) {
+    announcer.add(0, 0, own);
+    EXPECT_EQ(run(second), (Said{"0 h0", "20 a0"}));
+    announcer.add(second, 2, other);
+    EXPECT_TRUE(announcer.is_own(other));
+    EXPECT_EQ(run(2 * second), (Said{"1000 h2", "1020 a2"}));
+    announcer.add(2 * second, 2, other);
+    announcer.remove(2);
+    EXPECT_FALSE(announcer.is_own(other));
+    EXPECT_EQ(run(10 * second), Said{});
+    announcer.remove(40);
+    announcer.stop();
+    EXPECT_EQ(announcer.next_timeout(), std::nullopt);
+}
+
+TEST_F(DevicesAnnouncer, one_answer_does_for_all_who_came) {
+    announcer.add(0, 0, own);
+    announcer.answer(5 * millisecond, 0);
+    EXPECT_EQ(run(second), (Said{"0 h0", "20 a0"})) << "the first alive is the answer";
+    for (int i = 0; i < 100; ++i) announcer.answer(second, 0);
+    announcer.answer(second, 7);
+    EXPECT_EQ(run(2 * second).size(), 1u);
+    announcer.answer(2 * second, 0);
+    EXPECT_EQ(run(2 * second + 10 * millisecond).size(), 1u) << "soon, when there are few";
+}
+
+TEST_F(DevicesAnnouncer, answers_to_everybody_are_rare) {
+    announcer.add(0, 0, own);
+    announcer.add(0, 1, other);
+    run(second);
+    std::size_t said = 0;
+    for (; now < 9 * second; said += run(now + 100 * millisecond).size()) announcer.answer_all(now);
+    EXPECT_EQ(said, 4u) << "two links, and twice in this time";
+}
+
+TEST_F(DevicesAnnouncer, seeds_and_families) {
+    context.options.seeds = {seed, v6(9)};
+    announcer.add(0, 0, own);
+    announcer.add(0, 1, v6(1));
+    EXPECT_EQ(run(0), (Said{"0 h0", "0 h0", "0 h1"})) << "there is no IPv6 group, but a seed";
+    context.options.group_v6 = v6(0xff);
+    context.options.group_v6->port = 99;
+    EXPECT_EQ(run(20 * millisecond).size(), 4u);
+    announcer.greet(v6(7), no_socket);
+    EXPECT_EQ(run(30 * millisecond), Said{"20 h1"});
+    EXPECT_EQ(last.ip, v6(7).ip);
+    EXPECT_EQ(last.port, 99);
+    announcer.reassure(other, 1);
+    EXPECT_EQ(run(40 * millisecond), Said{"30 a0"}) << "by a link of its family";
+    announcer.remove(1);
+    announcer.greet(v6(7), 1);
+    EXPECT_EQ(run(50 * millisecond), Said{}) << "there is none";
+}
+
+TEST_F(DevicesAnnouncer, what_the_sockets_do_not_take_is_bounded_and_counted) {
+    announcer.add(0, 0, own);
+    for (std::size_t i = 0; i < limits::devices_adverts_queued_max + 10; ++i) announcer.greet(other, 0);
+    EXPECT_EQ(context.counts.adverts_unsent, 11u);
+}
+
+}  // namespace
+}  // namespace ringpost::devices

@@ -1,0 +1,121 @@
+#include "codec/devices/questions.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace ringpost::devices {
+namespace {
+
+TEST(DevicesKeys, are_never_used_again_while_under_way) {
+    Keys keys;
+    std::set<std::uint64_t> seen;
+    for (int i = 0; i < 9'999; ++i) {
+        const auto key = keys.take(true);
+        ASSERT_TRUE(key && *key >= 1 && *key <= 9'999);
+        ASSERT_TRUE(seen.insert(*key).second);
+        keys.insert(*key, {{0, 0}, static_cast<std::uint32_t>(i)});
+    }
+    EXPECT_EQ(keys.take(true), std::nullopt);
+    EXPECT_EQ(keys.take(false), 10'000u) << "one of ours takes any number";
+    EXPECT_EQ(keys.remove(4'711)->position, 4'710u);
+    EXPECT_FALSE(keys.remove(4'711));
+    EXPECT_EQ(keys.take(true), 4'711u);
+}
+
+TEST(DevicesKeys, one_given_back_is_the_last_to_be_used) {
+    Keys keys;
+    const std::uint64_t first = *keys.take(true);
+    keys.insert(first, {});
+    keys.remove(first);
+    for (int i = 0; i < 9'998; ++i) ASSERT_NE(*keys.take(true), first);
+    EXPECT_EQ(*keys.take(true), first);
+}
+
+TEST(DevicesAsks, end_with_the_last_of_their_names) {
+    Asks asks(0);
+    const AskId id = *asks.open(2, 100);
+    const Asked a = asks.add(id, "a"), b = asks.add(id, "b");
+    EXPECT_FALSE(asks.settle(b, Reply::answered, "yes"));
+    EXPECT_TRUE(asks.settle(a, Reply::not_connected));
+    EXPECT_EQ(asks.next_timeout(), std::nullopt);
+    const auto answers = asks.answers(id.index);
+    EXPECT_EQ(answers[0].name, "a");
+    EXPECT_EQ(answers[0].reply, Reply::not_connected);
+    EXPECT_EQ(answers[1].text, "yes");
+    asks.release(id.index);
+    EXPECT_NE(*asks.open(1, 100), id) << "a place used again has another generation";
+}
+
+TEST(DevicesAsks, end_by_their_deadline) {
+    Asks asks(0);
+    const AskId id = *asks.open(3, 100);
+    for (const char* name : {"a", "b", "c"}) asks.set_key(asks.add(id, name), 7, 70);
+    asks.settle({id, 1}, Reply::answered, "yes");
+    std::size_t forgotten = 0, ended = 0;
+    const auto expire = [&](Instant now) {
+        asks.expire(
+            now,
+            [&](StreamIndex stream, std::uint64_t key) {
+                EXPECT_EQ(stream, 7u);
+                EXPECT_EQ(key, 70u);
+                ++forgotten;
+            },
+            [&](std::uint32_t index) {
+                EXPECT_EQ(index, id.index);
+                ++ended;
+            });
+    };
+    expire(99);
+    EXPECT_EQ(ended, 0u);
+    expire(100);
+    expire(200);
+    EXPECT_EQ(forgotten, 2u);
+    EXPECT_EQ(ended, 1u);
+    EXPECT_EQ(asks.answers(id.index)[0].reply, Reply::timed_out);
+    EXPECT_EQ(asks.answers(id.index)[1].reply, Reply::answered);
+}
+
+TEST(DevicesAsks, are_bounded) {
+    Asks asks(0);
+    EXPECT_EQ(asks.open(limits::devices_asked_max + 1, 1).error(), AskRefusal::full);
+    std::vector<AskId> open;
+    for (std::uint32_t i = 0; i < limits::devices_asks_max; ++i) open.push_back(*asks.open(0, 1));
+    EXPECT_EQ(asks.open(0, 1).error(), AskRefusal::full);
+    asks.release(open[17].index);
+    EXPECT_TRUE(asks.open(0, 1));
+}
+
+TEST(DevicesAsks, keep_so_many_bytes_of_answers) {
+    Asks asks(0);
+    const std::size_t fit = limits::devices_answer_bytes_max / limits::devices_frame_bytes_max;
+    const AskId id = *asks.open(fit + 1, 1);
+    const std::string text(limits::devices_frame_bytes_max, 'x');
+    for (std::size_t i = 0; i <= fit; ++i) asks.add(id, "a");
+    for (std::uint32_t i = 0; i <= fit; ++i) asks.settle({id, i}, Reply::answered, text);
+    EXPECT_EQ(asks.answers(id.index)[fit - 1].reply, Reply::answered);
+    EXPECT_EQ(asks.answers(id.index)[fit].reply, Reply::no_room);
+    asks.release(id.index);
+    const AskId again = *asks.open(1, 1);
+    asks.settle(asks.add(again, "a"), Reply::answered, text);
+    EXPECT_EQ(asks.answers(again.index)[0].reply, Reply::answered);
+}
+
+TEST(DevicesInquiries, are_kept_for_a_minute_and_up_to_so_many) {
+    Inquiries inquiries;
+    EXPECT_EQ(inquiries.find(0, {0}), nullptr);
+    EXPECT_EQ(inquiries.find(0, {1}), nullptr);
+    EXPECT_FALSE(inquiries.add(0, 3, 33, 333));
+    const QuestionId first = inquiries.newest();
+    ASSERT_NE(inquiries.find(59 * second, first), nullptr);
+    EXPECT_EQ(inquiries.find(59 * second, first)->key, 333u);
+    EXPECT_EQ(inquiries.find(60 * second, first), nullptr);
+    for (std::uint32_t i = 1; i < limits::devices_questions_max; ++i) EXPECT_FALSE(inquiries.add(0, 3, 33, i));
+    EXPECT_TRUE(inquiries.add(0, 3, 33, 4)) << "the first had to go";
+    EXPECT_EQ(inquiries.find(0, first), nullptr);
+    inquiries.remove(inquiries.newest());
+    EXPECT_EQ(inquiries.find(0, inquiries.newest()), nullptr);
+}
+
+}  // namespace
+}  // namespace ringpost::devices
