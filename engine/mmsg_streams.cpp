@@ -34,7 +34,10 @@ void MmsgStreams::serve(Slot slot) {
     const Connection& of = connection(slot);
     if (of.connecting && watched(slot) == 0) {
         const int result = of.socket.connect(of.peer);
-        if (result != -EINPROGRESS) return on_connected(slot, result);
+        if (result != -EINPROGRESS) {
+            on_connected(slot, result);
+            return;
+        }
     }
     watch(slot, (of.wants_bytes() ? EPOLLIN : 0u) | (of.connecting || !of.unsent.empty() ? EPOLLOUT : 0u));
 }
@@ -72,9 +75,15 @@ std::uint32_t& MmsgStreams::watched(Slot slot) {
 
 void MmsgStreams::ready(std::uint64_t data, std::uint32_t events) {
     const auto index = static_cast<std::uint32_t>(data);
-    if ((data & listener_mark) != 0) return accept(index);
+    if ((data & listener_mark) != 0) {
+        accept(index);
+        return;
+    }
     const Connection& of = connection(index);
-    if (of.connecting) return on_connected(index, of.socket.result());
+    if (of.connecting) {
+        on_connected(index, of.socket.result());
+        return;
+    }
     const std::uint32_t ended = EPOLLERR | EPOLLHUP;
     if (!of.unsent.empty() && (events & (EPOLLOUT | ended)) != 0) on_sent(index, of.socket.send(of.unsent));
     if (of.socket.is_open() && of.wants_bytes() && (events & (EPOLLIN | ended)) != 0) receive(index);
@@ -96,10 +105,12 @@ void MmsgStreams::receive(Slot slot) {
     if (used_ == receive_buffers) return;
     const std::span<std::byte> buffer{&memory_[used_ * stream_receive_bytes], stream_receive_bytes};
     const int result = connection(slot).socket.receive(buffer);
-    if (result == -EAGAIN || result == -EINTR) return;
-    if (result <= 0) return on_end(slot, result);
-    ++used_;
-    on_received(slot, buffer.first(static_cast<std::size_t>(result)));
+    if (result > 0) {
+        ++used_;
+        on_received(slot, buffer.first(static_cast<std::size_t>(result)));
+    } else if (result != -EAGAIN && result != -EINTR) {
+        on_end(slot, result);
+    }
 }
 
 }  // namespace ringpost

@@ -24,7 +24,7 @@ class MmsgStreams final : public Streams {
 
   private:
     void serve(Slot slot) override;
-    void attend(std::uint32_t listener) override;
+    void attend(std::uint32_t index) override;
     bool let_go(Slot slot) override;
     void watch(Slot slot, std::uint32_t events);
     void accept(std::uint32_t index);

@@ -77,14 +77,14 @@ void WriteBuffers::give_back(Buffer buffer) {
 
 void Streams::listen(StreamListener listener) { listeners_.push_back({std::move(listener)}); }
 
-void Streams::answer(const StreamHappening& accepted, std::optional<StreamIndex> chosen) {
-    if (!chosen) {
+void Streams::answer(const StreamHappening& accepted, std::optional<StreamIndex> name) {
+    if (!name) {
         ++counters_.streams_refused;
         close(accepted.connection);
         return;
     }
     ++counters_.streams_accepted;
-    give_name(accepted.connection, *chosen);
+    give_name(accepted.connection, *name);
     serve_later(accepted.connection);
 }
 
@@ -167,7 +167,8 @@ void Streams::on_connected(Slot slot, int result) {
     Connection& to = connection(slot);
     if (result < 0) {
         ++counters_.connect_failed;
-        return tell(end(slot, result));
+        tell(end(slot, result));
+        return;
     }
     ++counters_.streams_connected;
     to.connecting = false;
@@ -184,12 +185,17 @@ void Streams::on_received(Slot slot, std::span<const std::byte> bytes) {
 
 void Streams::on_sent(Slot slot, int result) {
     Connection& to = connection(slot);
-    if (result < 0 && !is_later(-result)) {
-        if (!is_broken(-result) || to.paused) return tell(end(slot, result));
+    const bool failed = result < 0 && !is_later(-result);
+    if (failed && (!is_broken(-result) || to.paused)) {
+        tell(end(slot, result));
+        return;
+    }
+    if (failed) {
         to.send_result = result;
         to.unsent = {};
         --writes_under_way_;
-        return serve_later(slot);
+        serve_later(slot);
+        return;
     }
     const auto taken = static_cast<std::size_t>(std::max(result, 0));
     counters_.stream_bytes_sent += taken;

@@ -60,10 +60,10 @@ class Streams {
         Address peer;
         bool connecting = false;
         bool paused = false;
-        bool to_serve = false;                // is in to_serve_
-        int send_result = 0;                  // a send has failed with it: the receive ends, and tells
-        WriteBuffers::Buffer buffer;          // of the write under way, if it did not go at once
-        std::span<const std::byte> unsent{};  // what the system has not yet taken of it
+        bool to_serve = false;              // is in to_serve_
+        int send_result = 0;                // a send has failed with it: the receive ends, and tells
+        WriteBuffers::Buffer buffer;        // of the write under way, if it did not go at once
+        std::span<const std::byte> unsent;  // what the system has not yet taken of it
 
         bool wants_bytes() const { return name && !connecting && !paused; }
     };
@@ -91,7 +91,7 @@ class Streams {
     /// Waits for what the connection now wants, and no more for what it wants no more.
     virtual void serve(Slot slot) = 0;
     /// Waits for connections.
-    virtual void attend(std::uint32_t listener) = 0;
+    virtual void attend(std::uint32_t index) = 0;
     /// The connection is about to be closed. False: something under way still needs its memory, release() will follow.
     virtual bool let_go(Slot slot) = 0;
     void release(Slot slot);

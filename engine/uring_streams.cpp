@@ -149,7 +149,10 @@ UringStreams::Requests& UringStreams::requests(Slot slot) {
 // ---- completions ------------------------------------------------------------------------------------
 
 void UringStreams::complete(const UringTag& tag, const io_uring_cqe& cqe) {
-    if (tag.kind == Kind::accept) return complete_accept(tag, cqe);
+    if (tag.kind == Kind::accept) {
+        complete_accept(tag, cqe);
+        return;
+    }
     const Slot slot = tag.b;
     Requests& has = requests(slot);
     const bool closed = !connection(slot).socket.is_open();
@@ -194,10 +197,11 @@ void UringStreams::complete_receive(const UringTag& tag, const io_uring_cqe& cqe
     }
     if (!connection(slot).socket.is_open()) return;
     const bool nothing = cqe.res == -ENOBUFS || cqe.res == -ECANCELED || cqe.res == -EINTR || cqe.res == -EAGAIN;
-    if (!bytes.empty())
-        on_received(slot, bytes);
-    else if (!nothing && !refuses_multishot(tag, cqe.res))
-        return on_end(slot, cqe.res);
+    if (bytes.empty() && !nothing && !refuses_multishot(tag, cqe.res)) {
+        on_end(slot, cqe.res);
+        return;
+    }
+    if (!bytes.empty()) on_received(slot, bytes);
     if (has.receiving == Receiving::idle) serve_later(slot);
 }
 

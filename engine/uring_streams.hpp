@@ -42,11 +42,11 @@ class UringStreams final : public Streams {
     UringStreams(Ring& ring, Counters& counters, WriteBuffers& writes);
 
     void serve(Slot slot) override;
-    void attend(std::uint32_t listener) override;
+    void attend(std::uint32_t index) override;
     bool let_go(Slot slot) override;
-    void connect(Slot slot, Requests& requests);
-    void receive(Slot slot, Requests& requests);
-    void send(Slot slot, Requests& requests);
+    void connect(Slot slot, Requests& has);
+    void receive(Slot slot, Requests& has);
+    void send(Slot slot, Requests& has);
     void hand_over(io_uring_sqe* sqe, UringTag tag);
     void cancel(UringTag tag);
     Requests& requests(Slot slot);
