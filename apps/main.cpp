@@ -59,6 +59,7 @@ int run(int argc, char** argv) {
     try {
         const std::vector<std::string> arguments = without_brackets(argc, argv);
         std::vector<const char*> pointers;
+        pointers.reserve(arguments.size());
         for (const std::string& argument : arguments) pointers.push_back(argument.c_str());
         app.parse(argc, pointers.data());
     } catch (const CLI::ParseError& error) {

@@ -50,7 +50,7 @@ Json parse_unique(const std::string& path, const std::string& text) {
 
 std::string why_bad(const std::string& format, const structs::FormatError& error) {
     using Kind = structs::FormatError::Kind;
-    const std::string where = fmt::format("format \"{}\", character {}: ", format, error.position + 1);
+    std::string where = fmt::format("format \"{}\", character {}: ", format, error.position + 1);
     switch (error.kind) {
         case Kind::bad_code:
         case Kind::count_without_code: return where + structs::describe(error.kind);

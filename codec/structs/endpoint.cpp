@@ -112,7 +112,6 @@ std::optional<Event> Endpoint::poll_event() {
         }
         if (damage.failures > 0) {
             held_ = found;
-            if (!found) finish_datagram();
             return damage;
         }
         if (found) {

@@ -14,6 +14,7 @@
 // have no padding and an l of 4 bytes. Native means x86-64 (little-endian, LP64) wherever this is built. Python's e, n,
 // N, p and P are not part of the wire format. Source: https://docs.python.org/3/library/struct.html.
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -105,7 +106,8 @@ class Format {
 
   private:
     static constexpr std::size_t size_of(char code, bool native);
-    constexpr std::optional<FormatError::Kind> append(char code, std::size_t count, bool native);
+    constexpr std::optional<FormatError::Kind> append(char code, std::size_t item_bytes, std::size_t count,
+                                                      bool native);
 
     std::array<Run, limits::struct_runs_max> runs_{};
     std::uint32_t run_count_ = 0;
@@ -136,10 +138,10 @@ constexpr std::size_t Format::size_of(char code, bool native) {
     }
 }
 
-/// Adds `count` values, or the `count` bytes of an `s` or `x`; says why not.
-constexpr std::optional<FormatError::Kind> Format::append(char code, std::size_t count, bool native) {
+/// Adds `count` values of `item_bytes` each, or the `count` bytes of an `s` or `x`; says why not.
+constexpr std::optional<FormatError::Kind> Format::append(char code, std::size_t item_bytes, std::size_t count,
+                                                          bool native) {
     constexpr std::size_t most = limits::struct_payload_bytes_max;
-    const std::size_t item_bytes = size_of(code, native);
     std::size_t offset = bytes_;
     if (native) offset = (offset + item_bytes - 1) / item_bytes * item_bytes;
     if (offset > most || count > (most - offset) / item_bytes) return FormatError::Kind::too_large;
@@ -179,13 +181,11 @@ constexpr std::expected<Format, FormatError> Format::parse(std::string_view text
         const std::size_t start = at;
         std::size_t count = is_digit() ? 0 : 1;
         constexpr std::size_t enough = limits::struct_payload_bytes_max + 1;  // too many of anything
-        for (; is_digit(); ++at) {
-            count = count * 10 + static_cast<std::size_t>(text[at] - '0');
-            if (count > enough) count = enough;
-        }
+        for (; is_digit(); ++at) count = std::min(enough, count * 10 + static_cast<std::size_t>(text[at] - '0'));
         if (at == text.size()) return std::unexpected(FormatError{FormatError::Kind::count_without_code, start});
-        if (size_of(text[at], native) == 0) return std::unexpected(FormatError{FormatError::Kind::bad_code, at});
-        if (const auto error = format.append(text[at], count, native))
+        const std::size_t item_bytes = size_of(text[at], native);
+        if (item_bytes == 0) return std::unexpected(FormatError{FormatError::Kind::bad_code, at});
+        if (const auto error = format.append(text[at], item_bytes, count, native))
             return std::unexpected(FormatError{*error, start});
         ++at;
     }

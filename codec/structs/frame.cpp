@@ -55,7 +55,7 @@ std::size_t find_magic(std::span<const std::byte> bytes, std::size_t from) {
     std::size_t at = from;
     // Among packets the next magic stands here, or is found in the block below.
     if (at <= last && is_magic(&bytes[at])) return at;
-    while (at + block_bytes <= last && !has_magic(&bytes[at])) at += block_bytes;
+    while (at + block_bytes < bytes.size() && !has_magic(&bytes[at])) at += block_bytes;
     while (at <= last && !is_magic(&bytes[at])) ++at;
     return at <= last ? at : bytes.size();
 }

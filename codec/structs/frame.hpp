@@ -70,9 +70,9 @@ inline std::byte xor_of(std::span<const std::byte> bytes) {
     return xor_folded(folded);
 }
 
-/// Reads the header of the packet at the front of `bytes`, which then holds all of the packet; its payload is not looked
-/// at. Says why there is none, and leaves `header` as it is. (An expected would be put together and taken apart in
-/// memory in pieces of different widths, which costs more than all the rest.)
+/// Reads the header of the packet at the front of `bytes`, which then holds all of the packet; its payload is not
+/// looked at. Says why there is none, and leaves `header` as it is. (An expected would be put together and taken apart
+/// in memory in pieces of different widths, which costs more than all the rest.)
 inline std::optional<FrameError> decode_header(std::span<const std::byte> bytes, Header& header) {
     if (bytes.size() < 2 || load_le<std::uint16_t>(bytes.data()) != 0xffff) return FrameError::no_magic;
     if (bytes.size() < header_bytes) return FrameError::past_end;

@@ -7,6 +7,8 @@
 
 #include "codec/structs/scanner.hpp"
 
+#include <algorithm>
+
 namespace ringpost::structs {
 
 std::byte StretchXor::of(std::span<const std::byte> bytes, std::size_t from, std::size_t until) {
@@ -40,7 +42,7 @@ std::optional<Scanner::Found> Scanner::next() {
             return Found{start, Packet{header.id, bytes_.subspan(from, until - from)}};
         }
         error = FrameError::checksum;
-        if (until > failed_until_) failed_until_ = until;
+        failed_until_ = std::max(failed_until_, until);
     }
     ++at_;
     ++skipped_;
