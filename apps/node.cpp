@@ -25,7 +25,15 @@ struct NodeCommandOptions {
     std::string answer;  // a command; "" answers nothing
     Duration answer_timeout = 2 * second;
     Duration ask_timeout = 2 * second;
+    Duration period = devices::Options{}.period;
 };
+
+/// Of --period. Who announces himself much more often is not listened to any more (codec/devices/endpoint.hpp).
+Duration parse_period(const std::string& text) {
+    const Duration period = parse_duration(text);
+    if (period < 100 * millisecond) throw std::invalid_argument("it must be 100ms at least");
+    return period;
+}
 
 /// Commands of --answer that run at once; further questions wait.
 constexpr int answerers = 4;
@@ -228,7 +236,9 @@ int node_command(const NodeCommandOptions& options) {
     const Report report(options.network.common.json);
     const Waker waker = value_or_fail(Waker::open());
     const SignalWakes wakes(waker);
-    devices::Node node = open_node(node_options(options.network, options.name), report);
+    devices::NodeOptions wanted = node_options(options.network, options.name);
+    wanted.protocol.period = options.period;
+    devices::Node node = open_node(wanted, report);
     report.say(fmt::format("node {} on TCP port {}", printable(options.name), options.network.tcp_port));
     report.event("listening", {{"name", options.name}, {"port", options.network.tcp_port}});
     NodeCommand(node, options, report).run(waker);
@@ -252,6 +262,8 @@ void add_node(CLI::App& root, Command& chosen) {
                "kill the command after so long (default 2s)");
     add_parsed(*command, "--ask-timeout", options->ask_timeout, parse_duration,
                "wait so long for answers (default 2s)");
+    add_parsed(*command, "--period", options->period, parse_period,
+               "between two adverts; who is not heard for two of them is suspect, for five gone (default 30s)");
     add_node_network(*command, options->network);
     command->footer("Lines on standard input: send NAME|* TEXT, ask NAME[,NAME]|* TEXT, peers, quit.");
     command->callback([options, &chosen] { chosen = [options] { return node_command(*options); }; });

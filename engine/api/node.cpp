@@ -43,7 +43,7 @@ std::optional<Error> check(const NodeOptions& options) {
         return Error{EINVAL, fmt::format("name {}: {}", options.protocol.name, what(*error))};
     if (options.protocol.seeds.size() > limits::devices_seeds_max)
         return Error{EINVAL,
-                     fmt::format("{} seeds: at most {}", options.protocol.seeds.size(), limits::devices_seeds_max)};
+                     fmt::format("seed {}: at most {}", options.protocol.seeds.size(), limits::devices_seeds_max)};
     return std::nullopt;
 }
 

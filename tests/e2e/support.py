@@ -72,9 +72,9 @@ def backends():
 class Background:
     """A running command; `with` ends it. Lines of standard output are read as they come."""
 
-    def __init__(self, *args, preexec=die_with_parent):
+    def __init__(self, *args, preexec=die_with_parent, stdin=subprocess.DEVNULL):
         self.args = [str(arg) for arg in args]
-        self.process = subprocess.Popen([binary, *self.args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([binary, *self.args], stdin=stdin, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, preexec_fn=preexec)
         self.lines = []
         self.watchdog = threading.Timer(patience_s, self.process.kill)
