@@ -115,6 +115,8 @@ Json counts_json(const devices::NodeCounts& counts) {
                 {"answers_sent", protocol.answers_sent},
                 {"answers_received", protocol.answers_received},
                 {"answers_late", protocol.answers_late},
+                {"pings_sent", protocol.pings_sent},
+                {"pings_received", protocol.pings_received},
                 {"unsent", protocol.unsent},
                 {"notices_dropped", protocol.notices_dropped},
                 {"links_failed", counts.links_failed}};

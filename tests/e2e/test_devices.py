@@ -201,6 +201,18 @@ class ForeignPeer(unittest.TestCase):
             summary = ours.quit()
             self.assertGreaterEqual(summary["answers_late"], 1)
 
+    def test_a_ping_leaves_us_in_the_group(self):
+        with node(0, "ours") as ours, peer(1, "aaa") as theirs:
+            ours.expect("connected", name="aaa")
+            self.assertEqual(theirs.events.get(timeout=patience_s), ("connected", "ours"))
+            theirs.connections["ours"].send(devices_peer.MESSAGE, "a ping that comes first would be one of ours")
+            theirs.connections["ours"].send(devices_peer.PING)
+            theirs.send("ours", "and that was it")
+            ours.expect("message", text="and that was it")
+            with node(2, "third") as third:
+                introduce(ours, third)
+            self.assertEqual(ours.quit()["pings_received"], 1)
+
     def test_pings_and_adverts_keep_it(self):
         with node(0, "ours", "--period", "200ms") as ours, peer(1, "aaa", period_s=0.2) as theirs:
             ours.expect("connected", name="aaa")
@@ -288,24 +300,27 @@ class Answers(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             pid_file = pathlib.Path(folder) / "pid"
             os.environ["PIDFILE"] = str(pid_file)
-            with node(0, "asks") as asks, node(1, "tells", "--answer", self.command, "--answer-timeout", "300ms") as tells:
-                introduce(asks, tells)
-                timed_out = {"tells": ("timed out",)}
+            with node(0, "asks") as asks, node(1, "tells", "--answer", self.command, "--answer-timeout", "20s") as tells, \
+                    node(2, "short", "--answer", self.command, "--answer-timeout", "200ms") as short, \
+                    node(3, "brief", "--ask-timeout", "100ms") as brief:
+                introduce(asks, brief, tells)
+                introduce(brief, short)
                 for question, answer in (("bare", "no newline"), ("many", "one\ntwo\n"), ("void", ""),
                                          ("leak", "left one behind")):
-                    self.assertEqual(asks.ask("tells", question), {"tells": answer})
-                    self.assertEqual(tells.expect("question"),
-                                     {"event": "question", "from": "asks", "text": question, "answer": answer})
-                for question, error in (("fail", "the command failed with 3"), ("kill", "the command was ended by signal 9"),
-                                        ("huge", "the command said too much"), ("slow", "the command took too long"),
-                                        ("mark", "the answer cannot be carried: it contains `:,:` or `/EOL`, or is not UTF-8")):
                     asks.tell(f"ask tells {question}")
                     self.assertEqual(tells.expect("question"),
-                                     {"event": "question", "from": "asks", "text": question, "error": error})
+                                     {"event": "question", "from": "asks", "text": question, "answer": answer})
+                    self.assertEqual(answers_of(asks.expect("answers")), {"tells": answer})
+                # Those that fail say nothing: the asker waits until its own timeout.
+                cannot = "the answer cannot be carried: it contains `:,:` or `/EOL`, or is not UTF-8"
+                for whom, question, error in ((tells, "fail", "the command failed with 3"),
+                                              (tells, "kill", "the command was ended by signal 9"),
+                                              (tells, "huge", "the command said too much"), (tells, "mark", cannot),
+                                              (short, "slow", "the command took too long")):
+                    self.assertEqual(brief.ask(whom.name, question), {whom.name: ("timed out",)})
+                    self.assertEqual(whom.expect("question"),
+                                     {"event": "question", "from": "brief", "text": question, "error": error})
                 until(lambda: not running(int(pid_file.read_text())), "what the command has started is killed, too")
-                # Those that fail say nothing: the asker waits for its own timeout.
-                for _ in range(5):
-                    self.assertEqual(answers_of(asks.expect("answers")), timed_out)
 
     def test_a_large_question_that_is_not_read(self):
         with node(0, "asks") as asks, node(1, "tells", "--answer", "echo unread") as tells:
@@ -441,8 +456,9 @@ class Networks(unittest.TestCase):
 class BadPeers(unittest.TestCase):
     """Plain connections that do what no device does, while two others talk."""
 
-    def connect(self, data=b""):
-        sock = segment.hosts[2].call(lambda: socket.create_connection(("10.78.0.1", 4112), timeout=patience_s))
+    def connect(self, target, data=b""):
+        to = target.address[0], devices_peer.TCP_PORT
+        sock = segment.hosts[2].call(lambda: socket.create_connection(to, timeout=patience_s))
         sock.sendall(data)
         return sock
 
@@ -461,50 +477,59 @@ class BadPeers(unittest.TestCase):
         sock.close()
 
     def test_each_is_dropped_for_its_reason_and_nobody_notices(self):
-        for backend in backends():
-            with self.subTest(backend), node(0, "target", "--backend", backend) as target, node(1, "witness") as witness:
-                introduce(target, witness)
-                silent = [self.connect() for _ in range(3)]  # they never say their names
-                for name in (b"!bulk/EOL", b""):  # 10 MB without a terminator, as a frame and as a name
-                    sock = self.connect(name)
-                    self.push(sock, 10)
-                    self.closed(sock)
-                for data in (b"!tag/EOLnonsense/EOL", b"!key/EOLQuEsTiOn:,:one:,:text/EOL", b"!utf8/EOLMeSsAgE:,:\xff/EOL",
-                             b"\xff/EOL", b"/EOL", b"target/EOL", b"!quit/EOLquitQUITquit/EOL"):
-                    self.closed(self.connect(data))
-                with self.connect(b"!half/EOLMeSsAgE:,:hal") as sock:
-                    target.expect("connected", name="!half")
-                    sock.shutdown(socket.SHUT_WR)
-                    target.expect("disconnected", name="!half", cause="closed within a frame")
-                sock = self.connect(b"!reset/EOL")
-                target.expect("connected", name="!reset")
-                self.reset(sock)
-                target.expect("disconnected", name="!reset", cause="reset")
-                for data in (b"hello:,:", b"HELLO:,:x", b"alive:,:\xff", b"x" * 2000, b"alive:,:a:,:b"):
-                    segment.hosts[2].call(lambda data=data: advertise(data, "10.78.0.1"))
-                for i in range(50):
-                    witness.tell(f"send target {i}")
-                for i in range(50):
-                    self.assertEqual(target.expect("message")["text"], str(i))
-                for sock in silent:
-                    self.closed(sock)
-                # An unasked answer and a question while another is open are the format's own.
-                with self.connect(b"!late/EOLAnSwEr:,:77:,:nobody asked/EOLMeSsAgE:,:still here/EOL"):
-                    target.expect("message", text="still here")
-                until(lambda: sorted(name for name, found in target.peers().items() if found["connected"]) ==
-                      ["witness"], "they are all gone")
-                self.assertNotIn("disconnected", [event["event"] for event in witness.kept])
-                summary = target.quit()
-                self.assertEqual(summary["ended"], {
-                    "closed within a frame": 1, "reset": 2, "no name came": 3, "bad name": 2,
-                    "it has our name": 1, "frame too long": 2, "bad frame": 2, "not UTF-8": 1, "goodbye": 1, "closed": 1})
-                self.assertEqual((summary["adverts_bad"], summary["answers_late"]), (5, 1))
-                witness.expect("disconnected", name="target", cause="goodbye")
+        with node(0, "target", "--backend", backends()[0]) as one, node(3, "target", "--backend", backends()[-1],
+                                                                      "--group", "239.255.4.3:3236") as two, \
+                node(1, "witness") as first, node(4, "witness", "--group", "239.255.4.3:3236") as second:
+            silent = {}  # they never say their names
+            for target, address, port in ((one, "10.78.0.1", 3235), (two, "10.78.0.4", 3236)):
+                target.address = address, port
+                silent[target] = [self.connect(target) for _ in range(3)]
+            for target, witness in ((one, first), (two, second)):
+                with self.subTest(target.args):
+                    introduce(target, witness)
+                    self.check(target, witness, silent[target])
+
+    def check(self, target, witness, silent):
+        for name in (b"!bulk/EOL", b""):  # 10 MB without a terminator, as a frame and as a name
+            sock = self.connect(target, name)
+            self.push(sock, 10)
+            self.closed(sock)
+        for data in (b"!tag/EOLnonsense/EOL", b"!key/EOLQuEsTiOn:,:one:,:text/EOL", b"!utf8/EOLMeSsAgE:,:\xff/EOL",
+                     b"\xff/EOL", b"/EOL", b"target/EOL", b"!quit/EOLquitQUITquit/EOL"):
+            self.closed(self.connect(target, data))
+        with self.connect(target, b"!half/EOLMeSsAgE:,:hal") as sock:
+            target.expect("connected", name="!half")
+            sock.shutdown(socket.SHUT_WR)
+            target.expect("disconnected", name="!half", cause="closed within a frame")
+        sock = self.connect(target, b"!reset/EOL")
+        target.expect("connected", name="!reset")
+        self.reset(sock)
+        target.expect("disconnected", name="!reset", cause="reset")
+        for data in (b"hello:,:", b"HELLO:,:x", b"alive:,:\xff", b"x" * 2000, b"alive:,:a:,:b"):
+            segment.hosts[2].call(lambda data=data: advertise(data, target.address))
+        for i in range(50):
+            witness.tell(f"send target {i}")
+        for i in range(50):
+            self.assertEqual(target.expect("message")["text"], str(i))
+        for sock in silent:
+            self.closed(sock)
+        # An answer to nothing that was asked is dropped, and no reason to break off.
+        with self.connect(target, b"!late/EOLAnSwEr:,:77:,:nobody asked/EOLMeSsAgE:,:still here/EOL") as sock:
+            target.expect("message", text="still here")
+            self.reset(sock)
+        until(lambda: [name for name, found in target.peers().items() if found["connected"]] == ["witness"], "all are gone")
+        self.assertNotIn("disconnected", [event["event"] for event in witness.kept])
+        summary = target.quit()
+        self.assertEqual(summary["ended"], {
+            "closed within a frame": 1, "reset": 2, "no name came": 3, "bad name": 2, "it has our name": 1,
+            "frame too long": 2, "bad frame": 2, "not UTF-8": 1, "goodbye": 1, "closed": 1})
+        self.assertEqual((summary["adverts_bad"], summary["answers_late"]), (5, 1))
+        witness.expect("disconnected", name="target", cause="goodbye")
 
 
-def advertise(data, host):
+def advertise(data, to):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.sendto(data, (host, 3235))
+        sock.sendto(data, to)
 
 
 class Command(unittest.TestCase):
@@ -552,7 +577,8 @@ class Command(unittest.TestCase):
 
     def test_text(self):
         host = segment.hosts[0]
-        with host.call(lambda: Background("node", "--name", "a", "--answer", "tr a-z A-Z", stdin=subprocess.PIPE)) as a, \
+        with host.call(lambda: Background("node", "--name", "a", "--answer", "tr a-z A-Z",
+                                          "--ask-timeout", "100ms", stdin=subprocess.PIPE)) as a, \
                 node(1, "b") as b:
             def line():
                 return a.line().rstrip("\n")
