@@ -157,7 +157,8 @@ TEST_P(NodeTest, what_cannot_be_opened) {
 }
 
 TEST_P(NodeTest, two_find_each_other_and_say_goodbye) {
-    auto [ann, bob] = pair();
+    auto both = pair();
+    Node &ann = both.first, &bob = both.second;
     EXPECT_EQ(ann.send("bob", "hello"), Sent::queued);
     EXPECT_EQ(await(bob, Event::Kind::message, "ann").text, "hello");
     EXPECT_EQ(bob.send_all("to all"), (std::vector<std::pair<std::string, Sent>>{{"ann", Sent::queued}}));
@@ -172,7 +173,7 @@ TEST_P(NodeTest, two_find_each_other_and_say_goodbye) {
     EXPECT_EQ(peers[0].address, Hosts::address(1));
     EXPECT_TRUE(peers[0].connected && peers[0].ours);
 
-    std::thread answering([&bob = bob] {
+    std::thread answering([&bob] {
         const auto question = bob.next_question(patience);
         ASSERT_TRUE(question);
         EXPECT_EQ(question->name + " asks " + question->text, "ann asks why?");
@@ -197,9 +198,10 @@ TEST_P(NodeTest, two_find_each_other_and_say_goodbye) {
 }
 
 TEST_P(NodeTest, stopped_it_answers_at_once_and_keeps_what_has_arrived) {
-    auto [ann, bob] = pair();
+    auto both = pair();
+    Node &ann = both.first, &bob = both.second;
     for (int i = 0; i < 3; ++i) EXPECT_EQ(bob.send("ann", std::to_string(i)), Sent::queued);
-    ASSERT_TRUE(until([&ann = ann] { return ann.counts().protocol.messages_received == 3; }));
+    ASSERT_TRUE(until([&ann] { return ann.counts().protocol.messages_received == 3; }));
     ann.stop();
     ann.stop();
     for (int i = 0; i < 3; ++i) EXPECT_EQ(await(ann, Event::Kind::message, "bob").text, std::to_string(i));
@@ -219,7 +221,8 @@ TEST_P(NodeTest, stopped_it_answers_at_once_and_keeps_what_has_arrived) {
 
 TEST_P(NodeTest, many_threads_at_once) {
     constexpr std::uint32_t senders = 3, each = 300 * scale, asks = 20 * scale;
-    auto [ann, bob] = pair();
+    auto both = pair();
+    Node &ann = both.first, &bob = both.second;
     Node* const nodes[] = {&ann, &bob};
     const std::string names[] = {"ann", "bob"};
     std::atomic<std::uint32_t> answered{0}, asking{4};
@@ -284,7 +287,8 @@ TEST_P(NodeTest, many_threads_at_once) {
 TEST_P(NodeTest, a_slow_receiver_holds_its_peer_back_and_loses_nothing) {
     NodeOptions slow = options("bob");
     slow.notices_max = 2;
-    auto [ann, bob] = pair(options("ann"), slow);
+    auto both = pair(options("ann"), slow);
+    Node &ann = both.first, &bob = both.second;
     const std::string filling(32 << 10, 'x');
     std::uint32_t taken = 0;
     // Until its own queue, the system's buffers and the peer's are full, and stay so.
@@ -294,7 +298,7 @@ TEST_P(NodeTest, a_slow_receiver_holds_its_peer_back_and_loses_nothing) {
         else
             ++full;
     }
-    EXPECT_TRUE(until([&bob = bob] { return bob.counts().protocol.messages_received == 2; }));
+    EXPECT_TRUE(until([&bob] { return bob.counts().protocol.messages_received == 2; }));
     // bob's asks get their answers behind all that: they end at their deadline.
     const Instant before = now();
     const auto answers = bob.ask(std::vector<std::string>{"ann"}, "are you there?", 20 * millisecond);
@@ -311,7 +315,7 @@ TEST_P(NodeTest, a_slow_receiver_holds_its_peer_back_and_loses_nothing) {
     EXPECT_EQ(ann.send("bob", "room again"), Sent::queued);
     EXPECT_EQ(await(bob, Event::Kind::message, "ann").text, "room again");
     // And its asks are told again.
-    std::thread answering([&ann = ann] {
+    std::thread answering([&ann] {
         while (const auto question = ann.next_question(patience)) {
             ann.answer(question->question, "yes");
             if (question->text == "now?") break;
@@ -323,32 +327,33 @@ TEST_P(NodeTest, a_slow_receiver_holds_its_peer_back_and_loses_nothing) {
 
 TEST_P(NodeTest, stop_ends_every_wait) {
     for (std::uint32_t round = 0; round < scale; ++round) {
-        auto [ann, bob] = pair();
+        auto both = pair();
+        Node &ann = both.first, &bob = both.second;
         std::atomic<int> waiting{0};
         std::vector<std::thread> running;
         const auto run = [&](auto body) { running.emplace_back([&waiting, body] { ++waiting, body(); }); };
-        run([&ann = ann] {
+        run([&ann] {
             while (ann.receive(never)) continue;
         });
-        run([&ann = ann] { EXPECT_FALSE(ann.next_question(never)); });
-        run([&ann = ann] {
+        run([&ann] { EXPECT_FALSE(ann.next_question(never)); });
+        run([&ann] {
             const auto answers = ann.ask(std::vector<std::string>{"bob"}, "nobody answers", never);
             ASSERT_TRUE(answers && answers->size() == 1);
             EXPECT_EQ(answers->at(0).reply, Reply::not_connected);
         });
-        run([&ann = ann] {
+        run([&ann] {
             const auto answers = ann.ask_all("nobody answers", never);
             ASSERT_TRUE(answers);
             for (const Answer& answer : *answers) EXPECT_EQ(answer.reply, Reply::not_connected);
         });
         for (int id = 0; id < 2; ++id)
-            run([&ann = ann] {
+            run([&ann] {
                 while (ann.send("bob", "on and on") != Sent::not_connected) std::this_thread::yield();
             });
-        run([&ann = ann] {
+        run([&ann] {
             while (!ann.peers().empty()) std::this_thread::yield();
         });
-        ASSERT_TRUE(until([&bob = bob, &waiting] {
+        ASSERT_TRUE(until([&bob, &waiting] {
             return waiting == 7 && bob.counts().protocol.questions_received == 2 &&
                    bob.counts().protocol.messages_received > 0;
         }));
@@ -361,15 +366,16 @@ TEST_P(NodeTest, stop_ends_every_wait) {
 TEST_P(NodeTest, questions_that_nobody_takes_are_dropped_and_counted) {
     NodeOptions slow = options("bob");
     slow.questions_max = 2;
-    auto [ann, bob] = pair(options("ann"), slow);
+    auto both = pair(options("ann"), slow);
+    Node &ann = both.first, &bob = both.second;
     std::vector<std::thread> asking;
     std::atomic<int> answered{0};
     for (int i = 0; i < 5; ++i)
-        asking.emplace_back([&ann = ann, &answered] {
+        asking.emplace_back([&ann, &answered] {
             const auto answers = ann.ask(std::vector<std::string>{"bob"}, "?", never);
             if (answers.value().at(0).reply == Reply::answered) ++answered;
         });
-    EXPECT_TRUE(until([&bob = bob] { return bob.counts().protocol.questions_received == 5; }));
+    EXPECT_TRUE(until([&bob] { return bob.counts().protocol.questions_received == 5; }));
     EXPECT_EQ(bob.counts().questions_dropped, 3u);
     for (int i = 0; i < 2; ++i)
         EXPECT_EQ(bob.answer(bob.next_question(patience).value().question, "yes"), Sent::queued);
@@ -384,7 +390,8 @@ TEST_P(NodeTest, questions_that_nobody_takes_are_dropped_and_counted) {
 }
 
 TEST_P(NodeTest, what_a_handler_throws_is_told_and_survived) {
-    auto [ann, bob] = pair();
+    auto both = pair();
+    Node &ann = both.first, &bob = both.second;
     std::vector<std::string> told;
     Handlers handlers;
     handlers.message = [&](const std::string& from, const std::string& text) {
@@ -414,7 +421,7 @@ TEST_P(NodeTest, what_a_handler_throws_is_told_and_survived) {
     EXPECT_EQ(told, (std::vector<std::string>{"ann: one", "throw failed: no", "ann: two"}));
     told.clear();
 
-    std::thread asking([&ann = ann] {
+    std::thread asking([&ann] {
         const std::vector<std::string> names{"bob"};
         EXPECT_EQ(ann.ask(names, "throw", millisecond)->at(0).reply, Reply::timed_out);
         EXPECT_EQ(ann.ask(names, "mark", millisecond)->at(0).reply, Reply::timed_out);
