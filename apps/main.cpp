@@ -48,14 +48,14 @@ int run(int argc, char** argv) {
     add_sink(app, chosen);
     add_latency(app, chosen);
     add_echo(app, chosen);
-    add_beacon(app, chosen);
     add_relay(app, chosen);
     add_send(app, chosen);
     add_recv(app, chosen);
     add_message(app, chosen);
+    add_struct(app, chosen);
     add_node(app, chosen);
     add_discover(app, chosen);
-    add_struct(app, chosen);
+    add_beacon(app, chosen);
     try {
         const std::vector<std::string> arguments = without_brackets(argc, argv);
         std::vector<const char*> pointers;

@@ -39,25 +39,33 @@ void MmsgStreams::serve(Slot slot) {
             return;
         }
     }
-    watch(slot, (of.wants_bytes() ? EPOLLIN : 0u) | (of.connecting || !of.unsent.empty() ? EPOLLOUT : 0u));
+    const bool wants_room = of.connecting || !of.unsent.empty();
+    const int result = watch(slot, (of.wants_bytes() ? EPOLLIN : 0u) | (wants_room ? EPOLLOUT : 0u));
+    if (result == 0) return;
+    if (of.connecting)
+        on_connected(slot, result);
+    else
+        on_end(slot, result);
 }
 
-void MmsgStreams::watch(Slot slot, std::uint32_t events) {
-    if (events == watched(slot)) return;
+int MmsgStreams::watch(Slot slot, std::uint32_t events) {
+    if (events == watched(slot)) return 0;
     const int verb = events == 0 ? EPOLL_CTL_DEL : watched(slot) == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
     epoll_event event{};
     event.events = events;
     event.data.u64 = mark | slot;
-    epoll_ctl(epoll_fd_, verb, connection(slot).socket.fd(), &event);
+    if (epoll_ctl(epoll_fd_, verb, connection(slot).socket.fd(), &event) != 0) return -errno;
     watched(slot) = events;
+    return 0;
 }
 
 void MmsgStreams::attend(std::uint32_t index) {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = mark | listener_mark | index;
-    epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, listener(index).socket.fd(), &event);
-    listener(index).waiting = true;
+    Listener& on = listener(index);
+    on.waiting = epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, on.socket.fd(), &event) == 0;
+    if (!on.waiting) on_accepted(on, -errno);
 }
 
 bool MmsgStreams::let_go(Slot slot) {

@@ -26,7 +26,8 @@ class MmsgStreams final : public Streams {
     void serve(Slot slot) override;
     void attend(std::uint32_t index) override;
     bool let_go(Slot slot) override;
-    void watch(Slot slot, std::uint32_t events);
+    /// 0 or a negative errno.
+    int watch(Slot slot, std::uint32_t events);
     void accept(std::uint32_t index);
     void receive(Slot slot);
     std::uint32_t& watched(Slot slot);

@@ -5,13 +5,14 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <utility>
 
 #include "engine/address.hpp"
 
 namespace ringpost {
 namespace {
+
+constexpr std::size_t discarded_bytes_max = 16u << 20;  // more than receive buffers hold
 
 void set_flag(int fd, int level, int option, int value) { setsockopt(fd, level, option, &value, sizeof value); }
 
@@ -50,7 +51,7 @@ StreamSocket::~StreamSocket() {
     if (fd_ < 0) return;
     // The end is said now, even if a request or a forked child holds the connection open for a moment longer.
     ::shutdown(fd_, SHUT_WR);
-    ::recv(fd_, nullptr, INT_MAX, MSG_TRUNC | MSG_DONTWAIT);
+    ::recv(fd_, nullptr, discarded_bytes_max, MSG_TRUNC | MSG_DONTWAIT);
     ::close(fd_);
 }
 

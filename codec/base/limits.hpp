@@ -92,7 +92,8 @@ inline constexpr std::uint32_t devices_interfaces_max = 64;
 inline constexpr std::size_t devices_seeds_max = 64;
 
 /// Adverts that wait to leave: a round to everybody, and as many unicast ones.
-inline constexpr std::size_t devices_adverts_queued_max = 2 * devices_interfaces_max * (1 + devices_seeds_max);
+inline constexpr std::size_t devices_adverts_queued_max =
+    std::size_t{2} * devices_interfaces_max * (1 + devices_seeds_max);
 
 /// Addresses whose adverts and connections are held to a rate; the least recently heard is forgotten first.
 inline constexpr std::uint32_t devices_sources_max = 4'096;

@@ -70,7 +70,8 @@ bool Connection::on_answered(std::uint64_t key) {
 std::size_t Connection::waiting_frames() const {
     std::size_t count = 0;
     const std::string_view text = out.text();
-    for (std::size_t at = text.find(terminator); at != text.npos; at = text.find(terminator, at + terminator.size()))
+    for (std::size_t at = text.find(terminator); at != std::string_view::npos;
+         at = text.find(terminator, at + terminator.size()))
         ++count;
     return count;
 }

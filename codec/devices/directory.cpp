@@ -169,7 +169,7 @@ NameIndex Directory::find(std::string_view name) const { return slots_[locate(na
 
 NameIndex Directory::insert(Instant now, std::string_view name, const Address& address, SocketIndex socket) {
     if (size_ == names_max_) return nobody;
-    NameIndex index = static_cast<NameIndex>(devices_.size());
+    auto index = static_cast<NameIndex>(devices_.size());
     if (free_.empty()) {
         devices_.emplace_back();
     } else {

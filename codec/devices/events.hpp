@@ -23,17 +23,17 @@ struct Pending {
     // A change:
     Event::Kind what = Event::Kind::appeared;
     Cause cause = Cause::closed;
-    Address address{};
+    Address address;
     std::size_t unsent = 0;
-    std::string name{};
+    std::string name;
 };
 
 class Events {
   public:
     explicit Events(Counts& counts) : counts_(counts) {}
 
-    void push_frames(std::uint32_t stream) { pending_.push_back({.kind = Pending::Kind::frames, .index = stream}); }
-    void push_ask(std::uint32_t index) { pending_.push_back({.kind = Pending::Kind::ask, .index = index}); }
+    void push_frames(std::uint32_t stream) { push(Pending::Kind::frames, stream); }
+    void push_ask(std::uint32_t index) { push(Pending::Kind::ask, index); }
     /// Dropped, and counted, when limits::devices_notices_max wait.
     void push_change(Event::Kind what, std::string_view name, const Address& address, Cause cause = Cause::closed,
                      std::size_t unsent = 0) {
@@ -53,6 +53,12 @@ class Events {
     }
 
   private:
+    void push(Pending::Kind kind, std::uint32_t index) {
+        Pending& pending = pending_.emplace_back();
+        pending.kind = kind;
+        pending.index = index;
+    }
+
     Counts& counts_;
     std::deque<Pending> pending_;
     std::size_t changes_ = 0;

@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <memory>
 
 #include "codec/base/check.hpp"
 #include "codec/base/utf8.hpp"
@@ -40,8 +41,9 @@ std::expected<Frame, FrameError> with_key(FrameKind kind, std::string_view field
     if (digits == fields.size() || digits == 0 || (fields[0] == '0' && digits > 1))
         return std::unexpected(FrameError::key);
     std::uint64_t key = 0;
-    const auto [end, error] = std::from_chars(fields.data(), &fields[digits], key);
-    if (error != std::errc() || end != &fields[digits]) return std::unexpected(FrameError::key);
+    const char* const end = &fields[digits];
+    const auto parsed = std::from_chars(std::to_address(fields.begin()), end, key);
+    if (parsed.ec != std::errc() || parsed.ptr != end) return std::unexpected(FrameError::key);
     return with_text(kind, key, fields.substr(digits + separator.size()));
 }
 

@@ -90,7 +90,8 @@ class Carried {
   private:
     bool has_room() const {
         return wire_.in_flight() + options_.train_segments <= options_.window &&
-               wire_.free_payload_bytes() >= limits::datagram_bytes_max + options_.train_segments * ChunkPool::chunk_bytes;
+               wire_.free_payload_bytes() >=
+                   limits::datagram_bytes_max + options_.train_segments * ChunkPool::chunk_bytes;
     }
 
     void confirm(ExchangeId id) {

@@ -1,8 +1,8 @@
 // An exchange is one DATA on its way to one peer. It waits in fresh_ until poll_fresh() sends it (Wait::confirming);
 // each time its timer runs out before a RECV has come it goes through resends_ and is sent again, later each time that
-// the peer has confirmed nothing else either, until it has been sent data_sends_max times and that has had its time too.
-// A RECV from the peer, its deadline or a cancel end it at any point; its outcome then waits in ended_, and the exchange
-// is free when that has been taken.
+// the peer has confirmed nothing else either, until it has been sent data_sends_max times and that has had its time
+// too. A RECV from the peer, its deadline or a cancel end it at any point; its outcome then waits in ended_, and the
+// exchange is free when that has been taken.
 //
 // The first timeout of a DATA is twice the retransmission timeout. When the RECV was lost, and not the DATA, the
 // receiver sends it again after one such timeout; that reaches us before we repeat the larger DATA for nothing.

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <random>
 #include <set>
 
 #include "codec/base/check.hpp"
@@ -293,6 +294,53 @@ class PlainStream {
 
   private:
     int fd_;
+};
+
+/// A node connected to itself: both ends in one endpoint, so that nothing but the loop makes it go on.
+template <class Driven>
+std::pair<StreamIndex, StreamIndex> connect_to_itself(Driven& node, const Address& listening) {
+    const std::size_t before = node.talker.accepted.size();
+    const StreamIndex ours = node.talker.connect(listening);
+    EXPECT_TRUE(
+        node.run_until([&] { return node.talker.streams[ours].stands && node.talker.accepted.size() > before; }));
+    return {ours, node.talker.accepted.back()};
+}
+
+inline std::string pattern(std::uint32_t seed, std::size_t size) {
+    std::mt19937 random(seed);
+    std::string out;
+    for (out.reserve(size + 4); out.size() < size;) {
+        const auto word = static_cast<std::uint32_t>(random());
+        out.append(reinterpret_cast<const char*>(&word), sizeof word);
+    }
+    out.resize(size);
+    return out;
+}
+
+// ---- the promises are tested four times --------------------------------------------------------------
+
+template <class AnyBackend, WaitMode any_mode>
+struct Way {
+    using Backend = AnyBackend;
+    static constexpr WaitMode mode = any_mode;
+};
+using Ways = ::testing::Types<Way<UringBackend, WaitMode::spin>, Way<UringBackend, WaitMode::block>,
+                              Way<MmsgBackend, WaitMode::spin>, Way<MmsgBackend, WaitMode::block>>;
+struct WayNames {
+    template <class AnyWay>
+    static std::string GetName(int) {
+        return std::string(AnyWay::Backend::name) + (AnyWay::mode == WaitMode::spin ? "_spinning" : "_sleeping");
+    }
+};
+
+template <class AnyWay>
+class StreamsTest : public ::testing::Test {
+  protected:
+    using Driven = TalkerLoop<typename AnyWay::Backend>;
+    void SetUp() override {
+        if (auto opened = AnyWay::Backend::open({}); !opened) GTEST_SKIP() << opened.error().text;
+    }
+    static Driven open() { return Driven(AnyWay::mode); }
 };
 
 }  // namespace ringpost::test

@@ -39,7 +39,7 @@ class Swarm {
         for (std::size_t device = 0; device < count_; ++device) start(device);
         for (int step = 0; step < 150 && !testing::Test::HasFailure(); ++step) {
             act(random_.below(count_));
-            play_.run_for(static_cast<Duration>(random_.below(1u << random_.between(10, 34))));
+            play_.run_for(static_cast<Duration>(random_.below(std::uint64_t{1} << random_.between(10, 35))));
         }
         make_peace();
         play_.run_for(8 * period);
