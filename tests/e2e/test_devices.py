@@ -11,31 +11,10 @@ import tempfile
 import unittest
 
 import devices_peer
-from support import Background, Network, backends, parse_events, patience_s, run, until
+from support import Background, Segment, backends, parse_events, patience_s, run, until
 
 segment = None
 hosts_max = 8
-
-
-class Segment:
-    """Hosts on one bridge: 10.78.0.1, 10.78.0.2 and so on, each with its link eth0."""
-
-    def __init__(self, count):
-        self.switch = Network()
-        self.switch.ip("link add br0 type bridge")
-        self.switch.ip("link set br0 up")
-        self.hosts = [Network() for _ in range(count)]
-        for number, host in enumerate(self.hosts, 1):
-            host.address = f"10.78.0.{number}"
-            host.ip(f"link add eth0 type veth peer name p{number} netns {self.switch.id}")
-            self.switch.ip(f"link set p{number} master br0 up")
-            host.ip(f"addr add {host.address}/24 dev eth0")
-            host.ip("link set eth0 up")
-            host.ip("link set lo up")
-
-    def close(self):
-        for network in (*self.hosts, self.switch):
-            network.close()
 
 
 def setUpModule():
