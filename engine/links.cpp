@@ -18,9 +18,23 @@
 namespace ringpost {
 namespace {
 
-bool takes_multicast(unsigned flags) { return (flags & IFF_UP) != 0 && (flags & (IFF_MULTICAST | IFF_LOOPBACK)) != 0; }
+// A link that is up without a carrier takes what is sent, and loses it.
+bool takes_multicast(unsigned flags) {
+    return (flags & IFF_UP) != 0 && (flags & IFF_RUNNING) != 0 && (flags & (IFF_MULTICAST | IFF_LOOPBACK)) != 0;
+}
 
 bool is_link_local(const Address& address) { return address.ip[0] == 0xfe && (address.ip[1] & 0xc0) == 0x80; }
+
+/// Whether it may be sent from: not while the system still tries whether it is the only one (RFC 4862).
+bool is_assigned(const Address& address) {
+    const int fd = ::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return true;
+    SocketAddress bound;
+    const socklen_t length = to_socket_address(address, Family::v6, bound);
+    const bool refused = ::bind(fd, &bound.any, length) != 0 && errno == EADDRNOTAVAIL;
+    ::close(fd);
+    return !refused;
+}
 
 /// The link of that name, which is made if it is new.
 Link* link_named(std::vector<Link>& links, const ifaddrs& at) {
@@ -50,7 +64,8 @@ Result<std::vector<Link>> multicast_links() {
         if (link == nullptr || at->ifa_addr == nullptr) continue;
         const Address address = from_socket_address(*at->ifa_addr);
         if (address.family == Family::v4) link->v4.push_back(address);
-        if (address.family == Family::v6 && is_link_local(address)) link->v6_link_local.push_back(address);
+        if (address.family == Family::v6 && is_link_local(address) && is_assigned(address))
+            link->v6_link_local.push_back(address);
     }
     std::sort(links.begin(), links.end(), [](const Link& a, const Link& b) { return a.index < b.index; });
     return links;

@@ -19,8 +19,9 @@ struct Link {
     bool operator==(const Link&) const = default;
 };
 
-/// The links that are up and take multicast, by index. Loopback is among them while it is up, though the system does
-/// not mark it: a program that joins a group there hears those on the same host.
+/// The links that are up, have a carrier and take multicast, by index, with the addresses that they can be used with.
+/// Loopback is among them while it is up, though the system does not mark it: a program that joins a group there hears
+/// those on the same host.
 Result<std::vector<Link>> multicast_links();
 
 /// Tells when links or their addresses come, go or change (rtnetlink(7)).

@@ -101,11 +101,12 @@ Result<void> UdpSocket::leave(const Address& group, const std::string& interface
     return membership(MCAST_LEAVE_GROUP, "leave", group, interface);
 }
 
-Result<void> UdpSocket::send_multicast(const std::string& interface, int hops, bool loop) {
+Result<void> UdpSocket::send_multicast(const std::string& interface, int hops, bool loop, const Address& source) {
     const unsigned index = interface.empty() ? 0 : if_nametoindex(interface.c_str());
     if (!interface.empty() && index == 0) return failed("multicast on " + interface);
     ip_mreqn choice{};
     choice.imr_ifindex = static_cast<int>(index);
+    if (source.family == Family::v4) std::memcpy(&choice.imr_address, &source.ip[12], sizeof choice.imr_address);
     // A dual-stack socket sends both kinds, so both are set; the kernel ignores IPv6 options on an IPv4 socket's
     // behalf.
     const bool v4_done = setsockopt(fd_, IPPROTO_IP, IP_MULTICAST_IF, &choice, sizeof choice) == 0 &&

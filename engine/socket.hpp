@@ -43,9 +43,9 @@ class UdpSocket {
     /// Joins or leaves a multicast group (RFC 1112, RFC 3678) on the interface of that name; "" lets the routes choose.
     Result<void> join(const Address& group, const std::string& interface);
     Result<void> leave(const Address& group, const std::string& interface);
-    /// How multicast leaves: by which interface ("" lets the routes choose), how far, and whether this host hears it
-    /// too.
-    Result<void> send_multicast(const std::string& interface, int hops, bool loop);
+    /// How multicast leaves: by which interface ("" lets the routes choose), how far, whether this host hears it too,
+    /// and from which IPv4 address (any: the kernel chooses, which on loopback is 0.0.0.0).
+    Result<void> send_multicast(const std::string& interface, int hops, bool loop, const Address& source = {});
 
     /// Datagrams dropped since the last call because the receive buffer was full (SO_MEMINFO; asked of the kernel, so
     /// it costs the receive path nothing and also counts drops that nothing has followed). Call it more often than

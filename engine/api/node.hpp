@@ -22,9 +22,9 @@ Options fresh_options(std::string name);
 
 /// How a Node is opened.
 struct NodeOptions {
-    Options protocol;                     ///< of fresh_options(); `start` is set on opening
-    std::vector<std::string> interfaces;  ///< only these, loopback among them if named; none: all but loopback
-    std::vector<std::string> ignored_interfaces;
+    Options protocol;                       ///< of fresh_options(); `start` is set on opening
+    std::vector<std::string> interfaces{};  ///< only these, loopback among them if named; none: all but loopback
+    std::vector<std::string> ignored_interfaces{};
     /// Off: nobody can connect to us, so only those are reached whose names sort after ours, for to them we connect.
     bool listen = true;
     EngineOptions engine{.wait = WaitMode::block};

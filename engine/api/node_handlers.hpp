@@ -15,13 +15,13 @@ namespace ringpost::devices {
 
 /// Any of them may be missing.
 struct Handlers {
-    std::function<void(const std::string& from, const std::string& text)> message;
+    std::function<void(const std::string& from, const std::string& text)> message{};
     /// Returns the answer.
-    std::function<std::string(const std::string& from, const std::string& text)> question;
+    std::function<std::string(const std::string& from, const std::string& text)> question{};
     /// The directory or a connection has changed: notice.kind says how, peers() is the whole.
-    std::function<void(const Notice&)> changed;
+    std::function<void(const Notice&)> changed{};
     /// A handler has thrown `cause` on `notice`; or there is no cause, and its answer was refused: `sent` says why.
-    std::function<void(const Notice& notice, const std::exception_ptr& cause, Sent sent)> failed;
+    std::function<void(const Notice& notice, const std::exception_ptr& cause, Sent sent)> failed{};
 };
 
 /// Waits for one message or change, at most for `timeout`, and calls its handler. False when there was none.

@@ -100,7 +100,7 @@ Result<UdpSocket> NodeLinks::open_socket(const Member& member) const {
     options.reuse_address = true;
     auto socket = UdpSocket::open(options);
     if (!socket || member.link.empty()) return socket;
-    if (auto sending = socket->send_multicast(member.link, multicast_hops, true); !sending)
+    if (auto sending = socket->send_multicast(member.link, multicast_hops, true, member.own); !sending)
         return std::unexpected(sending.error());
     if (auto joined = socket->join(group, member.link); !joined) return std::unexpected(joined.error());
     return socket;

@@ -233,13 +233,14 @@ class Swarm(unittest.TestCase):
                 each.expect("suspect", name="node-7")
                 each.expect("gone", name="node-7")
 
-            # One's link goes down: nobody tells. Up again before it is forgotten, then after.
-            for silent in ("suspect", "gone"):
-                segment.hosts[3].ip("link set eth0 down")
+            # One's link goes down: nobody tells. Up again before it is forgotten; then its cable is pulled for longer.
+            for silent, pull in (("suspect", lambda to: segment.hosts[3].ip(f"link set eth0 {to}")),
+                                 ("gone", lambda to: segment.switch.ip(f"link set p4 {to}"))):
+                pull("down")
                 others = [each for name, each in nodes.items() if name != "node-3"]
                 for each in others:
                     each.expect(silent, name="node-3")
-                segment.hosts[3].ip("link set eth0 up")
+                pull("up")
                 for each in others:
                     each.expect("back" if silent == "suspect" else "connected", name="node-3")
             for each in nodes.values():
@@ -401,8 +402,11 @@ class Networks(unittest.TestCase):
             segment.switch.ip("link set dev p2 type bridge_slave mcast_flood on")
 
     def test_an_ipv6_group(self):
-        with node(0, "a", "--group", "239.1.0.1:3300", "--group6", "[ff02::4:3]:3235") as a, \
-                node(1, "b", "--group", "239.1.0.2:3301", "--group6", "[ff02::4:3]:3235") as b:
+        for host in segment.hosts[:2]:  # they have a new address, then, which is not theirs at once
+            host.ip("link set eth0 down")
+            host.ip("link set eth0 up")
+        args = ("--group6", "[ff02::4:3]:3235", "--period", "1h")
+        with node(0, "a", "--group", "239.1.0.1:3300", *args) as a, node(1, "b", "--group", "239.1.0.2:3301", *args) as b:
             introduce(a, b)
             self.assertRegex(a.peers()["b"]["address"], r"^\[fe80::.*%eth0\]:3235$")
             a.tell("send b over IPv6")
@@ -414,12 +418,28 @@ class Networks(unittest.TestCase):
             introduce(a, b)
             self.assertEqual(c.peers(), {})
 
+    def test_a_cable_that_is_plugged_in_later(self):
+        with node(0, "a", "--period", "1h") as a:
+            segment.switch.ip("link set p2 down")
+            with node(1, "b", "--period", "1h") as b:
+                self.assertEqual(b.peers(), {})
+                segment.switch.ip("link set p2 up")
+                introduce(a, b)
+
     def test_interfaces(self):
         with node(0, "a", "--ignore-interface", "eth0") as alone, node(1, "b") as b, \
                 node(2, "c", "--interface", "eth0") as c:
             introduce(b, c)
             self.assertEqual(alone.peers(), {})
             self.assertEqual(sorted(b.peers()), ["c"])
+
+    def test_one_host_by_loopback(self):
+        with node(0, "house", "--interface", "lo") as house:
+            done = on(0, "discover", "--interface", "lo", "--duration", "500ms", "--json")
+            found = [(event["name"], event["address"], event["connected"]) for event in done.events("peer")]
+            self.assertEqual((found, done.err), ([("house", "127.0.0.1:3235", True)], ""), done)
+            house.expect("gone")
+            self.assertNotIn("name_taken", [event["event"] for event in house.kept])
 
     def test_two_of_one_name(self):
         with node(0, "twin") as first, node(1, "other") as other, node(2, "twin") as second:

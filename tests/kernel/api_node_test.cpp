@@ -94,10 +94,7 @@ class NodeTest : public test::OnBackend {
     }
 
     static NodeOptions options(std::string name) {
-        return {.protocol = fresh_options(std::move(name)),
-                .interfaces = {},
-                .ignored_interfaces = {},
-                .engine = {.backend = GetParam(), .wait = WaitMode::block}};
+        return {.protocol = fresh_options(std::move(name)), .engine = {.backend = GetParam(), .wait = WaitMode::block}};
     }
     static Result<Node> try_open(std::size_t host, const NodeOptions& chosen) {
         std::optional<Result<Node>> out;

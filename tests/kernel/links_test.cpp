@@ -46,10 +46,14 @@ TEST(Links, follow_what_comes_and_goes) {
         EXPECT_FALSE(watcher.changed()) << "told once";
         EXPECT_EQ(multicast_links().value(), links) << "it is not up";
 
-        ASSERT_TRUE(ip("link set far0 up") && ip("link set far1 up"));
+        ASSERT_TRUE(ip("link set far0 up"));
         EXPECT_TRUE(hears_of_it(watcher));
-        links = multicast_links().value();
-        ASSERT_NE(find(links, "far0"), nullptr);
+        EXPECT_EQ(multicast_links().value(), links) << "it has no carrier";
+        ASSERT_TRUE(ip("link set far1 up"));
+        do {  // the carrier comes a moment later
+            ASSERT_TRUE(hears_of_it(watcher));
+            links = multicast_links().value();
+        } while (find(links, "far0") == nullptr);
         EXPECT_FALSE(find(links, "far0")->loopback);
         EXPECT_TRUE(find(links, "far0")->v4.empty());
         EXPECT_TRUE(std::ranges::is_sorted(links, {}, &Link::index));
