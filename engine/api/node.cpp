@@ -94,7 +94,8 @@ class NodeTurns {
             const Address& group = member.own.family == Family::v4 ? protocol.group : *protocol.group_v6;
             UdpSocket& socket = loop_.backend().socket(member.socket);
             // One that fails is a link that has just gone: rtnetlink tells, too.
-            if (socket.leave(group, member.link)) (void)socket.join(group, member.link);
+            if (!socket.leave(group, member.link)) continue;
+            [[maybe_unused]] const auto joined = socket.join(group, member.link);
         }
     }
 

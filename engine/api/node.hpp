@@ -22,9 +22,11 @@ Options fresh_options(std::string name);
 
 /// How a Node is opened.
 struct NodeOptions {
-    Options protocol;                       ///< of fresh_options(); `start` is set on opening
+    Options protocol;  ///< of fresh_options(); `start` is set on opening
+    // The initializers spare those who leave them out a warning. NOLINTBEGIN(readability-redundant-member-init)
     std::vector<std::string> interfaces{};  ///< only these, loopback among them if named; none: all but loopback
     std::vector<std::string> ignored_interfaces{};
+    // NOLINTEND(readability-redundant-member-init)
     /// Off: nobody can connect to us, so only those are reached whose names sort after ours, for to them we connect.
     bool listen = true;
     EngineOptions engine{.wait = WaitMode::block};

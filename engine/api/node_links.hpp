@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "codec/base/address.hpp"
@@ -50,7 +51,7 @@ class NodeLinks {
     std::uint64_t failed() const { return failed_; }
 
   private:
-    NodeLinks(const NodeOptions& options, LinkWatcher watcher) : options_(options), watcher_(std::move(watcher)) {}
+    NodeLinks(NodeOptions options, LinkWatcher watcher) : options_(std::move(options)), watcher_(std::move(watcher)) {}
 
     bool takes(const Link& link) const;
     std::vector<Member> wanted() const;

@@ -94,7 +94,7 @@ class NodeShared {
     bool stopping() const { return stopping_.load(std::memory_order_acquire); }
     bool fall_asleep() {
         return wake_up_.fall_asleep(
-            [this] { return jobs_.empty() && !stopping() && !(held_back() && !notices.full()); });
+            [this] { return jobs_.empty() && !stopping() && (!held_back() || notices.full()); });
     }
     /// Runs what users have asked for, a bounded number; true when there may be more.
     bool run_jobs(NodeWorker& worker, Instant at);

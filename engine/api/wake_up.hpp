@@ -50,8 +50,8 @@ class WakeUp {
     void finish();
 
   private:
-    int fd_ = -1;
     alignas(cache_line_bytes) std::atomic<std::uint32_t> state_{awake};
+    int fd_ = -1;
 };
 
 }  // namespace ringpost
