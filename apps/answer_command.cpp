@@ -43,6 +43,19 @@ class Descriptor {
     int fd_;
 };
 
+/// How long something is waited for, and how long before looking whether it still is.
+struct Patience {
+    Instant deadline;
+    const std::atomic<bool>& stopping;
+
+    bool over() const { return stopping || now() >= deadline; }
+    /// For poll(2): `told` of what is waited for, or else to be looked at.
+    int wait_ms(bool told) const {
+        const Duration left_ms = (deadline - now()) / millisecond + 1;
+        return static_cast<int>(std::clamp<Duration>(left_ms, 0, told ? 50 : 5));
+    }
+};
+
 /// A running child, which does not outlive this.
 class Child {
   public:
@@ -82,25 +95,22 @@ class Child {
         return error;
     }
 
-    /// Waits for its end: the status of waitpid(2), or nothing when `deadline` has passed.
-    std::optional<int> wait(Instant deadline) {
+    /// Its end: the status of waitpid(2), or nothing when it was not in time.
+    std::optional<int> wait(const Patience& patience) {
         const Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, id_, 0)));
-        pollfd ended{process.get(), POLLIN, 0};
-        if (!ready(ended, deadline)) return std::nullopt;
+        siginfo_t ended{};
+        // Where there are no such descriptors, poll() waits for nothing, and for no longer than its patience allows.
+        do {
+            if (patience.over()) return std::nullopt;
+            pollfd end{process.get(), POLLIN, 0};
+            ::poll(&end, 1, patience.wait_ms(process.get() >= 0));
+        } while (::waitid(P_PID, static_cast<id_t>(id_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+                 ended.si_pid == 0);
         ::kill(-id_, SIGKILL);  // what it has left behind; until it is waited for, the number is nobody else's
         int status = 0;
         ::waitpid(id_, &status, 0);
         id_ = 0;
         return status;
-    }
-
-    static bool ready(pollfd& descriptor, Instant deadline) {
-        while (true) {
-            const Duration left_ms = (deadline - now() + millisecond - 1) / millisecond;
-            const int count = ::poll(&descriptor, 1, static_cast<int>(std::clamp<Duration>(left_ms, 0, 1'000'000)));
-            if (count > 0) return true;
-            if (count == 0 || errno != EINTR) return false;
-        }
     }
 
   private:
@@ -113,11 +123,11 @@ bool fill(int fd, const std::string& question) {
            ::lseek(fd, 0, SEEK_SET) == 0;
 }
 
-std::expected<std::string, std::string> read_all(int fd, Instant deadline) {
+std::expected<std::string, std::string> read_all(int fd, const Patience& patience) {
     std::string out;
-    while (true) {
+    while (!patience.over()) {
         pollfd readable{fd, POLLIN, 0};
-        if (!Child::ready(readable, deadline)) return NoAnswer("took too long");
+        if (::poll(&readable, 1, patience.wait_ms(true)) <= 0) continue;
         char buffer[4096];
         const ssize_t got = ::read(fd, buffer, sizeof buffer);
         if (got < 0 && errno == EINTR) continue;
@@ -125,13 +135,14 @@ std::expected<std::string, std::string> read_all(int fd, Instant deadline) {
         out.append(buffer, static_cast<std::size_t>(got));
         if (out.size() > limits::devices_frame_bytes_max) return NoAnswer("said too much");
     }
+    return NoAnswer("took too long");
 }
 
 }  // namespace
 
 std::expected<std::string, std::string> answer_by_command(const std::string& command, const std::string& question,
-                                                          Duration timeout) {
-    const Instant deadline = deadline_after(timeout);
+                                                          Duration timeout, const std::atomic<bool>& stopping) {
+    const Patience patience{deadline_after(timeout), stopping};
     const Descriptor input(memfd_create("question", MFD_CLOEXEC));
     int ends[2];
     if (!fill(input.get(), question) || pipe2(ends, O_CLOEXEC) != 0)
@@ -142,9 +153,9 @@ std::expected<std::string, std::string> answer_by_command(const std::string& com
     if (const int error = child.start(command, input.get(), childs_output.get()); error != 0)
         return NoAnswer(fmt::format("cannot be started: {}", std::strerror(error)));
     childs_output.reset(-1);
-    auto answer = read_all(output.get(), deadline);
+    auto answer = read_all(output.get(), patience);
     if (!answer) return answer;
-    const auto status = child.wait(deadline);
+    const auto status = child.wait(patience);
     if (!status) return NoAnswer("took too long");
     if (WIFSIGNALED(*status)) return NoAnswer(fmt::format("was ended by signal {}", WTERMSIG(*status)));
     if (WEXITSTATUS(*status) != 0) return NoAnswer(fmt::format("failed with {}", WEXITSTATUS(*status)));

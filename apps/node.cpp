@@ -1,11 +1,15 @@
 // ringpost node: a named device among others. The main thread obeys lines of standard input, one thread prints what
-// happens, and a few answer questions by running a command, so that neither keeps another waiting.
+// happens, one stops the node when a signal comes, and a few answer questions by running a command, so that neither
+// keeps another waiting.
 
 #include <fmt/core.h>
 #include <poll.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): pthread_sigmask is in here only
 #include <unistd.h>
 
+#include <atomic>
+#include <exception>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -40,11 +44,13 @@ constexpr int answerers = 4;
 
 class NodeCommand {
   public:
-    NodeCommand(devices::Node& node, const NodeCommandOptions& options, const Report& report)
-        : node_(node), options_(options), report_(report) {}
+    /// `waker` is woken by signals, and ends it.
+    NodeCommand(devices::Node& node, const NodeCommandOptions& options, const Report& report, const Waker& waker)
+        : node_(node), options_(options), report_(report), waker_(waker) {}
 
-    /// Until `quit` or a signal. The end of standard input ends nothing.
-    void run(const Waker& waker);
+    /// Until `quit` or a signal, when the node stops at once, whatever this waits for. The end of standard input ends
+    /// nothing.
+    void run();
 
   private:
     void print_notices();
@@ -52,6 +58,10 @@ class NodeCommand {
     void answer_questions();
     void answer(const devices::Notice& question);
 
+    /// What `work` throws ends everything, and is thrown by run().
+    void guard(const std::function<void()>& work);
+    void stop_when_woken();
+    void obey_lines();
     void obey(const std::string& line);
     void send(const std::string& name, const std::string& text);
     void ask(const std::string& names, const std::string& text);
@@ -71,9 +81,11 @@ class NodeCommand {
     devices::Node& node_;
     const NodeCommandOptions& options_;
     const Report& report_;
+    const Waker& waker_;
     std::mutex speaking_;
     Lines lines_;
-    bool quit_ = false;
+    std::exception_ptr failure_;  // speaking_
+    std::atomic<bool> quit_{false}, stopping_{false};
 };
 
 // ---- what happens ---------------------------------------------------------------------------------
@@ -112,7 +124,10 @@ void NodeCommand::print(const devices::Notice& notice) {
 // ---- questions ------------------------------------------------------------------------------------
 
 void NodeCommand::answer_questions() {
-    while (const auto question = node_.next_question(never)) answer(*question);
+    while (const auto question = node_.next_question(never)) {
+        if (stopping_) return;  // nobody could be told any more
+        answer(*question);
+    }
 }
 
 void NodeCommand::answer(const devices::Notice& question) {
@@ -120,7 +135,7 @@ void NodeCommand::answer(const devices::Notice& question) {
     Json fields = {{"from", question.name}, {"text", question.text}};
     std::string outcome = "no --answer command";
     if (!options_.answer.empty()) {
-        const auto answer = answer_by_command(options_.answer, question.text, options_.answer_timeout);
+        const auto answer = answer_by_command(options_.answer, question.text, options_.answer_timeout, stopping_);
         if (answer) {
             const devices::Sent sent = node_.answer(question.question, *answer);
             outcome = sent == devices::Sent::queued ? printable(*answer) : std::string("the answer ") + name_of(sent);
@@ -209,27 +224,51 @@ void NodeCommand::list_peers() {
 
 // ---- threads --------------------------------------------------------------------------------------
 
-void NodeCommand::run(const Waker& waker) {
+void NodeCommand::run() {
     // Signals are this thread's.
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     std::vector<std::thread> threads;
-    threads.emplace_back([this] { print_notices(); });
+    threads.emplace_back([this] { guard([this] { print_notices(); }); });
     for (int i = 0; i < (options_.answer.empty() ? 1 : answerers); ++i)
-        threads.emplace_back([this] { answer_questions(); });
+        threads.emplace_back([this] { guard([this] { answer_questions(); }); });
+    threads.emplace_back([this] { stop_when_woken(); });
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 
+    guard([this] { obey_lines(); });
+    waker_.wake();
+    for (std::thread& thread : threads) thread.join();
+    if (failure_) std::rethrow_exception(failure_);
+}
+
+void NodeCommand::guard(const std::function<void()>& work) {
+    try {
+        work();
+    } catch (...) {
+        const std::lock_guard lock(speaking_);
+        if (!failure_) failure_ = std::current_exception();
+        quit_ = true;
+        waker_.wake();
+    }
+}
+
+void NodeCommand::stop_when_woken() {
+    pollfd woken{waker_.fd(), POLLIN, 0};
+    while (::poll(&woken, 1, -1) <= 0) continue;
+    stopping_ = true;
+    node_.stop();
+}
+
+void NodeCommand::obey_lines() {
     while (!quit_ && received_signal() == 0) {
         if (const auto line = lines_.next()) {
             obey(*line);
             continue;
         }
-        pollfd waited_for[] = {{waker.fd(), POLLIN, 0}, {lines_.ended() ? -1 : STDIN_FILENO, POLLIN, 0}};
+        pollfd waited_for[] = {{waker_.fd(), POLLIN, 0}, {lines_.ended() ? -1 : STDIN_FILENO, POLLIN, 0}};
         ::poll(waited_for, 2, -1);
     }
-    node_.stop();
-    for (std::thread& thread : threads) thread.join();
 }
 
 int node_command(const NodeCommandOptions& options) {
@@ -241,7 +280,7 @@ int node_command(const NodeCommandOptions& options) {
     devices::Node node = open_node(wanted, report);
     report.say(fmt::format("node {} on TCP port {}", printable(options.name), options.network.tcp_port));
     report.event("listening", {{"name", options.name}, {"port", options.network.tcp_port}});
-    NodeCommand(node, options, report).run(waker);
+    NodeCommand(node, options, report, waker).run();
     Json summary = counts_json(node.counts());
     summary["backend"] = node.backend();
     report.event("summary", summary);

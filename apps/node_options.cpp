@@ -62,8 +62,13 @@ devices::Node open_node(const devices::NodeOptions& options, const Report& repor
     auto node = devices::Node::open(options);
     if (!node) {
         const Error& error = node.error();
-        if (error.text.starts_with("bind "))
-            throw Failure(Exit::usage, fmt::format("--tcp-port {}: {}", options.protocol.tcp_port, error.text));
+        if (error.text.starts_with("bind ")) {
+            const bool tcp = error.text.find(fmt::format(":{}: ", options.protocol.tcp_port)) != std::string::npos;
+            throw Failure(Exit::usage, fmt::format("{}: {}",
+                                                   tcp ? fmt::format("--tcp-port {}", options.protocol.tcp_port)
+                                                       : "--group " + to_text(options.protocol.group),
+                                                   error.text));
+        }
         const bool chosen = error.code == EINVAL || error.code == ENODEV;
         throw Failure(chosen ? Exit::usage : Exit::failed, (chosen ? "--" : "") + error.text);
     }
@@ -120,6 +125,7 @@ Json counts_json(const devices::NodeCounts& counts) {
                 {"unsent", protocol.unsent},
                 {"notices_dropped", protocol.notices_dropped},
                 {"links_failed", counts.links_failed}};
+    if (!counts.link_error.empty()) out["link_error"] = counts.link_error;
     add_counters(out, counts.engine);
     return out;
 }

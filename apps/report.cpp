@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "apps/options.hpp"
+#include "codec/base/utf8.hpp"
 
 namespace ringpost::apps {
 
@@ -61,13 +62,16 @@ std::string printable(std::string_view text) {
         const auto byte = [&](std::size_t k) {
             return static_cast<unsigned char>(i + k < text.size() ? text[i + k] : 0);
         };
-        const std::size_t length = byte(0) < 0x80 ? 1 : byte(0) < 0xe0 ? 2 : byte(0) < 0xf0 ? 3 : 4;
+        std::size_t length = byte(0) < 0x80 ? 1 : byte(0) < 0xe0 ? 2 : byte(0) < 0xf0 ? 3 : 4;
+        const bool broken = !is_utf8(text.substr(i, length));
+        if (broken) length = 1;
         const bool separator_or_bidi = byte(0) == 0xe2 && ((byte(1) == 0x80 && byte(2) >= 0xa8 && byte(2) <= 0xae) ||
                                                            (byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9));
         const bool control =
             byte(0) < 0x20 || byte(0) == 0x7f || byte(0) == '\\' || (byte(0) == 0xc2 && byte(1) < 0xa0);
         for (std::size_t k = 0; k < length; ++k)
-            out += control || separator_or_bidi ? fmt::format("\\x{:02x}", byte(k)) : std::string(1, text[i + k]);
+            out += broken || control || separator_or_bidi ? fmt::format("\\x{:02x}", byte(k))
+                                                          : std::string(1, text[i + k]);
         i += length;
     }
     return out;

@@ -43,6 +43,7 @@ static_assert(sizeof(SocketAddress) % alignof(cmsghdr) == 0 && provided_buffer_b
 constexpr unsigned completions =
     unsigned{limits::transmit_buffers_max * limits::train_segments_max} + 2 * provided_buffers + submissions;
 constexpr std::size_t completions_per_batch = 512;
+constexpr int shut_down_turns_max = 64;
 
 }  // namespace
 
@@ -70,7 +71,16 @@ UringBackend::~UringBackend() {
         if (ports_[i].socket) remove(i);
     if (streams_ == nullptr) return;
     streams_->shut_down();
-    ring_.submit_and_poll();
+    // A connection accepted meanwhile is nobody's: its descriptor stands in the completion alone.
+    io_uring_cqe* ready[completions_per_batch];
+    for (int turns = 0; turns < shut_down_turns_max && streams_->accepting(); ++turns) {
+        ring_.submit_and_poll();
+        const std::size_t count = ring_.completions(ready);
+        for (std::size_t i = 0; i < count; ++i)
+            if (const Tag tag = Tag::unpack(ready[i]->user_data); tag.kind == Tag::Kind::accept)
+                streams_->refuse(tag, *ready[i]);
+        ring_.advance(count);
+    }
 }
 
 // ---- sockets --------------------------------------------------------------------------------------

@@ -51,6 +51,17 @@ void UringStreams::shut_down() {
     }
 }
 
+bool UringStreams::accepting() const {
+    for (std::uint32_t i = 0; i < listeners(); ++i)
+        if (listener(i).waiting) return true;
+    return false;
+}
+
+void UringStreams::refuse(const UringTag& tag, const io_uring_cqe& cqe) {
+    if ((cqe.flags & IORING_CQE_F_MORE) == 0) listener(tag.b).waiting = false;
+    if (cqe.res >= 0) StreamSocket::accepted(cqe.res);
+}
+
 std::size_t UringStreams::in_flight() const {
     std::size_t count = 0;
     for (const Requests& each : requests_) count += each.in_flight;

@@ -25,6 +25,9 @@ class UringStreams final : public Streams {
     void complete(const UringTag& tag, const io_uring_cqe& cqe);
     /// Closes everything. The ring must be entered once more, so that no port stays taken.
     void shut_down();
+    /// After shut_down(): a listener's request has not completed, and may still bring connections, each for refuse().
+    bool accepting() const;
+    void refuse(const UringTag& tag, const io_uring_cqe& cqe);
     /// Requests that the kernel has not completed.
     std::size_t in_flight() const;
 

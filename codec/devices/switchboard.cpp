@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "codec/base/check.hpp"
+
 namespace ringpost::devices {
 namespace {
 
@@ -198,7 +200,19 @@ bool Switchboard::may_stay(Instant now, StreamIndex stream) {
     const Connection& open = *connections_[other];
     if (!same_host(open.peer, named.peer)) {
         const Address claimant = with_port(named.peer, context_.options.group.port);
-        if (context_.directory.contest(now, device, claimant, no_socket)) return true;
+        const Address& known = context_.directory[device].address;
+        // The one whose adverts are heard has the name, and not who was quicker to connect with it.
+        const bool usurped = same_host(named.peer, known) && !same_host(open.peer, known);
+        if (usurped) {
+            on_conflict(now, device, with_port(open.peer, context_.options.group.port),
+                        context_.directory.may_tell_conflict(now, device));
+            end(now, other, Cause::name_conflict);
+            return true;
+        }
+        if (context_.directory.contest(now, device, claimant, no_socket)) {
+            end(now, other, Cause::gone);
+            return true;
+        }
         on_conflict(now, device, claimant, context_.directory.may_tell_conflict(now, device));
         end(now, stream, Cause::name_conflict);
         return false;
@@ -215,6 +229,7 @@ void Switchboard::open(Instant now, StreamIndex stream) {
         to.attempt = no_stream;
     else
         --unnamed_;
+    RINGPOST_CHECK(to.connection == no_stream);  // may_stay() has ended what does not
     to.connection = stream;
     retries_.cancel(named.device);
     named.state = Connection::State::open;

@@ -55,6 +55,7 @@ class NodeTurns {
         worker_.count_engine_by([this](NodeCounts& counts) {
             counts.engine = loop_.backend().counters();
             counts.links_failed = links_.failed();
+            if (links_.error()) counts.link_error = links_.error()->text;
         });
         update_links(now());
     }
@@ -81,6 +82,12 @@ class NodeTurns {
         }
         for (NodeLinks::Opened& opened : plan.opened) {
             opened.member.socket = loop_.backend().add(std::move(opened.socket));
+            if (opened.member.socket >= limits::devices_interfaces_max) {
+                // The places of those just closed are not free yet.
+                loop_.backend().remove(opened.member.socket);
+                links_.retry_later(at);
+                continue;
+            }
             worker_.endpoint().add_interface(at, opened.member.socket, opened.member.own);
             links_.add(opened.member);
         }
@@ -161,6 +168,7 @@ class Node::Thread {
         protocol.start = now();
         NodeWorker worker(shared, protocol);
         NodeTurns<AnyLoop> turns(loop, worker, links_);
+        if (links_.members().empty() && links_.error()) return links_.error();  // it would be deaf
         opened();
         loop.run(worker, turns);
         final_counts = worker.counts();
@@ -230,7 +238,7 @@ std::expected<std::vector<Answer>, AskRefusal> ask_and_wait(NodeShared& shared, 
         shared.call([&](NodeWorker& worker, Instant) { worker.forget(asker); });
     if (asker.answers.empty())
         for (const std::string& name : names)
-            asker.answers.push_back({name, running ? Reply::timed_out : Reply::not_connected, ""});
+            asker.answers.push_back({name, running && !asker.stopped ? Reply::timed_out : Reply::not_connected, ""});
     return std::move(asker.answers);
 }
 

@@ -51,6 +51,7 @@ struct NodeCounts {
     Counters engine;
     std::uint64_t questions_dropped = 0;  ///< questions_max waited: their askers are not answered
     std::uint64_t links_failed = 0;       ///< a socket for a link could not be opened, and will be tried again
+    std::string link_error;               ///< why, the last time
 };
 
 /// A device with a name, on a thread of its own: it is found, and finds the others, on every link of the host, while

@@ -2,8 +2,7 @@
 // while a link is just going: what could not be opened is tried again a second later, until the system says that the
 // link is no more.
 //
-// Seeds need a socket even where no link takes multicast: then there is one that has joined nothing, in the family of
-// the first of them.
+// Seeds need a socket of their family even where no link has one: then there is one that has joined nothing.
 
 #include "engine/api/node_links.hpp"
 
@@ -58,11 +57,16 @@ NodeLinks::Plan NodeLinks::plan(Instant now) {
         if (auto socket = open_socket(member)) {
             out.opened.push_back({member, std::move(*socket)});
         } else {
-            ++failed_;
-            retry_at_ = now + retry_after;
+            error_ = socket.error();
+            retry_later(now);
         }
     }
     return out;
+}
+
+void NodeLinks::retry_later(Instant now) {
+    ++failed_;
+    retry_at_ = now + retry_after;
 }
 
 bool NodeLinks::takes(const Link& link) const {
@@ -82,8 +86,12 @@ std::vector<NodeLinks::Member> NodeLinks::wanted() const {
         if (protocol.group_v6 && !link.v6_link_local.empty())
             out.push_back({.link = link.name, .own = link.v6_link_local.front()});
     }
-    if (out.empty() && !protocol.seeds.empty())
-        if (const auto own = source_address_toward(protocol.seeds.front())) out.push_back({.link = "", .own = *own});
+    for (const Address& seed : protocol.seeds) {
+        const bool has_way =
+            std::any_of(out.begin(), out.end(), [&](const Member& member) { return member.own.family == seed.family; });
+        if (has_way) continue;
+        if (const auto own = source_address_toward(seed)) out.push_back({.link = "", .own = *own});
+    }
     for (Member& member : out) member.own.port = protocol.group.port;
     if (out.size() > limits::devices_interfaces_max) out.resize(limits::devices_interfaces_max);
     return out;

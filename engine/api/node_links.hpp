@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,7 +49,12 @@ class NodeLinks {
 
     const std::vector<Member>& members() const { return members_; }
     const Options& protocol() const { return options_.protocol; }
+    /// One could not be opened after all, or not be added: plan() will have it again.
+    void retry_later(Instant now);
+
     std::uint64_t failed() const { return failed_; }
+    /// Why the latest of those could not be opened.
+    const std::optional<Error>& error() const { return error_; }
 
   private:
     NodeLinks(NodeOptions options, LinkWatcher watcher) : options_(std::move(options)), watcher_(std::move(watcher)) {}
@@ -62,6 +68,7 @@ class NodeLinks {
     std::vector<Member> members_;
     Instant retry_at_ = never;
     std::uint64_t failed_ = 0;
+    std::optional<Error> error_;
 };
 
 }  // namespace ringpost::devices

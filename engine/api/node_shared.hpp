@@ -92,9 +92,10 @@ class NodeShared {
     /// Before anybody else uses this.
     std::optional<Error> wake_by(const Waker& waker) { return wake_up_.by(waker); }
     bool stopping() const { return stopping_.load(std::memory_order_acquire); }
-    bool fall_asleep() {
+    /// `closing`: the worker knows that it is to stop.
+    bool fall_asleep(bool closing) {
         return wake_up_.fall_asleep(
-            [this] { return jobs_.empty() && !stopping() && (!held_back() || notices.full()); });
+            [this, closing] { return jobs_.empty() && (closing || !stopping()) && (!held_back() || notices.full()); });
     }
     /// Runs what users have asked for, a bounded number; true when there may be more.
     bool run_jobs(NodeWorker& worker, Instant at);

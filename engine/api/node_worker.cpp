@@ -28,9 +28,18 @@ Instant NodeWorker::on_turn(Instant at) {
     if (shared_.stopping() && !std::exchange(closing_, true)) endpoint_.close(at);
     take_events();
     stopped_ = closing_ && endpoint_.finished();
+    ring();
+    return more ? at : never;
+}
+
+bool NodeWorker::on_sleep() {
+    ring();  // for what has come since on_turn(), of a write that was done at once
+    return shared_.fall_asleep(closing_);
+}
+
+void NodeWorker::ring() {
     if (std::exchange(arrived_, false)) shared_.notices.ring();
     if (std::exchange(asked_, false)) shared_.questions.ring();
-    return more ? at : never;
 }
 
 void NodeWorker::take_events() {
@@ -88,7 +97,10 @@ NodeCounts NodeWorker::counts() const {
 }
 
 void NodeWorker::finish() {
-    for (const auto& [index, asker] : askers_) asker->done.tell();
+    for (const auto& [index, asker] : askers_) {
+        asker->stopped = true;
+        asker->done.tell();
+    }
     askers_.clear();
     shared_.finish();
 }

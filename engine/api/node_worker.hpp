@@ -38,7 +38,7 @@ class NodeWorker {
     std::optional<Instant> poll_timeout() const { return endpoint_.poll_timeout(); }
 
     Instant on_turn(Instant at);
-    bool on_sleep() { return shared_.fall_asleep(); }
+    bool on_sleep();
     /// Every peer has heard the goodbye, or had its time for it: the loop is to stop.
     bool stopped() const { return stopped_; }
     /// A peer no longer hears us: the sockets should join their groups anew. Once.
@@ -51,6 +51,7 @@ class NodeWorker {
     /// An ask whose user waits. It lives until the worker has told it, or no longer knows it.
     struct Asker {
         std::vector<Answer> answers;
+        bool stopped = false;  ///< the node has, before there were any
         Done done;
     };
     void expect(AskId ask, Asker& asker) { askers_[ask.index] = &asker; }
@@ -65,6 +66,7 @@ class NodeWorker {
     void finish();
 
   private:
+    void ring();
     void take_events();
     void take(const devices::Event& event);
 
