@@ -34,6 +34,7 @@ Instant NodeWorker::on_turn(Instant at) {
 
 bool NodeWorker::on_sleep() {
     ring();  // for what has come since on_turn(), of a write that was done at once
+    if (closing_ && endpoint_.finished()) return false;  // the next on_turn() says that it is over
     return shared_.fall_asleep(closing_);
 }
 
