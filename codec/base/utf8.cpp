@@ -1,4 +1,5 @@
-// Most text is ASCII: eight bytes at a time are looked at together, and only what is left or is not ASCII is taken apart.
+// Most text is ASCII: eight bytes at a time are looked at together, and only what is left or is not ASCII is taken
+// apart.
 
 #include "codec/base/utf8.hpp"
 

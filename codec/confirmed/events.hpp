@@ -18,8 +18,8 @@ struct Event {
         target,   ///< the endpoint has learnt its target from `initialize`
     };
     Kind kind = Kind::message;
-    Address peer{};   ///< outcome: whom it was sent to; message: where it came from; target: who that is
-    Value message{};  ///< message: what it says; outcome, when confirmed or failed: what the peer has answered
+    Address peer{};  ///< outcome: whom it was sent to; message: where it came from; target: who that is
+    Value message;   ///< message: what it says; outcome, when confirmed or failed: what the peer has answered
     Status status = Status::none;  ///< message: none or failed
 
     SendNumber number = 0;  ///< outcome: whose

@@ -165,7 +165,10 @@ void Sender::on_deadline(Instant now, SendIndex send) {
 /// Nothing leaves for the peer before `until`.
 void Sender::pause(Instant now, PeerIndex peer, Wait wait, Instant until) {
     timers_.cancel(timer_of(peer));
-    if (until <= now) return go_on(peer);
+    if (until <= now) {
+        go_on(peer);
+        return;
+    }
     peers_[peer].wait = wait;
     timers_.schedule(timer_of(peer), until);
 }
