@@ -31,7 +31,7 @@ TEST(ConfirmedEvents, one_can_be_picked) {
     EXPECT_TRUE(events.push({.kind = Event::Kind::target, .message = {}}));
     EXPECT_TRUE(events.push(message("one")));
     EXPECT_TRUE(events.push(message("two")));
-    for (const SendNumber number : {7, 8, 9}) events.push_outcome(outcome(number));
+    for (const SendNumber number : {7u, 8u, 9u}) events.push_outcome(outcome(number));
     EXPECT_FALSE(events.pop_outcome(6));
     EXPECT_EQ(events.pop_outcome(8)->number, 8u);
     EXPECT_EQ(events.pop_message()->message.text(), "one") << "the target before it is forgotten";
