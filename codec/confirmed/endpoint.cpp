@@ -85,7 +85,7 @@ bool Endpoint::take_initialize(const Address& from) {
         if (options_.target.family != Family::none && !options_.retarget) return false;
         options_.target = from;
         // Without room for the event, target() tells all the same.
-        events_.push({.kind = Event::Kind::target, .peer = from, .message = {}});
+        events_.push({.kind = Event::Kind::target, .peer = from});
     }
     ++counts_.initialized;
     replies_.push({from, Answer::initialized});

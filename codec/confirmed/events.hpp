@@ -19,7 +19,8 @@ struct Event {
     };
     Kind kind = Kind::message;
     Address peer{};  ///< outcome: whom it was sent to; message: where it came from; target: who that is
-    Value message;   ///< message: what it says; outcome, when confirmed or failed: what the peer has answered
+    /// message: what it says; outcome, when confirmed or failed: what the peer has answered
+    Value message{};  // NOLINT(readability-redundant-member-init): GCC warns where it is left out of a list
     Status status = Status::none;  ///< message: none or failed
 
     SendNumber number = 0;  ///< outcome: whose
