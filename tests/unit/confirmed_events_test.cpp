@@ -7,7 +7,7 @@ namespace {
 
 Event message(std::string_view text) { return {.kind = Event::Kind::message, .message = Value::of_text(text).value()}; }
 Event outcome(SendNumber number) {
-    Event event{.kind = Event::Kind::outcome};
+    Event event{.kind = Event::Kind::outcome, .message = {}};
     event.number = number;
     return event;
 }
@@ -28,10 +28,10 @@ TEST(ConfirmedEvents, outcomes_first_and_each_kind_in_order) {
 
 TEST(ConfirmedEvents, one_can_be_picked) {
     Events events(10'000);
-    EXPECT_TRUE(events.push({.kind = Event::Kind::target}));
+    EXPECT_TRUE(events.push({.kind = Event::Kind::target, .message = {}}));
     EXPECT_TRUE(events.push(message("one")));
     EXPECT_TRUE(events.push(message("two")));
-    for (const SendNumber number : {7, 8, 9}) events.push_outcome(outcome(number));
+    for (const SendNumber number : {7u, 8u, 9u}) events.push_outcome(outcome(number));
     EXPECT_FALSE(events.pop_outcome(6));
     EXPECT_EQ(events.pop_outcome(8)->number, 8u);
     EXPECT_EQ(events.pop_message()->message.text(), "one") << "the target before it is forgotten";
