@@ -33,7 +33,7 @@ struct NodeCommandOptions {
 };
 
 /// Of --period. Who announces himself much more often is not listened to any more (codec/devices/endpoint.hpp).
-Duration parse_period(const std::string& text) {
+Duration parse_advert_period(const std::string& text) {
     const Duration period = parse_duration(text);
     if (period < 100 * millisecond) throw std::invalid_argument("it must be 100ms at least");
     return period;
@@ -301,7 +301,7 @@ void add_node(CLI::App& root, Command& chosen) {
                "kill the command after so long (default 2s)");
     add_parsed(*command, "--ask-timeout", options->ask_timeout, parse_duration,
                "wait so long for answers (default 2s)");
-    add_parsed(*command, "--period", options->period, parse_period,
+    add_parsed(*command, "--period", options->period, parse_advert_period,
                "between two adverts; who is not heard for two of them is suspect, for five gone (default 30s)");
     add_node_network(*command, options->network);
     command->footer("Lines on standard input: send NAME|* TEXT, ask NAME[,NAME]|* TEXT, peers, quit.");

@@ -77,7 +77,7 @@ std::string why_refused(const structs::Library& library, structs::MessageId id, 
 
 /// Adds one entry, or says why not.
 std::string add(structs::Library& library, const std::string& name, const Json& entry) {
-    if (!entry.is_object()) return "expected {\"id\": NUMBER, \"format\": TEXT}";
+    if (!entry.is_object()) return R"(expected {"id": NUMBER, "format": TEXT})";
     for (const auto& [member, value] : entry.items())
         if (member != "id" && member != "format") return fmt::format("unknown member \"{}\"", member);
     const auto id = entry.find("id"), format = entry.find("format");

@@ -68,9 +68,9 @@ std::string expected(const Slot& slot) {
         case 'f': return "`f` is a number of single precision";
         case 'd': return "`d` is a number";
         case '?': return "`?` is true or false";
-        case 'c': return "`c` is one byte, such as Z or \\x00; a backslash is \\\\";
+        case 'c': return R"(`c` is one byte, such as Z or \x00; a backslash is \\)";
         default:
-            return fmt::format("`{}s` is at most {} bytes; \\xNN is any of them, a backslash \\\\", slot.bytes,
+            return fmt::format(R"(`{}s` is at most {} bytes; \xNN is any of them, a backslash \\)", slot.bytes,
                                slot.bytes);
     }
 }

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <memory>
 
+#include "codec/base/check.hpp"
+
 namespace ringpost {
 namespace {
 
@@ -91,6 +93,7 @@ Result<Address> resolve(std::string_view host, std::uint16_t port) {
     const int failed = name.empty() ? EAI_NONAME : getaddrinfo(name.c_str(), nullptr, &hints, &list);
     if (failed != 0) return std::unexpected(Error{EHOSTUNREACH, fmt::format("{}: {}", host, gai_strerror(failed))});
     const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(list, &freeaddrinfo);
+    RINGPOST_CHECK(list != nullptr);  // it has not failed
     const addrinfo* chosen = list;
     for (const addrinfo* at = list; at != nullptr; at = at->ai_next)
         if (at->ai_family == AF_INET) {

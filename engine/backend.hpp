@@ -73,4 +73,7 @@ inline constexpr std::size_t received_max = 64;
 /// A receive buffer holds the largest train: one below 64 KiB would cut trains short in silence.
 inline constexpr std::size_t receive_buffer_bytes = 65'536;
 
+/// A polling turn tries each socket while there are no more than these, and asks the kernel which are ready beyond.
+inline constexpr std::size_t tried_sockets_max = 4;
+
 }  // namespace ringpost

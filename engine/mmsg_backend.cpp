@@ -21,7 +21,6 @@ namespace ringpost {
 namespace {
 
 constexpr std::size_t messages_per_call = 32;
-constexpr std::size_t tried_sockets_max = 4;
 constexpr std::uint64_t polls_per_waker_look = 64;
 constexpr std::uint64_t waker_mark = std::uint64_t{1} << 63;
 constexpr std::uint64_t watches_mark = waker_mark + 1;

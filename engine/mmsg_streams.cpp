@@ -13,15 +13,15 @@
 namespace ringpost {
 namespace {
 
-constexpr std::size_t receive_buffers = 64;
-constexpr std::size_t stream_receive_bytes = 65'536;
 constexpr int accepts_per_turn = 64;
 constexpr std::uint64_t listener_mark = std::uint64_t{1} << 61;
 
 }  // namespace
 
 MmsgStreams::MmsgStreams(int epoll_fd, Counters& counters, WriteBuffers& writes)
-    : Streams(counters, writes), epoll_fd_(epoll_fd), memory_(new std::byte[receive_buffers * stream_receive_bytes]) {}
+    : Streams(counters, writes),
+      epoll_fd_(epoll_fd),
+      memory_(new std::byte[stream_receive_buffers * stream_receive_bytes]) {}
 
 Duration MmsgStreams::prepare(Duration sleep) {
     used_ = 0;
@@ -110,7 +110,7 @@ void MmsgStreams::accept(std::uint32_t index) {
 }
 
 void MmsgStreams::receive(Slot slot) {
-    if (used_ == receive_buffers) return;
+    if (used_ == stream_receive_buffers) return;
     const std::span<std::byte> buffer{&memory_[used_ * stream_receive_bytes], stream_receive_bytes};
     const int result = connection(slot).socket.receive(buffer);
     if (result > 0) {

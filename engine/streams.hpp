@@ -19,6 +19,10 @@
 
 namespace ringpost {
 
+/// Buffers to receive in, of all connections together: a turn takes in no more than they hold.
+inline constexpr unsigned stream_receive_buffers = 64;
+inline constexpr std::size_t stream_receive_bytes = 65'536;
+
 /// How long a listener rests that cannot accept: out of descriptors or memory.
 inline constexpr Duration accept_rest = 100 * millisecond;
 

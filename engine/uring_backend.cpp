@@ -34,7 +34,6 @@ namespace {
 
 constexpr unsigned submissions = 256;
 constexpr unsigned provided_buffers = 64;
-constexpr std::size_t tried_sockets_max = 4;
 // What a multishot receive lays out before the payload: its header, the source's name, the control messages.
 constexpr std::size_t provided_buffer_bytes =
     sizeof(io_uring_recvmsg_out) + sizeof(SocketAddress) + receive_control_bytes + receive_buffer_bytes;

@@ -20,8 +20,6 @@
 namespace ringpost {
 namespace {
 
-constexpr unsigned receive_buffers = 64;
-constexpr std::size_t stream_receive_bytes = 65'536;
 constexpr std::uint16_t stream_group = 1;
 
 }  // namespace
@@ -35,7 +33,7 @@ Result<std::unique_ptr<UringStreams>> UringStreams::open(Ring& ring, Counters& c
 }
 
 UringStreams::UringStreams(Ring& ring, Counters& counters, WriteBuffers& writes)
-    : Streams(counters, writes), ring_(ring), buffers_(receive_buffers, stream_receive_bytes, stream_group) {}
+    : Streams(counters, writes), ring_(ring), buffers_(stream_receive_buffers, stream_receive_bytes, stream_group) {}
 
 void UringStreams::shut_down() {
     for (Slot slot = 0; slot < slots(); ++slot)
