@@ -9,6 +9,7 @@
 #include "apps/commands.hpp"
 #include "apps/random.hpp"
 #include "apps/self_peer.hpp"
+#include "apps/verdict.hpp"
 #include "codec/load/prober.hpp"
 #include "engine/address.hpp"
 
@@ -21,8 +22,13 @@ struct LatencyOptions {
     std::string to;
     bool self = false;
     std::uint64_t size = 64;
-    double rate = 0;         // 0: ping-pong
+    double rate = 0;  // 0: ping-pong
+    load::Arrivals arrivals = load::Arrivals::fixed;
+    std::optional<std::uint64_t> seed;
     bool ping_pong = false;  // said explicitly; it is the default
+    std::uint32_t window = 1;
+    Duration warm_up = 0;
+    VerdictOptions verdict;
     std::uint64_t count = UINT64_MAX;
     Duration duration = never;
     bool vouched = false;
@@ -55,7 +61,7 @@ class LatencyApplication {
         if (ticker_.tick(at)) {
             report_.progress(fmt::format("{:>4.0f} s  sent {}  answered {}  {}", seconds(at - start_),
                                          grouped(counts.sent), grouped(counts.received),
-                                         percentiles_text(prober_.rtt())));
+                                         percentiles_text(prober_.response())));
             report_.event("progress",
                           {{"elapsed_s", seconds(at - start_)}, {"sent", counts.sent}, {"received", counts.received}});
         }
@@ -71,6 +77,13 @@ class LatencyApplication {
     Ticker look_, ticker_;
 };
 
+std::string loop_text(const LatencyOptions& options, std::uint64_t seed) {
+    if (options.rate == 0)
+        return options.window == 1 ? "ping-pong" : fmt::format("{} in flight", grouped(options.window));
+    const std::string rate = fmt::format("{:.0f}/s", options.rate);
+    return options.arrivals == load::Arrivals::fixed ? rate : fmt::format("{} poisson (--seed {})", rate, seed);
+}
+
 template <class AnyLoop>
 Json run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& target, Report& report) {
     const SignalWakes wakes(loop.backend().waker());
@@ -79,11 +92,16 @@ Json run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& tar
     socket.gro = false;
     loop.backend().add(value_or_fail(UdpSocket::open(socket)));
     const Instant start = now() + settle;
+    const std::uint64_t seed = options.seed.value_or(random_value<std::uint64_t>());
     load::Prober prober({.datagram_bytes = options.size,
                          .stream = random_value<std::uint32_t>(),
                          .rate_per_s = options.rate,
+                         .arrivals = options.arrivals,
+                         .arrivals_seed = seed,
+                         .window = options.window,
                          .start = start,
-                         .stop = options.duration == never ? never : start + options.duration,
+                         .warm_up = options.warm_up,
+                         .stop = options.duration == never ? never : start + options.warm_up + options.duration,
                          .count = options.count});
     std::optional<gtudp::Carried<load::Prober>> carried;
     const auto finished = [&](Instant at) {
@@ -99,7 +117,7 @@ Json run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& tar
         loop.run(prober, application);
     }
     report.end_progress();
-    const double duration_s = seconds(prober.last_sent_at() - start);
+    const double duration_s = seconds(std::max<Duration>(prober.last_sent_at() - start - options.warm_up, 0));
     const load::ProberCounts& counts = prober.counts();
     const Counters engine = loop.backend().counters();
     Json summary = {{"sent", counts.sent},
@@ -115,28 +133,39 @@ Json run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& tar
                     {"backend", loop.backend().name},
                     {"gso", false},
                     {"gro", false},
-                    {"rtt_us", percentiles_us(prober.rtt())}};
+                    {"rtt_us", percentiles_us(prober.response())}};
     if (options.rate > 0) {
         summary["rate_asked"] = options.rate;
+        summary["service_us"] = percentiles_us(prober.service());
         summary["slip_us"] = percentiles_us(prober.slip());
+        judge(summary, {.start = start,
+                        .last_due = prober.last_due(),
+                        .last_sent_at = prober.last_sent_at(),
+                        .slip = &prober.slip(),
+                        .response = &prober.response()});
     }
+    if (options.arrivals == load::Arrivals::poisson) summary["seed"] = seed;
     if (carried) {
         add_wire(summary, carried->wire().counts());
         summary["confirmed_us"] = percentiles_us(carried->confirmed());
     }
     add_counters(summary, engine);
     report.print(fmt::format("{} B{}, {}, {}, {:.3f} s", options.size, carried ? ", gtudp" : "", loop.backend().name,
-                             options.rate > 0 ? fmt::format("{:.0f}/s", options.rate) : "ping-pong", duration_s));
+                             loop_text(options, seed), duration_s));
     report.print(fmt::format("sent {}  answered {}  lost {}  out of order {}  duplicate {}  corrupt {}",
                              grouped(counts.sent), grouped(counts.received), grouped(counts.lost()),
                              grouped(counts.reordered), grouped(counts.duplicate), grouped(counts.corrupt)));
-    report.print("round trip  " + percentiles_text(prober.rtt()));
-    if (options.rate > 0) report.print("slip        " + percentiles_text(prober.slip()));
+    if (options.rate > 0) {
+        report.print("response    " + percentiles_text(prober.response()));
+        report.print("service     " + percentiles_text(prober.service()));
+        report.print("slip        " + percentiles_text(prober.slip()));
+    } else {
+        report.print("round trip  " + percentiles_text(prober.response()));
+    }
     if (carried) {
         report.print("confirmed   " + percentiles_text(carried->confirmed()));
         report.print(wire_text(summary));
     }
-    report.event("summary", summary);
     return summary;
 }
 
@@ -158,9 +187,11 @@ int latency_command(LatencyOptions options) {
         refuse_foreign(target, options.vouched);
     }
     const auto say = [&](const std::string& text) { report.say(text); };
-    const Json summary = value_or_fail(
+    Json summary = value_or_fail(
         with_loop(options.common.engine, say, [&](auto& loop) { return run_prober(loop, options, target, report); }));
-    if (!summary["rtt_us"]["p50"].is_null()) return exit_code(Exit::done);
+    const int verdict = tell_verdict(report, summary, options.verdict);
+    report.event("summary", summary);
+    if (!summary["rtt_us"]["p50"].is_null()) return exit_code(verdict);
     if (received_signal() == 0)
         report.say(fmt::format("{}: {}", to_text(target),
                                summary["unreachable"].get<std::uint64_t>() > 0 ? "unreachable" : "no answer"));
@@ -177,19 +208,27 @@ void add_latency(CLI::App& root, Command& chosen) {
     auto* self = command->add_flag("--self", options->self, "run the echo server too, on loopback and on another core");
     self->excludes(to);
     add_parsed(*command, "--size", options->size, parse_probe_size, "bytes of payload, at least 24 (default 64)");
-    auto* rate = add_parsed(*command, "--rate", options->rate, parse_fixed_rate, "open loop: probes per second");
-    command
-        ->add_flag("--ping-pong", options->ping_pong,
-                   "one probe in flight, the next as soon as it is answered (default)")
-        ->excludes(rate);
+    auto* rate = add_parsed(*command, "--rate", options->rate, parse_fixed_rate,
+                            "open loop: probes per second, each measured from when it was due");
+    add_arrivals(*command, options->arrivals, options->seed)->needs(rate);
+    auto* window = add_parsed(*command, "--window", options->window, parse_probe_window,
+                              "closed loop: probes in flight, the next as soon as one is answered (default 1)")
+                       ->excludes(rate);
+    command->add_flag("--ping-pong", options->ping_pong, "closed loop with one probe in flight (default)")
+        ->excludes(rate)
+        ->excludes(window);
+    add_parsed(*command, "--warmup", options->warm_up, parse_duration,
+               "so long at the start is not counted (default none)");
     auto* duration = add_parsed(*command, "--duration", options->duration, parse_duration, "how long (default 5s)");
     add_parsed(*command, "--count", options->count, parse_count, "probes to send")->excludes(duration);
     command->add_flag("--i-own-this-network", options->vouched,
                       "allow a target that is not loopback, private or link-local");
+    add_verdict(*command, options->verdict);
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {});
     command->callback([options, &chosen] {
         check_transport(options->transport);
+        parse_conditions(options->verdict.fail_if);
         if (options->to.empty() && !options->self)
             throw CLI::ValidationError("one of --to HOST:PORT and --self is required");
         if (options->count == UINT64_MAX && options->duration == never) options->duration = default_duration;

@@ -11,6 +11,7 @@
 #include "apps/commands.hpp"
 #include "apps/random.hpp"
 #include "apps/self_peer.hpp"
+#include "apps/verdict.hpp"
 #include "codec/load/source.hpp"
 #include "engine/address.hpp"
 
@@ -24,6 +25,9 @@ struct LoadOptions {
     bool self = false;
     std::uint64_t size = 64;
     double rate = 0;
+    load::Arrivals arrivals = load::Arrivals::fixed;
+    std::optional<std::uint64_t> seed;
+    VerdictOptions verdict;
     Duration duration = 5 * second;
     std::uint32_t flows = 1;
     bool verify = true;
@@ -101,10 +105,13 @@ Json run_source(AnyLoop& loop, const LoadOptions& options, const Address& target
         loop.backend().add(value_or_fail(std::move(opened)));
     }
     const Instant start = now() + settle;
+    const std::uint64_t seed = options.seed.value_or(random_value<std::uint64_t>());
     load::Source source({.datagram_bytes = options.size,
                          .flows = options.flows,
                          .stream = random_value<std::uint32_t>(),
                          .rate_per_s = options.rate,
+                         .arrivals = options.arrivals,
+                         .arrivals_seed = seed,
                          .train_segments = train_segments(options),
                          .verify = options.verify,
                          .start = start,
@@ -146,6 +153,11 @@ Json run_source(AnyLoop& loop, const LoadOptions& options, const Address& target
     if (options.rate > 0) {
         summary["rate_asked"] = options.rate;
         summary["slip_us"] = percentiles_us(source.slip());
+        judge(summary, {.start = start,
+                        .last_due = source.last_due(),
+                        .last_sent_at = source.last_sent_at(),
+                        .slip = &source.slip()});
+        if (options.arrivals == load::Arrivals::poisson) summary["seed"] = seed;
     }
     add_counters(summary, engine);
     return summary;
@@ -259,12 +271,13 @@ int load_command(LoadOptions options) {
         summary = join_reports(summary, Json::parse(sink->hear()));
     }
     print_summary(report, options, summary);
+    const int verdict = tell_verdict(report, summary, options.verdict);
     report.event("summary", summary);
     if (summary["refused"].get<bool>()) {
         report.say(to_text(target) + ": unreachable");
         return exit_code(Exit::unreachable);
     }
-    if (summary["sent"].get<std::uint64_t>() > 0) return exit_code(Exit::done);
+    if (summary["sent"].get<std::uint64_t>() > 0) return exit_code(verdict);
     report.say("nothing was sent: the duration ended before the first datagram was due, or the kernel refused all");
     return exit_code(Exit::failed);
 }
@@ -280,15 +293,20 @@ void add_load(CLI::App& root, Command& chosen) {
     add_parsed(*command, "--size", options->size, parse_datagram_size, "bytes of payload (default 64)");
     add_parsed(*command, "--rate", options->rate, parse_rate,
                "per second, all flows together: max, 100k, 2.5M (default max)");
+    add_arrivals(*command, options->arrivals, options->seed);
     add_parsed(*command, "--duration", options->duration, parse_duration, "how long (default 5s)");
     add_parsed(*command, "--flows", options->flows, parse_flows, "source ports to send from (default 1)");
     command->add_flag("!--no-verify", options->verify, "send bytes that mean nothing: no sequence, no CRC");
     command->add_flag("--i-own-this-network", options->vouched,
                       "allow a target that is not loopback, private or link-local");
+    add_verdict(*command, options->verdict);
     add_transport(*command, options->transport, {.window = true});
     add_common(*command, options->common, {.offload = true});
     command->callback([options, &chosen] {
         check_transport(options->transport);
+        parse_conditions(options->verdict.fail_if);
+        if (options->arrivals != load::Arrivals::fixed && options->rate == 0)
+            throw CLI::ValidationError("--arrivals poisson: needs a --rate");
         if (options->transport.gtudp && options->flows > 1)
             throw CLI::ValidationError(fmt::format("--flows {}: gtudp sends from one", options->flows));
         if (options->to.empty() && !options->self)

@@ -87,6 +87,16 @@ std::uint32_t parse_flows(const std::string& text) {
     return static_cast<std::uint32_t>(parse_whole(text, 1, limits::load_flows_max));
 }
 
+std::uint32_t parse_probe_window(const std::string& text) {
+    return static_cast<std::uint32_t>(parse_whole(text, 1, limits::load_probes_remembered));
+}
+
+load::Arrivals parse_arrivals(const std::string& text) {
+    if (text == "fixed") return load::Arrivals::fixed;
+    if (text == "poisson") return load::Arrivals::poisson;
+    throw std::invalid_argument("expected fixed or poisson");
+}
+
 std::uint64_t parse_seed(const std::string& text) { return parse_whole(text, 0, UINT64_MAX); }
 
 std::uint64_t parse_datagram_size(const std::string& text) {

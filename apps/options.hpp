@@ -10,12 +10,13 @@
 
 #include "codec/base/address.hpp"
 #include "codec/base/instant.hpp"
+#include "codec/load/schedule.hpp"
 #include "engine/open.hpp"
 
 namespace ringpost::apps {
 
 /// Exit codes of every subcommand; a signal's is 128 + its number.
-enum Exit : int { done = 0, failed = 1, usage = 2, unreachable = 4 };
+enum Exit : int { done = 0, failed = 1, usage = 2, breach = 3, unreachable = 4 };
 
 /// Set by the subcommand that was chosen; main calls it after parsing.
 using Command = std::function<int()>;
@@ -51,6 +52,10 @@ double parse_fixed_rate(const std::string& text);
 double parse_chance(const std::string& text);
 /// `64kbit`, `100Mbit`, `1Gbit` (1000 each), `800bit`: bits per second, >= 1.
 std::uint64_t parse_bit_rate(const std::string& text);
+/// `fixed`, `poisson`.
+load::Arrivals parse_arrivals(const std::string& text);
+/// 1 to limits::load_probes_remembered.
+std::uint32_t parse_probe_window(const std::string& text);
 /// Any whole number of 64 bits.
 std::uint64_t parse_seed(const std::string& text);
 /// `250us`, `2s`, `1.5ms`, `1m`, `100ns`: nanoseconds, > 0.

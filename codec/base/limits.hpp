@@ -37,6 +37,9 @@ inline constexpr std::uint32_t load_flows_max = load_streams_max;
 /// that gtUDP takes to send a lost message again, at several million a second.
 inline constexpr std::uint64_t load_window_sequences = 262'144;
 
+/// Probes whose times a prober remembers. One that so many later ones have left behind is given up.
+inline constexpr std::uint32_t load_probes_remembered = 65'536;
+
 /// Bytes of replies an echo endpoint keeps while the socket does not take them.
 inline constexpr std::size_t echo_queue_bytes = 4u << 20;
 
@@ -148,6 +151,7 @@ static_assert(struct_queue_bytes >= 16 * datagram_bytes_max);
 static_assert((load_window_sequences & (load_window_sequences - 1)) == 0 && load_window_sequences % 64 == 0);
 static_assert((beacon_sources_max & (beacon_sources_max - 1)) == 0);
 static_assert((load_streams_max & (load_streams_max - 1)) == 0);
+static_assert((load_probes_remembered & (load_probes_remembered - 1)) == 0);
 static_assert(beacon_queue_bytes >= 16 * datagram_bytes_max);
 static_assert(echo_queue_bytes >= 16 * datagram_bytes_max);
 static_assert((relay_clients_max & (relay_clients_max - 1)) == 0);

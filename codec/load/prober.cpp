@@ -1,30 +1,38 @@
-// Open loop: probe i leaves when it is due, whatever is still unanswered.
-// Ping-pong: one probe in flight. Answered, the next leaves at once; unanswered for give_up_after, it is lost and the
-// next leaves then. A late answer still counts as received, and its round trip is recorded.
+// Open loop: a probe leaves when it is due, whatever is still unanswered.
+// Closed loop: so many probes are in flight. An answer makes room for the next, which leaves at once; so does giving
+// up, which happens to a probe that is unanswered for give_up_after or that limits::load_probes_remembered later ones
+// have left behind. A late answer still counts as received, and its round trip is recorded.
 
 #include "codec/load/prober.hpp"
 
 #include <algorithm>
+
+#include "codec/base/check.hpp"
 
 namespace ringpost::load {
 
 Prober::Prober(const ProberOptions& options)
     : options_(options),
       writer_(std::max(options.datagram_bytes, frame_bytes_min)),
-      schedule_(options.start, options.rate_per_s > 0 ? options.rate_per_s : 1),
-      last_sent_at_(options.start) {}
+      schedule_(options.start, options.rate_per_s > 0 ? options.rate_per_s : 1, options.arrivals,
+                options.arrivals_seed),
+      probes_(limits::load_probes_remembered),
+      last_sent_at_(options.start) {
+    RINGPOST_CHECK(options.window > 0 && options.window <= limits::load_probes_remembered);
+}
 
 void Prober::handle(Instant now, const Datagram& in) {
-    ++counts_.received;
     const std::optional<Frame> frame = decode(in.bytes);
+    if (frame && is_ours(*frame) && frame->sequence < warmed_up_) {
+        settle(frame->sequence);
+        return;
+    }
+    ++counts_.received;
     if (!frame) {
         ++counts_.corrupt;
         return;
     }
-    // Anyone can put a fitting CRC on any due time: one that we cannot have written would ruin the histogram.
-    const bool ours = frame->stream == options_.stream && frame->sequence < counts_.sent &&
-                      frame->due >= options_.start && frame->due <= last_sent_at_;
-    if (!ours) {
+    if (!is_ours(*frame)) {
         ++counts_.foreign;
         return;
     }
@@ -33,42 +41,70 @@ void Prober::handle(Instant now, const Datagram& in) {
         case Arrival::reordered: ++counts_.reordered; break;
         case Arrival::duplicate: ++counts_.duplicate; return;
     }
-    rtt_.record(now - frame->due);
-    if (frame->sequence + 1 == counts_.sent) waiting_ = false;
+    response_.record(now - frame->due);
+    if (open_loop() && remembers(frame->sequence)) service_.record(now - probe(frame->sequence).sent_at);
+    settle(frame->sequence);
+}
+
+/// Anyone can put a fitting CRC on any due time: one that we have not written would ruin the histogram.
+bool Prober::is_ours(const Frame& frame) const {
+    if (frame.stream != options_.stream || frame.sequence >= next_) return false;
+    if (remembers(frame.sequence)) return frame.due == probe(frame.sequence).due;
+    return frame.due >= options_.start && frame.due <= last_sent_at_;
+}
+
+/// A probe in flight no longer is; any other is left as it is.
+void Prober::settle(std::uint64_t sequence) {
+    if (!remembers(sequence) || !probe(sequence).open) return;
+    probe(sequence).open = false;
+    --in_flight_;
+    while (oldest_open_ < next_ && !probe(oldest_open_).open) ++oldest_open_;
 }
 
 void Prober::handle_timeout(Instant now) {
-    if (waiting_ && now >= last_sent_at_ + options_.give_up_after) waiting_ = false;
+    while (in_flight_ > 0 && now >= probe(oldest_open_).sent_at + options_.give_up_after) settle(oldest_open_);
     if (now >= options_.stop) stopped_ = true;
 }
 
 std::optional<Transmit> Prober::poll_transmit(Instant now, std::span<std::byte> out) {
     if (!may_send(now)) return std::nullopt;
-    const Instant due = open_loop() ? schedule_.due(counts_.sent) : now;
-    if (open_loop()) slip_.record(now - due);
+    Instant due = now;
+    if (open_loop()) {
+        due = schedule_.next();
+        schedule_.advance();
+    } else if (in_flight_ > 0 && next_ - oldest_open_ == limits::load_probes_remembered) {
+        settle(oldest_open_);
+    }
     writer_.prepare(out, 1);
-    writer_.write(out.data(), {options_.stream, counts_.sent, due}, 1);
-    ++counts_.sent;
+    writer_.write(out.data(), {options_.stream, next_, due}, 1);
+    probe(next_) = {.due = due, .sent_at = now, .open = !open_loop()};
+    in_flight_ += !open_loop();
+    ++next_;
+    if (due < options_.start + options_.warm_up) {
+        warmed_up_ = next_;
+    } else {
+        ++counts_.sent;
+        if (open_loop()) slip_.record(now - due);
+    }
     last_sent_at_ = now;
-    waiting_ = !open_loop();
     const std::size_t size = writer_.frame_bytes();
     return Transmit{.destination = {}, .socket = 0, .bytes = size, .segment_bytes = size};
 }
 
 bool Prober::may_send(Instant now) const {
-    if (counts_.sent == options_.count || now < options_.start || now >= options_.stop || waiting_) return false;
-    return !open_loop() || schedule_.due(counts_.sent) <= now;
+    if (!has_more() || now < options_.start || now >= options_.stop) return false;
+    return open_loop() ? schedule_.next() <= now : in_flight_ < options_.window;
 }
 
 std::optional<Instant> Prober::poll_timeout() const {
-    if (waiting_) return last_sent_at_ + options_.give_up_after;
-    if (stopped_ || counts_.sent == options_.count) return std::nullopt;
-    const Instant due = open_loop() ? schedule_.due(counts_.sent) : options_.start;
+    if (in_flight_ == options_.window) return probe(oldest_open_).sent_at + options_.give_up_after;
+    if (stopped_ || !has_more()) return std::nullopt;
+    const Instant due = open_loop() ? schedule_.next() : options_.start;
     return due < options_.stop ? std::optional(due) : std::nullopt;
 }
 
 bool Prober::finished(Instant now, Duration linger) const {
-    const bool sending = counts_.sent < options_.count && now < options_.stop;
+    const bool sending = has_more() && now < options_.stop;
     if (sending) return false;
     return counts_.lost() == 0 || now >= last_sent_at_ + linger;
 }

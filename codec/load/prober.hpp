@@ -3,24 +3,31 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "codec/base/datagram.hpp"
 #include "codec/base/histogram.hpp"
 #include "codec/base/instant.hpp"
+#include "codec/base/limits.hpp"
 #include "codec/load/frame.hpp"
+#include "codec/load/schedule.hpp"
 #include "codec/load/sequence_window.hpp"
-#include "codec/load/source.hpp"
 
 namespace ringpost::load {
 
 struct ProberOptions {
     std::size_t datagram_bytes = 64;  ///< at least frame_bytes_min
     std::uint32_t stream = 0;         ///< drawn at random: replies to anybody else's probes are told apart
-    double rate_per_s = 0;  ///< open loop; 0 is ping-pong: the next leaves when the last is answered or given up
-    Duration give_up_after = second;  ///< ping-pong only: an unanswered probe is then lost
+    double rate_per_s = 0;            ///< open loop; 0 is a closed one, where an answer makes room for the next probe
+    Arrivals arrivals = Arrivals::fixed;
+    std::uint64_t arrivals_seed = 0;
+    std::uint32_t window = 1;         ///< closed loop: probes in flight, 1 to limits::load_probes_remembered
+    Duration give_up_after = second;  ///< closed loop: an unanswered probe is then lost, and makes room
     Instant start = 0;
-    Instant stop = never;  ///< no probe due at or after it is sent
-    std::uint64_t count = UINT64_MAX;
+    Duration warm_up =
+        0;  ///< what is due so soon after the start is sent and answered, but neither counted nor measured
+    Instant stop = never;              ///< no probe due at or after it is sent
+    std::uint64_t count = UINT64_MAX;  ///< probes to be measured
 };
 
 struct ProberCounts {
@@ -35,10 +42,11 @@ struct ProberCounts {
 };
 
 /// The endpoint of `ringpost latency`: round trips against anything that returns a datagram unchanged, on socket 0.
-/// Each round trip runs from when the probe was due, so that a stall counts against every probe it delayed.
+/// A response runs from when its probe was due, so that a stall counts against every probe it delayed; the service it
+/// got, from when the probe left.
 class Prober {
   public:
-    struct Event {};  ///< it has none: ask counts(), rtt() and slip()
+    struct Event {};  ///< it has none: ask counts() and the histograms
 
     explicit Prober(const ProberOptions& options);
 
@@ -53,23 +61,44 @@ class Prober {
 
     /// ProberOptions::start while nothing has been sent.
     Instant last_sent_at() const { return last_sent_at_; }
+    /// When the probe that was sent last was due.
+    Instant last_due() const { return next_ == 0 ? options_.start : probe(next_ - 1).due; }
     const ProberCounts& counts() const { return counts_; }
-    const Histogram& rtt() const { return rtt_; }
+    const Histogram& response() const { return response_; }
+    /// Open loop only: in a closed one a probe is due when it leaves.
+    const Histogram& service() const { return service_; }
     const Histogram& slip() const { return slip_; }
 
   private:
+    struct Probe {
+        Instant due = 0;
+        Instant sent_at = 0;
+        bool open = false;  ///< in flight, in a closed loop
+    };
+
     bool open_loop() const { return options_.rate_per_s > 0; }
+    bool has_more() const { return counts_.sent < options_.count; }
     bool may_send(Instant now) const;
+    bool is_ours(const Frame& frame) const;
+    void settle(std::uint64_t sequence);
+
+    Probe& probe(std::uint64_t sequence) { return probes_[sequence % limits::load_probes_remembered]; }
+    const Probe& probe(std::uint64_t sequence) const { return probes_[sequence % limits::load_probes_remembered]; }
+    bool remembers(std::uint64_t sequence) const { return next_ - sequence <= limits::load_probes_remembered; }
 
     ProberOptions options_;
     FrameWriter writer_;
     Schedule schedule_;
-    bool waiting_ = false;  ///< ping-pong: a probe is in flight
-    bool stopped_ = false;  ///< a timeout has come at or after options_.stop: no more are needed
+    std::vector<Probe> probes_;      ///< the latest, by sequence
+    std::uint64_t next_ = 0;         ///< sequence of the next probe
+    std::uint64_t warmed_up_ = 0;    ///< sequence of the first that is measured
+    std::uint64_t oldest_open_ = 0;  ///< closed loop: everything before it is settled
+    std::uint32_t in_flight_ = 0;    ///< closed loop
+    bool stopped_ = false;           ///< a timeout has come at or after options_.stop: no more are needed
     Instant last_sent_at_;
     ProberCounts counts_;
     SequenceWindow window_;
-    Histogram rtt_, slip_;
+    Histogram response_, service_, slip_;
 };
 
 }  // namespace ringpost::load

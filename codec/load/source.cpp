@@ -16,7 +16,8 @@ namespace ringpost::load {
 Source::Source(const SourceOptions& options)
     : options_(options),
       writer_(std::max(options.datagram_bytes, frame_bytes_min)),
-      schedule_(options.start, options.rate_per_s > 0 ? options.rate_per_s : 1),
+      schedule_(options.start, options.rate_per_s > 0 ? options.rate_per_s : 1, options.arrivals,
+                options.arrivals_seed),
       sequences_(options.flows) {
     RINGPOST_CHECK(options.flows > 0 && options.train_segments > 0 && options.datagram_bytes > 0);
     RINGPOST_CHECK(!options.verify || options.datagram_bytes >= frame_bytes_min);
@@ -27,15 +28,18 @@ Source::Source(const SourceOptions& options)
 }
 
 std::optional<Transmit> Source::poll_transmit(Instant now, std::span<std::byte> out) {
-    const std::size_t count = due_now(now, options_.train_segments);
+    if (now < options_.start || now >= options_.stop) return std::nullopt;
+    const bool scheduled = options_.rate_per_s > 0;
+    if (scheduled && schedule_.next() > now) return std::nullopt;
+    auto count = static_cast<std::size_t>(std::min<std::uint64_t>(options_.train_segments, options_.count - sent_));
     if (count == 0) return std::nullopt;
     const std::size_t size = options_.datagram_bytes;
     const std::uint32_t flow = next_flow_;
     next_flow_ = next_flow_ + 1 == options_.flows ? 0 : next_flow_ + 1;
     const Frame first{options_.stream + flow, sequences_[flow], now};
     if (options_.verify) prepare(out);
-    if (options_.rate_per_s > 0)
-        write_scheduled(out, first, count);
+    if (scheduled)
+        count = write_due(out, first, count);
     else if (options_.verify)
         writer_.write(out.data(), first, count);
     sequences_[flow] += count;
@@ -44,29 +48,24 @@ std::optional<Transmit> Source::poll_transmit(Instant now, std::span<std::byte> 
 }
 
 /// Each datagram of a fixed rate has a due time of its own, and a slip. `frame` is the first, with the time now as due.
-void Source::write_scheduled(std::span<std::byte> out, Frame frame, std::size_t count) {
+std::size_t Source::write_due(std::span<std::byte> out, Frame frame, std::size_t at_most) {
     const Instant now = frame.due;
-    for (std::size_t i = 0; i < count; ++i, ++frame.sequence) {
-        frame.due = schedule_.due(sent_ + i);
+    std::size_t count = 0;
+    for (; count < at_most && schedule_.next() <= now; ++count, ++frame.sequence, schedule_.advance()) {
+        frame.due = schedule_.next();
         slip_.record(now - frame.due);
-        if (options_.verify) writer_.write(&out[i * options_.datagram_bytes], frame, 1);
+        if (options_.verify) writer_.write(&out[count * options_.datagram_bytes], frame, 1);
+        last_due_ = frame.due;
     }
+    last_sent_at_ = now;
+    return count;
 }
 
 std::optional<Instant> Source::poll_timeout() const {
     if (stopped_ || sent_ == options_.count) return std::nullopt;
     if (options_.rate_per_s == 0) return options_.start;
-    const Instant due = schedule_.due(sent_);
+    const Instant due = schedule_.next();
     return due < options_.stop ? std::optional(due) : std::nullopt;
-}
-
-std::size_t Source::due_now(Instant now, std::size_t at_most) const {
-    if (now < options_.start || now >= options_.stop) return 0;
-    at_most = static_cast<std::size_t>(std::min<std::uint64_t>(at_most, options_.count - sent_));
-    if (options_.rate_per_s == 0) return at_most;
-    std::size_t count = 0;
-    while (count < at_most && schedule_.due(sent_ + count) <= now) ++count;
-    return count;
 }
 
 void Source::prepare(std::span<std::byte> out) {

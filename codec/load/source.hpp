@@ -9,29 +9,19 @@
 #include "codec/base/histogram.hpp"
 #include "codec/base/instant.hpp"
 #include "codec/load/frame.hpp"
+#include "codec/load/schedule.hpp"
 
 namespace ringpost::load {
-
-/// The times at which an open loop's datagrams are due: number i at start + i / rate, whatever has happened since.
-class Schedule {
-  public:
-    /// `rate_per_s` > 0.
-    Schedule(Instant start, double rate_per_s) : start_(start), period_ns_(1e9 / rate_per_s) {}
-
-    Instant due(std::uint64_t i) const { return start_ + static_cast<Duration>(period_ns_ * static_cast<double>(i)); }
-
-  private:
-    Instant start_;
-    double period_ns_;
-};
 
 struct SourceOptions {
     std::size_t datagram_bytes = 64;  ///< 1 to limits::datagram_bytes_max; with verify, at least frame_bytes_min
     std::uint32_t flows = 1;          ///< sockets 0 .. flows-1, each connected to the target
     std::uint32_t stream = 0;         ///< of flow 0, drawn at random; flow i is stream + i
     double rate_per_s = 0;            ///< of all flows together; 0 sends as fast as the engine takes
-    std::size_t train_segments = 1;   ///< most datagrams in one Transmit
-    bool verify = true;               ///< frames that a Sink can check; off, the bytes mean nothing
+    Arrivals arrivals = Arrivals::fixed;
+    std::uint64_t arrivals_seed = 0;
+    std::size_t train_segments = 1;  ///< most datagrams in one Transmit
+    bool verify = true;              ///< frames that a Sink can check; off, the bytes mean nothing
     Instant start = 0;
     Instant stop = never;  ///< nothing due at or after it is sent
     std::uint64_t count = UINT64_MAX;
@@ -52,14 +42,16 @@ class Source {
 
     bool finished(Instant now) const { return sent_ == options_.count || now >= options_.stop; }
     std::uint64_t sent() const { return sent_; }
+    /// Of a fixed rate: when the datagram that was sent last was due, and when it was sent.
+    Instant last_due() const { return last_due_; }
+    Instant last_sent_at() const { return last_sent_at_; }
     std::uint64_t unexpected() const { return unexpected_; }  ///< datagrams that came back
     /// How late each datagram of a fixed rate left its schedule.
     const Histogram& slip() const { return slip_; }
 
   private:
-    std::size_t due_now(Instant now, std::size_t at_most) const;
     void prepare(std::span<std::byte> out);
-    void write_scheduled(std::span<std::byte> out, Frame frame, std::size_t count);
+    std::size_t write_due(std::span<std::byte> out, Frame frame, std::size_t at_most);
 
     SourceOptions options_;
     FrameWriter writer_;
@@ -69,6 +61,7 @@ class Source {
     std::uint32_t next_flow_ = 0;
     std::vector<std::uint64_t> sequences_;            ///< next sequence of each flow
     std::vector<const std::byte*> prepared_buffers_;  ///< where the fill has been laid already
+    Instant last_due_ = 0, last_sent_at_ = 0;
     Histogram slip_;
 };
 

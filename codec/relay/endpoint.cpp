@@ -14,7 +14,7 @@ namespace ringpost::relay {
 namespace {
 
 std::array<std::uint64_t, 2> seeds_from(std::uint64_t seed) {
-    Random random(seed);
+    SplitMix64 random(seed);
     const std::uint64_t first = random.next();
     return {first, random.next()};
 }

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "codec/base/instant.hpp"
+#include "codec/base/split_mix.hpp"
 
 namespace ringpost::relay {
 
@@ -49,24 +50,6 @@ struct Decision {
     std::array<Copy, 2> copy{};
 };
 
-/// SplitMix64 (Steele, Lea and Flood 2014): the same numbers on every host, and cheap.
-class Random {
-  public:
-    explicit Random(std::uint64_t seed) : state_(seed) {}
-
-    std::uint64_t next() {
-        std::uint64_t value = state_ += 0x9e37'79b9'7f4a'7c15;
-        value = (value ^ value >> 30) * 0xbf58'476d'1ce4'e5b9;
-        value = (value ^ value >> 27) * 0x94d0'49bb'1331'11eb;
-        return value ^ value >> 31;
-    }
-    std::uint64_t below(std::uint64_t end) { return next() % end; }
-    bool chance(double p) { return p > 0 && static_cast<double>(next() >> 11) < p * 0x1p53; }
-
-  private:
-    std::uint64_t state_;
-};
-
 /// Decides what becomes of each datagram of one direction. The same options, seed and arrivals give the same decisions.
 class Impairment {
   public:
@@ -84,7 +67,7 @@ class Impairment {
     void corrupt(Copy& copy, std::size_t bytes);
 
     Impairments options_;
-    Random random_;
+    SplitMix64 random_;
     Instant start_;
     std::uint32_t burst_left_ = 0;  ///< datagrams that the burst under way still takes
     Instant link_free_at_;

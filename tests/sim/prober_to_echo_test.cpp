@@ -49,9 +49,9 @@ struct Play {
         EXPECT_EQ(counts.reordered, reordered);
         EXPECT_EQ(counts.foreign, 0u);
         EXPECT_EQ(counts.lost(), counts.sent - answered.size());
-        EXPECT_EQ(prober.rtt().count(), answered.size());
+        EXPECT_EQ(prober.response().count(), answered.size());
         EXPECT_EQ(echo.counts().sent, network.deliveries(to).size());
-        EXPECT_GE(prober.rtt().max(), rtt_ns_max) << "measured from the due time, so never less";
+        EXPECT_GE(prober.response().max(), rtt_ns_max) << "measured from the due time, so never less";
     }
 
     Network network;
@@ -75,8 +75,8 @@ Link random_link(Random& random) {
 TEST(ProberToEcho, ping_pong_over_a_perfect_link_takes_twice_the_delay_each) {
     Play play(1, {.stream = 9, .start = start, .count = 100}, {.delay = 300 * microsecond});
     ASSERT_EQ(play.network.run(), Outcome::idle);
-    EXPECT_EQ(play.prober.rtt().min(), 600 * microsecond);
-    EXPECT_EQ(play.prober.rtt().max(), 600 * microsecond);
+    EXPECT_EQ(play.prober.response().min(), 600 * microsecond);
+    EXPECT_EQ(play.prober.response().max(), 600 * microsecond);
     EXPECT_EQ(play.prober.counts().lost(), 0u);
     EXPECT_EQ(play.network.now(), start + 100 * 600 * microsecond);
     EXPECT_TRUE(play.prober.finished(play.network.now(), second));
@@ -97,9 +97,9 @@ TEST(ProberToEcho, ping_pong_ends_whatever_the_link_does) {
         EXPECT_EQ(play.prober.counts().sent, options.count);
         EXPECT_LE(play.network.now(), start + static_cast<Duration>(options.count) * options.give_up_after + longest);
         EXPECT_TRUE(play.prober.finished(play.network.now() + longest, longest));
-        if (play.prober.rtt().count() > 0) {
-            EXPECT_GE(play.prober.rtt().min(), 2 * link.delay);
-            EXPECT_LE(play.prober.rtt().max(), longest);
+        if (play.prober.response().count() > 0) {
+            EXPECT_GE(play.prober.response().min(), 2 * link.delay);
+            EXPECT_LE(play.prober.response().max(), longest);
         }
         play.expect_truth();
     });
@@ -122,9 +122,9 @@ TEST(ProberToEcho, open_loop_ends_whatever_the_link_does) {
         EXPECT_EQ(play.prober.counts().sent, options.count);
         EXPECT_EQ(play.prober.slip().count(), options.count);
         EXPECT_EQ(play.prober.slip().max(), 0) << "this clock is never late";
-        if (play.prober.rtt().count() > 0) {
-            EXPECT_GE(play.prober.rtt().min(), 2 * link.delay);
-            EXPECT_LE(play.prober.rtt().max(), longest);
+        if (play.prober.response().count() > 0) {
+            EXPECT_GE(play.prober.response().min(), 2 * link.delay);
+            EXPECT_LE(play.prober.response().max(), longest);
         }
         play.expect_truth();
     });

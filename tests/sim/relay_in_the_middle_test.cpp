@@ -126,9 +126,9 @@ TEST(Relay, the_delay_counts_once_each_way_and_exactly) {
     load::Prober prober({.stream = 9, .start = start, .count = 50});
     play.add_client(prober);
     ASSERT_EQ(play.network.run(), Outcome::idle);
-    EXPECT_EQ(prober.rtt().count(), 50u);
-    EXPECT_EQ(prober.rtt().min(), 13 * millisecond);
-    EXPECT_EQ(prober.rtt().max(), 13 * millisecond);
+    EXPECT_EQ(prober.response().count(), 50u);
+    EXPECT_EQ(prober.response().min(), 13 * millisecond);
+    EXPECT_EQ(prober.response().max(), 13 * millisecond);
 }
 
 TEST(Relay, every_client_hears_its_own_answers_and_in_order) {

@@ -51,9 +51,9 @@ TEST_F(ProberTest, ping_pong_sends_the_next_when_the_last_is_answered) {
     EXPECT_FALSE(prober.poll_timeout());
     EXPECT_TRUE(prober.finished(now, second)) << "everything answered: no need to linger";
     EXPECT_EQ(prober.counts().lost(), 0u);
-    EXPECT_EQ(prober.rtt().count(), 3u);
-    EXPECT_EQ(prober.rtt().min(), 100);
-    EXPECT_EQ(prober.rtt().max(), 100);
+    EXPECT_EQ(prober.response().count(), 3u);
+    EXPECT_EQ(prober.response().min(), 100);
+    EXPECT_EQ(prober.response().max(), 100);
 }
 
 TEST_F(ProberTest, gives_up_on_an_unanswered_probe_and_takes_its_late_answer) {
@@ -67,7 +67,7 @@ TEST_F(ProberTest, gives_up_on_an_unanswered_probe_and_takes_its_late_answer) {
     answer(prober, start + 3 * millisecond, first);
     EXPECT_TRUE(outbox.drain(prober, start + 3 * millisecond).empty());
     EXPECT_EQ(prober.poll_timeout(), start + 2 * millisecond) << "the second is still in flight";
-    EXPECT_EQ(prober.rtt().max(), 3 * millisecond);
+    EXPECT_EQ(prober.response().max(), 3 * millisecond);
     EXPECT_EQ(prober.counts().lost(), 1u);
     answer(prober, start + 3 * millisecond + 1, second_probe);
     EXPECT_EQ(prober.counts().lost(), 0u);
@@ -81,9 +81,9 @@ TEST_F(ProberTest, overtaken_answers_are_reordered_and_measured) {
     for (int i = 0; i < 3; ++i) probes[i] = probe(prober, start + i * microsecond);
     for (const int i : {2, 0, 1}) answer(prober, start + 10 * microsecond, probes[i]);
     EXPECT_EQ(prober.counts().reordered, 2u);
-    EXPECT_EQ(prober.rtt().count(), 3u);
-    EXPECT_EQ(prober.rtt().min(), 8 * microsecond);
-    EXPECT_EQ(prober.rtt().max(), 10 * microsecond);
+    EXPECT_EQ(prober.response().count(), 3u);
+    EXPECT_EQ(prober.response().min(), 8 * microsecond);
+    EXPECT_EQ(prober.response().max(), 10 * microsecond);
 }
 
 TEST_F(ProberTest, a_duplicate_answer_is_counted_once) {
@@ -94,7 +94,7 @@ TEST_F(ProberTest, a_duplicate_answer_is_counted_once) {
     answer(prober, start + 20, first);
     EXPECT_TRUE(outbox.drain(prober, start + 20).empty()) << "a duplicate answers nothing";
     EXPECT_EQ(prober.counts().duplicate, 1u);
-    EXPECT_EQ(prober.rtt().count(), 1u);
+    EXPECT_EQ(prober.response().count(), 1u);
     EXPECT_EQ(prober.counts().lost(), 1u);
 }
 
@@ -110,7 +110,7 @@ TEST_F(ProberTest, foreign_and_corrupt_answers_answer_nothing) {
     EXPECT_EQ(prober.counts().corrupt, 2u);
     EXPECT_EQ(prober.counts().received, 4u);
     EXPECT_EQ(prober.counts().lost(), 1u);
-    EXPECT_EQ(prober.rtt().count(), 0u);
+    EXPECT_EQ(prober.response().count(), 0u);
     EXPECT_TRUE(outbox.drain(prober, start + 1).empty());
 }
 
@@ -121,9 +121,9 @@ TEST_F(ProberTest, a_due_time_that_was_never_written_is_foreign) {
     for (const Instant due : {std::numeric_limits<Instant>::min(), start - 1, start + 1, never})
         answer(prober, start + 5, forged({stream, 0, due}));
     EXPECT_EQ(prober.counts().foreign, 4u);
-    EXPECT_EQ(prober.rtt().count(), 0u);
+    EXPECT_EQ(prober.response().count(), 0u);
     answer(prober, start + 5, forged({stream, 0, start}));
-    EXPECT_EQ(prober.rtt().count(), 1u);
+    EXPECT_EQ(prober.response().count(), 1u);
 }
 
 TEST_F(ProberTest, open_loop_measures_from_the_due_time) {
@@ -136,7 +136,7 @@ TEST_F(ProberTest, open_loop_measures_from_the_due_time) {
     EXPECT_EQ(prober.slip().count(), 4u);
     EXPECT_EQ(prober.poll_timeout(), start + 4 * microsecond);
     answer(prober, start + 10 * microsecond, sent[0].bytes);
-    EXPECT_EQ(prober.rtt().max(), 10 * microsecond) << "the stall counts";
+    EXPECT_EQ(prober.response().max(), 10 * microsecond) << "the stall counts";
 }
 
 TEST_F(ProberTest, lingers_for_the_last_answers_only_as_long_as_told) {
@@ -181,6 +181,82 @@ TEST_F(ProberTest, stops_asking_for_wake_ups_once_stop_has_passed) {
             EXPECT_TRUE(outbox.drain(prober, late).empty());
         }
         EXPECT_FALSE(prober.poll_timeout());
+    }
+}
+
+TEST_F(ProberTest, the_service_is_measured_from_when_the_probe_left) {
+    Prober prober(open_loop(2));
+    const auto sent = outbox.drain(prober, start + 3 * microsecond);
+    ASSERT_EQ(sent.size(), 2u);
+    answer(prober, start + 10 * microsecond, sent[0].bytes);
+    answer(prober, start + 10 * microsecond, sent[1].bytes);
+    EXPECT_EQ(prober.response().max(), 10 * microsecond);
+    EXPECT_EQ(prober.response().min(), 9 * microsecond);
+    EXPECT_EQ(prober.service().max(), 7 * microsecond);
+    EXPECT_EQ(prober.service().min(), 7 * microsecond);
+    EXPECT_EQ(prober.last_due(), start + microsecond);
+    EXPECT_EQ(prober.last_sent_at(), start + 3 * microsecond);
+}
+
+TEST_F(ProberTest, a_window_is_filled_and_each_answer_makes_room_for_one) {
+    ProberOptions options = ping_pong(6);
+    options.window = 3;
+    Prober prober(options);
+    std::vector<Bytes> probes;
+    const auto send_all = [&](Instant now) {
+        for (auto& sent : outbox.drain(prober, now)) probes.push_back(std::move(sent.bytes));
+    };
+    send_all(start);
+    ASSERT_EQ(probes.size(), 3u);
+    answer(prober, start + 10, probes[2]);  // whichever
+    send_all(start + 10);
+    ASSERT_EQ(probes.size(), 4u);
+    EXPECT_EQ(prober.poll_timeout(), start + millisecond) << "the oldest is given up first";
+    answer(prober, start + 20, probes[2]);  // again: no room comes of it
+    send_all(start + 20);
+    ASSERT_EQ(probes.size(), 4u);
+    prober.handle_timeout(start + millisecond);  // two are given up
+    send_all(start + millisecond);
+    ASSERT_EQ(probes.size(), 6u);
+    answer(prober, start + 2 * millisecond, probes[0]);
+    EXPECT_EQ(prober.response().max(), 2 * millisecond) << "late, and counted";
+    EXPECT_EQ(prober.counts().lost(), 4u);
+    EXPECT_EQ(prober.service().count(), 0u) << "a closed loop has no schedule to be late for";
+}
+
+TEST_F(ProberTest, a_probe_left_far_behind_is_given_up) {
+    ProberOptions options = ping_pong(UINT64_MAX);
+    options.window = 2;
+    Prober prober(options);
+    auto first = outbox.drain(prober, start);
+    ASSERT_EQ(first.size(), 2u);
+    Bytes latest = first[1].bytes;  // the first is never answered
+    for (std::uint32_t i = 0; i < limits::load_probes_remembered + 10; ++i) {
+        answer(prober, start + 1, latest);
+        auto next = outbox.drain(prober, start + 1);
+        // Once the first is given up, there is room for two.
+        ASSERT_EQ(next.size(), i + 2 == limits::load_probes_remembered ? 2u : 1u) << i;
+        latest = std::move(next.back().bytes);
+    }
+}
+
+TEST_F(ProberTest, the_warm_up_is_not_counted) {
+    for (const double rate : {0.0, 1e6}) {
+        SCOPED_TRACE(rate);
+        Prober prober({.stream = stream, .rate_per_s = rate, .start = start, .warm_up = microsecond, .count = 1});
+        const Bytes warm = probe(prober, start);
+        answer(prober, start + 5, warm);
+        answer(prober, start + 6, warm);
+        EXPECT_EQ(prober.counts().sent, 0u);
+        EXPECT_EQ(prober.counts().received, 0u);
+        if (rate == 0) answer(prober, start + 7, probe(prober, start + 6));
+        const Bytes measured = probe(prober, start + microsecond);
+        EXPECT_EQ(prober.counts().sent, 1u);
+        answer(prober, start + 3 * microsecond, measured);
+        EXPECT_EQ(prober.counts().lost(), 0u);
+        EXPECT_EQ(prober.response().count(), 1u);
+        EXPECT_EQ(prober.response().max(), 2 * microsecond);
+        EXPECT_TRUE(outbox.drain(prober, start + 3 * microsecond).empty()) << "the count is of measured ones";
     }
 }
 

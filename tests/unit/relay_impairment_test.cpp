@@ -186,7 +186,7 @@ TEST(RelayImpairment, a_blackhole_keeps_its_periods_exactly) {
 TEST(RelayImpairment, without_jitter_and_reorder_nothing_is_due_before_what_came_before) {
     Impairment impairment({.loss = 0.1, .duplicate = 0.2, .rate_bits_per_s = 3'000'000, .delay = millisecond}, 11,
                           start);
-    Random random(12);
+    SplitMix64 random(12);
     Instant now = start, last = 0;
     for (int i = 0; i < draws; ++i) {
         now += static_cast<Duration>(random.below(600'000));

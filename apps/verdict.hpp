@@ -1,0 +1,50 @@
+#pragma once
+
+// Whether a run's figures may be believed, and whether they are good enough.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/options.hpp"
+#include "apps/report.hpp"
+#include "codec/base/histogram.hpp"
+#include "codec/base/instant.hpp"
+
+namespace ringpost::apps {
+
+/// How well an open loop has kept its schedule.
+struct Punctuality {
+    Instant start = 0;
+    Instant last_due = 0;      ///< when the last datagram should have left
+    Instant last_sent_at = 0;  ///< and when it did
+    const Histogram* slip = nullptr;
+    const Histogram* response = nullptr;  ///< nullptr: none was measured
+};
+
+/// Adds `valid` and, where it is false, `invalid_reason`: less than 99 % of the rate was achieved, or the slip's p99 is
+/// more than a tenth of the response's, so that what was measured is the sender.
+void judge(Json& summary, const Punctuality& of);
+
+/// One of --fail-if: `p99>1ms`, `loss>0.1%`, `rate<100k`.
+struct Condition {
+    std::string text;
+    std::string figure;  ///< min, p50, p90, p99, p999, p9999 or max of the response; loss; rate
+    bool above = false;  ///< breached above the limit; else below
+    double limit = 0;    ///< us; a share from 0 to 1; per second
+};
+std::vector<Condition> parse_conditions(const std::vector<std::string>& texts);
+
+struct VerdictOptions {
+    bool strict = false;
+    std::vector<std::string> fail_if;
+};
+void add_verdict(CLI::App& command, VerdictOptions& options);
+/// --arrivals and --seed; returns the former.
+CLI::Option* add_arrivals(CLI::App& command, load::Arrivals& arrivals, std::optional<std::uint64_t>& seed);
+
+/// Tells of an INVALID run and of each condition that holds, and adds the latter to the summary as `breached`; a figure
+/// that was not measured is breached. Returns the exit code: done; failed, of --strict; or breach.
+int tell_verdict(const Report& report, Json& summary, const VerdictOptions& options);
+
+}  // namespace ringpost::apps
