@@ -22,11 +22,11 @@ struct LatencyOptions {
     std::string to;
     bool self = false;
     std::uint64_t size = 64;
-    double rate = 0;  // 0: ping-pong
+    double rate = 0;  // 0: closed loop
     load::Arrivals arrivals = load::Arrivals::fixed;
     std::optional<std::uint64_t> seed;
-    bool ping_pong = false;  // said explicitly; it is the default
-    std::uint32_t window = 1;
+    bool ping_pong = false;    // said explicitly; it is the default
+    std::uint32_t window = 0;  // 0: not asked for
     Duration warm_up = 0;
     VerdictOptions verdict;
     std::uint64_t count = UINT64_MAX;
@@ -35,6 +35,8 @@ struct LatencyOptions {
 };
 
 constexpr Duration default_duration = 5 * second;
+/// Where neither a rate nor a closed loop is asked for: such as every server can answer.
+constexpr double default_rate = 10'000;
 /// How long the last answers are waited for.
 constexpr Duration answers_linger = second;
 
@@ -209,12 +211,12 @@ void add_latency(CLI::App& root, Command& chosen) {
     self->excludes(to);
     add_parsed(*command, "--size", options->size, parse_probe_size, "bytes of payload, at least 24 (default 64)");
     auto* rate = add_parsed(*command, "--rate", options->rate, parse_fixed_rate,
-                            "open loop: probes per second, each measured from when it was due");
-    add_arrivals(*command, options->arrivals, options->seed)->needs(rate);
+                            "open loop: probes per second, each measured from when it was due (default 10k)");
+    add_arrivals(*command, options->arrivals, options->seed);
     auto* window = add_parsed(*command, "--window", options->window, parse_probe_window,
-                              "closed loop: probes in flight, the next as soon as one is answered (default 1)")
+                              "closed loop: so many probes in flight, the next as soon as one is answered")
                        ->excludes(rate);
-    command->add_flag("--ping-pong", options->ping_pong, "closed loop with one probe in flight (default)")
+    command->add_flag("--ping-pong", options->ping_pong, "closed loop: one probe in flight")
         ->excludes(rate)
         ->excludes(window);
     add_parsed(*command, "--warmup", options->warm_up, parse_duration,
@@ -231,6 +233,11 @@ void add_latency(CLI::App& root, Command& chosen) {
         parse_conditions(options->verdict.fail_if);
         if (options->to.empty() && !options->self)
             throw CLI::ValidationError("one of --to HOST:PORT and --self is required");
+        const bool closed = options->ping_pong || options->window > 0;
+        if (closed && options->arrivals != load::Arrivals::fixed)
+            throw CLI::ValidationError("--arrivals: a closed loop has none, an answer makes room for the next probe");
+        if (options->rate == 0 && !closed) options->rate = default_rate;
+        options->window = std::max(options->window, 1u);
         if (options->count == UINT64_MAX && options->duration == never) options->duration = default_duration;
         chosen = [options] { return latency_command(*options); };
     });

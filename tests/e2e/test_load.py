@@ -100,16 +100,46 @@ class Latency(unittest.TestCase):
     def test_self(self):
         for backend in backends():
             for wait in ("spin", "block", "adaptive"):
-                summary = self.check(run("latency", "--self", "--count", 50, "--wait", wait, "--backend", backend,
-                                         "--json"))
-                self.assertEqual((summary["sent"], summary["received"], summary["lost"]), (50, 50, 0))
-                self.assertEqual(summary["backend"], backend)
+                for loop in ((), ("--ping-pong",), ("--window", 4)):
+                    summary = self.check(run("latency", "--self", "--count", 50, "--wait", wait, "--backend", backend,
+                                             "--json", *loop))
+                    self.assertEqual((summary["sent"], summary["received"], summary["lost"]), (50, 50, 0))
+                    self.assertEqual(summary["backend"], backend)
 
     def test_open_loop(self):
         summary = self.check(run("latency", "--self", "--rate", 1000, "--duration", "100ms", "--json"))
         self.assertEqual(summary["lost"], 0)
         self.assertLessEqual(summary["sent"], 101)
-        self.assertEqual(list(summary["slip_us"]), percentiles)
+        for name in ("slip_us", "service_us"):
+            self.assertEqual(list(summary[name]), percentiles)
+        self.assertLessEqual(summary["service_us"]["max"], summary["rtt_us"]["max"])
+
+    def test_poisson_arrivals_and_a_warm_up(self):
+        summary = self.check(run("latency", "--self", "--rate", "2k", "--arrivals", "poisson", "--seed", 7, "--warmup",
+                                 "50ms", "--duration", "100ms", "--json"))
+        self.assertEqual((summary["seed"], summary["lost"]), (7, 0))
+        # 200 on the average, with a standard deviation of 14; the same seed draws the same, the clock cuts it off.
+        self.assertLess(abs(summary["sent"] - 200), 100)
+
+    def test_a_rate_that_cannot_be_kept_is_invalid(self):
+        asked = ("load", "--self", "--gso", "off", "--rate", "500M", "--duration", "100ms")
+        done = run(*asked, "--json")
+        self.assertEqual(done.code, 0, done)
+        self.assertFalse(done.summary()["valid"])
+        self.assertIn("rate", done.summary()["invalid_reason"])
+        done = run(*asked, "--strict")
+        self.assertEqual(done.code, 1, done)
+        self.assertIn("INVALID: ", done.out)
+
+    def test_conditions(self):
+        latency = ("latency", "--self", "--count", 20)
+        self.check(run(*latency, "--json", "--fail-if", "p99>1m", "--fail-if", "loss>50%", "--fail-if", "rate<1"))
+        done = run(*latency, "--json", "--fail-if", "min>1ns", "--fail-if", "rate<900M", "--fail-if", "max>1m")
+        self.assertEqual(done.code, 3, done)
+        self.assertEqual([text.split(":")[0] for text in done.summary()["breached"]], ["min>1ns", "rate<900M"])
+        done = run("load", "--self", "--duration", "50ms", "--rate", "1k", "--fail-if", "p99>1ms")
+        self.assertEqual(done.code, 3, done)
+        self.assertIn("FAILED: p99>1ms: not measured", done.out)
 
     def test_against_any_echo_server(self):
         for host, to in (("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")):

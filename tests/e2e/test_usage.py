@@ -25,7 +25,8 @@ class Help(unittest.TestCase):
             "load": ("--to", "--self", "--size", "--rate", "--duration", "--flows", "--gso", "--gro",
                      "--i-own-this-network"),
             "sink": ("--port", "--bind"),
-            "latency": ("--to", "--self", "--size", "--rate", "--ping-pong", "--count", "--duration", "--wait",
+            "latency": ("--to", "--self", "--size", "--rate", "--ping-pong", "--window", "--arrivals", "--seed", "--warmup",
+                        "--count", "--duration", "--wait", "--strict", "--fail-if",
                         "--i-own-this-network"),
             "echo": ("--port",),
             "beacon": ("--port", "--bind", "--to", "--every", "--quote", "--advertise", "--count", "--duration"),
@@ -119,6 +120,14 @@ class BadInput(unittest.TestCase):
         self.refused("latency --self --to 127.0.0.1:9", "--self", "--to")
         self.refused("latency --self --rate 5 --ping-pong", "--rate", "--ping-pong")
         self.refused("latency --self --count 5 --duration 1s", "--count", "--duration")
+        self.refused("latency --self --rate 5 --window 2", "--rate", "--window")
+        self.refused("latency --self --window 0", "--window", "0", "65536")
+        self.refused("latency --self --ping-pong --arrivals poisson", "--arrivals", "closed loop")
+        self.refused("latency --self --arrivals even", "--arrivals", "even", "fixed", "poisson")
+        self.refused("load --self --arrivals poisson", "--arrivals", "--rate")
+        for condition in ("p99", ">5us", "p98>5us", "p99>5", "loss>5", "rate<max"):
+            for command in ("load", "latency"):
+                self.refused(f"{command} --self --fail-if {condition}", "--fail-if", condition)
 
     def test_ports(self):
         for port in ("65536", "-1", "x", "1.5"):
