@@ -1,6 +1,7 @@
 // ringpost recv: prints each message that arrives, as a line of text, once.
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <string>
 
@@ -29,7 +30,8 @@ class RecvApplication {
         last_at_ = at;
         ++printed_;
         const std::string text(reinterpret_cast<const char*>(event.bytes.data()), event.bytes.size());
-        report_.print(text);
+        // As it is for whatever reads it, but a stranger must not steer a terminal.
+        report_.print(isatty(STDOUT_FILENO) != 0 ? printable(text) : text);
         report_.event("message", {{"source", to_text(event.peer)}, {"text", text}});
     }
 
