@@ -1,4 +1,5 @@
-// ringpost latency: round trips against `echo`, or anything that returns a datagram unchanged.
+// ringpost latency: round trips against `echo`, or anything that returns a datagram unchanged, or by foreign probes
+// (probe_options) against any server.
 
 #include <fmt/core.h>
 
@@ -7,6 +8,7 @@
 #include <optional>
 
 #include "apps/commands.hpp"
+#include "apps/probe_options.hpp"
 #include "apps/random.hpp"
 #include "apps/self_peer.hpp"
 #include "codec/load/prober.hpp"
@@ -18,6 +20,7 @@ namespace {
 struct LatencyOptions {
     CommonOptions common;
     TransportOptions transport;
+    ProbeOptions probes;
     std::string to;
     bool self = false;
     std::uint64_t size = 64;
@@ -84,7 +87,9 @@ Json run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& tar
                          .rate_per_s = options.rate,
                          .start = start,
                          .stop = options.duration == never ? never : start + options.duration,
-                         .count = options.count});
+                         .count = options.count,
+                         .dialect = options.probes.dialect ? &*options.probes.dialect : nullptr,
+                         .key = random_key()});
     std::optional<gtudp::Carried<load::Prober>> carried;
     const auto finished = [&](Instant at) {
         if (!prober.finished(at, answers_linger)) return false;
@@ -120,16 +125,19 @@ Json run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& tar
         summary["rate_asked"] = options.rate;
         summary["slip_us"] = percentiles_us(prober.slip());
     }
+    add_match(summary, prober);
     if (carried) {
         add_wire(summary, carried->wire().counts());
         summary["confirmed_us"] = percentiles_us(carried->confirmed());
     }
     add_counters(summary, engine);
-    report.print(fmt::format("{} B{}, {}, {}, {:.3f} s", options.size, carried ? ", gtudp" : "", loop.backend().name,
+    report.print(fmt::format("{}{}, {}, {}, {:.3f} s", size_text(options.probes, options.size),
+                             carried ? ", gtudp" : "", loop.backend().name,
                              options.rate > 0 ? fmt::format("{:.0f}/s", options.rate) : "ping-pong", duration_s));
     report.print(fmt::format("sent {}  answered {}  lost {}  out of order {}  duplicate {}  corrupt {}",
                              grouped(counts.sent), grouped(counts.received), grouped(counts.lost()),
                              grouped(counts.reordered), grouped(counts.duplicate), grouped(counts.corrupt)));
+    if (const auto text = match_text(prober)) report.print(*text);
     report.print("round trip  " + percentiles_text(prober.rtt()));
     if (options.rate > 0) report.print("slip        " + percentiles_text(prober.slip()));
     if (carried) {
@@ -154,7 +162,7 @@ int latency_command(LatencyOptions options) {
         });
         target = Address::v4(127, 0, 0, 1, static_cast<std::uint16_t>(std::stoul(echo->hear())));
     } else {
-        target = target_address(options.to);
+        target = target_address(options.to, options.probes.default_port);
         refuse_foreign(target, options.vouched);
     }
     const auto say = [&](const std::string& text) { report.say(text); };
@@ -170,13 +178,15 @@ int latency_command(LatencyOptions options) {
 }  // namespace
 
 void add_latency(CLI::App& root, Command& chosen) {
-    CLI::App* command = root.add_subcommand("latency", "measure round trips against an echo server");
+    CLI::App* command = root.add_subcommand("latency", "measure round trips against an echo server, or any UDP server");
     auto options = std::make_shared<LatencyOptions>();
-    auto* to =
-        command->add_option("--to", options->to, "HOST:PORT or [IPv6]:PORT of `ringpost echo` or any echo server");
+    auto* to = command->add_option(
+        "--to", options->to, "HOST:PORT or [IPv6]:PORT of an echo server, or of what --payload or --preset is for");
     auto* self = command->add_flag("--self", options->self, "run the echo server too, on loopback and on another core");
     self->excludes(to);
-    add_parsed(*command, "--size", options->size, parse_probe_size, "bytes of payload, at least 24 (default 64)");
+    auto* size =
+        add_parsed(*command, "--size", options->size, parse_probe_size, "bytes of payload, at least 24 (default 64)");
+    add_probes(*command, options->probes, *size);
     auto* rate = add_parsed(*command, "--rate", options->rate, parse_fixed_rate, "open loop: probes per second");
     command
         ->add_flag("--ping-pong", options->ping_pong,
@@ -190,6 +200,7 @@ void add_latency(CLI::App& root, Command& chosen) {
     add_common(*command, options->common, {});
     command->callback([options, &chosen] {
         check_transport(options->transport);
+        check_probes(options->probes);
         if (options->to.empty() && !options->self)
             throw CLI::ValidationError("one of --to HOST:PORT and --self is required");
         if (options->count == UINT64_MAX && options->duration == never) options->duration = default_duration;
