@@ -166,6 +166,7 @@ int latency_command(LatencyOptions options) {
         refuse_foreign(target, options.vouched);
     }
     const auto say = [&](const std::string& text) { report.say(text); };
+    if (!options.probes.note.empty()) say(options.probes.note);
     const Json summary = value_or_fail(
         with_loop(options.common.engine, say, [&](auto& loop) { return run_prober(loop, options, target, report); }));
     if (!summary["rtt_us"]["p50"].is_null()) return exit_code(Exit::done);

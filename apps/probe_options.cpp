@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "apps/capture.hpp"
 #include "codec/load/payload.hpp"
 #include "codec/load/presets.hpp"
 #include "engine/address.hpp"
@@ -49,7 +50,7 @@ void add_lines(load::Payload& payload, const std::string& where, std::string_vie
     if (payload.count() == 0) refuse(where, "no payload in it");
 }
 
-load::Payload read_payload(const ProbeOptions& options) {
+load::Payload read_payload(ProbeOptions& options) {
     load::Payload payload;
     if (options.text) must(payload.add_text(*options.text), "--payload " + shown(*options.text));
     if (options.hex) must(payload.add_hex(*options.hex), "--payload-hex " + shown(*options.hex));
@@ -61,6 +62,7 @@ load::Payload read_payload(const ProbeOptions& options) {
         else
             add_lines(payload, where, contents);
     }
+    if (options.pcap) options.note = read_capture(payload, "--payload-pcap " + *options.pcap, *options.pcap);
     return payload;
 }
 
@@ -79,6 +81,7 @@ void add_probes(CLI::App& command, ProbeOptions& options, CLI::Option& size) {
                            "what each probe carries: text with \\xNN, {seq:u16be}, {time:u64le}, {random:8}"),
         command.add_option("--payload-hex", options.hex, "the same as hex digits"),
         command.add_option("--payload-file", options.file, "a payload in each line, sent in turn"),
+        command.add_option("--payload-pcap", options.pcap, "the payloads of the UDP datagrams in a capture, in turn"),
         command.add_option("--preset", options.preset, "dns:NAME[,TYPE], memcached-get:KEY or ntp: payload and match")};
     command.add_flag("--payload-raw", options.raw, "the file is one payload, byte for byte")->needs(sources[2]);
     auto* match = command.add_option_function<std::string>(
@@ -98,7 +101,7 @@ void add_probes(CLI::App& command, ProbeOptions& options, CLI::Option& size) {
         for (CLI::Option* other : sources)
             if (other != source) source->excludes(other);
     }
-    match->excludes(sources[3]);
+    match->excludes(sources[4]);
 }
 
 void check_probes(ProbeOptions& options) {
@@ -111,9 +114,11 @@ void check_probes(ProbeOptions& options) {
         options.default_port = preset->port;
         return;
     }
-    const bool payload = options.text || options.hex || options.file;
+    const bool payload = options.text || options.hex || options.file || options.pcap;
     if (!payload && !options.match) return;
-    if (!payload) throw CLI::ValidationError("--match needs a payload: --payload, --payload-hex or --payload-file");
+    if (!payload)
+        throw CLI::ValidationError(
+            "--match needs a payload: --payload, --payload-hex, --payload-file or --payload-pcap");
     if (!options.match)
         throw CLI::ValidationError("--payload... needs --match OFFSET:LEN, --match echo or --match order");
     load::Payload read = read_payload(options);

@@ -13,15 +13,17 @@ namespace ringpost::apps {
 
 /// What `latency` sends to servers that are no echo of ours.
 struct ProbeOptions {
-    std::optional<std::string> text, hex, file, preset;
+    std::optional<std::string> text, hex, file, pcap, preset;
     bool raw = false;
     std::optional<load::MatchRule> match;
 
     std::optional<load::Dialect> dialect;  ///< set by check_probes(); nothing: our own frames
     std::uint16_t default_port = 0;        ///< of the preset; 0: --to must name one
+    std::string note;                      ///< to be said before the start, unless empty
 };
 
-/// --payload, --payload-hex, --payload-file, --payload-raw, --match and --preset; the payload is what `size` would be.
+/// --payload, --payload-hex, --payload-file, --payload-raw, --payload-pcap, --match and --preset; the payload is what
+/// `size` would be.
 void add_probes(CLI::App& command, ProbeOptions& options, CLI::Option& size);
 
 /// After parsing: reads the file and makes the dialect. A CLI::ValidationError or Failure names option, value and

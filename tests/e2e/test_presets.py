@@ -229,6 +229,25 @@ class Replies(unittest.TestCase):
         self.latency(lambda data: [data], "--match", "echo", "--count", 2, "--payload-file", path, "--payload-raw")
         self.assertEqual(self.requests, [b"one {seq:u8}\ntwo\n{{three}"] * 2)
 
+    def test_the_datagrams_of_a_capture(self):
+        def packet(payload, protocol=17, fragment=0):
+            udp = struct.pack(">HHHH", 1, 2, 8 + len(payload), 0) + payload
+            ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, fragment, 64, protocol, 0, bytes(4), bytes(4))
+            return bytes(12) + b"\x08\x00" + ip + udp
+
+        packets = (packet(b"one"), packet(b"tcp", protocol=6), packet(b"part", fragment=0x2000), packet(b""),
+                   packet(b"{two}\n"), packet(b"cut")[:-1])
+        capture = struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1)
+        for data in packets:
+            capture += struct.pack("<IIII", 0, 0, len(data), len(data)) + data
+        path = self.file("")
+        path.write_bytes(capture)
+        summary = self.latency(lambda data: [data], "--match", "order", "--count", 4, "--payload-pcap", path)
+        self.assertEqual((summary["sent"], summary["lost"]), (4, 0))
+        self.assertEqual(self.requests, [b"one", b"{two}\n"] * 2)
+        done = run("latency", "--self", "--match", "order", "--count", 1, "--payload-pcap", path)
+        self.assertIn("2 of 6 packets are payloads; skipped: fragments 1, cut 1, empty 1, not UDP 1", done.err)
+
     def file(self, text):
         directory = self.stack.enter_context(tempfile.TemporaryDirectory())
         path = pathlib.Path(directory) / "payloads"
@@ -257,6 +276,8 @@ class BadInput(unittest.TestCase):
         self.refused(("--payload-file", "/", *echo), "--payload-file", "directory")
         self.refused(("--payload-file", "/dev/null", *echo), "--payload-file", "no payload")
         self.refused(("--payload-file", "/dev/null", "--payload-raw", *echo), "--payload-file", "empty")
+        self.refused(("--payload-pcap", "/nonexistent", *echo), "--payload-pcap", "/nonexistent")
+        self.refused(("--payload-pcap", __file__, *echo), "--payload-pcap", "format")
         with tempfile.NamedTemporaryFile("w") as file:
             file.write("good\nbad{\n")
             file.flush()
