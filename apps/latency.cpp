@@ -1,4 +1,5 @@
-// ringpost latency: round trips against `echo`, or anything that returns a datagram unchanged.
+// ringpost latency: round trips against `echo`, or anything that returns a datagram unchanged, or by foreign probes
+// (probe_options) against any server.
 
 #include <fmt/core.h>
 
@@ -7,6 +8,7 @@
 #include <optional>
 
 #include "apps/commands.hpp"
+#include "apps/probe_options.hpp"
 #include "apps/random.hpp"
 #include "apps/self_peer.hpp"
 #include "apps/verdict.hpp"
@@ -19,6 +21,7 @@ namespace {
 struct LatencyOptions {
     CommonOptions common;
     TransportOptions transport;
+    ProbeOptions probes;
     std::string to;
     bool self = false;
     std::uint64_t size = 64;
@@ -104,7 +107,9 @@ Json run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& tar
                          .start = start,
                          .warm_up = options.warm_up,
                          .stop = options.duration == never ? never : start + options.warm_up + options.duration,
-                         .count = options.count});
+                         .count = options.count,
+                         .dialect = options.probes.dialect ? &*options.probes.dialect : nullptr,
+                         .key = random_key()});
     std::optional<gtudp::Carried<load::Prober>> carried;
     const auto finished = [&](Instant at) {
         if (!prober.finished(at, answers_linger)) return false;
@@ -147,16 +152,18 @@ Json run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& tar
                         .response = &prober.response()});
     }
     if (options.arrivals == load::Arrivals::poisson) summary["seed"] = seed;
+    add_match(summary, prober);
     if (carried) {
         add_wire(summary, carried->wire().counts());
         summary["confirmed_us"] = percentiles_us(carried->confirmed());
     }
     add_counters(summary, engine);
-    report.print(fmt::format("{} B{}, {}, {}, {:.3f} s", options.size, carried ? ", gtudp" : "", loop.backend().name,
-                             loop_text(options, seed), duration_s));
+    report.print(fmt::format("{}{}, {}, {}, {:.3f} s", size_text(options.probes, options.size),
+                             carried ? ", gtudp" : "", loop.backend().name, loop_text(options, seed), duration_s));
     report.print(fmt::format("sent {}  answered {}  lost {}  out of order {}  duplicate {}  corrupt {}",
                              grouped(counts.sent), grouped(counts.received), grouped(counts.lost()),
                              grouped(counts.reordered), grouped(counts.duplicate), grouped(counts.corrupt)));
+    if (const auto text = match_text(prober)) report.print(*text);
     if (options.rate > 0) {
         report.print("response    " + percentiles_text(prober.response()));
         report.print("service     " + percentiles_text(prober.service()));
@@ -185,10 +192,11 @@ int latency_command(LatencyOptions options) {
         });
         target = Address::v4(127, 0, 0, 1, static_cast<std::uint16_t>(std::stoul(echo->hear())));
     } else {
-        target = target_address(options.to);
+        target = target_address(options.to, options.probes.default_port);
         refuse_foreign(target, options.vouched);
     }
     const auto say = [&](const std::string& text) { report.say(text); };
+    if (!options.probes.note.empty()) say(options.probes.note);
     Json summary = value_or_fail(
         with_loop(options.common.engine, say, [&](auto& loop) { return run_prober(loop, options, target, report); }));
     const int verdict = tell_verdict(report, summary, options.verdict);
@@ -203,13 +211,15 @@ int latency_command(LatencyOptions options) {
 }  // namespace
 
 void add_latency(CLI::App& root, Command& chosen) {
-    CLI::App* command = root.add_subcommand("latency", "measure round trips against an echo server");
+    CLI::App* command = root.add_subcommand("latency", "measure round trips against an echo server, or any UDP server");
     auto options = std::make_shared<LatencyOptions>();
-    auto* to =
-        command->add_option("--to", options->to, "HOST:PORT or [IPv6]:PORT of `ringpost echo` or any echo server");
+    auto* to = command->add_option(
+        "--to", options->to, "HOST:PORT or [IPv6]:PORT of an echo server, or of what --payload or --preset is for");
     auto* self = command->add_flag("--self", options->self, "run the echo server too, on loopback and on another core");
     self->excludes(to);
-    add_parsed(*command, "--size", options->size, parse_probe_size, "bytes of payload, at least 24 (default 64)");
+    auto* size =
+        add_parsed(*command, "--size", options->size, parse_probe_size, "bytes of payload, at least 24 (default 64)");
+    add_probes(*command, options->probes, *size);
     auto* rate = add_parsed(*command, "--rate", options->rate, parse_fixed_rate,
                             "open loop: probes per second, each measured from when it was due (default 10k)");
     add_arrivals(*command, options->arrivals, options->seed);
@@ -231,6 +241,7 @@ void add_latency(CLI::App& root, Command& chosen) {
     command->callback([options, &chosen] {
         check_transport(options->transport);
         parse_conditions(options->verdict.fail_if);
+        check_probes(options->probes);
         if (options->to.empty() && !options->self)
             throw CLI::ValidationError("one of --to HOST:PORT and --self is required");
         const bool closed = options->ping_pong || options->window > 0;

@@ -40,6 +40,14 @@ inline constexpr std::uint64_t load_window_sequences = 262'144;
 /// Probes whose times a prober remembers. One that so many later ones have left behind is given up.
 inline constexpr std::uint32_t load_probes_remembered = 65'536;
 
+/// Probes whose replies are told apart by what they carry: the newest. A reply that takes longer is a stranger's.
+inline constexpr std::uint32_t probes_remembered_max = 262'144;
+
+/// Payloads that one prober sends in turn, the fields in each, and the bytes of all.
+inline constexpr std::size_t payloads_max = 65'536;
+inline constexpr std::size_t payload_fields_max = 256;
+inline constexpr std::size_t payloads_bytes_max = 64u << 20;
+
 /// Bytes of replies an echo endpoint keeps while the socket does not take them.
 inline constexpr std::size_t echo_queue_bytes = 4u << 20;
 
@@ -149,6 +157,9 @@ static_assert((devices_questions_max & (devices_questions_max - 1)) == 0);
 static_assert(streams_max >= devices_names_max + devices_unnamed_max);
 static_assert(struct_queue_bytes >= 16 * datagram_bytes_max);
 static_assert((load_window_sequences & (load_window_sequences - 1)) == 0 && load_window_sequences % 64 == 0);
+static_assert((probes_remembered_max & (probes_remembered_max - 1)) == 0);
+static_assert(payload_fields_max <= UINT16_MAX && payloads_max * payload_fields_max <= UINT32_MAX);
+static_assert(payloads_bytes_max >= datagram_bytes_max && payloads_bytes_max <= UINT32_MAX);
 static_assert((beacon_sources_max & (beacon_sources_max - 1)) == 0);
 static_assert((load_streams_max & (load_streams_max - 1)) == 0);
 static_assert((load_probes_remembered & (load_probes_remembered - 1)) == 0);

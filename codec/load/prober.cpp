@@ -19,31 +19,35 @@ Prober::Prober(const ProberOptions& options)
       probes_(limits::load_probes_remembered),
       last_sent_at_(options.start) {
     RINGPOST_CHECK(options.window > 0 && options.window <= limits::load_probes_remembered);
+    if (options.dialect != nullptr) matcher_.emplace(options.dialect->match, options.key);
 }
 
+// ---- replies --------------------------------------------------------------------------------------
+
 void Prober::handle(Instant now, const Datagram& in) {
-    const std::optional<Frame> frame = decode(in.bytes);
-    if (frame && is_ours(*frame) && frame->sequence < warmed_up_) {
-        settle(frame->sequence);
+    const std::optional<Answer> answer = matcher_ ? recognise_reply(now, in.bytes) : recognise_frame(in.bytes);
+    if (answer && answer->sequence < warmed_up_) {
+        settle(answer->sequence);
         return;
     }
     ++counts_.received;
-    if (!frame) {
-        ++counts_.corrupt;
-        return;
-    }
-    if (!is_ours(*frame)) {
-        ++counts_.foreign;
-        return;
-    }
-    switch (window_.record(frame->sequence)) {
+    if (!answer) return;
+    counts_.late += answer->late;
+    switch (window_.record(answer->sequence)) {
         case Arrival::in_order: break;
         case Arrival::reordered: ++counts_.reordered; break;
         case Arrival::duplicate: ++counts_.duplicate; return;
     }
-    response_.record(now - frame->due);
-    if (open_loop() && remembers(frame->sequence)) service_.record(now - probe(frame->sequence).sent_at);
-    settle(frame->sequence);
+    response_.record(now - answer->due);
+    if (open_loop() && remembers(answer->sequence)) service_.record(now - probe(answer->sequence).sent_at);
+    settle(answer->sequence);
+}
+
+std::optional<Prober::Answer> Prober::recognise_frame(std::span<const std::byte> bytes) {
+    const std::optional<Frame> frame = decode(bytes);
+    if (frame && is_ours(*frame)) return Answer{frame->sequence, frame->due};
+    ++(frame ? counts_.foreign : counts_.corrupt);
+    return std::nullopt;
 }
 
 /// Anyone can put a fitting CRC on any due time: one that we have not written would ruin the histogram.
@@ -51,6 +55,19 @@ bool Prober::is_ours(const Frame& frame) const {
     if (frame.stream != options_.stream || frame.sequence >= next_) return false;
     if (remembers(frame.sequence)) return frame.due == probe(frame.sequence).due;
     return frame.due >= options_.start && frame.due <= last_sent_at_;
+}
+
+std::optional<Prober::Answer> Prober::recognise_reply(Instant now, std::span<const std::byte> bytes) {
+    matcher_->expire(now - options_.give_up_after + 1);
+    const Reply reply = matcher_->answer(bytes);
+    switch (reply.kind) {
+        case Reply::Kind::answer:
+        case Reply::Kind::late: return Answer{reply.sequence, reply.due, reply.kind == Reply::Kind::late};
+        case Reply::Kind::duplicate: ++counts_.duplicate; break;
+        case Reply::Kind::surplus: ++counts_.surplus; break;
+        case Reply::Kind::stranger: ++counts_.foreign; break;
+    }
+    return std::nullopt;
 }
 
 /// A probe in flight no longer is; any other is left as it is.
@@ -66,6 +83,8 @@ void Prober::handle_timeout(Instant now) {
     if (now >= options_.stop) stopped_ = true;
 }
 
+// ---- probes ---------------------------------------------------------------------------------------
+
 std::optional<Transmit> Prober::poll_transmit(Instant now, std::span<std::byte> out) {
     if (!may_send(now)) return std::nullopt;
     Instant due = now;
@@ -75,8 +94,7 @@ std::optional<Transmit> Prober::poll_transmit(Instant now, std::span<std::byte> 
     } else if (in_flight_ > 0 && next_ - oldest_open_ == limits::load_probes_remembered) {
         settle(oldest_open_);
     }
-    writer_.prepare(out, 1);
-    writer_.write(out.data(), {options_.stream, next_, due}, 1);
+    const std::size_t size = write_probe(out, due, now);
     probe(next_) = {.due = due, .sent_at = now, .open = !open_loop()};
     in_flight_ += !open_loop();
     ++next_;
@@ -87,8 +105,18 @@ std::optional<Transmit> Prober::poll_transmit(Instant now, std::span<std::byte> 
         if (open_loop()) slip_.record(now - due);
     }
     last_sent_at_ = now;
-    const std::size_t size = writer_.frame_bytes();
     return Transmit{.destination = {}, .socket = 0, .bytes = size, .segment_bytes = size};
+}
+
+std::size_t Prober::write_probe(std::span<std::byte> out, Instant due, Instant now) {
+    if (matcher_) {
+        const std::size_t size = options_.dialect->payload.write(out, next_, due, options_.stream);
+        matcher_->sent(next_, due, now, out.first(size));
+        return size;
+    }
+    writer_.prepare(out, 1);
+    writer_.write(out.data(), {options_.stream, next_, due}, 1);
+    return writer_.frame_bytes();
 }
 
 bool Prober::may_send(Instant now) const {

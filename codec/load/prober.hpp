@@ -10,6 +10,7 @@
 #include "codec/base/instant.hpp"
 #include "codec/base/limits.hpp"
 #include "codec/load/frame.hpp"
+#include "codec/load/match.hpp"
 #include "codec/load/schedule.hpp"
 #include "codec/load/sequence_window.hpp"
 
@@ -22,28 +23,33 @@ struct ProberOptions {
     Arrivals arrivals = Arrivals::fixed;
     std::uint64_t arrivals_seed = 0;
     std::uint32_t window = 1;         ///< closed loop: probes in flight, 1 to limits::load_probes_remembered
-    Duration give_up_after = second;  ///< closed loop: an unanswered probe is then lost, and makes room
+    Duration give_up_after = second;  ///< an unanswered probe is then lost, and in a closed loop makes room
     Instant start = 0;
-    Duration warm_up =
-        0;  ///< what is due so soon after the start is sent and answered, but neither counted nor measured
+    /// What is due so soon after the start is sent and answered, but neither counted nor measured.
+    Duration warm_up = 0;
     Instant stop = never;              ///< no probe due at or after it is sent
     std::uint64_t count = UINT64_MAX;  ///< probes to be measured
+    /// Foreign probes: what they carry, and how their replies are told. Must stay. Null: our own frames.
+    const Dialect* dialect = nullptr;
+    SipKey key{};  ///< of the table of foreign probes: drawn at random
 };
 
 struct ProberCounts {
     std::uint64_t sent = 0;
-    std::uint64_t received = 0;  ///< everything that came back; the next four are parts of it
+    std::uint64_t received = 0;  ///< everything that came back; the rest are parts of it
     std::uint64_t duplicate = 0;
     std::uint64_t reordered = 0;  ///< replies overtaken by a later one
     std::uint64_t corrupt = 0;    ///< came back changed
-    std::uint64_t foreign = 0;    ///< frames of another run or sender, or such as we have not sent
-    /// sent == (received - duplicate - corrupt - foreign) + lost, once the last reply has had its time.
-    std::uint64_t lost() const { return sent - (received - duplicate - corrupt - foreign); }
+    std::uint64_t foreign = 0;    ///< frames of another run or sender, or such as we have not sent; replies to no probe
+    std::uint64_t late = 0;       ///< replies to foreign probes that had been given up; measured all the same
+    std::uint64_t surplus = 0;    ///< foreign probes, by order: replies that no probe waited for
+    /// sent == (received - duplicate - corrupt - foreign - surplus) + lost, once the last reply has had its time.
+    std::uint64_t lost() const { return sent - (received - duplicate - corrupt - foreign - surplus); }
 };
 
-/// The endpoint of `ringpost latency`: round trips against anything that returns a datagram unchanged, on socket 0.
-/// A response runs from when its probe was due, so that a stall counts against every probe it delayed; the service it
-/// got, from when the probe left.
+/// The endpoint of `ringpost latency`: round trips on socket 0, against anything that returns a datagram unchanged, or
+/// by foreign probes against any server. A response runs from when its probe was due, so that a stall counts against
+/// every probe it delayed; the service it got, from when the probe left.
 class Prober {
   public:
     struct Event {};  ///< it has none: ask counts() and the histograms
@@ -68,6 +74,8 @@ class Prober {
     /// Open loop only: in a closed one a probe is due when it leaves.
     const Histogram& service() const { return service_; }
     const Histogram& slip() const { return slip_; }
+    /// Of foreign probes; null for our own frames.
+    const MatchCounts* match_counts() const { return matcher_ ? &matcher_->counts() : nullptr; }
 
   private:
     struct Probe {
@@ -75,12 +83,22 @@ class Prober {
         Instant sent_at = 0;
         bool open = false;  ///< in flight, in a closed loop
     };
+    struct Answer {
+        std::uint64_t sequence = 0;
+        Instant due = 0;
+        bool late = false;  ///< it had been given up
+    };
 
     bool open_loop() const { return options_.rate_per_s > 0; }
     bool has_more() const { return counts_.sent < options_.count; }
     bool may_send(Instant now) const;
     bool is_ours(const Frame& frame) const;
     void settle(std::uint64_t sequence);
+    /// Writes the next probe and returns its size.
+    std::size_t write_probe(std::span<std::byte> out, Instant due, Instant now);
+    /// The probe that is answered; nothing, counted, when none is.
+    std::optional<Answer> recognise_frame(std::span<const std::byte> bytes);
+    std::optional<Answer> recognise_reply(Instant now, std::span<const std::byte> bytes);
 
     Probe& probe(std::uint64_t sequence) { return probes_[sequence % limits::load_probes_remembered]; }
     const Probe& probe(std::uint64_t sequence) const { return probes_[sequence % limits::load_probes_remembered]; }
@@ -88,6 +106,7 @@ class Prober {
 
     ProberOptions options_;
     FrameWriter writer_;
+    std::optional<Matcher> matcher_;  ///< of foreign probes
     Schedule schedule_;
     std::vector<Probe> probes_;      ///< the latest, by sequence
     std::uint64_t next_ = 0;         ///< sequence of the next probe

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "apps/options.hpp"
+#include "apps/report.hpp"
+#include "codec/load/match.hpp"
+#include "codec/load/prober.hpp"
+
+namespace ringpost::apps {
+
+/// What `latency` sends to servers that are no echo of ours.
+struct ProbeOptions {
+    std::optional<std::string> text, hex, file, pcap, preset;
+    bool raw = false;
+    std::optional<load::MatchRule> match;
+
+    std::optional<load::Dialect> dialect;  ///< set by check_probes(); nothing: our own frames
+    std::uint16_t default_port = 0;        ///< of the preset; 0: --to must name one
+    std::string note;                      ///< to be said before the start, unless empty
+};
+
+/// --payload, --payload-hex, --payload-file, --payload-raw, --payload-pcap, --match and --preset; the payload is what
+/// `size` would be.
+void add_probes(CLI::App& command, ProbeOptions& options, CLI::Option& size);
+
+/// After parsing: reads the file and makes the dialect. A CLI::ValidationError or Failure names option, value and
+/// place.
+void check_probes(ProbeOptions& options);
+
+/// target_address(), where a port of 0 must be in the text and another need not.
+Address target_address(const std::string& text, std::uint16_t default_port);
+
+/// `64 B`, or of payloads of several sizes `29 to 31 B`.
+std::string size_text(const ProbeOptions& options, std::uint64_t size);
+
+/// What foreign probes count beside the rest, for the summary and as a line; nothing for our own frames.
+void add_match(Json& summary, const load::Prober& prober);
+std::optional<std::string> match_text(const load::Prober& prober);
+
+}  // namespace ringpost::apps
