@@ -15,7 +15,7 @@
 namespace ringpost::apps {
 
 /// Exit codes of every subcommand; a signal's is 128 + its number.
-enum Exit : int { done = 0, failed = 1, usage = 2, unreachable = 4 };
+enum Exit : int { done = 0, failed = 1, usage = 2, regressed = 3, unreachable = 4 };
 
 /// Set by the subcommand that was chosen; main calls it after parsing.
 using Command = std::function<int()>;

@@ -30,7 +30,7 @@ void Report::event(const char* name, const Json& fields) const {
     object.update(fields);
     // Bytes that are no UTF-8 would end the command: they are shown as U+FFFD.
     const std::string line = object.dump(-1, ' ', false, Json::error_handler_t::replace);
-    if (copy_ != nullptr) *copy_ << line << std::endl;
+    if (copy_ != nullptr) *copy_ << line << '\n' << std::flush;
     if (form_ == Form::json) put(line);
 }
 

@@ -9,13 +9,13 @@
 #include <filesystem>
 #include <utility>
 
+#include "apps/report_page.hpp"
 #include "apps/run_environment.hpp"
 #include "engine/clock.hpp"
 
 namespace ringpost::apps {
-namespace {
 
-void make_empty_directory(const std::string& path) {
+void make_run_directory(const std::string& path) {
     std::error_code error;
     std::filesystem::create_directories(path, error);
     if (error) throw Failure(Exit::usage, fmt::format("--out {}: {}", path, error.message()));
@@ -24,7 +24,18 @@ void make_empty_directory(const std::string& path) {
     if (!empty) throw Failure(Exit::usage, fmt::format("--out {}: is not empty", path));
 }
 
-}  // namespace
+bool write_run(const std::string& path, const std::string& command, const Json& configuration, const Json& environment,
+               const Json& results) {
+    std::ofstream run(path + "/run.json");
+    run << Json{{"format", "ringpost run 1"},
+                {"command", command},
+                {"configuration", configuration},
+                {"environment", environment},
+                {"results", results}}
+               .dump(2, ' ', false, Json::error_handler_t::replace)
+        << '\n';
+    return static_cast<bool>(run.flush());
+}
 
 void add_run(CLI::App& command, RunOptions& options) {
     command.add_option("--out", options.out, "keep the run in this directory, which must be empty or new");
@@ -40,9 +51,12 @@ void note_given(const CLI::App& command, RunOptions& options) {
 }
 
 RunDirectory::RunDirectory(const RunOptions& options, const std::string& command, Report& report)
-    : path_(options.out), command_(command), given_(options.given), report_(report) {
+    : path_(options.out),
+      command_(command),
+      given_(options.given.is_null() ? Json::object() : options.given),
+      report_(report) {
     if (path_.empty()) return;
-    make_empty_directory(path_);
+    make_run_directory(path_);
     events_.open(path_ + "/events.ndjson");
     if (!events_) throw Failure(Exit::failed, fmt::format("--out {}: events.ndjson: cannot be written", path_));
     report_.copy_events(&events_);
@@ -119,15 +133,8 @@ void RunDirectory::close(Duration elapsed, const Json& summary) {
     environment["started_at"] = utc_text(started_at_);
     for (const char* granted : {"backend", "gso", "gro"})
         if (summary.contains(granted)) environment[granted] = summary[granted];
-    std::ofstream run(path_ + "/run.json");
-    run << Json{{"format", "ringpost run 1"},
-                {"command", command_},
-                {"configuration", given_.is_null() ? Json::object() : given_},
-                {"environment", environment},
-                {"results", summary}}
-               .dump(2, ' ', false, Json::error_handler_t::replace)
-        << '\n';
-    if (!run.flush()) unwritten = "run.json";
+    if (!write_run(path_, command_, given_, environment, summary)) unwritten = "run.json";
+    if (unwritten.empty() && !write_report_page(path_)) unwritten = "report.html";
     if (!unwritten.empty())
         throw Failure(Exit::failed, fmt::format("--out {}: {}: cannot be written", path_, unwritten));
 }

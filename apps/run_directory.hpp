@@ -34,6 +34,13 @@ struct RunOptions {
 void add_run(CLI::App& command, RunOptions& options);
 void note_given(const CLI::App& command, RunOptions& options);
 
+/// Makes the directory of --out; Failure if it is there and not empty, or cannot be made.
+void make_run_directory(const std::string& path);
+
+/// Writes run.json; false if it could not be.
+bool write_run(const std::string& path, const std::string& command, const Json& configuration, const Json& environment,
+               const Json& results);
+
 /// Keeps a run, or does nothing in all its calls when there is no --out. Opened before anything is measured, so that a
 /// directory which cannot be used costs nobody a run: Failure if it is not empty or cannot be made.
 class RunDirectory {

@@ -26,7 +26,7 @@ Histogram difference(const Histogram& after, const Histogram& before) {
 RunSeries::RunSeries(const std::string& directory, std::vector<std::string> names, double start_s,
                      const std::string& start_text)
     : directory_(directory), names_(std::move(names)), csv_(directory + "/series.csv") {
-    csv_ << "elapsed_s,sent,received,lost,rate_per_s,p50_us,p99_us,max_us,cpu_percent,socket_dropped\n";
+    csv_ << series_head << '\n';
     for (const std::string& name : names_) {
         logs_.emplace_back(directory + "/" + name + ".hlog");
         logs_.back() << histogram_log_head(start_s, start_text);

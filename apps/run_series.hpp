@@ -10,6 +10,10 @@
 
 namespace ringpost::apps {
 
+/// The first line of series.csv.
+inline constexpr char series_head[] =
+    "elapsed_s,sent,received,lost,rate_per_s,p50_us,p99_us,max_us,cpu_percent,socket_dropped";
+
 /// Everything a run has counted and recorded up to a moment.
 struct RunSnapshot {
     double elapsed_s = 0;

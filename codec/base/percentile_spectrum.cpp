@@ -34,7 +34,7 @@ std::vector<SpectrumPoint> percentile_spectrum(const Histogram& histogram, int t
     const auto counts = histogram.counts();
     double level = 0;
     std::uint64_t passed = 0;
-    for (std::size_t index = 0; passed < histogram.count(); ++index) {
+    for (std::size_t index = 0; index < counts.size() && passed < histogram.count(); ++index) {
         if (counts[index] == 0) continue;
         passed += counts[index];
         const bool last = passed == histogram.count();
