@@ -39,7 +39,7 @@ function head() {
   };
   card("sent", grouped(results.sent));
   card("sent per second", grouped(results.rate_per_s));
-  card("lost", results.sent ? percent(results.lost / results.sent) : "-", results.lost > 0);
+  card("lost", results.sent ? Number((100 * results.lost / results.sent).toPrecision(3)) + " %" : "-", results.lost > 0);
   for (const [name, label] of [["p50", "p50"], ["p90", "p90"], ["p99", "p99"], ["p999", "p99.9"], ["p9999", "p99.99"],
                                ["max", "longest"]])
     card(label + " response", duration(results.rtt_us?.[name]));
@@ -56,7 +56,8 @@ function chart(title, x, lines, {x_axis = {}, y_axis = {}, scales = {}, value}) 
                 font: "12px system-ui, sans-serif"};
   const single = x.length === 1;  // one point makes no line
   const made = new uPlot({
-    width: section.clientWidth - 30, height: 260, scales: {x: {time: false}, ...scales},
+    width: section.clientWidth - 24, height: 260, padding: [8, 32, 0, 0],
+    scales: {x: {time: false, range: (_, low, high) => [0, high]}, ...scales},
     cursor: {points: {size: 6}},
     axes: [{...axis, ...x_axis}, {...axis, size: 66, ...y_axis}],
     series: [x_axis.series ?? {label: "second", value: (_, at) => at === null || at === undefined ? "-" : at.toFixed(1)},
@@ -112,7 +113,7 @@ function draw() {
                                                             ? share_text(each) : null),
                  series: {label: "share", value: (_, each) => each === null || each === undefined ? "-" : share_text(each)}};
   chart("Percentile spectrum", x.length > 0 ? x : [1], lines,
-    {x_axis: nines, y_axis: in_decades, scales: {x: {time: false, distr: 3}, y: decades(lines)}, value: duration});
+    {x_axis: nines, y_axis: in_decades, scales: {x: {time: false, distr: 3, range: (_, low, high) => [1, Math.max(high, 10)]}, y: decades(lines)}, value: duration});
 }
 
 // For whoever asks whether all of it was drawn.
@@ -128,4 +129,4 @@ draw();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 let width = innerWidth;
 addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; draw(); } });
-requestAnimationFrame(() => requestAnimationFrame(() => { root.dataset.drawn = count_drawn(); }));
+addEventListener("load", () => { root.dataset.drawn = count_drawn(); });

@@ -6,13 +6,15 @@ import csv
 import json
 import pathlib
 import re
+import shutil
 import struct
+import subprocess
 import tempfile
 import unittest
 import zlib
 from random import Random
 
-from support import EchoThread, backends, parse_events, run
+from support import EchoThread, backends, die_with_parent, parse_events, patience_s, run
 
 SCHEMA = pathlib.Path(__file__).parents[2] / "apps" / "run.schema.json"
 TYPES = {"object": dict, "string": str, "boolean": bool, "null": type(None), "number": (int, float), "integer": int}
@@ -349,3 +351,27 @@ class Compare(Made):
         self.refused(f"{silent}: nothing was measured", "compare", a, silent)
         self.assertEqual(run("compare", a).code, 2)
         self.assertEqual(run("compare", a, a, "--tolerance", "5").code, 2)
+
+
+@unittest.skipUnless(shutil.which("chromium"), "chromium is not installed: apt-get install --no-install-recommends chromium")
+class Page(Made):
+    def opened(self, page):
+        """The attributes of the page's root after a browser without network has run it."""
+        dom = subprocess.run(
+            ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--proxy-server=127.0.0.1:9",
+             f"--user-data-dir={self.base / 'browser'}", "--dump-dom", page.as_uri()],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=patience_s, preexec_fn=die_with_parent).stdout
+        return dict(re.findall(r'data-(\w+)="([^"]*)"', re.search(r"<html[^>]*>", dom)[0]))
+
+    def test_draws_a_run(self):
+        _, kept = self.measure("run", "--self", "--rate", "1k", "--duration", "100ms")
+        page = kept / "report.html"
+        self.assertNotRegex(page.read_text(), r"(src|href)=|@import|url\(", "nothing is fetched")
+        self.assertEqual(self.opened(page), {"drawn": "4"})
+
+    def test_draws_where_nothing_was_measured_and_runs_nothing_of_the_run(self):
+        intruder = "</script><script>document.documentElement.dataset.error = 'ran'</script>/* page.js */"
+        made = self.make("made", [[], [], []], configuration={"rate": intruder})
+        done = run("merge", made, "--out", self.base / "sum")
+        self.assertEqual(done.code, 0, done)
+        self.assertEqual(self.opened(self.base / "sum" / "report.html"), {"drawn": "4"})
