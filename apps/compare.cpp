@@ -19,21 +19,21 @@ struct CompareOptions {
 /// Fewer intervals say nothing about how they vary.
 constexpr std::size_t intervals_min = 5;
 
-struct Shown {
+struct Compared {
     const char* name;
     const char* label;
     bool more_is_worse;
 };
-constexpr std::array<Shown, measures> shown{{{"rate_per_s", "rate, 1/s", false},
-                                             {"loss", "loss, %", true},
-                                             {"p50_us", "p50, us", true},
-                                             {"p99_us", "p99, us", true},
-                                             {"p999_us", "p99.9, us", true}}};
+constexpr std::array<Compared, measures> compared{{{"rate_per_s", "rate, 1/s", false},
+                                                   {"loss", "loss, %", true},
+                                                   {"p50_us", "p50, us", true},
+                                                   {"p99_us", "p99, us", true},
+                                                   {"p999_us", "p99.9, us", true}}};
 
 /// Worse by more than the tolerance, and not by chance. A share of no loss at all is none: any loss is more.
 bool is_regression(std::size_t measure, const Change& change, double tolerance) {
-    const bool sure = shown[measure].more_is_worse ? change.low > 0 : change.high < 0;
-    const double worse = shown[measure].more_is_worse ? change.change : -change.change;
+    const bool sure = compared[measure].more_is_worse ? change.low > 0 : change.high < 0;
+    const double worse = compared[measure].more_is_worse ? change.change : -change.change;
     const double allowed = measure == loss ? tolerance * change.first : tolerance;
     return sure && worse > allowed;
 }
@@ -49,7 +49,7 @@ KeptRun read_for_comparison(const std::string& path) {
 std::string row_text(std::size_t measure, const Change& change) {
     const double scale = measure == loss ? 100 : 1;
     const char* unit = measure == loss ? "points" : "%";
-    return fmt::format("{:<10} {:>14.3f} {:>14.3f} {:>+9.2f} {:<6}  {:>+8.2f} to {:>+8.2f}", shown[measure].label,
+    return fmt::format("{:<10} {:>14.3f} {:>14.3f} {:>+9.2f} {:<6}  {:>+8.2f} to {:>+8.2f}", compared[measure].label,
                        change.first * scale, change.second * scale, change.change * 100, unit, change.low * 100,
                        change.high * 100);
 }
@@ -72,9 +72,10 @@ int compare_command(const CompareOptions& options) {
     for (std::size_t i = 0; i < measures; ++i) {
         const bool regressed = is_regression(i, found[i], options.tolerance);
         report.print(row_text(i, found[i]) + (regressed ? "  worse" : ""));
-        summary[shown[i].name] = {{"first", found[i].first}, {"second", found[i].second}, {"change", found[i].change},
-                                  {"low", found[i].low},     {"high", found[i].high},     {"regressed", regressed}};
-        if (regressed) regressions += (regressions.empty() ? "" : "; ") + std::string(shown[i].label);
+        summary[compared[i].name] = {{"first", found[i].first},   {"second", found[i].second},
+                                     {"change", found[i].change}, {"low", found[i].low},
+                                     {"high", found[i].high},     {"regressed", regressed}};
+        if (regressed) regressions += (regressions.empty() ? "" : "; ") + std::string(compared[i].label);
     }
     for (const std::string& text : differences(second, first)) report.print("configured differently: " + text);
     report.print(fmt::format("{} drawings of {} and {} parts, seed {}", resamples, first_blocks.sent.size(),

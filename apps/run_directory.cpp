@@ -50,9 +50,9 @@ void note_given(const CLI::App& command, RunOptions& options) {
     }
 }
 
-RunDirectory::RunDirectory(const RunOptions& options, const std::string& command, Report& report)
+RunDirectory::RunDirectory(const RunOptions& options, std::string command, Report& report)
     : path_(options.out),
-      command_(command),
+      command_(std::move(command)),
       given_(options.given.is_null() ? Json::object() : options.given),
       report_(report) {
     if (path_.empty()) return;

@@ -57,7 +57,7 @@ class RunDirectory {
     };
 
     /// `report` copies its events here until close(). Before threads and other ends are started.
-    RunDirectory(const RunOptions& options, const std::string& command, Report& report);
+    RunDirectory(const RunOptions& options, std::string command, Report& report);
     ~RunDirectory();
     RunDirectory(const RunDirectory&) = delete;
     RunDirectory& operator=(const RunDirectory&) = delete;

@@ -15,7 +15,7 @@
 namespace ringpost::apps {
 namespace {
 
-[[noreturn]] void refuse(const std::string& file, const std::string& reason) {
+[[noreturn]] void refuse_file(const std::string& file, const std::string& reason) {
     throw Failure(Exit::usage, file + ": " + reason);
 }
 
@@ -28,7 +28,7 @@ Number take_number(std::string_view& rest, const std::string& where) {
     const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), number);
     bool good = error == std::errc{} && end == field.data() + field.size();
     if constexpr (std::is_floating_point_v<Number>) good = good && std::isfinite(number) && number >= 0;
-    if (!good) refuse(where, fmt::format("{}: expected a number", printable(field)));
+    if (!good) refuse_file(where, fmt::format("{}: expected a number", printable(field)));
     return number;
 }
 
@@ -50,13 +50,14 @@ void settle_lost(std::vector<SeriesRow>& rows) {
 std::vector<SeriesRow> read_series(const std::string& path) {
     std::ifstream lines(path);
     std::string line;
-    if (!std::getline(lines, line) || line != series_head) refuse(path, "cannot be read, or is no series of a run");
+    if (!std::getline(lines, line) || line != series_head)
+        refuse_file(path, "cannot be read, or is no series of a run");
     std::vector<SeriesRow> rows;
     double last_s = 0;
     while (std::getline(lines, line)) {
         const std::string where = fmt::format("{}:{}", path, rows.size() + 2);
         if (std::count(line.begin(), line.end(), ',') != std::count(series_head, series_head + sizeof series_head, ','))
-            refuse(where, "not as many fields as the first line names");
+            refuse_file(where, "not as many fields as the first line names");
         std::string_view rest = line;
         SeriesRow row;
         row.elapsed_s = take_number<double>(rest, where);
@@ -68,8 +69,8 @@ std::vector<SeriesRow> read_series(const std::string& path) {
         row.socket_dropped = take_number<std::uint64_t>(rest, where);
         row.length_s = row.elapsed_s - last_s;
         constexpr std::int64_t lost_max = std::int64_t{1} << 40;
-        if (row.lost > lost_max || row.lost < -lost_max) refuse(where, fmt::format("{} lost: no count", row.lost));
-        if (row.length_s < 0) refuse(where, "earlier than the line before");
+        if (row.lost > lost_max || row.lost < -lost_max) refuse_file(where, fmt::format("{} lost: no count", row.lost));
+        if (row.length_s < 0) refuse_file(where, "earlier than the line before");
         last_s = row.elapsed_s;
         rows.push_back(row);
     }
@@ -83,7 +84,7 @@ std::vector<std::string> recordings_in(const std::string& path) {
     for (const auto& entry : std::filesystem::directory_iterator(path, error))
         if (entry.path().extension() == ".hlog") names.push_back(entry.path().stem());
     std::ranges::sort(names, {}, [](const std::string& name) { return std::pair(name != "response", name); });
-    if (names.empty() || names[0] != "response") refuse(path, "has no response.hlog");
+    if (names.empty() || names[0] != "response") refuse_file(path, "has no response.hlog");
     return names;
 }
 
@@ -92,12 +93,12 @@ std::vector<std::string> recordings_in(const std::string& path) {
 KeptRun read_run(const std::string& path) {
     const std::string file = path + "/run.json";
     std::ifstream text(file);
-    if (!text) refuse(file, "cannot be read: not a directory of --out, or its run was broken off");
+    if (!text) refuse_file(file, "cannot be read: not a directory of --out, or its run was broken off");
     const Json told = Json::parse(text, nullptr, false);
     const auto has = [&](const char* name) { return told.contains(name) && told[name].is_object(); };
     if (!told.is_object() || told.value("format", Json()) != "ringpost run 1" || !told.contains("command") ||
         !told["command"].is_string() || !has("configuration") || !has("environment") || !has("results"))
-        refuse(file, "is not as apps/run.schema.json has it");
+        refuse_file(file, "is not as apps/run.schema.json has it");
     return {.path = path,
             .command = told["command"],
             .configuration = told["configuration"],
@@ -109,14 +110,14 @@ KeptRun read_run(const std::string& path) {
 
 IntervalReader::IntervalReader(const KeptRun& run, const std::string& recording)
     : path_(run.path + "/" + recording + ".hlog"), lines_(path_) {
-    if (!lines_) refuse(path_, "cannot be read");
+    if (!lines_) refuse_file(path_, "cannot be read");
 }
 
 std::optional<LoggedInterval> IntervalReader::next() {
     for (std::string line; std::getline(lines_, line);) {
         ++line_number_;
         auto interval = parse_histogram_log_line(line);
-        if (!interval) refuse(fmt::format("{}:{}", path_, line_number_), interval.error());
+        if (!interval) refuse_file(fmt::format("{}:{}", path_, line_number_), interval.error());
         if (*interval) return std::move(*interval);
     }
     return std::nullopt;

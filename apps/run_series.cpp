@@ -28,7 +28,7 @@ RunSeries::RunSeries(const std::string& directory, std::vector<std::string> name
     : directory_(directory), names_(std::move(names)), csv_(directory + "/series.csv") {
     csv_ << series_head << '\n';
     for (const std::string& name : names_) {
-        logs_.emplace_back(directory + "/" + name + ".hlog");
+        logs_.emplace_back(fmt::format("{}/{}.hlog", directory, name));
         logs_.back() << histogram_log_head(start_s, start_text);
     }
     written_.histograms.resize(names_.size());
@@ -46,7 +46,7 @@ std::string RunSeries::finish(RunSnapshot& snapshot) {
     if (!csv_.flush()) return "series.csv";
     for (std::size_t i = 0; i < names_.size(); ++i) {
         if (!logs_[i].flush()) return names_[i] + ".hlog";
-        std::ofstream spectrum(directory_ + "/" + names_[i] + ".hgrm");
+        std::ofstream spectrum(fmt::format("{}/{}.hgrm", directory_, names_[i]));
         spectrum << percentile_spectrum_text(snapshot.histograms[i], 1e3);
         if (!spectrum.flush()) return names_[i] + ".hgrm";
     }

@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::uint8_t no_digit = 64;
 
-constexpr std::array<std::uint8_t, 256> digits = [] {
+constexpr std::array<std::uint8_t, 256> digit_values = [] {
     std::array<std::uint8_t, 256> values{};
     values.fill(no_digit);
     for (std::size_t i = 0; i < alphabet.size(); ++i)
@@ -45,7 +45,7 @@ std::optional<std::vector<std::byte>> decode_base64(std::string_view text) {
     std::uint32_t held = 0;
     unsigned held_bits = 0;
     for (const char character : text) {
-        const std::uint8_t digit = digits[static_cast<unsigned char>(character)];
+        const std::uint8_t digit = digit_values[static_cast<unsigned char>(character)];
         if (digit == no_digit) return std::nullopt;
         held = held << 6 | digit;
         held_bits += 6;

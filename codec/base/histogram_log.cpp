@@ -140,7 +140,7 @@ std::vector<std::byte> encode_histogram(const Histogram& histogram) {
         put_count(out, zeros > 1 ? -static_cast<std::int64_t>(zeros) : static_cast<std::int64_t>(counts[index]));
         index += std::max<std::size_t>(zeros, 1);
     }
-    store_be(&out[0], cookie);
+    store_be(out.data(), cookie);
     store_be(&out[4], static_cast<std::uint32_t>(out.size() - head_bytes));
     store_be(&out[8], std::uint32_t{0});
     store_be(&out[12], significant_digits);
@@ -151,7 +151,7 @@ std::vector<std::byte> encode_histogram(const Histogram& histogram) {
 }
 
 std::expected<Histogram, std::string> decode_histogram(std::span<const std::byte> bytes) {
-    if (bytes.size() < head_bytes || load_be<std::uint32_t>(&bytes[0]) != cookie)
+    if (bytes.size() < head_bytes || load_be<std::uint32_t>(bytes.data()) != cookie)
         return Error("not a histogram in V2 encoding");
     if (load_be<std::uint32_t>(&bytes[4]) != bytes.size() - head_bytes)
         return Error("a histogram of another length than it says");
@@ -173,7 +173,7 @@ std::string encode_histogram_text(const Histogram& histogram) {
         libdeflate_zlib_compress(compressor.get(), plain.data(), plain.size(), out.data() + compressed_head_bytes,
                                  out.size() - compressed_head_bytes);
     RINGPOST_CHECK(made > 0);
-    store_be(&out[0], compressed_cookie);
+    store_be(out.data(), compressed_cookie);
     store_be(&out[4], static_cast<std::uint32_t>(made));
     return encode_base64(std::span(out).first(compressed_head_bytes + made));
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// What hdr-histogram-js 3.0.1 (npm) makes of known durations: built with lowest 1, highest 60e9, 3 digits, 64 bits; encoded,
-// inflated, and asked for its percentiles and its distribution in microseconds after decoding.
+// What hdr-histogram-js 3.0.1 (npm) makes of known durations: built with lowest 1, highest 60e9, 3 digits, 64 bits;
+// encoded, inflated, and asked for its percentiles and its distribution in microseconds after decoding.
 
 #include <cstdint>
 #include <utility>
