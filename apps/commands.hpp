@@ -14,6 +14,8 @@ void add_sink(CLI::App& root, Command& chosen);
 void add_echo(CLI::App& root, Command& chosen);
 void add_load(CLI::App& root, Command& chosen);
 void add_latency(CLI::App& root, Command& chosen);
+void add_merge(CLI::App& root, Command& chosen);
+void add_compare(CLI::App& root, Command& chosen);
 void add_beacon(CLI::App& root, Command& chosen);
 void add_message(CLI::App& root, Command& chosen);
 void add_node(CLI::App& root, Command& chosen);

@@ -10,6 +10,7 @@
 #include "apps/commands.hpp"
 #include "apps/probe_options.hpp"
 #include "apps/random.hpp"
+#include "apps/run_directory.hpp"
 #include "apps/self_peer.hpp"
 #include "apps/verdict.hpp"
 #include "codec/load/prober.hpp"
@@ -35,6 +36,7 @@ struct LatencyOptions {
     std::uint64_t count = UINT64_MAX;
     Duration duration = never;
     bool vouched = false;
+    RunOptions run;
 };
 
 constexpr Duration default_duration = 5 * second;
@@ -48,11 +50,12 @@ class LatencyApplication {
   public:
     /// finished(Instant): there is nothing more to wait for.
     LatencyApplication(AnyLoop& loop, const load::Prober& prober, std::function<bool(Instant)> finished, Instant start,
-                       Report& report)
+                       Report& report, RunDirectory& run)
         : loop_(loop),
           prober_(prober),
           finished_(std::move(finished)),
           report_(report),
+          run_(run),
           start_(start),
           look_(start, look_every),
           ticker_(start, second) {}
@@ -64,6 +67,7 @@ class LatencyApplication {
         const load::ProberCounts& counts = prober_.counts();
         if (look_.tick(at) && counts.received == 0 && loop_.backend().counters().unreachable > 0) loop_.stop();
         if (ticker_.tick(at)) {
+            run_.tick(at - start_);
             report_.progress(fmt::format("{:>4.0f} s  sent {}  answered {}  {}", seconds(at - start_),
                                          grouped(counts.sent), grouped(counts.received),
                                          percentiles_text(prober_.response())));
@@ -78,6 +82,7 @@ class LatencyApplication {
     const load::Prober& prober_;
     std::function<bool(Instant)> finished_;
     Report& report_;
+    RunDirectory& run_;
     Instant start_;
     Ticker look_, ticker_;
 };
@@ -89,8 +94,10 @@ std::string loop_text(const LatencyOptions& options, std::uint64_t seed) {
     return options.arrivals == load::Arrivals::fixed ? rate : fmt::format("{} poisson (--seed {})", rate, seed);
 }
 
+/// The summary, and the exit code of its verdict.
 template <class AnyLoop>
-Json run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& target, Report& report) {
+std::pair<Json, int> run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& target, Report& report,
+                                RunDirectory& run) {
     const SignalWakes wakes(loop.backend().waker());
     SocketOptions socket;
     socket.connect = target;
@@ -115,7 +122,19 @@ Json run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& tar
         if (!prober.finished(at, answers_linger)) return false;
         return !carried || carried->wire().in_flight() == 0 || at >= prober.last_sent_at() + answers_linger;
     };
-    LatencyApplication application(loop, prober, finished, start, report);
+    std::vector<RunDirectory::Recording> recordings{{"response", prober.response()}};
+    if (options.rate > 0) {
+        recordings.push_back({"service", prober.service()});
+        recordings.push_back({"slip", prober.slip()});
+    }
+    run.watch(recordings, [&] {
+        const load::ProberCounts& counts = prober.counts();
+        return RunDirectory::Counts{.sent = counts.sent,
+                                    .received = counts.received,
+                                    .socket_dropped = loop.backend().counters().socket_dropped,
+                                    .lost = static_cast<std::int64_t>(counts.lost())};
+    });
+    LatencyApplication application(loop, prober, finished, start, report, run);
     if (options.transport.gtudp) {
         carried.emplace(prober, gtudp::CarriedOptions{
                                     .wire = wire_options(options.transport), .target = target, .train_segments = 1});
@@ -175,11 +194,15 @@ Json run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& tar
         report.print("confirmed   " + percentiles_text(carried->confirmed()));
         report.print(wire_text(summary));
     }
-    return summary;
+    const int verdict = tell_verdict(report, summary, options.verdict);
+    report.event("summary", summary);
+    run.close(prober.last_sent_at() - start, summary);
+    return std::pair{std::move(summary), verdict};
 }
 
 int latency_command(LatencyOptions options) {
     Report report(options.common.json);
+    RunDirectory run(options.run, "latency", report);
     std::optional<SelfPeer> echo;
     Address target;
     if (options.self) {
@@ -197,10 +220,8 @@ int latency_command(LatencyOptions options) {
     }
     const auto say = [&](const std::string& text) { report.say(text); };
     if (!options.probes.note.empty()) say(options.probes.note);
-    Json summary = value_or_fail(
-        with_loop(options.common.engine, say, [&](auto& loop) { return run_prober(loop, options, target, report); }));
-    const int verdict = tell_verdict(report, summary, options.verdict);
-    report.event("summary", summary);
+    const auto [summary, verdict] = value_or_fail(with_loop(
+        options.common.engine, say, [&](auto& loop) { return run_prober(loop, options, target, report, run); }));
     if (!summary["rtt_us"]["p50"].is_null()) return exit_code(verdict);
     if (received_signal() == 0)
         report.say(fmt::format("{}: {}", to_text(target),
@@ -238,7 +259,9 @@ void add_latency(CLI::App& root, Command& chosen) {
     add_verdict(*command, options->verdict);
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {});
-    command->callback([options, &chosen] {
+    add_run(*command, options->run);
+    command->callback([options, command, &chosen] {
+        note_given(*command, options->run);
         check_transport(options->transport);
         parse_conditions(options->verdict.fail_if);
         check_probes(options->probes);

@@ -48,6 +48,8 @@ int run(int argc, char** argv) {
     add_sink(app, chosen);
     add_latency(app, chosen);
     add_echo(app, chosen);
+    add_merge(app, chosen);
+    add_compare(app, chosen);
     add_relay(app, chosen);
     add_send(app, chosen);
     add_recv(app, chosen);

@@ -25,11 +25,13 @@ void put(const std::string& line) {
 Report::Report(Form form) : form_(form), terminal_(isatty(STDERR_FILENO) != 0) {}
 
 void Report::event(const char* name, const Json& fields) const {
-    if (form_ != Form::json) return;
+    if (form_ != Form::json && copy_ == nullptr) return;
     Json object = {{"event", name}};
     object.update(fields);
     // Bytes that are no UTF-8 would end the command: they are shown as U+FFFD.
-    put(object.dump(-1, ' ', false, Json::error_handler_t::replace));
+    const std::string line = object.dump(-1, ' ', false, Json::error_handler_t::replace);
+    if (copy_ != nullptr) *copy_ << line << '\n' << std::flush;
+    if (form_ == Form::json) put(line);
 }
 
 void Report::print(const std::string& line) const {

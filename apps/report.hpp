@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,8 @@ class Report {
 
     /// JSON only: {"event": NAME, ...} and a newline, flushed.
     void event(const char* name, const Json& fields) const;
+    /// From now on every event goes there too, whatever the form, and at once; null: no longer.
+    void copy_events(std::ostream* copy) { copy_ = copy; }
     /// Text only: a result.
     void print(const std::string& line) const;
     /// Chatter, whichever the form of the results.
@@ -37,6 +40,7 @@ class Report {
 
   private:
     Form form_;
+    std::ostream* copy_ = nullptr;
     bool terminal_;
     bool in_progress_ = false;
 };

@@ -122,7 +122,8 @@ void server_of_peers(benchmark::State& state) {
         peer = peer + 1 == peers ? 0 : peer + 1;
     }
     const auto expected = static_cast<std::size_t>(state.iterations()) * train;
-    // With the table full, an exchange of a peer that has acknowledged nothing yet may go while it waits: one in millions.
+    // With the table full, an exchange of a peer that has acknowledged nothing yet may go while it waits: one in
+    // millions.
     if (delivered != expected || server->counts().ack_unknown > 1 + delivered / 1'000'000)
         state.SkipWithError("something was not delivered");
     state.SetItemsProcessed(static_cast<std::int64_t>(delivered));

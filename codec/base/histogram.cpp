@@ -33,6 +33,20 @@ Duration Histogram::percentile(double percent) const {
     return max();
 }
 
+void Histogram::record_bucket(std::size_t index, std::uint64_t times) {
+    if (times == 0) return;
+    counts_[std::min(index, top_index())] += times;
+    count_ += times;
+    if (index > top_index()) saturated_ += times;
+    min_ = std::min(min_, static_cast<std::uint64_t>(lowest_of(index)));
+    max_ = std::max(max_, static_cast<std::uint64_t>(highest_of(index)));
+    __extension__ using Wide = unsigned __int128;
+    const Wide added = Wide{static_cast<std::uint64_t>(middle_of(index))} * times;
+    const Wide sum = ((Wide{sum_high_} << 64) | sum_low_) + added;
+    sum_low_ = static_cast<std::uint64_t>(sum);
+    sum_high_ = static_cast<std::uint64_t>(sum >> 64);
+}
+
 void Histogram::merge(const Histogram& other) {
     for (std::size_t index = 0; index < counts_.size(); ++index) counts_[index] += other.counts_[index];
     count_ += other.count_;

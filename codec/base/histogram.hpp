@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "codec/base/instant.hpp"
@@ -36,6 +37,12 @@ class Histogram {
         sum_low_ += value;
         sum_high_ += sum_low_ < value;
     }
+
+    /// Counts `times` durations of which no more is known than the index of their bucket, below index_end: in min(),
+    /// max() and mean() they stand for the shortest, the longest and the middle one that it holds. Buckets above that
+    /// of trackable_ns_max are treated as record() treats such durations. The caller sees to it that count() stays
+    /// below 2^63.
+    void record_bucket(std::size_t index, std::uint64_t times);
 
     /// Durations recorded, those above trackable_ns_max included; and how many of them were above.
     [[nodiscard]] std::uint64_t count() const { return count_; }
@@ -70,6 +77,22 @@ class Histogram {
         }
     }
 
+    /// The counts by the index of their bucket: what HdrHistogram calls the counts array.
+    [[nodiscard]] std::span<const std::uint64_t> counts() const { return counts_; }
+
+    /// The durations that the bucket of an index holds, in nanoseconds: the shortest, the longest, and HdrHistogram's
+    /// medianEquivalentValue. The layout goes on above trackable_ns_max, up to index_end.
+    static constexpr Duration lowest_of(std::size_t index) {
+        const unsigned shift = shift_of(index);
+        return static_cast<Duration>((index - (std::size_t{shift} << half_bits)) << shift);
+    }
+    static constexpr Duration highest_of(std::size_t index) {
+        return lowest_of(index) + ((Duration{1} << shift_of(index)) - 1);
+    }
+    static constexpr Duration middle_of(std::size_t index) {
+        return lowest_of(index) + ((Duration{1} << shift_of(index)) >> 1);
+    }
+
   private:
     // A value below 2^11 is its own index. A longer one of w bits keeps its upper 11: they lie between 1024 and
     // 2047, and every bit shifted out moves the index by another 1024.
@@ -84,17 +107,18 @@ class Histogram {
     static constexpr unsigned shift_of(std::size_t index) {
         return static_cast<unsigned>(std::max<std::size_t>(index >> half_bits, 1) - 1);
     }
-    static constexpr Duration lowest_of(std::size_t index) {
-        const unsigned shift = shift_of(index);
-        return static_cast<Duration>((index - (std::size_t{shift} << half_bits)) << shift);
-    }
-    static constexpr Duration highest_of(std::size_t index) { return lowest_of(index + 1) - 1; }
 
     static constexpr std::size_t top_index() { return index_of(trackable_ns_max); }
 
     // Rounded up to whole powers of two, as HdrHistogram does.
     static constexpr std::size_t bucket_count() { return ((top_index() >> half_bits) + 1) << half_bits; }
 
+  public:
+    /// One past the index of the longest Duration.
+    static constexpr std::size_t index_end =
+        (std::size_t{63 - precision_bits} << half_bits) + (std::size_t{1} << precision_bits);
+
+  private:
     std::vector<std::uint64_t> counts_;
     std::uint64_t count_ = 0;
     std::uint64_t saturated_ = 0;

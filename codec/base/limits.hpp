@@ -11,6 +11,9 @@ namespace ringpost::limits {
 /// Largest UDP payload over IPv4: 65,535 - 20 (RFC 791) - 8 (RFC 768). Also the most a GSO train may total.
 inline constexpr std::size_t datagram_bytes_max = 65'507;
 
+/// Bytes of one encoded histogram: 40 of head, and up to 9 for the count of every bucket that a 63-bit value can have.
+inline constexpr std::size_t histogram_encoded_bytes_max = 40 + 9 * 55'296;
+
 /// Most equal segments one Transmit may hold. Linux took 64 (UDP_MAX_SEGMENTS) until 6.11 and takes 128 since; the
 /// engine cuts a longer train to what the running kernel takes.
 inline constexpr std::size_t train_segments_max = 128;

@@ -1,0 +1,142 @@
+// The thread that measures only copies: counts and histograms since the start, once a second, into handed_. Another
+// thread takes the difference to the last copy, encodes and writes it. So no disk can hold up a probe, and an interval
+// that could not be handed over is part of the next.
+
+#include "apps/run_directory.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "apps/report_page.hpp"
+#include "apps/run_environment.hpp"
+#include "engine/clock.hpp"
+
+namespace ringpost::apps {
+
+void make_run_directory(const std::string& path) {
+    std::error_code error;
+    std::filesystem::create_directories(path, error);
+    if (error) throw Failure(Exit::usage, fmt::format("--out {}: {}", path, error.message()));
+    const bool empty = std::filesystem::is_empty(path, error);
+    if (error) throw Failure(Exit::usage, fmt::format("--out {}: {}", path, error.message()));
+    if (!empty) throw Failure(Exit::usage, fmt::format("--out {}: is not empty", path));
+}
+
+bool write_run(const std::string& path, const std::string& command, const Json& configuration, const Json& environment,
+               const Json& results) {
+    std::ofstream run(path + "/run.json");
+    run << Json{{"format", "ringpost run 1"},
+                {"command", command},
+                {"configuration", configuration},
+                {"environment", environment},
+                {"results", results}}
+               .dump(2, ' ', false, Json::error_handler_t::replace)
+        << '\n';
+    return static_cast<bool>(run.flush());
+}
+
+void add_run(CLI::App& command, RunOptions& options) {
+    command.add_option("--out", options.out, "keep the run in this directory, which must be empty or new");
+}
+
+void note_given(const CLI::App& command, RunOptions& options) {
+    for (const CLI::Option* option : command.get_options()) {
+        if (option->count() == 0 || option->get_name() == "--out" || option->get_name() == "--json") continue;
+        const bool flag = option->get_expected_min() == 0;
+        options.given[option->get_name().substr(2)] =
+            flag ? Json(true) : Json(fmt::format("{}", fmt::join(option->results(), " ")));
+    }
+}
+
+RunDirectory::RunDirectory(const RunOptions& options, std::string command, Report& report)
+    : path_(options.out),
+      command_(std::move(command)),
+      given_(options.given.is_null() ? Json::object() : options.given),
+      report_(report) {
+    if (path_.empty()) return;
+    make_run_directory(path_);
+    events_.open(path_ + "/events.ndjson");
+    if (!events_) throw Failure(Exit::failed, fmt::format("--out {}: events.ndjson: cannot be written", path_));
+    report_.copy_events(&events_);
+    cores_ = allowed_cores();
+}
+
+RunDirectory::~RunDirectory() { report_.copy_events(nullptr); }
+
+void RunDirectory::watch(const std::vector<Recording>& recordings, std::function<Counts()> counts) {
+    if (path_.empty()) return;
+    std::vector<std::string> names;
+    for (const Recording& recording : recordings) {
+        names.emplace_back(recording.name);
+        histograms_.push_back(&recording.histogram);
+    }
+    counts_ = std::move(counts);
+    started_at_ = now() + unix_offset();
+    series_ = std::make_unique<RunSeries>(path_, std::move(names), seconds(started_at_), utc_text(started_at_));
+    handed_.histograms.resize(histograms_.size());
+    writer_ = std::jthread([this](const std::stop_token& stop) { write_on(stop); });
+}
+
+void RunDirectory::fill(RunSnapshot& snapshot, Duration elapsed) const {
+    const Counts counts = counts_();
+    snapshot.elapsed_s = seconds(elapsed);
+    snapshot.cpu_s = cpu_seconds();
+    snapshot.sent = counts.sent;
+    snapshot.received = counts.received;
+    snapshot.lost = counts.lost;
+    snapshot.socket_dropped = counts.socket_dropped;
+    snapshot.histograms.resize(histograms_.size());
+    for (std::size_t i = 0; i < histograms_.size(); ++i) snapshot.histograms[i] = *histograms_[i];
+}
+
+void RunDirectory::tick(Duration elapsed) {
+    if (!series_ || counts_().sent == last_.sent) return;
+    {
+        const std::unique_lock lock(mutex_, std::try_to_lock);
+        if (!lock || waiting_) return;
+        fill(handed_, elapsed);
+        last_.sent = handed_.sent;
+        last_.elapsed_s = handed_.elapsed_s;
+        waiting_ = true;
+    }
+    handed_over_.notify_one();
+}
+
+void RunDirectory::write_on(const std::stop_token& stop) {
+    allow_cores(cores_);  // the one that measures may be pinned: this thread need not be in its way
+    RunSnapshot taken;
+    while (true) {
+        {
+            std::unique_lock lock(mutex_);
+            if (!handed_over_.wait(lock, stop, [&] { return waiting_; })) return;
+            std::swap(taken, handed_);
+            waiting_ = false;
+        }
+        series_->take(taken);
+    }
+}
+
+void RunDirectory::close(Duration elapsed, const Json& summary) {
+    if (!series_) return;
+    writer_.request_stop();
+    writer_.join();
+    RunSnapshot end;
+    fill(end, elapsed);
+    end.elapsed_s = std::max(end.elapsed_s, last_.elapsed_s);
+    std::string unwritten = series_->finish(end);
+    report_.copy_events(nullptr);
+    events_.close();
+    if (!events_) unwritten = "events.ndjson";
+    Json environment = run_environment();
+    environment["started_at"] = utc_text(started_at_);
+    for (const char* granted : {"backend", "gso", "gro"})
+        if (summary.contains(granted)) environment[granted] = summary[granted];
+    if (!write_run(path_, command_, given_, environment, summary)) unwritten = "run.json";
+    if (unwritten.empty() && !write_report_page(path_)) unwritten = "report.html";
+    if (!unwritten.empty())
+        throw Failure(Exit::failed, fmt::format("--out {}: {}: cannot be written", path_, unwritten));
+}
+
+}  // namespace ringpost::apps

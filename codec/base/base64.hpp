@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringpost {
+
+/// Base64 with its padding (RFC 4648, section 4).
+std::string encode_base64(std::span<const std::byte> bytes);
+
+/// The bytes; none when `text` is not what encode_base64 makes of any.
+std::optional<std::vector<std::byte>> decode_base64(std::string_view text);
+
+}  // namespace ringpost
