@@ -10,7 +10,7 @@ namespace ringpost::apps {
 namespace {
 
 struct CompareOptions {
-    std::vector<std::string> directories;
+    std::string first, second;
     double tolerance = 0.05;
     std::uint64_t seed = 1;
     bool json = false;
@@ -56,8 +56,8 @@ std::string row_text(std::size_t measure, const Change& change) {
 
 int compare_command(const CompareOptions& options) {
     const Report report(options.json);
-    const KeptRun first = read_for_comparison(options.directories[0]);
-    const KeptRun second = read_for_comparison(options.directories[1]);
+    const KeptRun first = read_for_comparison(options.first);
+    const KeptRun second = read_for_comparison(options.second);
     if (first.command != second.command)
         throw Failure(Exit::usage, fmt::format("{}: is of {}, and {} of {}", second.path, second.command, first.path,
                                                first.command));
@@ -95,9 +95,8 @@ int compare_command(const CompareOptions& options) {
 void add_compare(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("compare", "tell whether one kept run is worse than another; exit 3 if so");
     auto options = std::make_shared<CompareOptions>();
-    command->add_option("FIRST SECOND", options->directories, "two directories that --out has made")
-        ->required()
-        ->expected(2);
+    command->add_option("FIRST", options->first, "a directory that --out has made")->required();
+    command->add_option("SECOND", options->second, "and another, which should be no worse")->required();
     add_parsed(*command, "--tolerance", options->tolerance, parse_chance, "how much worse is none (default 5%)");
     add_parsed(*command, "--seed", options->seed, parse_seed, "of the drawing (default 1)");
     command->add_flag("--json", options->json, "one JSON object on standard output");

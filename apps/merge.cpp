@@ -154,7 +154,7 @@ void add_merge(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("merge", "add the histograms and counts of kept runs");
     auto options = std::make_shared<MergeOptions>();
     command->add_option("DIR", options->directories, "directories that --out has made")->required();
-    command->add_option("--out", options->out, "keep the sum in this directory, which must be empty or new");
+    add_out(*command, options->out, "keep the sum in this directory, which must be empty or new");
     command->add_flag("--json", options->json, "one JSON object on standard output");
     command->callback([options, &chosen] { chosen = [options] { return merge_command(*options); }; });
 }

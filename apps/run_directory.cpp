@@ -37,8 +37,14 @@ bool write_run(const std::string& path, const std::string& command, const Json& 
     return static_cast<bool>(run.flush());
 }
 
+void add_out(CLI::App& command, std::string& out, const std::string& help) {
+    command.add_option("--out", out, help)->check([](const std::string& text) {
+        return text.empty() ? std::string("expected a directory") : std::string();
+    });
+}
+
 void add_run(CLI::App& command, RunOptions& options) {
-    command.add_option("--out", options.out, "keep the run in this directory, which must be empty or new");
+    add_out(command, options.out, "keep the run in this directory, which must be empty or new");
 }
 
 void note_given(const CLI::App& command, RunOptions& options) {

@@ -30,6 +30,9 @@ struct RunOptions {
     Json given;       ///< the command's options as they were given, by name: true for a flag, else the text
 };
 
+/// Adds --out, which takes any text but none.
+void add_out(CLI::App& command, std::string& out, const std::string& help);
+
 /// Adds --out. After parsing, note_given() fills in what was given to `command`.
 void add_run(CLI::App& command, RunOptions& options);
 void note_given(const CLI::App& command, RunOptions& options);

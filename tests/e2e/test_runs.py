@@ -133,6 +133,8 @@ class Kept(Directories):
             self.assertEqual(done.code, 2, done)
             self.assertEqual(done.err, f"ringpost: --out {self.base / name}: {reason}\n")
         self.assertEqual([path.name for path in (self.base / "full").iterdir()], ["note"])
+        done = run("latency", "--self", "--out", "")
+        self.assertEqual((done.code, done.err), (2, "ringpost: --out: expected a directory\n"), done)
 
 
 def bucket_index(value):
