@@ -23,7 +23,7 @@ struct MergeOptions {
 };
 
 /// Options that say how much was measured, not what.
-constexpr const char* amounts[] = {"duration", "count", "seed"};
+constexpr const char* amounts[] = {"duration", "count", "warmup", "seed"};
 
 void refuse_other_measurements(const KeptRun& run, const KeptRun& first) {
     std::vector<std::string> found = differences(run, first);

@@ -16,7 +16,7 @@
 namespace ringpost::apps {
 namespace {
 
-[[noreturn]] void refuse(const std::string& where, const std::string& why) {
+[[noreturn]] void refuse_probe(const std::string& where, const std::string& why) {
     throw Failure(Exit::usage, fmt::format("{}: {}", where, why));
 }
 
@@ -28,16 +28,16 @@ std::string shown(const std::string& text) {
 
 void must(const std::expected<void, load::PayloadError>& added, const std::string& where) {
     if (!added)
-        refuse(where, fmt::format("character {}: {}", added.error().position + 1, describe(added.error().kind)));
+        refuse_probe(where, fmt::format("character {}: {}", added.error().position + 1, describe(added.error().kind)));
 }
 
 std::string contents_of(const std::string& where, const std::string& path) {
     std::ifstream file(path, std::ios::binary);
-    if (!file) refuse(where, std::strerror(errno));
+    if (!file) refuse_probe(where, std::strerror(errno));
     try {
         return {std::istreambuf_iterator<char>(file), {}};
     } catch (const std::ios_base::failure& error) {  // a directory, for one
-        refuse(where, error.code().message());
+        refuse_probe(where, error.code().message());
     }
 }
 
@@ -47,7 +47,7 @@ void add_lines(load::Payload& payload, const std::string& where, std::string_vie
         must(payload.add_text(contents.substr(0, end)), fmt::format("{}: line {}", where, number));
         contents.remove_prefix(std::min(end + 1, contents.size()));
     }
-    if (payload.count() == 0) refuse(where, "no payload in it");
+    if (payload.count() == 0) refuse_probe(where, "no payload in it");
 }
 
 load::Payload read_payload(ProbeOptions& options) {
@@ -108,8 +108,8 @@ void check_probes(ProbeOptions& options) {
     if (options.preset) {
         auto preset = load::parse_preset(*options.preset);
         if (!preset)
-            refuse("--preset " + shown(*options.preset),
-                   fmt::format("character {}: {}", preset.error().position + 1, preset.error().reason));
+            refuse_probe("--preset " + shown(*options.preset),
+                         fmt::format("character {}: {}", preset.error().position + 1, preset.error().reason));
         options.dialect = std::move(preset->dialect);
         options.default_port = preset->port;
         return;

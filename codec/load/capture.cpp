@@ -11,7 +11,7 @@ namespace ringpost::load {
 namespace {
 
 using Bytes = std::span<const std::byte>;
-using Result = std::expected<Bytes, Skip>;
+using Extracted = std::expected<Bytes, Skip>;
 
 constexpr std::uint16_t type_v4 = 0x0800, type_v6 = 0x86dd, type_vlan = 0x8100, type_service_vlan = 0x88a8;
 constexpr std::uint8_t protocol_udp = 17;
@@ -19,7 +19,7 @@ constexpr std::uint8_t protocol_udp = 17;
 std::uint8_t u8_at(Bytes bytes, std::size_t at) { return static_cast<std::uint8_t>(bytes[at]); }
 std::uint16_t u16_at(Bytes bytes, std::size_t at) { return load_be<std::uint16_t>(&bytes[at]); }
 
-Result udp(Bytes bytes) {
+Extracted udp(Bytes bytes) {
     constexpr std::size_t header_bytes = 8;
     if (bytes.size() < header_bytes) return std::unexpected(Skip::cut);
     const std::size_t length = u16_at(bytes, 4);
@@ -27,17 +27,17 @@ Result udp(Bytes bytes) {
     return bytes.first(length).subspan(header_bytes);
 }
 
-Result v4(Bytes bytes) {
+Extracted v4(Bytes bytes) {
     if (bytes.size() < 20) return std::unexpected(Skip::cut);
     if (u8_at(bytes, 0) >> 4 != 4 || u8_at(bytes, 9) != protocol_udp) return std::unexpected(Skip::other);
     constexpr std::uint16_t more_and_offset = 0x3fff;
     if ((u16_at(bytes, 6) & more_and_offset) != 0) return std::unexpected(Skip::fragment);
-    const std::size_t header_bytes = (u8_at(bytes, 0) & 15u) * 4, total = u16_at(bytes, 2);
+    const std::size_t header_bytes = std::size_t{4} * (u8_at(bytes, 0) & 15u), total = u16_at(bytes, 2);
     if (header_bytes < 20 || total < header_bytes || total > bytes.size()) return std::unexpected(Skip::cut);
     return udp(bytes.first(total).subspan(header_bytes));
 }
 
-Result v6(Bytes bytes) {
+Extracted v6(Bytes bytes) {
     constexpr std::uint8_t hop_by_hop = 0, routing = 43, fragment = 44, destination = 60;
     constexpr std::size_t header_bytes = 40;
     if (bytes.size() < header_bytes) return std::unexpected(Skip::cut);
@@ -62,7 +62,7 @@ Result v6(Bytes bytes) {
 }
 
 /// What follows a link's header of `header_bytes`, which has the type of it at `type_at`.
-Result typed(Bytes packet, std::size_t header_bytes, std::size_t type_at) {
+Extracted typed(Bytes packet, std::size_t header_bytes, std::size_t type_at) {
     if (packet.size() < header_bytes) return std::unexpected(Skip::cut);
     std::uint16_t type = u16_at(packet, type_at);
     packet = packet.subspan(header_bytes);
@@ -78,7 +78,7 @@ Result typed(Bytes packet, std::size_t header_bytes, std::size_t type_at) {
 
 }  // namespace
 
-Result udp_payload(Link link, Bytes packet) {
+Extracted udp_payload(Link link, Bytes packet) {
     switch (link) {
         case Link::ethernet: return typed(packet, 14, 12);
         case Link::linux_cooked: return typed(packet, 16, 14);

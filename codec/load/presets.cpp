@@ -12,7 +12,7 @@
 namespace ringpost::load {
 namespace {
 
-using Result = std::expected<Preset, PresetError>;
+using ParsedPreset = std::expected<Preset, PresetError>;
 
 Preset make(std::string_view payload, std::string_view match, std::uint16_t port) {
     Preset preset{{}, port};
@@ -79,7 +79,7 @@ std::uint16_t type_number(std::string_view text) {
     return static_cast<std::uint16_t>(number);
 }
 
-Result dns(std::string_view rest, std::size_t position) {
+ParsedPreset dns(std::string_view rest, std::size_t position) {
     const std::size_t comma = std::min(rest.find(','), rest.size());
     // id; flags: a query, recursion desired; one question and nothing else
     std::string text = R"({seq:u16be}\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00)";
@@ -94,7 +94,7 @@ Result dns(std::string_view rest, std::size_t position) {
     return make(text + R"(\x00\x01)", "0:2", 53);
 }
 
-Result memcached_get(std::string_view key, std::size_t position) {
+ParsedPreset memcached_get(std::string_view key, std::size_t position) {
     constexpr std::size_t key_bytes_max = 250;
     if (key.empty()) return std::unexpected(PresetError{"a key is needed", position});
     if (key.size() > key_bytes_max) return std::unexpected(PresetError{"a key has at most 250 bytes", position});
@@ -110,7 +110,7 @@ Result memcached_get(std::string_view key, std::size_t position) {
     return make(text + R"(\r\n)", "0:2", 11211);
 }
 
-Result ntp() {
+ParsedPreset ntp() {
     std::string text = R"(\x23)";  // no warning, version 4, mode 3: client
     for (int i = 1; i < 40; ++i) append_byte(text, 0);
     // The transmit timestamp need not be a time (nobody but the sender reads it), and never being 0 is enough.
