@@ -10,6 +10,7 @@
 #include "apps/commands.hpp"
 #include "apps/probe_options.hpp"
 #include "apps/random.hpp"
+#include "apps/rate_trials.hpp"
 #include "apps/run_directory.hpp"
 #include "apps/self_peer.hpp"
 #include "apps/verdict.hpp"
@@ -37,11 +38,14 @@ struct LatencyOptions {
     Duration duration = never;
     bool vouched = false;
     RunOptions run;
+    TrialOptions trials;
 };
 
 constexpr Duration default_duration = 5 * second;
 /// Where neither a rate nor a closed loop is asked for: such as every server can answer.
 constexpr double default_rate = 10'000;
+/// Of one trial of many.
+constexpr Duration default_trial = second;
 /// How long the last answers are waited for.
 constexpr Duration answers_linger = second;
 
@@ -200,6 +204,20 @@ std::pair<Json, int> run_prober(AnyLoop& loop, const LatencyOptions& options, co
     return std::pair{std::move(summary), verdict};
 }
 
+/// --find-max, --sweep: a run at each rate that is asked for, told in a line.
+int measure_rates(LatencyOptions options, const Address& target, Report& report,
+                  std::function<void(const std::string&)> say) {
+    Report silent(Report::Form::silent);
+    RunDirectory unkept({}, "latency", silent);
+    return run_trials(report, options.trials, [&](double rate) {
+        options.rate = rate;
+        const auto run = [&](auto& loop) { return run_prober(loop, options, target, silent, unkept).first; };
+        Json summary = value_or_fail(with_loop(options.common.engine, say, run));
+        say = [](const std::string&) {};  // which backend and why not another: once is enough
+        return summary;
+    });
+}
+
 int latency_command(LatencyOptions options) {
     Report report(options.common.json);
     RunDirectory run(options.run, "latency", report);
@@ -220,6 +238,7 @@ int latency_command(LatencyOptions options) {
     }
     const auto say = [&](const std::string& text) { report.say(text); };
     if (!options.probes.note.empty()) say(options.probes.note);
+    if (options.trials.any()) return exit_code(measure_rates(options, target, report, say));
     const auto [summary, verdict] = value_or_fail(with_loop(
         options.common.engine, say, [&](auto& loop) { return run_prober(loop, options, target, report, run); }));
     if (!summary["rtt_us"]["p50"].is_null()) return exit_code(verdict);
@@ -256,6 +275,7 @@ void add_latency(CLI::App& root, Command& chosen) {
     add_parsed(*command, "--count", options->count, parse_count, "probes to send")->excludes(duration);
     command->add_flag("--i-own-this-network", options->vouched,
                       "allow a target that is not loopback, private or link-local");
+    add_trials(*command, options->trials);
     add_verdict(*command, options->verdict);
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {});
@@ -267,6 +287,12 @@ void add_latency(CLI::App& root, Command& chosen) {
         check_probes(options->probes);
         if (options->to.empty() && !options->self)
             throw CLI::ValidationError("one of --to HOST:PORT and --self is required");
+        if (options->trials.any()) {
+            for (const char* other : {"--rate", "--ping-pong", "--window", "--count", "--out", "--strict", "--fail-if"})
+                if (command->count(other) > 0)
+                    throw CLI::ValidationError(fmt::format("{}: not with --find-max or --sweep", other));
+            if (options->duration == never) options->duration = default_trial;
+        }
         const bool closed = options->ping_pong || options->window > 0;
         if (closed && options->arrivals != load::Arrivals::fixed)
             throw CLI::ValidationError("--arrivals: a closed loop has none, an answer makes room for the next probe");

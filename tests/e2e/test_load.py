@@ -131,6 +131,32 @@ class Latency(unittest.TestCase):
         self.assertEqual(done.code, 1, done)
         self.assertIn("INVALID: ", done.out)
 
+    def test_the_highest_rate_that_passes(self):
+        done = run("latency", "--self", "--find-max", "--loss", "5%", "--duration", "40ms", "--json")
+        trials = [event for event in done.events() if event["event"] == "trial"]
+        found = done.summary()["found_per_s"]
+        self.assertEqual(done.summary()["trials"], len(trials))
+        if done.code == 1:  # a busy machine may be late at any rate
+            self.assertIsNone(found)
+            return
+        self.assertEqual(done.code, 0, done)
+        self.assertEqual([trial["outcome"] for trial in trials[-3:]], ["confirmed"] * 3)
+        self.assertEqual({trial["rate_asked"] for trial in trials[-3:]}, {found})
+        for trial in trials[-3:]:
+            self.assertLessEqual(trial["lost"], trial["sent"] * 0.05)
+
+    def test_a_sweep(self):
+        done = run("latency", "--self", "--sweep", "--duration", "100ms", "--json")
+        trials = [event for event in done.events() if event["event"] == "trial"]
+        self.assertIn("beyond the knee", [trial["outcome"] for trial in trials])
+        knee = done.summary()["knee_per_s"]
+        if knee == 0:  # a busy machine may be late from the first
+            self.assertEqual(done.code, 1, done)
+            return
+        self.assertEqual(done.code, 0, done)
+        self.assertIn(knee, [trial["rate_asked"] for trial in trials])
+        self.assertIn("the knee", run("latency", "--self", "--sweep", "--duration", "20ms").out)
+
     def test_conditions(self):
         latency = ("latency", "--self", "--count", 20)
         self.check(run(*latency, "--json", "--fail-if", "p99>1m", "--fail-if", "loss>50%", "--fail-if", "rate<1"))

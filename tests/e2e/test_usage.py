@@ -121,6 +121,10 @@ class BadInput(unittest.TestCase):
         self.refused("latency --self --rate 5 --ping-pong", "--rate", "--ping-pong")
         self.refused("latency --self --count 5 --duration 1s", "--count", "--duration")
         self.refused("latency --self --rate 5 --window 2", "--rate", "--window")
+        self.refused("latency --self --p99 1ms", "--p99", "--find-max")
+        self.refused("latency --self --find-max --sweep", "--find-max", "--sweep")
+        for other in ("--rate 5", "--window 2", "--ping-pong", "--count 5", "--strict"):
+            self.refused(f"latency --self --sweep {other}", other.split()[0], "--sweep")
         self.refused("latency --self --window 0", "--window", "0", "65536")
         self.refused("latency --self --ping-pong --arrivals poisson", "--arrivals", "closed loop")
         self.refused("latency --self --arrivals even", "--arrivals", "even", "fixed", "poisson")
