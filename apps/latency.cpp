@@ -7,12 +7,13 @@
 #include <functional>
 #include <optional>
 
+#include "apps/arrivals.hpp"
 #include "apps/commands.hpp"
 #include "apps/probe_options.hpp"
 #include "apps/random.hpp"
-#include "apps/rate_trials.hpp"
 #include "apps/run_directory.hpp"
 #include "apps/self_peer.hpp"
+#include "apps/trials.hpp"
 #include "apps/verdict.hpp"
 #include "codec/load/prober.hpp"
 #include "engine/address.hpp"
@@ -28,8 +29,7 @@ struct LatencyOptions {
     bool self = false;
     std::uint64_t size = 64;
     double rate = 0;  // 0: closed loop
-    load::Arrivals arrivals = load::Arrivals::fixed;
-    std::optional<std::uint64_t> seed;
+    ArrivalOptions arrivals;
     bool ping_pong = false;    // said explicitly; it is the default
     std::uint32_t window = 0;  // 0: not asked for
     Duration warm_up = 0;
@@ -91,11 +91,9 @@ class LatencyApplication {
     Ticker look_, ticker_;
 };
 
-std::string loop_text(const LatencyOptions& options, std::uint64_t seed) {
-    if (options.rate == 0)
-        return options.window == 1 ? "ping-pong" : fmt::format("{} in flight", grouped(options.window));
-    const std::string rate = fmt::format("{:.0f}/s", options.rate);
-    return options.arrivals == load::Arrivals::fixed ? rate : fmt::format("{} poisson (--seed {})", rate, seed);
+std::string loop_text(const LatencyOptions& options) {
+    if (options.rate > 0) return arrivals_text(options.arrivals, options.rate);
+    return options.window == 1 ? "ping-pong" : fmt::format("{} in flight", grouped(options.window));
 }
 
 /// The summary, and the exit code of its verdict.
@@ -108,12 +106,13 @@ std::pair<Json, int> run_prober(AnyLoop& loop, const LatencyOptions& options, co
     socket.gro = false;
     loop.backend().add(value_or_fail(UdpSocket::open(socket)));
     const Instant start = now() + settle;
-    const std::uint64_t seed = options.seed.value_or(random_value<std::uint64_t>());
     load::Prober prober({.datagram_bytes = options.size,
                          .stream = random_value<std::uint32_t>(),
                          .rate_per_s = options.rate,
-                         .arrivals = options.arrivals,
-                         .arrivals_seed = seed,
+                         .arrivals = options.arrivals.arrivals,
+                         .arrivals_seed = options.arrivals.seed,
+                         .burst = options.arrivals.burst,
+                         .profile = options.arrivals.profile_or_null(),
                          .window = options.window,
                          .start = start,
                          .warm_up = options.warm_up,
@@ -174,7 +173,7 @@ std::pair<Json, int> run_prober(AnyLoop& loop, const LatencyOptions& options, co
                         .slip = &prober.slip(),
                         .response = &prober.response()});
     }
-    if (options.arrivals == load::Arrivals::poisson) summary["seed"] = seed;
+    add_arrivals(summary, options.arrivals);
     add_match(summary, prober);
     if (carried) {
         add_wire(summary, carried->wire().counts());
@@ -182,7 +181,7 @@ std::pair<Json, int> run_prober(AnyLoop& loop, const LatencyOptions& options, co
     }
     add_counters(summary, engine);
     report.print(fmt::format("{}{}, {}, {}, {:.3f} s", size_text(options.probes, options.size),
-                             carried ? ", gtudp" : "", loop.backend().name, loop_text(options, seed), duration_s));
+                             carried ? ", gtudp" : "", loop.backend().name, loop_text(options), duration_s));
     report.print(fmt::format("sent {}  answered {}  lost {}  out of order {}  duplicate {}  corrupt {}",
                              grouped(counts.sent), grouped(counts.received), grouped(counts.lost()),
                              grouped(counts.reordered), grouped(counts.duplicate), grouped(counts.corrupt)));
@@ -204,13 +203,13 @@ std::pair<Json, int> run_prober(AnyLoop& loop, const LatencyOptions& options, co
     return std::pair{std::move(summary), verdict};
 }
 
-/// --find-max, --sweep: a run at each rate that is asked for, told in a line.
-int measure_rates(LatencyOptions options, const Address& target, Report& report,
+/// --find-max, --sweep, --repeat: many runs, each told in a line.
+int measure_again(LatencyOptions options, const Address& target, Report& report,
                   std::function<void(const std::string&)> say) {
     Report silent(Report::Form::silent);
     RunDirectory unkept({}, "latency", silent);
-    return run_trials(report, options.trials, [&](double rate) {
-        options.rate = rate;
+    return run_trials(report, options.trials, [&](std::optional<double> rate) {
+        options.rate = rate.value_or(options.rate);
         const auto run = [&](auto& loop) { return run_prober(loop, options, target, silent, unkept).first; };
         Json summary = value_or_fail(with_loop(options.common.engine, say, run));
         say = [](const std::string&) {};  // which backend and why not another: once is enough
@@ -238,7 +237,7 @@ int latency_command(LatencyOptions options) {
     }
     const auto say = [&](const std::string& text) { report.say(text); };
     if (!options.probes.note.empty()) say(options.probes.note);
-    if (options.trials.any()) return exit_code(measure_rates(options, target, report, say));
+    if (options.trials.any()) return exit_code(measure_again(options, target, report, say));
     const auto [summary, verdict] = value_or_fail(with_loop(
         options.common.engine, say, [&](auto& loop) { return run_prober(loop, options, target, report, run); }));
     if (!summary["rtt_us"]["p50"].is_null()) return exit_code(verdict);
@@ -262,7 +261,7 @@ void add_latency(CLI::App& root, Command& chosen) {
     add_probes(*command, options->probes, *size);
     auto* rate = add_parsed(*command, "--rate", options->rate, parse_fixed_rate,
                             "open loop: probes per second, each measured from when it was due (default 10k)");
-    add_arrivals(*command, options->arrivals, options->seed);
+    add_arrivals(*command, options->arrivals);
     auto* window = add_parsed(*command, "--window", options->window, parse_probe_window,
                               "closed loop: so many probes in flight, the next as soon as one is answered")
                        ->excludes(rate);
@@ -288,15 +287,21 @@ void add_latency(CLI::App& root, Command& chosen) {
         if (options->to.empty() && !options->self)
             throw CLI::ValidationError("one of --to HOST:PORT and --self is required");
         if (options->trials.any()) {
-            for (const char* other : {"--rate", "--ping-pong", "--window", "--count", "--out", "--strict", "--fail-if"})
+            for (const char* other : {"--out", "--strict", "--fail-if"})
                 if (command->count(other) > 0)
+                    throw CLI::ValidationError(fmt::format("{}: not with --find-max, --sweep or --repeat", other));
+            for (const char* other : {"--rate", "--profile", "--ping-pong", "--window", "--count"})
+                if (options->trials.repeat == 1 && command->count(other) > 0)
                     throw CLI::ValidationError(fmt::format("{}: not with --find-max or --sweep", other));
-            if (options->duration == never) options->duration = default_trial;
+            if (options->duration == never && options->count == UINT64_MAX) options->duration = default_trial;
         }
         const bool closed = options->ping_pong || options->window > 0;
-        if (closed && options->arrivals != load::Arrivals::fixed)
-            throw CLI::ValidationError("--arrivals: a closed loop has none, an answer makes room for the next probe");
+        for (const char* name : {"--arrivals", "--burst", "--profile"})
+            if (closed && command->count(name) > 0)
+                throw CLI::ValidationError(
+                    fmt::format("{}: a closed loop has none, an answer makes room for the next probe", name));
         if (options->rate == 0 && !closed) options->rate = default_rate;
+        check_arrivals(*command, options->arrivals, options->rate, options->duration);
         options->window = std::max(options->window, 1u);
         if (options->count == UINT64_MAX && options->duration == never) options->duration = default_duration;
         chosen = [options] { return latency_command(*options); };

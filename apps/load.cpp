@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 
+#include "apps/arrivals.hpp"
 #include "apps/commands.hpp"
 #include "apps/random.hpp"
 #include "apps/self_peer.hpp"
@@ -25,8 +26,7 @@ struct LoadOptions {
     bool self = false;
     std::uint64_t size = 64;
     double rate = 0;
-    load::Arrivals arrivals = load::Arrivals::fixed;
-    std::optional<std::uint64_t> seed;
+    ArrivalOptions arrivals;
     VerdictOptions verdict;
     Duration duration = 5 * second;
     std::uint32_t flows = 1;
@@ -105,13 +105,14 @@ Json run_source(AnyLoop& loop, const LoadOptions& options, const Address& target
         loop.backend().add(value_or_fail(std::move(opened)));
     }
     const Instant start = now() + settle;
-    const std::uint64_t seed = options.seed.value_or(random_value<std::uint64_t>());
     load::Source source({.datagram_bytes = options.size,
                          .flows = options.flows,
                          .stream = random_value<std::uint32_t>(),
                          .rate_per_s = options.rate,
-                         .arrivals = options.arrivals,
-                         .arrivals_seed = seed,
+                         .arrivals = options.arrivals.arrivals,
+                         .arrivals_seed = options.arrivals.seed,
+                         .burst = options.arrivals.burst,
+                         .profile = options.arrivals.profile_or_null(),
                          .train_segments = train_segments(options),
                          .verify = options.verify,
                          .start = start,
@@ -157,7 +158,7 @@ Json run_source(AnyLoop& loop, const LoadOptions& options, const Address& target
                         .last_due = source.last_due(),
                         .last_sent_at = source.last_sent_at(),
                         .slip = &source.slip()});
-        if (options.arrivals == load::Arrivals::poisson) summary["seed"] = seed;
+        add_arrivals(summary, options.arrivals);
     }
     add_counters(summary, engine);
     return summary;
@@ -220,8 +221,8 @@ void print_summary(const Report& report, const LoadOptions& options, const Json&
     }
     if (options.transport.gtudp) print_reliable(report, summary);
     if (options.rate > 0 && !summary["slip_us"]["p50"].is_null())
-        report.print(fmt::format("asked for {:.0f}/s; schedule slip us: p50 {:.1f}  p99 {:.1f}  max {:.1f}",
-                                 options.rate, summary["slip_us"]["p50"].get<double>(),
+        report.print(fmt::format("asked for {}; schedule slip us: p50 {:.1f}  p99 {:.1f}  max {:.1f}",
+                                 arrivals_text(options.arrivals, options.rate), summary["slip_us"]["p50"].get<double>(),
                                  summary["slip_us"]["p99"].get<double>(), summary["slip_us"]["max"].get<double>()));
     if (summary["send_failed"].get<std::uint64_t>() > 0)
         report.print(fmt::format("not sent, refused by the kernel: {} (the last: {})", count("send_failed"),
@@ -293,7 +294,7 @@ void add_load(CLI::App& root, Command& chosen) {
     add_parsed(*command, "--size", options->size, parse_datagram_size, "bytes of payload (default 64)");
     add_parsed(*command, "--rate", options->rate, parse_rate,
                "per second, all flows together: max, 100k, 2.5M (default max)");
-    add_arrivals(*command, options->arrivals, options->seed);
+    add_arrivals(*command, options->arrivals);
     add_parsed(*command, "--duration", options->duration, parse_duration, "how long (default 5s)");
     add_parsed(*command, "--flows", options->flows, parse_flows, "source ports to send from (default 1)");
     command->add_flag("!--no-verify", options->verify, "send bytes that mean nothing: no sequence, no CRC");
@@ -302,11 +303,10 @@ void add_load(CLI::App& root, Command& chosen) {
     add_verdict(*command, options->verdict);
     add_transport(*command, options->transport, {.window = true});
     add_common(*command, options->common, {.offload = true});
-    command->callback([options, &chosen] {
+    command->callback([options, command, &chosen] {
         check_transport(options->transport);
         parse_conditions(options->verdict.fail_if);
-        if (options->arrivals != load::Arrivals::fixed && options->rate == 0)
-            throw CLI::ValidationError("--arrivals poisson: needs a --rate");
+        check_arrivals(*command, options->arrivals, options->rate, options->duration);
         if (options->transport.gtudp && options->flows > 1)
             throw CLI::ValidationError(fmt::format("--flows {}: gtudp sends from one", options->flows));
         if (options->to.empty() && !options->self)

@@ -115,24 +115,6 @@ void add_verdict(CLI::App& command, VerdictOptions& options) {
         ->take_all();
 }
 
-CLI::Option* add_arrivals(CLI::App& command, load::Arrivals& arrivals, std::optional<std::uint64_t>& seed) {
-    auto* option = add_parsed(command, "--arrivals", arrivals, parse_arrivals,
-                              "fixed gaps, or poisson: exponential ones of the same mean (default fixed)");
-    command
-        .add_option_function<std::string>(
-            "--seed",
-            [&seed](const std::string& text) {
-                try {
-                    seed = parse_seed(text);
-                } catch (const std::invalid_argument& reason) {
-                    throw CLI::ValidationError("--seed " + text + ": " + reason.what());
-                }
-            },
-            "of poisson arrivals, to have the same again")
-        ->needs(option);
-    return option;
-}
-
 int tell_verdict(const Report& report, Json& summary, const VerdictOptions& options) {
     const bool valid = summary.value("valid", true);
     if (!valid) report.print("INVALID: " + summary["invalid_reason"].get<std::string>());

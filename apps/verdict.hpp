@@ -40,8 +40,6 @@ struct VerdictOptions {
     std::vector<std::string> fail_if;
 };
 void add_verdict(CLI::App& command, VerdictOptions& options);
-/// --arrivals and --seed; returns the former.
-CLI::Option* add_arrivals(CLI::App& command, load::Arrivals& arrivals, std::optional<std::uint64_t>& seed);
 
 /// Tells of an INVALID run and of each condition that holds, and adds the latter to the summary as `breached`; a figure
 /// that was not measured is breached. Returns the exit code: done; failed, of --strict; or breach.

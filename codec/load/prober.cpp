@@ -14,8 +14,12 @@ namespace ringpost::load {
 Prober::Prober(const ProberOptions& options)
     : options_(options),
       writer_(std::max(options.datagram_bytes, frame_bytes_min)),
-      schedule_(options.start, options.rate_per_s > 0 ? options.rate_per_s : 1, options.arrivals,
-                options.arrivals_seed),
+      schedule_({.start = options.start,
+                 .rate_per_s = options.rate_per_s > 0 ? options.rate_per_s : 1,
+                 .arrivals = options.arrivals,
+                 .seed = options.arrivals_seed,
+                 .burst = options.burst,
+                 .profile = options.profile}),
       probes_(limits::load_probes_remembered),
       last_sent_at_(options.start) {
     RINGPOST_CHECK(options.window > 0 && options.window <= limits::load_probes_remembered);

@@ -4,6 +4,7 @@
 
 #include "codec/base/instant.hpp"
 #include "codec/base/split_mix.hpp"
+#include "codec/load/rate_profile.hpp"
 
 namespace ringpost::load {
 
@@ -13,24 +14,33 @@ enum class Arrivals : std::uint8_t {
     poisson,  ///< each gap is drawn from the exponential distribution, as independent users make them
 };
 
+struct ScheduleOptions {
+    Instant start = 0;
+    double rate_per_s = 1;  ///< > 0; of datagrams, whatever the burst
+    Arrivals arrivals = Arrivals::fixed;
+    std::uint64_t seed = 0;                ///< the same seed gives the same gaps; it means nothing to fixed arrivals
+    std::uint32_t burst = 1;               ///< so many are due at once, 1 or more; the gaps between bursts are longer
+    const RateProfile* profile = nullptr;  ///< instead of the rate; must stay
+};
+
 /// The times at which an open loop's datagrams are due, one after another, whatever has happened since.
 class Schedule {
   public:
-    /// `rate_per_s` > 0. The same seed gives the same gaps; it means nothing to fixed arrivals.
-    Schedule(Instant start, double rate_per_s, Arrivals arrivals = Arrivals::fixed, std::uint64_t seed = 0);
+    explicit Schedule(const ScheduleOptions& options);
 
-    /// When the next one is due; advance() goes on to the one after it.
+    /// When the next one is due; `never` when none is any more. advance() goes on to the one after it.
     Instant next() const { return next_; }
     void advance();
 
   private:
     double gap();
+    void place(double offset_ns);
 
-    Instant start_;
+    ScheduleOptions options_;
     double period_ns_;
-    Arrivals arrivals_;
     SplitMix64 random_;
-    double passed_ = 0;  ///< fixed: the next one's number; Poisson: ns from the start to the next one
+    double passed_ = 0;           ///< fixed: the next burst's number; else ns from the start to it
+    std::uint32_t in_burst_ = 0;  ///< of the burst that is due, so many have been passed
     Instant next_;
 };
 

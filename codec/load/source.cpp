@@ -16,8 +16,12 @@ namespace ringpost::load {
 Source::Source(const SourceOptions& options)
     : options_(options),
       writer_(std::max(options.datagram_bytes, frame_bytes_min)),
-      schedule_(options.start, options.rate_per_s > 0 ? options.rate_per_s : 1, options.arrivals,
-                options.arrivals_seed),
+      schedule_({.start = options.start,
+                 .rate_per_s = options.rate_per_s > 0 ? options.rate_per_s : 1,
+                 .arrivals = options.arrivals,
+                 .seed = options.arrivals_seed,
+                 .burst = options.burst,
+                 .profile = options.profile}),
       sequences_(options.flows) {
     RINGPOST_CHECK(options.flows > 0 && options.train_segments > 0 && options.datagram_bytes > 0);
     RINGPOST_CHECK(!options.verify || options.datagram_bytes >= frame_bytes_min);

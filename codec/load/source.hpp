@@ -20,8 +20,10 @@ struct SourceOptions {
     double rate_per_s = 0;            ///< of all flows together; 0 sends as fast as the engine takes
     Arrivals arrivals = Arrivals::fixed;
     std::uint64_t arrivals_seed = 0;
-    std::size_t train_segments = 1;  ///< most datagrams in one Transmit
-    bool verify = true;              ///< frames that a Sink can check; off, the bytes mean nothing
+    std::uint32_t burst = 1;               ///< of a fixed rate: so many are due at once
+    const RateProfile* profile = nullptr;  ///< instead of the rate, which is then only > 0; must stay
+    std::size_t train_segments = 1;        ///< most datagrams in one Transmit
+    bool verify = true;                    ///< frames that a Sink can check; off, the bytes mean nothing
     Instant start = 0;
     Instant stop = never;  ///< nothing due at or after it is sent
     std::uint64_t count = UINT64_MAX;

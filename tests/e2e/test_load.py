@@ -1,5 +1,7 @@
 """load and latency, against themselves and against foreign ends."""
 
+import pathlib
+import tempfile
 import unittest
 
 import frame
@@ -144,6 +146,40 @@ class Latency(unittest.TestCase):
         self.assertEqual({trial["rate_asked"] for trial in trials[-3:]}, {found})
         for trial in trials[-3:]:
             self.assertLessEqual(trial["lost"], trial["sent"] * 0.05)
+
+    def test_bursts_and_a_profile(self):
+        with tempfile.TemporaryDirectory() as directory:
+            steps = pathlib.Path(directory) / "steps.csv"
+            steps.write_text("time,rate\n0,1k\n100ms,1k\n# a pause\n100ms,0\n0.2,0\n200ms,2k\n300ms,2k\n")
+            for command in ("latency", "load"):
+                done = run(command, "--self", "--profile", steps, "--burst", 5, "--json")
+                self.assertEqual(done.code, 0, done)
+                summary = done.summary()
+                self.assertEqual((summary["burst"], summary["profile"], summary["lost"]), (5, str(steps), 0))
+                # 300 are due; a stall of the machine at the end cuts some off.
+                self.assertTrue(200 <= summary["sent"] <= 300, summary)
+                self.assertIn(f"as in {steps} in bursts of 5", run(command, "--self", "--profile", steps, "--burst", 5).out)
+            for text, named in (("0,1k", "two lines"), ("0,1k\n1s,", "line 2"), ("0,1k\nsoon,1k", "line 2"),
+                                ("1s,1k\n0,1k", "back"), ("0,0\n1s,0", "above 0"), ("0;1k", "line 1")):
+                steps.write_text(text)
+                done = run("latency", "--self", "--profile", steps)
+                self.assertEqual(done.code, 2, done)
+                self.assertIn(named, done.err)
+                self.assertIn(str(steps), done.err)
+
+    def test_repeated(self):
+        for loop in ((), ("--window", 4)):
+            done = run("latency", "--self", "--repeat", 5, "--duration", "40ms", "--json", *loop)
+            self.assertEqual(done.code, 0, done)
+            trials = [event for event in done.events() if event["event"] == "trial"]
+            summary = done.summary()
+            self.assertEqual((summary["runs"], len(trials)), (5, 5))
+            for name in ("p50", "p99", "p999"):
+                told = sorted(trial["rtt_us"][name] for trial in trials)
+                spread = summary["rtt_us"][name]
+                self.assertEqual(spread["median"], told[2])
+                self.assertTrue(told[0] <= spread["low"] <= spread["median"] <= spread["high"] <= told[4], spread)
+        self.assertIn("95 %", run("latency", "--self", "--repeat", 2, "--count", 3).out)
 
     def test_a_sweep(self):
         done = run("latency", "--self", "--sweep", "--duration", "100ms", "--json")

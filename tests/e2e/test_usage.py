@@ -123,12 +123,18 @@ class BadInput(unittest.TestCase):
         self.refused("latency --self --rate 5 --window 2", "--rate", "--window")
         self.refused("latency --self --p99 1ms", "--p99", "--find-max")
         self.refused("latency --self --find-max --sweep", "--find-max", "--sweep")
+        self.refused("latency --self --sweep --repeat 3", "--repeat", "--sweep")
+        self.refused("latency --self --repeat 3 --out somewhere", "--out", "--repeat")
         for other in ("--rate 5", "--window 2", "--ping-pong", "--count 5", "--strict"):
             self.refused(f"latency --self --sweep {other}", other.split()[0], "--sweep")
         self.refused("latency --self --window 0", "--window", "0", "65536")
         self.refused("latency --self --ping-pong --arrivals poisson", "--arrivals", "closed loop")
         self.refused("latency --self --arrivals even", "--arrivals", "even", "fixed", "poisson")
         self.refused("load --self --arrivals poisson", "--arrivals", "--rate")
+        self.refused("load --self --burst 5", "--burst", "--rate")
+        self.refused("latency --self --window 2 --burst 5", "--burst", "closed loop")
+        self.refused("latency --self --rate 5 --profile none.csv", "--profile", "--rate")
+        self.refused("latency --self --profile none.csv", "--profile", "none.csv", "No such file")
         for condition in ("p99", ">5us", "p98>5us", "p99>5", "loss>5", "rate<max"):
             for command in ("load", "latency"):
                 self.refused(f"{command} --self --fail-if {condition}", "--fail-if", condition)

@@ -91,6 +91,27 @@ TEST_F(DevicesEndpoint, of_two_connections_the_lower_name_s_stays) {
     EXPECT_EQ(ended(Cause::duplicate), 3u);
 }
 
+// Who was quicker to connect under a name does not keep it from the one who has announced himself by it.
+TEST_F(DevicesEndpoint, the_host_whose_adverts_are_heard_has_the_name) {
+    advert("alive:,:a", at(3));
+    const StreamIndex usurper = connected("a", 9);
+    const StreamIndex announced = *endpoint.accept(now, at(3, 40'000));
+    input(announced, "a/EOLPiNg/EOL");
+    EXPECT_TRUE(is_closed(usurper));
+    EXPECT_EQ(ended(Cause::name_conflict), 1u);
+    const auto told = events();
+    EXPECT_EQ(told.back(), "connected a");
+    EXPECT_EQ(std::ranges::count(told, "disconnected a"), 1);
+    ASSERT_EQ(endpoint.peers().size(), 1u);
+    EXPECT_EQ(endpoint.peers()[0].address, at(3));
+    // And a third under that name changes nothing.
+    const StreamIndex third = *endpoint.accept(now, at(8, 40'000));
+    input(third, "a/EOLPiNg/EOL");
+    EXPECT_TRUE(is_closed(third));
+    EXPECT_EQ(ended(Cause::name_conflict), 2u);
+    EXPECT_EQ(endpoint.peers()[0].address, at(3));
+}
+
 TEST_F(DevicesEndpoint, a_stream_is_used_again_only_when_the_driver_has_let_go) {
     const StreamIndex first = *endpoint.accept(now, at(2, 40'000));
     input(first, "/EOL");  // bad: to be closed

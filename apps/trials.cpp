@@ -1,4 +1,4 @@
-#include "apps/rate_trials.hpp"
+#include "apps/trials.hpp"
 
 #include <fmt/core.h>
 
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "apps/commands.hpp"
+#include "codec/base/split_mix.hpp"
 #include "codec/load/rate_search.hpp"
 
 namespace ringpost::apps {
@@ -33,9 +34,9 @@ std::optional<double> percentile_of(const Json& summary, const char* name) {
 
 const char* const heading = "     asked/s       sent/s     loss %     p50 us     p99 us   p99.9 us";
 
-std::string row_text(double rate, const Json& summary) {
-    std::string out =
-        fmt::format("{:>12.0f} {:>12.0f} {:>10.4f}", rate, summary["rate_per_s"].get<double>(), 100 * loss_of(summary));
+std::string row_text(std::optional<double> rate, const Json& summary) {
+    std::string out = fmt::format("{:>12} {:>12.0f} {:>10.4f}", rate ? fmt::format("{:.0f}", *rate) : "-",
+                                  summary["rate_per_s"].get<double>(), 100 * loss_of(summary));
     for (const char* name : {"p50", "p99", "p999"}) {
         const auto value = percentile_of(summary, name);
         out += value ? fmt::format(" {:>10.1f}", *value) : fmt::format(" {:>10}", "-");
@@ -43,11 +44,11 @@ std::string row_text(double rate, const Json& summary) {
     return out;
 }
 
-void tell_trial(const Report& report, double rate, const Json& summary, const std::string& outcome) {
+void tell_trial(const Report& report, std::optional<double> rate, const Json& summary, const std::string& outcome) {
     report.print(row_text(rate, summary) + (outcome.empty() ? "" : "  " + outcome));
-    Json event = {{"rate_asked", rate}, {"outcome", outcome}};
+    Json event = {{"rate_asked", rate ? Json(*rate) : Json()}, {"outcome", outcome}};
     for (const char* name : {"sent", "received", "lost", "rate_per_s", "valid", "rtt_us", "slip_us"})
-        event[name] = summary[name];
+        if (summary.contains(name)) event[name] = summary[name];
     report.event("trial", event);
 }
 
@@ -60,6 +61,8 @@ std::string failure(const Json& summary, const TrialOptions& options) {
     return options.p99_max != never && *p99 * 1e3 > static_cast<double>(options.p99_max) ? "p99" : "";
 }
 
+// ---- --find-max -----------------------------------------------------------------------------------
+
 int find_max(const Report& report, const TrialOptions& options, const Trial& trial) {
     load::RateSearch search({});
     report.print(heading);
@@ -71,12 +74,12 @@ int find_max(const Report& report, const TrialOptions& options, const Trial& tri
         std::string reason;
         // What the sender itself has spoilt says nothing of the server.
         for (int i = 0; i < tries && received_signal() == 0; ++i) {
-            summary = trial(*rate);
+            summary = trial(rate);
             reason = failure(summary, options);
             if (summary["valid"].get<bool>()) break;
         }
         if (received_signal() != 0) break;
-        tell_trial(report, *rate, summary, reason.empty() ? (confirming ? "confirmed" : "passed") : reason);
+        tell_trial(report, rate, summary, reason.empty() ? (confirming ? "confirmed" : "passed") : reason);
         if (reason.empty()) at_found = summary;
         search.tried(reason.empty());
     }
@@ -89,6 +92,8 @@ int find_max(const Report& report, const TrialOptions& options, const Trial& tri
     report.event("summary", event);
     return found ? Exit::done : Exit::failed;
 }
+
+// ---- --sweep --------------------------------------------------------------------------------------
 
 struct Point {
     double rate = 0;
@@ -160,6 +165,70 @@ int sweep(const Report& report, const Trial& trial) {
     return knee > 0 ? Exit::done : Exit::failed;
 }
 
+// ---- --repeat -------------------------------------------------------------------------------------
+
+struct Spread {
+    double median = 0, low = 0, high = 0;
+};
+
+double median_of(std::vector<double> values) {
+    std::ranges::sort(values);
+    const std::size_t middle = values.size() / 2;
+    return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+/// The median, and where it lies with 95 % were the runs drawn again (Efron's bootstrap). The same runs give the same.
+Spread spread_of(const std::vector<double>& values) {
+    constexpr std::size_t drawings = 2'000;
+    SplitMix64 random(1);
+    std::vector<double> medians(drawings), drawn(values.size());
+    for (double& median : medians) {
+        for (double& value : drawn) value = values[random.below(values.size())];
+        median = median_of(drawn);
+    }
+    std::ranges::sort(medians);
+    return {median_of(values), medians[drawings * 25 / 1000], medians[drawings * 975 / 1000 - 1]};
+}
+
+int repeat(const Report& report, std::uint64_t count, const Trial& trial) {
+    constexpr struct {
+        const char* label;
+        const char* name;
+    } figures[] = {{"p50", "p50"}, {"p99", "p99"}, {"p99.9", "p999"}};
+    std::vector<double> rates;
+    std::vector<double> percentiles[std::size(figures)];
+    std::uint64_t sent = 0, lost = 0, invalid = 0, runs = 0;
+    report.print(heading);
+    for (; runs < count; ++runs) {
+        const Json summary = trial(std::nullopt);
+        if (received_signal() != 0) break;
+        const bool valid = summary.value("valid", true);
+        std::optional<double> asked;
+        if (summary.contains("rate_asked")) asked = summary["rate_asked"].get<double>();
+        tell_trial(report, asked, summary, valid ? "" : "INVALID");
+        invalid += !valid;
+        sent += summary["sent"].get<std::uint64_t>();
+        lost += summary["lost"].get<std::uint64_t>();
+        rates.push_back(summary["rate_per_s"].get<double>());
+        for (std::size_t i = 0; i < std::size(figures); ++i)
+            if (const auto value = percentile_of(summary, figures[i].name)) percentiles[i].push_back(*value);
+    }
+    Json event = {{"runs", runs}, {"invalid", invalid}, {"sent", sent}, {"lost", lost}};
+    const auto tell = [&](const char* label, const char* unit, const std::vector<double>& values) {
+        if (values.empty()) return Json();
+        const Spread spread = spread_of(values);
+        report.print(fmt::format("{:<6} median {:>12.1f}{}, 95 % interval {:.1f} to {:.1f}", label, spread.median, unit,
+                                 spread.low, spread.high));
+        return Json{{"median", spread.median}, {"low", spread.low}, {"high", spread.high}};
+    };
+    event["rate_per_s"] = tell("rate", "/s", rates);
+    for (std::size_t i = 0; i < std::size(figures); ++i)
+        event["rtt_us"][figures[i].name] = tell(figures[i].label, " us", percentiles[i]);
+    if (invalid > 0) report.print(fmt::format("INVALID: {} of {} runs", invalid, runs));
+    report.event("summary", event);
+    return percentiles[0].empty() ? Exit::unreachable : Exit::done;
+}
+
 }  // namespace
 
 void add_trials(CLI::App& command, TrialOptions& options) {
@@ -169,12 +238,18 @@ void add_trials(CLI::App& command, TrialOptions& options) {
         ->needs(find);
     add_parsed(command, "--p99", options.p99_max, parse_duration, "--find-max: passes up to this p99 (default any)")
         ->needs(find);
-    command.add_flag("--sweep", options.sweep, "measure at rates from 1k up to where latency or loss gives way")
-        ->excludes(find);
+    auto* sweep =
+        command.add_flag("--sweep", options.sweep, "measure at rates from 1k up to where latency or loss gives way")
+            ->excludes(find);
+    add_parsed(command, "--repeat", options.repeat, parse_count,
+               "measure so often, and tell medians and how sure they are")
+        ->excludes(find)
+        ->excludes(sweep);
 }
 
 int run_trials(const Report& report, const TrialOptions& options, const Trial& trial) {
-    return options.find_max ? find_max(report, options, trial) : sweep(report, trial);
+    if (options.find_max) return find_max(report, options, trial);
+    return options.sweep ? sweep(report, trial) : repeat(report, options.repeat, trial);
 }
 
 }  // namespace ringpost::apps
