@@ -7,6 +7,7 @@
 
 #include "codec/base/datagram.hpp"
 #include "codec/base/limits.hpp"
+#include "codec/base/split_mix.hpp"
 #include "codec/gtudp/options.hpp"
 #include "codec/gtudp/peer_table.hpp"
 
@@ -14,7 +15,7 @@ namespace ringpost::gtudp {
 
 struct Context {
     explicit Context(const Options& given)
-        : options(given), peers(given.peers_max, given.key), random_state_(given.seed) {}
+        : options(given), peers(given.peers_max, given.key), random_(given.seed) {}
 
     /// How long to wait before what has just been sent to `peer` is sent again: the retransmission timeout times
     /// `patience`, doubled `backoffs` times (RFC 6298, section 5.5), and up to an eighth more so that many do not fall
@@ -30,20 +31,14 @@ struct Context {
         return backed_off + static_cast<Duration>(random() % static_cast<std::uint64_t>(backed_off / 8 + 1));
     }
 
-    /// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
-    std::uint64_t random() {
-        std::uint64_t z = random_state_ += 0x9e3779b97f4a7c15;
-        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-        z = (z ^ z >> 27) * 0x94d049bb133111eb;
-        return z ^ z >> 31;
-    }
+    std::uint64_t random() { return random_.next(); }
 
     const Options options;
     Counts counts;
     PeerTable peers;
 
   private:
-    std::uint64_t random_state_;
+    SplitMix64 random_;
 };
 
 /// Time as 32 bits of 1.024 us each, for round trips: they wrap after 73 minutes, and no exchange lives so long
