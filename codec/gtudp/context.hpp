@@ -14,8 +14,7 @@
 namespace ringpost::gtudp {
 
 struct Context {
-    explicit Context(const Options& given)
-        : options(given), peers(given.peers_max, given.key), random_(given.seed) {}
+    explicit Context(const Options& given) : options(given), peers(given.peers_max, given.key), random_(given.seed) {}
 
     /// How long to wait before what has just been sent to `peer` is sent again: the retransmission timeout times
     /// `patience`, doubled `backoffs` times (RFC 6298, section 5.5), and up to an eighth more so that many do not fall
