@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdio>
+#include <string>
+
+#include "apps/measuring/snapshot.hpp"
+
+namespace ringpost::apps {
+
+/// Shows a run while it goes on, second by second, on standard error. On a terminal a few lines that are drawn over
+/// each other: rates, loss and where it happened, processor time, p50, p99 and the longest of the interval, and a bar
+/// spectrum of its times. Elsewhere a plain line for each interval. Colours only on a terminal, and not where NO_COLOR
+/// is set (no-color.org).
+class LiveView {
+  public:
+    enum class Style : std::uint8_t { plain, terminal, coloured };
+    /// As standard error and the environment have it.
+    static Style style_of_stderr();
+
+    LiveView(const RunShape& shape, Style style, std::FILE* out);
+
+    void show(const Snapshot& now);  ///< since the start; the interval is what has come since the last call
+    void end();                      ///< takes what was drawn on a terminal away
+
+  private:
+    RunShape shape_;
+    Style style_;
+    std::FILE* out_;
+    Snapshot last_;
+    int lines_drawn_ = 0;
+};
+
+/// One interval as a line of text.
+std::string interval_text(const RunShape& shape, const Snapshot& interval, double elapsed_s);
+
+}  // namespace ringpost::apps
