@@ -17,9 +17,6 @@ struct ArrivalOptions {
     std::uint32_t burst = 1;
     std::string profile_file;
     std::optional<load::RateProfile> profile;
-
-    /// Where the options of an endpoint take it.
-    const load::RateProfile* profile_or_null() const { return profile ? &*profile : nullptr; }
 };
 
 /// --arrivals, --seed, --burst, --profile.
@@ -28,6 +25,17 @@ void add_arrivals(CLI::App& command, ArrivalOptions& options);
 /// After parsing: reads the profile, whose highest rate becomes `rate`, and whose length, unless a duration was given,
 /// `duration`. Refuses what does not go together.
 void check_arrivals(const CLI::App& command, ArrivalOptions& options, double& rate, Duration& duration);
+
+/// Tells a Source or a Prober when to send.
+template <class EndpointOptions>
+void set_arrivals(EndpointOptions& endpoint, const ArrivalOptions& options, double rate, Instant start) {
+    endpoint.rate_per_s = rate;
+    endpoint.arrivals = options.arrivals;
+    endpoint.arrivals_seed = options.seed;
+    endpoint.burst = options.burst;
+    endpoint.profile = options.profile ? &*options.profile : nullptr;
+    endpoint.start = start;
+}
 
 /// `2000/s`, `2000/s poisson (--seed 7)`, `as in FILE`, and bursts.
 std::string arrivals_text(const ArrivalOptions& options, double rate);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <random>
 
 namespace ringpost::apps {
@@ -36,14 +37,15 @@ RunBlocks blocks_of(const KeptRun& run) {
     blocks.sent.resize(count);
     blocks.lost.resize(count);
     blocks.counts.resize(count);
-    IntervalReader reader(run, "response");
+    std::optional<IntervalReader> reader;
+    if (!run.recordings.empty()) reader.emplace(run, run.recordings[0]);
     for (std::size_t row = 0; row < run.series.size(); ++row) {
         const std::size_t block = row / per_block;
         blocks.length_s[block] += run.series[row].length_s;
         blocks.sent[block] += static_cast<double>(run.series[row].sent);
         blocks.lost[block] += static_cast<double>(run.series[row].lost);
-        const auto interval = reader.next();
-        if (!interval) break;
+        const auto interval = reader ? reader->next() : std::nullopt;
+        if (!interval) continue;
         const auto counts = interval->histogram.counts();
         for (std::size_t index = 0; index < counts.size(); ++index) {
             if (counts[index] == 0) continue;

@@ -21,8 +21,9 @@ struct RunBlocks {
     static constexpr std::size_t blocks_max = 100;
 
     std::vector<double> length_s, sent, lost;  ///< for each block
-    std::vector<double> value_us;              ///< for each bucket that counted something, the longest it holds
-    std::vector<std::vector<double>> counts;   ///< for each block, how many in each of those buckets
+    std::vector<double>
+        value_us;  ///< for each bucket of the first histogram that counted something, the longest it holds
+    std::vector<std::vector<double>> counts;  ///< for each block, how many in each of those buckets
 };
 RunBlocks blocks_of(const KeptRun& run);
 

@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "apps/measuring/cores.hpp"
 #include "apps/options.hpp"
 #include "apps/report.hpp"
 #include "apps/transport.hpp"
@@ -33,17 +34,23 @@ inline constexpr Duration look_every = 100 * millisecond;
 /// The arguments, with \x5b for [ in values of `struct send` that are in brackets: CLI11 would take them apart.
 std::vector<std::string> without_brackets(int argc, const char* const* argv);
 
+class SharedCounts;
+
 /// What a server needs to know.
 struct ServerOptions {
     CommonOptions common;
     TransportOptions transport;  ///< sink, echo, recv
     std::uint16_t port = 0;      ///< 0: the kernel chooses
     std::string bind;            ///< "" is every address
+    EngineThreads threads;       ///< sink only
+    End end = End::near;         ///< which cores its engines take
     bool verify = true;          ///< sink only
+    std::string prometheus{};    ///< sink only
     bool broadcast = false;      ///< beacon only
     /// After the signal to stop, go on until nothing has come for so long: for a peer that has just sent its last.
     Duration linger = 0;
     const char* port_option = "--port";  ///< what `port` is called on the command line
+    SharedCounts* counts = nullptr;      ///< sink only: where it writes what it has counted, many times a second
 };
 
 /// Called with the port once the server listens.
@@ -58,6 +65,8 @@ void add_server(CLI::App& command, ServerOptions& options);
 
 /// Opens the server's socket; a Failure names --port and the address.
 UdpSocket open_server_socket(const ServerOptions& options);
+/// One for each engine; they share a port, and the kernel spreads the peers over them.
+std::vector<UdpSocket> open_server_sockets(ServerOptions options);
 
 /// The value of a Result, or a Failure with its one line.
 template <class T>

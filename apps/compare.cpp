@@ -61,15 +61,20 @@ int compare_command(const CompareOptions& options) {
     if (first.command != second.command)
         throw Failure(Exit::usage, fmt::format("{}: is of {}, and {} of {}", second.path, second.command, first.path,
                                                first.command));
+    if (first.recordings != second.recordings)
+        throw Failure(Exit::usage, fmt::format("{}: has other histograms than {}", second.path, first.path));
     const RunBlocks first_blocks = blocks_of(first), second_blocks = blocks_of(second);
     for (const auto& [run, blocks] : {std::pair{&first, &first_blocks}, {&second, &second_blocks}})
-        if (blocks->value_us.empty()) throw Failure(Exit::usage, run->path + ": nothing was measured");
+        if (!run->recordings.empty() && blocks->value_us.empty())
+            throw Failure(Exit::usage, run->path + ": nothing was measured");
     const auto found = changes(first_blocks, second_blocks, options.seed);
 
     Json summary = {{"first", first.path}, {"second", second.path}, {"different", differences(second, first)}};
     report.print(fmt::format("{:<10} {:>14} {:>14} {:>16}  {:>20}", "", "first", "second", "change", "95 % interval"));
     std::string regressions;
     for (std::size_t i = 0; i < measures; ++i) {
+        const bool timed = i == p50_us || i == p99_us || i == p999_us;
+        if ((i == loss && !first.shape().hears) || (timed && first.recordings.empty())) continue;
         const bool regressed = is_regression(i, found[i], options.tolerance);
         report.print(row_text(i, found[i]) + (regressed ? "  worse" : ""));
         summary[compared[i].name] = {{"first", found[i].first},   {"second", found[i].second},

@@ -5,6 +5,8 @@
 #include <optional>
 
 #include "apps/commands.hpp"
+#include "apps/measuring/engines.hpp"
+#include "apps/measuring/outcome.hpp"
 #include "codec/echo/endpoint.hpp"
 #include "engine/address.hpp"
 
@@ -12,16 +14,62 @@ namespace ringpost::apps {
 namespace {
 
 template <class AnyLoop>
-struct EchoApplication {
-    AnyLoop& loop;
+class EchoApplication {
+  public:
+    EchoApplication(AnyLoop& loop, const StartLine& line, bool one_of_several)
+        : loop_(loop), line_(line), one_of_several_(one_of_several), look_(now(), look_every) {}
 
     void on_event(Instant, const echo::Endpoint::Event&) {}
 
-    Instant on_turn(Instant) {
-        if (received_signal() != 0) loop.stop();
-        return never;
+    Instant on_turn(Instant at) {
+        if (received_signal() != 0 || line_.failed()) loop_.stop();
+        // A signal wakes one engine; the others have to look.
+        if (!one_of_several_) return never;
+        look_.tick(at);
+        return look_.next();
     }
+
+  private:
+    AnyLoop& loop_;
+    const StartLine& line_;
+    bool one_of_several_;
+    Ticker look_;
 };
+
+template <class AnyLoop>
+Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const ServerOptions& options, StartLine& line,
+                     const OnListening& on_listening) {
+    std::optional<SignalWakes> wakes;
+    if (engine == 0) wakes.emplace(loop.backend().waker());
+    const bool gro = socket.gro();
+    const std::uint16_t port = socket.local().port;
+    loop.backend().add(std::move(socket));
+    line.ready();
+    if (engine == 0) on_listening(port);
+    echo::Endpoint endpoint;
+    EchoApplication application(loop, line, options.threads.count > 1);
+    Outcome out;
+    std::uint64_t confirmed = 0;
+    if (options.transport.gtudp) {
+        gtudp::Carried carried(endpoint, gtudp::CarriedOptions{.wire = wire_options(options.transport), .target = {}});
+        loop.run(carried, application);
+        out.counts = wire_counts(carried.wire().counts());
+        confirmed = carried.wire().counts().confirmed;
+    } else {
+        loop.run(endpoint, application);
+    }
+    const echo::EchoCounts& counts = endpoint.counts();
+    const Counters counters = loop.backend().counters();
+    out.counts.update({{"received", counts.received},
+                       {"sent", options.transport.gtudp ? confirmed : counters.sent},
+                       {"refused", counts.refused},
+                       {"queue_full", counts.queue_full},
+                       {"socket_dropped", counters.socket_dropped}});
+    out.counts.update(engine_counts(counters));
+    out.facts = {{"backend", loop.backend().name}, {"gso", loop.backend().sends_trains()}, {"gro", gro}};
+    note_send_error(out.facts, counters);
+    return out;
+}
 
 int echo_command(const ServerOptions& options) {
     Report report(options.common.json);
@@ -40,47 +88,27 @@ int echo_command(const ServerOptions& options) {
 }  // namespace
 
 Json run_echo(const ServerOptions& options, Report& report, const OnListening& on_listening) {
-    UdpSocket socket = open_server_socket(options);
-    const bool gro = socket.gro();
-    echo::Endpoint endpoint;
+    std::vector<UdpSocket> sockets = open_server_sockets(options);
     const Instant start = now();
-    const auto serve = [&](auto& loop) {
-        const SignalWakes wakes(loop.backend().waker());
-        const std::uint16_t port = socket.local().port;
-        loop.backend().add(std::move(socket));
-        on_listening(port);
-        EchoApplication<std::remove_reference_t<decltype(loop)>> application{loop};
-        std::optional<gtudp::Carried<echo::Endpoint>> carried;
-        if (options.transport.gtudp) {
-            carried.emplace(endpoint, gtudp::CarriedOptions{.wire = wire_options(options.transport), .target = {}});
-            loop.run(*carried, application);
-        } else {
-            loop.run(endpoint, application);
-        }
-        const echo::EchoCounts& counts = endpoint.counts();
-        const Counters engine = loop.backend().counters();
-        const double duration_s = seconds(now() - start);
-        Json summary = {{"received", counts.received},
-                        {"sent", carried ? carried->wire().counts().confirmed : engine.sent},
-                        {"refused", counts.refused},
-                        {"queue_full", counts.queue_full},
-                        {"socket_dropped", engine.socket_dropped},
-                        {"duration_s", duration_s},
-                        {"rate_per_s", ratio(static_cast<double>(counts.received), duration_s)},
-                        {"backend", loop.backend().name},
-                        {"gso", loop.backend().sends_trains()},
-                        {"gro", gro}};
-        if (carried) add_wire(summary, carried->wire().counts());
-        add_counters(summary, engine);
-        return summary;
-    };
-    return value_or_fail(with_loop(options.common.engine, [&](const std::string& text) { report.say(text); }, serve));
+    StartLine line(sockets.size());
+    const auto say = [&](const std::string& text) { report.say(text); };
+    const Outcome all = add_all(run_engines(
+        options.common.engine, options.threads, options.end, line, say, [&](auto& loop, std::size_t engine) {
+            return run_one_echo(loop, engine, std::move(sockets[engine]), options, line, on_listening);
+        }));
+    Json summary = all.counts;
+    summary["duration_s"] = seconds(now() - start);
+    summary["rate_per_s"] = ratio(summary["received"].get<double>(), summary["duration_s"].get<double>());
+    summary.update(all.facts);
+    if (options.transport.gtudp) summary["transport"] = "gtudp";
+    return summary;
 }
 
 void add_echo(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("echo", "return every datagram to its source (RFC 862)");
     auto options = std::make_shared<ServerOptions>();
     add_server(*command, *options);
+    add_threads(*command, options->threads);
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {.offload = true});
     command->callback([options, &chosen] {

@@ -7,37 +7,29 @@
 #include <functional>
 #include <optional>
 
-#include "apps/arrivals.hpp"
 #include "apps/commands.hpp"
+#include "apps/measuring/engines.hpp"
+#include "apps/measuring/monitor.hpp"
+#include "apps/measuring/options.hpp"
+#include "apps/measuring/outcome.hpp"
 #include "apps/probe_options.hpp"
 #include "apps/random.hpp"
-#include "apps/run_directory.hpp"
 #include "apps/self_peer.hpp"
 #include "apps/trials.hpp"
-#include "apps/verdict.hpp"
 #include "codec/load/prober.hpp"
 #include "engine/address.hpp"
 
 namespace ringpost::apps {
 namespace {
 
-struct LatencyOptions {
-    CommonOptions common;
-    TransportOptions transport;
+struct LatencyOptions : MeasureOptions {  // a rate of 0 is a closed loop
     ProbeOptions probes;
-    std::string to;
-    bool self = false;
     std::uint64_t size = 64;
-    double rate = 0;  // 0: closed loop
-    ArrivalOptions arrivals;
-    bool ping_pong = false;    // said explicitly; it is the default
-    std::uint32_t window = 0;  // 0: not asked for
+    bool ping_pong = false;    // said explicitly
+    std::uint32_t window = 0;  // of all engines together; 0: not asked for
     Duration warm_up = 0;
-    VerdictOptions verdict;
     std::uint64_t count = UINT64_MAX;
     Duration duration = never;
-    bool vouched = false;
-    RunOptions run;
     TrialOptions trials;
 };
 
@@ -49,17 +41,64 @@ constexpr Duration default_trial = second;
 /// How long the last answers are waited for.
 constexpr Duration answers_linger = second;
 
+/// What the engines of one run share.
+struct LatencyRun {
+    const LatencyOptions& options;
+    const Address& target;
+    const Agents& agents;
+    StartLine& line;
+    Monitor& monitor;
+};
+
+RunShape shape_of(const LatencyOptions& options) {
+    RunShape shape{.command = "latency", .histograms = {"response"}, .refused_is_lost = true};
+    if (options.rate > 0) shape.histograms.insert(shape.histograms.end(), {"service", "slip"});
+    if (options.transport.gtudp) shape.histograms.emplace_back("confirmed");
+    return shape;
+}
+
+/// The histogram of that name, or null when the run has none.
+const Histogram* recording(const LatencyOptions& options, const Outcome& of, const char* name) {
+    const std::vector<std::string> names = shape_of(options).histograms;
+    const auto found = std::ranges::find(names, name);
+    return found == names.end() ? nullptr : &of.snapshot.histograms[static_cast<std::size_t>(found - names.begin())];
+}
+
+/// A Prober, alone or on the reliable layer, as one engine drives it.
+struct Probing {
+    load::Prober prober;
+    std::optional<gtudp::Carried<load::Prober>> carried;
+
+    bool finished(Instant at) const {
+        if (!prober.finished(at, answers_linger)) return false;
+        return !carried || carried->wire().in_flight() == 0 || at >= prober.last_sent_at() + answers_linger;
+    }
+
+    void write_down(const LatencyOptions& options, const Counters& counters, Snapshot& now) const {
+        now.sent = prober.counts().sent;
+        now.received = prober.counts().received;
+        now.lost = static_cast<std::int64_t>(prober.counts().lost());
+        now.refused = counters.send_failed;
+        now.socket_dropped = counters.socket_dropped;
+        now.histograms.resize(shape_of(options).histograms.size());
+        std::size_t next = 0;
+        now.histograms[next++] = prober.response();
+        if (options.rate > 0) {
+            now.histograms[next++] = prober.service();
+            now.histograms[next++] = prober.slip();
+        }
+        if (carried) now.histograms[next] = carried->confirmed();
+    }
+};
+
 template <class AnyLoop>
 class LatencyApplication {
   public:
-    /// finished(Instant): there is nothing more to wait for.
-    LatencyApplication(AnyLoop& loop, const load::Prober& prober, std::function<bool(Instant)> finished, Instant start,
-                       Report& report, RunDirectory& run)
+    LatencyApplication(AnyLoop& loop, const Probing& probing, const LatencyRun& run, std::size_t engine, Instant start)
         : loop_(loop),
-          prober_(prober),
-          finished_(std::move(finished)),
-          report_(report),
+          probing_(probing),
           run_(run),
+          engine_(engine),
           start_(start),
           look_(start, look_every),
           ticker_(start, second) {}
@@ -67,179 +106,219 @@ class LatencyApplication {
     void on_event(Instant, const load::Prober::Event&) {}
 
     Instant on_turn(Instant at) {
-        if (received_signal() != 0 || finished_(at)) loop_.stop();
-        const load::ProberCounts& counts = prober_.counts();
-        if (look_.tick(at) && counts.received == 0 && loop_.backend().counters().unreachable > 0) loop_.stop();
-        if (ticker_.tick(at)) {
-            run_.tick(at - start_);
-            report_.progress(fmt::format("{:>4.0f} s  sent {}  answered {}  {}", seconds(at - start_),
-                                         grouped(counts.sent), grouped(counts.received),
-                                         percentiles_text(prober_.response())));
-            report_.event("progress",
-                          {{"elapsed_s", seconds(at - start_)}, {"sent", counts.sent}, {"received", counts.received}});
-        }
+        if (received_signal() != 0 || run_.line.failed() || probing_.finished(at)) loop_.stop();
+        const bool heard = probing_.prober.counts().received > 0;
+        if (look_.tick(at) && !heard && loop_.backend().counters().unreachable > 0) loop_.stop();
+        if (ticker_.tick(at))
+            run_.monitor.hand_over(engine_, [&](Snapshot& now) {
+                probing_.write_down(run_.options, loop_.backend().counters(), now);
+                now.elapsed_s = seconds(at - start_);
+            });
         return std::min(look_.next(), ticker_.next());
     }
 
   private:
     AnyLoop& loop_;
-    const load::Prober& prober_;
-    std::function<bool(Instant)> finished_;
-    Report& report_;
-    RunDirectory& run_;
+    const Probing& probing_;
+    const LatencyRun& run_;
+    std::size_t engine_;
     Instant start_;
     Ticker look_, ticker_;
 };
+
+load::ProberOptions prober_options(const LatencyOptions& options, const Share& share, Instant start) {
+    load::ProberOptions out{.datagram_bytes = options.size,
+                            .stream = random_value<std::uint32_t>(),
+                            .share_index = share.index,
+                            .share_of = share.of,
+                            .window = std::max(1u, static_cast<std::uint32_t>(share.part(options.window))),
+                            .warm_up = options.warm_up,
+                            .stop = options.duration == never ? never : start + options.warm_up + options.duration,
+                            .count = options.count == UINT64_MAX ? UINT64_MAX : share.part(options.count),
+                            .dialect = options.probes.dialect ? &*options.probes.dialect : nullptr,
+                            .key = random_key()};
+    set_arrivals(out, options.arrivals, options.rate, start);
+    return out;
+}
+
+template <class AnyLoop>
+Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
+    const LatencyOptions& options = run.options;
+    const Share share{run.agents.rank() * options.threads.count + engine, run.agents.count() * options.threads.count};
+    std::optional<SignalWakes> wakes;
+    if (engine == 0) wakes.emplace(loop.backend().waker());
+    const auto flows = static_cast<std::uint32_t>(Share{engine, options.threads.count}.part(options.flows));
+    SocketOptions socket;
+    socket.connect = run.target;
+    socket.gro = false;
+    for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_flow(options, socket));
+    const Instant start = run.line.ready();
+    Probing probing{.prober = load::Prober(prober_options(options, share, start)), .carried = {}};
+    const load::Prober& prober = probing.prober;
+    LatencyApplication application(loop, probing, run, engine, start);
+    if (options.transport.gtudp) {
+        probing.carried.emplace(
+            probing.prober,
+            gtudp::CarriedOptions{.wire = wire_options(options.transport), .target = run.target, .train_segments = 1});
+        loop.run(*probing.carried, application);
+    } else {
+        loop.run(probing.prober, application);
+    }
+    Outcome out;
+    const Counters counters = loop.backend().counters();
+    probing.write_down(options, counters, out.snapshot);
+    out.snapshot.elapsed_s = seconds(prober.last_sent_at() - start);
+    out.duration_s = seconds(std::max<Duration>(prober.last_sent_at() - start - options.warm_up, 0));
+    if (options.rate > 0) out.rate_share = rate_share_of(prober.last_due() - start, prober.last_sent_at() - start);
+    const load::ProberCounts& counts = prober.counts();
+    out.counts = {{"sent", counts.sent},           {"received", counts.received},
+                  {"lost", counts.lost()},         {"duplicate", counts.duplicate},
+                  {"reordered", counts.reordered}, {"corrupt", counts.corrupt},
+                  {"foreign", counts.foreign},     {"socket_dropped", counters.socket_dropped}};
+    out.counts.update(match_counts(prober));
+    if (probing.carried) out.counts.update(wire_counts(probing.carried->wire().counts()));
+    out.counts.update(engine_counts(counters));
+    out.facts = {{"backend", loop.backend().name}, {"gso", false}, {"gro", false}};
+    note_send_error(out.facts, counters);
+    return out;
+}
+
+Json summary_of(const LatencyOptions& options, const Outcome& of) {
+    Json summary = of.counts;
+    summary["duration_s"] = of.duration_s;
+    summary["rate_per_s"] = ratio(static_cast<double>(of.snapshot.sent), of.duration_s);
+    summary.update(of.facts);
+    summary["lost_in"] = loss_json(shape_of(options), of.snapshot);
+    if (options.transport.gtudp) summary["transport"] = "gtudp";
+    for (const std::string& name : shape_of(options).histograms)
+        summary[name == "response" ? "rtt_us" : name + "_us"] = percentiles_us(*recording(options, of, name.c_str()));
+    if (options.rate > 0) {
+        summary["rate_asked"] = options.rate;
+        judge(summary, of.rate_share, *recording(options, of, "slip"), recording(options, of, "response"));
+    }
+    add_arrivals(summary, options.arrivals);
+    return summary;
+}
 
 std::string loop_text(const LatencyOptions& options) {
     if (options.rate > 0) return arrivals_text(options.arrivals, options.rate);
     return options.window == 1 ? "ping-pong" : fmt::format("{} in flight", grouped(options.window));
 }
 
-/// The summary, and the exit code of its verdict.
-template <class AnyLoop>
-std::pair<Json, int> run_prober(AnyLoop& loop, const LatencyOptions& options, const Address& target, Report& report,
-                                RunDirectory& run) {
-    const SignalWakes wakes(loop.backend().waker());
-    SocketOptions socket;
-    socket.connect = target;
-    socket.gro = false;
-    loop.backend().add(value_or_fail(UdpSocket::open(socket)));
-    const Instant start = now() + settle;
-    load::Prober prober({.datagram_bytes = options.size,
-                         .stream = random_value<std::uint32_t>(),
-                         .rate_per_s = options.rate,
-                         .arrivals = options.arrivals.arrivals,
-                         .arrivals_seed = options.arrivals.seed,
-                         .burst = options.arrivals.burst,
-                         .profile = options.arrivals.profile_or_null(),
-                         .window = options.window,
-                         .start = start,
-                         .warm_up = options.warm_up,
-                         .stop = options.duration == never ? never : start + options.warm_up + options.duration,
-                         .count = options.count,
-                         .dialect = options.probes.dialect ? &*options.probes.dialect : nullptr,
-                         .key = random_key()});
-    std::optional<gtudp::Carried<load::Prober>> carried;
-    const auto finished = [&](Instant at) {
-        if (!prober.finished(at, answers_linger)) return false;
-        return !carried || carried->wire().in_flight() == 0 || at >= prober.last_sent_at() + answers_linger;
-    };
-    std::vector<RunDirectory::Recording> recordings{{"response", prober.response()}};
-    if (options.rate > 0) {
-        recordings.push_back({"service", prober.service()});
-        recordings.push_back({"slip", prober.slip()});
+void print_summary(const Report& report, const LatencyOptions& options, const Outcome& of, const Json& summary) {
+    const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
+    report.print(fmt::format("{}{}, {}{}{}, {}, {:.3f} s", size_text(options.probes, options.size),
+                             options.transport.gtudp ? ", gtudp" : "", engines_text(options.threads),
+                             options.flows > options.threads.count ? fmt::format("{} flows, ", options.flows) : "",
+                             summary["backend"].get<std::string>(), loop_text(options), of.duration_s));
+    report.print(fmt::format("sent {}  answered {}  lost {}  out of order {}  duplicate {}  corrupt {}", count("sent"),
+                             count("received"), count("lost"), count("reordered"), count("duplicate"),
+                             count("corrupt")));
+    if (of.snapshot.lost > 0) {
+        const LossPlaces places = loss_places(shape_of(options), of.snapshot);
+        report.print(fmt::format("lost in our send queue {}, in our receive buffer {}, beyond us {}",
+                                 grouped(places.send_queue), grouped(places.receive_buffer), grouped(places.path)));
     }
-    run.watch(recordings, [&] {
-        const load::ProberCounts& counts = prober.counts();
-        return RunDirectory::Counts{.sent = counts.sent,
-                                    .received = counts.received,
-                                    .socket_dropped = loop.backend().counters().socket_dropped,
-                                    .lost = static_cast<std::int64_t>(counts.lost())};
-    });
-    LatencyApplication application(loop, prober, finished, start, report, run);
-    if (options.transport.gtudp) {
-        carried.emplace(prober, gtudp::CarriedOptions{
-                                    .wire = wire_options(options.transport), .target = target, .train_segments = 1});
-        loop.run(*carried, application);
-    } else {
-        loop.run(prober, application);
+    if (const auto text = match_text(summary)) report.print(*text);
+    for (const std::string& name : shape_of(options).histograms) {
+        const bool only = name == "response" && options.rate == 0;  // with no schedule, the response is the round trip
+        report.print(fmt::format("{:<11} {}", only ? "round trip" : name,
+                                 percentiles_text(*recording(options, of, name.c_str()))));
     }
-    report.end_progress();
-    const double duration_s = seconds(std::max<Duration>(prober.last_sent_at() - start - options.warm_up, 0));
-    const load::ProberCounts& counts = prober.counts();
-    const Counters engine = loop.backend().counters();
-    Json summary = {{"sent", counts.sent},
-                    {"received", counts.received},
-                    {"lost", counts.lost()},
-                    {"duplicate", counts.duplicate},
-                    {"reordered", counts.reordered},
-                    {"corrupt", counts.corrupt},
-                    {"foreign", counts.foreign},
-                    {"socket_dropped", engine.socket_dropped},
-                    {"duration_s", duration_s},
-                    {"rate_per_s", ratio(static_cast<double>(counts.sent), duration_s)},
-                    {"backend", loop.backend().name},
-                    {"gso", false},
-                    {"gro", false},
-                    {"rtt_us", percentiles_us(prober.response())}};
-    if (options.rate > 0) {
-        summary["rate_asked"] = options.rate;
-        summary["service_us"] = percentiles_us(prober.service());
-        summary["slip_us"] = percentiles_us(prober.slip());
-        judge(summary, {.start = start,
-                        .last_due = prober.last_due(),
-                        .last_sent_at = prober.last_sent_at(),
-                        .slip = &prober.slip(),
-                        .response = &prober.response()});
-    }
-    add_arrivals(summary, options.arrivals);
-    add_match(summary, prober);
-    if (carried) {
-        add_wire(summary, carried->wire().counts());
-        summary["confirmed_us"] = percentiles_us(carried->confirmed());
-    }
-    add_counters(summary, engine);
-    report.print(fmt::format("{}{}, {}, {}, {:.3f} s", size_text(options.probes, options.size),
-                             carried ? ", gtudp" : "", loop.backend().name, loop_text(options), duration_s));
-    report.print(fmt::format("sent {}  answered {}  lost {}  out of order {}  duplicate {}  corrupt {}",
-                             grouped(counts.sent), grouped(counts.received), grouped(counts.lost()),
-                             grouped(counts.reordered), grouped(counts.duplicate), grouped(counts.corrupt)));
-    if (const auto text = match_text(prober)) report.print(*text);
-    if (options.rate > 0) {
-        report.print("response    " + percentiles_text(prober.response()));
-        report.print("service     " + percentiles_text(prober.service()));
-        report.print("slip        " + percentiles_text(prober.slip()));
-    } else {
-        report.print("round trip  " + percentiles_text(prober.response()));
-    }
-    if (carried) {
-        report.print("confirmed   " + percentiles_text(carried->confirmed()));
-        report.print(wire_text(summary));
-    }
-    const int verdict = tell_verdict(report, summary, options.verdict);
-    report.event("summary", summary);
-    run.close(prober.last_sent_at() - start, summary);
-    return std::pair{std::move(summary), verdict};
+    if (options.transport.gtudp) report.print(wire_text(summary));
+}
+
+/// One run, and its outcome: of all engines of all agents.
+Outcome measure(const LatencyOptions& options, const Address& target, const Agents& agents, Report& report,
+                RunDirectory& directory, const std::function<void(const std::string&)>& say) {
+    const RunShape shape = shape_of(options);
+    Monitor monitor(
+        {.shape = shape, .engines = options.threads.count, .prometheus = options.prometheus, .complete = {}}, report,
+        &directory);
+    StartLine line(options.threads.count, &agents, start_at(options));
+    directory.begin(shape);
+    const LatencyRun run{options, target, agents, line, monitor};
+    Outcome all = add_all(run_engines(options.common.engine, options.threads, End::near, line, say,
+                                      [&](auto& loop, std::size_t engine) { return run_prober(loop, engine, run); }));
+    all = join(agents, std::move(all));
+    monitor.finish(all.snapshot);
+    return all;
 }
 
 /// --find-max, --sweep, --repeat: many runs, each told in a line.
-int measure_again(LatencyOptions options, const Address& target, Report& report,
+int measure_again(LatencyOptions options, const Address& target, const Agents& agents, const Report& report,
                   std::function<void(const std::string&)> say) {
     Report silent(Report::Form::silent);
     RunDirectory unkept({}, "latency", silent);
     return run_trials(report, options.trials, [&](std::optional<double> rate) {
         options.rate = rate.value_or(options.rate);
-        const auto run = [&](auto& loop) { return run_prober(loop, options, target, silent, unkept).first; };
-        Json summary = value_or_fail(with_loop(options.common.engine, say, run));
+        const Json summary = summary_of(options, measure(options, target, agents, silent, unkept, say));
         say = [](const std::string&) {};  // which backend and why not another: once is enough
         return summary;
     });
 }
 
-int latency_command(LatencyOptions options) {
+void check_trials(const CLI::App& command, LatencyOptions& options) {
+    if (!options.trials.any()) return;
+    for (const char* other : {"--out", "--strict", "--fail-if", "--start-at", "--prometheus"})
+        if (command.count(other) > 0)
+            throw CLI::ValidationError(fmt::format("{}: not with --find-max, --sweep or --repeat", other));
+    for (const char* other : {"--rate", "--profile", "--ping-pong", "--window", "--count"})
+        if (options.trials.repeat == 1 && command.count(other) > 0)
+            throw CLI::ValidationError(fmt::format("{}: not with --find-max or --sweep", other));
+    if (options.duration == never && options.count == UINT64_MAX) options.duration = default_trial;
+}
+
+/// Which loop it is, open or closed, and what goes with it.
+void check_loop(const CLI::App& command, LatencyOptions& options) {
+    const bool closed = options.ping_pong || options.window > 0;
+    for (const char* name : {"--arrivals", "--burst", "--profile"})
+        if (closed && command.count(name) > 0)
+            throw CLI::ValidationError(
+                fmt::format("{}: a closed loop has none, an answer makes room for the next probe", name));
+    if (options.rate == 0 && !closed) options.rate = default_rate;
+    check_arrivals(command, options.arrivals, options.rate, options.duration);
+    options.window = std::max(options.window, options.ping_pong ? 1u : options.threads.count);
+    if (closed && options.window < options.threads.count)
+        throw CLI::ValidationError(fmt::format("{}: {} engines need a probe in flight each",
+                                               options.ping_pong ? "--ping-pong" : "--window", options.threads.count));
+}
+
+/// The echo server of --self.
+int run_far_end(const LatencyOptions& options, const SelfPeer::Tell& tell) {
+    Report silent(Report::Form::silent);
+    ServerOptions server{.common = options.common,
+                         .transport = options.transport,
+                         .bind = "127.0.0.1",
+                         .threads = options.threads,
+                         .end = End::far};
+    server.common.gro = false;  // probes come one by one: a receive without control messages is cheaper
+    run_echo(server, silent, [&](std::uint16_t port) { tell(std::to_string(port)); });
+    return Exit::done;
+}
+
+int latency_command(const LatencyOptions& options) {
     Report report(options.common.json);
-    RunDirectory run(options.run, "latency", report);
+    RunDirectory directory(options.run, "latency", report);
     std::optional<SelfPeer> echo;
     Address target;
-    if (options.self) {
-        echo.emplace([&](const SelfPeer::Tell& tell) {
-            Report child(Report::Form::silent);
-            ServerOptions server{.common = options.common, .transport = options.transport, .bind = "127.0.0.1"};
-            server.common.gro = false;  // probes come one by one: a receive without control messages is cheaper
-            run_echo(server, child, [&](std::uint16_t port) { tell(std::to_string(port)); });
-            return Exit::done;
-        });
+    if (options.threads.self) {
+        echo.emplace([&](const SelfPeer::Tell& tell) { return run_far_end(options, tell); });
         target = Address::v4(127, 0, 0, 1, static_cast<std::uint16_t>(std::stoul(echo->hear())));
     } else {
         target = target_address(options.to, options.probes.default_port);
         refuse_foreign(target, options.vouched);
     }
+    const Agents agents;
     const auto say = [&](const std::string& text) { report.say(text); };
     if (!options.probes.note.empty()) say(options.probes.note);
-    if (options.trials.any()) return exit_code(measure_again(options, target, report, say));
-    const auto [summary, verdict] = value_or_fail(with_loop(
-        options.common.engine, say, [&](auto& loop) { return run_prober(loop, options, target, report, run); }));
+    if (options.trials.any()) return exit_code(measure_again(options, target, agents, report, say));
+    Outcome all = measure(options, target, agents, report, directory, say);
+    Json summary = summary_of(options, all);
+    print_summary(report, options, all, summary);
+    const int verdict = tell_verdict(report, summary, options.verdict);
+    report.event("summary", summary);
+    directory.close(std::move(all.snapshot), summary);
     if (!summary["rtt_us"]["p50"].is_null()) return exit_code(verdict);
     if (received_signal() == 0)
         report.say(fmt::format("{}: {}", to_text(target),
@@ -252,16 +331,14 @@ int latency_command(LatencyOptions options) {
 void add_latency(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("latency", "measure round trips against an echo server, or any UDP server");
     auto options = std::make_shared<LatencyOptions>();
-    auto* to = command->add_option(
-        "--to", options->to, "HOST:PORT or [IPv6]:PORT of an echo server, or of what --payload or --preset is for");
-    auto* self = command->add_flag("--self", options->self, "run the echo server too, on loopback and on another core");
-    self->excludes(to);
+    add_measuring(*command, *options,
+                  "HOST:PORT or [IPv6]:PORT of an echo server, or of what --payload or --preset is for",
+                  "run the echo server too, on loopback and on another core");
     auto* size =
         add_parsed(*command, "--size", options->size, parse_probe_size, "bytes of payload, at least 24 (default 64)");
     add_probes(*command, options->probes, *size);
     auto* rate = add_parsed(*command, "--rate", options->rate, parse_fixed_rate,
                             "open loop: probes per second, each measured from when it was due (default 10k)");
-    add_arrivals(*command, options->arrivals);
     auto* window = add_parsed(*command, "--window", options->window, parse_probe_window,
                               "closed loop: so many probes in flight, the next as soon as one is answered")
                        ->excludes(rate);
@@ -272,37 +349,14 @@ void add_latency(CLI::App& root, Command& chosen) {
                "so long at the start is not counted (default none)");
     auto* duration = add_parsed(*command, "--duration", options->duration, parse_duration, "how long (default 5s)");
     add_parsed(*command, "--count", options->count, parse_count, "probes to send")->excludes(duration);
-    command->add_flag("--i-own-this-network", options->vouched,
-                      "allow a target that is not loopback, private or link-local");
     add_trials(*command, options->trials);
-    add_verdict(*command, options->verdict);
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {});
-    add_run(*command, options->run);
     command->callback([options, command, &chosen] {
-        note_given(*command, options->run);
-        check_transport(options->transport);
-        parse_conditions(options->verdict.fail_if);
         check_probes(options->probes);
-        if (options->to.empty() && !options->self)
-            throw CLI::ValidationError("one of --to HOST:PORT and --self is required");
-        if (options->trials.any()) {
-            for (const char* other : {"--out", "--strict", "--fail-if"})
-                if (command->count(other) > 0)
-                    throw CLI::ValidationError(fmt::format("{}: not with --find-max, --sweep or --repeat", other));
-            for (const char* other : {"--rate", "--profile", "--ping-pong", "--window", "--count"})
-                if (options->trials.repeat == 1 && command->count(other) > 0)
-                    throw CLI::ValidationError(fmt::format("{}: not with --find-max or --sweep", other));
-            if (options->duration == never && options->count == UINT64_MAX) options->duration = default_trial;
-        }
-        const bool closed = options->ping_pong || options->window > 0;
-        for (const char* name : {"--arrivals", "--burst", "--profile"})
-            if (closed && command->count(name) > 0)
-                throw CLI::ValidationError(
-                    fmt::format("{}: a closed loop has none, an answer makes room for the next probe", name));
-        if (options->rate == 0 && !closed) options->rate = default_rate;
-        check_arrivals(*command, options->arrivals, options->rate, options->duration);
-        options->window = std::max(options->window, 1u);
+        check_measuring(*command, *options);
+        check_trials(*command, *options);
+        check_loop(*command, *options);
         if (options->count == UINT64_MAX && options->duration == never) options->duration = default_duration;
         chosen = [options] { return latency_command(*options); };
     });

@@ -1,52 +1,54 @@
 // ringpost load: an open loop of datagrams at a fixed rate, or as fast as the kernel takes them.
 
 #include <fmt/core.h>
-#include <sys/resource.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <functional>
 #include <optional>
 
-#include "apps/arrivals.hpp"
 #include "apps/commands.hpp"
+#include "apps/measuring/engines.hpp"
+#include "apps/measuring/monitor.hpp"
+#include "apps/measuring/options.hpp"
+#include "apps/measuring/outcome.hpp"
 #include "apps/random.hpp"
 #include "apps/self_peer.hpp"
-#include "apps/verdict.hpp"
 #include "codec/load/source.hpp"
 #include "engine/address.hpp"
 
 namespace ringpost::apps {
 namespace {
 
-struct LoadOptions {
-    CommonOptions common;
-    TransportOptions transport;
-    std::string to;
-    bool self = false;
+struct LoadOptions : MeasureOptions {
     std::uint64_t size = 64;
-    double rate = 0;
-    ArrivalOptions arrivals;
-    VerdictOptions verdict;
     Duration duration = 5 * second;
-    std::uint32_t flows = 1;
     bool verify = true;
-    bool vouched = false;
 };
 
 /// The peer's port is closed when this is heard so soon after the start, with nothing known to have arrived.
 constexpr Duration refused_early = 500 * millisecond;
 
+/// What the engines of one run share.
+struct LoadRun {
+    const LoadOptions& options;
+    const Address& target;
+    const Agents& agents;
+    StartLine& line;
+    Monitor& monitor;
+};
+
 template <class AnyLoop>
 class LoadApplication {
   public:
-    /// finished(Instant): there is nothing more to wait for.
-    LoadApplication(AnyLoop& loop, const load::Source& source, std::function<bool(Instant)> finished, Instant start,
-                    Report& report)
+    struct Hooks {
+        std::function<bool(Instant)> finished;      ///< there is nothing more to wait for
+        std::function<void(Snapshot&)> write_down;  ///< what has been counted so far
+    };
+    LoadApplication(AnyLoop& loop, const LoadRun& run, std::size_t engine, Instant start, Hooks hooks)
         : loop_(loop),
-          source_(source),
-          finished_(std::move(finished)),
-          report_(report),
+          run_(run),
+          engine_(engine),
+          hooks_(std::move(hooks)),
           start_(start),
           look_(start, look_every),
           ticker_(start, second) {}
@@ -54,18 +56,16 @@ class LoadApplication {
     void on_event(Instant, const load::Source::Event&) {}
 
     Instant on_turn(Instant at) {
-        if (received_signal() != 0 || finished_(at)) loop_.stop();
+        if (received_signal() != 0 || run_.line.failed() || hooks_.finished(at)) loop_.stop();
         if (look_.tick(at) && at < start_ + refused_early) {
             refused_ = loop_.backend().counters().unreachable > 0;
             if (refused_) loop_.stop();
         }
-        if (const auto elapsed_s = ticker_.tick(at)) {
-            const double rate = static_cast<double>(source_.sent() - reported_) / *elapsed_s;
-            reported_ = source_.sent();
-            report_.progress(fmt::format("{:>4.0f} s {:>13} datagrams/s sent", seconds(at - start_),
-                                         grouped(static_cast<std::uint64_t>(rate))));
-            report_.event("progress", {{"elapsed_s", seconds(at - start_)}, {"sent", reported_}, {"rate_per_s", rate}});
-        }
+        if (ticker_.tick(at))
+            run_.monitor.hand_over(engine_, [&](Snapshot& now) {
+                hooks_.write_down(now);
+                now.elapsed_s = seconds(at - start_);
+            });
         return std::min(look_.next(), ticker_.next());
     }
 
@@ -74,16 +74,13 @@ class LoadApplication {
 
   private:
     AnyLoop& loop_;
-    const load::Source& source_;
-    std::function<bool(Instant)> finished_;
-    Report& report_;
+    const LoadRun& run_;
+    std::size_t engine_;
+    Hooks hooks_;
     Instant start_;
     Ticker look_, ticker_;
-    std::uint64_t reported_ = 0;
     bool refused_ = false;
 };
-
-double real_of(const Json& summary, const char* name) { return summary[name].get<double>(); }
 
 /// A train must fit into the window as a whole.
 std::size_t train_segments(const LoadOptions& options) {
@@ -92,75 +89,102 @@ std::size_t train_segments(const LoadOptions& options) {
     return options.common.engine.gso ? limits::train_segments_max : 16;
 }
 
+RunShape shape_of(const LoadOptions& options) {
+    RunShape shape{.command = "load",
+                   .hears = options.threads.self,
+                   .histograms = {},
+                   .drop_datagrams_max = options.common.gro ? limits::train_segments_max : 1};
+    if (options.rate > 0) shape.histograms.emplace_back("slip");
+    if (options.transport.gtudp) shape.histograms.emplace_back("confirmed");
+    return shape;
+}
+
 template <class AnyLoop>
-Json run_source(AnyLoop& loop, const LoadOptions& options, const Address& target, Report& report) {
-    const SignalWakes wakes(loop.backend().waker());
-    for (std::uint32_t i = 0; i < options.flows; ++i) {
-        SocketOptions socket;
-        socket.connect = target;
-        socket.gro = options.transport.gtudp && options.common.gro;  // raw, nothing comes back
-        auto opened = UdpSocket::open(socket);
-        if (!opened && opened.error().code == EMFILE)
-            throw Failure(Exit::failed, fmt::format("--flows {}: {}", options.flows, opened.error().text));
-        loop.backend().add(value_or_fail(std::move(opened)));
-    }
-    const Instant start = now() + settle;
-    load::Source source({.datagram_bytes = options.size,
-                         .flows = options.flows,
-                         .stream = random_value<std::uint32_t>(),
-                         .rate_per_s = options.rate,
-                         .arrivals = options.arrivals.arrivals,
-                         .arrivals_seed = options.arrivals.seed,
-                         .burst = options.arrivals.burst,
-                         .profile = options.arrivals.profile_or_null(),
-                         .train_segments = train_segments(options),
-                         .verify = options.verify,
-                         .start = start,
-                         .stop = start + options.duration});
+Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
+    const LoadOptions& options = run.options;
+    const Share share{run.agents.rank() * options.threads.count + engine, run.agents.count() * options.threads.count};
+    std::optional<SignalWakes> wakes;
+    if (engine == 0) wakes.emplace(loop.backend().waker());
+    const auto flows = static_cast<std::uint32_t>(Share{engine, options.threads.count}.part(options.flows));
+    SocketOptions socket;
+    socket.connect = run.target;
+    socket.gro = options.transport.gtudp && options.common.gro;  // raw, nothing comes back
+    for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_flow(options, socket));
+    const Instant start = run.line.ready();
+    load::SourceOptions wanted{.datagram_bytes = options.size,
+                               .flows = flows,
+                               .stream = random_value<std::uint32_t>(),
+                               .share_index = share.index,
+                               .share_of = share.of,
+                               .train_segments = train_segments(options),
+                               .verify = options.verify,
+                               .stop = start + options.duration};
+    set_arrivals(wanted, options.arrivals, options.rate, start);
+    load::Source source(wanted);
     std::optional<gtudp::Carried<load::Source>> carried;
     if (options.transport.gtudp)
         carried.emplace(source, gtudp::CarriedOptions{.wire = wire_options(options.transport),
-                                                      .target = target,
+                                                      .target = run.target,
                                                       .window = window_for(options.transport, options.size)});
+    // What the kernel took, or what was given to the reliable layer.
+    const auto write_down = [&](Snapshot& now) {
+        const Counters counters = loop.backend().counters();
+        now.sent = carried ? carried->wire().counts().taken : counters.sent;
+        now.refused = counters.send_failed;
+        now.histograms.resize(shape_of(options).histograms.size());
+        std::size_t next = 0;
+        if (options.rate > 0) now.histograms[next++] = source.slip();
+        if (carried) now.histograms[next] = carried->confirmed();
+    };
     const auto finished = [&](Instant at) {
         return source.finished(at) && (!carried || carried->wire().in_flight() == 0);
     };
-    LoadApplication application(loop, source, finished, start, report);
+    LoadApplication application(loop, run, engine, start, {finished, write_down});
     if (carried)
         loop.run(*carried, application);
     else
         loop.run(source, application);
-    report.end_progress();
-    const Counters engine = loop.backend().counters();
-    if (engine.trains_refused > 0) report.say("the path does not take trains (GSO): datagrams were sent one by one");
+    Outcome out;
+    write_down(out.snapshot);
     const Instant end = carried ? carried->last_confirmed_at() : std::min(now(), start + options.duration);
-    const double duration_s = seconds(std::max(end, start) - start);
-    // What the kernel took, or what was given to the reliable layer.
-    const std::uint64_t sent = carried ? carried->wire().counts().taken : engine.sent;
+    out.duration_s = out.snapshot.elapsed_s = seconds(std::max(end, start) - start);
+    if (options.rate > 0) out.rate_share = rate_share_of(source.last_due() - start, source.last_sent_at() - start);
+    const Counters counters = loop.backend().counters();
+    out.counts = {{"refused", application.refused() ? 1 : 0},
+                  {"trains", counters.sent_trains},
+                  {"unexpected", source.unexpected()}};
+    if (carried) out.counts.update(wire_counts(carried->wire().counts()));
+    out.counts.update(engine_counts(counters));
+    out.facts = {{"backend", loop.backend().name},
+                 {"gso", loop.backend().sends_trains() && counters.trains_refused == 0}};
+    note_send_error(out.facts, counters);
+    return out;
+}
+
+double real_of(const Json& summary, const char* name) { return summary[name].get<double>(); }
+
+/// The sender's view.
+Json summary_of(const LoadOptions& options, const Outcome& of) {
+    const std::uint64_t sent = of.snapshot.sent;
     Json summary = {{"sent", sent},
-                    {"duration_s", duration_s},
-                    {"rate_per_s", ratio(static_cast<double>(sent), duration_s)},
-                    {"bits_per_s", ratio(static_cast<double>(sent * options.size) * 8, duration_s)},
-                    {"backend", loop.backend().name},
-                    {"gso", loop.backend().sends_trains() && engine.trains_refused == 0},
-                    {"refused", application.refused()},
-                    {"trains", engine.sent_trains},
-                    {"unexpected", source.unexpected()}};
-    if (carried) {
-        add_wire(summary, carried->wire().counts());
-        summary["confirmed_per_s"] = ratio(real_of(summary, "confirmed"), duration_s);
-        summary["confirmed_us"] = percentiles_us(carried->confirmed());
+                    {"duration_s", of.duration_s},
+                    {"rate_per_s", ratio(static_cast<double>(sent), of.duration_s)},
+                    {"bits_per_s", ratio(static_cast<double>(sent * options.size) * 8, of.duration_s)}};
+    summary.update(of.facts);
+    summary.update(of.counts);
+    summary["refused"] = of.counts["refused"] > 0;
+    const std::vector<Histogram>& histograms = of.snapshot.histograms;
+    if (options.transport.gtudp) {
+        summary["transport"] = "gtudp";
+        summary["confirmed_per_s"] = ratio(real_of(summary, "confirmed"), of.duration_s);
+        summary["confirmed_us"] = percentiles_us(histograms.back());
     }
     if (options.rate > 0) {
         summary["rate_asked"] = options.rate;
-        summary["slip_us"] = percentiles_us(source.slip());
-        judge(summary, {.start = start,
-                        .last_due = source.last_due(),
-                        .last_sent_at = source.last_sent_at(),
-                        .slip = &source.slip()});
+        summary["slip_us"] = percentiles_us(histograms[0]);
+        judge(summary, of.rate_share, histograms[0], nullptr);
         add_arrivals(summary, options.arrivals);
     }
-    add_counters(summary, engine);
     return summary;
 }
 
@@ -202,15 +226,16 @@ void print_reliable(const Report& report, const Json& summary) {
 void print_summary(const Report& report, const LoadOptions& options, const Json& summary) {
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
     const auto real = [&](const char* name) { return summary[name].get<double>(); };
-    report.print(fmt::format("{} B{}, {} flow{}, {}, gso {}{}, {:.3f} s", options.size,
-                             options.transport.gtudp ? ", gtudp" : "", options.flows, options.flows == 1 ? "" : "s",
-                             summary["backend"].get<std::string>(), summary["gso"].get<bool>() ? "on" : "off",
-                             options.self ? (summary["gro"].get<bool>() ? ", gro on" : ", gro off") : "",
-                             real("duration_s")));
-    const double sent_rate = real(options.self ? "sent_rate_per_s" : "rate_per_s");
+    const bool self = options.threads.self;
+    report.print(fmt::format("{} B{}, {}{} flow{}, {}, gso {}{}, {:.3f} s", options.size,
+                             options.transport.gtudp ? ", gtudp" : "", engines_text(options.threads), options.flows,
+                             options.flows == 1 ? "" : "s", summary["backend"].get<std::string>(),
+                             summary["gso"].get<bool>() ? "on" : "off",
+                             self ? (summary["gro"].get<bool>() ? ", gro on" : ", gro off") : "", real("duration_s")));
+    const double sent_rate = real(self ? "sent_rate_per_s" : "rate_per_s");
     report.print(fmt::format("sent      {:>15} datagrams {:>15}/s", count("sent"),
                              grouped(static_cast<std::uint64_t>(sent_rate))));
-    if (options.self) {
+    if (self) {
         report.print(fmt::format("received  {:>15} datagrams {:>15}/s {:>9.3f} Gbit/s{}", count("received"),
                                  grouped(static_cast<std::uint64_t>(real("rate_per_s"))), real("bits_per_s") / 1e9,
                                  options.verify ? ", each one verified" : ""));
@@ -231,49 +256,72 @@ void print_summary(const Report& report, const LoadOptions& options, const Json&
         report.print(fmt::format("the peer's host or network said unreachable {} times", count("unreachable")));
 }
 
-/// A flow is a descriptor, and shells start us with few.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+/// The sink of --self.
+int run_far_end(const LoadOptions& options, SharedCounts& counts, const SelfPeer::Tell& tell) {
+    Report silent(Report::Form::silent);
+    ServerOptions server{.common = options.common,
+                         .transport = options.transport,
+                         .bind = "127.0.0.1",
+                         .threads = options.threads,
+                         .end = End::far,
+                         .verify = options.verify,
+                         .linger = 20 * millisecond,
+                         .counts = &counts};
+    tell(run_sink(server, silent, [&](std::uint16_t port) { tell(std::to_string(port)); }).dump());
+    return Exit::done;
 }
 
-int load_command(LoadOptions options) {
-    if (options.verify && options.size < load::frame_bytes_min)
-        throw Failure(Exit::usage,
-                      fmt::format("--size {}: at least {} to carry a sequence and a CRC; --no-verify for less",
-                                  options.size, load::frame_bytes_min));
+int load_command(const LoadOptions& options) {
+    const bool self = options.threads.self;
     Report report(options.common.json);
-    raise_descriptor_limit();
+    RunDirectory directory(options.run, "load", report);
+    std::optional<SharedCounts> counts;
     std::optional<SelfPeer> sink;
     Address target;
-    if (options.self) {
-        sink.emplace([&](const SelfPeer::Tell& tell) {
-            Report child(Report::Form::silent);
-            ServerOptions server{.common = options.common,
-                                 .transport = options.transport,
-                                 .bind = "127.0.0.1",
-                                 .verify = options.verify,
-                                 .linger = 20 * millisecond};
-            tell(run_sink(server, child, [&](std::uint16_t port) { tell(std::to_string(port)); }).dump());
-            return Exit::done;
-        });
+    if (self) {
+        counts.emplace();
+        sink.emplace([&](const SelfPeer::Tell& tell) { return run_far_end(options, *counts, tell); });
         target = Address::v4(127, 0, 0, 1, static_cast<std::uint16_t>(std::stoul(sink->hear())));
     } else {
         target = target_address(options.to);
         refuse_foreign(target, options.vouched);
     }
+    const Agents agents;
+    const RunShape shape = shape_of(options);
+    const auto add_far_end = [&](Snapshot& now) {
+        const SharedCounts::Counts far = counts->sum();
+        now.received = far.received;
+        now.lost = static_cast<std::int64_t>(far.lost);
+        now.socket_dropped = far.socket_dropped;
+    };
+    Monitor monitor({.shape = shape,
+                     .engines = options.threads.count,
+                     .prometheus = options.prometheus,
+                     .complete = self ? add_far_end : std::function<void(Snapshot&)>()},
+                    report, &directory);
+    StartLine line(options.threads.count, &agents, start_at(options));
+    directory.begin(shape);
+    const LoadRun run{options, target, agents, line, monitor};
     const auto say = [&](const std::string& text) { report.say(text); };
-    Json summary = value_or_fail(
-        with_loop(options.common.engine, say, [&](auto& loop) { return run_source(loop, options, target, report); }));
+    Outcome all = add_all(run_engines(options.common.engine, options.threads, End::near, line, say,
+                                      [&](auto& loop, std::size_t engine) { return run_source(loop, engine, run); }));
+    all = join(agents, std::move(all));
+    Json summary = summary_of(options, all);
     if (sink) {
         sink->stop();
         summary = join_reports(summary, Json::parse(sink->hear()));
+        all.snapshot.received = summary["received"];
+        all.snapshot.lost = summary["lost"];
+        all.snapshot.socket_dropped = summary["socket_dropped"];
+        summary["lost_in"] = loss_json(shape, all.snapshot);
     }
+    monitor.finish(all.snapshot);
+    if (summary["trains_refused"] > 0)
+        report.say("the path does not take trains (GSO): datagrams were sent one by one");
     print_summary(report, options, summary);
     const int verdict = tell_verdict(report, summary, options.verdict);
     report.event("summary", summary);
+    directory.close(std::move(all.snapshot), summary);
     if (summary["refused"].get<bool>()) {
         report.say(to_text(target) + ": unreachable");
         return exit_code(Exit::unreachable);
@@ -288,29 +336,22 @@ int load_command(LoadOptions options) {
 void add_load(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("load", "send datagrams at a fixed rate or as fast as possible");
     auto options = std::make_shared<LoadOptions>();
-    auto* to = command->add_option("--to", options->to, "HOST:PORT or [IPv6]:PORT of a sink, or of any UDP server");
-    auto* self = command->add_flag("--self", options->self, "run the sink too, on loopback and on another core");
-    self->excludes(to);
+    add_measuring(*command, *options, "HOST:PORT or [IPv6]:PORT of a sink, or of any UDP server",
+                  "run the sink too, on loopback and on another core");
     add_parsed(*command, "--size", options->size, parse_datagram_size, "bytes of payload (default 64)");
     add_parsed(*command, "--rate", options->rate, parse_rate,
                "per second, all flows together: max, 100k, 2.5M (default max)");
-    add_arrivals(*command, options->arrivals);
     add_parsed(*command, "--duration", options->duration, parse_duration, "how long (default 5s)");
-    add_parsed(*command, "--flows", options->flows, parse_flows, "source ports to send from (default 1)");
     command->add_flag("!--no-verify", options->verify, "send bytes that mean nothing: no sequence, no CRC");
-    command->add_flag("--i-own-this-network", options->vouched,
-                      "allow a target that is not loopback, private or link-local");
-    add_verdict(*command, options->verdict);
     add_transport(*command, options->transport, {.window = true});
     add_common(*command, options->common, {.offload = true});
     command->callback([options, command, &chosen] {
-        check_transport(options->transport);
-        parse_conditions(options->verdict.fail_if);
+        check_measuring(*command, *options);
         check_arrivals(*command, options->arrivals, options->rate, options->duration);
-        if (options->transport.gtudp && options->flows > 1)
-            throw CLI::ValidationError(fmt::format("--flows {}: gtudp sends from one", options->flows));
-        if (options->to.empty() && !options->self)
-            throw CLI::ValidationError("one of --to HOST:PORT and --self is required");
+        if (options->verify && options->size < load::frame_bytes_min)
+            throw CLI::ValidationError(
+                fmt::format("--size {}: at least {} to carry a sequence and a CRC; --no-verify for less", options->size,
+                            load::frame_bytes_min));
         chosen = [options] { return load_command(*options); };
     });
 }

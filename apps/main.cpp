@@ -15,6 +15,7 @@ UdpSocket open_server_socket(const ServerOptions& options) {
     socket.bind = bind_address(options.bind, options.port);
     socket.gro = options.common.gro;
     socket.broadcast = options.broadcast;
+    socket.reuse_port = options.threads.count > 1;
     auto opened = UdpSocket::open(socket);
     if (opened) return std::move(*opened);
     // Only the bind is the user's doing.
@@ -24,6 +25,15 @@ UdpSocket open_server_socket(const ServerOptions& options) {
                                    : fmt::format("{} {}", options.port_option, options.port);
     throw Failure(bind_failed ? Exit::usage : Exit::failed,
                   bind_failed ? option + ": " + opened.error().text : opened.error().text);
+}
+
+std::vector<UdpSocket> open_server_sockets(ServerOptions options) {
+    std::vector<UdpSocket> sockets;
+    for (std::uint32_t i = 0; i < options.threads.count; ++i) {
+        sockets.push_back(open_server_socket(options));
+        options.port = sockets.front().local().port;
+    }
+    return sockets;
 }
 
 void add_server(CLI::App& command, ServerOptions& options) {

@@ -7,6 +7,7 @@
 #include <deque>
 
 #include "apps/commands.hpp"
+#include "apps/measuring/monitor.hpp"
 #include "apps/report_page.hpp"
 #include "apps/run_directory.hpp"
 #include "apps/run_environment.hpp"
@@ -68,7 +69,7 @@ class MergedIntervals {
     }
 
     /// All that was added so far.
-    const RunSnapshot& sum() const { return sum_; }
+    const Snapshot& sum() const { return sum_; }
 
   private:
     void add(const SeriesRow& row) {
@@ -78,16 +79,17 @@ class MergedIntervals {
         sum_.received += row.received;
         sum_.lost += row.lost;
         sum_.socket_dropped += row.socket_dropped;
+        sum_.refused += row.refused;
     }
 
     const std::vector<KeptRun>& runs_;
     std::deque<IntervalReader> readers_;
     std::size_t row_ = 0;
-    RunSnapshot sum_;
+    Snapshot sum_;
 };
 
 /// The whole numbers among the results are counts, and are added.
-Json added_results(const std::vector<KeptRun>& runs, const RunSnapshot& sum) {
+Json added_results(const std::vector<KeptRun>& runs, const Snapshot& sum) {
     const auto whole = [](const KeptRun& run, const std::string& name, std::int64_t otherwise) {
         const auto found = run.results.find(name);
         return found != run.results.end() && found->is_number_integer() ? found->get<std::int64_t>() : otherwise;
@@ -108,6 +110,7 @@ Json added_results(const std::vector<KeptRun>& runs, const RunSnapshot& sum) {
         const std::string& name = runs[0].recordings[i];
         merged[name == "response" ? "rtt_us" : name + "_us"] = percentiles_us(sum.histograms[i]);
     }
+    if (runs[0].shape().hears) merged["lost_in"] = loss_json(runs[0].shape(), sum);
     return merged;
 }
 
@@ -122,17 +125,15 @@ int merge_command(const MergeOptions& options) {
     const Duration at = now() + unix_offset();
     if (!options.out.empty()) {
         make_run_directory(options.out);
-        series.emplace(options.out, runs[0].recordings, seconds(at), utc_text(at));
+        series.emplace(options.out, runs[0].shape(), seconds(at), utc_text(at));
     }
     MergedIntervals intervals(runs);
     while (intervals.add_next()) {
-        RunSnapshot sum = intervals.sum();
-        if (series) series->take(sum);
+        if (series) series->take(intervals.sum());
     }
     const Json merged = added_results(runs, intervals.sum());
     if (series) {
-        RunSnapshot sum = intervals.sum();
-        std::string unwritten = series->finish(sum);
+        std::string unwritten = series->finish(intervals.sum());
         if (!write_run(options.out, runs[0].command, runs[0].configuration, runs[0].environment, merged))
             unwritten = "run.json";
         if (unwritten.empty() && !write_report_page(options.out)) unwritten = "report.html";
@@ -141,7 +142,9 @@ int merge_command(const MergeOptions& options) {
     }
     const auto count = [&](const char* name) { return grouped(merged.value(name, std::uint64_t{0})); };
     report.print(fmt::format("{} runs of {}, {:.3f} s", runs.size(), runs[0].command, intervals.sum().elapsed_s));
-    report.print(fmt::format("sent {}  received {}  lost {}", count("sent"), count("received"), count("lost")));
+    report.print(runs[0].shape().hears
+                     ? fmt::format("sent {}  received {}  lost {}", count("sent"), count("received"), count("lost"))
+                     : fmt::format("sent {}", count("sent")));
     for (std::size_t i = 0; i < runs[0].recordings.size(); ++i)
         report.print(fmt::format("{:<11} {}", runs[0].recordings[i], percentiles_text(intervals.sum().histograms[i])));
     report.event("summary", merged);

@@ -146,24 +146,24 @@ std::string size_text(const ProbeOptions& options, std::uint64_t size) {
     return fmt::format("{} to {} B", payload.bytes_min(), payload.bytes_max());
 }
 
-void add_match(Json& summary, const load::Prober& prober) {
+Json match_counts(const load::Prober& prober) {
     const load::MatchCounts* const matched = prober.match_counts();
-    if (matched == nullptr) return;
-    summary["late"] = prober.counts().late;
-    summary["surplus"] = prober.counts().surplus;
-    summary["match_reused"] = matched->reused;
-    summary["match_overrun"] = matched->overrun;
+    if (matched == nullptr) return Json::object();
+    return {{"late", prober.counts().late},
+            {"surplus", prober.counts().surplus},
+            {"match_reused", matched->reused},
+            {"match_overrun", matched->overrun}};
 }
 
-std::optional<std::string> match_text(const load::Prober& prober) {
-    const load::MatchCounts* const matched = prober.match_counts();
-    if (matched == nullptr) return std::nullopt;
-    const load::ProberCounts& counts = prober.counts();
-    std::string text = fmt::format("replies late {}  surplus {}  to no probe {}", grouped(counts.late),
-                                   grouped(counts.surplus), grouped(counts.foreign));
-    if (matched->reused > 0)
-        text += fmt::format("  given up because a newer probe had the same bytes {}", grouped(matched->reused));
-    if (matched->overrun > 0) text += fmt::format("  given up because too many waited {}", grouped(matched->overrun));
+std::optional<std::string> match_text(const Json& summary) {
+    if (!summary.contains("match_reused")) return std::nullopt;
+    const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
+    std::string text =
+        fmt::format("replies late {}  surplus {}  to no probe {}", count("late"), count("surplus"), count("foreign"));
+    if (summary["match_reused"] > 0)
+        text += fmt::format("  given up because a newer probe had the same bytes {}", count("match_reused"));
+    if (summary["match_overrun"] > 0)
+        text += fmt::format("  given up because too many waited {}", count("match_overrun"));
     return text;
 }
 

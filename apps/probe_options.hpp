@@ -36,8 +36,8 @@ Address target_address(const std::string& text, std::uint16_t default_port);
 /// `64 B`, or of payloads of several sizes `29 to 31 B`.
 std::string size_text(const ProbeOptions& options, std::uint64_t size);
 
-/// What foreign probes count beside the rest, for the summary and as a line; nothing for our own frames.
-void add_match(Json& summary, const load::Prober& prober);
-std::optional<std::string> match_text(const load::Prober& prober);
+/// What foreign probes count beside the rest, and that of a summary as a line; nothing for our own frames.
+Json match_counts(const load::Prober& prober);
+std::optional<std::string> match_text(const Json& summary);
 
 }  // namespace ringpost::apps

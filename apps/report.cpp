@@ -130,14 +130,19 @@ std::optional<double> Ticker::tick(Instant at) {
     return elapsed_s;
 }
 
+Json engine_counts(const Counters& counters) {
+    return {{"send_failed", counters.send_failed},   {"trains_refused", counters.trains_refused},
+            {"send_retried", counters.send_retried}, {"unreachable", counters.unreachable},
+            {"truncated", counters.truncated},       {"receive_failed", counters.receive_failed}};
+}
+
+void note_send_error(Json& facts, const Counters& counters) {
+    if (counters.send_failed > 0) facts["last_send_error"] = std::strerror(counters.last_send_errno);
+}
+
 void add_counters(Json& summary, const Counters& counters) {
-    summary["send_failed"] = counters.send_failed;
-    if (counters.send_failed > 0) summary["last_send_error"] = std::strerror(counters.last_send_errno);
-    summary["trains_refused"] = counters.trains_refused;
-    summary["send_retried"] = counters.send_retried;
-    summary["unreachable"] = counters.unreachable;
-    summary["truncated"] = counters.truncated;
-    summary["receive_failed"] = counters.receive_failed;
+    summary.update(engine_counts(counters));
+    note_send_error(summary, counters);
 }
 
 }  // namespace ringpost::apps

@@ -25,6 +25,7 @@ class Report {
     };
     explicit Report(Form form);
     explicit Report(bool json) : Report(json ? Form::json : Form::text) {}
+    Form form() const { return form_; }
 
     /// JSON only: {"event": NAME, ...} and a newline, flushed.
     void event(const char* name, const Json& fields) const;
@@ -73,7 +74,10 @@ class Ticker {
     Duration period_;
 };
 
-/// The engine's counters that tell of loss or refusal, added to a summary.
+/// The engine's counters that tell of loss or refusal; why the kernel refused last, if it did; and both, added to a
+/// summary.
+Json engine_counts(const Counters& counters);
+void note_send_error(Json& facts, const Counters& counters);
 void add_counters(Json& summary, const Counters& counters);
 
 }  // namespace ringpost::apps

@@ -1,7 +1,3 @@
-// The thread that measures only copies: counts and histograms since the start, once a second, into handed_. Another
-// thread takes the difference to the last copy, encodes and writes it. So no disk can hold up a probe, and an interval
-// that could not be handed over is part of the next.
-
 #include "apps/run_directory.hpp"
 
 #include <fmt/format.h>
@@ -66,72 +62,23 @@ RunDirectory::RunDirectory(const RunOptions& options, std::string command, Repor
     events_.open(path_ + "/events.ndjson");
     if (!events_) throw Failure(Exit::failed, fmt::format("--out {}: events.ndjson: cannot be written", path_));
     report_.copy_events(&events_);
-    cores_ = allowed_cores();
 }
 
 RunDirectory::~RunDirectory() { report_.copy_events(nullptr); }
 
-void RunDirectory::watch(const std::vector<Recording>& recordings, std::function<Counts()> counts) {
-    if (path_.empty()) return;
-    std::vector<std::string> names;
-    for (const Recording& recording : recordings) {
-        names.emplace_back(recording.name);
-        histograms_.push_back(&recording.histogram);
-    }
-    counts_ = std::move(counts);
+void RunDirectory::begin(const RunShape& shape) {
+    if (!keeps()) return;
     started_at_ = now() + unix_offset();
-    series_ = std::make_unique<RunSeries>(path_, std::move(names), seconds(started_at_), utc_text(started_at_));
-    handed_.histograms.resize(histograms_.size());
-    writer_ = std::jthread([this](const std::stop_token& stop) { write_on(stop); });
+    series_ = std::make_unique<RunSeries>(path_, shape, seconds(started_at_), utc_text(started_at_));
 }
 
-void RunDirectory::fill(RunSnapshot& snapshot, Duration elapsed) const {
-    const Counts counts = counts_();
-    snapshot.elapsed_s = seconds(elapsed);
-    snapshot.cpu_s = cpu_seconds();
-    snapshot.sent = counts.sent;
-    snapshot.received = counts.received;
-    snapshot.lost = counts.lost;
-    snapshot.socket_dropped = counts.socket_dropped;
-    snapshot.histograms.resize(histograms_.size());
-    for (std::size_t i = 0; i < histograms_.size(); ++i) snapshot.histograms[i] = *histograms_[i];
+void RunDirectory::take(Snapshot now) {
+    if (series_) series_->take(std::move(now));
 }
 
-void RunDirectory::tick(Duration elapsed) {
-    if (!series_ || counts_().sent == last_.sent) return;
-    {
-        const std::unique_lock lock(mutex_, std::try_to_lock);
-        if (!lock || waiting_) return;
-        fill(handed_, elapsed);
-        last_.sent = handed_.sent;
-        last_.elapsed_s = handed_.elapsed_s;
-        waiting_ = true;
-    }
-    handed_over_.notify_one();
-}
-
-void RunDirectory::write_on(const std::stop_token& stop) {
-    allow_cores(cores_);  // the one that measures may be pinned: this thread need not be in its way
-    RunSnapshot taken;
-    while (true) {
-        {
-            std::unique_lock lock(mutex_);
-            if (!handed_over_.wait(lock, stop, [&] { return waiting_; })) return;
-            std::swap(taken, handed_);
-            waiting_ = false;
-        }
-        series_->take(taken);
-    }
-}
-
-void RunDirectory::close(Duration elapsed, const Json& summary) {
+void RunDirectory::close(Snapshot end, const Json& summary) {
     if (!series_) return;
-    writer_.request_stop();
-    writer_.join();
-    RunSnapshot end;
-    fill(end, elapsed);
-    end.elapsed_s = std::max(end.elapsed_s, last_.elapsed_s);
-    std::string unwritten = series_->finish(end);
+    std::string unwritten = series_->finish(std::move(end));
     report_.copy_events(nullptr);
     events_.close();
     if (!events_) unwritten = "events.ndjson";

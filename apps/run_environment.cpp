@@ -1,11 +1,9 @@
 #include "apps/run_environment.hpp"
 
-#include <sched.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
 #include <array>
-#include <cstring>
 #include <ctime>
 #include <fstream>
 #include <thread>
@@ -50,20 +48,6 @@ double cpu_seconds() {
         return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
     };
     return in_seconds(used.ru_utime) + in_seconds(used.ru_stime);
-}
-
-std::string allowed_cores() {
-    cpu_set_t cores;
-    CPU_ZERO(&cores);
-    if (sched_getaffinity(0, sizeof cores, &cores) != 0) return "";
-    return {reinterpret_cast<const char*>(&cores), sizeof cores};
-}
-
-void allow_cores(const std::string& cores) {
-    cpu_set_t set;
-    if (cores.size() != sizeof set) return;
-    std::memcpy(&set, cores.data(), sizeof set);
-    sched_setaffinity(0, sizeof set, &set);
 }
 
 }  // namespace ringpost::apps

@@ -13,8 +13,4 @@ std::string utc_text(Duration since_1970);
 /// Processor time this process has used, in seconds.
 double cpu_seconds();
 
-/// The cores this thread may use, as an opaque text, and how to be allowed them again.
-std::string allowed_cores();
-void allow_cores(const std::string& cores);
-
 }  // namespace ringpost::apps

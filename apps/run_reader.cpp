@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
@@ -11,6 +12,7 @@
 
 #include "apps/options.hpp"
 #include "apps/run_series.hpp"
+#include "codec/base/limits.hpp"
 
 namespace ringpost::apps {
 namespace {
@@ -30,6 +32,14 @@ Number take_number(std::string_view& rest, const std::string& where) {
     if constexpr (std::is_floating_point_v<Number>) good = good && std::isfinite(number) && number >= 0;
     if (!good) refuse_file(where, fmt::format("{}: expected a number", printable(field)));
     return number;
+}
+
+/// What a run did not know is an empty field.
+template <class Number>
+Number take_number_if_any(std::string_view& rest, const std::string& where) {
+    if (!rest.starts_with(',')) return take_number<Number>(rest, where);
+    rest.remove_prefix(1);
+    return {};
 }
 
 std::string_view without_fields(std::string_view rest, int count) {
@@ -62,11 +72,12 @@ std::vector<SeriesRow> read_series(const std::string& path) {
         SeriesRow row;
         row.elapsed_s = take_number<double>(rest, where);
         row.sent = take_number<std::uint64_t>(rest, where);
-        row.received = take_number<std::uint64_t>(rest, where);
-        row.lost = take_number<std::int64_t>(rest, where);
+        row.received = take_number_if_any<std::uint64_t>(rest, where);
+        row.lost = take_number_if_any<std::int64_t>(rest, where);
         rest = without_fields(rest, 4);  // the rate and percentiles follow from the rest and the .hlog
         row.cpu_percent = take_number<double>(rest, where);
-        row.socket_dropped = take_number<std::uint64_t>(rest, where);
+        row.socket_dropped = take_number_if_any<std::uint64_t>(rest, where);
+        row.refused = take_number<std::uint64_t>(rest, where);  // where the loss was follows from all of these
         row.length_s = row.elapsed_s - last_s;
         constexpr std::int64_t lost_max = std::int64_t{1} << 40;
         if (row.lost > lost_max || row.lost < -lost_max) refuse_file(where, fmt::format("{} lost: no count", row.lost));
@@ -78,13 +89,18 @@ std::vector<SeriesRow> read_series(const std::string& path) {
     return rows;
 }
 
+/// The order in which runs tell of their histograms.
+std::size_t place_of(const std::string& name) {
+    constexpr std::array order{"response", "service", "path", "pickup", "one_way", "slip", "confirmed"};
+    return static_cast<std::size_t>(std::ranges::find(order, name) - order.begin());
+}
+
 std::vector<std::string> recordings_in(const std::string& path) {
     std::vector<std::string> names;
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(path, error))
         if (entry.path().extension() == ".hlog") names.push_back(entry.path().stem());
-    std::ranges::sort(names, {}, [](const std::string& name) { return std::pair(name != "response", name); });
-    if (names.empty() || names[0] != "response") refuse_file(path, "has no response.hlog");
+    std::ranges::sort(names, {}, [](const std::string& name) { return std::pair(place_of(name), name); });
     return names;
 }
 
@@ -106,6 +122,16 @@ KeptRun read_run(const std::string& path) {
             .results = told["results"],
             .recordings = recordings_in(path),
             .series = read_series(path + "/series.csv")};
+}
+
+RunShape KeptRun::shape() const {
+    const bool trains = environment.value("gro", Json(false)) == true;
+    return {.command = command,
+            .sends = true,
+            .hears = results.contains("received"),
+            .histograms = recordings,
+            .refused_is_lost = command == "latency",
+            .drop_datagrams_max = trains ? limits::train_segments_max : 1};
 }
 
 IntervalReader::IntervalReader(const KeptRun& run, const std::string& recording)

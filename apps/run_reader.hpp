@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/measuring/snapshot.hpp"
 #include "apps/report.hpp"
 #include "codec/base/histogram_log.hpp"
 
@@ -17,7 +18,7 @@ namespace ringpost::apps {
 struct SeriesRow {
     double elapsed_s = 0;  ///< at its end
     double length_s = 0;
-    std::uint64_t sent = 0, received = 0, socket_dropped = 0;
+    std::uint64_t sent = 0, received = 0, socket_dropped = 0, refused = 0;
     std::int64_t lost = 0;  ///< without what was only under way when the interval ended
     double cpu_percent = 0;
 };
@@ -26,8 +27,11 @@ struct KeptRun {
     std::string path;
     std::string command;
     Json configuration, environment, results;
-    std::vector<std::string> recordings;  ///< the names of its .hlog files, "response" first
+    std::vector<std::string> recordings;  ///< the names of its .hlog files, in the order of a run's
     std::vector<SeriesRow> series;        ///< as many rows as each .hlog has intervals
+
+    /// What the command told when it ran.
+    RunShape shape() const;
 };
 
 KeptRun read_run(const std::string& path);

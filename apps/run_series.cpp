@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "apps/report.hpp"
 #include "codec/base/histogram_log.hpp"
 #include "codec/base/percentile_spectrum.hpp"
 
@@ -13,68 +14,69 @@ namespace {
 /// At its end, a run that goes on for less than this has no interval of its own for it.
 constexpr double interval_s_min = 0.5;
 
-/// What `after` has counted more than `before`.
-Histogram difference(const Histogram& after, const Histogram& before) {
-    Histogram between;
-    for (std::size_t index = 0; index < after.counts().size(); ++index)
-        between.record_bucket(index, after.counts()[index] - before.counts()[index]);
-    return between;
+/// Nothing measured is no zero.
+std::string percentile_us(const Histogram* histogram, double percent) {
+    if (histogram == nullptr || histogram->count() == 0) return "";
+    return fmt::format("{:.3f}", static_cast<double>(histogram->percentile(percent)) / 1e3);
 }
+
+std::int64_t difference(std::uint64_t after, std::uint64_t before) { return static_cast<std::int64_t>(after - before); }
 
 }  // namespace
 
-RunSeries::RunSeries(const std::string& directory, std::vector<std::string> names, double start_s,
-                     const std::string& start_text)
-    : directory_(directory), names_(std::move(names)), csv_(directory + "/series.csv") {
+RunSeries::RunSeries(const std::string& directory, RunShape shape, double start_s, const std::string& start_text)
+    : directory_(directory), shape_(std::move(shape)), csv_(directory + "/series.csv") {
     csv_ << series_head << '\n';
-    for (const std::string& name : names_) {
+    for (const std::string& name : shape_.histograms) {
         logs_.emplace_back(fmt::format("{}/{}.hlog", directory, name));
         logs_.back() << histogram_log_head(start_s, start_text);
     }
-    written_.histograms.resize(names_.size());
 }
 
-void RunSeries::take(RunSnapshot& snapshot) {
-    if (holds_) write_interval(held_);
-    std::swap(held_, snapshot);
-    holds_ = true;
+void RunSeries::take(Snapshot snapshot) {
+    if (held_) write_interval(*held_);
+    held_ = std::move(snapshot);
 }
 
-std::string RunSeries::finish(RunSnapshot& snapshot) {
-    if (holds_ && snapshot.elapsed_s - held_.elapsed_s >= interval_s_min) write_interval(held_);
-    write_interval(snapshot);
+std::string RunSeries::finish(Snapshot end) {
+    if (held_) {
+        end.elapsed_s = std::max(end.elapsed_s, held_->elapsed_s);
+        if (end.elapsed_s - held_->elapsed_s >= interval_s_min) write_interval(*held_);
+    }
+    write_interval(end);
     if (!csv_.flush()) return "series.csv";
-    for (std::size_t i = 0; i < names_.size(); ++i) {
-        if (!logs_[i].flush()) return names_[i] + ".hlog";
-        std::ofstream spectrum(fmt::format("{}/{}.hgrm", directory_, names_[i]));
-        spectrum << percentile_spectrum_text(snapshot.histograms[i], 1e3);
-        if (!spectrum.flush()) return names_[i] + ".hgrm";
+    for (std::size_t i = 0; i < shape_.histograms.size(); ++i) {
+        const std::string& name = shape_.histograms[i];
+        if (!logs_[i].flush()) return name + ".hlog";
+        std::ofstream spectrum(fmt::format("{}/{}.hgrm", directory_, name));
+        spectrum << percentile_spectrum_text(end.histograms[i], 1e3);
+        if (!spectrum.flush()) return name + ".hgrm";
     }
     return "";
 }
 
-void RunSeries::write_interval(const RunSnapshot& until) {
-    const double length_s = until.elapsed_s - written_.elapsed_s;
-    const auto percentile_us = [](const Histogram& histogram, double percent) {
-        // Nothing measured is no zero.
-        return histogram.count() == 0 ? std::string()
-                                      : fmt::format("{:.3f}", static_cast<double>(histogram.percentile(percent)) / 1e3);
-    };
-    for (std::size_t i = 0; i < names_.size(); ++i) {
-        const Histogram between = difference(until.histograms[i], written_.histograms[i]);
-        logs_[i] << histogram_log_line(
-                        {.tag = "", .start_s = written_.elapsed_s, .length_s = length_s, .histogram = between})
+void RunSeries::write_interval(const Snapshot& until) {
+    const Snapshot between = interval_between(until, written_);
+    const double length_s = between.elapsed_s;
+    for (std::size_t i = 0; i < logs_.size(); ++i)
+        logs_[i] << histogram_log_line({.tag = "",
+                                        .start_s = written_.elapsed_s,
+                                        .length_s = length_s,
+                                        .histogram = between.histograms[i]})
                  << std::flush;
-        if (i > 0) continue;
-        const std::uint64_t sent = until.sent - written_.sent;
-        csv_ << fmt::format("{:.6f},{},{},{},{:.3f},{},{},{},{:.2f},{}\n", until.elapsed_s, sent,
-                            until.received - written_.received, until.lost - written_.lost,
-                            length_s > 0 ? static_cast<double>(sent) / length_s : 0, percentile_us(between, 50),
-                            percentile_us(between, 99), percentile_us(between, 100),
-                            length_s > 0 ? 100 * (until.cpu_s - written_.cpu_s) / length_s : 0,
-                            until.socket_dropped - written_.socket_dropped)
-             << std::flush;
-    }
+    const Histogram* first = between.histograms.empty() ? nullptr : &between.histograms[0];
+    csv_ << fmt::format("{:.6f},{},", until.elapsed_s, between.sent);
+    csv_ << (shape_.hears ? fmt::format("{},{}", between.received, between.lost) : ",");
+    csv_ << fmt::format(",{:.3f},{},{},{},{:.2f}", ratio(static_cast<double>(between.sent), length_s),
+                        percentile_us(first, 50), percentile_us(first, 99), percentile_us(first, 100),
+                        100 * ratio(between.cpu_s, length_s));
+    const LossPlaces now = loss_places(shape_, until), before = loss_places(shape_, written_);
+    csv_ << (shape_.hears ? fmt::format(",{}", between.socket_dropped) : ",");
+    csv_ << fmt::format(",{}", between.refused);
+    csv_ << (shape_.hears ? fmt::format(",{},{}", difference(now.receive_buffer, before.receive_buffer),
+                                        difference(now.path, before.path))
+                          : ",,");
+    csv_ << '\n' << std::flush;
     written_ = until;
 }
 

@@ -1,6 +1,6 @@
 #include "apps/self_peer.hpp"
 
-#include <sched.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,26 +9,35 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <new>
 
 #include "apps/options.hpp"
 
 namespace ringpost::apps {
-namespace {
-
-/// Keeps this process to the first or the last core it may use.
-void pin(bool first) {
-    cpu_set_t allowed;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) < 2) return;
-    int chosen = -1;
-    for (int core = 0; core < CPU_SETSIZE; ++core)
-        if (CPU_ISSET(core, &allowed) && (!first || chosen < 0)) chosen = core;
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(chosen, &one);
-    sched_setaffinity(0, sizeof one, &one);
+SharedCounts::SharedCounts() {
+    void* memory = mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw Failure(Exit::failed, "mmap: no memory to share with the other end");
+    page_ = new (memory) Page;
 }
 
-}  // namespace
+SharedCounts::~SharedCounts() { munmap(page_, sizeof(Page)); }
+
+SharedCounts::Counts SharedCounts::sum() const {
+    Counts out;
+    for (const Slot& slot : page_->slots) {
+        out.received += slot.received.load(std::memory_order_relaxed);
+        out.lost += slot.lost.load(std::memory_order_relaxed);
+        out.socket_dropped += slot.socket_dropped.load(std::memory_order_relaxed);
+    }
+    return out;
+}
+
+void SharedCounts::publish(std::size_t engine, const Counts& counts) {
+    Slot& slot = page_->slots[engine];
+    slot.received.store(counts.received, std::memory_order_relaxed);
+    slot.lost.store(counts.lost, std::memory_order_relaxed);
+    slot.socket_dropped.store(counts.socket_dropped, std::memory_order_relaxed);
+}
 
 SelfPeer::SelfPeer(const std::function<int(const Tell&)>& run) {
     int ends[2];
@@ -39,7 +48,6 @@ SelfPeer::SelfPeer(const std::function<int(const Tell&)>& run) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         setpgid(0, 0);  // a terminal's interrupt is for the parent, who decides when this end stops
         ::close(ends[0]);
-        pin(false);
         int code = Exit::failed;
         try {
             code = run([&](const std::string& line) {
@@ -54,7 +62,6 @@ SelfPeer::SelfPeer(const std::function<int(const Tell&)>& run) {
     }
     ::close(ends[1]);
     pipe_ = ends[0];
-    pin(true);
 }
 
 SelfPeer::~SelfPeer() {

@@ -122,25 +122,29 @@ gtudp::Options wire_options(const TransportOptions& options) {
     return out;
 }
 
+Json wire_counts(const gtudp::Counts& counts) {
+    return {{"taken", counts.taken},
+            {"confirmed", counts.confirmed},
+            {"gave_up", counts.gave_up_attempts + counts.gave_up_deadline},
+            {"cancelled", counts.cancelled},
+            {"delivered", counts.delivered},
+            {"duplicates", counts.duplicates},
+            {"resends", counts.data_resent},
+            {"recv_resends", counts.recv_resent},
+            {"data_sent", counts.data_sent},
+            {"recv_sent", counts.recv_sent},
+            {"ack_sent", counts.ack_sent},
+            {"app_behind", counts.app_behind},
+            {"table_full", counts.receives_full + counts.receives_peer_full + counts.peers_full},
+            {"recv_withheld", counts.recv_withheld},
+            {"ack_withheld", counts.ack_withheld},
+            {"forgotten_early", counts.forgotten_early},
+            {"not_gtudp", counts.foreign}};
+}
+
 void add_wire(Json& summary, const gtudp::Counts& counts) {
     summary["transport"] = "gtudp";
-    summary["taken"] = counts.taken;
-    summary["confirmed"] = counts.confirmed;
-    summary["gave_up"] = counts.gave_up_attempts + counts.gave_up_deadline;
-    summary["cancelled"] = counts.cancelled;
-    summary["delivered"] = counts.delivered;
-    summary["duplicates"] = counts.duplicates;
-    summary["resends"] = counts.data_resent;
-    summary["recv_resends"] = counts.recv_resent;
-    summary["data_sent"] = counts.data_sent;
-    summary["recv_sent"] = counts.recv_sent;
-    summary["ack_sent"] = counts.ack_sent;
-    summary["app_behind"] = counts.app_behind;
-    summary["table_full"] = counts.receives_full + counts.receives_peer_full + counts.peers_full;
-    summary["recv_withheld"] = counts.recv_withheld;
-    summary["ack_withheld"] = counts.ack_withheld;
-    summary["forgotten_early"] = counts.forgotten_early;
-    summary["not_gtudp"] = counts.foreign;
+    summary.update(wire_counts(counts));
 }
 
 std::string wire_text(const Json& summary) {

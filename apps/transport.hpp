@@ -38,7 +38,9 @@ std::uint32_t window_for(const TransportOptions& options, std::size_t bytes);
 /// For an endpoint: fresh randomness, time now.
 gtudp::Options wire_options(const TransportOptions& options);
 
-/// What the wire has done, added to a summary: taken, confirmed, gave_up, delivered, duplicates, resends, ...
+/// What the wire has done: taken, confirmed, gave_up, delivered, duplicates, resends, ...
+Json wire_counts(const gtudp::Counts& counts);
+/// The same added to a summary, and that it is of gtudp.
 void add_wire(Json& summary, const gtudp::Counts& counts);
 /// The same as a line of text.
 std::string wire_text(const Json& summary);

@@ -13,20 +13,19 @@ constexpr double slip_share_max = 0.1;
 /// With fewer, one hiccup at the end would speak for the whole run.
 constexpr std::uint64_t judged_min = 10;
 
-std::string invalid_reason(const Punctuality& of) {
-    if (of.slip->count() < judged_min) return "";
-    const double share = ratio(seconds(of.last_due - of.start), seconds(of.last_sent_at - of.start));
-    if (share < rate_share_min)
+std::string invalid_reason(double rate_share, const Histogram& slip, const Histogram* response) {
+    if (slip.count() < judged_min) return "";
+    if (rate_share < rate_share_min)
         return fmt::format("only {:.1f} % of the rate was achieved: nothing is known of the rate asked for",
-                           share * 100);
-    if (of.response == nullptr || of.response->count() == 0) return "";
-    const double slip = static_cast<double>(of.slip->percentile(99)) / 1e3;
-    const double response = static_cast<double>(of.response->percentile(99)) / 1e3;
-    if (slip > response * slip_share_max)
+                           rate_share * 100);
+    if (response == nullptr || response->count() == 0) return "";
+    const double slip_us = static_cast<double>(slip.percentile(99)) / 1e3;
+    const double response_us = static_cast<double>(response->percentile(99)) / 1e3;
+    if (slip_us > response_us * slip_share_max)
         return fmt::format(
             "the sender itself was late: its slip p99 of {:.1f} us is more than a tenth of the response's "
             "p99 of {:.1f} us; --wait spin on a core of its own is more punctual",
-            slip, response);
+            slip_us, response_us);
     return "";
 }
 
@@ -87,8 +86,8 @@ std::vector<std::string> breached(Json& summary, const std::vector<Condition>& c
 
 }  // namespace
 
-void judge(Json& summary, const Punctuality& of) {
-    const std::string reason = invalid_reason(of);
+void judge(Json& summary, double rate_share, const Histogram& slip, const Histogram* response) {
+    const std::string reason = invalid_reason(rate_share, slip, response);
     summary["valid"] = reason.empty();
     if (!reason.empty()) summary["invalid_reason"] = reason;
 }

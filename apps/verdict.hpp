@@ -13,18 +13,10 @@
 
 namespace ringpost::apps {
 
-/// How well an open loop has kept its schedule.
-struct Punctuality {
-    Instant start = 0;
-    Instant last_due = 0;      ///< when the last datagram should have left
-    Instant last_sent_at = 0;  ///< and when it did
-    const Histogram* slip = nullptr;
-    const Histogram* response = nullptr;  ///< nullptr: none was measured
-};
-
-/// Adds `valid` and, where it is false, `invalid_reason`: less than 99 % of the rate was achieved, or the slip's p99 is
-/// more than a tenth of the response's, so that what was measured is the sender.
-void judge(Json& summary, const Punctuality& of);
+/// Judges how well an open loop has kept its schedule, of whose rate `rate_share` was achieved. Adds `valid` and, where
+/// it is false, `invalid_reason`: less than 99 % of the rate, or a slip whose p99 is more than a tenth of the
+/// response's, so that what was measured is the sender. `response` is null where none was measured.
+void judge(Json& summary, double rate_share, const Histogram& slip, const Histogram* response);
 
 /// One of --fail-if: `p99>1ms`, `loss>0.1%`, `rate<100k`.
 struct Condition {

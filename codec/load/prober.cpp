@@ -19,7 +19,9 @@ Prober::Prober(const ProberOptions& options)
                  .arrivals = options.arrivals,
                  .seed = options.arrivals_seed,
                  .burst = options.burst,
-                 .profile = options.profile}),
+                 .profile = options.profile,
+                 .share_index = options.share_index,
+                 .share_of = options.share_of}),
       probes_(limits::load_probes_remembered),
       last_sent_at_(options.start) {
     RINGPOST_CHECK(options.window > 0 && options.window <= limits::load_probes_remembered);

@@ -24,8 +24,10 @@ struct ProberOptions {
     std::uint64_t arrivals_seed = 0;
     std::uint32_t burst = 1;               ///< of a fixed rate: so many are due at once
     const RateProfile* profile = nullptr;  ///< instead of the rate, which is then only > 0; must stay
-    std::uint32_t window = 1;              ///< closed loop: probes in flight, 1 to limits::load_probes_remembered
-    Duration give_up_after = second;       ///< an unanswered probe is then lost, and in a closed loop makes room
+    /// Of the schedule's datagrams, this one's are number share_index and every share_of-th after it.
+    std::size_t share_index = 0, share_of = 1;
+    std::uint32_t window = 1;         ///< closed loop: probes in flight, 1 to limits::load_probes_remembered
+    Duration give_up_after = second;  ///< an unanswered probe is then lost, and in a closed loop makes room
     Instant start = 0;
     /// What is due so soon after the start is sent and answered, but neither counted nor measured.
     Duration warm_up = 0;

@@ -14,7 +14,7 @@ Schedule::Schedule(const ScheduleOptions& options)
       period_ns_(1e9 * options.burst / options.rate_per_s),
       random_(options.seed),
       next_(options.start) {
-    RINGPOST_CHECK(options.burst > 0);
+    RINGPOST_CHECK(options.burst > 0 && options.share_of > 0);
     if (options.profile != nullptr) {
         // A fixed rate's first one is due at once, which a profile that begins with nothing puts off.
         const double first = options.arrivals == Arrivals::poisson ? gap() * options.burst : 0;
@@ -25,9 +25,14 @@ Schedule::Schedule(const ScheduleOptions& options)
         passed_ = gap() * period_ns_;
         place(passed_);
     }
+    for (std::size_t i = 0; i < options.share_index; ++i) step();
 }
 
 void Schedule::advance() {
+    for (std::size_t i = 0; i < options_.share_of; ++i) step();
+}
+
+void Schedule::step() {
     if (next_ == never || ++in_burst_ < options_.burst) return;
     in_burst_ = 0;
     if (options_.profile != nullptr) {

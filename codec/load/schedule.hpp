@@ -21,6 +21,8 @@ struct ScheduleOptions {
     std::uint64_t seed = 0;                ///< the same seed gives the same gaps; it means nothing to fixed arrivals
     std::uint32_t burst = 1;               ///< so many are due at once, 1 or more; the gaps between bursts are longer
     const RateProfile* profile = nullptr;  ///< instead of the rate; must stay
+    /// Several senders take turns in one schedule: this one takes number share_index, and every share_of-th after it.
+    std::size_t share_index = 0, share_of = 1;
 };
 
 /// The times at which an open loop's datagrams are due, one after another, whatever has happened since.
@@ -33,6 +35,7 @@ class Schedule {
     void advance();
 
   private:
+    void step();
     double gap();
     void place(double offset_ns);
 

@@ -21,7 +21,9 @@ Source::Source(const SourceOptions& options)
                  .arrivals = options.arrivals,
                  .seed = options.arrivals_seed,
                  .burst = options.burst,
-                 .profile = options.profile}),
+                 .profile = options.profile,
+                 .share_index = options.share_index,
+                 .share_of = options.share_of}),
       sequences_(options.flows) {
     RINGPOST_CHECK(options.flows > 0 && options.train_segments > 0 && options.datagram_bytes > 0);
     RINGPOST_CHECK(!options.verify || options.datagram_bytes >= frame_bytes_min);

@@ -22,8 +22,10 @@ struct SourceOptions {
     std::uint64_t arrivals_seed = 0;
     std::uint32_t burst = 1;               ///< of a fixed rate: so many are due at once
     const RateProfile* profile = nullptr;  ///< instead of the rate, which is then only > 0; must stay
-    std::size_t train_segments = 1;        ///< most datagrams in one Transmit
-    bool verify = true;                    ///< frames that a Sink can check; off, the bytes mean nothing
+    /// Of the schedule's datagrams, this one's are number share_index and every share_of-th after it.
+    std::size_t share_index = 0, share_of = 1;
+    std::size_t train_segments = 1;  ///< most datagrams in one Transmit
+    bool verify = true;              ///< frames that a Sink can check; off, the bytes mean nothing
     Instant start = 0;
     Instant stop = never;  ///< nothing due at or after it is sent
     std::uint64_t count = UINT64_MAX;

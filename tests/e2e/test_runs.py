@@ -79,8 +79,8 @@ class Kept(Directories):
                 inner = inner[name]
             inner[path[-1]] = value
             self.assertEqual(len(list(violations(bad, schema))), 1, path)
-        del good["results"]["lost"]
-        self.assertEqual(list(violations(good, schema)), ["run.json.results.lost: missing"])
+        del good["results"]["sent"]
+        self.assertEqual(list(violations(good, schema)), ["run.json.results.sent: missing"])
 
     def test_every_file_tells_of_the_same_run(self):
         schema = json.loads(SCHEMA.read_text())
@@ -97,7 +97,8 @@ class Kept(Directories):
             with open(kept / "series.csv") as lines:
                 rows = list(csv.DictReader(lines))
             self.assertEqual(list(rows[0]), ["elapsed_s", "sent", "received", "lost", "rate_per_s", "p50_us", "p99_us",
-                                             "max_us", "cpu_percent", "socket_dropped"])
+                                             "max_us", "cpu_percent", "socket_dropped", "refused", "lost_receive_buffer",
+                                             "lost_path"])
             for name in ("sent", "received", "lost", "socket_dropped"):
                 self.assertEqual(sum(int(row[name]) for row in rows), summary[name], name)
             self.assertAlmostEqual(float(rows[-1]["elapsed_s"]), summary["duration_s"], delta=0.01)
@@ -188,7 +189,7 @@ def histogram_values(text):
     return values
 
 
-SERIES = "elapsed_s,sent,received,lost,rate_per_s,p50_us,p99_us,max_us,cpu_percent,socket_dropped\n"
+SERIES = "elapsed_s,sent,received,lost,rate_per_s,p50_us,p99_us,max_us,cpu_percent,socket_dropped,refused,lost_receive_buffer,lost_path\n"
 
 
 class Made(Directories):
@@ -201,12 +202,13 @@ class Made(Directories):
         path.mkdir()
         sent = [len(values) + gone for values, gone in zip(seconds, lost)]
         results = {"sent": sum(sent), "received": sum(map(len, seconds)), "lost": sum(lost), "socket_dropped": 0,
-                   "duration_s": len(seconds), "rate_per_s": sum(sent) / len(seconds), "backend": "uring", "rtt_us": {}}
+                   "send_failed": 0, "duration_s": len(seconds), "rate_per_s": sum(sent) / len(seconds), "backend": "uring",
+                   "rtt_us": {}}
         (path / "run.json").write_text(json.dumps({
             "format": "ringpost run 1", "command": command, "configuration": configuration or {"rate": "1k"},
             "environment": {}, "results": results}))
         (path / "series.csv").write_text(SERIES + "".join(
-            f"{i + 1},{sent[i]},{len(values)},{lost[i]},0,,,,50.0,0\n" for i, values in enumerate(seconds)))
+            f"{i + 1},{sent[i]},{len(values)},{lost[i]},0,,,,50.0,0,0,0,0\n" for i, values in enumerate(seconds)))
         (path / "response.hlog").write_text("#made up\n" + "".join(
             f"{i},1.000,0.000,{histogram_text(values)}\n" for i, values in enumerate(seconds)))
         return path
@@ -274,7 +276,7 @@ class Merge(Made):
                 ("series.csv", SERIES + "1,2\n", "series.csv:2: not as many fields as the first line names"),
                 ("series.csv", good["series.csv"].replace("\n2,", "\nx,"), "series.csv:3: x: expected a number"),
                 ("series.csv", good["series.csv"].replace("\n2,", "\n0.5,"), "series.csv:3: earlier than the line before"),
-                ("series.csv", good["series.csv"] + "3,0,0,0,0,,,,0,0\n", None),
+                ("series.csv", good["series.csv"] + "3,0,0,0,0,,,,0,0,0,0,0\n", None),
                 ("response.hlog", "\n".join(log[:2]) + "\n1,1,0,AAAA",
                  "response.hlog:3: not a histogram in compressed V2 encoding"),
                 ("response.hlog", "x,1,0,AAAA", "response.hlog:1: expected start, length and longest, each a number")):

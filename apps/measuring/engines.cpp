@@ -1,0 +1,25 @@
+#include "apps/measuring/engines.hpp"
+
+#include "engine/clock.hpp"
+
+namespace ringpost::apps {
+
+Instant StartLine::ready() {
+    std::unique_lock lock(mutex_);
+    if (--waiting_for_ == 0 && !failed()) {
+        if (agents_ != nullptr) agents_->barrier();
+        start_ = std::max(now() + settle, start_at_ == never ? Instant{0} : start_at_);
+        changed_.notify_all();
+    }
+    changed_.wait(lock, [&] { return start_ || failed(); });
+    if (!start_) throw Failure(Exit::failed, "another engine could not start");
+    return *start_;
+}
+
+void StartLine::fail() {
+    const std::lock_guard lock(mutex_);
+    failed_ = true;
+    changed_.notify_all();
+}
+
+}  // namespace ringpost::apps

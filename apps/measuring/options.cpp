@@ -1,0 +1,107 @@
+#include "apps/measuring/options.hpp"
+
+#include <fmt/core.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <cmath>
+#include <ctime>
+
+#include "engine/clock.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+/// `2026-11-25T20:00:00Z`, with fractions of a second if you like, or seconds since 1970: nanoseconds since 1970.
+Duration parse_time(const std::string& text) {
+    const auto expected = [] {
+        return std::invalid_argument("expected UTC such as 2026-01-31T23:59:59Z, or seconds since 1970");
+    };
+    std::tm parts{};
+    std::string rest = text;
+    double whole_s = 0;
+    if (const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts)) {
+        rest = end;
+        if (!rest.ends_with('Z')) throw expected();
+        rest.pop_back();
+        if (!rest.empty() && rest[0] != '.') throw expected();
+        whole_s = static_cast<double>(timegm(&parts));
+        if (rest.empty()) rest = "0";
+    }
+    if (rest.empty() || rest.find_first_not_of("0123456789.") != std::string::npos ||
+        rest.find('.') != rest.rfind('.') || rest == ".")
+        throw expected();
+    const std::size_t dot = std::min(rest.find('.'), rest.size());
+    const std::string whole = rest.substr(0, dot),
+                      fraction = (rest.substr(std::min(dot + 1, rest.size())) + "000000000");
+    if (whole.size() > 10) throw expected();
+    const Duration given_s = whole.empty() ? 0 : std::stoll(whole);
+    return (static_cast<Duration>(whole_s) + given_s) * second + std::stoll(fraction.substr(0, 9));
+}
+
+/// A flow is a descriptor, and shells start us with few.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+void add_measuring(CLI::App& command, MeasureOptions& options, const std::string& to_help,
+                   const std::string& self_help) {
+    auto* to = command.add_option("--to", options.to, to_help);
+    command.add_flag("--self", options.threads.self, self_help)->excludes(to);
+    command.add_flag("--i-own-this-network", options.vouched,
+                     "allow a target that is not loopback, private or link-local");
+    add_arrivals(command, options.arrivals);
+    add_parsed(command, "--flows", options.flows, parse_flows, "source ports to send from (default one per engine)");
+    add_threads(command, options.threads);
+    command.add_option("--start-at", options.start_at_text,
+                       "begin at this time, such as 2026-01-31T23:59:59Z or seconds since 1970, as others will");
+    add_prometheus(command, options.prometheus);
+    add_verdict(command, options.verdict);
+    add_run(command, options.run);
+}
+
+void check_measuring(const CLI::App& command, MeasureOptions& options) {
+    note_given(command, options.run);
+    check_transport(options.transport);
+    parse_conditions(options.verdict.fail_if);
+    if (options.to.empty() && !options.threads.self)
+        throw CLI::ValidationError("one of --to HOST:PORT and --self is required");
+    const std::uint32_t engines = options.threads.count;
+    if (options.flows == 0) options.flows = engines;
+    if (options.flows < engines)
+        throw CLI::ValidationError(
+            fmt::format("--flows {}: {} engines need a source port each", options.flows, engines));
+    if (options.transport.gtudp && options.flows > engines)
+        throw CLI::ValidationError(fmt::format("--flows {}: gtudp sends from one for each engine", options.flows));
+    if (options.start_at_text.empty()) return;
+    try {
+        options.start_at = parse_time(options.start_at_text);
+    } catch (const std::invalid_argument& reason) {
+        throw CLI::ValidationError(fmt::format("--start-at {}: {}", options.start_at_text, reason.what()));
+    }
+}
+
+Instant start_at(const MeasureOptions& options) {
+    if (options.start_at == never) return never;
+    const Instant at = options.start_at - unix_offset();
+    if (at <= now()) throw Failure(Exit::usage, fmt::format("--start-at {}: is in the past", options.start_at_text));
+    return at;
+}
+
+UdpSocket open_flow(const MeasureOptions& options, const SocketOptions& socket) {
+    auto opened = UdpSocket::open(socket);
+    if (!opened && opened.error().code == EMFILE) {
+        raise_descriptor_limit();
+        opened = UdpSocket::open(socket);
+    }
+    if (!opened && opened.error().code == EMFILE)
+        throw Failure(Exit::failed, fmt::format("--flows {}: {}", options.flows, opened.error().text));
+    return value_or_fail(std::move(opened));
+}
+
+}  // namespace ringpost::apps

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <string>
+
+#include "apps/arrivals.hpp"
+#include "apps/commands.hpp"
+#include "apps/measuring/cores.hpp"
+#include "apps/run_directory.hpp"
+#include "apps/verdict.hpp"
+
+namespace ringpost::apps {
+
+/// What `load` and `latency` have in common on the command line.
+struct MeasureOptions {
+    CommonOptions common;
+    TransportOptions transport;
+    std::string to;
+    bool vouched = false;
+    double rate = 0;
+    ArrivalOptions arrivals;
+    std::uint32_t flows = 0;    ///< 0: one for each engine
+    EngineThreads threads;      ///< and --self
+    Duration start_at = never;  ///< since 1970; never: as soon as all is ready
+    std::string start_at_text;
+    std::string prometheus;
+    VerdictOptions verdict;
+    RunOptions run;
+};
+
+/// --to, --self, --i-own-this-network, --flows, --threads, --cpu, --start-at, --prometheus, and those of arrivals,
+/// verdict, run directory. `to_help` is that of --to, `self_help` of --self.
+void add_measuring(CLI::App& command, MeasureOptions& options, const std::string& to_help,
+                   const std::string& self_help);
+/// After parsing. Refuses what does not go together.
+void check_measuring(const CLI::App& command, MeasureOptions& options);
+
+/// When --start-at is, on now()'s clock; `never` without. Failure when it is in the past.
+Instant start_at(const MeasureOptions& options);
+
+/// An engine's part of something that all engines of all agents do together.
+struct Share {
+    std::size_t index = 0, of = 1;
+    /// Of so many, each share's number differs by 1 at most, and they add up.
+    std::uint64_t part(std::uint64_t whole) const { return whole / of + (index < whole % of ? 1 : 0); }
+};
+
+/// A socket from which an engine of load or latency sends to `target`. A Failure names --flows when there are too many.
+UdpSocket open_flow(const MeasureOptions& options, const SocketOptions& socket);
+
+}  // namespace ringpost::apps

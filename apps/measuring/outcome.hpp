@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "apps/measuring/agents.hpp"
+#include "apps/measuring/snapshot.hpp"
+#include "apps/report.hpp"
+
+namespace ringpost::apps {
+
+/// What one engine's run has come to. Those of several engines, and of several agents, add up to that of the whole run.
+struct Outcome {
+    Json counts = Json::object();  ///< whole numbers, all of which add up
+    /// What is the same for all; where it is not, the first one's, and for true and false what holds for every one.
+    Json facts = Json::object();
+    Snapshot snapshot;      ///< at the end
+    double duration_s = 0;  ///< of the measuring; the longest
+    double rate_share = 1;  ///< of an open loop's rate, what was achieved; the least
+    void add(const Outcome& other);
+};
+
+/// Of an open loop whose last datagram was due so long after the start, and sent after so long.
+double rate_share_of(Duration due, Duration sent);
+
+/// The outcome of all agents together, at each of them; `mine` is what this process's engines add up to.
+Outcome join(const Agents& agents, Outcome mine);
+
+/// The sum of one outcome or more.
+Outcome add_all(std::vector<Outcome> outcomes);
+
+}  // namespace ringpost::apps

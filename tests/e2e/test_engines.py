@@ -1,0 +1,155 @@
+"""Several engines in one command, an agreed start, and what a load leaves behind and shows while it goes on."""
+
+import csv
+import json
+import os
+import time
+import unittest
+
+from support import Background, backends, run, udp_socket, until_read
+from test_runs import SCHEMA, Directories, violations
+
+
+class Engines(unittest.TestCase):
+    def test_load_and_sink_with_several(self):
+        for backend in backends():
+            done = run("load", "--self", "--threads", 2, "--flows", 5, "--duration", "200ms", "--rate", "20k", "--json",
+                       "--backend", backend)
+            self.assertEqual(done.code, 0, done)
+            told = done.summary()
+            self.assertEqual(told["sent"], told["received"] + told["lost"])
+            self.assertEqual((told["duplicate"], told["corrupt"], told["foreign"]), (0, 0, 0))
+            self.assertLessEqual(told["sent"], 4001, "the rate is that of both together")
+
+    def test_every_flow_reaches_one_engine_of_a_sink(self):
+        with Background("sink", "--port", 0, "--bind", "127.0.0.1", "--threads", 2, "--json") as sink:
+            port = sink.port()
+            done = run("load", "--to", f"127.0.0.1:{port}", "--flows", 8, "--rate", "4k", "--duration", "250ms", "--json")
+            self.assertEqual(done.code, 0, done)
+            until_read(port)
+            heard = sink.stop().summary()
+        self.assertEqual((heard["received"], heard["lost"], heard["streams"]), (done.summary()["sent"], 0, 8))
+
+    def test_latency_with_several(self):
+        for loop, sent in ((("--count", 101), 101), (("--window", 4, "--count", 50), 50), (("--count", 1), 1)):
+            told = run("latency", "--self", "--threads", 2, "--json", *loop)
+            self.assertEqual(told.code, 0, told)
+            self.assertEqual((told.summary()["sent"], told.summary()["received"]), (sent, sent), loop)
+
+    def test_the_schedule_is_one_for_all(self):
+        """The due times of two engines together are those of one."""
+        due = {}
+        for threads in (1, 2):
+            with udp_socket() as sock:
+                done = run("load", "--to", f"127.0.0.1:{sock.getsockname()[1]}", "--threads", threads, "--rate", "1k",
+                           "--arrivals", "poisson", "--seed", 9, "--duration", "100ms", "--json")
+                times = sorted(int.from_bytes(sock.recv(65536)[16:24], "little") for _ in range(done.summary()["sent"]))
+            due[threads] = [time - times[0] for time in times]
+        both = min(map(len, due.values()))
+        self.assertGreater(both, 20)
+        self.assertLessEqual(max(abs(a - b) for a, b in zip(due[1][:both], due[2][:both])), 1)
+
+    def test_what_cannot_be_is_refused(self):
+        for args, line in (
+                (("load", "--self", "--threads", "0"), "--threads 0: expected 1 or more"),
+                (("load", "--self", "--threads", "257"), "--threads 257: expected 1 to 256"),
+                (("load", "--self", "--threads", 3, "--flows", 2), "--flows 2: 3 engines need a source port each"),
+                (("latency", "--self", "--threads", 2, "--ping-pong"),
+                 "--ping-pong: 2 engines need a probe in flight each"),
+                (("sink", "--port", 0, "--cpu", "9999"), "--cpu 9999: this process may not use core 9999"),
+                (("sink", "--port", 0, "--cpu", "3-1"), "--cpu 3-1: 3-1: ends before it begins"),
+                (("sink", "--port", 0, "--cpu", "0,"), "--cpu 0,: expected cores such as 0,2,4-7")):
+            done = run(*args)
+            self.assertEqual((done.code, done.err), (2, f"ringpost: {line}\n"), done)
+
+    def test_stays_on_the_core_it_is_told(self):
+        core = min(os.sched_getaffinity(0))
+        with Background("sink", "--port", 0, "--cpu", core, "--json") as sink:
+            sink.port()
+            self.assertEqual(os.sched_getaffinity(sink.process.pid), {core})
+            self.assertEqual(sink.stop().code, 143)
+
+
+class StartAt(unittest.TestCase):
+    def test_nothing_leaves_before(self):
+        with udp_socket() as sock:
+            for text in (lambda at: f"{at:.3f}",
+                         lambda at: time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{at % 1:.3f}"[2:] + "Z"):
+                at = time.time() + 0.3
+                done = run("load", "--to", f"127.0.0.1:{sock.getsockname()[1]}", "--rate", 100, "--duration", "300ms",
+                           "--start-at", text(at), "--json")
+                self.assertEqual(done.code, 0, done)
+                due_ns = int.from_bytes(sock.recv(65536)[16:24], "little")
+                offset_ns = time.time_ns() - time.monotonic_ns()
+                self.assertAlmostEqual((due_ns + offset_ns) / 1e9, at, delta=0.002)
+                for _ in range(done.summary()["sent"] - 1):
+                    sock.recv(65536)
+
+    def test_a_time_that_is_none_or_over(self):
+        for text, line in (("1", "--start-at 1: is in the past"),
+                           ("2020-01-01T00:00:00Z", "--start-at 2020-01-01T00:00:00Z: is in the past"),
+                           ("soon", "--start-at soon: expected UTC such as 2026-01-31T23:59:59Z, or seconds since 1970"),
+                           ("2026-01-01T00:00:00", "--start-at 2026-01-01T00:00:00: expected UTC such as "
+                                                   "2026-01-31T23:59:59Z, or seconds since 1970")):
+            done = run("load", "--self", "--start-at", text)
+            self.assertEqual((done.code, done.err), (2, f"ringpost: {line}\n"), done)
+
+
+class KeptLoad(Directories):
+    def load(self, name, *args):
+        done = run("load", *args, "--out", self.base / name, "--json")
+        self.assertEqual(done.code, 0, done)
+        kept = self.base / name
+        told = json.loads((kept / "run.json").read_text())
+        self.assertEqual(list(violations(told, json.loads(SCHEMA.read_text()))), [])
+        self.assertEqual({"event": "summary"} | told["results"], done.summary())
+        with open(kept / "series.csv") as lines:
+            return done, kept, list(csv.DictReader(lines))
+
+    def test_with_its_sink(self):
+        for backend in backends():
+            done, kept, rows = self.load(backend, "--self", "--rate", "5k", "--duration", "1600ms", "--backend", backend,
+                                         "--threads", 2)
+            for name in ("sent", "received", "lost", "socket_dropped"):
+                self.assertEqual(sum(int(row[name]) for row in rows), done.summary()[name], name)
+            self.assertIn(f"Total count    = {done.summary()['sent']:>12}]", (kept / "slip.hgrm").read_text())
+            progress = [event for event in done.events() if event["event"] == "progress"]
+            self.assertEqual(len(progress), 1, done)
+            for name in ("elapsed_s", "sent", "received", "lost", "lost_in", "rate_per_s", "cpu_percent", "socket_dropped",
+                         "slip_us"):
+                self.assertIn(name, progress[0])
+            self.assertAlmostEqual(progress[0]["received"], progress[0]["sent"], delta=1000)
+        both = run("merge", *(self.base / backend for backend in backends()), "--json")
+        if len(backends()) > 1:
+            self.assertEqual(both.code, 2, "not the same backend")
+
+    def test_with_a_sink_elsewhere_what_arrived_is_unknown(self):
+        with udp_socket() as sock:
+            to = f"127.0.0.1:{sock.getsockname()[1]}"
+            kept = []
+            for name in ("a", "b"):
+                done, path, rows = self.load(name, "--to", to, "--size", 100, "--duration", "50ms")
+                kept.append(path)
+                self.assertNotIn("received", done.summary())
+                self.assertEqual({(row["received"], row["lost"], row["p50_us"]) for row in rows}, {("", "", "")})
+                self.assertEqual(sum(int(row["sent"]) for row in rows), done.summary()["sent"])
+                self.assertEqual(sorted(file.name for file in path.iterdir()),
+                                 ["events.ndjson", "report.html", "run.json", "series.csv"])
+        merged = run("merge", *kept, "--out", self.base / "sum", "--json")
+        self.assertEqual(merged.code, 0, merged)
+        total = sum(json.loads((path / "run.json").read_text())["results"]["sent"] for path in kept)
+        self.assertEqual(merged.summary()["sent"], total)
+
+    def test_confirmed_messages(self):
+        done, kept, _ = self.load("run", "--self", "--transport", "gtudp", "--rate", "1k", "--duration", "600ms")
+        self.assertIn(f"Total count    = {done.summary()['confirmed']:>12}]", (kept / "confirmed.hgrm").read_text())
+
+
+class Progress(unittest.TestCase):
+    def test_plain_lines_where_there_is_no_terminal(self):
+        done = run("load", "--self", "--rate", "5k", "--duration", "1500ms")
+        self.assertEqual(done.code, 0, done)
+        self.assertNotIn("\x1b", done.err)
+        lines = [line for line in done.err.splitlines() if "sent" in line and "cpu" in line]
+        self.assertEqual(len(lines), 1, done)
+        self.assertIn("received", lines[0])
