@@ -1,0 +1,226 @@
+"""The contestants that are ringpost, and the kernel's limit. Each makes a function of a duration in seconds that returns
+{figure: value}, and has verified what it moved."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+from programs import HOST, ROOT, Failed, dns_server, last_json, program, run
+
+
+def limit_flood(size, segments, gro):
+    def measure(seconds):
+        result = last_json(run(program("bench/kernel_limit"), "flood", str(size), str(segments), str(int(gro)), str(seconds)))
+        return {"rate": result["rate_per_s"], "lost": result["sent"] - result["received"]}
+    return measure
+
+
+def load(seconds, *options):
+    return last_json(run(program("apps/ringpost"), "load", "--self", "--json", "--duration", f"{seconds}s", *options))
+
+
+def ringpost_load(*options):
+    def measure(seconds):
+        result = load(seconds, *options)
+        if result["corrupt"] or result["duplicate"] or result["reordered"]:
+            raise Failed(f"load {options}: corrupt, duplicate or reordered datagrams on loopback: {result}")
+        return {"rate": result["rate_per_s"], "lost": result["lost"],
+                "slip_p99": result.get("slip_us", {}).get("p99"), "duration": result["duration_s"]}
+    return measure
+
+
+def rate_error(rate_per_s, *options):
+    """By how much of the rate that was asked for what was sent in the time differs, in percent."""
+    def measure(seconds):
+        asked = rate_per_s(options) if callable(rate_per_s) else rate_per_s
+        result = load(max(seconds, 3 / asked), "--rate", f"{asked:.0f}", *options)
+        achieved = result["sent"] / result["duration_s"]
+        return {"error": 100 * abs(achieved / asked - 1), "slip_p99": result["slip_us"]["p99"], "rate": achieved,
+                "lost": result["lost"]}
+    return measure
+
+
+def share_of_maximum(share):
+    """Of the rate at which a load with these options leaves when it is not told one, found anew each time."""
+    return lambda options: share * load(0.5, *options)["sent_rate_per_s"]
+
+
+def limit_pingpong(*anyone):
+    def measure(seconds):
+        rtt = last_json(run(program("bench/kernel_limit"), "pingpong", "64", str(int(100_000 * seconds)), *anyone))["rtt_us"]
+        return {"p50": rtt["p50"], "p99": rtt["p99"]}
+    return measure
+
+
+def ringpost_latency(*options):
+    def measure(seconds):
+        result = last_json(run(program("apps/ringpost"), "latency", "--self", "--json", "--duration", f"{seconds}s", *options))
+        return {"p50": result["rtt_us"]["p50"], "p99": result["rtt_us"]["p99"], "p999": result["rtt_us"]["p999"],
+                "rate": result["received"] / result["duration_s"], "lost": result["lost"]}
+    return measure
+
+
+def ringpost_pingpong(*options):
+    measure_any = ringpost_latency("--ping-pong", "--wait", "spin", *options)
+
+    def measure(seconds):
+        result = measure_any(seconds)
+        if result["lost"]:
+            raise Failed(f"latency {options}: {result['lost']} lost on loopback")
+        return result
+    return measure
+
+
+def measuring(backend, what):
+    """Round trips a second, 64 in flight, with each recorded or none."""
+    def measure(seconds):
+        return {"rate": last_json(run(program("bench/measuring_cost"), backend, what, str(seconds)))["rate_per_s"]}
+    return measure
+
+
+def reliable_load(*options):
+    """Messages confirmed; every one verified at the sink, none lost, none twice."""
+    def measure(seconds):
+        result = last_json(run(program("apps/ringpost"), "load", "--self", "--transport", "gtudp", "--json", "--duration",
+                               f"{seconds}s", *options))
+        wrong = {name: result[name] for name in ("lost", "duplicate", "corrupt", "foreign", "gave_up") if result[name]}
+        if wrong or result["confirmed"] != result["sent"]:
+            raise Failed(f"load --transport gtudp {options}: {wrong} {result}")
+        return {"rate": result["confirmed_per_s"], "p50": result["confirmed_us"]["p50"]}
+    return measure
+
+
+def confirmed_messages(backend):
+    def measure(seconds):
+        result = last_json(run(program("bench/confirmed_rate"), backend, str(seconds)))
+        return {"rate": result["rate_per_s"], "p50": result["rtt_us"]["p50"]}
+    return measure
+
+
+def dns_by_ringpost(*options):
+    def measure(seconds):
+        with dns_server() as port:
+            result = last_json(run("taskset", "-c", "0", program("apps/ringpost"), "latency", "--preset", "dns:www.bench.test",
+                                   "--to", f"{HOST}:{port}", "--json", "--duration", f"{seconds}s", *options))
+        return {"rate": result["received"] / result["duration_s"], "p50": result["rtt_us"]["p50"], "p99": result["rtt_us"]["p99"],
+                "lost": result["lost"]}
+    return measure
+
+
+def peers_of_one_socket(backend, peers):
+    """gtUDP from so many addresses in turn: every message once, in its peer's order."""
+    def measure(seconds):
+        result = last_json(run(program("bench/peers_rate"), backend, str(peers), str(3 * seconds)))
+        if result["lost"]:
+            raise Failed(f"peers_rate {backend} {peers}: {result}")
+        return {"rate": result["rate_per_s"]}
+    return measure
+
+
+def stream(contestant, write_bytes):
+    def measure(seconds):
+        return {"rate": last_json(run(program("bench/stream_rate"), contestant, str(write_bytes), str(seconds)))["bytes_per_s"]}
+    return measure
+
+
+def devices(what, backend, *questions_at_once):
+    """Named devices: every message and every answer checked."""
+    def measure(seconds):
+        result = last_json(run(program("bench/devices_rate"), what, backend, str(seconds), *questions_at_once))
+        if result["lost"]:
+            raise Failed(f"devices_rate {what}: {result}")
+        return {"rate": result["rate_per_s"]}
+    return measure
+
+
+def stream_messages(seconds):
+    return {"rate": last_json(run(program("bench/stream_rate"), "plain", "262144", str(seconds)))["messages_per_s"]}
+
+
+def listening(*command):
+    """A ringpost server on the second core, and its port."""
+    process = subprocess.Popen(["taskset", "-c", "1", program("apps/ringpost"), *command, "--json"], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return process, json.loads(process.stdout.readline())["port"]
+
+
+def through_relay(loss):
+    """Every message once through a network that loses; all datagrams against 3 / (1 - loss) for each message, what
+    they would be if each end knew at once what the network has lost."""
+    def measure(seconds):
+        sends = ("--sends", "60", "--recv-sends", "60")
+        sink, sink_port = listening("sink", "--transport", "gtudp", "--port", "0", "--bind", HOST, *sends)
+        relay, relay_port = listening("relay", "--listen", "0", "--bind", HOST, "--to", f"{HOST}:{sink_port}", "--loss",
+                                      f"{loss}%", "--delay", "10ms")
+        try:
+            sent = last_json(run("taskset", "-c", "0", program("apps/ringpost"), "load", "--transport", "gtudp", "--to",
+                                 f"{HOST}:{relay_port}", "--rate", "10k", "--duration", f"{seconds}s", "--json", *sends))
+        finally:
+            ends = []
+            for process in (sink, relay):
+                process.send_signal(signal.SIGINT)
+                ends.append(last_json(process.communicate(timeout=20)[0]))
+        received = ends[0]
+        if sent["confirmed"] != sent["sent"] or received["received"] != sent["sent"] or received["duplicate"]:
+            raise Failed(f"relay at {loss} %: sent {sent['sent']}, confirmed {sent['confirmed']}, "
+                         f"received {received['received']}, twice {received['duplicate']}")
+        datagrams = sent["data_sent"] + sent["ack_sent"] + received["recv_sent"]
+        return {"over_minimum": datagrams * (1 - loss / 100) / (3 * sent["sent"]), "p50": sent["confirmed_us"]["p50"],
+                "p99": sent["confirmed_us"]["p99"]}
+    return measure
+
+
+def idle(backend, mode):
+    def measure(seconds):
+        seconds = max(seconds, 1)
+        process = subprocess.Popen([program("apps/ringpost"), "sink", "--port", "0", "--bind", HOST, "--json", "--wait", mode,
+                                    "--backend", backend],
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        process.stdout.readline()
+        clock = os.sysconf("SC_CLK_TCK")
+
+        def ticks():
+            fields = open(f"/proc/{process.pid}/stat").read().rsplit(")", 1)[1].split()
+            return int(fields[11]) + int(fields[12])
+        time.sleep(0.3)
+        before = ticks()
+        time.sleep(seconds)
+        used = ticks() - before
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+        return {"cpu": 100 * used / clock / seconds}
+    return measure
+
+
+def idle_among_devices(backend):
+    """A node that is connected to three others, each a host of its own: a network namespace on a bridge."""
+    def cpu_ns(pid):
+        tasks = f"/proc/{pid}/task"
+        return sum(int(open(f"{tasks}/{task}/schedstat").read().split()[0]) for task in os.listdir(tasks))
+
+    def measure(seconds):
+        sys.path.append(os.path.join(ROOT, "tests", "e2e"))
+        import support
+        try:
+            segment = support.Segment(4)
+        except unittest.SkipTest as reason:
+            print(f"{backend}: {reason}", file=sys.stderr)
+            return {}
+        support.binary = program("apps/ringpost")
+        with contextlib.ExitStack() as stack:
+            stack.callback(segment.close)
+            node, *_ = [stack.enter_context(host.call(lambda name=name: support.Background(
+                            "node", "--name", name, "--json", "--backend", backend, stdin=subprocess.PIPE)))
+                        for name, host in zip(("one", "two", "three", "four"), segment.hosts)]
+            for _ in range(3):
+                node.event("connected")
+            time.sleep(0.5)
+            before = cpu_ns(node.process.pid)
+            time.sleep(seconds)
+            return {"cpu": 100 * (cpu_ns(node.process.pid) - before) / (seconds * 1e9)}
+    return measure

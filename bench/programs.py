@@ -1,0 +1,77 @@
+"""What the contestants of scripts/bench have in common: programs that run to their end, and servers on the second core."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+HOST = "127.0.0.1"
+build = os.path.join(ROOT, "build", "bench")
+
+
+class Failed(Exception):
+    pass
+
+
+def program(path):
+    """A program of the build that is measured."""
+    return os.path.join(build, path)
+
+
+def run(*command, accept=(0,)):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    if done.returncode not in accept:
+        raise Failed(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout[-500:]}{done.stderr[-500:]}")
+    return done.stdout
+
+
+def last_json(text):
+    return json.loads(text.strip().splitlines()[-1])
+
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((HOST, 0))
+        return str(probe.getsockname()[1])
+
+
+class Server:
+    """A peer's server on the second core, ended with the block."""
+
+    def __init__(self, *command, ready):
+        self.process = subprocess.Popen(["taskset", "-c", "1", "stdbuf", "-oL", *command], stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT)
+        heard, deadline = b"", time.monotonic() + 10
+        while ready.encode() not in heard:
+            readable, _, _ = select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))
+            fresh = os.read(self.process.stdout.fileno(), 4096) if readable else b""
+            if not fresh:
+                self.__exit__()
+                raise Failed(f"{' '.join(command)}: did not start\n{heard.decode(errors='replace')}")
+            heard += fresh
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextlib.contextmanager
+def dns_server():
+    """A dnsmasq on the second core that answers one name; yields its port."""
+    port = free_port()
+    with Server("dnsmasq", "--keep-in-foreground", f"--port={port}", f"--listen-address={HOST}", "--bind-interfaces",
+                "--conf-file=/dev/null", "--pid-file=", "--no-resolv", "--no-hosts", "--log-facility=-",
+                "--address=/bench.test/192.0.2.1", ready="started"):
+        yield port
