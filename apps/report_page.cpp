@@ -22,20 +22,35 @@ Json spectrum_of(const Histogram& histogram) {
 
 /// What the script of the page draws.
 Json page_data(const KeptRun& run) {
+    const RunShape shape = run.shape();
     Json data = {{"command", run.command},
                  {"configuration", run.configuration},
                  {"environment", run.environment},
-                 {"results", run.results}};
-    for (const char* column :
-         {"elapsed_s", "sent_per_s", "received_per_s", "loss_percent", "cpu_percent", "socket_dropped"})
+                 {"results", run.results},
+                 {"hears", shape.hears},
+                 {"recordings", Json::object()}};
+    if (!run.recordings.empty()) data["first"] = run.recordings[0];
+    for (const char* column : {"elapsed_s", "sent_per_s", "received_per_s", "lost_send_queue_percent",
+                               "lost_receive_buffer_percent", "lost_path_percent", "cpu_percent"})
         data[column] = Json::array();
     for (const SeriesRow& row : run.series) {
+        const Snapshot interval{.sent = row.sent,
+                                .received = row.received,
+                                .lost = row.lost,
+                                .refused = row.refused,
+                                .socket_dropped = row.socket_dropped,
+                                .histograms = {}};
+        const LossPlaces lost = loss_places(shape, interval);
+        const auto per_cent = [&](std::uint64_t count) {
+            return 100 * ratio(static_cast<double>(count), static_cast<double>(row.sent));
+        };
         data["elapsed_s"].push_back(row.elapsed_s);
         data["sent_per_s"].push_back(ratio(static_cast<double>(row.sent), row.length_s));
         data["received_per_s"].push_back(ratio(static_cast<double>(row.received), row.length_s));
-        data["loss_percent"].push_back(100 * ratio(static_cast<double>(row.lost), static_cast<double>(row.sent)));
+        data["lost_send_queue_percent"].push_back(per_cent(lost.send_queue));
+        data["lost_receive_buffer_percent"].push_back(per_cent(lost.receive_buffer));
+        data["lost_path_percent"].push_back(per_cent(lost.path));
         data["cpu_percent"].push_back(row.cpu_percent);
-        data["socket_dropped"].push_back(row.socket_dropped);
     }
     for (const std::string& name : run.recordings) {
         Json& recorded = data["recordings"][name];

@@ -15,6 +15,10 @@ const short = number => number >= 1e6 ? Number((number / 1e6).toPrecision(3)) + 
                       : number >= 1e4 ? Number((number / 1e3).toPrecision(3)) + "k" : Number(number.toPrecision(3)).toString();
 const percent = share => Number((share * 100).toFixed(6)) + " %";
 
+// The histogram that is shown second by second, and what it is called.
+const first = data.first;
+const shown = name => name.replaceAll("_", " ");
+
 function element(kind, text, parent) {
   const made = document.createElement(kind);
   made.textContent = text;
@@ -39,10 +43,13 @@ function head() {
   };
   card("sent", grouped(results.sent));
   card("sent per second", grouped(results.rate_per_s));
-  card("lost", results.sent ? Number((100 * results.lost / results.sent).toPrecision(3)) + " %" : "-", results.lost > 0);
+  if (data.hears)
+    card("lost", results.sent ? Number((100 * results.lost / results.sent).toPrecision(3)) + " %" : "-", results.lost > 0);
+  if (first === undefined) return;
+  const times = results[first === "response" ? "rtt_us" : first + "_us"];
   for (const [name, label] of [["p50", "p50"], ["p90", "p90"], ["p99", "p99"], ["p999", "p99.9"], ["p9999", "p99.99"],
                                ["max", "longest"]])
-    card(label + " response", duration(results.rtt_us?.[name]));
+    card(`${label} ${shown(first)}`, duration(times?.[name]));
 }
 
 const palette = ["--one", "--two", "--three", "--four"];
@@ -89,15 +96,23 @@ function draw() {
   charts = [];
   const seconds = {values: (_, splits) => splits.map(at => at + " s")};
   chart("Datagrams per second", data.elapsed_s, [
-    {label: "sent", values: data.sent_per_s, fill: true}, {label: "received", values: data.received_per_s}],
+    {label: "sent", values: data.sent_per_s, fill: true},
+    ...data.hears ? [{label: "received", values: data.received_per_s}] : []],
     {x_axis: seconds, y_axis: {values: (_, splits) => splits.map(short)}, scales: {y: from_zero(1)}, value: grouped});
-  chart("Lost", data.elapsed_s, [{label: "lost", values: data.loss_percent, color: "--bad", fill: true}],
+  chart("Lost, and where", data.elapsed_s, [
+    ...data.hears ? [{label: "on the path", values: data.lost_path_percent, color: "--bad", fill: true},
+                     {label: "in receive buffers", values: data.lost_receive_buffer_percent, color: "--two"}] : [],
+    {label: "in our send queue", values: data.lost_send_queue_percent, color: "--four"}],
     {x_axis: seconds, y_axis: {values: (_, splits) => splits.map(at => at + " %")}, scales: {y: from_zero(0.1)},
      value: at => percent(at / 100)});
-  const response = data.recordings.response;
-  const over_time = [{label: "p50", values: positive(response.p50_us)}, {label: "p99", values: positive(response.p99_us)},
-    {label: "p99.9", values: positive(response.p999_us)}, {label: "longest", values: positive(response.max_us)}];
-  chart("Response time, second by second", data.elapsed_s, over_time,
+  chart("Processor time of the sender", data.elapsed_s, [{label: "of a core", values: data.cpu_percent}],
+    {x_axis: seconds, y_axis: {values: (_, splits) => splits.map(at => at + " %")}, scales: {y: from_zero(10)},
+     value: at => percent(at / 100)});
+  if (first === undefined) return;
+  const times = data.recordings[first];
+  const over_time = [{label: "p50", values: positive(times.p50_us)}, {label: "p99", values: positive(times.p99_us)},
+    {label: "p99.9", values: positive(times.p999_us)}, {label: "longest", values: positive(times.max_us)}];
+  chart(`Time of ${shown(first)}, second by second`, data.elapsed_s, over_time,
     {x_axis: seconds, y_axis: in_decades, scales: {y: decades(over_time)}, value: duration});
 
   // The spectrum's x is 1 / (1 - share): every decade is one nine more. 100 % has no place there: the last share below it is
@@ -106,7 +121,7 @@ function draw() {
   const x = [...new Set(points.flatMap(([, spectrum]) => spectrum.map(([share]) => 1 / (1 - share))))].sort((a, b) => a - b);
   const lines = points.map(([name, spectrum]) => {
     const at = new Map(spectrum.map(([share, us]) => [1 / (1 - share), us]));
-    return {label: name, values: positive(x.map(each => at.get(each) ?? null))};
+    return {label: shown(name), values: positive(x.map(each => at.get(each) ?? null))};
   });
   const share_text = each => each <= 1 ? "0 %" : percent(1 - 1 / each);
   const nines = {values: (_, splits) => splits.map(each => each !== null && Number.isInteger(Math.round(Math.log10(each) * 1e6) / 1e6)

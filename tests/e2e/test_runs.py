@@ -371,11 +371,17 @@ class Page(Made):
         _, kept = self.measure("run", "--self", "--rate", "1k", "--duration", "100ms")
         page = kept / "report.html"
         self.assertNotRegex(page.read_text(), r"(src|href)=|@import|url\(", "nothing is fetched")
-        self.assertEqual(self.opened(page), {"drawn": "4"})
+        self.assertEqual(self.opened(page), {"drawn": "5"})
+
+    def test_draws_a_load(self):
+        for name, args, drawn in (("timed", ("--rate", "1k"), 5), ("as_fast_as_it_can", (), 3)):
+            done = run("load", "--self", "--duration", "100ms", "--out", self.base / name, *args)
+            self.assertEqual(done.code, 0, done)
+            self.assertEqual(self.opened(self.base / name / "report.html"), {"drawn": str(drawn)})
 
     def test_draws_where_nothing_was_measured_and_runs_nothing_of_the_run(self):
         intruder = "</script><script>document.documentElement.dataset.error = 'ran'</script>/* page.js */"
         made = self.make("made", [[], [], []], configuration={"rate": intruder})
         done = run("merge", made, "--out", self.base / "sum")
         self.assertEqual(done.code, 0, done)
-        self.assertEqual(self.opened(self.base / "sum" / "report.html"), {"drawn": "4"})
+        self.assertEqual(self.opened(self.base / "sum" / "report.html"), {"drawn": "5"})
