@@ -68,12 +68,12 @@ Instant wall_now() {
 }
 
 /// What choose_clock() has found.
-struct Choice {
+struct ClockChoice {
     bool made = false;
     double vdso_read_ns = 0, tsc_read_ns = 0;
     Instant at = 0;  // CLOCK_MONOTONIC
 };
-Choice choice;
+ClockChoice clock_choice;
 
 #if defined(__x86_64__)
 /// It runs at one rate whatever the processor's frequency and sleep (AMD APM volume 3 and Intel SDM volume 2, CPUID).
@@ -105,30 +105,30 @@ bool calibrate_tsc() { return false; }
 }  // namespace
 
 void choose_clock() {
-    if (choice.made) return;
-    choice.made = true;
-    choice.vdso_read_ns = read_cost_ns([] { return monotonic_now(); });
+    if (clock_choice.made) return;
+    clock_choice.made = true;
+    clock_choice.vdso_read_ns = read_cost_ns([] { return monotonic_now(); });
     if (tsc_is_invariant() && calibrate_tsc()) {
-        choice.tsc_read_ns = read_cost_ns([] { return tsc_now(); });
-        if (choice.tsc_read_ns < choice.vdso_read_ns) {
+        clock_choice.tsc_read_ns = read_cost_ns([] { return tsc_now(); });
+        if (clock_choice.tsc_read_ns < clock_choice.vdso_read_ns) {
             // Half a bracket behind at most; but an Instant that somebody has already must not lie in the future.
             const Instant latest = monotonic_now();
             tsc_scale.start += std::max<Duration>(latest - tsc_now(), 0);
             tsc_scale.chosen = true;
         }
     }
-    choice.at = monotonic_now();
+    clock_choice.at = monotonic_now();
 }
 
 ClockReport clock_report() {
-    ClockReport report{.read_ns = choice.vdso_read_ns, .other_read_ns = choice.tsc_read_ns};
+    ClockReport report{.read_ns = clock_choice.vdso_read_ns, .other_read_ns = clock_choice.tsc_read_ns};
     if (!tsc_scale.chosen) return report;
     report.source = ClockReport::Source::tsc;
     std::swap(report.read_ns, report.other_read_ns);
     const Pair same = bracket(bracket_tries, 0, now, monotonic_now);
     report.error_ns = same.outer - same.inner;
-    report.error_ppm =
-        static_cast<double>(report.error_ns) * 1e6 / static_cast<double>(std::max<Duration>(same.inner - choice.at, 1));
+    report.error_ppm = static_cast<double>(report.error_ns) * 1e6 /
+                       static_cast<double>(std::max<Duration>(same.inner - clock_choice.at, 1));
     return report;
 }
 
