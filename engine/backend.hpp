@@ -53,6 +53,7 @@ struct Received {
     SocketIndex socket = 0;
     std::span<const std::byte> bytes;
     std::size_t segment_bytes = 0;  ///< equal to the length for a single datagram
+    Instant stamped_at = never;     ///< of now(): when the kernel took it in; `never` unless its socket stamps
 };
 
 /// What has happened to a stream: somebody has connected and waits for answer(), or an input for the endpoint. The

@@ -2,9 +2,29 @@
 
 #include <algorithm>
 
+#include "engine/clock.hpp"
 #include "engine/system_calls.hpp"
 
 namespace ringpost {
+
+std::size_t control_bytes(const UdpSocket& socket) {
+    return (socket.gro() ? receive_control_bytes : 0) + (socket.stamps() ? stamp_control_bytes : 0);
+}
+
+void take_control(Received& train, void* control, std::size_t bytes) {
+    const ReceiveControl told = bytes > 0 ? read_control(control, bytes) : ReceiveControl{};
+    train.segment_bytes = told.segment_bytes > 0 ? told.segment_bytes : train.bytes.size();
+    train.stamped_at = told.stamped_unix_ns;
+}
+
+void settle_stamps(std::span<Received> batch) {
+    const auto is_stamped = [](const Received& train) { return train.stamped_at != never; };
+    const auto first = std::ranges::find_if(batch, is_stamped);
+    if (first == batch.end()) return;
+    const Duration offset = unix_offset();
+    for (auto train = first; train != batch.end(); ++train)
+        if (is_stamped(*train)) train->stamped_at -= offset;
+}
 
 Inbox::Inbox()
     : memory_(new std::byte[received_max * receive_buffer_bytes]), slots_(received_max), messages_(received_max) {
@@ -37,8 +57,8 @@ void Inbox::prepare(std::size_t slot, const UdpSocket& socket) {
     header.msg_iovlen = 1;
     header.msg_name = connected ? nullptr : &slots_[slot].name;
     header.msg_namelen = connected ? 0 : sizeof(SocketAddress);
-    header.msg_control = socket.gro() ? slots_[slot].control : nullptr;
-    header.msg_controllen = socket.gro() ? receive_control_bytes : 0;
+    header.msg_controllen = control_bytes(socket);
+    header.msg_control = header.msg_controllen > 0 ? slots_[slot].control : nullptr;
     header.msg_flags = 0;
 }
 
@@ -48,9 +68,7 @@ Received Inbox::delivery(std::size_t slot, const UdpSocket& socket, SocketIndex 
     train.source = header.msg_name == nullptr ? socket.peer() : from_socket_address(slots_[slot].name.any);
     train.socket = index;
     train.bytes = {&memory_[slot * receive_buffer_bytes], messages_[slot].msg_len};
-    const std::size_t segment =
-        header.msg_controllen > 0 ? gro_segment_bytes(header.msg_control, header.msg_controllen) : 0;
-    train.segment_bytes = segment > 0 ? segment : train.bytes.size();
+    take_control(train, header.msg_control, header.msg_controllen);
     return train;
 }
 

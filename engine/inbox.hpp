@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "engine/address.hpp"
@@ -26,6 +27,15 @@ class Burst {
     std::size_t size_ = 1;
 };
 
+/// Room for the control messages that the socket's datagrams may come with.
+std::size_t control_bytes(const UdpSocket& socket);
+
+/// Sets what the control messages of `train` say; a stamp remains the wall clock's until settle_stamps().
+void take_control(Received& train, void* control, std::size_t bytes);
+
+/// Brings the stamps of a batch over to now()'s scale, as the wall clock stands now. Reads no clock without a stamp.
+void settle_stamps(std::span<Received> batch);
+
 class Inbox {
   public:
     Inbox();
@@ -42,7 +52,7 @@ class Inbox {
     struct Slot {
         iovec vector;
         SocketAddress name;
-        alignas(cmsghdr) unsigned char control[receive_control_bytes];
+        alignas(cmsghdr) unsigned char control[receive_control_bytes_max];
     };
 
     void prepare(std::size_t slot, const UdpSocket& socket);

@@ -112,7 +112,7 @@ class Loop {
 
     template <class Endpoint>
     static void hand_over(Instant at, Endpoint& endpoint, const Received& train) {
-        Datagram datagram{train.source, train.socket, train.bytes};
+        Datagram datagram{train.source, train.socket, train.bytes, train.stamped_at};
         if (train.bytes.size() <= train.segment_bytes) {
             endpoint.handle(at, datagram);
             return;

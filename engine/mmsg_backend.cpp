@@ -181,6 +181,7 @@ void MmsgBackend::wait(Duration sleep) {
         if (port.socket && (port.readable || tries_all))
             port.readable = inbox_.receive(*port.socket, index, port.burst, received_, counters_);
     }
+    settle_stamps(received_);
     for (const Received& train : received_)
         counters_.received += segment_count(train.bytes.size(), train.segment_bytes);
     counters_.received_trains += received_.size();

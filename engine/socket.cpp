@@ -1,6 +1,7 @@
 #include "engine/socket.hpp"
 
 #include <fmt/core.h>
+#include <linux/net_tstamp.h>
 #include <linux/sock_diag.h>
 #include <net/if.h>
 #include <netinet/udp.h>
@@ -44,6 +45,12 @@ Result<void> UdpSocket::configure(const SocketOptions& options) {
     if (options.reuse_port && set_option(fd_, SOL_SOCKET, SO_REUSEPORT, 1) != 0) return failed("set SO_REUSEPORT");
     if (options.reuse_address && set_option(fd_, SOL_SOCKET, SO_REUSEADDR, 1) != 0) return failed("set SO_REUSEADDR");
     gro_ = options.gro && set_option(fd_, SOL_UDP, UDP_GRO, 1) == 0;
+    if (options.stamps) {
+        // Made on the way in, and reported.
+        const int stamps = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+        if (set_option(fd_, SOL_SOCKET, SO_TIMESTAMPING, stamps) != 0) return failed("set SO_TIMESTAMPING");
+        stamps_ = true;
+    }
     SocketAddress address;
     if (options.bind.family != Family::none) {
         const socklen_t length = to_socket_address(options.bind, family_, address);
@@ -68,6 +75,7 @@ UdpSocket& UdpSocket::operator=(UdpSocket&& other) noexcept {
     local_ = other.local_;
     peer_ = other.peer_;
     gro_ = other.gro_;
+    stamps_ = other.stamps_;
     drops_seen_ = other.drops_seen_;
     return *this;
 }

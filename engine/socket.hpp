@@ -17,6 +17,9 @@ struct SocketOptions {
     /// Share the port with any socket that asks the same (SO_REUSEADDR): what goes to a multicast group reaches all of
     /// them, what goes to one address only the one that was bound last.
     bool reuse_address = false;
+    /// Have the kernel note when it takes a datagram in (SO_TIMESTAMPING, by software): Received::stamped_at. The
+    /// first few after the host's first such socket may come without.
+    bool stamps = false;
     /// Asked for; the kernel may grant less (net.core.rmem_max, wmem_max).
     int receive_buffer_bytes = 4 << 20;
     int send_buffer_bytes = 4 << 20;
@@ -39,6 +42,7 @@ class UdpSocket {
     /// Family::none when unconnected.
     const Address& peer() const { return peer_; }
     bool gro() const { return gro_; }
+    bool stamps() const { return stamps_; }
 
     /// Joins or leaves a multicast group (RFC 1112, RFC 3678) on the interface of that name; "" lets the routes choose.
     Result<void> join(const Address& group, const std::string& interface);
@@ -61,6 +65,7 @@ class UdpSocket {
     Family family_ = Family::none;
     Address local_, peer_;
     bool gro_ = false;
+    bool stamps_ = false;
     std::uint32_t drops_seen_ = 0;
 };
 

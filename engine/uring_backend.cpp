@@ -36,8 +36,9 @@ constexpr unsigned submissions = 256;
 constexpr unsigned provided_buffers = 64;
 // What a multishot receive lays out before the payload: its header, the source's name, the control messages.
 constexpr std::size_t provided_buffer_bytes =
-    sizeof(io_uring_recvmsg_out) + sizeof(SocketAddress) + receive_control_bytes + receive_buffer_bytes;
+    sizeof(io_uring_recvmsg_out) + sizeof(SocketAddress) + receive_control_bytes_max + receive_buffer_bytes;
 static_assert(sizeof(SocketAddress) % alignof(cmsghdr) == 0 && provided_buffer_bytes % alignof(cmsghdr) == 0);
+static_assert(receive_control_bytes % alignof(cmsghdr) == 0 && stamp_control_bytes % alignof(cmsghdr) == 0);
 // Room for every completion at once: sends, provided buffers, cancels, the waker.
 constexpr unsigned completions =
     unsigned{limits::transmit_buffers_max * limits::train_segments_max} + 2 * provided_buffers + submissions;
@@ -90,7 +91,7 @@ SocketIndex UringBackend::add(UdpSocket socket) {
     if (index == ports_.size()) ports_.emplace_back();
     Port& port = ports_[index];
     port.shape.msg_namelen = socket.peer().family == Family::none ? sizeof(SocketAddress) : 0;
-    port.shape.msg_controllen = socket.gro() ? receive_control_bytes : 0;
+    port.shape.msg_controllen = control_bytes(socket);
     outbox_.unlatch(index);
     port.socket.emplace(std::move(socket));
     ++ports_open_;
@@ -121,6 +122,7 @@ std::span<const Received> UringBackend::receive() {
         for (used = 0; used < count && buffers_lent_.size() < received_max;) complete(*ready[used++]);
         ring_.advance(used);
     }
+    settle_stamps(received_);
     for (const Received& train : received_)
         counters_.received += segment_count(train.bytes.size(), train.segment_bytes);
     counters_.received_trains += received_.size();
@@ -166,9 +168,7 @@ void UringBackend::complete_multishot(const Tag& tag, const io_uring_cqe& cqe) {
     train.socket = tag.b;
     train.bytes = {static_cast<std::byte*>(io_uring_recvmsg_payload(out, &port.shape)),
                    io_uring_recvmsg_payload_length(out, cqe.res, &port.shape)};
-    const std::size_t segment =
-        out->controllen > 0 ? gro_segment_bytes(io_uring_recvmsg_cmsg_firsthdr(out, &port.shape), out->controllen) : 0;
-    train.segment_bytes = segment > 0 ? segment : train.bytes.size();
+    take_control(train, io_uring_recvmsg_cmsg_firsthdr(out, &port.shape), out->controllen);
     received_.push_back(train);
 }
 

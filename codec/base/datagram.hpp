@@ -18,6 +18,7 @@
 #include <span>
 
 #include "codec/base/address.hpp"
+#include "codec/base/instant.hpp"
 
 namespace ringpost {
 
@@ -29,6 +30,7 @@ struct Datagram {
     Address source;
     SocketIndex socket = 0;
     std::span<const std::byte> bytes;
+    Instant stamped_at = never;  ///< when the system took it in, if the driver knows; `never`: it does not
 };
 
 /// What poll_transmit wrote at the front of `out`: one datagram, or a train of equal segments of which only the last

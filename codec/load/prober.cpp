@@ -24,6 +24,7 @@ Prober::Prober(const ProberOptions& options)
                  .share_of = options.share_of}),
       probes_(limits::load_probes_remembered),
       last_sent_at_(options.start) {
+    RINGPOST_CHECK(options.flows > 0);
     RINGPOST_CHECK(options.window > 0 && options.window <= limits::load_probes_remembered);
     if (options.dialect != nullptr) matcher_.emplace(options.dialect->match, options.key);
 }
@@ -44,14 +45,30 @@ void Prober::handle(Instant now, const Datagram& in) {
         case Arrival::reordered: ++counts_.reordered; break;
         case Arrival::duplicate: ++counts_.duplicate; return;
     }
-    response_.record(now - answer->due);
-    if (open_loop() && remembers(answer->sequence)) service_.record(now - probe(answer->sequence).sent_at);
+    if (options_.histograms) measure(now, *answer, in.stamped_at);
     settle(answer->sequence);
+}
+
+void Prober::measure(Instant now, const Answer& answer, Instant stamped_at) {
+    response_.record(now - answer.due);
+    if (open_loop() && answer.sent_at) service_.record(now - *answer.sent_at);
+    if (!options_.stamps) return;
+    // `never` is later than now.
+    if (!answer.sent_at || stamped_at < *answer.sent_at || stamped_at > now) {
+        ++counts_.unstamped;
+        return;
+    }
+    path_.record(stamped_at - *answer.sent_at);
+    pickup_.record(now - stamped_at);
 }
 
 std::optional<Prober::Answer> Prober::recognise_frame(std::span<const std::byte> bytes) {
     const std::optional<Frame> frame = decode(bytes);
-    if (frame && is_ours(*frame)) return Answer{frame->sequence, frame->due};
+    if (frame && is_ours(*frame)) {
+        std::optional<Instant> sent_at;
+        if (remembers(frame->sequence)) sent_at = probe(frame->sequence).sent_at;
+        return Answer{.sequence = frame->sequence, .due = frame->due, .sent_at = sent_at};
+    }
     ++(frame ? counts_.foreign : counts_.corrupt);
     return std::nullopt;
 }
@@ -68,7 +85,8 @@ std::optional<Prober::Answer> Prober::recognise_reply(Instant now, std::span<con
     const Reply reply = matcher_->answer(bytes);
     switch (reply.kind) {
         case Reply::Kind::answer:
-        case Reply::Kind::late: return Answer{reply.sequence, reply.due, reply.kind == Reply::Kind::late};
+        case Reply::Kind::late:
+            return Answer{reply.sequence, reply.due, reply.sent_at, reply.kind == Reply::Kind::late};
         case Reply::Kind::duplicate: ++counts_.duplicate; break;
         case Reply::Kind::surplus: ++counts_.surplus; break;
         case Reply::Kind::stranger: ++counts_.foreign; break;
@@ -101,6 +119,7 @@ std::optional<Transmit> Prober::poll_transmit(Instant now, std::span<std::byte> 
         settle(oldest_open_);
     }
     const std::size_t size = write_probe(out, due, now);
+    const auto socket = static_cast<SocketIndex>(next_ % options_.flows);
     probe(next_) = {.due = due, .sent_at = now, .open = !open_loop()};
     in_flight_ += !open_loop();
     ++next_;
@@ -108,10 +127,10 @@ std::optional<Transmit> Prober::poll_transmit(Instant now, std::span<std::byte> 
         warmed_up_ = next_;
     } else {
         ++counts_.sent;
-        if (open_loop()) slip_.record(now - due);
+        if (open_loop() && options_.histograms) slip_.record(now - due);
     }
     last_sent_at_ = now;
-    return Transmit{.destination = {}, .socket = 0, .bytes = size, .segment_bytes = size};
+    return Transmit{.destination = options_.destination, .socket = socket, .bytes = size, .segment_bytes = size};
 }
 
 std::size_t Prober::write_probe(std::span<std::byte> out, Instant due, Instant now) {

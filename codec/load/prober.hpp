@@ -35,7 +35,11 @@ struct ProberOptions {
     std::uint64_t count = UINT64_MAX;  ///< probes to be measured
     /// Foreign probes: what they carry, and how their replies are told. Must stay. Null: our own frames.
     const Dialect* dialect = nullptr;
-    SipKey key{};  ///< of the table of foreign probes: drawn at random
+    SipKey key{};             ///< of the table of foreign probes: drawn at random
+    std::uint32_t flows = 1;  ///< probes leave by the sockets 0 to flows - 1 in turn; replies may come by any
+    Address destination{};    ///< of every probe, by sockets that are not connected; Family::none: their peer
+    bool stamps = false;      ///< the sockets stamp: path() and pickup() are measured too
+    bool histograms = true;   ///< false: nothing is measured, only counted, to see what measuring costs
 };
 
 struct ProberCounts {
@@ -47,12 +51,17 @@ struct ProberCounts {
     std::uint64_t foreign = 0;    ///< frames of another run or sender, or such as we have not sent; replies to no probe
     std::uint64_t late = 0;       ///< replies to foreign probes that had been given up; measured all the same
     std::uint64_t surplus = 0;    ///< foreign probes, by order: replies that no probe waited for
+    /// ProberOptions::stamps: measured replies that path() and pickup() lack, for they had no stamp, or none that can
+    /// be: before the probe left or after the reply was handed over (the wall clock has been set), or the probe is
+    /// forgotten.
+    std::uint64_t unstamped = 0;
     /// sent == (received - duplicate - corrupt - foreign - surplus) + lost, once the last reply has had its time.
     std::uint64_t lost() const { return sent - (received - duplicate - corrupt - foreign - surplus); }
 };
 
-/// The endpoint of `ringpost latency`: round trips on socket 0, against anything that returns a datagram unchanged, or
-/// by foreign probes against any server. A response runs from when its probe was due, so that a stall counts against
+/// The endpoint of `ringpost latency`: round trips against anything that returns a datagram unchanged, or by foreign
+/// probes against any server. Of several replies to one probe, as a multicast group's members give, the first is
+/// measured and the others are duplicates. A response runs from when its probe was due, so that a stall counts against
 /// every probe it delayed; the service it got, from when the probe left.
 class Prober {
   public:
@@ -78,6 +87,10 @@ class Prober {
     /// Open loop only: in a closed one a probe is due when it leaves.
     const Histogram& service() const { return service_; }
     const Histogram& slip() const { return slip_; }
+    /// ProberOptions::stamps only, in either loop: from when the probe left to the stamp of its reply, and from there
+    /// to when the reply was handed over: how long it waited for this program.
+    const Histogram& path() const { return path_; }
+    const Histogram& pickup() const { return pickup_; }
     /// Of foreign probes; null for our own frames.
     const MatchCounts* match_counts() const { return matcher_ ? &matcher_->counts() : nullptr; }
 
@@ -90,7 +103,8 @@ class Prober {
     struct Answer {
         std::uint64_t sequence = 0;
         Instant due = 0;
-        bool late = false;  ///< it had been given up
+        std::optional<Instant> sent_at;  ///< nothing when too many have left since
+        bool late = false;               ///< it had been given up
     };
 
     bool open_loop() const { return options_.rate_per_s > 0; }
@@ -98,6 +112,7 @@ class Prober {
     bool may_send(Instant now) const;
     bool is_ours(const Frame& frame) const;
     void settle(std::uint64_t sequence);
+    void measure(Instant now, const Answer& answer, Instant stamped_at);
     /// Writes the next probe and returns its size.
     std::size_t write_probe(std::span<std::byte> out, Instant due, Instant now);
     /// The probe that is answered; nothing, counted, when none is.
@@ -121,7 +136,7 @@ class Prober {
     Instant last_sent_at_;
     ProberCounts counts_;
     SequenceWindow window_;
-    Histogram response_, service_, slip_;
+    Histogram response_, service_, slip_, path_, pickup_;
 };
 
 }  // namespace ringpost::load

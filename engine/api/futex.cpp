@@ -1,4 +1,4 @@
-// FUTEX_WAIT_BITSET instead of FUTEX_WAIT because its deadline is absolute, on the clock that Instants are read from.
+// FUTEX_WAIT takes how long to wait, not until when: our Instants need not be readings of a clock of the kernel's.
 
 #include "engine/api/futex.hpp"
 
@@ -6,14 +6,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace ringpost {
 
 static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t));
 
 void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t seen, Instant deadline) {
-    const timespec until{deadline / second, deadline % second};
-    syscall(SYS_futex, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, seen, deadline == never ? nullptr : &until,
-            nullptr, FUTEX_BITSET_MATCH_ANY);
+    const Duration left = std::max<Duration>(deadline - now(), 0);
+    const timespec limit{left / second, left % second};
+    syscall(SYS_futex, &word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, seen, deadline == never ? nullptr : &limit, nullptr, 0);
 }
 
 void futex_wake(const std::atomic<std::uint32_t>& word, std::uint32_t count) {

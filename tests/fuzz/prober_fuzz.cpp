@@ -1,5 +1,5 @@
 // A prober in the hands of a stranger. The first byte chooses: open loop or closed, Poisson arrivals, four in
-// flight, a warm-up. Then each step is a byte,
+// flight, a warm-up, stamps, three flows. Then each step is a byte,
 // whose lowest two bits say what happens:
 //     0  time passes (magnitude, below a second), then whatever is due leaves
 //     1  one of the last 64 probes comes back, the upper bits say which; sent, so perhaps again
@@ -21,7 +21,7 @@ constexpr Instant start = 1'000;
 
 class Play {
   public:
-    explicit Play(fuzz::Script script) : script_(script), prober_(options(script_.u8())) {}
+    explicit Play(fuzz::Script script) : script_(script), options_(options(script_.u8())), prober_(options_) {}
 
     void run() {
         while (!script_.over()) {
@@ -50,7 +50,9 @@ class Play {
                 .give_up_after = 10 * millisecond,
                 .start = start,
                 .warm_up = (choice & 8) == 0 ? 0 : millisecond,
-                .count = 1'000};
+                .count = 1'000,
+                .flows = (choice & 32) == 0 ? 1u : 3u,
+                .stamps = (choice & 16) != 0};
     }
 
     fuzz::Bytes frame(const Frame& frame) const {
@@ -60,7 +62,14 @@ class Play {
         return bytes;
     }
 
-    void hand_in(const fuzz::Bytes& bytes) { prober_.handle(now_, {{}, 0, bytes}); }
+    /// With a stamp or without, one that cannot be among them.
+    void hand_in(const fuzz::Bytes& bytes) {
+        const std::uint8_t choice = options_.stamps ? script_.u8() : 0;
+        Instant stamp = never;
+        if (choice % 4 == 1) stamp = now_ - choice;
+        if (choice % 4 == 2) stamp = static_cast<Instant>(script_.u64());
+        prober_.handle(now_, {{}, choice % options_.flows, bytes, stamp});
+    }
 
     void pass(Duration duration) {
         now_ += duration;
@@ -68,6 +77,7 @@ class Play {
         fuzz::Bytes out(limits::datagram_bytes_max);
         while (const auto transmit = prober_.poll_transmit(now_, out)) {
             fuzz::check_transmit(*transmit);
+            RINGPOST_CHECK(transmit->socket == probes_.size() % options_.flows);
             probes_.emplace_back(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(transmit->bytes));
             const auto probe = decode(probes_.back());
             RINGPOST_CHECK(probe && probe->stream == stream && probe->due <= now_);
@@ -83,9 +93,13 @@ class Play {
         RINGPOST_CHECK(counts.lost() <= counts.sent);
         RINGPOST_CHECK(prober_.response().count() == counts.sent - counts.lost());
         RINGPOST_CHECK(prober_.response().max() <= now_ - start);
+        RINGPOST_CHECK(prober_.path().count() == prober_.pickup().count());
+        RINGPOST_CHECK(prober_.path().count() + counts.unstamped == (options_.stamps ? prober_.response().count() : 0));
+        RINGPOST_CHECK(prober_.path().max() <= now_ - start && prober_.pickup().max() <= now_ - start);
     }
 
     fuzz::Script script_;
+    ProberOptions options_;
     Prober prober_;
     Instant now_ = start;
     std::vector<fuzz::Bytes> probes_;

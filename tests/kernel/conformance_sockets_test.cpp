@@ -276,5 +276,65 @@ TYPED_TEST(Conformance, what_cannot_be_joined_is_an_error) {
     EXPECT_FALSE(engine->socket(socket).send_multicast("nonesuch0", 1, true));
 }
 
+/// Sends until a datagram has come with a stamp: the host begins to make them a while after the first socket asked.
+template <class Engine>
+bool stamps_are_made(Engine& engine, Peer& peer, SocketIndex socket) {
+    for (std::size_t heard = 1; heard < 10'000; ++heard, std::this_thread::yield()) {
+        peer.send("?", engine.local(socket));
+        if (!engine.hear(heard)) return false;
+        if (engine.heard.back().stamped_at != never) return true;
+    }
+    return false;
+}
+
+TYPED_TEST(Conformance, a_stamp_lies_between_the_send_and_the_receive) {
+    for (const bool connected : {true, false})
+        for (const bool gro : {true, false}) {
+            auto engine = this->open();
+            Peer peer(loopback_v4());
+            SocketOptions options = bound_to(loopback_v4(), gro);
+            if (connected) options.connect = peer.local();
+            const SocketIndex without = engine.add_bound(loopback_v4(), gro);
+            options.stamps = true;
+            const SocketIndex with = engine.add(options);
+            ASSERT_TRUE(stamps_are_made(engine, peer, with));
+            for (std::uint32_t i = 0; i < 100; ++i) {
+                engine.heard.clear();
+                const Instant before = now();
+                peer.send(numbered(i), engine.local(with));
+                peer.send(numbered(i), engine.local(without));
+                ASSERT_TRUE(engine.hear(2));
+                const Instant after = now();
+                for (const Delivery& delivery : engine.heard) {
+                    ASSERT_EQ(delivery.stamped_at != never, delivery.socket == with);
+                    if (delivery.socket != with) continue;
+                    // The two clocks are compared to within half of what this round has taken.
+                    const Duration unsure = after - before;
+                    EXPECT_GE(delivery.stamped_at, before - unsure);
+                    EXPECT_LE(delivery.stamped_at, after + unsure);
+                }
+            }
+        }
+}
+
+TYPED_TEST(Conformance, a_train_has_one_stamp) {
+    auto engine = this->open();
+    Peer peer(loopback_v4());
+    SocketOptions options = bound_to(loopback_v4());
+    options.stamps = true;
+    const SocketIndex target = engine.add(options);
+    const SocketIndex source = engine.add_connected(engine.local(target));
+    ASSERT_TRUE(stamps_are_made(engine, peer, target));
+    engine.heard.clear();
+    const Train train = make_train(100, 40, 1'000, 123);
+    engine.post(source, train);
+    ASSERT_TRUE(engine.hear(40));
+    EXPECT_EQ(engine.texts(), train.datagrams);
+    ASSERT_NE(engine.heard[0].stamped_at, never);
+    if (kernel_train_segments() == 1) return;
+    for (const Delivery& delivery : engine.heard) EXPECT_EQ(delivery.stamped_at, engine.heard[0].stamped_at);
+    EXPECT_EQ(engine->counters().truncated, 0u);
+}
+
 }  // namespace
 }  // namespace ringpost::test

@@ -90,23 +90,36 @@ Outgoing message_of(const io_uring_sqe& sqe) {
     return out;
 }
 
-/// Lays UDP_GRO and the source out as the kernel does, into whatever room there is for them.
+/// Lays a stamp, UDP_GRO and the source out as the kernel does, into whatever room there is for them.
 void fill_name(const Incoming& datagram, void* name, std::size_t room) {
     SocketAddress address;
     const socklen_t length = to_socket_address(datagram.source, Family::v6, address);
     std::memcpy(name, &address, std::min<std::size_t>(length, room));
 }
-std::size_t fill_control(const Incoming& datagram, void* control, std::size_t room) {
-    if (datagram.segment_bytes == 0) return 0;
-    EXPECT_GE(room, CMSG_SPACE(sizeof(int))) << "no room for UDP_GRO";
-    const int segment_bytes = static_cast<int>(datagram.segment_bytes);
+std::size_t put_control(void* control, std::size_t room, int level, int type, const void* data, std::size_t bytes) {
+    EXPECT_GE(room, CMSG_SPACE(bytes)) << "no room for a control message of type " << type;
+    if (room < CMSG_SPACE(bytes)) return 0;
     cmsghdr header{};
-    header.cmsg_level = SOL_UDP;
-    header.cmsg_type = UDP_GRO;
-    header.cmsg_len = CMSG_LEN(sizeof segment_bytes);
+    header.cmsg_level = level;
+    header.cmsg_type = type;
+    header.cmsg_len = CMSG_LEN(bytes);
     std::memcpy(control, &header, sizeof header);
-    std::memcpy(static_cast<char*>(control) + CMSG_LEN(0), &segment_bytes, sizeof segment_bytes);
-    return CMSG_SPACE(sizeof segment_bytes);
+    std::memcpy(static_cast<char*>(control) + CMSG_LEN(0), data, bytes);
+    return CMSG_SPACE(bytes);
+}
+std::size_t fill_control(const Incoming& datagram, void* control, std::size_t room) {
+    std::size_t used = 0;
+    if (datagram.stamped_unix_ns != 0) {
+        scm_timestamping stamps{};
+        stamps.ts[0] = {datagram.stamped_unix_ns / second, datagram.stamped_unix_ns % second};
+        used += put_control(control, room, SOL_SOCKET, SCM_TIMESTAMPING, &stamps, sizeof stamps);
+    }
+    if (datagram.segment_bytes > 0) {
+        const int segment_bytes = static_cast<int>(datagram.segment_bytes);
+        used += put_control(static_cast<char*>(control) + used, room - used, SOL_UDP, UDP_GRO, &segment_bytes,
+                            sizeof segment_bytes);
+    }
+    return used;
 }
 
 }  // namespace

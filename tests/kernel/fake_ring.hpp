@@ -25,6 +25,7 @@ struct Incoming {
     Address source;
     std::string bytes;
     std::size_t segment_bytes = 0;
+    std::int64_t stamped_unix_ns = 0;  ///< 0: it comes without a stamp
 };
 
 /// What became of one message (a datagram or a train) that was handed over.

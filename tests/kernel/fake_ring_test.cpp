@@ -350,6 +350,20 @@ TEST(FakeRing, single_receives_that_fail_are_counted_and_tried_again) {
     world.judge();
 }
 
+TEST(FakeRing, stamps_come_beside_trains_and_only_where_asked_for) {
+    World world;
+    for (const bool connected : {true, false})
+        for (const bool gro : {true, false})
+            for (const bool stamps : {true, false}) world.add(connected, gro, stamps);
+    for (int round = 0; round < 20; ++round) {
+        for (const auto& socket : world.sockets) world.push(*socket, socket->gro ? 10 : 1, 50, 20);
+        world.turn(round % 3 == 0 ? never : no_sleep);
+    }
+    world.settle();
+    EXPECT_EQ(world.trains_heard, 80u);
+    world.judge();
+}
+
 TEST(FakeRing, closing_with_everything_in_flight_is_harmless) {
     World world;
     for (int i = 0; i < 6; ++i) world.push(world.add(i % 2 == 0));

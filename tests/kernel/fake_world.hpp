@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/clock.hpp"
 #include "engine/uring_backend.hpp"
 #include "tests/kernel/fake_ring.hpp"
 
@@ -29,6 +30,7 @@ class World {
         int fd;
         std::shared_ptr<FakeSocket> fake;
         bool gro;
+        bool stamps;
         bool live = true;
         std::uint32_t posted = 0;  ///< datagrams, numbered 0 and up
         std::uint32_t pushed = 0;  ///< the same on the way in
@@ -43,16 +45,17 @@ class World {
     FakeKernel& kernel() { return fake_kernel(); }
     Script& script() { return fake_kernel().script; }
 
-    Socket& add(bool connected = false, bool gro = true) {
+    Socket& add(bool connected = false, bool gro = true, bool stamps = false) {
         SocketOptions options;
         (connected ? options.connect : options.bind) = connected ? peer : Address::v4(127, 0, 0, 1, 0);
         options.gro = gro;
+        options.stamps = stamps;
         UdpSocket socket = UdpSocket::open(options).value();
         const int fd = socket.fd();
         auto fake = kernel().open(fd, connected);
         const SocketIndex index = backend->add(std::move(socket));
         by_index_[index] = sockets.size();
-        return *sockets.emplace_back(std::make_unique<Socket>(Socket{index, fd, std::move(fake), gro}));
+        return *sockets.emplace_back(std::make_unique<Socket>(Socket{index, fd, std::move(fake), gro, stamps}));
     }
 
     void remove(Socket& socket) {
@@ -75,12 +78,13 @@ class World {
         return true;
     }
 
-    /// A datagram, or a coalesced train, arrives.
+    /// A datagram, or a coalesced train, arrives; in a socket that stamps, at its own moment.
     void push(Socket& socket, std::size_t count = 1, std::size_t segment_bytes = 16, std::size_t last_bytes = 16) {
         std::string bytes;
         for (std::size_t i = 0; i < count; ++i)
             bytes += labelled(socket.fake->id, socket.pushed++, i + 1 < count ? segment_bytes : last_bytes);
-        socket.fake->incoming.push_back({peer, bytes, count > 1 ? segment_bytes : 0});
+        socket.fake->incoming.push_back(
+            {peer, bytes, count > 1 ? segment_bytes : 0, socket.stamps ? stamp_of(socket.pushed - 1) : 0});
     }
 
     /// One turn as the loop makes it. What is received is judged.
@@ -157,6 +161,17 @@ class World {
         return out;
     }
 
+    /// Far enough from each other that no unevenness of the clocks confuses them.
+    static std::int64_t stamp_of(std::uint32_t number) { return 1'700'000'000 * second + number * minute; }
+    static constexpr Duration minute = 60 * second;
+
+    void judge_stamp(const Socket& socket, Instant stamped_at) {
+        ASSERT_EQ(stamped_at != never, socket.stamps);
+        if (!socket.stamps) return;
+        const Duration off = stamped_at + unix_offset() - stamp_of(socket.heard - 1);
+        EXPECT_LT(std::abs(off), minute / 2) << "the stamp of another";
+    }
+
     void take(const Received& train) {
         const auto found = by_index_.find(train.socket);
         ASSERT_NE(found, by_index_.end()) << "from a removed socket";
@@ -166,6 +181,7 @@ class World {
         if (bytes.size() > train.segment_bytes) ++trains_heard;
         for (const std::string_view datagram : cut(bytes, train.segment_bytes))
             ASSERT_EQ(label(datagram), std::pair(socket.fake->id, socket.heard++));
+        judge_stamp(socket, train.stamped_at);
     }
 
     /// The number of datagrams taken. One may overtake another only in a turn in which the kernel refused the other.

@@ -75,6 +75,7 @@ struct Delivery {
     Address source;
     SocketIndex socket = 0;
     std::string bytes;
+    Instant stamped_at = never;
 };
 
 inline std::string text_of(std::span<const std::byte> bytes) {
@@ -161,11 +162,11 @@ class Driven {
     /// Takes over what the last wait() has brought.
     void collect() {
         for (const Received& train : backend_->receive()) {
-            if (train.bytes.empty()) heard.push_back({train.source, train.socket, {}});
+            if (train.bytes.empty()) heard.push_back({train.source, train.socket, {}, train.stamped_at});
             for (std::size_t at = 0; at < train.bytes.size(); at += train.segment_bytes) {
                 ASSERT_GT(train.segment_bytes, 0u);
                 const std::size_t size = std::min(train.segment_bytes, train.bytes.size() - at);
-                heard.push_back({train.source, train.socket, text_of(train.bytes.subspan(at, size))});
+                heard.push_back({train.source, train.socket, text_of(train.bytes.subspan(at, size)), train.stamped_at});
             }
         }
     }

@@ -117,5 +117,28 @@ TEST_F(ForeignProberTest, probes_of_several_sizes) {
     EXPECT_EQ(prober.counts().lost(), 1u);
 }
 
+TEST_F(ForeignProberTest, stamps_and_flows_as_with_frames_of_our_own) {
+    for (const double rate : {0.0, 1e6}) {
+        SCOPED_TRACE(rate);
+        ProberOptions made = options("0:1", rate);
+        made.stamps = true;
+        made.flows = 2;
+        made.destination = Address::v4(239, 1, 2, 3, 9);
+        Prober prober(made);
+        for (std::uint32_t i = 0; i < 3; ++i) {
+            const Instant left = start + i * microsecond;
+            const auto sent = outbox.drain(prober, left);
+            ASSERT_EQ(sent.size(), 1u);
+            EXPECT_EQ(sent[0].transmit.socket, i % 2);
+            EXPECT_EQ(sent[0].transmit.destination, made.destination);
+            prober.handle(left + 100, {{}, 0, sent[0].bytes, i < 2 ? left + 70 : never});
+        }
+        EXPECT_EQ(prober.path().count(), 2u);
+        EXPECT_EQ(prober.path().max(), 70);
+        EXPECT_EQ(prober.pickup().max(), 30);
+        EXPECT_EQ(prober.counts().unstamped, 1u);
+    }
+}
+
 }  // namespace
 }  // namespace ringpost::load

@@ -269,5 +269,92 @@ TEST_F(ProberTest, probes_have_the_size_asked_for) {
     EXPECT_EQ(sent[0].transmit.destination.family, Family::none);
 }
 
+TEST_F(ProberTest, flows_take_turns_and_a_reply_may_come_by_any) {
+    ProberOptions options = open_loop(7);
+    options.flows = 3;
+    options.destination = Address::v4(239, 1, 2, 3, 9);
+    Prober prober(options);
+    const auto sent = outbox.drain(prober, start + 6 * microsecond);
+    ASSERT_EQ(sent.size(), 7u);
+    for (std::uint32_t i = 0; i < 7; ++i) {
+        EXPECT_EQ(sent[i].transmit.socket, i % 3);
+        EXPECT_EQ(sent[i].transmit.destination, options.destination);
+        prober.handle(start + 10 * microsecond, {{}, (i + 1) % 4, sent[i].bytes});
+    }
+    EXPECT_EQ(prober.counts().lost(), 0u);
+    EXPECT_EQ(prober.response().count(), 7u);
+}
+
+TEST_F(ProberTest, of_a_groups_replies_the_first_counts) {
+    ProberOptions options = ping_pong(2);
+    options.destination = Address::v4(239, 1, 2, 3, 9);
+    Prober prober(options);
+    const Bytes first = probe(prober, start);
+    for (std::uint8_t member = 1; member <= 3; ++member)
+        prober.handle(start + member, {Address::v4(10, 0, 0, member, 9), 0, first});
+    EXPECT_EQ(prober.response().count(), 1u);
+    EXPECT_EQ(prober.response().max(), 1);
+    EXPECT_EQ(prober.counts().duplicate, 2u);
+    EXPECT_EQ(outbox.drain(prober, start + 4).size(), 1u) << "one answer makes room for one probe";
+}
+
+TEST_F(ProberTest, a_stamp_divides_path_from_pickup) {
+    for (const double rate : {0.0, 1e6}) {
+        SCOPED_TRACE(rate);
+        Prober prober({.stream = stream, .rate_per_s = rate, .start = start, .count = 1, .stamps = true});
+        const Instant left = start + 3 * microsecond;  // an open loop's was due at the start
+        const Bytes bytes = probe(prober, left);
+        prober.handle(left + 100, {{}, 0, bytes, left + 70});
+        EXPECT_EQ(prober.path().count(), 1u);
+        EXPECT_EQ(prober.path().max(), 70);
+        EXPECT_EQ(prober.pickup().count(), 1u);
+        EXPECT_EQ(prober.pickup().max(), 30);
+        EXPECT_EQ(prober.counts().unstamped, 0u);
+        prober.handle(left + 200, {{}, 0, bytes, left + 170});
+        EXPECT_EQ(prober.path().count(), 1u) << "a duplicate measures nothing";
+        EXPECT_EQ(prober.counts().unstamped, 0u);
+    }
+}
+
+TEST_F(ProberTest, a_reply_without_a_stamp_that_can_be_is_measured_as_a_response_only) {
+    for (const Instant stamp : {never, start - 1, start + 101, std::numeric_limits<Instant>::min()}) {
+        SCOPED_TRACE(stamp);
+        ProberOptions options = ping_pong(1);
+        options.stamps = true;
+        Prober prober(options);
+        prober.handle(start + 100, {{}, 0, probe(prober, start), stamp});
+        EXPECT_EQ(prober.response().max(), 100);
+        EXPECT_EQ(prober.path().count(), 0u);
+        EXPECT_EQ(prober.pickup().count(), 0u);
+        EXPECT_EQ(prober.counts().unstamped, 1u);
+    }
+}
+
+TEST_F(ProberTest, stamps_that_were_not_asked_for_are_left_alone) {
+    Prober prober(ping_pong(1));
+    prober.handle(start + 100, {{}, 0, probe(prober, start), start + 50});
+    EXPECT_EQ(prober.path().count(), 0u);
+    EXPECT_EQ(prober.counts().unstamped, 0u);
+}
+
+TEST_F(ProberTest, without_histograms_it_counts_and_verifies_all_the_same) {
+    for (const double rate : {0.0, 1e6}) {
+        SCOPED_TRACE(rate);
+        Prober prober(
+            {.stream = stream, .rate_per_s = rate, .start = start, .count = 2, .stamps = true, .histograms = false});
+        Bytes bytes = probe(prober, start);
+        prober.handle(start + 100, {{}, 0, bytes, start + 50});
+        bytes[40] ^= std::byte{1};
+        answer(prober, start + 100, bytes);
+        EXPECT_EQ(prober.counts().received, 2u);
+        EXPECT_EQ(prober.counts().corrupt, 1u);
+        EXPECT_EQ(prober.counts().lost(), 0u);
+        EXPECT_EQ(outbox.drain(prober, start + microsecond).size(), 1u) << "the loop goes on";
+        for (const Histogram* histogram :
+             {&prober.response(), &prober.service(), &prober.slip(), &prober.path(), &prober.pickup()})
+            EXPECT_EQ(histogram->count(), 0u);
+    }
+}
+
 }  // namespace
 }  // namespace ringpost::load
