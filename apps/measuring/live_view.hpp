@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
 #include <string>
 
@@ -14,23 +15,28 @@ namespace ringpost::apps {
 class LiveView {
   public:
     enum class Style : std::uint8_t { plain, terminal, coloured };
-    /// As standard error and the environment have it.
+    /// As standard error and the environment have it: plain as well where TERM says dumb or nothing.
     static Style style_of_stderr();
 
-    LiveView(const RunShape& shape, Style style, std::FILE* out);
+    /// `out` must outlive it. Bars are in UTF-8 where the environment's locale is.
+    LiveView(RunShape shape, Style style, std::FILE* out);
 
     void show(const Snapshot& now);  ///< since the start; the interval is what has come since the last call
     void end();                      ///< takes what was drawn on a terminal away
 
   private:
+    void draw(const Snapshot& now, const Snapshot& interval);
+
     RunShape shape_;
     Style style_;
+    bool utf8_;
     std::FILE* out_;
     Snapshot last_;
-    int lines_drawn_ = 0;
+    std::size_t lines_drawn_ = 0;
 };
 
-/// One interval as a line of text.
+/// One interval as a line of text; `elapsed_s` is what has passed since the start. Left out is what the shape does not
+/// have, and percentiles of nothing. What the kernel refused is told apart where `lost` does not include it.
 std::string interval_text(const RunShape& shape, const Snapshot& interval, double elapsed_s);
 
 }  // namespace ringpost::apps

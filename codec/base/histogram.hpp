@@ -22,7 +22,24 @@ class Histogram {
     /// The longest duration that has a bucket of its own precision: 60 s, in nanoseconds.
     static constexpr Duration trackable_ns_max = 60 * second;
 
+    /// What it knows beside its counts, all of it exact: how many durations, how many of them saturated, the shortest
+    /// (UINT64_MAX: none) and the longest, and the 128 bits of their sum, in nanoseconds.
+    struct Totals {
+        std::uint64_t count = 0;
+        std::uint64_t saturated = 0;
+        std::uint64_t min = UINT64_MAX;
+        std::uint64_t max = 0;
+        std::uint64_t sum_low = 0;  // no run is long enough to overflow it
+        std::uint64_t sum_high = 0;
+
+        void add(const Totals& other);
+        bool operator==(const Totals&) const = default;
+    };
+
     Histogram() : counts_(bucket_count()) {}
+    /// The one whose counts() and totals() these are; or, where both are sums of several histograms', bucket by bucket
+    /// and by add(), what merging these would make. As many counts as it has; `totals.count` is their sum.
+    Histogram(std::span<const std::uint64_t> counts, const Totals& totals);
 
     /// Counts one duration. One below zero (a clock that stepped back) counts as zero; one above trackable_ns_max
     /// is counted in the top bucket and in saturated(), while min, max and mean still take it as it is.
@@ -30,12 +47,12 @@ class Histogram {
         const auto value = static_cast<std::uint64_t>(std::max<Duration>(value_ns, 0));
         const std::uint64_t tracked = std::min<std::uint64_t>(value, trackable_ns_max);
         ++counts_[index_of(tracked)];
-        ++count_;
-        saturated_ += tracked != value;
-        min_ = std::min(min_, value);
-        max_ = std::max(max_, value);
-        sum_low_ += value;
-        sum_high_ += sum_low_ < value;
+        ++totals_.count;
+        totals_.saturated += tracked != value;
+        totals_.min = std::min(totals_.min, value);
+        totals_.max = std::max(totals_.max, value);
+        totals_.sum_low += value;
+        totals_.sum_high += totals_.sum_low < value;
     }
 
     /// Counts `times` durations of which no more is known than the index of their bucket, below index_end: in min(),
@@ -45,12 +62,12 @@ class Histogram {
     void record_bucket(std::size_t index, std::uint64_t times);
 
     /// Durations recorded, those above trackable_ns_max included; and how many of them were above.
-    [[nodiscard]] std::uint64_t count() const { return count_; }
-    [[nodiscard]] std::uint64_t saturated() const { return saturated_; }
+    [[nodiscard]] std::uint64_t count() const { return totals_.count; }
+    [[nodiscard]] std::uint64_t saturated() const { return totals_.saturated; }
 
     /// The shortest and the longest duration recorded, exact, in nanoseconds; 0 if there is none.
-    [[nodiscard]] Duration min() const { return count_ == 0 ? 0 : static_cast<Duration>(min_); }
-    [[nodiscard]] Duration max() const { return static_cast<Duration>(max_); }
+    [[nodiscard]] Duration min() const { return totals_.count == 0 ? 0 : static_cast<Duration>(totals_.min); }
+    [[nodiscard]] Duration max() const { return static_cast<Duration>(totals_.max); }
 
     /// The mean in nanoseconds, from the exact sum; 0 if nothing was recorded.
     [[nodiscard]] double mean() const;
@@ -79,6 +96,7 @@ class Histogram {
 
     /// The counts by the index of their bucket: what HdrHistogram calls the counts array.
     [[nodiscard]] std::span<const std::uint64_t> counts() const { return counts_; }
+    [[nodiscard]] const Totals& totals() const { return totals_; }
 
     /// The durations that the bucket of an index holds, in nanoseconds: the shortest, the longest, and HdrHistogram's
     /// medianEquivalentValue. The layout goes on above trackable_ns_max, up to index_end.
@@ -120,12 +138,7 @@ class Histogram {
 
   private:
     std::vector<std::uint64_t> counts_;
-    std::uint64_t count_ = 0;
-    std::uint64_t saturated_ = 0;
-    std::uint64_t min_ = UINT64_MAX;
-    std::uint64_t max_ = 0;
-    std::uint64_t sum_low_ = 0;  // a 128-bit sum: no run is long enough to overflow it
-    std::uint64_t sum_high_ = 0;
+    Totals totals_;
 };
 
 }  // namespace ringpost

@@ -206,6 +206,52 @@ TEST(Histogram, merging_carries_a_sum_past_64_bits) {
     EXPECT_DOUBLE_EQ(left.mean(), std::ldexp(1.0, 62));
 }
 
+// With saturated durations, and a sum that 64 bits do not hold.
+Histogram random_histogram(std::mt19937_64& random) {
+    Histogram histogram;
+    for (int i = 0; i < 5'000; ++i)
+        histogram.record(i % 1'000 == 0 ? std::numeric_limits<Duration>::max() - i : random_duration(random));
+    return histogram;
+}
+
+bool identical(const Histogram& a, const Histogram& b) {
+    return a.totals() == b.totals() && std::ranges::equal(a.counts(), b.counts());
+}
+
+TEST(Histogram, is_rebuilt_from_its_counts_and_totals) {
+    std::mt19937_64 random(12);
+    const Histogram original = random_histogram(random);
+    Histogram rebuilt(original.counts(), original.totals());
+    EXPECT_TRUE(identical(rebuilt, original));
+    EXPECT_EQ(rebuilt.mean(), original.mean());
+    EXPECT_EQ(rebuilt.percentile(99), original.percentile(99));
+    EXPECT_TRUE(identical(Histogram(Histogram{}.counts(), Histogram{}.totals()), Histogram{}));
+
+    rebuilt.record(0);
+    EXPECT_EQ(rebuilt.min(), 0);
+    EXPECT_EQ(rebuilt.count(), original.count() + 1);
+}
+
+TEST(Histogram, built_from_sums_of_counts_and_totals_is_the_merged_one) {
+    std::mt19937_64 random(13);
+    std::vector<std::uint64_t> counts(Histogram{}.counts().size());
+    Histogram::Totals totals;
+    Histogram merged;
+    for (int i = 0; i < 4; ++i) {
+        const Histogram one = i == 2 ? Histogram{} : random_histogram(random);
+        for (std::size_t index = 0; index < counts.size(); ++index) counts[index] += one.counts()[index];
+        totals.add(one.totals());
+        merged.merge(one);
+    }
+    EXPECT_GT(totals.sum_high, 0u);
+    EXPECT_TRUE(identical(Histogram(counts, totals), merged));
+}
+
+TEST(HistogramDeathTest, takes_no_totals_of_other_counts) {
+    EXPECT_DEATH(Histogram(Histogram{}.counts(), {.count = 1}), "check failed");
+    EXPECT_DEATH(Histogram({}, {}), "check failed");
+}
+
 TEST(Histogram, reset_leaves_it_as_new) {
     Histogram histogram;
     histogram.record(5);
