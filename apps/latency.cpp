@@ -14,10 +14,12 @@
 #include "apps/measuring/outcome.hpp"
 #include "apps/probe_options.hpp"
 #include "apps/random.hpp"
+#include "apps/run_environment.hpp"
 #include "apps/self_peer.hpp"
 #include "apps/trials.hpp"
 #include "codec/load/prober.hpp"
 #include "engine/address.hpp"
+#include "engine/clock.hpp"
 
 namespace ringpost::apps {
 namespace {
@@ -25,6 +27,7 @@ namespace {
 struct LatencyOptions : MeasureOptions {  // a rate of 0 is a closed loop
     ProbeOptions probes;
     std::uint64_t size = 64;
+    bool stamps = false;
     bool ping_pong = false;    // said explicitly
     std::uint32_t window = 0;  // of all engines together; 0: not asked for
     Duration warm_up = 0;
@@ -52,7 +55,9 @@ struct LatencyRun {
 
 RunShape shape_of(const LatencyOptions& options) {
     RunShape shape{.command = "latency", .histograms = {"response"}, .refused_is_lost = true};
-    if (options.rate > 0) shape.histograms.insert(shape.histograms.end(), {"service", "slip"});
+    if (options.rate > 0) shape.histograms.emplace_back("service");
+    if (options.stamps) shape.histograms.insert(shape.histograms.end(), {"path", "pickup"});
+    if (options.rate > 0) shape.histograms.emplace_back("slip");
     if (options.transport.gtudp) shape.histograms.emplace_back("confirmed");
     return shape;
 }
@@ -80,14 +85,17 @@ struct Probing {
         now.lost = static_cast<std::int64_t>(prober.counts().lost());
         now.refused = counters.send_failed;
         now.socket_dropped = counters.socket_dropped;
-        now.histograms.resize(shape_of(options).histograms.size());
-        std::size_t next = 0;
-        now.histograms[next++] = prober.response();
-        if (options.rate > 0) {
-            now.histograms[next++] = prober.service();
-            now.histograms[next++] = prober.slip();
-        }
-        if (carried) now.histograms[next] = carried->confirmed();
+        const std::vector<std::string> names = shape_of(options).histograms;
+        now.histograms.resize(names.size());
+        for (std::size_t i = 0; i < names.size(); ++i) now.histograms[i] = histogram(names[i]);
+    }
+
+    const Histogram& histogram(const std::string& name) const {
+        if (name == "service") return prober.service();
+        if (name == "path") return prober.path();
+        if (name == "pickup") return prober.pickup();
+        if (name == "slip") return prober.slip();
+        return name == "confirmed" ? carried->confirmed() : prober.response();
     }
 };
 
@@ -126,7 +134,8 @@ class LatencyApplication {
     Ticker look_, ticker_;
 };
 
-load::ProberOptions prober_options(const LatencyOptions& options, const Share& share, Instant start) {
+load::ProberOptions prober_options(const LatencyOptions& options, const Share& share, std::uint32_t flows,
+                                   Instant start) {
     load::ProberOptions out{.datagram_bytes = options.size,
                             .stream = random_value<std::uint32_t>(),
                             .share_index = share.index,
@@ -136,7 +145,9 @@ load::ProberOptions prober_options(const LatencyOptions& options, const Share& s
                             .stop = options.duration == never ? never : start + options.warm_up + options.duration,
                             .count = options.count == UINT64_MAX ? UINT64_MAX : share.part(options.count),
                             .dialect = options.probes.dialect ? &*options.probes.dialect : nullptr,
-                            .key = random_key()};
+                            .key = random_key(),
+                            .flows = flows,
+                            .stamps = options.stamps};
     set_arrivals(out, options.arrivals, options.rate, start);
     return out;
 }
@@ -151,9 +162,10 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     SocketOptions socket;
     socket.connect = run.target;
     socket.gro = false;
+    socket.stamps = options.stamps;
     for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_flow(options, socket));
     const Instant start = run.line.ready();
-    Probing probing{.prober = load::Prober(prober_options(options, share, start)), .carried = {}};
+    Probing probing{.prober = load::Prober(prober_options(options, share, flows, start)), .carried = {}};
     const load::Prober& prober = probing.prober;
     LatencyApplication application(loop, probing, run, engine, start);
     if (options.transport.gtudp) {
@@ -176,6 +188,7 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
                   {"reordered", counts.reordered}, {"corrupt", counts.corrupt},
                   {"foreign", counts.foreign},     {"socket_dropped", counters.socket_dropped}};
     out.counts.update(match_counts(prober));
+    if (options.stamps) out.counts["unstamped"] = counts.unstamped;
     if (probing.carried) out.counts.update(wire_counts(probing.carried->wire().counts()));
     out.counts.update(engine_counts(counters));
     out.facts = {{"backend", loop.backend().name}, {"gso", false}, {"gro", false}};
@@ -197,6 +210,7 @@ Json summary_of(const LatencyOptions& options, const Outcome& of) {
         judge(summary, of.rate_share, *recording(options, of, "slip"), recording(options, of, "response"));
     }
     add_arrivals(summary, options.arrivals);
+    summary["clock"] = clock_json();
     return summary;
 }
 
@@ -205,10 +219,12 @@ std::string loop_text(const LatencyOptions& options) {
     return options.window == 1 ? "ping-pong" : fmt::format("{} in flight", grouped(options.window));
 }
 
-void print_summary(const Report& report, const LatencyOptions& options, const Outcome& of, const Json& summary) {
+void print_summary(const Report& report, const LatencyOptions& options, const Agents& agents, const Outcome& of,
+                   const Json& summary) {
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
-    report.print(fmt::format("{}{}, {}{}{}, {}, {:.3f} s", size_text(options.probes, options.size),
-                             options.transport.gtudp ? ", gtudp" : "", engines_text(options.threads),
+    report.print(fmt::format("{}{}, {}{}{}{}, {}, {:.3f} s, round trips", size_text(options.probes, options.size),
+                             options.transport.gtudp ? ", gtudp" : "", agents_text(agents),
+                             engines_text(options.threads),
                              options.flows > options.threads.count ? fmt::format("{} flows, ", options.flows) : "",
                              summary["backend"].get<std::string>(), loop_text(options), of.duration_s));
     report.print(fmt::format("sent {}  answered {}  lost {}  out of order {}  duplicate {}  corrupt {}", count("sent"),
@@ -225,10 +241,13 @@ void print_summary(const Report& report, const LatencyOptions& options, const Ou
         report.print(fmt::format("{:<11} {}", only ? "round trip" : name,
                                  percentiles_text(*recording(options, of, name.c_str()))));
     }
+    if (options.stamps && summary["unstamped"] > 0)
+        report.print(fmt::format("replies without a usable stamp of the kernel {}", count("unstamped")));
     if (options.transport.gtudp) report.print(wire_text(summary));
+    report.print(clock_text(summary["clock"]));
 }
 
-/// One run, and its outcome: of all engines of all agents.
+/// One run, and the outcome of this process's engines.
 Outcome measure(const LatencyOptions& options, const Address& target, const Agents& agents, Report& report,
                 RunDirectory& directory, const std::function<void(const std::string&)>& say) {
     const RunShape shape = shape_of(options);
@@ -238,11 +257,10 @@ Outcome measure(const LatencyOptions& options, const Address& target, const Agen
     StartLine line(options.threads.count, &agents, start_at(options));
     directory.begin(shape);
     const LatencyRun run{options, target, agents, line, monitor};
-    Outcome all = add_all(run_engines(options.common.engine, options.threads, End::near, line, say,
-                                      [&](auto& loop, std::size_t engine) { return run_prober(loop, engine, run); }));
-    all = join(agents, std::move(all));
-    monitor.finish(all.snapshot);
-    return all;
+    Outcome mine = add_all(run_engines(options.common.engine, options.threads, End::near, line, say,
+                                       [&](auto& loop, std::size_t engine) { return run_prober(loop, engine, run); }));
+    monitor.finish(mine.snapshot);
+    return mine;
 }
 
 /// --find-max, --sweep, --repeat: many runs, each told in a line.
@@ -252,10 +270,15 @@ int measure_again(LatencyOptions options, const Address& target, const Agents& a
     RunDirectory unkept({}, "latency", silent);
     return run_trials(report, options.trials, [&](std::optional<double> rate) {
         options.rate = rate.value_or(options.rate);
-        const Json summary = summary_of(options, measure(options, target, agents, silent, unkept, say));
+        const Json summary = summary_of(options, join(agents, measure(options, target, agents, silent, unkept, say)));
         say = [](const std::string&) {};  // which backend and why not another: once is enough
         return summary;
     });
+}
+
+bool parse_stamps(const std::string& text) {
+    if (text == "kernel") return true;
+    throw std::invalid_argument("expected kernel");
 }
 
 void check_trials(const CLI::App& command, LatencyOptions& options) {
@@ -297,9 +320,32 @@ int run_far_end(const LatencyOptions& options, const SelfPeer::Tell& tell) {
     return Exit::done;
 }
 
+int run_latency(const LatencyOptions& options, const Address& target, const Agents& agents, Report& report) {
+    if (agents.rank() > 0) report.silence();
+    if (options.threads.self && !agents.alone())
+        throw Failure(Exit::usage, "--self: not under mpirun, where the server is started by itself");
+    RunDirectory directory(of_agent(options.run, agents.rank(), agents.count()), "latency", report);
+    const auto say = [&](const std::string& text) { report.say(text); };
+    if (!options.probes.note.empty()) say(options.probes.note);
+    if (options.trials.any()) return exit_code(measure_again(options, target, agents, report, say));
+    Outcome mine = measure(options, target, agents, report, directory, say);
+    const Outcome all = join(agents, mine);
+    Json summary = summary_of(options, all);
+    if (!agents.alone()) summary["agents"] = agents.count();
+    print_summary(report, options, agents, all, summary);
+    const int verdict = tell_verdict(report, summary, options.verdict);
+    report.event("summary", summary);
+    directory.close(std::move(mine.snapshot), agents.alone() ? summary : summary_of(options, mine));
+    if (!summary["rtt_us"]["p50"].is_null()) return exit_code(verdict);
+    if (received_signal() == 0)
+        report.say(fmt::format("{}: {}", to_text(target),
+                               summary["unreachable"].get<std::uint64_t>() > 0 ? "unreachable" : "no answer"));
+    return exit_code(Exit::unreachable);
+}
+
 int latency_command(const LatencyOptions& options) {
     Report report(options.common.json);
-    RunDirectory directory(options.run, "latency", report);
+    choose_clock();
     std::optional<SelfPeer> echo;
     Address target;
     if (options.threads.self) {
@@ -309,21 +355,7 @@ int latency_command(const LatencyOptions& options) {
         target = target_address(options.to, options.probes.default_port);
         refuse_foreign(target, options.vouched);
     }
-    const Agents agents;
-    const auto say = [&](const std::string& text) { report.say(text); };
-    if (!options.probes.note.empty()) say(options.probes.note);
-    if (options.trials.any()) return exit_code(measure_again(options, target, agents, report, say));
-    Outcome all = measure(options, target, agents, report, directory, say);
-    Json summary = summary_of(options, all);
-    print_summary(report, options, all, summary);
-    const int verdict = tell_verdict(report, summary, options.verdict);
-    report.event("summary", summary);
-    directory.close(std::move(all.snapshot), summary);
-    if (!summary["rtt_us"]["p50"].is_null()) return exit_code(verdict);
-    if (received_signal() == 0)
-        report.say(fmt::format("{}: {}", to_text(target),
-                               summary["unreachable"].get<std::uint64_t>() > 0 ? "unreachable" : "no answer"));
-    return exit_code(Exit::unreachable);
+    return as_agents([&](const Agents& agents) { return run_latency(options, target, agents, report); });
 }
 
 }  // namespace
@@ -349,12 +381,16 @@ void add_latency(CLI::App& root, Command& chosen) {
                "so long at the start is not counted (default none)");
     auto* duration = add_parsed(*command, "--duration", options->duration, parse_duration, "how long (default 5s)");
     add_parsed(*command, "--count", options->count, parse_count, "probes to send")->excludes(duration);
+    add_parsed(*command, "--stamps", options->stamps, parse_stamps,
+               "kernel: tell apart how long a reply took to reach this host, and how long it waited there");
     add_trials(*command, options->trials);
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {});
     command->callback([options, command, &chosen] {
         check_probes(options->probes);
         check_measuring(*command, *options);
+        if (options->stamps && options->transport.gtudp)
+            throw CLI::ValidationError("--stamps: not with gtudp, whose messages are not datagrams");
         check_trials(*command, *options);
         check_loop(*command, *options);
         if (options->count == UINT64_MAX && options->duration == never) options->duration = default_duration;

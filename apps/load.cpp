@@ -15,6 +15,7 @@
 #include "apps/self_peer.hpp"
 #include "codec/load/source.hpp"
 #include "engine/address.hpp"
+#include "engine/clock.hpp"
 
 namespace ringpost::apps {
 namespace {
@@ -223,14 +224,14 @@ void print_reliable(const Report& report, const Json& summary) {
                              real_of(us, "p50"), real_of(us, "p99"), real_of(us, "p999"), real_of(us, "max")));
 }
 
-void print_summary(const Report& report, const LoadOptions& options, const Json& summary) {
+void print_summary(const Report& report, const LoadOptions& options, const Agents& agents, const Json& summary) {
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
     const auto real = [&](const char* name) { return summary[name].get<double>(); };
     const bool self = options.threads.self;
-    report.print(fmt::format("{} B{}, {}{} flow{}, {}, gso {}{}, {:.3f} s", options.size,
-                             options.transport.gtudp ? ", gtudp" : "", engines_text(options.threads), options.flows,
-                             options.flows == 1 ? "" : "s", summary["backend"].get<std::string>(),
-                             summary["gso"].get<bool>() ? "on" : "off",
+    report.print(fmt::format("{} B{}, {}{}{} flow{}, {}, gso {}{}, {:.3f} s", options.size,
+                             options.transport.gtudp ? ", gtudp" : "", agents_text(agents),
+                             engines_text(options.threads), options.flows, options.flows == 1 ? "" : "s",
+                             summary["backend"].get<std::string>(), summary["gso"].get<bool>() ? "on" : "off",
                              self ? (summary["gro"].get<bool>() ? ", gro on" : ", gro off") : "", real("duration_s")));
     const double sent_rate = real(self ? "sent_rate_per_s" : "rate_per_s");
     report.print(fmt::format("sent      {:>15} datagrams {:>15}/s", count("sent"),
@@ -271,57 +272,69 @@ int run_far_end(const LoadOptions& options, SharedCounts& counts, const SelfPeer
     return Exit::done;
 }
 
-int load_command(const LoadOptions& options) {
-    const bool self = options.threads.self;
-    Report report(options.common.json);
-    RunDirectory directory(options.run, "load", report);
-    std::optional<SharedCounts> counts;
-    std::optional<SelfPeer> sink;
-    Address target;
-    if (self) {
-        counts.emplace();
-        sink.emplace([&](const SelfPeer::Tell& tell) { return run_far_end(options, *counts, tell); });
-        target = Address::v4(127, 0, 0, 1, static_cast<std::uint16_t>(std::stoul(sink->hear())));
-    } else {
-        target = target_address(options.to);
-        refuse_foreign(target, options.vouched);
-    }
-    const Agents agents;
-    const RunShape shape = shape_of(options);
-    const auto add_far_end = [&](Snapshot& now) {
-        const SharedCounts::Counts far = counts->sum();
+/// The other end, when it is ours: a process on this machine.
+struct FarEnd {
+    SharedCounts counts;
+    SelfPeer sink;
+
+    explicit FarEnd(const LoadOptions& options)
+        : sink([&](const SelfPeer::Tell& tell) { return run_far_end(options, counts, tell); }) {}
+
+    Address address() const { return Address::v4(127, 0, 0, 1, static_cast<std::uint16_t>(std::stoul(sink.hear()))); }
+    void add_to(Snapshot& now) const {
+        const SharedCounts::Counts far = counts.sum();
         now.received = far.received;
         now.lost = static_cast<std::int64_t>(far.lost);
         now.socket_dropped = far.socket_dropped;
-    };
-    Monitor monitor({.shape = shape,
-                     .engines = options.threads.count,
-                     .prometheus = options.prometheus,
-                     .complete = self ? add_far_end : std::function<void(Snapshot&)>()},
-                    report, &directory);
+    }
+    /// The sink's report.
+    Json stop() const {
+        sink.stop();
+        return Json::parse(sink.hear());
+    }
+};
+
+/// What this process's engines come to.
+Outcome measure(const LoadOptions& options, const Address& target, const Agents& agents, Monitor& monitor,
+                const Report& report) {
     StartLine line(options.threads.count, &agents, start_at(options));
-    directory.begin(shape);
     const LoadRun run{options, target, agents, line, monitor};
     const auto say = [&](const std::string& text) { report.say(text); };
-    Outcome all = add_all(run_engines(options.common.engine, options.threads, End::near, line, say,
-                                      [&](auto& loop, std::size_t engine) { return run_source(loop, engine, run); }));
-    all = join(agents, std::move(all));
+    return add_all(run_engines(options.common.engine, options.threads, End::near, line, say,
+                               [&](auto& loop, std::size_t engine) { return run_source(loop, engine, run); }));
+}
+
+int run_load(const LoadOptions& options, const Address& target, const FarEnd* far_end, const Agents& agents,
+             Report& report) {
+    if (agents.rank() > 0) report.silence();
+    if (far_end != nullptr && !agents.alone())
+        throw Failure(Exit::usage, "--self: not under mpirun, where the sink is started by itself");
+    RunDirectory directory(of_agent(options.run, agents.rank(), agents.count()), "load", report);
+    const RunShape shape = shape_of(options);
+    std::function<void(Snapshot&)> complete;
+    if (far_end != nullptr) complete = [&](Snapshot& now) { far_end->add_to(now); };
+    Monitor monitor({shape, options.threads.count, options.prometheus, complete}, report, &directory);
+    directory.begin(shape);
+    Outcome mine = measure(options, target, agents, monitor, report);
+    Outcome all = join(agents, mine);
     Json summary = summary_of(options, all);
-    if (sink) {
-        sink->stop();
-        summary = join_reports(summary, Json::parse(sink->hear()));
-        all.snapshot.received = summary["received"];
-        all.snapshot.lost = summary["lost"];
-        all.snapshot.socket_dropped = summary["socket_dropped"];
+    if (far_end != nullptr) {
+        summary = join_reports(summary, far_end->stop());
+        for (Snapshot* end : {&mine.snapshot, &all.snapshot}) {
+            end->received = summary["received"];
+            end->lost = summary["lost"];
+            end->socket_dropped = summary["socket_dropped"];
+        }
         summary["lost_in"] = loss_json(shape, all.snapshot);
     }
-    monitor.finish(all.snapshot);
+    if (!agents.alone()) summary["agents"] = agents.count();
+    monitor.finish(mine.snapshot);
     if (summary["trains_refused"] > 0)
         report.say("the path does not take trains (GSO): datagrams were sent one by one");
-    print_summary(report, options, summary);
+    print_summary(report, options, agents, summary);
     const int verdict = tell_verdict(report, summary, options.verdict);
     report.event("summary", summary);
-    directory.close(std::move(all.snapshot), summary);
+    directory.close(std::move(mine.snapshot), agents.alone() ? summary : summary_of(options, mine));
     if (summary["refused"].get<bool>()) {
         report.say(to_text(target) + ": unreachable");
         return exit_code(Exit::unreachable);
@@ -329,6 +342,17 @@ int load_command(const LoadOptions& options) {
     if (summary["sent"].get<std::uint64_t>() > 0) return exit_code(verdict);
     report.say("nothing was sent: the duration ended before the first datagram was due, or the kernel refused all");
     return exit_code(Exit::failed);
+}
+
+int load_command(const LoadOptions& options) {
+    Report report(options.common.json);
+    choose_clock();
+    std::optional<FarEnd> far_end;
+    if (options.threads.self) far_end.emplace(options);
+    const Address target = far_end ? far_end->address() : target_address(options.to);
+    if (!far_end) refuse_foreign(target, options.vouched);
+    return as_agents(
+        [&](const Agents& agents) { return run_load(options, target, far_end ? &*far_end : nullptr, agents, report); });
 }
 
 }  // namespace

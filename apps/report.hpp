@@ -26,6 +26,8 @@ class Report {
     explicit Report(Form form);
     explicit Report(bool json) : Report(json ? Form::json : Form::text) {}
     Form form() const { return form_; }
+    /// From now on nothing is told, but for copied events.
+    void silence() { form_ = Form::silent; }
 
     /// JSON only: {"event": NAME, ...} and a newline, flushed.
     void event(const char* name, const Json& fields) const;

@@ -23,12 +23,9 @@ Json spectrum_of(const Histogram& histogram) {
 /// What the script of the page draws.
 Json page_data(const KeptRun& run) {
     const RunShape shape = run.shape();
-    Json data = {{"command", run.command},
-                 {"configuration", run.configuration},
-                 {"environment", run.environment},
-                 {"results", run.results},
-                 {"hears", shape.hears},
-                 {"recordings", Json::object()}};
+    Json data = {{"command", run.command},         {"configuration", run.configuration},
+                 {"environment", run.environment}, {"results", run.results},
+                 {"hears", shape.hears},           {"recordings", Json::object()}};
     if (!run.recordings.empty()) data["first"] = run.recordings[0];
     for (const char* column : {"elapsed_s", "sent_per_s", "received_per_s", "lost_send_queue_percent",
                                "lost_receive_buffer_percent", "lost_path_percent", "cpu_percent"})

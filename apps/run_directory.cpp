@@ -52,6 +52,11 @@ void note_given(const CLI::App& command, RunOptions& options) {
     }
 }
 
+RunOptions of_agent(RunOptions options, std::size_t rank, std::size_t count) {
+    if (count > 1 && !options.out.empty()) options.out += fmt::format("/{}", rank);
+    return options;
+}
+
 RunDirectory::RunDirectory(const RunOptions& options, std::string command, Report& report)
     : path_(options.out),
       command_(std::move(command)),
@@ -84,6 +89,7 @@ void RunDirectory::close(Snapshot end, const Json& summary) {
     if (!events_) unwritten = "events.ndjson";
     Json environment = run_environment();
     environment["started_at"] = utc_text(started_at_);
+    environment["clock"] = clock_json();
     for (const char* granted : {"backend", "gso", "gro"})
         if (summary.contains(granted)) environment[granted] = summary[granted];
     if (!write_run(path_, command_, given_, environment, summary)) unwritten = "run.json";

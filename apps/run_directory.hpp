@@ -32,6 +32,9 @@ void add_out(CLI::App& command, std::string& out, const std::string& help);
 void add_run(CLI::App& command, RunOptions& options);
 void note_given(const CLI::App& command, RunOptions& options);
 
+/// The options for one agent of several: a directory of its own in that of --out, called by its rank.
+RunOptions of_agent(RunOptions options, std::size_t rank, std::size_t count);
+
 /// Makes the directory of --out; Failure if it is there and not empty, or cannot be made.
 void make_run_directory(const std::string& path);
 

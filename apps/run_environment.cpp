@@ -1,5 +1,6 @@
 #include "apps/run_environment.hpp"
 
+#include <fmt/core.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
@@ -7,6 +8,8 @@
 #include <ctime>
 #include <fstream>
 #include <thread>
+
+#include "engine/clock.hpp"
 
 namespace ringpost::apps {
 namespace {
@@ -31,6 +34,23 @@ Json run_environment() {
             {"machine", system.machine},
             {"cpu", cpu_model()},
             {"cores", std::thread::hardware_concurrency()}};
+}
+
+Json clock_json() {
+    const ClockReport report = clock_report();
+    return {{"source", report.source == ClockReport::Source::tsc ? "tsc" : "vdso"},
+            {"read_ns", report.read_ns},
+            {"other_read_ns", report.other_read_ns},
+            {"error_ppm", report.error_ppm}};
+}
+
+std::string clock_text(const Json& clock) {
+    const bool tsc = clock["source"] == "tsc";
+    const auto other_ns = clock["other_read_ns"].get<double>();
+    return fmt::format("clock       {}, {:.1f} ns to read{}, {:+.2f} ppm off", tsc ? "tsc" : "vdso",
+                       clock["read_ns"].get<double>(),
+                       other_ns > 0 ? fmt::format(" ({} {:.1f})", tsc ? "vdso" : "tsc", other_ns) : "",
+                       clock["error_ppm"].get<double>());
 }
 
 std::string utc_text(Duration since_1970) {

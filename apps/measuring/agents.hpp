@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "apps/options.hpp"
 #include "codec/base/histogram.hpp"
 
 namespace ringpost::apps {
@@ -43,5 +45,25 @@ class Agents {
     std::unique_ptr<const Library> library_;  ///< null when alone
     std::size_t rank_ = 0, count_ = 1;
 };
+
+/// Joins the others, and returns what use(agents) does. What that throws is told by this process, and ends all of them.
+template <class Use>
+int as_agents(const Use& use) {
+    const Agents agents;
+    const auto end_all = [&](int code, const char* text) {
+        if (agents.alone()) return;
+        std::fprintf(stderr, "ringpost: %s\n", text);
+        agents.abort(code);
+    };
+    try {
+        return use(agents);
+    } catch (const Failure& failure) {
+        end_all(failure.exit_code, failure.what());
+        throw;
+    } catch (const std::exception& error) {
+        end_all(Exit::failed, error.what());
+        throw;
+    }
+}
 
 }  // namespace ringpost::apps

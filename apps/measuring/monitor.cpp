@@ -15,11 +15,11 @@ constexpr auto patience = std::chrono::milliseconds(300);
 constexpr double interval_s_min = 0.5;
 
 Json percentiles_of(const Histogram& histogram) {
-    const auto us = [&](double percent) {
+    const auto shown = [&](double percent) {
         if (histogram.count() == 0) return Json();
         return Json(static_cast<double>(histogram.percentile(percent)) / 1e3);
     };
-    return {{"p50", us(50)}, {"p99", us(99)}, {"max", us(100)}};
+    return {{"p50", shown(50)}, {"p99", shown(99)}, {"max", shown(100)}};
 }
 
 }  // namespace

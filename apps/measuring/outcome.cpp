@@ -1,5 +1,7 @@
 #include "apps/measuring/outcome.hpp"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -66,6 +68,10 @@ Outcome join(const Agents& agents, Outcome mine) {
     all.snapshot.histograms = std::move(mine.snapshot.histograms);
     for (Histogram& histogram : all.snapshot.histograms) agents.add_up(histogram);
     return all;
+}
+
+std::string agents_text(const Agents& agents) {
+    return agents.alone() ? "" : fmt::format("{} agents, ", agents.count());
 }
 
 Outcome add_all(std::vector<Outcome> outcomes) {

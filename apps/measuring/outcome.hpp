@@ -26,6 +26,9 @@ double rate_share_of(Duration due, Duration sent);
 /// The outcome of all agents together, at each of them; `mine` is what this process's engines add up to.
 Outcome join(const Agents& agents, Outcome mine);
 
+/// `4 agents, ` where there are several, else "".
+std::string agents_text(const Agents& agents);
+
 /// The sum of one outcome or more.
 Outcome add_all(std::vector<Outcome> outcomes);
 
