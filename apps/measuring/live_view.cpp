@@ -102,9 +102,9 @@ std::string times_text(const RunShape& shape, const Snapshot& interval) {
     if (shape.histograms.empty() || interval.histograms.empty()) return "";
     const Histogram& times = interval.histograms.front();
     if (times.count() == 0) return "";
-    const auto us = [](Duration ns) { return static_cast<double>(ns) / 1e3; };
-    return fmt::format("  {} p50 {:.1f}  p99 {:.1f}  max {:.1f} us", shape.histograms.front(), us(times.percentile(50)),
-                       us(times.percentile(99)), us(times.max()));
+    const auto to_us = [](Duration ns) { return static_cast<double>(ns) / 1e3; };
+    return fmt::format("  {} p50 {:.1f}  p99 {:.1f}  max {:.1f} us", shape.histograms.front(),
+                       to_us(times.percentile(50)), to_us(times.percentile(99)), to_us(times.max()));
 }
 
 }  // namespace

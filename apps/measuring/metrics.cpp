@@ -28,10 +28,16 @@ using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
-constexpr Duration us = 1'000, ms = 1'000 * us;
-constexpr std::array<Duration, 22> bounds_ns{
-    1 * us, 2 * us,  5 * us,  10 * us, 20 * us,  50 * us,  100 * us, 200 * us,   500 * us,   1 * ms,     2 * ms,
-    5 * ms, 10 * ms, 20 * ms, 50 * ms, 100 * ms, 200 * ms, 500 * ms, 1 * second, 2 * second, 5 * second, 10 * second};
+/// 1, 2 and 5 times the powers of ten, from 1 us to 10 s.
+constexpr auto bounds_ns = [] {
+    std::array<Duration, 22> out{};
+    std::size_t at = 0;
+    for (Duration power = microsecond; at < out.size(); power *= 10)
+        for (const Duration times : {1, 2, 5})
+            if (at < out.size()) out[at++] = times * power;
+    return out;
+}();
+static_assert(bounds_ns.front() == microsecond && bounds_ns.back() == 10 * second);
 
 ClientMetric::Histogram histogram_metric(const Histogram& histogram) {
     ClientMetric::Histogram out;
@@ -56,7 +62,29 @@ std::string histogram_name(const std::string& name) {
     return out + "_seconds";
 }
 
-class Collected : public prometheus::Collectable {
+/// The library does not say why it could not listen, but leaves errno as the system call has set it. Where none was
+/// made, it did not take the address, which is well-formed: an IPv6 one when it was built without, as Debian's is.
+std::unique_ptr<prometheus::Exposer> listen(const std::string& address) {
+    // Where others are to be reached no port is 0; here it stands for one that the kernel chooses.
+    const bool chosen = address.ends_with(":0");
+    auto resolved = resolve_host_port(chosen ? address.substr(0, address.size() - 1) + "1" : address);
+    if (!resolved) throw Failure(Exit::usage, "--prometheus " + resolved.error().text);
+    if (chosen) resolved->port = 0;
+    errno = 0;
+    try {
+        return std::make_unique<prometheus::Exposer>(to_text(*resolved));
+    } catch (const std::exception&) {
+        const int error = errno;
+        const char* reason = error != 0                       ? std::strerror(error)
+                             : resolved->family == Family::v6 ? "the web server of this prometheus-cpp has no IPv6"
+                                                              : "cannot be listened on";
+        throw Failure(Exit::usage, fmt::format("--prometheus {}: {}", address, reason));
+    }
+}
+
+}  // namespace
+
+class Metrics::Collected : public prometheus::Collectable {
   public:
     explicit Collected(RunShape shape) : shape_(std::move(shape)) {}
 
@@ -114,42 +142,15 @@ class Collected : public prometheus::Collectable {
     std::shared_ptr<const Snapshot> last_ = std::make_shared<const Snapshot>();
 };
 
-/// The library does not say why it could not listen, but leaves errno as the system call has set it. Where none was
-/// made, it did not take the address, which is well-formed: an IPv6 one when it was built without, as Debian's is.
-std::unique_ptr<prometheus::Exposer> listen(const std::string& address) {
-    // Where others are to be reached no port is 0; here it stands for one that the kernel chooses.
-    const bool chosen = address.ends_with(":0");
-    auto resolved = resolve_host_port(chosen ? address.substr(0, address.size() - 1) + "1" : address);
-    if (!resolved) throw Failure(Exit::usage, "--prometheus " + resolved.error().text);
-    if (chosen) resolved->port = 0;
-    errno = 0;
-    try {
-        return std::make_unique<prometheus::Exposer>(to_text(*resolved));
-    } catch (const std::exception&) {
-        const int error = errno;
-        const char* reason = error != 0                       ? std::strerror(error)
-                             : resolved->family == Family::v6 ? "the web server of this prometheus-cpp has no IPv6"
-                                                              : "cannot be listened on";
-        throw Failure(Exit::usage, fmt::format("--prometheus {}: {}", address, reason));
-    }
-}
-
-}  // namespace
-
-struct Metrics::Parts {
-    std::unique_ptr<prometheus::Exposer> exposer;
-    std::shared_ptr<Collected> collected;  ///< shared, because the library asks for it weakly
-};
-
 Metrics::Metrics(const std::string& address, const RunShape& shape)
-    : parts_(new Parts{listen(address), std::make_shared<Collected>(shape)}) {
-    parts_->exposer->RegisterCollectable(parts_->collected);
+    : collected_(std::make_shared<Collected>(shape)), exposer_(listen(address)) {
+    exposer_->RegisterCollectable(collected_);
 }
 
 Metrics::~Metrics() = default;
 
-std::uint16_t Metrics::port() const { return static_cast<std::uint16_t>(parts_->exposer->GetListeningPorts().at(0)); }
+std::uint16_t Metrics::port() const { return static_cast<std::uint16_t>(exposer_->GetListeningPorts().at(0)); }
 
-void Metrics::update(const Snapshot& now) { parts_->collected->update(now); }
+void Metrics::update(const Snapshot& now) { collected_->update(now); }
 
 }  // namespace ringpost::apps

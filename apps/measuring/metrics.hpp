@@ -6,6 +6,10 @@
 
 #include "apps/measuring/snapshot.hpp"
 
+namespace prometheus {
+class Exposer;
+}
+
 namespace ringpost::apps {
 
 /// A run's counts and its first histogram for Prometheus, at http://ADDRESS:PORT/metrics, while it lives. Each carries
@@ -32,8 +36,9 @@ class Metrics {
     void update(const Snapshot& now);  ///< since the start; from any thread
 
   private:
-    struct Parts;
-    std::unique_ptr<Parts> parts_;
+    class Collected;
+    std::shared_ptr<Collected> collected_;
+    std::unique_ptr<prometheus::Exposer> exposer_;
 };
 
 }  // namespace ringpost::apps
