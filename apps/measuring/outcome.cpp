@@ -61,7 +61,6 @@ void Outcome::add(const Outcome& other) {
 double rate_share_of(Duration due, Duration sent) { return sent > 0 ? ratio(seconds(due), seconds(sent)) : 1; }
 
 Outcome join(const Agents& agents, Outcome mine) {
-    mine.snapshot.cpu_s = cpu_seconds();
     if (agents.alone()) return mine;
     Outcome all;
     for (const std::string& text : agents.gather(to_json(mine).dump())) all.add(from_json(text));
@@ -77,6 +76,7 @@ std::string agents_text(const Agents& agents) {
 Outcome add_all(std::vector<Outcome> outcomes) {
     Outcome sum = std::move(outcomes.front());
     for (std::size_t i = 1; i < outcomes.size(); ++i) sum.add(outcomes[i]);
+    sum.snapshot.cpu_s = cpu_seconds();
     return sum;
 }
 

@@ -29,7 +29,7 @@ Outcome join(const Agents& agents, Outcome mine);
 /// `4 agents, ` where there are several, else "".
 std::string agents_text(const Agents& agents);
 
-/// The sum of one outcome or more.
+/// The sum of one outcome or more: of all engines of this process, whose processor time it is given.
 Outcome add_all(std::vector<Outcome> outcomes);
 
 }  // namespace ringpost::apps
