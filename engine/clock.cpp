@@ -128,7 +128,7 @@ ClockReport clock_report() {
     const Pair same = bracket(bracket_tries, 0, now, monotonic_now);
     report.error_ns = same.outer - same.inner;
     report.error_ppm = static_cast<double>(report.error_ns) * 1e6 /
-                       static_cast<double>(std::max<Duration>(same.inner - clock_choice.at, 1));
+                       static_cast<double>(std::max(same.inner - clock_choice.at, calibration_ns));
     return report;
 }
 

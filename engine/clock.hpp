@@ -53,7 +53,7 @@ struct ClockReport {
     Source source = Source::vdso;
     double read_ns = 0;        ///< what one now() costs; 0 before choose_clock()
     double other_read_ns = 0;  ///< what it would with the other source; 0 when there is none
-    double error_ppm = 0;      ///< error_ns, of the time since choose_clock()
+    double error_ppm = 0;      ///< error_ns, of the time since choose_clock() or of 20 ms, if that is more
     Duration error_ns = 0;     ///< how far now() has run ahead of CLOCK_MONOTONIC since choose_clock(), at this moment
 };
 ClockReport clock_report();

@@ -69,6 +69,8 @@ TEST(Clock, the_report_says_what_was_chosen_and_why) {
         EXPECT_EQ(report.error_ppm, 0);
     }
     EXPECT_LT(std::abs(report.error_ns), error_ns_max);
+    EXPECT_EQ(report.error_ns > 0, report.error_ppm > 0);
+    EXPECT_LT(std::abs(report.error_ppm), 1e6 * error_ns_max / (20 * millisecond));
 }
 
 TEST(Clock, the_unix_offset_makes_wall_clock_time_of_now) {
