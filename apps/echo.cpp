@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "apps/commands.hpp"
+#include "apps/multicast.hpp"
 #include "codec/echo/endpoint.hpp"
 #include "engine/address.hpp"
 
@@ -41,6 +42,7 @@ int echo_command(const ServerOptions& options) {
 
 Json run_echo(const ServerOptions& options, Report& report, const OnListening& on_listening) {
     UdpSocket socket = open_server_socket(options);
+    join_groups(socket, options.join);
     const bool gro = socket.gro();
     echo::Endpoint endpoint;
     const Instant start = now();
@@ -81,6 +83,7 @@ void add_echo(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("echo", "return every datagram to its source (RFC 862)");
     auto options = std::make_shared<ServerOptions>();
     add_server(*command, *options);
+    add_join(*command, options->join);
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {.offload = true});
     command->callback([options, &chosen] {

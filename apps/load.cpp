@@ -105,7 +105,7 @@ Json run_source(AnyLoop& loop, const LoadOptions& options, const Address& target
         loop.backend().add(value_or_fail(std::move(opened)));
     }
     const Instant start = now() + settle;
-    load::Source source({.datagram_bytes = options.size,
+    load::Source source({.sizes = load::Sizes::fixed(options.size),
                          .flows = options.flows,
                          .stream = random_value<std::uint32_t>(),
                          .rate_per_s = options.rate,

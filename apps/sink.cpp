@@ -3,8 +3,10 @@
 #include <fmt/core.h>
 
 #include "apps/commands.hpp"
+#include "apps/multicast.hpp"
+#include "apps/one_way.hpp"
 #include "apps/random.hpp"
-#include "codec/load/sink.hpp"
+#include "codec/load/answering_sink.hpp"
 #include "engine/address.hpp"
 
 namespace ringpost::apps {
@@ -74,10 +76,18 @@ Json summary_of(const load::SinkCounts& counts, const Counters& engine, const ch
     return summary;
 }
 
+void add_answers(Json& summary, const load::AnswerCounts& counts) {
+    summary["answers_sent"] = counts.sent;
+    summary["answers_dropped"] = counts.dropped;
+    summary["answers_refused"] = counts.refused;
+    summary["answers_sources_forgotten"] = counts.sources_forgotten;
+}
+
 int sink_command(const ServerOptions& options) {
     Report report(options.common.json);
     const Json summary = run_sink(options, report, [&](std::uint16_t port) {
         report.say(fmt::format("sink listening on port {}", port));
+        if (options.one_way) report.say(one_way_warning);
         report.event("listening", {{"port", port}});
     });
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
@@ -88,6 +98,10 @@ int sink_command(const ServerOptions& options) {
                              count("lost"), count("socket_dropped"), count("duplicate"), count("reordered"),
                              count("corrupt")));
     if (options.transport.gtudp) report.print(wire_text(summary));
+    if (options.bidirectional)
+        report.print(fmt::format("answered {}  not answered: queue full {}, refused {}", count("answers_sent"),
+                                 count("answers_dropped"), count("answers_refused")));
+    if (options.one_way) report.print(one_way_text(summary));
     report.event("summary", summary);
     return exit_code(Exit::done);
 }
@@ -96,8 +110,19 @@ int sink_command(const ServerOptions& options) {
 
 Json run_sink(const ServerOptions& options, Report& report, const OnListening& on_listening) {
     UdpSocket socket = open_server_socket(options);
+    join_groups(socket, options.join);
     const bool gro = socket.gro();
-    load::Sink sink(options.verify ? load::Sink::Verify::on : load::Sink::Verify::off, random_key());
+    load::SinkOptions sink_options{.verify = options.verify, .key = random_key()};
+    if (options.one_way) sink_options.one_way = one_way_offset();
+    std::optional<load::Sink> plain;
+    std::optional<load::AnsweringSink> answering;
+    if (options.bidirectional)
+        answering.emplace(load::AnsweringSinkOptions{.sink = sink_options,
+                                                     .seed = random_value<std::uint64_t>(),
+                                                     .due_offset = sink_options.one_way.value_or(0)});
+    else
+        plain.emplace(sink_options);
+    const load::Sink& sink = answering ? answering->sink() : *plain;
     const auto serve = [&](auto& loop) {
         const SignalWakes wakes(loop.backend().waker());
         const std::uint16_t port = socket.local().port;
@@ -106,13 +131,16 @@ Json run_sink(const ServerOptions& options, Report& report, const OnListening& o
         SinkApplication application(loop, sink, options, report);
         const auto summary = [&] {
             report.end_progress();
-            return summary_of(sink.counts(), loop.backend().counters(), loop.backend().name, gro);
+            Json out = summary_of(sink.counts(), loop.backend().counters(), loop.backend().name, gro);
+            if (answering) add_answers(out, answering->answers());
+            if (options.one_way) add_one_way(out, sink);
+            return out;
         };
         if (!options.transport.gtudp) {
-            loop.run(sink, application);
+            answering ? loop.run(*answering, application) : loop.run(*plain, application);
             return summary();
         }
-        gtudp::Carried carried(sink, {.wire = wire_options(options.transport), .target = {}});
+        gtudp::Carried carried(*plain, {.wire = wire_options(options.transport), .target = {}});
         loop.run(carried, application);
         Json out = summary();
         add_wire(out, carried.wire().counts());
@@ -125,11 +153,18 @@ void add_sink(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("sink", "receive, verify and classify what `load` sends");
     auto options = std::make_shared<ServerOptions>();
     add_server(*command, *options);
-    command->add_flag("!--no-verify", options->verify, "only count: no sequences, no CRC");
+    add_join(*command, options->join);
+    auto* verify = command->add_flag("!--no-verify", options->verify, "only count: no sequences, no CRC");
+    command->add_flag("--one-way", options->one_way, "record the times from due to here; the sender needs it too")
+        ->excludes(verify);
+    command->add_flag("--bidirectional", options->bidirectional, "answer each frame with one of the same size")
+        ->excludes(verify);
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {.offload = true});
     command->callback([options, &chosen] {
         check_transport(options->transport);
+        if (options->bidirectional && options->transport.gtudp)
+            throw CLI::ValidationError("--bidirectional: gtudp carries messages one way only");
         chosen = [options] { return sink_command(*options); };
     });
 }
