@@ -38,7 +38,7 @@ struct SinkOptions {
     SipKey key = {};
     /// What to add to the time here for that by which the senders write due times (see frame.hpp): one-way times are
     /// recorded. Nothing: they are not, and cost nothing.
-    std::optional<Duration> one_way = {};
+    std::optional<Duration> one_way = std::nullopt;
 };
 
 /// One-way times as far as the clocks of both ends agree, of each frame that was not a duplicate.
