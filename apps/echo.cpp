@@ -7,6 +7,7 @@
 #include "apps/commands.hpp"
 #include "apps/measuring/engines.hpp"
 #include "apps/measuring/outcome.hpp"
+#include "apps/multicast.hpp"
 #include "codec/echo/endpoint.hpp"
 #include "engine/address.hpp"
 
@@ -109,6 +110,7 @@ void add_echo(CLI::App& root, Command& chosen) {
     auto options = std::make_shared<ServerOptions>();
     add_server(*command, *options);
     add_threads(*command, options->threads);
+    add_join(*command, options->join);
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {.offload = true});
     command->callback([options, &chosen] {

@@ -26,7 +26,6 @@ namespace {
 
 struct LatencyOptions : MeasureOptions {  // a rate of 0 is a closed loop
     ProbeOptions probes;
-    std::uint64_t size = 64;
     bool stamps = false;
     bool ping_pong = false;    // said explicitly
     std::uint32_t window = 0;  // of all engines together; 0: not asked for
@@ -134,9 +133,10 @@ class LatencyApplication {
     Ticker look_, ticker_;
 };
 
-load::ProberOptions prober_options(const LatencyOptions& options, const Share& share, std::uint32_t flows,
-                                   Instant start) {
-    load::ProberOptions out{.datagram_bytes = options.size,
+load::ProberOptions prober_options(const LatencyRun& run, const Share& share, std::uint32_t flows, Instant start) {
+    const LatencyOptions& options = run.options;
+    load::ProberOptions out{.sizes = options.sizes,
+                            .sizes_seed = random_value<std::uint64_t>(),
                             .stream = random_value<std::uint32_t>(),
                             .share_index = share.index,
                             .share_of = share.of,
@@ -147,9 +147,25 @@ load::ProberOptions prober_options(const LatencyOptions& options, const Share& s
                             .dialect = options.probes.dialect ? &*options.probes.dialect : nullptr,
                             .key = random_key(),
                             .flows = flows,
+                            .destination = is_multicast(run.target) ? run.target : Address{},
                             .stamps = options.stamps};
     set_arrivals(out, options.arrivals, options.rate, start);
     return out;
+}
+
+/// A group's members answer from addresses of their own, which a connected socket would not take.
+UdpSocket open_probing_socket(const LatencyRun& run) {
+    SocketOptions socket;
+    socket.gro = false;
+    socket.stamps = run.options.stamps;
+    if (!is_multicast(run.target)) {
+        socket.connect = run.target;
+        return open_flow(run.options, socket);
+    }
+    socket.bind = run.target.family == Family::v4 ? Address::v4(0, 0, 0, 0, 0) : any_address(0);
+    UdpSocket opened = open_flow(run.options, socket);
+    set_multicast(opened, run.target, run.options.multicast);
+    return opened;
 }
 
 template <class AnyLoop>
@@ -159,13 +175,9 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     std::optional<SignalWakes> wakes;
     if (engine == 0) wakes.emplace(loop.backend().waker());
     const auto flows = static_cast<std::uint32_t>(Share{engine, options.threads.count}.part(options.flows));
-    SocketOptions socket;
-    socket.connect = run.target;
-    socket.gro = false;
-    socket.stamps = options.stamps;
-    for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_flow(options, socket));
+    for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_probing_socket(run));
     const Instant start = run.line.ready();
-    Probing probing{.prober = load::Prober(prober_options(options, share, flows, start)), .carried = {}};
+    Probing probing{.prober = load::Prober(prober_options(run, share, flows, start)), .carried = {}};
     const load::Prober& prober = probing.prober;
     LatencyApplication application(loop, probing, run, engine, start);
     if (options.transport.gtudp) {
@@ -222,7 +234,7 @@ std::string loop_text(const LatencyOptions& options) {
 void print_summary(const Report& report, const LatencyOptions& options, const Agents& agents, const Outcome& of,
                    const Json& summary) {
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
-    report.print(fmt::format("{}{}, {}{}{}{}, {}, {:.3f} s, round trips", size_text(options.probes, options.size),
+    report.print(fmt::format("{}{}, {}{}{}{}, {}, {:.3f} s, round trips", size_text(options.probes, options.sizes),
                              options.transport.gtudp ? ", gtudp" : "", agents_text(agents),
                              engines_text(options.threads),
                              options.flows > options.threads.count ? fmt::format("{} flows, ", options.flows) : "",
@@ -276,6 +288,13 @@ int measure_again(LatencyOptions options, const Address& target, const Agents& a
     });
 }
 
+load::Sizes parse_probe_sizes(const std::string& text) {
+    load::Sizes sizes = parse_sizes(text);
+    if (sizes.smallest() < load::frame_bytes_min)
+        throw std::invalid_argument(fmt::format("a probe needs at least {} bytes", load::frame_bytes_min));
+    return sizes;
+}
+
 bool parse_stamps(const std::string& text) {
     if (text == "kernel") return true;
     throw std::invalid_argument("expected kernel");
@@ -322,6 +341,8 @@ int run_far_end(const LatencyOptions& options, const SelfPeer::Tell& tell) {
 
 int run_latency(const LatencyOptions& options, const Address& target, const Agents& agents, Report& report) {
     if (agents.rank() > 0) report.silence();
+    if (options.transport.gtudp && is_multicast(target))
+        throw Failure(Exit::usage, fmt::format("--to {}: gtudp sends to one peer, not to a group", to_text(target)));
     if (options.threads.self && !agents.alone())
         throw Failure(Exit::usage, "--self: not under mpirun, where the server is started by itself");
     RunDirectory directory(of_agent(options.run, agents.rank(), agents.count()), "latency", report);
@@ -353,7 +374,7 @@ int latency_command(const LatencyOptions& options) {
         target = Address::v4(127, 0, 0, 1, static_cast<std::uint16_t>(std::stoul(echo->hear())));
     } else {
         target = target_address(options.to, options.probes.default_port);
-        refuse_foreign(target, options.vouched);
+        refuse_foreign(target, options.multicast, options.vouched);
     }
     return as_agents([&](const Agents& agents) { return run_latency(options, target, agents, report); });
 }
@@ -367,7 +388,8 @@ void add_latency(CLI::App& root, Command& chosen) {
                   "HOST:PORT or [IPv6]:PORT of an echo server, or of what --payload or --preset is for",
                   "run the echo server too, on loopback and on another core");
     auto* size =
-        add_parsed(*command, "--size", options->size, parse_probe_size, "bytes of payload, at least 24 (default 64)");
+        add_parsed(*command, "--size", options->sizes, parse_probe_sizes,
+                   "bytes of payload, at least 24: 64, 1400, 64..1400, imix or 64:7,576:4,1472:1 (default 64)");
     add_probes(*command, options->probes, *size);
     auto* rate = add_parsed(*command, "--rate", options->rate, parse_fixed_rate,
                             "open loop: probes per second, each measured from when it was due (default 10k)");
@@ -391,6 +413,9 @@ void add_latency(CLI::App& root, Command& chosen) {
         check_measuring(*command, *options);
         if (options->stamps && options->transport.gtudp)
             throw CLI::ValidationError("--stamps: not with gtudp, whose messages are not datagrams");
+        if (options->flows > options->threads.count && options->probes.dialect &&
+            options->probes.dialect->match.kind == load::MatchRule::Kind::order)
+            throw CLI::ValidationError("--flows: not with --match order, which is that of one socket");
         check_trials(*command, *options);
         check_loop(*command, *options);
         if (options->count == UINT64_MAX && options->duration == never) options->duration = default_duration;

@@ -11,9 +11,10 @@
 #include "apps/measuring/monitor.hpp"
 #include "apps/measuring/options.hpp"
 #include "apps/measuring/outcome.hpp"
+#include "apps/one_way.hpp"
 #include "apps/random.hpp"
 #include "apps/self_peer.hpp"
-#include "codec/load/source.hpp"
+#include "codec/load/duplex.hpp"
 #include "engine/address.hpp"
 #include "engine/clock.hpp"
 
@@ -21,10 +22,14 @@ namespace ringpost::apps {
 namespace {
 
 struct LoadOptions : MeasureOptions {
-    std::uint64_t size = 64;
     Duration duration = 5 * second;
     bool verify = true;
+    bool one_way = false;
+    bool bidirectional = false;
 };
+
+/// How long the last answers of a load in both directions are waited for.
+constexpr Duration answers_linger = 200 * millisecond;
 
 /// The peer's port is closed when this is heard so soon after the start, with nothing known to have arrived.
 constexpr Duration refused_early = 500 * millisecond;
@@ -36,6 +41,7 @@ struct LoadRun {
     const Agents& agents;
     StartLine& line;
     Monitor& monitor;
+    Duration due_offset = 0;  ///< of --one-way
 };
 
 template <class AnyLoop>
@@ -86,7 +92,8 @@ class LoadApplication {
 /// A train must fit into the window as a whole.
 std::size_t train_segments(const LoadOptions& options) {
     if (options.transport.gtudp)
-        return std::min<std::size_t>(limits::train_segments_max, window_for(options.transport, options.size));
+        return std::min<std::size_t>(limits::train_segments_max,
+                                     window_for(options.transport, options.sizes.largest()));
     return options.common.engine.gso ? limits::train_segments_max : 16;
 }
 
@@ -100,6 +107,80 @@ RunShape shape_of(const LoadOptions& options) {
     return shape;
 }
 
+load::SourceOptions source_options(const LoadRun& run, const Share& share, std::uint32_t flows, Instant start) {
+    const LoadOptions& options = run.options;
+    load::SourceOptions out{.sizes = options.sizes,
+                            .sizes_seed = random_value<std::uint64_t>(),
+                            .flows = flows,
+                            .stream = random_value<std::uint32_t>() & (load::answer_stream_bit / 2 - 1),
+                            .share_index = share.index,
+                            .share_of = share.of,
+                            .train_segments = train_segments(options),
+                            .verify = options.verify,
+                            .due_offset = run.due_offset,
+                            .stop = start + options.duration};
+    set_arrivals(out, options.arrivals, options.rate, start);
+    return out;
+}
+
+/// A Source, alone, with a sink for what comes back, or on the reliable layer, as one engine drives it.
+struct Sourcing {
+    load::Source source;
+    std::optional<load::Sink> back;
+    std::optional<load::Duplex> both_ways;
+    std::optional<gtudp::Carried<load::Source>> carried;
+    Instant stop;
+
+    Sourcing(const LoadRun& run, const load::SourceOptions& options) : source(options), stop(options.stop) {
+        if (run.options.bidirectional) {
+            back.emplace(load::SinkOptions{.key = random_key(), .one_way = {}});
+            both_ways.emplace(source, *back);
+        }
+        const TransportOptions& transport = run.options.transport;
+        if (transport.gtudp)
+            carried.emplace(source, gtudp::CarriedOptions{.wire = wire_options(transport),
+                                                          .target = run.target,
+                                                          .window = window_for(transport, options.sizes.largest())});
+    }
+    Sourcing(const Sourcing&) = delete;
+    Sourcing& operator=(const Sourcing&) = delete;
+
+    template <class AnyLoop, class Application>
+    void run(AnyLoop& loop, Application& application) {
+        if (carried) return loop.run(*carried, application);
+        both_ways ? loop.run(*both_ways, application) : loop.run(source, application);
+    }
+
+    bool finished(Instant at) const {
+        if (!source.finished(at)) return false;
+        if (back) return back->counts().received >= source.sent() || at >= stop + answers_linger;
+        return !carried || carried->wire().in_flight() == 0;
+    }
+
+    void write_down(const LoadOptions& options, const Counters& counters, Snapshot& now) const {
+        // What the kernel took, or what was given to the reliable layer.
+        now.sent = carried ? carried->wire().counts().taken : counters.sent;
+        now.refused = counters.send_failed;
+        now.histograms.resize(shape_of(options).histograms.size());
+        std::size_t next = 0;
+        if (options.rate > 0) now.histograms[next++] = source.slip();
+        if (carried) now.histograms[next] = carried->confirmed();
+    }
+
+    Json counts() const {
+        Json out = {{"bytes_sent", source.bytes_sent()}, {"unexpected", source.unexpected()}};
+        if (carried) out.update(wire_counts(carried->wire().counts()));
+        if (!back) return out;
+        const load::SinkCounts seen = back->counts();
+        out.update({{"back_received", seen.received},
+                    {"back_lost", seen.lost},
+                    {"back_duplicate", seen.duplicate},
+                    {"back_reordered", seen.reordered},
+                    {"back_corrupt", seen.corrupt}});
+        return out;
+    }
+};
+
 template <class AnyLoop>
 Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     const LoadOptions& options = run.options;
@@ -109,52 +190,25 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     const auto flows = static_cast<std::uint32_t>(Share{engine, options.threads.count}.part(options.flows));
     SocketOptions socket;
     socket.connect = run.target;
-    socket.gro = options.transport.gtudp && options.common.gro;  // raw, nothing comes back
+    socket.gro = (options.transport.gtudp || options.bidirectional) && options.common.gro;  // else nothing comes back
     for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_flow(options, socket));
     const Instant start = run.line.ready();
-    load::SourceOptions wanted{.datagram_bytes = options.size,
-                               .flows = flows,
-                               .stream = random_value<std::uint32_t>(),
-                               .share_index = share.index,
-                               .share_of = share.of,
-                               .train_segments = train_segments(options),
-                               .verify = options.verify,
-                               .stop = start + options.duration};
-    set_arrivals(wanted, options.arrivals, options.rate, start);
-    load::Source source(wanted);
-    std::optional<gtudp::Carried<load::Source>> carried;
-    if (options.transport.gtudp)
-        carried.emplace(source, gtudp::CarriedOptions{.wire = wire_options(options.transport),
-                                                      .target = run.target,
-                                                      .window = window_for(options.transport, options.size)});
-    // What the kernel took, or what was given to the reliable layer.
-    const auto write_down = [&](Snapshot& now) {
-        const Counters counters = loop.backend().counters();
-        now.sent = carried ? carried->wire().counts().taken : counters.sent;
-        now.refused = counters.send_failed;
-        now.histograms.resize(shape_of(options).histograms.size());
-        std::size_t next = 0;
-        if (options.rate > 0) now.histograms[next++] = source.slip();
-        if (carried) now.histograms[next] = carried->confirmed();
-    };
-    const auto finished = [&](Instant at) {
-        return source.finished(at) && (!carried || carried->wire().in_flight() == 0);
-    };
-    LoadApplication application(loop, run, engine, start, {finished, write_down});
-    if (carried)
-        loop.run(*carried, application);
-    else
-        loop.run(source, application);
+    Sourcing sourcing(run, source_options(run, share, flows, start));
+    const load::Source& source = sourcing.source;
+    const auto write_down = [&](Snapshot& now) { sourcing.write_down(options, loop.backend().counters(), now); };
+    LoadApplication application(loop, run, engine, start,
+                                {[&](Instant at) { return sourcing.finished(at); }, write_down});
+    sourcing.run(loop, application);
     Outcome out;
     write_down(out.snapshot);
-    const Instant end = carried ? carried->last_confirmed_at() : std::min(now(), start + options.duration);
+    const Instant end =
+        sourcing.carried ? sourcing.carried->last_confirmed_at() : std::min(now(), start + options.duration);
     out.duration_s = out.snapshot.elapsed_s = seconds(std::max(end, start) - start);
     if (options.rate > 0) out.rate_share = rate_share_of(source.last_due() - start, source.last_sent_at() - start);
     const Counters counters = loop.backend().counters();
-    out.counts = {{"refused", application.refused() ? 1 : 0},
-                  {"trains", counters.sent_trains},
-                  {"unexpected", source.unexpected()}};
-    if (carried) out.counts.update(wire_counts(carried->wire().counts()));
+    out.counts = sourcing.counts();
+    out.counts.update({{"refused", application.refused() ? 1 : 0}, {"trains", counters.sent_trains}});
+    if (options.bidirectional) out.counts["back_socket_dropped"] = counters.socket_dropped;
     out.counts.update(engine_counts(counters));
     out.facts = {{"backend", loop.backend().name},
                  {"gso", loop.backend().sends_trains() && counters.trains_refused == 0}};
@@ -170,7 +224,7 @@ Json summary_of(const LoadOptions& options, const Outcome& of) {
     Json summary = {{"sent", sent},
                     {"duration_s", of.duration_s},
                     {"rate_per_s", ratio(static_cast<double>(sent), of.duration_s)},
-                    {"bits_per_s", ratio(static_cast<double>(sent * options.size) * 8, of.duration_s)}};
+                    {"bits_per_s", ratio(of.counts["bytes_sent"].get<double>() * 8, of.duration_s)}};
     summary.update(of.facts);
     summary.update(of.counts);
     summary["refused"] = of.counts["refused"] > 0;
@@ -206,6 +260,15 @@ Json join_reports(Json sender, const Json& sink) {
         for (const char* name : {"delivered", "duplicates", "recv_sent", "recv_resends", "app_behind", "table_full",
                                  "recv_withheld", "forgotten_early"})
             sender[name] = sink[name];
+    for (const char* name : {"one_way_us", "before_sent", "before_sent_max_us", "clock_apart"})
+        if (sink.contains(name)) sender[name] = sink[name];
+    if (sink.contains("answers_sent")) {
+        // Here the last ones are known, too.
+        for (const char* name : {"answers_sent", "answers_dropped"}) sender[name] = sink[name];
+        const auto back = [&](const char* name) { return sender[name].get<std::int64_t>(); };
+        sender["back_lost"] = std::max<std::int64_t>(
+            back("answers_sent") - (back("back_received") - back("back_duplicate") - back("back_corrupt")), 0);
+    }
     summary["sent_rate_per_s"] = sender["rate_per_s"];
     for (const char* name : {"sent", "rate_per_s", "bits_per_s", "unexpected"}) sender.erase(name);
     summary.update(sender);
@@ -228,7 +291,7 @@ void print_summary(const Report& report, const LoadOptions& options, const Agent
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
     const auto real = [&](const char* name) { return summary[name].get<double>(); };
     const bool self = options.threads.self;
-    report.print(fmt::format("{} B{}, {}{}{} flow{}, {}, gso {}{}, {:.3f} s", options.size,
+    report.print(fmt::format("{}{}, {}{}{} flow{}, {}, gso {}{}, {:.3f} s", sizes_text(options.sizes),
                              options.transport.gtudp ? ", gtudp" : "", agents_text(agents),
                              engines_text(options.threads), options.flows, options.flows == 1 ? "" : "s",
                              summary["backend"].get<std::string>(), summary["gso"].get<bool>() ? "on" : "off",
@@ -245,6 +308,12 @@ void print_summary(const Report& report, const LoadOptions& options, const Agent
         report.print(fmt::format("duplicate {}  reordered {}  corrupt {}", count("duplicate"), count("reordered"),
                                  count("corrupt")));
     }
+    if (options.bidirectional)
+        report.print(fmt::format(
+            "came back {:>15} datagrams {:>15}/s    lost {}  duplicate {}  reordered {}  corrupt {}",
+            count("back_received"), grouped(static_cast<std::uint64_t>(real("back_received") / real("duration_s"))),
+            count("back_lost"), count("back_duplicate"), count("back_reordered"), count("back_corrupt")));
+    if (summary.contains("one_way_us")) report.print(one_way_text(summary));
     if (options.transport.gtudp) print_reliable(report, summary);
     if (options.rate > 0 && !summary["slip_us"]["p50"].is_null())
         report.print(fmt::format("asked for {}; schedule slip us: p50 {:.1f}  p99 {:.1f}  max {:.1f}",
@@ -266,6 +335,8 @@ int run_far_end(const LoadOptions& options, SharedCounts& counts, const SelfPeer
                          .threads = options.threads,
                          .end = End::far,
                          .verify = options.verify,
+                         .one_way = options.one_way,
+                         .bidirectional = options.bidirectional,
                          .linger = 20 * millisecond,
                          .counts = &counts};
     tell(run_sink(server, silent, [&](std::uint16_t port) { tell(std::to_string(port)); }).dump());
@@ -298,7 +369,7 @@ struct FarEnd {
 Outcome measure(const LoadOptions& options, const Address& target, const Agents& agents, Monitor& monitor,
                 const Report& report) {
     StartLine line(options.threads.count, &agents, start_at(options));
-    const LoadRun run{options, target, agents, line, monitor};
+    const LoadRun run{options, target, agents, line, monitor, options.one_way ? one_way_offset() : 0};
     const auto say = [&](const std::string& text) { report.say(text); };
     return add_all(run_engines(options.common.engine, options.threads, End::near, line, say,
                                [&](auto& loop, std::size_t engine) { return run_source(loop, engine, run); }));
@@ -307,6 +378,8 @@ Outcome measure(const LoadOptions& options, const Address& target, const Agents&
 int run_load(const LoadOptions& options, const Address& target, const FarEnd* far_end, const Agents& agents,
              Report& report) {
     if (agents.rank() > 0) report.silence();
+    if (options.transport.gtudp && is_multicast(target))
+        throw Failure(Exit::usage, fmt::format("--to {}: gtudp sends to one peer, not to a group", to_text(target)));
     if (far_end != nullptr && !agents.alone())
         throw Failure(Exit::usage, "--self: not under mpirun, where the sink is started by itself");
     RunDirectory directory(of_agent(options.run, agents.rank(), agents.count()), "load", report);
@@ -350,7 +423,8 @@ int load_command(const LoadOptions& options) {
     std::optional<FarEnd> far_end;
     if (options.threads.self) far_end.emplace(options);
     const Address target = far_end ? far_end->address() : target_address(options.to);
-    if (!far_end) refuse_foreign(target, options.vouched);
+    if (!far_end) refuse_foreign(target, options.multicast, options.vouched);
+    if (options.one_way && !far_end) report.say(one_way_warning);
     return as_agents(
         [&](const Agents& agents) { return run_load(options, target, far_end ? &*far_end : nullptr, agents, report); });
 }
@@ -362,11 +436,19 @@ void add_load(CLI::App& root, Command& chosen) {
     auto options = std::make_shared<LoadOptions>();
     add_measuring(*command, *options, "HOST:PORT or [IPv6]:PORT of a sink, or of any UDP server",
                   "run the sink too, on loopback and on another core");
-    add_parsed(*command, "--size", options->size, parse_datagram_size, "bytes of payload (default 64)");
+    add_parsed(*command, "--size", options->sizes, parse_sizes,
+               "bytes of payload: 64, 1400, 64..1400 (each alike), imix, or 64:7,576:4,1472:1 (default 64)");
     add_parsed(*command, "--rate", options->rate, parse_rate,
                "per second, all flows together: max, 100k, 2.5M (default max)");
     add_parsed(*command, "--duration", options->duration, parse_duration, "how long (default 5s)");
-    command->add_flag("!--no-verify", options->verify, "send bytes that mean nothing: no sequence, no CRC");
+    auto* verify =
+        command->add_flag("!--no-verify", options->verify, "send bytes that mean nothing: no sequence, no CRC");
+    command->add_flag("--one-way", options->one_way, "due times by the wall clock, for a sink with --one-way")
+        ->excludes(verify);
+    command
+        ->add_flag("--bidirectional", options->bidirectional,
+                   "verify what a sink with --bidirectional, or an echo, sends back")
+        ->excludes(verify);
     add_transport(*command, options->transport, {.window = true});
     add_common(*command, options->common, {.offload = true});
     command->callback([options, command, &chosen] {

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "apps/commands.hpp"
+#include "apps/multicast.hpp"
 #include "engine/address.hpp"
 
 namespace ringpost::apps {
@@ -31,6 +32,8 @@ std::vector<UdpSocket> open_server_sockets(ServerOptions options) {
     std::vector<UdpSocket> sockets;
     for (std::uint32_t i = 0; i < options.threads.count; ++i) {
         sockets.push_back(open_server_socket(options));
+        // What goes to a group would come to each socket that is a member, not to one of them.
+        if (i == 0) join_groups(sockets.front(), options.join);
         options.port = sockets.front().local().port;
     }
     return sockets;

@@ -14,9 +14,7 @@ namespace {
 
 Address group_address(const std::string& option, const std::string& text, Family family) {
     const auto address = resolve_host_port(text);
-    const bool multicast = address && address->family == family &&
-                           (family == Family::v4 ? address->ip[12] >> 4 == 0xe : address->ip[0] == 0xff);
-    if (multicast && address->port != 0) return *address;
+    if (address && address->family == family && is_multicast(*address) && address->port != 0) return *address;
     throw Failure(Exit::usage, fmt::format("{} {}: expected a multicast group and a port such as {}", option, text,
                                            family == Family::v4 ? "239.255.4.3:3235" : "[ff02::4:3]:3235"));
 }

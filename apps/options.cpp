@@ -106,13 +106,6 @@ std::uint64_t parse_datagram_size(const std::string& text) {
     return bytes;
 }
 
-std::uint64_t parse_probe_size(const std::string& text) {
-    const std::uint64_t bytes = parse_datagram_size(text);
-    if (bytes < load::frame_bytes_min)
-        throw std::invalid_argument(fmt::format("a probe needs at least {} bytes", load::frame_bytes_min));
-    return bytes;
-}
-
 std::uint64_t parse_count(const std::string& text) {
     std::uint64_t count = 0;
     const char* const text_end = text.data() + text.size();

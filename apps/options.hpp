@@ -36,9 +36,8 @@ void add_common(CLI::App& command, CommonOptions& options, CommonChoice choice);
 
 /// `64`, `1400`, `64k` (1024 each): bytes.
 std::uint64_t parse_size(const std::string& text);
-/// The same within a UDP datagram: at most 65,507; for probes at least load::frame_bytes_min.
+/// The same within a UDP datagram: at most 65,507.
 std::uint64_t parse_datagram_size(const std::string& text);
-std::uint64_t parse_probe_size(const std::string& text);
 /// 1 or more.
 std::uint64_t parse_count(const std::string& text);
 /// Decimal digits only: 0 to 65535; 1 to limits::load_flows_max.

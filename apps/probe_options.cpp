@@ -139,8 +139,8 @@ Address target_address(const std::string& text, std::uint16_t default_port) {
     return *address;
 }
 
-std::string size_text(const ProbeOptions& options, std::uint64_t size) {
-    if (!options.dialect) return fmt::format("{} B", size);
+std::string size_text(const ProbeOptions& options, const load::Sizes& sizes) {
+    if (!options.dialect) return sizes_text(sizes);
     const load::Payload& payload = options.dialect->payload;
     if (payload.bytes_min() == payload.bytes_max()) return fmt::format("{} B", payload.bytes_max());
     return fmt::format("{} to {} B", payload.bytes_min(), payload.bytes_max());

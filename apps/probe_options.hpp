@@ -6,6 +6,7 @@
 
 #include "apps/options.hpp"
 #include "apps/report.hpp"
+#include "apps/sizes.hpp"
 #include "codec/load/match.hpp"
 #include "codec/load/prober.hpp"
 
@@ -33,8 +34,8 @@ void check_probes(ProbeOptions& options);
 /// target_address(), where a port of 0 must be in the text and another need not.
 Address target_address(const std::string& text, std::uint16_t default_port);
 
-/// `64 B`, or of payloads of several sizes `29 to 31 B`.
-std::string size_text(const ProbeOptions& options, std::uint64_t size);
+/// sizes_text(), or of payloads `29 to 31 B`.
+std::string size_text(const ProbeOptions& options, const load::Sizes& sizes);
 
 /// What foreign probes count beside the rest, and that of a summary as a line; nothing for our own frames.
 Json match_counts(const load::Prober& prober);

@@ -9,9 +9,11 @@
 #include "apps/measuring/engines.hpp"
 #include "apps/measuring/monitor.hpp"
 #include "apps/measuring/outcome.hpp"
+#include "apps/multicast.hpp"
+#include "apps/one_way.hpp"
 #include "apps/random.hpp"
 #include "apps/self_peer.hpp"
-#include "codec/load/sink.hpp"
+#include "codec/load/answering_sink.hpp"
 #include "engine/address.hpp"
 
 namespace ringpost::apps {
@@ -23,6 +25,7 @@ constexpr Duration publish_every = 10 * millisecond;
 /// What the engines of one sink share.
 struct SinkRun {
     const ServerOptions& options;
+    std::optional<Duration> one_way;  ///< the offset of --one-way
     StartLine& line;
     Monitor& monitor;
 };
@@ -69,6 +72,7 @@ class SinkApplication {
             now.received = counts.received;
             now.lost = static_cast<std::int64_t>(counts.lost);
             now.socket_dropped = loop_.backend().counters().socket_dropped;
+            if (run_.one_way) now.histograms.assign(1, sink_.one_way());
         });
     }
 
@@ -102,13 +106,58 @@ struct SinkOutcome {
     Outcome outcome;
     Instant first_at = never, last_at = never;
     std::uint64_t at_first = 0;
+    Duration before_sent_max = 0;  ///< OneWayCounts
 
     void add(const SinkOutcome& other) {
         outcome.add(other.outcome);
+        before_sent_max = std::max(before_sent_max, other.before_sent_max);
         if (other.first_at == never) return;
         at_first = other.first_at < first_at ? other.at_first : at_first;
         last_at = first_at == never ? other.last_at : std::max(last_at, other.last_at);
         first_at = std::min(first_at, other.first_at);
+    }
+};
+
+/// The sink of one engine, alone, as a sink that answers, or on the reliable layer.
+struct Sinking {
+    std::optional<load::Sink> plain;
+    std::optional<load::AnsweringSink> answering;
+    std::optional<gtudp::Carried<load::Sink>> carried;
+
+    explicit Sinking(const SinkRun& run) {
+        const load::SinkOptions options{.verify = run.options.verify, .key = random_key(), .one_way = run.one_way};
+        if (run.options.bidirectional)
+            answering.emplace(load::AnsweringSinkOptions{
+                .sink = options, .seed = random_value<std::uint64_t>(), .due_offset = run.one_way.value_or(0)});
+        else
+            plain.emplace(options);
+        if (run.options.transport.gtudp)
+            carried.emplace(*plain, gtudp::CarriedOptions{.wire = wire_options(run.options.transport), .target = {}});
+    }
+
+    const load::Sink& sink() const { return answering ? answering->sink() : *plain; }
+
+    template <class AnyLoop, class Application>
+    void run(AnyLoop& loop, Application& application) {
+        if (carried) return loop.run(*carried, application);
+        answering ? loop.run(*answering, application) : loop.run(*plain, application);
+    }
+
+    Json counts() const {
+        const load::SinkCounts seen = sink().counts();
+        Json out = {{"received", seen.received},   {"bytes", seen.bytes},
+                    {"lost", seen.lost},           {"duplicate", seen.duplicate},
+                    {"reordered", seen.reordered}, {"corrupt", seen.corrupt},
+                    {"streams", seen.streams},     {"streams_forgotten", seen.streams_forgotten}};
+        if (carried) out.update(wire_counts(carried->wire().counts()));
+        if (answering) {
+            const load::AnswerCounts answers = answering->answers();
+            out.update({{"answers_sent", answers.sent},
+                        {"answers_dropped", answers.dropped},
+                        {"answers_refused", answers.refused},
+                        {"answers_sources_forgotten", answers.sources_forgotten}});
+        }
+        return out;
     }
 };
 
@@ -117,38 +166,29 @@ SinkOutcome run_one_sink(AnyLoop& loop, std::size_t engine, UdpSocket socket, co
                          const OnListening& on_listening) {
     std::optional<SignalWakes> wakes;
     if (engine == 0) wakes.emplace(loop.backend().waker());
-    load::Sink sink(run.options.verify ? load::Sink::Verify::on : load::Sink::Verify::off, random_key());
+    Sinking sinking(run);
     const bool gro = socket.gro();
     const std::uint16_t port = socket.local().port;
     loop.backend().add(std::move(socket));
     run.line.ready();
     if (engine == 0) on_listening(port);
-    SinkApplication application(loop, sink, run, engine);
-    SinkOutcome out;
-    if (run.options.transport.gtudp) {
-        gtudp::Carried carried(sink, {.wire = wire_options(run.options.transport), .target = {}});
-        loop.run(carried, application);
-        out.outcome.counts = wire_counts(carried.wire().counts());
-    } else {
-        loop.run(sink, application);
+    SinkApplication application(loop, sinking.sink(), run, engine);
+    sinking.run(loop, application);
+    const Counters counters = loop.backend().counters();
+    const load::SinkCounts counts = sinking.sink().counts();
+    SinkOutcome out{.outcome = {}, .first_at = counts.first_at, .last_at = counts.last_at, .at_first = counts.at_first};
+    out.outcome.counts = sinking.counts();
+    out.outcome.counts["socket_dropped"] = counters.socket_dropped;
+    out.outcome.counts.update(engine_counts(counters));
+    if (run.one_way) {
+        const load::OneWayCounts& one_way = sinking.sink().one_way_counts();
+        out.outcome.counts["before_sent"] = one_way.before_sent;
+        out.outcome.counts["clock_apart"] = one_way.clock_apart;
+        out.before_sent_max = one_way.before_sent_max;
+        out.outcome.snapshot.histograms.push_back(sinking.sink().one_way());
     }
-    const load::SinkCounts counts = sink.counts();
-    const Counters engine_counters = loop.backend().counters();
-    out.outcome.counts.update({{"received", counts.received},
-                               {"bytes", counts.bytes},
-                               {"lost", counts.lost},
-                               {"duplicate", counts.duplicate},
-                               {"reordered", counts.reordered},
-                               {"corrupt", counts.corrupt},
-                               {"socket_dropped", engine_counters.socket_dropped},
-                               {"streams", counts.streams},
-                               {"streams_forgotten", counts.streams_forgotten}});
-    out.outcome.counts.update(engine_counts(engine_counters));
     out.outcome.facts = {{"backend", loop.backend().name}, {"gro", gro}};
-    note_send_error(out.outcome.facts, engine_counters);
-    out.first_at = counts.first_at;
-    out.last_at = counts.last_at;
-    out.at_first = counts.at_first;
+    note_send_error(out.outcome.facts, counters);
     return out;
 }
 
@@ -162,6 +202,10 @@ Json summary_of(const ServerOptions& options, const SinkOutcome& of) {
     summary["bits_per_s"] = ratio(rate_per_s * summary["bytes"].get<double>() * 8, static_cast<double>(received));
     summary.update(of.outcome.facts);
     if (options.transport.gtudp) summary["transport"] = "gtudp";
+    if (options.one_way) {
+        summary["one_way_us"] = percentiles_us(of.outcome.snapshot.histograms.at(0));
+        summary["before_sent_max_us"] = static_cast<double>(of.before_sent_max) / 1e3;
+    }
     return summary;
 }
 
@@ -169,6 +213,7 @@ int sink_command(const ServerOptions& options) {
     Report report(options.common.json);
     const Json summary = run_sink(options, report, [&](std::uint16_t port) {
         report.say(fmt::format("sink listening on port {}", port));
+        if (options.one_way) report.say(one_way_warning);
         report.event("listening", {{"port", port}});
     });
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
@@ -179,6 +224,10 @@ int sink_command(const ServerOptions& options) {
                              count("lost"), count("socket_dropped"), count("duplicate"), count("reordered"),
                              count("corrupt")));
     if (options.transport.gtudp) report.print(wire_text(summary));
+    if (options.bidirectional)
+        report.print(fmt::format("answered {}  not answered: queue full {}, refused {}", count("answers_sent"),
+                                 count("answers_dropped"), count("answers_refused")));
+    if (options.one_way) report.print(one_way_text(summary));
     report.event("summary", summary);
     return exit_code(Exit::done);
 }
@@ -187,14 +236,15 @@ int sink_command(const ServerOptions& options) {
 
 Json run_sink(const ServerOptions& options, Report& report, const OnListening& on_listening) {
     std::vector<UdpSocket> sockets = open_server_sockets(options);
-    const RunShape shape{.command = "sink",
-                         .sends = false,
-                         .histograms = {},
-                         .drop_datagrams_max = sockets[0].gro() ? limits::train_segments_max : 1};
+    RunShape shape{.command = "sink",
+                   .sends = false,
+                   .histograms = {},
+                   .drop_datagrams_max = sockets[0].gro() ? limits::train_segments_max : 1};
+    if (options.one_way) shape.histograms.emplace_back("one_way");
     Monitor monitor({.shape = shape, .engines = sockets.size(), .prometheus = options.prometheus, .complete = {}},
                     report, nullptr);
     StartLine line(sockets.size());
-    const SinkRun run{options, line, monitor};
+    const SinkRun run{options, options.one_way ? std::optional(one_way_offset()) : std::nullopt, line, monitor};
     const auto say = [&](const std::string& text) { report.say(text); };
     std::vector<SinkOutcome> outcomes = run_engines(
         options.common.engine, options.threads, options.end, line, say, [&](auto& loop, std::size_t engine) {
@@ -218,11 +268,18 @@ void add_sink(CLI::App& root, Command& chosen) {
     add_server(*command, *options);
     add_threads(*command, options->threads);
     add_prometheus(*command, options->prometheus);
-    command->add_flag("!--no-verify", options->verify, "only count: no sequences, no CRC");
+    add_join(*command, options->join);
+    auto* verify = command->add_flag("!--no-verify", options->verify, "only count: no sequences, no CRC");
+    command->add_flag("--one-way", options->one_way, "record the times from due to here; the sender needs it too")
+        ->excludes(verify);
+    command->add_flag("--bidirectional", options->bidirectional, "answer each frame with one of the same size")
+        ->excludes(verify);
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {.offload = true});
     command->callback([options, &chosen] {
         check_transport(options->transport);
+        if (options->bidirectional && options->transport.gtudp)
+            throw CLI::ValidationError("--bidirectional: gtudp carries messages one way only");
         chosen = [options] { return sink_command(*options); };
     });
 }

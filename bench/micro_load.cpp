@@ -14,7 +14,8 @@ namespace ringpost {
 namespace {
 
 load::Source make_source(std::size_t bytes) {
-    return load::Source({.datagram_bytes = bytes, .stream = 7, .train_segments = limits::train_segments_max});
+    return load::Source(
+        {.sizes = load::Sizes::fixed(bytes), .stream = 7, .train_segments = limits::train_segments_max});
 }
 
 void source_train(benchmark::State& state) {
@@ -46,7 +47,7 @@ void sink_train(benchmark::State& state) {
     for (auto _ : state) {
         if (next == trains) {
             state.PauseTiming();
-            sink.emplace(load::Sink::Verify::on, SipKey{1, 2});
+            sink.emplace(load::SinkOptions{.key = {1, 2}});
             next = 0;
             state.ResumeTiming();
         }

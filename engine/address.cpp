@@ -134,6 +134,10 @@ bool is_loopback(const Address& address) {
     return IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
+bool is_multicast(const Address& address) {
+    return address.family == Family::v4 ? address.ip[12] >> 4 == 0xe : address.ip[0] == 0xff;
+}
+
 bool is_own_network(const Address& address) {
     if (is_loopback(address)) return true;
     const auto& ip = address.ip;

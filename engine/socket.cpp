@@ -51,20 +51,28 @@ Result<void> UdpSocket::configure(const SocketOptions& options) {
         if (set_option(fd_, SOL_SOCKET, SO_TIMESTAMPING, stamps) != 0) return failed("set SO_TIMESTAMPING");
         stamps_ = true;
     }
-    SocketAddress address;
     if (options.bind.family != Family::none) {
+        SocketAddress address;
         const socklen_t length = to_socket_address(options.bind, family_, address);
         if (bind(fd_, &address.any, length) != 0) return failed("bind " + to_text(options.bind));
     }
-    if (options.connect.family != Family::none) {
-        const socklen_t length = to_socket_address(options.connect, family_, address);
-        if (connect(fd_, &address.any, length) != 0) return failed("connect " + to_text(options.connect));
-        peer_ = options.connect;
-    }
+    return options.connect.family == Family::none ? learn_local() : connect(options.connect);
+}
+
+Result<void> UdpSocket::learn_local() {
+    SocketAddress address;
     socklen_t length = sizeof address;
     if (getsockname(fd_, &address.any, &length) != 0) return failed("getsockname");
     local_ = from_socket_address(address.any);
     return {};
+}
+
+Result<void> UdpSocket::connect(const Address& peer) {
+    SocketAddress address;
+    const socklen_t length = to_socket_address(peer, family_, address);
+    if (::connect(fd_, &address.any, length) != 0) return failed("connect " + to_text(peer));
+    peer_ = peer;
+    return learn_local();
 }
 
 UdpSocket::UdpSocket(UdpSocket&& other) noexcept { *this = std::move(other); }

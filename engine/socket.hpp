@@ -44,6 +44,9 @@ class UdpSocket {
     bool gro() const { return gro_; }
     bool stamps() const { return stamps_; }
 
+    /// Sends to `peer`, and hears it alone, from now on.
+    Result<void> connect(const Address& peer);
+
     /// Joins or leaves a multicast group (RFC 1112, RFC 3678) on the interface of that name; "" lets the routes choose.
     Result<void> join(const Address& group, const std::string& interface);
     Result<void> leave(const Address& group, const std::string& interface);
@@ -59,6 +62,7 @@ class UdpSocket {
   private:
     UdpSocket(int fd, Family family) : fd_(fd), family_(family) {}
     Result<void> configure(const SocketOptions& options);
+    Result<void> learn_local();
     Result<void> membership(int option, const char* verb, const Address& group, const std::string& interface) const;
 
     int fd_ = -1;

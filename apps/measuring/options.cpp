@@ -55,6 +55,7 @@ void add_measuring(CLI::App& command, MeasureOptions& options, const std::string
     command.add_flag("--self", options.threads.self, self_help)->excludes(to);
     command.add_flag("--i-own-this-network", options.vouched,
                      "allow a target that is not loopback, private or link-local");
+    add_multicast(command, options.multicast);
     add_arrivals(command, options.arrivals);
     add_parsed(command, "--flows", options.flows, parse_flows, "source ports to send from (default one per engine)");
     add_threads(command, options.threads);
@@ -94,10 +95,10 @@ Instant start_at(const MeasureOptions& options) {
 }
 
 UdpSocket open_flow(const MeasureOptions& options, const SocketOptions& socket) {
-    auto opened = UdpSocket::open(socket);
+    auto opened = open_connected(socket, options.multicast);
     if (!opened && opened.error().code == EMFILE) {
         raise_descriptor_limit();
-        opened = UdpSocket::open(socket);
+        opened = open_connected(socket, options.multicast);
     }
     if (!opened && opened.error().code == EMFILE)
         throw Failure(Exit::failed, fmt::format("--flows {}: {}", options.flows, opened.error().text));

@@ -5,7 +5,9 @@
 #include "apps/arrivals.hpp"
 #include "apps/commands.hpp"
 #include "apps/measuring/cores.hpp"
+#include "apps/multicast.hpp"
 #include "apps/run_directory.hpp"
+#include "apps/sizes.hpp"
 #include "apps/verdict.hpp"
 
 namespace ringpost::apps {
@@ -16,6 +18,8 @@ struct MeasureOptions {
     TransportOptions transport;
     std::string to;
     bool vouched = false;
+    MulticastOptions multicast;  ///< of a target that is a group
+    load::Sizes sizes = load::Sizes::fixed(64);
     double rate = 0;
     ArrivalOptions arrivals;
     std::uint32_t flows = 0;    ///< 0: one for each engine

@@ -40,6 +40,12 @@ inline constexpr std::uint32_t load_flows_max = load_streams_max;
 /// that gtUDP takes to send a lost message again, at several million a second.
 inline constexpr std::uint64_t load_window_sequences = 262'144;
 
+/// Sizes in one list of sizes that a load source mixes.
+inline constexpr std::size_t load_sizes_max = 64;
+
+/// Answers that an answering sink owes while the socket does not take them.
+inline constexpr std::uint32_t load_answers_owed_max = 65'536;
+
 /// Probes whose times a prober remembers. One that so many later ones have left behind is given up.
 inline constexpr std::uint32_t load_probes_remembered = 65'536;
 
@@ -165,6 +171,7 @@ static_assert(payload_fields_max <= UINT16_MAX && payloads_max * payload_fields_
 static_assert(payloads_bytes_max >= datagram_bytes_max && payloads_bytes_max <= UINT32_MAX);
 static_assert((beacon_sources_max & (beacon_sources_max - 1)) == 0);
 static_assert((load_streams_max & (load_streams_max - 1)) == 0);
+static_assert((load_answers_owed_max & (load_answers_owed_max - 1)) == 0);
 static_assert((load_probes_remembered & (load_probes_remembered - 1)) == 0);
 static_assert(beacon_queue_bytes >= 16 * datagram_bytes_max);
 static_assert(echo_queue_bytes >= 16 * datagram_bytes_max);

@@ -28,8 +28,10 @@ class RingQueue {
         items_[end_++ & mask_] = item;
         return true;
     }
-    /// The oldest; there must be one, for pop() too.
+    /// The oldest and the newest; there must be one, for pop() too.
     const T& front() const { return items_[first_ & mask_]; }
+    T& front() { return items_[first_ & mask_]; }
+    T& back() { return items_[(end_ - 1) & mask_]; }
     void pop() { ++first_; }
 
   private:

@@ -6,21 +6,15 @@
 #include <cstring>
 
 #include "codec/base/limits.hpp"
+#include "codec/base/reflection.hpp"
 
 namespace ringpost::echo {
-namespace {
-
-constexpr std::uint16_t echo_port = 7, chargen_port = 19;  // RFC 862, RFC 864
-
-bool would_loop(std::uint16_t port) { return port == echo_port || port == chargen_port || port == 0; }
-
-}  // namespace
 
 Endpoint::Endpoint() : replies_(limits::echo_queue_bytes) {}
 
 void Endpoint::handle(Instant, const Datagram& in) {
     ++counts_.received;
-    if (would_loop(in.source.port) || in.bytes.size() > limits::datagram_bytes_max)
+    if (reflects(in.source.port) || in.bytes.size() > limits::datagram_bytes_max)
         ++counts_.refused;
     else if (!replies_.push({in.source, in.socket}, in.bytes))
         ++counts_.queue_full;

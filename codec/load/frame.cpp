@@ -5,7 +5,6 @@
 #include "codec/base/bytes.hpp"
 
 namespace ringpost::load {
-namespace {
 
 std::vector<std::byte> make_fill(std::size_t count) {
     // A pattern with no short period, so that neither a compressing link nor a shifted copy looks right.
@@ -20,7 +19,12 @@ std::vector<std::byte> make_fill(std::size_t count) {
     return fill;
 }
 
-}  // namespace
+void encode(const Frame& frame, std::span<std::byte> out) {
+    store_le<std::uint32_t>(&out[4], frame.stream);
+    store_le<std::uint64_t>(&out[8], frame.sequence);
+    store_le<std::uint64_t>(&out[16], static_cast<std::uint64_t>(frame.due));
+    store_le<std::uint32_t>(out.data(), crc32c(out.subspan(4)));
+}
 
 FrameWriter::FrameWriter(std::size_t frame_bytes)
     : frame_bytes_(frame_bytes), fill_(make_fill(frame_bytes - frame_bytes_min)), fill_crc_(fill_) {

@@ -6,7 +6,9 @@
 //          0      4   CRC-32C of every byte that follows
 //          4      4   stream: one sender's flow in one run, drawn at random
 //          8      8   sequence: 0, 1, 2, ... within the stream, below 2^48
-//         16      8   due: nanoseconds on the sender's monotonic clock when it was meant to leave
+//         16      8   due: when it was meant to leave, in nanoseconds on the sender's monotonic clock; or, when both
+//         ends
+//                     are told so, since 1970
 //         24    ...   fill: the same bytes at the same offset in every datagram
 
 #include <array>
@@ -23,6 +25,9 @@
 namespace ringpost::load {
 
 inline constexpr std::size_t frame_bytes_min = 24;
+/// Streams of answers (AnsweringSink) have this bit, those of senders do not: an answer is never answered, or two ends
+/// that answer would go on for ever.
+inline constexpr std::uint32_t answer_stream_bit = 1u << 31;
 inline constexpr std::uint64_t sequence_end = 1ull << 48;
 
 struct Frame {
@@ -42,6 +47,16 @@ inline std::optional<Frame> decode(std::span<const std::byte> bytes) {
     if (frame.sequence >= sequence_end) return std::nullopt;
     return frame;
 }
+
+/// The stream of a frame that decode() takes.
+inline std::uint32_t stream_of(std::span<const std::byte> frame) { return load_le<std::uint32_t>(&frame[4]); }
+
+/// The first `count` bytes of every frame's fill.
+std::vector<std::byte> make_fill(std::size_t count);
+
+/// Writes the head of one frame of out.size() bytes, at least frame_bytes_min, before the fill that stands there
+/// already. For frames whose sizes differ: it reads every byte.
+void encode(const Frame& frame, std::span<std::byte> out);
 
 /// Writes frames of one size. The fill never changes, so it is written into a buffer once, and its share of the CRC is
 /// added by Crc32cSuffix: a frame costs the same to make whatever its size. CRC is linear, so frames that differ only

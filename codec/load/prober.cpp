@@ -13,7 +13,8 @@ namespace ringpost::load {
 
 Prober::Prober(const ProberOptions& options)
     : options_(options),
-      writer_(std::max(options.datagram_bytes, frame_bytes_min)),
+      writer_(options.sizes.largest()),
+      size_random_(options.sizes_seed),
       schedule_({.start = options.start,
                  .rate_per_s = options.rate_per_s > 0 ? options.rate_per_s : 1,
                  .arrivals = options.arrivals,
@@ -25,6 +26,7 @@ Prober::Prober(const ProberOptions& options)
       probes_(limits::load_probes_remembered),
       last_sent_at_(options.start) {
     RINGPOST_CHECK(options.flows > 0);
+    RINGPOST_CHECK(options.sizes.smallest() >= frame_bytes_min);
     RINGPOST_CHECK(options.window > 0 && options.window <= limits::load_probes_remembered);
     if (options.dialect != nullptr) matcher_.emplace(options.dialect->match, options.key);
 }
@@ -140,8 +142,12 @@ std::size_t Prober::write_probe(std::span<std::byte> out, Instant due, Instant n
         return size;
     }
     writer_.prepare(out, 1);
-    writer_.write(out.data(), {options_.stream, next_, due}, 1);
-    return writer_.frame_bytes();
+    const std::size_t size = options_.sizes.draw(size_random_);
+    if (size == writer_.frame_bytes())
+        writer_.write(out.data(), {options_.stream, next_, due}, 1);
+    else
+        encode({options_.stream, next_, due}, out.first(size));
+    return size;
 }
 
 bool Prober::may_send(Instant now) const {

@@ -13,13 +13,15 @@
 #include "codec/load/match.hpp"
 #include "codec/load/schedule.hpp"
 #include "codec/load/sequence_window.hpp"
+#include "codec/load/sizes.hpp"
 
 namespace ringpost::load {
 
 struct ProberOptions {
-    std::size_t datagram_bytes = 64;  ///< at least frame_bytes_min
-    std::uint32_t stream = 0;         ///< drawn at random: replies to anybody else's probes are told apart
-    double rate_per_s = 0;            ///< open loop; 0 is a closed one, where an answer makes room for the next probe
+    Sizes sizes = Sizes::fixed(64);  ///< of our own frames; at least frame_bytes_min
+    std::uint64_t sizes_seed = 0;    ///< of mixed sizes
+    std::uint32_t stream = 0;        ///< drawn at random: replies to anybody else's probes are told apart
+    double rate_per_s = 0;           ///< open loop; 0 is a closed one, where an answer makes room for the next probe
     Arrivals arrivals = Arrivals::fixed;
     std::uint64_t arrivals_seed = 0;
     std::uint32_t burst = 1;               ///< of a fixed rate: so many are due at once
@@ -124,7 +126,8 @@ class Prober {
     bool remembers(std::uint64_t sequence) const { return next_ - sequence <= limits::load_probes_remembered; }
 
     ProberOptions options_;
-    FrameWriter writer_;
+    FrameWriter writer_;  ///< of the largest size
+    SplitMix64 size_random_;
     std::optional<Matcher> matcher_;  ///< of foreign probes
     Schedule schedule_;
     std::vector<Probe> probes_;      ///< the latest, by sequence

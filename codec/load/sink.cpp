@@ -3,22 +3,24 @@
 
 #include "codec/load/sink.hpp"
 
+#include <algorithm>
+
 #include "codec/base/limits.hpp"
 
 namespace ringpost::load {
 
-Sink::Sink(Verify verify, const SipKey& key) : verify_(verify), streams_(limits::load_streams_max, key) {}
+Sink::Sink(const SinkOptions& options) : options_(options), streams_(limits::load_streams_max, options.key) {}
 
-void Sink::handle(Instant now, const Datagram& in) {
+bool Sink::take(Instant now, const Datagram& in) {
     if (counts_.received++ == 0) counts_.first_at = now;
     counts_.last_at = now;
     if (now == counts_.first_at) ++counts_.at_first;
     counts_.bytes += in.bytes.size();
-    if (verify_ == Verify::off) return;
+    if (!options_.verify) return false;
     const std::optional<Frame> frame = decode(in.bytes);
     if (!frame) {
         ++counts_.corrupt;
-        return;
+        return false;
     }
     if (newest_ == nullptr || frame->stream != newest_key_.stream || in.source != newest_key_.source)
         find_stream(in.source, *frame);
@@ -30,8 +32,25 @@ void Sink::handle(Instant now, const Datagram& in) {
             ++counts_.reordered;
             --counts_.lost;
             break;
-        case Arrival::duplicate: ++counts_.duplicate; break;
+        case Arrival::duplicate: ++counts_.duplicate; return false;
     }
+    if (options_.one_way) record_one_way(now, *frame);
+    return true;
+}
+
+void Sink::record_one_way(Instant now, const Frame& frame) {
+    // Any due time may come from the wire, so the difference is taken of whole numbers that wrap.
+    const auto passed =
+        static_cast<Duration>(static_cast<std::uint64_t>(now) + static_cast<std::uint64_t>(*options_.one_way) -
+                              static_cast<std::uint64_t>(frame.due));
+    if (passed > Histogram::trackable_ns_max || passed < -Histogram::trackable_ns_max) {
+        ++one_way_counts_.clock_apart;
+        return;
+    }
+    one_way_.record(passed);  // one below zero as 0
+    if (passed >= 0) return;
+    ++one_way_counts_.before_sent;
+    one_way_counts_.before_sent_max = std::max(one_way_counts_.before_sent_max, -passed);
 }
 
 void Sink::find_stream(const Address& source, const Frame& frame) {

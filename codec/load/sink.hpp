@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "codec/base/datagram.hpp"
+#include "codec/base/histogram.hpp"
 #include "codec/base/instant.hpp"
 #include "codec/base/lru_table.hpp"
 #include "codec/base/siphash.hpp"
@@ -31,22 +32,42 @@ struct SinkCounts {
     Instant last_at = never;
 };
 
+struct SinkOptions {
+    bool verify = true;
+    /// Keeps strangers from choosing colliding streams: draw it at random once per process.
+    SipKey key = {};
+    /// What to add to the time here for that by which the senders write due times (see frame.hpp): one-way times are
+    /// recorded. Nothing: they are not, and cost nothing.
+    std::optional<Duration> one_way = std::nullopt;
+};
+
+/// One-way times as far as the clocks of both ends agree, of each frame that was not a duplicate.
+struct OneWayCounts {
+    /// Came before it was due, and was recorded as 0: by so much, at least, the clocks differ.
+    std::uint64_t before_sent = 0;
+    Duration before_sent_max = 0;   ///< the most
+    std::uint64_t clock_apart = 0;  ///< more than Histogram::trackable_ns_max from its due time: not recorded
+};
+
 /// The endpoint of `ringpost sink`: verifies and classifies what load sources send; sends nothing.
 class Sink {
   public:
     struct Event {};  ///< it has none: ask counts()
-    enum class Verify : bool { off, on };
 
-    /// `key` keeps strangers from choosing colliding streams: draw it at random once per process.
-    Sink(Verify verify, const SipKey& key);
+    explicit Sink(const SinkOptions& options);
 
-    void handle(Instant now, const Datagram& in);
+    void handle(Instant now, const Datagram& in) { take(now, in); }
+    /// The same; true when it was a good frame that had not come before.
+    bool take(Instant now, const Datagram& in);
     void handle_timeout(Instant) {}
     std::optional<Transmit> poll_transmit(Instant, std::span<std::byte>) { return std::nullopt; }
     std::optional<Event> poll_event() { return std::nullopt; }
     std::optional<Instant> poll_timeout() const { return std::nullopt; }
 
     SinkCounts counts() const;
+    /// Empty without SinkOptions::one_way.
+    const Histogram& one_way() const { return one_way_; }
+    const OneWayCounts& one_way_counts() const { return one_way_counts_; }
 
   private:
     struct StreamKey {
@@ -56,9 +77,12 @@ class Sink {
     };
 
     void find_stream(const Address& source, const Frame& frame);
+    void record_one_way(Instant now, const Frame& frame);
 
-    Verify verify_;
+    SinkOptions options_;
     SinkCounts counts_;
+    OneWayCounts one_way_counts_;
+    Histogram one_way_;
     LruTable<StreamKey, SequenceWindow> streams_;
     StreamKey newest_key_{};  ///< trains come from one stream: the table is asked once per change
     SequenceWindow* newest_ = nullptr;

@@ -10,22 +10,25 @@
 #include "codec/base/instant.hpp"
 #include "codec/load/frame.hpp"
 #include "codec/load/schedule.hpp"
+#include "codec/load/sizes.hpp"
 
 namespace ringpost::load {
 
 struct SourceOptions {
-    std::size_t datagram_bytes = 64;  ///< 1 to limits::datagram_bytes_max; with verify, at least frame_bytes_min
-    std::uint32_t flows = 1;          ///< sockets 0 .. flows-1, each connected to the target
-    std::uint32_t stream = 0;         ///< of flow 0, drawn at random; flow i is stream + i
-    double rate_per_s = 0;            ///< of all flows together; 0 sends as fast as the engine takes
+    Sizes sizes = Sizes::fixed(64);  ///< with verify, none below frame_bytes_min
+    std::uint64_t sizes_seed = 0;    ///< the same seed draws the same sizes; it means nothing to fixed ones
+    std::uint32_t flows = 1;         ///< sockets 0 .. flows-1, each connected to the target
+    std::uint32_t stream = 0;        ///< of flow 0, drawn at random; flow i is stream + i
+    double rate_per_s = 0;           ///< of all flows together; 0 sends as fast as the engine takes
     Arrivals arrivals = Arrivals::fixed;
     std::uint64_t arrivals_seed = 0;
     std::uint32_t burst = 1;               ///< of a fixed rate: so many are due at once
     const RateProfile* profile = nullptr;  ///< instead of the rate, which is then only > 0; must stay
     /// Of the schedule's datagrams, this one's are number share_index and every share_of-th after it.
     std::size_t share_index = 0, share_of = 1;
-    std::size_t train_segments = 1;  ///< most datagrams in one Transmit
+    std::size_t train_segments = 1;  ///< most datagrams in one Transmit; mixed sizes leave one by one
     bool verify = true;              ///< frames that a Sink can check; off, the bytes mean nothing
+    Duration due_offset = 0;         ///< added to each due time written: see frame.hpp
     Instant start = 0;
     Instant stop = never;  ///< nothing due at or after it is sent
     std::uint64_t count = UINT64_MAX;
@@ -46,6 +49,7 @@ class Source {
 
     bool finished(Instant now) const { return sent_ == options_.count || now >= options_.stop; }
     std::uint64_t sent() const { return sent_; }
+    std::uint64_t bytes_sent() const { return bytes_sent_; }
     /// Of a fixed rate: when the datagram that was sent last was due, and when it was sent.
     Instant last_due() const { return last_due_; }
     Instant last_sent_at() const { return last_sent_at_; }
@@ -55,13 +59,15 @@ class Source {
 
   private:
     void prepare(std::span<std::byte> out);
-    std::size_t write_due(std::span<std::byte> out, Frame frame, std::size_t at_most);
+    void write(std::span<std::byte> out, std::size_t size, const Frame& first, std::size_t count) const;
+    std::size_t write_due(std::span<std::byte> out, std::size_t size, Frame frame, std::size_t at_most);
 
     SourceOptions options_;
-    FrameWriter writer_;
+    FrameWriter writer_;  ///< of the largest size
+    SplitMix64 size_random_;
     Schedule schedule_;
     bool stopped_ = false;  ///< a timeout has come at or after options_.stop: no more are needed
-    std::uint64_t sent_ = 0, unexpected_ = 0;
+    std::uint64_t sent_ = 0, bytes_sent_ = 0, unexpected_ = 0;
     std::uint32_t next_flow_ = 0;
     std::vector<std::uint64_t> sequences_;            ///< next sequence of each flow
     std::vector<const std::byte*> prepared_buffers_;  ///< where the fill has been laid already

@@ -24,11 +24,11 @@ class Help(unittest.TestCase):
         options = {
             "load": ("--to", "--self", "--size", "--rate", "--duration", "--flows", "--gso", "--gro",
                      "--i-own-this-network"),
-            "sink": ("--port", "--bind"),
+            "sink": ("--port", "--bind", "--join", "--one-way", "--bidirectional"),
             "latency": ("--to", "--self", "--size", "--rate", "--ping-pong", "--window", "--arrivals", "--seed", "--warmup",
                         "--count", "--duration", "--wait", "--strict", "--fail-if",
                         "--i-own-this-network"),
-            "echo": ("--port",),
+            "echo": ("--port", "--join"),
             "beacon": ("--port", "--bind", "--to", "--every", "--quote", "--advertise", "--count", "--duration"),
             "relay": ("--listen", "--to", "--bind", "--loss", "--burst-loss", "--blackhole", "--delay", "--jitter",
                       "--reorder", "--duplicate", "--corrupt", "--rate", "--seed"),

@@ -42,7 +42,7 @@ class Play {
 
   private:
     static ProberOptions options(std::uint8_t choice) {
-        return {.datagram_bytes = 24,
+        return {.sizes = load::Sizes::fixed(24),
                 .stream = stream,
                 .rate_per_s = (choice & 1) == 0 ? 0.0 : 1e5,
                 .arrivals = (choice & 2) == 0 ? Arrivals::fixed : Arrivals::poisson,

@@ -95,7 +95,7 @@ class Play {
     }
 
     FrameWriter writer_{30};
-    Sink sink_{Sink::Verify::on, SipKey{1, 2}};
+    Sink sink_{{.key = SipKey{1, 2}}};
     Stream streams_[4];
     Instant received_ = 0;
     std::uint64_t corrupt_ = 0, duplicate_ = 0, reordered_ = 0;

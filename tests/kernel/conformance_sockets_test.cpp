@@ -264,6 +264,30 @@ TYPED_TEST(Conformance, a_socket_for_each_interface_hears_and_sends_only_there) 
     if (!linked) GTEST_SKIP() << "this process may not make veth links";
 }
 
+// No route leads to the group: only the interface that was chosen says from where.
+TEST(UdpSocket, connects_to_a_group_by_the_interface_chosen_before) {
+    bool linked = false;
+    const bool made = in_own_network(65'536, [&] {
+        const char* commands =
+            "ip link add near type veth peer name far && ip link set near up && ip link set far up && "
+            "ip addr add 192.0.2.1/25 dev near && ip addr add 192.0.2.129/25 dev far";
+        linked = std::system(commands) == 0;
+        if (!linked) return;
+        const Address group = Address::v4(239, 1, 2, 3, 4'000);
+        EXPECT_FALSE(UdpSocket::open(connected_to(group)));
+        for (const auto& [name, ip] : {std::pair{"near", "192.0.2.1"}, {"far", "192.0.2.129"}}) {
+            auto socket = UdpSocket::open(bound_to(Address::v4(0, 0, 0, 0, 0)));
+            ASSERT_TRUE(socket);
+            ASSERT_TRUE(socket->send_multicast(name, 1, true));
+            ASSERT_TRUE(socket->connect(group));
+            EXPECT_EQ(ip_text(socket->local()), ip);
+            EXPECT_EQ(socket->peer(), group);
+        }
+    });
+    if (!made) GTEST_SKIP() << no_namespace;
+    if (!linked) GTEST_SKIP() << "this process may not make veth links";
+}
+
 TYPED_TEST(Conformance, what_cannot_be_joined_is_an_error) {
     auto engine = this->open();
     const SocketIndex socket = engine.add_bound(loopback_v4());

@@ -31,7 +31,7 @@ gtudp::CarriedOptions carried(std::uint64_t seed, const Address& target) {
 TEST(Carried, EveryDatagramOfASourceReachesTheSinkOnce) {
     for_each_seed(20, [](std::uint64_t seed) {
         load::Source source({.stream = 7, .train_segments = 128, .start = 0, .count = 3'000});
-        load::Sink sink(load::Sink::Verify::on, key);
+        load::Sink sink({.key = key});
         gtudp::Carried from(source, carried(seed, server_address));
         gtudp::Carried to(sink, carried(~seed, {}));
         Network network(seed);

@@ -93,11 +93,11 @@ TEST(Relay, the_sink_sees_exactly_what_the_relay_says_it_has_done) {
     for_each_seed(200, [](std::uint64_t seed) {
         Random random(~seed);
         const Impairments impairments = random_impairments(random);
-        load::Sink sink(load::Sink::Verify::on, SipKey{seed, 1});
+        load::Sink sink({.key = SipKey{seed, 1}});
         Play play(seed, {.to_target = impairments, .seed = seed, .start = start}, sink);
         const double rates[] = {0, 1e4, 3e5};
         const std::size_t sizes[] = {24, 64, 1'400};
-        load::Source source({.datagram_bytes = random.one_of<std::size_t>(sizes),
+        load::Source source({.sizes = load::Sizes::fixed(random.one_of<std::size_t>(sizes)),
                              .stream = 7,
                              .rate_per_s = random.one_of<double>(rates),
                              .train_segments = random.between(1, 128),
@@ -177,9 +177,9 @@ TEST(Relay, a_prober_loses_what_was_lost_either_way) {
 TEST(Relay, a_link_of_a_limited_rate_is_filled_and_never_exceeded) {
     constexpr std::uint64_t rate = 10'000'000;
     constexpr std::size_t bytes = 1'222;  // 1,250 with the headers: 1 ms each
-    load::Sink sink(load::Sink::Verify::on, SipKey{1, 1});
+    load::Sink sink({.key = SipKey{1, 1}});
     Play play(1, {.to_target = {.rate_bits_per_s = rate}, .start = start}, sink);
-    load::Source source({.datagram_bytes = bytes, .rate_per_s = 2'000, .start = start, .count = 2'000});
+    load::Source source({.sizes = load::Sizes::fixed(bytes), .rate_per_s = 2'000, .start = start, .count = 2'000});
     play.add_client(source);
     ASSERT_EQ(play.network.run(), Outcome::idle);
     const load::SinkCounts counts = sink.counts();

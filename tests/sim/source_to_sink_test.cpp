@@ -1,47 +1,18 @@
-// What a sink reports, against what the network knows to have done. The oracle reads no frame: the network numbers
-// the datagrams of every socket, and that number is the sequence.
+// What a sink reports, against what the network knows to have done.
 
 #include <gtest/gtest.h>
-
-#include <map>
-#include <set>
 
 #include "codec/load/sink.hpp"
 #include "codec/load/source.hpp"
 #include "tests/sim/network.hpp"
 #include "tests/sim/seeds.hpp"
+#include "tests/sim/sink_oracle.hpp"
 
 namespace ringpost::sim {
 namespace {
 
 const Address source_address = Address::v4(10, 0, 0, 1, 1'000);
 const Address sink_address = Address::v4(10, 0, 0, 2, 2'000);
-
-/// RFC 4737, section 3.3: a datagram is reordered when it comes after one that was sent later.
-struct Oracle {
-    std::uint64_t received = 0, duplicate = 0, reordered = 0, corrupt = 0, lost = 0, tail = 0;
-
-    Oracle(Network& network, NodeIndex source, NodeIndex sink, std::uint32_t flows) {
-        std::map<SocketIndex, std::set<std::uint64_t>> seen;
-        for (const Delivery& delivery : network.deliveries(sink)) {
-            ++received;
-            auto& flow = seen[delivery.from_socket];
-            if (!delivery.intact)
-                ++corrupt;
-            else if (flow.contains(delivery.ordinal))
-                ++duplicate;
-            else {
-                reordered += !flow.empty() && *flow.rbegin() > delivery.ordinal;
-                flow.insert(delivery.ordinal);
-            }
-        }
-        for (std::uint32_t flow = 0; flow < flows; ++flow) {
-            const std::uint64_t end = seen[flow].empty() ? 0 : *seen[flow].rbegin() + 1;
-            lost += end - seen[flow].size();
-            tail += network.sent(source, flow) - end;
-        }
-    }
-};
 
 struct Scenario {
     load::SourceOptions options;
@@ -52,7 +23,7 @@ struct Scenario {
         const std::size_t sizes[] = {24, 25, 64, 200, 1'400, 1'472};
         const double rates[] = {0, 1e4, 3e5, 1e6};
         const std::size_t trains[] = {1, 2, 16, 128};
-        options.datagram_bytes = random.one_of<std::size_t>(sizes);
+        options.sizes = load::Sizes::fixed(random.one_of<std::size_t>(sizes));
         options.flows = static_cast<std::uint32_t>(random.between(1, 8));
         options.stream = static_cast<std::uint32_t>(random.below(1ull << 32));
         options.rate_per_s = random.one_of<double>(rates);
@@ -74,14 +45,14 @@ struct Scenario {
 
 struct Play {
     explicit Play(std::uint64_t seed)
-        : scenario(seed), network(seed), source(scenario.options), sink(load::Sink::Verify::on, SipKey{seed, 1}) {
+        : scenario(seed), network(seed), source(scenario.options), sink({.key = SipKey{seed, 1}}) {
         from = network.add(source_address, source);
         to = network.add(sink_address, sink);
         network.connect(from, sink_address);
         network.link(from, to, scenario.link);
     }
     void expect_truth() {
-        const Oracle truth(network, from, to, scenario.options.flows);
+        const SinkOracle truth(network, from, to, scenario.options.flows);
         const load::SinkCounts counts = sink.counts();
         EXPECT_EQ(counts.received, truth.received);
         EXPECT_EQ(counts.duplicate, truth.duplicate);
@@ -128,7 +99,7 @@ TEST(SourceToSink, several_sources_at_one_sink) {
     for_each_seed(20, [](std::uint64_t seed) {
         constexpr std::size_t sources = 5;
         Network network(seed);
-        load::Sink sink(load::Sink::Verify::on, SipKey{seed, 2});
+        load::Sink sink({.key = SipKey{seed, 2}});
         std::vector<std::unique_ptr<load::Source>> all;
         const NodeIndex to = network.add(sink_address, sink);
         std::uint64_t sent = 0;

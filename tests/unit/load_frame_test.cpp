@@ -126,5 +126,20 @@ TEST(LoadFrame, sequence_out_of_range_is_refused_although_its_crc_fits) {
     EXPECT_FALSE(decode(straightforward({1, UINT64_MAX, 0}, {})));
 }
 
+TEST(LoadFrame, encode_writes_what_a_writer_of_that_size_does) {
+    for (const std::size_t bytes : {24, 25, 64, 1'400}) {
+        const Frame frame{5, 0x123456789, 42};
+        const FrameWriter writer(bytes);
+        Bytes expected(bytes), out(2'000);
+        writer.prepare(expected, 1);
+        writer.write(expected.data(), frame, 1);
+        FrameWriter(out.size()).prepare(out, 1);  // a larger one's fill begins with that of a smaller
+        encode(frame, std::span(out).first(bytes));
+        out.resize(bytes);
+        EXPECT_EQ(out, expected);
+        EXPECT_EQ(decode(out), frame);
+    }
+}
+
 }  // namespace
 }  // namespace ringpost::load

@@ -261,7 +261,7 @@ TEST_F(ProberTest, the_warm_up_is_not_counted) {
 }
 
 TEST_F(ProberTest, probes_have_the_size_asked_for) {
-    Prober prober({.datagram_bytes = 1'400, .stream = stream, .start = start, .count = 1});
+    Prober prober({.sizes = Sizes::fixed(1'400), .stream = stream, .start = start, .count = 1});
     const auto sent = outbox.drain(prober, start);
     ASSERT_EQ(sent.size(), 1u);
     EXPECT_EQ(sent[0].transmit.bytes, 1'400u);

@@ -51,6 +51,7 @@ TEST(RingQueue, model) {
         ASSERT_EQ(queue.full(), model.size() == 8);
         if (!model.empty()) {
             ASSERT_EQ(queue.front(), model.front());
+            ASSERT_EQ(queue.back(), model.back());
         }
     }
 }

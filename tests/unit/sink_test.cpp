@@ -30,7 +30,7 @@ class SinkTest : public testing::Test {
         EXPECT_EQ(sent, counts.received - counts.duplicate - counts.corrupt + counts.lost + tail);
     }
 
-    Sink sink{Sink::Verify::on, SipKey{1, 2}};
+    Sink sink{{.key = SipKey{1, 2}}};
     Instant now = 0;
 };
 
@@ -135,8 +135,74 @@ TEST_F(SinkTest, a_stream_met_in_the_middle_has_lost_nothing_before) {
     EXPECT_EQ(sink.counts().duplicate, 1u) << "from before its beginning: not to be told from a duplicate";
 }
 
+TEST_F(SinkTest, take_says_whether_it_was_good_and_new) {
+    EXPECT_TRUE(sink.take(1, {peer, 0, frame(7, 0)}));
+    EXPECT_TRUE(sink.take(1, {peer, 0, frame(7, 2)}));
+    EXPECT_TRUE(sink.take(1, {peer, 0, frame(7, 1)})) << "late, but new";
+    EXPECT_FALSE(sink.take(1, {peer, 0, frame(7, 1)}));
+    EXPECT_FALSE(sink.take(1, {peer, 0, Bytes(64)}));
+}
+
+TEST_F(SinkTest, without_one_way_no_times_are_recorded) {
+    receive(7, {0, 1, 2});
+    EXPECT_EQ(sink.one_way().count(), 0u);
+    EXPECT_EQ(sink.one_way_counts().clock_apart, 0u);
+}
+
+class OneWayTest : public SinkTest {
+  protected:
+    static constexpr Duration offset = 1'700'000'000 * second;
+
+    void receive_due(std::uint64_t sequence, Instant due, Instant at) {
+        const FrameWriter writer(24);
+        Bytes bytes(24);
+        writer.write(bytes.data(), {7, sequence, due}, 1);
+        timing.handle(at, {peer, 0, bytes});
+    }
+
+    Sink timing{{.key = {1, 2}, .one_way = offset}};
+};
+
+TEST_F(OneWayTest, from_the_due_time_to_the_first_arrival_by_the_senders_clock) {
+    receive_due(0, offset + 100, 350);
+    receive_due(1, offset + 200, 300);
+    receive_due(1, offset + 200, 900);  // a duplicate
+    EXPECT_EQ(timing.one_way().count(), 2u);
+    EXPECT_EQ(timing.one_way().min(), 100);
+    EXPECT_EQ(timing.one_way().max(), 250);
+    EXPECT_EQ(timing.one_way_counts().before_sent, 0u);
+}
+
+TEST_F(OneWayTest, what_comes_before_it_was_sent_counts_as_no_time_at_all) {
+    receive_due(0, offset + 500, 400);
+    receive_due(1, offset + 500, 470);
+    receive_due(2, offset + 500, 500);
+    EXPECT_EQ(timing.one_way().count(), 3u);
+    EXPECT_EQ(timing.one_way().max(), 0);
+    EXPECT_EQ(timing.one_way_counts().before_sent, 2u);
+    EXPECT_EQ(timing.one_way_counts().before_sent_max, 100);
+}
+
+TEST_F(OneWayTest, clocks_more_than_a_minute_apart_are_only_counted) {
+    constexpr Duration most = Histogram::trackable_ns_max;
+    receive_due(0, offset, most);
+    receive_due(1, offset + most, 0);
+    EXPECT_EQ(timing.one_way().count(), 2u);
+    EXPECT_EQ(timing.one_way().max(), most);
+    receive_due(2, offset, most + 1);
+    receive_due(3, offset + most + 1, 0);
+    receive_due(4, 5, 6);  // a sender that tells its monotonic clock
+    receive_due(5, INT64_MAX, 7);
+    receive_due(6, INT64_MIN, 8);
+    EXPECT_EQ(timing.one_way().count(), 2u);
+    EXPECT_EQ(timing.one_way_counts().clock_apart, 5u);
+    EXPECT_EQ(timing.one_way_counts().before_sent, 1u);
+    EXPECT_EQ(timing.counts().received, 7u) << "they are verified as ever";
+    EXPECT_EQ(timing.counts().corrupt, 0u);
+}
+
 TEST_F(SinkTest, unverified_only_counts) {
-    Sink blind(Sink::Verify::off, SipKey{});
+    Sink blind({.verify = false, .key = {}});
     blind.handle(5, {peer, 0, Bytes(10)});
     blind.handle(6, {peer, 0, Bytes{}});
     const SinkCounts counts = blind.counts();

@@ -101,7 +101,7 @@ TEST(Source, stops_asking_for_wake_ups_once_stop_has_passed) {
 }
 
 TEST(Source, unlimited_rate_always_has_a_full_train) {
-    Source source({.datagram_bytes = 100, .train_segments = 16, .start = start, .count = 40});
+    Source source({.sizes = Sizes::fixed(100), .train_segments = 16, .start = start, .count = 40});
     Outbox outbox;
     EXPECT_FALSE(outbox.poll(source, start - 1));
     EXPECT_EQ(source.poll_timeout(), start);
@@ -119,7 +119,7 @@ TEST(Source, trains_are_of_equal_segments_within_the_limits) {
     for (const std::size_t size : {24, 64, 511, 512, 1'400, 9'000, 32'753, 32'754, 65'507})
         for (const std::size_t asked : {1, 2, 64, 128, 1'000}) {
             SCOPED_TRACE(testing::Message() << size << " bytes, trains of " << asked);
-            Source source({.datagram_bytes = size, .train_segments = asked, .count = 300});
+            Source source({.sizes = Sizes::fixed(size), .train_segments = asked, .count = 300});
             Outbox outbox;
             for (const Sent& sent : outbox.drain(source, 0)) {
                 EXPECT_EQ(sent.transmit.segment_bytes, size);
@@ -156,7 +156,7 @@ TEST(Source, flows_take_turns_each_with_its_own_stream_and_sequence) {
 }
 
 TEST(Source, frames_are_whole_in_every_buffer_it_is_lent) {
-    Source source({.datagram_bytes = 200, .train_segments = 4, .count = 400});
+    Source source({.sizes = Sizes::fixed(200), .train_segments = 4, .count = 400});
     // More buffers than the source remembers as prepared.
     std::vector<Bytes> buffers(limits::transmit_buffers_max + 6, Bytes(limits::datagram_bytes_max));
     std::uint64_t sequence = 0;
@@ -174,12 +174,63 @@ TEST(Source, frames_are_whole_in_every_buffer_it_is_lent) {
 }
 
 TEST(Source, unverified_datagrams_may_be_of_any_size) {
-    Source source({.datagram_bytes = 1, .train_segments = 128, .verify = false, .count = 200});
+    Source source({.sizes = Sizes::fixed(1), .train_segments = 128, .verify = false, .count = 200});
     Outbox outbox;
     const auto sent = outbox.drain(source, 0);
     ASSERT_EQ(sent.size(), 2u);
     EXPECT_EQ(sent[0].transmit.bytes, 128u);
     EXPECT_EQ(sent[1].transmit.bytes, 72u);
+}
+
+TEST(Source, mixed_sizes_leave_one_by_one_as_they_are_drawn) {
+    const Sizes sizes = *Sizes::weighted({{24, 3}, {25, 1}, {700, 2}, {1'472, 1}});
+    for (const double rate : {0.0, 1e9}) {
+        Source source({.sizes = sizes, .sizes_seed = 5, .rate_per_s = rate, .train_segments = 128, .count = 500});
+        Outbox outbox;
+        SplitMix64 random(5);
+        std::uint64_t bytes = 0, next = 0;
+        for (const Sent& sent : outbox.drain(source, second)) {
+            const std::size_t size = sizes.draw(random);
+            EXPECT_EQ(sent.transmit.bytes, size);
+            EXPECT_EQ(sent.transmit.segment_bytes, size);
+            EXPECT_EQ(Bytes(sent.bytes.begin() + frame_bytes_min, sent.bytes.end()), make_fill(size - frame_bytes_min));
+            for (const Frame& frame : frames_of({sent})) EXPECT_EQ(frame.sequence, next++);
+            bytes += size;
+        }
+        EXPECT_EQ(next, 500u);
+        EXPECT_EQ(source.bytes_sent(), bytes);
+    }
+}
+
+TEST(Source, unverified_datagrams_of_mixed_sizes_may_be_short) {
+    Source source({.sizes = *Sizes::range(1, 30), .train_segments = 8, .verify = false, .count = 300});
+    Outbox outbox;
+    std::size_t shortest = 1'000;
+    for (const Sent& sent : outbox.drain(source, 0)) shortest = std::min(shortest, sent.bytes.size());
+    EXPECT_EQ(shortest, 1u);
+    EXPECT_EQ(source.sent(), 300u);
+}
+
+TEST(Source, due_times_are_written_by_the_clock_that_was_agreed_on) {
+    for (const double rate : {0.0, 1e6})
+        for (const Sizes& sizes : {Sizes::fixed(64), *Sizes::range(24, 99)}) {
+            Source source({.sizes = sizes, .rate_per_s = rate, .due_offset = 7 * second, .start = start, .count = 3});
+            Outbox outbox;
+            std::vector<Frame> frames;
+            for (const Instant now : {start, start + 1'000, start + 2'000})
+                for (const Frame& frame : frames_of(outbox.drain(source, now))) frames.push_back(frame);
+            ASSERT_EQ(frames.size(), 3u);
+            for (std::size_t i = 0; i < 3; ++i)
+                EXPECT_EQ(frames[i].due, start + 7 * second + (rate > 0 ? 1'000 * static_cast<Instant>(i) : 0));
+            EXPECT_EQ(source.slip().max(), 0) << "lateness is by the clock of here";
+        }
+}
+
+TEST(Source, bytes_sent) {
+    Source source({.sizes = Sizes::fixed(100), .train_segments = 16, .count = 40});
+    Outbox outbox;
+    outbox.drain(source, 0);
+    EXPECT_EQ(source.bytes_sent(), 4'000u);
 }
 
 TEST(Source, counts_what_comes_back) {

@@ -1,4 +1,4 @@
-// Open MPI joins the processes. It is loaded only when mpirun has started several, because nine more libraries come
+// Open MPI joins the processes. It is loaded only when mpirun has started several, because six more libraries come
 // with it, for which every start of the command would wait. What its header calls constants are addresses of its
 // objects: they are looked up by name as its functions are.
 //

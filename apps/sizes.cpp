@@ -1,0 +1,59 @@
+#include "apps/sizes.hpp"
+
+#include <fmt/core.h>
+
+#include <sstream>
+#include <stdexcept>
+#include <utility>
+
+#include "apps/options.hpp"
+#include "codec/base/limits.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+load::Sizes valid_sizes(std::expected<load::Sizes, load::SizesError> sizes) {
+    using enum load::SizesError;
+    if (sizes) return std::move(*sizes);
+    switch (sizes.error()) {
+        case out_of_range: break;
+        case backwards: throw std::invalid_argument("the range ends before it begins");
+        case weights: throw std::invalid_argument(fmt::format("a weight is 1 to {}", load::Sizes::weight_max));
+        case count: throw std::invalid_argument(fmt::format("1 to {} sizes", limits::load_sizes_max));
+    }
+    throw std::invalid_argument(fmt::format("a datagram carries 1 to {} bytes", limits::datagram_bytes_max));
+}
+
+load::Sizes parse_list(const std::string& text) {
+    std::vector<load::Sizes::Weighted> list;
+    std::istringstream items(text);
+    for (std::string item; std::getline(items, item, ',');) {
+        const auto colon = item.find(':');
+        if (colon == std::string::npos) throw std::invalid_argument(item + " has no weight, as in 64:7,576:4,1472:1");
+        list.push_back({parse_datagram_size(item.substr(0, colon)), parse_count(item.substr(colon + 1))});
+    }
+    return valid_sizes(load::Sizes::weighted(std::move(list)));
+}
+
+}  // namespace
+
+load::Sizes parse_sizes(const std::string& text) {
+    if (text == "imix") return load::Sizes::imix();
+    if (text.find_first_of(":,") != std::string::npos) return parse_list(text);
+    if (const auto dots = text.find(".."); dots != std::string::npos)
+        return valid_sizes(
+            load::Sizes::range(parse_datagram_size(text.substr(0, dots)), parse_datagram_size(text.substr(dots + 2))));
+    return load::Sizes::fixed(parse_datagram_size(text));
+}
+
+std::string sizes_text(const load::Sizes& sizes) {
+    if (sizes == load::Sizes::imix()) return "imix";
+    if (sizes.is_fixed()) return fmt::format("{} B", sizes.smallest());
+    if (sizes.list().empty()) return fmt::format("{} to {} B", sizes.smallest(), sizes.largest());
+    std::string text;
+    for (const auto& [bytes, weight] : sizes.list())
+        text += fmt::format("{}{}:{}", text.empty() ? "" : ",", bytes, weight);
+    return text + " B";
+}
+
+}  // namespace ringpost::apps
