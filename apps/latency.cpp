@@ -7,205 +7,25 @@
 #include <functional>
 #include <optional>
 
-#include "apps/commands.hpp"
-#include "apps/measuring/engines.hpp"
-#include "apps/measuring/monitor.hpp"
-#include "apps/measuring/options.hpp"
-#include "apps/measuring/outcome.hpp"
-#include "apps/probe_options.hpp"
-#include "apps/random.hpp"
+#include "apps/latency_run.hpp"
 #include "apps/run_environment.hpp"
 #include "apps/self_peer.hpp"
-#include "apps/trials.hpp"
-#include "codec/load/prober.hpp"
 #include "engine/address.hpp"
 #include "engine/clock.hpp"
 
 namespace ringpost::apps {
 namespace {
 
-struct LatencyOptions : MeasureOptions {  // a rate of 0 is a closed loop
-    ProbeOptions probes;
-    bool stamps = false;
-    bool ping_pong = false;    // said explicitly
-    std::uint32_t window = 0;  // of all engines together; 0: not asked for
-    Duration warm_up = 0;
-    std::uint64_t count = UINT64_MAX;
-    Duration duration = never;
-    TrialOptions trials;
-};
-
 constexpr Duration default_duration = 5 * second;
 /// Where neither a rate nor a closed loop is asked for: such as every server can answer.
 constexpr double default_rate = 10'000;
 /// Of one trial of many.
 constexpr Duration default_trial = second;
-/// How long the last answers are waited for.
-constexpr Duration answers_linger = second;
-
-/// What the engines of one run share.
-struct LatencyRun {
-    const LatencyOptions& options;
-    const Address& target;
-    const Agents& agents;
-    StartLine& line;
-    Monitor& monitor;
-};
-
-RunShape shape_of(const LatencyOptions& options) {
-    RunShape shape{.command = "latency", .histograms = {"response"}, .refused_is_lost = true};
-    if (options.rate > 0) shape.histograms.emplace_back("service");
-    if (options.stamps) shape.histograms.insert(shape.histograms.end(), {"path", "pickup"});
-    if (options.rate > 0) shape.histograms.emplace_back("slip");
-    if (options.transport.gtudp) shape.histograms.emplace_back("confirmed");
-    return shape;
-}
-
 /// The histogram of that name, or null when the run has none.
 const Histogram* recording(const LatencyOptions& options, const Outcome& of, const char* name) {
     const std::vector<std::string> names = shape_of(options).histograms;
     const auto found = std::ranges::find(names, name);
     return found == names.end() ? nullptr : &of.snapshot.histograms[static_cast<std::size_t>(found - names.begin())];
-}
-
-/// A Prober, alone or on the reliable layer, as one engine drives it.
-struct Probing {
-    load::Prober prober;
-    std::optional<gtudp::Carried<load::Prober>> carried;
-
-    bool finished(Instant at) const {
-        if (!prober.finished(at, answers_linger)) return false;
-        return !carried || carried->wire().in_flight() == 0 || at >= prober.last_sent_at() + answers_linger;
-    }
-
-    void write_down(const LatencyOptions& options, const Counters& counters, Snapshot& now) const {
-        now.sent = prober.counts().sent;
-        now.received = prober.counts().received;
-        now.lost = static_cast<std::int64_t>(prober.counts().lost());
-        now.refused = counters.send_failed;
-        now.socket_dropped = counters.socket_dropped;
-        const std::vector<std::string> names = shape_of(options).histograms;
-        now.histograms.resize(names.size());
-        for (std::size_t i = 0; i < names.size(); ++i) now.histograms[i] = histogram(names[i]);
-    }
-
-    const Histogram& histogram(const std::string& name) const {
-        if (name == "service") return prober.service();
-        if (name == "path") return prober.path();
-        if (name == "pickup") return prober.pickup();
-        if (name == "slip") return prober.slip();
-        return name == "confirmed" ? carried->confirmed() : prober.response();
-    }
-};
-
-template <class AnyLoop>
-class LatencyApplication {
-  public:
-    LatencyApplication(AnyLoop& loop, const Probing& probing, const LatencyRun& run, std::size_t engine, Instant start)
-        : loop_(loop),
-          probing_(probing),
-          run_(run),
-          engine_(engine),
-          start_(start),
-          look_(start, look_every),
-          ticker_(start, second) {}
-
-    void on_event(Instant, const load::Prober::Event&) {}
-
-    Instant on_turn(Instant at) {
-        if (received_signal() != 0 || run_.line.failed() || probing_.finished(at)) loop_.stop();
-        const bool heard = probing_.prober.counts().received > 0;
-        if (look_.tick(at) && !heard && loop_.backend().counters().unreachable > 0) loop_.stop();
-        if (ticker_.tick(at))
-            run_.monitor.hand_over(engine_, [&](Snapshot& now) {
-                probing_.write_down(run_.options, loop_.backend().counters(), now);
-                now.elapsed_s = seconds(at - start_);
-            });
-        return std::min(look_.next(), ticker_.next());
-    }
-
-  private:
-    AnyLoop& loop_;
-    const Probing& probing_;
-    const LatencyRun& run_;
-    std::size_t engine_;
-    Instant start_;
-    Ticker look_, ticker_;
-};
-
-load::ProberOptions prober_options(const LatencyRun& run, const Share& share, std::uint32_t flows, Instant start) {
-    const LatencyOptions& options = run.options;
-    load::ProberOptions out{.sizes = options.sizes,
-                            .sizes_seed = random_value<std::uint64_t>(),
-                            .stream = random_value<std::uint32_t>(),
-                            .share_index = share.index,
-                            .share_of = share.of,
-                            .window = std::max(1u, static_cast<std::uint32_t>(share.part(options.window))),
-                            .warm_up = options.warm_up,
-                            .stop = options.duration == never ? never : start + options.warm_up + options.duration,
-                            .count = options.count == UINT64_MAX ? UINT64_MAX : share.part(options.count),
-                            .dialect = options.probes.dialect ? &*options.probes.dialect : nullptr,
-                            .key = random_key(),
-                            .flows = flows,
-                            .destination = is_multicast(run.target) ? run.target : Address{},
-                            .stamps = options.stamps};
-    set_arrivals(out, options.arrivals, options.rate, start);
-    return out;
-}
-
-/// A group's members answer from addresses of their own, which a connected socket would not take.
-UdpSocket open_probing_socket(const LatencyRun& run) {
-    SocketOptions socket;
-    socket.gro = false;
-    socket.stamps = run.options.stamps;
-    if (!is_multicast(run.target)) {
-        socket.connect = run.target;
-        return open_flow(run.options, socket);
-    }
-    socket.bind = run.target.family == Family::v4 ? Address::v4(0, 0, 0, 0, 0) : any_address(0);
-    UdpSocket opened = open_flow(run.options, socket);
-    set_multicast(opened, run.target, run.options.multicast);
-    return opened;
-}
-
-template <class AnyLoop>
-Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
-    const LatencyOptions& options = run.options;
-    const Share share{run.agents.rank() * options.threads.count + engine, run.agents.count() * options.threads.count};
-    std::optional<SignalWakes> wakes;
-    if (engine == 0) wakes.emplace(loop.backend().waker());
-    const auto flows = static_cast<std::uint32_t>(Share{engine, options.threads.count}.part(options.flows));
-    for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_probing_socket(run));
-    const Instant start = run.line.ready();
-    Probing probing{.prober = load::Prober(prober_options(run, share, flows, start)), .carried = {}};
-    const load::Prober& prober = probing.prober;
-    LatencyApplication application(loop, probing, run, engine, start);
-    if (options.transport.gtudp) {
-        probing.carried.emplace(
-            probing.prober,
-            gtudp::CarriedOptions{.wire = wire_options(options.transport), .target = run.target, .train_segments = 1});
-        loop.run(*probing.carried, application);
-    } else {
-        loop.run(probing.prober, application);
-    }
-    Outcome out;
-    const Counters counters = loop.backend().counters();
-    probing.write_down(options, counters, out.snapshot);
-    out.snapshot.elapsed_s = seconds(prober.last_sent_at() - start);
-    out.duration_s = seconds(std::max<Duration>(prober.last_sent_at() - start - options.warm_up, 0));
-    if (options.rate > 0) out.rate_share = rate_share_of(prober.last_due() - start, prober.last_sent_at() - start);
-    const load::ProberCounts& counts = prober.counts();
-    out.counts = {{"sent", counts.sent},           {"received", counts.received},
-                  {"lost", counts.lost()},         {"duplicate", counts.duplicate},
-                  {"reordered", counts.reordered}, {"corrupt", counts.corrupt},
-                  {"foreign", counts.foreign},     {"socket_dropped", counters.socket_dropped}};
-    out.counts.update(match_counts(prober));
-    if (options.stamps) out.counts["unstamped"] = counts.unstamped;
-    if (probing.carried) out.counts.update(wire_counts(probing.carried->wire().counts()));
-    out.counts.update(engine_counts(counters));
-    out.facts = {{"backend", loop.backend().name}, {"gso", false}, {"gro", false}};
-    note_send_error(out.facts, counters);
-    return out;
 }
 
 Json summary_of(const LatencyOptions& options, const Outcome& of) {
@@ -259,22 +79,6 @@ void print_summary(const Report& report, const LatencyOptions& options, const Ag
     report.print(clock_text(summary["clock"]));
 }
 
-/// One run, and the outcome of this process's engines.
-Outcome measure(const LatencyOptions& options, const Address& target, const Agents& agents, Report& report,
-                RunDirectory& directory, const std::function<void(const std::string&)>& say) {
-    const RunShape shape = shape_of(options);
-    Monitor monitor(
-        {.shape = shape, .engines = options.threads.count, .prometheus = options.prometheus, .complete = {}}, report,
-        &directory);
-    StartLine line(options.threads.count, &agents, start_at(options));
-    directory.begin(shape);
-    const LatencyRun run{options, target, agents, line, monitor};
-    Outcome mine = add_all(run_engines(options.common.engine, options.threads, End::near, line, say,
-                                       [&](auto& loop, std::size_t engine) { return run_prober(loop, engine, run); }));
-    monitor.finish(mine.snapshot);
-    return mine;
-}
-
 /// --find-max, --sweep, --repeat: many runs, each told in a line.
 int measure_again(LatencyOptions options, const Address& target, const Agents& agents, const Report& report,
                   std::function<void(const std::string&)> say) {
@@ -282,7 +86,8 @@ int measure_again(LatencyOptions options, const Address& target, const Agents& a
     RunDirectory unkept({}, "latency", silent);
     return run_trials(report, options.trials, [&](std::optional<double> rate) {
         options.rate = rate.value_or(options.rate);
-        const Json summary = summary_of(options, join(agents, measure(options, target, agents, silent, unkept, say)));
+        const Json summary =
+            summary_of(options, join(agents, measure_latency(options, target, agents, silent, unkept, say)));
         say = [](const std::string&) {};  // which backend and why not another: once is enough
         return summary;
     });
@@ -349,7 +154,7 @@ int run_latency(const LatencyOptions& options, const Address& target, const Agen
     const auto say = [&](const std::string& text) { report.say(text); };
     if (!options.probes.note.empty()) say(options.probes.note);
     if (options.trials.any()) return exit_code(measure_again(options, target, agents, report, say));
-    Outcome mine = measure(options, target, agents, report, directory, say);
+    Outcome mine = measure_latency(options, target, agents, report, directory, say);
     const Outcome all = join(agents, mine);
     Json summary = summary_of(options, all);
     if (!agents.alone()) summary["agents"] = agents.count();

@@ -71,10 +71,10 @@ Result<UdpSocket> open_connected(const SocketOptions& options, const MulticastOp
 
 void refuse_foreign(const Address& target, const MulticastOptions& options, bool vouched) {
     if (!is_multicast(target)) return refuse_foreign(target, vouched);
-    if (vouched || options.ttl.value_or(1) == 1) return;
-    throw Failure(Exit::usage, fmt::format("--to {}: with --ttl {} it leaves the link; give --i-own-this-network if "
-                                           "all it reaches is yours to load",
-                                           to_text(target), *options.ttl));
+    if (vouched || options.interface == "lo") return;
+    throw Failure(Exit::usage, fmt::format("--to {}: a group reaches whoever has joined it; give --i-own-this-network "
+                                           "if they are all yours to load",
+                                           to_text(target)));
 }
 
 }  // namespace ringpost::apps
