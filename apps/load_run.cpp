@@ -104,21 +104,28 @@ struct Sourcing {
     std::optional<load::Sink> back;
     std::optional<load::Duplex> both_ways;
     std::optional<gtudp::Carried<load::Source>> carried;
-    Instant stop;
+    Instant stop = never;
 
-    Sourcing(const LoadRun& run, const load::SourceOptions& options) : source(options), stop(options.stop) {
+    /// Makes what takes long to make, long before begin().
+    explicit Sourcing(const LoadRun& run) : source({}) {
         if (run.options.bidirectional) {
             back.emplace(load::SinkOptions{.key = random_key(), .one_way = {}});
             both_ways.emplace(source, *back);
         }
         const TransportOptions& transport = run.options.transport;
         if (transport.gtudp)
-            carried.emplace(source, gtudp::CarriedOptions{.wire = wire_options(transport),
-                                                          .target = run.target,
-                                                          .window = window_for(transport, options.sizes.largest())});
+            carried.emplace(source,
+                            gtudp::CarriedOptions{.wire = wire_options(transport),
+                                                  .target = run.target,
+                                                  .window = window_for(transport, run.options.sizes.largest())});
     }
     Sourcing(const Sourcing&) = delete;
     Sourcing& operator=(const Sourcing&) = delete;
+
+    void begin(const load::SourceOptions& options) {
+        source = load::Source(options);
+        stop = options.stop;
+    }
 
     template <class AnyLoop, class Application>
     void run(AnyLoop& loop, Application& application) {
@@ -167,8 +174,9 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     socket.connect = run.target;
     socket.gro = (options.transport.gtudp || options.bidirectional) && options.common.gro;  // else nothing comes back
     for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_flow(options, socket));
+    Sourcing sourcing(run);
     const Instant start = run.line.ready();
-    Sourcing sourcing(run, source_options(run, share, flows, start));
+    sourcing.begin(source_options(run, share, flows, start));
     const load::Source& source = sourcing.source;
     const auto write_down = [&](Snapshot& now) { sourcing.write_down(options, loop.backend().counters(), now); };
     LoadApplication application(loop, run, engine, start,

@@ -31,7 +31,10 @@ Monitor::Monitor(Options options, Report& report, RunDirectory* run)
       slots_(std::make_unique<Slot[]>(options_.engines)),
       latest_(options_.engines) {
     if (report.form() == Report::Form::text) view_.emplace(options_.shape, LiveView::style_of_stderr(), stderr);
-    if (!options_.prometheus.empty()) metrics_.emplace(options_.prometheus, options_.shape);
+    if (!options_.prometheus.empty()) {
+        metrics_.emplace(options_.prometheus, options_.shape);
+        report.event("metrics", {{"port", metrics_->port()}});
+    }
     listens_ = view_ || metrics_ || run_ != nullptr || report.form() == Report::Form::json;
     if (listens_) thread_ = std::jthread([this] { watch(); });
 }
@@ -75,7 +78,12 @@ void Monitor::collect() {
     if (options_.complete) options_.complete(sum);
     sum.cpu_s = cpu_seconds();
     const bool moved = sum.sent != told_.sent || sum.received != told_.received;
-    if (moved && sum.elapsed_s - told_.elapsed_s >= interval_s_min) tell(sum);
+    if (!moved || sum.elapsed_s - told_.elapsed_s < interval_s_min) return;
+    if (run_ != nullptr) run_->take(sum);
+    // What was missing an interval ago and still is counts as lost; the rest may only be under way.
+    const std::int64_t missing = std::exchange(missing_, sum.lost);
+    sum.lost = std::min(missing, sum.lost);
+    tell(sum);
 }
 
 void Monitor::tell(const Snapshot& now) {
@@ -101,7 +109,6 @@ void Monitor::tell(const Snapshot& now) {
     }
     report_.event("progress", event);
     told_ = now;
-    if (run_ != nullptr) run_->take(now);
 }
 
 void add_prometheus(CLI::App& command, std::string& address) {

@@ -71,7 +71,8 @@ class Monitor {
     bool listens_;  ///< anybody wants to know
     std::unique_ptr<Slot[]> slots_;
     std::vector<Snapshot> latest_;  ///< of each engine
-    Snapshot told_;                 ///< without histograms but the first
+    Snapshot told_;
+    std::int64_t missing_ = 0;      ///< not received when it told last, what was under way included
     std::atomic<bool> stopping_{false};
     std::counting_semaphore<> handed_over_{0};
     std::jthread thread_;  ///< last: ended before what it uses

@@ -95,10 +95,14 @@ Instant start_at(const MeasureOptions& options) {
 }
 
 UdpSocket open_flow(const MeasureOptions& options, const SocketOptions& socket) {
-    auto opened = open_connected(socket, options.multicast);
+    const auto open = [&] {
+        return socket.connect.family == Family::none ? UdpSocket::open(socket)
+                                                     : open_connected(socket, options.multicast);
+    };
+    auto opened = open();
     if (!opened && opened.error().code == EMFILE) {
         raise_descriptor_limit();
-        opened = open_connected(socket, options.multicast);
+        opened = open();
     }
     if (!opened && opened.error().code == EMFILE)
         throw Failure(Exit::failed, fmt::format("--flows {}: {}", options.flows, opened.error().text));

@@ -1,12 +1,20 @@
 """Several engines in one command, an agreed start, and what a load leaves behind and shows while it goes on."""
 
 import csv
+import fcntl
 import json
 import os
+import pty
+import re
+import struct
+import subprocess
+import termios
 import time
 import unittest
+import urllib.request
 
-from support import Background, backends, run, udp_socket, until_read
+import support
+from support import Background, EchoThread, backends, die_with_parent, patience_s, run, udp_socket, until_read
 from test_runs import SCHEMA, Directories, violations
 
 
@@ -143,6 +151,133 @@ class KeptLoad(Directories):
     def test_confirmed_messages(self):
         done, kept, _ = self.load("run", "--self", "--transport", "gtudp", "--rate", "1k", "--duration", "600ms")
         self.assertIn(f"Total count    = {done.summary()['confirmed']:>12}]", (kept / "confirmed.hgrm").read_text())
+
+
+class Latency(unittest.TestCase):
+    def measure(self, *args):
+        done = run("latency", *args, "--json")
+        self.assertEqual(done.code, 0, done)
+        return done.summary()
+
+    def test_the_kernels_stamps_part_a_round_trip(self):
+        for backend in backends():
+            for loop in (("--rate", "1k", "--duration", "200ms"), ("--ping-pong", "--count", 100)):
+                told = self.measure("--self", "--stamps", "kernel", "--backend", backend, *loop)
+                stamped = told["received"] - told["unstamped"]
+                self.assertGreater(stamped, 0, "the first few after the first such socket may come without")
+                for name in ("path_us", "pickup_us"):
+                    self.assertGreater(told[name]["max"], 0)
+                whole = told["service_us"] if "service_us" in told else told["rtt_us"]
+                self.assertLess(told["path_us"]["min"], whole["max"])
+
+    def test_flows_and_sizes(self):
+        with udp_socket() as sock:
+            sock.settimeout(5)
+            process = Background("latency", "--to", f"127.0.0.1:{sock.getsockname()[1]}", "--flows", 3, "--size", "24..90",
+                                 "--count", 60, "--rate", "2k", "--json")
+            with process:
+                seen = [(sock.sendto(data, source), source[1]) for data, source in (sock.recvfrom(65536) for _ in range(60))]
+                told = process.finish().summary()
+        self.assertEqual((told["sent"], told["received"], told["corrupt"]), (60, 60, 0))
+        self.assertEqual(len({port for _, port in seen}), 3)
+        sizes = {size for size, _ in seen}
+        self.assertTrue(min(sizes) >= 24 and max(sizes) <= 90 and len(sizes) > 10, sizes)
+
+    def test_a_group_answers_from_its_members(self):
+        with Background("echo", "--port", 0, "--join", "239.255.77.1@lo", "--json") as echo:
+            to = f"239.255.77.1:{echo.port()}"
+            told = self.measure("--to", to, "--interface", "lo", "--count", 20)
+            self.assertEqual((told["sent"], told["received"], told["lost"]), (20, 20, 0))
+            refused = run("latency", "--to", to, "--count", 1)
+            self.assertEqual(refused.code, 2, refused)
+            self.assertIn("--i-own-this-network", refused.err)
+
+    def test_says_which_clock_measured(self):
+        clock = self.measure("--self", "--count", 5)["clock"]
+        self.assertIn(clock["source"], ("tsc", "vdso"))
+        self.assertGreater(clock["read_ns"], 0)
+        self.assertLess(abs(clock["error_ppm"]), 1000)
+
+
+class LoadModes(unittest.TestCase):
+    def test_both_ways(self):
+        for backend in backends():
+            done = run("load", "--self", "--bidirectional", "--rate", "2k", "--size", "imix", "--duration", "300ms", "--json",
+                       "--threads", 2, "--backend", backend)
+            self.assertEqual(done.code, 0, done)
+            told = done.summary()
+            self.assertEqual(told["sent"], told["received"] + told["lost"])
+            self.assertEqual(told["answers_sent"], told["back_received"] + told["back_lost"])
+            self.assertEqual((told["back_corrupt"], told["corrupt"]), (0, 0))
+        with EchoThread() as echo:
+            told = run("load", "--to", f"127.0.0.1:{echo.port}", "--bidirectional", "--rate", "1k", "--duration", "100ms",
+                       "--json").summary()
+            self.assertGreater(told["back_received"], 0)
+            self.assertEqual((told["back_lost"], told["back_corrupt"]), (0, 0))
+
+    def test_one_way(self):
+        done = run("load", "--self", "--one-way", "--rate", "1k", "--duration", "200ms", "--json")
+        self.assertEqual(done.code, 0, done)
+        told = done.summary()
+        self.assertEqual((told["clock_apart"], told["before_sent"]), (0, 0), "one machine, one clock")
+        self.assertGreater(told["one_way_us"]["min"], 0)
+        self.assertLess(told["one_way_us"]["p50"], 1e6)
+
+    def test_a_group_hears_a_load(self):
+        with Background("sink", "--port", 0, "--join", "239.255.77.2@lo", "--json") as sink:
+            port = sink.port()
+            done = run("load", "--to", f"239.255.77.2:{port}", "--interface", "lo", "--rate", "1k", "--duration", "200ms",
+                       "--size", "30:1,600:2", "--json")
+            self.assertEqual(done.code, 0, done)
+            until_read(port)
+            heard = sink.stop().summary()
+        self.assertEqual((heard["received"], heard["lost"], heard["corrupt"]), (done.summary()["sent"], 0, 0))
+
+    def test_what_does_not_go_together_is_refused(self):
+        for args, part in ((("load", "--self", "--transport", "gtudp", "--bidirectional"), "--bidirectional"),
+                           (("load", "--self", "--bidirectional", "--no-verify"), "--no-verify"),
+                           (("latency", "--self", "--stamps", "nic"), "--stamps nic: expected kernel"),
+                           (("latency", "--self", "--size", "20..64"), "a probe needs at least 24 bytes"),
+                           (("load", "--self", "--size", "64:0"), "--size 64:0"),
+                           (("load", "--self", "--ttl", 3), "--ttl")):
+            done = run(*args)
+            self.assertEqual((done.code, len(done.err.splitlines())), (2, 1), done)
+            self.assertIn(part, done.err)
+
+
+class Metrics(unittest.TestCase):
+    def test_can_be_fetched_while_it_runs(self):
+        with Background("load", "--self", "--rate", "1k", "--duration", "20s", "--prometheus", "127.0.0.1:0", "--json") as load:
+            port = load.event("metrics")["port"]
+            load.event("progress")
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+                text = answer.read().decode()
+            self.assertEqual(load.stop().code, 143)
+        self.assertRegex(text, r'ringpost_datagrams_sent_total\{command="load"\} [1-9]')
+        self.assertRegex(text, r'ringpost_slip_seconds_count\{command="load"\} [1-9]')
+
+
+class Terminal(unittest.TestCase):
+    def test_draws_over_what_it_has_drawn(self):
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 70, 0, 0))
+        environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "LC_ALL", "LANG")}
+        done = subprocess.run([support.binary, "latency", "--self", "--rate", "1k", "--duration", "2300ms"], stderr=theirs,
+                              stdout=subprocess.PIPE, env=environment | {"TERM": "xterm", "LC_ALL": "C.UTF-8"},
+                              preexec_fn=die_with_parent, timeout=patience_s)
+        os.close(theirs)
+        drawn = b""
+        try:
+            while fresh := os.read(ours, 65536):
+                drawn += fresh
+        except OSError:  # the other end is closed
+            pass
+        os.close(ours)
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(drawn.decode(), "[\u2581-\u2588]")
+        self.assertRegex(drawn, rb"\x1b\[\d+A", "up, to draw over it")
+        lines = re.sub(rb"\x1b\[[0-9;]*[A-Za-z]", b"", drawn).decode().replace("\r", "\n").split("\n")
+        self.assertLessEqual(max(map(len, lines)), 70, "no line wraps")
 
 
 class Progress(unittest.TestCase):

@@ -1,0 +1,107 @@
+"""load and latency under mpirun: several processes, one report."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import unittest
+
+import support
+from support import Background, Segment, die_with_parent, parse_events, patience_s, run, until, until_read
+from test_runs import Directories
+
+MPIRUN = ("mpirun", "--allow-run-as-root", "--oversubscribe", "--mca", "btl_vader_single_copy_mechanism", "none")
+
+
+def built_with_mpi():
+    environment = os.environ | {"OMPI_COMM_WORLD_SIZE": "2"}
+    told = subprocess.run([support.binary, "load", "--to", "127.0.0.1:9", "--duration", "1ms"], env=environment,
+                          capture_output=True, text=True, timeout=patience_s)
+    return "built without MPI" not in told.stderr
+
+
+class Agents(Directories):
+    def setUp(self):
+        super().setUp()
+        if not shutil.which("mpirun"):
+            self.skipTest("mpirun is not installed: apt-get install --no-install-recommends openmpi-bin")
+        if not built_with_mpi():
+            self.skipTest("built without MPI")
+
+    def mpirun(self, *args):
+        """Four agents; what they printed together, and how it ended."""
+        args = [str(arg) for arg in args]
+        done = subprocess.run([*MPIRUN, "-n", "4", support.binary, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=patience_s, preexec_fn=die_with_parent)
+        return support.Run(args, done.returncode, done.stdout, done.stderr)
+
+    def test_four_load_one_sink(self):
+        with Background("sink", "--port", 0, "--bind", "127.0.0.1", "--json") as sink:
+            port = sink.port()
+            done = self.mpirun("load", "--to", f"127.0.0.1:{port}", "--rate", "4k", "--duration", "500ms", "--json", "--out",
+                               self.base / "run")
+            self.assertEqual(done.code, 0, done)
+            until_read(port)
+            heard = sink.stop().summary()
+        told = [event for event in parse_events(done.out) if event["event"] == "summary"]
+        self.assertEqual(len(told), 1, "one report")
+        self.assertEqual((told[0]["agents"], told[0]["rate_asked"]), (4, 4000))
+        self.assertEqual((heard["received"], heard["streams"]), (told[0]["sent"], 4))
+        self.assertLessEqual(told[0]["sent"], 2001)
+        kept = [json.loads((self.base / "run" / str(rank) / "run.json").read_text())["results"] for rank in range(4)]
+        self.assertEqual(sum(each["sent"] for each in kept), told[0]["sent"])
+        merged = run("merge", *(self.base / "run" / str(rank) for rank in range(4)), "--json").summary()
+        self.assertEqual(merged["sent"], told[0]["sent"])
+        self.assertEqual(merged["slip_us"]["p99"], told[0]["slip_us"]["p99"], "the same histogram, added up another way")
+
+    def test_four_measure_one_echo(self):
+        with Background("echo", "--port", 0, "--bind", "127.0.0.1", "--json") as echo:
+            done = self.mpirun("latency", "--to", f"127.0.0.1:{echo.port()}", "--count", 102, "--json")
+        self.assertEqual(done.code, 0, done)
+        told = done.summary()
+        self.assertEqual((told["agents"], told["sent"], told["received"]), (4, 102, 102))
+
+    def test_when_one_fails_all_end(self):
+        done = self.mpirun("load", "--to", "127.0.0.1:9", "--duration", "1s", "--prometheus", "127.0.0.1:1x")
+        self.assertEqual(done.code, 2, done)
+        self.assertIn("--prometheus 127.0.0.1:1x", done.err)
+        with Background("sink", "--port", 0, "--bind", "127.0.0.1", "--json") as sink:
+            command = [*MPIRUN, "-n", "4", support.binary, "load", "--to", f"127.0.0.1:{sink.port()}", "--rate", "1k",
+                       "--duration", "60s"]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                  preexec_fn=die_with_parent) as agents:
+                until(lambda: len(children(agents.pid)) == 4, "four agents run")
+                os.kill(children(agents.pid)[2], signal.SIGKILL)
+                agents.communicate(timeout=patience_s)
+                self.assertNotEqual(agents.returncode, 0)
+
+    def test_each_on_a_host_of_its_own(self):
+        """Network namespaces on one bridge. mpirun is on the bridge, and its agents reach it from there."""
+        segment = Segment(3)
+        self.addCleanup(segment.close)
+        segment.switch.ip("addr add 10.78.0.254/24 dev br0")
+        segment.switch.ip("link set lo up")
+        sink_host, *hosts = segment.hosts
+        with sink_host.call(lambda: Background("sink", "--port", 4000, "--json")) as sink:
+            sink.port()
+            agents = []
+            for host in hosts:
+                agents += [*([":"] if agents else []), "-n", "1", "nsenter",
+                           f"--net=/proc/{os.getpid()}/task/{host.id}/ns/net", support.binary, "load", "--to",
+                           f"{sink_host.address}:4000", "--rate", "3k", "--duration", "500ms", "--json"]
+            environment = os.environ | {"PMIX_MCA_ptl_tcp_if_include": "br0", "PMIX_MCA_ptl_tcp_remote_connections": "1",
+                                        "PMIX_MCA_ptl_tcp_disable_ipv6": "1"}
+            done = segment.switch.call(lambda: subprocess.run(
+                [*MPIRUN, "--mca", "oob_tcp_if_include", "br0", *agents], stdin=subprocess.DEVNULL, capture_output=True,
+                text=True, timeout=patience_s, env=environment, preexec_fn=die_with_parent))
+            self.assertEqual(done.returncode, 0, done)
+            told = parse_events(done.stdout)[-1]
+            self.assertEqual(told["agents"], 2)
+            heard = sink.stop().summary()
+        self.assertEqual((heard["received"] + heard["lost"], heard["streams"]), (told["sent"], 2))
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as pids:
+        return [int(child) for child in pids.read().split()]
