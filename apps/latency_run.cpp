@@ -166,7 +166,7 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
 }  // namespace
 
 RunShape shape_of(const LatencyOptions& options) {
-    RunShape shape{.command = "latency", .histograms = {"response"}, .refused_is_lost = true};
+    RunShape shape{.command = "latency", .histograms = {"response"}, .lost_is_unanswered = true};
     if (options.rate > 0) shape.histograms.emplace_back("service");
     if (options.stamps) shape.histograms.insert(shape.histograms.end(), {"path", "pickup"});
     if (options.rate > 0) shape.histograms.emplace_back("slip");

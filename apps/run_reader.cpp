@@ -130,7 +130,7 @@ RunShape KeptRun::shape() const {
             .sends = true,
             .hears = results.contains("received"),
             .histograms = recordings,
-            .refused_is_lost = command == "latency",
+            .lost_is_unanswered = command == "latency",
             .drop_datagrams_max = trains ? limits::train_segments_max : 1};
 }
 

@@ -50,6 +50,15 @@ def share_of_maximum(share):
     return lambda options: share * load(0.5, *options)["sent_rate_per_s"]
 
 
+def machine_stalls(share, *options):
+    """What a loop that only spins comes to at this share of its time, a turn taking as long as one of a load's does."""
+    def measure(seconds):
+        turn_ns = round(1e9 / load(0.5, *options)["sent_rate_per_s"])
+        slip_us = last_json(run(program("bench/machine_stalls"), str(turn_ns), str(share), str(seconds)))["slip_us"]
+        return {"slip_p99": slip_us["p99"]}
+    return measure
+
+
 def limit_pingpong(*anyone):
     def measure(seconds):
         rtt = last_json(run(program("bench/kernel_limit"), "pingpong", "64", str(int(100_000 * seconds)), *anyone))["rtt_us"]

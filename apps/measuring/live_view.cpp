@@ -71,7 +71,7 @@ std::uint64_t lost_in(const Snapshot& interval) {
 }
 
 bool refused_beside_lost(const RunShape& shape, const Snapshot& interval) {
-    return shape.sends && interval.refused > 0 && !(shape.hears && shape.refused_is_lost);
+    return shape.sends && interval.refused > 0 && !(shape.hears && shape.lost_is_unanswered);
 }
 
 std::string loss_text(const RunShape& shape, const Snapshot& interval) {
@@ -83,7 +83,8 @@ std::string loss_text(const RunShape& shape, const Snapshot& interval) {
             const double share = ratio(static_cast<double>(lost), static_cast<double>(lost + interval.received));
             const LossPlaces places = loss_places(shape, interval);
             out += " (" + share_text(share) + ": ";
-            if (shape.sends && shape.refused_is_lost) out += fmt::format("send queue {}, ", grouped(places.send_queue));
+            if (shape.sends && shape.lost_is_unanswered)
+                out += fmt::format("send queue {}, ", grouped(places.send_queue));
             const bool at_most = shape.drop_datagrams_max > 1 && places.receive_buffer > 0;
             out += fmt::format("receive buffer {}{}, path {})", at_most ? "up to " : "", grouped(places.receive_buffer),
                                grouped(places.path));

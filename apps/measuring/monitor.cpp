@@ -80,10 +80,16 @@ void Monitor::collect() {
     const bool moved = sum.sent != told_.sent || sum.received != told_.received;
     if (!moved || sum.elapsed_s - told_.elapsed_s < interval_s_min) return;
     if (run_ != nullptr) run_->take(sum);
-    // What was missing an interval ago and still is counts as lost; the rest may only be under way.
-    const std::int64_t missing = std::exchange(missing_, sum.lost);
-    sum.lost = std::min(missing, sum.lost);
+    if (options_.shape.lost_is_unanswered) settle_lost(sum);
     tell(sum);
+}
+
+/// What was unanswered an interval ago and still is counts as lost; the rest may only be under way.
+void Monitor::settle_lost(Snapshot& now) {
+    const Missing missing = std::exchange(missing_, {now.lost, now.refused, now.socket_dropped});
+    now.lost = std::min(missing.lost, now.lost);
+    now.refused = missing.refused;
+    now.socket_dropped = missing.socket_dropped;
 }
 
 void Monitor::tell(const Snapshot& now) {

@@ -58,9 +58,15 @@ class Monitor {
         Snapshot snapshot;
     };
 
+    struct Missing {
+        std::int64_t lost = 0;
+        std::uint64_t refused = 0, socket_dropped = 0;
+    };
+
     void watch();
     bool all_fresh() const;
     void collect();
+    void settle_lost(Snapshot& now);
     void tell(const Snapshot& now);
 
     Options options_;
@@ -72,7 +78,7 @@ class Monitor {
     std::unique_ptr<Slot[]> slots_;
     std::vector<Snapshot> latest_;  ///< of each engine
     Snapshot told_;
-    std::int64_t missing_ = 0;      ///< not received when it told last, what was under way included
+    Missing missing_;  ///< when it told last
     std::atomic<bool> stopping_{false};
     std::counting_semaphore<> handed_over_{0};
     std::jthread thread_;  ///< last: ended before what it uses

@@ -19,7 +19,7 @@ void Snapshot::add(const Snapshot& other) {
 LossPlaces loss_places(const RunShape& shape, const Snapshot& snapshot) {
     auto left = static_cast<std::uint64_t>(std::max<std::int64_t>(snapshot.lost, 0));
     LossPlaces out{.send_queue = snapshot.refused};
-    if (shape.refused_is_lost) left -= std::min(left, snapshot.refused);
+    if (shape.lost_is_unanswered) left -= std::min(left, snapshot.refused);
     out.receive_buffer = std::min(left, snapshot.socket_dropped * shape.drop_datagrams_max);
     out.path = left - out.receive_buffer;
     return out;

@@ -14,8 +14,9 @@ struct RunShape {
     bool sends = true;                    ///< a sink does not
     bool hears = true;                    ///< received and lost are known; not to a load whose sink is elsewhere
     std::vector<std::string> histograms;  ///< the first is the one shown
-    /// `lost` counts what the kernel refused to send too: a probe was due, and is not answered.
-    bool refused_is_lost = false;
+    /// `lost` are probes without an answer: those the kernel refused to send are among them, and until the end those
+    /// still under way.
+    bool lost_is_unanswered = false;
     /// Datagrams that one drop at a receive buffer may stand for: more than 1 where trains are received.
     std::uint64_t drop_datagrams_max = 1;
 };

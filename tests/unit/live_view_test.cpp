@@ -15,7 +15,7 @@ namespace {
 constexpr Duration us = 1'000;
 
 RunShape shape_of_latency() {
-    return {.command = "latency", .histograms = {"response", "slip"}, .refused_is_lost = true};
+    return {.command = "latency", .histograms = {"response", "slip"}, .lost_is_unanswered = true};
 }
 
 Snapshot interval_of_latency() {
@@ -74,7 +74,7 @@ TEST(IntervalText, leaves_out_what_the_shape_does_not_have) {
     EXPECT_EQ(interval_text({.command = "sink", .sends = false, .histograms = {}}, interval, 12),
               "  12 s  received 80/s  lost 20 (20.00 %: receive buffer 0, path 20)  cpu 0 %");
     const Snapshot refused{.elapsed_s = 1, .refused = 7, .histograms = {}};
-    EXPECT_EQ(interval_text({.command = "load", .hears = false, .histograms = {}, .refused_is_lost = true}, refused, 1),
+    EXPECT_EQ(interval_text({.command = "load", .hears = false, .histograms = {}, .lost_is_unanswered = true}, refused, 1),
               "   1 s  sent 0/s  refused 7  cpu 0 %");
 }
 
