@@ -39,16 +39,16 @@ class SharedCounts;
 /// What a server needs to know.
 struct ServerOptions {
     CommonOptions common;
-    TransportOptions transport;       ///< sink, echo, recv
-    std::uint16_t port = 0;           ///< 0: the kernel chooses
-    std::string bind;                 ///< "" is every address
-    std::vector<std::string> join{};  ///< sink, echo: multicast groups, as typed
-    EngineThreads threads;            ///< sink, echo
-    End end = End::near;              ///< which cores its engines take
-    bool verify = true;               ///< sink only, as are the next three
-    bool one_way = false;             ///< record one-way times
-    bool bidirectional = false;       ///< answer each frame with one
-    std::string prometheus{};
+    TransportOptions transport;     ///< sink, echo, recv
+    std::uint16_t port = 0;         ///< 0: the kernel chooses
+    std::string bind;               ///< "" is every address
+    std::vector<std::string> join;  ///< sink, echo: multicast groups, as typed
+    EngineThreads threads;          ///< sink, echo
+    End end = End::near;            ///< which cores its engines take
+    bool verify = true;             ///< sink only, as are the next three
+    bool one_way = false;           ///< record one-way times
+    bool bidirectional = false;     ///< answer each frame with one
+    std::string prometheus;
     bool broadcast = false;  ///< beacon only
     /// After the signal to stop, go on until nothing has come for so long: for a peer that has just sent its last.
     Duration linger = 0;

@@ -137,8 +137,10 @@ int run_far_end(const LatencyOptions& options, const SelfPeer::Tell& tell) {
     ServerOptions server{.common = options.common,
                          .transport = options.transport,
                          .bind = "127.0.0.1",
+                         .join = {},
                          .threads = options.threads,
-                         .end = End::far};
+                         .end = End::far,
+                         .prometheus = {}};
     server.common.gro = false;  // probes come one by one: a receive without control messages is cheaper
     run_echo(server, silent, [&](std::uint16_t port) { tell(std::to_string(port)); });
     return Exit::done;
@@ -161,7 +163,8 @@ int run_latency(const LatencyOptions& options, const Address& target, const Agen
     print_summary(report, options, agents, all, summary);
     const int verdict = tell_verdict(report, summary, options.verdict);
     report.event("summary", summary);
-    directory.close(std::move(mine.snapshot), agents.alone() ? summary : summary_of(options, mine));
+    const Json kept = agents.alone() ? summary : summary_of(options, mine);
+    directory.close(std::move(mine.snapshot), kept);
     if (!summary["rtt_us"]["p50"].is_null()) return exit_code(verdict);
     if (received_signal() == 0)
         report.say(fmt::format("{}: {}", to_text(target),

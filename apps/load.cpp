@@ -21,11 +21,13 @@ int run_far_end(const LoadOptions& options, SharedCounts& counts, const SelfPeer
     ServerOptions server{.common = options.common,
                          .transport = options.transport,
                          .bind = "127.0.0.1",
+                         .join = {},
                          .threads = options.threads,
                          .end = End::far,
                          .verify = options.verify,
                          .one_way = options.one_way,
                          .bidirectional = options.bidirectional,
+                         .prometheus = {},
                          .linger = 20 * millisecond,
                          .counts = &counts};
     tell(run_sink(server, silent, [&](std::uint16_t port) { tell(std::to_string(port)); }).dump());
@@ -86,7 +88,8 @@ int run_load(const LoadOptions& options, const Address& target, const FarEnd* fa
     print_summary(report, options, agents, summary);
     const int verdict = tell_verdict(report, summary, options.verdict);
     report.event("summary", summary);
-    directory.close(std::move(mine.snapshot), agents.alone() ? summary : summary_of(options, mine));
+    const Json kept = agents.alone() ? summary : summary_of(options, mine);
+    directory.close(std::move(mine.snapshot), kept);
     if (summary["refused"].get<bool>()) {
         report.say(to_text(target) + ": unreachable");
         return exit_code(Exit::unreachable);

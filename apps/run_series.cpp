@@ -64,7 +64,7 @@ void RunSeries::write_interval(const Snapshot& until) {
                                         .length_s = length_s,
                                         .histogram = between.histograms[i]})
                  << std::flush;
-    const Histogram* first = between.histograms.empty() ? nullptr : &between.histograms[0];
+    const Histogram* first = between.histograms.empty() ? nullptr : between.histograms.data();
     csv_ << fmt::format("{:.6f},{},", until.elapsed_s, between.sent);
     csv_ << (shape_.hears ? fmt::format("{},{}", between.received, between.lost) : ",");
     csv_ << fmt::format(",{:.3f},{},{},{},{:.2f}", ratio(static_cast<double>(between.sent), length_s),

@@ -186,7 +186,6 @@ def through_relay(loss):
 
 def idle(backend, mode):
     def measure(seconds):
-        seconds = max(seconds, 1)
         process = subprocess.Popen([program("apps/ringpost"), "sink", "--port", "0", "--bind", HOST, "--json", "--wait", mode,
                                     "--backend", backend],
                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

@@ -87,7 +87,8 @@ TEST(ProberToEcho, ping_pong_ends_whatever_the_link_does) {
     for_each_seed(150, [](std::uint64_t seed) {
         Random random(~seed);
         const Link link = random_link(random);
-        load::ProberOptions options{.sizes = load::Sizes::fixed(random.between(24, 1'472)), .stream = 9, .start = start};
+        load::ProberOptions options{
+            .sizes = load::Sizes::fixed(random.between(24, 1'472)), .stream = 9, .start = start};
         options.give_up_after =
             static_cast<Duration>(random.between(1, 10'000'000));  // less than a round trip, or more
         options.count = random.between(1, 200);
@@ -110,7 +111,8 @@ TEST(ProberToEcho, open_loop_ends_whatever_the_link_does) {
         Random random(~seed);
         const Link link = random_link(random);
         const double rates[] = {1e3, 2e5, 1e6};
-        load::ProberOptions options{.sizes = load::Sizes::fixed(random.between(24, 1'472)), .stream = 9, .start = start};
+        load::ProberOptions options{
+            .sizes = load::Sizes::fixed(random.between(24, 1'472)), .stream = 9, .start = start};
         options.rate_per_s = random.one_of<double>(rates);
         options.count = random.between(1, 500);
         Play play(seed, options, link);

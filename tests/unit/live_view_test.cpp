@@ -74,8 +74,9 @@ TEST(IntervalText, leaves_out_what_the_shape_does_not_have) {
     EXPECT_EQ(interval_text({.command = "sink", .sends = false, .histograms = {}}, interval, 12),
               "  12 s  received 80/s  lost 20 (20.00 %: receive buffer 0, path 20)  cpu 0 %");
     const Snapshot refused{.elapsed_s = 1, .refused = 7, .histograms = {}};
-    EXPECT_EQ(interval_text({.command = "load", .hears = false, .histograms = {}, .lost_is_unanswered = true}, refused, 1),
-              "   1 s  sent 0/s  refused 7  cpu 0 %");
+    EXPECT_EQ(
+        interval_text({.command = "load", .hears = false, .histograms = {}, .lost_is_unanswered = true}, refused, 1),
+        "   1 s  sent 0/s  refused 7  cpu 0 %");
 }
 
 TEST(IntervalText, shows_no_loss_below_zero_and_no_percentiles_of_nothing) {
