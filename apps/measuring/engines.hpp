@@ -72,6 +72,7 @@ auto run_engines(const EngineOptions& options, const EngineThreads& threads, End
     for (const std::exception_ptr& failure : failures)
         if (failure) std::rethrow_exception(failure);
     std::vector<Result> out;
+    out.reserve(results.size());
     for (auto& result : results) out.push_back(std::move(*result));
     return out;
 }
