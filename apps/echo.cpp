@@ -113,8 +113,8 @@ void add_echo(CLI::App& root, Command& chosen) {
     add_join(*command, options->join);
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {.offload = true});
-    command->callback([options, &chosen] {
-        check_transport(options->transport);
+    command->callback([options, command, &chosen] {
+        check_transport(*command, options->transport);
         chosen = [options] { return echo_command(*options); };
     });
 }

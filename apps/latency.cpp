@@ -54,11 +54,11 @@ std::string loop_text(const LatencyOptions& options) {
 void print_summary(const Report& report, const LatencyOptions& options, const Agents& agents, const Outcome& of,
                    const Json& summary) {
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
-    report.print(fmt::format("{}{}, {}{}{}{}, {}, {:.3f} s, round trips", size_text(options.probes, options.sizes),
-                             options.transport.gtudp ? ", gtudp" : "", agents_text(agents),
-                             engines_text(options.threads),
-                             options.flows > options.threads.count ? fmt::format("{} flows, ", options.flows) : "",
-                             summary["backend"].get<std::string>(), loop_text(options), of.duration_s));
+    report.print(fmt::format(
+        "{}{}, {}{}{}{}, {}, {:.3f} s, round trips", size_text(options.probes, options.sizes),
+        options.transport.gtudp ? ", gtudp" : "", agents_text(agents), engines_text(options.threads),
+        options.flows > options.threads.count ? fmt::format("{} flows, ", options.flows * agents.count()) : "",
+        summary["backend"].get<std::string>(), loop_text(options), of.duration_s));
     report.print(fmt::format("sent {}  answered {}  lost {}  out of order {}  duplicate {}  corrupt {}", count("sent"),
                              count("received"), count("lost"), count("reordered"), count("duplicate"),
                              count("corrupt")));
@@ -88,6 +88,8 @@ int measure_again(LatencyOptions options, const Address& target, const Agents& a
         options.rate = rate.value_or(options.rate);
         const Json summary =
             summary_of(options, join(agents, measure_latency(options, target, agents, silent, unkept, say)));
+        // One that stops alone would leave the others waiting for it at the next start.
+        if (received_signal() != 0) agents.abort(exit_code(Exit::failed));
         say = [](const std::string&) {};  // which backend and why not another: once is enough
         return summary;
     });
@@ -146,7 +148,13 @@ int run_far_end(const LatencyOptions& options, const SelfPeer::Tell& tell) {
     return Exit::done;
 }
 
-int run_latency(const LatencyOptions& options, const Address& target, const Agents& agents, Report& report) {
+int run_latency(LatencyOptions options, const Address& target, const Agents& agents, Report& report) {
+    options.arrivals.seed = one_seed(agents, options.arrivals.seed);
+    const std::size_t engines = agents.count() * options.threads.count;
+    if (options.rate == 0 && options.window < engines && !agents.alone())
+        throw Failure(Exit::usage,
+                      fmt::format("{}: {} engines of {} agents need a probe in flight each",
+                                  options.ping_pong ? "--ping-pong" : "--window", engines, agents.count()));
     if (agents.rank() > 0) report.silence();
     if (options.transport.gtudp && is_multicast(target))
         throw Failure(Exit::usage, fmt::format("--to {}: gtudp sends to one peer, not to a group", to_text(target)));

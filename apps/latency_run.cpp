@@ -57,13 +57,13 @@ struct Probing {
 template <class AnyLoop>
 class LatencyApplication {
   public:
-    LatencyApplication(AnyLoop& loop, const Probing& probing, const LatencyRun& run, std::size_t engine, Instant start)
+    LatencyApplication(AnyLoop& loop, Probing& probing, const LatencyRun& run, std::size_t engine, Instant start)
         : loop_(loop),
           probing_(probing),
           run_(run),
           engine_(engine),
           start_(start),
-          look_(start, look_every),
+          look_(now(), look_every),
           ticker_(start, second) {}
 
     void on_event(Instant, const load::Prober::Event&) {}
@@ -75,6 +75,8 @@ class LatencyApplication {
         if (ticker_.tick(at))
             run_.monitor.hand_over(engine_, [&](Snapshot& now) {
                 probing_.write_down(run_.options, loop_.backend().counters(), now);
+                now.lost = static_cast<std::int64_t>(probing_.prober.missing());
+                probing_.prober.mark();
                 now.elapsed_s = seconds(at - start_);
             });
         return std::min(look_.next(), ticker_.next());
@@ -82,7 +84,7 @@ class LatencyApplication {
 
   private:
     AnyLoop& loop_;
-    const Probing& probing_;
+    Probing& probing_;
     const LatencyRun& run_;
     std::size_t engine_;
     Instant start_;
@@ -158,7 +160,8 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     if (options.stamps) out.counts["unstamped"] = counts.unstamped;
     if (probing.carried) out.counts.update(wire_counts(probing.carried->wire().counts()));
     out.counts.update(engine_counts(counters));
-    out.facts = {{"backend", loop.backend().name}, {"gso", false}, {"gro", false}};
+    out.facts = {
+        {"backend", loop.backend().name}, {"granted", loop.backend().granted()}, {"gso", false}, {"gro", false}};
     note_send_error(out.facts, counters);
     return out;
 }

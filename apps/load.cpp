@@ -56,11 +56,14 @@ struct FarEnd {
     }
 };
 
-int run_load(const LoadOptions& options, const Address& target, const FarEnd* far_end, const Agents& agents,
-             Report& report) {
+int run_load(LoadOptions options, const Address& target, const FarEnd* far_end, const Agents& agents, Report& report) {
+    options.arrivals.seed = one_seed(agents, options.arrivals.seed);
     if (agents.rank() > 0) report.silence();
     if (options.transport.gtudp && is_multicast(target))
         throw Failure(Exit::usage, fmt::format("--to {}: gtudp sends to one peer, not to a group", to_text(target)));
+    if (options.bidirectional && is_multicast(target))
+        throw Failure(Exit::usage,
+                      fmt::format("--to {}: --bidirectional hears one peer, not a group", to_text(target)));
     if (far_end != nullptr && !agents.alone())
         throw Failure(Exit::usage, "--self: not under mpirun, where the sink is started by itself");
     RunDirectory directory(of_agent(options.run, agents.rank(), agents.count()), "load", report);
@@ -101,7 +104,7 @@ int run_load(const LoadOptions& options, const Address& target, const FarEnd* fa
 
 int load_command(const LoadOptions& options) {
     Report report(options.common.json);
-    choose_clock();
+    if (!options.one_way) choose_clock();  // the other end may be another process: both have the kernel's clock
     std::optional<FarEnd> far_end;
     if (options.threads.self) far_end.emplace(options);
     const Address target = far_end ? far_end->address() : target_address(options.to);

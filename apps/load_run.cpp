@@ -42,7 +42,7 @@ class LoadApplication {
           engine_(engine),
           hooks_(std::move(hooks)),
           start_(start),
-          look_(start, look_every),
+          look_(now(), look_every),
           ticker_(start, second) {}
 
     void on_event(Instant, const load::Source::Event&) {}
@@ -194,6 +194,7 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     if (options.bidirectional) out.counts["back_socket_dropped"] = counters.socket_dropped;
     out.counts.update(engine_counts(counters));
     out.facts = {{"backend", loop.backend().name},
+                 {"granted", loop.backend().granted()},
                  {"gso", loop.backend().sends_trains() && counters.trains_refused == 0}};
     note_send_error(out.facts, counters);
     return out;

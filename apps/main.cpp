@@ -30,6 +30,12 @@ UdpSocket open_server_socket(const ServerOptions& options) {
 
 std::vector<UdpSocket> open_server_sockets(ServerOptions options) {
     std::vector<UdpSocket> sockets;
+    if (options.threads.count > 1 && options.port != 0) {
+        // Shared among our own engines, the port would also be shared with a server that is there already.
+        ServerOptions alone = options;
+        alone.threads.count = 1;
+        open_server_socket(alone);
+    }
     for (std::uint32_t i = 0; i < options.threads.count; ++i) {
         sockets.push_back(open_server_socket(options));
         // What goes to a group would come to each socket that is a member, not to one of them.

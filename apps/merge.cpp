@@ -88,6 +88,9 @@ class MergedIntervals {
     Snapshot sum_;
 };
 
+/// Whole numbers among the results that are no counts.
+constexpr const char* not_counts[] = {"seed", "burst"};
+
 /// The whole numbers among the results are counts, and are added.
 Json added_results(const std::vector<KeptRun>& runs, const Snapshot& sum) {
     const auto whole = [](const KeptRun& run, const std::string& name, std::int64_t otherwise) {
@@ -96,7 +99,7 @@ Json added_results(const std::vector<KeptRun>& runs, const Snapshot& sum) {
     };
     Json merged = {{"runs", 0}};
     for (const auto& [name, value] : runs[0].results.items()) {
-        if (!value.is_number_integer()) continue;
+        if (!value.is_number_integer() || std::ranges::find(not_counts, name) != std::end(not_counts)) continue;
         std::int64_t total = 0;
         for (const KeptRun& run : runs) total += whole(run, name, 0);
         merged[name] = total;

@@ -83,8 +83,8 @@ void add_recv(CLI::App& root, Command& chosen) {
     add_parsed(*command, "--count", options->count, parse_count, "end after so many messages");
     add_transport(*command, options->server.transport, {.only_gtudp = true});
     add_common(*command, options->server.common, {.offload = true});
-    command->callback([options, &chosen] {
-        check_transport(options->server.transport);
+    command->callback([options, command, &chosen] {
+        check_transport(*command, options->server.transport);
         chosen = [options] { return recv_command(*options); };
     });
 }

@@ -90,7 +90,7 @@ void RunDirectory::close(Snapshot end, const Json& summary) {
     Json environment = run_environment();
     environment["started_at"] = utc_text(started_at_);
     environment["clock"] = clock_json();
-    for (const char* granted : {"backend", "gso", "gro"})
+    for (const char* granted : {"backend", "granted", "gso", "gro"})
         if (summary.contains(granted)) environment[granted] = summary[granted];
     if (!write_run(path_, command_, given_, environment, summary)) unwritten = "run.json";
     if (unwritten.empty() && !write_report_page(path_)) unwritten = "report.html";

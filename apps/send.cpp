@@ -121,8 +121,8 @@ void add_send(CLI::App& root, Command& chosen) {
                "give up what is not confirmed by then (default: when the sends are used up)");
     add_transport(*command, options->transport, {.only_gtudp = true});
     add_common(*command, options->common, {});
-    command->callback([options, &chosen] {
-        check_transport(options->transport);
+    command->callback([options, command, &chosen] {
+        check_transport(*command, options->transport);
         chosen = [options] { return send_command(*options); };
     });
 }

@@ -1,6 +1,7 @@
 // ringpost sink: receives, verifies, classifies.
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <optional>
@@ -65,8 +66,6 @@ class SinkApplication {
   private:
     void hand_over(Instant at) {
         const load::SinkCounts counts = sink_.counts();
-        if (counts.received == handed_over_) return;
-        handed_over_ = counts.received;
         run_.monitor.hand_over(engine_, [&](Snapshot& now) {
             now.elapsed_s = seconds(at - start_);
             now.received = counts.received;
@@ -98,7 +97,6 @@ class SinkApplication {
     Instant start_;
     Ticker ticker_, publish_, look_;
     Instant stop_at_ = never;
-    std::uint64_t handed_over_ = 0;
 };
 
 /// What one engine has seen, and when.
@@ -246,10 +244,15 @@ Json run_sink(const ServerOptions& options, Report& report, const OnListening& o
     StartLine line(sockets.size());
     const SinkRun run{options, options.one_way ? std::optional(one_way_offset()) : std::nullopt, line, monitor};
     const auto say = [&](const std::string& text) { report.say(text); };
+    // What the kernel has given to one engine's socket must not go to another's when the first one ends: there it would
+    // pass for a new stream. So all stay open until all have ended.
+    std::vector<int> open_sockets;
+    for (const UdpSocket& socket : sockets) open_sockets.push_back(dup(socket.fd()));
     std::vector<SinkOutcome> outcomes = run_engines(
         options.common.engine, options.threads, options.end, line, say, [&](auto& loop, std::size_t engine) {
             return run_one_sink(loop, engine, std::move(sockets[engine]), run, on_listening);
         });
+    for (const int fd : open_sockets) close(fd);
     SinkOutcome all = std::move(outcomes.front());
     for (std::size_t i = 1; i < outcomes.size(); ++i) all.add(outcomes[i]);
     Json summary = summary_of(options, all);
@@ -276,8 +279,8 @@ void add_sink(CLI::App& root, Command& chosen) {
         ->excludes(verify);
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {.offload = true});
-    command->callback([options, &chosen] {
-        check_transport(options->transport);
+    command->callback([options, command, &chosen] {
+        check_transport(*command, options->transport);
         if (options->bidirectional && options->transport.gtudp)
             throw CLI::ValidationError("--bidirectional: gtudp carries messages one way only");
         chosen = [options] { return sink_command(*options); };

@@ -91,14 +91,18 @@ void add_transport(CLI::App& command, TransportOptions& options, TransportChoice
                "gtudp: how often its arrival is reported (default 10)");
     add_parsed(command, "--resend-after", options.resending.fixed_interval, parse_interval,
                "gtudp: a fixed interval, instead of one that follows each peer's round trip");
+    options.only_gtudps = {"--magic", "--types", "--sends", "--recv-sends", "--resend-after"};
+    if (choice.window) options.only_gtudps.push_back("--window");
     if (choice.window)
         add_parsed(command, "--window", options.window, parse_window,
                    "gtudp: messages in flight (default 8192, or 2 MiB of larger ones)");
 }
 
-void check_transport(TransportOptions& options) {
-    if (!options.gtudp && !(options.magic.empty() && options.types.empty()))
-        throw CLI::ValidationError("--magic and --types are gtudp's: they need --transport gtudp");
+void check_transport(const CLI::App& command, TransportOptions& options) {
+    for (const char* name : options.only_gtudps)
+        if (const CLI::Option* option = command.get_option_no_throw(name);
+            !options.gtudp && option != nullptr && option->count() > 0)
+            throw CLI::ValidationError(fmt::format("{}: is gtudp's, and needs --transport gtudp", name));
     auto codec = gtudp::Codec::make(parse_wire(options));
     if (!codec)
         throw CLI::ValidationError(

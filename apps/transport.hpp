@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "apps/options.hpp"
 #include "apps/report.hpp"
@@ -15,9 +16,9 @@ struct TransportOptions {
     bool gtudp = false;
     gtudp::Codec codec;
     gtudp::Resending resending;
-    std::uint32_t window = 0;  ///< 0: as many as a receive buffer holds, see window_for
-    std::string magic, types;  ///< as typed
-    bool resending_set = false;
+    std::uint32_t window = 0;              ///< 0: as many as a receive buffer holds, see window_for
+    std::string magic, types;              ///< as typed
+    std::vector<const char*> only_gtudps;  ///< the command's options that mean nothing without it
 };
 
 /// --transport, --magic, --types, --sends, --recv-sends, --resend-after; and, where `window`, --window. `only_gtudp`:
@@ -28,8 +29,9 @@ struct TransportChoice {
 };
 void add_transport(CLI::App& command, TransportOptions& options, TransportChoice choice);
 
-/// After parsing: builds the codec; throws CLI::ValidationError when the options do not fit together.
-void check_transport(TransportOptions& options);
+/// After parsing: refuses gtudp's options without gtudp; builds the codec; throws CLI::ValidationError when the options
+/// do not fit together.
+void check_transport(const CLI::App& command, TransportOptions& options);
 
 /// Messages of `bytes` in flight: --window, or else at most 8,192 and 2 MiB of them, so that a socket's receive buffer
 /// holds them all.

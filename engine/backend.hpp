@@ -10,6 +10,7 @@
 //     void                       post(const Transmit&);    queues what was written there
 //     bool                       blocked() const;          no buffer until the kernel takes what is queued
 //     bool                       sends_trains() const;     GSO is there and on
+//     std::string                granted() const;          what the kernel has granted, for reports
 //     bool                       sending() const;          posted messages have not all gone yet
 //     void                       wait(Duration sleep);     sends what is queued, receives; sleeps at most so long
 //     const Waker&               waker() const;            ends a sleep early, from any thread

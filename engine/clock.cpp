@@ -10,11 +10,14 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <limits>
+#include <string_view>
 
 namespace ringpost {
 namespace {
@@ -76,11 +79,24 @@ struct ClockChoice {
 ClockChoice clock_choice;
 
 #if defined(__x86_64__)
+/// The kernel's own clock is made of it, directly or by what the hypervisor tells: where it has found the counters of
+/// several processors to differ, it uses something else.
+bool kernel_trusts_tsc() {
+    std::array<char, 64> text{};
+    const int fd = ::open("/sys/devices/system/clocksource/clocksource0/current_clocksource", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return true;  // it does not say
+    const ssize_t count = ::read(fd, text.data(), text.size());
+    ::close(fd);
+    std::string_view name(text.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+    while (name.ends_with('\n')) name.remove_suffix(1);
+    return name == "tsc" || name == "kvm-clock" || name == "hyperv_clocksource_tsc_page" || name == "xen";
+}
+
 /// It runs at one rate whatever the processor's frequency and sleep (AMD APM volume 3 and Intel SDM volume 2, CPUID).
 bool tsc_is_invariant() {
     constexpr unsigned power_management_leaf = 0x8000'0007u, invariant_tsc = 1u << 8;
     unsigned a = 0, b = 0, c = 0, d = 0;
-    return __get_cpuid(power_management_leaf, &a, &b, &c, &d) != 0 && (d & invariant_tsc) != 0;
+    return __get_cpuid(power_management_leaf, &a, &b, &c, &d) != 0 && (d & invariant_tsc) != 0 && kernel_trusts_tsc();
 }
 
 /// True when the scale is set.

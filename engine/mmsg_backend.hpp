@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "engine/backend.hpp"
@@ -35,6 +36,7 @@ class MmsgBackend {
     std::span<std::byte> transmit_buffer();
     void post(const Transmit& transmit);
     bool blocked() const { return blocked_; }
+    std::string granted() const { return ""; }  // there is nothing that could be refused
     bool sends_trains() const { return outbox_.sends_trains(); }
     bool sending() const { return !outbox_.empty() || (streams_ != nullptr && streams_->sending()); }
     void wait(Duration sleep);

@@ -37,6 +37,9 @@ class Ring {
     /// Nothing to submit, to run or to take: entering the kernel would be for nothing.
     bool quiet();
 
+    /// The IORING_SETUP_ flags that the kernel has granted.
+    unsigned setup_flags() const { return ring_.flags; }
+
     /// Offers `entries` buffers to receives that name `group`. The memory stays the caller's until the ring is closed.
     Result<void> register_buffers(io_uring_buf_ring* buffers, unsigned entries, std::uint16_t group);
 

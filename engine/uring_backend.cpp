@@ -253,6 +253,19 @@ void UringBackend::finish_send(MessageId id, int result, bool was_retry) {
     outbox_.done(id);
 }
 
+std::string UringBackend::granted() const {
+    constexpr std::pair<unsigned, const char*> names[] = {{IORING_SETUP_SINGLE_ISSUER, "single_issuer"},
+                                                          {IORING_SETUP_DEFER_TASKRUN, "defer_taskrun"},
+                                                          {IORING_SETUP_TASKRUN_FLAG, "taskrun_flag"},
+                                                          {IORING_SETUP_SUBMIT_ALL, "submit_all"},
+                                                          {IORING_SETUP_CQSIZE, "cqsize"},
+                                                          {IORING_SETUP_CLAMP, "clamp"}};
+    std::string out;
+    for (const auto& [flag, text] : names)
+        if ((ring_.setup_flags() & flag) != 0) out += (out.empty() ? "" : " ") + std::string(text);
+    return out;
+}
+
 Counters UringBackend::counters() {
     for (Port& port : ports_)
         if (port.socket) counters_.socket_dropped += port.socket->new_drops();

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "engine/backend.hpp"
@@ -39,6 +40,8 @@ class UringBackend {
     std::span<std::byte> transmit_buffer();
     void post(const Transmit& transmit);
     bool blocked() const { return blocked_; }
+    /// What the kernel has granted the ring, by the names of its IORING_SETUP_ flags: `single_issuer defer_taskrun`.
+    std::string granted() const;
     bool sends_trains() const { return outbox_.sends_trains(); }
     bool sending() const {
         return !outbox_.empty() || sends_in_flight_ > 0 || (streams_ != nullptr && streams_->sending());

@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <sstream>
 
 namespace ringpost::apps {
@@ -39,6 +40,12 @@ std::vector<int> parse_cores(const std::string& text) {
     return cores;
 }
 
+/// Agents of the same run on this host that come before this one.
+std::size_t agents_before() {
+    const char* rank = std::getenv("OMPI_COMM_WORLD_LOCAL_RANK");  // set by mpirun
+    return rank == nullptr ? 0 : std::strtoul(rank, nullptr, 10);
+}
+
 void keep_to(const std::vector<int>& cores) {
     cpu_set_t set;
     CPU_ZERO(&set);
@@ -69,6 +76,7 @@ std::vector<int> allowed_cores() {
 }
 
 std::optional<int> core_of(const EngineThreads& threads, End end, std::size_t index) {
+    index += threads.count * agents_before();
     const std::vector<int> cores = threads.cores.empty() ? allowed_cores() : threads.cores;
     const bool chosen = !threads.cores.empty();
     if (!chosen && (cores.size() < 2 || (threads.count == 1 && !threads.self))) return std::nullopt;

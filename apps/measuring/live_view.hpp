@@ -22,7 +22,8 @@ class LiveView {
     LiveView(RunShape shape, Style style, std::FILE* out);
 
     void show(const Snapshot& now);  ///< since the start; the interval is what has come since the last call
-    void end();                      ///< takes what was drawn on a terminal away
+    void skip(const Snapshot& now) { last_ = now; }  ///< the next interval begins here; nothing is shown
+    void end();                                      ///< takes what was drawn on a terminal away
 
   private:
     void draw(const Snapshot& now, const Snapshot& interval);

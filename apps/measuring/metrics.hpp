@@ -17,7 +17,7 @@ namespace ringpost::apps {
 ///
 ///     ringpost_datagrams_sent_total, _received_total, _refused_total, ringpost_receive_buffer_full_total,
 ///     ringpost_cpu_seconds_total    counters
-///     ringpost_datagrams_lost       a gauge: what was only under way is taken back
+///     ringpost_datagrams_lost       a gauge: a late answer takes one back
 ///     ringpost_NAME_seconds         a histogram by its name in the shape, from 1 us to 10 s in steps of 1, 2 and 5
 ///
 /// A duration is counted by the bucket it was recorded in: up to a thousandth above a bound, it may count as within.

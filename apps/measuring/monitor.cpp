@@ -36,7 +36,14 @@ Monitor::Monitor(Options options, Report& report, RunDirectory* run)
         report.event("metrics", {{"port", metrics_->port()}});
     }
     listens_ = view_ || metrics_ || run_ != nullptr || report.form() == Report::Form::json;
-    if (listens_) thread_ = std::jthread([this] { watch(); });
+    if (!listens_) return;
+    thread_ = std::jthread([this] {
+        try {
+            watch();
+        } catch (...) {  // nobody listens any more: a closed pipe, a full disk
+            failure_ = std::current_exception();
+        }
+    });
 }
 
 Monitor::~Monitor() {
@@ -48,6 +55,7 @@ void Monitor::finish(const Snapshot& end) {
     stopping_ = true;
     handed_over_.release();
     if (thread_.joinable()) thread_.join();
+    if (failure_) std::rethrow_exception(failure_);
     if (view_) view_->end();
     if (metrics_) metrics_->update(end);
 }
@@ -77,19 +85,16 @@ void Monitor::collect() {
     for (const Snapshot& each : latest_) sum.add(each);
     if (options_.complete) options_.complete(sum);
     sum.cpu_s = cpu_seconds();
+    if (sum.elapsed_s - told_.elapsed_s < interval_s_min) return;
     const bool moved = sum.sent != told_.sent || sum.received != told_.received;
-    if (!moved || sum.elapsed_s - told_.elapsed_s < interval_s_min) return;
-    if (run_ != nullptr) run_->take(sum);
-    if (options_.shape.lost_is_unanswered) settle_lost(sum);
-    tell(sum);
-}
-
-/// What was unanswered an interval ago and still is counts as lost; the rest may only be under way.
-void Monitor::settle_lost(Snapshot& now) {
-    const Missing missing = std::exchange(missing_, {now.lost, now.refused, now.socket_dropped});
-    now.lost = std::min(missing.lost, now.lost);
-    now.refused = missing.refused;
-    now.socket_dropped = missing.socket_dropped;
+    const bool warms_up = options_.shape.sends && sum.sent == 0;
+    if (moved || warms_up) {
+        tell(sum);
+    } else if (!options_.shape.sends) {
+        // An idle sink: what comes next is not spread over the time in which nothing did.
+        if (view_) view_->skip(sum);
+        told_ = sum;
+    }
 }
 
 void Monitor::tell(const Snapshot& now) {
@@ -115,6 +120,7 @@ void Monitor::tell(const Snapshot& now) {
     }
     report_.event("progress", event);
     told_ = now;
+    if (run_ != nullptr) run_->take(now);
 }
 
 void add_prometheus(CLI::App& command, std::string& address) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -49,7 +50,7 @@ class Monitor {
         handed_over_.release();
     }
 
-    /// The engines have ended, with `end` as their sum.
+    /// The engines have ended, with `end` as their sum. Throws what has kept it from telling.
     void finish(const Snapshot& end);
 
   private:
@@ -58,15 +59,9 @@ class Monitor {
         Snapshot snapshot;
     };
 
-    struct Missing {
-        std::int64_t lost = 0;
-        std::uint64_t refused = 0, socket_dropped = 0;
-    };
-
     void watch();
     bool all_fresh() const;
     void collect();
-    void settle_lost(Snapshot& now);
     void tell(const Snapshot& now);
 
     Options options_;
@@ -78,7 +73,7 @@ class Monitor {
     std::unique_ptr<Slot[]> slots_;
     std::vector<Snapshot> latest_;  ///< of each engine
     Snapshot told_;
-    Missing missing_;  ///< when it told last
+    std::exception_ptr failure_;  ///< why the thread has ended early
     std::atomic<bool> stopping_{false};
     std::counting_semaphore<> handed_over_{0};
     std::jthread thread_;  ///< last: ended before what it uses

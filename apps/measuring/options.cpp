@@ -68,7 +68,7 @@ void add_measuring(CLI::App& command, MeasureOptions& options, const std::string
 
 void check_measuring(const CLI::App& command, MeasureOptions& options) {
     note_given(command, options.run);
-    check_transport(options.transport);
+    check_transport(command, options.transport);
     parse_conditions(options.verdict.fail_if);
     if (options.to.empty() && !options.threads.self)
         throw CLI::ValidationError("one of --to HOST:PORT and --self is required");

@@ -69,6 +69,10 @@ Outcome join(const Agents& agents, Outcome mine) {
     return all;
 }
 
+std::uint64_t one_seed(const Agents& agents, std::uint64_t seed) {
+    return agents.alone() ? seed : std::stoull(agents.gather(std::to_string(seed)).front());
+}
+
 std::string agents_text(const Agents& agents) {
     return agents.alone() ? "" : fmt::format("{} agents, ", agents.count());
 }

@@ -26,6 +26,9 @@ double rate_share_of(Duration due, Duration sent);
 /// The outcome of all agents together, at each of them; `mine` is what this process's engines add up to.
 Outcome join(const Agents& agents, Outcome mine);
 
+/// The seed of the first agent, at each: their schedules are shares of one.
+std::uint64_t one_seed(const Agents& agents, std::uint64_t seed);
+
 /// `4 agents, ` where there are several, else "".
 std::string agents_text(const Agents& agents);
 

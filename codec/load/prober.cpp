@@ -49,6 +49,7 @@ void Prober::handle(Instant now, const Datagram& in) {
     }
     if (options_.histograms) measure(now, *answer, in.stamped_at);
     settle(answer->sequence);
+    if (answer->sequence < marked_ && missing_ > 0) --missing_;
 }
 
 void Prober::measure(Instant now, const Answer& answer, Instant stamped_at) {

@@ -77,6 +77,14 @@ class Prober {
     std::optional<Event> poll_event() { return std::nullopt; }
     std::optional<Instant> poll_timeout() const;
 
+    /// From here on missing() counts the probes sent so far: those that are not answered. What is sent later may only
+    /// be under way.
+    void mark() {
+        marked_ = next_;
+        missing_ = counts_.lost();
+    }
+    std::uint64_t missing() const { return missing_; }
+
     /// Nothing more will be sent, and either everything was answered or `linger` has passed since the last was sent.
     bool finished(Instant now, Duration linger) const;
 
@@ -138,6 +146,7 @@ class Prober {
     bool stopped_ = false;           ///< a timeout has come at or after options_.stop: no more are needed
     Instant last_sent_at_;
     ProberCounts counts_;
+    std::uint64_t marked_ = 0, missing_ = 0;
     SequenceWindow window_;
     Histogram response_, service_, slip_, path_, pickup_;
 };

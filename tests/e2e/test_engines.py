@@ -14,7 +14,7 @@ import unittest
 import urllib.request
 
 import support
-from support import Background, EchoThread, backends, die_with_parent, patience_s, run, udp_socket, until_read
+from support import Background, EchoThread, backends, die_with_parent, patience_s, run, udp_socket, until, until_read
 from test_runs import SCHEMA, Directories, violations
 
 
@@ -79,6 +79,11 @@ class Engines(unittest.TestCase):
 
 
 class StartAt(unittest.TestCase):
+    def test_a_signal_before_ends_all_engines(self):
+        with Background("load", "--self", "--threads", 2, "--start-at", int(time.time()) + 1000, "--json") as load:
+            until(lambda: len(os.listdir(f"/proc/{load.process.pid}/task")) >= 3, "its engines are there")
+            self.assertEqual(load.stop().code, 143)
+
     def test_nothing_leaves_before(self):
         with udp_socket() as sock:
             for text in (lambda at: f"{at:.3f}",
@@ -239,6 +244,9 @@ class LoadModes(unittest.TestCase):
                            (("latency", "--self", "--stamps", "nic"), "--stamps nic: expected kernel"),
                            (("latency", "--self", "--size", "20..64"), "a probe needs at least 24 bytes"),
                            (("load", "--self", "--size", "64:0"), "--size 64:0"),
+                           (("load", "--self", "--window", 4), "--window: is gtudp's"),
+                           (("sink", "--port", 0, "--recv-sends", 3), "--recv-sends: is gtudp's"),
+                           (("load", "--to", "239.255.77.9:9", "--interface", "lo", "--bidirectional"), "--bidirectional"),
                            (("load", "--self", "--ttl", 3), "--ttl")):
             done = run(*args)
             self.assertEqual((done.code, len(done.err.splitlines())), (2, 1), done)
@@ -281,6 +289,22 @@ class Terminal(unittest.TestCase):
 
 
 class Progress(unittest.TestCase):
+    def test_nobody_reads_it(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([support.binary, "load", "--self", "--json", "--rate", "1k", "--duration", "1200ms"],
+                                  stdout=full, stderr=subprocess.PIPE, text=True, timeout=patience_s,
+                                  preexec_fn=die_with_parent)
+        self.assertEqual((done.returncode, done.stderr), (1, "ringpost: standard output: cannot be written\n"))
+
+    def test_what_is_under_way_is_not_lost(self):
+        with EchoThread() as echo, Background("relay", "--listen", 0, "--bind", "127.0.0.1", "--to", f"127.0.0.1:{echo.port}",
+                                              "--delay", "50ms", "--json") as relay:
+            done = run("latency", "--to", f"127.0.0.1:{relay.port()}", "--rate", 500, "--duration", "2500ms", "--json")
+            self.assertEqual(done.code, 0, done)
+            told = [event for event in done.events() if event["event"] == "progress"]
+            self.assertEqual([event["lost"] for event in told], [0] * len(told), done)
+            self.assertGreater(told[-1]["sent"], told[-1]["received"], "there was something under way")
+
     def test_plain_lines_where_there_is_no_terminal(self):
         done = run("load", "--self", "--rate", "5k", "--duration", "1500ms")
         self.assertEqual(done.code, 0, done)

@@ -56,6 +56,16 @@ TEST_F(AnsweringSinkTest, answers_each_frame_with_one_as_long_by_the_socket_it_c
     EXPECT_EQ(sink.sink().counts().received, 1u);
 }
 
+TEST_F(AnsweringSinkTest, an_answer_is_not_answered) {
+    receive(0);
+    const auto sent = outbox.poll(sink, 10);
+    ASSERT_TRUE(sent);
+    sink.handle(20, {peer, 0, sent->bytes});
+    EXPECT_FALSE(outbox.poll(sink, 20));
+    EXPECT_EQ(sink.answers().refused, 1u);
+    EXPECT_EQ(sink.sink().counts().received, 2u) << "but counted";
+}
+
 TEST_F(AnsweringSinkTest, what_is_corrupt_or_has_come_before_is_not_answered) {
     receive(0);
     Bytes bad = frame(1);

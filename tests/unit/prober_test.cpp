@@ -56,6 +56,23 @@ TEST_F(ProberTest, ping_pong_sends_the_next_when_the_last_is_answered) {
     EXPECT_EQ(prober.response().max(), 100);
 }
 
+TEST_F(ProberTest, what_left_before_a_mark_is_missing_until_it_is_answered) {
+    Prober prober({.stream = stream, .rate_per_s = 1e9, .start = start, .count = 4});
+    const Bytes first = probe(prober, start + 100);
+    const Bytes late = probe(prober, start + 100);
+    EXPECT_EQ(prober.missing(), 0u);
+    prober.mark();
+    const Bytes after = probe(prober, start + 100);
+    EXPECT_EQ(prober.missing(), 2u) << "not what has left since";
+    answer(prober, start + 200, after);
+    EXPECT_EQ(prober.missing(), 2u);
+    answer(prober, start + 200, first);
+    answer(prober, start + 200, first);
+    EXPECT_EQ(prober.missing(), 1u) << "once";
+    answer(prober, start + 300, late);
+    EXPECT_EQ(prober.missing(), 0u);
+}
+
 TEST_F(ProberTest, gives_up_on_an_unanswered_probe_and_takes_its_late_answer) {
     Prober prober(ping_pong(2));
     const Bytes first = probe(prober, start);
