@@ -134,14 +134,14 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     if (engine == 0) wakes.emplace(loop.backend().waker());
     const auto flows = static_cast<std::uint32_t>(Share{engine, options.threads.count}.part(options.flows));
     for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_probing_socket(run));
-    // The reliable layer's tables take longer to make than what is left when the start is known.
-    Probing probing{.prober = load::Prober({}), .carried = {}};
+    // Tables take longer to make than what is left when the start is known.
+    Probing probing{.prober = load::Prober(prober_options(run, share, flows, 0)), .carried = {}};
     if (options.transport.gtudp)
         probing.carried.emplace(
             probing.prober,
             gtudp::CarriedOptions{.wire = wire_options(options.transport), .target = run.target, .train_segments = 1});
     const Instant start = run.line.ready();
-    probing.prober = load::Prober(prober_options(run, share, flows, start));
+    probing.prober.postpone(start);
     const load::Prober& prober = probing.prober;
     LatencyApplication application(loop, probing, run, engine, start);
     probing.carried ? loop.run(*probing.carried, application) : loop.run(probing.prober, application);

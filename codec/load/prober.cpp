@@ -11,24 +11,39 @@
 
 namespace ringpost::load {
 
+namespace {
+
+ScheduleOptions schedule_of(const ProberOptions& options) {
+    return {.start = options.start,
+            .rate_per_s = options.rate_per_s > 0 ? options.rate_per_s : 1,
+            .arrivals = options.arrivals,
+            .seed = options.arrivals_seed,
+            .burst = options.burst,
+            .profile = options.profile,
+            .share_index = options.share_index,
+            .share_of = options.share_of};
+}
+
+}  // namespace
+
 Prober::Prober(const ProberOptions& options)
     : options_(options),
       writer_(options.sizes.largest()),
       size_random_(options.sizes_seed),
-      schedule_({.start = options.start,
-                 .rate_per_s = options.rate_per_s > 0 ? options.rate_per_s : 1,
-                 .arrivals = options.arrivals,
-                 .seed = options.arrivals_seed,
-                 .burst = options.burst,
-                 .profile = options.profile,
-                 .share_index = options.share_index,
-                 .share_of = options.share_of}),
+      schedule_(schedule_of(options)),
       probes_(limits::load_probes_remembered),
       last_sent_at_(options.start) {
     RINGPOST_CHECK(options.flows > 0);
     RINGPOST_CHECK(options.sizes.smallest() >= frame_bytes_min);
     RINGPOST_CHECK(options.window > 0 && options.window <= limits::load_probes_remembered);
     if (options.dialect != nullptr) matcher_.emplace(options.dialect->match, options.key);
+}
+
+void Prober::postpone(Duration by) {
+    options_.start += by;
+    if (options_.stop != never) options_.stop += by;
+    schedule_ = Schedule(schedule_of(options_));
+    last_sent_at_ = options_.start;
 }
 
 // ---- replies --------------------------------------------------------------------------------------

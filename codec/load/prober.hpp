@@ -70,6 +70,9 @@ class Prober {
     struct Event {};  ///< it has none: ask counts() and the histograms
 
     explicit Prober(const ProberOptions& options);
+    /// Moves start and stop by so much. For a prober that must be ready at a start which is not known when it is made:
+    /// its tables take longer to make than what is left by then. Before anything else is called.
+    void postpone(Duration by);
 
     void handle(Instant now, const Datagram& in);
     void handle_timeout(Instant now);

@@ -56,20 +56,32 @@ TEST_F(ProberTest, ping_pong_sends_the_next_when_the_last_is_answered) {
     EXPECT_EQ(prober.response().max(), 100);
 }
 
+TEST_F(ProberTest, can_be_postponed) {
+    Prober prober({.stream = stream, .rate_per_s = 1e6, .stop = 2'500});
+    prober.postpone(start);
+    EXPECT_EQ(prober.last_sent_at(), start);
+    EXPECT_EQ(prober.poll_timeout(), start);
+    EXPECT_TRUE(outbox.drain(prober, start - 1).empty());
+    EXPECT_EQ(decode(probe(prober, start)), (Frame{stream, 0, start}));
+    EXPECT_EQ(outbox.drain(prober, start + 2'000).size(), 2u);
+    EXPECT_FALSE(prober.finished(start + 2'499, 0));
+    EXPECT_FALSE(prober.poll_timeout()) << "the next would be due at the stop or later";
+}
+
 TEST_F(ProberTest, what_left_before_a_mark_is_missing_until_it_is_answered) {
-    Prober prober({.stream = stream, .rate_per_s = 1e9, .start = start, .count = 4});
-    const Bytes first = probe(prober, start + 100);
-    const Bytes late = probe(prober, start + 100);
+    Prober prober({.stream = stream, .rate_per_s = 1e6, .start = start, .count = 3});
+    const Bytes first = probe(prober, start);
+    const Bytes late = probe(prober, start + 1'000);
     EXPECT_EQ(prober.missing(), 0u);
     prober.mark();
-    const Bytes after = probe(prober, start + 100);
+    const Bytes after = probe(prober, start + 2'000);
     EXPECT_EQ(prober.missing(), 2u) << "not what has left since";
-    answer(prober, start + 200, after);
+    answer(prober, start + 2'100, after);
     EXPECT_EQ(prober.missing(), 2u);
-    answer(prober, start + 200, first);
-    answer(prober, start + 200, first);
+    answer(prober, start + 2'100, first);
+    answer(prober, start + 2'100, first);
     EXPECT_EQ(prober.missing(), 1u) << "once";
-    answer(prober, start + 300, late);
+    answer(prober, start + 2'200, late);
     EXPECT_EQ(prober.missing(), 0u);
 }
 
