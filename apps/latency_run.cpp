@@ -72,7 +72,8 @@ class LatencyApplication {
         if (received_signal() != 0 || run_.line.failed() || probing_.finished(at)) loop_.stop();
         const bool heard = probing_.prober.counts().received > 0;
         if (look_.tick(at) && !heard && loop_.backend().counters().unreachable > 0) loop_.stop();
-        if (ticker_.tick(at))
+        // While the last answers are waited for there is no interval: what they bring belongs to the last one.
+        if (ticker_.tick(at) && probing_.prober.sends(at))
             run_.monitor.hand_over(engine_, [&](Snapshot& now) {
                 probing_.write_down(run_.options, loop_.backend().counters(), now);
                 now.lost = static_cast<std::int64_t>(probing_.prober.missing());

@@ -179,8 +179,7 @@ std::optional<Instant> Prober::poll_timeout() const {
 }
 
 bool Prober::finished(Instant now, Duration linger) const {
-    const bool sending = has_more() && now < options_.stop;
-    if (sending) return false;
+    if (sends(now)) return false;
     return counts_.lost() == 0 || now >= last_sent_at_ + linger;
 }
 

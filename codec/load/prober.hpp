@@ -88,6 +88,8 @@ class Prober {
     }
     std::uint64_t missing() const { return missing_; }
 
+    /// Something may still be sent.
+    bool sends(Instant now) const { return has_more() && now < options_.stop; }
     /// Nothing more will be sent, and either everything was answered or `linger` has passed since the last was sent.
     bool finished(Instant now, Duration linger) const;
 
