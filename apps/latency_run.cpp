@@ -76,7 +76,7 @@ class LatencyApplication {
         if (ticker_.tick(at) && probing_.prober.sends(at))
             run_.monitor.hand_over(engine_, [&](Snapshot& now) {
                 probing_.write_down(run_.options, loop_.backend().counters(), now);
-                now.lost = static_cast<std::int64_t>(probing_.prober.missing());
+                now.waiting = now.lost - static_cast<std::int64_t>(probing_.prober.missing());
                 probing_.prober.mark();
                 now.elapsed_s = seconds(at - start_);
             });

@@ -89,6 +89,8 @@ void Monitor::collect() {
     const bool moved = sum.sent != told_.sent || sum.received != told_.received;
     const bool warms_up = options_.shape.sends && sum.sent == 0;
     if (moved || warms_up) {
+        if (run_ != nullptr) run_->take(sum);
+        sum.lost -= std::exchange(sum.waiting, 0);
         tell(sum);
     } else if (!options_.shape.sends) {
         // An idle sink: what comes next is not spread over the time in which nothing did.
@@ -120,7 +122,6 @@ void Monitor::tell(const Snapshot& now) {
     }
     report_.event("progress", event);
     told_ = now;
-    if (run_ != nullptr) run_->take(now);
 }
 
 void add_prometheus(CLI::App& command, std::string& address) {

@@ -10,6 +10,7 @@ void Snapshot::add(const Snapshot& other) {
     sent += other.sent;
     received += other.received;
     lost += other.lost;
+    waiting += other.waiting;
     refused += other.refused;
     socket_dropped += other.socket_dropped;
     histograms.resize(std::max(histograms.size(), other.histograms.size()));
@@ -31,6 +32,7 @@ Snapshot interval_between(const Snapshot& after, const Snapshot& before) {
                  .sent = after.sent - before.sent,
                  .received = after.received - before.received,
                  .lost = after.lost - before.lost,
+                 .waiting = after.waiting - before.waiting,
                  .refused = after.refused - before.refused,
                  .socket_dropped = after.socket_dropped - before.socket_dropped,
                  .histograms = {}};

@@ -14,8 +14,8 @@ struct RunShape {
     bool sends = true;                    ///< a sink does not
     bool hears = true;                    ///< received and lost are known; not to a load whose sink is elsewhere
     std::vector<std::string> histograms;  ///< the first is the one shown
-    /// `lost` are probes without an answer: those the kernel refused to send are among them. Until the end only those
-    /// count that left before the last snapshot: the others may be under way.
+    /// `lost` are probes without an answer: those the kernel refused to send are among them, and until the end those
+    /// still under way.
     bool lost_is_unanswered = false;
     /// Datagrams that one drop at a receive buffer may stand for: more than 1 where trains are received.
     std::uint64_t drop_datagrams_max = 1;
@@ -26,7 +26,8 @@ struct Snapshot {
     double elapsed_s = 0;
     double cpu_s = 0;  ///< processor time of the process
     std::uint64_t sent = 0, received = 0;
-    std::int64_t lost = 0;              ///< RunShape::lost_is_unanswered
+    std::int64_t lost = 0;              ///< see RunShape::lost_is_unanswered
+    std::int64_t waiting = 0;           ///< of them, those that left after the last snapshot: they may be under way
     std::uint64_t refused = 0;          ///< datagrams that the kernel refused to send
     std::uint64_t socket_dropped = 0;   ///< times that a receive buffer was full
     std::vector<Histogram> histograms;  ///< as RunShape names them
