@@ -190,6 +190,7 @@ Outcome measure_latency(const LatencyOptions& options, const Address& target, co
     Outcome mine = add_all(run_engines(options.common.engine, options.threads, End::near, line, say,
                                        [&](auto& loop, std::size_t engine) { return run_prober(loop, engine, run); }));
     monitor.finish(mine.snapshot);
+    if (line.late() > 0) say(late_text(line.late()));
     return mine;
 }
 

@@ -217,8 +217,10 @@ Outcome measure_load(const LoadOptions& options, const Address& target, const Ag
     StartLine line(options.threads.count, &agents, start_at(options));
     const LoadRun run{options, target, agents, line, monitor, options.one_way ? one_way_offset() : 0};
     const auto say = [&](const std::string& text) { report.say(text); };
-    return add_all(run_engines(options.common.engine, options.threads, End::near, line, say,
-                               [&](auto& loop, std::size_t engine) { return run_source(loop, engine, run); }));
+    Outcome mine = add_all(run_engines(options.common.engine, options.threads, End::near, line, say,
+                                       [&](auto& loop, std::size_t engine) { return run_source(loop, engine, run); }));
+    if (line.late() > 0) report.say(late_text(line.late()));
+    return mine;
 }
 
 }  // namespace ringpost::apps

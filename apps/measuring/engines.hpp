@@ -29,6 +29,8 @@ class StartLine {
     Instant ready();
     /// To be called instead, or later, by one that has failed: the others shall not go on.
     void fail();
+    /// How long after `start_at` the start was, because not all were ready; 0 when it was kept. After the start.
+    Duration late() const { return start_ && start_at_ != never ? *start_ - start_at_ : 0; }
     /// An engine has failed. Those that run look at it now and then.
     bool failed() const { return failed_.load(std::memory_order_relaxed); }
 

@@ -94,6 +94,10 @@ Instant start_at(const MeasureOptions& options) {
     return at;
 }
 
+std::string late_text(Duration late) {
+    return fmt::format("--start-at: not ready in time, and begun {:.3f} s later", seconds(late));
+}
+
 UdpSocket open_flow(const MeasureOptions& options, const SocketOptions& socket) {
     const auto open = [&] {
         return socket.connect.family == Family::none ? UdpSocket::open(socket)
