@@ -247,6 +247,7 @@ Json run_sink(const ServerOptions& options, Report& report, const OnListening& o
     // What the kernel has given to one engine's socket must not go to another's when the first one ends: there it would
     // pass for a new stream. So all stay open until all have ended.
     std::vector<int> open_sockets;
+    open_sockets.reserve(sockets.size());
     for (const UdpSocket& socket : sockets) open_sockets.push_back(dup(socket.fd()));
     std::vector<SinkOutcome> outcomes = run_engines(
         options.common.engine, options.threads, options.end, line, say, [&](auto& loop, std::size_t engine) {
