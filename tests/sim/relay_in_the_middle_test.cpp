@@ -90,7 +90,7 @@ Impairments random_impairments(Random& random) {
 }
 
 TEST(Relay, the_sink_sees_exactly_what_the_relay_says_it_has_done) {
-    for_each_seed(80, [](std::uint64_t seed) {
+    for_each_seed(200, [](std::uint64_t seed) {
         Random random(~seed);
         const Impairments impairments = random_impairments(random);
         load::Sink sink({.key = SipKey{seed, 1}});

@@ -70,7 +70,7 @@ struct Play {
 };
 
 TEST(SourceToSink, the_sink_reports_exactly_what_the_link_did) {
-    for_each_seed(100, [](std::uint64_t seed) {
+    for_each_seed(300, [](std::uint64_t seed) {
         Play play(seed);
         ASSERT_EQ(play.network.run(), Outcome::idle);
         EXPECT_EQ(play.source.sent(), play.scenario.options.count);
