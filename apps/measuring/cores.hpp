@@ -30,8 +30,8 @@ std::vector<int> allowed_cores();
 
 /// Where engine `index` of this end, or of the other end of a --self run, is to stay. --cpu's cores are taken in turn,
 /// first by this end. Without it the two ends begin at opposite ends of the allowed cores, several engines take them in
-/// turn, and a single one that is alone is left to the kernel, as all are where there is but one core. Agents of one host
-/// take cores one after another.
+/// turn, and a single one that is alone is left to the kernel, as all are where there is but one core. Agents of one
+/// host take cores one after another.
 enum class End : bool { near, far };
 std::optional<int> core_of(const EngineThreads& threads, End end, std::size_t index);
 
