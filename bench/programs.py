@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import select
 import signal
 import socket
@@ -35,9 +36,13 @@ def last_json(text):
 
 
 def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
-        return str(probe.getsockname()[1])
+    """A port that neither UDP nor TCP uses, below those that the kernel gives to sockets without one of their own."""
+    while True:
+        port = random.randrange(10_000, 32_768)
+        with contextlib.suppress(OSError), socket.socket(type=socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            udp.bind((HOST, port))
+            tcp.bind((HOST, port))
+            return str(port)
 
 
 class Server:

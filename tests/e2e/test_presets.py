@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import random
 import shutil
 import socket
 import struct
@@ -26,8 +27,13 @@ def program(name):
 
 
 def free_port():
-    with udp_socket() as sock:
-        return sock.getsockname()[1]
+    """A port that neither UDP nor TCP uses, below those that the kernel gives to sockets without one of their own."""
+    while True:
+        port = random.randrange(10_000, 32_768)
+        with contextlib.suppress(OSError), socket.socket(type=socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            udp.bind(("127.0.0.1", port))
+            tcp.bind(("127.0.0.1", port))
+            return port
 
 
 def ask(port, request, patience_s=support.patience_s):
