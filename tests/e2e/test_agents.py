@@ -67,6 +67,20 @@ class Agents(Directories):
         told = done.summary()
         self.assertEqual((told["agents"], told["sent"], told["received"]), (4, 102, 102))
 
+    def test_four_find_the_most(self):
+        """Each trial is one of all agents, so what they found is one rate."""
+        with Background("echo", "--port", 0, "--bind", "127.0.0.1", "--json") as echo:
+            done = self.mpirun("latency", "--to", f"127.0.0.1:{echo.port()}", "--find-max", "--loss", "5%", "--duration",
+                               "40ms", "--json")
+        told, trials = done.summary(), done.events("trial")
+        self.assertEqual(len(done.events("summary")), 1, "one report")
+        self.assertEqual(told["trials"], len(trials))
+        if done.code == 1:  # a busy machine may be late at any rate
+            self.assertIsNone(told["found_per_s"])
+            return
+        self.assertEqual(done.code, 0, done)
+        self.assertEqual([trial["outcome"] for trial in trials[-3:]], ["confirmed"] * 3)
+
     def test_when_one_fails_all_end(self):
         done = self.mpirun("load", "--to", "127.0.0.1:9", "--duration", "1s", "--prometheus", "127.0.0.1:1x")
         self.assertEqual(done.code, 2, done)

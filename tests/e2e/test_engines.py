@@ -254,25 +254,80 @@ class LoadModes(unittest.TestCase):
             self.assertIn(part, done.err)
 
 
+class OverIpv6(unittest.TestCase):
+    def served(self, *args):
+        return Background(*args, "--port", 0, "--bind", "::1", "--json")
+
+    def test_load_both_ways_with_several_engines(self):
+        for backend in backends():
+            with self.served("sink", "--bidirectional", "--threads", 2, "--backend", backend) as sink:
+                port = sink.port()
+                done = run("load", "--to", f"[::1]:{port}", "--bidirectional", "--threads", 2, "--flows", 4, "--size", "imix",
+                           "--rate", "2k", "--duration", "200ms", "--start-at", f"{time.time() + 0.5:.3f}", "--backend",
+                           backend, "--json")
+                self.assertEqual(done.code, 0, done)
+                until_read(port)
+                told, heard = done.summary(), sink.stop().summary()
+            self.assertEqual((heard["received"], heard["lost"], heard["streams"]), (told["sent"], 0, 4))
+            self.assertEqual((told["back_received"], told["back_lost"]), (told["sent"], 0))
+
+    def test_one_way(self):
+        with self.served("sink", "--one-way") as sink:
+            port = sink.port()
+            done = run("load", "--to", f"[::1]:{port}", "--one-way", "--rate", "1k", "--duration", "100ms", "--json")
+            self.assertEqual(done.code, 0, done)
+            until_read(port)
+            heard = sink.stop().summary()
+        self.assertEqual((heard["received"], heard["clock_apart"], heard["before_sent"]), (done.summary()["sent"], 0, 0))
+        self.assertGreater(heard["one_way_us"]["min"], 0)
+
+    def test_latency(self):
+        for backend in backends():
+            with self.served("echo", "--threads", 2, "--backend", backend) as echo:
+                to = f"[::1]:{echo.port()}"
+                for args in (("--stamps", "kernel", "--threads", 2, "--flows", 4, "--size", "24..300", "--rate", "2k"),
+                             ("--window", 4, "--stamps", "kernel"), ("--arrivals", "poisson", "--burst", 3, "--rate", "2k"),
+                             ("--window", 2, "--match", "0:4", "--payload", "{seq:u32be}abcd")):
+                    done = run("latency", "--to", to, "--count", 60, "--backend", backend, "--json", *args)
+                    self.assertEqual(done.code, 0, done)
+                    told = done.summary()
+                    self.assertEqual((told["sent"], told["received"], told["lost"], told["corrupt"]), (60, 60, 0, 0), done)
+                    if "--stamps" in args:
+                        self.assertGreater(told["path_us"]["max"], 0)
+
+
 class Metrics(unittest.TestCase):
+    def fetch(self, port):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            return answer.read().decode()
+
+    def test_of_a_sink(self):
+        with Background("sink", "--port", 0, "--bind", "127.0.0.1", "--prometheus", "127.0.0.1:0", "--json") as sink:
+            metrics, port = sink.event("metrics")["port"], sink.port()
+            done = run("load", "--to", f"127.0.0.1:{port}", "--rate", "1k", "--duration", "100ms", "--json")
+            self.assertEqual(done.code, 0, done)
+            heard = f'ringpost_datagrams_received_total{{command="sink"}} {done.summary()["sent"]}\n'
+            until(lambda: heard in self.fetch(metrics), "the sink tells all that was sent")
+            self.assertEqual(sink.stop().code, 143)
+
     def test_can_be_fetched_while_it_runs(self):
         with Background("load", "--self", "--rate", "1k", "--duration", "20s", "--prometheus", "127.0.0.1:0", "--json") as load:
             port = load.event("metrics")["port"]
             load.event("progress")
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-                text = answer.read().decode()
+            text = self.fetch(port)
             self.assertEqual(load.stop().code, 143)
         self.assertRegex(text, r'ringpost_datagrams_sent_total\{command="load"\} [1-9]')
         self.assertRegex(text, r'ringpost_slip_seconds_count\{command="load"\} [1-9]')
 
 
 class Terminal(unittest.TestCase):
-    def test_draws_over_what_it_has_drawn(self):
+    def drawn(self, duration, **more):
+        """What a measurement draws on a terminal of 70 columns."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 70, 0, 0))
         environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "LC_ALL", "LANG")}
-        done = subprocess.run([support.binary, "latency", "--self", "--rate", "1k", "--duration", "2300ms"], stderr=theirs,
-                              stdout=subprocess.PIPE, env=environment | {"TERM": "xterm", "LC_ALL": "C.UTF-8"},
+        done = subprocess.run([support.binary, "latency", "--self", "--rate", "1k", "--duration", duration], stderr=theirs,
+                              stdout=subprocess.PIPE, env=environment | {"TERM": "xterm", "LC_ALL": "C.UTF-8"} | more,
                               preexec_fn=die_with_parent, timeout=patience_s)
         os.close(theirs)
         drawn = b""
@@ -283,6 +338,15 @@ class Terminal(unittest.TestCase):
             pass
         os.close(ours)
         self.assertEqual(done.returncode, 0)
+        return drawn
+
+    def test_no_color(self):
+        colour = rb"\x1b\[[0-9;]*m"
+        self.assertRegex(self.drawn("1200ms"), colour)
+        self.assertNotRegex(self.drawn("1200ms", NO_COLOR="1"), colour)
+
+    def test_draws_over_what_it_has_drawn(self):
+        drawn = self.drawn("2300ms")
         self.assertRegex(drawn.decode(), "[\u2581-\u2588]")
         self.assertRegex(drawn, rb"\x1b\[\d+A", "up, to draw over it")
         lines = re.sub(rb"\x1b\[[0-9;]*[A-Za-z]", b"", drawn).decode().replace("\r", "\n").split("\n")

@@ -15,8 +15,9 @@ class TwoHosts(unittest.TestCase):
     def setUpClass(cls):
         cls.here, cls.there = Network(), Network()
         cls.here.ip(f"link add name ringpost0 type veth peer name ringpost1 netns {cls.there.id}")
-        for network, name, ip in ((cls.here, "ringpost0", here_ip), (cls.there, "ringpost1", there_ip)):
+        for network, name, ip, ip6 in ((cls.here, "ringpost0", here_ip, "fd77::1"), (cls.there, "ringpost1", there_ip, "fd77::2")):
             network.ip(f"addr add {ip}/24 dev {name}")
+            network.ip(f"addr add {ip6}/64 dev {name} nodad")
             network.ip(f"link set {name} up")
             network.ip("link set lo up")
             network.ip(f"route add 239.0.0.0/8 dev {name}")
@@ -64,6 +65,23 @@ class TwoHosts(unittest.TestCase):
                 self.assertEqual(done.code, 0, done)
                 self.assertEqual((done.summary()["received"], done.summary()["lost"]), (50, 0))
                 self.assertEqual(echo.stop().summary()["sent"], 50)
+
+    def test_a_group_of_ipv6(self):
+        for backend in backends():
+            with self.server("sink", "--join", "ff15::77@ringpost1", "--backend", backend) as sink:
+                port = sink.port()
+                done = self.here.call(lambda: run("load", "--to", f"[ff15::77]:{port}", "--interface", "ringpost0",
+                                                  "--i-own-this-network", "--rate", 400, "--duration", "100ms",
+                                                  "--backend", backend, "--json"))
+                self.assertEqual(done.code, 0, done)
+                self.there.call(lambda: until_read(port))
+                heard = sink.stop().summary()
+                self.assertEqual((heard["received"], heard["lost"]), (done.summary()["sent"], 0))
+            with self.server("echo", "--join", "ff15::78@ringpost1", "--backend", backend) as echo:
+                done = self.here.call(lambda: run("latency", "--to", f"[ff15::78]:{echo.port()}", "--interface", "ringpost0",
+                                                  "--i-own-this-network", "--count", 20, "--backend", backend, "--json"))
+                self.assertEqual(done.code, 0, done)
+                self.assertEqual((done.summary()["received"], done.summary()["lost"]), (20, 0))
 
     def test_nobody_at_that_address(self):
         done = self.here.call(lambda: run("latency", "--to", "10.77.0.9:9", "--duration", "50ms", "--json"))
