@@ -2,8 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <string_view>
 
 #include "apps/commands.hpp"
 #include "apps/multicast.hpp"
@@ -57,26 +59,30 @@ int exit_code(int code) { return received_signal() != 0 ? 128 + received_signal(
 
 namespace {
 
+using namespace ringpost::apps;
+
+struct Subcommand {
+    std::string_view name;
+    void (*add)(CLI::App& app, Command& chosen);
+};
+
+constexpr Subcommand subcommands[] = {
+    {"load", add_load},         {"sink", add_sink},       {"latency", add_latency}, {"echo", add_echo},
+    {"merge", add_merge},       {"compare", add_compare}, {"relay", add_relay},     {"send", add_send},
+    {"recv", add_recv},         {"message", add_message}, {"struct", add_struct},   {"node", add_node},
+    {"discover", add_discover}, {"beacon", add_beacon},
+};
+
 int run(int argc, char** argv) {
-    using namespace ringpost::apps;
     CLI::App app("ringpost: datagrams that arrive, and the numbers to prove it");
     app.set_version_flag("--version", "ringpost " RINGPOST_VERSION);
     app.require_subcommand(1);
     Command chosen;
-    add_load(app, chosen);
-    add_sink(app, chosen);
-    add_latency(app, chosen);
-    add_echo(app, chosen);
-    add_merge(app, chosen);
-    add_compare(app, chosen);
-    add_relay(app, chosen);
-    add_send(app, chosen);
-    add_recv(app, chosen);
-    add_message(app, chosen);
-    add_struct(app, chosen);
-    add_node(app, chosen);
-    add_discover(app, chosen);
-    add_beacon(app, chosen);
+    // One that is named needs its own options alone, and starts the sooner for it.
+    const std::string_view named = argc > 1 ? argv[1] : "";
+    const bool known = std::ranges::find(subcommands, named, &Subcommand::name) != std::end(subcommands);
+    for (const auto& [name, add] : subcommands)
+        if (!known || name == named) add(app, chosen);
     try {
         const std::vector<std::string> arguments = without_brackets(argc, argv);
         std::vector<const char*> pointers;

@@ -2,12 +2,13 @@
 
 // A fixed-size map that forgets the least recently touched entry when it is full.
 //
-// Entries live in one array and never move, so a Value's address is good until its entry goes. A second array of
-// twice as many slots finds them: each slot holds an entry's index and 32 bits of its hash, placed by linear
-// probing from the slot those bits name. At a load of at most one half a probe is short and always meets an empty
-// slot. Deletion shifts the rest of the run back over the gap instead of leaving a tombstone, so that a table that
-// churns for months probes as fast as a fresh one. Recency is a doubly linked list threaded through the entries by
-// index; the free entries use the same links.
+// Entries live in one array and never move, so a Value's address is good until its entry goes; they are made as they
+// are first needed, so that memory which is never needed is never touched. A second array of twice as many slots finds
+// them: each slot holds an entry's index and 32 bits of its hash, placed by linear probing from the slot those bits
+// name. At a load of at most one half a probe is short and always meets an empty slot. Deletion shifts the rest of the
+// run back over the gap instead of leaving a tombstone, so that a table that churns for months probes as fast as a
+// fresh one. Recency is a doubly linked list threaded through the entries by index; the freed entries use the same
+// links.
 
 #include <bit>
 #include <cstddef>
@@ -30,17 +31,13 @@ template <class Key, class Value>
 class LruTable {
     static_assert(std::has_unique_object_representations_v<Key>, "a Key with padding bytes has no stable hash");
     static_assert(std::is_default_constructible_v<Key> && std::is_default_constructible_v<Value>);
-    static_assert(std::is_move_assignable_v<Value>);
+    static_assert(std::is_move_constructible_v<Value> && std::is_move_assignable_v<Value>);
 
   public:
     /// Allocates everything. `capacity` is the most entries held: a power of two from 1 to 2^30 (checked).
     LruTable(std::uint32_t capacity, const SipKey& sip_key)
-        : sip_key_(sip_key),
-          entries_(checked_capacity(capacity)),
-          slots_(std::size_t{capacity} * 2),
-          slot_mask_(capacity * 2 - 1) {
-        for (std::uint32_t i = 0; i + 1 < capacity; ++i) entries_[i].older = i + 1;
-        free_ = 0;
+        : sip_key_(sip_key), slots_(std::size_t{checked_capacity(capacity)} * 2), slot_mask_(capacity * 2 - 1) {
+        entries_.reserve(capacity);
     }
 
     /// The Value of `key`, made the most recent. Inserts a value-initialised one where there was none; a full table
@@ -81,7 +78,7 @@ class LruTable {
 
     /// Entries held now, and the most that can be.
     [[nodiscard]] std::uint32_t size() const { return size_; }
-    [[nodiscard]] std::uint32_t capacity() const { return static_cast<std::uint32_t>(entries_.size()); }
+    [[nodiscard]] std::uint32_t capacity() const { return slot_mask_ / 2 + 1; }
 
     /// Entries forgotten since construction because the table was full.
     [[nodiscard]] std::uint64_t evictions() const { return evictions_; }
@@ -136,10 +133,20 @@ class LruTable {
         return none;
     }
 
-    Entry& insert(const Key& key, std::uint32_t hash) {
+    // One that was freed, or else the next that was never used.
+    std::uint32_t take_entry() {
         const std::uint32_t index = free_;
-        RINGPOST_CHECK(index != none);
-        free_ = entries_[index].older;
+        if (index != none) {
+            free_ = entries_[index].older;
+            return index;
+        }
+        RINGPOST_CHECK(entries_.size() < capacity());
+        entries_.emplace_back();
+        return static_cast<std::uint32_t>(entries_.size() - 1);
+    }
+
+    Entry& insert(const Key& key, std::uint32_t hash) {
+        const std::uint32_t index = take_entry();
 
         std::uint32_t position = hash & slot_mask_;
         while (slots_[position].entry != none) position = after(position);
@@ -197,7 +204,7 @@ class LruTable {
     }
 
     SipKey sip_key_;
-    std::vector<Entry> entries_;
+    std::vector<Entry> entries_;  // never more than it has reserved
     std::vector<Slot> slots_;
     std::uint32_t slot_mask_;
     std::uint32_t size_ = 0;
