@@ -78,7 +78,7 @@ class Peer:
             next(self.keys)
         self.pings = 0
         self.lock = threading.RLock()
-        self.closing = threading.Event()
+        self.closing, self.announced = threading.Event(), threading.Event()
         self.threads = []
         self.listening = socket.create_server(("", tcp_port))
         self.adverts = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -102,8 +102,8 @@ class Peer:
         thread.start()
 
     def close(self, *goodbye):
-        self.closing.set()
         with self.lock:
+            self.closing.set()
             for connection in list(self.streams):
                 if goodbye:
                     connection.send(*goodbye)
@@ -124,7 +124,9 @@ class Peer:
         self.adverts.setsockopt(socket.IPPROTO_IP, option, group)
 
     def advertise(self, kind):
-        with contextlib.suppress(OSError):
+        with self.lock, contextlib.suppress(OSError):
+            if self.closing.is_set():
+                return  # who has said goodbye is not heard of again
             self.adverts.sendto(f"{kind}{SEPARATOR}{self.name}".encode(), self.group)
 
     def announce(self):
@@ -132,6 +134,7 @@ class Peer:
         self.closing.wait(0.02)
         while not self.closing.is_set():
             self.advertise("alive")
+            self.announced.set()
             self.closing.wait(self.period_s)
             self.look_who_is_silent()
 

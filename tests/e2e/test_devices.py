@@ -155,8 +155,11 @@ class ForeignPeer(unittest.TestCase):
     def test_goodbyes(self):
         for foreign in ("aaa", "zzz"):
             with node(0, "ours") as ours:
-                with peer(1, foreign):
+                with peer(1, foreign) as theirs:
                     ours.expect("connected", name=foreign)
+                    # An advert that is heard only after the goodbye would mean that it has come back.
+                    self.assertTrue(theirs.announced.wait(patience_s))
+                    ours.ask(foreign, "all that was said before is heard")
                 ours.expect("disconnected", name=foreign, cause="goodbye")
                 ours.expect("gone", name=foreign)
                 self.assertEqual(ours.peers(), {})
