@@ -127,6 +127,17 @@ UdpSocket open_probing_socket(const LatencyRun& run) {
     return opened;
 }
 
+/// How long probes left for, the warm-up not counted: until the end that was asked for; or, where their number ended
+/// it, until one more would have been due, because n probes fill n gaps and not n - 1.
+Duration sending_time(const LatencyOptions& options, const load::Prober& prober, std::uint64_t count, Instant start) {
+    const Instant begin = start + options.warm_up;
+    const bool ended_by_number = options.duration == never || prober.counts().sent >= count;
+    const bool paced = options.rate > 0 && !options.arrivals.profile;
+    const auto gap = paced ? static_cast<Duration>(1e9 * options.arrivals.burst / options.rate) : 0;
+    const Instant end = ended_by_number ? prober.last_sent_at() + gap : std::min(now(), begin + options.duration);
+    return std::max<Duration>(end - begin, 0);
+}
+
 template <class AnyLoop>
 Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     const LatencyOptions& options = run.options;
@@ -149,8 +160,9 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     Outcome out;
     const Counters counters = loop.backend().counters();
     probing.write_down(options, counters, out.snapshot);
-    out.snapshot.elapsed_s = seconds(prober.last_sent_at() - start);
-    out.duration_s = seconds(std::max<Duration>(prober.last_sent_at() - start - options.warm_up, 0));
+    const Duration sending = sending_time(options, prober, share.part(options.count), start);
+    out.snapshot.elapsed_s = seconds(sending + options.warm_up);
+    out.duration_s = seconds(sending);
     if (options.rate > 0) out.rate_share = rate_share_of(prober.last_due() - start, prober.last_sent_at() - start);
     const load::ProberCounts& counts = prober.counts();
     out.counts = {{"sent", counts.sent},           {"received", counts.received},

@@ -50,19 +50,6 @@ def share_of_maximum(share):
     return lambda options: share * load(0.5, *options)["sent_rate_per_s"]
 
 
-def found_maximum(share, *options):
-    """The rate that --find-max finds, confirmed three times, and how late probes leave at this share of it."""
-    def measure(seconds):
-        latency = (program("apps/ringpost"), "latency", "--self", "--json", "--duration", f"{seconds}s", *options)
-        found = last_json(run(*latency, "--find-max", "--loss", "0.1%", "--p99", "500us", accept=(0, 1)))["found_per_s"]
-        if found is None:
-            return {"found": 0, "slip_p99": None}
-        result = last_json(run(*latency, "--rate", f"{share * found:.0f}"))
-        return {"found": found, "slip_p99": result["slip_us"]["p99"], "p99": result["rtt_us"]["p99"], "lost": result["lost"],
-                "error": 100 * abs(result["sent"] / seconds / (share * found) - 1)}
-    return measure
-
-
 def machine_stalls(share, *options):
     """What a loop that only spins comes to at this share of its time, a turn taking as long as one of a load's does."""
     def measure(seconds):

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <ctime>
 
+#include "apps/measuring/monitor.hpp"
 #include "engine/clock.hpp"
 
 namespace ringpost::apps {

@@ -53,9 +53,10 @@ class Engines(unittest.TestCase):
                            "--arrivals", "poisson", "--seed", 9, "--duration", "100ms", "--json")
                 times = sorted(int.from_bytes(sock.recv(65536)[16:24], "little") for _ in range(done.summary()["sent"]))
             due[threads] = [time - times[0] for time in times]
-        both = min(map(len, due.values()))
-        self.assertGreater(both, 20)
-        self.assertLessEqual(max(abs(a - b) for a, b in zip(due[1][:both], due[2][:both])), 1)
+        # An engine that the machine holds up leaves out what was due last, so one has the beginning of the whole schedule.
+        both = [time for time in due[2] if time <= due[1][-1]]
+        self.assertGreater(len(both), 20)
+        self.assertEqual([time for time in both if not any(abs(time - one) <= 1 for one in due[1])], [])
 
     def test_what_cannot_be_is_refused(self):
         for args, line in (

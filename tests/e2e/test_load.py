@@ -133,6 +133,13 @@ class Latency(unittest.TestCase):
         self.assertEqual(done.code, 1, done)
         self.assertIn("INVALID: ", done.out)
 
+    def test_a_rate_is_that_of_the_time_asked_for(self):
+        """Three in a second at 3/s, not three in the two gaps between them."""
+        for ended_by in (("--duration", "1s"), ("--count", 3)):
+            told = self.check(run("latency", "--self", "--rate", 3, "--json", *ended_by))
+            self.assertEqual(told["sent"], 3)
+            self.assertAlmostEqual(told["rate_per_s"], 3, delta=0.1)
+
     def test_the_highest_rate_that_passes(self):
         done = run("latency", "--self", "--find-max", "--loss", "5%", "--duration", "40ms", "--json")
         trials = [event for event in done.events() if event["event"] == "trial"]
