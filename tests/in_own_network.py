@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""in_own_network.py PROGRAM: runs it in a network namespace of its own, where nobody else has its ports.
+"""in_own_network.py PROGRAM [ARGUMENT...]: runs it in a network namespace of its own, where nobody else has its ports.
 
 Where that is not permitted it runs as it is.
 """
@@ -13,4 +13,4 @@ CLONE_NEWNET = 0x40000000
 
 if ctypes.CDLL(None).unshare(CLONE_NEWNET) == 0:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-os.execv(sys.argv[1], sys.argv[1:])
+os.execvp(sys.argv[1], sys.argv[1:])
