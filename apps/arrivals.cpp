@@ -75,7 +75,9 @@ void check_arrivals(const CLI::App& command, ArrivalOptions& options, double& ra
         rate = options.profile->highest_rate();
         if (command.count("--duration") == 0) duration = options.profile->end();
     }
-    for (const char* name : {"--arrivals", "--burst"})
+    if (command.count("--seed") > 0 && options.arrivals != load::Arrivals::poisson)
+        throw CLI::ValidationError("--seed: only poisson arrivals are drawn");
+    for (const char* name : {"--arrivals", "--burst", "--strict"})
         if (command.count(name) > 0 && rate == 0)
             throw CLI::ValidationError(fmt::format("{}: needs a --rate or a --profile", name));
 }

@@ -119,8 +119,7 @@ int beacon_command(const BeaconOptions& options) {
                              .key = random_key()};
     for (const std::string& text : options.to) {
         const Address target = target_address(text);
-        if (socket.family() == Family::v4 && target.family == Family::v6)
-            throw Failure(Exit::usage, fmt::format("--to {}: --bind {} cannot reach IPv6", text, options.bind));
+        refuse_out_of_reach(socket, options.bind, target);
         settings.targets.push_back({target, advertised_to(target, socket.local(), options)});
     }
     settings.advertised_port = options.port ? socket.local().port : 0;

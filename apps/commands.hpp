@@ -66,6 +66,9 @@ Json run_echo(const ServerOptions& options, Report& report, const OnListening& o
 /// --port and --bind.
 void add_server(CLI::App& command, ServerOptions& options);
 
+/// Failure unless `socket`, opened with `bind` for its --bind, can send to `target`, that of --to.
+void refuse_out_of_reach(const UdpSocket& socket, const std::string& bind, const Address& target);
+
 /// Opens the server's socket; a Failure names --port and the address.
 UdpSocket open_server_socket(const ServerOptions& options);
 /// One for each engine; they share a port, and the kernel spreads the peers over them.

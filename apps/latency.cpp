@@ -59,20 +59,25 @@ void print_summary(const Report& report, const LatencyOptions& options, const Ag
         options.transport.gtudp ? ", gtudp" : "", agents_text(agents), engines_text(options.threads),
         options.flows > options.threads.count ? fmt::format("{} flows, ", options.flows * agents.count()) : "",
         summary["backend"].get<std::string>(), loop_text(options), of.duration_s));
-    report.print(fmt::format("sent {}  answered {}  lost {}  out of order {}  duplicate {}  corrupt {}", count("sent"),
-                             count("received"), count("lost"), count("reordered"), count("duplicate"),
-                             count("corrupt")));
+    const std::uint64_t sent = summary["sent"].get<std::uint64_t>();
+    const auto foreign_probes = match_text(summary);
+    report.print(fmt::format("sent {}  answered {}  lost {}  out of order {}  duplicate {}  corrupt {}{}",
+                             grouped(sent), grouped(sent - summary["lost"].get<std::uint64_t>()), count("lost"),
+                             count("reordered"), count("duplicate"), count("corrupt"),
+                             summary["foreign"] > 0 && !foreign_probes ? "  foreign " + count("foreign") : ""));
     if (of.snapshot.lost > 0) {
         const LossPlaces places = loss_places(shape_of(options), of.snapshot);
         report.print(fmt::format("lost in our send queue {}, in our receive buffer {}, beyond us {}",
                                  grouped(places.send_queue), grouped(places.receive_buffer), grouped(places.path)));
     }
-    if (const auto text = match_text(summary)) report.print(*text);
+    if (foreign_probes) report.print(*foreign_probes);
     for (const std::string& name : shape_of(options).histograms) {
         const bool only = name == "response" && options.rate == 0;  // with no schedule, the response is the round trip
         report.print(fmt::format("{:<11} {}", only ? "round trip" : name,
                                  percentiles_text(*recording(options, of, name.c_str()))));
     }
+    if (options.rate > 0 && summary["service_unknown"] > 0)
+        report.print(fmt::format("replies so late that their service time is unknown {}", count("service_unknown")));
     if (options.stamps && summary["unstamped"] > 0)
         report.print(fmt::format("replies without a usable stamp of the kernel {}", count("unstamped")));
     if (options.transport.gtudp) report.print(wire_text(summary));
@@ -127,6 +132,11 @@ void check_loop(const CLI::App& command, LatencyOptions& options) {
                 fmt::format("{}: a closed loop has none, an answer makes room for the next probe", name));
     if (options.rate == 0 && !closed) options.rate = default_rate;
     check_arrivals(command, options.arrivals, options.rate, options.duration);
+    if (options.arrivals.profile && command.count("--duration") == 0) {
+        if (options.warm_up >= options.duration)
+            throw CLI::ValidationError("--warmup: is as long as the --profile, which leaves nothing to measure");
+        options.duration -= options.warm_up;
+    }
     options.window = std::max(options.window, options.ping_pong ? 1u : options.threads.count);
     if (closed && options.window < options.threads.count)
         throw CLI::ValidationError(fmt::format("{}: {} engines need a probe in flight each",
@@ -164,6 +174,7 @@ int run_latency(LatencyOptions options, const Address& target, const Agents& age
     const auto say = [&](const std::string& text) { report.say(text); };
     if (!options.probes.note.empty()) say(options.probes.note);
     if (options.trials.any()) return exit_code(measure_again(options, target, agents, report, say));
+    if (options.warm_up > 0) say(fmt::format("warming up for {:g} s", seconds(options.warm_up)));
     Outcome mine = measure_latency(options, target, agents, report, directory, say);
     const Outcome all = join(agents, mine);
     Json summary = summary_of(options, all);
@@ -174,10 +185,13 @@ int run_latency(LatencyOptions options, const Address& target, const Agents& age
     const Json kept = agents.alone() ? summary : summary_of(options, mine);
     directory.close(std::move(mine.snapshot), kept);
     if (!summary["rtt_us"]["p50"].is_null()) return exit_code(verdict);
-    if (received_signal() == 0)
-        report.say(fmt::format("{}: {}", to_text(target),
-                               summary["unreachable"].get<std::uint64_t>() > 0 ? "unreachable" : "no answer"));
-    return exit_code(Exit::unreachable);
+    if (received_signal() != 0) return exit_code(Exit::unreachable);
+    if (summary["sent"] == 0) {
+        report.say("nothing was sent: the duration ended before the first probe was due");
+        return Exit::failed;
+    }
+    report.say(fmt::format("{}: {}", to_text(target), summary["unreachable"] > 0 ? "unreachable" : "no answer"));
+    return Exit::unreachable;
 }
 
 int latency_command(const LatencyOptions& options) {

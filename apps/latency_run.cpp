@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "apps/measuring/engines.hpp"
 #include "apps/random.hpp"
@@ -12,8 +13,8 @@
 namespace ringpost::apps {
 namespace {
 
-/// How long the last answers are waited for.
-constexpr Duration answers_linger = second;
+/// How long the last answers are waited for; on the reliable layer, where they are not lost but late, for longer.
+constexpr Duration answers_linger = second, reliable_linger = 10 * second;
 
 /// What the engines of one run share.
 struct LatencyRun {
@@ -30,8 +31,9 @@ struct Probing {
     std::optional<gtudp::Carried<load::Prober>> carried;
 
     bool finished(Instant at) const {
-        if (!prober.finished(at, answers_linger)) return false;
-        return !carried || carried->wire().in_flight() == 0 || at >= prober.last_sent_at() + answers_linger;
+        const Duration linger = carried ? reliable_linger : answers_linger;
+        if (!prober.finished(at, linger)) return false;
+        return !carried || carried->wire().in_flight() == 0 || at >= prober.last_sent_at() + linger;
     }
 
     void write_down(const LatencyOptions& options, const Counters& counters, Snapshot& now) const {
@@ -62,34 +64,52 @@ class LatencyApplication {
           probing_(probing),
           run_(run),
           engine_(engine),
-          start_(start),
+          begin_(start + run.options.warm_up),
           look_(now(), look_every),
-          ticker_(start, second) {}
+          ticker_(begin_ - second, second) {}
 
     void on_event(Instant, const load::Prober::Event&) {}
 
     Instant on_turn(Instant at) {
-        if (received_signal() != 0 || run_.line.failed() || probing_.finished(at)) loop_.stop();
+        // Probes under way when a signal comes are not lost: their answers are waited for, as at any end.
+        if (received_signal() != 0) probing_.prober.stop(at);
+        if (run_.line.failed() || probing_.finished(at)) loop_.stop();
         const bool heard = probing_.prober.counts().received > 0;
         if (look_.tick(at) && !heard && loop_.backend().counters().unreachable > 0) loop_.stop();
         // While the last answers are waited for there is no interval: what they bring belongs to the last one.
-        if (ticker_.tick(at) && probing_.prober.sends(at))
-            run_.monitor.hand_over(engine_, [&](Snapshot& now) {
-                probing_.write_down(run_.options, loop_.backend().counters(), now);
-                now.waiting = now.lost - static_cast<std::int64_t>(probing_.prober.missing());
-                probing_.prober.mark();
-                now.elapsed_s = seconds(at - start_);
-            });
+        if (ticker_.tick(at) && probing_.prober.sends(at)) hand_over(at);
         return std::min(look_.next(), ticker_.next());
     }
 
+    /// Since the warm-up.
+    Counters counters() {
+        Counters counters = loop_.backend().counters();
+        counters.send_failed -= warming_up_.send_failed;
+        counters.socket_dropped -= warming_up_.socket_dropped;
+        return counters;
+    }
+
   private:
+    void hand_over(Instant at) {
+        const bool begins = !std::exchange(begun_, true);
+        if (begins && run_.options.warm_up == 0) return;
+        if (begins) warming_up_ = loop_.backend().counters();
+        run_.monitor.hand_over(engine_, [&](Snapshot& now) {
+            probing_.write_down(run_.options, counters(), now);
+            now.waiting = now.lost - static_cast<std::int64_t>(probing_.prober.missing());
+            probing_.prober.mark();
+            now.elapsed_s = begins ? 0 : seconds(at - begin_);
+        });
+    }
+
     AnyLoop& loop_;
     Probing& probing_;
     const LatencyRun& run_;
     std::size_t engine_;
-    Instant start_;
+    Instant begin_;  ///< of what is measured
     Ticker look_, ticker_;
+    bool begun_ = false;
+    Counters warming_up_;  ///< at the end of the warm-up
 };
 
 load::ProberOptions prober_options(const LatencyRun& run, const Share& share, std::uint32_t flows, Instant start) {
@@ -127,15 +147,12 @@ UdpSocket open_probing_socket(const LatencyRun& run) {
     return opened;
 }
 
-/// How long probes left for, the warm-up not counted: until the end that was asked for; or, where their number ended
-/// it, until one more would have been due, because n probes fill n gaps and not n - 1.
-Duration sending_time(const LatencyOptions& options, const load::Prober& prober, std::uint64_t count, Instant start) {
-    const Instant begin = start + options.warm_up;
-    const bool ended_by_number = options.duration == never || prober.counts().sent >= count;
-    const bool paced = options.rate > 0 && !options.arrivals.profile;
-    const auto gap = paced ? static_cast<Duration>(1e9 * options.arrivals.burst / options.rate) : 0;
-    const Instant end = ended_by_number ? prober.last_sent_at() + gap : std::min(now(), begin + options.duration);
-    return std::max<Duration>(end - begin, 0);
+/// When probes had left for the time that was asked for; or, where their number ended them, when one more would have
+/// been due, because n probes fill n gaps and not n - 1. In a closed loop that is when the last was answered.
+Instant sending_end(const LatencyOptions& options, const load::Prober& prober, std::uint64_t count) {
+    if (prober.counts().sent < count || options.rate == 0) return std::min(now(), prober.stop());
+    const auto gap = options.arrivals.profile ? 0 : static_cast<Duration>(1e9 * options.arrivals.burst / options.rate);
+    return prober.last_sent_at() + gap;
 }
 
 template <class AnyLoop>
@@ -158,17 +175,17 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     LatencyApplication application(loop, probing, run, engine, start);
     probing.carried ? loop.run(*probing.carried, application) : loop.run(probing.prober, application);
     Outcome out;
-    const Counters counters = loop.backend().counters();
+    const Counters counters = application.counters();
     probing.write_down(options, counters, out.snapshot);
-    const Duration sending = sending_time(options, prober, share.part(options.count), start);
-    out.snapshot.elapsed_s = seconds(sending + options.warm_up);
-    out.duration_s = seconds(sending);
-    if (options.rate > 0) out.rate_share = rate_share_of(prober.last_due() - start, prober.last_sent_at() - start);
+    const Instant end = sending_end(options, prober, share.part(options.count));
+    out.duration_s = out.snapshot.elapsed_s = seconds(std::max<Duration>(end - start - options.warm_up, 0));
+    if (options.rate > 0) out.rate_share = rate_share_of(start, prober.next_due(), end);
     const load::ProberCounts& counts = prober.counts();
     out.counts = {{"sent", counts.sent},           {"received", counts.received},
                   {"lost", counts.lost()},         {"duplicate", counts.duplicate},
                   {"reordered", counts.reordered}, {"corrupt", counts.corrupt},
                   {"foreign", counts.foreign},     {"socket_dropped", counters.socket_dropped}};
+    if (options.rate > 0) out.counts["service_unknown"] = counts.service_unknown;
     out.counts.update(match_counts(prober));
     if (options.stamps) out.counts["unstamped"] = counts.unstamped;
     if (probing.carried) out.counts.update(wire_counts(probing.carried->wire().counts()));
@@ -197,7 +214,7 @@ Outcome measure_latency(const LatencyOptions& options, const Address& target, co
         {.shape = shape, .engines = options.threads.count, .prometheus = options.prometheus, .complete = {}}, report,
         &directory);
     StartLine line(options.threads.count, &agents, start_at(options));
-    directory.begin(shape);
+    directory.begin(shape, expected_start(options) + options.warm_up);
     const LatencyRun run{options, target, agents, line, monitor};
     Outcome mine = add_all(run_engines(options.common.engine, options.threads, End::near, line, say,
                                        [&](auto& loop, std::size_t engine) { return run_prober(loop, engine, run); }));

@@ -71,7 +71,7 @@ int run_load(LoadOptions options, const Address& target, const FarEnd* far_end, 
     std::function<void(Snapshot&)> complete;
     if (far_end != nullptr) complete = [&](Snapshot& now) { far_end->add_to(now); };
     Monitor monitor({shape, options.threads.count, options.prometheus, complete}, report, &directory);
-    directory.begin(shape);
+    directory.begin(shape, expected_start(options));
     Outcome mine = measure_load(options, target, agents, monitor, report);
     Outcome all = join(agents, mine);
     Json summary = summary_of(options, all);
@@ -97,9 +97,14 @@ int run_load(LoadOptions options, const Address& target, const FarEnd* far_end, 
         report.say(to_text(target) + ": unreachable");
         return exit_code(Exit::unreachable);
     }
-    if (summary["sent"].get<std::uint64_t>() > 0) return exit_code(verdict);
-    report.say("nothing was sent: the duration ended before the first datagram was due, or the kernel refused all");
-    return exit_code(Exit::failed);
+    if (received_signal() != 0) return exit_code(verdict);
+    if (summary["sent"] == 0) {
+        report.say("nothing was sent: the duration ended before the first datagram was due, or the kernel refused all");
+        return Exit::failed;
+    }
+    if (!options.transport.gtudp || summary["confirmed"] > 0) return verdict;
+    report.say(to_text(target) + ": no answer");
+    return Exit::unreachable;
 }
 
 int load_command(const LoadOptions& options) {

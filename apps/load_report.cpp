@@ -52,8 +52,8 @@ Json summary_of(const LoadOptions& options, const Outcome& of) {
 Json join_reports(Json sender, const Json& sink) {
     Json summary = {{"sent", sender["sent"]}};
     for (const char* name : {"received", "bytes"}) summary[name] = sink[name];
-    const auto of = [&](const char* name) { return sink[name].get<std::int64_t>(); };
-    // Anybody may send to the sink: what it took in good order beyond what was sent is not ours, and hides no loss.
+    const auto of = [&](const char* name) { return sink[name].is_null() ? 0 : sink[name].get<std::int64_t>(); };
+    // Anybody may send to the sink: what it took in good order beyond what was sent is not ours.
     const std::int64_t missing =
         sender["sent"].get<std::int64_t>() - (of("received") - of("duplicate") - of("corrupt"));
     summary["lost"] = std::max<std::int64_t>(missing, 0);
@@ -84,9 +84,10 @@ void print_summary(const Report& report, const LoadOptions& options, const Agent
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
     const auto real = [&](const char* name) { return summary[name].get<double>(); };
     const bool self = options.threads.self;
+    const std::uint64_t flows = options.flows * agents.count();
     report.print(fmt::format("{}{}, {}{}{} flow{}, {}, gso {}{}, {:.3f} s", sizes_text(options.sizes),
                              options.transport.gtudp ? ", gtudp" : "", agents_text(agents),
-                             engines_text(options.threads), options.flows, options.flows == 1 ? "" : "s",
+                             engines_text(options.threads), flows, flows == 1 ? "" : "s",
                              summary["backend"].get<std::string>(), summary["gso"].get<bool>() ? "on" : "off",
                              self ? (summary["gro"].get<bool>() ? ", gro on" : ", gro off") : "", real("duration_s")));
     const double sent_rate = real(self ? "sent_rate_per_s" : "rate_per_s");
@@ -98,8 +99,9 @@ void print_summary(const Report& report, const LoadOptions& options, const Agent
                                  options.verify ? ", each one verified" : ""));
         report.print(fmt::format("lost      {:>15} ({:.4f} %), receive buffer full {} times", count("lost"),
                                  100 * ratio(real("lost"), real("sent")), count("socket_dropped")));
-        report.print(fmt::format("duplicate {}  reordered {}  corrupt {}", count("duplicate"), count("reordered"),
-                                 count("corrupt")));
+        if (options.verify)
+            report.print(fmt::format("duplicate {}  reordered {}  corrupt {}", count("duplicate"), count("reordered"),
+                                     count("corrupt")));
     }
     if (options.bidirectional)
         report.print(fmt::format(

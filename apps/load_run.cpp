@@ -1,6 +1,7 @@
 #include "apps/load_run.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <optional>
 
@@ -14,10 +15,12 @@ namespace ringpost::apps {
 namespace {
 
 /// How long the last answers of a load in both directions are waited for.
-constexpr Duration back_linger = 200 * millisecond;
+constexpr Duration back_linger = second;
 
-/// The peer's port is closed when this is heard so soon after the start, with nothing known to have arrived.
+/// The peer's port is closed when this is heard so soon after the start, with nothing known to have arrived; or at one
+/// of the first looks, however late they are.
 constexpr Duration refused_early = 500 * millisecond;
+constexpr int first_looks = 3;
 
 /// What the engines of one run share.
 struct LoadRun {
@@ -33,6 +36,7 @@ template <class AnyLoop>
 class LoadApplication {
   public:
     struct Hooks {
+        std::function<void(Instant)> stop;          ///< nothing due from then on is to be sent
         std::function<bool(Instant)> finished;      ///< there is nothing more to wait for
         std::function<void(Snapshot&)> write_down;  ///< what has been counted so far
     };
@@ -48,12 +52,13 @@ class LoadApplication {
     void on_event(Instant, const load::Source::Event&) {}
 
     Instant on_turn(Instant at) {
-        if (received_signal() != 0 || run_.line.failed() || hooks_.finished(at)) loop_.stop();
-        if (look_.tick(at) && at < start_ + refused_early) {
+        if (received_signal() != 0) hooks_.stop(at);
+        if (run_.line.failed() || hooks_.finished(at)) loop_.stop();
+        if (look_.tick(at) && at >= start_ && (looks_++ < first_looks || at < start_ + refused_early)) {
             refused_ = loop_.backend().counters().unreachable > 0;
             if (refused_) loop_.stop();
         }
-        if (ticker_.tick(at))
+        if (ticker_.tick(at) && !hooks_.finished(at))
             run_.monitor.hand_over(engine_, [&](Snapshot& now) {
                 hooks_.write_down(now);
                 now.elapsed_s = seconds(at - start_);
@@ -71,6 +76,7 @@ class LoadApplication {
     Hooks hooks_;
     Instant start_;
     Ticker look_, ticker_;
+    int looks_ = 0;  ///< since the start
     bool refused_ = false;
 };
 
@@ -104,7 +110,8 @@ struct Sourcing {
     std::optional<load::Sink> back;
     std::optional<load::Duplex> both_ways;
     std::optional<gtudp::Carried<load::Source>> carried;
-    Instant stop = never;
+    Instant stop_at = never;
+    bool stopped_early = false;
 
     /// Makes what takes long to make, long before begin().
     explicit Sourcing(const LoadRun& run) : source({}) {
@@ -124,7 +131,14 @@ struct Sourcing {
 
     void begin(const load::SourceOptions& options) {
         source = load::Source(options);
-        stop = options.stop;
+        stop_at = options.stop;
+    }
+
+    void stop(Instant at) {
+        source.stop(at);
+        if (at >= stop_at) return;
+        stop_at = at;
+        stopped_early = true;
     }
 
     template <class AnyLoop, class Application>
@@ -135,8 +149,15 @@ struct Sourcing {
 
     bool finished(Instant at) const {
         if (!source.finished(at)) return false;
-        if (back) return back->counts().received >= source.sent() || at >= stop + back_linger;
-        return !carried || carried->wire().in_flight() == 0;
+        if (back) return back->counts().received >= source.sent() || at >= stop_at + back_linger;
+        // Whoever stops it early does not want to wait until a peer that is silent is given up.
+        return !carried || stopped_early || carried->wire().in_flight() == 0;
+    }
+
+    /// Of what the kernel took, `sent` datagrams; of mixed sizes, as if it had refused each alike.
+    std::uint64_t bytes_sent(std::uint64_t sent) const {
+        const double taken = ratio(static_cast<double>(sent), static_cast<double>(source.sent()));
+        return static_cast<std::uint64_t>(std::llround(static_cast<double>(source.bytes_sent()) * taken));
     }
 
     void write_down(const LoadOptions& options, const Counters& counters, Snapshot& now) const {
@@ -149,8 +170,8 @@ struct Sourcing {
         if (carried) now.histograms[next] = carried->confirmed();
     }
 
-    Json counts() const {
-        Json out = {{"bytes_sent", source.bytes_sent()}, {"unexpected", source.unexpected()}};
+    Json counts(std::uint64_t sent) const {
+        Json out = {{"bytes_sent", bytes_sent(sent)}, {"unexpected", source.unexpected()}};
         if (carried) out.update(wire_counts(carried->wire().counts()));
         if (!back) return out;
         const load::SinkCounts seen = back->counts();
@@ -180,16 +201,18 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     const load::Source& source = sourcing.source;
     const auto write_down = [&](Snapshot& now) { sourcing.write_down(options, loop.backend().counters(), now); };
     LoadApplication application(loop, run, engine, start,
-                                {[&](Instant at) { return sourcing.finished(at); }, write_down});
+                                {.stop = [&](Instant at) { sourcing.stop(at); },
+                                 .finished = [&](Instant at) { return sourcing.finished(at); },
+                                 .write_down = write_down});
     sourcing.run(loop, application);
     Outcome out;
     write_down(out.snapshot);
-    const Instant end =
-        sourcing.carried ? sourcing.carried->last_confirmed_at() : std::min(now(), start + options.duration);
-    out.duration_s = out.snapshot.elapsed_s = seconds(std::max(end, start) - start);
-    if (options.rate > 0) out.rate_share = rate_share_of(source.last_due() - start, source.last_sent_at() - start);
+    const Instant stopped_at = std::max(std::min(now(), sourcing.stop_at), start);
+    const Instant end = sourcing.carried ? std::max(sourcing.carried->last_confirmed_at(), stopped_at) : stopped_at;
+    out.duration_s = out.snapshot.elapsed_s = seconds(end - start);
+    if (options.rate > 0) out.rate_share = rate_share_of(start, source.next_due(), stopped_at);
     const Counters counters = loop.backend().counters();
-    out.counts = sourcing.counts();
+    out.counts = sourcing.counts(out.snapshot.sent);
     out.counts.update({{"refused", application.refused() ? 1 : 0}, {"trains", counters.sent_trains}});
     if (options.bidirectional) out.counts["back_socket_dropped"] = counters.socket_dropped;
     out.counts.update(engine_counts(counters));
@@ -205,6 +228,7 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
 RunShape shape_of(const LoadOptions& options) {
     RunShape shape{.command = "load",
                    .hears = options.threads.self,
+                   .verifies = options.verify,
                    .histograms = {},
                    .drop_datagrams_max = options.common.gro ? limits::train_segments_max : 1};
     if (options.rate > 0) shape.histograms.emplace_back("slip");

@@ -30,6 +30,15 @@ UdpSocket open_server_socket(const ServerOptions& options) {
                   bind_failed ? option + ": " + opened.error().text : opened.error().text);
 }
 
+void refuse_out_of_reach(const UdpSocket& socket, const std::string& bind, const Address& target) {
+    const Address local = socket.local();
+    const bool reaches_both = local.family == Family::v6 && local.ip == Address{}.ip;
+    if (reaches_both || local.family == target.family) return;
+    throw Failure(Exit::usage, fmt::format("--to {}: {} cannot reach {}", to_text(target),
+                                           bind.empty() ? "this host" : "--bind " + bind,
+                                           target.family == Family::v6 ? "IPv6" : "IPv4"));
+}
+
 std::vector<UdpSocket> open_server_sockets(ServerOptions options) {
     std::vector<UdpSocket> sockets;
     if (options.threads.count > 1 && options.port != 0) {

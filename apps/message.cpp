@@ -3,7 +3,7 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -72,7 +72,7 @@ class MessageApplication {
     }
 
     Instant on_turn(Instant at) {
-        if (received_signal() != 0) {
+        if (received_signal() != 0 || gone_wrong()) {
             loop_.stop();
             return at;
         }
@@ -87,6 +87,9 @@ class MessageApplication {
     std::uint64_t failed() const { return failed_; }
 
   private:
+    /// The one message of `send` could not leave.
+    bool gone_wrong() { return options_.role == Role::send && loop_.backend().counters().send_failed > 0; }
+
     void on_outcome(const confirmed::Event& event, const std::string& peer) {
         const bool answered =
             event.outcome == confirmed::Outcome::confirmed || event.outcome == confirmed::Outcome::failed;
@@ -94,8 +97,9 @@ class MessageApplication {
                                   {"message", answered ? json_of(event.message) : Json()},
                                   {"peer", peer}});
         const std::string answer = printable(event.message.text());
-        if (event.outcome == confirmed::Outcome::confirmed || event.outcome == confirmed::Outcome::reported) {
-            if (options_.role == Role::send) report_.print(answered ? answer : "sent");
+        if (event.outcome == confirmed::Outcome::reported) return;  // of `send`, told once it has left
+        if (event.outcome == confirmed::Outcome::confirmed) {
+            if (options_.role == Role::send) report_.print(answer);
             return;
         }
         ++failed_;
@@ -152,26 +156,15 @@ Json summary_of(const confirmed::Counts& counts) {
     return summary;
 }
 
-/// HOST[:PORT], [IPv6]:PORT, or an IPv6 address alone.
-Address peer_address(const std::string& text) {
-    const bool bracketed = text.starts_with('[');
-    const auto colons = std::count(text.begin(), text.end(), ':');
-    if (bracketed ? text.find("]:") != std::string::npos : colons == 1) return target_address(text);
-    const std::string host = bracketed || colons == 0 ? text : "[" + text + "]";
-    return target_address(fmt::format("{}:{}", host, confirmed::default_port));
-}
-
 int message_command(const MessageOptions& options) {
     const Report report(options.server.common.json);
     confirmed::Options settings{.reply = options.reply, .key = random_key()};
     if (!options.to.empty()) {
-        settings.target = peer_address(options.to);
+        settings.target = target_address(options.to, confirmed::default_port);
         settings.peer_port = settings.target.port;
     }
     UdpSocket socket = open_server_socket(options.server);
-    if (socket.family() == Family::v4 && settings.target.family == Family::v6)
-        throw Failure(Exit::usage,
-                      fmt::format("--to {}: --bind {} cannot reach IPv6", options.to, options.server.bind));
+    if (!options.to.empty()) refuse_out_of_reach(socket, options.server.bind, settings.target);
     const auto run = [&](auto& loop) {
         const SignalWakes wakes(loop.backend().waker());
         if (options.role != Role::send) report.say(fmt::format("message listening on port {}", socket.local().port));
@@ -183,8 +176,13 @@ int message_command(const MessageOptions& options) {
         loop.run(endpoint, application);
         Json summary = summary_of(endpoint.counts());
         summary["backend"] = loop.backend().name;
-        add_counters(summary, loop.backend().counters());
+        const Counters engine = loop.backend().counters();
+        add_counters(summary, engine);
         report.event("summary", summary);
+        if (options.role == Role::send && engine.send_failed > 0)
+            throw Failure(Exit::unreachable,
+                          fmt::format("--to {}: {}", options.to, std::strerror(engine.last_send_errno)));
+        if (options.role == Role::send && endpoint.counts().reported > 0) report.print("sent");
         return application.failed() == 0 ? Exit::done : Exit::failed;
     };
     return exit_code(value_or_fail(

@@ -294,11 +294,13 @@ void add_node(CLI::App& root, Command& chosen) {
         root.add_subcommand("node", "be a named device: find the others, send them messages, ask and answer questions");
     auto options = std::make_shared<NodeCommandOptions>();
     command->add_option("--name", options->name, "this device's name, different from all others")->required();
-    command->add_option("--answer", options->answer,
-                        "shell command that answers questions: the question on its standard input, its output the "
-                        "answer; at most 4 at once");
+    auto* answer =
+        command->add_option("--answer", options->answer,
+                            "shell command that answers questions: the question on its standard input, its output the "
+                            "answer; at most 4 at once");
     add_parsed(*command, "--answer-timeout", options->answer_timeout, parse_duration,
-               "kill the command after so long (default 2s)");
+               "kill the command after so long (default 2s)")
+        ->needs(answer);
     add_parsed(*command, "--ask-timeout", options->ask_timeout, parse_duration,
                "wait so long for answers (default 2s)");
     add_parsed(*command, "--period", options->period, parse_advert_period,

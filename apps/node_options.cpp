@@ -19,15 +19,6 @@ Address group_address(const std::string& option, const std::string& text, Family
                                            family == Family::v4 ? "239.255.4.3:3235" : "[ff02::4:3]:3235"));
 }
 
-/// HOST or HOST:PORT, the group's port where there is none.
-Address seed_address(const std::string& text, std::uint16_t port) {
-    const bool has_port = text.find("]:") != std::string::npos ||
-                          (text.find(':') != std::string::npos && text.find(':') == text.rfind(':'));
-    const auto address = has_port ? resolve_host_port(text) : resolve(text, port);
-    if (address) return *address;
-    throw Failure(address.error().code == EINVAL ? Exit::usage : Exit::unreachable, "--seed " + address.error().text);
-}
-
 }  // namespace
 
 void add_node_network(CLI::App& command, NodeNetworkOptions& options) {
@@ -47,7 +38,7 @@ devices::NodeOptions node_options(const NodeNetworkOptions& options, const std::
     if (!options.group.empty()) out.protocol.group = group_address("--group", options.group, Family::v4);
     if (!options.group_v6.empty()) out.protocol.group_v6 = group_address("--group6", options.group_v6, Family::v6);
     for (const std::string& seed : options.seeds)
-        out.protocol.seeds.push_back(seed_address(seed, out.protocol.group.port));
+        out.protocol.seeds.push_back(peer_address("--seed", seed, out.protocol.group.port));
     if (options.tcp_port == 0) throw Failure(Exit::usage, "--tcp-port 0: everybody must know it");
     out.protocol.tcp_port = options.tcp_port;
     out.interfaces = options.interfaces;

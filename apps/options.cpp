@@ -2,8 +2,13 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstring>
+#include <fstream>
+#include <iterator>
 #include <map>
 
 #include "codec/base/limits.hpp"
@@ -119,7 +124,7 @@ double parse_rate(const std::string& text) { return text == "max" ? 0 : parse_fi
 double parse_fixed_rate(const std::string& text) {
     const auto [number, unit] = split_quantity(text);
     const double factor = unit.empty() ? 1 : unit == "k" || unit == "K" ? 1e3 : unit == "M" ? 1e6 : 0;
-    if (factor == 0) throw std::invalid_argument("expected a rate per second such as max, 100k or 2.5M");
+    if (factor == 0) throw std::invalid_argument("expected a rate per second such as 100k or 2.5M");
     const double rate = number * factor;
     if (rate < 1e-3 || rate > 1e9) throw std::invalid_argument("the rate must be 0.001 to 1000M per second");
     return rate;
@@ -159,10 +164,29 @@ Address bind_address(const std::string& text, std::uint16_t port) {
     return *address;
 }
 
-Address target_address(const std::string& text) {
-    const auto address = resolve_host_port(text);
+Address peer_address(const std::string& option, const std::string& text, std::uint16_t default_port) {
+    const bool bracketed = text.starts_with('[') && text.ends_with(']');
+    const bool with_port = !bracketed && (text.starts_with('[') || std::ranges::count(text, ':') == 1);
+    const auto address = default_port == 0 || with_port
+                             ? resolve_host_port(text)
+                             : resolve(bracketed ? text.substr(1, text.size() - 2) : text, default_port);
     if (address) return *address;
-    throw Failure(address.error().code == EINVAL ? Exit::usage : Exit::unreachable, "--to " + address.error().text);
+    const bool malformed = address.error().code == EINVAL;
+    throw Failure(malformed ? Exit::usage : Exit::unreachable, option + " " + address.error().text);
+}
+
+Address target_address(const std::string& text, std::uint16_t default_port) {
+    return peer_address("--to", text, default_port);
+}
+
+std::expected<std::string, std::string> contents_of(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return std::unexpected(std::strerror(errno));
+    try {
+        return std::string{std::istreambuf_iterator<char>(file), {}};
+    } catch (const std::ios_base::failure& error) {  // a directory, for one
+        return std::unexpected(error.code().message());
+    }
 }
 
 void refuse_foreign(const Address& target, bool vouched) {

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <string>
 
@@ -79,8 +80,14 @@ CLI::Option* add_parsed(CLI::App& command, const std::string& name, T& target, T
 /// A local address or host name for --bind; "" is any_address().
 Address bind_address(const std::string& text, std::uint16_t port);
 
-/// HOST:PORT of --to. Ends the command with Exit::unreachable when the name does not resolve.
-Address target_address(const std::string& text);
+/// The address that `option` names: HOST:PORT or [IPv6]:PORT, and with a default port also HOST, IPv6 or [IPv6]. Ends
+/// the command with Exit::unreachable when the name does not resolve.
+Address peer_address(const std::string& option, const std::string& text, std::uint16_t default_port = 0);
+/// That of --to.
+Address target_address(const std::string& text, std::uint16_t default_port = 0);
+
+/// All that a file holds; else why it cannot be read.
+std::expected<std::string, std::string> contents_of(const std::string& path);
 
 /// Throws unless `target` is on a network that is likely one's own, or its owner vouches.
 void refuse_foreign(const Address& target, bool vouched);

@@ -3,10 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "apps/capture.hpp"
 #include "codec/load/payload.hpp"
@@ -31,16 +27,6 @@ void must(const std::expected<void, load::PayloadError>& added, const std::strin
         refuse_probe(where, fmt::format("character {}: {}", added.error().position + 1, describe(added.error().kind)));
 }
 
-std::string contents_of(const std::string& where, const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) refuse_probe(where, std::strerror(errno));
-    try {
-        return {std::istreambuf_iterator<char>(file), {}};
-    } catch (const std::ios_base::failure& error) {  // a directory, for one
-        refuse_probe(where, error.code().message());
-    }
-}
-
 void add_lines(load::Payload& payload, const std::string& where, std::string_view contents) {
     for (std::size_t number = 1; !contents.empty(); ++number) {
         const std::size_t end = std::min(contents.find('\n'), contents.size());
@@ -56,11 +42,12 @@ load::Payload read_payload(ProbeOptions& options) {
     if (options.hex) must(payload.add_hex(*options.hex), "--payload-hex " + shown(*options.hex));
     if (options.file) {
         const std::string where = "--payload-file " + *options.file;
-        const std::string contents = contents_of(where, *options.file);
+        const auto contents = contents_of(*options.file);
+        if (!contents) refuse_probe(where, contents.error());
         if (options.raw)
-            must(payload.add_bytes(std::as_bytes(std::span(contents))), where);
+            must(payload.add_bytes(std::as_bytes(std::span(*contents))), where);
         else
-            add_lines(payload, where, contents);
+            add_lines(payload, where, *contents);
     }
     if (options.pcap) options.note = read_capture(payload, "--payload-pcap " + *options.pcap, *options.pcap);
     return payload;
@@ -127,16 +114,6 @@ void check_probes(ProbeOptions& options) {
                                                options.match->probe_offset, options.match->probe_bytes_min() - 1,
                                                read.bytes_min()));
     options.dialect = load::Dialect{std::move(read), *options.match};
-}
-
-Address target_address(const std::string& text, std::uint16_t default_port) {
-    const auto colons = std::ranges::count(text, ':');
-    const bool bracketed = text.starts_with('[') && text.ends_with(']');
-    const bool with_port = !bracketed && (colons == 1 || text.starts_with('['));
-    if (default_port == 0 || with_port) return target_address(text);
-    const auto address = resolve(bracketed ? text.substr(1, text.size() - 2) : text, default_port);
-    if (!address) throw Failure(Exit::unreachable, "--to " + address.error().text);
-    return *address;
 }
 
 std::string size_text(const ProbeOptions& options, const load::Sizes& sizes) {

@@ -31,9 +31,6 @@ void add_probes(CLI::App& command, ProbeOptions& options, CLI::Option& size);
 /// place.
 void check_probes(ProbeOptions& options);
 
-/// target_address(), where a port of 0 must be in the text and another need not.
-Address target_address(const std::string& text, std::uint16_t default_port);
-
 /// sizes_text(), or of payloads `29 to 31 B`.
 std::string size_text(const ProbeOptions& options, const load::Sizes& sizes);
 

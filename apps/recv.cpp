@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <string>
+#include <utility>
 
 #include "apps/commands.hpp"
 #include "engine/address.hpp"
@@ -16,14 +17,15 @@ struct RecvOptions {
     std::uint64_t count = UINT64_MAX;
 };
 
-/// After the last message of --count, go on until nothing has come for so long: its sender waits to hear of it.
+/// After the last message of --count, go on until none has been sent again for so long, because its sender had not
+/// heard of it. No other is taken.
 constexpr Duration last_linger = 500 * millisecond;
 
 template <class AnyLoop>
 class RecvApplication {
   public:
-    RecvApplication(AnyLoop& loop, const RecvOptions& options, Report& report)
-        : loop_(loop), options_(options), report_(report) {}
+    RecvApplication(AnyLoop& loop, const gtudp::Endpoint& wire, const RecvOptions& options, Report& report)
+        : loop_(loop), wire_(wire), options_(options), report_(report) {}
 
     void on_event(Instant at, const gtudp::Event& event) {
         if (event.kind != gtudp::Event::Kind::message) return;
@@ -38,6 +40,8 @@ class RecvApplication {
     Instant on_turn(Instant at) {
         if (received_signal() != 0) loop_.stop();
         if (printed_ < options_.count) return never;
+        if (const std::uint64_t again = wire_.counts().duplicates; again != std::exchange(sent_again_, again))
+            last_at_ = at;
         if (at >= last_at_ + last_linger) loop_.stop();
         return last_at_ + last_linger;
     }
@@ -46,9 +50,10 @@ class RecvApplication {
 
   private:
     AnyLoop& loop_;
+    const gtudp::Endpoint& wire_;
     const RecvOptions& options_;
     Report& report_;
-    std::uint64_t printed_ = 0;
+    std::uint64_t printed_ = 0, sent_again_ = 0;
     Instant last_at_ = 0;
 };
 
@@ -61,10 +66,12 @@ int recv_command(const RecvOptions& options) {
         loop.backend().add(std::move(socket));
         report.say(fmt::format("recv listening on port {}", port));
         report.event("listening", {{"port", port}});
-        gtudp::Endpoint wire(wire_options(options.server.transport));
-        RecvApplication application(loop, options, report);
+        gtudp::Options settings = wire_options(options.server.transport);
+        settings.deliveries_max = options.count;
+        gtudp::Endpoint wire(settings);
+        RecvApplication application(loop, wire, options, report);
         loop.run(wire, application);
-        Json summary = {{"received", application.printed()}};
+        Json summary = {{"received", application.printed()}, {"backend", loop.backend().name}};
         add_wire(summary, wire.counts());
         add_counters(summary, loop.backend().counters());
         report.event("summary", summary);
@@ -80,7 +87,7 @@ void add_recv(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("recv", "print messages as lines of text, each once");
     auto options = std::make_shared<RecvOptions>();
     add_server(*command, options->server);
-    add_parsed(*command, "--count", options->count, parse_count, "end after so many messages");
+    add_parsed(*command, "--count", options->count, parse_count, "end after so many messages, taking no more");
     add_transport(*command, options->server.transport, {.only_gtudp = true});
     add_common(*command, options->server.common, {.offload = true});
     command->callback([options, command, &chosen] {

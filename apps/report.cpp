@@ -126,7 +126,8 @@ std::optional<double> Ticker::tick(Instant at) {
     if (at < next_) return std::nullopt;
     const double elapsed_s = seconds(at - last_);
     last_ = at;
-    next_ = std::max(next_ + period_, at);  // ticks that were missed are not made up for
+    // Ticks that were missed are not made up for, and none comes sooner than half a period after another.
+    next_ += period_ * ((at - next_ + period_ / 2) / period_ + 1);
     return elapsed_s;
 }
 

@@ -11,13 +11,14 @@
 
 namespace ringpost::apps {
 
-void make_run_directory(const std::string& path) {
+bool make_run_directory(const std::string& path) {
     std::error_code error;
-    std::filesystem::create_directories(path, error);
+    const bool made = std::filesystem::create_directories(path, error);
     if (error) throw Failure(Exit::usage, fmt::format("--out {}: {}", path, error.message()));
     const bool empty = std::filesystem::is_empty(path, error);
     if (error) throw Failure(Exit::usage, fmt::format("--out {}: {}", path, error.message()));
     if (!empty) throw Failure(Exit::usage, fmt::format("--out {}: is not empty", path));
+    return made;
 }
 
 bool write_run(const std::string& path, const std::string& command, const Json& configuration, const Json& environment,
@@ -63,27 +64,43 @@ RunDirectory::RunDirectory(const RunOptions& options, std::string command, Repor
       given_(options.given.is_null() ? Json::object() : options.given),
       report_(report) {
     if (path_.empty()) return;
-    make_run_directory(path_);
+    made_ = make_run_directory(path_);
     events_.open(path_ + "/events.ndjson");
     if (!events_) throw Failure(Exit::failed, fmt::format("--out {}: events.ndjson: cannot be written", path_));
     report_.copy_events(&events_);
 }
 
-RunDirectory::~RunDirectory() { report_.copy_events(nullptr); }
-
-void RunDirectory::begin(const RunShape& shape) {
+RunDirectory::~RunDirectory() {
     if (!keeps()) return;
-    started_at_ = now() + unix_offset();
-    series_ = std::make_unique<RunSeries>(path_, shape, seconds(started_at_), utc_text(started_at_));
+    report_.copy_events(nullptr);
+    if (series_) return;
+    events_.close();
+    std::error_code ignored;
+    std::filesystem::remove(path_ + "/events.ndjson", ignored);
+    if (made_) std::filesystem::remove(path_, ignored);
+}
+
+void RunDirectory::begin(const RunShape& shape, Instant at) {
+    shape_ = shape;
+    started_at_ = at + unix_offset();
+}
+
+RunSeries& RunDirectory::series() {
+    if (!series_) series_ = std::make_unique<RunSeries>(path_, *shape_, seconds(started_at_), utc_text(started_at_));
+    return *series_;
 }
 
 void RunDirectory::take(Snapshot now) {
-    if (series_) series_->take(std::move(now));
+    if (keeps()) series().take(std::move(now));
+}
+
+void RunDirectory::skip(const Snapshot& now) {
+    if (keeps()) series().skip(now);
 }
 
 void RunDirectory::close(Snapshot end, const Json& summary) {
-    if (!series_) return;
-    std::string unwritten = series_->finish(std::move(end));
+    if (!keeps()) return;
+    std::string unwritten = series().finish(std::move(end));
     report_.copy_events(nullptr);
     events_.close();
     if (!events_) unwritten = "events.ndjson";

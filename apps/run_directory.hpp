@@ -11,6 +11,7 @@
 
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "apps/options.hpp"
@@ -35,8 +36,8 @@ void note_given(const CLI::App& command, RunOptions& options);
 /// The options for one agent of several: a directory of its own in that of --out, called by its rank.
 RunOptions of_agent(RunOptions options, std::size_t rank, std::size_t count);
 
-/// Makes the directory of --out; Failure if it is there and not empty, or cannot be made.
-void make_run_directory(const std::string& path);
+/// Makes the directory of --out, and says whether it did; Failure if it is there and not empty, or cannot be made.
+bool make_run_directory(const std::string& path);
 
 /// Writes run.json; false if it could not be.
 bool write_run(const std::string& path, const std::string& command, const Json& configuration, const Json& environment,
@@ -54,18 +55,25 @@ class RunDirectory {
 
     /// Whether there is an --out.
     bool keeps() const { return !path_.empty(); }
-    /// The run begins.
-    void begin(const RunShape& shape);
+    /// The run begins, and what it measures at `at`. Nothing is kept of one that fails before its first interval, so
+    /// that the directory can be used again.
+    void begin(const RunShape& shape, Instant at);
     /// What it has counted and recorded up to now: the end of an interval. From one thread at a time.
     void take(Snapshot now);
+    /// The first interval begins here, and not before.
+    void skip(const Snapshot& now);
     /// The run is over, with `end`. Writes everything; Failure if anything could not be.
     void close(Snapshot end, const Json& summary);
 
   private:
+    RunSeries& series();
+
     std::string path_, command_;
+    bool made_ = false;  ///< the directory, by this run
     Json given_;
     Report& report_;
-    Duration started_at_ = 0;  ///< since 1970
+    std::optional<RunShape> shape_;  ///< of a run that has begun
+    Duration started_at_ = 0;        ///< since 1970
     std::ofstream events_;
     std::unique_ptr<RunSeries> series_;
 };

@@ -23,6 +23,8 @@ class RunSeries {
     RunSeries(const std::string& directory, RunShape shape, double start_s, const std::string& start_text);
 
     void take(Snapshot snapshot);
+    /// The first interval begins here.
+    void skip(const Snapshot& snapshot) { written_ = snapshot; }
     /// The last one; writes the .hgrm files too. The name of a file that could not be written, "" if all could.
     std::string finish(Snapshot end);
 

@@ -11,6 +11,7 @@
 #include <exception>
 #include <new>
 
+#include "apps/commands.hpp"
 #include "apps/options.hpp"
 
 namespace ringpost::apps {
@@ -76,7 +77,10 @@ std::string SelfPeer::hear() const {
     while (true) {
         const ssize_t got = ::read(pipe_, &c, 1);
         if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) throw Failure(Exit::failed, "the other end has stopped without a report");
+        if (got <= 0)
+            throw Failure(exit_code(Exit::failed), received_signal() != 0
+                                                       ? "ended before it began"
+                                                       : "the other end has stopped without a report");
         if (c == '\n') return line;
         line += c;
     }

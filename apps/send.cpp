@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <cstring>
 #include <string>
 
 #include "apps/commands.hpp"
@@ -100,9 +101,14 @@ int send_command(const SendOptions& options) {
         SendApplication application(loop, wire, options, target, report);
         loop.run(wire, application);
         const gtudp::Counts counts = wire.counts();
-        Json summary = {{"sent", counts.taken}, {"failed", application.failed()}};
+        const Counters engine = loop.backend().counters();
+        Json summary = {{"sent", counts.taken}, {"failed", application.failed()}, {"backend", loop.backend().name}};
         add_wire(summary, counts);
+        add_counters(summary, engine);
         report.event("summary", summary);
+        if (counts.confirmed == 0 && engine.send_failed > 0)
+            throw Failure(Exit::unreachable,
+                          fmt::format("--to {}: {}", options.to, std::strerror(engine.last_send_errno)));
         return application.failed() == 0 && counts.confirmed == counts.taken ? Exit::done : Exit::failed;
     };
     return exit_code(

@@ -143,9 +143,7 @@ int send_command(const StructOptions& options) {
     const std::vector<std::byte> payload = pack_texts(*definition, options.values);
     const Address target = target_address(options.to);
     UdpSocket socket = open_server_socket(options.server);
-    if (socket.family() == Family::v4 && target.family == Family::v6)
-        throw Failure(Exit::usage,
-                      fmt::format("--to {}: --bind {} cannot reach IPv6", options.to, options.server.bind));
+    refuse_out_of_reach(socket, options.server.bind, target);
     const auto run = [&](auto& loop) {
         loop.backend().add(std::move(socket));
         structs::Endpoint endpoint(library);

@@ -2,10 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <vector>
 
@@ -18,16 +14,6 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& path, const std::string& why) {
     throw Failure(Exit::usage, fmt::format("--library {}: {}", path, why));
-}
-
-std::string contents_of(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) refuse(path, std::strerror(errno));
-    try {
-        return {std::istreambuf_iterator<char>(file), {}};
-    } catch (const std::ios_base::failure& error) {  // a directory, for one
-        refuse(path, error.code().message());
-    }
 }
 
 /// JSON in which no object has a name twice: the parser alone would keep the last and say nothing.
@@ -93,7 +79,9 @@ std::string add(structs::Library& library, const std::string& name, const Json& 
 }  // namespace
 
 structs::Library load_library(const std::string& path) {
-    const Json file = parse_unique(path, contents_of(path));
+    const auto contents = contents_of(path);
+    if (!contents) refuse(path, contents.error());
+    const Json file = parse_unique(path, *contents);
     if (!file.is_object()) refuse(path, "expected an object of messages by name");
     structs::Library library;
     for (const auto& [name, entry] : file.items())

@@ -67,6 +67,7 @@ int find_max(const Report& report, const TrialOptions& options, const Trial& tri
     load::RateSearch search({});
     report.print(heading);
     int trials = 0;
+    bool answered = false;
     Json at_found;
     for (; const auto rate = search.next(); ++trials) {
         const bool confirming = search.confirming();
@@ -81,16 +82,19 @@ int find_max(const Report& report, const TrialOptions& options, const Trial& tri
         if (received_signal() != 0) break;
         tell_trial(report, rate, summary, reason.empty() ? (confirming ? "confirmed" : "passed") : reason);
         if (reason.empty()) at_found = summary;
+        answered |= percentile_of(summary, "p50").has_value();
         search.tried(reason.empty());
     }
     const std::optional<double> found = search.found();
     Json event = {{"found_per_s", found ? Json(*found) : Json()}, {"trials", trials}};
     if (found)
         for (const char* name : {"lost", "rtt_us", "slip_us", "backend"}) event[name] = at_found[name];
-    report.print(found ? fmt::format("the highest rate that passes: {:.0f}/s", *found)
-                       : std::string("no rate was found that passes"));
+    std::string verdict = received_signal() != 0 ? "ended before the search was over" : "no rate was found that passes";
+    if (found) verdict = fmt::format("the highest rate that passes: {:.0f}/s", *found);
+    report.print(verdict);
     report.event("summary", event);
-    return found ? Exit::done : Exit::failed;
+    if (found) return Exit::done;
+    return answered ? Exit::failed : Exit::unreachable;
 }
 
 // ---- --sweep --------------------------------------------------------------------------------------
@@ -160,9 +164,13 @@ int sweep(const Report& report, const Trial& trial) {
         if (beyond_knee(point, points.front())) break;
         knee = point.rate;
     }
-    report.print(fmt::format("the knee: latency and loss are those of a calm server up to {:.0f}/s", knee));
+    report.print(fmt::format("{}: latency and loss are those of a calm server up to {:.0f}/s",
+                             received_signal() != 0 ? "ended early, and so far" : "the knee", knee));
     report.event("summary", {{"knee_per_s", knee}, {"trials", points.size()}});
-    return knee > 0 ? Exit::done : Exit::failed;
+    if (knee > 0) return Exit::done;
+    const bool answered =
+        std::ranges::any_of(points, [](const Point& point) { return percentile_of(point.summary, "p50").has_value(); });
+    return answered ? Exit::failed : Exit::unreachable;
 }
 
 // ---- --repeat -------------------------------------------------------------------------------------

@@ -40,12 +40,13 @@ class Loop {
 
     Backend& backend() { return *backend_; }
 
-    /// Turns until stop(), then returns once the kernel has taken what was posted (or has not for a second). Can be run
-    /// again, with the same endpoint or another.
+    /// Turns until stop(), then returns once what had come is handed over and the kernel has taken what was posted (or
+    /// has not for a second). Can be run again, with the same endpoint or another.
     template <class Endpoint, class Application>
     void run(Endpoint& endpoint, Application& application) {
         stopped_ = false;
         while (!stopped_) turn(endpoint, application);
+        deliver(now(), endpoint, application);
         const Instant give_up_at = now() + second;
         while (backend_->sending() && now() < give_up_at) {
             backend_->wait(millisecond);

@@ -76,7 +76,7 @@ bool refused_beside_lost(const RunShape& shape, const Snapshot& interval) {
 
 std::string loss_text(const RunShape& shape, const Snapshot& interval) {
     std::string out;
-    if (shape.hears) {
+    if (shape.hears && shape.verifies) {
         const std::uint64_t lost = lost_in(interval);
         out += "  lost " + grouped(lost);
         if (lost > 0) {

@@ -110,8 +110,9 @@ class Metrics::Collected : public prometheus::Collectable {
         }
         if (shape_.hears) {
             add("ringpost_datagrams_received_total", "Datagrams received.", number(last->received));
-            add("ringpost_datagrams_lost", "Datagrams lost.", number(std::max<std::int64_t>(last->lost, 0)),
-                MetricType::Gauge);
+            if (shape_.verifies)
+                add("ringpost_datagrams_lost", "Datagrams lost.", number(std::max<std::int64_t>(last->lost, 0)),
+                    MetricType::Gauge);
             add("ringpost_receive_buffer_full_total", "Times that a receive buffer was full.",
                 number(last->socket_dropped));
         }

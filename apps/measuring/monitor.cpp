@@ -1,5 +1,7 @@
 #include "apps/measuring/monitor.hpp"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -34,6 +36,7 @@ Monitor::Monitor(Options options, Report& report, RunDirectory* run)
     if (!options_.prometheus.empty()) {
         metrics_.emplace(options_.prometheus, options_.shape);
         report.event("metrics", {{"port", metrics_->port()}});
+        if (options_.prometheus.ends_with(":0")) report.say(fmt::format("metrics on port {}", metrics_->port()));
     }
     listens_ = view_ || metrics_ || run_ != nullptr || report.form() == Report::Form::json;
     if (!listens_) return;
@@ -85,18 +88,21 @@ void Monitor::collect() {
     for (const Snapshot& each : latest_) sum.add(each);
     if (options_.complete) options_.complete(sum);
     sum.cpu_s = cpu_seconds();
-    if (sum.elapsed_s - told_.elapsed_s < interval_s_min) return;
-    const bool moved = sum.sent != told_.sent || sum.received != told_.received;
-    const bool warms_up = options_.shape.sends && sum.sent == 0;
-    if (moved || warms_up) {
-        if (run_ != nullptr) run_->take(sum);
-        sum.lost -= std::exchange(sum.waiting, 0);
-        tell(sum);
-    } else if (!options_.shape.sends) {
-        // An idle sink: what comes next is not spread over the time in which nothing did.
-        if (view_) view_->skip(sum);
-        told_ = sum;
+    if (sum.elapsed_s == 0) {  // a warm-up is over
+        if (run_ != nullptr) run_->skip(sum);
+        return skip(sum);
     }
+    if (sum.elapsed_s - told_.elapsed_s < interval_s_min) return;
+    // An idle sink: what comes next is not spread over the time in which nothing did.
+    if (!options_.shape.sends && sum.received == told_.received) return skip(sum);
+    if (run_ != nullptr) run_->take(sum);
+    sum.lost -= std::exchange(sum.waiting, 0);
+    tell(sum);
+}
+
+void Monitor::skip(const Snapshot& now) {
+    if (view_) view_->skip(now);
+    told_ = now;
 }
 
 void Monitor::tell(const Snapshot& now) {
@@ -108,8 +114,10 @@ void Monitor::tell(const Snapshot& now) {
     if (shape.sends) event["sent"] = now.sent;
     if (shape.hears) {
         event["received"] = now.received;
-        event["lost"] = std::max<std::int64_t>(now.lost, 0);
-        event["lost_in"] = loss_json(shape, now);
+        if (shape.verifies) {
+            event["lost"] = std::max<std::int64_t>(now.lost, 0);
+            event["lost_in"] = loss_json(shape, now);
+        }
         event["socket_dropped"] = now.socket_dropped;
     }
     const std::uint64_t moved = shape.sends ? now.sent - told_.sent : now.received - told_.received;

@@ -39,8 +39,9 @@ class Monitor {
     Monitor(const Monitor&) = delete;
     Monitor& operator=(const Monitor&) = delete;
 
-    /// By the engine of that index: fill(Snapshot&) writes what it has counted since its start, over what is there.
-    /// Does nothing while the last has not been taken: then the interval grows.
+    /// By the engine of that index: fill(Snapshot&) writes what it has counted since its start, over what is there. A
+    /// first one with no time elapsed is the end of a warm-up. Does nothing while the last has not been taken: then the
+    /// interval grows.
     template <class Fill>
     void hand_over(std::size_t engine, const Fill& fill) {
         Slot& slot = slots_[engine];
@@ -63,6 +64,7 @@ class Monitor {
     bool all_fresh() const;
     void collect();
     void tell(const Snapshot& now);
+    void skip(const Snapshot& now);  ///< the next interval begins here
 
     Options options_;
     Report& report_;

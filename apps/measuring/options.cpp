@@ -22,11 +22,13 @@ Duration parse_time(const std::string& text) {
     std::string rest = text;
     double whole_s = 0;
     if (const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts)) {
+        const int day = parts.tm_mday;
         rest = end;
         if (!rest.ends_with('Z')) throw expected();
         rest.pop_back();
         if (!rest.empty() && rest[0] != '.') throw expected();
         whole_s = static_cast<double>(timegm(&parts));
+        if (parts.tm_mday != day) throw std::invalid_argument("there is no such day");  // 31 February, made 3 March
         if (rest.empty()) rest = "0";
     }
     if (rest.empty() || rest.find_first_not_of("0123456789.") != std::string::npos ||
@@ -37,7 +39,9 @@ Duration parse_time(const std::string& text) {
                       fraction = (rest.substr(std::min(dot + 1, rest.size())) + "000000000");
     if (whole.size() > 10) throw expected();
     const Duration given_s = whole.empty() ? 0 : std::stoll(whole);
-    return (static_cast<Duration>(whole_s) + given_s) * second + std::stoll(fraction.substr(0, 9));
+    const Duration all_s = static_cast<Duration>(whole_s) + given_s;
+    if (all_s >= never / second) throw std::invalid_argument("is beyond what 64 bits of nanoseconds can tell");
+    return all_s * second + std::stoll(fraction.substr(0, 9));
 }
 
 /// A flow is a descriptor, and shells start us with few.
@@ -78,6 +82,9 @@ void check_measuring(const CLI::App& command, MeasureOptions& options) {
     if (options.flows < engines)
         throw CLI::ValidationError(
             fmt::format("--flows {}: {} engines need a source port each", options.flows, engines));
+    if (options.transport.gtudp && options.sizes.largest() > options.transport.codec.data_bytes_max())
+        throw CLI::ValidationError(fmt::format("--size: {} bytes are more than a gtudp message holds, {}",
+                                               options.sizes.largest(), options.transport.codec.data_bytes_max()));
     if (options.transport.gtudp && options.flows > engines)
         throw CLI::ValidationError(fmt::format("--flows {}: gtudp sends from one for each engine", options.flows));
     if (options.start_at_text.empty()) return;
@@ -94,6 +101,8 @@ Instant start_at(const MeasureOptions& options) {
     if (at <= now()) throw Failure(Exit::usage, fmt::format("--start-at {}: is in the past", options.start_at_text));
     return at;
 }
+
+Instant expected_start(const MeasureOptions& options) { return options.start_at == never ? now() : start_at(options); }
 
 std::string late_text(Duration late) {
     return fmt::format("--start-at: not ready in time, and begun {:.3f} s later", seconds(late));

@@ -41,6 +41,9 @@ void check_measuring(const CLI::App& command, MeasureOptions& options);
 /// When --start-at is, on now()'s clock; `never` without. Failure when it is in the past.
 Instant start_at(const MeasureOptions& options);
 
+/// When a run that is ready now will begin. Failure as of start_at().
+Instant expected_start(const MeasureOptions& options);
+
 /// That a start was later than --start-at.
 std::string late_text(Duration late);
 

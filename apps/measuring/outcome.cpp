@@ -58,7 +58,9 @@ void Outcome::add(const Outcome& other) {
     rate_share = std::min(rate_share, other.rate_share);
 }
 
-double rate_share_of(Duration due, Duration sent) { return sent > 0 ? ratio(seconds(due), seconds(sent)) : 1; }
+double rate_share_of(Instant start, Instant next_due, Instant end) {
+    return end > start ? ratio(seconds(std::min(next_due, end) - start), seconds(end - start)) : 1;
+}
 
 Outcome join(const Agents& agents, Outcome mine) {
     if (agents.alone()) return mine;

@@ -20,8 +20,8 @@ struct Outcome {
     void add(const Outcome& other);
 };
 
-/// Of an open loop whose last datagram was due so long after the start, and sent after so long.
-double rate_share_of(Duration due, Duration sent);
+/// What an open loop has achieved of its rate when it ended with `next_due` as the first that was not sent.
+double rate_share_of(Instant start, Instant next_due, Instant end);
 
 /// The outcome of all agents together, at each of them; `mine` is what this process's engines add up to.
 Outcome join(const Agents& agents, Outcome mine);

@@ -13,6 +13,7 @@ struct RunShape {
     std::string command;                  ///< load, latency or sink
     bool sends = true;                    ///< a sink does not
     bool hears = true;                    ///< received and lost are known; not to a load whose sink is elsewhere
+    bool verifies = true;                 ///< else what was lost is known at the end, or not at all
     std::vector<std::string> histograms;  ///< the first is the one shown
     /// `lost` are probes without an answer: those the kernel refused to send are among them, and until the end those
     /// still under way.

@@ -34,7 +34,7 @@ void Endpoint::handle(Instant now, const Datagram& in) {
     }
     switch (frame->kind) {
         case Kind::data:
-            if (receiver_.on_data(now, in, frame->identity, arrived_.has_room(frame->data.size())))
+            if (receiver_.on_data(now, in, frame->identity, has_room(frame->data.size())))
                 arrived_.push({in.source, Event::Kind::message}, frame->data);
             break;
         case Kind::recv: sender_.on_recv(now, in.source, frame->identity); break;

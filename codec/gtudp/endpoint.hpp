@@ -79,6 +79,10 @@ class Endpoint {
         Event::Kind kind;
     };
 
+    /// The application can be given a message of so many bytes.
+    bool has_room(std::size_t bytes) const {
+        return context_.counts.delivered < context_.options.deliveries_max && arrived_.has_room(bytes);
+    }
     void take_foreign(const Datagram& in);
     std::optional<Transmit> poll_raw(std::span<std::byte> out);
 

@@ -30,7 +30,8 @@ struct Options {
     /// The remembered window: for so long after its last datagram an exchange that was received is not delivered again,
     /// unless memory for newer ones (receives_max) made it be forgotten earlier, which is counted.
     Duration remembered = 30 * second;
-    bool recv_from_any = false;  ///< deliver datagrams that are not gtUDP, marked as foreign; else only count them
+    std::uint64_t deliveries_max = UINT64_MAX;  ///< so many messages are taken; further ones as if there were no room
+    bool recv_from_any = false;  ///< deliver what is not gtUDP too, marked as foreign; else only count it
     /// ACKs per second for RECVs of exchanges we do not know, to one address; and to all strangers together.
     std::uint32_t unknown_acks_per_s = 1'000;
 

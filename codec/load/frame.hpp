@@ -6,9 +6,8 @@
 //          0      4   CRC-32C of every byte that follows
 //          4      4   stream: one sender's flow in one run, drawn at random
 //          8      8   sequence: 0, 1, 2, ... within the stream, below 2^48
-//         16      8   due: when it was meant to leave, in nanoseconds on the sender's monotonic clock; or, when both
-//         ends
-//                     are told so, since 1970
+//         16      8   due: when it was meant to leave, in nanoseconds on the sender's monotonic clock; or since 1970,
+//                     when both ends are told so
 //         24    ...   fill: the same bytes at the same offset in every datagram
 
 #include <array>

@@ -2,9 +2,13 @@
 
 // What each probe carries when it is not our own frame: one payload, or several in turn. Text is written so:
 //
-//     {seq:W}     the probe's sequence 0, 1, 2, ... in W: u8, u16be, u16le, u32be, u32le, u64be or u64le; the lowest
-//     bits {time:W}    when the probe was due: nanoseconds on the sender's monotonic clock {random:N}  N bytes, others
-//     in each probe
+//     {seq:W}     the lowest bits of the probe's sequence 0, 1, 2, ..., in W: u8, u16be, u16le, u32be, u32le, u64be
+//                 or u64le
+//
+//     {time:W}    when the probe was due: nanoseconds on the sender's monotonic clock
+//
+//     {random:N}  N bytes, others in each probe
+//
 //     {{          an opening brace; a closing one stands for itself
 //     \xNN        the byte of these two hex digits; also \\, \n, \r and \t
 //

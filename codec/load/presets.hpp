@@ -2,12 +2,12 @@
 
 // Servers that can be measured by name:
 //
-//     dns:NAME[,TYPE]      a recursive query in class IN (RFC 1035, 4.1); TYPE: A (default), AAAA, NS, MX, TXT, SOA,
-//     PTR, ANY
-//                          or a number; matched by its id
-//     memcached-get:KEY    "get KEY" behind the UDP frame header of memcached's doc/protocol.txt; matched by its
-//     request
-//                          id, so of an answer of several datagrams the first one counts
+//     dns:NAME[,TYPE]      a recursive query in class IN (RFC 1035, 4.1), matched by its id; TYPE: A (default), AAAA,
+//                          NS, MX, TXT, SOA, PTR, ANY or a number
+//
+//     memcached-get:KEY    "get KEY" behind the UDP frame header of memcached's doc/protocol.txt, matched by its
+//                          request id, so of an answer of several datagrams the first one counts
+//
 //     ntp                  a client's request, version 4 (RFC 5905, 7.3): the server returns its transmit timestamp as
 //                          the origin timestamp
 //

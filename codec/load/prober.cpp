@@ -69,7 +69,12 @@ void Prober::handle(Instant now, const Datagram& in) {
 
 void Prober::measure(Instant now, const Answer& answer, Instant stamped_at) {
     response_.record(now - answer.due);
-    if (open_loop() && answer.sent_at) service_.record(now - *answer.sent_at);
+    if (open_loop()) {
+        if (answer.sent_at)
+            service_.record(now - *answer.sent_at);
+        else
+            ++counts_.service_unknown;
+    }
     if (!options_.stamps) return;
     // `never` is later than now.
     if (!answer.sent_at || stamped_at < *answer.sent_at || stamped_at > now) {

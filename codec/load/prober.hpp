@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -53,6 +54,8 @@ struct ProberCounts {
     std::uint64_t foreign = 0;    ///< frames of another run or sender, or such as we have not sent; replies to no probe
     std::uint64_t late = 0;       ///< replies to foreign probes that had been given up; measured all the same
     std::uint64_t surplus = 0;    ///< foreign probes, by order: replies that no probe waited for
+    /// Open loop: measured replies that service() lacks, for limits::load_probes_remembered probes had left since.
+    std::uint64_t service_unknown = 0;
     /// ProberOptions::stamps: measured replies that path() and pickup() lack, for they had no stamp, or none that can
     /// be: before the probe left or after the reply was handed over (the wall clock has been set), or the probe is
     /// forgotten.
@@ -88,6 +91,10 @@ class Prober {
     }
     std::uint64_t missing() const { return missing_; }
 
+    /// No probe due at or after `at` is sent, where ProberOptions::stop is later.
+    void stop(Instant at) { options_.stop = std::min(options_.stop, at); }
+    /// Probes are due until then; `never` where only their number ends them.
+    Instant stop() const { return options_.stop; }
     /// Something may still be sent.
     bool sends(Instant now) const { return has_more() && now < options_.stop; }
     /// Nothing more will be sent, and either everything was answered or `linger` has passed since the last was sent.
@@ -95,8 +102,8 @@ class Prober {
 
     /// ProberOptions::start while nothing has been sent.
     Instant last_sent_at() const { return last_sent_at_; }
-    /// When the probe that was sent last was due.
-    Instant last_due() const { return next_ == 0 ? options_.start : probe(next_ - 1).due; }
+    /// Open loop: when the first that was not sent is due.
+    Instant next_due() const { return schedule_.next(); }
     const ProberCounts& counts() const { return counts_; }
     const Histogram& response() const { return response_; }
     /// Open loop only: in a closed one a probe is due when it leaves.

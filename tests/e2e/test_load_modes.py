@@ -93,6 +93,20 @@ class Refused(unittest.TestCase):
         self.refused("sink", "--port", 0, "--bidirectional", "--no-verify", named=("--bidirectional", "--no-verify"))
         self.refused("sink", "--port", 0, "--one-way", "--no-verify", named=("--one-way", "--no-verify"))
         self.refused("sink", "--port", 0, "--bidirectional", "--transport", "gtudp", named=("--bidirectional", "gtudp"))
+        self.refused("load", "--self", "--strict", named=("--strict", "--rate"))
+        self.refused("latency", "--self", "--ping-pong", "--strict", named=("--strict", "--rate"))
+        self.refused("load", "--self", "--rate", "1k", "--arrivals", "fixed", "--seed", 1, named=("--seed", "poisson"))
+        self.refused("node", "--name", "a", "--answer-timeout", "1s", named=("--answer-timeout", "--answer"))
+        self.refused("message", "send", "--to", "127.0.0.1", "--bind", "::1", "--port", 0, "x",
+                     named=("--to 127.0.0.1:5005", "--bind ::1 cannot reach IPv4"))
+        for command in ("load", "latency"):
+            self.refused(command, "--self", "--transport", "gtudp", "--size", 65507, named=("--size", "65502"))
+
+    def test_times_that_are_none(self):
+        for time_text, why in (("2026-02-31T00:00:00Z", "no such day"), ("9999999999", "64 bits"),
+                               ("2999-01-01T00:00:00Z", "64 bits"), ("2020-01-01T00:00:00Z", "in the past")):
+            for command in ("load", "latency"):
+                self.refused(command, "--self", "--start-at", time_text, named=(f"--start-at {time_text}", why))
 
 
 class OneWay(unittest.TestCase):

@@ -48,6 +48,19 @@ TEST(GtudpReceiverRoom, what_the_application_has_no_room_for_has_not_come) {
     EXPECT_EQ(side.counts().duplicates, 0u);
 }
 
+TEST(GtudpReceiverRoom, whoever_wants_so_many_messages_gets_no_more) {
+    Options options = steady_options();
+    options.deliveries_max = 2;
+    Side side(options);
+    for (Identity identity = 1; identity <= 3; ++identity) side.hear_data(bob, identity, "x");
+    EXPECT_EQ(side.happening(), "message from bob: x; message from bob: x");
+    EXPECT_EQ(side.leaving(), "bob RECV 1, RECV 2");
+    EXPECT_EQ(side.counts().app_behind, 1u);
+    side.hear_data(bob, 2, "x");
+    EXPECT_EQ(side.leaving(), "bob RECV 2") << "its sender may not have heard";
+    EXPECT_EQ(side.happening(), "");
+}
+
 TEST(GtudpReceiverRoom, an_event_being_looked_at_still_takes_room) {
     Options options = steady_options();
     options.event_bytes = 128;

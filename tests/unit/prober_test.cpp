@@ -223,8 +223,39 @@ TEST_F(ProberTest, the_service_is_measured_from_when_the_probe_left) {
     EXPECT_EQ(prober.response().min(), 9 * microsecond);
     EXPECT_EQ(prober.service().max(), 7 * microsecond);
     EXPECT_EQ(prober.service().min(), 7 * microsecond);
-    EXPECT_EQ(prober.last_due(), start + microsecond);
+    EXPECT_EQ(prober.next_due(), start + 2 * microsecond);
     EXPECT_EQ(prober.last_sent_at(), start + 3 * microsecond);
+}
+
+TEST_F(ProberTest, a_reply_that_is_very_late_is_measured_but_for_its_service) {
+    ProberOptions options = open_loop(limits::load_probes_remembered + 1);
+    options.rate_per_s = 1e9;
+    Prober prober(options);
+    const auto sent = outbox.drain(prober, start + millisecond);
+    ASSERT_EQ(sent.size(), limits::load_probes_remembered + 1u);
+    answer(prober, start + 2 * millisecond, sent[0].bytes);
+    EXPECT_EQ(prober.response().count(), 1u);
+    EXPECT_EQ(prober.service().count(), 0u);
+    EXPECT_EQ(prober.counts().service_unknown, 1u);
+    answer(prober, start + 2 * millisecond, sent[1].bytes);
+    EXPECT_EQ(prober.service().count(), 1u);
+    EXPECT_EQ(prober.counts().service_unknown, 1u);
+}
+
+TEST_F(ProberTest, one_that_is_stopped_waits_for_what_is_under_way) {
+    Prober prober(open_loop(10));
+    const auto sent = outbox.drain(prober, start);
+    ASSERT_EQ(sent.size(), 1u);
+    prober.stop(start + microsecond);
+    prober.stop(start + second);  // a later one changes nothing
+    EXPECT_FALSE(prober.poll_timeout());
+    EXPECT_TRUE(outbox.drain(prober, start + microsecond).empty());
+    EXPECT_FALSE(prober.finished(start + microsecond, second));
+    answer(prober, start + 2 * microsecond, sent[0].bytes);
+    EXPECT_TRUE(prober.finished(start + 2 * microsecond, second));
+    EXPECT_EQ(prober.counts().lost(), 0u);
+    EXPECT_EQ(prober.stop(), start + microsecond);
+    EXPECT_EQ(prober.next_due(), start + microsecond);
 }
 
 TEST_F(ProberTest, a_window_is_filled_and_each_answer_makes_room_for_one) {

@@ -52,6 +52,18 @@ TEST(Source, fixed_rate_sends_exactly_what_is_due) {
     EXPECT_TRUE(source.finished(start + second));
 }
 
+TEST(Source, one_that_is_stopped_says_what_it_has_left_out) {
+    Source source({.rate_per_s = 1e6, .start = start, .stop = start + second});
+    Outbox outbox;
+    EXPECT_EQ(frames_of(outbox.drain(source, start + 1'500)).size(), 2u);
+    source.stop(start + 4'000);
+    source.stop(start + 9'000);  // a later one changes nothing
+    EXPECT_FALSE(source.finished(start + 3'999));
+    EXPECT_TRUE(source.finished(start + 4'000));
+    EXPECT_TRUE(outbox.drain(source, start + 4'000).empty());
+    EXPECT_EQ(source.next_due(), start + 2'000);
+}
+
 TEST(Source, fractional_periods_do_not_drift) {
     Source source({.rate_per_s = 3, .train_segments = 128, .start = start});
     Outbox outbox;
