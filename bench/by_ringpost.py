@@ -96,7 +96,7 @@ def reliable_load(*options):
     """Messages confirmed; every one verified at the sink, none lost, none twice."""
     def measure(seconds):
         result = last_json(run(program("apps/ringpost"), "load", "--self", "--transport", "gtudp", "--json", "--duration",
-                               f"{seconds}s", *options))
+                               f"{seconds}s", "--sends", "60", *options))
         wrong = {name: result[name] for name in ("lost", "duplicate", "corrupt", "foreign", "gave_up") if result[name]}
         if wrong or result["confirmed"] != result["sent"]:
             raise Failed(f"load --transport gtudp {options}: {wrong} {result}")

@@ -41,7 +41,7 @@ void send(bench::Shared& shared, BackendChoice backend, double seconds) {
     Instant at = start;
     std::uint64_t sent = 0;
     for (; at < end; ++sent) {
-        const auto answer = messenger.send_and_wait(message, second, peer);
+        const auto answer = messenger.send_and_wait(message, 10 * second, peer);
         if (!answer || answer->outcome != confirmed::Outcome::confirmed) bench::die("a send");
         const Instant done = now();
         rtt.record(done - at);

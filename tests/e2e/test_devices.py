@@ -87,6 +87,11 @@ def port_is_free():
 
 
 def node(host, name, *args):
+    """A machine that stalls may keep an answer back for seconds, so that it is waited for longer than is usual."""
+    if "--ask-timeout" not in args:
+        args += ("--ask-timeout", "20s")
+    if "--answer" in args and "--answer-timeout" not in args:
+        args += ("--answer-timeout", "20s")
     return segment.hosts[host].call(lambda: Node(name, *args))
 
 
@@ -120,7 +125,7 @@ class ForeignPeer(unittest.TestCase):
         got = []
         while not got or got[-1] != texts[-1]:
             try:
-                name, text = receiver.messages.get(timeout=2)
+                name, text = receiver.messages.get(timeout=10)
             except devices_peer.queue.Empty:  # the last one was dropped
                 return False
             self.assertEqual(name, sender.name)
@@ -211,7 +216,7 @@ class ForeignPeer(unittest.TestCase):
 class Swarm(unittest.TestCase):
     def test_eight_of_them(self):
         names = [f"node-{i}" for i in range(hosts_max)]
-        args = ("--period", "400ms")
+        args = ("--period", "1s")
         with contextlib.ExitStack() as stack:
             nodes = {}
             for host, name in enumerate(names):
@@ -283,8 +288,8 @@ class Answers(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             pid_file = pathlib.Path(folder) / "pid"
             os.environ["PIDFILE"] = str(pid_file)
-            with node(0, "asks") as asks, node(1, "tells", "--answer", self.command, "--answer-timeout", "20s") as tells, \
-                    node(2, "short", "--answer", self.command, "--answer-timeout", "200ms") as short, \
+            with node(0, "asks") as asks, node(1, "tells", "--answer", self.command) as tells, \
+                    node(2, "short", "--answer", self.command, "--answer-timeout", "2s") as short, \
                     node(3, "brief", "--ask-timeout", "100ms") as brief:
                 introduce(asks, brief, tells)
                 introduce(brief, short)
@@ -313,7 +318,7 @@ class Answers(unittest.TestCase):
 
     def test_more_at_once_than_commands_run(self):
         with node(0, "tells", "--answer", "cat") as tells, contextlib.ExitStack() as stack:
-            asking = [stack.enter_context(node(i, f"asks-{i}", "--ask-timeout", "20s")) for i in range(1, hosts_max)]
+            asking = [stack.enter_context(node(i, f"asks-{i}")) for i in range(1, hosts_max)]
             introduce(tells, *asking)
             for _ in range(4):
                 for each in asking:
@@ -342,7 +347,7 @@ class Discover(unittest.TestCase):
             introduce(kitchen, garage)
             garage.expect("connected", name="foreign")
             kitchen.expect("connected", name="foreign")
-            done = on(3, "discover", "--duration", "1s", "--json")
+            done = on(3, "discover", "--duration", "3s", "--json")
             self.assertEqual((done.code, done.err), (0, ""), done)
             found = {event["name"]: event for event in done.events("peer")}
             self.assertEqual(sorted(found), ["foreign", "kitchen", "\N{MAN} garage"])
@@ -351,7 +356,7 @@ class Discover(unittest.TestCase):
                 self.assertEqual((found[name]["presence"], found[name]["connected"]), ("alive", True))
                 self.assertEqual(found[name]["ringpost"], name != "foreign")
             self.assertEqual(done.summary()["peers"], 3)
-            done = on(0, "discover", "--duration", "1s")  # where a node has the port
+            done = on(0, "discover", "--duration", "3s")  # where a node has the port
             self.assertEqual(done.code, 0, done)
             self.assertEqual([line.split("  ")[0].strip() for line in done.out.splitlines()][:1], ["NAME"])
             for name in ("foreign", "kitchen", "\N{MAN} garage"):
@@ -438,7 +443,7 @@ class Networks(unittest.TestCase):
 
     def test_one_host_by_loopback(self):
         with node(0, "house", "--interface", "lo") as house:
-            done = on(0, "discover", "--interface", "lo", "--duration", "500ms", "--json")
+            done = on(0, "discover", "--interface", "lo", "--duration", "3s", "--json")
             found = [(event["name"], event["address"], event["connected"]) for event in done.events("peer")]
             self.assertEqual((found, done.err), ([("house", "127.0.0.1:3235", True)], ""), done)
             house.expect("gone")
@@ -579,7 +584,7 @@ class Command(unittest.TestCase):
 
     def test_text(self):
         host = segment.hosts[0]
-        with host.call(lambda: Background("node", "--name", "a", "--answer", "tr a-z A-Z",
+        with host.call(lambda: Background("node", "--name", "a", "--answer", "tr a-z A-Z", "--answer-timeout", "20s",
                                           "--ask-timeout", "100ms", stdin=subprocess.PIPE)) as a, \
                 node(1, "b") as b:
             def line():

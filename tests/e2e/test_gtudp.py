@@ -58,7 +58,7 @@ class AgainstAPeerOfOtherMake(unittest.TestCase):
 
     def test_lines_both_ways(self):
         with gtudp_peer.Peer() as peer:
-            done = run("send", "--to", f"127.0.0.1:{peer.port}", "one line")
+            done = run("send", "--to", f"127.0.0.1:{peer.port}", "--sends", 60, "one line")
             self.assertEqual(done.code, 0, done)
             self.assertEqual(peer.delivered, {b"one line": 1})
             with Background("recv", "--port", 0, "--bind", "127.0.0.1", "--count", 2, "--json") as recv:
@@ -116,7 +116,8 @@ class SendAndRecv(unittest.TestCase):
 class LoadAndLatency(unittest.TestCase):
     def test_self(self):
         for backend in support.backends():
-            done = run("load", "--self", "--transport", "gtudp", "--duration", "300ms", "--json", "--backend", backend)
+            done = run("load", "--self", "--transport", "gtudp", "--duration", "300ms", "--json", "--backend", backend,
+                       "--sends", 60)
             self.assertEqual(done.code, 0, done)
             summary = done.summary()
             self.assertGreater(summary["sent"], 0)
@@ -127,7 +128,7 @@ class LoadAndLatency(unittest.TestCase):
             self.assertIsNotNone(summary["confirmed_us"]["p50"])
 
     def test_latency_self(self):
-        done = run("latency", "--self", "--transport", "gtudp", "--count", 200, "--json")
+        done = run("latency", "--self", "--transport", "gtudp", "--count", 200, "--json", "--sends", 60)
         self.assertEqual(done.code, 0, done)
         self.assertEqual((done.summary()["sent"], done.summary()["received"]), (200, 200))
 

@@ -32,12 +32,12 @@ class TwoHosts(unittest.TestCase):
 
     def test_load_into_sink(self):
         for backend in backends():
-            for size in (64, 1400, 9000, 65507):
+            for size, rate in ((64, 400), (1400, 400), (9000, 200), (65507, 40)):
                 with self.subTest(f"{backend} {size}"), self.server("sink", "--backend", backend) as sink:
                     port = sink.port()
                     # As many as the sink's socket buffer holds, so that none is lost however late it looks.
                     done = self.here.call(lambda: run("load", "--to", f"{there_ip}:{port}", "--size", size, "--rate",
-                                                      400, "--duration", "100ms", "--backend", backend, "--json"))
+                                                      rate, "--duration", "100ms", "--backend", backend, "--json"))
                     self.assertEqual(done.code, 0, done)
                     self.there.call(lambda: until_read(port))
                     heard = sink.stop().summary()

@@ -43,7 +43,7 @@ class Signals(unittest.TestCase):
 
     def test_load_with_its_own_sink(self):
         for by, code in signals:
-            with Background("load", "--self", "--rate", 1000, "--duration", "60s", "--json") as load:
+            with Background("load", "--self", "--rate", 200, "--duration", "60s", "--json") as load:
                 load.event("progress")
                 summary = self.check(load.stop(by), code)
                 self.assertGreater(summary["received"], 0)
