@@ -6,9 +6,14 @@ import unittest
 
 import support
 
-if __name__ == "__main__":
+
+def run_tests():
     support.binary = str(pathlib.Path(sys.argv.pop(1)).resolve())
     here = pathlib.Path(__file__).parent
     if len(sys.argv) == 1:  # nothing chosen: everything
         sys.argv += sorted(path.stem for path in here.glob("test_*.py"))
     unittest.main(module=None, verbosity=2)
+
+
+if __name__ == "__main__":
+    run_tests()

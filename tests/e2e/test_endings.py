@@ -77,7 +77,7 @@ class Signals(unittest.TestCase):
                                "--json") as relay:
                 port = relay.port()
                 summary = tried(lambda: interrupted(port), lambda told: told["lost"] == 0)
-                self.assertGreater(summary["sent"], 10)
+                self.assertGreater(summary["sent"], 0)
                 self.assertEqual((summary["lost"], summary["received"]), (0, summary["sent"]))
 
     def test_before_anything_was_due(self):
