@@ -3,24 +3,26 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 #include "codec/base/check.hpp"
 
 namespace ringpost {
 
-/// First-in first-out of a fixed capacity, taken at construction. Full is an answer. Not thread-safe.
+/// First-in first-out of a fixed capacity, taken at construction; memory for what needs no constructor is not touched
+/// before it is used. Full is an answer. Not thread-safe.
 template <class T>
 class RingQueue {
   public:
     /// `capacity` is a power of two (checked).
-    explicit RingQueue(std::uint32_t capacity) : items_(capacity), mask_(capacity - 1) {
+    explicit RingQueue(std::uint32_t capacity)
+        : items_(std::make_unique_for_overwrite<T[]>(capacity)), mask_(capacity - 1) {
         RINGPOST_CHECK(std::has_single_bit(capacity));
     }
 
     bool empty() const { return first_ == end_; }
     std::uint32_t size() const { return end_ - first_; }
-    bool full() const { return size() == items_.size(); }
+    bool full() const { return size() == mask_ + 1; }
 
     /// False, and nothing kept, when full.
     bool push(const T& item) {
@@ -35,7 +37,7 @@ class RingQueue {
     void pop() { ++first_; }
 
   private:
-    std::vector<T> items_;
+    std::unique_ptr<T[]> items_;
     std::uint32_t mask_;
     std::uint32_t first_ = 0, end_ = 0;  // run freely; their difference is the size
 };
