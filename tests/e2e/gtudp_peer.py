@@ -28,6 +28,7 @@ class Peer:
         self.port = self.socket.getsockname()[1]
         self.counter = random.getrandbits(32)
         self.sending = {}  # (address, identity) -> [data, sends, when next]
+        self.used = set()  # (address, identity) of all that was sent
         self.receiving = {}  # (address, identity) -> [sends, when next]; None once acknowledged or given up
         self.delivered = collections.Counter()  # data -> times
         self.confirmed = collections.Counter()
@@ -49,10 +50,11 @@ class Peer:
     def send(self, data, to):
         with self.lock:
             identity = (zlib.adler32(data) + self.counter) % 2**32
-            while (to, identity) in self.sending:  # two payloads can yield one identity
+            while (to, identity) in self.used:  # two payloads can yield one identity, which would be the first again
                 self.counter = (self.counter + 1) % 2**32
                 identity = (zlib.adler32(data) + self.counter) % 2**32
             self.counter = (self.counter + 1) % 2**32
+            self.used.add((to, identity))
             self.sending[to, identity] = [data, 1, time.monotonic() + self.resend_after_s]
             self.transmit(0, identity, to, data)
 
