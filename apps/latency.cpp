@@ -186,7 +186,7 @@ int run_latency(LatencyOptions options, const Address& target, const Agents& age
     directory.close(std::move(mine.snapshot), kept);
     if (!summary["rtt_us"]["p50"].is_null()) return exit_code(verdict);
     if (received_signal() != 0) return exit_code(Exit::unreachable);
-    if (summary["sent"] == 0) {
+    if (summary["sent"] == 0 && summary["unreachable"] == 0) {
         report.say("nothing was sent: the duration ended before the first probe was due");
         return Exit::failed;
     }

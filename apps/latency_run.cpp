@@ -13,8 +13,8 @@
 namespace ringpost::apps {
 namespace {
 
-/// How long the last answers are waited for; on the reliable layer, where they are not lost but late, for longer.
-constexpr Duration answers_linger = second, reliable_linger = 10 * second;
+/// How long the last answers are waited for on the reliable layer, where they are not lost but late.
+constexpr Duration reliable_linger = 10 * second;
 
 /// What the engines of one run share.
 struct LatencyRun {
@@ -31,7 +31,7 @@ struct Probing {
     std::optional<gtudp::Carried<load::Prober>> carried;
 
     bool finished(Instant at) const {
-        const Duration linger = carried ? reliable_linger : answers_linger;
+        const Duration linger = carried && received_signal() == 0 ? reliable_linger : answers_linger;
         if (!prober.finished(at, linger)) return false;
         return !carried || carried->wire().in_flight() == 0 || at >= prober.last_sent_at() + linger;
     }
@@ -147,12 +147,18 @@ UdpSocket open_probing_socket(const LatencyRun& run) {
     return opened;
 }
 
-/// When probes had left for the time that was asked for; or, where their number ended them, when one more would have
-/// been due, because n probes fill n gaps and not n - 1. In a closed loop that is when the last was answered.
-Instant sending_end(const LatencyOptions& options, const load::Prober& prober, std::uint64_t count) {
-    if (prober.counts().sent < count || options.rate == 0) return std::min(now(), prober.stop());
+struct Sending {
+    Instant end;
+    Instant next_due;  ///< the first that did not leave
+};
+
+/// Probes have left until the time that was asked for; or, where their number ended them, until one more would have
+/// been due, because n probes fill n gaps and not n - 1: in a closed loop when the last was answered.
+Sending sending_of(const LatencyOptions& options, const load::Prober& prober, std::uint64_t count) {
+    if (prober.counts().sent < count) return {std::min(now(), prober.stop()), prober.next_due()};
+    if (options.rate == 0) return {std::max(prober.last_sent_at(), prober.last_answered_at()), never};
     const auto gap = options.arrivals.profile ? 0 : static_cast<Duration>(1e9 * options.arrivals.burst / options.rate);
-    return prober.last_sent_at() + gap;
+    return {prober.last_sent_at() + gap, prober.last_due() + gap};
 }
 
 template <class AnyLoop>
@@ -177,9 +183,9 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     Outcome out;
     const Counters counters = application.counters();
     probing.write_down(options, counters, out.snapshot);
-    const Instant end = sending_end(options, prober, share.part(options.count));
-    out.duration_s = out.snapshot.elapsed_s = seconds(std::max<Duration>(end - start - options.warm_up, 0));
-    if (options.rate > 0) out.rate_share = rate_share_of(start, prober.next_due(), end);
+    const Sending sending = sending_of(options, prober, share.part(options.count));
+    out.duration_s = out.snapshot.elapsed_s = seconds(std::max<Duration>(sending.end - start - options.warm_up, 0));
+    if (options.rate > 0) out.rate_share = rate_share_of(start, sending.next_due, sending.end);
     const load::ProberCounts& counts = prober.counts();
     out.counts = {{"sent", counts.sent},           {"received", counts.received},
                   {"lost", counts.lost()},         {"duplicate", counts.duplicate},

@@ -14,9 +14,6 @@
 namespace ringpost::apps {
 namespace {
 
-/// How long the last answers of a load in both directions are waited for.
-constexpr Duration back_linger = second;
-
 /// The peer's port is closed when this is heard so soon after the start, with nothing known to have arrived; or at one
 /// of the first looks, however late they are.
 constexpr Duration refused_early = 500 * millisecond;
@@ -111,7 +108,7 @@ struct Sourcing {
     std::optional<load::Duplex> both_ways;
     std::optional<gtudp::Carried<load::Source>> carried;
     Instant stop_at = never;
-    bool stopped_early = false;
+    Instant interrupted_at = never;
 
     /// Makes what takes long to make, long before begin().
     explicit Sourcing(const LoadRun& run) : source({}) {
@@ -136,9 +133,8 @@ struct Sourcing {
 
     void stop(Instant at) {
         source.stop(at);
-        if (at >= stop_at) return;
-        stop_at = at;
-        stopped_early = true;
+        stop_at = std::min(stop_at, at);
+        interrupted_at = std::min(interrupted_at, at);
     }
 
     template <class AnyLoop, class Application>
@@ -149,9 +145,10 @@ struct Sourcing {
 
     bool finished(Instant at) const {
         if (!source.finished(at)) return false;
-        if (back) return back->counts().received >= source.sent() || at >= stop_at + back_linger;
-        // Whoever stops it early does not want to wait until a peer that is silent is given up.
-        return !carried || stopped_early || carried->wire().in_flight() == 0;
+        if (back) return back->counts().received >= source.sent() || at >= stop_at + answers_linger;
+        if (!carried || carried->wire().in_flight() == 0) return true;
+        // Each message has its outcome, but whoever interrupts does not want to wait for that of a silent peer.
+        return interrupted_at != never && at >= interrupted_at + answers_linger;
     }
 
     /// Of what the kernel took, `sent` datagrams; of mixed sizes, as if it had refused each alike.

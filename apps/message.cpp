@@ -72,7 +72,7 @@ class MessageApplication {
     }
 
     Instant on_turn(Instant at) {
-        if (received_signal() != 0 || gone_wrong()) {
+        if (received_signal() != 0 || could_not_leave()) {
             loop_.stop();
             return at;
         }
@@ -86,10 +86,14 @@ class MessageApplication {
 
     std::uint64_t failed() const { return failed_; }
 
-  private:
     /// The one message of `send` could not leave.
-    bool gone_wrong() { return options_.role == Role::send && loop_.backend().counters().send_failed > 0; }
+    bool could_not_leave() {
+        const confirmed::Counts& counts = endpoint_.counts();
+        if (options_.role != Role::send || counts.confirmed + counts.failed + counts.replies_sent > 0) return false;
+        return loop_.backend().counters().send_failed > 0;
+    }
 
+  private:
     void on_outcome(const confirmed::Event& event, const std::string& peer) {
         const bool answered =
             event.outcome == confirmed::Outcome::confirmed || event.outcome == confirmed::Outcome::failed;
@@ -179,8 +183,8 @@ int message_command(const MessageOptions& options) {
         const Counters engine = loop.backend().counters();
         add_counters(summary, engine);
         report.event("summary", summary);
-        if (options.role == Role::send && engine.send_failed > 0)
-            throw Failure(Exit::unreachable,
+        if (application.could_not_leave())
+            throw Failure(exit_code(Exit::unreachable),
                           fmt::format("--to {}: {}", options.to, std::strerror(engine.last_send_errno)));
         if (options.role == Role::send && endpoint.counts().reported > 0) report.print("sent");
         return application.failed() == 0 ? Exit::done : Exit::failed;

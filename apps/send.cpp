@@ -107,7 +107,7 @@ int send_command(const SendOptions& options) {
         add_counters(summary, engine);
         report.event("summary", summary);
         if (counts.confirmed == 0 && engine.send_failed > 0)
-            throw Failure(Exit::unreachable,
+            throw Failure(exit_code(Exit::unreachable),
                           fmt::format("--to {}: {}", options.to, std::strerror(engine.last_send_errno)));
         return application.failed() == 0 && counts.confirmed == counts.taken ? Exit::done : Exit::failed;
     };

@@ -229,8 +229,9 @@ int sink_command(const ServerOptions& options) {
                                    count("corrupt"))
                      : fmt::format("receive buffer full {} times; not verified", count("socket_dropped")));
     if (summary["streams_forgotten"] > 0)
-        report.print(fmt::format("streams forgotten {}: more than {} at once, so loss between their visits is unknown",
-                                 count("streams_forgotten"), limits::load_streams_max));
+        report.print(
+            fmt::format("streams forgotten {}: more than {} at once, so loss at the start of a stream is unknown",
+                        count("streams_forgotten"), limits::load_streams_max));
     if (options.transport.gtudp) report.print(wire_text(summary));
     if (options.bidirectional)
         report.print(fmt::format("answered {}  not answered: queue full {}, refused {}", count("answers_sent"),

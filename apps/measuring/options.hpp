@@ -12,6 +12,9 @@
 
 namespace ringpost::apps {
 
+/// How long the last answers of a run are waited for.
+inline constexpr Duration answers_linger = second;
+
 /// What `load` and `latency` have in common on the command line.
 struct MeasureOptions {
     CommonOptions common;

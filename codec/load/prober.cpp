@@ -32,7 +32,8 @@ Prober::Prober(const ProberOptions& options)
       size_random_(options.sizes_seed),
       schedule_(schedule_of(options)),
       probes_(limits::load_probes_remembered),
-      last_sent_at_(options.start) {
+      last_sent_at_(options.start),
+      last_answered_at_(options.start) {
     RINGPOST_CHECK(options.flows > 0);
     RINGPOST_CHECK(options.sizes.smallest() >= frame_bytes_min);
     RINGPOST_CHECK(options.window > 0 && options.window <= limits::load_probes_remembered);
@@ -43,7 +44,7 @@ void Prober::postpone(Duration by) {
     options_.start += by;
     if (options_.stop != never) options_.stop += by;
     schedule_ = Schedule(schedule_of(options_));
-    last_sent_at_ = options_.start;
+    last_sent_at_ = last_answered_at_ = options_.start;
 }
 
 // ---- replies --------------------------------------------------------------------------------------
@@ -62,6 +63,7 @@ void Prober::handle(Instant now, const Datagram& in) {
         case Arrival::reordered: ++counts_.reordered; break;
         case Arrival::duplicate: ++counts_.duplicate; return;
     }
+    last_answered_at_ = now;
     if (options_.histograms) measure(now, *answer, in.stamped_at);
     settle(answer->sequence);
     if (answer->sequence < marked_ && missing_ > 0) --missing_;

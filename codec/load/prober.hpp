@@ -102,7 +102,10 @@ class Prober {
 
     /// ProberOptions::start while nothing has been sent.
     Instant last_sent_at() const { return last_sent_at_; }
-    /// Open loop: when the first that was not sent is due.
+    /// When a probe was last answered for the first time; ProberOptions::start while none was.
+    Instant last_answered_at() const { return last_answered_at_; }
+    /// When the probe that was sent last was due; and, in an open loop, when the first is that was not sent.
+    Instant last_due() const { return next_ == 0 ? options_.start : probe(next_ - 1).due; }
     Instant next_due() const { return schedule_.next(); }
     const ProberCounts& counts() const { return counts_; }
     const Histogram& response() const { return response_; }
@@ -156,7 +159,7 @@ class Prober {
     std::uint64_t oldest_open_ = 0;  ///< closed loop: everything before it is settled
     std::uint32_t in_flight_ = 0;    ///< closed loop
     bool stopped_ = false;           ///< a timeout has come at or after options_.stop: no more are needed
-    Instant last_sent_at_;
+    Instant last_sent_at_, last_answered_at_;
     ProberCounts counts_;
     std::uint64_t marked_ = 0, missing_ = 0;
     SequenceWindow window_;

@@ -58,7 +58,8 @@ void Sink::find_stream(const Address& source, const Frame& frame) {
     newest_ = &streams_.touch(newest_key_);
     if (newest_->end() > 0) return;
     ++counts_.streams;
-    // A stream met in the middle: it began before this sink did, or had been forgotten. What came before is not lost.
+    // A stream met in the middle: it began before this sink did, or had been forgotten, as any may have been once one
+    // was. What came before is not lost.
     if (frame.sequence >= limits::load_window_sequences || streams_.evictions() > 0) newest_->begin_at(frame.sequence);
 }
 

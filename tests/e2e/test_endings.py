@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 import support
@@ -63,6 +64,24 @@ class ReliablePeers(unittest.TestCase):
 
 
 class Signals(unittest.TestCase):
+    def test_a_silent_peer_is_not_waited_for(self):
+        for command in ("load", "latency"):
+            with self.subTest(command), udp_socket() as silent, \
+                    Background(command, "--to", f"127.0.0.1:{silent.getsockname()[1]}", "--transport", "gtudp",
+                               "--sends", 255, "--rate", 200, "--duration", "1200ms", "--json") as process:
+                process.event("progress")
+                time.sleep(1)  # it sends nothing new any more, and waits for what it has sent
+                done = process.stop(signal.SIGINT)
+                self.assertEqual(done.code, 130, done)
+                self.assertGreater(done.summary()["sent"], 0)
+
+    def test_a_closed_port_is_told_whenever_it_is(self):
+        with udp_socket() as sock:
+            port = sock.getsockname()[1]
+        done = run("latency", "--to", f"127.0.0.1:{port}", "--warmup", "20s")
+        self.assertEqual(done.code, 4, done)
+        self.assertIn("unreachable", done.err)
+
     def test_probes_under_way_are_not_lost(self):
         for loop in (("--rate", 200), ("--window", 4)):
             def interrupted(port, loop=loop):
@@ -99,6 +118,27 @@ class ByNumber(unittest.TestCase):
         summary = done.summary()
         self.assertEqual(summary["sent"], 2)
         self.assertGreaterEqual(summary["duration_s"], 0.080, "two round trips, not one")
+
+    def test_one_that_is_lost_is_no_time_of_measuring(self):
+        with EchoThread() as echo, \
+                Background("relay", "--listen", 0, "--to", f"127.0.0.1:{echo.port}", "--loss", "5%", "--seed", 1,
+                           "--json") as relay:
+            port = relay.port()
+
+            def measure():
+                return run("latency", "--to", f"127.0.0.1:{port}", "--window", 50, "--count", 50, "--json").summary()
+
+            # All leave at once and none is waited for but those that are lost.
+            summary = tried(measure, lambda told: told["lost"] > 0 and told["duration_s"] < 0.5)
+        self.assertGreater(summary["lost"], 0)
+        self.assertLess(summary["duration_s"], 0.5)
+
+    def test_the_rate_of_a_part_of_a_burst_was_achieved(self):
+        for pattern in (("--rate", "1k", "--burst", 100, "--count", 150),
+                        ("--rate", 100, "--arrivals", "poisson", "--count", 12)):
+            done = tried(lambda: run("latency", "--self", *pattern, "--json"),
+                         lambda done: "of the rate was achieved" not in done.summary().get("invalid_reason", ""))
+            self.assertNotIn("of the rate was achieved", done.summary().get("invalid_reason", ""), pattern)
 
     def test_so_many_messages_and_not_one_more(self):
         with Background("recv", "--port", 0, "--bind", "127.0.0.1", "--json", "--count", 3) as recv:

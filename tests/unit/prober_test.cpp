@@ -223,8 +223,10 @@ TEST_F(ProberTest, the_service_is_measured_from_when_the_probe_left) {
     EXPECT_EQ(prober.response().min(), 9 * microsecond);
     EXPECT_EQ(prober.service().max(), 7 * microsecond);
     EXPECT_EQ(prober.service().min(), 7 * microsecond);
+    EXPECT_EQ(prober.last_due(), start + microsecond);
     EXPECT_EQ(prober.next_due(), start + 2 * microsecond);
     EXPECT_EQ(prober.last_sent_at(), start + 3 * microsecond);
+    EXPECT_EQ(prober.last_answered_at(), start + 10 * microsecond);
 }
 
 TEST_F(ProberTest, a_reply_that_is_very_late_is_measured_but_for_its_service) {
