@@ -7,9 +7,9 @@
 #include <cstdio>
 #include <string_view>
 
-#include "apps/commands.hpp"
-#include "apps/multicast.hpp"
-#include "engine/address.hpp"
+#include "apps/cli/multicast.hpp"
+#include "apps/commands/commands.hpp"
+#include "engine/os/address.hpp"
 
 namespace ringpost::apps {
 

@@ -3,9 +3,9 @@
 
 #include <string_view>
 
+#include <ringpost/confirmed.hpp>
 #include "bench/peer.hpp"
-#include "codec/base/histogram.hpp"
-#include "engine/api/confirmed.hpp"
+#include "codec/measure/histogram.hpp"
 
 namespace {
 

@@ -10,13 +10,13 @@
 #include <string>
 #include <string_view>
 
+#include <ringpost/node.hpp>
 #include "bench/peer.hpp"
 #include "codec/devices/advert.hpp"
 #include "codec/devices/endpoint.hpp"
-#include "engine/api/node.hpp"
-#include "engine/clock.hpp"
-#include "engine/open.hpp"
-#include "engine/stream_socket.hpp"
+#include "engine/loop/open.hpp"
+#include "engine/os/clock.hpp"
+#include "engine/tcp/stream_socket.hpp"
 
 namespace bench {
 namespace {

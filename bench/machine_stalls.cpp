@@ -7,8 +7,8 @@
 #include <cstdlib>
 
 #include "bench/peer.hpp"
-#include "codec/base/histogram.hpp"
-#include "engine/clock.hpp"
+#include "codec/measure/histogram.hpp"
+#include "engine/os/clock.hpp"
 
 namespace {
 

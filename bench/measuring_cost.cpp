@@ -7,8 +7,8 @@
 
 #include "bench/peer.hpp"
 #include "codec/echo/endpoint.hpp"
-#include "codec/load/prober.hpp"
-#include "engine/open.hpp"
+#include "codec/traffic/prober.hpp"
+#include "engine/loop/open.hpp"
 
 namespace {
 
@@ -67,14 +67,14 @@ void probe(bench::Shared& shared, BackendChoice backend, bool histograms, double
         options.gro = false;
         loop.backend().add(open_socket(options));
         const Instant start = now();
-        load::Prober prober({.stream = stream,
-                             .window = window,
-                             .start = start,
-                             .stop = start + static_cast<Duration>(seconds * 1e9),
-                             .histograms = histograms});
+        traffic::Prober prober({.stream = stream,
+                                .window = window,
+                                .start = start,
+                                .stop = start + static_cast<Duration>(seconds * 1e9),
+                                .histograms = histograms});
         Application application{loop, [&](Instant at) { return prober.finished(at, linger); }};
         loop.run(prober, application);
-        const load::ProberCounts& counts = prober.counts();
+        const traffic::ProberCounts& counts = prober.counts();
         if (counts.sent == 0 || counts.received != counts.sent || counts.lost() != 0) bench::die("a reply");
         std::printf("{\"histograms\":%s,\"replies\":%" PRIu64 ",\"rate_per_s\":%.0f}\n", histograms ? "true" : "false",
                     counts.received,

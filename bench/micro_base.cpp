@@ -13,10 +13,10 @@
 #include <utility>
 #include <vector>
 
-#include "codec/base/histogram.hpp"
 #include "codec/base/lru_table.hpp"
 #include "codec/base/siphash.hpp"
 #include "codec/base/timer_wheel.hpp"
+#include "codec/measure/histogram.hpp"
 
 namespace ringpost {
 namespace {

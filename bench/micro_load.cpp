@@ -7,20 +7,20 @@
 #include "codec/base/crc32c.hpp"
 #include "codec/beacon/frame.hpp"
 #include "codec/echo/endpoint.hpp"
-#include "codec/load/sink.hpp"
-#include "codec/load/source.hpp"
+#include "codec/traffic/sink.hpp"
+#include "codec/traffic/source.hpp"
 
 namespace ringpost {
 namespace {
 
-load::Source make_source(std::size_t bytes) {
-    return load::Source(
-        {.sizes = load::Sizes::fixed(bytes), .stream = 7, .train_segments = limits::train_segments_max});
+traffic::Source make_source(std::size_t bytes) {
+    return traffic::Source(
+        {.sizes = traffic::Sizes::fixed(bytes), .stream = 7, .train_segments = limits::train_segments_max});
 }
 
 void source_train(benchmark::State& state) {
     const auto bytes = static_cast<std::size_t>(state.range(0));
-    load::Source source = make_source(bytes);
+    traffic::Source source = make_source(bytes);
     std::vector<std::byte> buffer(limits::datagram_bytes_max);
     std::int64_t datagrams = 0;
     for (auto _ : state) {
@@ -37,17 +37,17 @@ BENCHMARK(source_train)->Arg(64)->Arg(1400);
 void sink_train(benchmark::State& state) {
     const auto bytes = static_cast<std::size_t>(state.range(0));
     constexpr std::size_t trains = 64;
-    load::Source source = make_source(bytes);
+    traffic::Source source = make_source(bytes);
     std::vector<std::vector<std::byte>> buffers(trains, std::vector<std::byte>(limits::datagram_bytes_max));
     std::size_t train_bytes = 0;
     for (auto& buffer : buffers) train_bytes = source.poll_transmit(1, buffer)->bytes;
     std::int64_t datagrams = 0;
     std::size_t next = trains;
-    std::optional<load::Sink> sink;
+    std::optional<traffic::Sink> sink;
     for (auto _ : state) {
         if (next == trains) {
             state.PauseTiming();
-            sink.emplace(load::SinkOptions{.key = {1, 2}});
+            sink.emplace(traffic::SinkOptions{.key = {1, 2}});
             next = 0;
             state.ResumeTiming();
         }

@@ -15,7 +15,7 @@
 #include "bench/peer.hpp"
 #include "codec/base/bytes.hpp"
 #include "codec/gtudp/endpoint.hpp"
-#include "engine/open.hpp"
+#include "engine/loop/open.hpp"
 
 namespace {
 

@@ -17,10 +17,10 @@
 
 #include "bench/peer.hpp"
 #include "codec/base/limits.hpp"
-#include "engine/clock.hpp"
-#include "engine/loop.hpp"
-#include "engine/mmsg_backend.hpp"
-#include "engine/uring_backend.hpp"
+#include "engine/loop/loop.hpp"
+#include "engine/mmsg/mmsg_backend.hpp"
+#include "engine/os/clock.hpp"
+#include "engine/uring/uring_backend.hpp"
 
 namespace bench {
 namespace {

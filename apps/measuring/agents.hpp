@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "apps/options.hpp"
-#include "codec/base/histogram.hpp"
+#include "apps/cli/options.hpp"
+#include "codec/measure/histogram.hpp"
 
 namespace ringpost::apps {
 

@@ -3,8 +3,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "apps/cli/options.hpp"
 #include "apps/measuring/agents.hpp"
-#include "apps/options.hpp"
 
 namespace ringpost::apps {
 

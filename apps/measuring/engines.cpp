@@ -1,6 +1,6 @@
 #include "apps/measuring/engines.hpp"
 
-#include "engine/clock.hpp"
+#include "engine/os/clock.hpp"
 
 namespace ringpost::apps {
 

@@ -10,9 +10,9 @@
 #include <thread>
 #include <vector>
 
-#include "apps/commands.hpp"
+#include "apps/cli/cores.hpp"
+#include "apps/commands/commands.hpp"
 #include "apps/measuring/agents.hpp"
-#include "apps/measuring/cores.hpp"
 
 namespace ringpost::apps {
 

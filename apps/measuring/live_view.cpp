@@ -18,8 +18,8 @@
 #include <string_view>
 #include <utility>
 
+#include "apps/cli/report.hpp"
 #include "apps/measuring/spectrum.hpp"
-#include "apps/report.hpp"
 
 namespace ringpost::apps {
 namespace {

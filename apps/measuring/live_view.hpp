@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <string>
 
-#include "apps/measuring/snapshot.hpp"
+#include "apps/runs/snapshot.hpp"
 
 namespace ringpost::apps {
 

@@ -18,8 +18,8 @@
 #include <utility>
 #include <vector>
 
-#include "apps/options.hpp"
-#include "engine/address.hpp"
+#include "apps/cli/options.hpp"
+#include "engine/os/address.hpp"
 
 namespace ringpost::apps {
 namespace {

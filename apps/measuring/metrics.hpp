@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "apps/measuring/snapshot.hpp"
+#include "apps/runs/snapshot.hpp"
 
 namespace prometheus {
 class Exposer;

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <utility>
 
-#include "apps/run_environment.hpp"
+#include "apps/runs/environment.hpp"
 
 namespace ringpost::apps {
 namespace {

@@ -10,12 +10,12 @@
 #include <thread>
 #include <vector>
 
+#include "apps/cli/options.hpp"
+#include "apps/cli/report.hpp"
 #include "apps/measuring/live_view.hpp"
 #include "apps/measuring/metrics.hpp"
-#include "apps/measuring/snapshot.hpp"
-#include "apps/options.hpp"
-#include "apps/report.hpp"
-#include "apps/run_directory.hpp"
+#include "apps/runs/directory.hpp"
+#include "apps/runs/snapshot.hpp"
 
 namespace ringpost::apps {
 

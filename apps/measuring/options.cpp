@@ -8,7 +8,7 @@
 #include <ctime>
 
 #include "apps/measuring/monitor.hpp"
-#include "engine/clock.hpp"
+#include "engine/os/clock.hpp"
 
 namespace ringpost::apps {
 namespace {

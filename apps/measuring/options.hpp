@@ -2,13 +2,13 @@
 
 #include <string>
 
-#include "apps/arrivals.hpp"
-#include "apps/commands.hpp"
-#include "apps/measuring/cores.hpp"
-#include "apps/multicast.hpp"
-#include "apps/run_directory.hpp"
-#include "apps/sizes.hpp"
-#include "apps/verdict.hpp"
+#include "apps/cli/cores.hpp"
+#include "apps/cli/multicast.hpp"
+#include "apps/cli/sizes.hpp"
+#include "apps/commands/commands.hpp"
+#include "apps/measuring/arrivals.hpp"
+#include "apps/measuring/verdict.hpp"
+#include "apps/runs/directory.hpp"
 
 namespace ringpost::apps {
 
@@ -22,7 +22,7 @@ struct MeasureOptions {
     std::string to;
     bool vouched = false;
     MulticastOptions multicast;  ///< of a target that is a group
-    load::Sizes sizes = load::Sizes::fixed(64);
+    traffic::Sizes sizes = traffic::Sizes::fixed(64);
     double rate = 0;
     ArrivalOptions arrivals;
     std::uint32_t flows = 0;    ///< 0: one for each engine

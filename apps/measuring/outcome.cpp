@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "apps/run_environment.hpp"
+#include "apps/runs/environment.hpp"
 
 namespace ringpost::apps {
 namespace {

@@ -3,9 +3,9 @@
 #include <string>
 #include <vector>
 
+#include "apps/cli/report.hpp"
 #include "apps/measuring/agents.hpp"
-#include "apps/measuring/snapshot.hpp"
-#include "apps/report.hpp"
+#include "apps/runs/snapshot.hpp"
 
 namespace ringpost::apps {
 

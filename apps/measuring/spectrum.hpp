@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <string>
 
-#include "codec/base/histogram.hpp"
+#include "codec/measure/histogram.hpp"
 
 namespace ringpost::apps {
 

@@ -9,8 +9,8 @@
 #include <optional>
 #include <vector>
 
+#include <ringpost/time.hpp>
 #include "codec/base/check.hpp"
-#include "codec/base/instant.hpp"
 
 namespace ringpost {
 

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "codec/base/datagram.hpp"
-#include "codec/base/instant.hpp"
+#include <ringpost/datagram.hpp>
+#include <ringpost/time.hpp>
 #include "codec/base/lru_table.hpp"
 #include "codec/base/record_queue.hpp"
 #include "codec/base/siphash.hpp"

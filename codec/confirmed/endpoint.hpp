@@ -6,8 +6,8 @@
 #include <span>
 #include <string_view>
 
-#include "codec/base/datagram.hpp"
-#include "codec/base/instant.hpp"
+#include <ringpost/datagram.hpp>
+#include <ringpost/time.hpp>
 #include "codec/base/ring_queue.hpp"
 #include "codec/confirmed/events.hpp"
 #include "codec/confirmed/options.hpp"
@@ -15,7 +15,7 @@
 
 namespace ringpost::confirmed {
 
-/// Confirmed messages: both roles, on socket 0. The five calls are those of codec/base/datagram.hpp.
+/// Confirmed messages: both roles, on socket 0. The five calls are those of codec/include/ringpost/datagram.hpp.
 ///
 /// Every send that is taken ends in exactly one outcome, which is an event. A neutral message is confirmed when it has
 /// become an event here. Neutral messages to one peer leave in the order of the sends, each when the one before has its

@@ -5,8 +5,8 @@
 #include <array>
 #include <cstdint>
 
-#include "codec/base/address.hpp"
-#include "codec/base/instant.hpp"
+#include <ringpost/address.hpp>
+#include <ringpost/time.hpp>
 #include "codec/base/limits.hpp"
 #include "codec/base/siphash.hpp"
 #include "codec/confirmed/frame.hpp"

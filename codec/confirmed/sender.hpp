@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "codec/base/datagram.hpp"
+#include <ringpost/datagram.hpp>
 #include "codec/base/lru_table.hpp"
 #include "codec/base/ring_queue.hpp"
 #include "codec/base/timer_wheel.hpp"

@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "codec/base/datagram.hpp"
-#include "codec/base/instant.hpp"
+#include <ringpost/datagram.hpp>
+#include <ringpost/time.hpp>
 #include "codec/devices/advert.hpp"
 #include "codec/devices/context.hpp"
 

@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include "codec/base/address.hpp"
-#include "codec/base/instant.hpp"
-#include "codec/base/stream.hpp"
+#include <ringpost/address.hpp>
+#include <ringpost/stream.hpp>
+#include <ringpost/time.hpp>
 #include "codec/devices/byte_queue.hpp"
 #include "codec/devices/directory.hpp"
 #include "codec/devices/frame.hpp"

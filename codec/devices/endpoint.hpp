@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "codec/base/datagram.hpp"
-#include "codec/base/stream.hpp"
+#include <ringpost/datagram.hpp>
+#include <ringpost/stream.hpp>
 #include "codec/devices/announcer.hpp"
 #include "codec/devices/context.hpp"
 #include "codec/devices/options.hpp"
@@ -19,7 +19,7 @@ namespace ringpost::devices {
 
 /// A device with a name among others: they find each other by adverts, connect, and send messages and ask questions by
 /// name. Discovery goes over the datagram sockets, one for each link; the rest over streams. The calls are those of
-/// codec/base/datagram.hpp and codec/base/stream.hpp.
+/// codec/include/ringpost/datagram.hpp and codec/include/ringpost/stream.hpp.
 ///
 /// Messages to one peer arrive in the order sent, and once, while its connection stands. Nothing received is dropped:
 /// an application that does not take its events holds its peers back.

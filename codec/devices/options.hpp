@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include "codec/base/address.hpp"
-#include "codec/base/instant.hpp"
+#include <ringpost/address.hpp>
+#include <ringpost/time.hpp>
 #include "codec/base/limits.hpp"
 #include "codec/base/siphash.hpp"
 

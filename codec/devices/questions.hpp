@@ -11,8 +11,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "codec/base/instant.hpp"
-#include "codec/base/stream.hpp"
+#include <ringpost/stream.hpp>
+#include <ringpost/time.hpp>
 #include "codec/base/timer_wheel.hpp"
 #include "codec/devices/options.hpp"
 

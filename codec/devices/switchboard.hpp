@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include <ringpost/stream.hpp>
 #include "codec/base/ring_queue.hpp"
-#include "codec/base/stream.hpp"
 #include "codec/base/timer_wheel.hpp"
 #include "codec/devices/announcer.hpp"
 #include "codec/devices/connection.hpp"

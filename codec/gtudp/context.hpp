@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "codec/base/datagram.hpp"
+#include <ringpost/datagram.hpp>
 #include "codec/base/limits.hpp"
 #include "codec/base/split_mix.hpp"
 #include "codec/gtudp/options.hpp"

@@ -5,8 +5,8 @@
 #include <optional>
 #include <span>
 
-#include "codec/base/datagram.hpp"
-#include "codec/base/instant.hpp"
+#include <ringpost/datagram.hpp>
+#include <ringpost/time.hpp>
 #include "codec/base/record_queue.hpp"
 #include "codec/gtudp/context.hpp"
 #include "codec/gtudp/options.hpp"
@@ -35,7 +35,7 @@ struct Event {
 /// A message is delivered to the peer's application exactly once while both ends live and the peer answers at all,
 /// whatever the network loses, repeats, delays or reorders within the remembered window (Options::remembered). Messages
 /// may overtake each other. Every send ends in exactly one outcome, which is an event; only `confirmed` says that the
-/// peer has it, the others do not say that it has not. The five calls are those of codec/base/datagram.hpp.
+/// peer has it, the others do not say that it has not. The five calls are those of codec/include/ringpost/datagram.hpp.
 class Endpoint {
   public:
     using Event = gtudp::Event;

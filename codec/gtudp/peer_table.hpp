@@ -4,7 +4,7 @@
 #include <limits>
 #include <vector>
 
-#include "codec/base/address.hpp"
+#include <ringpost/address.hpp>
 #include "codec/base/siphash.hpp"
 #include "codec/gtudp/exchange_table.hpp"
 #include "codec/gtudp/rtt.hpp"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "codec/base/instant.hpp"
+#include <ringpost/time.hpp>
 
 namespace ringpost::gtudp {
 

@@ -4,8 +4,8 @@
 #include <optional>
 #include <vector>
 
-#include "codec/base/address.hpp"
-#include "codec/base/datagram.hpp"
+#include <ringpost/address.hpp>
+#include <ringpost/datagram.hpp>
 #include "codec/base/siphash.hpp"
 
 namespace ringpost::relay {

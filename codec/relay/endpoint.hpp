@@ -6,9 +6,9 @@
 #include <span>
 #include <vector>
 
+#include <ringpost/datagram.hpp>
+#include <ringpost/time.hpp>
 #include "codec/base/chunk_pool.hpp"
-#include "codec/base/datagram.hpp"
-#include "codec/base/instant.hpp"
 #include "codec/base/limits.hpp"
 #include "codec/base/ring_queue.hpp"
 #include "codec/base/siphash.hpp"

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include <ringpost/time.hpp>
 #include "codec/base/chunk_pool.hpp"
-#include "codec/base/instant.hpp"
 #include "codec/base/ring_queue.hpp"
 #include "codec/relay/client_table.hpp"
 

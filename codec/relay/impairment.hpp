@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "codec/base/instant.hpp"
+#include <ringpost/time.hpp>
 #include "codec/base/split_mix.hpp"
 
 namespace ringpost::relay {

@@ -6,8 +6,8 @@
 #include <optional>
 #include <span>
 
-#include "codec/base/datagram.hpp"
-#include "codec/base/instant.hpp"
+#include <ringpost/datagram.hpp>
+#include <ringpost/time.hpp>
 #include "codec/base/record_queue.hpp"
 #include "codec/structs/library.hpp"
 #include "codec/structs/scanner.hpp"

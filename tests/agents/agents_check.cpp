@@ -6,8 +6,8 @@
 #include <cstring>
 #include <random>
 
+#include "apps/cli/options.hpp"
 #include "apps/measuring/agents.hpp"
-#include "apps/options.hpp"
 
 namespace ringpost::apps {
 namespace {

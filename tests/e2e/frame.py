@@ -1,4 +1,4 @@
-"""Frames of `ringpost load`, written from the layout in codec/load/frame.hpp."""
+"""Frames of `ringpost load`, written from the layout in codec/traffic/frame.hpp."""
 
 import struct
 

@@ -269,9 +269,9 @@ class Merge(Made):
         good = {path.name: path.read_text() for path in a.iterdir()}
         log = good["response.hlog"].splitlines()
         for file, text, line in (
-                ("run.json", "{", "run.json: is not as apps/run.schema.json has it"),
+                ("run.json", "{", "run.json: is not as apps/runs/run.schema.json has it"),
                 ("run.json", good["run.json"].replace("run 1", "run 2"),
-                 "run.json: is not as apps/run.schema.json has it"),
+                 "run.json: is not as apps/runs/run.schema.json has it"),
                 ("series.csv", "a,b\n", "series.csv: cannot be read, or is no series of a run"),
                 ("series.csv", SERIES + "1,2\n", "series.csv:2: not as many fields as the first line names"),
                 ("series.csv", good["series.csv"].replace("\n2,", "\nx,"), "series.csv:3: x: expected a number"),

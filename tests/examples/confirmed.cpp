@@ -1,6 +1,6 @@
 #include <cstdio>
 
-#include "engine/api/confirmed.hpp"
+#include <ringpost/confirmed.hpp>
 
 int main() {
     using namespace ringpost;

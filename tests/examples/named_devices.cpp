@@ -1,6 +1,6 @@
 #include <thread>
 
-#include "engine/api/node_handlers.hpp"
+#include <ringpost/node_handlers.hpp>
 using namespace ringpost::devices;
 
 int main() {

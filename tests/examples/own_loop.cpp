@@ -1,6 +1,6 @@
 #include <cstdio>
 
-#include "engine/api/messenger.hpp"
+#include <ringpost/messenger.hpp>
 
 int main() {
     using namespace ringpost;

@@ -1,6 +1,6 @@
 #include <cstdio>
 
-#include "engine/api/engine.hpp"
+#include <ringpost/threaded_messenger.hpp>
 
 int main() {
     using namespace ringpost;

@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
+#include <ringpost/datagram.hpp>
 #include "codec/base/check.hpp"
-#include "codec/base/datagram.hpp"
 #include "codec/base/limits.hpp"
 
 namespace ringpost::fuzz {

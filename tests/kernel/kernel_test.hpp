@@ -20,11 +20,11 @@
 #include <utility>
 #include <vector>
 
-#include "engine/address.hpp"
-#include "engine/clock.hpp"
-#include "engine/mmsg_backend.hpp"
-#include "engine/socket.hpp"
-#include "engine/uring_backend.hpp"
+#include "engine/mmsg/mmsg_backend.hpp"
+#include "engine/os/address.hpp"
+#include "engine/os/clock.hpp"
+#include "engine/udp/socket.hpp"
+#include "engine/uring/uring_backend.hpp"
 
 namespace ringpost {
 

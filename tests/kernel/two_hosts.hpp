@@ -15,7 +15,7 @@
 #include <string>
 #include <thread>
 
-#include "engine/address.hpp"
+#include "engine/os/address.hpp"
 
 namespace ringpost::test {
 

@@ -15,9 +15,9 @@
 #include <utility>
 #include <vector>
 
-#include "codec/base/datagram.hpp"
-#include "codec/base/instant.hpp"
-#include "codec/base/stream.hpp"
+#include <ringpost/datagram.hpp>
+#include <ringpost/stream.hpp>
+#include <ringpost/time.hpp>
 #include "tests/sim/streams.hpp"
 
 namespace ringpost::sim {

@@ -12,8 +12,8 @@
 #include <span>
 #include <vector>
 
-#include "codec/base/instant.hpp"
-#include "codec/base/stream.hpp"
+#include <ringpost/stream.hpp>
+#include <ringpost/time.hpp>
 
 namespace ringpost::sim {
 

@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
-#include "codec/base/datagram.hpp"
-#include "codec/base/instant.hpp"
+#include <ringpost/datagram.hpp>
+#include <ringpost/time.hpp>
 #include "codec/base/limits.hpp"
 
 namespace ringpost {

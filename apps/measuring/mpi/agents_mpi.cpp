@@ -18,7 +18,7 @@
 #include <numeric>
 #include <string_view>
 
-#include "apps/options.hpp"
+#include "apps/cli/options.hpp"
 
 namespace ringpost::apps {
 

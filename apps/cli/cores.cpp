@@ -1,0 +1,98 @@
+#include "apps/cli/cores.hpp"
+
+#include <fmt/core.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
+
+namespace ringpost::apps {
+namespace {
+
+std::uint32_t parse_threads(const std::string& text) {
+    const std::uint64_t count = parse_count(text);
+    if (count > threads_max) throw std::invalid_argument(fmt::format("expected 1 to {}", threads_max));
+    return static_cast<std::uint32_t>(count);
+}
+
+/// `0,2,4-7`
+std::vector<int> parse_cores(const std::string& text) {
+    const std::vector<int> allowed = allowed_cores();
+    const auto number = [](const std::string& digits) {
+        if (digits.empty() || digits.size() > 5 || digits.find_first_not_of("0123456789") != std::string::npos)
+            throw std::invalid_argument("expected cores such as 0,2,4-7");
+        return std::stoi(digits);
+    };
+    std::vector<int> cores;
+    std::istringstream parts(text + ",");
+    for (std::string part; std::getline(parts, part, ',');) {
+        const std::size_t dash = part.find('-');
+        const int first = number(part.substr(0, dash));
+        const int last = dash == std::string::npos ? first : number(part.substr(dash + 1));
+        if (last < first) throw std::invalid_argument(fmt::format("{}: ends before it begins", part));
+        for (int core = first; core <= last; ++core) {
+            if (std::ranges::find(allowed, core) == allowed.end())
+                throw std::invalid_argument(fmt::format("this process may not use core {}", core));
+            cores.push_back(core);
+        }
+    }
+    return cores;
+}
+
+/// Agents of the same run on this host that come before this one.
+std::size_t agents_before() {
+    const char* rank = std::getenv("OMPI_COMM_WORLD_LOCAL_RANK");  // set by mpirun
+    return rank == nullptr ? 0 : std::strtoul(rank, nullptr, 10);
+}
+
+void keep_to(const std::vector<int>& cores) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (const int core : cores) CPU_SET(core, &set);
+    sched_setaffinity(0, sizeof set, &set);
+}
+
+}  // namespace
+
+void add_threads(CLI::App& command, EngineThreads& options) {
+    add_parsed(command, "--threads", options.count, parse_threads, "engines, each on a core of its own (default 1)");
+    add_parsed(command, "--cpu", options.cores, parse_cores,
+               "cores for the engines, such as 0,2,4-7, in turn; with --self those of the other end come after them");
+}
+
+std::string engines_text(const EngineThreads& threads) {
+    return threads.count == 1 ? "" : fmt::format("{} engines, ", threads.count);
+}
+
+std::vector<int> allowed_cores() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    std::vector<int> cores;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return cores;
+    for (int core = 0; core < CPU_SETSIZE; ++core)
+        if (CPU_ISSET(core, &set)) cores.push_back(core);
+    return cores;
+}
+
+std::optional<int> core_of(const EngineThreads& threads, End end, std::size_t index) {
+    index += threads.count * agents_before();
+    const std::vector<int> cores = threads.cores.empty() ? allowed_cores() : threads.cores;
+    const bool chosen = !threads.cores.empty();
+    if (!chosen && (cores.size() < 2 || (threads.count == 1 && !threads.self))) return std::nullopt;
+    const std::size_t turn = index % cores.size();
+    if (end == End::near) return cores[turn];
+    return chosen ? cores[(threads.count + index) % cores.size()] : cores[cores.size() - 1 - turn];
+}
+
+Pinned::Pinned(std::optional<int> core) {
+    if (!core) return;
+    before_ = allowed_cores();
+    keep_to({*core});
+}
+
+Pinned::~Pinned() {
+    if (!before_.empty()) keep_to(before_);
+}
+
+}  // namespace ringpost::apps

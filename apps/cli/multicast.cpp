@@ -1,0 +1,80 @@
+#include "apps/cli/multicast.hpp"
+
+#include <fmt/core.h>
+
+#include <charconv>
+
+#include "apps/commands/commands.hpp"
+#include "engine/os/address.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+/// RFC 1112, section 6.1: 1 unless told otherwise. 0, which would not leave this host, is what --self is for.
+std::optional<int> parse_ttl(const std::string& text) {
+    int ttl = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ttl);
+    if (error != std::errc{} || end != text.data() + text.size() || ttl < 1 || ttl > 255)
+        throw std::invalid_argument("expected a whole number from 1 to 255");
+    return ttl;
+}
+
+}  // namespace
+
+void add_join(CLI::App& command, std::vector<std::string>& groups) {
+    command.add_option("--join", groups, "GROUP[@INTERFACE]: hear this multicast group too; may be repeated")
+        ->allow_extra_args(false);
+}
+
+void join_groups(UdpSocket& socket, const std::vector<std::string>& groups) {
+    for (const std::string& text : groups) {
+        const auto at = text.find('@');
+        const auto group = resolve(text.substr(0, at), 0);
+        if (!group || !is_multicast(*group) || at == text.size() - 1)
+            throw Failure(Exit::usage, fmt::format("--join {}: expected a multicast group such as 239.1.2.3, "
+                                                   "239.1.2.3@eth0 or ff15::1234@eth0",
+                                                   text));
+        const std::string interface = at == std::string::npos ? "" : text.substr(at + 1);
+        if (const auto joined = socket.join(*group, interface); !joined)
+            throw Failure(Exit::usage, fmt::format("--join {}: {}", text, joined.error().text));
+    }
+}
+
+void add_multicast(CLI::App& command, MulticastOptions& options) {
+    command.add_option("--interface", options.interface, "by which one multicast leaves (default: as the routes say)");
+    add_parsed(command, "--ttl", options.ttl, parse_ttl,
+               "routers that multicast passes, and one: 1 to 255 (default 1: it stays on the link)");
+}
+
+void set_multicast(UdpSocket& socket, const Address& target, const MulticastOptions& options) {
+    if (!is_multicast(target)) {
+        if (!options.given()) return;
+        throw Failure(Exit::usage, fmt::format("{}: {} is no multicast group", options.ttl ? "--ttl" : "--interface",
+                                               to_text(target)));
+    }
+    const auto set = socket.send_multicast(options.interface, options.ttl.value_or(1), true);
+    if (!set) throw Failure(Exit::usage, fmt::format("--interface {}: {}", options.interface, set.error().text));
+}
+
+Result<UdpSocket> open_connected(const SocketOptions& options, const MulticastOptions& multicast) {
+    SocketOptions unconnected = options;
+    if (is_multicast(options.connect)) unconnected.connect = {};
+    if (unconnected.connect != options.connect && options.bind.family == Family::none)
+        unconnected.bind = options.connect.family == Family::v4 ? Address::v4(0, 0, 0, 0, 0) : any_address(0);
+    auto socket = UdpSocket::open(unconnected);
+    if (!socket) return socket;
+    set_multicast(*socket, options.connect, multicast);
+    if (unconnected.connect == options.connect) return socket;
+    if (auto connected = socket->connect(options.connect); !connected) return std::unexpected(connected.error());
+    return socket;
+}
+
+void refuse_foreign(const Address& target, const MulticastOptions& options, bool vouched) {
+    if (!is_multicast(target)) return refuse_foreign(target, vouched);
+    if (vouched || options.interface == "lo") return;
+    throw Failure(Exit::usage, fmt::format("--to {}: a group reaches whoever has joined it; give --i-own-this-network "
+                                           "if they are all yours to load",
+                                           to_text(target)));
+}
+
+}  // namespace ringpost::apps

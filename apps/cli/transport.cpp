@@ -1,0 +1,160 @@
+#include "apps/cli/transport.hpp"
+
+#include <fmt/core.h>
+
+#include "apps/cli/random.hpp"
+#include "engine/os/clock.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+bool parse_transport(const std::string& text) {
+    if (text == "raw") return false;
+    if (text == "gtudp") return true;
+    throw std::invalid_argument("one of raw, gtudp");
+}
+
+bool parse_only_gtudp(const std::string& text) {
+    if (text == "gtudp") return true;
+    throw std::invalid_argument("only gtudp confirms that a message has arrived");
+}
+
+std::uint32_t parse_sends(const std::string& text) {
+    const std::uint64_t sends = parse_count(text);
+    if (sends > UINT8_MAX) throw std::invalid_argument("at most 255");
+    return static_cast<std::uint32_t>(sends);
+}
+
+std::uint32_t parse_window(const std::string& text) {
+    const std::uint64_t window = parse_count(text);
+    if (window > gtudp::Options{}.sends_max)
+        throw std::invalid_argument(fmt::format("at most {}", gtudp::Options{}.sends_max));
+    return static_cast<std::uint32_t>(window);
+}
+
+std::optional<Duration> parse_interval(const std::string& text) { return parse_duration(text); }
+
+std::vector<std::byte> parse_hex(const std::string& name, const std::string& text) {
+    const auto digit = [&](char c) {
+        if (c >= '0' && c <= '9') return c - '0';
+        if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+        if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+        throw CLI::ValidationError(fmt::format("{} {}: not hexadecimal digits", name, text));
+    };
+    if (text.size() % 2 != 0) throw CLI::ValidationError(fmt::format("{} {}: an odd number of digits", name, text));
+    std::vector<std::byte> out;
+    for (std::size_t i = 0; i < text.size(); i += 2)
+        out.push_back(static_cast<std::byte>(digit(text[i]) << 4 | digit(text[i + 1])));
+    return out;
+}
+
+gtudp::Wire parse_wire(const TransportOptions& options) {
+    gtudp::Wire wire;
+    wire.magic = parse_hex("--magic", options.magic);
+    if (options.types.empty()) return wire;
+    std::size_t from = 0;
+    for (std::size_t i = 0; i < wire.types.size(); ++i) {
+        const std::size_t comma = options.types.find(',', from);
+        const bool last = i + 1 == wire.types.size();
+        if (last != (comma == std::string::npos))
+            throw CLI::ValidationError(fmt::format("--types {}: three are needed, DATA,RECV,ACK", options.types));
+        wire.types[i] = parse_hex("--types", options.types.substr(from, last ? comma : comma - from));
+        from = comma + 1;
+    }
+    return wire;
+}
+
+const char* reason(gtudp::WireError error) {
+    switch (error) {
+        case gtudp::WireError::type_empty: return "a type is empty";
+        case gtudp::WireError::type_lengths: return "the types differ in length";
+        case gtudp::WireError::types_equal: return "two types are the same";
+        case gtudp::WireError::header_too_long: return "the header leaves no room in a datagram";
+    }
+    return "";
+}
+
+}  // namespace
+
+void add_transport(CLI::App& command, TransportOptions& options, TransportChoice choice) {
+    options.gtudp = choice.only_gtudp;
+    if (choice.only_gtudp)
+        add_parsed(command, "--transport", options.gtudp, parse_only_gtudp, "gtudp (default)");
+    else
+        add_parsed(command, "--transport", options.gtudp, parse_transport,
+                   "raw datagrams, or gtudp: each confirmed and delivered once (default raw)");
+    command.add_option("--magic", options.magic, "gtudp: bytes in hex before each datagram's type (default none)");
+    command.add_option("--types", options.types, "gtudp: DATA,RECV,ACK in hex, of one length (default 1d,5f,ae)");
+    add_parsed(command, "--sends", options.resending.data_sends_max, parse_sends,
+               "gtudp: how often a message is sent before it is given up (default 6)");
+    add_parsed(command, "--recv-sends", options.resending.recv_sends_max, parse_sends,
+               "gtudp: how often its arrival is reported (default 10)");
+    add_parsed(command, "--resend-after", options.resending.fixed_interval, parse_interval,
+               "gtudp: a fixed interval, instead of one that follows each peer's round trip");
+    options.only_gtudps = {"--magic", "--types", "--sends", "--recv-sends", "--resend-after"};
+    if (choice.window) options.only_gtudps.push_back("--window");
+    if (choice.window)
+        add_parsed(command, "--window", options.window, parse_window,
+                   "gtudp: messages in flight (default 8192, or 2 MiB of larger ones)");
+}
+
+void check_transport(const CLI::App& command, TransportOptions& options) {
+    for (const char* name : options.only_gtudps)
+        if (const CLI::Option* option = command.get_option_no_throw(name);
+            !options.gtudp && option != nullptr && option->count() > 0)
+            throw CLI::ValidationError(fmt::format("{}: is gtudp's, and needs --transport gtudp", name));
+    auto codec = gtudp::Codec::make(parse_wire(options));
+    if (!codec)
+        throw CLI::ValidationError(
+            fmt::format("--magic {} --types {}: {}", options.magic, options.types, reason(codec.error())));
+    options.codec = std::move(*codec);
+}
+
+std::uint32_t window_for(const TransportOptions& options, std::size_t bytes) {
+    if (options.window > 0) return options.window;
+    return static_cast<std::uint32_t>(std::clamp<std::size_t>((2u << 20) / bytes, 16, 8'192));
+}
+
+gtudp::Options wire_options(const TransportOptions& options) {
+    gtudp::Options out;
+    out.codec = options.codec;
+    out.resending = options.resending;
+    out.first_identity = random_value<gtudp::Identity>();
+    out.seed = random_value<std::uint64_t>();
+    out.key = random_key();
+    out.start = now();
+    return out;
+}
+
+Json wire_counts(const gtudp::Counts& counts) {
+    return {{"taken", counts.taken},
+            {"confirmed", counts.confirmed},
+            {"gave_up", counts.gave_up_attempts + counts.gave_up_deadline},
+            {"cancelled", counts.cancelled},
+            {"delivered", counts.delivered},
+            {"duplicates", counts.duplicates},
+            {"resends", counts.data_resent},
+            {"recv_resends", counts.recv_resent},
+            {"data_sent", counts.data_sent},
+            {"recv_sent", counts.recv_sent},
+            {"ack_sent", counts.ack_sent},
+            {"app_behind", counts.app_behind},
+            {"table_full", counts.receives_full + counts.receives_peer_full + counts.peers_full},
+            {"recv_withheld", counts.recv_withheld},
+            {"ack_withheld", counts.ack_withheld},
+            {"forgotten_early", counts.forgotten_early},
+            {"not_gtudp", counts.foreign}};
+}
+
+void add_wire(Json& summary, const gtudp::Counts& counts) {
+    summary["transport"] = "gtudp";
+    summary.update(wire_counts(counts));
+}
+
+std::string wire_text(const Json& summary) {
+    const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
+    return fmt::format("DATA sent {} (resent {})  RECV sent {} (resent {})  ACK sent {}", count("data_sent"),
+                       count("resends"), count("recv_sent"), count("recv_resends"), count("ack_sent"));
+}
+
+}  // namespace ringpost::apps

@@ -1,0 +1,194 @@
+// ringpost beacon: sends a quote every period, prints every quote it hears.
+
+#include <fmt/core.h>
+
+#include <optional>
+
+#include "apps/cli/random.hpp"
+#include "apps/commands/commands.hpp"
+#include "codec/base/utf8.hpp"
+#include "codec/beacon/endpoint.hpp"
+#include "engine/os/address.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+struct BeaconOptions {
+    CommonOptions common;
+    std::optional<std::uint16_t> port;  // none: only sends
+    std::string bind;
+    std::vector<std::string> to;
+    Duration every = 2 * second;
+    std::string quote{beacon::default_quote};
+    std::string advertise;
+    std::uint64_t count = UINT64_MAX;
+    Duration duration = never;
+};
+
+const char* reason(beacon::FrameError error) {
+    switch (error) {
+        case beacon::FrameError::too_short: return "too short";
+        case beacon::FrameError::checksum: return "bad checksum";
+        case beacon::FrameError::not_utf8: return "not UTF-8";
+    }
+    return "";
+}
+
+template <class AnyLoop>
+class BeaconApplication {
+  public:
+    BeaconApplication(AnyLoop& loop, beacon::Endpoint& endpoint, const BeaconOptions& options, Instant start,
+                      const Report& report)
+        : loop_(loop),
+          endpoint_(endpoint),
+          report_(report),
+          listens_(options.port && options.count == UINT64_MAX),
+          stop_at_(options.duration == never ? never : start + options.duration) {}
+
+    void on_event(Instant, const beacon::Event& event) {
+        const std::string source = ip_text(event.source);
+        if (event.error) {
+            report_.say(
+                fmt::format("not a beacon ({}) from {}, datagram {}", reason(*event.error), source, event.count));
+            report_.event("rejected", {{"reason", reason(*event.error)}, {"source", source}, {"count", event.count}});
+            return;
+        }
+        const std::string elapsed = event.elapsed_s ? fmt::format("{} s ago (by whole seconds)", *event.elapsed_s)
+                                                    : std::string("at a time that makes no sense");
+        report_.print(
+            fmt::format("{}  sent {}, from {}, datagram {}", printable(event.quote), elapsed, source, event.count));
+        report_.event("beacon", {{"quote", event.quote},
+                                 {"elapsed_s", event.elapsed_s ? Json(*event.elapsed_s) : Json()},
+                                 {"source", source},
+                                 {"count", event.count},
+                                 {"listening", to_text(Address::v4(event.ipv4[0], event.ipv4[1], event.ipv4[2],
+                                                                   event.ipv4[3], event.port))}});
+    }
+
+    Instant on_turn(Instant at) {
+        endpoint_.set_unix_offset(unix_offset());
+        const bool sent_all = !listens_ && endpoint_.finished();
+        if (received_signal() != 0 || at >= stop_at_ || sent_all) loop_.stop();
+        return stop_at_;
+    }
+
+  private:
+    AnyLoop& loop_;
+    beacon::Endpoint& endpoint_;
+    const Report& report_;
+    bool listens_;
+    Instant stop_at_;
+};
+
+std::array<std::uint8_t, 4> ipv4_of(const Address& address) {
+    if (address.family != Family::v4) return {};
+    return {address.ip[12], address.ip[13], address.ip[14], address.ip[15]};
+}
+
+/// What to tell a target about where we listen: --advertise, the bound address, or the one that reaches the target.
+std::array<std::uint8_t, 4> advertised_to(const Address& target, const Address& bound, const BeaconOptions& options) {
+    if (!options.advertise.empty()) {
+        const auto address = resolve(options.advertise, 0);
+        if (!address) throw Failure(Exit::unreachable, "--advertise " + address.error().text);
+        if (address->family != Family::v4)
+            throw Failure(Exit::usage,
+                          fmt::format("--advertise {}: the beacon carries an IPv4 address", options.advertise));
+        return ipv4_of(*address);
+    }
+    const bool wildcard = bound.ip == Address{}.ip || bound == Address::v4(0, 0, 0, 0, bound.port);
+    if (!wildcard) return ipv4_of(bound);
+    const auto source = source_address_toward(target);
+    return source ? ipv4_of(*source) : std::array<std::uint8_t, 4>{};
+}
+
+int beacon_command(const BeaconOptions& options) {
+    const Report report(options.common.json);
+    if (!is_utf8(options.quote) || options.quote.size() > beacon::quote_bytes_max)
+        throw Failure(Exit::usage, fmt::format("--quote: must be UTF-8 of at most {} bytes", beacon::quote_bytes_max));
+    ServerOptions server;
+    server.common = options.common;
+    server.bind = options.bind;
+    server.broadcast = true;
+    server.port = options.port.value_or(0);
+    UdpSocket socket = open_server_socket(server);
+    beacon::Options settings{.targets = {},
+                             .quote = options.quote,
+                             .period = options.every,
+                             .rounds = options.count,
+                             .unix_offset = unix_offset(),
+                             .key = random_key()};
+    for (const std::string& text : options.to) {
+        const Address target = target_address(text);
+        refuse_out_of_reach(socket, options.bind, target);
+        settings.targets.push_back({target, advertised_to(target, socket.local(), options)});
+    }
+    settings.advertised_port = options.port ? socket.local().port : 0;
+    const auto serve = [&](auto& loop) {
+        const SignalWakes wakes(loop.backend().waker());
+        if (options.port) {
+            report.say(fmt::format("beacon listening on port {}", socket.local().port));
+            report.event("listening", {{"port", socket.local().port}});
+        }
+        loop.backend().add(std::move(socket));
+        settings.start = now();
+        beacon::Endpoint endpoint(settings);
+        BeaconApplication application(loop, endpoint, options, settings.start, report);
+        loop.run(endpoint, application);
+        const beacon::Counts counts = endpoint.counts();
+        const Counters engine = loop.backend().counters();
+        const double duration_s = seconds(now() - settings.start);
+        Json summary = {{"sent", engine.sent},
+                        {"received", counts.received},
+                        {"too_short", counts.too_short},
+                        {"checksum", counts.checksum},
+                        {"not_utf8", counts.not_utf8},
+                        {"events_dropped", counts.events_dropped},
+                        {"sources_forgotten", counts.sources_forgotten},
+                        {"socket_dropped", engine.socket_dropped},
+                        {"duration_s", duration_s},
+                        {"backend", loop.backend().name}};
+        add_counters(summary, engine);
+        report.event("summary", summary);
+        report.say(fmt::format("sent {}  heard {}  rejected {}", engine.sent, counts.received,
+                               counts.too_short + counts.checksum + counts.not_utf8));
+        return engine.send_failed > 0 && engine.send_failed == counts.sent ? Exit::unreachable : Exit::done;
+    };
+    return exit_code(
+        value_or_fail(with_loop(options.common.engine, [&](const std::string& text) { report.say(text); }, serve)));
+}
+
+std::optional<std::uint16_t> parse_listening_port(const std::string& text) { return parse_port(text); }
+
+/// A beacon is not a load: `load` has the safeguards that go with a higher rate.
+Duration parse_period(const std::string& text) {
+    const Duration period = parse_duration(text);
+    if (period < 10 * millisecond) throw std::invalid_argument("the period must be at least 10ms");
+    return period;
+}
+
+}  // namespace
+
+void add_beacon(CLI::App& root, Command& chosen) {
+    CLI::App* command = root.add_subcommand("beacon", "send a quote every period, print every quote heard");
+    auto options = std::make_shared<BeaconOptions>();
+    add_parsed(*command, "--port", options->port, parse_listening_port, "UDP port to listen on; without it only sends");
+    command->add_option("--bind", options->bind, "local address to use (default: all)");
+    command->add_option("--to", options->to, "HOST:PORT to send to; may be given again")->expected(1)->take_all();
+    add_parsed(*command, "--every", options->every, parse_period, "period, at least 10ms (default 2s)");
+    command->add_option("--quote", options->quote, "what to say");
+    command->add_option("--advertise", options->advertise, "IPv4 address to be listening on, as told to the targets");
+    add_parsed(*command, "--count", options->count, parse_count, "rounds to send, then end");
+    add_parsed(*command, "--duration", options->duration, parse_duration, "how long (default: until stopped)");
+    add_common(*command, options->common, {});
+    command->callback([options, &chosen] {
+        if (!options->port && options->to.empty())
+            throw CLI::ValidationError("at least one of --port (to listen) and --to (to send) is required");
+        if (options->to.empty() && options->count != UINT64_MAX)
+            throw CLI::ValidationError("--count: counts rounds to send, and there is no --to");
+        if (options->to.size() > limits::beacon_targets_max)
+            throw CLI::ValidationError(fmt::format("--to: at most {} targets", limits::beacon_targets_max));
+        chosen = [options] { return beacon_command(*options); };
+    });
+}
+
+}  // namespace ringpost::apps

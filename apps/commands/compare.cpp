@@ -1,0 +1,111 @@
+// ringpost compare: whether the second of two kept runs is worse than the first, and how sure that is.
+
+#include <fmt/core.h>
+
+#include "apps/commands/commands.hpp"
+#include "apps/runs/bootstrap.hpp"
+#include "apps/runs/reader.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+struct CompareOptions {
+    std::string first, second;
+    double tolerance = 0.05;
+    std::uint64_t seed = 1;
+    bool json = false;
+};
+
+/// Fewer intervals say nothing about how they vary.
+constexpr std::size_t intervals_min = 5;
+
+struct Compared {
+    const char* name;
+    const char* label;
+    bool more_is_worse;
+};
+constexpr std::array<Compared, measures> compared{{{"rate_per_s", "rate, 1/s", false},
+                                                   {"loss", "loss, %", true},
+                                                   {"p50_us", "p50, us", true},
+                                                   {"p99_us", "p99, us", true},
+                                                   {"p999_us", "p99.9, us", true}}};
+
+/// Worse by more than the tolerance, and not by chance. A share of no loss at all is none: any loss is more.
+bool is_regression(std::size_t measure, const Change& change, double tolerance) {
+    const bool sure = compared[measure].more_is_worse ? change.low > 0 : change.high < 0;
+    const double worse = compared[measure].more_is_worse ? change.change : -change.change;
+    const double allowed = measure == loss ? tolerance * change.first : tolerance;
+    return sure && worse > allowed;
+}
+
+KeptRun read_for_comparison(const std::string& path) {
+    KeptRun run = read_run(path);
+    if (run.series.size() < intervals_min)
+        throw Failure(Exit::usage, fmt::format("{}: has {} intervals of a second; fewer than {} tell nothing", path,
+                                               run.series.size(), intervals_min));
+    return run;
+}
+
+std::string row_text(std::size_t measure, const Change& change) {
+    const double scale = measure == loss ? 100 : 1;
+    const char* unit = measure == loss ? "points" : "%";
+    return fmt::format("{:<10} {:>14.3f} {:>14.3f} {:>+9.2f} {:<6}  {:>+8.2f} to {:>+8.2f}", compared[measure].label,
+                       change.first * scale, change.second * scale, change.change * 100, unit, change.low * 100,
+                       change.high * 100);
+}
+
+int compare_command(const CompareOptions& options) {
+    const Report report(options.json);
+    const KeptRun first = read_for_comparison(options.first);
+    const KeptRun second = read_for_comparison(options.second);
+    if (first.command != second.command)
+        throw Failure(Exit::usage, fmt::format("{}: is of {}, and {} of {}", second.path, second.command, first.path,
+                                               first.command));
+    if (first.recordings != second.recordings)
+        throw Failure(Exit::usage, fmt::format("{}: has other histograms than {}", second.path, first.path));
+    const RunBlocks first_blocks = blocks_of(first), second_blocks = blocks_of(second);
+    for (const auto& [run, blocks] : {std::pair{&first, &first_blocks}, {&second, &second_blocks}})
+        if (!run->recordings.empty() && blocks->value_us.empty())
+            throw Failure(Exit::usage, run->path + ": nothing was measured");
+    const auto found = changes(first_blocks, second_blocks, options.seed);
+
+    Json summary = {{"first", first.path}, {"second", second.path}, {"different", differences(second, first)}};
+    report.print(fmt::format("{:<10} {:>14} {:>14} {:>16}  {:>20}", "", "first", "second", "change", "95 % interval"));
+    std::string regressions;
+    for (std::size_t i = 0; i < measures; ++i) {
+        const bool timed = i == p50_us || i == p99_us || i == p999_us;
+        if ((i == loss && !first.shape().hears) || (timed && first.recordings.empty())) continue;
+        const bool regressed = is_regression(i, found[i], options.tolerance);
+        report.print(row_text(i, found[i]) + (regressed ? "  worse" : ""));
+        summary[compared[i].name] = {{"first", found[i].first},   {"second", found[i].second},
+                                     {"change", found[i].change}, {"low", found[i].low},
+                                     {"high", found[i].high},     {"regressed", regressed}};
+        if (regressed) regressions += (regressions.empty() ? "" : "; ") + std::string(compared[i].label);
+    }
+    for (const std::string& text : differences(second, first)) report.print("configured differently: " + text);
+    report.print(fmt::format("{} drawings of {} and {} parts, seed {}", resamples, first_blocks.sent.size(),
+                             second_blocks.sent.size(), options.seed));
+    summary["tolerance"] = options.tolerance;
+    summary["resamples"] = resamples;
+    summary["seed"] = options.seed;
+    summary["regressed"] = !regressions.empty();
+    report.event("summary", summary);
+    if (regressions.empty()) return Exit::done;
+    report.say(fmt::format("worse by more than {:g} %: {}", options.tolerance * 100, regressions));
+    return Exit::breach;
+}
+
+}  // namespace
+
+void add_compare(CLI::App& root, Command& chosen) {
+    CLI::App* command = root.add_subcommand("compare", "tell whether one kept run is worse than another; exit 3 if so");
+    auto options = std::make_shared<CompareOptions>();
+    command->add_option("FIRST", options->first, "a directory that --out has made")->required();
+    command->add_option("SECOND", options->second, "and another, which should be no worse")->required();
+    add_parsed(*command, "--tolerance", options->tolerance, parse_chance, "how much worse is none (default 5%)");
+    add_parsed(*command, "--seed", options->seed, parse_seed, "of the drawing (default 1)");
+    command->add_flag("--json", options->json, "one JSON object on standard output");
+    command->callback([options, &chosen] { chosen = [options] { return compare_command(*options); }; });
+}
+
+}  // namespace ringpost::apps

@@ -1,0 +1,122 @@
+// ringpost echo: returns every datagram to its source.
+
+#include <fmt/core.h>
+
+#include <optional>
+
+#include "apps/cli/multicast.hpp"
+#include "apps/commands/commands.hpp"
+#include "apps/measuring/engines.hpp"
+#include "apps/measuring/outcome.hpp"
+#include "codec/echo/endpoint.hpp"
+#include "engine/os/address.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+template <class AnyLoop>
+class EchoApplication {
+  public:
+    EchoApplication(AnyLoop& loop, const StartLine& line, bool one_of_several)
+        : loop_(loop), line_(line), one_of_several_(one_of_several), look_(now(), look_every) {}
+
+    void on_event(Instant, const echo::Endpoint::Event&) {}
+
+    Instant on_turn(Instant at) {
+        if (received_signal() != 0 || line_.failed()) loop_.stop();
+        // A signal wakes one engine; the others have to look.
+        if (!one_of_several_) return never;
+        look_.tick(at);
+        return look_.next();
+    }
+
+  private:
+    AnyLoop& loop_;
+    const StartLine& line_;
+    bool one_of_several_;
+    Ticker look_;
+};
+
+template <class AnyLoop>
+Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const ServerOptions& options, StartLine& line,
+                     const OnListening& on_listening) {
+    std::optional<SignalWakes> wakes;
+    if (engine == 0) wakes.emplace(loop.backend().waker());
+    const bool gro = socket.gro();
+    const std::uint16_t port = socket.local().port;
+    loop.backend().add(std::move(socket));
+    line.ready();
+    if (engine == 0) on_listening(port);
+    echo::Endpoint endpoint;
+    EchoApplication application(loop, line, options.threads.count > 1);
+    Outcome out;
+    std::uint64_t confirmed = 0;
+    if (options.transport.gtudp) {
+        gtudp::Carried carried(endpoint, gtudp::CarriedOptions{.wire = wire_options(options.transport), .target = {}});
+        loop.run(carried, application);
+        out.counts = wire_counts(carried.wire().counts());
+        confirmed = carried.wire().counts().confirmed;
+    } else {
+        loop.run(endpoint, application);
+    }
+    const echo::EchoCounts& counts = endpoint.counts();
+    const Counters counters = loop.backend().counters();
+    out.counts.update({{"received", counts.received},
+                       {"sent", options.transport.gtudp ? confirmed : counters.sent},
+                       {"refused", counts.refused},
+                       {"queue_full", counts.queue_full},
+                       {"socket_dropped", counters.socket_dropped}});
+    out.counts.update(engine_counts(counters));
+    out.facts = {{"backend", loop.backend().name}, {"gso", loop.backend().sends_trains()}, {"gro", gro}};
+    note_send_error(out.facts, counters);
+    return out;
+}
+
+int echo_command(const ServerOptions& options) {
+    Report report(options.common.json);
+    const Json summary = run_echo(options, report, [&](std::uint16_t port) {
+        report.say(fmt::format("echo listening on port {}", port));
+        report.event("listening", {{"port", port}});
+    });
+    const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
+    report.print(fmt::format("received {}  returned {}  refused {}  not returned, queue full {}", count("received"),
+                             count("sent"), count("refused"), count("queue_full")));
+    if (options.transport.gtudp) report.print(wire_text(summary));
+    report.event("summary", summary);
+    return exit_code(Exit::done);
+}
+
+}  // namespace
+
+Json run_echo(const ServerOptions& options, Report& report, const OnListening& on_listening) {
+    std::vector<UdpSocket> sockets = open_server_sockets(options);
+    const Instant start = now();
+    StartLine line(sockets.size());
+    const auto say = [&](const std::string& text) { report.say(text); };
+    const Outcome all = add_all(run_engines(
+        options.common.engine, options.threads, options.end, line, say, [&](auto& loop, std::size_t engine) {
+            return run_one_echo(loop, engine, std::move(sockets[engine]), options, line, on_listening);
+        }));
+    Json summary = all.counts;
+    summary["duration_s"] = seconds(now() - start);
+    summary["rate_per_s"] = ratio(summary["received"].get<double>(), summary["duration_s"].get<double>());
+    summary.update(all.facts);
+    if (options.transport.gtudp) summary["transport"] = "gtudp";
+    return summary;
+}
+
+void add_echo(CLI::App& root, Command& chosen) {
+    CLI::App* command = root.add_subcommand("echo", "return every datagram to its source (RFC 862)");
+    auto options = std::make_shared<ServerOptions>();
+    add_server(*command, *options);
+    add_threads(*command, options->threads);
+    add_join(*command, options->join);
+    add_transport(*command, options->transport, {});
+    add_common(*command, options->common, {.offload = true});
+    command->callback([options, command, &chosen] {
+        check_transport(*command, options->transport);
+        chosen = [options] { return echo_command(*options); };
+    });
+}
+
+}  // namespace ringpost::apps

@@ -1,0 +1,256 @@
+// ringpost latency: round trips against `echo`, or anything that returns a datagram unchanged, or by foreign probes
+// (probe_options) against any server.
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+
+#include "apps/commands/latency_run.hpp"
+#include "apps/measuring/self_peer.hpp"
+#include "apps/runs/environment.hpp"
+#include "engine/os/address.hpp"
+#include "engine/os/clock.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+constexpr Duration default_duration = 5 * second;
+/// Where neither a rate nor a closed loop is asked for: such as every server can answer.
+constexpr double default_rate = 10'000;
+/// Of one trial of many.
+constexpr Duration default_trial = second;
+/// The histogram of that name, or null when the run has none.
+const Histogram* recording(const LatencyOptions& options, const Outcome& of, const char* name) {
+    const std::vector<std::string> names = shape_of(options).histograms;
+    const auto found = std::ranges::find(names, name);
+    return found == names.end() ? nullptr : &of.snapshot.histograms[static_cast<std::size_t>(found - names.begin())];
+}
+
+Json summary_of(const LatencyOptions& options, const Outcome& of) {
+    Json summary = of.counts;
+    summary["duration_s"] = of.duration_s;
+    summary["rate_per_s"] = ratio(static_cast<double>(of.snapshot.sent), of.duration_s);
+    summary.update(of.facts);
+    summary["lost_in"] = loss_json(shape_of(options), of.snapshot);
+    if (options.transport.gtudp) summary["transport"] = "gtudp";
+    for (const std::string& name : shape_of(options).histograms)
+        summary[name == "response" ? "rtt_us" : name + "_us"] = percentiles_us(*recording(options, of, name.c_str()));
+    if (options.rate > 0) {
+        summary["rate_asked"] = options.rate;
+        judge(summary, of.rate_share, *recording(options, of, "slip"), recording(options, of, "response"));
+    }
+    add_arrivals(summary, options.arrivals);
+    summary["clock"] = clock_json();
+    return summary;
+}
+
+std::string loop_text(const LatencyOptions& options) {
+    if (options.rate > 0) return arrivals_text(options.arrivals, options.rate);
+    return options.window == 1 ? "ping-pong" : fmt::format("{} in flight", grouped(options.window));
+}
+
+void print_summary(const Report& report, const LatencyOptions& options, const Agents& agents, const Outcome& of,
+                   const Json& summary) {
+    const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
+    report.print(fmt::format(
+        "{}{}, {}{}{}{}, {}, {:.3f} s, round trips", size_text(options.probes, options.sizes),
+        options.transport.gtudp ? ", gtudp" : "", agents_text(agents), engines_text(options.threads),
+        options.flows > options.threads.count ? fmt::format("{} flows, ", options.flows * agents.count()) : "",
+        summary["backend"].get<std::string>(), loop_text(options), of.duration_s));
+    const std::uint64_t sent = summary["sent"].get<std::uint64_t>();
+    const auto foreign_probes = match_text(summary);
+    report.print(fmt::format("sent {}  answered {}  lost {}  out of order {}  duplicate {}  corrupt {}{}",
+                             grouped(sent), grouped(sent - summary["lost"].get<std::uint64_t>()), count("lost"),
+                             count("reordered"), count("duplicate"), count("corrupt"),
+                             summary["foreign"] > 0 && !foreign_probes ? "  foreign " + count("foreign") : ""));
+    if (of.snapshot.lost > 0) {
+        const LossPlaces places = loss_places(shape_of(options), of.snapshot);
+        report.print(fmt::format("lost in our send queue {}, in our receive buffer {}, beyond us {}",
+                                 grouped(places.send_queue), grouped(places.receive_buffer), grouped(places.path)));
+    }
+    if (foreign_probes) report.print(*foreign_probes);
+    for (const std::string& name : shape_of(options).histograms) {
+        const bool only = name == "response" && options.rate == 0;  // with no schedule, the response is the round trip
+        report.print(fmt::format("{:<11} {}", only ? "round trip" : name,
+                                 percentiles_text(*recording(options, of, name.c_str()))));
+    }
+    if (options.rate > 0 && summary["service_unknown"] > 0)
+        report.print(fmt::format("replies so late that their service time is unknown {}", count("service_unknown")));
+    if (options.stamps && summary["unstamped"] > 0)
+        report.print(fmt::format("replies without a usable stamp of the kernel {}", count("unstamped")));
+    if (options.transport.gtudp) report.print(wire_text(summary));
+    report.print(clock_text(summary["clock"]));
+}
+
+/// --find-max, --sweep, --repeat: many runs, each told in a line.
+int measure_again(LatencyOptions options, const Address& target, const Agents& agents, const Report& report,
+                  std::function<void(const std::string&)> say) {
+    Report silent(Report::Form::silent);
+    RunDirectory unkept({}, "latency", silent);
+    return run_trials(report, options.trials, [&](std::optional<double> rate) {
+        options.rate = rate.value_or(options.rate);
+        const Json summary =
+            summary_of(options, join(agents, measure_latency(options, target, agents, silent, unkept, say)));
+        // One that stops alone would leave the others waiting for it at the next start.
+        if (received_signal() != 0) agents.abort(exit_code(Exit::failed));
+        say = [](const std::string&) {};  // which backend and why not another: once is enough
+        return summary;
+    });
+}
+
+traffic::Sizes parse_probe_sizes(const std::string& text) {
+    traffic::Sizes sizes = parse_sizes(text);
+    if (sizes.smallest() < traffic::frame_bytes_min)
+        throw std::invalid_argument(fmt::format("a probe needs at least {} bytes", traffic::frame_bytes_min));
+    return sizes;
+}
+
+bool parse_stamps(const std::string& text) {
+    if (text == "kernel") return true;
+    throw std::invalid_argument("expected kernel");
+}
+
+void check_trials(const CLI::App& command, LatencyOptions& options) {
+    if (!options.trials.any()) return;
+    for (const char* other : {"--out", "--strict", "--fail-if", "--start-at", "--prometheus"})
+        if (command.count(other) > 0)
+            throw CLI::ValidationError(fmt::format("{}: not with --find-max, --sweep or --repeat", other));
+    for (const char* other : {"--rate", "--profile", "--ping-pong", "--window", "--count"})
+        if (options.trials.repeat == 1 && command.count(other) > 0)
+            throw CLI::ValidationError(fmt::format("{}: not with --find-max or --sweep", other));
+    if (options.duration == never && options.count == UINT64_MAX) options.duration = default_trial;
+}
+
+/// Which loop it is, open or closed, and what goes with it.
+void check_loop(const CLI::App& command, LatencyOptions& options) {
+    const bool closed = options.ping_pong || options.window > 0;
+    for (const char* name : {"--arrivals", "--burst", "--profile"})
+        if (closed && command.count(name) > 0)
+            throw CLI::ValidationError(
+                fmt::format("{}: a closed loop has none, an answer makes room for the next probe", name));
+    if (options.rate == 0 && !closed) options.rate = default_rate;
+    check_arrivals(command, options.arrivals, options.rate, options.duration);
+    if (options.arrivals.profile && command.count("--duration") == 0) {
+        if (options.warm_up >= options.duration)
+            throw CLI::ValidationError("--warmup: is as long as the --profile, which leaves nothing to measure");
+        options.duration -= options.warm_up;
+    }
+    options.window = std::max(options.window, options.ping_pong ? 1u : options.threads.count);
+    if (closed && options.window < options.threads.count)
+        throw CLI::ValidationError(fmt::format("{}: {} engines need a probe in flight each",
+                                               options.ping_pong ? "--ping-pong" : "--window", options.threads.count));
+}
+
+/// The echo server of --self.
+int run_far_end(const LatencyOptions& options, const SelfPeer::Tell& tell) {
+    Report silent(Report::Form::silent);
+    ServerOptions server{.common = options.common,
+                         .transport = options.transport,
+                         .bind = "127.0.0.1",
+                         .join = {},
+                         .threads = options.threads,
+                         .end = End::far,
+                         .prometheus = {}};
+    server.common.gro = false;  // probes come one by one: a receive without control messages is cheaper
+    run_echo(server, silent, [&](std::uint16_t port) { tell(std::to_string(port)); });
+    return Exit::done;
+}
+
+int run_latency(LatencyOptions options, const Address& target, const Agents& agents, Report& report) {
+    options.arrivals.seed = one_seed(agents, options.arrivals.seed);
+    const std::size_t engines = agents.count() * options.threads.count;
+    if (options.rate == 0 && options.window < engines && !agents.alone())
+        throw Failure(Exit::usage,
+                      fmt::format("{}: {} engines of {} agents need a probe in flight each",
+                                  options.ping_pong ? "--ping-pong" : "--window", engines, agents.count()));
+    if (agents.rank() > 0) report.silence();
+    if (options.transport.gtudp && is_multicast(target))
+        throw Failure(Exit::usage, fmt::format("--to {}: gtudp sends to one peer, not to a group", to_text(target)));
+    if (options.threads.self && !agents.alone())
+        throw Failure(Exit::usage, "--self: not under mpirun, where the server is started by itself");
+    RunDirectory directory(of_agent(options.run, agents.rank(), agents.count()), "latency", report);
+    const auto say = [&](const std::string& text) { report.say(text); };
+    if (!options.probes.note.empty()) say(options.probes.note);
+    if (options.trials.any()) return exit_code(measure_again(options, target, agents, report, say));
+    if (options.warm_up > 0) say(fmt::format("warming up for {:g} s", seconds(options.warm_up)));
+    Outcome mine = measure_latency(options, target, agents, report, directory, say);
+    const Outcome all = join(agents, mine);
+    Json summary = summary_of(options, all);
+    if (!agents.alone()) summary["agents"] = agents.count();
+    print_summary(report, options, agents, all, summary);
+    const int verdict = tell_verdict(report, summary, options.verdict);
+    report.event("summary", summary);
+    const Json kept = agents.alone() ? summary : summary_of(options, mine);
+    directory.close(std::move(mine.snapshot), kept);
+    if (!summary["rtt_us"]["p50"].is_null()) return exit_code(verdict);
+    if (received_signal() != 0) return exit_code(Exit::unreachable);
+    if (summary["sent"] == 0 && summary["unreachable"] == 0) {
+        report.say("nothing was sent: the duration ended before the first probe was due");
+        return Exit::failed;
+    }
+    report.say(fmt::format("{}: {}", to_text(target), summary["unreachable"] > 0 ? "unreachable" : "no answer"));
+    return Exit::unreachable;
+}
+
+int latency_command(const LatencyOptions& options) {
+    Report report(options.common.json);
+    choose_clock();
+    std::optional<SelfPeer> echo;
+    Address target;
+    if (options.threads.self) {
+        echo.emplace([&](const SelfPeer::Tell& tell) { return run_far_end(options, tell); });
+        target = Address::v4(127, 0, 0, 1, static_cast<std::uint16_t>(std::stoul(echo->hear())));
+    } else {
+        target = target_address(options.to, options.probes.default_port);
+        refuse_foreign(target, options.multicast, options.vouched);
+    }
+    return as_agents([&](const Agents& agents) { return run_latency(options, target, agents, report); });
+}
+
+}  // namespace
+
+void add_latency(CLI::App& root, Command& chosen) {
+    CLI::App* command = root.add_subcommand("latency", "measure round trips against an echo server, or any UDP server");
+    auto options = std::make_shared<LatencyOptions>();
+    add_measuring(*command, *options,
+                  "HOST:PORT or [IPv6]:PORT of an echo server, or of what --payload or --preset is for",
+                  "run the echo server too, on loopback and on another core");
+    auto* size =
+        add_parsed(*command, "--size", options->sizes, parse_probe_sizes,
+                   "bytes of payload, at least 24: 64, 1400, 64..1400, imix or 64:7,576:4,1472:1 (default 64)");
+    add_probes(*command, options->probes, *size);
+    auto* rate = add_parsed(*command, "--rate", options->rate, parse_fixed_rate,
+                            "open loop: probes per second, each measured from when it was due (default 10k)");
+    auto* window = add_parsed(*command, "--window", options->window, parse_probe_window,
+                              "closed loop: so many probes in flight, the next as soon as one is answered")
+                       ->excludes(rate);
+    command->add_flag("--ping-pong", options->ping_pong, "closed loop: one probe in flight")
+        ->excludes(rate)
+        ->excludes(window);
+    add_parsed(*command, "--warmup", options->warm_up, parse_duration,
+               "so long at the start is not counted (default none)");
+    auto* duration = add_parsed(*command, "--duration", options->duration, parse_duration, "how long (default 5s)");
+    add_parsed(*command, "--count", options->count, parse_count, "probes to send")->excludes(duration);
+    add_parsed(*command, "--stamps", options->stamps, parse_stamps,
+               "kernel: tell apart how long a reply took to reach this host, and how long it waited there");
+    add_trials(*command, options->trials);
+    add_transport(*command, options->transport, {});
+    add_common(*command, options->common, {});
+    command->callback([options, command, &chosen] {
+        check_probes(options->probes);
+        check_measuring(*command, *options);
+        if (options->stamps && options->transport.gtudp)
+            throw CLI::ValidationError("--stamps: not with gtudp, whose messages are not datagrams");
+        if (options->flows > options->threads.count && options->probes.dialect &&
+            options->probes.dialect->match.kind == traffic::MatchRule::Kind::order)
+            throw CLI::ValidationError("--flows: not with --match order, which is that of one socket");
+        check_trials(*command, *options);
+        check_loop(*command, *options);
+        if (options->count == UINT64_MAX && options->duration == never) options->duration = default_duration;
+        chosen = [options] { return latency_command(*options); };
+    });
+}
+
+}  // namespace ringpost::apps

@@ -1,0 +1,232 @@
+#include "apps/commands/latency_run.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "apps/cli/random.hpp"
+#include "apps/measuring/engines.hpp"
+#include "codec/traffic/prober.hpp"
+#include "engine/os/address.hpp"
+#include "engine/os/clock.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+/// How long the last answers are waited for on the reliable layer, where they are not lost but late.
+constexpr Duration reliable_linger = 10 * second;
+
+/// What the engines of one run share.
+struct LatencyRun {
+    const LatencyOptions& options;
+    const Address& target;
+    const Agents& agents;
+    StartLine& line;
+    Monitor& monitor;
+};
+
+/// A Prober, alone or on the reliable layer, as one engine drives it.
+struct Probing {
+    traffic::Prober prober;
+    std::optional<gtudp::Carried<traffic::Prober>> carried;
+
+    bool finished(Instant at) const {
+        const Duration linger = carried && received_signal() == 0 ? reliable_linger : answers_linger;
+        if (!prober.finished(at, linger)) return false;
+        return !carried || carried->wire().in_flight() == 0 || at >= prober.last_sent_at() + linger;
+    }
+
+    void write_down(const LatencyOptions& options, const Counters& counters, Snapshot& now) const {
+        now.sent = prober.counts().sent;
+        now.received = prober.counts().received;
+        now.lost = static_cast<std::int64_t>(prober.counts().lost());
+        now.refused = counters.send_failed;
+        now.socket_dropped = counters.socket_dropped;
+        const std::vector<std::string> names = shape_of(options).histograms;
+        now.histograms.resize(names.size());
+        for (std::size_t i = 0; i < names.size(); ++i) now.histograms[i] = histogram(names[i]);
+    }
+
+    const Histogram& histogram(const std::string& name) const {
+        if (name == "service") return prober.service();
+        if (name == "path") return prober.path();
+        if (name == "pickup") return prober.pickup();
+        if (name == "slip") return prober.slip();
+        return name == "confirmed" ? carried->confirmed() : prober.response();
+    }
+};
+
+template <class AnyLoop>
+class LatencyApplication {
+  public:
+    LatencyApplication(AnyLoop& loop, Probing& probing, const LatencyRun& run, std::size_t engine, Instant start)
+        : loop_(loop),
+          probing_(probing),
+          run_(run),
+          engine_(engine),
+          begin_(start + run.options.warm_up),
+          look_(now(), look_every),
+          ticker_(begin_ - second, second) {}
+
+    void on_event(Instant, const traffic::Prober::Event&) {}
+
+    Instant on_turn(Instant at) {
+        // Probes under way when a signal comes are not lost: their answers are waited for, as at any end.
+        if (received_signal() != 0) probing_.prober.stop(at);
+        if (run_.line.failed() || probing_.finished(at)) loop_.stop();
+        const bool heard = probing_.prober.counts().received > 0;
+        if (look_.tick(at) && !heard && loop_.backend().counters().unreachable > 0) loop_.stop();
+        // While the last answers are waited for there is no interval: what they bring belongs to the last one.
+        if (ticker_.tick(at) && probing_.prober.sends(at)) hand_over(at);
+        return std::min(look_.next(), ticker_.next());
+    }
+
+    /// Since the warm-up.
+    Counters counters() {
+        Counters counters = loop_.backend().counters();
+        counters.send_failed -= warming_up_.send_failed;
+        counters.socket_dropped -= warming_up_.socket_dropped;
+        return counters;
+    }
+
+  private:
+    void hand_over(Instant at) {
+        const bool begins = !std::exchange(begun_, true);
+        if (begins && run_.options.warm_up == 0) return;
+        if (begins) warming_up_ = loop_.backend().counters();
+        run_.monitor.hand_over(engine_, [&](Snapshot& now) {
+            probing_.write_down(run_.options, counters(), now);
+            now.waiting = now.lost - static_cast<std::int64_t>(probing_.prober.missing());
+            probing_.prober.mark();
+            now.elapsed_s = begins ? 0 : seconds(at - begin_);
+        });
+    }
+
+    AnyLoop& loop_;
+    Probing& probing_;
+    const LatencyRun& run_;
+    std::size_t engine_;
+    Instant begin_;  ///< of what is measured
+    Ticker look_, ticker_;
+    bool begun_ = false;
+    Counters warming_up_;  ///< at the end of the warm-up
+};
+
+traffic::ProberOptions prober_options(const LatencyRun& run, const Share& share, std::uint32_t flows, Instant start) {
+    const LatencyOptions& options = run.options;
+    traffic::ProberOptions out{.sizes = options.sizes,
+                               .sizes_seed = random_value<std::uint64_t>(),
+                               .stream = random_value<std::uint32_t>(),
+                               .share_index = share.index,
+                               .share_of = share.of,
+                               .window = std::max(1u, static_cast<std::uint32_t>(share.part(options.window))),
+                               .warm_up = options.warm_up,
+                               .stop = options.duration == never ? never : start + options.warm_up + options.duration,
+                               .count = options.count == UINT64_MAX ? UINT64_MAX : share.part(options.count),
+                               .dialect = options.probes.dialect ? &*options.probes.dialect : nullptr,
+                               .key = random_key(),
+                               .flows = flows,
+                               .destination = is_multicast(run.target) ? run.target : Address{},
+                               .stamps = options.stamps};
+    set_arrivals(out, options.arrivals, options.rate, start);
+    return out;
+}
+
+/// A group's members answer from addresses of their own, which a connected socket would not take.
+UdpSocket open_probing_socket(const LatencyRun& run) {
+    SocketOptions socket;
+    socket.gro = false;
+    socket.stamps = run.options.stamps;
+    if (!is_multicast(run.target)) {
+        socket.connect = run.target;
+        return open_flow(run.options, socket);
+    }
+    socket.bind = run.target.family == Family::v4 ? Address::v4(0, 0, 0, 0, 0) : any_address(0);
+    UdpSocket opened = open_flow(run.options, socket);
+    set_multicast(opened, run.target, run.options.multicast);
+    return opened;
+}
+
+struct Sending {
+    Instant end;
+    Instant next_due;  ///< the first that did not leave
+};
+
+/// Probes have left until the time that was asked for; or, where their number ended them, until one more would have
+/// been due, because n probes fill n gaps and not n - 1: in a closed loop when the last was answered.
+Sending sending_of(const LatencyOptions& options, const traffic::Prober& prober, std::uint64_t count) {
+    if (prober.counts().sent < count) return {std::min(now(), prober.stop()), prober.next_due()};
+    if (options.rate == 0) return {std::max(prober.last_sent_at(), prober.last_answered_at()), never};
+    const auto gap = options.arrivals.profile ? 0 : static_cast<Duration>(1e9 * options.arrivals.burst / options.rate);
+    return {prober.last_sent_at() + gap, prober.last_due() + gap};
+}
+
+template <class AnyLoop>
+Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
+    const LatencyOptions& options = run.options;
+    const Share share{run.agents.rank() * options.threads.count + engine, run.agents.count() * options.threads.count};
+    std::optional<SignalWakes> wakes;
+    if (engine == 0) wakes.emplace(loop.backend().waker());
+    const auto flows = static_cast<std::uint32_t>(Share{engine, options.threads.count}.part(options.flows));
+    for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_probing_socket(run));
+    // Tables take longer to make than what is left when the start is known.
+    Probing probing{.prober = traffic::Prober(prober_options(run, share, flows, 0)), .carried = {}};
+    if (options.transport.gtudp)
+        probing.carried.emplace(
+            probing.prober,
+            gtudp::CarriedOptions{.wire = wire_options(options.transport), .target = run.target, .train_segments = 1});
+    const Instant start = run.line.ready();
+    probing.prober.postpone(start);
+    const traffic::Prober& prober = probing.prober;
+    LatencyApplication application(loop, probing, run, engine, start);
+    probing.carried ? loop.run(*probing.carried, application) : loop.run(probing.prober, application);
+    Outcome out;
+    const Counters counters = application.counters();
+    probing.write_down(options, counters, out.snapshot);
+    const Sending sending = sending_of(options, prober, share.part(options.count));
+    out.duration_s = out.snapshot.elapsed_s = seconds(std::max<Duration>(sending.end - start - options.warm_up, 0));
+    if (options.rate > 0) out.rate_share = rate_share_of(start, sending.next_due, sending.end);
+    const traffic::ProberCounts& counts = prober.counts();
+    out.counts = {{"sent", counts.sent},           {"received", counts.received},
+                  {"lost", counts.lost()},         {"duplicate", counts.duplicate},
+                  {"reordered", counts.reordered}, {"corrupt", counts.corrupt},
+                  {"foreign", counts.foreign},     {"socket_dropped", counters.socket_dropped}};
+    if (options.rate > 0) out.counts["service_unknown"] = counts.service_unknown;
+    out.counts.update(match_counts(prober));
+    if (options.stamps) out.counts["unstamped"] = counts.unstamped;
+    if (probing.carried) out.counts.update(wire_counts(probing.carried->wire().counts()));
+    out.counts.update(engine_counts(counters));
+    out.facts = {
+        {"backend", loop.backend().name}, {"granted", loop.backend().granted()}, {"gso", false}, {"gro", false}};
+    note_send_error(out.facts, counters);
+    return out;
+}
+
+}  // namespace
+
+RunShape shape_of(const LatencyOptions& options) {
+    RunShape shape{.command = "latency", .histograms = {"response"}, .lost_is_unanswered = true};
+    if (options.rate > 0) shape.histograms.emplace_back("service");
+    if (options.stamps) shape.histograms.insert(shape.histograms.end(), {"path", "pickup"});
+    if (options.rate > 0) shape.histograms.emplace_back("slip");
+    if (options.transport.gtudp) shape.histograms.emplace_back("confirmed");
+    return shape;
+}
+
+Outcome measure_latency(const LatencyOptions& options, const Address& target, const Agents& agents, Report& report,
+                        RunDirectory& directory, const std::function<void(const std::string&)>& say) {
+    const RunShape shape = shape_of(options);
+    Monitor monitor(
+        {.shape = shape, .engines = options.threads.count, .prometheus = options.prometheus, .complete = {}}, report,
+        &directory);
+    StartLine line(options.threads.count, &agents, start_at(options));
+    directory.begin(shape, expected_start(options) + options.warm_up);
+    const LatencyRun run{options, target, agents, line, monitor};
+    Outcome mine = add_all(run_engines(options.common.engine, options.threads, End::near, line, say,
+                                       [&](auto& loop, std::size_t engine) { return run_prober(loop, engine, run); }));
+    monitor.finish(mine.snapshot);
+    if (line.late() > 0) say(late_text(line.late()));
+    return mine;
+}
+
+}  // namespace ringpost::apps

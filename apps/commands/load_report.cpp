@@ -1,0 +1,124 @@
+#include "apps/commands/load_report.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "apps/measuring/one_way.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+double real_of(const Json& summary, const char* name) { return summary[name].get<double>(); }
+
+void print_reliable(const Report& report, const Json& summary) {
+    const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
+    report.print(fmt::format("confirmed {:>15} messages  {:>15}/s    gave up {}", count("confirmed"),
+                             grouped(static_cast<std::uint64_t>(real_of(summary, "confirmed_per_s"))),
+                             count("gave_up")));
+    report.print(wire_text(summary));
+    const Json& us = summary["confirmed_us"];
+    if (us["p50"].is_null()) return;
+    report.print(fmt::format("send to confirmed us: p50 {:.1f}  p99 {:.1f}  p99.9 {:.1f}  max {:.1f}",
+                             real_of(us, "p50"), real_of(us, "p99"), real_of(us, "p999"), real_of(us, "max")));
+}
+
+}  // namespace
+
+Json summary_of(const LoadOptions& options, const Outcome& of) {
+    const std::uint64_t sent = of.snapshot.sent;
+    Json summary = {{"sent", sent},
+                    {"duration_s", of.duration_s},
+                    {"rate_per_s", ratio(static_cast<double>(sent), of.duration_s)},
+                    {"bits_per_s", ratio(of.counts["bytes_sent"].get<double>() * 8, of.duration_s)}};
+    summary.update(of.facts);
+    summary.update(of.counts);
+    summary["refused"] = of.counts["refused"] > 0;
+    const std::vector<Histogram>& histograms = of.snapshot.histograms;
+    if (options.transport.gtudp) {
+        summary["transport"] = "gtudp";
+        summary["confirmed_per_s"] = ratio(real_of(summary, "confirmed"), of.duration_s);
+        summary["confirmed_us"] = percentiles_us(histograms.back());
+    }
+    if (options.rate > 0) {
+        summary["rate_asked"] = options.rate;
+        summary["slip_us"] = percentiles_us(histograms[0]);
+        judge(summary, of.rate_share, histograms[0], nullptr);
+        add_arrivals(summary, options.arrivals);
+    }
+    return summary;
+}
+
+Json join_reports(Json sender, const Json& sink) {
+    Json summary = {{"sent", sender["sent"]}};
+    for (const char* name : {"received", "bytes"}) summary[name] = sink[name];
+    const auto of = [&](const char* name) { return sink[name].is_null() ? 0 : sink[name].get<std::int64_t>(); };
+    // Anybody may send to the sink: what it took in good order beyond what was sent is not ours.
+    const std::int64_t missing =
+        sender["sent"].get<std::int64_t>() - (of("received") - of("duplicate") - of("corrupt"));
+    summary["lost"] = std::max<std::int64_t>(missing, 0);
+    summary["foreign"] = std::max<std::int64_t>(-missing, 0);
+    for (const char* name : {"duplicate", "reordered", "corrupt", "socket_dropped", "rate_per_s", "bits_per_s", "gro"})
+        summary[name] = sink[name];
+    // The messages' receiver knows what it delivered; what the wire sent and sent again is told of both ends.
+    if (sink.contains("transport"))
+        for (const char* name : {"delivered", "duplicates", "recv_sent", "recv_resends", "app_behind", "table_full",
+                                 "recv_withheld", "forgotten_early"})
+            sender[name] = sink[name];
+    for (const char* name : {"one_way_us", "before_sent", "before_sent_max_us", "clock_apart"})
+        if (sink.contains(name)) sender[name] = sink[name];
+    if (sink.contains("answers_sent")) {
+        // Here the last ones are known, too.
+        for (const char* name : {"answers_sent", "answers_dropped"}) sender[name] = sink[name];
+        const auto back = [&](const char* name) { return sender[name].get<std::int64_t>(); };
+        sender["back_lost"] = std::max<std::int64_t>(
+            back("answers_sent") - (back("back_received") - back("back_duplicate") - back("back_corrupt")), 0);
+    }
+    summary["sent_rate_per_s"] = sender["rate_per_s"];
+    for (const char* name : {"sent", "rate_per_s", "bits_per_s", "unexpected"}) sender.erase(name);
+    summary.update(sender);
+    return summary;
+}
+
+void print_summary(const Report& report, const LoadOptions& options, const Agents& agents, const Json& summary) {
+    const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
+    const auto real = [&](const char* name) { return summary[name].get<double>(); };
+    const bool self = options.threads.self;
+    const std::uint64_t flows = options.flows * agents.count();
+    report.print(fmt::format("{}{}, {}{}{} flow{}, {}, gso {}{}, {:.3f} s", sizes_text(options.sizes),
+                             options.transport.gtudp ? ", gtudp" : "", agents_text(agents),
+                             engines_text(options.threads), flows, flows == 1 ? "" : "s",
+                             summary["backend"].get<std::string>(), summary["gso"].get<bool>() ? "on" : "off",
+                             self ? (summary["gro"].get<bool>() ? ", gro on" : ", gro off") : "", real("duration_s")));
+    const double sent_rate = real(self ? "sent_rate_per_s" : "rate_per_s");
+    report.print(fmt::format("sent      {:>15} datagrams {:>15}/s", count("sent"),
+                             grouped(static_cast<std::uint64_t>(sent_rate))));
+    if (self) {
+        report.print(fmt::format("received  {:>15} datagrams {:>15}/s {:>9.3f} Gbit/s{}", count("received"),
+                                 grouped(static_cast<std::uint64_t>(real("rate_per_s"))), real("bits_per_s") / 1e9,
+                                 options.verify ? ", each one verified" : ""));
+        report.print(fmt::format("lost      {:>15} ({:.4f} %), receive buffer full {} times", count("lost"),
+                                 100 * ratio(real("lost"), real("sent")), count("socket_dropped")));
+        if (options.verify)
+            report.print(fmt::format("duplicate {}  reordered {}  corrupt {}", count("duplicate"), count("reordered"),
+                                     count("corrupt")));
+    }
+    if (options.bidirectional)
+        report.print(fmt::format(
+            "came back {:>15} datagrams {:>15}/s    lost {}  duplicate {}  reordered {}  corrupt {}",
+            count("back_received"), grouped(static_cast<std::uint64_t>(real("back_received") / real("duration_s"))),
+            count("back_lost"), count("back_duplicate"), count("back_reordered"), count("back_corrupt")));
+    if (summary.contains("one_way_us")) report.print(one_way_text(summary));
+    if (options.transport.gtudp) print_reliable(report, summary);
+    if (options.rate > 0 && !summary["slip_us"]["p50"].is_null())
+        report.print(fmt::format("asked for {}; schedule slip us: p50 {:.1f}  p99 {:.1f}  max {:.1f}",
+                                 arrivals_text(options.arrivals, options.rate), summary["slip_us"]["p50"].get<double>(),
+                                 summary["slip_us"]["p99"].get<double>(), summary["slip_us"]["max"].get<double>()));
+    if (summary["send_failed"].get<std::uint64_t>() > 0)
+        report.print(fmt::format("not sent, refused by the kernel: {} (the last: {})", count("send_failed"),
+                                 summary["last_send_error"].get<std::string>()));
+    if (summary["unreachable"].get<std::uint64_t>() > 0)
+        report.print(fmt::format("the peer's host or network said unreachable {} times", count("unreachable")));
+}
+
+}  // namespace ringpost::apps

@@ -1,0 +1,247 @@
+#include "apps/commands/load_run.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <optional>
+
+#include "apps/cli/random.hpp"
+#include "apps/measuring/engines.hpp"
+#include "apps/measuring/one_way.hpp"
+#include "codec/traffic/duplex.hpp"
+#include "engine/os/clock.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+/// The peer's port is closed when this is heard so soon after the start, with nothing known to have arrived; or at one
+/// of the first looks, however late they are.
+constexpr Duration refused_early = 500 * millisecond;
+constexpr int first_looks = 3;
+
+/// What the engines of one run share.
+struct LoadRun {
+    const LoadOptions& options;
+    const Address& target;
+    const Agents& agents;
+    StartLine& line;
+    Monitor& monitor;
+    Duration due_offset = 0;  ///< of --one-way
+};
+
+template <class AnyLoop>
+class LoadApplication {
+  public:
+    struct Hooks {
+        std::function<void(Instant)> stop;          ///< nothing due from then on is to be sent
+        std::function<bool(Instant)> finished;      ///< there is nothing more to wait for
+        std::function<void(Snapshot&)> write_down;  ///< what has been counted so far
+    };
+    LoadApplication(AnyLoop& loop, const LoadRun& run, std::size_t engine, Instant start, Hooks hooks)
+        : loop_(loop),
+          run_(run),
+          engine_(engine),
+          hooks_(std::move(hooks)),
+          start_(start),
+          look_(now(), look_every),
+          ticker_(start, second) {}
+
+    void on_event(Instant, const traffic::Source::Event&) {}
+
+    Instant on_turn(Instant at) {
+        if (received_signal() != 0) hooks_.stop(at);
+        if (run_.line.failed() || hooks_.finished(at)) loop_.stop();
+        if (look_.tick(at) && at >= start_ && (looks_++ < first_looks || at < start_ + refused_early)) {
+            refused_ = loop_.backend().counters().unreachable > 0;
+            if (refused_) loop_.stop();
+        }
+        if (ticker_.tick(at) && !hooks_.finished(at))
+            run_.monitor.hand_over(engine_, [&](Snapshot& now) {
+                hooks_.write_down(now);
+                now.elapsed_s = seconds(at - start_);
+            });
+        return std::min(look_.next(), ticker_.next());
+    }
+
+    /// The peer said at once that nobody is there.
+    bool refused() const { return refused_; }
+
+  private:
+    AnyLoop& loop_;
+    const LoadRun& run_;
+    std::size_t engine_;
+    Hooks hooks_;
+    Instant start_;
+    Ticker look_, ticker_;
+    int looks_ = 0;  ///< since the start
+    bool refused_ = false;
+};
+
+/// A train must fit into the window as a whole.
+std::size_t train_segments(const LoadOptions& options) {
+    if (options.transport.gtudp)
+        return std::min<std::size_t>(limits::train_segments_max,
+                                     window_for(options.transport, options.sizes.largest()));
+    return options.common.engine.gso ? limits::train_segments_max : 16;
+}
+
+traffic::SourceOptions source_options(const LoadRun& run, const Share& share, std::uint32_t flows, Instant start) {
+    const LoadOptions& options = run.options;
+    traffic::SourceOptions out{.sizes = options.sizes,
+                               .sizes_seed = random_value<std::uint64_t>(),
+                               .flows = flows,
+                               .stream = random_value<std::uint32_t>() & (traffic::answer_stream_bit / 2 - 1),
+                               .share_index = share.index,
+                               .share_of = share.of,
+                               .train_segments = train_segments(options),
+                               .verify = options.verify,
+                               .due_offset = run.due_offset,
+                               .stop = start + options.duration};
+    set_arrivals(out, options.arrivals, options.rate, start);
+    return out;
+}
+
+/// A Source, alone, with a sink for what comes back, or on the reliable layer, as one engine drives it.
+struct Sourcing {
+    traffic::Source source;
+    std::optional<traffic::Sink> back;
+    std::optional<traffic::Duplex> both_ways;
+    std::optional<gtudp::Carried<traffic::Source>> carried;
+    Instant stop_at = never;
+    Instant interrupted_at = never;
+
+    /// Makes what takes long to make, long before begin().
+    explicit Sourcing(const LoadRun& run) : source({}) {
+        if (run.options.bidirectional) {
+            back.emplace(traffic::SinkOptions{.key = random_key(), .one_way = {}});
+            both_ways.emplace(source, *back);
+        }
+        const TransportOptions& transport = run.options.transport;
+        if (transport.gtudp)
+            carried.emplace(source,
+                            gtudp::CarriedOptions{.wire = wire_options(transport),
+                                                  .target = run.target,
+                                                  .window = window_for(transport, run.options.sizes.largest())});
+    }
+    Sourcing(const Sourcing&) = delete;
+    Sourcing& operator=(const Sourcing&) = delete;
+
+    void begin(const traffic::SourceOptions& options) {
+        source = traffic::Source(options);
+        stop_at = options.stop;
+    }
+
+    void stop(Instant at) {
+        source.stop(at);
+        stop_at = std::min(stop_at, at);
+        interrupted_at = std::min(interrupted_at, at);
+    }
+
+    template <class AnyLoop, class Application>
+    void run(AnyLoop& loop, Application& application) {
+        if (carried) return loop.run(*carried, application);
+        both_ways ? loop.run(*both_ways, application) : loop.run(source, application);
+    }
+
+    bool finished(Instant at) const {
+        if (!source.finished(at)) return false;
+        if (back) return back->counts().received >= source.sent() || at >= stop_at + answers_linger;
+        if (!carried || carried->wire().in_flight() == 0) return true;
+        // Each message has its outcome, but whoever interrupts does not want to wait for that of a silent peer.
+        return interrupted_at != never && at >= interrupted_at + answers_linger;
+    }
+
+    /// Of what the kernel took, `sent` datagrams; of mixed sizes, as if it had refused each alike.
+    std::uint64_t bytes_sent(std::uint64_t sent) const {
+        const double taken = ratio(static_cast<double>(sent), static_cast<double>(source.sent()));
+        return static_cast<std::uint64_t>(std::llround(static_cast<double>(source.bytes_sent()) * taken));
+    }
+
+    void write_down(const LoadOptions& options, const Counters& counters, Snapshot& now) const {
+        // What the kernel took, or what was given to the reliable layer.
+        now.sent = carried ? carried->wire().counts().taken : counters.sent;
+        now.refused = counters.send_failed;
+        now.histograms.resize(shape_of(options).histograms.size());
+        std::size_t next = 0;
+        if (options.rate > 0) now.histograms[next++] = source.slip();
+        if (carried) now.histograms[next] = carried->confirmed();
+    }
+
+    Json counts(std::uint64_t sent) const {
+        Json out = {{"bytes_sent", bytes_sent(sent)}, {"unexpected", source.unexpected()}};
+        if (carried) out.update(wire_counts(carried->wire().counts()));
+        if (!back) return out;
+        const traffic::SinkCounts seen = back->counts();
+        out.update({{"back_received", seen.received},
+                    {"back_lost", seen.lost},
+                    {"back_duplicate", seen.duplicate},
+                    {"back_reordered", seen.reordered},
+                    {"back_corrupt", seen.corrupt}});
+        return out;
+    }
+};
+
+template <class AnyLoop>
+Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
+    const LoadOptions& options = run.options;
+    const Share share{run.agents.rank() * options.threads.count + engine, run.agents.count() * options.threads.count};
+    std::optional<SignalWakes> wakes;
+    if (engine == 0) wakes.emplace(loop.backend().waker());
+    const auto flows = static_cast<std::uint32_t>(Share{engine, options.threads.count}.part(options.flows));
+    SocketOptions socket;
+    socket.connect = run.target;
+    socket.gro = (options.transport.gtudp || options.bidirectional) && options.common.gro;  // else nothing comes back
+    for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_flow(options, socket));
+    Sourcing sourcing(run);
+    const Instant start = run.line.ready();
+    sourcing.begin(source_options(run, share, flows, start));
+    const traffic::Source& source = sourcing.source;
+    const auto write_down = [&](Snapshot& now) { sourcing.write_down(options, loop.backend().counters(), now); };
+    LoadApplication application(loop, run, engine, start,
+                                {.stop = [&](Instant at) { sourcing.stop(at); },
+                                 .finished = [&](Instant at) { return sourcing.finished(at); },
+                                 .write_down = write_down});
+    sourcing.run(loop, application);
+    Outcome out;
+    write_down(out.snapshot);
+    const Instant stopped_at = std::max(std::min(now(), sourcing.stop_at), start);
+    const Instant end = sourcing.carried ? std::max(sourcing.carried->last_confirmed_at(), stopped_at) : stopped_at;
+    out.duration_s = out.snapshot.elapsed_s = seconds(end - start);
+    if (options.rate > 0) out.rate_share = rate_share_of(start, source.next_due(), stopped_at);
+    const Counters counters = loop.backend().counters();
+    out.counts = sourcing.counts(out.snapshot.sent);
+    out.counts.update({{"refused", application.refused() ? 1 : 0}, {"trains", counters.sent_trains}});
+    if (options.bidirectional) out.counts["back_socket_dropped"] = counters.socket_dropped;
+    out.counts.update(engine_counts(counters));
+    out.facts = {{"backend", loop.backend().name},
+                 {"granted", loop.backend().granted()},
+                 {"gso", loop.backend().sends_trains() && counters.trains_refused == 0}};
+    note_send_error(out.facts, counters);
+    return out;
+}
+
+}  // namespace
+
+RunShape shape_of(const LoadOptions& options) {
+    RunShape shape{.command = "load",
+                   .hears = options.threads.self,
+                   .verifies = options.verify,
+                   .histograms = {},
+                   .drop_datagrams_max = options.common.gro ? limits::train_segments_max : 1};
+    if (options.rate > 0) shape.histograms.emplace_back("slip");
+    if (options.transport.gtudp) shape.histograms.emplace_back("confirmed");
+    return shape;
+}
+
+Outcome measure_load(const LoadOptions& options, const Address& target, const Agents& agents, Monitor& monitor,
+                     const Report& report) {
+    StartLine line(options.threads.count, &agents, start_at(options));
+    const LoadRun run{options, target, agents, line, monitor, options.one_way ? one_way_offset() : 0};
+    const auto say = [&](const std::string& text) { report.say(text); };
+    Outcome mine = add_all(run_engines(options.common.engine, options.threads, End::near, line, say,
+                                       [&](auto& loop, std::size_t engine) { return run_source(loop, engine, run); }));
+    if (line.late() > 0) report.say(late_text(line.late()));
+    return mine;
+}
+
+}  // namespace ringpost::apps

@@ -1,0 +1,122 @@
+#include "apps/commands/node_options.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "codec/base/limits.hpp"
+#include "engine/os/address.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+Address group_address(const std::string& option, const std::string& text, Family family) {
+    const auto address = resolve_host_port(text);
+    if (address && address->family == family && is_multicast(*address) && address->port != 0) return *address;
+    throw Failure(Exit::usage, fmt::format("{} {}: expected a multicast group and a port such as {}", option, text,
+                                           family == Family::v4 ? "239.255.4.3:3235" : "[ff02::4:3]:3235"));
+}
+
+}  // namespace
+
+void add_node_network(CLI::App& command, NodeNetworkOptions& options) {
+    command.add_option("--group", options.group, "multicast GROUP:PORT of the adverts (default 239.255.4.3:3235)");
+    command.add_option("--group6", options.group_v6, "IPv6 group beside it, such as [ff02::4:3]:3235 (default: none)");
+    command.add_option("--seed", options.seeds, "HOST[:PORT] that adverts also go to, where multicast does not reach");
+    command.add_option("--interface", options.interfaces,
+                       "announce only on this one; may be repeated (default: all that take multicast, but loopback)");
+    command.add_option("--ignore-interface", options.ignored_interfaces, "not on this one; may be repeated");
+    add_parsed(command, "--tcp-port", options.tcp_port, parse_port, "TCP port of every device (default 4112)");
+    add_common(command, options.common, {});
+}
+
+devices::NodeOptions node_options(const NodeNetworkOptions& options, const std::string& name) {
+    devices::NodeOptions out;
+    out.protocol = devices::fresh_options(name);
+    if (!options.group.empty()) out.protocol.group = group_address("--group", options.group, Family::v4);
+    if (!options.group_v6.empty()) out.protocol.group_v6 = group_address("--group6", options.group_v6, Family::v6);
+    for (const std::string& seed : options.seeds)
+        out.protocol.seeds.push_back(peer_address("--seed", seed, out.protocol.group.port));
+    if (options.tcp_port == 0) throw Failure(Exit::usage, "--tcp-port 0: everybody must know it");
+    out.protocol.tcp_port = options.tcp_port;
+    out.interfaces = options.interfaces;
+    out.ignored_interfaces = options.ignored_interfaces;
+    out.engine = options.common.engine;
+    return out;
+}
+
+devices::Node open_node(const devices::NodeOptions& options, const Report& report) {
+    auto node = devices::Node::open(options);
+    if (!node) {
+        const Error& error = node.error();
+        if (error.text.starts_with("bind ")) {
+            const bool tcp = error.text.find(fmt::format(":{}: ", options.protocol.tcp_port)) != std::string::npos;
+            throw Failure(Exit::usage, fmt::format("{}: {}",
+                                                   tcp ? fmt::format("--tcp-port {}", options.protocol.tcp_port)
+                                                       : "--group " + to_text(options.protocol.group),
+                                                   error.text));
+        }
+        const bool chosen = error.code == EINVAL || error.code == ENODEV;
+        throw Failure(chosen ? Exit::usage : Exit::failed, (chosen ? "--" : "") + error.text);
+    }
+    if (!node->note().empty()) report.say(node->note());
+    return std::move(*node);
+}
+
+Json peer_json(const devices::Peer& peer) {
+    return {{"name", peer.name},
+            {"address", to_text(peer.address)},
+            {"presence", name_of(peer.presence)},
+            {"connected", peer.connected},
+            {"ringpost", peer.ours},
+            {"last_cause", peer.last_cause ? Json(name_of(*peer.last_cause)) : Json()}};
+}
+
+std::vector<std::string> table_of(const std::vector<devices::Peer>& peers) {
+    std::size_t width = 4;
+    for (const devices::Peer& peer : peers) width = std::max(width, printable(peer.name).size());
+    std::vector<std::string> out{fmt::format("{:<{}}  {:<21}  {}", "NAME", width, "ADDRESS", "STATE")};
+    for (const devices::Peer& peer : peers) {
+        const std::string state = peer.connected    ? "connected"
+                                  : peer.last_cause ? std::string("not connected: ") + name_of(*peer.last_cause)
+                                                    : "not connected";
+        out.push_back(fmt::format("{:<{}}  {:<21}  {}{}{}", printable(peer.name), width, to_text(peer.address),
+                                  peer.presence == devices::Presence::suspect ? "suspect, " : "", state,
+                                  peer.ours ? ", ringpost" : ""));
+    }
+    return out;
+}
+
+Json counts_json(const devices::NodeCounts& counts) {
+    const devices::Counts& protocol = counts.protocol;
+    Json ended = Json::object();
+    for (std::size_t i = 0; i < protocol.ended.size(); ++i)
+        if (protocol.ended[i] > 0) ended[name_of(static_cast<devices::Cause>(i))] = protocol.ended[i];
+    Json out = {{"adverts_sent", protocol.hello_sent + protocol.alive_sent},
+                {"adverts_heard", protocol.adverts_heard},
+                {"adverts_bad", protocol.adverts_bad},
+                {"adverts_limited", protocol.adverts_limited},
+                {"connects", protocol.connects},
+                {"accepts", protocol.accepts},
+                {"ended", ended},
+                {"messages_sent", protocol.messages_sent},
+                {"messages_received", protocol.messages_received},
+                {"questions_sent", protocol.questions_sent},
+                {"questions_received", protocol.questions_received},
+                {"questions_dropped", counts.questions_dropped},
+                {"answers_sent", protocol.answers_sent},
+                {"answers_received", protocol.answers_received},
+                {"answers_late", protocol.answers_late},
+                {"pings_sent", protocol.pings_sent},
+                {"pings_received", protocol.pings_received},
+                {"unsent", protocol.unsent},
+                {"notices_dropped", protocol.notices_dropped},
+                {"links_failed", counts.links_failed}};
+    if (!counts.link_error.empty()) out["link_error"] = counts.link_error;
+    add_counters(out, counts.engine);
+    return out;
+}
+
+}  // namespace ringpost::apps

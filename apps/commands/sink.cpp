@@ -1,0 +1,303 @@
+// ringpost sink: receives, verifies, classifies.
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "apps/cli/multicast.hpp"
+#include "apps/cli/random.hpp"
+#include "apps/commands/commands.hpp"
+#include "apps/measuring/engines.hpp"
+#include "apps/measuring/monitor.hpp"
+#include "apps/measuring/one_way.hpp"
+#include "apps/measuring/outcome.hpp"
+#include "apps/measuring/self_peer.hpp"
+#include "codec/base/limits.hpp"
+#include "codec/traffic/answering_sink.hpp"
+#include "engine/os/address.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+/// How often the other end of a --self run can see what has been counted.
+constexpr Duration publish_every = 10 * millisecond;
+
+/// What the engines of one sink share.
+struct SinkRun {
+    const ServerOptions& options;
+    std::optional<Duration> one_way;  ///< the offset of --one-way
+    StartLine& line;
+    Monitor& monitor;
+};
+
+template <class AnyLoop>
+class SinkApplication {
+  public:
+    SinkApplication(AnyLoop& loop, const traffic::Sink& sink, const SinkRun& run, std::size_t engine)
+        : loop_(loop),
+          sink_(sink),
+          run_(run),
+          engine_(engine),
+          start_(now()),
+          ticker_(start_, second),
+          publish_(start_, publish_every),
+          look_(start_, look_every) {}
+
+    void on_event(Instant, const traffic::Sink::Event&) {}
+
+    Instant on_turn(Instant at) {
+        if (run_.line.failed()) loop_.stop();
+        if (received_signal() != 0) return stop_when_quiet(at);
+        if (ticker_.tick(at)) hand_over(at);
+        Instant next = ticker_.next();
+        if (run_.options.counts != nullptr) {
+            if (publish_.tick(at)) publish();
+            next = std::min(next, publish_.next());
+        }
+        // A signal wakes one engine; the others have to look.
+        if (run_.options.threads.count > 1) {
+            look_.tick(at);
+            next = std::min(next, look_.next());
+        }
+        return next;
+    }
+
+  private:
+    void hand_over(Instant at) {
+        const traffic::SinkCounts counts = sink_.counts();
+        run_.monitor.hand_over(engine_, [&](Snapshot& now) {
+            now.elapsed_s = seconds(at - start_);
+            now.received = counts.received;
+            now.lost = static_cast<std::int64_t>(counts.lost);
+            now.socket_dropped = loop_.backend().counters().socket_dropped;
+            if (run_.one_way) now.histograms.assign(1, sink_.one_way());
+        });
+    }
+
+    void publish() {
+        const traffic::SinkCounts counts = sink_.counts();
+        run_.options.counts->publish(engine_, {.received = counts.received,
+                                               .lost = counts.lost,
+                                               .socket_dropped = loop_.backend().counters().socket_dropped});
+    }
+
+    Instant stop_when_quiet(Instant at) {
+        if (asked_at_ == never) asked_at_ = at;
+        const Instant last = sink_.counts().last_at;
+        // Counted from when it was asked, too: what has come lately may not have been looked at.
+        const Instant quiet_at = (last == never ? asked_at_ : std::max(last, asked_at_)) + run_.options.linger;
+        const Instant stop_at = asked_at_ + 100 * run_.options.linger;
+        if (at >= quiet_at || at >= stop_at) loop_.stop();
+        return std::min(quiet_at, stop_at);
+    }
+
+    AnyLoop& loop_;
+    const traffic::Sink& sink_;
+    const SinkRun& run_;
+    std::size_t engine_;
+    Instant start_;
+    Ticker ticker_, publish_, look_;
+    Instant asked_at_ = never;  ///< to stop
+};
+
+/// What one engine has seen, and when.
+struct SinkOutcome {
+    Outcome outcome;
+    Instant first_at = never, last_at = never;
+    std::uint64_t at_first = 0;
+    Duration before_sent_max = 0;  ///< OneWayCounts
+
+    void add(const SinkOutcome& other) {
+        outcome.add(other.outcome);
+        before_sent_max = std::max(before_sent_max, other.before_sent_max);
+        if (other.first_at == never) return;
+        at_first = other.first_at < first_at ? other.at_first : at_first;
+        last_at = first_at == never ? other.last_at : std::max(last_at, other.last_at);
+        first_at = std::min(first_at, other.first_at);
+    }
+};
+
+/// The sink of one engine, alone, as a sink that answers, or on the reliable layer.
+struct Sinking {
+    std::optional<traffic::Sink> plain;
+    std::optional<traffic::AnsweringSink> answering;
+    std::optional<gtudp::Carried<traffic::Sink>> carried;
+
+    explicit Sinking(const SinkRun& run) {
+        const traffic::SinkOptions options{.verify = run.options.verify, .key = random_key(), .one_way = run.one_way};
+        if (run.options.bidirectional)
+            answering.emplace(traffic::AnsweringSinkOptions{
+                .sink = options, .seed = random_value<std::uint64_t>(), .due_offset = run.one_way.value_or(0)});
+        else
+            plain.emplace(options);
+        if (run.options.transport.gtudp)
+            carried.emplace(*plain, gtudp::CarriedOptions{.wire = wire_options(run.options.transport), .target = {}});
+    }
+
+    const traffic::Sink& sink() const { return answering ? answering->sink() : *plain; }
+
+    template <class AnyLoop, class Application>
+    void run(AnyLoop& loop, Application& application) {
+        if (carried) return loop.run(*carried, application);
+        answering ? loop.run(*answering, application) : loop.run(*plain, application);
+    }
+
+    Json counts() const {
+        const traffic::SinkCounts seen = sink().counts();
+        Json out = {{"received", seen.received},   {"bytes", seen.bytes},
+                    {"lost", seen.lost},           {"duplicate", seen.duplicate},
+                    {"reordered", seen.reordered}, {"corrupt", seen.corrupt},
+                    {"streams", seen.streams},     {"streams_forgotten", seen.streams_forgotten}};
+        if (carried) out.update(wire_counts(carried->wire().counts()));
+        if (answering) {
+            const traffic::AnswerCounts answers = answering->answers();
+            out.update({{"answers_sent", answers.sent},
+                        {"answers_dropped", answers.dropped},
+                        {"answers_refused", answers.refused},
+                        {"answers_sources_forgotten", answers.sources_forgotten}});
+        }
+        return out;
+    }
+};
+
+template <class AnyLoop>
+SinkOutcome run_one_sink(AnyLoop& loop, std::size_t engine, UdpSocket socket, const SinkRun& run,
+                         const OnListening& on_listening) {
+    std::optional<SignalWakes> wakes;
+    if (engine == 0) wakes.emplace(loop.backend().waker());
+    Sinking sinking(run);
+    const bool gro = socket.gro();
+    const std::uint16_t port = socket.local().port;
+    loop.backend().add(std::move(socket));
+    run.line.ready();
+    if (engine == 0) on_listening(port);
+    SinkApplication application(loop, sinking.sink(), run, engine);
+    sinking.run(loop, application);
+    const Counters counters = loop.backend().counters();
+    const traffic::SinkCounts counts = sinking.sink().counts();
+    SinkOutcome out{.outcome = {}, .first_at = counts.first_at, .last_at = counts.last_at, .at_first = counts.at_first};
+    out.outcome.counts = sinking.counts();
+    out.outcome.counts["socket_dropped"] = counters.socket_dropped;
+    out.outcome.counts.update(engine_counts(counters));
+    if (run.one_way) {
+        const traffic::OneWayCounts& one_way = sinking.sink().one_way_counts();
+        out.outcome.counts["before_sent"] = one_way.before_sent;
+        out.outcome.counts["clock_apart"] = one_way.clock_apart;
+        out.before_sent_max = one_way.before_sent_max;
+        out.outcome.snapshot.histograms.push_back(sinking.sink().one_way());
+    }
+    out.outcome.facts = {{"backend", loop.backend().name}, {"gro", gro}};
+    note_send_error(out.outcome.facts, counters);
+    return out;
+}
+
+Json summary_of(const ServerOptions& options, const SinkOutcome& of) {
+    Json summary = of.outcome.counts;
+    const auto received = summary["received"].get<std::uint64_t>();
+    const double duration_s = received > 0 ? seconds(of.last_at - of.first_at) : 0;
+    const double rate_per_s = ratio(static_cast<double>(received - of.at_first), duration_s);
+    summary["duration_s"] = duration_s;
+    summary["rate_per_s"] = rate_per_s;
+    summary["bits_per_s"] = ratio(rate_per_s * summary["bytes"].get<double>() * 8, static_cast<double>(received));
+    summary.update(of.outcome.facts);
+    if (!options.verify)
+        for (const char* unknown : {"lost", "duplicate", "reordered", "corrupt"}) summary[unknown] = nullptr;
+    if (options.transport.gtudp) summary["transport"] = "gtudp";
+    if (options.one_way) {
+        summary["one_way_us"] = percentiles_us(of.outcome.snapshot.histograms.at(0));
+        summary["before_sent_max_us"] = static_cast<double>(of.before_sent_max) / 1e3;
+    }
+    return summary;
+}
+
+int sink_command(const ServerOptions& options) {
+    Report report(options.common.json);
+    const Json summary = run_sink(options, report, [&](std::uint16_t port) {
+        report.say(fmt::format("sink listening on port {}", port));
+        if (options.one_way) report.say(one_way_warning);
+        report.event("listening", {{"port", port}});
+    });
+    const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
+    report.print(fmt::format("received {} datagrams ({} bytes) in {:.3f} s: {:.0f}/s, {:.3f} Gbit/s", count("received"),
+                             count("bytes"), summary["duration_s"].get<double>(), summary["rate_per_s"].get<double>(),
+                             summary["bits_per_s"].get<double>() / 1e9));
+    report.print(options.verify
+                     ? fmt::format("lost {} (receive buffer full {} times)  duplicate {}  reordered {}  corrupt {}",
+                                   count("lost"), count("socket_dropped"), count("duplicate"), count("reordered"),
+                                   count("corrupt"))
+                     : fmt::format("receive buffer full {} times; not verified", count("socket_dropped")));
+    if (summary["streams_forgotten"] > 0)
+        report.print(
+            fmt::format("streams forgotten {}: more than {} at once, so loss at the start of a stream is unknown",
+                        count("streams_forgotten"), limits::load_streams_max));
+    if (options.transport.gtudp) report.print(wire_text(summary));
+    if (options.bidirectional)
+        report.print(fmt::format("answered {}  not answered: queue full {}, refused {}", count("answers_sent"),
+                                 count("answers_dropped"), count("answers_refused")));
+    if (options.one_way) report.print(one_way_text(summary));
+    report.event("summary", summary);
+    return exit_code(Exit::done);
+}
+
+}  // namespace
+
+Json run_sink(const ServerOptions& options, Report& report, const OnListening& on_listening) {
+    std::vector<UdpSocket> sockets = open_server_sockets(options);
+    RunShape shape{.command = "sink",
+                   .sends = false,
+                   .verifies = options.verify,
+                   .histograms = {},
+                   .drop_datagrams_max = sockets[0].gro() ? limits::train_segments_max : 1};
+    if (options.one_way) shape.histograms.emplace_back("one_way");
+    Monitor monitor({.shape = shape, .engines = sockets.size(), .prometheus = options.prometheus, .complete = {}},
+                    report, nullptr);
+    StartLine line(sockets.size());
+    const SinkRun run{options, options.one_way ? std::optional(one_way_offset()) : std::nullopt, line, monitor};
+    const auto say = [&](const std::string& text) { report.say(text); };
+    // What the kernel has given to one engine's socket must not go to another's when the first one ends: there it would
+    // pass for a new stream. So all stay open until all have ended.
+    std::vector<int> open_sockets;
+    open_sockets.reserve(sockets.size());
+    for (const UdpSocket& socket : sockets) open_sockets.push_back(dup(socket.fd()));
+    std::vector<SinkOutcome> outcomes = run_engines(
+        options.common.engine, options.threads, options.end, line, say, [&](auto& loop, std::size_t engine) {
+            return run_one_sink(loop, engine, std::move(sockets[engine]), run, on_listening);
+        });
+    for (const int fd : open_sockets) close(fd);
+    SinkOutcome all = std::move(outcomes.front());
+    for (std::size_t i = 1; i < outcomes.size(); ++i) all.add(outcomes[i]);
+    Json summary = summary_of(options, all);
+    Snapshot& end = all.outcome.snapshot;
+    end.received = summary["received"];
+    if (options.verify) end.lost = summary["lost"];
+    end.socket_dropped = summary["socket_dropped"];
+    monitor.finish(end);
+    if (options.verify) summary["lost_in"] = loss_json(shape, end);
+    return summary;
+}
+
+void add_sink(CLI::App& root, Command& chosen) {
+    CLI::App* command = root.add_subcommand("sink", "receive, verify and classify what `load` sends");
+    auto options = std::make_shared<ServerOptions>();
+    add_server(*command, *options);
+    add_threads(*command, options->threads);
+    add_prometheus(*command, options->prometheus);
+    add_join(*command, options->join);
+    auto* verify = command->add_flag("!--no-verify", options->verify, "only count: no sequences, no CRC");
+    command->add_flag("--one-way", options->one_way, "record the times from due to here; the sender needs it too")
+        ->excludes(verify);
+    command->add_flag("--bidirectional", options->bidirectional, "answer each frame with one of the same size")
+        ->excludes(verify);
+    add_transport(*command, options->transport, {});
+    add_common(*command, options->common, {.offload = true});
+    command->callback([options, command, &chosen] {
+        check_transport(*command, options->transport);
+        if (options->bidirectional && options->transport.gtudp)
+            throw CLI::ValidationError("--bidirectional: gtudp carries messages one way only");
+        chosen = [options] { return sink_command(*options); };
+    });
+}
+
+}  // namespace ringpost::apps

@@ -1,0 +1,205 @@
+// ringpost struct: messages of a fixed layout, by the formats of a library file.
+
+#include <fmt/core.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "apps/commands/commands.hpp"
+#include "apps/commands/struct_library.hpp"
+#include "apps/commands/struct_values.hpp"
+#include "codec/structs/endpoint.hpp"
+#include "engine/os/address.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+struct StructOptions {
+    ServerOptions server;  ///< send: without a port
+    std::string library;
+    std::string to;
+    std::string name;
+    std::vector<std::string> values;
+};
+
+const char* reason(const structs::Event& event) {
+    switch (event.kind) {
+        case structs::Event::Kind::message: break;
+        case structs::Event::Kind::unknown_id: return "unknown id";
+        case structs::Event::Kind::wrong_size: return "wrong size";
+        case structs::Event::Kind::damage: break;
+    }
+    switch (event.error) {
+        case structs::FrameError::no_magic: break;
+        case structs::FrameError::past_end: return "size past the end";
+        case structs::FrameError::size_small: return "size under the header's";
+        case structs::FrameError::checksum: return "bad checksum";
+    }
+    return "";
+}
+
+template <class AnyLoop>
+class StructListenApplication {
+  public:
+    StructListenApplication(AnyLoop& loop, const Report& report) : loop_(loop), report_(report) {}
+
+    void on_event(Instant, const structs::Event& event) {
+        const std::string source = to_text(event.source);
+        if (event.kind != structs::Event::Kind::message) return reject(event, source);
+        const std::string values = values_text(*event.definition, event.payload);
+        report_.print(
+            fmt::format("{}{}{}  from {}", event.definition->name, values.empty() ? "" : " ", values, source));
+        report_.event("message", {{"name", event.definition->name},
+                                  {"id", event.id},
+                                  {"values", values_json(*event.definition, event.payload)},
+                                  {"source", source}});
+    }
+
+    Instant on_turn(Instant) {
+        if (received_signal() != 0) loop_.stop();
+        return never;
+    }
+
+  private:
+    void reject(const structs::Event& event, const std::string& source) {
+        Json fields = {{"reason", reason(event)}, {"offset", event.offset}};
+        std::string what;
+        if (event.kind == structs::Event::Kind::damage) {
+            fields["failures"] = event.failures;
+            if (event.failures > 1) what = fmt::format(", {} failures up to the next packet", event.failures);
+        } else {
+            fields["id"] = event.id;
+            fields["bytes"] = event.payload.size();
+            what = fmt::format(", id {}, {} bytes", event.id, event.payload.size());
+        }
+        if (event.definition != nullptr) {
+            fields["name"] = event.definition->name;
+            fields["expected_bytes"] = event.definition->format.bytes();
+            what += fmt::format(" where {} has {}", event.definition->name, event.definition->format.bytes());
+        }
+        fields["source"] = source;
+        report_.event("rejected", fields);
+        report_.say(fmt::format("rejected ({}) at byte {}{}, from {}", reason(event), event.offset, what, source));
+    }
+
+    AnyLoop& loop_;
+    const Report& report_;
+};
+
+int listen_command(const StructOptions& options) {
+    const Report report(options.server.common.json);
+    const structs::Library library = load_library(options.library);
+    UdpSocket socket = open_server_socket(options.server);
+    const auto run = [&](auto& loop) {
+        const SignalWakes wakes(loop.backend().waker());
+        const std::uint16_t port = socket.local().port;
+        loop.backend().add(std::move(socket));
+        report.say(
+            fmt::format("struct listening on port {}, {} messages in the library", port, library.definitions().size()));
+        report.event("listening", {{"port", port}});
+        structs::Endpoint endpoint(library);
+        StructListenApplication application(loop, report);
+        loop.run(endpoint, application);
+        const structs::Counts& counts = endpoint.counts();
+        Json summary = {{"received", counts.received},
+                        {"messages", counts.messages},
+                        {"unknown_id", counts.unknown_id},
+                        {"wrong_size", counts.wrong_size},
+                        {"past_end", counts.past_end},
+                        {"size_small", counts.size_small},
+                        {"checksum", counts.checksum},
+                        {"skipped_bytes", counts.skipped_bytes},
+                        {"without_packet", counts.without_packet},
+                        {"app_behind", counts.app_behind},
+                        {"socket_dropped", loop.backend().counters().socket_dropped},
+                        {"backend", loop.backend().name}};
+        add_counters(summary, loop.backend().counters());
+        report.event("summary", summary);
+        return Exit::done;
+    };
+    return exit_code(value_or_fail(
+        with_loop(options.server.common.engine, [&](const std::string& text) { report.say(text); }, run)));
+}
+
+/// Ends the loop once everything has left.
+template <class AnyLoop>
+struct StructSendApplication {
+    AnyLoop& loop;
+    const structs::Endpoint& endpoint;
+
+    void on_event(Instant, const structs::Event&) {}
+    Instant on_turn(Instant at) {
+        if (received_signal() != 0 || endpoint.waiting() == 0) loop.stop();
+        return at;
+    }
+};
+
+int send_command(const StructOptions& options) {
+    const Report report(options.server.common.json);
+    const structs::Library library = load_library(options.library);
+    const structs::Definition* definition = library.find(options.name);
+    if (definition == nullptr) throw Failure(Exit::usage, fmt::format("{}: not in {}", options.name, options.library));
+    const std::vector<std::byte> payload = pack_texts(*definition, options.values);
+    const Address target = target_address(options.to);
+    UdpSocket socket = open_server_socket(options.server);
+    refuse_out_of_reach(socket, options.server.bind, target);
+    const auto run = [&](auto& loop) {
+        loop.backend().add(std::move(socket));
+        structs::Endpoint endpoint(library);
+        const auto taken = endpoint.send(target, {definition->id, payload});
+        if (!taken && taken.error() == structs::Refusal::too_large)
+            throw Failure(Exit::usage, fmt::format("{}: its {} bytes are more than a UDP datagram holds", options.name,
+                                                   structs::header_bytes + payload.size()));
+        StructSendApplication application{loop, endpoint};
+        loop.run(endpoint, application);
+        const Counters engine = loop.backend().counters();
+        Json summary = {{"sent", engine.sent},
+                        {"name", definition->name},
+                        {"id", definition->id},
+                        {"bytes", structs::header_bytes + payload.size()},
+                        {"backend", loop.backend().name}};
+        add_counters(summary, engine);
+        report.event("summary", summary);
+        if (engine.send_failed > 0)
+            throw Failure(Exit::unreachable,
+                          fmt::format("--to {}: {}", options.to, std::strerror(engine.last_send_errno)));
+        return Exit::done;
+    };
+    return exit_code(value_or_fail(
+        with_loop(options.server.common.engine, [&](const std::string& text) { report.say(text); }, run)));
+}
+
+}  // namespace
+
+std::vector<std::string> without_brackets(int argc, const char* const* argv) {
+    std::vector<std::string> out(argv, argv + argc);
+    if (argc < 2 || out[1] != "struct") return out;
+    for (std::string& argument : out)
+        if (argument.starts_with('[') && argument.ends_with(']')) argument.replace(0, 1, "\\x5b");
+    return out;
+}
+
+void add_struct(CLI::App& root, Command& chosen) {
+    CLI::App* command = root.add_subcommand("struct", "messages of a fixed layout, packed as by Python's struct");
+    command->require_subcommand(1);
+    auto options = std::make_shared<StructOptions>();
+    CLI::App* listen = command->add_subcommand("listen", "print the struct messages that arrive");
+    add_server(*listen, options->server);
+    CLI::App* send = command->add_subcommand("send", "send one struct message");
+    send->add_option("--to", options->to, "HOST:PORT or [IPv6]:PORT")->required();
+    send->add_option("--bind", options->server.bind, "local address to send from (default: any)");
+    send->add_option("name", options->name, "which message of the library")->required();
+    send->add_option(
+        "values", options->values,
+        "its values: 12, -0x1f, 1.5, true, text (\\xNN is any byte); -- in front of all that starts with -");
+    for (CLI::App* each : {listen, send}) {
+        each->add_option("--library", options->library, "the messages that both ends know, see below")->required();
+        each->footer(library_help);
+        add_common(*each, options->server.common, {.wait = each == listen});
+    }
+    listen->callback([options, &chosen] { chosen = [options] { return listen_command(*options); }; });
+    send->callback([options, &chosen] { chosen = [options] { return send_command(*options); }; });
+}
+
+}  // namespace ringpost::apps

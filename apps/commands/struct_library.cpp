@@ -1,0 +1,93 @@
+#include "apps/commands/struct_library.hpp"
+
+#include <fmt/core.h>
+
+#include <set>
+#include <vector>
+
+#include "apps/cli/options.hpp"
+#include "apps/cli/report.hpp"
+#include "codec/base/limits.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+[[noreturn]] void refuse(const std::string& path, const std::string& why) {
+    throw Failure(Exit::usage, fmt::format("--library {}: {}", path, why));
+}
+
+/// JSON in which no object has a name twice: the parser alone would keep the last and say nothing.
+Json parse_unique(const std::string& path, const std::string& text) {
+    std::vector<std::set<std::string>> names;  // of the objects around what is being read
+    const auto on_event = [&](int, Json::parse_event_t event, Json& parsed) {
+        if (event == Json::parse_event_t::object_start) names.emplace_back();
+        if (event == Json::parse_event_t::object_end) names.pop_back();
+        if (event == Json::parse_event_t::key && !names.back().insert(parsed.get<std::string>()).second)
+            refuse(path, fmt::format("{}: given twice", parsed.get<std::string>()));
+        return true;
+    };
+    try {
+        return Json::parse(text, on_event);
+    } catch (const Json::exception& error) {
+        const std::string what = error.what();  // behind "[json.exception...] "
+        refuse(path, what.substr(std::min(what.size(), what.find("] ") + 2)));
+    }
+}
+
+std::string why_bad(const std::string& format, const structs::FormatError& error) {
+    using Kind = structs::FormatError::Kind;
+    std::string where = fmt::format("format \"{}\", character {}: ", format, error.position + 1);
+    switch (error.kind) {
+        case Kind::bad_code:
+        case Kind::count_without_code: return where + structs::describe(error.kind);
+        case Kind::too_large:
+            return where + fmt::format("more than the {} bytes of a packet", limits::struct_payload_bytes_max);
+        case Kind::too_many_runs:
+            return where + fmt::format("more than {} runs of equal codes", limits::struct_runs_max);
+    }
+    return where;
+}
+
+std::string why_refused(const structs::Library& library, structs::MessageId id, const std::string& format,
+                        const structs::LibraryError& error) {
+    using Kind = structs::LibraryError::Kind;
+    switch (error.kind) {
+        case Kind::id_taken: return fmt::format("id {} is that of {}", id, library.find(id)->name);
+        case Kind::name_taken: return "given twice";
+        case Kind::name_empty: return "a message needs a name";
+        case Kind::bad_format: return why_bad(format, error.format);
+        case Kind::full: return fmt::format("more than {} messages", limits::struct_messages_max);
+    }
+    return "";
+}
+
+/// Adds one entry, or says why not.
+std::string add(structs::Library& library, const std::string& name, const Json& entry) {
+    if (!entry.is_object()) return R"(expected {"id": NUMBER, "format": TEXT})";
+    for (const auto& [member, value] : entry.items())
+        if (member != "id" && member != "format") return fmt::format("unknown member \"{}\"", member);
+    const auto id = entry.find("id"), format = entry.find("format");
+    if (id == entry.end() || !id->is_number_unsigned() || id->get<std::uint64_t>() > UINT16_MAX)
+        return "\"id\" must be a whole number from 0 to 65535";
+    if (format == entry.end() || !format->is_string()) return "\"format\" must be a text";
+    const auto number = id->get<structs::MessageId>();
+    const std::string text = format->get<std::string>();
+    const auto added = library.add(number, name, text);
+    return added ? "" : why_refused(library, number, text, added.error());
+}
+
+}  // namespace
+
+structs::Library load_library(const std::string& path) {
+    const auto contents = contents_of(path);
+    if (!contents) refuse(path, contents.error());
+    const Json file = parse_unique(path, *contents);
+    if (!file.is_object()) refuse(path, "expected an object of messages by name");
+    structs::Library library;
+    for (const auto& [name, entry] : file.items())
+        if (const std::string why = add(library, name, entry); !why.empty())
+            refuse(path, fmt::format("{}: {}", name, why));
+    return library;
+}
+
+}  // namespace ringpost::apps

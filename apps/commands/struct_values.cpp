@@ -1,0 +1,194 @@
+#include "apps/commands/struct_values.hpp"
+
+#include <fmt/core.h>
+
+#include <charconv>
+#include <cmath>
+#include <deque>
+#include <optional>
+
+#include "apps/cli/options.hpp"
+#include "codec/base/utf8.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+using structs::Slot;
+using structs::Value;
+
+std::optional<Value> parse_integer(std::string_view text) {
+    const bool negative = text.starts_with('-');
+    if (negative || text.starts_with('+')) text.remove_prefix(1);
+    const bool hexadecimal = text.starts_with("0x") || text.starts_with("0X");
+    if (hexadecimal) text.remove_prefix(2);
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, hexadecimal ? 16 : 10);
+    constexpr std::uint64_t lowest = std::uint64_t{1} << 63;
+    if (error != std::errc{} || end != text.data() + text.size() || (negative && number > lowest)) return std::nullopt;
+    if (!negative) return number;
+    return static_cast<std::int64_t>(~number + 1);
+}
+
+std::optional<Value> parse_real(std::string_view text) {
+    if (text.starts_with('+')) text.remove_prefix(1);
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return number;
+}
+
+/// With \xNN and \\ replaced; nothing when there is another backslash.
+std::optional<std::string> unescaped(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '\\') {
+            out += text[i];
+        } else if (text.substr(i).starts_with("\\\\")) {
+            out += text[++i];
+        } else {
+            unsigned byte = 0;
+            const std::string_view digits = text.substr(i, 4);
+            if (digits.size() < 4 || digits[1] != 'x' ||
+                std::from_chars(&digits[2], &digits[2] + 2, byte, 16).ptr != &digits[2] + 2)
+                return std::nullopt;
+            out += static_cast<char>(byte);
+            i += 3;
+        }
+    }
+    return out;
+}
+
+/// What a value may be, for people.
+std::string expected(const Slot& slot) {
+    if (slot.is_integer()) {
+        const auto [min, max] = structs::range_of(slot);
+        return fmt::format("`{}` is a whole number from {} to {}", slot.code, min, max);
+    }
+    switch (slot.code) {
+        case 'f': return "`f` is a number of single precision";
+        case 'd': return "`d` is a number";
+        case '?': return "`?` is true or false";
+        case 'c': return R"(`c` is one byte, such as Z or \x00; a backslash is \\)";
+        default:
+            return fmt::format(R"(`{}s` is at most {} bytes; \xNN is any of them, a backslash \\)", slot.bytes,
+                               slot.bytes);
+    }
+}
+
+/// The value, or nothing when `text` is none of the slot's kind. Bytes are kept in `kept`.
+std::optional<Value> parse(const Slot& slot, const std::string& text, std::deque<std::string>& kept) {
+    if (slot.is_integer()) return parse_integer(text);
+    switch (slot.code) {
+        case 'f':
+        case 'd': return parse_real(text);
+        case '?':
+            if (text != "true" && text != "false") return std::nullopt;
+            return text == "true";
+        default: break;
+    }
+    auto bytes = unescaped(text);
+    if (!bytes || bytes->size() > slot.bytes) return std::nullopt;
+    return kept.emplace_back(std::move(*bytes));
+}
+
+/// Of a c or s: without the zeros with which an s is filled up.
+std::string_view trimmed(const Slot& slot, std::string_view bytes) {
+    if (slot.code == 's') bytes = bytes.substr(0, bytes.find_last_not_of('\0') + 1);
+    return bytes;
+}
+
+/// How many bytes at the front are one character that may be shown as it is: UTF-8, no control, no separator of lines,
+/// nothing that turns the direction of writing, no backslash and no quote. 0 when there is none.
+std::size_t printable_bytes(std::string_view text) {
+    const auto lead = static_cast<unsigned char>(text[0]);
+    const std::size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (length > text.size() || !is_utf8(text.substr(0, length))) return 0;
+    if (lead < 0x20 || lead == 0x7f || lead == '\\' || lead == '"') return 0;
+    const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    if (lead == 0xc2 && at(1) < 0xa0) return 0;
+    if (lead == 0xe2 && at(1) == 0x80 && at(2) >= 0xa8 && at(2) <= 0xae) return 0;
+    if (lead == 0xe2 && at(1) == 0x81 && at(2) >= 0xa6 && at(2) <= 0xa9) return 0;
+    return length;
+}
+
+std::string quoted(std::string_view bytes) {
+    std::string out = "\"";
+    while (!bytes.empty()) {
+        const std::size_t length = printable_bytes(bytes);
+        if (length > 0)
+            out += bytes.substr(0, length);
+        else
+            out += fmt::format("\\x{:02x}", static_cast<unsigned char>(bytes[0]));
+        bytes.remove_prefix(std::max<std::size_t>(length, 1));
+    }
+    return out + '"';
+}
+
+std::string hex_of(std::string_view bytes) {
+    std::string out;
+    for (const char byte : bytes) out += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+    return out;
+}
+
+/// Calls each(slot, value) for every value of the payload.
+template <class Each>
+void for_each_value(const structs::Format& format, std::span<const std::byte> payload, const Each& each) {
+    structs::Format::Slots slots = format.slots();
+    structs::ValueReader reader(format, payload);
+    while (const auto value = reader.next()) each(*slots.next(), *value);
+}
+
+}  // namespace
+
+std::vector<std::byte> pack_texts(const structs::Definition& definition, const std::vector<std::string>& texts) {
+    const structs::Format& format = definition.format;
+    if (texts.size() != format.values())
+        throw Failure(Exit::usage, fmt::format("{}: its format \"{}\" has {} values, {} are given", definition.name,
+                                               definition.format_text, format.values(), texts.size()));
+    const auto refuse = [&](std::size_t index, const Slot& slot) {
+        throw Failure(Exit::usage, fmt::format("{}: value {}, {}: {}", definition.name, index + 1,
+                                               texts[index].empty() ? "an empty text" : texts[index], expected(slot)));
+    };
+    std::deque<std::string> kept;
+    std::vector<Value> values;
+    structs::Format::Slots slots = format.slots();
+    for (const std::string& text : texts) {
+        const Slot slot = *slots.next();
+        const auto value = parse(slot, text, kept);
+        if (!value) refuse(values.size(), slot);
+        values.push_back(*value);
+    }
+    std::vector<std::byte> payload(format.bytes());
+    if (const auto packed = structs::pack(format, values, payload); !packed)
+        refuse(packed.error().index, packed.error().slot);
+    return payload;
+}
+
+std::string values_text(const structs::Definition& definition, std::span<const std::byte> payload) {
+    std::string out;
+    for_each_value(definition.format, payload, [&](const Slot& slot, const Value& value) {
+        if (!out.empty()) out += ' ';
+        if (const auto* bytes = std::get_if<std::string_view>(&value))
+            out += quoted(trimmed(slot, *bytes));
+        else
+            out += std::visit([](const auto& held) { return fmt::format("{}", held); }, value);
+    });
+    return out;
+}
+
+Json values_json(const structs::Definition& definition, std::span<const std::byte> payload) {
+    Json out = Json::array();
+    for_each_value(definition.format, payload, [&](const Slot& slot, const Value& value) {
+        if (const auto* bytes = std::get_if<std::string_view>(&value)) {
+            const std::string_view text = trimmed(slot, *bytes);
+            out.push_back(is_utf8(text) ? Json(text) : Json{{"hex", hex_of(text)}});
+        } else if (const auto* number = std::get_if<double>(&value); number != nullptr && !std::isfinite(*number)) {
+            out.push_back(std::isnan(*number) ? "nan" : *number > 0 ? "inf" : "-inf");
+        } else {
+            std::visit([&](const auto& held) { out.push_back(held); }, value);
+        }
+    });
+    return out;
+}
+
+}  // namespace ringpost::apps

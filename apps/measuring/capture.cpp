@@ -1,0 +1,92 @@
+// libpcap reads the file. It is loaded only here, because ten more libraries come with it, for which every start of the
+// command would wait.
+
+#include "apps/measuring/capture.hpp"
+
+#include <dlfcn.h>
+#include <fmt/core.h>
+#include <pcap/pcap.h>
+
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "apps/cli/options.hpp"
+#include "codec/traffic/capture.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+struct Pcap {
+    decltype(&pcap_open_offline) open_offline;
+    decltype(&pcap_next_ex) next_ex;
+    decltype(&pcap_datalink) datalink;
+    decltype(&pcap_geterr) geterr;
+    decltype(&pcap_close) close;
+};
+
+Pcap load_pcap(const std::string& where) {
+    void* library = dlopen("libpcap.so.0.8", RTLD_NOW);  // Debian's name for it
+    if (library == nullptr) library = dlopen("libpcap.so.1", RTLD_NOW);
+    if (library == nullptr) throw Failure(Exit::failed, where + ": libpcap is not installed");
+    const auto find = [&]<class F>(F& function, const char* name) {
+        function = reinterpret_cast<F>(dlsym(library, name));
+        if (function == nullptr) throw Failure(Exit::failed, fmt::format("{}: libpcap lacks {}", where, name));
+    };
+    Pcap pcap;
+    find(pcap.open_offline, "pcap_open_offline");
+    find(pcap.next_ex, "pcap_next_ex");
+    find(pcap.datalink, "pcap_datalink");
+    find(pcap.geterr, "pcap_geterr");
+    find(pcap.close, "pcap_close");
+    return pcap;
+}
+
+std::optional<traffic::Link> link_of(int datalink) {
+    constexpr int linux_cooked_2 = 276, ipv4 = 228, ipv6 = 229;  // their names are younger than some pcap.h
+    switch (datalink) {
+        case DLT_EN10MB: return traffic::Link::ethernet;
+        case DLT_LINUX_SLL: return traffic::Link::linux_cooked;
+        case linux_cooked_2: return traffic::Link::linux_cooked_2;
+        case DLT_RAW:
+        case ipv4:
+        case ipv6: return traffic::Link::raw;
+        default: return std::nullopt;
+    }
+}
+
+}  // namespace
+
+std::string read_capture(traffic::Payload& payload, const std::string& where, const std::string& path) {
+    const Pcap pcap = load_pcap(where);
+    const auto refuse = [&](const std::string& why) { throw Failure(Exit::usage, where + ": " + why); };
+    char error[PCAP_ERRBUF_SIZE] = "";
+    const std::unique_ptr<pcap_t, decltype(pcap.close)> file(pcap.open_offline(path.c_str(), error), pcap.close);
+    if (!file) refuse(error);
+    const auto link = link_of(pcap.datalink(file.get()));
+    if (!link) refuse("neither Ethernet, raw IP nor Linux cooked packets");
+    std::size_t packets = 0, fragments = 0, cut = 0, empty = 0, other = 0;
+    pcap_pkthdr* header = nullptr;
+    const unsigned char* bytes = nullptr;
+    int got = 0;
+    while ((got = pcap.next_ex(file.get(), &header, &bytes)) == 1) {
+        ++packets;
+        const auto found = traffic::udp_payload(*link, std::as_bytes(std::span(bytes, header->caplen)));
+        if (!found)
+            ++(found.error() == traffic::Skip::fragment ? fragments
+               : found.error() == traffic::Skip::cut    ? cut
+                                                        : other);
+        else if (found->empty())
+            ++empty;
+        else if (const auto added = payload.add_bytes(*found); !added)
+            refuse(fmt::format("packet {}: {}", packets, describe(added.error().kind)));
+    }
+    if (got == PCAP_ERROR) refuse(fmt::format("after packet {}: {}", packets, pcap.geterr(file.get())));
+    const std::string told =
+        fmt::format("{} of {} packets are payloads; skipped: fragments {}, cut {}, empty {}, not UDP {}",
+                    payload.count(), packets, fragments, cut, empty, other);
+    if (payload.count() == 0) refuse(told);
+    return where + ": " + told;
+}
+
+}  // namespace ringpost::apps

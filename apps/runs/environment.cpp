@@ -1,0 +1,73 @@
+#include "apps/runs/environment.hpp"
+
+#include <fmt/core.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+
+#include <array>
+#include <ctime>
+#include <fstream>
+#include <thread>
+
+#include "engine/os/clock.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+/// As the kernel calls it; "" where it does not say.
+std::string cpu_model() {
+    std::ifstream lines("/proc/cpuinfo");
+    for (std::string line; std::getline(lines, line);) {
+        const std::size_t colon = line.find(": ");
+        if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+    }
+    return "";
+}
+
+}  // namespace
+
+Json run_environment() {
+    utsname system{};
+    uname(&system);
+    return {{"ringpost", RINGPOST_VERSION},
+            {"kernel", system.release},
+            {"machine", system.machine},
+            {"cpu", cpu_model()},
+            {"cores", std::thread::hardware_concurrency()}};
+}
+
+Json clock_json() {
+    const ClockReport report = clock_report();
+    return {{"source", report.source == ClockReport::Source::tsc ? "tsc" : "vdso"},
+            {"read_ns", report.read_ns},
+            {"other_read_ns", report.other_read_ns},
+            {"error_ppm", report.error_ppm}};
+}
+
+std::string clock_text(const Json& clock) {
+    const bool tsc = clock["source"] == "tsc";
+    const auto other_ns = clock["other_read_ns"].get<double>();
+    return fmt::format("clock       {}, {:.1f} ns to read{}, {:+.2f} ppm off", tsc ? "tsc" : "vdso",
+                       clock["read_ns"].get<double>(),
+                       other_ns > 0 ? fmt::format(" ({} {:.1f})", tsc ? "vdso" : "tsc", other_ns) : "",
+                       clock["error_ppm"].get<double>());
+}
+
+std::string utc_text(Duration since_1970) {
+    const auto whole_s = static_cast<std::time_t>(since_1970 / second);
+    std::tm parts{};
+    gmtime_r(&whole_s, &parts);
+    std::array<char, 32> text;
+    return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
+}
+
+double cpu_seconds() {
+    rusage used{};
+    getrusage(RUSAGE_SELF, &used);
+    const auto in_seconds = [](const timeval& time) {
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    };
+    return in_seconds(used.ru_utime) + in_seconds(used.ru_stime);
+}
+
+}  // namespace ringpost::apps

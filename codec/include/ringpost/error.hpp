@@ -1,0 +1,17 @@
+#pragma once
+
+#include <expected>
+#include <string>
+
+namespace ringpost {
+
+/// What failed and why, ready to be shown in one line: `bind 0.0.0.0:5005: Address already in use`.
+struct Error {
+    int code = 0;  ///< errno, or a getaddrinfo code where `text` says so
+    std::string text;
+};
+
+template <class T>
+using Result = std::expected<T, Error>;
+
+}  // namespace ringpost

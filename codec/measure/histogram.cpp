@@ -1,0 +1,78 @@
+// Recording is in the header, because it is on the path being measured. Here is what reads the counts: percentile()
+// turns the percentage into a rank and walks the buckets, shortest first, until that many durations are behind it.
+
+#include "codec/measure/histogram.hpp"
+
+#include <cmath>
+#include <numeric>
+
+#include "codec/base/check.hpp"
+
+namespace ringpost {
+
+void Histogram::Totals::add(const Totals& other) {
+    count += other.count;
+    saturated += other.saturated;
+    min = std::min(min, other.min);
+    max = std::max(max, other.max);
+    sum_low += other.sum_low;
+    sum_high += other.sum_high + (sum_low < other.sum_low);
+}
+
+Histogram::Histogram(std::span<const std::uint64_t> counts, const Totals& totals)
+    : counts_(counts.begin(), counts.end()), totals_(totals) {
+    RINGPOST_CHECK(counts_.size() == bucket_count());
+    RINGPOST_CHECK(std::accumulate(counts_.begin(), counts_.end(), std::uint64_t{0}) == totals.count);
+}
+
+double Histogram::mean() const {
+    if (totals_.count == 0) return 0;
+    const double sum = std::ldexp(static_cast<double>(totals_.sum_high), 64) + static_cast<double>(totals_.sum_low);
+    return sum / static_cast<double>(totals_.count);
+}
+
+Duration Histogram::percentile(double percent) const {
+    if (totals_.count == 0) return 0;
+    if (!(percent > 0)) return min();
+    if (percent >= 100) return max();
+
+    // One step towards zero first: 99.9 % of 1000 has to be rank 999, not the 1000 that rounding up
+    // 999.0000000000001 would give.
+    const double share = std::nextafter(percent, 0.0) / 100;
+    const auto rank = static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(totals_.count)));
+
+    std::uint64_t passed = 0;
+    for (std::size_t index = 0; index < counts_.size(); ++index) {
+        passed += counts_[index];
+        if (passed < rank || passed == 0) continue;
+        if (index == top_index() && totals_.saturated != 0) break;
+        return std::min(highest_of(index), max());
+    }
+    return max();
+}
+
+void Histogram::record_bucket(std::size_t index, std::uint64_t times) {
+    if (times == 0) return;
+    counts_[std::min(index, top_index())] += times;
+    totals_.count += times;
+    if (index > top_index()) totals_.saturated += times;
+    totals_.min = std::min(totals_.min, static_cast<std::uint64_t>(lowest_of(index)));
+    totals_.max = std::max(totals_.max, static_cast<std::uint64_t>(highest_of(index)));
+    __extension__ using Wide = unsigned __int128;
+    const Wide added = Wide{static_cast<std::uint64_t>(middle_of(index))} * times;
+    const Wide sum = ((Wide{totals_.sum_high} << 64) | totals_.sum_low) + added;
+    totals_.sum_low = static_cast<std::uint64_t>(sum);
+    totals_.sum_high = static_cast<std::uint64_t>(sum >> 64);
+}
+
+void Histogram::merge(const Histogram& other) {
+    for (std::size_t index = 0; index < counts_.size(); ++index) counts_[index] += other.counts_[index];
+    totals_.add(other.totals_);
+}
+
+void Histogram::reset() {
+    std::fill(counts_.begin(), counts_.end(), 0);
+    totals_ = {};
+}
+
+}  // namespace ringpost

@@ -1,0 +1,92 @@
+// What is owed waits in a queue, neighbours that are alike as one entry with a count, and leaves from its front: a
+// train takes answers while source, socket and size stay the same. Sequences are given out as answers leave, so that
+// one which is dropped here is not taken for lost on its way.
+//
+// Peers choose the sizes, so each frame's CRC is taken of all its bytes, as it is when one is verified. The fill is
+// laid once for as long as a buffer serves the same size: engines hand out the same few buffers and never write to
+// them.
+
+#include "codec/traffic/answering_sink.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "codec/base/check.hpp"
+#include "codec/base/limits.hpp"
+#include "codec/base/reflection.hpp"
+
+namespace ringpost::traffic {
+
+AnsweringSink::AnsweringSink(const AnsweringSinkOptions& options)
+    : options_(options),
+      sink_(options.sink),
+      random_(options.seed),
+      streams_(limits::load_streams_max, options.sink.key),
+      owed_(limits::load_answers_owed_max),
+      fill_(make_fill(limits::datagram_bytes_max - frame_bytes_min)) {
+    RINGPOST_CHECK(options.sink.verify);
+}
+
+void AnsweringSink::handle(Instant now, const Datagram& in) {
+    if (!sink_.take(now, in)) return;
+    const bool answer = (traffic::stream_of(in.bytes) & answer_stream_bit) != 0;
+    if (answer || reflects(in.source.port) || in.bytes.size() > limits::datagram_bytes_max)
+        ++counts_.refused;
+    else if (owed_count_ == limits::load_answers_owed_max)
+        ++counts_.dropped;
+    else
+        owe({in.source, in.socket, in.bytes.size(), now, 1});
+}
+
+void AnsweringSink::owe(const Owed& owed) {
+    ++owed_count_;
+    if (!owed_.empty() && owed_.back().due == owed.due && owed_.back().shares_train(owed))
+        ++owed_.back().count;
+    else
+        owed_.push(owed);  // there is room: no entry is without an answer
+}
+
+std::optional<Transmit> AnsweringSink::poll_transmit(Instant, std::span<std::byte> out) {
+    if (owed_.empty()) return std::nullopt;
+    const Owed first = owed_.front();
+    const std::size_t most =
+        std::clamp<std::size_t>(limits::datagram_bytes_max / first.bytes, 1, limits::train_segments_max);
+    AnswerStream& answers = stream_of(first.source);
+    Layout& layout = layout_of(out.data(), first.bytes);
+    std::size_t count = 0;
+    for (; count < most && !owed_.empty() && owed_.front().shares_train(first); ++count) {
+        const std::span<std::byte> frame = out.subspan(count * first.bytes, first.bytes);
+        if (count == layout.frames) {
+            std::memcpy(frame.data() + frame_bytes_min, fill_.data(), first.bytes - frame_bytes_min);
+            ++layout.frames;
+        }
+        encode({answers.stream, answers.next_sequence++, owed_.front().due + options_.due_offset}, frame);
+        if (--owed_.front().count == 0) owed_.pop();
+    }
+    owed_count_ -= static_cast<std::uint32_t>(count);
+    counts_.sent += count;
+    return Transmit{first.source, first.socket, count * first.bytes, first.bytes};
+}
+
+AnswerStream& AnsweringSink::stream_of(const Address& source) {
+    AnswerStream& answers = streams_.touch(source);
+    if (!answers.begun)
+        answers = {.begun = true, .stream = static_cast<std::uint32_t>(random_.next()) | answer_stream_bit};
+    return answers;
+}
+
+AnsweringSink::Layout& AnsweringSink::layout_of(const std::byte* buffer, std::size_t frame_bytes) {
+    auto found = std::ranges::find(layouts_, buffer, &Layout::buffer);
+    if (found == layouts_.end())
+        found = layouts_.begin() + static_cast<std::ptrdiff_t>(next_layout_++ % layouts_.size());
+    if (found->buffer != buffer || found->frame_bytes != frame_bytes) *found = {buffer, frame_bytes, 0};
+    return *found;
+}
+
+AnswerCounts AnsweringSink::answers() const {
+    AnswerCounts out = counts_;
+    out.sources_forgotten = streams_.evictions();
+    return out;
+}
+
+}  // namespace ringpost::traffic

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "codec/base/ring_queue.hpp"
+#include "codec/base/split_mix.hpp"
+#include "codec/traffic/sink.hpp"
+
+namespace ringpost::traffic {
+
+struct AnsweringSinkOptions {
+    SinkOptions sink;         ///< with verify: what cannot be verified is not answered
+    std::uint64_t seed = 0;   ///< of the answers' streams: draw it at random
+    Duration due_offset = 0;  ///< added to each due time written: see frame.hpp
+};
+
+/// Of the frames that a plain sink would count as received in good order, each is answered, dropped or refused.
+struct AnswerCounts {
+    std::uint64_t sent = 0;
+    std::uint64_t dropped = 0;  ///< load_answers_owed_max are owed already
+    /// An answer itself, from a port that could send it back for ever, or longer than a Transmit can be (IPv6 carries
+    /// 20 bytes more).
+    std::uint64_t refused = 0;
+    std::uint64_t sources_forgotten = 0;  ///< more than load_streams_max at once: each begins a new stream
+};
+
+/// What one source is answered with.
+struct AnswerStream {
+    bool begun = false;
+    std::uint32_t stream = 0;
+    std::uint64_t next_sequence = 0;
+};
+
+/// The endpoint of `ringpost sink --bidirectional`: a Sink that answers each good frame which had not come before with
+/// one frame of its own, as long, to where it came from and by the same socket. What a source gets back is a stream of
+/// its own, numbered as it is sent, so that what is lost on the way back is told apart from what was lost on the way
+/// here. An answer is due when what it answers came. Never more is sent than was received.
+class AnsweringSink {
+  public:
+    using Event = Sink::Event;
+
+    explicit AnsweringSink(const AnsweringSinkOptions& options);
+
+    void handle(Instant now, const Datagram& in);
+    void handle_timeout(Instant) {}
+    std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out);
+    std::optional<Event> poll_event() { return std::nullopt; }
+    std::optional<Instant> poll_timeout() const { return std::nullopt; }
+
+    const Sink& sink() const { return sink_; }
+    AnswerCounts answers() const;
+
+  private:
+    /// Answers alike in all but their sequence.
+    struct Owed {
+        Address source;
+        SocketIndex socket = 0;
+        std::size_t bytes = 0;
+        Instant due = 0;
+        std::uint32_t count = 0;
+
+        bool shares_train(const Owed& other) const {
+            return source == other.source && socket == other.socket && bytes == other.bytes;
+        }
+    };
+    /// So many frames of `frame_bytes` have their fill in a buffer.
+    struct Layout {
+        const std::byte* buffer = nullptr;
+        std::size_t frame_bytes = 0, frames = 0;
+    };
+
+    void owe(const Owed& owed);
+    AnswerStream& stream_of(const Address& source);
+    Layout& layout_of(const std::byte* buffer, std::size_t frame_bytes);
+
+    AnsweringSinkOptions options_;
+    Sink sink_;
+    AnswerCounts counts_;
+    SplitMix64 random_;
+    LruTable<Address, AnswerStream> streams_;
+    RingQueue<Owed> owed_;
+    std::uint32_t owed_count_ = 0;  ///< answers in owed_
+    std::vector<std::byte> fill_;
+    std::array<Layout, limits::transmit_buffers_max> layouts_{};
+    std::size_t next_layout_ = 0;
+};
+
+}  // namespace ringpost::traffic

@@ -1,0 +1,92 @@
+// From the outside in: the link's header says which IP follows, the IP header (RFC 791; RFC 8200 with its chain of
+// extension headers) that UDP does, and where it ends; what a link pads behind that is left out.
+
+#include "codec/traffic/capture.hpp"
+
+#include <optional>
+
+#include "codec/base/bytes.hpp"
+
+namespace ringpost::traffic {
+namespace {
+
+using Bytes = std::span<const std::byte>;
+using Extracted = std::expected<Bytes, Skip>;
+
+constexpr std::uint16_t type_v4 = 0x0800, type_v6 = 0x86dd, type_vlan = 0x8100, type_service_vlan = 0x88a8;
+constexpr std::uint8_t protocol_udp = 17;
+
+std::uint8_t u8_at(Bytes bytes, std::size_t at) { return static_cast<std::uint8_t>(bytes[at]); }
+std::uint16_t u16_at(Bytes bytes, std::size_t at) { return load_be<std::uint16_t>(&bytes[at]); }
+
+Extracted udp(Bytes bytes) {
+    constexpr std::size_t header_bytes = 8;
+    if (bytes.size() < header_bytes) return std::unexpected(Skip::cut);
+    const std::size_t length = u16_at(bytes, 4);
+    if (length < header_bytes || length > bytes.size()) return std::unexpected(Skip::cut);
+    return bytes.first(length).subspan(header_bytes);
+}
+
+Extracted v4(Bytes bytes) {
+    if (bytes.size() < 20) return std::unexpected(Skip::cut);
+    if (u8_at(bytes, 0) >> 4 != 4 || u8_at(bytes, 9) != protocol_udp) return std::unexpected(Skip::other);
+    constexpr std::uint16_t more_and_offset = 0x3fff;
+    if ((u16_at(bytes, 6) & more_and_offset) != 0) return std::unexpected(Skip::fragment);
+    const std::size_t header_bytes = std::size_t{4} * (u8_at(bytes, 0) & 15u), total = u16_at(bytes, 2);
+    if (header_bytes < 20 || total < header_bytes || total > bytes.size()) return std::unexpected(Skip::cut);
+    return udp(bytes.first(total).subspan(header_bytes));
+}
+
+Extracted v6(Bytes bytes) {
+    constexpr std::uint8_t hop_by_hop = 0, routing = 43, fragment = 44, destination = 60;
+    constexpr std::size_t header_bytes = 40;
+    if (bytes.size() < header_bytes) return std::unexpected(Skip::cut);
+    if (u8_at(bytes, 0) >> 4 != 6) return std::unexpected(Skip::other);
+    const std::size_t length = u16_at(bytes, 4);
+    std::uint8_t next = u8_at(bytes, 6);
+    bytes = bytes.subspan(header_bytes);
+    const bool whole = length <= bytes.size();
+    if (whole) bytes = bytes.first(length);
+    while (next != protocol_udp) {
+        if (next != hop_by_hop && next != routing && next != fragment && next != destination)
+            return std::unexpected(Skip::other);
+        if (bytes.size() < 8) return std::unexpected(Skip::cut);
+        constexpr std::uint16_t offset_and_more = 0xfff9;
+        if (next == fragment && (u16_at(bytes, 2) & offset_and_more) != 0) return std::unexpected(Skip::fragment);
+        const std::size_t extension_bytes = next == fragment ? 8 : (u8_at(bytes, 1) + std::size_t{1}) * 8;
+        if (extension_bytes > bytes.size()) return std::unexpected(Skip::cut);
+        next = u8_at(bytes, 0);
+        bytes = bytes.subspan(extension_bytes);
+    }
+    return whole ? udp(bytes) : std::unexpected(Skip::cut);
+}
+
+/// What follows a link's header of `header_bytes`, which has the type of it at `type_at`.
+Extracted typed(Bytes packet, std::size_t header_bytes, std::size_t type_at) {
+    if (packet.size() < header_bytes) return std::unexpected(Skip::cut);
+    std::uint16_t type = u16_at(packet, type_at);
+    packet = packet.subspan(header_bytes);
+    while (type == type_vlan || type == type_service_vlan) {
+        if (packet.size() < 4) return std::unexpected(Skip::cut);
+        type = u16_at(packet, 2);
+        packet = packet.subspan(4);
+    }
+    if (type == type_v4) return v4(packet);
+    if (type == type_v6) return v6(packet);
+    return std::unexpected(Skip::other);
+}
+
+}  // namespace
+
+Extracted udp_payload(Link link, Bytes packet) {
+    switch (link) {
+        case Link::ethernet: return typed(packet, 14, 12);
+        case Link::linux_cooked: return typed(packet, 16, 14);
+        case Link::linux_cooked_2: return typed(packet, 20, 0);
+        case Link::raw: break;
+    }
+    if (packet.empty()) return std::unexpected(Skip::cut);
+    return u8_at(packet, 0) >> 4 == 6 ? v6(packet) : v4(packet);
+}
+
+}  // namespace ringpost::traffic

@@ -1,0 +1,129 @@
+#pragma once
+
+// An endpoint of plain datagrams whose datagrams travel as gtUDP messages instead: each confirmed, each delivered once.
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <ringpost/datagram.hpp>
+#include "codec/base/limits.hpp"
+#include "codec/gtudp/endpoint.hpp"
+#include "codec/measure/histogram.hpp"
+
+namespace ringpost::gtudp {
+
+struct CarriedOptions {
+    Options wire;
+    Address target;                ///< of what has no destination; Family::none for a server, which only answers
+    std::uint32_t window = 8'192;  ///< messages in flight before the inner endpoint is asked for no more; > 0
+    std::uint32_t train_segments = limits::train_segments_max;  ///< most datagrams in one Transmit of the inner one
+};
+
+/// Inner is any endpoint whose events do not matter, such as traffic::Source. It is asked for what it has to send only
+/// while the window and the wire's memory have room for a whole train, so nothing of it is refused for lack of that.
+template <class Inner>
+class Carried {
+  public:
+    using Event = typename Inner::Event;
+
+    /// `inner` stays the caller's and outlives this.
+    Carried(Inner& inner, const CarriedOptions& options)
+        : inner_(inner),
+          options_(options),
+          wire_(options.wire),
+          sent_at_(options.wire.sends_max),
+          scratch_(limits::datagram_bytes_max),
+          last_confirmed_at_(options.wire.start) {
+        options_.train_segments = std::min(options_.train_segments, options_.window);
+    }
+
+    void handle(Instant now, const Datagram& in) {
+        at_ = now;
+        wire_.handle(now, in);
+    }
+
+    void handle_timeout(Instant now) {
+        at_ = now;
+        wire_.handle_timeout(now);
+        inner_.handle_timeout(now);
+    }
+
+    std::optional<Event> poll_event() {
+        while (const auto event = wire_.poll_event()) {
+            if (event->kind == gtudp::Event::Kind::message)
+                inner_.handle(at_, {event->peer, 0, event->bytes});
+            else if (event->kind == gtudp::Event::Kind::outcome && event->outcome == Outcome::confirmed)
+                confirm(event->id);
+        }
+        return inner_.poll_event();
+    }
+
+    std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out) {
+        at_ = now;
+        if (has_room()) take_train(now);
+        auto transmit = wire_.poll_transmit(now, out);
+        // A connected socket takes no address, and saves the kernel the look-up.
+        if (transmit && transmit->destination == options_.target) transmit->destination = Address{};
+        return transmit;
+    }
+
+    std::optional<Instant> poll_timeout() const {
+        const auto wire = wire_.poll_timeout(), inner = has_room() ? inner_.poll_timeout() : std::nullopt;
+        if (!wire || !inner) return wire ? wire : inner;
+        return std::min(*wire, *inner);
+    }
+
+    Endpoint& wire() { return wire_; }
+    const Endpoint& wire() const { return wire_; }
+    /// From send to confirmed, of each message.
+    const Histogram& confirmed() const { return confirmed_; }
+    /// Not taken for another reason than a full window: too large, no room for the peer.
+    std::uint64_t refused() const { return refused_; }
+
+    /// CarriedOptions::wire.start while there is none.
+    Instant last_confirmed_at() const { return last_confirmed_at_; }
+
+  private:
+    bool has_room() const {
+        return wire_.in_flight() + options_.train_segments <= options_.window &&
+               wire_.free_payload_bytes() >=
+                   limits::datagram_bytes_max + options_.train_segments * ChunkPool::chunk_bytes;
+    }
+
+    void confirm(ExchangeId id) {
+        confirmed_.record(at_ - sent_at_[id.index]);
+        last_confirmed_at_ = at_;
+    }
+
+    void take_train(Instant now) {
+        const auto train = inner_.poll_transmit(now, scratch_);
+        if (!train) return;
+        const Address& to = train->destination.family == Family::none ? options_.target : train->destination;
+        const auto bytes = std::span<const std::byte>(scratch_).first(train->bytes);
+        const std::size_t count = segment_count(train->bytes, train->segment_bytes);
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::size_t from = i * train->segment_bytes;
+            const auto sent =
+                wire_.send(now, to, bytes.subspan(from, std::min(train->segment_bytes, bytes.size() - from)));
+            if (sent)
+                sent_at_[sent->index] = now;
+            else
+                ++refused_;
+        }
+    }
+
+    Inner& inner_;
+    CarriedOptions options_;
+    Endpoint wire_;
+    std::vector<Instant> sent_at_;  ///< by ExchangeId::index
+    std::vector<std::byte> scratch_;
+    Histogram confirmed_;
+    std::uint64_t refused_ = 0;
+    Instant at_ = 0, last_confirmed_at_;
+};
+
+}  // namespace ringpost::gtudp

@@ -1,0 +1,193 @@
+// Open loop: a probe leaves when it is due, whatever is still unanswered.
+// Closed loop: so many probes are in flight. An answer makes room for the next, which leaves at once; so does giving
+// up, which happens to a probe that is unanswered for give_up_after or that limits::load_probes_remembered later ones
+// have left behind. A late answer still counts as received, and its round trip is recorded.
+
+#include "codec/traffic/prober.hpp"
+
+#include <algorithm>
+
+#include "codec/base/check.hpp"
+
+namespace ringpost::traffic {
+
+namespace {
+
+ScheduleOptions schedule_of(const ProberOptions& options) {
+    return {.start = options.start,
+            .rate_per_s = options.rate_per_s > 0 ? options.rate_per_s : 1,
+            .arrivals = options.arrivals,
+            .seed = options.arrivals_seed,
+            .burst = options.burst,
+            .profile = options.profile,
+            .share_index = options.share_index,
+            .share_of = options.share_of};
+}
+
+}  // namespace
+
+Prober::Prober(const ProberOptions& options)
+    : options_(options),
+      writer_(options.sizes.largest()),
+      size_random_(options.sizes_seed),
+      schedule_(schedule_of(options)),
+      probes_(limits::load_probes_remembered),
+      last_sent_at_(options.start),
+      last_answered_at_(options.start) {
+    RINGPOST_CHECK(options.flows > 0);
+    RINGPOST_CHECK(options.sizes.smallest() >= frame_bytes_min);
+    RINGPOST_CHECK(options.window > 0 && options.window <= limits::load_probes_remembered);
+    if (options.dialect != nullptr) matcher_.emplace(options.dialect->match, options.key);
+}
+
+void Prober::postpone(Duration by) {
+    options_.start += by;
+    if (options_.stop != never) options_.stop += by;
+    schedule_ = Schedule(schedule_of(options_));
+    last_sent_at_ = last_answered_at_ = options_.start;
+}
+
+// ---- replies --------------------------------------------------------------------------------------
+
+void Prober::handle(Instant now, const Datagram& in) {
+    const std::optional<Answer> answer = matcher_ ? recognise_reply(now, in.bytes) : recognise_frame(in.bytes);
+    if (answer && answer->sequence < warmed_up_) {
+        settle(answer->sequence);
+        return;
+    }
+    ++counts_.received;
+    if (!answer) return;
+    counts_.late += answer->late;
+    switch (window_.record(answer->sequence)) {
+        case Arrival::in_order: break;
+        case Arrival::reordered: ++counts_.reordered; break;
+        case Arrival::duplicate: ++counts_.duplicate; return;
+    }
+    last_answered_at_ = now;
+    if (options_.histograms) measure(now, *answer, in.stamped_at);
+    settle(answer->sequence);
+    if (answer->sequence < marked_ && missing_ > 0) --missing_;
+}
+
+void Prober::measure(Instant now, const Answer& answer, Instant stamped_at) {
+    response_.record(now - answer.due);
+    if (open_loop()) {
+        if (answer.sent_at)
+            service_.record(now - *answer.sent_at);
+        else
+            ++counts_.service_unknown;
+    }
+    if (!options_.stamps) return;
+    // `never` is later than now.
+    if (!answer.sent_at || stamped_at < *answer.sent_at || stamped_at > now) {
+        ++counts_.unstamped;
+        return;
+    }
+    path_.record(stamped_at - *answer.sent_at);
+    pickup_.record(now - stamped_at);
+}
+
+std::optional<Prober::Answer> Prober::recognise_frame(std::span<const std::byte> bytes) {
+    const std::optional<Frame> frame = decode(bytes);
+    if (frame && is_ours(*frame)) {
+        std::optional<Instant> sent_at;
+        if (remembers(frame->sequence)) sent_at = probe(frame->sequence).sent_at;
+        return Answer{.sequence = frame->sequence, .due = frame->due, .sent_at = sent_at};
+    }
+    ++(frame ? counts_.foreign : counts_.corrupt);
+    return std::nullopt;
+}
+
+/// Anyone can put a fitting CRC on any due time: one that we have not written would ruin the histogram.
+bool Prober::is_ours(const Frame& frame) const {
+    if (frame.stream != options_.stream || frame.sequence >= next_) return false;
+    if (remembers(frame.sequence)) return frame.due == probe(frame.sequence).due;
+    return frame.due >= options_.start && frame.due <= last_sent_at_;
+}
+
+std::optional<Prober::Answer> Prober::recognise_reply(Instant now, std::span<const std::byte> bytes) {
+    matcher_->expire(now - options_.give_up_after + 1);
+    const Reply reply = matcher_->answer(bytes);
+    switch (reply.kind) {
+        case Reply::Kind::answer:
+        case Reply::Kind::late:
+            return Answer{reply.sequence, reply.due, reply.sent_at, reply.kind == Reply::Kind::late};
+        case Reply::Kind::duplicate: ++counts_.duplicate; break;
+        case Reply::Kind::surplus: ++counts_.surplus; break;
+        case Reply::Kind::stranger: ++counts_.foreign; break;
+    }
+    return std::nullopt;
+}
+
+/// A probe in flight no longer is; any other is left as it is.
+void Prober::settle(std::uint64_t sequence) {
+    if (!remembers(sequence) || !probe(sequence).open) return;
+    probe(sequence).open = false;
+    --in_flight_;
+    while (oldest_open_ < next_ && !probe(oldest_open_).open) ++oldest_open_;
+}
+
+void Prober::handle_timeout(Instant now) {
+    while (in_flight_ > 0 && now >= probe(oldest_open_).sent_at + options_.give_up_after) settle(oldest_open_);
+    if (now >= options_.stop) stopped_ = true;
+}
+
+// ---- probes ---------------------------------------------------------------------------------------
+
+std::optional<Transmit> Prober::poll_transmit(Instant now, std::span<std::byte> out) {
+    if (!may_send(now)) return std::nullopt;
+    Instant due = now;
+    if (open_loop()) {
+        due = schedule_.next();
+        schedule_.advance();
+    } else if (in_flight_ > 0 && next_ - oldest_open_ == limits::load_probes_remembered) {
+        settle(oldest_open_);
+    }
+    const std::size_t size = write_probe(out, due, now);
+    const auto socket = static_cast<SocketIndex>(next_ % options_.flows);
+    probe(next_) = {.due = due, .sent_at = now, .open = !open_loop()};
+    in_flight_ += !open_loop();
+    ++next_;
+    if (due < options_.start + options_.warm_up) {
+        warmed_up_ = next_;
+    } else {
+        ++counts_.sent;
+        if (open_loop() && options_.histograms) slip_.record(now - due);
+    }
+    last_sent_at_ = now;
+    return Transmit{.destination = options_.destination, .socket = socket, .bytes = size, .segment_bytes = size};
+}
+
+std::size_t Prober::write_probe(std::span<std::byte> out, Instant due, Instant now) {
+    if (matcher_) {
+        const std::size_t size = options_.dialect->payload.write(out, next_, due, options_.stream);
+        matcher_->sent(next_, due, now, out.first(size));
+        return size;
+    }
+    writer_.prepare(out, 1);
+    const std::size_t size = options_.sizes.draw(size_random_);
+    if (size == writer_.frame_bytes())
+        writer_.write(out.data(), {options_.stream, next_, due}, 1);
+    else
+        encode({options_.stream, next_, due}, out.first(size));
+    return size;
+}
+
+bool Prober::may_send(Instant now) const {
+    if (!has_more() || now < options_.start || now >= options_.stop) return false;
+    return open_loop() ? schedule_.next() <= now : in_flight_ < options_.window;
+}
+
+std::optional<Instant> Prober::poll_timeout() const {
+    if (in_flight_ == options_.window) return probe(oldest_open_).sent_at + options_.give_up_after;
+    if (stopped_ || !has_more()) return std::nullopt;
+    const Instant due = open_loop() ? schedule_.next() : options_.start;
+    return due < options_.stop ? std::optional(due) : std::nullopt;
+}
+
+bool Prober::finished(Instant now, Duration linger) const {
+    if (sends(now)) return false;
+    return counts_.lost() == 0 || now >= last_sent_at_ + linger;
+}
+
+}  // namespace ringpost::traffic

@@ -1,0 +1,56 @@
+// Poisson arrivals under a profile: gaps of a process of rate 1 are drawn, and the profile says when so many more are
+// due (time rescaling; Cinlar 1975).
+
+#include "codec/traffic/schedule.hpp"
+
+#include <cmath>
+
+#include "codec/base/check.hpp"
+
+namespace ringpost::traffic {
+
+Schedule::Schedule(const ScheduleOptions& options)
+    : options_(options),
+      period_ns_(1e9 * options.burst / options.rate_per_s),
+      random_(options.seed),
+      next_(options.start) {
+    RINGPOST_CHECK(options.burst > 0 && options.share_of > 0);
+    if (options.profile != nullptr) {
+        // A fixed rate's first one is due at once, which a profile that begins with nothing puts off.
+        const double first = options.arrivals == Arrivals::poisson ? gap() * options.burst : 0;
+        const auto at = options.profile->after(0, first);
+        passed_ = at.value_or(0);
+        at ? place(passed_) : void(next_ = never);
+    } else if (options.arrivals == Arrivals::poisson) {
+        passed_ = gap() * period_ns_;
+        place(passed_);
+    }
+    for (std::size_t i = 0; i < options.share_index; ++i) step();
+}
+
+void Schedule::advance() {
+    for (std::size_t i = 0; i < options_.share_of; ++i) step();
+}
+
+void Schedule::step() {
+    if (next_ == never || ++in_burst_ < options_.burst) return;
+    in_burst_ = 0;
+    if (options_.profile != nullptr) {
+        const auto at = options_.profile->after(passed_, gap() * options_.burst);
+        passed_ = at.value_or(passed_);
+        at ? place(passed_) : void(next_ = never);
+    } else if (options_.arrivals == Arrivals::fixed) {
+        // A product, not a sum: a year of datagrams does not drift.
+        place(++passed_ * period_ns_);
+    } else {
+        passed_ += gap() * period_ns_;
+        place(passed_);
+    }
+}
+
+void Schedule::place(double offset_ns) { next_ = options_.start + static_cast<Duration>(offset_ns); }
+
+/// In mean gaps. Poisson: by inversion (Devroye 1986, II.2), -ln(u) with u in (0, 1].
+double Schedule::gap() { return options_.arrivals == Arrivals::fixed ? 1 : -std::log(1 - random_.fraction()); }
+
+}  // namespace ringpost::traffic

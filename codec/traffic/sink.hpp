@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <ringpost/datagram.hpp>
+#include <ringpost/time.hpp>
+#include "codec/base/lru_table.hpp"
+#include "codec/base/siphash.hpp"
+#include "codec/measure/histogram.hpp"
+#include "codec/traffic/frame.hpp"
+#include "codec/traffic/sequence_window.hpp"
+
+namespace ringpost::traffic {
+
+/// What a sink has seen. `received` is every datagram; duplicate, reordered and corrupt are parts of it.
+/// Where verification is on and every stream is seen from its start:
+///     sent == (received - duplicate - corrupt) + lost + those lost after the last one received.
+struct SinkCounts {
+    std::uint64_t received = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t lost = 0;  ///< sequences overtaken by a later one that have not come
+    std::uint64_t duplicate = 0;
+    std::uint64_t reordered = 0;
+    std::uint64_t corrupt = 0;  ///< not a frame, or a frame whose CRC does not fit; its sequence also counts as lost
+    std::uint64_t streams = 0;
+    std::uint64_t streams_forgotten = 0;  ///< more senders at once than load_streams_max
+    Instant first_at = never;
+    std::uint64_t at_first = 0;  ///< received at first_at itself: a rate over first_at to last_at leaves them out
+    Instant last_at = never;
+};
+
+struct SinkOptions {
+    bool verify = true;
+    /// Keeps strangers from choosing colliding streams: draw it at random once per process.
+    SipKey key = {};
+    /// What to add to the time here for that by which the senders write due times (see frame.hpp): one-way times are
+    /// recorded. Nothing: they are not, and cost nothing.
+    std::optional<Duration> one_way = std::nullopt;
+};
+
+/// One-way times as far as the clocks of both ends agree, of each frame that was not a duplicate.
+struct OneWayCounts {
+    /// Came before it was due, and was recorded as 0: by so much, at least, the clocks differ.
+    std::uint64_t before_sent = 0;
+    Duration before_sent_max = 0;   ///< the most
+    std::uint64_t clock_apart = 0;  ///< more than Histogram::trackable_ns_max from its due time: not recorded
+};
+
+/// The endpoint of `ringpost sink`: verifies and classifies what load sources send; sends nothing.
+class Sink {
+  public:
+    struct Event {};  ///< it has none: ask counts()
+
+    explicit Sink(const SinkOptions& options);
+
+    void handle(Instant now, const Datagram& in) { take(now, in); }
+    /// The same; true when it was a good frame that had not come before.
+    bool take(Instant now, const Datagram& in);
+    void handle_timeout(Instant) {}
+    std::optional<Transmit> poll_transmit(Instant, std::span<std::byte>) { return std::nullopt; }
+    std::optional<Event> poll_event() { return std::nullopt; }
+    std::optional<Instant> poll_timeout() const { return std::nullopt; }
+
+    SinkCounts counts() const;
+    /// Empty without SinkOptions::one_way.
+    const Histogram& one_way() const { return one_way_; }
+    const OneWayCounts& one_way_counts() const { return one_way_counts_; }
+
+  private:
+    struct StreamKey {
+        Address source;
+        std::uint64_t stream;
+        bool operator==(const StreamKey&) const = default;
+    };
+
+    void find_stream(const Address& source, const Frame& frame);
+    void record_one_way(Instant now, const Frame& frame);
+
+    SinkOptions options_;
+    SinkCounts counts_;
+    OneWayCounts one_way_counts_;
+    Histogram one_way_;
+    LruTable<StreamKey, SequenceWindow> streams_;
+    StreamKey newest_key_{};  ///< trains come from one stream: the table is asked once per change
+    SequenceWindow* newest_ = nullptr;
+};
+
+}  // namespace ringpost::traffic

@@ -1,0 +1,93 @@
+// An open loop: what is due is sent, late or not, and its lateness (the slip) is recorded from the time it was due.
+// Datagrams due together leave as one train; flows take turns train by train.
+//
+// The engine hands out the same few buffers again and again and never writes to them, so the fill is laid once per
+// buffer and only the 24 bytes of each head are written afterwards. Where sizes are mixed that holds too: each datagram
+// stands alone at the front of a buffer, and the fill of the largest begins with that of every other.
+
+#include "codec/traffic/source.hpp"
+
+#include <algorithm>
+
+#include "codec/base/check.hpp"
+#include "codec/base/limits.hpp"
+
+namespace ringpost::traffic {
+
+Source::Source(const SourceOptions& options)
+    : options_(options),
+      writer_(std::max(options.sizes.largest(), frame_bytes_min)),
+      size_random_(options.sizes_seed),
+      schedule_({.start = options.start,
+                 .rate_per_s = options.rate_per_s > 0 ? options.rate_per_s : 1,
+                 .arrivals = options.arrivals,
+                 .seed = options.arrivals_seed,
+                 .burst = options.burst,
+                 .profile = options.profile,
+                 .share_index = options.share_index,
+                 .share_of = options.share_of}),
+      sequences_(options.flows) {
+    RINGPOST_CHECK(options.flows > 0 && options.train_segments > 0);
+    RINGPOST_CHECK(!options.verify || options.sizes.smallest() >= frame_bytes_min);
+    const std::size_t together = options.sizes.is_fixed() ? limits::datagram_bytes_max / options.sizes.largest() : 1;
+    options_.train_segments =
+        std::clamp<std::size_t>(together, 1, std::min(options.train_segments, limits::train_segments_max));
+    prepared_buffers_.reserve(limits::transmit_buffers_max);
+}
+
+std::optional<Transmit> Source::poll_transmit(Instant now, std::span<std::byte> out) {
+    if (now < options_.start || now >= options_.stop) return std::nullopt;
+    const bool scheduled = options_.rate_per_s > 0;
+    if (scheduled && schedule_.next() > now) return std::nullopt;
+    auto count = static_cast<std::size_t>(std::min<std::uint64_t>(options_.train_segments, options_.count - sent_));
+    if (count == 0) return std::nullopt;
+    const std::size_t size = options_.sizes.draw(size_random_);
+    const std::uint32_t flow = next_flow_;
+    next_flow_ = next_flow_ + 1 == options_.flows ? 0 : next_flow_ + 1;
+    const Frame first{options_.stream + flow, sequences_[flow], now};
+    if (options_.verify) prepare(out);
+    if (scheduled)
+        count = write_due(out, size, first, count);
+    else
+        write(out, size, first, count);
+    sequences_[flow] += count;
+    sent_ += count;
+    bytes_sent_ += count * size;
+    return Transmit{.destination = {}, .socket = flow, .bytes = count * size, .segment_bytes = size};
+}
+
+void Source::write(std::span<std::byte> out, std::size_t size, const Frame& first, std::size_t count) const {
+    if (!options_.verify) return;
+    const Frame frame{first.stream, first.sequence, first.due + options_.due_offset};
+    if (size == writer_.frame_bytes())
+        writer_.write(out.data(), frame, count);
+    else
+        encode(frame, out.first(size));
+}
+
+/// Each datagram of a fixed rate has a due time of its own, and a slip. `frame` is the first, with the time now as due.
+std::size_t Source::write_due(std::span<std::byte> out, std::size_t size, Frame frame, std::size_t at_most) {
+    const Instant now = frame.due;
+    std::size_t count = 0;
+    for (; count < at_most && schedule_.next() <= now; ++count, ++frame.sequence, schedule_.advance()) {
+        frame.due = schedule_.next();
+        slip_.record(now - frame.due);
+        write(out.subspan(count * size), size, frame, 1);
+    }
+    return count;
+}
+
+std::optional<Instant> Source::poll_timeout() const {
+    if (stopped_ || sent_ == options_.count) return std::nullopt;
+    if (options_.rate_per_s == 0) return options_.start;
+    const Instant due = schedule_.next();
+    return due < options_.stop ? std::optional(due) : std::nullopt;
+}
+
+void Source::prepare(std::span<std::byte> out) {
+    if (std::find(prepared_buffers_.begin(), prepared_buffers_.end(), out.data()) != prepared_buffers_.end()) return;
+    writer_.prepare(out, options_.train_segments);
+    if (prepared_buffers_.size() < prepared_buffers_.capacity()) prepared_buffers_.push_back(out.data());
+}
+
+}  // namespace ringpost::traffic

@@ -1,0 +1,73 @@
+#include <ringpost/confirmed.hpp>
+
+#include <sys/random.h>
+
+#include <utility>
+
+#include "codec/base/check.hpp"
+#include "engine/faces/polled_endpoint.hpp"
+
+namespace ringpost::confirmed {
+
+Options fresh_options() {
+    Options options;
+    // So few bytes come whole or not at all, and only a kernel without the call gives none.
+    RINGPOST_CHECK(getrandom(&options.key, sizeof options.key, 0) == static_cast<ssize_t>(sizeof options.key));
+    return options;
+}
+
+Result<Messenger> Messenger::open(const OpenOptions& options) {
+    SocketOptions socket;
+    socket.bind = options.bind;
+    auto polled =
+        PolledEndpoint<Endpoint>::open(socket, {.backend = options.backend, .wait = options.wait}, options.protocol);
+    if (!polled) return std::unexpected(polled.error());
+    return Messenger(std::move(*polled));
+}
+
+Messenger::Messenger(std::unique_ptr<PolledEndpoint<Endpoint>> polled) : polled_(std::move(polled)) {}
+Messenger::Messenger(Messenger&&) noexcept = default;
+Messenger& Messenger::operator=(Messenger&&) noexcept = default;
+Messenger::~Messenger() = default;
+
+std::expected<SendNumber, Refused> Messenger::send(const Value& message, const How& how) {
+    return polled_->endpoint.send(now(), message, how);
+}
+
+std::expected<SendNumber, Refused> Messenger::send(std::string_view text, const How& how) {
+    return polled_->endpoint.send(now(), text, how);
+}
+
+std::expected<Answer, Refused> Messenger::send_and_wait(const Value& message, Duration timeout, const Address& to) {
+    return outcome_of(send(message, {.to = to, .timeout = timeout}));
+}
+
+std::expected<Answer, Refused> Messenger::send_and_wait(std::string_view text, Duration timeout, const Address& to) {
+    return outcome_of(send(text, {.to = to, .timeout = timeout}));
+}
+
+/// Its own deadline ends the wait.
+std::expected<Answer, Refused> Messenger::outcome_of(const std::expected<SendNumber, Refused>& sent) {
+    if (!sent) return std::unexpected(sent.error());
+    std::optional<Event> ended;
+    polled_->wait_for(never, [&] { return (ended = polled_->endpoint.take_outcome(*sent)).has_value(); });
+    return Answer{ended->outcome, std::move(ended->message)};
+}
+
+std::optional<Message> Messenger::query(Duration timeout) {
+    std::optional<Event> heard;
+    if (!polled_->wait_for(timeout, [&] { return (heard = polled_->endpoint.take_message()).has_value(); })) return {};
+    return Message{std::move(heard->message), heard->status, heard->peer};
+}
+
+bool Messenger::poll(Duration timeout, const Handler& handler) { return polled_->poll(timeout, handler); }
+
+const Address& Messenger::target() const { return polled_->endpoint.target(); }
+std::uint32_t Messenger::in_flight() const { return polled_->endpoint.in_flight(); }
+const Counts& Messenger::counts() const { return polled_->endpoint.counts(); }
+Counters Messenger::counters() { return polled_->counters(); }
+const Address& Messenger::local() const { return polled_->local; }
+const char* Messenger::backend() const { return polled_->backend; }
+const std::string& Messenger::note() const { return polled_->note; }
+
+}  // namespace ringpost::confirmed

@@ -1,0 +1,155 @@
+#pragma once
+
+// What the Messengers are made of: an endpoint of any protocol on a socket and a backend, which does its work when its
+// owner polls.
+//
+// PolledEndpoint is the endpoint and what it is on; On<Loop> adds the virtual calls that depend on the backend, a turn
+// of the loop each. Both ways of polling are an Application (engine/loop/loop.hpp) whose deadline is the caller's.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+
+#include <ringpost/datagram.hpp>
+#include <ringpost/time.hpp>
+#include "codec/base/check.hpp"
+#include "engine/loop/open.hpp"
+#include "engine/os/clock.hpp"
+#include "engine/udp/socket.hpp"
+
+namespace ringpost {
+
+/// Belongs to the thread that opened it.
+template <class Endpoint>
+class PolledEndpoint {
+  public:
+    using Event = typename Endpoint::Event;
+    using Handler = std::function<void(const Event&)>;
+
+    /// `protocol` are the endpoint's options, whose start is set here. The error names what failed:
+    /// `bind 127.0.0.1:5005: Address already in use`.
+    template <class Options>
+    static Result<std::unique_ptr<PolledEndpoint>> open(const SocketOptions& socket, const EngineOptions& engine,
+                                                        Options protocol);
+    virtual ~PolledEndpoint() = default;
+    PolledEndpoint(const PolledEndpoint&) = delete;
+    PolledEndpoint& operator=(const PolledEndpoint&) = delete;
+
+    /// Turns until `handler` has been given something, or `timeout` is over: 0 never sleeps, `never` waits as long as
+    /// it takes. False when there was nothing.
+    bool poll(Duration timeout, const Handler& handler) {
+        handler_ = &handler;
+        return run(timeout, &PolledEndpoint::turn);
+    }
+    /// The same until `done` says true. Events stay with the endpoint, where `done` may take its own.
+    bool wait_for(Duration timeout, const std::function<bool()>& done) {
+        done_ = &done;
+        return run(timeout, &PolledEndpoint::turn_untold);
+    }
+
+    virtual Counters counters() = 0;
+
+    // What the loop calls.
+    void on_event(Instant, const Event& event) {
+        happened_ = true;
+        (*handler_)(event);
+    }
+    /// Once something has happened the turn only sends what that has brought about.
+    Instant on_turn(Instant at) {
+        if (done_ != nullptr) happened_ = happened_ || (*done_)();
+        return happened_ ? at : deadline_;
+    }
+
+    Endpoint endpoint;
+    Address local;
+    const char* backend;  ///< `uring` or `mmsg`
+    std::string note;     ///< why BackendChoice::automatic has not taken io_uring; "" when it has
+
+  protected:
+    /// The endpoint as one that has no events.
+    struct Untold {
+        using Event = PolledEndpoint::Event;
+        void handle(Instant now, const Datagram& in) { endpoint.handle(now, in); }
+        void handle_timeout(Instant now) { endpoint.handle_timeout(now); }
+        std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out) {
+            return endpoint.poll_transmit(now, out);
+        }
+        std::optional<Event> poll_event() { return std::nullopt; }
+        std::optional<Instant> poll_timeout() const { return endpoint.poll_timeout(); }
+
+        Endpoint& endpoint;
+    };
+
+    template <class Options>
+    PolledEndpoint(const Options& options, const Address& address, const char* name)
+        : endpoint(options), local(address), backend(name) {}
+
+    virtual void turn() = 0;
+    virtual void turn_untold() = 0;
+
+  private:
+    template <class AnyLoop>
+    struct On;
+
+    bool run(Duration timeout, void (PolledEndpoint::*one_turn)()) {
+        RINGPOST_CHECK(!running_);  // not from within a handler
+        running_ = true;
+        deadline_ = deadline_after(timeout);
+        happened_ = false;
+        (this->*one_turn)();
+        // What the wait at a turn's end brings is handed over by the next, so one more follows the deadline.
+        for (bool late = false; !happened_ && !late;) {
+            late = now() >= deadline_;
+            (this->*one_turn)();
+        }
+        handler_ = nullptr;
+        done_ = nullptr;
+        running_ = false;
+        return happened_;
+    }
+
+    const Handler* handler_ = nullptr;             // while poll() runs
+    const std::function<bool()>* done_ = nullptr;  // while wait_for() runs
+    Instant deadline_ = never;
+    bool happened_ = false, running_ = false;
+};
+
+template <class Endpoint>
+template <class AnyLoop>
+struct PolledEndpoint<Endpoint>::On : PolledEndpoint {
+    template <class Options>
+    On(AnyLoop&& opened, const Options& options, UdpSocket socket)
+        : PolledEndpoint(options, socket.local(), opened.backend().name), loop(std::move(opened)) {
+        loop.backend().add(std::move(socket));
+    }
+
+    void turn() override { loop.turn(this->endpoint, static_cast<PolledEndpoint&>(*this)); }
+    void turn_untold() override { loop.turn(untold, static_cast<PolledEndpoint&>(*this)); }
+    Counters counters() override { return loop.backend().counters(); }
+
+    AnyLoop loop;
+    typename PolledEndpoint::Untold untold{this->endpoint};
+};
+
+template <class Endpoint>
+template <class Options>
+Result<std::unique_ptr<PolledEndpoint<Endpoint>>> PolledEndpoint<Endpoint>::open(const SocketOptions& socket,
+                                                                                 const EngineOptions& engine,
+                                                                                 Options protocol) {
+    auto opened = UdpSocket::open(socket);
+    if (!opened) return std::unexpected(opened.error());
+    protocol.start = now();
+    std::string note;
+    const auto drive = [&](auto& loop) -> std::unique_ptr<PolledEndpoint> {
+        using AnyLoop = std::remove_reference_t<decltype(loop)>;
+        return std::make_unique<On<AnyLoop>>(std::move(loop), protocol, std::move(*opened));
+    };
+    auto polled = with_loop(engine, [&](const std::string& text) { note = text; }, drive);
+    if (polled) (*polled)->note = std::move(note);
+    return polled;
+}
+
+}  // namespace ringpost

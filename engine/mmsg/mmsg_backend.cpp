@@ -1,0 +1,223 @@
+// The same promises as the io_uring backend, kept with three system calls: sendmmsg, recvmmsg, epoll_wait.
+//
+// Sending: messages leave in order, as many per call as go by one socket. A full socket buffer (EAGAIN) leaves the rest
+// queued and blocks the way out until epoll says that there is room.
+// Receiving: a few sockets are simply tried each turn; among many, epoll says which to try.
+
+#include "engine/mmsg/mmsg_backend.hpp"
+
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <utility>
+
+#include "codec/base/check.hpp"
+#include "engine/os/system_error.hpp"
+#include "engine/udp/system_calls.hpp"
+
+namespace ringpost {
+namespace {
+
+constexpr std::size_t messages_per_call = 32;
+constexpr std::uint64_t polls_per_waker_look = 64;
+constexpr std::uint64_t waker_mark = std::uint64_t{1} << 63;
+constexpr std::uint64_t watches_mark = waker_mark + 1;
+
+}  // namespace
+
+Result<std::unique_ptr<MmsgBackend>> MmsgBackend::open(const BackendOptions& options) {
+    auto waker = Waker::open();
+    if (!waker) return std::unexpected(waker.error());
+    const int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (epoll_fd < 0) return std::unexpected(system_error("epoll_create1", errno));
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = waker_mark;
+    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, waker->fd(), &event);
+    return std::unique_ptr<MmsgBackend>(new MmsgBackend(epoll_fd, std::move(*waker), options));
+}
+
+MmsgBackend::MmsgBackend(int epoll_fd, Waker waker, const BackendOptions& options)
+    : waker_(std::move(waker)),
+      epoll_fd_(epoll_fd),
+      outbox_(options.gso ? kernel_train_segments() : 1),
+      sends_(messages_per_call) {
+    received_.reserve(received_max);
+}
+
+MmsgBackend::~MmsgBackend() { ::close(epoll_fd_); }
+
+// ---- sockets, streams and watched descriptors -----------------------------------------------------
+
+SocketIndex MmsgBackend::add(UdpSocket socket) {
+    SocketIndex index = 0;
+    while (index < ports_.size() && (ports_[index].socket || !outbox_.empty())) ++index;
+    if (index == ports_.size()) ports_.emplace_back();
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = index;
+    epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, socket.fd(), &event);
+    outbox_.unlatch(index);
+    ports_[index].socket.emplace(std::move(socket));
+    ++ports_open_;
+    return index;
+}
+
+void MmsgBackend::remove(SocketIndex index) {
+    RINGPOST_CHECK(ports_[index].socket.has_value());
+    flush();
+    counters_.socket_dropped += ports_[index].socket->new_drops();
+    // Not yet fetched by receive(), it would pass for the next socket's of this index.
+    std::erase_if(received_, [&](const Received& train) { return train.socket == index; });
+    ports_[index] = {};  // closing the last descriptor takes it out of the epoll set
+    --ports_open_;
+}
+
+void MmsgBackend::open_streams() {
+    if (streams_ == nullptr) streams_ = std::make_unique<MmsgStreams>(epoll_fd_, counters_, write_buffers_);
+}
+
+Result<void> MmsgBackend::listen(StreamListener listener) {
+    open_streams();
+    streams_->listen(std::move(listener));
+    return {};
+}
+
+std::optional<StreamInput> MmsgBackend::post(const StreamRequest& request) {
+    open_streams();
+    return streams_->post(request);
+}
+
+Result<Watched> MmsgBackend::watch(int fd) {
+    if (!watches_) {
+        auto opened = Watches::open();
+        if (!opened) return std::unexpected(opened.error());
+        epoll_event event{};
+        event.events = EPOLLIN;
+        event.data.u64 = watches_mark;
+        epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, opened->fd(), &event);
+        watches_.emplace(std::move(*opened));
+    }
+    return watches_->add(fd);
+}
+
+void MmsgBackend::unwatch(int fd) {
+    if (watches_) watches_->remove(fd);
+}
+
+Counters MmsgBackend::counters() {
+    for (Port& port : ports_)
+        if (port.socket) counters_.socket_dropped += port.socket->new_drops();
+    return counters_;
+}
+
+// ---- the way out ----------------------------------------------------------------------------------
+
+std::span<std::byte> MmsgBackend::transmit_buffer() { return blocked_ ? std::span<std::byte>{} : outbox_.buffer(); }
+
+void MmsgBackend::post(const Transmit& transmit) { outbox_.post(transmit, ports_[transmit.socket].socket->family()); }
+
+void MmsgBackend::flush() {
+    blocked_ = false;
+    while (!outbox_.empty() && !blocked_) {
+        const SocketIndex index = outbox_.socket(outbox_.front());
+        if (!ports_[index].socket) {
+            counters_.send_failed += outbox_.segments(outbox_.front());
+            outbox_.done(outbox_.front());
+            outbox_.pop();
+            continue;
+        }
+        std::size_t count = 0;
+        const std::size_t at_most = std::min(outbox_.size(), messages_per_call);
+        for (; count < at_most && outbox_.socket(outbox_.at(count)) == index; ++count)
+            sends_[count].msg_hdr = outbox_.header(outbox_.at(count));
+        const int fd = ports_[index].socket->fd();
+        const int sent = send_now(fd, sends_.data(), count);
+        // An error is reported only for the first message; one further on shows as a short count, and then comes first.
+        if (sent < 0) finish_send(outbox_.front(), sent);
+        for (int i = 0; i < sent; ++i) finish_send(outbox_.front(), 0);
+    }
+}
+
+/// The first queued message is through, or `result` is the negative errno why not.
+void MmsgBackend::finish_send(MessageId id, int result) {
+    const std::size_t segments = outbox_.segments(id);
+    if (result == -EINTR) return;
+    if (is_full(-result)) {
+        ++counters_.send_retried;
+        blocked_ = true;
+        return;
+    }
+    outbox_.pop();
+    if (refuses_trains(-result) && segments > 1) {
+        counters_.trains_refused += outbox_.latch_singles(id, result == -EIO) ? 1 : 0;
+        outbox_.split(id, Outbox::Place::first);
+        return;
+    }
+    if (result == 0)
+        counters_.count_sent(segments);
+    else
+        counters_.count_send_error(-result, segments);
+    outbox_.done(id);
+}
+
+// ---- the way in -----------------------------------------------------------------------------------
+
+void MmsgBackend::wait(Duration sleep) {
+    received_.clear();
+    inbox_.clear();
+    if (!outbox_.empty()) flush();
+    if (streams_ != nullptr) sleep = streams_->prepare(sleep);
+    const bool tries_all = ports_open_ <= tried_sockets_max;
+    const bool polls = sleep <= no_sleep;
+    if (!polls || !tries_all || streams_ != nullptr || ++polls_ % polls_per_waker_look == 0)
+        sleep_until_ready(polls ? 0 : sleep);
+    const auto count = static_cast<SocketIndex>(ports_.size());
+    for (SocketIndex i = 0; i < count && !inbox_.full(); ++i) {
+        const SocketIndex index = (next_port_ + i) % count;
+        Port& port = ports_[index];
+        if (port.socket && (port.readable || tries_all))
+            port.readable = inbox_.receive(*port.socket, index, port.burst, received_, counters_);
+    }
+    settle_stamps(received_);
+    for (const Received& train : received_)
+        counters_.received += segment_count(train.bytes.size(), train.segment_bytes);
+    counters_.received_trains += received_.size();
+    if (count > 0) next_port_ = (next_port_ + 1) % count;
+}
+
+void MmsgBackend::sleep_until_ready(Duration sleep) {
+    if (blocked_) watch(outbox_.socket(outbox_.front()), EPOLLIN | EPOLLOUT);
+    epoll_event events[received_max];
+    const timespec limit{sleep / second, sleep % second};
+    int count = epoll_pwait2(epoll_fd_, events, received_max, sleep == never ? nullptr : &limit, nullptr);
+    if (count < 0 && errno != EINTR) {  // refused by an old kernel or a filter: whole milliseconds will have to do
+        const Duration whole_ms = std::min(sleep / millisecond + 1, Duration{INT_MAX});
+        count = epoll_wait(epoll_fd_, events, received_max, sleep == never ? -1 : static_cast<int>(whole_ms));
+    }
+    for (int i = 0; i < count; ++i) {
+        const std::uint64_t data = events[i].data.u64;
+        if (data == waker_mark)
+            waker_.clear();
+        else if (data == watches_mark)
+            continue;  // to have woken up is all
+        else if ((data & MmsgStreams::mark) != 0)
+            streams_->ready(data, events[i].events);
+        else
+            ports_[data].readable = true;
+    }
+    if (blocked_) watch(outbox_.socket(outbox_.front()), EPOLLIN);
+}
+
+void MmsgBackend::watch(SocketIndex index, std::uint32_t events) {
+    if (!ports_[index].socket) return;
+    epoll_event event{};
+    event.events = events;
+    event.data.u64 = index;
+    epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, ports_[index].socket->fd(), &event);
+}
+
+}  // namespace ringpost

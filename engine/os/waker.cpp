@@ -1,0 +1,67 @@
+#include "engine/os/waker.hpp"
+#include "engine/os/system_error.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <utility>
+
+namespace ringpost {
+namespace {
+
+std::atomic<int> stop_signal{0};
+std::atomic<const Waker*> signal_waker{nullptr};
+
+void on_signal(int signal) {
+    const int saved = errno;
+    stop_signal = signal;
+    std::signal(SIGINT, SIG_DFL);
+    std::signal(SIGTERM, SIG_DFL);
+    if (const Waker* waker = signal_waker.load()) waker->wake();
+    errno = saved;
+}
+
+}  // namespace
+
+Result<Waker> Waker::open() {
+    const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd < 0) return std::unexpected(system_error("eventfd", errno));
+    return Waker(fd);
+}
+
+Waker::Waker(Waker&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+Waker::~Waker() {
+    if (fd_ >= 0) ::close(fd_);
+}
+
+void Waker::wake() const {
+    const std::uint64_t one = 1;
+    // It can only fail by a full counter, and then the loop is being woken already.
+    [[maybe_unused]] const ssize_t written = ::write(fd_, &one, sizeof one);
+}
+
+void Waker::clear() const {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const ssize_t taken = ::read(fd_, &count, sizeof count);
+}
+
+void catch_signals() {
+    stop_signal = 0;
+    struct sigaction action{};
+    action.sa_handler = on_signal;
+    sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);
+}
+
+int received_signal() { return stop_signal; }
+
+SignalWakes::SignalWakes(const Waker& waker) { signal_waker = &waker; }
+
+SignalWakes::~SignalWakes() { signal_waker = nullptr; }
+
+}  // namespace ringpost

@@ -1,0 +1,191 @@
+#include "engine/udp/socket.hpp"
+
+#include <fmt/core.h>
+#include <linux/net_tstamp.h>
+#include <linux/sock_diag.h>
+#include <net/if.h>
+#include <netinet/udp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "engine/os/address.hpp"
+#include "engine/os/system_error.hpp"
+#include "engine/udp/control.hpp"
+
+namespace ringpost {
+namespace {
+
+int set_option(int fd, int level, int option, int value) { return setsockopt(fd, level, option, &value, sizeof value); }
+
+std::unexpected<Error> failed(const std::string& what) { return std::unexpected(system_error(what, errno)); }
+
+}  // namespace
+
+Result<UdpSocket> UdpSocket::open(const SocketOptions& options) {
+    const Family family = options.bind.family != Family::none ? options.bind.family : options.connect.family;
+    const int fd = ::socket(family == Family::v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return failed("open a UDP socket");
+    UdpSocket socket(fd, family);
+    if (auto done = socket.configure(options); !done) return std::unexpected(done.error());
+    return socket;
+}
+
+Result<void> UdpSocket::configure(const SocketOptions& options) {
+    // The buffers are wishes: a smaller one costs drops, and drops are counted.
+    set_option(fd_, SOL_SOCKET, SO_RCVBUF, options.receive_buffer_bytes);
+    set_option(fd_, SOL_SOCKET, SO_SNDBUF, options.send_buffer_bytes);
+    if (family_ == Family::v6) set_option(fd_, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    set_option(fd_, IPPROTO_IP, IP_MULTICAST_ALL, 0);
+    if (family_ == Family::v6) set_option(fd_, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
+    if (options.broadcast) set_option(fd_, SOL_SOCKET, SO_BROADCAST, 1);
+    if (options.reuse_port && set_option(fd_, SOL_SOCKET, SO_REUSEPORT, 1) != 0) return failed("set SO_REUSEPORT");
+    if (options.reuse_address && set_option(fd_, SOL_SOCKET, SO_REUSEADDR, 1) != 0) return failed("set SO_REUSEADDR");
+    gro_ = options.gro && set_option(fd_, SOL_UDP, UDP_GRO, 1) == 0;
+    if (options.stamps) {
+        // Made on the way in, and reported.
+        const int stamps = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+        if (set_option(fd_, SOL_SOCKET, SO_TIMESTAMPING, stamps) != 0) return failed("set SO_TIMESTAMPING");
+        stamps_ = true;
+    }
+    if (options.bind.family != Family::none) {
+        SocketAddress address;
+        const socklen_t length = to_socket_address(options.bind, family_, address);
+        if (bind(fd_, &address.any, length) != 0) return failed("bind " + to_text(options.bind));
+    }
+    return options.connect.family == Family::none ? learn_local() : connect(options.connect);
+}
+
+Result<void> UdpSocket::learn_local() {
+    SocketAddress address;
+    socklen_t length = sizeof address;
+    if (getsockname(fd_, &address.any, &length) != 0) return failed("getsockname");
+    local_ = from_socket_address(address.any);
+    return {};
+}
+
+Result<void> UdpSocket::connect(const Address& peer) {
+    SocketAddress address;
+    const socklen_t length = to_socket_address(peer, family_, address);
+    if (::connect(fd_, &address.any, length) != 0) return failed("connect " + to_text(peer));
+    peer_ = peer;
+    return learn_local();
+}
+
+UdpSocket::UdpSocket(UdpSocket&& other) noexcept { *this = std::move(other); }
+
+UdpSocket& UdpSocket::operator=(UdpSocket&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    family_ = other.family_;
+    local_ = other.local_;
+    peer_ = other.peer_;
+    gro_ = other.gro_;
+    stamps_ = other.stamps_;
+    drops_seen_ = other.drops_seen_;
+    return *this;
+}
+
+UdpSocket::~UdpSocket() {
+    if (fd_ >= 0) ::close(fd_);
+}
+
+Result<void> UdpSocket::membership(int option, const char* verb, const Address& group,
+                                   const std::string& interface) const {
+    group_req request{};
+    if (!interface.empty()) {
+        request.gr_interface = if_nametoindex(interface.c_str());
+        if (request.gr_interface == 0) return failed(fmt::format("{} {} on {}", verb, ip_text(group), interface));
+    }
+    SocketAddress address;
+    const socklen_t length = to_socket_address(group, group.family, address);
+    std::memcpy(&request.gr_group, &address, length);
+    const int level = group.family == Family::v4 ? IPPROTO_IP : IPPROTO_IPV6;
+    if (setsockopt(fd_, level, option, &request, sizeof request) != 0)
+        return failed(
+            fmt::format("{} {} on {}", verb, ip_text(group), interface.empty() ? "any interface" : interface));
+    return {};
+}
+
+Result<void> UdpSocket::join(const Address& group, const std::string& interface) {
+    return membership(MCAST_JOIN_GROUP, "join", group, interface);
+}
+
+Result<void> UdpSocket::leave(const Address& group, const std::string& interface) {
+    return membership(MCAST_LEAVE_GROUP, "leave", group, interface);
+}
+
+Result<void> UdpSocket::send_multicast(const std::string& interface, int hops, bool loop, const Address& source) {
+    const unsigned index = interface.empty() ? 0 : if_nametoindex(interface.c_str());
+    if (!interface.empty() && index == 0) return failed("multicast on " + interface);
+    ip_mreqn choice{};
+    choice.imr_ifindex = static_cast<int>(index);
+    if (source.family == Family::v4) std::memcpy(&choice.imr_address, &source.ip[12], sizeof choice.imr_address);
+    // A dual-stack socket sends both kinds, so both are set; the kernel ignores IPv6 options on an IPv4 socket's
+    // behalf.
+    const bool v4_done = setsockopt(fd_, IPPROTO_IP, IP_MULTICAST_IF, &choice, sizeof choice) == 0 &&
+                         set_option(fd_, IPPROTO_IP, IP_MULTICAST_TTL, hops) == 0 &&
+                         set_option(fd_, IPPROTO_IP, IP_MULTICAST_LOOP, loop ? 1 : 0) == 0;
+    const bool v6_done =
+        family_ == Family::v4 || (set_option(fd_, IPPROTO_IPV6, IPV6_MULTICAST_IF, static_cast<int>(index)) == 0 &&
+                                  set_option(fd_, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, hops) == 0 &&
+                                  set_option(fd_, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, loop ? 1 : 0) == 0);
+    if (!v4_done || !v6_done) return failed("multicast on " + interface);
+    return {};
+}
+
+std::uint64_t UdpSocket::new_drops() {
+    std::uint32_t info[SK_MEMINFO_VARS] = {};
+    socklen_t length = sizeof info;
+    if (getsockopt(fd_, SOL_SOCKET, SO_MEMINFO, info, &length) != 0) return 0;
+    const std::uint32_t drops = info[SK_MEMINFO_DROPS];
+    return std::uint32_t{drops - std::exchange(drops_seen_, drops)};  // modulo 2^32, as the kernel counts
+}
+
+Address any_address(std::uint16_t port) {
+    Address any = Address::v4(0, 0, 0, 0, port);
+    SocketOptions options;
+    options.bind.family = Family::v6;
+    if (!UdpSocket::open(options)) return any;
+    any.ip = {};
+    any.family = Family::v6;
+    return any;
+}
+
+Result<Address> source_address_toward(const Address& target) {
+    SocketOptions options;
+    options.connect = target;
+    auto socket = UdpSocket::open(options);
+    if (!socket) return std::unexpected(socket.error());
+    return socket->local();
+}
+
+std::size_t kernel_train_segments() {
+    static const std::size_t segments = []() -> std::size_t {
+        SocketOptions options;
+        options.bind = Address::v4(127, 0, 0, 1, 0);
+        auto receiver = UdpSocket::open(options);
+        if (!receiver)
+            return 64;  // no IPv4 loopback to ask: start from what every GSO kernel takes, believe its errors
+        options.connect = receiver->local();
+        auto sender = UdpSocket::open(options);
+        if (!sender) return 64;
+        std::vector<std::byte> bytes(128);
+        for (const std::size_t count : {std::size_t{128}, std::size_t{64}}) {
+            iovec vector{bytes.data(), count};
+            SegmentControl control(1);
+            msghdr message{};
+            message.msg_iov = &vector;
+            message.msg_iovlen = 1;
+            control.attach(message);
+            if (sendmsg(sender->fd(), &message, MSG_DONTWAIT) == static_cast<ssize_t>(count)) return count;
+        }
+        return 1;
+    }();
+    return segments;
+}
+
+}  // namespace ringpost

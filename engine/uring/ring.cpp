@@ -1,0 +1,131 @@
+#include "engine/uring/ring.hpp"
+
+#include <cerrno>
+#include <iterator>
+#include <utility>
+
+#include "codec/base/check.hpp"
+#include "engine/os/system_error.hpp"
+
+namespace ringpost {
+namespace {
+
+// In the order in which they are given up when the kernel does not know one.
+constexpr unsigned wanted[] = {
+    // Deferred work shows in shared memory: a polling turn that finds none there need not enter the kernel.
+    IORING_SETUP_TASKRUN_FLAG,
+    // Completions are worked off when this thread asks, never by interrupting it in the middle of a turn.
+    IORING_SETUP_DEFER_TASKRUN,
+    // One thread submits: the kernel may skip its locks. DEFER_TASKRUN needs it.
+    IORING_SETUP_SINGLE_ISSUER,
+    // A submission that fails completes with its error, and those behind it still run.
+    IORING_SETUP_SUBMIT_ALL,
+    // Too large a ring is made smaller instead of refused.
+    IORING_SETUP_CLAMP,
+};
+
+Error explain(int code) {
+    switch (code) {
+        case EPERM:
+            return {code,
+                    "io_uring refused (EPERM): sysctl kernel.io_uring_disabled, or this container's seccomp filter"};
+        case ENOSYS: return {code, "io_uring refused (ENOSYS): not in this kernel, or hidden by a seccomp filter"};
+        case ENOMEM: return {code, "io_uring refused (ENOMEM): the locked-memory limit (ulimit -l) is too low"};
+        default: return system_error("io_uring refused", code);
+    }
+}
+
+/// Multishot receives came with Linux 6.0. One on no socket at all fails in any kernel: with EINVAL where they are
+/// unknown, with EBADF where they are.
+bool knows_multishot(io_uring& ring) {
+    msghdr header{};
+    io_uring_sqe* sqe = io_uring_get_sqe(&ring);
+    io_uring_prep_recvmsg_multishot(sqe, -1, &header, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    io_uring_cqe* cqe = nullptr;
+    if (io_uring_submit_and_wait(&ring, 1) < 0 || io_uring_peek_cqe(&ring, &cqe) != 0) return false;
+    const int result = cqe->res;
+    io_uring_cqe_seen(&ring, cqe);
+    return result == -EBADF;
+}
+
+}  // namespace
+
+Result<Ring> Ring::open(unsigned submissions, unsigned completions) {
+    Ring ring;
+    unsigned flags = IORING_SETUP_CQSIZE;
+    for (const unsigned flag : wanted) flags |= flag;
+    int result = 0;
+    std::size_t given_up = 0;
+    while (true) {
+        io_uring_params parameters{};
+        parameters.flags = flags;
+        parameters.cq_entries = completions;
+        result = io_uring_queue_init_params(submissions, &ring.ring_, &parameters);
+        if (result != -EINVAL || given_up == std::size(wanted)) break;
+        flags &= ~wanted[given_up++];
+    }
+    if (result < 0) return std::unexpected(explain(-result));
+    ring.open_ = true;
+    ring.tells_of_work_ = (flags & IORING_SETUP_TASKRUN_FLAG) != 0;
+    if (!knows_multishot(ring.ring_))
+        return std::unexpected(
+            Error{EINVAL, "io_uring refused: no multishot receive here (Linux 6.0 and later have it)"});
+    io_uring_register_ring_fd(&ring.ring_);  // saves a descriptor look-up per enter; without it all works the same
+    return ring;
+}
+
+Ring::Ring(Ring&& other) noexcept
+    : ring_(other.ring_), open_(std::exchange(other.open_, false)), tells_of_work_(other.tells_of_work_) {}
+
+Ring::~Ring() {
+    if (open_) io_uring_queue_exit(&ring_);
+}
+
+io_uring_sqe* Ring::submission() {
+    io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
+    while (sqe == nullptr) {
+        // EBUSY means that completions overflow: they are worked off here and stay queued for completions().
+        if (io_uring_submit(&ring_) < 0) io_uring_get_events(&ring_);
+        sqe = io_uring_get_sqe(&ring_);
+    }
+    return sqe;
+}
+
+void Ring::submit_and_poll() { io_uring_submit_and_get_events(&ring_); }
+
+void Ring::submit_and_wait(Duration timeout) {
+    io_uring_cqe* cqe = nullptr;
+    if (timeout < 0) {
+        io_uring_submit_and_wait(&ring_, 1);
+        return;
+    }
+    __kernel_timespec limit{timeout / second, timeout % second};
+    io_uring_submit_and_wait_timeout(&ring_, &cqe, 1, &limit, nullptr);
+}
+
+std::size_t Ring::completions(std::span<io_uring_cqe*> out) {
+    return io_uring_peek_batch_cqe(&ring_, out.data(), static_cast<unsigned>(out.size()));
+}
+
+void Ring::advance(std::size_t count) { io_uring_cq_advance(&ring_, static_cast<unsigned>(count)); }
+
+bool Ring::completions_ready() { return io_uring_cq_ready(&ring_) > 0; }
+
+bool Ring::quiet() {
+    constexpr unsigned work = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
+    return tells_of_work_ && io_uring_sq_ready(&ring_) == 0 && io_uring_cq_ready(&ring_) == 0 &&
+           (IO_URING_READ_ONCE(*ring_.sq.kflags) & work) == 0;
+}
+
+Result<void> Ring::register_buffers(io_uring_buf_ring* buffers, unsigned entries, std::uint16_t group) {
+    io_uring_buf_reg registration{};
+    registration.ring_addr = reinterpret_cast<std::uintptr_t>(buffers);
+    registration.ring_entries = entries;
+    registration.bgid = group;
+    const int result = io_uring_register_buf_ring(&ring_, &registration, 0);
+    if (result < 0) return std::unexpected(system_error("io_uring provided buffers refused", -result));
+    return {};
+}
+
+}  // namespace ringpost

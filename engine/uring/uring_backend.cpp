@@ -1,0 +1,395 @@
+// One io_uring, entered once per turn.
+//
+// Sleeping: every socket has a multishot receive armed (Receiving::multishot), which delivers into provided buffers
+// until it ends: out of buffers, an empty datagram, a queued ICMP error, a cancel. It is armed again by the next
+// sleeping wait().
+//
+// Polling: a multishot makes every arrival take the detour over the kernel's poll queue, so it is cancelled
+// (Receiving::cancelling, then idle) and each turn tries the sockets directly, the cheapest way there is to find
+// nothing. The ring is entered only when it has something to do. With many sockets, where trying each would cost more
+// than it saves, the multishots stay.
+//
+// Sending: one request per message with MSG_DONTWAIT, complete before the enter returns; a lone message while polling
+// goes by a direct call. A full socket buffer (EAGAIN) puts the message back and blocks the way out: one request
+// without MSG_DONTWAIT then waits for room in the kernel, and the rest follow it in order. Only messages handed over in
+// the same turn can overtake it.
+//
+// user_data is a packed Tag. A removed socket's place is given to a new one only when its last request has completed,
+// so a late completion finds no socket and is dropped.
+
+#include "engine/uring/uring_backend.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include "codec/base/check.hpp"
+#include "engine/udp/system_calls.hpp"
+
+namespace ringpost {
+namespace {
+
+constexpr unsigned submissions = 256;
+constexpr unsigned provided_buffers = 64;
+// What a multishot receive lays out before the payload: its header, the source's name, the control messages.
+constexpr std::size_t provided_buffer_bytes =
+    sizeof(io_uring_recvmsg_out) + sizeof(SocketAddress) + receive_control_bytes_max + receive_buffer_bytes;
+static_assert(sizeof(SocketAddress) % alignof(cmsghdr) == 0 && provided_buffer_bytes % alignof(cmsghdr) == 0);
+static_assert(receive_control_bytes % alignof(cmsghdr) == 0 && stamp_control_bytes % alignof(cmsghdr) == 0);
+// Room for every completion at once: sends, provided buffers, cancels, the waker.
+constexpr unsigned completions =
+    unsigned{limits::transmit_buffers_max * limits::train_segments_max} + 2 * provided_buffers + submissions;
+constexpr std::size_t completions_per_batch = 512;
+constexpr int shut_down_turns_max = 64;
+
+}  // namespace
+
+Result<std::unique_ptr<UringBackend>> UringBackend::open(const BackendOptions& options) {
+    auto ring = Ring::open(submissions, completions);
+    if (!ring) return std::unexpected(ring.error());
+    auto waker = Waker::open();
+    if (!waker) return std::unexpected(waker.error());
+    std::unique_ptr<UringBackend> backend(new UringBackend(std::move(*ring), std::move(*waker), options));
+    if (auto done = backend->buffers_.register_with(backend->ring_); !done) return std::unexpected(done.error());
+    return backend;
+}
+
+UringBackend::UringBackend(Ring ring, Waker waker, const BackendOptions& options)
+    : waker_(std::move(waker)),
+      buffers_(provided_buffers, provided_buffer_bytes, 0),
+      outbox_(options.gso ? kernel_train_segments() : 1),
+      ring_(std::move(ring)) {
+    received_.reserve(2 * received_max);  // what was tried directly, and what the ring has brought
+    buffers_lent_.reserve(received_max);
+}
+
+UringBackend::~UringBackend() {
+    for (SocketIndex i = 0; i < ports_.size(); ++i)
+        if (ports_[i].socket) remove(i);
+    if (streams_ == nullptr) return;
+    streams_->shut_down();
+    // A connection accepted meanwhile is nobody's: its descriptor stands in the completion alone.
+    io_uring_cqe* ready[completions_per_batch];
+    for (int turns = 0; turns < shut_down_turns_max && streams_->accepting(); ++turns) {
+        ring_.submit_and_poll();
+        const std::size_t count = ring_.completions(ready);
+        for (std::size_t i = 0; i < count; ++i)
+            if (const Tag tag = Tag::unpack(ready[i]->user_data); tag.kind == Tag::Kind::accept)
+                streams_->refuse(tag, *ready[i]);
+        ring_.advance(count);
+    }
+}
+
+// ---- sockets --------------------------------------------------------------------------------------
+
+SocketIndex UringBackend::add(UdpSocket socket) {
+    SocketIndex index = 0;
+    while (index < ports_.size() && (ports_[index].socket || ports_[index].requests > 0 || !outbox_.empty())) ++index;
+    if (index == ports_.size()) ports_.emplace_back();
+    Port& port = ports_[index];
+    port.shape.msg_namelen = socket.peer().family == Family::none ? sizeof(SocketAddress) : 0;
+    port.shape.msg_controllen = control_bytes(socket);
+    outbox_.unlatch(index);
+    port.socket.emplace(std::move(socket));
+    ++ports_open_;
+    return index;
+}
+
+void UringBackend::remove(SocketIndex index) {
+    Port& port = ports_[index];
+    RINGPOST_CHECK(port.socket.has_value());
+    counters_.socket_dropped += port.socket->new_drops();
+    if (port.receiving == Receiving::multishot) cancel_multishot(index);
+    // Requests name the descriptor's number: none may still be unsubmitted when it is closed and the number reused.
+    queue_sends();
+    ring_.submit_and_poll();
+    // Not yet fetched by receive(), it would pass for the next socket's of this index.
+    std::erase_if(received_, [&](const Received& train) { return train.socket == index; });
+    port.socket.reset();
+    --ports_open_;
+}
+
+// ---- the way in -----------------------------------------------------------------------------------
+
+std::span<const Received> UringBackend::receive() {
+    // Every send's completion is among them: one that was refused has to be known before anything more is posted.
+    io_uring_cqe* ready[completions_per_batch];
+    for (std::size_t used = completions_per_batch; used == completions_per_batch;) {
+        const std::size_t count = ring_.completions(ready);
+        for (used = 0; used < count && buffers_lent_.size() < received_max;) complete(*ready[used++]);
+        ring_.advance(used);
+    }
+    settle_stamps(received_);
+    for (const Received& train : received_)
+        counters_.received += segment_count(train.bytes.size(), train.segment_bytes);
+    counters_.received_trains += received_.size();
+    return received_;
+}
+
+void UringBackend::complete(const io_uring_cqe& cqe) {
+    const Tag tag = Tag::unpack(cqe.user_data);
+    switch (tag.kind) {
+        case Tag::Kind::send: complete_send(tag, cqe.res); break;
+        case Tag::Kind::multishot: complete_multishot(tag, cqe); break;
+        case Tag::Kind::cancel: --ports_[tag.b].requests; break;
+        case Tag::Kind::wake:
+            waker_.clear();
+            waker_armed_ = false;
+            break;
+        case Tag::Kind::watch: watches_armed_ = false; break;
+        default: streams_->complete(tag, cqe); break;
+    }
+}
+
+void UringBackend::complete_multishot(const Tag& tag, const io_uring_cqe& cqe) {
+    Port& port = ports_[tag.b];
+    if ((cqe.flags & IORING_CQE_F_MORE) == 0) {
+        port.receiving = Receiving::idle;
+        --port.requests;
+    }
+    if (cqe.res < 0) counters_.count_receive_error(-cqe.res);
+    if ((cqe.flags & IORING_CQE_F_BUFFER) == 0) return;
+    const auto id = static_cast<std::uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
+    buffers_.taken();
+    buffers_lent_.push_back(id);
+    if (cqe.res < 0 || !port.socket) return;
+    auto* out = io_uring_recvmsg_validate(buffers_.buffer(id).data(), cqe.res, &port.shape);
+    if (out == nullptr || (out->flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+        ++counters_.truncated;
+        return;
+    }
+    Received train;
+    train.source = port.socket->peer();
+    if (port.shape.msg_namelen > 0)
+        train.source = from_socket_address(*static_cast<sockaddr*>(io_uring_recvmsg_name(out)));
+    train.socket = tag.b;
+    train.bytes = {static_cast<std::byte*>(io_uring_recvmsg_payload(out, &port.shape)),
+                   io_uring_recvmsg_payload_length(out, cqe.res, &port.shape)};
+    take_control(train, io_uring_recvmsg_cmsg_firsthdr(out, &port.shape), out->controllen);
+    received_.push_back(train);
+}
+
+// ---- the way out ----------------------------------------------------------------------------------
+
+std::span<std::byte> UringBackend::transmit_buffer() { return blocked_ ? std::span<std::byte>{} : outbox_.buffer(); }
+
+void UringBackend::post(const Transmit& transmit) { outbox_.post(transmit, ports_[transmit.socket].socket->family()); }
+
+void UringBackend::queue_sends() {
+    // A message whose socket is gone is no retry to wait for: then it is the next one's turn.
+    for (; blocked_ && !retrying_ && !outbox_.empty(); outbox_.pop()) retrying_ = queue_send(outbox_.front(), true);
+    blocked_ = blocked_ && retrying_;
+    if (blocked_) return;
+    for (; !outbox_.empty(); outbox_.pop()) queue_send(outbox_.front(), false);
+}
+
+/// False when the message's socket is gone.
+bool UringBackend::queue_send(MessageId id, bool retry) {
+    Port& port = ports_[outbox_.socket(id)];
+    if (!port.socket) {
+        counters_.send_failed += outbox_.segments(id);
+        outbox_.done(id);
+        return false;
+    }
+    const int flags = retry ? 0 : MSG_DONTWAIT;
+    const int fd = port.socket->fd();
+    io_uring_sqe* sqe = ring_.submission();
+    if (const auto bytes = outbox_.bytes(id); outbox_.plain(id))
+        io_uring_prep_send(sqe, fd, bytes.data(), bytes.size(), flags);
+    else
+        io_uring_prep_sendmsg(sqe, fd, &outbox_.header(id), static_cast<unsigned>(flags));
+    sqe->user_data = Tag{.kind = Tag::Kind::send, .retry = retry, .a = id.buffer, .b = id.segment}.pack();
+    ++port.requests;
+    ++sends_in_flight_;
+    return true;
+}
+
+void UringBackend::send_directly() {
+    const MessageId id = outbox_.front();
+    const Port& port = ports_[outbox_.socket(id)];
+    if (!port.socket) {
+        queue_sends();
+        return;
+    }
+    outbox_.pop();
+    mmsghdr message{outbox_.header(id), 0};
+    finish_send(id, send_now(port.socket->fd(), &message, 1), false);
+}
+
+void UringBackend::complete_send(const Tag& tag, int result) {
+    const MessageId id{tag.a, static_cast<std::uint16_t>(tag.b)};
+    --ports_[outbox_.socket(id)].requests;
+    --sends_in_flight_;
+    if (tag.retry) retrying_ = false;
+    finish_send(id, result, tag.retry);
+}
+
+/// A message is through, or `result` is the negative errno why not.
+void UringBackend::finish_send(MessageId id, int result, bool was_retry) {
+    const std::size_t segments = outbox_.segments(id);
+    if (is_full(-result)) {
+        ++counters_.send_retried;
+        blocked_ = true;
+        // The others that were refused in the same enter are queued already; a retry goes before them again.
+        if (was_retry)
+            outbox_.put_first(id);
+        else
+            outbox_.put_back(id);
+        return;
+    }
+    if (was_retry) blocked_ = false;
+    if (refuses_trains(-result) && segments > 1) {
+        counters_.trains_refused += outbox_.latch_singles(id, result == -EIO) ? 1 : 0;
+        outbox_.split(id, was_retry ? Outbox::Place::first : Outbox::Place::last);
+        return;
+    }
+    if (result >= 0)
+        counters_.count_sent(segments);
+    else
+        counters_.count_send_error(-result, segments);
+    outbox_.done(id);
+}
+
+std::string UringBackend::granted() const {
+    constexpr std::pair<unsigned, const char*> names[] = {{IORING_SETUP_SINGLE_ISSUER, "single_issuer"},
+                                                          {IORING_SETUP_DEFER_TASKRUN, "defer_taskrun"},
+                                                          {IORING_SETUP_TASKRUN_FLAG, "taskrun_flag"},
+                                                          {IORING_SETUP_SUBMIT_ALL, "submit_all"},
+                                                          {IORING_SETUP_CQSIZE, "cqsize"},
+                                                          {IORING_SETUP_CLAMP, "clamp"}};
+    std::string out;
+    for (const auto& [flag, text] : names)
+        if ((ring_.setup_flags() & flag) != 0) out += (out.empty() ? "" : " ") + std::string(text);
+    return out;
+}
+
+Counters UringBackend::counters() {
+    for (Port& port : ports_)
+        if (port.socket) counters_.socket_dropped += port.socket->new_drops();
+    return counters_;
+}
+
+std::size_t UringBackend::in_flight() const {
+    std::size_t count = (waker_armed_ ? 1 : 0) + (watches_armed_ ? 1 : 0);
+    for (const Port& port : ports_) count += port.requests;
+    return count + (streams_ != nullptr ? streams_->in_flight() : 0);
+}
+
+// ---- streams and watched descriptors --------------------------------------------------------------
+
+Result<void> UringBackend::open_streams() {
+    if (streams_ != nullptr) return {};
+    auto opened = UringStreams::open(ring_, counters_, write_buffers_);
+    if (!opened) return std::unexpected(opened.error());
+    streams_ = std::move(*opened);
+    return {};
+}
+
+Result<void> UringBackend::listen(StreamListener listener) {
+    if (auto done = open_streams(); !done) return done;
+    streams_->listen(std::move(listener));
+    return {};
+}
+
+std::optional<StreamInput> UringBackend::post(const StreamRequest& request) {
+    if (!open_streams()) {  // so that no stream stands yet: all that can be asked is to connect
+        ++counters_.connect_failed;
+        StreamInput refused;
+        refused.kind = StreamInput::Kind::closed;
+        refused.stream = request.stream;
+        refused.end = StreamEnd::failed;
+        return refused;
+    }
+    return streams_->post(request);
+}
+
+Result<Watched> UringBackend::watch(int fd) {
+    if (!watches_) {
+        auto opened = Watches::open();
+        if (!opened) return std::unexpected(opened.error());
+        watches_.emplace(std::move(*opened));
+    }
+    return watches_->add(fd);
+}
+
+void UringBackend::unwatch(int fd) {
+    if (watches_) watches_->remove(fd);
+}
+
+// ---- the one system call of a turn ----------------------------------------------------------------
+
+void UringBackend::wait(Duration sleep) {
+    received_.clear();
+    inbox_.clear();
+    give_back_buffers();
+    if (!waker_armed_) arm_waker();
+    if (streams_ != nullptr) sleep = streams_->prepare(sleep);
+    const bool polls = sleep <= no_sleep;
+    if (polls && outbox_.size() == 1 && !blocked_ && sends_in_flight_ == 0)
+        send_directly();
+    else
+        queue_sends();
+    const bool tries = polls && ports_open_ <= tried_sockets_max;
+    for (SocketIndex i = 0; i < ports_.size(); ++i) {
+        if (!ports_[i].socket) continue;
+        if (tries && ports_[i].receiving == Receiving::multishot) cancel_multishot(i);
+        if (!tries && ports_[i].receiving == Receiving::idle) arm_multishot(i);
+    }
+    if (!polls && watches_ && !watches_armed_) arm_watches();
+    if (!polls && !ring_.completions_ready())
+        ring_.submit_and_wait(sleep == never ? -1 : sleep);
+    else if (!ring_.quiet())
+        ring_.submit_and_poll();
+    const auto count = static_cast<SocketIndex>(ports_.size());
+    for (SocketIndex i = 0; tries && i < count && !inbox_.full(); ++i) {
+        const SocketIndex index = (next_port_ + i) % count;
+        Port& port = ports_[index];
+        if (port.socket && port.receiving == Receiving::idle)
+            inbox_.receive(*port.socket, index, port.burst, received_, counters_);
+    }
+    if (count > 0) next_port_ = (next_port_ + 1) % count;
+}
+
+void UringBackend::give_back_buffers() {
+    for (const std::uint16_t id : buffers_lent_) buffers_.give_back(id);
+    buffers_lent_.clear();
+}
+
+void UringBackend::arm_waker() {
+    io_uring_sqe* sqe = ring_.submission();
+    io_uring_prep_poll_add(sqe, waker_.fd(), POLLIN);
+    sqe->user_data = Tag{.kind = Tag::Kind::wake}.pack();
+    waker_armed_ = true;
+}
+
+void UringBackend::arm_watches() {
+    io_uring_sqe* sqe = ring_.submission();
+    io_uring_prep_poll_add(sqe, watches_->fd(), POLLIN);
+    sqe->user_data = Tag{.kind = Tag::Kind::watch}.pack();
+    watches_armed_ = true;
+}
+
+void UringBackend::arm_multishot(SocketIndex index) {
+    Port& port = ports_[index];
+    io_uring_sqe* sqe = ring_.submission();
+    io_uring_prep_recvmsg_multishot(sqe, port.socket->fd(), &port.shape, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = buffers_.group();
+    sqe->user_data = Tag{.kind = Tag::Kind::multishot, .b = index}.pack();
+    port.receiving = Receiving::multishot;
+    ++port.requests;
+}
+
+void UringBackend::cancel_multishot(SocketIndex index) {
+    Port& port = ports_[index];
+    io_uring_sqe* sqe = ring_.submission();
+    io_uring_prep_cancel64(sqe, Tag{.kind = Tag::Kind::multishot, .b = index}.pack(), 0);
+    sqe->user_data = Tag{.kind = Tag::Kind::cancel, .b = index}.pack();
+    port.receiving = Receiving::cancelling;
+    ++port.requests;
+}
+
+}  // namespace ringpost

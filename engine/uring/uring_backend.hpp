@@ -1,0 +1,121 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <ringpost/counters.hpp>
+#include "engine/loop/backend.hpp"
+#include "engine/os/waker.hpp"
+#include "engine/os/watches.hpp"
+#include "engine/udp/inbox.hpp"
+#include "engine/udp/outbox.hpp"
+#include "engine/udp/socket.hpp"
+#include "engine/uring/provided_buffers.hpp"
+#include "engine/uring/ring.hpp"
+#include "engine/uring/uring_streams.hpp"
+#include "engine/uring/uring_tag.hpp"
+
+namespace ringpost {
+
+/// Sockets driven by one io_uring. See backend.hpp for the calls and uring_backend.cpp for the mechanism.
+class UringBackend {
+  public:
+    static constexpr const char* name = "uring";
+
+    /// The error says what refused: a sysctl, a seccomp filter, a memory limit, or a kernel without multishot receive.
+    static Result<std::unique_ptr<UringBackend>> open(const BackendOptions& options);
+    ~UringBackend();
+    UringBackend(const UringBackend&) = delete;
+    UringBackend& operator=(const UringBackend&) = delete;
+
+    SocketIndex add(UdpSocket socket);
+    void remove(SocketIndex index);
+    UdpSocket& socket(SocketIndex index) { return *ports_[index].socket; }
+
+    std::span<const Received> receive();
+    std::span<std::byte> transmit_buffer();
+    void post(const Transmit& transmit);
+    bool blocked() const { return blocked_; }
+    /// What the kernel has granted the ring, by the names of its IORING_SETUP_ flags: `single_issuer defer_taskrun`.
+    std::string granted() const;
+    bool sends_trains() const { return outbox_.sends_trains(); }
+    bool sending() const {
+        return !outbox_.empty() || sends_in_flight_ > 0 || (streams_ != nullptr && streams_->sending());
+    }
+    void wait(Duration sleep);
+
+    Result<void> listen(StreamListener listener);
+    std::span<const StreamHappening> happenings() const {
+        return streams_ != nullptr ? streams_->happenings() : std::span<const StreamHappening>{};
+    }
+    void answer(const StreamHappening& accepted, std::optional<StreamIndex> stream) {
+        streams_->answer(accepted, stream);
+    }
+    std::span<std::byte> stream_buffer() { return write_buffers_.lend(); }
+    std::optional<StreamInput> post(const StreamRequest& request);
+
+    Result<Watched> watch(int fd);
+    void unwatch(int fd);
+
+    const Waker& waker() const { return waker_; }
+    Counters counters();
+    /// Requests the kernel has not completed: after every socket is removed, every stream closed and their last
+    /// completions received, only those that listen: to the waker, to what is watched, for connections.
+    std::size_t in_flight() const;
+
+  private:
+    enum class Receiving : std::uint8_t {
+        idle,        // nothing armed: the next wait() arms what it needs
+        multishot,   // one request delivers datagram after datagram into provided buffers
+        cancelling,  // the multishot has been told to end, and may still deliver
+    };
+    struct Port {
+        std::optional<UdpSocket> socket;
+        Receiving receiving = Receiving::idle;
+        std::size_t requests = 0;  // in the kernel's hands
+        Burst burst;
+        msghdr shape{};  // room for name and control that a multishot lays out in its buffers
+    };
+    using Tag = UringTag;
+
+    UringBackend(Ring ring, Waker waker, const BackendOptions& options);
+
+    void complete(const io_uring_cqe& cqe);
+    void complete_multishot(const Tag& tag, const io_uring_cqe& cqe);
+    void complete_send(const Tag& tag, int result);
+
+    Result<void> open_streams();
+
+    void arm_waker();
+    void arm_watches();
+    void arm_multishot(SocketIndex index);
+    void cancel_multishot(SocketIndex index);
+    void queue_sends();
+    bool queue_send(MessageId id, bool retry);
+    void send_directly();
+    void finish_send(MessageId id, int result, bool was_retry);
+    void give_back_buffers();
+
+    Waker waker_;
+    ProvidedBuffers buffers_;
+    Inbox inbox_;
+    Outbox outbox_;
+    std::deque<Port> ports_;  // a deque: multishot requests point into it
+    std::size_t ports_open_ = 0;
+    std::size_t sends_in_flight_ = 0;
+    SocketIndex next_port_ = 0;  // where the next sweep begins, so that a flooded socket does not starve the rest
+    std::vector<Received> received_;
+    std::vector<std::uint16_t> buffers_lent_;  // provided buffers that received_ points into
+    bool blocked_ = false, retrying_ = false, waker_armed_ = false, watches_armed_ = false;
+    Counters counters_;
+    WriteBuffers write_buffers_;
+    std::unique_ptr<UringStreams> streams_;  // once there was a use for them
+    std::optional<Watches> watches_;         // likewise
+    Ring ring_;  // last, so that it is closed first: everything above may be in the kernel's hands
+};
+
+}  // namespace ringpost

@@ -1,0 +1,88 @@
+// Some bytes are put together, scanned, and must hold what a scanner finds that goes byte by byte. A piece is a byte,
+// whose lowest three bits say what it is:
+//     0  raw bytes, as many as the next byte says
+//     1  a packet of raw bytes, as many as the next byte says, with any id
+//     2  the same with a byte changed
+//     3  the same cut short
+//     4  a header alone, of any size and check: what it tells of may reach far
+//     5  FF, as many as the next byte says
+//     6  AA, as many as the next two bytes say
+//     7  everything that is left, raw
+
+#include "codec/structs/scanner.hpp"
+
+#include "tests/fuzz/script.hpp"
+#include "tests/unit/codec/structs/model.hpp"
+
+using namespace ringpost;
+using namespace ringpost::structs;
+
+namespace {
+
+constexpr std::size_t bytes_max = 150'000;
+constexpr int headers_max = 40;  // the other scanner reads each payload anew
+
+fuzz::Bytes packet(fuzz::Script& script) {
+    const MessageId id = script.u16();
+    const fuzz::Bytes payload = script.bytes(script.u8());
+    fuzz::Bytes out(header_bytes + payload.size());
+    RINGPOST_CHECK(encode({id, payload}, out) == out.size());
+    const auto decoded = decode(out);
+    RINGPOST_CHECK(decoded && decoded->id == id && std::ranges::equal(decoded->payload, payload));
+    return out;
+}
+
+fuzz::Bytes header(fuzz::Script& script) {
+    fuzz::Bytes out(header_bytes);
+    write_header(out.data(), script.u16(), 0, static_cast<std::byte>(script.u8()));
+    store_le(&out[4], script.u16());
+    return out;
+}
+
+fuzz::Bytes put_together(fuzz::Script script) {
+    fuzz::Bytes out;
+    int headers = 0;
+    while (!script.over() && out.size() < bytes_max) {
+        const std::uint8_t what = script.u8() & 7;
+        fuzz::Bytes piece;
+        switch (what) {
+            case 0: piece = script.bytes(script.u8()); break;
+            case 1:
+            case 2:
+            case 3: piece = packet(script); break;
+            case 4:
+                if (++headers <= headers_max) piece = header(script);
+                break;
+            case 5: piece.assign(script.u8(), std::byte{0xff}); break;
+            case 6: piece.assign(script.u16(), std::byte{0xaa}); break;
+            default: piece = script.bytes(SIZE_MAX);
+        }
+        if (what == 2) piece[script.u8() % piece.size()] ^= static_cast<std::byte>(script.u8());
+        if (what == 3) piece.resize(script.u8() % piece.size());
+        out.insert(out.end(), piece.begin(), piece.end());
+    }
+    return out;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const fuzz::Bytes bytes = put_together(fuzz::Script(data, size, 2'048));
+    const auto expected = model::scan(bytes);
+    Scanner scanner(bytes);
+    std::size_t in_packets = 0;
+    for (const model::Found& one : expected) {
+        const auto found = scanner.next();
+        RINGPOST_CHECK(found && found->offset == one.offset && found->packet.has_value() == !one.error);
+        if (one.error) {
+            RINGPOST_CHECK(found->packet.error() == *one.error);
+            RINGPOST_CHECK(decode(std::span(bytes).subspan(one.offset)).error() == *one.error);
+            continue;
+        }
+        RINGPOST_CHECK(found->packet->id == one.id && std::ranges::equal(found->packet->payload, one.payload));
+        in_packets += header_bytes + one.payload.size();
+    }
+    RINGPOST_CHECK(!scanner.next());
+    RINGPOST_CHECK(scanner.skipped() == bytes.size() - in_packets);
+    return 0;
+}

@@ -1,0 +1,117 @@
+// Frames go into an answering sink and what it owes for them into a deque; what comes out must be the deque's front. A
+// step is a byte, whose lowest two bits say what happens and whose next two from which of four sources:
+//     0  one poll_transmit, into one of the buffers that the upper four bits say
+//     1  the next frame, of 24 bytes and as many as the upper four bits say
+//     2  a frame again, as far back as the upper four bits say, with the next byte's bit flipped unless that is 0
+//     3  a run of next frames, as many as the next byte says, of 24 bytes and 64 times the upper four bits
+
+#include <deque>
+#include <map>
+
+#include "codec/base/reflection.hpp"
+#include "codec/traffic/answering_sink.hpp"
+#include "tests/fuzz/script.hpp"
+
+using namespace ringpost;
+using namespace ringpost::traffic;
+
+namespace {
+
+struct Owed {
+    Address source;
+    SocketIndex socket;
+    std::size_t bytes;
+    Instant due;
+};
+
+struct Peer {
+    std::uint64_t next = 0, answers = 0;
+    std::uint32_t stream = 0;
+};
+
+class Play {
+  public:
+    void run(fuzz::Script script) {
+        while (!script.over()) {
+            const std::uint8_t step = script.u8();
+            const unsigned who = step >> 2 & 3;
+            const std::size_t extra = step >> 4;
+            switch (step & 3) {
+                case 0: poll(extra); break;
+                case 1: fresh(who, 24 + extra); break;
+                case 2: again(who, extra, script.u8()); break;
+                default:
+                    for (int count = script.u8(); count > 0; --count) fresh(who, 24 + 64 * extra);
+            }
+            ++now_;
+        }
+        while (poll(0)) continue;
+        RINGPOST_CHECK(expected_.empty());
+        const SinkCounts counts = sink_.sink().counts();
+        const AnswerCounts answers = sink_.answers();
+        RINGPOST_CHECK(answers.sent + answers.refused == counts.received - counts.duplicate - counts.corrupt);
+        RINGPOST_CHECK(answers.dropped == 0 && answers.sources_forgotten == 0);
+    }
+
+  private:
+    // 0: an echo port; 1 and 2: one address by two sockets; 3: another.
+    static Address address_of(unsigned who) { return Address::v4(10, 0, 0, who == 3 ? 2 : 1, who == 0 ? 7 : 1'000); }
+    Peer& peer_of(unsigned who) { return peers_[who == 2 ? 1 : who]; }
+
+    fuzz::Bytes frame(unsigned who, std::uint64_t sequence, std::size_t size) const {
+        fuzz::Bytes bytes(size, std::byte{0x5a});
+        encode({who == 2 ? 1u : who, sequence, 0}, bytes);
+        return bytes;
+    }
+
+    void fresh(unsigned who, std::size_t size) {
+        sink_.handle(now_, {address_of(who), who == 2, frame(who, peer_of(who).next++, size)});
+        if (!reflects(address_of(who).port)) expected_.push_back({address_of(who), who == 2, size, now_});
+    }
+
+    void again(unsigned who, std::size_t back, std::uint8_t bit) {
+        const std::uint64_t next = peer_of(who).next;
+        if (next <= back) return;
+        fuzz::Bytes bytes = frame(who, next - 1 - back, 31);
+        if (bit > 0) bytes[bit / 8 % bytes.size()] ^= static_cast<std::byte>(1 << bit % 8);
+        sink_.handle(now_, {address_of(who), 0, bytes});
+    }
+
+    bool poll(std::size_t buffer) {
+        auto& out = buffers_[buffer % std::size(buffers_)];
+        const auto transmit = sink_.poll_transmit(now_, out);
+        if (!transmit) return false;
+        fuzz::check_transmit(*transmit);
+        Peer& peer = peer_of(transmit->destination == address_of(3) ? 3 : 1);
+        for (std::size_t at = 0; at < transmit->bytes; at += transmit->segment_bytes) {
+            RINGPOST_CHECK(!expected_.empty());
+            const Owed owed = expected_.front();
+            expected_.pop_front();
+            RINGPOST_CHECK(owed.source == transmit->destination && owed.socket == transmit->socket);
+            RINGPOST_CHECK(owed.bytes == transmit->segment_bytes);
+            const auto bytes = std::span<const std::byte>(out).subspan(at, owed.bytes);
+            const auto frame = decode(bytes);
+            RINGPOST_CHECK(frame && frame->sequence == peer.answers && frame->due == owed.due);
+            RINGPOST_CHECK(std::ranges::equal(bytes.subspan(frame_bytes_min),
+                                              std::span(fill_).first(owed.bytes - frame_bytes_min)));
+            if (peer.answers++ == 0) peer.stream = frame->stream;
+            RINGPOST_CHECK(frame->stream == peer.stream);
+        }
+        return true;
+    }
+
+    AnsweringSink sink_{{.sink = {.key = SipKey{1, 2}}, .seed = 3}};
+    std::map<unsigned, Peer> peers_;
+    std::deque<Owed> expected_;
+    fuzz::Bytes buffers_[3] = {fuzz::Bytes(limits::datagram_bytes_max), fuzz::Bytes(limits::datagram_bytes_max),
+                               fuzz::Bytes(limits::datagram_bytes_max)};
+    std::vector<std::byte> fill_ = make_fill(1'024);
+    Instant now_ = 0;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    Play().run(fuzz::Script(data, size, 512));
+    return 0;
+}

@@ -1,0 +1,26 @@
+// A captured packet, whatever it is, after a byte that chooses the link. A payload lies within the packet, behind a UDP
+// header that tells its length; what is captured beyond the packet changes nothing.
+
+#include "codec/traffic/capture.hpp"
+
+#include "codec/base/bytes.hpp"
+#include "tests/fuzz/script.hpp"
+
+using namespace ringpost;
+using namespace ringpost::traffic;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    fuzz::Script script(data, size, 4'096);
+    const auto link = static_cast<Link>(script.u8() % 4);
+    fuzz::Bytes packet = script.bytes(size);
+    const auto found = udp_payload(link, packet);
+    if (!found) return 0;
+    RINGPOST_CHECK(found->data() >= packet.data() + 28 &&
+                   found->data() + found->size() <= packet.data() + packet.size());
+    RINGPOST_CHECK(load_be<std::uint16_t>(found->data() - 4) == found->size() + 8);
+    const fuzz::Bytes payload(found->begin(), found->end());
+    packet.push_back(std::byte{1});
+    const auto again = udp_payload(link, packet);
+    RINGPOST_CHECK(again && fuzz::Bytes(again->begin(), again->end()) == payload);
+    return 0;
+}

@@ -1,0 +1,33 @@
+// Decodes the input as it is, then once more with a CRC that fits, which a fuzzer would not find by itself. The
+// second must succeed exactly when length and sequence are legal, and its head must be the one FrameWriter writes.
+
+#include <algorithm>
+
+#include "codec/base/bytes.hpp"
+#include "codec/traffic/frame.hpp"
+#include "tests/fuzz/script.hpp"
+
+using namespace ringpost;
+using namespace ringpost::traffic;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    fuzz::Script script(data, size, limits::datagram_bytes_max);
+    fuzz::Bytes bytes = script.bytes(size);
+    if (decode(bytes))
+        RINGPOST_CHECK(load_le<std::uint32_t>(bytes.data()) == crc32c_portable(std::span(bytes).subspan(4)));
+    if (bytes.size() < frame_bytes_min) {
+        RINGPOST_CHECK(!decode(bytes));
+        return 0;
+    }
+    store_le(bytes.data(), crc32c_portable(std::span(bytes).subspan(4)));
+    const auto frame = decode(bytes);
+    RINGPOST_CHECK(frame.has_value() == (load_le<std::uint64_t>(&bytes[8]) < sequence_end));
+    if (!frame) return 0;
+    const FrameWriter writer(bytes.size());
+    fuzz::Bytes again(bytes.size());
+    writer.prepare(again, 1);
+    writer.write(again.data(), *frame, 1);
+    RINGPOST_CHECK(std::equal(again.begin() + 4, again.begin() + frame_bytes_min, bytes.begin() + 4));
+    RINGPOST_CHECK(decode(again) == frame);
+    return 0;
+}

@@ -1,0 +1,77 @@
+// A matcher and its naive model. The first byte chooses the rule and the capacity; then each step is a byte, whose
+// lowest two bits say what happens:
+//     0  time passes, as the upper bits say, and what was sent so long ago is given up
+//     1  a reply comes: raw bytes, as many as bits 2 to 4 say
+//     2  a probe leaves: raw bytes, as many as bits 2 to 4 say and the rule needs
+//     3  one of the last 16 probes comes back as it was, the upper bits say which
+
+#include "tests/fuzz/script.hpp"
+#include "tests/unit/codec/traffic/match_model.hpp"
+
+using namespace ringpost;
+using namespace ringpost::traffic;
+
+namespace {
+
+constexpr MatchRule rules[] = {{MatchRule::Kind::bytes, 1, 0, 0},
+                               {MatchRule::Kind::bytes, 2, 1, 0},
+                               {.kind = MatchRule::Kind::echo},
+                               {.kind = MatchRule::Kind::order}};
+
+class Play {
+  public:
+    Play(fuzz::Script script, const MatchRule& rule, std::uint32_t capacity)
+        : script_(script), rule_(rule), matcher_(rule, {1, 2}, capacity), model_(rule, capacity) {}
+
+    void run() {
+        while (!script_.over()) {
+            const std::uint8_t step = script_.u8();
+            const std::size_t bytes = step >> 2 & 7;
+            switch (step & 3) {
+                case 0: pass(step >> 2); break;
+                case 1: answer(script_.bytes(bytes)); break;
+                case 2: send(script_.bytes(bytes)); break;
+                default:
+                    if (!probes_.empty()) answer(probes_[probes_.size() - 1 - (step >> 2) % probes_.size()]);
+            }
+            RINGPOST_CHECK(matcher_.waiting() == model_.waiting());
+            RINGPOST_CHECK(matcher_.counts().given_up == model_.counts.given_up);
+            RINGPOST_CHECK(matcher_.counts().reused == model_.counts.reused);
+            RINGPOST_CHECK(matcher_.counts().overrun == model_.counts.overrun);
+        }
+    }
+
+  private:
+    void pass(Duration duration) {
+        now_ += duration;
+        matcher_.expire(now_ - 40);
+        model_.expire(now_ - 40);
+    }
+
+    void answer(const fuzz::Bytes& reply) { RINGPOST_CHECK(matcher_.answer(reply) == model_.answer(reply)); }
+
+    void send(fuzz::Bytes probe) {
+        probe.resize(std::max(probe.size(), rule_.probe_bytes_min()));
+        matcher_.sent(sent_++, now_ - 3, now_, probe);
+        model_.sent(now_ - 3, now_, probe);
+        probes_.push_back(std::move(probe));
+        if (probes_.size() > 16) probes_.erase(probes_.begin());
+    }
+
+    fuzz::Script script_;
+    MatchRule rule_;
+    Matcher matcher_;
+    MatchModel model_;
+    Instant now_ = 100;
+    std::uint64_t sent_ = 0;
+    std::vector<fuzz::Bytes> probes_;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    fuzz::Script script(data, size, 1'024);
+    const std::uint8_t choice = script.u8();
+    Play(script, rules[choice & 3], 1u << (choice >> 2 & 7)).run();
+    return 0;
+}

@@ -1,0 +1,113 @@
+// A prober in the hands of a stranger. The first byte chooses: open loop or closed, Poisson arrivals, four in
+// flight, a warm-up, stamps, three flows. Then each step is a byte,
+// whose lowest two bits say what happens:
+//     0  time passes (magnitude, below a second), then whatever is due leaves
+//     1  one of the last 64 probes comes back, the upper bits say which; sent, so perhaps again
+//     2  any frame with a fitting CRC (stream near ours, sequence, due)
+//     3  raw bytes, as many as the upper bits say
+
+#include <set>
+
+#include "codec/traffic/prober.hpp"
+#include "tests/fuzz/script.hpp"
+
+using namespace ringpost;
+using namespace ringpost::traffic;
+
+namespace {
+
+constexpr std::uint32_t stream = 1;
+constexpr Instant start = 1'000;
+
+class Play {
+  public:
+    explicit Play(fuzz::Script script) : script_(script), options_(options(script_.u8())), prober_(options_) {}
+
+    void run() {
+        while (!script_.over()) {
+            const std::uint8_t step = script_.u8();
+            switch (step & 3) {
+                case 0: pass(static_cast<Duration>(script_.magnitude() % second)); break;
+                case 1:
+                    if (!probes_.empty()) hand_in(probes_[probes_.size() - 1 - (step >> 2) % probes_.size()]);
+                    break;
+                case 2:
+                    hand_in(frame({stream + (step >> 7), script_.u8() % 16u, static_cast<Instant>(script_.u64())}));
+                    break;
+                default: hand_in(script_.bytes(step >> 2));
+            }
+            check();
+        }
+    }
+
+  private:
+    static ProberOptions options(std::uint8_t choice) {
+        return {.sizes = traffic::Sizes::fixed(24),
+                .stream = stream,
+                .rate_per_s = (choice & 1) == 0 ? 0.0 : 1e5,
+                .arrivals = (choice & 2) == 0 ? Arrivals::fixed : Arrivals::poisson,
+                .window = (choice & 4) == 0 ? 1u : 4u,
+                .give_up_after = 10 * millisecond,
+                .start = start,
+                .warm_up = (choice & 8) == 0 ? 0 : millisecond,
+                .count = 1'000,
+                .flows = (choice & 32) == 0 ? 1u : 3u,
+                .stamps = (choice & 16) != 0};
+    }
+
+    fuzz::Bytes frame(const Frame& frame) const {
+        const FrameWriter writer(24);
+        fuzz::Bytes bytes(24);
+        writer.write(bytes.data(), frame, 1);
+        return bytes;
+    }
+
+    /// With a stamp or without, one that cannot be among them.
+    void hand_in(const fuzz::Bytes& bytes) {
+        const std::uint8_t choice = options_.stamps ? script_.u8() : 0;
+        Instant stamp = never;
+        if (choice % 4 == 1) stamp = now_ - choice;
+        if (choice % 4 == 2) stamp = static_cast<Instant>(script_.u64());
+        prober_.handle(now_, {{}, choice % options_.flows, bytes, stamp});
+    }
+
+    void pass(Duration duration) {
+        now_ += duration;
+        if (const auto at = prober_.poll_timeout(); at && *at <= now_) prober_.handle_timeout(now_);
+        fuzz::Bytes out(limits::datagram_bytes_max);
+        while (const auto transmit = prober_.poll_transmit(now_, out)) {
+            fuzz::check_transmit(*transmit);
+            RINGPOST_CHECK(transmit->socket == probes_.size() % options_.flows);
+            probes_.emplace_back(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(transmit->bytes));
+            const auto probe = decode(probes_.back());
+            RINGPOST_CHECK(probe && probe->stream == stream && probe->due <= now_);
+            RINGPOST_CHECK(probe->sequence + 1 == probes_.size());
+        }
+        const auto next = prober_.poll_timeout();
+        RINGPOST_CHECK(!next || *next > now_);
+    }
+
+    void check() const {
+        const ProberCounts& counts = prober_.counts();
+        RINGPOST_CHECK(counts.sent <= probes_.size());
+        RINGPOST_CHECK(counts.lost() <= counts.sent);
+        RINGPOST_CHECK(prober_.response().count() == counts.sent - counts.lost());
+        RINGPOST_CHECK(prober_.response().max() <= now_ - start);
+        RINGPOST_CHECK(prober_.path().count() == prober_.pickup().count());
+        RINGPOST_CHECK(prober_.path().count() + counts.unstamped == (options_.stamps ? prober_.response().count() : 0));
+        RINGPOST_CHECK(prober_.path().max() <= now_ - start && prober_.pickup().max() <= now_ - start);
+    }
+
+    fuzz::Script script_;
+    ProberOptions options_;
+    Prober prober_;
+    Instant now_ = start;
+    std::vector<fuzz::Bytes> probes_;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    Play(fuzz::Script(data, size, 1'024)).run();
+    return 0;
+}

@@ -1,0 +1,212 @@
+// What ends a wait, and that nothing is lost or overtaken when polling and sleeping alternate.
+
+#include <sys/resource.h>
+
+#include <atomic>
+#include <fstream>
+#include <random>
+
+#include "tests/kernel/loop/conformance.hpp"
+
+namespace ringpost::test {
+namespace {
+
+template <class AnyBackend>
+class Waiting : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        if (auto opened = AnyBackend::open({}); !opened) GTEST_SKIP() << opened.error().text;
+    }
+};
+struct BackendNames {
+    template <class AnyBackend>
+    static std::string GetName(int) {
+        return AnyBackend::name;
+    }
+};
+using Backends = ::testing::Types<UringBackend, MmsgBackend>;
+TYPED_TEST_SUITE(Waiting, Backends, BackendNames);
+
+/// Returns once thread `id` of this process sleeps in the kernel (or patience has run out).
+void until_asleep(pid_t id) {
+    for (const Instant give_up = now() + patience; now() < give_up; std::this_thread::yield()) {
+        std::ifstream stat("/proc/self/task/" + std::to_string(id) + "/stat");
+        std::string text;
+        std::getline(stat, text);
+        const auto name_end = text.rfind(") ");
+        if (name_end != text.npos && text[name_end + 2] == 'S') return;
+    }
+}
+
+/// Calls wait(patience) while `wake` runs on another thread as soon as this one sleeps.
+template <class AnyBackend>
+void sleep_until_woken_by(AnyBackend& backend, const std::function<void()>& wake) {
+    std::thread waker([&, sleeper = gettid()] {
+        until_asleep(sleeper);
+        wake();
+    });
+    backend.wait(patience);
+    waker.join();
+}
+
+TYPED_TEST(Waiting, a_datagram_ends_a_sleep) {
+    Driven<TypeParam> engine(patience);
+    const SocketIndex socket = engine.add_bound(loopback_v4());
+    Peer peer(loopback_v4());
+    engine.turn(no_sleep);
+    for (int round = 0; round < 3; ++round) {
+        // The first sleeps may end early: by the completion of what polling left behind.
+        const Instant give_up = now() + patience;
+        bool sent = false;
+        while (engine.heard.empty() && now() < give_up) {
+            sleep_until_woken_by(*engine, [&] {
+                if (!std::exchange(sent, true)) peer.send("wake up", engine.local(socket));
+            });
+            engine.collect();
+        }
+        EXPECT_LT(now(), give_up);
+        EXPECT_EQ(engine.texts(), std::vector<std::string>{"wake up"});
+        engine.heard.clear();
+    }
+}
+
+TYPED_TEST(Waiting, the_waker_ends_a_sleep_again_and_again) {
+    Driven<TypeParam> engine(patience);
+    engine.add_bound(loopback_v4());
+    const Instant give_up = now() + patience;
+    for (int round = 0; round < 5; ++round) {
+        sleep_until_woken_by(*engine, [&] { engine->waker().wake(); });
+        engine->receive();
+    }
+    engine->waker().wake();  // before the sleep counts, too
+    engine->wait(patience);
+    EXPECT_LT(now(), give_up) << "the limit, not the waker, ended a sleep";
+}
+
+TYPED_TEST(Waiting, the_waker_ends_a_sleep_without_limit_and_without_sockets) {
+    auto backend = TypeParam::open({}).value();
+    for (int round = 0; round < 3; ++round) {
+        sleep_until_woken_by(*backend, [&] { backend->waker().wake(); });
+        backend->receive();
+        backend->waker().wake();
+        backend->wait(never);
+        backend->receive();
+    }
+}
+
+TYPED_TEST(Waiting, a_timeout_ends_a_sleep) {
+    Driven<TypeParam> engine(no_sleep);
+    engine.add_bound(loopback_v4());
+    for (const Duration sleep : {Duration{1}, 300 * microsecond, 2 * millisecond}) {
+        engine->wait(sleep);
+        EXPECT_TRUE(engine->receive().empty());
+    }
+}
+
+TYPED_TEST(Waiting, a_sleep_lasts_until_its_timeout) {
+    Driven<TypeParam> engine(no_sleep);
+    engine.add_bound(loopback_v4());
+    engine.settle();
+    const Instant wake_at = now() + 5 * millisecond;
+    int sleeps = 0;
+    for (; now() < wake_at; ++sleeps) engine.turn(wake_at - now());
+    EXPECT_LE(sleeps, 4) << "waits return before anything has happened";
+}
+
+TYPED_TEST(Waiting, polling_never_sleeps) {
+    Driven<TypeParam> engine(no_sleep);
+    const SocketIndex socket = engine.add_bound(loopback_v4());
+    Peer peer(loopback_v4());
+    engine.settle();
+    rusage before{}, after{};
+    getrusage(RUSAGE_THREAD, &before);
+    for (std::uint32_t i = 0; i < 400; ++i) {
+        if (i % 10 == 0) peer.send(numbered(i), engine.local(socket));
+        engine.turn(no_sleep);
+    }
+    getrusage(RUSAGE_THREAD, &after);
+    // A page fault or a lock of the kernel's may cost a few; sleeping polls would cost hundreds.
+    EXPECT_LT(after.ru_nvcsw - before.ru_nvcsw, 20);
+    EXPECT_EQ(engine.heard.size(), 40u);
+}
+
+TYPED_TEST(Waiting, alternating_polls_and_sleeps_lose_and_reorder_nothing) {
+    for (const std::uint32_t seed : {1u, 2u, 3u, 4u, 5u, 6u})
+        for (const bool gro : {true, false}) {
+            SCOPED_TRACE("seed " + std::to_string(seed));
+            std::mt19937 random(seed);
+            const auto below = [&](std::uint32_t end) { return static_cast<std::uint32_t>(random() % end); };
+            Driven<TypeParam> engine(no_sleep);
+            const SocketIndex socket = engine.add_bound(loopback_v4(), gro);
+            Peer peer(loopback_v4());
+            std::vector<std::string> sent;
+            while (sent.size() < 1'500) {
+                const std::uint32_t burst = below(4) == 0 ? below(120) : below(4);
+                for (std::uint32_t i = 0; i < burst; ++i) {
+                    // An empty one ends a multishot receive, and every few so does a switch to polling.
+                    const bool empty = below(50) == 0;
+                    sent.push_back(empty ? "" : numbered(static_cast<std::uint32_t>(sent.size()), 4 + below(60)));
+                    peer.send(sent.back(), engine.local(socket));
+                }
+                for (std::uint32_t turns = below(5); turns > 0; --turns)
+                    engine.turn(below(2) == 0 ? no_sleep : 50 * microsecond);
+                const bool behind = sent.size() - engine.heard.size() > 150;
+                ASSERT_TRUE(!behind || engine.hear(sent.size()));
+            }
+            ASSERT_TRUE(engine.hear(sent.size()));
+            engine.settle();
+            EXPECT_EQ(engine.texts(), sent);
+        }
+}
+
+TYPED_TEST(Waiting, the_same_with_a_sender_that_does_not_wait_for_our_turns) {
+    constexpr std::uint32_t total = 6'000, ahead_max = 100;
+    Driven<TypeParam> engine(no_sleep);
+    const SocketIndex socket = engine.add_bound(loopback_v4());
+    const Address target = engine.local(socket);
+    std::atomic<std::uint32_t> heard = 0;
+    std::thread sender([&] {
+        Peer peer(loopback_v4());
+        const Instant give_up = now() + patience;
+        for (std::uint32_t i = 0; i < total; ++i) {
+            while (i - heard >= ahead_max && now() < give_up) std::this_thread::yield();
+            peer.send(numbered(i, 4 + i % 50), target);
+        }
+    });
+    std::mt19937 random(7);
+    const Instant give_up = now() + patience;
+    while (engine.heard.size() < total && now() < give_up) {
+        engine.turn(random() % 3 == 0 ? no_sleep : 200 * microsecond);
+        heard = static_cast<std::uint32_t>(engine.heard.size());
+    }
+    sender.join();
+    ASSERT_EQ(engine.heard.size(), total);
+    for (std::uint32_t i = 0; i < total; ++i) ASSERT_EQ(engine.heard[i].bytes, numbered(i, 4 + i % 50));
+}
+
+TYPED_TEST(Waiting, many_sockets_alternate_the_same_way) {
+    // Across the number of sockets up to which polling tries each: the rest of the time their multishots stay.
+    Driven<TypeParam> engine(no_sleep);
+    Peer peer(loopback_v4());
+    std::mt19937 random(11);
+    std::vector<SocketIndex> sockets;
+    std::vector<std::vector<std::string>> sent(16), heard(16);
+    for (std::uint32_t round = 0; round < 400; ++round) {
+        const bool grow = sockets.size() < 2 || (sockets.size() < 7 && random() % 2 == 0);
+        if (round % 20 == 0 && grow) sockets.push_back(engine.add_bound(loopback_v4()));
+        for (auto i = random() % 12; i > 0; --i) {
+            const SocketIndex socket = sockets[random() % sockets.size()];
+            sent[socket].push_back(numbered(static_cast<std::uint32_t>(sent[socket].size()), 12));
+            peer.send(sent[socket].back(), engine.local(socket));
+        }
+        engine.turn(random() % 2 == 0 ? no_sleep : 50 * microsecond);
+    }
+    std::size_t total = 0;
+    for (const auto& texts : sent) total += texts.size();
+    ASSERT_TRUE(engine.hear(total));
+    for (const Delivery& delivery : engine.heard) heard[delivery.socket].push_back(delivery.bytes);
+    EXPECT_EQ(heard, sent);
+}
+
+}  // namespace
+}  // namespace ringpost::test

@@ -1,0 +1,299 @@
+// Loop over both backends, with an endpoint that writes down what it is asked; the waiting policy; signals.
+
+#include "engine/loop/loop.hpp"
+
+#include <poll.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <deque>
+
+#include "engine/loop/open.hpp"
+#include "tests/kernel/kernel_test.hpp"
+
+namespace ringpost::test {
+namespace {
+
+class Recorder {
+  public:
+    struct Event {};
+
+    void handle(Instant, const Datagram& in) {
+        calls.push_back("handle " + text_of(in.bytes));
+        heard.push_back({in.source, in.socket, text_of(in.bytes)});
+    }
+    void handle_timeout(Instant at) {
+        calls.push_back("timeout");
+        EXPECT_GE(at, timeout.value_or(0)) << "before it was due";
+        ++timeouts;
+        timeout = timeouts_left-- > 0 ? std::optional(at + 300 * microsecond) : std::nullopt;
+    }
+    std::optional<Event> poll_event() {
+        calls.push_back("poll_event");
+        if (events == 0) return std::nullopt;
+        --events;
+        return Event{};
+    }
+    std::optional<Transmit> poll_transmit(Instant, std::span<std::byte> out) {
+        calls.push_back("poll_transmit");
+        if (outgoing.empty()) return std::nullopt;
+        const Train train = outgoing.front();
+        outgoing.pop_front();
+        std::memcpy(out.data(), train.bytes.data(), train.bytes.size());
+        return Transmit{destination, socket, train.bytes.size(), train.segment_bytes};
+    }
+    std::optional<Instant> poll_timeout() const { return timeout; }
+
+    std::vector<std::string> calls;
+    std::vector<Delivery> heard;
+    std::deque<Train> outgoing;
+    Address destination;
+    SocketIndex socket = 0;
+    std::size_t events = 0, timeouts = 0, timeouts_left = 0;
+    std::optional<Instant> timeout;
+};
+
+/// Stops the loop when `done` says so, or when patience has run out.
+template <class AnyLoop>
+struct Application {
+    AnyLoop& loop;
+    Recorder& endpoint;
+    std::function<bool()> done;
+    Instant give_up = now() + patience;
+    std::size_t turns = 0;
+
+    void on_event(Instant, const Recorder::Event&) { endpoint.calls.emplace_back("event"); }
+    Instant on_turn(Instant at) {
+        ++turns;
+        endpoint.calls.emplace_back("on_turn");
+        if (done() || at > give_up) loop.stop();
+        return give_up;
+    }
+};
+
+template <class Backend>
+class LoopTest : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        if (auto opened = Backend::open({}); !opened) GTEST_SKIP() << opened.error().text;
+    }
+    Loop<Backend> open(WaitMode mode) { return Loop<Backend>(Backend::open({}).value(), mode); }
+    static SocketIndex add(Loop<Backend>& loop) {
+        return loop.backend().add(UdpSocket::open(bound_to(loopback_v4())).value());
+    }
+};
+using Backends = ::testing::Types<UringBackend, MmsgBackend>;
+struct BackendNames {
+    template <class Backend>
+    static std::string GetName(int) {
+        return Backend::name;
+    }
+};
+TYPED_TEST_SUITE(LoopTest, Backends, BackendNames);
+
+TYPED_TEST(LoopTest, one_turn_keeps_its_order) {
+    auto loop = this->open(WaitMode::spin);
+    const SocketIndex socket = this->add(loop);
+    Peer peer(loopback_v4());
+    Recorder endpoint;
+    Application<decltype(loop)> application{loop, endpoint, [] { return false; }};
+    for (int i = 0; i < 3; ++i) loop.turn(endpoint, application);
+    peer.send("a", loop.backend().socket(socket).local());
+    // The wait at a turn's end brings what the next one handles.
+    while (endpoint.heard.empty() && now() < application.give_up) {
+        endpoint.calls.clear();
+        endpoint.timeout = 0;
+        endpoint.events = 1;
+        endpoint.outgoing = {make_train(1, 1, 4, 4)};
+        endpoint.destination = peer.local();
+        loop.turn(endpoint, application);
+    }
+    EXPECT_EQ(endpoint.calls, (std::vector<std::string>{"handle a", "poll_event", "event", "poll_event", "timeout",
+                                                        "poll_event", "on_turn", "poll_transmit", "poll_transmit"}));
+}
+
+TYPED_TEST(LoopTest, every_way_of_waiting_delivers) {
+    for (const WaitMode mode : {WaitMode::block, WaitMode::spin, WaitMode::adaptive}) {
+        auto loop = this->open(mode);
+        const SocketIndex socket = this->add(loop);
+        const Address local = loop.backend().socket(socket).local();
+        Peer peer(loopback_v4());
+        Recorder endpoint;
+        for (std::size_t round = 1; round <= 50; ++round) {
+            peer.send(numbered(static_cast<std::uint32_t>(round)), local);
+            Application<decltype(loop)> application{loop, endpoint, [&] { return endpoint.heard.size() == round; }};
+            loop.run(endpoint, application);
+            ASSERT_EQ(endpoint.heard.size(), round);
+            EXPECT_EQ(endpoint.heard.back().source, peer.local());
+        }
+    }
+}
+
+TYPED_TEST(LoopTest, trains_are_handled_datagram_by_datagram) {
+    auto loop = this->open(WaitMode::adaptive);
+    const SocketIndex target = this->add(loop), source = this->add(loop);
+    Recorder endpoint;
+    endpoint.socket = source;
+    endpoint.destination = loop.backend().socket(target).local();
+    std::vector<std::string> sent;
+    for (const std::size_t count : {1, 2, 5, 128}) {
+        endpoint.outgoing.push_back(make_train(static_cast<std::uint32_t>(count) * 1'000, count, 50, 7));
+        for (const std::string& text : endpoint.outgoing.back().datagrams) sent.push_back(text);
+    }
+    Application<decltype(loop)> application{loop, endpoint, [&] { return endpoint.heard.size() >= sent.size(); }};
+    loop.run(endpoint, application);
+    ASSERT_EQ(endpoint.heard.size(), sent.size());
+    for (std::size_t i = 0; i < sent.size(); ++i) EXPECT_EQ(endpoint.heard[i].bytes, sent[i]);
+    EXPECT_EQ(endpoint.heard[0].socket, target);
+    EXPECT_EQ(endpoint.heard[0].source, loop.backend().socket(source).local());
+}
+
+TYPED_TEST(LoopTest, more_transmits_than_buffers_all_leave) {
+    auto loop = this->open(WaitMode::block);
+    const SocketIndex target = this->add(loop), source = this->add(loop);
+    Recorder endpoint;
+    endpoint.socket = source;
+    endpoint.destination = loop.backend().socket(target).local();
+    for (std::uint32_t i = 0; i < 300; ++i) endpoint.outgoing.push_back(make_train(i, 1, 8, 8));
+    Application<decltype(loop)> application{loop, endpoint, [&] { return endpoint.heard.size() == 300; }};
+    loop.run(endpoint, application);
+    ASSERT_EQ(endpoint.heard.size(), 300u);
+    for (std::uint32_t i = 0; i < 300; ++i) EXPECT_EQ(endpoint.heard[i].bytes, numbered(i));
+}
+
+TYPED_TEST(LoopTest, timers_come_when_they_are_due_in_every_way_of_waiting) {
+    for (const WaitMode mode : {WaitMode::block, WaitMode::spin, WaitMode::adaptive}) {
+        auto loop = this->open(mode);
+        this->add(loop);
+        Recorder endpoint;
+        endpoint.timeouts_left = 4;
+        endpoint.timeout = now() + millisecond;
+        Application<decltype(loop)> application{loop, endpoint, [&] { return endpoint.timeouts == 5; }};
+        loop.run(endpoint, application);
+        EXPECT_EQ(endpoint.timeouts, 5u);
+    }
+}
+
+TYPED_TEST(LoopTest, what_the_last_turn_posts_is_sent) {
+    auto loop = this->open(WaitMode::block);
+    this->add(loop);
+    Peer peer(loopback_v4());
+    Recorder endpoint;
+    endpoint.destination = peer.local();
+    for (std::uint32_t i = 0; i < 3; ++i) {
+        endpoint.outgoing.push_back(make_train(i, 1, 8, 8));
+        Application<decltype(loop)> application{loop, endpoint, [] { return true; }};
+        loop.run(endpoint, application);
+        EXPECT_EQ(application.turns, 1u);
+        EXPECT_EQ(peer.receive_texts(1), std::vector{numbered(i)});
+    }
+}
+
+TYPED_TEST(LoopTest, another_thread_stops_it_by_the_waker) {
+    for (const WaitMode mode : {WaitMode::block, WaitMode::spin, WaitMode::adaptive}) {
+        auto loop = this->open(mode);
+        this->add(loop);
+        Recorder endpoint;
+        std::atomic<bool> stop = false;
+        std::thread stopper([&] {
+            stop = true;
+            loop.backend().waker().wake();
+        });
+        Application<decltype(loop)> application{loop, endpoint, [&] { return stop.load(); }};
+        loop.run(endpoint, application);
+        stopper.join();
+        EXPECT_LT(now(), application.give_up);
+    }
+}
+
+TEST(SleepFor, says_how_long) {
+    constexpr Instant at = 1'000 * second;
+    constexpr Instant idle = at - adaptive_spin, busy = at - adaptive_spin + 1;
+    constexpr struct {
+        WaitMode mode;
+        Instant last_work, deadline;
+        Duration sleep;
+    } table[] = {
+        {WaitMode::spin, idle, never, 0},
+        {WaitMode::spin, idle, at + second, 0},
+        {WaitMode::block, busy, never, never},
+        {WaitMode::block, busy, at + second, second},
+        {WaitMode::block, busy, at + 1, 1},
+        {WaitMode::block, busy, at, 0},
+        {WaitMode::block, busy, at - second, 0},
+        {WaitMode::adaptive, busy, never, 0},
+        {WaitMode::adaptive, busy, at + second, 0},
+        {WaitMode::adaptive, idle, never, never},
+        {WaitMode::adaptive, 0, never, never},
+        {WaitMode::adaptive, idle, at + second, second - adaptive_spin},
+        {WaitMode::adaptive, idle, at + adaptive_spin + 1, 1},
+        {WaitMode::adaptive, idle, at + adaptive_spin, 0},
+        {WaitMode::adaptive, idle, at + 1, 0},
+        {WaitMode::adaptive, idle, at - second, 0},
+    };
+    for (const auto& row : table)
+        EXPECT_EQ(sleep_for(row.mode, at, row.last_work, row.deadline), row.sleep) << &row - table;
+}
+
+/// Runs `body` in a child process; what it ends with, as waitpid() tells it.
+int in_child(const std::function<int()>& body) {
+    const pid_t child = fork();
+    if (child == 0) _exit(body());
+    int status = 0;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    return status;
+}
+
+bool readable(const Waker& waker) {
+    pollfd ready{waker.fd(), POLLIN, 0};
+    return poll(&ready, 1, 0) == 1;
+}
+
+TEST(Signals, the_first_is_noted_and_the_second_ends_the_process) {
+    for (const int first : {SIGINT, SIGTERM})
+        for (const int second : {SIGINT, SIGTERM}) {
+            const int status = in_child([=] {
+                const Waker waker = Waker::open().value();
+                catch_signals();
+                const SignalWakes wakes(waker);
+                if (received_signal() != 0 || readable(waker)) return 1;
+                raise(first);
+                if (received_signal() != first || !readable(waker)) return 2;
+                waker.clear();
+                if (readable(waker)) return 3;
+                raise(second);
+                return 4;
+            });
+            EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == second) << "exit " << WEXITSTATUS(status);
+        }
+}
+
+TEST(Signals, are_noted_while_no_loop_is_there_to_wake) {
+    const int status = in_child([] {
+        const Waker waker = Waker::open().value();
+        catch_signals();
+        {
+            const SignalWakes wakes(waker);
+        }
+        raise(SIGTERM);
+        return received_signal() == SIGTERM && !readable(waker) ? 0 : 1;
+    });
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+TEST(WithLoop, opens_what_was_chosen) {
+    const auto name = [](auto& loop) { return std::string(loop.backend().name); };
+    std::string said;
+    const auto say = [&](const std::string& text) { said += text; };
+    EXPECT_EQ(with_loop({.backend = BackendChoice::mmsg}, say, name).value(), "mmsg");
+    EXPECT_EQ(said, "");
+    const auto uring = with_loop({.backend = BackendChoice::uring}, say, name);
+    const auto automatic = with_loop({}, say, name);
+    EXPECT_EQ(automatic.value(), uring ? "uring" : "mmsg");
+    EXPECT_EQ(said.empty(), uring.has_value()) << "falling back is told";
+}
+
+}  // namespace
+}  // namespace ringpost::test

@@ -1,0 +1,346 @@
+#pragma once
+
+// What the tests of streams share: an endpoint that does with its streams what a test asks, the loop that drives it on
+// either backend, spinning and sleeping, and a peer of plain system calls.
+
+#include <netinet/in.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <random>
+#include <set>
+
+#include "codec/base/check.hpp"
+#include "codec/base/limits.hpp"
+#include "engine/loop/loop.hpp"
+#include "engine/tcp/stream_socket.hpp"
+#include "tests/kernel/kernel_test.hpp"
+
+namespace ringpost::test {
+
+/// Keeps the driver to the contract of codec/include/ringpost/stream.hpp, and does what it is asked.
+class Talker {
+  public:
+    struct Event {};
+    struct Stream {
+        bool stands = false;   ///< accepted or connected, and not closed
+        bool writing = false;  ///< a write is under way
+        bool paused = false;
+        Address peer;            ///< of an accepted one
+        std::string received;    ///< kept unless `counts_only`
+        std::size_t bytes = 0;   ///< received
+        std::string outgoing;    ///< to be written
+        std::size_t asked = 0;   ///< of it, bytes that were
+        std::size_t writes = 0;  ///< that were answered by `written`
+        std::optional<StreamEnd> end;
+    };
+
+    // ---- what a test asks
+    bool echoes = false;       ///< what comes is sent back; more than `echo_max` unsent pauses the stream
+    bool counts_only = false;  ///< keeps no bytes
+    std::size_t accepts_max = limits::streams_max;
+    std::size_t write_max = limits::stream_write_bytes_max;
+    static constexpr std::size_t echo_max = 1u << 20;
+
+    StreamIndex connect(const Address& peer) {
+        // One that is being closed will do: it is free by the time that this is asked.
+        const StreamIndex name = free_name(in_use_);
+        ask(StreamRequest::Kind::connect, name).peer = peer;
+        return name;
+    }
+    void close(StreamIndex name) {
+        const bool unasked = std::ranges::any_of(requests_, [&](const StreamRequest& each) {
+            return each.stream == name && each.kind == StreamRequest::Kind::connect;
+        });
+        std::erase_if(requests_, [&](const StreamRequest& each) {
+            return each.stream == name && each.kind != StreamRequest::Kind::close;
+        });
+        in_use_.erase(name);
+        if (!unasked) {
+            ask(StreamRequest::Kind::close, name);
+            closing_.insert(name);
+        }
+        streams[name].stands = streams[name].writing = false;
+        streams[name].outgoing.clear();
+        streams[name].asked = 0;
+    }
+    void close_all() {
+        for (const StreamIndex name : std::set<StreamIndex>(in_use_)) close(name);
+    }
+    bool at_rest() const { return in_use_.empty() && closing_.empty(); }
+    void pause(StreamIndex name, bool paused) {
+        streams[name].paused = paused;
+        ask(paused ? StreamRequest::Kind::pause : StreamRequest::Kind::resume, name);
+    }
+
+    // ---- what happened
+    std::map<StreamIndex, Stream> streams;
+    std::vector<StreamIndex> accepted;  ///< their names, in order
+    std::size_t refused = 0;
+
+    // ---- the endpoint's face
+    std::optional<StreamIndex> accept(Instant, const Address& peer) {
+        if (in_use_.size() >= accepts_max) {
+            ++refused;
+            return std::nullopt;
+        }
+        std::set<StreamIndex> taken = in_use_;
+        taken.insert(closing_.begin(), closing_.end());
+        const StreamIndex name = free_name(taken);
+        streams[name].stands = true;
+        streams[name].peer = peer;
+        accepted.push_back(name);
+        return name;
+    }
+    void handle(Instant, const Datagram&) {}
+    void handle(Instant, const StreamInput& in) {
+        if (closing_.contains(in.stream)) {
+            // Of the stream that we have done with, but not yet asked to close; now it needs no asking.
+            if (in.kind != StreamInput::Kind::closed) return;
+            closing_.erase(in.stream);
+            requests_.erase(std::ranges::find(requests_, in.stream, &StreamRequest::stream));
+            return;
+        }
+        ASSERT_TRUE(in_use_.contains(in.stream)) << "told of a name that is not in use: " << in.stream;
+        Stream& stream = streams[in.stream];
+        switch (in.kind) {
+            case StreamInput::Kind::connected:
+                EXPECT_FALSE(stream.stands);
+                stream.stands = true;
+                break;
+            case StreamInput::Kind::bytes: take(in.stream, in.bytes); break;
+            case StreamInput::Kind::written:
+                EXPECT_TRUE(stream.writing);
+                stream.writing = false;
+                ++stream.writes;
+                break;
+            case StreamInput::Kind::closed:
+                stream.end = in.end;
+                stream.stands = stream.writing = false;
+                stream.outgoing.clear();
+                stream.asked = 0;
+                in_use_.erase(in.stream);
+                std::erase_if(requests_, [&](const StreamRequest& each) { return each.stream == in.stream; });
+                break;
+        }
+    }
+    void handle_timeout(Instant) {}
+    std::optional<Event> poll_event() { return std::nullopt; }
+    std::optional<Transmit> poll_transmit(Instant, std::span<std::byte>) { return std::nullopt; }
+    std::optional<StreamRequest> poll_stream(Instant, std::span<std::byte> out) {
+        EXPECT_EQ(out.size(), limits::stream_write_bytes_max);
+        if (!requests_.empty()) {
+            const StreamRequest request = requests_.front();
+            requests_.pop_front();
+            if (request.kind == StreamRequest::Kind::close) closing_.erase(request.stream);
+            return request;
+        }
+        for (const StreamIndex name : in_use_) {
+            Stream& stream = streams[name];
+            const std::size_t left = stream.outgoing.size() - stream.asked;
+            if (closing_.contains(name) || !stream.stands || stream.writing || left == 0) continue;
+            const std::size_t size = std::min({left, write_max, out.size()});
+            std::memcpy(out.data(), stream.outgoing.data() + stream.asked, size);
+            stream.asked += size;
+            if (size == left) stream.outgoing.clear(), stream.asked = 0;
+            stream.writing = true;
+            if (echoes && stream.paused && left - size < echo_max) pause(name, false);
+            StreamRequest request;
+            request.stream = name;
+            request.bytes = size;
+            return request;
+        }
+        return std::nullopt;
+    }
+    std::optional<Instant> poll_timeout() const { return std::nullopt; }
+
+  private:
+    /// The lowest that is free: names are used again at once.
+    StreamIndex free_name(const std::set<StreamIndex>& taken) {
+        StreamIndex name = 0;
+        while (taken.contains(name)) ++name;
+        in_use_.insert(name);
+        streams[name] = Stream{};
+        return name;
+    }
+    StreamRequest& ask(StreamRequest::Kind kind, StreamIndex name) {
+        StreamRequest request;
+        request.kind = kind;
+        request.stream = name;
+        return requests_.emplace_back(request);
+    }
+    void take(StreamIndex name, std::span<const std::byte> bytes) {
+        Stream& stream = streams[name];
+        EXPECT_TRUE(stream.stands);
+        ASSERT_FALSE(bytes.empty());
+        stream.bytes += bytes.size();
+        if (!counts_only) stream.received += text_of(bytes);
+        if (!echoes) return;
+        stream.outgoing += text_of(bytes);
+        if (stream.outgoing.size() - stream.asked > echo_max && !stream.paused) pause(name, true);
+    }
+
+    std::set<StreamIndex> in_use_, closing_;
+    std::deque<StreamRequest> requests_;
+};
+
+/// Runs a loop until something is true.
+template <class Backend>
+class TalkerLoop {
+  public:
+    explicit TalkerLoop(WaitMode mode) : loop_(Backend::open({}).value(), mode) {}
+
+    Backend& backend() { return loop_.backend(); }
+
+    /// The address that was bound.
+    Address listen(const Address& bind) {
+        StreamListener listener = StreamListener::open(bind).value();
+        const Address local = listener.local();
+        EXPECT_TRUE(backend().listen(std::move(listener)));
+        return local;
+    }
+    /// False when `done` did not come true. `done` is asked once a turn, and at least every millisecond: a test may do
+    /// there what no descriptor tells of.
+    bool run_until(const std::function<bool()>& done, Duration look = millisecond) {
+        Application application{done, now() + patience, look};
+        for (; !application.over; ++turns) loop_.turn(talker, application);
+        return !application.gave_up;
+    }
+    /// A whole run of one turn, with what the loop does at its end.
+    void run() {
+        struct {
+            Loop<Backend>& loop;
+            void on_event(Instant, const Talker::Event&) {}
+            Instant on_turn(Instant) { return loop.stop(), never; }
+        } application{loop_};
+        loop_.run(talker, application);
+    }
+    /// Until nothing more is coming: for «and nothing else happens».
+    void settle() {
+        int turns_left = 5;
+        EXPECT_TRUE(run_until([&] { return turns_left-- == 0; }));
+    }
+
+    Talker talker;
+    std::size_t turns = 0;
+
+  private:
+    struct Application {
+        const std::function<bool()>& done;
+        Instant give_up;
+        Duration look;
+        bool over = false, gave_up = false;
+
+        void on_event(Instant, const Talker::Event&) {}
+        Instant on_turn(Instant at) {
+            gave_up = at > give_up;
+            over = gave_up || done();
+            return over ? at : std::min(give_up, at + look);
+        }
+    };
+    Loop<Backend> loop_;
+};
+
+/// The other end, with plain system calls. Nothing here waits.
+class PlainStream {
+  public:
+    explicit PlainStream(int fd = -1) : fd_(fd) {}
+    /// Connects; a listener's backlog does not need anyone to accept.
+    static PlainStream connected(const Address& to, int send_buffer_bytes = 0) {
+        PlainStream out(::socket(to.family == Family::v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        if (send_buffer_bytes > 0)
+            setsockopt(out.fd_, SOL_SOCKET, SO_SNDBUF, &send_buffer_bytes, sizeof send_buffer_bytes);
+        SocketAddress address;
+        const socklen_t length = to_socket_address(to, to.family, address);
+        EXPECT_EQ(::connect(out.fd_, &address.any, length), 0) << std::strerror(errno);
+        return out;
+    }
+    PlainStream(PlainStream&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    PlainStream& operator=(PlainStream&& other) noexcept {
+        std::swap(fd_, other.fd_);
+        return *this;
+    }
+    ~PlainStream() { close(); }
+
+    int fd() const { return fd_; }
+    Address local() const {
+        SocketAddress address;
+        socklen_t length = sizeof address;
+        getsockname(fd_, &address.any, &length);
+        return from_socket_address(address.any);
+    }
+    void close() {
+        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    }
+    void reset() {
+        const linger hard{1, 0};
+        setsockopt(fd_, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+        close();
+    }
+    /// Bytes taken, or a negative errno.
+    ssize_t send(std::string_view bytes) const {
+        const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        return sent < 0 ? -errno : sent;
+    }
+    /// Appends what is there; 0: the end has come, or a negative errno.
+    ssize_t receive(std::string& out) const {
+        char buffer[65'536];
+        const ssize_t got = ::recv(fd_, buffer, sizeof buffer, MSG_DONTWAIT);
+        if (got > 0) out.append(buffer, static_cast<std::size_t>(got));
+        return got < 0 ? -errno : got;
+    }
+
+  private:
+    int fd_;
+};
+
+/// A node connected to itself: both ends in one endpoint, so that nothing but the loop makes it go on.
+template <class Driven>
+std::pair<StreamIndex, StreamIndex> connect_to_itself(Driven& node, const Address& listening) {
+    const std::size_t before = node.talker.accepted.size();
+    const StreamIndex ours = node.talker.connect(listening);
+    EXPECT_TRUE(
+        node.run_until([&] { return node.talker.streams[ours].stands && node.talker.accepted.size() > before; }));
+    return {ours, node.talker.accepted.back()};
+}
+
+inline std::string pattern(std::uint32_t seed, std::size_t size) {
+    std::mt19937 random(seed);
+    std::string out;
+    for (out.reserve(size + 4); out.size() < size;) {
+        const auto word = static_cast<std::uint32_t>(random());
+        out.append(reinterpret_cast<const char*>(&word), sizeof word);
+    }
+    out.resize(size);
+    return out;
+}
+
+// ---- the promises are tested four times --------------------------------------------------------------
+
+template <class AnyBackend, WaitMode any_mode>
+struct Way {
+    using Backend = AnyBackend;
+    static constexpr WaitMode mode = any_mode;
+};
+using Ways = ::testing::Types<Way<UringBackend, WaitMode::spin>, Way<UringBackend, WaitMode::block>,
+                              Way<MmsgBackend, WaitMode::spin>, Way<MmsgBackend, WaitMode::block>>;
+struct WayNames {
+    template <class AnyWay>
+    static std::string GetName(int) {
+        return std::string(AnyWay::Backend::name) + (AnyWay::mode == WaitMode::spin ? "_spinning" : "_sleeping");
+    }
+};
+
+template <class AnyWay>
+class StreamsTest : public ::testing::Test {
+  protected:
+    using Driven = TalkerLoop<typename AnyWay::Backend>;
+    void SetUp() override {
+        if (auto opened = AnyWay::Backend::open({}); !opened) GTEST_SKIP() << opened.error().text;
+    }
+    static Driven open() { return Driven(AnyWay::mode); }
+};
+
+}  // namespace ringpost::test

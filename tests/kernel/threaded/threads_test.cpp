@@ -1,0 +1,282 @@
+// Engine under many threads at once: nothing lost, nothing doubled; and stopped in the middle of it.
+
+#include <poll.h>
+
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "engine/threaded/gtudp_shared.hpp"
+#include "tests/kernel/faces/face_test.hpp"
+
+namespace ringpost::test {
+namespace {
+
+using gtudp::Engine, gtudp::Outcome, gtudp::SendRefusal;
+
+class EngineThreadsTest : public OnBackend {};
+
+/// Threads that send numbers from one engine to another and take the outcomes.
+class Senders {
+  public:
+    Senders(Engine& source, const Address& target, std::uint32_t threads, std::uint32_t each) {
+        for (std::uint32_t id = 0; id < threads; ++id)
+            running_.emplace_back([=, this, &source] {
+                for (std::uint32_t i = id * each; i < (id + 1) * each; ++i) send(source, target, i);
+                while (ended_ < threads * each) take_outcome(source, millisecond);
+            });
+    }
+    void join() {
+        for (auto& thread : running_) thread.join();
+    }
+    std::uint32_t confirmed() const { return confirmed_; }
+    std::uint32_t ended() const { return ended_; }
+
+    static std::size_t size_of(std::uint32_t number) {
+        return number % 500 == 499 ? 60'000 : sizeof number + number % 97;
+    }
+
+  private:
+    void send(Engine& source, const Address& target, std::uint32_t number) {
+        const std::string text = numbered(number, size_of(number));
+        while (true) {
+            const auto ticket = source.send(target, as_bytes(text));
+            if (ticket) return;
+            ASSERT_EQ(ticket.error(), SendRefusal::queue_full);
+            take_outcome(source, millisecond);
+        }
+    }
+    void take_outcome(Engine& source, Duration timeout) {
+        const auto ended = source.next_outcome(timeout);
+        if (!ended) return;
+        if (ended->result == Outcome::confirmed) ++confirmed_;
+        ++ended_;
+    }
+
+    std::atomic<std::uint32_t> confirmed_{0}, ended_{0};
+    std::vector<std::thread> running_;
+};
+
+/// Threads that receive until `count` messages have come.
+class Receivers {
+  public:
+    Receivers(Engine& engine, std::uint32_t threads, std::uint32_t count) : seen_(count) {
+        for (std::uint32_t id = 0; id < threads; ++id)
+            running_.emplace_back([=, this, &engine] {
+                while (received_ < count) take(engine.receive(millisecond));
+            });
+    }
+    void join() {
+        for (auto& thread : running_) thread.join();
+    }
+    bool once_each() const {
+        return std::all_of(seen_.begin(), seen_.end(), [](const auto& times) { return times == 1; });
+    }
+
+  private:
+    void take(const std::optional<gtudp::Message>& message) {
+        if (!message) return;
+        const std::uint32_t number = number_of(message->bytes);
+        EXPECT_EQ(as_text(message->bytes), numbered(number, Senders::size_of(number)));
+        ++seen_.at(number);
+        ++received_;
+    }
+
+    std::vector<std::atomic<std::uint32_t>> seen_;
+    std::atomic<std::uint32_t> received_{0};
+    std::vector<std::thread> running_;
+};
+
+TEST_P(EngineThreadsTest, a_hundred_thousand_each_way_arrive_once_each) {
+    constexpr std::uint32_t threads = 4, each = 2'500 * scale, count = threads * each;
+    Engine left = open_engine(), right = open_engine();
+    Receivers at_left(left, 2, count), at_right(right, 2, count);
+    Senders from_left(left, right.local(), threads, each), from_right(right, left.local(), threads, each);
+    for (Senders* senders : {&from_left, &from_right}) {
+        senders->join();
+        EXPECT_EQ(senders->ended(), count);
+        EXPECT_EQ(senders->confirmed(), count);
+    }
+    for (Receivers* receivers : {&at_left, &at_right}) {
+        receivers->join();
+        EXPECT_TRUE(receivers->once_each());
+    }
+    for (Engine* engine : {&left, &right}) {
+        EXPECT_FALSE(engine->receive(0));
+        EXPECT_FALSE(engine->next_outcome(0));
+        const gtudp::Counts counts = engine->counts();
+        EXPECT_EQ(counts.delivered, count);
+        EXPECT_EQ(counts.taken, count);
+        EXPECT_EQ(counts.confirmed, count);
+    }
+}
+
+TEST_P(EngineThreadsTest, stopped_in_the_middle_every_send_has_its_outcome) {
+    for (std::uint32_t round = 0; round < 4 * scale; ++round) {
+        const Peer silent(loopback_v4());
+        auto chosen = options();
+        chosen.sends_max = 64;
+        Engine engine = open_engine(chosen);
+        std::mutex mutex;
+        std::map<std::uint64_t, int> tickets;  // +1 when taken, -1 when ended
+        std::atomic<std::uint32_t> taken{0}, returned{0};
+        std::vector<std::thread> running;
+        for (int id = 0; id < 2; ++id)
+            running.emplace_back([&, id] {
+                while (true) {
+                    const auto ticket = engine.send(id == 0 ? silent.local() : engine.local(), as_bytes("text"));
+                    if (!ticket && ticket.error() == SendRefusal::stopped) break;
+                    if (!ticket) std::this_thread::yield();
+                    if (!ticket) continue;
+                    const std::lock_guard lock(mutex);
+                    ++tickets[ticket->number];
+                    ++taken;
+                }
+            });
+        running.emplace_back([&] {
+            while (const auto ended = engine.next_outcome(never)) {
+                const std::lock_guard lock(mutex);
+                --tickets[ended->ticket.number];
+            }
+            ++returned;
+        });
+        running.emplace_back([&] {
+            const auto result = engine.send_and_wait(silent.local(), as_bytes("text"), never);
+            EXPECT_TRUE(result == Outcome::cancelled || !result);
+            ++returned;
+        });
+        running.emplace_back([&] {
+            while (engine.receive(never)) continue;
+            ++returned;
+        });
+        while (taken < 16) std::this_thread::yield();
+        engine.stop();
+        for (auto& thread : running) thread.join();
+        EXPECT_EQ(returned, 3u);
+        while (const auto ended = engine.next_outcome(0)) --tickets[ended->ticket.number];
+        for (const auto& [number, balance] : tickets) ASSERT_EQ(balance, 0) << number;
+        EXPECT_EQ(engine.send(silent.local(), as_bytes("text")).error(), SendRefusal::stopped);
+        engine.stop();
+        const gtudp::Counts counts = engine.counts();
+        EXPECT_EQ(counts.taken, counts.confirmed + counts.cancelled);
+    }
+}
+
+TEST_P(EngineThreadsTest, what_has_arrived_and_ended_outlives_the_stop) {
+    Engine engine = open_engine();
+    const Peer silent(loopback_v4());
+    const auto ticket = engine.send(silent.local(), as_bytes("in flight")).value();
+    EXPECT_EQ(engine.send_and_wait(engine.local(), as_bytes("arrived"), patience), Outcome::confirmed);
+    engine.stop();
+    EXPECT_EQ(as_text(engine.receive(never)->bytes), "arrived");
+    EXPECT_FALSE(engine.receive(never));
+    const auto ended = engine.next_outcome(never);
+    ASSERT_TRUE(ended);
+    EXPECT_EQ(ended->ticket, ticket);
+    EXPECT_EQ(ended->result, Outcome::cancelled);
+    EXPECT_FALSE(engine.next_outcome(never));
+    EXPECT_EQ(engine.counts().cancelled, 1u);
+    EXPECT_TRUE(UdpSocket::open(bound_to(engine.local()))) << "its port is free again";
+}
+
+TEST_P(EngineThreadsTest, counts_are_told_to_many_threads) {
+    Engine engine = open_engine();
+    std::vector<std::thread> running;
+    for (int id = 0; id < 4; ++id)
+        running.emplace_back([&] {
+            std::uint64_t least = 0;
+            for (std::uint32_t i = 0; i < 100 * scale; ++i) {
+                EXPECT_EQ(engine.send_and_wait(engine.local(), as_bytes("text"), patience), Outcome::confirmed);
+                const std::uint64_t confirmed = engine.counts().confirmed;
+                EXPECT_GT(confirmed, least);
+                least = confirmed;
+                EXPECT_TRUE(engine.receive(patience));
+            }
+        });
+    for (auto& thread : running) thread.join();
+    EXPECT_EQ(engine.counts().confirmed, 400u * scale);
+}
+
+RINGPOST_ON_BOTH_BACKENDS(EngineThreadsTest);
+
+gtudp::OpenOptions small_queues() {
+    gtudp::OpenOptions options;
+    options.sends_max = options.receives_max = 8;
+    return options;
+}
+
+TEST(Shared, large_sends_have_few_places) {
+    gtudp::Shared shared(small_queues());
+    const std::string large = numbered(1, 60'000);
+    EXPECT_TRUE(shared.submit(loopback_v4(9), as_bytes(large), never, false));
+    EXPECT_TRUE(shared.submit(loopback_v4(9), as_bytes(large), never, false));
+    EXPECT_EQ(shared.submit(loopback_v4(9), as_bytes(large), never, false).error(), SendRefusal::queue_full);
+    for (int i = 0; i < 6; ++i) EXPECT_TRUE(shared.submit(loopback_v4(9), as_bytes("small"), never, false));
+    EXPECT_EQ(shared.submit(loopback_v4(9), as_bytes("small"), never, false).error(), SendRefusal::queue_full);
+    shared.finish({});
+    int cancelled = 0;
+    while (const auto ended = shared.next_outcome(0)) cancelled += ended->result == Outcome::cancelled ? 1 : 0;
+    EXPECT_EQ(cancelled, 8);
+}
+
+TEST(Shared, no_command_is_left_to_a_sleeping_worker) {
+    // Nothing but the hand-over, many times a second: the worker is always about to fall asleep when a command comes.
+    gtudp::Shared shared(small_queues());
+    const Waker waker = Waker::open().value();
+    ASSERT_EQ(shared.wake_by(waker), std::nullopt);
+    const std::uint32_t count = 5'000 * scale;
+    std::thread submitting([&] {
+        for (std::uint32_t i = 0; i < count; ++i) {
+            // A little later each time, so that every moment of the worker's falling asleep has its turn.
+            for (std::uint32_t delay = 0; delay < i % 128; ++delay) std::atomic_signal_fence(std::memory_order_seq_cst);
+            const auto ticket = shared.submit(loopback_v4(9), {}, never, true);
+            ASSERT_TRUE(ticket);
+            // Not by its futex at first: that would give the worker all the time it needs.
+            const auto& progress = shared.slots[gtudp::Shared::slot_of(*ticket)].progress;
+            for (int looks = 0; looks < 10'000 && progress.load() != gtudp::Shared::Slot::ended; ++looks) continue;
+            ASSERT_EQ(shared.wait_for(*ticket), Outcome::confirmed);
+        }
+    });
+    pollfd ready{waker.fd(), POLLIN, 0};
+    for (std::uint32_t ended = 0; ended < count;) {
+        while (const auto command = shared.commands.try_pop()) {
+            const auto slot = gtudp::Shared::slot_of(command->ticket);
+            shared.outgoing.give(shared.slots[slot].block);
+            EXPECT_TRUE(shared.settle(slot, Outcome::confirmed, 1));
+            ++ended;
+        }
+        if (ended == count || !shared.fall_asleep()) continue;
+        int woken = 0;
+        for (int looks = 0; looks < 20 && woken == 0; ++looks) woken = poll(&ready, 1, 0);
+        if (woken == 0) woken = poll(&ready, 1, static_cast<int>(patience / millisecond));
+        EXPECT_EQ(woken, 1) << "asleep after " << ended << ", and a command is waiting";
+        waker.clear();
+        shared.wake_up();
+    }
+    submitting.join();
+}
+
+TEST(Shared, what_is_submitted_while_it_finishes_has_its_outcome) {
+    for (std::uint32_t round = 0; round < 100 * scale; ++round) {
+        gtudp::Shared shared(small_queues());
+        std::atomic<std::uint32_t> ready{0};
+        std::vector<std::thread> running;
+        for (int id = 0; id < 2; ++id)
+            running.emplace_back([&, id] {
+                ++ready;
+                while (ready < 3) std::this_thread::yield();
+                const auto ticket = shared.submit(loopback_v4(9), as_bytes("text"), never, id == 0);
+                ASSERT_TRUE(ticket);
+                EXPECT_TRUE(id != 0 || shared.wait_for(*ticket) == Outcome::cancelled);
+            });
+        ++ready;
+        while (ready < 3) std::this_thread::yield();
+        shared.finish({});
+        for (auto& thread : running) thread.join();
+        EXPECT_EQ(shared.next_outcome(never)->result, Outcome::cancelled);
+        EXPECT_FALSE(shared.next_outcome(never));
+    }
+}
+
+}  // namespace
+}  // namespace ringpost::test

@@ -1,0 +1,167 @@
+#pragma once
+
+// The kernel behind the other implementations of class Ring and of system_calls.hpp (fake_ring.cpp): requests and calls
+// are interpreted against a network in memory, and a script decides how each one ends. No datagram touches a real
+// socket; descriptors are only names.
+
+#include <liburing.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ringpost/address.hpp>
+#include "tests/kernel/uring/fake_streams.hpp"
+
+namespace ringpost::test {
+
+/// One datagram on its way in, or a train that the kernel has coalesced (segment_bytes > 0).
+struct Incoming {
+    Address source;
+    std::string bytes;
+    std::size_t segment_bytes = 0;
+    std::int64_t stamped_unix_ns = 0;  ///< 0: it comes without a stamp
+};
+
+/// What became of one message (a datagram or a train) that was handed over.
+struct Outgoing {
+    std::string bytes;
+    std::size_t segment_bytes = 0;  ///< 0: a single datagram
+    Address destination;            ///< Family::none: plain send()
+    bool waits = false;             ///< handed over without MSG_DONTWAIT
+    bool direct = false;            ///< by a system call of its own, not through the ring
+    int result = 0;                 ///< 0: the network took it
+    unsigned turn = 0;              ///< the turn it was handed over in
+};
+
+/// What a descriptor stands for. Requests hold it as the kernel holds a file: closing the descriptor does not end them.
+struct FakeSocket {
+    std::uint32_t id = 0;
+    bool connected = false;
+    std::deque<Incoming> incoming;
+    std::vector<Outgoing> outgoing;  ///< in the order in which requests ended; those still waiting are not in it
+};
+
+/// What an armed multishot receive does with the next datagram.
+enum class Shot : std::uint8_t {
+    deliver,
+    deliver_and_end,  ///< a completion with data and without F_MORE
+    fail,             ///< ends with `Script::shot_errno`, the datagram stays in the socket
+    fail_with_buffer  ///< the same, and a buffer is spent
+};
+
+/// How requests end. The defaults are a kernel in which nothing ever goes wrong.
+struct Script {
+    /// 0: the network takes it. EAGAIN for a message that waits: it goes on waiting.
+    std::function<int(const Outgoing&)> send = [](const Outgoing&) { return 0; };
+    /// For a receive that is tried once: 0 delivers what is there.
+    std::function<int()> receive = [] { return 0; };
+    std::function<Shot()> shot = [] { return Shot::deliver; };
+    /// An error that ends an armed multishot when nothing has come; 0: none.
+    std::function<int()> idle_shot = [] { return 0; };
+    int shot_errno = ECONNREFUSED;
+    /// How many enters the end of a cancelled multishot comes late.
+    std::function<unsigned()> lateness = [] { return 0u; };
+    /// Whether a waiting send finds room in this enter. While the caller sleeps, it always does.
+    std::function<bool()> room = [] { return true; };
+};
+
+class FakeKernel {
+  public:
+    FakeKernel();
+
+    Script script;
+    FakeStreams streams;
+
+    /// The descriptor is open and stands for a new socket; until close().
+    std::shared_ptr<FakeSocket> open(int fd, bool connected);
+    void close(int fd);
+    void close_stream(int descriptor);
+
+    /// Messages handed over from now on belong to another turn.
+    void next_turn() { ++turn_; }
+    unsigned enters() const { return enters_; }
+    /// Slept without limit although nothing was ever going to come.
+    bool stuck() const { return stuck_; }
+    /// Requests that have not ended, the poll for the waker aside.
+    std::size_t pending() const { return multishots_.size() + waiting_.size() + streams.pending(); }
+    std::size_t buffers_offered(std::uint16_t group = 0) const;
+    std::size_t multishots() const { return multishots_.size(); }
+
+    // What class Ring and the system calls come to.
+    struct Completion {
+        std::uint64_t user_data;
+        std::int32_t result;
+        std::uint32_t flags;
+    };
+    void start(unsigned submissions, unsigned completions);
+    void register_buffers(io_uring_buf_ring* buffers, unsigned entries, std::uint16_t group);
+    io_uring_sqe* submission();
+    void enter();
+    void enter_and_sleep(bool without_limit);
+    bool quiet() const;
+    int send_now(int fd, mmsghdr* messages, std::size_t count);
+    int receive_now(int fd, mmsghdr* messages, std::size_t count);
+    std::deque<Completion> completions;
+
+  private:
+    struct Multishot {
+        std::shared_ptr<FakeSocket> socket;
+        std::uint64_t user_data;
+        msghdr shape;
+        bool cancelled = false;
+        unsigned ends_at = 0;
+    };
+    struct Waiting {
+        std::shared_ptr<FakeSocket> socket;
+        unsigned turn;
+        std::uint64_t user_data;
+        std::function<Outgoing()> read;  // the message, anew each time: it has to stay put until the request ends
+    };
+    struct Poll {
+        int fd;
+        std::uint64_t user_data;
+    };
+
+    void submit();
+    void issue(const io_uring_sqe& sqe);
+    std::shared_ptr<FakeSocket> socket_of(int fd);
+    bool send(const Waiting& request);
+    void arm(const io_uring_sqe& sqe);
+    void cancel(const io_uring_sqe& sqe);
+    void run(bool asleep);
+    bool run_multishot(Multishot& multishot, bool asleep);
+    bool deliver(Multishot& multishot, std::uint32_t more);
+    void complete(std::uint64_t user_data, std::int64_t result, std::uint32_t flags = 0);
+    const io_uring_buf* take_buffer(std::uint16_t group);
+
+    std::map<int, std::shared_ptr<FakeSocket>> sockets_;
+    std::uint32_t next_id_ = 1;
+    std::vector<io_uring_sqe> queue_;
+    unsigned submissions_max_ = 0, completions_max_ = 0;
+    std::list<Multishot> multishots_;
+    std::list<Waiting> waiting_;
+    std::list<Poll> polls_;
+    struct Buffers {
+        io_uring_buf_ring* ring = nullptr;
+        unsigned max = 0;
+        std::uint16_t head = 0;
+
+        std::size_t offered() const { return static_cast<std::uint16_t>(ring->tail - head); }
+        void check() const;
+    };
+    std::map<std::uint16_t, Buffers> buffers_;  // by group
+    unsigned enters_ = 0, turn_ = 0;
+    bool stuck_ = false;
+};
+
+/// The kernel that the next Ring::open() gets. A test makes a new one first.
+FakeKernel& fake_kernel();
+void new_fake_kernel();
+
+}  // namespace ringpost::test

@@ -1,0 +1,159 @@
+// One gtUDP endpoint and a probe that means no good: it claims to be others, and sends more than anybody honest.
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/sim/gtudp/duo.hpp"
+
+namespace ringpost::sim {
+namespace {
+
+using gtudp::Kind;
+
+std::size_t bytes_to_probe(const Duel& duel) {
+    std::size_t bytes = 0;
+    for (const Probe::Heard& heard : duel.probe.heard) bytes += heard.bytes.size();
+    return bytes;
+}
+
+// Sockets from here on are spoofed: they never answer. Those below are honest.
+constexpr SocketIndex spoofed = 1'000;
+
+// ---- reflection -----------------------------------------------------------------------------------
+
+TEST(GtudpAbuse, five_spoofed_bytes_cause_fifteen) {
+    Duel duel(small_options(1));
+    duel.say(0, Kind::data, 77);
+    EXPECT_EQ(duel.network.run(), Outcome::idle);
+    EXPECT_EQ(bytes_to_probe(duel), 15u);
+    EXPECT_EQ(duel.endpoint.counts().recv_sent, 3u);
+    EXPECT_EQ(duel.endpoint.counts().recv_gave_up, 1u);
+    EXPECT_GT(duel.endpoint.counts().recv_withheld, 0u);
+}
+
+TEST(GtudpAbuse, many_spoofed_bytes_cause_thrice_as_many_at_most) {
+    Duel duel(small_options(1));
+    std::size_t spent = 0;
+    for (gtudp::Identity i = 0; i < 200; ++i) {
+        const std::string text(i % 7, 'x');
+        duel.say(i * 50 * millisecond, Kind::data, i / 3, text);  // new ones and repetitions
+        spent += 5 + text.size();
+    }
+    EXPECT_EQ(duel.network.run(), Outcome::idle);
+    EXPECT_LE(bytes_to_probe(duel), 3 * spent);
+    EXPECT_GT(bytes_to_probe(duel), spent) << "an honest peer would have been answered";
+}
+
+// ---- RECVs of unknown exchanges -------------------------------------------------------------------
+
+// `addresses` strangers send 1,000 RECVs a second together, for five seconds.
+std::size_t answers_to_flood(SocketIndex addresses) {
+    gtudp::Options options = small_options(1);
+    options.unknown_acks_per_s = 100;
+    Duel duel(options);
+    for (gtudp::Identity i = 0; i < 5'000; ++i) duel.say(i * millisecond, Kind::recv, i, "", spoofed + i % addresses);
+    EXPECT_EQ(duel.network.run(), Outcome::idle);
+    const gtudp::Counts counts = duel.endpoint.counts();
+    EXPECT_EQ(counts.recv_unknown, 5'000u);
+    EXPECT_EQ(counts.ack_unknown_sent + counts.ack_withheld, 5'000u);
+    EXPECT_EQ(counts.ack_unknown_sent, duel.probe.heard.size());
+    return duel.probe.heard.size();
+}
+
+// What five seconds make, and what one second had saved before.
+TEST(GtudpAbuse, acks_to_strangers_are_limited_to_so_many_a_second) {
+    for (const SocketIndex addresses : {1u, 10u, 2'000u}) {
+        const std::size_t answers = answers_to_flood(addresses);
+        EXPECT_LE(answers, 100u * 5 + 100 + 1) << addresses;
+        EXPECT_GE(answers, 100u * 5) << addresses;
+    }
+}
+
+// It confirmed something, our ACK was lost, and it sends its RECV again.
+TEST(GtudpAbuse, a_peer_with_whom_we_speak_gets_its_ack_during_a_flood_of_recvs) {
+    gtudp::Options options = small_options(1);
+    options.unknown_acks_per_s = 100;
+    Duel duel(options);
+    const auto id = duel.send(Duel::probe_at(0), "hello");
+    duel.say(10 * millisecond, Kind::recv, id.identity);
+    for (gtudp::Identity i = 0; i < 5'000; ++i) duel.say(i * millisecond, Kind::recv, i, "", spoofed + i % 2'000);
+    constexpr Instant again = 3 * second + 500 * microsecond;
+    duel.say(again, Kind::recv, id.identity);
+    EXPECT_EQ(duel.network.run(), Outcome::idle);
+    EXPECT_EQ(duel.acks(0), (std::vector<Instant>{10 * millisecond + Duel::delay, again + Duel::delay}));
+}
+
+// ---- floods of DATA -------------------------------------------------------------------------------
+
+constexpr gtudp::Identity honest_messages = 20;
+
+// Honest socket 0 sends some messages and acknowledges; then so many addresses spoof one DATA each, one a millisecond.
+// Returns when that is over.
+Instant flood(Duel& duel, SocketIndex addresses, std::string_view text) {
+    for (gtudp::Identity i = 0; i < honest_messages; ++i) {
+        duel.say(i * millisecond, Kind::data, i, "honest");
+        duel.say(i * millisecond + 100 * millisecond, Kind::ack, i);
+    }
+    for (SocketIndex i = 0; i < addresses; ++i) duel.say(second + i * millisecond, Kind::data, i, text, spoofed + i);
+    return second + addresses * millisecond;
+}
+
+std::size_t delivered_from(const Duel& duel, SocketIndex socket) {
+    std::size_t count = 0;
+    for (const Duel::Message& message : duel.messages) count += message.from == Duel::probe_at(socket);
+    return count;
+}
+
+// What an honest peer has sent is not forgotten: when it comes late it is not delivered again.
+TEST(GtudpAbuse, a_flood_of_spoofed_sources_does_not_make_an_honest_peer_be_forgotten) {
+    for (const SocketIndex addresses : {200u, 1'000u, 10'000u}) {
+        gtudp::Options options = small_options(1);
+        options.peers_max = 1'024;
+        Duel duel(options);
+        const Instant over = flood(duel, addresses, "");
+        for (gtudp::Identity i = 0; i < honest_messages; ++i) duel.say(over + i, Kind::data, i, "honest");
+        EXPECT_EQ(duel.network.run_until(over + second), Outcome::at_end);
+        EXPECT_EQ(delivered_from(duel, 0), honest_messages) << addresses << " addresses";
+    }
+}
+
+// Nor when the peers are what runs out first.
+TEST(GtudpAbuse, a_flood_of_more_peers_than_there_is_room_for_does_not_make_an_honest_one_be_forgotten) {
+    gtudp::Options options = small_options(1);
+    options.peers_max = 64;
+    Duel duel(options);
+    const Instant over = flood(duel, 10'000, "");
+    for (gtudp::Identity i = 0; i < honest_messages; ++i) duel.say(over + i, Kind::data, i, "honest");
+    EXPECT_EQ(duel.network.run_until(over + second), Outcome::at_end);
+    EXPECT_EQ(delivered_from(duel, 0), honest_messages);
+}
+
+// An honest newcomer is served during the flood, within the six sends of a DATA.
+TEST(GtudpAbuse, a_flood_of_spoofed_sources_does_not_lock_newcomers_out) {
+    for (const std::uint32_t peers_max : {64u, 1'024u}) {
+        gtudp::Options options = small_options(1);
+        options.peers_max = peers_max;
+        Duel duel(options);
+        flood(duel, 25'000, "");
+        const Instant comes = 5 * second + 1;
+        for (const Duration later : {0, 1, 2, 4, 8, 14})
+            duel.say(comes + later * second, Kind::data, 7, "let me in", 1);
+        EXPECT_EQ(duel.network.run_until(comes + 15 * second), Outcome::at_end);
+        EXPECT_GE(delivered_from(duel, 1), 1u) << peers_max << " peers";
+    }
+}
+
+// And the endpoint's own application can still send to whom it likes.
+TEST(GtudpAbuse, a_flood_of_spoofed_sources_does_not_stop_our_own_sends) {
+    gtudp::Options options = small_options(1);
+    options.peers_max = 64;
+    Duel duel(options);
+    const Instant over = flood(duel, 1'000, "");
+    EXPECT_EQ(duel.network.run_until(over), Outcome::at_end);
+    const auto answer = duel.endpoint.send(duel.network.now(), Duel::probe_at(2), bytes_of("hello"));
+    EXPECT_TRUE(answer.has_value());
+}
+
+}  // namespace
+}  // namespace ringpost::sim

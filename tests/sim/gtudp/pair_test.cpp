@@ -1,0 +1,67 @@
+// Two gtUDP endpoints over one link.
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/sim/gtudp/duo.hpp"
+#include "tests/sim/seeds.hpp"
+
+namespace ringpost::sim {
+namespace {
+
+// With every message, at a loss of p = 1 - q each way: DATA until one arrives and its RECV too is more than 1/q; the
+// least for all three kinds is 1/q + 1/q^2 + 1/q, for a RECV is lost, or its ACK, and has to be sent again.
+TEST(GtudpPair, thirty_percent_loss_is_survived_with_few_datagrams) {
+    for_each_seed(3, [](std::uint64_t seed) {
+        gtudp::Options options = small_options(seed);
+        options.sends_max = options.receives_max = 4'096;
+        options.payload_bytes = 1 << 20;
+        options.event_bytes = 2 << 20;
+        options.resending.data_sends_max = options.resending.recv_sends_max = 60;
+        const double p = 0.3, q = 1 - p;
+        Duo duo(seed, options, {.loss = p, .delay = 10 * millisecond});
+        constexpr int total = 4'000;
+        for (int i = 0; i < total; ++i) {
+            duo.send(0, "message " + std::to_string(i));
+            if (i % 100 == 0) duo.network.run_until(duo.network.now() + 5 * millisecond);
+        }
+        duo.finish();
+        EXPECT_EQ(duo.endpoints[1]->counts().delivered, static_cast<std::uint64_t>(total));
+        const double least = total * (1 / q + 1 / (q * q) + 1 / q);
+        const auto sent = static_cast<double>(duo.network.sent(0, 0) + duo.network.sent(1, 0));
+        EXPECT_LT(sent, 1.1 * least);
+    });
+}
+
+// Its messages on their way are delivered once more, as from a new peer, and confirmed once.
+TEST(GtudpPair, a_peer_whose_address_changes_goes_on) {
+    Duo duo(1, small_options(1), {.delay = 10 * millisecond});
+    duo.send(0, "from the old address");
+    EXPECT_EQ(duo.network.run_until(15 * millisecond), Outcome::at_end);
+    EXPECT_EQ(duo.endpoints[1]->counts().delivered, 1u);
+    const Address elsewhere = Address::v4(10, 0, 7, 7, 777);
+    duo.network.move(0, elsewhere);
+    duo.oracle.moved(0, elsewhere);
+    duo.send(0, "from the new one");
+    EXPECT_EQ(duo.network.run_until(10 * second), Outcome::at_end);
+    duo.finish();
+    EXPECT_EQ(duo.endpoints[0]->counts().confirmed, 2u);
+    EXPECT_EQ(duo.endpoints[0]->counts().data_sent, 3u);
+    EXPECT_EQ(duo.endpoints[1]->counts().delivered, 3u);
+    EXPECT_EQ(duo.endpoints[1]->counts().recv_gave_up, 1u) << "nobody answers at the old address";
+}
+
+TEST(GtudpPair, identities_wrap_around_unnoticed) {
+    gtudp::Options options = small_options(1);
+    options.first_identity = UINT32_MAX - 3;
+    Duo duo(1, options, {.loss = 0.2, .delay = 10 * millisecond});
+    for (int i = 0; i < 20; ++i) {
+        duo.send(0, "message " + std::to_string(i));
+        duo.send(1, "answer " + std::to_string(i));
+    }
+    duo.finish();
+}
+
+}  // namespace
+}  // namespace ringpost::sim

@@ -1,0 +1,201 @@
+// When one gtUDP endpoint sends what, to a probe that answers as told.
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "tests/sim/gtudp/duo.hpp"
+
+namespace ringpost::sim {
+namespace {
+
+using gtudp::Kind;
+
+// DATA waits twice as long as RECV, for the RECV is sent again too.
+constexpr Duration data_longest = 2 * gtudp::Resending{}.timeout_max, recv_longest = gtudp::Resending{}.timeout_max;
+
+// Of a peer whose round trip is not known: the gaps begin with timeout_initial, grow, end at `longest`, and each may be
+// an eighth longer than that.
+void expect_backing_off(const std::vector<Instant>& sends, Duration longest) {
+    Duration least = gtudp::Resending{}.timeout_initial;
+    ASSERT_GE(sends.size(), 3u);
+    EXPECT_LE(sends[1] - sends[0], least + least / 8);
+    for (std::size_t i = 1; i < sends.size(); ++i) {
+        const Duration gap = sends[i] - sends[i - 1];
+        EXPECT_GE(gap, least) << "send " << i;
+        EXPECT_LE(gap, longest + longest / 8) << "send " << i;
+        least = std::max(least, gap - gap / 8);
+    }
+    EXPECT_GE(sends.back() - sends[sends.size() - 2], longest);
+}
+
+TEST(GtudpResend, a_peer_that_never_answers_is_given_up_after_six_sends) {
+    Duel duel(small_options(1));
+    duel.send(duo_addresses[1], "anybody there?");
+    EXPECT_EQ(duel.network.run(), Outcome::idle);
+    const auto sends = duel.datas();
+    EXPECT_EQ(sends.size(), 6u);
+    expect_backing_off(sends, data_longest);
+    ASSERT_EQ(duel.ends.size(), 1u);
+    EXPECT_EQ(duel.ends[0].event.outcome, gtudp::Outcome::gave_up_attempts);
+    EXPECT_EQ(duel.ends[0].event.sends, 6u);
+    EXPECT_GE(duel.ends[0].at - sends.back(), data_longest) << "the last send has its time too";
+}
+
+TEST(GtudpResend, a_fixed_interval_is_kept_to_the_nanosecond) {
+    gtudp::Options options = small_options(1);
+    options.resending.fixed_interval = 500 * millisecond;
+    Duel duel(options);
+    duel.send(duo_addresses[1], "tick");
+    EXPECT_EQ(duel.network.run(), Outcome::idle);
+    const Instant first = duel.datas().at(0);
+    for (Instant i = 0; i < 6; ++i)
+        EXPECT_EQ(duel.datas().at(static_cast<std::size_t>(i)), first + i * 500 * millisecond);
+}
+
+// Socket 0 of the probe never answers; with socket 1 there is traffic both ways all the time.
+TEST(GtudpResend, traffic_with_one_peer_neither_stops_nor_delays_what_is_sent_again_to_another) {
+    for (const bool traffic : {false, true}) {
+        gtudp::Options options = small_options(1);
+        options.resending.fixed_interval = 500 * millisecond;
+        Duel duel(options);
+        duel.send(Duel::probe_at(0), "are you there?");
+        const Instant start = duel.network.now();
+        for (gtudp::Identity i = 0; traffic && i < 300; ++i) {
+            const Instant at = i * 10 * millisecond;
+            EXPECT_EQ(duel.network.run_until(start + at), Outcome::at_end);
+            duel.say(at, Kind::data, i, "chatter", 1);
+            duel.say(at + 15 * millisecond, Kind::ack, i, "", 1);
+            duel.say(at + 15 * millisecond, Kind::recv, duel.send(Duel::probe_at(1), "chatter").identity, "", 1);
+        }
+        EXPECT_EQ(duel.network.run(), Outcome::idle);
+        const auto sends = duel.datas(0);
+        ASSERT_EQ(sends.size(), 6u);
+        for (std::size_t i = 0; i < 6; ++i)
+            EXPECT_EQ(sends[i] - sends[0], static_cast<Instant>(i) * 500 * millisecond) << "traffic: " << traffic;
+        EXPECT_EQ(duel.messages.size(), traffic ? 300u : 0u);
+        EXPECT_EQ(duel.endpoint.counts().confirmed, traffic ? 300u : 0u);
+    }
+}
+
+// The round trip of one says nothing of the other.
+TEST(GtudpResend, each_peer_has_a_clock_of_its_own) {
+    Duel duel(small_options(1));
+    for (int i = 0; i < 20; ++i) {
+        const auto id = duel.send(Duel::probe_at(1), "quick");
+        duel.say(duel.network.now() + 6 * millisecond, Kind::recv, id.identity, "", 1);
+        duel.network.run_until(duel.network.now() + 20 * millisecond);
+    }
+    EXPECT_GT(duel.endpoint.rtt(Duel::probe_at(1)), 0);
+    duel.send(Duel::probe_at(0), "slow");
+    duel.send(Duel::probe_at(1), "quick");
+    EXPECT_EQ(duel.network.run(), Outcome::idle);
+    EXPECT_EQ(duel.endpoint.rtt(Duel::probe_at(0)), 0);
+    expect_backing_off(duel.datas(0), data_longest);
+    const auto quick = duel.datas(1);
+    ASSERT_EQ(quick.size(), 26u);
+    EXPECT_LT(quick[21] - quick[20], 100 * millisecond);
+}
+
+// What comes from a peer does not say that ours gets there: through an outage one way the sends become rarer all the
+// same, or the few there are would be spent in a moment.
+TEST(GtudpResend, an_outage_of_a_second_in_one_direction_is_survived_while_the_other_is_busy) {
+    Duel duel(small_options(1));
+    for (int i = 0; i < 20; ++i) {
+        const auto id = duel.send(duo_addresses[1], "before");
+        duel.say(duel.network.now() + 6 * millisecond, Kind::recv, id.identity);
+        duel.network.run_until(duel.network.now() + 20 * millisecond);
+    }
+    const Instant outage = duel.network.now();
+    const auto id = duel.send(duo_addresses[1], "lost for a second");
+    for (gtudp::Identity i = 0; i < 100; ++i)
+        duel.say(outage + i * 10 * millisecond, Kind::data, i, "from the peer, who does not hear us");
+    EXPECT_EQ(duel.network.run_until(outage + second), Outcome::at_end);
+    EXPECT_EQ(duel.ends.size(), 20u) << "it is still in flight";
+    duel.say(outage + second, Kind::recv, id.identity);
+    duel.network.run();
+    EXPECT_EQ(duel.endpoint.counts().confirmed, 21u);
+}
+
+TEST(GtudpResend, a_recv_without_an_ack_is_sent_ten_times) {
+    Duel duel(small_options(1));
+    duel.say(0, Kind::data, 77, "long enough to be answered ten times within thrice its bytes");
+    EXPECT_EQ(duel.network.run(), Outcome::idle);
+    EXPECT_EQ(duel.recvs().size(), 10u);
+    expect_backing_off(duel.recvs(), recv_longest);
+    EXPECT_EQ(duel.endpoint.counts().recv_gave_up, 1u);
+    EXPECT_EQ(duel.messages.size(), 1u);
+}
+
+TEST(GtudpResend, a_data_that_comes_again_is_answered_at_once_whatever_has_been) {
+    Duel duel(small_options(1));
+    const std::vector<Instant> comes = {0, 100 * millisecond, 150 * millisecond, 151 * millisecond, 5 * second};
+    for (const Instant at : comes) duel.say(at, Kind::data, 77, "knock knock");
+    duel.say(200 * millisecond, Kind::ack, 77);
+    EXPECT_EQ(duel.network.run(), Outcome::idle);
+    std::vector<Instant> expected;
+    for (const Instant at : comes) expected.push_back(at + Duel::delay);
+    EXPECT_EQ(duel.recvs(), expected);
+    EXPECT_EQ(duel.messages.size(), 1u);
+    EXPECT_EQ(duel.endpoint.counts().duplicates, 4u);
+}
+
+TEST(GtudpResend, a_late_data_is_known_within_the_remembered_window_and_new_after_it) {
+    gtudp::Options options = small_options(1);
+    options.remembered = 30 * second;
+    Duel duel(options);
+    duel.say(0, Kind::data, 77, "hello");
+    duel.say(20 * millisecond, Kind::ack, 77);
+    // Each is the last datagram from which the window counts anew.
+    const Instant second_time = 20 * millisecond + options.remembered - 1,
+                  third_time = second_time + options.remembered - 1;
+    duel.say(second_time, Kind::data, 77, "hello");
+    duel.say(third_time, Kind::data, 77, "hello");
+    EXPECT_EQ(duel.network.run_until(third_time + second), Outcome::at_end);
+    EXPECT_EQ(duel.messages.size(), 1u);
+    duel.say(third_time + options.remembered + 1, Kind::data, 77, "hello");
+    EXPECT_EQ(duel.network.run(), Outcome::idle);
+    EXPECT_EQ(duel.messages.size(), 2u);
+    EXPECT_EQ(duel.endpoint.counts().forgotten_early, 0u);
+}
+
+TEST(GtudpResend, the_same_identity_from_another_address_is_another_exchange) {
+    Duel duel(small_options(1));
+    duel.say(0, Kind::data, 77, "hello", 0);
+    duel.say(millisecond, Kind::data, 77, "hello", 1);
+    duel.say(20 * millisecond, Kind::ack, 77, "", 0);
+    EXPECT_EQ(duel.network.run_until(500 * millisecond), Outcome::at_end);
+    ASSERT_EQ(duel.messages.size(), 2u);
+    EXPECT_EQ(duel.messages[0].from, Duel::probe_at(0));
+    EXPECT_EQ(duel.messages[1].from, Duel::probe_at(1));
+    EXPECT_EQ(duel.network.run(), Outcome::idle);
+    EXPECT_EQ(duel.recvs(0).size(), 1u);
+    EXPECT_GT(duel.recvs(1).size(), 1u) << "the ACK of the one is not the other's";
+}
+
+TEST(GtudpResend, a_recv_or_ack_from_another_address_has_no_effect) {
+    gtudp::Options options = small_options(1);
+    options.resending.fixed_interval = second;
+    Duel duel(options);
+    const auto id = duel.send(Duel::probe_at(0), "for socket 0");
+    duel.say(10 * millisecond, Kind::recv, id.identity, "", 1);
+    duel.say(0, Kind::data, 77, "long enough to be answered several times", 0);
+    duel.say(15 * millisecond, Kind::ack, 77, "", 1);
+    EXPECT_EQ(duel.network.run_until(3'100 * millisecond), Outcome::at_end);
+    EXPECT_TRUE(duel.ends.empty());
+    EXPECT_EQ(duel.datas(0).size(), 4u);
+    EXPECT_EQ(duel.recvs(0).size(), 4u);
+    duel.say(duel.network.now(), Kind::recv, id.identity, "", 0);
+    duel.say(duel.network.now(), Kind::ack, 77, "", 0);
+    EXPECT_EQ(duel.network.run_until(10 * second), Outcome::at_end);
+    ASSERT_EQ(duel.ends.size(), 1u);
+    EXPECT_EQ(duel.ends[0].event.outcome, gtudp::Outcome::confirmed);
+    EXPECT_EQ(duel.datas(0).size(), 4u);
+    EXPECT_EQ(duel.recvs(0).size(), 4u);
+    const gtudp::Counts counts = duel.endpoint.counts();
+    EXPECT_EQ(counts.recv_unknown, 1u);
+    EXPECT_EQ(counts.ack_unknown, 1u);
+}
+
+}  // namespace
+}  // namespace ringpost::sim

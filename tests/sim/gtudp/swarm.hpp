@@ -1,0 +1,85 @@
+#pragma once
+
+// Some gtUDP endpoints that talk to each other at random while things go wrong at random, as the knobs say, and an
+// oracle that watches (delivery_oracle.hpp).
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "codec/gtudp/endpoint.hpp"
+#include "tests/sim/gtudp/delivery_oracle.hpp"
+#include "tests/sim/gtudp/knobs.hpp"
+#include "tests/sim/network.hpp"
+
+namespace ringpost::sim {
+
+class Swarm {
+  public:
+    /// A run that takes more turns of the network has a livelock.
+    static constexpr std::uint64_t turns_max = 300'000;
+    /// No partition lasts longer, and no application leaves its events longer.
+    static constexpr Duration trouble_max = 5 * second;
+
+    explicit Swarm(std::uint64_t seed);
+
+    /// Plays the run to its end, where nothing is left to happen, and has the oracle judge it. Failures are gtest's.
+    void play();
+
+    const Knobs& knobs() const { return knobs_; }
+    std::uint64_t trace_hash() const { return network_.trace_hash(); }
+    /// Of every life of every node.
+    const std::vector<gtudp::Counts>& counts() const { return counts_; }
+
+  private:
+    struct Node {
+        std::unique_ptr<gtudp::Endpoint> endpoint;
+        gtudp::Options options;
+        std::vector<Address> addresses;  ///< the last one is where it is
+        std::vector<gtudp::ExchangeId> ids;
+        bool closed = false;
+        std::optional<Instant> deaf_until;  ///< by the network's clock
+    };
+    struct Partition {
+        NodeIndex from, to;
+        Instant until;
+    };
+
+    void step();
+    void end_troubles(Instant now);
+    void happen();
+    bool run_until(Instant end);
+
+    void send_some();
+    Address target_of(NodeIndex from);
+    std::vector<std::byte> payload();
+    void send_raw();
+    std::vector<std::byte> raw_bytes(NodeIndex from);
+    void cancel_one();
+    void close_one();
+    void part();
+    void move_one();
+    void restart_one();
+    void jump_one();
+    void deafen_one();
+
+    auto listener(NodeIndex node) {
+        return [this, node](Instant now, const gtudp::Event& event) { oracle_.on_event(node, now, event); };
+    }
+    void end_life(NodeIndex node);
+    void expect_nothing_leaked(Node& node);
+    NodeIndex any_node() { return random_.below(nodes_.size()); }
+
+    Knobs knobs_;
+    Random random_;
+    Network network_;
+    DeliveryOracle oracle_;
+    std::vector<Node> nodes_;
+    std::vector<Partition> partitions_;
+    std::vector<gtudp::Counts> counts_;
+    std::uint64_t sent_ = 0;
+};
+
+}  // namespace ringpost::sim

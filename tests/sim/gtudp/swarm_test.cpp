@@ -1,0 +1,94 @@
+// gtUDP under random disturbances, thousands of times.
+
+#include "tests/sim/gtudp/swarm.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+
+#include "tests/sim/seeds.hpp"
+
+namespace ringpost::sim {
+namespace {
+
+struct NamedCount {
+    const char* name;
+    std::uint64_t gtudp::Counts::* count;
+};
+#define RINGPOST_NAMED(name) \
+    NamedCount { #name, &gtudp::Counts::name }
+/// All but identities_skipped, for which 2^32 sends are needed.
+constexpr NamedCount named_counts[] = {RINGPOST_NAMED(taken),
+                                       RINGPOST_NAMED(confirmed),
+                                       RINGPOST_NAMED(gave_up_attempts),
+                                       RINGPOST_NAMED(gave_up_deadline),
+                                       RINGPOST_NAMED(cancelled),
+                                       RINGPOST_NAMED(refused_too_large),
+                                       RINGPOST_NAMED(refused_table_full),
+                                       RINGPOST_NAMED(refused_peer_full),
+                                       RINGPOST_NAMED(refused_peers_full),
+                                       RINGPOST_NAMED(refused_not_ready),
+                                       RINGPOST_NAMED(data_sent),
+                                       RINGPOST_NAMED(data_resent),
+                                       RINGPOST_NAMED(recv_sent),
+                                       RINGPOST_NAMED(recv_resent),
+                                       RINGPOST_NAMED(ack_sent),
+                                       RINGPOST_NAMED(ack_unknown_sent),
+                                       RINGPOST_NAMED(raw_sent),
+                                       RINGPOST_NAMED(data_received),
+                                       RINGPOST_NAMED(recv_received),
+                                       RINGPOST_NAMED(ack_received),
+                                       RINGPOST_NAMED(foreign),
+                                       RINGPOST_NAMED(delivered),
+                                       RINGPOST_NAMED(duplicates),
+                                       RINGPOST_NAMED(app_behind),
+                                       RINGPOST_NAMED(receives_full),
+                                       RINGPOST_NAMED(receives_peer_full),
+                                       RINGPOST_NAMED(peers_full),
+                                       RINGPOST_NAMED(ack_unknown),
+                                       RINGPOST_NAMED(recv_unknown),
+                                       RINGPOST_NAMED(ack_withheld),
+                                       RINGPOST_NAMED(recv_withheld),
+                                       RINGPOST_NAMED(recv_gave_up),
+                                       RINGPOST_NAMED(forgotten_early),
+                                       RINGPOST_NAMED(foreign_dropped),
+                                       RINGPOST_NAMED(peers_forgotten)};
+#undef RINGPOST_NAMED
+
+TEST(GtudpSwarm, nothing_is_lost_unsaid_or_delivered_twice) {
+    for_each_seed(3'000, [](std::uint64_t seed) {
+        Swarm swarm(seed);
+        SCOPED_TRACE(swarm.knobs().describe());
+        swarm.play();
+    });
+}
+
+TEST(GtudpSwarm, the_same_seed_is_the_same_run) {
+    const auto hash_of = [](std::uint64_t seed) {
+        Swarm swarm(seed);
+        SCOPED_TRACE(swarm.knobs().describe());
+        swarm.play();
+        return swarm.trace_hash();
+    };
+    for_each_seed(100, [&](std::uint64_t seed) { EXPECT_EQ(hash_of(seed), hash_of(seed)); });
+}
+
+TEST(GtudpSwarm, everything_that_can_be_counted_happens) {
+    std::map<std::string, std::uint64_t> sums;
+    std::uint64_t friendly = 0;
+    constexpr std::uint64_t seeds = 600;
+    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+        Swarm swarm(seed);
+        swarm.play();
+        friendly += swarm.knobs().friendly;
+        for (const gtudp::Counts& counts : swarm.counts())
+            for (const auto& [name, count] : named_counts) sums[name] += counts.*count;
+    }
+    for (const auto& [name, sum] : sums) EXPECT_GT(sum, 0u) << name;
+    EXPECT_GT(friendly, seeds / 5);
+    EXPECT_LT(friendly, seeds / 2);
+}
+
+}  // namespace
+}  // namespace ringpost::sim

@@ -1,0 +1,85 @@
+// load's endpoints with gtUDP beneath them: what they lose and repeat among themselves otherwise arrives, once.
+
+#include <gtest/gtest.h>
+
+#include "codec/echo/endpoint.hpp"
+#include "codec/traffic/gtudp_tunnel.hpp"
+#include "codec/traffic/prober.hpp"
+#include "codec/traffic/sink.hpp"
+#include "codec/traffic/source.hpp"
+#include "tests/sim/network.hpp"
+#include "tests/sim/seeds.hpp"
+
+namespace ringpost::sim {
+namespace {
+
+constexpr SipKey key{1, 2};
+const Address client_address = Address::v4(10, 0, 0, 1, 1000), server_address = Address::v4(10, 0, 0, 2, 2000);
+const Link lossy{.loss = 0.1, .duplicate = 0.05, .delay = 5 * millisecond, .jitter = 3 * millisecond};
+
+gtudp::CarriedOptions carried(std::uint64_t seed, const Address& target) {
+    gtudp::CarriedOptions options{.wire = {}, .target = target, .window = 256};
+    options.wire.sends_max = options.wire.receives_max = 4'096;
+    options.wire.peers_max = 16;
+    options.wire.seed = seed;
+    options.wire.first_identity = static_cast<gtudp::Identity>(seed * 0x9e3779b9u);
+    options.wire.key = {seed, ~seed};
+    options.wire.resending.data_sends_max = options.wire.resending.recv_sends_max = 100;
+    return options;
+}
+
+TEST(Carried, EveryDatagramOfASourceReachesTheSinkOnce) {
+    for_each_seed(20, [](std::uint64_t seed) {
+        traffic::Source source({.stream = 7, .train_segments = 128, .start = 0, .count = 3'000});
+        traffic::Sink sink({.key = key});
+        gtudp::Carried from(source, carried(seed, server_address));
+        gtudp::Carried to(sink, carried(~seed, {}));
+        Network network(seed);
+        const auto client = network.add(client_address, from), server = network.add(server_address, to);
+        network.connect(client, server_address);
+        network.link_both(client, server, lossy);
+        network.run_until(100 * second);
+        const traffic::SinkCounts counts = sink.counts();
+        EXPECT_EQ(counts.received, 3'000u);
+        EXPECT_EQ(counts.lost + counts.duplicate + counts.corrupt, 0u);
+        EXPECT_EQ(from.confirmed().count(), 3'000u);
+        EXPECT_GE(from.confirmed().min(), 2 * lossy.delay);
+        EXPECT_EQ(from.refused(), 0u);
+        EXPECT_EQ(from.wire().in_flight(), 0u);
+    });
+}
+
+TEST(Carried, TheWindowIsNeverExceeded) {
+    traffic::Source source({.stream = 7, .train_segments = 128, .start = 0, .count = 10'000});
+    gtudp::Carried from(source, carried(1, server_address));
+    Network network(1);
+    network.add(client_address, from);
+    network.run_until(100 * millisecond);  // nobody answers
+    EXPECT_EQ(from.wire().in_flight(), 256u);
+    EXPECT_EQ(source.sent(), 256u);
+    EXPECT_EQ(from.refused(), 0u);
+}
+
+TEST(Carried, EveryProbeIsEchoedOnce) {
+    for_each_seed(20, [](std::uint64_t seed) {
+        traffic::Prober prober({.stream = 9, .rate_per_s = 1'000, .start = 0, .count = 1'000});
+        echo::Endpoint echo;
+        gtudp::CarriedOptions options = carried(seed, server_address);
+        options.train_segments = 1;
+        gtudp::Carried from(prober, options);
+        gtudp::Carried to(echo, carried(~seed, {}));
+        Network network(seed);
+        const auto client = network.add(client_address, from), server = network.add(server_address, to);
+        network.connect(client, server_address);
+        network.link_both(client, server, lossy);
+        network.run_until(100 * second);
+        EXPECT_EQ(prober.counts().sent, 1'000u);
+        EXPECT_EQ(prober.counts().lost(), 0u);
+        EXPECT_EQ(prober.counts().duplicate + prober.counts().corrupt + prober.counts().foreign, 0u);
+        EXPECT_EQ(from.confirmed().count(), 1'000u);
+        EXPECT_EQ(to.confirmed().count(), 1'000u);
+    });
+}
+
+}  // namespace
+}  // namespace ringpost::sim

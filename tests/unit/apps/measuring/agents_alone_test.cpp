@@ -1,0 +1,40 @@
+#include <gtest/gtest.h>
+
+#include "apps/cli/options.hpp"
+#include "apps/measuring/agents.hpp"
+#include "tests/unit/environment.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+constexpr const char* count_variable = "OMPI_COMM_WORLD_SIZE";
+
+TEST(AgentsAlone, are_one) {
+    for (const char* count : {static_cast<const char*>(nullptr), "1"}) {
+        const Variable started(count_variable, count);
+        const Agents agents;
+        EXPECT_TRUE(agents.alone());
+        EXPECT_EQ(agents.rank(), 0u);
+        EXPECT_EQ(agents.gather("mine"), std::vector<std::string>{"mine"});
+        Histogram histogram;
+        histogram.record(5);
+        agents.add_up(histogram);
+        EXPECT_EQ(histogram.count(), 1u);
+        agents.barrier();
+        agents.abort(1);
+    }
+}
+
+TEST(AgentsAlone, refuse_to_be_one_of_several) {
+    const Variable started(count_variable, "4");
+    try {
+        const Agents agents;
+        FAIL() << "four would have measured the same each";
+    } catch (const Failure& failure) {
+        EXPECT_EQ(failure.exit_code, Exit::failed);
+        EXPECT_STREQ(failure.what(), "mpirun has started several, but this ringpost was built without MPI");
+    }
+}
+
+}  // namespace
+}  // namespace ringpost::apps

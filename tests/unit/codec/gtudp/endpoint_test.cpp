@@ -1,0 +1,287 @@
+// What the two halves of an endpoint share: the order of leaving, events, foreign datagrams, timeouts, the wire.
+
+#include "codec/gtudp/endpoint.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/codec/gtudp/helpers.hpp"
+
+namespace ringpost::gtudp {
+namespace {
+
+TEST(GtudpEndpoint, what_somebody_waits_for_leaves_first) {
+    Side side(steady_options());
+    ASSERT_TRUE(side.send(bob, "again"));
+    EXPECT_EQ(side.leaving(), "bob DATA 7 again");
+    side.after(100 * millisecond);
+    ASSERT_TRUE(side.send(carol, "fresh"));
+    ASSERT_TRUE(side.endpoint.send_raw(dave, bytes_of("bytes")));
+    side.hear_data(carol, 1, "x");
+    side.hear_recv(carol, 2);
+    EXPECT_EQ(side.leaving(), "carol RECV 1; bob DATA 7 again; dave raw bytes; carol DATA 8 fresh; carol ACK 2");
+}
+
+TEST(GtudpEndpoint, a_train_of_acks_is_many_and_leaves_before_all_else) {
+    for (const Identity acks : {127u, 128u, 129u}) {
+        Side side(steady_options());
+        Outbox outbox;
+        ASSERT_TRUE(side.send(bob, "x"));
+        side.hear_data(carol, 1, "x");
+        for (Identity identity = 0; identity < acks; ++identity) side.hear_recv(dave, identity);
+        std::vector<Address> order;
+        for (const Sent& sent : outbox.drain(side.endpoint, side.now)) order.push_back(sent.transmit.destination);
+        if (acks == 127)
+            EXPECT_EQ(order, (std::vector<Address>{carol, bob, dave}));
+        else if (acks == 128)
+            EXPECT_EQ(order, (std::vector<Address>{dave, carol, bob}));
+        else
+            EXPECT_EQ(order, (std::vector<Address>{dave, carol, bob, dave}));
+        EXPECT_EQ(side.counts().ack_sent, acks);
+    }
+}
+
+TEST(GtudpEndpoint, each_call_of_poll_transmit_asks_for_answers_first) {
+    Side side(steady_options());
+    Outbox outbox;
+    ASSERT_TRUE(side.send(bob, "x"));
+    ASSERT_TRUE(side.send(carol, "x"));
+    EXPECT_EQ(outbox.poll(side.endpoint, side.now)->transmit.destination, bob);
+    side.hear_data(dave, 1, "y");
+    EXPECT_EQ(side.leaving(), "dave RECV 1; carol DATA 8 x");
+}
+
+TEST(GtudpEndpoint, a_peer_may_use_our_identities) {
+    Side side(steady_options());
+    ASSERT_TRUE(side.send(bob, "ours"));
+    side.hear_data(bob, 7, "theirs");
+    EXPECT_EQ(side.leaving(), "bob RECV 7; bob DATA 7 ours");
+    side.hear_ack(bob, 7);
+    EXPECT_EQ(side.endpoint.in_flight(), 1u);
+    side.hear_recv(bob, 7);
+    EXPECT_EQ(side.happening(), "message from bob: theirs; 7 confirmed after 1");
+    EXPECT_EQ(side.leaving(), "bob ACK 7");
+    EXPECT_EQ(side.counts().ack_unknown + side.counts().recv_unknown, 0u);
+}
+
+TEST(GtudpEndpoint, two_of_them_confirm_each_other) {
+    Side left(small_options()), right(small_options());
+    Outbox outbox;
+    const auto carry = [&](Side& from, const Address& source, Side& to) {
+        bool any = false;
+        for (const Sent& sent : outbox.drain(from.endpoint, from.now))
+            for (const Bytes& datagram : sent.datagrams()) to.hear(source, datagram), any = true;
+        return any;
+    };
+    for (int i = 0; i < 10; ++i) {
+        ASSERT_TRUE(left.send(bob, "from left"));
+        ASSERT_TRUE(right.send(alice, "from right"));
+    }
+    for (bool any = true; any;) {
+        any = carry(left, alice, right);
+        any |= carry(right, bob, left);
+    }
+    for (const Side* side : {&left, &right}) {
+        const Counts counts = side->counts();
+        EXPECT_EQ(counts.confirmed, 10u);
+        EXPECT_EQ(counts.delivered, 10u);
+        EXPECT_EQ(counts.data_sent, 10u);
+        EXPECT_EQ(counts.recv_sent, 10u);
+        EXPECT_EQ(counts.ack_received, 10u);
+        EXPECT_EQ(counts.duplicates + counts.ack_unknown + counts.recv_unknown, 0u);
+    }
+}
+
+// ---- foreign datagrams ----------------------------------------------------------------------------
+
+TEST(GtudpEndpoint, foreign_datagrams_are_only_counted) {
+    Side side(small_options());
+    side.hear(bob, bytes_of("not gtUDP"));
+    side.hear(bob, {});
+    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.counts().foreign, 2u);
+    EXPECT_EQ(side.counts().foreign_dropped, 0u);
+    EXPECT_EQ(side.counts().data_received, 0u);
+}
+
+TEST(GtudpEndpoint, foreign_datagrams_are_delivered_if_asked_for) {
+    Options options = small_options();
+    options.recv_from_any = true;
+    Side side(options);
+    side.hear(bob, bytes_of("not gtUDP"));
+    side.hear(carol, {});
+    side.hear_data(bob, 1, "gtUDP");
+    EXPECT_EQ(side.happening(), "foreign from bob: not gtUDP; foreign from carol: ; message from bob: gtUDP");
+    EXPECT_EQ(side.leaving(), "bob RECV 1");
+    EXPECT_EQ(side.counts().foreign, 2u);
+}
+
+TEST(GtudpEndpoint, foreign_datagrams_without_room_are_dropped) {
+    Options options = small_options();
+    options.recv_from_any = true;
+    options.event_bytes = 128;
+    Side side(options);
+    const std::string text(80, 'x');
+    side.hear(bob, bytes_of(text));
+    side.hear(bob, bytes_of(text));
+    EXPECT_EQ(side.happening(), "foreign from bob: " + text);
+    EXPECT_EQ(side.counts().foreign, 2u);
+    EXPECT_EQ(side.counts().foreign_dropped, 1u);
+}
+
+TEST(GtudpEndpoint, raw_datagrams_leave_as_they_are_once) {
+    Side side(steady_options());
+    EXPECT_TRUE(side.endpoint.send_raw(bob, bytes_of("one")));
+    EXPECT_TRUE(side.endpoint.send_raw(bob, {}));
+    EXPECT_TRUE(side.endpoint.send_raw(carol, bytes_of("two")));
+    EXPECT_EQ(side.leaving(), "bob raw one; bob raw ; carol raw two");
+    EXPECT_EQ(side.counts().raw_sent, 3u);
+    EXPECT_EQ(side.counts().taken, 0u);
+    EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
+    side.endpoint.close();
+    EXPECT_TRUE(side.endpoint.send_raw(bob, bytes_of("closed or not")));
+    EXPECT_EQ(side.leaving(), "bob raw closed or not");
+}
+
+TEST(GtudpEndpoint, raw_datagrams_have_limits) {
+    Side side(small_options());
+    const Bytes most(limits::datagram_bytes_max), more(limits::datagram_bytes_max + 1);
+    EXPECT_FALSE(side.endpoint.send_raw(bob, more));
+    std::size_t taken = 0;
+    while (taken < 100 && side.endpoint.send_raw(bob, most)) ++taken;
+    EXPECT_GE(taken, 10u);
+    EXPECT_LT(taken, 100u);
+    Outbox outbox;
+    const auto sent = outbox.drain(side.endpoint, side.now);
+    EXPECT_EQ(sent.size(), taken);
+    EXPECT_EQ(sent.front().bytes, most);
+    EXPECT_TRUE(side.endpoint.send_raw(bob, most));
+    EXPECT_EQ(side.counts().raw_sent, taken);
+}
+
+// ---- events ---------------------------------------------------------------------------------------
+
+TEST(GtudpEndpoint, messages_come_in_order_and_before_outcomes) {
+    Side side(small_options());
+    const auto id = side.send(bob, "x");
+    ASSERT_TRUE(side.endpoint.cancel(*id));
+    side.hear_data(bob, 2, "one");
+    side.hear_data(carol, 1, "two");
+    EXPECT_EQ(side.happening(), "message from bob: one; message from carol: two; 7 was cancelled after 0");
+    side.hear_data(bob, 3, "three");
+    EXPECT_EQ(side.happening(), "message from bob: three");
+}
+
+TEST(GtudpEndpoint, outcomes_come_in_the_order_of_their_end) {
+    Side side(steady_options());
+    std::vector<ExchangeId> ids;
+    for (int i = 0; i < 3; ++i) ids.push_back(*side.send(bob, "x"));
+    side.leaving();
+    side.hear_recv(bob, 9);
+    EXPECT_TRUE(side.endpoint.cancel(ids[0]));
+    side.hear_recv(bob, 8);
+    EXPECT_EQ(side.happening(), "9 confirmed after 1; 7 was cancelled after 1; 8 confirmed after 1");
+}
+
+TEST(GtudpEndpoint, the_longest_message_is_delivered_whole) {
+    Options options = small_options();
+    options.event_bytes = 1u << 17;
+    Side side(options);
+    std::string text(Codec().data_bytes_max(), 'x');
+    text.front() = text.back() = 'y';
+    side.hear_data(bob, 1, text);
+    EXPECT_EQ(side.happening(), "message from bob: " + text);
+}
+
+// ---- time -----------------------------------------------------------------------------------------
+
+TEST(GtudpEndpoint, the_timeout_is_the_earlier_of_both_halves) {
+    Options options = steady_options();
+    options.remembered = 50 * millisecond;
+    Side side(options);
+    EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
+    const Instant from = side.now;
+    ASSERT_TRUE(side.send(bob, "x"));
+    side.leaving();
+    EXPECT_EQ(side.endpoint.poll_timeout(), from + 100 * millisecond);
+    side.at(from + 10 * millisecond);
+    side.hear_data(carol, 1, "x");
+    side.leaving();
+    side.hear_ack(carol, 1);
+    EXPECT_EQ(side.endpoint.poll_timeout(), from + 60 * millisecond);
+    side.at(from + 60 * millisecond);
+    EXPECT_EQ(side.endpoint.poll_timeout(), from + 100 * millisecond);
+    side.hear_recv(bob, 7);
+    side.after(second);
+    EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
+}
+
+// Time jumps from one timeout to the next; after a bounded number nothing is left to do.
+TEST(GtudpEndpoint, comes_to_rest_with_one_outcome_for_each_send) {
+    Options options = small_options();
+    options.peers_max = 8;
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        options.seed = seed;
+        Side side(options);
+        Random random(seed);
+        std::vector<ExchangeId> ids;
+        for (std::uint16_t i = 0; i < 12; ++i) {
+            const Instant deadline = i % 3 == 0 ? side.now + static_cast<Duration>(random() % (30 * second)) : never;
+            ids.push_back(*side.send(Address::v4(10, 0, 0, 1, i % 4), "x", deadline));
+            side.hear_data(Address::v4(10, 0, 0, 1, i % 4), i, "some text");
+        }
+        int events = 0, turns = 0;
+        for (; side.endpoint.poll_timeout() || events == 0; ++turns) {
+            ASSERT_LT(turns, 500) << "livelock";
+            side.leaving();
+            if (turns % 8 == 3) side.endpoint.cancel(ids[random() % ids.size()]);
+            while (const auto event = side.endpoint.poll_event()) events += event->kind == Event::Kind::outcome;
+            if (side.endpoint.poll_timeout()) side.after_timeout();
+        }
+        while (const auto event = side.endpoint.poll_event()) events += event->kind == Event::Kind::outcome;
+        EXPECT_EQ(events, 12);
+        EXPECT_EQ(side.endpoint.in_flight(), 0u);
+        EXPECT_EQ(side.leaving(), "");
+    }
+}
+
+// ---- what it is told ------------------------------------------------------------------------------
+
+TEST(GtudpEndpoint, speaks_the_wire_it_is_told) {
+    const auto codec = Codec::make({bytes_of("GT"), {bytes_of("D"), bytes_of("R"), bytes_of("A")}});
+    ASSERT_TRUE(codec);
+    Options options = small_options();
+    options.codec = *codec;
+    Side side(options);
+    Outbox outbox;
+    ASSERT_TRUE(side.send(bob, "hello"));
+    EXPECT_EQ(text_of(outbox.poll(side.endpoint, side.now)->bytes), std::string_view("GTD\0\0\0\7hello", 12));
+    side.hear(bob, bytes_from_hex("5f00000007"));
+    EXPECT_EQ(side.counts().foreign, 1u);
+    side.hear_recv(bob, 7);
+    EXPECT_EQ(side.happening(), "7 confirmed after 1");
+    EXPECT_EQ(side.send(bob, std::string(limits::datagram_bytes_max - 6, 'x')), std::unexpected(Refusal::too_large));
+}
+
+TEST(GtudpEndpointDeathTest, options_are_checked) {
+    const auto with = [](auto&& change) {
+        Options options = small_options();
+        change(options);
+        Endpoint endpoint(options);
+    };
+    EXPECT_DEATH(with([](Options& o) { o.sends_max = 12; }), "check failed");
+    EXPECT_DEATH(with([](Options& o) { o.receives_max = 0; }), "check failed");
+    EXPECT_DEATH(with([](Options& o) { o.peers_max = 3; }), "check failed");
+    EXPECT_DEATH(with([](Options& o) { o.resending.data_sends_max = 0; }), "check failed");
+    EXPECT_DEATH(with([](Options& o) { o.resending.data_sends_max = 256; }), "check failed");
+    EXPECT_DEATH(with([](Options& o) { o.resending.recv_sends_max = 0; }), "check failed");
+    EXPECT_DEATH(with([](Options& o) { o.resending.recv_sends_max = 256; }), "check failed");
+    EXPECT_DEATH(with([](Options& o) { o.resending.timeout_min = 0; }), "check failed");
+    EXPECT_DEATH(with([](Options& o) { o.resending.timeout_max = millisecond; }), "check failed");
+    EXPECT_DEATH(with([](Options& o) { o.resending.timeout_initial = 0; }), "check failed");
+    EXPECT_DEATH(with([](Options& o) { o.resending.fixed_interval = 0; }), "check failed");
+    EXPECT_DEATH(with([](Options& o) { o.remembered = 0; }), "check failed");
+}
+
+}  // namespace
+}  // namespace ringpost::gtudp

@@ -1,0 +1,362 @@
+// No room: who is not taken, and who is forgotten for whom.
+
+#include <gtest/gtest.h>
+
+#include "codec/gtudp/receiver.hpp"
+#include "tests/unit/codec/gtudp/helpers.hpp"
+
+namespace ringpost::gtudp {
+namespace {
+
+Options roomy(std::uint32_t receives_max, std::uint32_t peers_max = 4) {
+    Options options = steady_options();
+    options.receives_max = receives_max;
+    options.peers_max = peers_max;
+    return options;
+}
+
+/// Delivered, answered and acknowledged: remembered from now on.
+void exchange(Side& side, const Address& from, Identity identity) {
+    side.hear_data(from, identity, "x");
+    side.leaving();
+    side.hear_ack(from, identity);
+    ASSERT_NE(side.happening(), "");
+}
+
+/// Whether a DATA is still known: hears it once more, which changes a lot if it is not.
+bool remembers(Side& side, const Address& from, Identity identity) {
+    const std::uint64_t before = side.counts().duplicates;
+    side.hear_data(from, identity, "x");
+    return side.counts().duplicates > before;
+}
+
+TEST(GtudpReceiverRoom, what_the_application_has_no_room_for_has_not_come) {
+    Options options = steady_options();
+    options.event_bytes = 128;
+    Side side(options);
+    const std::string text(64, 'x');
+    side.hear_data(bob, 1, text);
+    side.hear_data(bob, 2, text);
+    EXPECT_EQ(side.counts().app_behind, 1u);
+    EXPECT_EQ(side.leaving(), "bob RECV 1");
+    EXPECT_EQ(side.happening(), "message from bob: " + text);
+    side.hear_data(bob, 2, text);
+    EXPECT_EQ(side.happening(), "message from bob: " + text);
+    EXPECT_EQ(side.leaving(), "bob RECV 2");
+    EXPECT_EQ(side.counts().app_behind, 1u);
+    EXPECT_EQ(side.counts().delivered, 2u);
+    EXPECT_EQ(side.counts().duplicates, 0u);
+}
+
+TEST(GtudpReceiverRoom, whoever_wants_so_many_messages_gets_no_more) {
+    Options options = steady_options();
+    options.deliveries_max = 2;
+    Side side(options);
+    for (Identity identity = 1; identity <= 3; ++identity) side.hear_data(bob, identity, "x");
+    EXPECT_EQ(side.happening(), "message from bob: x; message from bob: x");
+    EXPECT_EQ(side.leaving(), "bob RECV 1, RECV 2");
+    EXPECT_EQ(side.counts().app_behind, 1u);
+    side.hear_data(bob, 2, "x");
+    EXPECT_EQ(side.leaving(), "bob RECV 2") << "its sender may not have heard";
+    EXPECT_EQ(side.happening(), "");
+}
+
+TEST(GtudpReceiverRoom, an_event_being_looked_at_still_takes_room) {
+    Options options = steady_options();
+    options.event_bytes = 128;
+    Side side(options);
+    const std::string text(64, 'x');
+    side.hear_data(bob, 1, text);
+    const auto event = side.endpoint.poll_event();
+    side.hear_data(bob, 2, std::string(64, 'y'));
+    EXPECT_EQ(side.counts().app_behind, 1u);
+    EXPECT_EQ(text_of(event->bytes), text);
+}
+
+TEST(GtudpReceiverRoom, what_waits_for_the_ack_of_a_proven_peer_is_never_forgotten) {
+    Side side(roomy(4));
+    prove(side, bob);
+    for (Identity identity = 0; identity < 4; ++identity) side.hear_data(bob, identity, "x");
+    side.happening();
+    side.leaving();
+    side.hear_data(bob, 4, "x");
+    side.hear_data(carol, 4, "x");
+    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.counts().receives_full, 2u);
+    EXPECT_EQ(side.counts().forgotten_early, 0u);
+    side.hear_ack(bob, 2);
+    side.hear_data(bob, 4, "y");
+    EXPECT_EQ(side.happening(), "message from bob: y") << "its sender tried again";
+    EXPECT_EQ(side.counts().forgotten_early, 1u);
+}
+
+TEST(GtudpReceiverRoom, one_peer_alone_loses_its_oldest) {
+    Side side(roomy(4));
+    for (const Identity identity : {1u, 2u, 3u, 4u}) exchange(side, bob, identity);
+    EXPECT_TRUE(remembers(side, bob, 1)) << "heard again, but the order is that in which they were done with";
+    exchange(side, bob, 5);
+    exchange(side, bob, 6);
+    EXPECT_EQ(side.counts().forgotten_early, 2u);
+    for (const Identity identity : {3u, 4u, 5u, 6u}) EXPECT_TRUE(remembers(side, bob, identity)) << identity;
+    EXPECT_FALSE(remembers(side, bob, 1));
+}
+
+// Less than half of an even share among those who have acknowledged something is safe: here of 16 among two.
+TEST(GtudpReceiverRoom, who_floods_the_table_loses_his_own) {
+    Side side(roomy(16));
+    for (const Identity identity : {1u, 2u, 3u}) exchange(side, carol, identity);
+    for (Identity identity = 0; identity < 1'000; ++identity) exchange(side, bob, identity);
+    EXPECT_EQ(side.counts().forgotten_early, 1'000u - 13u);
+    for (const Identity identity : {1u, 2u, 3u}) EXPECT_TRUE(remembers(side, carol, identity)) << identity;
+    for (Identity identity = 999; identity > 999 - 13; --identity) EXPECT_TRUE(remembers(side, bob, identity));
+}
+
+TEST(GtudpReceiverRoom, half_of_an_even_share_is_not_less_than_that) {
+    Side side(roomy(16));
+    for (const Identity identity : {1u, 2u, 3u, 4u}) exchange(side, carol, identity);
+    for (Identity identity = 0; identity < 13; ++identity) exchange(side, bob, identity);
+    EXPECT_EQ(side.counts().forgotten_early, 1u);
+    for (Identity identity = 0; identity < 13; ++identity) EXPECT_TRUE(remembers(side, bob, identity)) << identity;
+    EXPECT_FALSE(remembers(side, carol, 1));
+}
+
+TEST(GtudpReceiverRoom, who_has_more_than_a_share_loses_to_who_comes_later) {
+    Side side(roomy(16));
+    for (Identity identity = 0; identity < 16; ++identity) exchange(side, bob, identity);
+    for (Identity identity = 0; identity < 20; ++identity) exchange(side, carol, identity);
+    EXPECT_EQ(side.counts().forgotten_early, 20u);
+    std::uint32_t bobs = 0;
+    for (Identity identity = 0; identity < 16; ++identity) {
+        const std::uint64_t before = side.counts().forgotten_early;
+        if (!remembers(side, bob, identity)) break;
+        EXPECT_EQ(side.counts().forgotten_early, before);
+        ++bobs;
+    }
+    EXPECT_LE(bobs, 4u);
+}
+
+TEST(GtudpReceiverRoom, a_newcomer_takes_the_oldest_of_who_has_much_and_nothing_of_who_has_little) {
+    Side side(roomy(16));
+    exchange(side, carol, 1);
+    for (Identity identity = 0; identity < 15; ++identity) exchange(side, bob, identity);
+    exchange(side, dave, 1);
+    EXPECT_EQ(side.counts().forgotten_early, 1u);
+    EXPECT_TRUE(remembers(side, carol, 1));
+    for (Identity identity = 1; identity < 15; ++identity) EXPECT_TRUE(remembers(side, bob, identity)) << identity;
+    EXPECT_FALSE(remembers(side, bob, 0));
+}
+
+TEST(GtudpReceiverRoom, an_unproven_peer_has_no_share) {
+    Options options = roomy(16);
+    options.resending.recv_sends_max = 1;
+    Side side(options);
+    side.hear_data(carol, 1, "x");
+    side.leaving();
+    side.after(100 * millisecond);  // given up, and remembered without an ACK
+    EXPECT_EQ(side.counts().recv_gave_up, 1u);
+    for (Identity identity = 0; identity < 15; ++identity) exchange(side, bob, identity);
+    exchange(side, dave, 1);
+    EXPECT_EQ(side.counts().forgotten_early, 1u);
+    for (Identity identity = 0; identity < 15; ++identity) EXPECT_TRUE(remembers(side, bob, identity)) << identity;
+    EXPECT_FALSE(remembers(side, carol, 1));
+}
+
+// By chance, so with many seeds: half of all places can be given up, but the first sixteen cannot.
+TEST(GtudpReceiverRoom, room_is_found_behind_many_that_wait) {
+    for (std::uint64_t seed = 0; seed < 50; ++seed) {
+        Options options = roomy(32);
+        options.seed = seed;
+        Side side(options);
+        prove(side, bob);
+        for (Identity identity = 0; identity < 16; ++identity) side.hear_data(bob, identity, "x");
+        for (Identity identity = 16; identity < 32; ++identity) exchange(side, bob, identity);
+        exchange(side, dave, 1);
+        EXPECT_EQ(side.counts().forgotten_early, 1u) << "seed " << seed;
+        EXPECT_TRUE(remembers(side, dave, 1)) << "seed " << seed;
+        for (Identity identity = 0; identity < 16; ++identity)
+            EXPECT_TRUE(remembers(side, bob, identity)) << "it waits, seed " << seed;
+    }
+}
+
+TEST(GtudpReceiverRoom, who_has_little_loses_his_own_if_nobody_else_can) {
+    Side side(roomy(32));
+    prove(side, carol);
+    exchange(side, bob, 1);
+    exchange(side, bob, 2);
+    for (Identity identity = 0; identity < 30; ++identity) side.hear_data(carol, identity, "x");
+    side.hear_data(dave, 1, "x");
+    EXPECT_EQ(side.counts().receives_full, 1u);
+    side.happening();
+    exchange(side, bob, 3);
+    EXPECT_EQ(side.counts().receives_full, 1u);
+    EXPECT_EQ(side.counts().forgotten_early, 1u);
+    EXPECT_TRUE(remembers(side, bob, 2));
+    EXPECT_TRUE(remembers(side, bob, 3));
+}
+
+TEST(GtudpReceiverRoom, a_peer_has_its_own_limit) {
+    Options options = roomy(16);
+    options.receives_per_peer_max = 2;
+    Side side(options);
+    side.hear_data(bob, 1, "x");
+    side.hear_data(bob, 2, "x");
+    side.leaving();
+    side.hear_data(bob, 3, "x");
+    EXPECT_EQ(side.counts().receives_peer_full, 1u);
+    EXPECT_EQ(side.leaving(), "");
+    side.hear_data(carol, 3, "x");
+    EXPECT_EQ(side.leaving(), "carol RECV 3");
+    side.hear_ack(bob, 2);
+    side.hear_data(bob, 3, "x");
+    EXPECT_EQ(side.leaving(), "bob RECV 3");
+    EXPECT_EQ(side.counts().receives_peer_full, 1u);
+    EXPECT_EQ(side.counts().forgotten_early, 1u);
+    EXPECT_TRUE(remembers(side, bob, 1));
+    EXPECT_EQ(side.counts().delivered, 4u);
+}
+
+TEST(GtudpReceiverRoom, what_is_forgotten_in_time_counts_against_no_limit) {
+    Options options = roomy(16);
+    options.receives_per_peer_max = 2;
+    Side side(options);
+    for (Identity identity = 0; identity < 6; identity += 2) {
+        exchange(side, bob, identity);
+        exchange(side, bob, identity + 1);
+        side.after(30 * second);
+    }
+    EXPECT_EQ(side.counts().forgotten_early, 0u);
+    EXPECT_EQ(side.counts().delivered, 6u);
+}
+
+TEST(GtudpReceiverRoom, what_is_forgotten_out_of_turn_leaves_the_order_of_the_others) {
+    Side side(roomy(8));
+    prove(side, carol);
+    prove(side, dave);
+    for (const Identity identity : {1u, 2u, 3u, 4u}) side.hear_data(bob, identity, "x");
+    for (const Identity identity : {1u, 2u, 3u, 4u}) side.hear_data(carol, identity, "x");
+    side.leaving();
+    for (const Identity identity : {2u, 1u, 3u, 4u}) side.hear_ack(bob, identity);
+    side.hear_data(dave, 1, "x");  // in the place of bob's 1, which is not the first that was done with
+    for (const Identity identity : {5u, 6u}) side.hear_data(bob, identity, "x");
+    EXPECT_EQ(side.counts().forgotten_early, 3u);
+    EXPECT_EQ(side.counts().receives_full, 0u);
+    EXPECT_TRUE(remembers(side, dave, 1));
+    for (const Identity identity : {4u, 5u, 6u}) EXPECT_TRUE(remembers(side, bob, identity)) << identity;
+    for (const Identity identity : {1u, 2u, 3u, 4u}) EXPECT_TRUE(remembers(side, carol, identity)) << identity;
+}
+
+TEST(GtudpReceiverRoom, a_limit_of_no_exchanges_takes_none) {
+    Options options = roomy(4);
+    options.receives_per_peer_max = 0;
+    Side side(options);
+    side.hear_data(bob, 1, "x");
+    EXPECT_EQ(side.counts().receives_peer_full, 1u);
+    EXPECT_EQ(side.happening(), "");
+}
+
+TEST(GtudpReceiverRoom, what_is_forgotten_while_its_recv_waits_to_leave_has_none) {
+    Side side(roomy(2));
+    exchange(side, bob, 1);
+    exchange(side, bob, 2);
+    EXPECT_TRUE(remembers(side, bob, 1));  // and its RECV is to be sent again
+    side.hear_data(bob, 3, "x");
+    EXPECT_EQ(side.counts().forgotten_early, 1u);
+    EXPECT_EQ(side.leaving(), "bob RECV 3") << "once, though its place is in the queue twice";
+}
+
+TEST(GtudpReceiverRoom, recvs_that_do_not_fit_the_queue_count_as_lost) {
+    Options options = roomy(2);
+    options.remembered = 10 * second;
+    Side side(options);
+    exchange(side, bob, 1);
+    exchange(side, bob, 2);
+    // Both places are queued for what they held before, and again for what they hold now.
+    EXPECT_TRUE(remembers(side, bob, 1));
+    EXPECT_TRUE(remembers(side, bob, 2));
+    side.hear_data(bob, 3, "x");
+    EXPECT_EQ(side.counts().recv_withheld, 1u);
+    side.leaving();
+    side.after(100 * millisecond);
+    EXPECT_EQ(side.leaving(), "bob RECV 3");
+    side.hear_ack(bob, 3);
+    EXPECT_EQ(side.counts().ack_unknown, 0u);
+}
+
+// ---- peers ----------------------------------------------------------------------------------------
+
+TEST(GtudpReceiverRoom, no_place_for_a_peer_while_all_others_have_something_under_way) {
+    Side side(roomy(16, 2));
+    prove(side, bob);
+    side.hear_data(bob, 1, "x");
+    ASSERT_TRUE(side.send(carol, "y"));
+    side.hear_data(dave, 1, "x");
+    EXPECT_EQ(side.counts().peers_full, 1u);
+    EXPECT_EQ(side.happening(), "message from bob: x");
+    EXPECT_EQ(side.leaving(), "bob RECV 1; carol DATA 8 y");
+}
+
+TEST(GtudpReceiverRoom, a_proven_peer_is_not_forgotten_for_a_stranger) {
+    Side side(roomy(16, 1));
+    exchange(side, bob, 1);
+    side.hear_data(dave, 1, "x");
+    EXPECT_EQ(side.counts().peers_full, 1u);
+    EXPECT_EQ(side.counts().peers_forgotten, 0u);
+    side.after(30 * second);  // nothing of bob is remembered
+    side.hear_data(dave, 1, "x");
+    EXPECT_EQ(side.happening(), "message from dave: x");
+    EXPECT_EQ(side.counts().peers_forgotten, 1u);
+}
+
+TEST(GtudpReceiverRoom, an_unproven_peer_is_forgotten_with_all_it_has) {
+    Side side(roomy(4, 1));
+    for (const Identity identity : {1u, 2u, 3u}) side.hear_data(bob, identity, "x");
+    side.leaving();
+    side.happening();
+    side.hear_data(dave, 1, "x");
+    EXPECT_EQ(side.happening(), "message from dave: x");
+    EXPECT_EQ(side.leaving(), "dave RECV 1");
+    EXPECT_EQ(side.counts().peers_forgotten, 1u);
+    EXPECT_EQ(side.counts().forgotten_early, 3u);
+    side.after(60 * second);  // no timer is left of what is forgotten
+    EXPECT_LE(side.counts().recv_gave_up, 1u);
+}
+
+// Its place in the remembered order is nobody's: it waits for an ACK, and has none.
+TEST(GtudpReceiverRoom, what_waits_for_the_ack_of_an_unproven_peer_can_be_forgotten) {
+    Side side(roomy(4));
+    for (const Identity identity : {1u, 2u, 3u, 4u}) side.hear_data(bob, identity, "x");
+    side.leaving();
+    side.happening();
+    side.hear_data(carol, 1, "x");
+    EXPECT_EQ(side.happening(), "message from carol: x");
+    EXPECT_EQ(side.counts().forgotten_early, 1u);
+    side.hear_ack(bob, 1);
+    EXPECT_EQ(side.counts().ack_unknown, 1u) << "the oldest is forgotten";
+    for (const Identity identity : {2u, 3u, 4u}) side.hear_ack(bob, identity);
+    EXPECT_EQ(side.counts().ack_unknown, 1u);
+}
+
+TEST(GtudpReceiverRoom, strangers_do_not_keep_us_from_sending) {
+    Side side(roomy(4, 1));
+    side.hear_data(bob, 1, "x");
+    EXPECT_TRUE(side.send(carol, "y"));
+    EXPECT_EQ(side.counts().forgotten_early, 1u);
+    EXPECT_EQ(side.leaving(), "carol DATA 7 y");
+}
+
+TEST(GtudpReceiverRoom, a_refused_stranger_leaves_nothing_behind) {
+    Side side(roomy(2, 2));
+    prove(side, bob);
+    side.hear_data(bob, 1, "x");
+    side.hear_data(bob, 2, "x");
+    for (std::uint16_t port = 1; port < 100; ++port) side.hear_data(Address::v4(9, 9, 9, 9, port), 1, "x");
+    EXPECT_EQ(side.counts().receives_full, 99u);
+    EXPECT_EQ(side.counts().peers_forgotten, 98u) << "in each other's place";
+    EXPECT_EQ(side.leaving(), "bob RECV 1, RECV 2");
+    side.hear_ack(bob, 1);
+    EXPECT_EQ(side.counts().ack_unknown, 0u);
+}
+
+}  // namespace
+}  // namespace ringpost::gtudp

@@ -1,0 +1,357 @@
+// One exchange that is received: delivered once, its RECV repeated until an ACK, remembered, forgotten. Who loses what
+// when there is no room is in gtudp_receiver_room_test.cpp.
+
+#include "codec/gtudp/receiver.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/codec/gtudp/helpers.hpp"
+
+namespace ringpost::gtudp {
+namespace {
+
+const std::string long_text(100, 'x');  // enough for every RECV to a stranger
+
+TEST(GtudpReceiver, data_is_delivered_and_answered_until_an_ack) {
+    Side side(steady_options());
+    side.hear_data(bob, 1, "hello");
+    EXPECT_EQ(side.happening(), "message from bob: hello");
+    EXPECT_EQ(side.leaving(), "bob RECV 1");
+    EXPECT_EQ(side.after_timeout(), 100 * millisecond);
+    EXPECT_EQ(side.leaving(), "bob RECV 1");
+    side.hear_ack(bob, 1);
+    side.after(10 * second);
+    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.happening(), "");
+    const Counts counts = side.counts();
+    EXPECT_EQ(counts.data_received, 1u);
+    EXPECT_EQ(counts.delivered, 1u);
+    EXPECT_EQ(counts.recv_sent, 2u);
+    EXPECT_EQ(counts.recv_resent, 1u);
+    EXPECT_EQ(counts.ack_received, 1u);
+    EXPECT_EQ(counts.ack_unknown, 0u);
+}
+
+TEST(GtudpReceiver, empty_data_is_a_message) {
+    Side side(small_options());
+    side.hear_data(bob, 1);
+    EXPECT_EQ(side.happening(), "message from bob: ");
+}
+
+TEST(GtudpReceiver, a_duplicate_is_not_delivered_and_answered_at_once) {
+    Side side(steady_options());
+    side.hear_data(bob, 1, long_text);
+    side.leaving();
+    side.happening();
+    side.after(millisecond);
+    side.hear_data(bob, 1, long_text);
+    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.leaving(), "bob RECV 1");
+    EXPECT_EQ(side.counts().duplicates, 1u);
+    EXPECT_EQ(side.endpoint.poll_timeout(), side.now + 100 * millisecond) << "the next RECV counts from this one";
+    side.hear_ack(bob, 1);
+    side.after(second);
+    side.hear_data(bob, 1, "anything");
+    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.leaving(), "bob RECV 1") << "acknowledged, but somebody sends it again";
+    side.after(second);
+    EXPECT_EQ(side.leaving(), "") << "once for each";
+    EXPECT_EQ(side.counts().duplicates, 2u);
+}
+
+TEST(GtudpReceiver, duplicates_in_one_turn_are_answered_once) {
+    Options options = steady_options();
+    options.receives_max = 1;
+    Side side(options);
+    for (int i = 0; i < 3; ++i) side.hear_data(bob, 1, "hello");
+    EXPECT_EQ(side.happening(), "message from bob: hello");
+    EXPECT_EQ(side.leaving(), "bob RECV 1");
+    EXPECT_EQ(side.counts().duplicates, 2u);
+    EXPECT_EQ(side.counts().recv_withheld, 0u) << "they take no place in the queue";
+}
+
+TEST(GtudpReceiver, an_exchange_is_known_by_its_address_and_identity) {
+    Side side(small_options());
+    Address other_port = bob;
+    other_port.port = 1;
+    side.hear_data(bob, 1, "a");
+    side.hear_data(carol, 1, "b");
+    side.hear_data(other_port, 1, "c");
+    side.hear_data(bob, 2, "d");
+    EXPECT_EQ(side.happening(),
+              "message from bob: a; message from carol: b; message from port 1: c; message from bob: d");
+    EXPECT_EQ(side.leaving(), "bob RECV 1; carol RECV 1; port 1 RECV 1; bob RECV 2");
+}
+
+TEST(GtudpReceiver, recvs_are_sent_later_each_time_and_given_up) {
+    Side side(small_options());
+    side.hear_data(bob, 1, long_text);
+    side.happening();
+    EXPECT_EQ(side.leaving(), "bob RECV 1");
+    for (int sent = 1; sent < 10; ++sent) {
+        const Duration least = std::min(3 * second, 500 * millisecond << (sent - 1)), waited = side.after_timeout();
+        EXPECT_GE(waited, least);
+        EXPECT_LE(waited, least + least / 8);
+        EXPECT_EQ(side.leaving(), "bob RECV 1");
+    }
+    EXPECT_EQ(side.counts().recv_gave_up, 0u);
+    EXPECT_GE(side.after_timeout(), 3 * second);
+    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.counts().recv_gave_up, 1u);
+    EXPECT_EQ(side.counts().recv_sent, 10u);
+    EXPECT_EQ(side.counts().recv_resent, 9u);
+    side.hear_data(bob, 1, long_text);
+    EXPECT_EQ(side.leaving(), "bob RECV 1") << "until the DATA comes again";
+    EXPECT_EQ(side.happening(), "") << "which is still no new message";
+}
+
+TEST(GtudpReceiver, a_fixed_interval_and_as_many_sends_as_the_reference_peer) {
+    Options options = small_options();
+    options.resending.fixed_interval = 500 * millisecond;
+    Side side(options);
+    side.hear_data(bob, 1, long_text);
+    for (int i = 0; i < 10; ++i) {
+        EXPECT_EQ(side.leaving(), "bob RECV 1");
+        EXPECT_EQ(side.after_timeout(), 500 * millisecond);
+    }
+    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.counts().recv_gave_up, 1u);
+}
+
+TEST(GtudpReceiver, recv_sends_max_of_one_and_of_255) {
+    for (const std::uint32_t sends_max : {1u, 255u}) {
+        Options options = steady_options();
+        options.resending.recv_sends_max = sends_max;
+        Side side(options);
+        side.hear_data(bob, 1, std::string(1'000, 'x'));
+        std::uint32_t sent = 0;
+        for (; side.leaving() == "bob RECV 1"; ++sent) side.after_timeout();
+        EXPECT_EQ(sent, sends_max);
+        EXPECT_EQ(side.counts().recv_gave_up, 1u);
+    }
+}
+
+TEST(GtudpReceiver, duplicates_count_as_sends) {
+    Options options = steady_options();
+    options.resending.recv_sends_max = 3;
+    Side side(options);
+    for (int i = 0; i < 257; ++i) {  // more than a byte counts
+        side.hear_data(bob, 1, long_text);
+        EXPECT_EQ(side.leaving(), "bob RECV 1") << "each is answered";
+    }
+    side.after_timeout();
+    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.counts().recv_gave_up, 1u);
+    EXPECT_EQ(side.counts().recv_sent, 257u);
+}
+
+// ---- acknowledgements -----------------------------------------------------------------------------
+
+TEST(GtudpReceiver, an_ack_for_nothing_that_waits_for_one_is_counted) {
+    Side side(steady_options());
+    side.hear_ack(bob, 1);
+    side.hear_data(bob, 1, "x");
+    side.hear_ack(bob, 1);  // its RECV has not left: a guess
+    EXPECT_EQ(side.leaving(), "bob RECV 1");
+    side.hear_ack(carol, 1);
+    side.hear_ack(bob, 2);
+    EXPECT_EQ(side.counts().ack_unknown, 4u);
+    side.after(100 * millisecond);
+    EXPECT_EQ(side.leaving(), "bob RECV 1");
+    side.hear_ack(bob, 1);
+    EXPECT_EQ(side.counts().ack_unknown, 4u);
+    side.hear_ack(bob, 1);
+    EXPECT_EQ(side.counts().ack_unknown, 5u);
+    EXPECT_EQ(side.counts().ack_received, 6u);
+}
+
+TEST(GtudpReceiver, an_ack_stops_a_recv_that_waits_to_leave) {
+    Side side(steady_options());
+    side.hear_data(bob, 1, "x");
+    side.leaving();
+    side.after(100 * millisecond);
+    side.hear_ack(bob, 1);
+    EXPECT_EQ(side.leaving(), "");
+    side.hear_data(bob, 1, "x");
+    EXPECT_EQ(side.leaving(), "bob RECV 1") << "and a later one leaves once";
+}
+
+constexpr Duration stamp_unit = 1'024;  // of the round trips, in ns
+
+TEST(GtudpReceiver, the_ack_to_a_first_recv_is_a_sample_of_the_round_trip) {
+    Side side(small_options());
+    side.hear_data(bob, 1, "x");
+    side.after(second);
+    side.leaving();
+    side.after(5'000 * stamp_unit);
+    side.hear_ack(bob, 1);
+    EXPECT_EQ(side.endpoint.rtt(bob), 5'000 * stamp_unit);
+    // The next RECV waits for one timeout of three round trips.
+    side.hear_data(bob, 2, "x");
+    side.leaving();
+    const Duration least = 15'000 * stamp_unit, waited = side.after_timeout();
+    EXPECT_GE(waited, least);
+    EXPECT_LE(waited, least + least / 8);
+}
+
+// While ACKs come, a RECV without one was lost: it is sent again without being later each time. New DATA says nothing
+// of what becomes of our RECVs.
+TEST(GtudpReceiver, backs_off_only_from_a_peer_that_acknowledges_nothing) {
+    for (const bool by_acks : {true, false}) {
+        Side side(small_options());
+        for (const Identity identity : {1u, 2u, 3u, 4u}) side.hear_data(bob, identity, long_text);
+        side.leaving();
+        side.after(100'000 * stamp_unit);
+        side.hear_ack(bob, 2);
+        // The timers may wake up early where one was stopped.
+        const auto wait_for_the_lost = [&] {
+            const Instant from = side.now;
+            while (!side.leaving().contains("RECV 1")) side.after_timeout();
+            return side.now - from;
+        };
+        wait_for_the_lost();
+        side.after(100 * millisecond);  // the others have been sent twice, too: their ACKs are no samples
+        side.leaving();
+        const Duration timeout = 3 * 100'000 * stamp_unit;
+        for (const Identity identity : {3u, 4u}) {
+            side.after(millisecond);
+            if (by_acks) {
+                side.hear_ack(bob, identity);
+                EXPECT_LE(wait_for_the_lost(), timeout + timeout / 8);
+            } else {
+                side.hear_data(bob, identity + 2, long_text);
+                const Duration waited = wait_for_the_lost();
+                EXPECT_GE(waited, identity == 4 ? timeout + timeout / 2 : timeout / 2);
+            }
+        }
+        wait_for_the_lost();
+        EXPECT_GE(wait_for_the_lost(), 2 * timeout) << "silent now";
+    }
+}
+
+TEST(GtudpReceiver, the_ack_to_a_recv_that_was_sent_twice_is_no_sample) {
+    Side side(steady_options());
+    side.hear_data(bob, 1, "x");
+    side.leaving();
+    side.after(100 * millisecond);
+    side.leaving();
+    side.hear_ack(bob, 1);
+    EXPECT_EQ(side.endpoint.rtt(bob), 0);
+}
+
+// ---- spoofed sources ------------------------------------------------------------------------------
+
+TEST(GtudpReceiver, a_stranger_gets_thrice_the_bytes_that_came_from_him) {
+    Side side(steady_options());
+    side.hear_data(bob, 1);  // as long as a RECV
+    std::uint64_t left = 0;
+    for (int i = 0; i < 10; ++i, side.after_timeout()) left += side.leaving() == "bob RECV 1";
+    EXPECT_EQ(left, 3u);
+    EXPECT_EQ(side.counts().recv_sent, 3u);
+    EXPECT_EQ(side.counts().recv_withheld, 7u);
+    EXPECT_EQ(side.counts().recv_gave_up, 1u);
+    side.hear_data(bob, 1);
+    EXPECT_EQ(side.leaving(), "bob RECV 1") << "each DATA pays for three more";
+}
+
+TEST(GtudpReceiver, the_budget_is_of_the_address_and_all_its_exchanges) {
+    Options options = steady_options();
+    options.resending.recv_sends_max = 4;
+    Side side(options);
+    side.hear_data(bob, 1, long_text);  // 105 bytes for 63 RECVs
+    side.hear_data(carol, 1);
+    for (Identity identity = 2; identity < 6; ++identity) side.hear_data(bob, identity);
+    std::size_t bobs = 0, carols = 0;
+    for (int i = 0; i < 4; ++i, side.after(100 * millisecond)) {
+        const std::string left = side.leaving();
+        bobs += static_cast<std::size_t>(std::ranges::count(left, 'R')) - left.contains("carol");
+        carols += left.contains("carol");
+    }
+    EXPECT_EQ(bobs, 20u) << "the long one paid for the short ones";
+    EXPECT_EQ(carols, 3u);
+}
+
+TEST(GtudpReceiver, who_has_acknowledged_or_confirmed_has_no_budget) {
+    Options options = steady_options();
+    Side side(options);
+    side.hear_data(bob, 1);
+    side.leaving();
+    side.hear_ack(bob, 1);
+    ASSERT_TRUE(side.send(carol, "x"));
+    side.leaving();
+    side.hear_recv(carol, 7);
+    side.leaving();
+    side.hear_data(bob, 2);
+    side.hear_data(carol, 2);
+    for (int i = 0; i < 10; ++i, side.after(100 * millisecond)) {
+        const std::string left = side.leaving();  // in any order: they fall due together
+        EXPECT_TRUE(left.contains("bob RECV 2") && left.contains("carol RECV 2")) << left;
+    }
+    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.counts().recv_withheld, 0u);
+}
+
+// ---- remembering ----------------------------------------------------------------------------------
+
+TEST(GtudpReceiver, remembered_for_its_time_after_the_last_datagram) {
+    Options options = steady_options();
+    options.remembered = 5 * second;
+    Side side(options);
+    side.hear_data(bob, 1, "x");
+    side.leaving();
+    side.hear_ack(bob, 1);
+    side.happening();
+    side.after(5 * second - 1);
+    side.hear_data(bob, 1, "x");
+    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.leaving(), "bob RECV 1");
+    side.after(5 * second - 1);
+    side.hear_data(bob, 1, "x");
+    EXPECT_EQ(side.happening(), "") << "the window begins anew with each";
+    side.leaving();
+    side.after(5 * second);
+    EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt) << "forgotten";
+    side.hear_data(bob, 1, "x");
+    EXPECT_EQ(side.happening(), "message from bob: x");
+    EXPECT_EQ(side.counts().delivered, 2u);
+    EXPECT_EQ(side.counts().forgotten_early, 0u);
+}
+
+TEST(GtudpReceiver, is_not_forgotten_while_its_recv_waits_to_leave) {
+    Options options = steady_options();
+    options.remembered = second;
+    Side side(options);
+    side.hear_data(bob, 1, "x");
+    side.leaving();
+    side.hear_ack(bob, 1);
+    side.happening();
+    side.after(second - 1);
+    side.hear_data(bob, 1, "x");
+    side.after(2 * second);  // and nothing could leave
+    EXPECT_EQ(side.leaving(), "bob RECV 1");
+    side.hear_data(bob, 1, "x");
+    EXPECT_EQ(side.happening(), "");
+}
+
+TEST(GtudpReceiver, what_was_never_acknowledged_is_remembered_from_when_it_was_given_up) {
+    Options options = steady_options();
+    options.remembered = second;
+    options.resending.recv_sends_max = 2;
+    Side side(options);
+    side.hear_data(bob, 1, "x");
+    side.leaving();
+    side.after(100 * millisecond);
+    side.leaving();
+    side.after(100 * millisecond);
+    side.happening();
+    side.after(second - 1);
+    side.hear_data(bob, 1, "x");
+    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.leaving(), "bob RECV 1");
+    side.after(second);
+    side.hear_data(bob, 1, "x");
+    EXPECT_EQ(side.happening(), "message from bob: x");
+}
+
+}  // namespace
+}  // namespace ringpost::gtudp

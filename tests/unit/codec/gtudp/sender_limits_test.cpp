@@ -1,0 +1,378 @@
+// What is refused, what shares a train, which identities are given, and whose RECVs are answered.
+//
+// Not tested: an identity that comes again while still in flight with that peer. It takes 2^32 sends to get there.
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "codec/gtudp/sender.hpp"
+#include "tests/unit/codec/gtudp/helpers.hpp"
+
+namespace ringpost::gtudp {
+namespace {
+
+using std::unexpected;
+
+// ---- refusals -------------------------------------------------------------------------------------
+
+TEST(GtudpRefusal, too_large) {
+    Options options = small_options();
+    options.payload_bytes = 1u << 17;
+    Side side(options);
+    const std::string most(Codec().data_bytes_max(), 'x');
+    EXPECT_EQ(side.send(bob, most + "x"), unexpected(Refusal::too_large));
+    EXPECT_EQ(side.counts().refused_too_large, 1u);
+    EXPECT_EQ(side.counts().taken, 0u);
+    EXPECT_TRUE(side.send(bob, most));
+}
+
+TEST(GtudpRefusal, table_full_of_exchanges) {
+    Options options = small_options();
+    options.sends_max = 4;
+    Side side(options);
+    std::set<std::uint32_t> indices;
+    for (int i = 0; i < 4; ++i) indices.insert(side.send(bob, "x")->index);
+    EXPECT_EQ(indices, (std::set<std::uint32_t>{0, 1, 2, 3}));
+    EXPECT_EQ(side.send(bob, "x"), unexpected(Refusal::table_full));
+    EXPECT_EQ(side.counts().refused_table_full, 1u);
+    EXPECT_EQ(side.endpoint.in_flight(), 4u);
+    side.leaving();
+    side.hear_recv(bob, 8);
+    EXPECT_EQ(side.endpoint.in_flight(), 3u);
+    EXPECT_EQ(side.send(bob, "x"), unexpected(Refusal::table_full)) << "its place is free once its end is told";
+    EXPECT_EQ(side.happening(), "8 confirmed after 1");
+    EXPECT_TRUE(side.send(bob, "x"));
+    EXPECT_EQ(side.counts().refused_table_full, 2u);
+}
+
+TEST(GtudpRefusal, table_full_of_payload) {
+    Options options = small_options();
+    options.payload_bytes = 2 * ChunkPool::chunk_bytes;
+    Side side(options);
+    const std::string two_chunks(ChunkPool::chunk_bytes + 1, 'x');
+    const auto id = side.send(bob, two_chunks);
+    ASSERT_TRUE(id);
+    EXPECT_EQ(side.send(bob, "x"), unexpected(Refusal::table_full));
+    EXPECT_EQ(side.counts().refused_table_full, 1u);
+    EXPECT_TRUE(side.send(bob, "")) << "nothing fits always";
+    EXPECT_TRUE(side.endpoint.cancel(*id));
+    EXPECT_TRUE(side.send(bob, two_chunks)) << "freed with the outcome, told or not";
+    EXPECT_EQ(side.endpoint.in_flight(), 2u);
+}
+
+TEST(GtudpRefusal, peer_full) {
+    Options options = small_options();
+    options.sends_per_peer_max = 2;
+    Side side(options);
+    EXPECT_TRUE(side.send(bob, "x"));
+    EXPECT_TRUE(side.send(bob, "y"));
+    EXPECT_EQ(side.send(bob, "z"), unexpected(Refusal::peer_full));
+    EXPECT_TRUE(side.send(carol, "z"));
+    EXPECT_EQ(side.counts().refused_peer_full, 1u);
+    side.leaving();
+    side.hear_recv(bob, 7);
+    EXPECT_TRUE(side.send(bob, "z"));
+    EXPECT_EQ(side.send(bob, "z"), unexpected(Refusal::peer_full));
+}
+
+TEST(GtudpRefusal, peers_full) {
+    Options options = small_options();
+    options.peers_max = 2;
+    Side side(options);
+    const auto id = side.send(bob, "x");
+    EXPECT_TRUE(side.send(carol, "y"));
+    EXPECT_EQ(side.send(dave, "z"), unexpected(Refusal::peers_full));
+    EXPECT_TRUE(side.send(carol, "z")) << "a known peer needs no place";
+    EXPECT_EQ(side.counts().refused_peers_full, 1u);
+    EXPECT_TRUE(side.endpoint.cancel(*id));
+    EXPECT_EQ(side.send(dave, "z"), unexpected(Refusal::peers_full)) << "the end names the peer and is not yet told";
+    side.happening();
+    EXPECT_TRUE(side.send(dave, "z"));
+    EXPECT_EQ(side.counts().peers_forgotten, 1u);
+}
+
+TEST(GtudpRefusal, not_ready_once_closed_and_what_is_in_flight_goes_on) {
+    Side side(steady_options());
+    ASSERT_TRUE(side.send(bob, "x"));
+    ASSERT_TRUE(side.send(bob, "y"));
+    side.endpoint.close();
+    EXPECT_EQ(side.send(bob, "z"), unexpected(Refusal::not_ready));
+    EXPECT_EQ(side.send(bob, std::string(70'000, 'z')), unexpected(Refusal::not_ready));
+    EXPECT_EQ(side.counts().refused_not_ready, 2u);
+    EXPECT_EQ(side.leaving(), "bob DATA 7 x, DATA 8 y");
+    side.hear_recv(bob, 7);
+    EXPECT_EQ(side.leaving(), "bob ACK 7");
+    side.after(100 * millisecond);
+    EXPECT_EQ(side.leaving(), "bob DATA 8 y");
+    side.hear_data(bob, 1, "theirs");
+    EXPECT_EQ(side.happening(), "message from bob: theirs; 7 confirmed after 1");
+}
+
+// What ended before it left is still in the queue of what is to leave.
+TEST(GtudpRefusal, many_cancelled_in_one_turn_are_table_full_until_the_next) {
+    Options options = small_options();
+    options.sends_max = 4;
+    Side side(options);
+    for (int i = 0; i < 4; ++i) {
+        const auto id = side.send(bob, "x");
+        ASSERT_TRUE(id);
+        ASSERT_TRUE(side.endpoint.cancel(*id));
+        EXPECT_NE(side.happening(), "");
+    }
+    EXPECT_EQ(side.endpoint.in_flight(), 0u);
+    EXPECT_EQ(side.send(bob, "x"), unexpected(Refusal::table_full));
+    EXPECT_EQ(side.leaving(), "");
+    EXPECT_TRUE(side.send(bob, "y"));
+    EXPECT_EQ(side.leaving(), "bob DATA 11 y");
+}
+
+TEST(GtudpSender, an_index_that_is_used_again_in_one_turn_leaves_once) {
+    Side side(steady_options());
+    const auto first = side.send(bob, "x");
+    ASSERT_TRUE(side.endpoint.cancel(*first));
+    side.happening();
+    const auto second_one = side.send(bob, "y");
+    ASSERT_EQ(second_one->index, first->index);
+    EXPECT_EQ(side.leaving(), "bob DATA 8 y");
+    EXPECT_EQ(side.counts().data_sent, 1u);
+    side.after(100 * millisecond);
+    EXPECT_EQ(side.leaving(), "bob DATA 8 y");
+    EXPECT_EQ(side.counts().data_sent, 2u);
+}
+
+// An Endpoint sends again before it sends anew, so this needs the half alone.
+TEST(GtudpSender, no_room_to_be_sent_again_is_a_later_try) {
+    Options options = steady_options();
+    options.sends_max = 2;
+    Context context(options);
+    Sender sender(context);
+    Bytes out(limits::datagram_bytes_max);
+    const auto send_two = [&](Instant now) {
+        std::vector<ExchangeId> ids;
+        for (int i = 0; i < 2; ++i) ids.push_back(*sender.send(now, bob, bytes_of("x"), never));
+        EXPECT_TRUE(sender.poll_fresh(now, out));
+        sender.expire(now + 100 * millisecond);
+        return ids;
+    };
+    for (const ExchangeId id : send_two(0)) EXPECT_TRUE(sender.cancel(id));
+    while (sender.has_ended()) {
+        Address peer;
+        ExchangeId id;
+        Outcome outcome{};
+        std::uint32_t sends = 0;
+        sender.take_ended(peer, id, outcome, sends);
+        EXPECT_EQ(peer, bob);
+        EXPECT_EQ(outcome, Outcome::cancelled);
+        EXPECT_EQ(sends, 1u);
+    }
+    send_two(second);  // behind two that have ended in the queue
+    EXPECT_EQ(sender.next_timeout(), second + 200 * millisecond);
+    EXPECT_FALSE(sender.poll_resends(second + 100 * millisecond, out));
+    sender.expire(second + 200 * millisecond);
+    const auto transmit = sender.poll_resends(second + 200 * millisecond, out);
+    ASSERT_TRUE(transmit);
+    EXPECT_EQ(segment_count(transmit->bytes, transmit->segment_bytes), 2u);
+    EXPECT_EQ(context.counts.data_sent, 6u);
+    EXPECT_EQ(context.counts.data_resent, 2u);
+}
+
+// ---- identities -----------------------------------------------------------------------------------
+
+TEST(GtudpSender, identities_count_up_whoever_they_are_for_and_wrap) {
+    Options options = small_options();
+    options.first_identity = UINT32_MAX - 1;
+    Side side(options);
+    EXPECT_EQ(side.send(bob, "")->identity, UINT32_MAX - 1);
+    EXPECT_EQ(side.send(carol, "")->identity, UINT32_MAX);
+    EXPECT_EQ(side.send(bob, "")->identity, 0u);
+    EXPECT_EQ(side.send(bob, std::string(9'000, 'x')), unexpected(Refusal::table_full));
+    EXPECT_EQ(side.send(bob, "")->identity, 1u) << "what was refused had none";
+    EXPECT_EQ(side.counts().identities_skipped, 0u);
+}
+
+// ---- trains ---------------------------------------------------------------------------------------
+
+TEST(GtudpTrains, equal_ones_to_one_peer_and_a_shorter_one_at_the_end) {
+    Side side(small_options());
+    for (const char* text : {"aaa", "bbb", "c", "d", "eee", "ffff"}) ASSERT_TRUE(side.send(bob, text));
+    EXPECT_EQ(side.leaving(), "bob DATA 7 aaa, DATA 8 bbb, DATA 9 c; bob DATA 10 d; bob DATA 11 eee; bob DATA 12 ffff");
+}
+
+TEST(GtudpTrains, another_peer_begins_another) {
+    Side side(small_options());
+    for (const Address& to : {bob, bob, carol, bob}) ASSERT_TRUE(side.send(to, "x"));
+    EXPECT_EQ(side.leaving(), "bob DATA 7 x, DATA 8 x; carol DATA 9 x; bob DATA 10 x");
+}
+
+TEST(GtudpTrains, hold_128_and_no_more_than_a_datagram_may_be_long) {
+    Options options = small_options();
+    options.sends_max = 512;
+    options.payload_bytes = 1u << 20;
+    Side side(options);
+    Outbox outbox;
+    for (int i = 0; i < 300; ++i) ASSERT_TRUE(side.send(bob, "12345"));
+    for (const std::size_t count : {128u, 128u, 44u}) {
+        const auto sent = outbox.poll(side.endpoint, side.now);
+        ASSERT_TRUE(sent);
+        EXPECT_EQ(sent->datagrams().size(), count);
+        EXPECT_EQ(sent->transmit.segment_bytes, 10u);
+    }
+    // 1472 bytes each with the header: 44 fit into 65,507.
+    for (int i = 0; i < 50; ++i) ASSERT_TRUE(side.send(bob, std::string(1'467, 'x')));
+    for (const std::size_t count : {44u, 6u})
+        EXPECT_EQ(outbox.poll(side.endpoint, side.now)->datagrams().size(), count);
+    EXPECT_FALSE(outbox.poll(side.endpoint, side.now));
+    EXPECT_EQ(side.counts().data_sent, 350u);
+}
+
+TEST(GtudpTrains, what_has_ended_leaves_no_gap) {
+    Side side(small_options());
+    std::vector<ExchangeId> ids;
+    for (const Address& to : {bob, bob, carol, bob}) ids.push_back(*side.send(to, "x"));
+    for (const std::size_t ended : {0u, 2u}) EXPECT_TRUE(side.endpoint.cancel(ids[ended]));
+    EXPECT_EQ(side.leaving(), "bob DATA 8 x, DATA 10 x");
+}
+
+TEST(GtudpTrains, acks_share_one_per_peer) {
+    Side side(small_options());
+    for (const Identity identity : {1u, 2u, 3u}) side.hear_recv(bob, identity);
+    side.hear_recv(carol, 4);
+    side.hear_recv(bob, 5);
+    EXPECT_EQ(side.leaving(), "bob ACK 1, ACK 2, ACK 3; carol ACK 4; bob ACK 5");
+}
+
+// ---- answers to RECVs -----------------------------------------------------------------------------
+
+TEST(GtudpSender, a_recv_of_what_is_forgotten_is_acknowledged) {
+    Side side(small_options());
+    side.hear_recv(bob, 99);
+    EXPECT_EQ(side.leaving(), "bob ACK 99");
+    EXPECT_EQ(side.happening(), "");
+    const Counts counts = side.counts();
+    EXPECT_EQ(counts.recv_received, 1u);
+    EXPECT_EQ(counts.recv_unknown, 1u);
+    EXPECT_EQ(counts.ack_sent, 1u);
+    EXPECT_EQ(counts.ack_unknown_sent, 1u);
+}
+
+TEST(GtudpSender, strangers_share_so_many_acks_a_second) {
+    Options options = small_options();
+    options.unknown_acks_per_s = 4;
+    options.peers_max = 16;
+    Side side(options);
+    const auto ask = [&](int times) {
+        const std::uint64_t before = side.counts().ack_sent;
+        for (int i = 0; i < times; ++i)
+            side.hear_recv(Address::v4(10, 9, 9, static_cast<std::uint8_t>(i), 1), static_cast<Identity>(i));
+        side.leaving();
+        return side.counts().ack_sent - before;
+    };
+    EXPECT_EQ(ask(10), 4u);
+    EXPECT_EQ(side.counts().ack_withheld, 6u);
+    side.after(250 * millisecond - 1);
+    EXPECT_EQ(ask(10), 0u);
+    side.after(1);
+    EXPECT_EQ(ask(10), 1u);
+    side.after(600 * millisecond);
+    EXPECT_EQ(ask(1), 1u);
+    EXPECT_EQ(ask(9), 1u);
+    side.after(150 * millisecond);
+    EXPECT_EQ(ask(9), 1u) << "what is left of the time is not lost";
+    side.after(3'600 * second);
+    EXPECT_EQ(ask(10), 4u) << "but a quiet hour saves up no more than a second's worth";
+    const Counts counts = side.counts();
+    EXPECT_EQ(counts.recv_unknown, counts.ack_unknown_sent + counts.ack_withheld);
+}
+
+TEST(GtudpSender, who_has_confirmed_may_ask_again_for_each_exchange_and_takes_from_nobody) {
+    Options options = small_options();
+    options.unknown_acks_per_s = 1;
+    Side side(options);
+    ASSERT_TRUE(side.send(bob, "x"));
+    ASSERT_TRUE(side.send(bob, "y"));
+    side.leaving();
+    side.hear_recv(bob, 7);
+    side.hear_recv(bob, 8);
+    side.leaving();
+    // Twice the ten times a RECV is sent, where the rate is one a second.
+    for (int i = 0; i < 25; ++i) side.hear_recv(bob, 7);
+    EXPECT_EQ(side.counts().ack_unknown_sent, 20u);
+    EXPECT_EQ(side.counts().ack_withheld, 5u);
+    side.hear_recv(carol, 1);
+    EXPECT_EQ(side.counts().ack_unknown_sent, 21u);
+    side.after(second);
+    side.hear_recv(bob, 7);
+    side.hear_recv(bob, 7);
+    EXPECT_EQ(side.counts().ack_unknown_sent, 22u);
+}
+
+TEST(GtudpSender, no_acks_for_strangers_at_all) {
+    Options options = small_options();
+    options.unknown_acks_per_s = 0;
+    Side side(options);
+    side.after(second);
+    side.hear_recv(bob, 1);
+    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.counts().ack_withheld, 1u);
+    ASSERT_TRUE(side.send(bob, "x"));
+    side.leaving();
+    side.hear_recv(bob, 7);
+    EXPECT_EQ(side.leaving(), "bob ACK 7");
+}
+
+TEST(GtudpSender, acks_withheld_when_a_queue_of_acks_is_full) {
+    Options options = small_options();
+    options.unknown_acks_per_s = 100'000;
+    Side side(options);
+    prove(side, bob);
+    side.after(second);
+    for (Identity i = 1'000; i < 1'000 + 65'537; ++i) side.hear_recv(bob, i);
+    EXPECT_EQ(side.counts().ack_withheld, 1u);
+    for (Identity i = 0; i < 1'025; ++i) side.hear_recv(carol, i);  // those who are no peers have a queue of their own
+    EXPECT_EQ(side.counts().ack_withheld, 2u);
+    side.leaving();
+    EXPECT_EQ(side.counts().ack_unknown_sent, 65'536u + 1'024u);
+    EXPECT_EQ(side.counts().ack_sent, 1u + 65'536u + 1'024u);
+}
+
+TEST(GtudpSender, an_ack_that_waits_to_leave_keeps_its_peer) {
+    Options options = small_options();
+    options.peers_max = 1;
+    Side side(options);
+    ASSERT_TRUE(side.send(bob, "x"));
+    side.leaving();
+    side.hear_recv(bob, 7);
+    EXPECT_EQ(side.happening(), "7 confirmed after 1");
+    EXPECT_FALSE(side.send(carol, "y")) << "the ACK is still to go to bob";
+    EXPECT_EQ(side.leaving(), "bob ACK 7");
+    EXPECT_TRUE(side.send(carol, "y"));
+}
+
+TEST(GtudpSender, a_stranger_without_an_ack_takes_no_place) {
+    Options options = small_options();
+    options.unknown_acks_per_s = 1;
+    options.peers_max = 1;
+    Side side(options);
+    for (const Address& stranger : {bob, carol, dave}) {
+        side.hear_recv(stranger, 1);
+        side.leaving();
+    }
+    EXPECT_EQ(side.counts().ack_withheld, 2u);
+    EXPECT_EQ(side.counts().peers_forgotten, 0u);
+}
+
+TEST(GtudpSender, a_stranger_gets_his_ack_though_there_is_no_place_for_a_peer) {
+    Options options = small_options();
+    options.peers_max = 1;
+    Side side(options);
+    ASSERT_TRUE(side.send(bob, "x"));
+    side.hear_recv(carol, 1);
+    side.hear_recv(carol, 2);
+    side.hear_recv(dave, 1);
+    EXPECT_EQ(side.leaving(), "bob DATA 7 x; carol ACK 1, ACK 2; dave ACK 1");
+    EXPECT_EQ(side.counts().peers_forgotten, 0u);
+}
+
+}  // namespace
+}  // namespace ringpost::gtudp

@@ -1,0 +1,380 @@
+// One exchange: its outcomes, when it is sent again, and who confirms it. The rest is in gtudp_sender_limits_test.cpp.
+
+#include "codec/gtudp/sender.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/codec/gtudp/helpers.hpp"
+
+namespace ringpost::gtudp {
+namespace {
+
+TEST(GtudpSender, a_recv_confirms_and_is_acknowledged) {
+    Side side(small_options());
+    const auto id = side.send(bob, "hello");
+    ASSERT_TRUE(id);
+    EXPECT_EQ(id->identity, 7u);
+    EXPECT_EQ(side.endpoint.in_flight(), 1u);
+    EXPECT_EQ(side.leaving(), "bob DATA 7 hello");
+    EXPECT_EQ(side.happening(), "");
+    side.after(millisecond);
+    side.hear_recv(bob, 7);
+    EXPECT_EQ(side.endpoint.in_flight(), 0u);
+    const auto event = side.endpoint.poll_event();
+    ASSERT_TRUE(event);
+    EXPECT_EQ(event->kind, Event::Kind::outcome);
+    EXPECT_EQ(event->peer, bob);
+    EXPECT_EQ(event->id, *id);
+    EXPECT_EQ(event->outcome, Outcome::confirmed);
+    EXPECT_EQ(event->sends, 1u);
+    EXPECT_TRUE(event->bytes.empty());
+    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.leaving(), "bob ACK 7");
+    side.after(100 * second);
+    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
+    const Counts counts = side.counts();
+    EXPECT_EQ(counts.taken, 1u);
+    EXPECT_EQ(counts.confirmed, 1u);
+    EXPECT_EQ(counts.data_sent, 1u);
+    EXPECT_EQ(counts.data_resent, 0u);
+    EXPECT_EQ(counts.recv_received, 1u);
+    EXPECT_EQ(counts.ack_sent, 1u);
+    EXPECT_EQ(counts.ack_unknown_sent, 0u);
+    EXPECT_EQ(counts.recv_unknown, 0u);
+}
+
+TEST(GtudpSender, the_data_is_a_copy_and_may_be_empty_or_the_most_that_fits) {
+    Options options = small_options();
+    options.payload_bytes = 1u << 17;
+    Side side(options);
+    std::string text(Codec().data_bytes_max(), 'x');
+    text.back() = 'y';
+    const std::string sent = text;
+    ASSERT_TRUE(side.send(bob, text));
+    text.assign(text.size(), '-');
+    ASSERT_TRUE(side.send(bob, ""));
+    EXPECT_EQ(side.leaving(), "bob DATA 7 " + sent + "; bob DATA 8 ");
+}
+
+TEST(GtudpSender, what_nobody_answers_is_sent_again_later_each_time_and_given_up) {
+    Side side(small_options());
+    ASSERT_TRUE(side.send(bob, "hello"));
+    EXPECT_EQ(side.leaving(), "bob DATA 7 hello");
+    EXPECT_EQ(side.leaving(), "");
+    // The initial timeout, doubled, up to twice the longest of three seconds; up to an eighth of jitter.
+    for (const Duration least : {500 * millisecond, second, 2 * second, 4 * second, 6 * second}) {
+        const Duration waited = side.after_timeout();
+        EXPECT_GE(waited, least);
+        EXPECT_LE(waited, least + least / 8);
+        EXPECT_EQ(side.happening(), "");
+        EXPECT_EQ(side.leaving(), "bob DATA 7 hello");
+    }
+    EXPECT_EQ(side.endpoint.in_flight(), 1u);
+    EXPECT_GE(side.after_timeout(), 6 * second) << "the last one has its time, too";
+    EXPECT_EQ(side.happening(), "7 gave up after 6");
+    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
+    const Counts counts = side.counts();
+    EXPECT_EQ(counts.gave_up_attempts, 1u);
+    EXPECT_EQ(counts.data_sent, 6u);
+    EXPECT_EQ(counts.data_resent, 5u);
+}
+
+TEST(GtudpSender, a_fixed_interval_is_kept_exactly) {
+    Options options = small_options();
+    options.resending.fixed_interval = 500 * millisecond;
+    Side side(options);
+    ASSERT_TRUE(side.send(bob, "hello"));
+    EXPECT_EQ(side.leaving(), "bob DATA 7 hello");
+    for (int i = 0; i < 5; ++i) {
+        const Instant sent = side.now;
+        side.at(sent + 500 * millisecond - 1);
+        EXPECT_EQ(side.leaving(), "");
+        side.at(sent + 500 * millisecond);
+        EXPECT_EQ(side.leaving(), "bob DATA 7 hello");
+    }
+    EXPECT_EQ(side.after_timeout(), 500 * millisecond);
+    EXPECT_EQ(side.happening(), "7 gave up after 6");
+}
+
+TEST(GtudpSender, the_interval_counts_from_when_the_data_leaves) {
+    Side side(steady_options());
+    ASSERT_TRUE(side.send(bob, "hello"));
+    EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt) << "nothing has left";
+    side.after(second);
+    EXPECT_EQ(side.leaving(), "bob DATA 7 hello");
+    EXPECT_EQ(side.endpoint.poll_timeout(), side.now + 100 * millisecond);
+    side.after(100 * millisecond);
+    side.after(second);  // the driver is late
+    EXPECT_EQ(side.leaving(), "bob DATA 7 hello") << "once, however late";
+    EXPECT_EQ(side.endpoint.poll_timeout(), side.now + 100 * millisecond);
+}
+
+TEST(GtudpSender, sends_max_of_one_and_of_255) {
+    for (const std::uint32_t sends_max : {1u, 255u}) {
+        Options options = steady_options();
+        options.resending.data_sends_max = sends_max;
+        Side side(options);
+        ASSERT_TRUE(side.send(bob, ""));
+        std::uint32_t sent = 0;
+        for (; side.leaving() == "bob DATA 7 "; ++sent) side.after_timeout();
+        EXPECT_EQ(sent, sends_max);
+        EXPECT_EQ(side.happening(), "7 gave up after " + std::to_string(sends_max));
+    }
+}
+
+TEST(GtudpSender, confirmed_after_a_resend) {
+    Side side(steady_options());
+    ASSERT_TRUE(side.send(bob, "x"));
+    side.leaving();
+    side.after(100 * millisecond);
+    EXPECT_EQ(side.leaving(), "bob DATA 7 x");
+    side.hear_recv(bob, 7);
+    EXPECT_EQ(side.happening(), "7 confirmed after 2");
+    EXPECT_EQ(side.leaving(), "bob ACK 7");
+}
+
+TEST(GtudpSender, a_recv_while_waiting_to_be_sent_again_confirms_and_stops_that) {
+    Side side(steady_options());
+    ASSERT_TRUE(side.send(bob, "x"));
+    side.leaving();
+    side.after(100 * millisecond);
+    side.hear_recv(bob, 7);
+    EXPECT_EQ(side.leaving(), "bob ACK 7");
+    EXPECT_EQ(side.happening(), "7 confirmed after 1");
+    EXPECT_EQ(side.counts().data_sent, 1u);
+}
+
+TEST(GtudpSender, only_the_peer_it_was_sent_to_confirms) {
+    Side side(small_options());
+    ASSERT_TRUE(side.send(bob, "x"));
+    side.leaving();
+    side.hear_recv(carol, 7);
+    side.hear_recv(bob, 8);
+    Address other_port = bob;
+    ++other_port.port;
+    side.hear_recv(other_port, 7);
+    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.counts().recv_unknown, 3u);
+    EXPECT_EQ(side.endpoint.in_flight(), 1u);
+}
+
+TEST(GtudpSender, what_was_never_sent_cannot_be_confirmed) {
+    Side side(small_options());
+    ASSERT_TRUE(side.send(bob, "x"));
+    side.hear_recv(bob, 7);
+    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.counts().recv_unknown, 1u);
+    EXPECT_EQ(side.counts().confirmed, 0u);
+    side.leaving();
+    side.hear_recv(bob, 7);
+    EXPECT_EQ(side.happening(), "7 confirmed after 1");
+}
+
+TEST(GtudpSender, data_and_acks_do_not_confirm) {
+    Side side(small_options());
+    ASSERT_TRUE(side.send(bob, "x"));
+    side.leaving();
+    side.hear_ack(bob, 7);
+    side.hear_data(bob, 7, "theirs");
+    EXPECT_EQ(side.happening(), "message from bob: theirs");
+    EXPECT_EQ(side.counts().ack_unknown, 1u);
+    EXPECT_EQ(side.endpoint.in_flight(), 1u);
+}
+
+// ---- round trips ----------------------------------------------------------------------------------
+
+constexpr Duration stamp_unit = 1'024;  // of the round trips, in ns
+
+TEST(GtudpSender, a_first_answer_is_a_sample_of_the_round_trip) {
+    Side side(small_options());
+    EXPECT_EQ(side.endpoint.rtt(bob), 0);
+    ASSERT_TRUE(side.send(bob, "x"));
+    EXPECT_EQ(side.endpoint.rtt(bob), 0);
+    side.leaving();
+    side.after(20'000 * stamp_unit);
+    side.hear_recv(bob, 7);
+    EXPECT_EQ(side.endpoint.rtt(bob), 20'000 * stamp_unit);
+    EXPECT_EQ(side.endpoint.rtt(carol), 0);
+
+    // The next waits for twice the timeout of three round trips (RFC 6298, 2.2), which the jitter stretches.
+    ASSERT_TRUE(side.send(bob, "y"));
+    side.leaving();
+    const Duration least = 2 * 3 * 20'000 * stamp_unit, waited = side.after_timeout();
+    EXPECT_GE(waited, least);
+    EXPECT_LE(waited, least + least / 8);
+}
+
+// While the peer answers others, what is not answered was lost: it is sent again without being later each time.
+TEST(GtudpSender, backs_off_only_from_a_peer_that_is_silent) {
+    Side side(small_options());
+    ASSERT_TRUE(side.send(bob, "known"));
+    side.leaving();
+    side.after(20'000 * stamp_unit);
+    side.hear_recv(bob, 7);
+    ASSERT_TRUE(side.send(bob, "lost"));
+    side.leaving();
+    // The timers may wake up early where one was stopped.
+    const auto wait_for_the_lost = [&] {
+        const Instant from = side.now;
+        std::string left = side.leaving();
+        for (; left.empty(); left = side.leaving()) side.after_timeout();
+        EXPECT_EQ(left, "bob DATA 8 lost");
+        return side.now - from;
+    };
+    const Duration timeout = 2 * 3 * 20'000 * stamp_unit;
+    for (Identity other = 9; other < 12; ++other) {
+        ASSERT_TRUE(side.send(bob, "other"));
+        side.leaving();
+        side.after(20'000 * stamp_unit);
+        side.hear_recv(bob, other);
+        EXPECT_EQ(side.leaving(), "bob ACK " + std::to_string(other));
+        EXPECT_LE(wait_for_the_lost(), timeout + timeout / 8);
+    }
+    const Duration first = wait_for_the_lost();
+    EXPECT_GT(wait_for_the_lost(), first * 3 / 2) << "silent now";
+}
+
+// Karn's algorithm: which of the two was answered, nobody knows.
+TEST(GtudpSender, the_answer_to_what_was_sent_twice_is_no_sample) {
+    Side side(steady_options());
+    ASSERT_TRUE(side.send(bob, "x"));
+    side.leaving();
+    side.after(100 * millisecond);
+    side.leaving();
+    side.after(millisecond);
+    side.hear_recv(bob, 7);
+    EXPECT_EQ(side.counts().confirmed, 1u);
+    EXPECT_EQ(side.endpoint.rtt(bob), 0);
+}
+
+TEST(GtudpSender, a_repeated_recv_is_no_second_sample) {
+    Side side(small_options());
+    ASSERT_TRUE(side.send(bob, "x"));
+    side.leaving();
+    side.after(stamp_unit * 1'000);
+    side.hear_recv(bob, 7);
+    side.after(stamp_unit * 100'000);
+    side.hear_recv(bob, 7);
+    EXPECT_EQ(side.endpoint.rtt(bob), stamp_unit * 1'000);
+}
+
+// ---- cancel ---------------------------------------------------------------------------------------
+
+TEST(GtudpSender, cancelled_before_it_left) {
+    Side side(small_options());
+    const auto id = side.send(bob, "x");
+    EXPECT_TRUE(side.endpoint.cancel(*id));
+    EXPECT_FALSE(side.endpoint.cancel(*id)) << "it has ended, though nobody has been told";
+    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.happening(), "7 was cancelled after 0");
+    EXPECT_FALSE(side.endpoint.cancel(*id));
+    EXPECT_EQ(side.counts().cancelled, 1u);
+    EXPECT_EQ(side.counts().data_sent, 0u);
+}
+
+TEST(GtudpSender, cancelled_while_it_waits_for_its_answer) {
+    Side side(steady_options());
+    const auto id = side.send(bob, "x");
+    side.leaving();
+    EXPECT_TRUE(side.endpoint.cancel(*id));
+    EXPECT_EQ(side.happening(), "7 was cancelled after 1");
+    side.after(second);
+    EXPECT_EQ(side.leaving(), "");
+    side.hear_recv(bob, 7);
+    EXPECT_EQ(side.happening(), "") << "one outcome";
+    EXPECT_EQ(side.leaving(), "bob ACK 7") << "the peer may stop";
+}
+
+TEST(GtudpSender, cancelled_while_it_waits_to_be_sent_again) {
+    Side side(steady_options());
+    const auto id = side.send(bob, "x"), other = side.send(bob, "y");
+    side.leaving();
+    side.after(100 * millisecond);
+    EXPECT_TRUE(side.endpoint.cancel(*id));
+    EXPECT_EQ(side.leaving(), "bob DATA 8 y");
+    EXPECT_EQ(side.happening(), "7 was cancelled after 1");
+    EXPECT_TRUE(side.endpoint.cancel(*other));
+}
+
+TEST(GtudpSender, cancelling_what_is_not_in_flight_changes_nothing) {
+    Side side(small_options());
+    EXPECT_FALSE(side.endpoint.cancel({}));
+    EXPECT_FALSE(side.endpoint.cancel({0, 0}));
+    EXPECT_FALSE(side.endpoint.cancel({16, 7}));
+    const auto gone = side.send(bob, "x");
+    side.leaving();
+    side.hear_recv(bob, 7);
+    EXPECT_FALSE(side.endpoint.cancel(*gone)) << "confirmed, not yet told";
+    side.happening();
+    const auto next = side.send(bob, "y");
+    ASSERT_EQ(next->index, gone->index);
+    EXPECT_FALSE(side.endpoint.cancel(*gone)) << "its index is another's now";
+    EXPECT_EQ(side.endpoint.in_flight(), 1u);
+    EXPECT_TRUE(side.endpoint.cancel(*next));
+}
+
+// ---- deadlines ------------------------------------------------------------------------------------
+
+TEST(GtudpSender, the_deadline_of_what_never_left) {
+    Side side(small_options());
+    const Instant deadline = side.now + second;
+    ASSERT_TRUE(side.send(bob, "x", deadline));
+    EXPECT_EQ(side.endpoint.poll_timeout(), deadline);
+    side.at(deadline - 1);
+    EXPECT_EQ(side.happening(), "");
+    side.at(deadline);
+    EXPECT_EQ(side.happening(), "7 was late after 0");
+    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.counts().gave_up_deadline, 1u);
+}
+
+TEST(GtudpSender, the_deadline_of_what_waits_for_its_answer) {
+    Side side(steady_options());
+    const Instant deadline = side.now + 150 * millisecond;
+    ASSERT_TRUE(side.send(bob, "x", deadline));
+    side.leaving();
+    EXPECT_EQ(side.after_timeout(), 100 * millisecond);
+    EXPECT_EQ(side.leaving(), "bob DATA 7 x");
+    EXPECT_EQ(side.endpoint.poll_timeout(), deadline);
+    side.at(deadline - 1);
+    EXPECT_EQ(side.happening(), "");
+    side.at(deadline);
+    EXPECT_EQ(side.happening(), "7 was late after 2");
+    EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
+}
+
+TEST(GtudpSender, the_deadline_of_what_waits_to_be_sent_again) {
+    Side side(steady_options());
+    ASSERT_TRUE(side.send(bob, "x", side.now + 150 * millisecond));
+    side.leaving();
+    side.after(100 * millisecond);
+    side.after(50 * millisecond);  // and nothing could leave in between
+    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.happening(), "7 was late after 1");
+}
+
+TEST(GtudpSender, a_deadline_that_is_past_already) {
+    for (const Duration ago : {Duration{0}, second, 200 * second}) {
+        Side side(small_options());
+        ASSERT_TRUE(side.send(bob, "x", side.now - ago));
+        EXPECT_LE(side.endpoint.poll_timeout().value_or(never), side.now);
+        side.at(side.now);
+        EXPECT_EQ(side.happening(), "7 was late after 0");
+        EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
+    }
+}
+
+TEST(GtudpSender, confirmed_before_its_deadline) {
+    Side side(small_options());
+    ASSERT_TRUE(side.send(bob, "x", side.now + second));
+    side.leaving();
+    side.hear_recv(bob, 7);
+    side.after(second);
+    EXPECT_EQ(side.happening(), "7 confirmed after 1");
+    EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
+}
+
+}  // namespace
+}  // namespace ringpost::gtudp

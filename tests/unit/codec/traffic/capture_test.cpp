@@ -1,0 +1,190 @@
+#include "codec/traffic/capture.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/unit/helpers.hpp"
+
+namespace ringpost::traffic {
+namespace {
+
+const std::string udp =
+    "1111"
+    "2222"
+    "000b"
+    "0000"
+    "616263";  // "abc"
+const std::string v4_head =
+    "4500"
+    "001f"
+    "0000"
+    "4000"
+    "4011"
+    "0000"
+    "0a000001"
+    "0a000002";
+const std::string addresses = std::string(64, '0');
+const std::string v6_head =
+    "60000000"
+    "000b"
+    "11"
+    "40" +
+    addresses;
+const std::string macs = std::string(24, '7');
+
+std::string payload_of(Link link, const std::string& hex) {
+    const Bytes packet = bytes_from_hex(hex);
+    const auto found = udp_payload(link, packet);
+    if (!found) {
+        const char* const names[] = {"other", "fragment", "cut"};
+        return std::string("skipped: ") + names[static_cast<int>(found.error())];
+    }
+    return {reinterpret_cast<const char*>(found->data()), found->size()};
+}
+
+TEST(Capture, every_link_and_both_families) {
+    for (const auto& [type, ip] : {std::pair{"0800", v4_head + udp}, std::pair{"86dd", v6_head + udp}}) {
+        EXPECT_EQ(payload_of(Link::raw, ip), "abc");
+        EXPECT_EQ(payload_of(Link::ethernet, macs + type + ip), "abc");
+        EXPECT_EQ(payload_of(Link::ethernet, macs + type + ip + "000000"), "abc") << "padding is no payload";
+        EXPECT_EQ(payload_of(Link::ethernet, macs + "81000001" + type + ip), "abc");
+        EXPECT_EQ(payload_of(Link::ethernet, macs +
+                                                 "88a80001"
+                                                 "81000002" +
+                                                 type + ip),
+                  "abc");
+        EXPECT_EQ(payload_of(Link::linux_cooked, std::string(28, '0') + type + ip), "abc");
+        EXPECT_EQ(payload_of(Link::linux_cooked_2, type + std::string(36, '0') + ip), "abc");
+    }
+}
+
+TEST(Capture, options_and_extensions_are_passed) {
+    EXPECT_EQ(payload_of(Link::raw,
+                         "4600"
+                         "0023"
+                         "00000000"
+                         "4011"
+                         "0000"
+                         "0a0000010a000002"
+                         "01010101" +
+                             udp),
+              "abc");
+    EXPECT_EQ(payload_of(Link::raw,
+                         "60000000"
+                         "0023"
+                         "00"
+                         "40" +
+                             addresses +
+                             "2b00000000000000"
+                             "3c00000000000000" +
+                             "1100000000000000" + udp),
+              "abc");
+    EXPECT_EQ(payload_of(Link::raw,
+                         "60000000"
+                         "0013"
+                         "2c"
+                         "40" +
+                             addresses + "1100000000000001" + udp),
+              "abc")
+        << "an atomic fragment is the whole (RFC 6946)";
+}
+
+TEST(Capture, fragments) {
+    for (const char* flags : {"2000", "0001", "3fff"})
+        EXPECT_EQ(payload_of(Link::raw,
+                             "4500"
+                             "001f"
+                             "0000" +
+                                 std::string(flags) +
+                                 "4011"
+                                 "0000"
+                                 "0a0000010a000002" +
+                                 udp),
+                  "skipped: fragment");
+    for (const char* offset : {"0001", "0008"})
+        EXPECT_EQ(payload_of(Link::raw,
+                             "60000000"
+                             "0013"
+                             "2c"
+                             "40" +
+                                 addresses + "1100" + offset + "00000001" + udp),
+                  "skipped: fragment");
+}
+
+TEST(Capture, what_is_not_udp) {
+    EXPECT_EQ(payload_of(Link::ethernet, macs + "0806" + v4_head + udp), "skipped: other");
+    EXPECT_EQ(payload_of(Link::raw,
+                         "4500"
+                         "001f"
+                         "00000000"
+                         "4006"
+                         "0000"
+                         "0a0000010a000002" +
+                             udp),
+              "skipped: other");
+    EXPECT_EQ(payload_of(Link::raw,
+                         "60000000"
+                         "000b"
+                         "06"
+                         "40" +
+                             addresses + udp),
+              "skipped: other");
+    EXPECT_EQ(payload_of(Link::raw, std::string(80, '0')), "skipped: other");
+}
+
+TEST(Capture, any_cut_is_seen) {
+    for (const std::string& whole : {macs + "0800" + v4_head + udp, macs + "86dd" + v6_head + udp,
+                                     macs +
+                                         "81000001"
+                                         "86dd"
+                                         "60000000"
+                                         "0013"
+                                         "00"
+                                         "40" +
+                                         addresses + "1100000000000000" + udp})
+        for (std::size_t size = 0; size < whole.size(); size += 2)
+            ASSERT_EQ(payload_of(Link::ethernet, whole.substr(0, size)), "skipped: cut") << size / 2;
+    EXPECT_EQ(payload_of(Link::raw, ""), "skipped: cut");
+}
+
+TEST(Capture, lengths_that_contradict_one_another) {
+    EXPECT_EQ(payload_of(Link::raw, v4_head + "11112222"
+                                              "0007"
+                                              "0000"
+                                              "616263"),
+              "skipped: cut");
+    EXPECT_EQ(payload_of(Link::raw, v4_head + "11112222"
+                                              "000c"
+                                              "0000"
+                                              "616263"
+                                              "64"),
+              "skipped: cut");
+    EXPECT_EQ(payload_of(Link::raw,
+                         "4400"
+                         "001f"
+                         "00000000"
+                         "4011"
+                         "0000"
+                         "0a0000010a000002" +
+                             udp),
+              "skipped: cut");
+    EXPECT_EQ(payload_of(Link::raw,
+                         "4500"
+                         "0010"
+                         "00000000"
+                         "4011"
+                         "0000"
+                         "0a0000010a000002" +
+                             udp),
+              "skipped: cut");
+    EXPECT_EQ(payload_of(Link::raw, v4_head + "11112222"
+                                              "0008"
+                                              "0000"
+                                              "616263"),
+              "")
+        << "an empty payload";
+}
+
+}  // namespace
+}  // namespace ringpost::traffic

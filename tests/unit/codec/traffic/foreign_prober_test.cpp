@@ -1,0 +1,144 @@
+// A prober of foreign probes: what it counts as an answer, and when. Which reply answers which is probe_match_test's.
+
+#include <gtest/gtest.h>
+
+#include "codec/traffic/prober.hpp"
+#include "tests/unit/helpers.hpp"
+
+namespace ringpost::traffic {
+namespace {
+
+constexpr Instant start = 5 * second;
+
+class ForeignProberTest : public testing::Test {
+  protected:
+    ProberOptions options(std::string_view match, double rate_per_s, std::string_view text = "{seq:u8}{time:u64be}") {
+        dialect.payload = {};
+        EXPECT_TRUE(dialect.payload.add_text(text));
+        dialect.match = *MatchRule::parse(match);
+        return {.rate_per_s = rate_per_s, .give_up_after = millisecond, .start = start, .dialect = &dialect};
+    }
+    Bytes probe(Prober& prober, Instant now) {
+        auto sent = outbox.drain(prober, now);
+        EXPECT_EQ(sent.size(), 1u);
+        return sent.empty() ? Bytes{} : std::move(sent.front().bytes);
+    }
+    static void answer(Prober& prober, Instant now, const Bytes& bytes) { prober.handle(now, {{}, 0, bytes}); }
+
+    Dialect dialect;
+    Outbox outbox;
+};
+
+TEST_F(ForeignProberTest, ping_pong_measures_the_reply_and_sends_the_next) {
+    Prober prober(options("0:1", 0));
+    for (std::uint8_t i = 0; i < 3; ++i) {
+        const Instant now = start + i * 100;
+        const Bytes bytes = probe(prober, now);
+        EXPECT_EQ(bytes.size(), 9u);
+        EXPECT_EQ(bytes[0], std::byte{i});
+        EXPECT_EQ(load_be<std::uint64_t>(&bytes[1]), static_cast<std::uint64_t>(now)) << "the due time";
+        EXPECT_TRUE(outbox.drain(prober, now).empty()) << "one in flight";
+        answer(prober, now + 100, {bytes[0], std::byte{0xff}});
+    }
+    EXPECT_EQ(prober.response().count(), 3u);
+    EXPECT_EQ(prober.response().min(), 100);
+    EXPECT_EQ(prober.response().max(), 100);
+    EXPECT_EQ(prober.counts().lost(), 0u);
+}
+
+TEST_F(ForeignProberTest, open_loop_measures_from_the_due_time) {
+    Prober prober(options("0:1", 1e6));
+    const auto sent = outbox.drain(prober, start + 2 * microsecond);
+    ASSERT_EQ(sent.size(), 3u);
+    answer(prober, start + 10 * microsecond, sent[2].bytes);
+    answer(prober, start + 10 * microsecond, sent[0].bytes);
+    EXPECT_EQ(prober.response().min(), 8 * microsecond);
+    EXPECT_EQ(prober.response().max(), 10 * microsecond) << "the stall counts";
+    EXPECT_EQ(prober.counts().reordered, 1u);
+    EXPECT_EQ(prober.counts().lost(), 1u);
+}
+
+TEST_F(ForeignProberTest, other_replies_are_counted_and_measure_nothing) {
+    Prober prober(options("0:1", 1e6));
+    const Bytes bytes = probe(prober, start);
+    answer(prober, start + 1, bytes_of("x"));
+    answer(prober, start + 1, {});
+    EXPECT_EQ(prober.counts().foreign, 2u);
+    EXPECT_EQ(prober.counts().lost(), 1u);
+    answer(prober, start + 2, bytes);
+    answer(prober, start + 3, bytes);
+    EXPECT_EQ(prober.counts().duplicate, 1u);
+    EXPECT_EQ(prober.counts().received, 4u);
+    EXPECT_EQ(prober.counts().lost(), 0u);
+    EXPECT_EQ(prober.response().count(), 1u);
+}
+
+TEST_F(ForeignProberTest, a_late_reply_is_measured_and_lost_no_more) {
+    Prober prober(options("0:1", 0));
+    const Bytes first = probe(prober, start);
+    prober.handle_timeout(start + millisecond);
+    const Bytes next = probe(prober, start + millisecond);
+    answer(prober, start + millisecond, first);
+    EXPECT_EQ(prober.counts().late, 1u);
+    EXPECT_EQ(prober.counts().lost(), 1u);
+    EXPECT_EQ(prober.response().max(), millisecond);
+    EXPECT_TRUE(outbox.drain(prober, start + millisecond).empty()) << "the second is still in flight";
+    answer(prober, start + millisecond + 1, next);
+    EXPECT_EQ(prober.counts().lost(), 0u);
+}
+
+TEST_F(ForeignProberTest, by_order_the_reply_after_a_lost_one_is_the_next_probes) {
+    Prober prober(options("order", 0));
+    probe(prober, start);
+    prober.handle_timeout(start + millisecond);
+    probe(prober, start + millisecond);
+    answer(prober, start + millisecond + 5, bytes_of("whatever"));
+    EXPECT_EQ(prober.response().max(), 5);
+    EXPECT_EQ(prober.counts().lost(), 1u);
+    answer(prober, start + millisecond + 6, bytes_of("whatever"));
+    EXPECT_EQ(prober.counts().surplus, 1u);
+    EXPECT_EQ(prober.counts().lost(), 1u);
+    EXPECT_EQ(prober.match_counts()->given_up, 1u);
+}
+
+TEST_F(ForeignProberTest, probes_of_several_sizes) {
+    ProberOptions made = options("echo", 1e6, "short");
+    ASSERT_TRUE(dialect.payload.add_bytes(Bytes(limits::datagram_bytes_max, std::byte{1})));
+    Prober prober(made);
+    const auto sent = outbox.drain(prober, start + 2 * microsecond);
+    ASSERT_EQ(sent.size(), 3u);
+    EXPECT_EQ(sent[0].bytes, bytes_of("short"));
+    EXPECT_EQ(sent[1].transmit.bytes, limits::datagram_bytes_max);
+    EXPECT_EQ(sent[2].transmit.segment_bytes, 5u);
+    // The first and the third are the same bytes: the older is given up, and one of the two can be answered.
+    for (const Sent& one : sent) answer(prober, start + 9 * microsecond, one.bytes);
+    EXPECT_EQ(prober.match_counts()->reused, 1u);
+    EXPECT_EQ(prober.counts().duplicate, 1u);
+    EXPECT_EQ(prober.counts().lost(), 1u);
+}
+
+TEST_F(ForeignProberTest, stamps_and_flows_as_with_frames_of_our_own) {
+    for (const double rate : {0.0, 1e6}) {
+        SCOPED_TRACE(rate);
+        ProberOptions made = options("0:1", rate);
+        made.stamps = true;
+        made.flows = 2;
+        made.destination = Address::v4(239, 1, 2, 3, 9);
+        Prober prober(made);
+        for (std::uint32_t i = 0; i < 3; ++i) {
+            const Instant left = start + i * microsecond;
+            const auto sent = outbox.drain(prober, left);
+            ASSERT_EQ(sent.size(), 1u);
+            EXPECT_EQ(sent[0].transmit.socket, i % 2);
+            EXPECT_EQ(sent[0].transmit.destination, made.destination);
+            prober.handle(left + 100, {{}, 0, sent[0].bytes, i < 2 ? left + 70 : never});
+        }
+        EXPECT_EQ(prober.path().count(), 2u);
+        EXPECT_EQ(prober.path().max(), 70);
+        EXPECT_EQ(prober.pickup().max(), 30);
+        EXPECT_EQ(prober.counts().unstamped, 1u);
+    }
+}
+
+}  // namespace
+}  // namespace ringpost::traffic

@@ -1,0 +1,145 @@
+#include "codec/traffic/frame.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <initializer_list>
+
+#include "tests/unit/helpers.hpp"
+
+namespace ringpost::traffic {
+namespace {
+
+void put(Bytes& out, std::size_t at, std::uint64_t value, std::size_t bytes) {
+    for (std::size_t i = 0; i < bytes; ++i) out[at + i] = static_cast<std::byte>(value >> 8 * i);
+}
+
+// The format as frame.hpp draws it, with the CRC taken over everything: no Crc32cSuffix, no store_le.
+Bytes straightforward(const Frame& frame, const Bytes& fill) {
+    Bytes out(24 + fill.size());
+    put(out, 4, frame.stream, 4);
+    put(out, 8, frame.sequence, 8);
+    put(out, 16, static_cast<std::uint64_t>(frame.due), 8);
+    std::ranges::copy(fill, out.begin() + 24);
+    put(out, 0, crc32c_portable(std::span(out).subspan(4)), 4);
+    return out;
+}
+
+Bytes written(std::size_t size, const Frame& frame) {
+    const FrameWriter writer(size);
+    Bytes out(size);
+    writer.prepare(out, 1);
+    writer.write(out.data(), frame, 1);
+    return out;
+}
+
+Bytes fill_of(std::span<const std::byte> bytes) {
+    const auto fill = bytes.subspan(frame_bytes_min);
+    return {fill.begin(), fill.end()};
+}
+
+TEST(LoadFrame, decodes_what_is_encoded_straightforwardly) {
+    const Frame frames[] = {
+        {}, {0xdeadbeef, sequence_end - 1, 0x0123456789abcdef}, {1, 2, -1}, {0xffffffff, 0x800000000000, INT64_MIN}};
+    for (const Frame& frame : frames)
+        for (const std::size_t fill : {0, 1, 7, 40, 1'448}) {
+            EXPECT_EQ(decode(straightforward(frame, Bytes(fill, std::byte{0x5a}))), frame);
+        }
+}
+
+TEST(LoadFrame, writer_makes_the_straightforward_encoding) {
+    Random random(7);
+    for (std::size_t size = frame_bytes_min; size <= 1'472; size += size < 100 ? 1 : 49) {
+        const Frame frame{static_cast<std::uint32_t>(random()), random() % sequence_end,
+                          static_cast<Instant>(random())};
+        const Bytes out = written(size, frame);
+        ASSERT_EQ(out, straightforward(frame, fill_of(out))) << size;
+        ASSERT_EQ(decode(out), frame) << size;
+    }
+}
+
+TEST(LoadFrame, writer_lays_its_fill_once_for_a_whole_train) {
+    constexpr std::size_t size = 100, count = 5;
+    const FrameWriter writer(size);
+    Bytes train(size * count + 1, std::byte{0xee});
+    writer.prepare(train, count);
+    for (std::uint64_t round = 0; round < 3; ++round)
+        for (std::size_t i = 0; i < count; ++i) {
+            const Frame frame{9, round * count + i, 77};
+            writer.write(&train[i * size], frame, 1);
+            EXPECT_EQ(decode(std::span(train).subspan(i * size, size)), frame);
+            EXPECT_EQ(Bytes(&train[i * size], &train[i * size] + size), written(size, frame));
+        }
+    EXPECT_EQ(train.back(), std::byte{0xee}) << "wrote past the train";
+}
+
+TEST(LoadFrame, a_run_is_its_frames_one_by_one) {
+    constexpr std::size_t size = 50, count_max = 600;  // past two turns of the lowest byte
+    const FrameWriter writer(size);
+    Bytes train(size * count_max);
+    writer.prepare(train, count_max);
+    for (const std::uint64_t sequence :
+         std::initializer_list<std::uint64_t>{0, 1, 200, 255, 256, 0xffff'ff80, sequence_end - 600})
+        for (const std::size_t count : {1, 2, 56, 57, 128, 600}) {
+            const Frame first{0xdeadbeef, sequence, 0x123456789};
+            writer.write(train.data(), first, count);
+            for (std::size_t i = 0; i < count; ++i) {
+                const auto frame = std::span(train).subspan(i * size, size);
+                const Bytes expected = straightforward({first.stream, sequence + i, first.due}, fill_of(frame));
+                ASSERT_TRUE(std::ranges::equal(frame, expected)) << sequence << " + " << i << " of " << count;
+            }
+        }
+    writer.write(train.data(), {1, 2, 3}, 0);
+    EXPECT_EQ(decode(std::span(train).first(size))->stream, 0xdeadbeef) << "a run of none writes none";
+}
+
+TEST(LoadFrame, longest_frame) {
+    const Frame frame{3, 4, 5};
+    const Bytes out = written(limits::datagram_bytes_max, frame);
+    EXPECT_EQ(decode(out), frame);
+    EXPECT_EQ(out, straightforward(frame, fill_of(out)));
+}
+
+TEST(LoadFrame, any_flipped_bit_is_seen) {
+    for (const std::size_t size : {24, 25, 64, 200}) {
+        Bytes out = written(size, {0x01020304, 5, 6});
+        for (std::size_t bit = 0; bit < size * 8; ++bit) {
+            out[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
+            ASSERT_FALSE(decode(out)) << "bit " << bit << " of " << size << " bytes";
+            out[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
+        }
+        ASSERT_TRUE(decode(out));
+    }
+}
+
+TEST(LoadFrame, any_cut_is_seen) {
+    const Bytes out = written(200, {1, 2, 3});
+    for (std::size_t size = 0; size < out.size(); ++size) ASSERT_FALSE(decode(std::span(out).first(size))) << size;
+    Bytes longer = out;
+    longer.push_back(std::byte{0});
+    EXPECT_FALSE(decode(longer));
+}
+
+TEST(LoadFrame, sequence_out_of_range_is_refused_although_its_crc_fits) {
+    EXPECT_TRUE(decode(straightforward({1, sequence_end - 1, 0}, {})));
+    EXPECT_FALSE(decode(straightforward({1, sequence_end, 0}, {})));
+    EXPECT_FALSE(decode(straightforward({1, UINT64_MAX, 0}, {})));
+}
+
+TEST(LoadFrame, encode_writes_what_a_writer_of_that_size_does) {
+    for (const std::size_t bytes : {24, 25, 64, 1'400}) {
+        const Frame frame{5, 0x123456789, 42};
+        const FrameWriter writer(bytes);
+        Bytes expected(bytes), out(2'000);
+        writer.prepare(expected, 1);
+        writer.write(expected.data(), frame, 1);
+        FrameWriter(out.size()).prepare(out, 1);  // a larger one's fill begins with that of a smaller
+        encode(frame, std::span(out).first(bytes));
+        out.resize(bytes);
+        EXPECT_EQ(out, expected);
+        EXPECT_EQ(decode(out), frame);
+    }
+}
+
+}  // namespace
+}  // namespace ringpost::traffic

@@ -1,0 +1,86 @@
+#pragma once
+
+// What a Matcher must answer, by looking through all the probes there were.
+
+#include <algorithm>
+#include <vector>
+
+#include "codec/traffic/match.hpp"
+
+namespace ringpost::traffic {
+
+class MatchModel {
+  public:
+    MatchModel(const MatchRule& rule, std::uint32_t capacity) : rule_(rule), capacity_(capacity) {}
+
+    void sent(Instant due, Instant now, std::span<const std::byte> probe) {
+        if (probes_.size() >= capacity_) give_up(probes_[probes_.size() - capacity_], counts.overrun);
+        const Bytes key = key_of(probe, rule_.probe_offset);
+        if (rule_.kind != MatchRule::Kind::order)
+            if (Probe* const older = find(key)) give_up(*older, counts.reused);
+        probes_.push_back({key, due, now, Reply::Kind::answer});
+    }
+
+    Reply answer(std::span<const std::byte> reply) {
+        Probe* found = nullptr;
+        if (rule_.kind == MatchRule::Kind::order) {
+            for (Probe& probe : probes_)
+                if (probe.next == Reply::Kind::answer) {
+                    found = &probe;
+                    break;
+                }
+            if (found == nullptr) return {.kind = Reply::Kind::surplus};
+        } else if (reply.size() >= rule_.reply_bytes_min()) {
+            found = find(key_of(reply, rule_.reply_offset));
+        }
+        if (found == nullptr) return {};
+        const Reply::Kind kind = found->next;
+        found->next = Reply::Kind::duplicate;
+        return {kind, static_cast<std::uint64_t>(found - probes_.data()), found->due, found->sent_at};
+    }
+
+    void expire(Instant before) {
+        std::uint64_t expired = 0;
+        for (Probe& probe : probes_)
+            if (probe.sent_at < before) give_up(probe, expired);
+    }
+
+    std::uint64_t waiting() const {
+        return static_cast<std::uint64_t>(std::ranges::count(probes_, Reply::Kind::answer, &Probe::next));
+    }
+
+    MatchCounts counts;
+
+  private:
+    using Bytes = std::vector<std::byte>;
+    struct Probe {
+        Bytes key;
+        Instant due, sent_at;
+        Reply::Kind next;  ///< what a reply to it would be
+    };
+
+    Bytes key_of(std::span<const std::byte> bytes, std::size_t offset) const {
+        if (rule_.kind == MatchRule::Kind::bytes) bytes = bytes.subspan(offset, rule_.bytes);
+        return {bytes.begin(), bytes.end()};
+    }
+
+    /// The newest that is remembered.
+    Probe* find(const Bytes& key) {
+        for (std::size_t i = probes_.size(); i > 0 && i + capacity_ > probes_.size(); --i)
+            if (probes_[i - 1].key == key) return &probes_[i - 1];
+        return nullptr;
+    }
+
+    void give_up(Probe& probe, std::uint64_t& why) {
+        if (probe.next != Reply::Kind::answer) return;
+        probe.next = Reply::Kind::late;
+        ++why;
+        ++counts.given_up;
+    }
+
+    MatchRule rule_;
+    std::size_t capacity_;
+    std::vector<Probe> probes_;
+};
+
+}  // namespace ringpost::traffic

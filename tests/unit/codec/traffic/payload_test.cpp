@@ -1,0 +1,246 @@
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "codec/traffic/payload.hpp"
+#include "codec/traffic/presets.hpp"
+#include "tests/unit/helpers.hpp"
+
+namespace ringpost::traffic {
+namespace {
+
+using Kind = PayloadError::Kind;
+
+constexpr std::uint64_t seed = 42;
+
+Bytes written(const Payload& payload, std::uint64_t sequence, Instant due = 0, std::uint64_t of_seed = seed) {
+    Bytes out(payload.bytes_max() + 1, std::byte{0xee});
+    const std::size_t size = payload.write(out, sequence, due, of_seed);
+    EXPECT_EQ(out.back(), std::byte{0xee}) << "wrote past its longest payload";
+    out.resize(size);
+    return out;
+}
+
+Bytes written(std::string_view text, std::uint64_t sequence, Instant due = 0) {
+    Payload payload;
+    EXPECT_TRUE(payload.add_text(text)) << text;
+    return written(payload, sequence, due);
+}
+
+PayloadError error_of(std::string_view text) {
+    Payload payload;
+    const auto added = payload.add_text(text);
+    EXPECT_FALSE(added) << text;
+    EXPECT_EQ(payload.count(), 0u) << "an error changes nothing";
+    return added ? PayloadError{} : added.error();
+}
+
+TEST(ProbePayload, literal_bytes_mean_themselves) {
+    EXPECT_EQ(written("get key", 5), bytes_of("get key"));
+    EXPECT_EQ(written(R"(a\x00\xfF\\\n\r\tz)", 5), bytes_from_hex("6100ff5c0a0d097a"));
+    EXPECT_EQ(written(R"({{"id": 1})", 5), bytes_of(R"({"id": 1})"));
+    EXPECT_EQ(written("{{seq:u8}", 5), bytes_of("{seq:u8}"));
+    EXPECT_EQ(written("\xc3\xa9}", 5), bytes_from_hex("c3a97d"));
+}
+
+TEST(ProbePayload, integers_in_every_width_and_order) {
+    constexpr std::uint64_t value = 0x0102030405060708;
+    const std::pair<const char*, const char*> widths[] = {{"u8", "08"},
+                                                          {"u16be", "0708"},
+                                                          {"u16le", "0807"},
+                                                          {"u32be", "05060708"},
+                                                          {"u32le", "08070605"},
+                                                          {"u64be", "0102030405060708"},
+                                                          {"u64le", "0807060504030201"}};
+    for (const auto& [width, hex] : widths) {
+        Bytes expected = bytes_from_hex(std::string("3c") + hex + "3e");
+        EXPECT_EQ(written(std::string("<{seq:") + width + "}>", value), expected) << width;
+        EXPECT_EQ(written(std::string("<{time:") + width + "}>", 1, static_cast<Instant>(value)), expected) << width;
+    }
+}
+
+TEST(ProbePayload, random_bytes_follow_from_seed_and_sequence_alone) {
+    Payload payload;
+    ASSERT_TRUE(payload.add_text("{random:11}-{random:11}"));
+    const Bytes first = written(payload, 7);
+    EXPECT_EQ(first.size(), 23u);
+    EXPECT_EQ(first, written(payload, 7));
+    EXPECT_NE(first, written(payload, 8));
+    EXPECT_NE(first, written(payload, 7, 0, seed + 1));
+    EXPECT_FALSE(std::equal(first.begin(), first.begin() + 11, first.begin() + 12)) << "each field has its own";
+    // Over many probes each byte takes nearly every value: none stays as it was laid.
+    std::vector<std::vector<bool>> seen(23, std::vector<bool>(256));
+    for (std::uint64_t i = 0; i < 4'096; ++i) {
+        const Bytes bytes = written(payload, i);
+        for (std::size_t at = 0; at < 23; ++at) seen[at][static_cast<std::size_t>(bytes[at])] = true;
+    }
+    for (std::size_t at = 0; at < 23; ++at)
+        if (at != 11) {
+            EXPECT_GT(std::ranges::count(seen[at], true), 250) << at;
+        }
+}
+
+TEST(ProbePayload, several_payloads_take_turns) {
+    Payload payload;
+    ASSERT_TRUE(payload.add_text("{seq:u8}"));
+    ASSERT_TRUE(payload.add_hex("AA bb\tcc\n"));
+    ASSERT_TRUE(payload.add_bytes(bytes_of("{seq:u8}")));
+    EXPECT_EQ(payload.count(), 3u);
+    EXPECT_EQ(payload.bytes_min(), 1u);
+    EXPECT_EQ(payload.bytes_max(), 8u);
+    for (std::uint64_t round = 0; round < 9; round += 3) {
+        EXPECT_EQ(written(payload, round), Bytes{static_cast<std::byte>(round)});
+        EXPECT_EQ(written(payload, round + 1), bytes_from_hex("aabbcc"));
+        EXPECT_EQ(written(payload, round + 2), bytes_of("{seq:u8}")) << "raw bytes have no fields";
+    }
+}
+
+TEST(ProbePayload, errors_name_the_place) {
+    const std::tuple<const char*, Kind, std::size_t> wrong[] = {
+        {"", Kind::empty, 0},
+        {"ab\\", Kind::bad_escape, 2},
+        {"ab\\q", Kind::bad_escape, 2},
+        {"\\x1", Kind::bad_escape, 0},
+        {"\\x1g", Kind::bad_escape, 0},
+        {"a{seq:u8", Kind::open_brace, 1},
+        {"a{", Kind::open_brace, 1},
+        {"a{{{", Kind::open_brace, 3},
+        {"{}", Kind::unknown_field, 0},
+        {"{seq}", Kind::unknown_field, 0},
+        {"{Seq:u8}", Kind::unknown_field, 0},
+        {"{ seq:u8}", Kind::unknown_field, 0},
+        {"{seq:u8}{count:u8}", Kind::unknown_field, 8},
+        {"{seq:}", Kind::bad_width, 0},
+        {"{seq:u16}", Kind::bad_width, 0},
+        {"{seq:u8be}", Kind::bad_width, 0},
+        {"{time:U8}", Kind::bad_width, 0},
+        {"{random:}", Kind::bad_count, 0},
+        {"{random:0}", Kind::bad_count, 0},
+        {"{random:-1}", Kind::bad_count, 0},
+        {"{random:65508}", Kind::bad_count, 0},
+        {"{random:99999999999999999999}", Kind::bad_count, 0},
+        {"xx{random:65507}", Kind::too_long, 2},
+    };
+    for (const auto& [text, kind, position] : wrong) {
+        EXPECT_EQ(error_of(text), (PayloadError{kind, position})) << text;
+        EXPECT_STRNE(describe(kind), "");
+    }
+    Payload payload;
+    EXPECT_EQ(payload.add_hex("12 3").error(), (PayloadError{Kind::bad_hex, 3}));
+    EXPECT_EQ(payload.add_hex("1 2").error(), (PayloadError{Kind::bad_hex, 0}));
+    EXPECT_EQ(payload.add_hex("12xy").error(), (PayloadError{Kind::bad_hex, 2}));
+    EXPECT_EQ(payload.add_hex(" ").error(), (PayloadError{Kind::empty, 0}));
+}
+
+TEST(ProbePayload, limits_are_answers) {
+    const Bytes longest(limits::datagram_bytes_max), longer(limits::datagram_bytes_max + 1);
+    Payload payload;
+    EXPECT_EQ(payload.add_bytes(longer).error().kind, Kind::too_long);
+    EXPECT_EQ(payload.add_hex(std::string(2 * longer.size(), '0')).error(),
+              (PayloadError{Kind::too_long, 2 * longest.size()}));
+    std::string fields;
+    for (std::size_t i = 0; i < limits::payload_fields_max; ++i) fields += "{seq:u8}";
+    EXPECT_TRUE(payload.add_text(fields));
+    EXPECT_EQ(payload.add_text(fields + "{seq:u8}").error(), (PayloadError{Kind::too_many_fields, fields.size()}));
+    std::size_t added = payload.count();
+    while (payload.add_bytes(longest)) ++added;
+    EXPECT_EQ(added - 1, (limits::payloads_bytes_max - limits::payload_fields_max) / limits::datagram_bytes_max);
+    EXPECT_EQ(payload.add_bytes(longest).error().kind, Kind::too_many);
+
+    Payload crowd;
+    for (std::size_t i = 0; i < limits::payloads_max; ++i) ASSERT_TRUE(crowd.add_text("x"));
+    EXPECT_EQ(crowd.add_text("x").error().kind, Kind::too_many);
+}
+
+Preset preset(std::string_view text) {
+    auto parsed = parse_preset(text);
+    EXPECT_TRUE(parsed) << text << ": " << (parsed ? "" : parsed.error().reason);
+    return parsed ? std::move(*parsed) : Preset{};
+}
+
+// Written down by hand from RFC 1035: header, question.
+TEST(ProbePreset, dns_queries) {
+    const Preset made = preset("dns:Example.com");
+    EXPECT_EQ(made.port, 53);
+    EXPECT_EQ(made.dialect.match, *MatchRule::parse("0:2"));
+    EXPECT_EQ(written(made.dialect.payload, 0x1234), bytes_from_hex("12340100000100000000000007"
+                                                                    "4578616d706c65"
+                                                                    "03"
+                                                                    "636f6d"
+                                                                    "00"
+                                                                    "0001"
+                                                                    "0001"));
+    const std::pair<const char*, const char*> types[] = {
+        {"A", "0001"},   {"aaaa", "001c"}, {"NS", "0002"},  {"MX", "000f"},  {"TXT", "0010"},
+        {"SOA", "0006"}, {"PTR", "000c"},  {"ANY", "00ff"}, {"257", "0101"}, {"65535", "ffff"}};
+    for (const auto& [type, hex] : types)
+        EXPECT_EQ(written(preset(std::string("dns:a.,") + type).dialect.payload, 0),
+                  bytes_from_hex(std::string("000001000001000000000000") +
+                                 "0161"
+                                 "00" +
+                                 hex + "0001"))
+            << type;
+    EXPECT_EQ(written(preset("dns:.,NS").dialect.payload, 0), bytes_from_hex("000001000001000000000000"
+                                                                             "00"
+                                                                             "0002"
+                                                                             "0001"))
+        << "the root";
+    const std::string label(63, 'x');
+    preset("dns:" + label + "." + label + "." + label + "." + std::string(61, 'x'));
+}
+
+TEST(ProbePreset, memcached_gets) {
+    const Preset made = preset("memcached-get:a{b");
+    EXPECT_EQ(made.port, 11211);
+    EXPECT_EQ(made.dialect.match, *MatchRule::parse("0:2"));
+    EXPECT_EQ(written(made.dialect.payload, 0x10203), bytes_from_hex("0203000000010000676574206"
+                                                                     "17b620d0a"));
+    preset("memcached-get:" + std::string(250, 'k'));
+}
+
+TEST(ProbePreset, ntp_requests) {
+    const Preset made = preset("ntp");
+    EXPECT_EQ(made.port, 123);
+    EXPECT_EQ(made.dialect.match, (MatchRule{MatchRule::Kind::bytes, 8, 40, 24}));
+    const Bytes bytes = written(made.dialect.payload, 0x01020304);
+    ASSERT_EQ(bytes.size(), 48u);
+    EXPECT_EQ(bytes[0], std::byte{0x23});
+    EXPECT_EQ(Bytes(bytes.begin() + 1, bytes.begin() + 40), Bytes(39));
+    EXPECT_EQ(Bytes(bytes.begin() + 44, bytes.end()), bytes_from_hex("01020304"));
+}
+
+TEST(ProbePreset, errors_name_the_place) {
+    const std::string label(63, 'x'), longest = label + "." + label + "." + label + "." + std::string(61, 'x');
+    const std::pair<std::string, std::size_t> wrong[] = {{"", 0},
+                                                         {"smtp", 0},
+                                                         {"ntp:", 0},
+                                                         {"dns", 3},
+                                                         {"dns:", 4},
+                                                         {"dns:,A", 4},
+                                                         {"dns:..", 4},
+                                                         {"dns:.a", 4},
+                                                         {"dns:a..b", 6},
+                                                         {"dns:a.b..", 6},
+                                                         {"dns:ab.c d", 8},
+                                                         {"dns:a\\x", 5},
+                                                         {"dns:{seq:u8}", 4},
+                                                         {"dns:b." + label + "x", 6},
+                                                         {"dns:" + longest + "x", 4},
+                                                         {"dns:a,", 6},
+                                                         {"dns:a,AXFR", 6},
+                                                         {"dns:a,0", 6},
+                                                         {"dns:a,65536", 6},
+                                                         {"memcached-get", 13},
+                                                         {"memcached-get:", 14},
+                                                         {"memcached-get:a b", 15},
+                                                         {"memcached-get:a\n", 15},
+                                                         {"memcached-get:" + std::string(251, 'k'), 14}};
+    for (const auto& [text, position] : wrong) {
+        const auto parsed = parse_preset(text);
+        ASSERT_FALSE(parsed) << text;
+        EXPECT_EQ(parsed.error().position, position) << text << ": " << parsed.error().reason;
+    }
+}
+
+}  // namespace
+}  // namespace ringpost::traffic

@@ -1,0 +1,127 @@
+#include "codec/traffic/schedule.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "codec/measure/histogram.hpp"
+
+namespace ringpost::traffic {
+namespace {
+
+constexpr Instant start = 5 * second;
+
+TEST(Schedule, fixed_gaps_do_not_drift) {
+    Schedule schedule({.start = start, .rate_per_s = 3});
+    for (std::uint64_t i = 0; i < 3'000'000; ++i) schedule.advance();
+    EXPECT_EQ(schedule.next(), start + 1'000'000 * second);
+}
+
+TEST(Schedule, poisson_gaps_are_exponential_with_the_mean_asked_for) {
+    constexpr std::uint64_t count = 200'000;
+    constexpr double mean_ns = 10'000;
+    Schedule schedule({.start = start, .rate_per_s = 1e9 / mean_ns, .arrivals = Arrivals::poisson, .seed = 42});
+    Histogram gaps;
+    Instant last = start;
+    for (std::uint64_t i = 0; i < count; ++i, schedule.advance()) {
+        ASSERT_GE(schedule.next(), last);
+        gaps.record(schedule.next() - last);
+        last = schedule.next();
+    }
+    // The mean of so many gaps has a standard error of mean / sqrt(count).
+    EXPECT_NEAR(gaps.mean(), mean_ns, 4 * mean_ns / std::sqrt(double{count}));
+    // The quantile function of the exponential distribution: -ln(1 - p) times the mean.
+    for (const double p : {0.1, 0.5, 0.9, 0.99})
+        EXPECT_NEAR(static_cast<double>(gaps.percentile(100 * p)), -std::log(1 - p) * mean_ns, 0.02 * mean_ns) << p;
+}
+
+TEST(Schedule, the_seed_decides) {
+    const auto poisson = [](std::uint64_t seed) {
+        return Schedule({.start = start, .rate_per_s = 1e5, .arrivals = Arrivals::poisson, .seed = seed});
+    };
+    Schedule one = poisson(1), same = poisson(1), other = poisson(2);
+    bool differs = false;
+    for (int i = 0; i < 100; ++i, one.advance(), same.advance(), other.advance()) {
+        EXPECT_EQ(one.next(), same.next());
+        differs |= one.next() != other.next();
+    }
+    EXPECT_TRUE(differs);
+}
+
+TEST(Schedule, a_burst_is_due_at_once_and_the_rate_stays) {
+    Schedule schedule({.start = start, .rate_per_s = 1'000, .burst = 4});
+    for (Instant i = 0; i < 100; ++i, schedule.advance())
+        EXPECT_EQ(schedule.next(), start + i / 4 * 4 * millisecond) << i;
+}
+
+std::vector<Instant> all_of(Schedule schedule, std::size_t at_most = 1'000'000) {
+    std::vector<Instant> due;
+    for (; schedule.next() != never && due.size() < at_most; schedule.advance()) due.push_back(schedule.next());
+    return due;
+}
+
+TEST(Schedule, a_profile_of_steps) {
+    const RatePoint points[] = {{0, 1'000},
+                                {10 * millisecond, 1'000},
+                                {10 * millisecond, 0},
+                                {20 * millisecond, 0},
+                                {20 * millisecond, 10'000},
+                                {21 * millisecond, 10'000}};
+    const auto profile = RateProfile::make(points);
+    ASSERT_TRUE(profile);
+    EXPECT_DOUBLE_EQ(profile->total(), 20);
+    EXPECT_EQ(profile->highest_rate(), 10'000);
+    EXPECT_EQ(profile->end(), 21 * millisecond);
+    const auto due = all_of(Schedule({.start = start, .rate_per_s = 1, .profile = &*profile}));
+    ASSERT_EQ(due.size(), 20u);
+    for (std::size_t i = 0; i < due.size(); ++i) {
+        const auto k = static_cast<Instant>(i);
+        const Instant wanted = i < 10 ? k * millisecond : 20 * millisecond + (k - 10) * 100 * microsecond;
+        EXPECT_NEAR(static_cast<double>(due[i] - start), static_cast<double>(wanted), 2) << i;
+    }
+}
+
+TEST(Schedule, a_profile_that_rises_evenly) {
+    const RatePoint points[] = {{0, 0}, {second, 20'000}};
+    const auto profile = RateProfile::make(points);
+    ASSERT_TRUE(profile);
+    const auto due = all_of(Schedule({.start = start, .rate_per_s = 1, .profile = &*profile}));
+    ASSERT_EQ(due.size(), 10'000u);
+    // 10,000 t^2 are due after t seconds.
+    for (std::size_t i = 0; i < due.size(); ++i)
+        EXPECT_NEAR(static_cast<double>(due[i] - start), std::sqrt(static_cast<double>(i) / 10'000) * 1e9, 10) << i;
+}
+
+TEST(Schedule, poisson_arrivals_follow_the_profile) {
+    const RatePoint points[] = {{0, 0}, {second, 0}, {second, 50'000}, {2 * second, 50'000}, {3 * second, 0}};
+    const auto profile = RateProfile::make(points);
+    ASSERT_TRUE(profile);
+    const auto due = all_of(
+        Schedule({.start = start, .rate_per_s = 1, .arrivals = Arrivals::poisson, .seed = 3, .profile = &*profile}));
+    const auto before = [&](Instant at) {
+        return static_cast<double>(std::ranges::lower_bound(due, start + at) - due.begin());
+    };
+    // Counts of a Poisson process have the variance of their mean.
+    EXPECT_EQ(before(second), 0);
+    EXPECT_NEAR(before(2 * second), 50'000, 4 * std::sqrt(50'000));
+    EXPECT_NEAR(before(3 * second) - before(2 * second), 25'000, 4 * std::sqrt(25'000));
+    EXPECT_NEAR(before(2'500 * millisecond) - before(2 * second), 18'750, 4 * std::sqrt(18'750));
+}
+
+TEST(RateProfile, refuses_what_is_none) {
+    const auto make = [](std::vector<RatePoint> points) { return RateProfile::make(points).has_value(); };
+    EXPECT_FALSE(make({}));
+    EXPECT_FALSE(make({{0, 5}}));
+    EXPECT_FALSE(make({{0, 5}, {second, -1}}));
+    EXPECT_FALSE(make({{0, 5}, {second, std::nan("")}}));
+    EXPECT_FALSE(make({{second, 5}, {0, 5}}));
+    EXPECT_FALSE(make({{-1, 5}, {second, 5}}));
+    EXPECT_FALSE(make({{0, 0}, {second, 0}})) << "nothing would be due";
+    EXPECT_FALSE(make({{second, 5}, {second, 7}})) << "nor here";
+    EXPECT_TRUE(make({{0, 0}, {second, 1}}));
+}
+
+}  // namespace
+}  // namespace ringpost::traffic

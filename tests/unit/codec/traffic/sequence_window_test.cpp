@@ -1,0 +1,117 @@
+#include "codec/traffic/sequence_window.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <set>
+
+#include "codec/traffic/frame.hpp"
+#include "tests/unit/helpers.hpp"
+
+namespace ringpost::traffic {
+namespace {
+
+// How far back a late datagram is still told from a duplicate: the window less the word being reused.
+constexpr std::uint64_t reach = limits::load_window_sequences - 64;
+
+// Remembers every sequence that ever came.
+class Model {
+  public:
+    Arrival record(std::uint64_t sequence) {
+        const std::uint64_t newest_end = end();
+        if (newest_end > sequence && newest_end - sequence > reach) return Arrival::duplicate;
+        if (!seen_.insert(sequence).second) return Arrival::duplicate;
+        ++distinct;
+        return sequence >= newest_end ? Arrival::in_order : Arrival::reordered;
+    }
+    std::uint64_t end() const { return seen_.empty() ? 0 : *seen_.rbegin() + 1; }
+
+    std::uint64_t distinct = 0;
+
+  private:
+    std::set<std::uint64_t> seen_;
+};
+
+// Holds both beside each other.
+struct Pair {
+    SequenceWindow window;
+    Model model;
+
+    void record(std::uint64_t sequence) {
+        ASSERT_EQ(window.record(sequence), model.record(sequence)) << "sequence " << sequence;
+        ASSERT_EQ(window.end(), model.end());
+        ASSERT_EQ(window.distinct(), model.distinct);
+        ASSERT_EQ(window.missing(), model.end() - model.distinct);
+    }
+};
+
+TEST(SequenceWindow, in_order) {
+    const auto pair = std::make_unique<Pair>();
+    for (std::uint64_t i = 0; i < 3 * limits::load_window_sequences; ++i) ASSERT_NO_FATAL_FAILURE(pair->record(i));
+    EXPECT_EQ(pair->window.missing(), 0u);
+}
+
+TEST(SequenceWindow, gaps_are_missing_until_filled_once) {
+    SequenceWindow window;
+    EXPECT_EQ(window.record(0), Arrival::in_order);
+    EXPECT_EQ(window.record(5), Arrival::in_order);
+    EXPECT_EQ(window.missing(), 4u);
+    EXPECT_EQ(window.record(3), Arrival::reordered);
+    EXPECT_EQ(window.record(3), Arrival::duplicate);
+    EXPECT_EQ(window.record(5), Arrival::duplicate);
+    EXPECT_EQ(window.missing(), 3u);
+    EXPECT_EQ(window.end(), 6u);
+}
+
+TEST(SequenceWindow, too_late_to_tell_is_a_duplicate) {
+    for (const std::uint64_t newest : {reach + 64, reach + 101, std::uint64_t{1} << 40}) {
+        SequenceWindow window;
+        window.record(newest);
+        EXPECT_EQ(window.record(newest + 1 - reach), Arrival::reordered);
+        EXPECT_EQ(window.record(newest - reach), Arrival::duplicate);
+        EXPECT_EQ(window.record(0), Arrival::duplicate);
+        EXPECT_EQ(window.distinct(), 2u);
+    }
+}
+
+TEST(SequenceWindow, jumps_around_the_window_size_leave_no_old_mark) {
+    for (std::uint64_t start : {0, 1, 63, 64, 65, 100})
+        for (std::uint64_t jump = limits::load_window_sequences - 130; jump <= limits::load_window_sequences + 130;
+             ++jump) {
+            SCOPED_TRACE(testing::Message() << "start " << start << " jump " << jump);
+            const auto pair = std::make_unique<Pair>();
+            for (std::uint64_t i = 0; i <= start; ++i) pair->record(i);
+            pair->record(start + jump);
+            // Both sides of the window's far edge, where marks of the first round would show.
+            for (std::uint64_t back = std::min(reach + 70, start + jump); back > reach - 200; back -= 3)
+                ASSERT_NO_FATAL_FAILURE(pair->record(start + jump - back));
+        }
+}
+
+TEST(SequenceWindow, far_jumps_up_to_the_last_sequence) {
+    const auto pair = std::make_unique<Pair>();
+    for (std::uint64_t at = 0; at < sequence_end; at = at * 3 + 1'000)
+        for (const std::uint64_t near : {at, at + 2, at + 1, at + 1}) ASSERT_NO_FATAL_FAILURE(pair->record(near));
+    ASSERT_NO_FATAL_FAILURE(pair->record(sequence_end - 1));
+    ASSERT_NO_FATAL_FAILURE(pair->record(sequence_end - 2));
+}
+
+TEST(SequenceWindow, random_walks) {
+    for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+        SCOPED_TRACE(testing::Message() << "seed " << seed);
+        Random random(seed);
+        const auto pair = std::make_unique<Pair>();
+        // From a gentle stream to one that leaps by whole windows.
+        const std::uint64_t stride = 1ull << random() % 18;
+        for (int step = 0; step < 3'000; ++step) {
+            const std::uint64_t end = pair->model.end();
+            const std::uint64_t back = random() % (random() % 16 == 0 ? 2 * limits::load_window_sequences : 200);
+            const std::uint64_t sequence = random() % 2 == 0 ? end + random() % stride : end - std::min(end, back);
+            ASSERT_NO_FATAL_FAILURE(pair->record(sequence));
+        }
+    }
+}
+
+}  // namespace
+}  // namespace ringpost::traffic

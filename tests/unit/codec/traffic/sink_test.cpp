@@ -1,0 +1,218 @@
+#include "codec/traffic/sink.hpp"
+
+#include <gtest/gtest.h>
+
+#include <initializer_list>
+
+#include "tests/unit/helpers.hpp"
+
+namespace ringpost::traffic {
+namespace {
+
+const Address peer = Address::v4(10, 0, 0, 1, 4'000);
+
+class SinkTest : public testing::Test {
+  protected:
+    static Bytes frame(std::uint32_t stream, std::uint64_t sequence) {
+        const FrameWriter writer(64);
+        Bytes out(64);
+        writer.prepare(out, 1);
+        writer.write(out.data(), {stream, sequence, 0}, 1);
+        return out;
+    }
+    void receive(const Bytes& bytes, const Address& source = peer) { sink.handle(++now, {source, 0, bytes}); }
+    void receive(std::uint32_t stream, std::initializer_list<std::uint64_t> sequences) {
+        for (const std::uint64_t sequence : sequences) receive(frame(stream, sequence));
+    }
+    // Of `sent` datagrams, `tail` were lost behind the last one received.
+    void expect_identity(std::uint64_t sent, std::uint64_t tail) const {
+        const SinkCounts counts = sink.counts();
+        EXPECT_EQ(sent, counts.received - counts.duplicate - counts.corrupt + counts.lost + tail);
+    }
+
+    Sink sink{{.key = SipKey{1, 2}}};
+    Instant now = 0;
+};
+
+TEST_F(SinkTest, nothing_yet) {
+    const SinkCounts counts = sink.counts();
+    EXPECT_EQ(counts.received, 0u);
+    EXPECT_EQ(counts.first_at, never);
+    EXPECT_EQ(counts.last_at, never);
+    std::byte out[64];
+    EXPECT_FALSE(sink.poll_transmit(0, out));
+    EXPECT_FALSE(sink.poll_timeout());
+    EXPECT_FALSE(sink.poll_event());
+}
+
+TEST_F(SinkTest, all_in_order) {
+    receive(7, {0, 1, 2, 3});
+    const SinkCounts counts = sink.counts();
+    EXPECT_EQ(counts.received, 4u);
+    EXPECT_EQ(counts.bytes, 4 * 64u);
+    EXPECT_EQ(counts.lost + counts.duplicate + counts.reordered + counts.corrupt, 0u);
+    EXPECT_EQ(counts.streams, 1u);
+    EXPECT_EQ(counts.first_at, 1);
+    EXPECT_EQ(counts.last_at, 4);
+    expect_identity(4, 0);
+}
+
+TEST_F(SinkTest, losses_at_the_start_in_the_middle_and_at_the_end) {
+    receive(7, {2, 3, 6});
+    EXPECT_EQ(sink.counts().lost, 4u);
+    expect_identity(9, 2);
+}
+
+TEST_F(SinkTest, a_late_datagram_is_not_lost_any_more) {
+    receive(7, {0, 3, 1, 2});
+    EXPECT_EQ(sink.counts().lost, 0u);
+    EXPECT_EQ(sink.counts().reordered, 2u);
+    expect_identity(4, 0);
+}
+
+TEST_F(SinkTest, duplicates_late_or_early) {
+    receive(7, {0, 0, 2, 1, 1, 2});
+    EXPECT_EQ(sink.counts().duplicate, 3u);
+    EXPECT_EQ(sink.counts().reordered, 1u);
+    expect_identity(3, 0);
+}
+
+TEST_F(SinkTest, a_corrupt_datagram_counts_as_corrupt_and_its_sequence_as_lost) {
+    receive(7, {0});
+    Bytes bad = frame(7, 1);
+    bad[63] ^= std::byte{1};
+    receive(bad);
+    receive(7, {2});
+    receive(Bytes{});
+    receive(Bytes(23));
+    EXPECT_EQ(sink.counts().corrupt, 3u);
+    EXPECT_EQ(sink.counts().lost, 1u);
+    expect_identity(3, 0);
+}
+
+TEST_F(SinkTest, too_late_to_tell_stays_lost_and_counts_as_duplicate) {
+    receive(7, {1, limits::load_window_sequences + 10, 0});
+    EXPECT_EQ(sink.counts().duplicate, 1u);
+    EXPECT_EQ(sink.counts().reordered, 0u);
+    expect_identity(limits::load_window_sequences + 11, 0);
+}
+
+TEST_F(SinkTest, streams_are_told_apart_by_number_and_by_whole_source_address) {
+    const Address others[] = {Address::v4(10, 0, 0, 1, 4'001), Address::v4(10, 0, 0, 2, 4'000)};
+    for (std::uint64_t sequence = 0; sequence < 3; ++sequence) {
+        receive(frame(1, sequence));
+        receive(frame(2, sequence));
+        for (const Address& other : others) receive(frame(1, sequence), other);
+    }
+    const SinkCounts counts = sink.counts();
+    EXPECT_EQ(counts.streams, 4u);
+    EXPECT_EQ(counts.lost + counts.duplicate + counts.reordered, 0u);
+}
+
+TEST_F(SinkTest, the_least_recently_heard_stream_is_forgotten_when_the_table_is_full) {
+    for (std::uint32_t stream = 0; stream < limits::load_streams_max; ++stream) receive(frame(stream, 0));
+    receive(0, {1});  // stream 1 is the oldest now
+    EXPECT_EQ(sink.counts().streams_forgotten, 0u);
+    receive(5'000, {0});
+    EXPECT_EQ(sink.counts().streams_forgotten, 1u);
+    EXPECT_EQ(sink.counts().lost, 0u);
+    receive(0, {1});
+    EXPECT_EQ(sink.counts().duplicate, 1u) << "stream 0 is still known";
+    receive(1, {1'000});
+    EXPECT_EQ(sink.counts().lost, 0u) << "it may have come before: stream 1 starts over";
+    receive(1, {1'002});
+    EXPECT_EQ(sink.counts().lost, 1u);
+    EXPECT_EQ(sink.counts().streams, limits::load_streams_max + 2u);
+    EXPECT_EQ(sink.counts().streams_forgotten, 2u);
+}
+
+TEST_F(SinkTest, a_stream_met_in_the_middle_has_lost_nothing_before) {
+    const std::uint64_t first = limits::load_window_sequences;
+    receive(1, {first, first + 2});
+    EXPECT_EQ(sink.counts().lost, 1u);
+    receive(1, {first + 1, first - 1});
+    EXPECT_EQ(sink.counts().lost, 0u);
+    EXPECT_EQ(sink.counts().reordered, 1u);
+    EXPECT_EQ(sink.counts().duplicate, 1u) << "from before its beginning: not to be told from a duplicate";
+}
+
+TEST_F(SinkTest, take_says_whether_it_was_good_and_new) {
+    EXPECT_TRUE(sink.take(1, {peer, 0, frame(7, 0)}));
+    EXPECT_TRUE(sink.take(1, {peer, 0, frame(7, 2)}));
+    EXPECT_TRUE(sink.take(1, {peer, 0, frame(7, 1)})) << "late, but new";
+    EXPECT_FALSE(sink.take(1, {peer, 0, frame(7, 1)}));
+    EXPECT_FALSE(sink.take(1, {peer, 0, Bytes(64)}));
+}
+
+TEST_F(SinkTest, without_one_way_no_times_are_recorded) {
+    receive(7, {0, 1, 2});
+    EXPECT_EQ(sink.one_way().count(), 0u);
+    EXPECT_EQ(sink.one_way_counts().clock_apart, 0u);
+}
+
+class OneWayTest : public SinkTest {
+  protected:
+    static constexpr Duration offset = 1'700'000'000 * second;
+
+    void receive_due(std::uint64_t sequence, Instant due, Instant at) {
+        const FrameWriter writer(24);
+        Bytes bytes(24);
+        writer.write(bytes.data(), {7, sequence, due}, 1);
+        timing.handle(at, {peer, 0, bytes});
+    }
+
+    Sink timing{{.key = {1, 2}, .one_way = offset}};
+};
+
+TEST_F(OneWayTest, from_the_due_time_to_the_first_arrival_by_the_senders_clock) {
+    receive_due(0, offset + 100, 350);
+    receive_due(1, offset + 200, 300);
+    receive_due(1, offset + 200, 900);  // a duplicate
+    EXPECT_EQ(timing.one_way().count(), 2u);
+    EXPECT_EQ(timing.one_way().min(), 100);
+    EXPECT_EQ(timing.one_way().max(), 250);
+    EXPECT_EQ(timing.one_way_counts().before_sent, 0u);
+}
+
+TEST_F(OneWayTest, what_comes_before_it_was_sent_counts_as_no_time_at_all) {
+    receive_due(0, offset + 500, 400);
+    receive_due(1, offset + 500, 470);
+    receive_due(2, offset + 500, 500);
+    EXPECT_EQ(timing.one_way().count(), 3u);
+    EXPECT_EQ(timing.one_way().max(), 0);
+    EXPECT_EQ(timing.one_way_counts().before_sent, 2u);
+    EXPECT_EQ(timing.one_way_counts().before_sent_max, 100);
+}
+
+TEST_F(OneWayTest, clocks_more_than_a_minute_apart_are_only_counted) {
+    constexpr Duration most = Histogram::trackable_ns_max;
+    receive_due(0, offset, most);
+    receive_due(1, offset + most, 0);
+    EXPECT_EQ(timing.one_way().count(), 2u);
+    EXPECT_EQ(timing.one_way().max(), most);
+    receive_due(2, offset, most + 1);
+    receive_due(3, offset + most + 1, 0);
+    receive_due(4, 5, 6);  // a sender that tells its monotonic clock
+    receive_due(5, INT64_MAX, 7);
+    receive_due(6, INT64_MIN, 8);
+    EXPECT_EQ(timing.one_way().count(), 2u);
+    EXPECT_EQ(timing.one_way_counts().clock_apart, 5u);
+    EXPECT_EQ(timing.one_way_counts().before_sent, 1u);
+    EXPECT_EQ(timing.counts().received, 7u) << "they are verified as ever";
+    EXPECT_EQ(timing.counts().corrupt, 0u);
+}
+
+TEST_F(SinkTest, unverified_only_counts) {
+    Sink blind({.verify = false, .key = {}});
+    blind.handle(5, {peer, 0, Bytes(10)});
+    blind.handle(6, {peer, 0, Bytes{}});
+    const SinkCounts counts = blind.counts();
+    EXPECT_EQ(counts.received, 2u);
+    EXPECT_EQ(counts.bytes, 10u);
+    EXPECT_EQ(counts.corrupt + counts.lost + counts.streams, 0u);
+    EXPECT_EQ(counts.first_at, 5);
+    EXPECT_EQ(counts.last_at, 6);
+}
+
+}  // namespace
+}  // namespace ringpost::traffic
