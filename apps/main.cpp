@@ -3,68 +3,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <string_view>
 
-#include "apps/cli/multicast.hpp"
 #include "apps/commands/commands.hpp"
-#include "engine/os/address.hpp"
-
-namespace ringpost::apps {
-
-UdpSocket open_server_socket(const ServerOptions& options) {
-    SocketOptions socket;
-    socket.bind = bind_address(options.bind, options.port);
-    socket.gro = options.common.gro;
-    socket.broadcast = options.broadcast;
-    socket.reuse_port = options.threads.count > 1;
-    auto opened = UdpSocket::open(socket);
-    if (opened) return std::move(*opened);
-    // Only the bind is the user's doing.
-    const bool bind_failed = opened.error().text.starts_with("bind ");
-    const std::string option = opened.error().code == EADDRNOTAVAIL
-                                   ? "--bind " + options.bind
-                                   : fmt::format("{} {}", options.port_option, options.port);
-    throw Failure(bind_failed ? Exit::usage : Exit::failed,
-                  bind_failed ? option + ": " + opened.error().text : opened.error().text);
-}
-
-void refuse_out_of_reach(const UdpSocket& socket, const std::string& bind, const Address& target) {
-    const Address local = socket.local();
-    const bool reaches_both = local.family == Family::v6 && local.ip == Address{}.ip;
-    if (reaches_both || local.family == target.family) return;
-    throw Failure(Exit::usage, fmt::format("--to {}: {} cannot reach {}", to_text(target),
-                                           bind.empty() ? "this host" : "--bind " + bind,
-                                           target.family == Family::v6 ? "IPv6" : "IPv4"));
-}
-
-std::vector<UdpSocket> open_server_sockets(ServerOptions options) {
-    std::vector<UdpSocket> sockets;
-    if (options.threads.count > 1 && options.port != 0) {
-        // Shared among our own engines, the port would also be shared with a server that is there already.
-        ServerOptions alone = options;
-        alone.threads.count = 1;
-        open_server_socket(alone);
-    }
-    for (std::uint32_t i = 0; i < options.threads.count; ++i) {
-        sockets.push_back(open_server_socket(options));
-        // What goes to a group would come to each socket that is a member, not to one of them.
-        if (i == 0) join_groups(sockets.front(), options.join);
-        options.port = sockets.front().local().port;
-    }
-    return sockets;
-}
-
-void add_server(CLI::App& command, ServerOptions& options) {
-    add_parsed(command, "--port", options.port, parse_port, "UDP port to listen on; 0 lets the kernel choose")
-        ->required();
-    command.add_option("--bind", options.bind, "local address to listen on (default: all)");
-}
-
-int exit_code(int code) { return received_signal() != 0 ? 128 + received_signal() : code; }
-
-}  // namespace ringpost::apps
+#include "apps/commands/struct_values.hpp"
+#include "engine/os/waker.hpp"
 
 namespace {
 

@@ -187,7 +187,7 @@ void send(Shared& shared, BackendChoice backend, double seconds, std::size_t que
         return true;
     };
     if (!with_loop({.backend = backend}, [](const std::string&) {}, use)) die("the backend");
-    const std::uint64_t sent = questions_at_once > 0 ? source.answered.given() : endpoint.counts().messages_sent;
+    const std::uint64_t sent = questions_at_once > 0 ? source.answered.given() : endpoint.counters().messages_sent;
     report(name, 64, sent, shared, static_cast<std::uint64_t>(source.start));
 }
 

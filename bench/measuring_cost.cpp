@@ -74,7 +74,7 @@ void probe(bench::Shared& shared, BackendChoice backend, bool histograms, double
                                 .histograms = histograms});
         Application application{loop, [&](Instant at) { return prober.finished(at, linger); }};
         loop.run(prober, application);
-        const traffic::ProberCounts& counts = prober.counts();
+        const traffic::ProberCounters& counts = prober.counters();
         if (counts.sent == 0 || counts.received != counts.sent || counts.lost() != 0) bench::die("a reply");
         std::printf("{\"histograms\":%s,\"replies\":%" PRIu64 ",\"rate_per_s\":%.0f}\n", histograms ? "true" : "false",
                     counts.received,

@@ -62,7 +62,7 @@ void send_to_confirmed(benchmark::State& state) {
         carry(*sending, *receiving, alice, now);
         carry(*receiving, *sending, bob, now);
     }
-    if (sending->counts().confirmed != static_cast<std::uint64_t>(state.iterations()))
+    if (sending->counters().confirmed != static_cast<std::uint64_t>(state.iterations()))
         state.SkipWithError("something was not confirmed");
 }
 BENCHMARK(send_to_confirmed);

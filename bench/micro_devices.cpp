@@ -130,7 +130,7 @@ void adverts(benchmark::State& state) {
         while (endpoint.poll_event()) continue;
         next = next + 1 == names ? 0 : next + 1;
     }
-    if (endpoint.counts().adverts_taken != static_cast<std::uint64_t>(state.iterations()))
+    if (endpoint.counters().adverts_taken != static_cast<std::uint64_t>(state.iterations()))
         state.SkipWithError("an advert was not taken");
     state.SetItemsProcessed(state.iterations());
 }

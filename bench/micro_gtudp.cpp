@@ -124,7 +124,7 @@ void server_of_peers(benchmark::State& state) {
     const auto expected = static_cast<std::size_t>(state.iterations()) * train;
     // With the table full, an exchange of a peer that has acknowledged nothing yet may go while it waits: one in
     // millions.
-    if (delivered != expected || server->counts().ack_unknown > 1 + delivered / 1'000'000)
+    if (delivered != expected || server->counters().ack_unknown > 1 + delivered / 1'000'000)
         state.SkipWithError("something was not delivered");
     state.SetItemsProcessed(static_cast<std::int64_t>(delivered));
 }

@@ -59,7 +59,7 @@ void sink_train(benchmark::State& state) {
         }
         ++next;
     }
-    if (sink->counts().corrupt + sink->counts().lost + sink->counts().duplicate > 0)
+    if (sink->counters().corrupt + sink->counters().lost + sink->counters().duplicate > 0)
         state.SkipWithError("not verified");
     state.SetItemsProcessed(datagrams);
 }

@@ -55,13 +55,13 @@ void keep_to(const std::vector<int>& cores) {
 
 }  // namespace
 
-void add_threads(CLI::App& command, EngineThreads& options) {
+void add_threads(CLI::App& command, ThreadOptions& options) {
     add_parsed(command, "--threads", options.count, parse_threads, "engines, each on a core of its own (default 1)");
     add_parsed(command, "--cpu", options.cores, parse_cores,
                "cores for the engines, such as 0,2,4-7, in turn; with --self those of the other end come after them");
 }
 
-std::string engines_text(const EngineThreads& threads) {
+std::string engines_text(const ThreadOptions& threads) {
     return threads.count == 1 ? "" : fmt::format("{} engines, ", threads.count);
 }
 
@@ -75,13 +75,13 @@ std::vector<int> allowed_cores() {
     return cores;
 }
 
-std::optional<int> core_of(const EngineThreads& threads, End end, std::size_t index) {
+std::optional<int> core_of(const ThreadOptions& threads, Side side, std::size_t index) {
     index += threads.count * agents_before();
     const std::vector<int> cores = threads.cores.empty() ? allowed_cores() : threads.cores;
     const bool chosen = !threads.cores.empty();
     if (!chosen && (cores.size() < 2 || (threads.count == 1 && !threads.self))) return std::nullopt;
     const std::size_t turn = index % cores.size();
-    if (end == End::near) return cores[turn];
+    if (side == Side::near) return cores[turn];
     return chosen ? cores[(threads.count + index) % cores.size()] : cores[cores.size() - 1 - turn];
 }
 

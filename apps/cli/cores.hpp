@@ -13,17 +13,17 @@ namespace ringpost::apps {
 inline constexpr std::uint32_t threads_max = 256;
 
 /// How many engines a command runs, each in a thread and on a core of its own.
-struct EngineThreads {
+struct ThreadOptions {
     std::uint32_t count = 1;
     std::vector<int> cores;  ///< of --cpu; empty: as core_of() says
     bool self = false;       ///< the other end runs on this machine too, with as many engines
 };
 
 /// --threads and --cpu.
-void add_threads(CLI::App& command, EngineThreads& options);
+void add_threads(CLI::App& command, ThreadOptions& options);
 
 /// `2 engines, ` where there are several, else "".
-std::string engines_text(const EngineThreads& threads);
+std::string engines_text(const ThreadOptions& threads);
 
 /// The cores that this process may use, ascending; empty where the kernel does not say.
 std::vector<int> allowed_cores();
@@ -32,8 +32,8 @@ std::vector<int> allowed_cores();
 /// first by this end. Without it the two ends begin at opposite ends of the allowed cores, several engines take them in
 /// turn, and a single one that is alone is left to the kernel, as all are where there is but one core. Agents of one
 /// host take cores one after another.
-enum class End : bool { near, far };
-std::optional<int> core_of(const EngineThreads& threads, End end, std::size_t index);
+enum class Side : std::uint8_t { near, far };
+std::optional<int> core_of(const ThreadOptions& threads, Side side, std::size_t index);
 
 /// Keeps the calling thread on a core while it lives, and lets it go where it could before afterwards.
 class Pinned {

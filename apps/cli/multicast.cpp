@@ -4,7 +4,7 @@
 
 #include <charconv>
 
-#include "apps/commands/commands.hpp"
+#include "apps/cli/failure.hpp"
 #include "engine/os/address.hpp"
 
 namespace ringpost::apps {

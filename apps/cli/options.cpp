@@ -93,7 +93,7 @@ std::uint32_t parse_flows(const std::string& text) {
 }
 
 std::uint32_t parse_probe_window(const std::string& text) {
-    return static_cast<std::uint32_t>(parse_whole(text, 1, limits::load_probes_remembered));
+    return static_cast<std::uint32_t>(parse_whole(text, 1, limits::probes_in_flight_max));
 }
 
 traffic::Arrivals parse_arrivals(const std::string& text) {

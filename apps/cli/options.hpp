@@ -11,13 +11,11 @@
 
 #include <ringpost/address.hpp>
 #include <ringpost/time.hpp>
+#include "apps/cli/failure.hpp"
 #include "codec/traffic/schedule.hpp"
 #include "engine/loop/open.hpp"
 
 namespace ringpost::apps {
-
-/// Exit codes of every subcommand; a signal's is 128 + its number.
-enum Exit : int { done = 0, failed = 1, usage = 2, breach = 3, unreachable = 4 };
 
 /// Set by the subcommand that was chosen; main calls it after parsing.
 using Command = std::function<int()>;
@@ -54,7 +52,7 @@ double parse_chance(const std::string& text);
 std::uint64_t parse_bit_rate(const std::string& text);
 /// `fixed`, `poisson`.
 traffic::Arrivals parse_arrivals(const std::string& text);
-/// 1 to limits::load_probes_remembered.
+/// 1 to limits::probes_in_flight_max.
 std::uint32_t parse_probe_window(const std::string& text);
 /// Any whole number of 64 bits.
 std::uint64_t parse_seed(const std::string& text);
@@ -91,11 +89,4 @@ std::expected<std::string, std::string> contents_of(const std::string& path);
 
 /// Throws unless `target` is on a network that is likely one's own, or its owner vouches.
 void refuse_foreign(const Address& target, bool vouched);
-
-/// Thrown to end a command with one line on standard error.
-struct Failure : std::runtime_error {
-    Failure(int code, const std::string& text) : std::runtime_error(text), exit_code(code) {}
-    int exit_code;
-};
-
 }  // namespace ringpost::apps

@@ -131,17 +131,17 @@ std::optional<double> Ticker::tick(Instant at) {
     return elapsed_s;
 }
 
-Json engine_counts(const Counters& counters) {
+Json engine_counts(const EngineCounters& counters) {
     return {{"send_failed", counters.send_failed},   {"trains_refused", counters.trains_refused},
             {"send_retried", counters.send_retried}, {"unreachable", counters.unreachable},
             {"truncated", counters.truncated},       {"receive_failed", counters.receive_failed}};
 }
 
-void note_send_error(Json& facts, const Counters& counters) {
+void note_send_error(Json& facts, const EngineCounters& counters) {
     if (counters.send_failed > 0) facts["last_send_error"] = std::strerror(counters.last_send_errno);
 }
 
-void add_counters(Json& summary, const Counters& counters) {
+void add_counters(Json& summary, const EngineCounters& counters) {
     summary.update(engine_counts(counters));
     note_send_error(summary, counters);
 }

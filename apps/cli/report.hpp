@@ -78,8 +78,8 @@ class Ticker {
 
 /// The engine's counters that tell of loss or refusal; why the kernel refused last, if it did; and both, added to a
 /// summary.
-Json engine_counts(const Counters& counters);
-void note_send_error(Json& facts, const Counters& counters);
-void add_counters(Json& summary, const Counters& counters);
+Json engine_counts(const EngineCounters& counters);
+void note_send_error(Json& facts, const EngineCounters& counters);
+void add_counters(Json& summary, const EngineCounters& counters);
 
 }  // namespace ringpost::apps

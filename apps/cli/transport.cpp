@@ -126,7 +126,7 @@ gtudp::Options wire_options(const TransportOptions& options) {
     return out;
 }
 
-Json wire_counts(const gtudp::Counts& counts) {
+Json wire_counts(const gtudp::Counters& counts) {
     return {{"taken", counts.taken},
             {"confirmed", counts.confirmed},
             {"gave_up", counts.gave_up_attempts + counts.gave_up_deadline},
@@ -146,7 +146,7 @@ Json wire_counts(const gtudp::Counts& counts) {
             {"not_gtudp", counts.foreign}};
 }
 
-void add_wire(Json& summary, const gtudp::Counts& counts) {
+void add_wire(Json& summary, const gtudp::Counters& counts) {
     summary["transport"] = "gtudp";
     summary.update(wire_counts(counts));
 }

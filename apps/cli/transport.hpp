@@ -15,7 +15,7 @@ namespace ringpost::apps {
 struct TransportOptions {
     bool gtudp = false;
     gtudp::Codec codec;
-    gtudp::Resending resending;
+    gtudp::ResendOptions resending;
     std::uint32_t window = 0;              ///< 0: as many as a receive buffer holds, see window_for
     std::string magic, types;              ///< as typed
     std::vector<const char*> only_gtudps;  ///< the command's options that mean nothing without it
@@ -41,9 +41,9 @@ std::uint32_t window_for(const TransportOptions& options, std::size_t bytes);
 gtudp::Options wire_options(const TransportOptions& options);
 
 /// What the wire has done: taken, confirmed, gave_up, delivered, duplicates, resends, ...
-Json wire_counts(const gtudp::Counts& counts);
+Json wire_counts(const gtudp::Counters& counts);
 /// The same added to a summary, and that it is of gtudp.
-void add_wire(Json& summary, const gtudp::Counts& counts);
+void add_wire(Json& summary, const gtudp::Counters& counts);
 /// The same as a line of text.
 std::string wire_text(const Json& summary);
 

@@ -134,8 +134,8 @@ int beacon_command(const BeaconOptions& options) {
         beacon::Endpoint endpoint(settings);
         BeaconApplication application(loop, endpoint, options, settings.start, report);
         loop.run(endpoint, application);
-        const beacon::Counts counts = endpoint.counts();
-        const Counters engine = loop.backend().counters();
+        const beacon::Counters counts = endpoint.counters();
+        const EngineCounters engine = loop.backend().counters();
         const double duration_s = seconds(now() - settings.start);
         Json summary = {{"sent", engine.sent},
                         {"received", counts.received},

@@ -38,7 +38,7 @@ class EchoApplication {
 };
 
 template <class AnyLoop>
-Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const ServerOptions& options, StartLine& line,
+Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const PeerOptions& options, StartLine& line,
                      const OnListening& on_listening) {
     std::optional<SignalWakes> wakes;
     if (engine == 0) wakes.emplace(loop.backend().waker());
@@ -52,15 +52,16 @@ Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const 
     Outcome out;
     std::uint64_t confirmed = 0;
     if (options.transport.gtudp) {
-        gtudp::Carried carried(endpoint, gtudp::CarriedOptions{.wire = wire_options(options.transport), .target = {}});
-        loop.run(carried, application);
-        out.counts = wire_counts(carried.wire().counts());
-        confirmed = carried.wire().counts().confirmed;
+        traffic::GtudpTunnel tunnel(endpoint,
+                                    traffic::GtudpTunnelOptions{.wire = wire_options(options.transport), .target = {}});
+        loop.run(tunnel, application);
+        out.counts = wire_counts(tunnel.wire().counters());
+        confirmed = tunnel.wire().counters().confirmed;
     } else {
         loop.run(endpoint, application);
     }
-    const echo::EchoCounts& counts = endpoint.counts();
-    const Counters counters = loop.backend().counters();
+    const echo::EchoCounters& counts = endpoint.counters();
+    const EngineCounters counters = loop.backend().counters();
     out.counts.update({{"received", counts.received},
                        {"sent", options.transport.gtudp ? confirmed : counters.sent},
                        {"refused", counts.refused},
@@ -72,7 +73,7 @@ Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const 
     return out;
 }
 
-int echo_command(const ServerOptions& options) {
+int echo_command(const PeerOptions& options) {
     Report report(options.common.json);
     const Json summary = run_echo(options, report, [&](std::uint16_t port) {
         report.say(fmt::format("echo listening on port {}", port));
@@ -88,13 +89,13 @@ int echo_command(const ServerOptions& options) {
 
 }  // namespace
 
-Json run_echo(const ServerOptions& options, Report& report, const OnListening& on_listening) {
+Json run_echo(const PeerOptions& options, Report& report, const OnListening& on_listening) {
     std::vector<UdpSocket> sockets = open_server_sockets(options);
     const Instant start = now();
     StartLine line(sockets.size());
     const auto say = [&](const std::string& text) { report.say(text); };
     const Outcome all = add_all(run_engines(
-        options.common.engine, options.threads, options.end, line, say, [&](auto& loop, std::size_t engine) {
+        options.common.engine, options.threads, options.side, line, say, [&](auto& loop, std::size_t engine) {
             return run_one_echo(loop, engine, std::move(sockets[engine]), options, line, on_listening);
         }));
     Json summary = all.counts;
@@ -107,7 +108,7 @@ Json run_echo(const ServerOptions& options, Report& report, const OnListening& o
 
 void add_echo(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("echo", "return every datagram to its source (RFC 862)");
-    auto options = std::make_shared<ServerOptions>();
+    auto options = std::make_shared<PeerOptions>();
     add_server(*command, *options);
     add_threads(*command, options->threads);
     add_join(*command, options->join);

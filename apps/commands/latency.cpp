@@ -146,13 +146,7 @@ void check_loop(const CLI::App& command, LatencyOptions& options) {
 /// The echo server of --self.
 int run_far_end(const LatencyOptions& options, const SelfPeer::Tell& tell) {
     Report silent(Report::Form::silent);
-    ServerOptions server{.common = options.common,
-                         .transport = options.transport,
-                         .bind = "127.0.0.1",
-                         .join = {},
-                         .threads = options.threads,
-                         .end = End::far,
-                         .prometheus = {}};
+    PeerOptions server = peer_of(options);
     server.common.gro = false;  // probes come one by one: a receive without control messages is cheaper
     run_echo(server, silent, [&](std::uint16_t port) { tell(std::to_string(port)); });
     return Exit::done;

@@ -26,20 +26,20 @@ struct LatencyRun {
 };
 
 /// A Prober, alone or on the reliable layer, as one engine drives it.
-struct Probing {
+struct ProberStack {
     traffic::Prober prober;
-    std::optional<gtudp::Carried<traffic::Prober>> carried;
+    std::optional<traffic::GtudpTunnel<traffic::Prober>> tunnel;
 
     bool finished(Instant at) const {
-        const Duration linger = carried && received_signal() == 0 ? reliable_linger : answers_linger;
+        const Duration linger = tunnel && received_signal() == 0 ? reliable_linger : answers_linger;
         if (!prober.finished(at, linger)) return false;
-        return !carried || carried->wire().in_flight() == 0 || at >= prober.last_sent_at() + linger;
+        return !tunnel || tunnel->wire().in_flight() == 0 || at >= prober.last_sent_at() + linger;
     }
 
-    void write_down(const LatencyOptions& options, const Counters& counters, Snapshot& now) const {
-        now.sent = prober.counts().sent;
-        now.received = prober.counts().received;
-        now.lost = static_cast<std::int64_t>(prober.counts().lost());
+    void write_down(const LatencyOptions& options, const EngineCounters& counters, Snapshot& now) const {
+        now.sent = prober.counters().sent;
+        now.received = prober.counters().received;
+        now.lost = static_cast<std::int64_t>(prober.counters().lost());
         now.refused = counters.send_failed;
         now.socket_dropped = counters.socket_dropped;
         const std::vector<std::string> names = shape_of(options).histograms;
@@ -52,16 +52,16 @@ struct Probing {
         if (name == "path") return prober.path();
         if (name == "pickup") return prober.pickup();
         if (name == "slip") return prober.slip();
-        return name == "confirmed" ? carried->confirmed() : prober.response();
+        return name == "confirmed" ? tunnel->confirmed() : prober.response();
     }
 };
 
 template <class AnyLoop>
 class LatencyApplication {
   public:
-    LatencyApplication(AnyLoop& loop, Probing& probing, const LatencyRun& run, std::size_t engine, Instant start)
+    LatencyApplication(AnyLoop& loop, ProberStack& stack, const LatencyRun& run, std::size_t engine, Instant start)
         : loop_(loop),
-          probing_(probing),
+          stack_(stack),
           run_(run),
           engine_(engine),
           begin_(start + run.options.warm_up),
@@ -72,18 +72,18 @@ class LatencyApplication {
 
     Instant on_turn(Instant at) {
         // Probes under way when a signal comes are not lost: their answers are waited for, as at any end.
-        if (received_signal() != 0) probing_.prober.stop(at);
-        if (run_.line.failed() || probing_.finished(at)) loop_.stop();
-        const bool heard = probing_.prober.counts().received > 0;
+        if (received_signal() != 0) stack_.prober.stop(at);
+        if (run_.line.failed() || stack_.finished(at)) loop_.stop();
+        const bool heard = stack_.prober.counters().received > 0;
         if (look_.tick(at) && !heard && loop_.backend().counters().unreachable > 0) loop_.stop();
         // While the last answers are waited for there is no interval: what they bring belongs to the last one.
-        if (ticker_.tick(at) && probing_.prober.sends(at)) hand_over(at);
+        if (ticker_.tick(at) && stack_.prober.sends(at)) hand_over(at);
         return std::min(look_.next(), ticker_.next());
     }
 
     /// Since the warm-up.
-    Counters counters() {
-        Counters counters = loop_.backend().counters();
+    EngineCounters counters() {
+        EngineCounters counters = loop_.backend().counters();
         counters.send_failed -= warming_up_.send_failed;
         counters.socket_dropped -= warming_up_.socket_dropped;
         return counters;
@@ -95,21 +95,21 @@ class LatencyApplication {
         if (begins && run_.options.warm_up == 0) return;
         if (begins) warming_up_ = loop_.backend().counters();
         run_.monitor.hand_over(engine_, [&](Snapshot& now) {
-            probing_.write_down(run_.options, counters(), now);
-            now.waiting = now.lost - static_cast<std::int64_t>(probing_.prober.missing());
-            probing_.prober.mark();
+            stack_.write_down(run_.options, counters(), now);
+            now.waiting = now.lost - static_cast<std::int64_t>(stack_.prober.missing());
+            stack_.prober.mark();
             now.elapsed_s = begins ? 0 : seconds(at - begin_);
         });
     }
 
     AnyLoop& loop_;
-    Probing& probing_;
+    ProberStack& stack_;
     const LatencyRun& run_;
     std::size_t engine_;
     Instant begin_;  ///< of what is measured
     Ticker look_, ticker_;
     bool begun_ = false;
-    Counters warming_up_;  ///< at the end of the warm-up
+    EngineCounters warming_up_;  ///< at the end of the warm-up
 };
 
 traffic::ProberOptions prober_options(const LatencyRun& run, const Share& share, std::uint32_t flows, Instant start) {
@@ -133,7 +133,7 @@ traffic::ProberOptions prober_options(const LatencyRun& run, const Share& share,
 }
 
 /// A group's members answer from addresses of their own, which a connected socket would not take.
-UdpSocket open_probing_socket(const LatencyRun& run) {
+UdpSocket open_stack_socket(const LatencyRun& run) {
     SocketOptions socket;
     socket.gro = false;
     socket.stamps = run.options.stamps;
@@ -147,15 +147,15 @@ UdpSocket open_probing_socket(const LatencyRun& run) {
     return opened;
 }
 
-struct Sending {
+struct SendPeriod {
     Instant end;
     Instant next_due;  ///< the first that did not leave
 };
 
 /// Probes have left until the time that was asked for; or, where their number ended them, until one more would have
 /// been due, because n probes fill n gaps and not n - 1: in a closed loop when the last was answered.
-Sending sending_of(const LatencyOptions& options, const traffic::Prober& prober, std::uint64_t count) {
-    if (prober.counts().sent < count) return {std::min(now(), prober.stop()), prober.next_due()};
+SendPeriod send_period_of(const LatencyOptions& options, const traffic::Prober& prober, std::uint64_t count) {
+    if (prober.counters().sent < count) return {std::min(now(), prober.stop()), prober.next_due()};
     if (options.rate == 0) return {std::max(prober.last_sent_at(), prober.last_answered_at()), never};
     const auto gap = options.arrivals.profile ? 0 : static_cast<Duration>(1e9 * options.arrivals.burst / options.rate);
     return {prober.last_sent_at() + gap, prober.last_due() + gap};
@@ -168,25 +168,25 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     std::optional<SignalWakes> wakes;
     if (engine == 0) wakes.emplace(loop.backend().waker());
     const auto flows = static_cast<std::uint32_t>(Share{engine, options.threads.count}.part(options.flows));
-    for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_probing_socket(run));
+    for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_stack_socket(run));
     // Tables take longer to make than what is left when the start is known.
-    Probing probing{.prober = traffic::Prober(prober_options(run, share, flows, 0)), .carried = {}};
+    ProberStack stack{.prober = traffic::Prober(prober_options(run, share, flows, 0)), .tunnel = {}};
     if (options.transport.gtudp)
-        probing.carried.emplace(
-            probing.prober,
-            gtudp::CarriedOptions{.wire = wire_options(options.transport), .target = run.target, .train_segments = 1});
+        stack.tunnel.emplace(stack.prober,
+                             traffic::GtudpTunnelOptions{
+                                 .wire = wire_options(options.transport), .target = run.target, .train_segments = 1});
     const Instant start = run.line.ready();
-    probing.prober.postpone(start);
-    const traffic::Prober& prober = probing.prober;
-    LatencyApplication application(loop, probing, run, engine, start);
-    probing.carried ? loop.run(*probing.carried, application) : loop.run(probing.prober, application);
+    stack.prober.postpone(start);
+    const traffic::Prober& prober = stack.prober;
+    LatencyApplication application(loop, stack, run, engine, start);
+    stack.tunnel ? loop.run(*stack.tunnel, application) : loop.run(stack.prober, application);
     Outcome out;
-    const Counters counters = application.counters();
-    probing.write_down(options, counters, out.snapshot);
-    const Sending sending = sending_of(options, prober, share.part(options.count));
-    out.duration_s = out.snapshot.elapsed_s = seconds(std::max<Duration>(sending.end - start - options.warm_up, 0));
-    if (options.rate > 0) out.rate_share = rate_share_of(start, sending.next_due, sending.end);
-    const traffic::ProberCounts& counts = prober.counts();
+    const EngineCounters counters = application.counters();
+    stack.write_down(options, counters, out.snapshot);
+    const SendPeriod period = send_period_of(options, prober, share.part(options.count));
+    out.duration_s = out.snapshot.elapsed_s = seconds(std::max<Duration>(period.end - start - options.warm_up, 0));
+    if (options.rate > 0) out.rate_share = rate_share_of(start, period.next_due, period.end);
+    const traffic::ProberCounters& counts = prober.counters();
     out.counts = {{"sent", counts.sent},           {"received", counts.received},
                   {"lost", counts.lost()},         {"duplicate", counts.duplicate},
                   {"reordered", counts.reordered}, {"corrupt", counts.corrupt},
@@ -194,7 +194,7 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     if (options.rate > 0) out.counts["service_unknown"] = counts.service_unknown;
     out.counts.update(match_counts(prober));
     if (options.stamps) out.counts["unstamped"] = counts.unstamped;
-    if (probing.carried) out.counts.update(wire_counts(probing.carried->wire().counts()));
+    if (stack.tunnel) out.counts.update(wire_counts(stack.tunnel->wire().counters()));
     out.counts.update(engine_counts(counters));
     out.facts = {
         {"backend", loop.backend().name}, {"granted", loop.backend().granted()}, {"gso", false}, {"gro", false}};
@@ -222,7 +222,7 @@ Outcome measure_latency(const LatencyOptions& options, const Address& target, co
     StartLine line(options.threads.count, &agents, start_at(options));
     directory.begin(shape, expected_start(options) + options.warm_up);
     const LatencyRun run{options, target, agents, line, monitor};
-    Outcome mine = add_all(run_engines(options.common.engine, options.threads, End::near, line, say,
+    Outcome mine = add_all(run_engines(options.common.engine, options.threads, Side::near, line, say,
                                        [&](auto& loop, std::size_t engine) { return run_prober(loop, engine, run); }));
     monitor.finish(mine.snapshot);
     if (line.late() > 0) say(late_text(line.late()));

@@ -16,35 +16,29 @@ namespace ringpost::apps {
 namespace {
 
 /// The sink of --self.
-int run_far_end(const LoadOptions& options, SharedCounts& counts, const SelfPeer::Tell& tell) {
+int run_far_end(const LoadOptions& options, SharedCounters& counters, const SelfPeer::Tell& tell) {
     Report silent(Report::Form::silent);
-    ServerOptions server{.common = options.common,
-                         .transport = options.transport,
-                         .bind = "127.0.0.1",
-                         .join = {},
-                         .threads = options.threads,
-                         .end = End::far,
-                         .verify = options.verify,
-                         .one_way = options.one_way,
-                         .bidirectional = options.bidirectional,
-                         .prometheus = {},
-                         .linger = 20 * millisecond,
-                         .counts = &counts};
+    PeerOptions server = peer_of(options);
+    server.verify = options.verify;
+    server.one_way = options.one_way;
+    server.bidirectional = options.bidirectional;
+    server.linger = 20 * millisecond;
+    server.counters = &counters;
     tell(run_sink(server, silent, [&](std::uint16_t port) { tell(std::to_string(port)); }).dump());
     return Exit::done;
 }
 
 /// The other end, when it is ours: a process on this machine.
 struct FarEnd {
-    SharedCounts counts;
+    SharedCounters counters;
     SelfPeer sink;
 
     explicit FarEnd(const LoadOptions& options)
-        : sink([&](const SelfPeer::Tell& tell) { return run_far_end(options, counts, tell); }) {}
+        : sink([&](const SelfPeer::Tell& tell) { return run_far_end(options, counters, tell); }) {}
 
     Address address() const { return Address::v4(127, 0, 0, 1, static_cast<std::uint16_t>(std::stoul(sink.hear()))); }
     void add_to(Snapshot& now) const {
-        const SharedCounts::Counts far = counts.sum();
+        const SharedCounters::Counters far = counters.sum();
         now.received = far.received;
         now.lost = static_cast<std::int64_t>(far.lost);
         now.socket_dropped = far.socket_dropped;

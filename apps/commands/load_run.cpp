@@ -82,7 +82,7 @@ std::size_t train_segments(const LoadOptions& options) {
     if (options.transport.gtudp)
         return std::min<std::size_t>(limits::train_segments_max,
                                      window_for(options.transport, options.sizes.largest()));
-    return options.common.engine.gso ? limits::train_segments_max : 16;
+    return options.common.engine.gso ? limits::train_segments_max : limits::load_batch_without_gso;
 }
 
 traffic::SourceOptions source_options(const LoadRun& run, const Share& share, std::uint32_t flows, Instant start) {
@@ -102,29 +102,29 @@ traffic::SourceOptions source_options(const LoadRun& run, const Share& share, st
 }
 
 /// A Source, alone, with a sink for what comes back, or on the reliable layer, as one engine drives it.
-struct Sourcing {
+struct SourceStack {
     traffic::Source source;
     std::optional<traffic::Sink> back;
     std::optional<traffic::Duplex> both_ways;
-    std::optional<gtudp::Carried<traffic::Source>> carried;
+    std::optional<traffic::GtudpTunnel<traffic::Source>> tunnel;
     Instant stop_at = never;
     Instant interrupted_at = never;
 
     /// Makes what takes long to make, long before begin().
-    explicit Sourcing(const LoadRun& run) : source({}) {
+    explicit SourceStack(const LoadRun& run) : source({}) {
         if (run.options.bidirectional) {
             back.emplace(traffic::SinkOptions{.key = random_key(), .one_way = {}});
             both_ways.emplace(source, *back);
         }
         const TransportOptions& transport = run.options.transport;
         if (transport.gtudp)
-            carried.emplace(source,
-                            gtudp::CarriedOptions{.wire = wire_options(transport),
-                                                  .target = run.target,
-                                                  .window = window_for(transport, run.options.sizes.largest())});
+            tunnel.emplace(source,
+                           traffic::GtudpTunnelOptions{.wire = wire_options(transport),
+                                                       .target = run.target,
+                                                       .window = window_for(transport, run.options.sizes.largest())});
     }
-    Sourcing(const Sourcing&) = delete;
-    Sourcing& operator=(const Sourcing&) = delete;
+    SourceStack(const SourceStack&) = delete;
+    SourceStack& operator=(const SourceStack&) = delete;
 
     void begin(const traffic::SourceOptions& options) {
         source = traffic::Source(options);
@@ -139,14 +139,14 @@ struct Sourcing {
 
     template <class AnyLoop, class Application>
     void run(AnyLoop& loop, Application& application) {
-        if (carried) return loop.run(*carried, application);
+        if (tunnel) return loop.run(*tunnel, application);
         both_ways ? loop.run(*both_ways, application) : loop.run(source, application);
     }
 
     bool finished(Instant at) const {
         if (!source.finished(at)) return false;
-        if (back) return back->counts().received >= source.sent() || at >= stop_at + answers_linger;
-        if (!carried || carried->wire().in_flight() == 0) return true;
+        if (back) return back->counters().received >= source.sent() || at >= stop_at + answers_linger;
+        if (!tunnel || tunnel->wire().in_flight() == 0) return true;
         // Each message has its outcome, but whoever interrupts does not want to wait for that of a silent peer.
         return interrupted_at != never && at >= interrupted_at + answers_linger;
     }
@@ -157,21 +157,21 @@ struct Sourcing {
         return static_cast<std::uint64_t>(std::llround(static_cast<double>(source.bytes_sent()) * taken));
     }
 
-    void write_down(const LoadOptions& options, const Counters& counters, Snapshot& now) const {
+    void write_down(const LoadOptions& options, const EngineCounters& counters, Snapshot& now) const {
         // What the kernel took, or what was given to the reliable layer.
-        now.sent = carried ? carried->wire().counts().taken : counters.sent;
+        now.sent = tunnel ? tunnel->wire().counters().taken : counters.sent;
         now.refused = counters.send_failed;
         now.histograms.resize(shape_of(options).histograms.size());
         std::size_t next = 0;
         if (options.rate > 0) now.histograms[next++] = source.slip();
-        if (carried) now.histograms[next] = carried->confirmed();
+        if (tunnel) now.histograms[next] = tunnel->confirmed();
     }
 
     Json counts(std::uint64_t sent) const {
         Json out = {{"bytes_sent", bytes_sent(sent)}, {"unexpected", source.unexpected()}};
-        if (carried) out.update(wire_counts(carried->wire().counts()));
+        if (tunnel) out.update(wire_counts(tunnel->wire().counters()));
         if (!back) return out;
-        const traffic::SinkCounts seen = back->counts();
+        const traffic::SinkCounters seen = back->counters();
         out.update({{"back_received", seen.received},
                     {"back_lost", seen.lost},
                     {"back_duplicate", seen.duplicate},
@@ -192,24 +192,24 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     socket.connect = run.target;
     socket.gro = (options.transport.gtudp || options.bidirectional) && options.common.gro;  // else nothing comes back
     for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_flow(options, socket));
-    Sourcing sourcing(run);
+    SourceStack stack(run);
     const Instant start = run.line.ready();
-    sourcing.begin(source_options(run, share, flows, start));
-    const traffic::Source& source = sourcing.source;
-    const auto write_down = [&](Snapshot& now) { sourcing.write_down(options, loop.backend().counters(), now); };
+    stack.begin(source_options(run, share, flows, start));
+    const traffic::Source& source = stack.source;
+    const auto write_down = [&](Snapshot& now) { stack.write_down(options, loop.backend().counters(), now); };
     LoadApplication application(loop, run, engine, start,
-                                {.stop = [&](Instant at) { sourcing.stop(at); },
-                                 .finished = [&](Instant at) { return sourcing.finished(at); },
+                                {.stop = [&](Instant at) { stack.stop(at); },
+                                 .finished = [&](Instant at) { return stack.finished(at); },
                                  .write_down = write_down});
-    sourcing.run(loop, application);
+    stack.run(loop, application);
     Outcome out;
     write_down(out.snapshot);
-    const Instant stopped_at = std::max(std::min(now(), sourcing.stop_at), start);
-    const Instant end = sourcing.carried ? std::max(sourcing.carried->last_confirmed_at(), stopped_at) : stopped_at;
+    const Instant stopped_at = std::max(std::min(now(), stack.stop_at), start);
+    const Instant end = stack.tunnel ? std::max(stack.tunnel->last_confirmed_at(), stopped_at) : stopped_at;
     out.duration_s = out.snapshot.elapsed_s = seconds(end - start);
     if (options.rate > 0) out.rate_share = rate_share_of(start, source.next_due(), stopped_at);
-    const Counters counters = loop.backend().counters();
-    out.counts = sourcing.counts(out.snapshot.sent);
+    const EngineCounters counters = loop.backend().counters();
+    out.counts = stack.counts(out.snapshot.sent);
     out.counts.update({{"refused", application.refused() ? 1 : 0}, {"trains", counters.sent_trains}});
     if (options.bidirectional) out.counts["back_socket_dropped"] = counters.socket_dropped;
     out.counts.update(engine_counts(counters));
@@ -238,7 +238,7 @@ Outcome measure_load(const LoadOptions& options, const Address& target, const Ag
     StartLine line(options.threads.count, &agents, start_at(options));
     const LoadRun run{options, target, agents, line, monitor, options.one_way ? one_way_offset() : 0};
     const auto say = [&](const std::string& text) { report.say(text); };
-    Outcome mine = add_all(run_engines(options.common.engine, options.threads, End::near, line, say,
+    Outcome mine = add_all(run_engines(options.common.engine, options.threads, Side::near, line, say,
                                        [&](auto& loop, std::size_t engine) { return run_source(loop, engine, run); }));
     if (line.late() > 0) report.say(late_text(line.late()));
     return mine;

@@ -1,5 +1,5 @@
-// ringpost merge: several runs as one. Counts and histograms are added, interval by interval from the start of each, as
-// if the runs had gone on at the same time; percentiles are those of what was added. Nothing is averaged.
+// ringpost merge: several runs as one. Counters and histograms are added, interval by interval from the start of each,
+// as if the runs had gone on at the same time; percentiles are those of what was added. Nothing is averaged.
 
 #include <fmt/core.h>
 

@@ -88,7 +88,7 @@ class MessageApplication {
 
     /// The one message of `send` could not leave.
     bool could_not_leave() {
-        const confirmed::Counts& counts = endpoint_.counts();
+        const confirmed::Counters& counts = endpoint_.counters();
         if (options_.role != Role::send || counts.confirmed + counts.failed + counts.replies_sent > 0) return false;
         return loop_.backend().counters().send_failed > 0;
     }
@@ -137,7 +137,7 @@ class MessageApplication {
     bool told_to_wait_ = false;
 };
 
-Json summary_of(const confirmed::Counts& counts) {
+Json summary_of(const confirmed::Counters& counts) {
     Json summary = {{"taken", counts.taken},
                     {"confirmed", counts.confirmed},
                     {"failed", counts.failed},
@@ -178,15 +178,15 @@ int message_command(const MessageOptions& options) {
         confirmed::Endpoint endpoint(settings);
         MessageApplication application(loop, endpoint, options, report);
         loop.run(endpoint, application);
-        Json summary = summary_of(endpoint.counts());
+        Json summary = summary_of(endpoint.counters());
         summary["backend"] = loop.backend().name;
-        const Counters engine = loop.backend().counters();
+        const EngineCounters engine = loop.backend().counters();
         add_counters(summary, engine);
         report.event("summary", summary);
         if (application.could_not_leave())
             throw Failure(exit_code(Exit::unreachable),
                           fmt::format("--to {}: {}", options.to, std::strerror(engine.last_send_errno)));
-        if (options.role == Role::send && endpoint.counts().reported > 0) report.print("sent");
+        if (options.role == Role::send && endpoint.counters().reported > 0) report.print("sent");
         return application.failed() == 0 ? Exit::done : Exit::failed;
     };
     return exit_code(value_or_fail(

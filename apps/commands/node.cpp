@@ -281,7 +281,7 @@ int node_command(const NodeCommandOptions& options) {
     report.say(fmt::format("node {} on TCP port {}", printable(options.name), options.network.tcp_port));
     report.event("listening", {{"name", options.name}, {"port", options.network.tcp_port}});
     NodeCommand(node, options, report, waker).run();
-    Json summary = counts_json(node.counts());
+    Json summary = counts_json(node.counters());
     summary["backend"] = node.backend();
     report.event("summary", summary);
     return exit_code(Exit::done);

@@ -89,8 +89,8 @@ std::vector<std::string> table_of(const std::vector<devices::Peer>& peers) {
     return out;
 }
 
-Json counts_json(const devices::NodeCounts& counts) {
-    const devices::Counts& protocol = counts.protocol;
+Json counts_json(const devices::NodeCounters& counts) {
+    const devices::Counters& protocol = counts.protocol;
     Json ended = Json::object();
     for (std::size_t i = 0; i < protocol.ended.size(); ++i)
         if (protocol.ended[i] > 0) ended[name_of(static_cast<devices::Cause>(i))] = protocol.ended[i];

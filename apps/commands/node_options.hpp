@@ -33,6 +33,6 @@ Json peer_json(const devices::Peer& peer);
 /// `NAME  ADDRESS  STATE` as a table with a heading, for printing line by line.
 std::vector<std::string> table_of(const std::vector<devices::Peer>& peers);
 /// What a node has done: counters of the protocol and of the engine that tell of loss or refusal.
-Json counts_json(const devices::NodeCounts& counts);
+Json counts_json(const devices::NodeCounters& counts);
 
 }  // namespace ringpost::apps

@@ -40,7 +40,7 @@ class RecvApplication {
     Instant on_turn(Instant at) {
         if (received_signal() != 0) loop_.stop();
         if (printed_ < options_.count) return never;
-        if (const std::uint64_t again = wire_.counts().duplicates; again != std::exchange(sent_again_, again))
+        if (const std::uint64_t again = wire_.counters().duplicates; again != std::exchange(sent_again_, again))
             last_at_ = at;
         if (at >= last_at_ + last_linger) loop_.stop();
         return last_at_ + last_linger;
@@ -72,7 +72,7 @@ int recv_command(const RecvOptions& options) {
         RecvApplication application(loop, wire, options, report);
         loop.run(wire, application);
         Json summary = {{"received", application.printed()}, {"backend", loop.backend().name}};
-        add_wire(summary, wire.counts());
+        add_wire(summary, wire.counters());
         add_counters(summary, loop.backend().counters());
         report.event("summary", summary);
         return Exit::done;

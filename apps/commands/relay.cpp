@@ -20,7 +20,7 @@ struct RelayOptions {
 };
 
 /// Of both directions.
-std::uint64_t dropped(const relay::Counts& counts) {
+std::uint64_t dropped(const relay::Counters& counts) {
     return counts.lost + counts.burst_lost + counts.blackholed + counts.overflow + counts.abandoned;
 }
 
@@ -59,8 +59,8 @@ class RelayApplication {
 
   private:
     void tell_progress(double elapsed_s) {
-        const relay::Counts &there = endpoint_.counts(Direction::to_target),
-                            &back = endpoint_.counts(Direction::to_client);
+        const relay::Counters &there = endpoint_.counts(Direction::to_target),
+                              &back = endpoint_.counts(Direction::to_client);
         const std::uint64_t forwarded = there.forwarded + back.forwarded, received = there.received + back.received;
         if (received == received_reported_ && forwarded == forwarded_reported_) return;
         const double rate = static_cast<double>(forwarded - forwarded_reported_) / elapsed_s;
@@ -83,7 +83,7 @@ class RelayApplication {
     std::uint64_t received_reported_ = 0, forwarded_reported_ = 0;
 };
 
-Json counts_json(const relay::Counts& counts) {
+Json counts_json(const relay::Counters& counts) {
     return {{"received", counts.received},     {"forwarded", counts.forwarded},   {"lost", counts.lost},
             {"burst_lost", counts.burst_lost}, {"blackholed", counts.blackholed}, {"duplicated", counts.duplicated},
             {"corrupted", counts.corrupted},   {"reordered", counts.reordered},   {"overflow", counts.overflow},
@@ -122,7 +122,7 @@ Json run_relay(const RelayOptions& options, Report& report) {
         RelayApplication application(loop, endpoint, upstream, report);
         loop.run(endpoint, application);
         report.end_progress();
-        const Counters engine = loop.backend().counters();
+        const EngineCounters engine = loop.backend().counters();
         Json summary = {{"to_target", counts_json(endpoint.counts(Direction::to_target))},
                         {"to_client", counts_json(endpoint.counts(Direction::to_client))},
                         {"held", endpoint.held()},

@@ -100,8 +100,8 @@ int send_command(const SendOptions& options) {
         gtudp::Endpoint wire(wire_options(options.transport));
         SendApplication application(loop, wire, options, target, report);
         loop.run(wire, application);
-        const gtudp::Counts counts = wire.counts();
-        const Counters engine = loop.backend().counters();
+        const gtudp::Counters counts = wire.counters();
+        const EngineCounters engine = loop.backend().counters();
         Json summary = {{"sent", counts.taken}, {"failed", application.failed()}, {"backend", loop.backend().name}};
         add_wire(summary, counts);
         add_counters(summary, engine);

@@ -26,7 +26,7 @@ constexpr Duration publish_every = 10 * millisecond;
 
 /// What the engines of one sink share.
 struct SinkRun {
-    const ServerOptions& options;
+    const PeerOptions& options;
     std::optional<Duration> one_way;  ///< the offset of --one-way
     StartLine& line;
     Monitor& monitor;
@@ -52,7 +52,7 @@ class SinkApplication {
         if (received_signal() != 0) return stop_when_quiet(at);
         if (ticker_.tick(at)) hand_over(at);
         Instant next = ticker_.next();
-        if (run_.options.counts != nullptr) {
+        if (run_.options.counters != nullptr) {
             if (publish_.tick(at)) publish();
             next = std::min(next, publish_.next());
         }
@@ -66,7 +66,7 @@ class SinkApplication {
 
   private:
     void hand_over(Instant at) {
-        const traffic::SinkCounts counts = sink_.counts();
+        const traffic::SinkCounters counts = sink_.counters();
         run_.monitor.hand_over(engine_, [&](Snapshot& now) {
             now.elapsed_s = seconds(at - start_);
             now.received = counts.received;
@@ -77,15 +77,15 @@ class SinkApplication {
     }
 
     void publish() {
-        const traffic::SinkCounts counts = sink_.counts();
-        run_.options.counts->publish(engine_, {.received = counts.received,
-                                               .lost = counts.lost,
-                                               .socket_dropped = loop_.backend().counters().socket_dropped});
+        const traffic::SinkCounters counts = sink_.counters();
+        run_.options.counters->publish(engine_, {.received = counts.received,
+                                                 .lost = counts.lost,
+                                                 .socket_dropped = loop_.backend().counters().socket_dropped});
     }
 
     Instant stop_when_quiet(Instant at) {
         if (asked_at_ == never) asked_at_ = at;
-        const Instant last = sink_.counts().last_at;
+        const Instant last = sink_.counters().last_at;
         // Counted from when it was asked, too: what has come lately may not have been looked at.
         const Instant quiet_at = (last == never ? asked_at_ : std::max(last, asked_at_)) + run_.options.linger;
         const Instant stop_at = asked_at_ + 100 * run_.options.linger;
@@ -107,7 +107,7 @@ struct SinkOutcome {
     Outcome outcome;
     Instant first_at = never, last_at = never;
     std::uint64_t at_first = 0;
-    Duration before_sent_max = 0;  ///< OneWayCounts
+    Duration before_sent_max = 0;  ///< OneWayCounters
 
     void add(const SinkOutcome& other) {
         outcome.add(other.outcome);
@@ -120,12 +120,12 @@ struct SinkOutcome {
 };
 
 /// The sink of one engine, alone, as a sink that answers, or on the reliable layer.
-struct Sinking {
+struct SinkStack {
     std::optional<traffic::Sink> plain;
     std::optional<traffic::AnsweringSink> answering;
-    std::optional<gtudp::Carried<traffic::Sink>> carried;
+    std::optional<traffic::GtudpTunnel<traffic::Sink>> tunnel;
 
-    explicit Sinking(const SinkRun& run) {
+    explicit SinkStack(const SinkRun& run) {
         const traffic::SinkOptions options{.verify = run.options.verify, .key = random_key(), .one_way = run.one_way};
         if (run.options.bidirectional)
             answering.emplace(traffic::AnsweringSinkOptions{
@@ -133,26 +133,27 @@ struct Sinking {
         else
             plain.emplace(options);
         if (run.options.transport.gtudp)
-            carried.emplace(*plain, gtudp::CarriedOptions{.wire = wire_options(run.options.transport), .target = {}});
+            tunnel.emplace(*plain,
+                           traffic::GtudpTunnelOptions{.wire = wire_options(run.options.transport), .target = {}});
     }
 
     const traffic::Sink& sink() const { return answering ? answering->sink() : *plain; }
 
     template <class AnyLoop, class Application>
     void run(AnyLoop& loop, Application& application) {
-        if (carried) return loop.run(*carried, application);
+        if (tunnel) return loop.run(*tunnel, application);
         answering ? loop.run(*answering, application) : loop.run(*plain, application);
     }
 
-    Json counts() const {
-        const traffic::SinkCounts seen = sink().counts();
+    Json counters() const {
+        const traffic::SinkCounters seen = sink().counters();
         Json out = {{"received", seen.received},   {"bytes", seen.bytes},
                     {"lost", seen.lost},           {"duplicate", seen.duplicate},
                     {"reordered", seen.reordered}, {"corrupt", seen.corrupt},
                     {"streams", seen.streams},     {"streams_forgotten", seen.streams_forgotten}};
-        if (carried) out.update(wire_counts(carried->wire().counts()));
+        if (tunnel) out.update(wire_counts(tunnel->wire().counters()));
         if (answering) {
-            const traffic::AnswerCounts answers = answering->answers();
+            const traffic::AnswerCounters answers = answering->answers();
             out.update({{"answers_sent", answers.sent},
                         {"answers_dropped", answers.dropped},
                         {"answers_refused", answers.refused},
@@ -167,33 +168,33 @@ SinkOutcome run_one_sink(AnyLoop& loop, std::size_t engine, UdpSocket socket, co
                          const OnListening& on_listening) {
     std::optional<SignalWakes> wakes;
     if (engine == 0) wakes.emplace(loop.backend().waker());
-    Sinking sinking(run);
+    SinkStack stack(run);
     const bool gro = socket.gro();
     const std::uint16_t port = socket.local().port;
     loop.backend().add(std::move(socket));
     run.line.ready();
     if (engine == 0) on_listening(port);
-    SinkApplication application(loop, sinking.sink(), run, engine);
-    sinking.run(loop, application);
-    const Counters counters = loop.backend().counters();
-    const traffic::SinkCounts counts = sinking.sink().counts();
+    SinkApplication application(loop, stack.sink(), run, engine);
+    stack.run(loop, application);
+    const EngineCounters counters = loop.backend().counters();
+    const traffic::SinkCounters counts = stack.sink().counters();
     SinkOutcome out{.outcome = {}, .first_at = counts.first_at, .last_at = counts.last_at, .at_first = counts.at_first};
-    out.outcome.counts = sinking.counts();
+    out.outcome.counts = stack.counters();
     out.outcome.counts["socket_dropped"] = counters.socket_dropped;
     out.outcome.counts.update(engine_counts(counters));
     if (run.one_way) {
-        const traffic::OneWayCounts& one_way = sinking.sink().one_way_counts();
+        const traffic::OneWayCounters& one_way = stack.sink().one_way_counts();
         out.outcome.counts["before_sent"] = one_way.before_sent;
         out.outcome.counts["clock_apart"] = one_way.clock_apart;
         out.before_sent_max = one_way.before_sent_max;
-        out.outcome.snapshot.histograms.push_back(sinking.sink().one_way());
+        out.outcome.snapshot.histograms.push_back(stack.sink().one_way());
     }
     out.outcome.facts = {{"backend", loop.backend().name}, {"gro", gro}};
     note_send_error(out.outcome.facts, counters);
     return out;
 }
 
-Json summary_of(const ServerOptions& options, const SinkOutcome& of) {
+Json summary_of(const PeerOptions& options, const SinkOutcome& of) {
     Json summary = of.outcome.counts;
     const auto received = summary["received"].get<std::uint64_t>();
     const double duration_s = received > 0 ? seconds(of.last_at - of.first_at) : 0;
@@ -212,7 +213,7 @@ Json summary_of(const ServerOptions& options, const SinkOutcome& of) {
     return summary;
 }
 
-int sink_command(const ServerOptions& options) {
+int sink_command(const PeerOptions& options) {
     Report report(options.common.json);
     const Json summary = run_sink(options, report, [&](std::uint16_t port) {
         report.say(fmt::format("sink listening on port {}", port));
@@ -243,7 +244,7 @@ int sink_command(const ServerOptions& options) {
 
 }  // namespace
 
-Json run_sink(const ServerOptions& options, Report& report, const OnListening& on_listening) {
+Json run_sink(const PeerOptions& options, Report& report, const OnListening& on_listening) {
     std::vector<UdpSocket> sockets = open_server_sockets(options);
     RunShape shape{.command = "sink",
                    .sends = false,
@@ -262,7 +263,7 @@ Json run_sink(const ServerOptions& options, Report& report, const OnListening& o
     open_sockets.reserve(sockets.size());
     for (const UdpSocket& socket : sockets) open_sockets.push_back(dup(socket.fd()));
     std::vector<SinkOutcome> outcomes = run_engines(
-        options.common.engine, options.threads, options.end, line, say, [&](auto& loop, std::size_t engine) {
+        options.common.engine, options.threads, options.side, line, say, [&](auto& loop, std::size_t engine) {
             return run_one_sink(loop, engine, std::move(sockets[engine]), run, on_listening);
         });
     for (const int fd : open_sockets) close(fd);
@@ -280,7 +281,7 @@ Json run_sink(const ServerOptions& options, Report& report, const OnListening& o
 
 void add_sink(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("sink", "receive, verify and classify what `load` sends");
-    auto options = std::make_shared<ServerOptions>();
+    auto options = std::make_shared<PeerOptions>();
     add_server(*command, *options);
     add_threads(*command, options->threads);
     add_prometheus(*command, options->prometheus);

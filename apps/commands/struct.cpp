@@ -101,7 +101,7 @@ int listen_command(const StructOptions& options) {
         structs::Endpoint endpoint(library);
         StructListenApplication application(loop, report);
         loop.run(endpoint, application);
-        const structs::Counts& counts = endpoint.counts();
+        const structs::Counters& counts = endpoint.counters();
         Json summary = {{"received", counts.received},
                         {"messages", counts.messages},
                         {"unknown_id", counts.unknown_id},
@@ -153,7 +153,7 @@ int send_command(const StructOptions& options) {
                                                    structs::header_bytes + payload.size()));
         StructSendApplication application{loop, endpoint};
         loop.run(endpoint, application);
-        const Counters engine = loop.backend().counters();
+        const EngineCounters engine = loop.backend().counters();
         Json summary = {{"sent", engine.sent},
                         {"name", definition->name},
                         {"id", definition->id},

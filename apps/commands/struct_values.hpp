@@ -27,4 +27,7 @@ std::string values_text(const structs::Definition& definition, std::span<const s
 /// An array: texts that are no UTF-8 are {"hex": "..."}, numbers that JSON does not have "inf", "-inf" and "nan".
 Json values_json(const structs::Definition& definition, std::span<const std::byte> payload);
 
+/// The arguments, with \x5b for [ in values of `struct send` that are in brackets: CLI11 would take them apart.
+std::vector<std::string> without_brackets(int argc, const char* const* argv);
+
 }  // namespace ringpost::apps

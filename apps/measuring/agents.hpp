@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/cli/options.hpp"
+#include "apps/cli/failure.hpp"
 #include "codec/measure/histogram.hpp"
 
 namespace ringpost::apps {

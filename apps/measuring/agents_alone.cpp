@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "apps/cli/options.hpp"
+#include "apps/cli/failure.hpp"
 #include "apps/measuring/agents.hpp"
 
 namespace ringpost::apps {

@@ -11,10 +11,15 @@
 #include <vector>
 
 #include "apps/cli/cores.hpp"
-#include "apps/commands/commands.hpp"
+#include "apps/cli/server.hpp"
 #include "apps/measuring/agents.hpp"
 
 namespace ringpost::apps {
+
+/// load, latency: from the making of what sends to its first datagram, so that what is slow the first time is over.
+inline constexpr Duration settle = 10 * millisecond;
+/// load, latency: how often they look whether there is still somebody to send to.
+inline constexpr Duration look_every = 100 * millisecond;
 
 /// Where the engines of a run wait for each other, and for those of other agents, so that all begin at one time.
 class StartLine {
@@ -47,14 +52,14 @@ class StartLine {
 /// What each engine's run(loop, index) returns, by index. `say` is told once which backend is refused and why. Throws
 /// what the first engine that failed has thrown, after all have ended.
 template <class Run, class Say>
-auto run_engines(const EngineOptions& options, const EngineThreads& threads, End end, StartLine& line, const Say& say,
+auto run_engines(const EngineOptions& options, const ThreadOptions& threads, Side side, StartLine& line, const Say& say,
                  const Run& run) {
     using Result = decltype(run(std::declval<Loop<UringBackend>&>(), std::size_t{0}));
     std::vector<std::optional<Result>> results(threads.count);
     std::vector<std::exception_ptr> failures(threads.count);
     const auto one = [&](std::size_t index) {
         try {
-            const Pinned pinned(core_of(threads, end, index));
+            const Pinned pinned(core_of(threads, side, index));
             const auto say_once = [&](const std::string& text) {
                 if (index == 0) say(text);
             };

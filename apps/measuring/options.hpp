@@ -4,8 +4,8 @@
 
 #include "apps/cli/cores.hpp"
 #include "apps/cli/multicast.hpp"
+#include "apps/cli/server.hpp"
 #include "apps/cli/sizes.hpp"
-#include "apps/commands/commands.hpp"
 #include "apps/measuring/arrivals.hpp"
 #include "apps/measuring/verdict.hpp"
 #include "apps/runs/directory.hpp"
@@ -26,7 +26,7 @@ struct MeasureOptions {
     double rate = 0;
     ArrivalOptions arrivals;
     std::uint32_t flows = 0;    ///< 0: one for each engine
-    EngineThreads threads;      ///< and --self
+    ThreadOptions threads;      ///< and --self
     Duration start_at = never;  ///< since 1970; never: as soon as all is ready
     std::string start_at_text;
     std::string prometheus;

@@ -124,10 +124,10 @@ std::string size_text(const ProbeOptions& options, const traffic::Sizes& sizes) 
 }
 
 Json match_counts(const traffic::Prober& prober) {
-    const traffic::MatchCounts* const matched = prober.match_counts();
+    const traffic::MatchCounters* const matched = prober.match_counts();
     if (matched == nullptr) return Json::object();
-    return {{"late", prober.counts().late},
-            {"surplus", prober.counts().surplus},
+    return {{"late", prober.counters().late},
+            {"surplus", prober.counters().surplus},
             {"match_reused", matched->reused},
             {"match_overrun", matched->overrun}};
 }

@@ -11,20 +11,20 @@
 #include <exception>
 #include <new>
 
+#include "apps/cli/failure.hpp"
 #include "apps/cli/options.hpp"
-#include "apps/commands/commands.hpp"
 
 namespace ringpost::apps {
-SharedCounts::SharedCounts() {
+SharedCounters::SharedCounters() {
     void* memory = mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw Failure(Exit::failed, "mmap: no memory to share with the other end");
     page_ = new (memory) Page;
 }
 
-SharedCounts::~SharedCounts() { munmap(page_, sizeof(Page)); }
+SharedCounters::~SharedCounters() { munmap(page_, sizeof(Page)); }
 
-SharedCounts::Counts SharedCounts::sum() const {
-    Counts out;
+SharedCounters::Counters SharedCounters::sum() const {
+    Counters out;
     for (const Slot& slot : page_->slots) {
         out.received += slot.received.load(std::memory_order_relaxed);
         out.lost += slot.lost.load(std::memory_order_relaxed);
@@ -33,7 +33,7 @@ SharedCounts::Counts SharedCounts::sum() const {
     return out;
 }
 
-void SharedCounts::publish(std::size_t engine, const Counts& counts) {
+void SharedCounters::publish(std::size_t engine, const Counters& counts) {
     Slot& slot = page_->slots[engine];
     slot.received.store(counts.received, std::memory_order_relaxed);
     slot.lost.store(counts.lost, std::memory_order_relaxed);

@@ -13,21 +13,21 @@
 namespace ringpost::apps {
 
 /// What the other end of a --self run has counted so far, in memory that both processes have. Made before the SelfPeer.
-class SharedCounts {
+class SharedCounters {
   public:
-    struct Counts {
+    struct Counters {
         std::uint64_t received = 0, lost = 0, socket_dropped = 0;
     };
 
-    SharedCounts();
-    ~SharedCounts();
-    SharedCounts(const SharedCounts&) = delete;
-    SharedCounts& operator=(const SharedCounts&) = delete;
+    SharedCounters();
+    ~SharedCounters();
+    SharedCounters(const SharedCounters&) = delete;
+    SharedCounters& operator=(const SharedCounters&) = delete;
 
     /// By the engine of that index, below threads_max, of the other end.
-    void publish(std::size_t engine, const Counts& counts);
+    void publish(std::size_t engine, const Counters& counts);
     /// By this end: of all engines.
-    Counts sum() const;
+    Counters sum() const;
 
   private:
     struct alignas(64) Slot {

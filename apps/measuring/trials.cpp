@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/commands/commands.hpp"
+#include "apps/cli/failure.hpp"
 #include "codec/base/split_mix.hpp"
 #include "codec/traffic/rate_search.hpp"
 

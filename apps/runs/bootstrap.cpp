@@ -46,7 +46,7 @@ RunBlocks blocks_of(const KeptRun& run) {
         blocks.lost[block] += static_cast<double>(run.series[row].lost);
         const auto interval = reader ? reader->next() : std::nullopt;
         if (!interval) continue;
-        const auto counts = interval->histogram.counts();
+        const auto counts = interval->histogram.bucket_counts();
         for (std::size_t index = 0; index < counts.size(); ++index) {
             if (counts[index] == 0) continue;
             auto& in_blocks = by_bucket[index];

@@ -44,8 +44,8 @@ Snapshot interval_between(const Snapshot& after, const Snapshot& before) {
 
 Histogram difference(const Histogram& after, const Histogram& before) {
     Histogram between;
-    for (std::size_t index = 0; index < after.counts().size(); ++index)
-        between.record_bucket(index, after.counts()[index] - before.counts()[index]);
+    for (std::size_t index = 0; index < after.bucket_counts().size(); ++index)
+        between.record_bucket(index, after.bucket_counts()[index] - before.bucket_counts()[index]);
     return between;
 }
 

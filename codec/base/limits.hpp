@@ -18,6 +18,12 @@ inline constexpr std::size_t histogram_encoded_bytes_max = 40 + 9 * 55'296;
 /// engine cuts a longer train to what the running kernel takes.
 inline constexpr std::size_t train_segments_max = 128;
 
+/// What every kernel with GSO takes, for when the running one cannot be asked.
+inline constexpr std::size_t train_segments_always = 64;
+
+/// Datagrams a load source fills at once when they leave one by one.
+inline constexpr std::size_t load_batch_without_gso = 16;
+
 /// Buffers an engine lends to poll_transmit, each of datagram_bytes_max: so many trains may be on their way at once.
 inline constexpr std::size_t transmit_buffers_max = 16;
 
@@ -47,10 +53,10 @@ inline constexpr std::size_t load_sizes_max = 64;
 inline constexpr std::uint32_t load_answers_owed_max = 65'536;
 
 /// Probes whose times a prober remembers. One that so many later ones have left behind is given up.
-inline constexpr std::uint32_t load_probes_remembered = 65'536;
+inline constexpr std::uint32_t probes_in_flight_max = 65'536;
 
 /// Probes whose replies are told apart by what they carry: the newest. A reply that takes longer is a stranger's.
-inline constexpr std::uint32_t probes_remembered_max = 262'144;
+inline constexpr std::uint32_t probe_keys_max = 262'144;
 
 /// Payloads that one prober sends in turn, the fields in each, and the bytes of all.
 inline constexpr std::size_t payloads_max = 65'536;
@@ -156,7 +162,7 @@ inline constexpr std::size_t struct_messages_max = 4'096;
 /// for the socket.
 inline constexpr std::size_t struct_queue_bytes = 4u << 20;
 
-static_assert(train_segments_max >= 1);
+static_assert(train_segments_always <= train_segments_max && load_batch_without_gso <= train_segments_max);
 static_assert(devices_frame_bytes_max <= stream_write_bytes_max);
 static_assert(devices_frame_bytes_max <= devices_queue_bytes && devices_frame_bytes_max <= devices_unread_bytes_pause);
 static_assert(devices_unread_bytes_pause < devices_unread_bytes_max);
@@ -166,13 +172,13 @@ static_assert((devices_questions_max & (devices_questions_max - 1)) == 0);
 static_assert(streams_max >= devices_names_max + devices_unnamed_max);
 static_assert(struct_queue_bytes >= 16 * datagram_bytes_max);
 static_assert((load_window_sequences & (load_window_sequences - 1)) == 0 && load_window_sequences % 64 == 0);
-static_assert((probes_remembered_max & (probes_remembered_max - 1)) == 0);
+static_assert((probe_keys_max & (probe_keys_max - 1)) == 0);
 static_assert(payload_fields_max <= UINT16_MAX && payloads_max * payload_fields_max <= UINT32_MAX);
 static_assert(payloads_bytes_max >= datagram_bytes_max && payloads_bytes_max <= UINT32_MAX);
 static_assert((beacon_sources_max & (beacon_sources_max - 1)) == 0);
 static_assert((load_streams_max & (load_streams_max - 1)) == 0);
 static_assert((load_answers_owed_max & (load_answers_owed_max - 1)) == 0);
-static_assert((load_probes_remembered & (load_probes_remembered - 1)) == 0);
+static_assert((probes_in_flight_max & (probes_in_flight_max - 1)) == 0);
 static_assert(beacon_queue_bytes >= 16 * datagram_bytes_max);
 static_assert(echo_queue_bytes >= 16 * datagram_bytes_max);
 static_assert((relay_clients_max & (relay_clients_max - 1)) == 0);

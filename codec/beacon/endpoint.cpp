@@ -77,8 +77,8 @@ std::optional<Instant> Endpoint::poll_timeout() const {
     return rounds_left_ > 0 ? std::optional(next_round_at_) : std::nullopt;
 }
 
-Counts Endpoint::counts() const {
-    Counts out = counts_;
+Counters Endpoint::counters() const {
+    Counters out = counts_;
     out.sources_forgotten = sources_.evictions();
     return out;
 }

@@ -47,7 +47,7 @@ struct Event {
     std::string_view quote;  ///< valid until the next call of the endpoint
 };
 
-struct Counts {
+struct Counters {
     std::uint64_t sent = 0;
     std::uint64_t received = 0;  ///< the next four are parts of it
     std::uint64_t too_short = 0;
@@ -76,7 +76,7 @@ class Endpoint {
 
     /// Every round has been sent.
     bool finished() const { return rounds_left_ == 0 && next_target_ == options_.targets.size(); }
-    Counts counts() const;
+    Counters counters() const;
 
   private:
     using SourceKey = std::array<std::uint8_t, 16>;
@@ -96,7 +96,7 @@ class Endpoint {
     LruTable<SourceKey, std::uint64_t> sources_;
     RecordQueue<Heard> heard_;
     bool shown_ = false;  ///< the front of heard_ has been returned and goes with the next call
-    Counts counts_;
+    Counters counts_;
 };
 
 }  // namespace ringpost::beacon

@@ -63,7 +63,7 @@ class Endpoint {
     std::uint32_t in_flight() const { return sender_.waiting(); }
     /// Peers to whom something waits to be sent, or who may still answer.
     std::uint32_t peers() const { return sender_.peers(); }
-    const Counts& counts() const { return counts_; }
+    const Counters& counters() const { return counts_; }
 
   private:
     enum class Answer : std::uint8_t { confirmed, initialized, behind };
@@ -79,7 +79,7 @@ class Endpoint {
     bool take_initialize(const Address& from);
 
     Options options_;
-    Counts counts_;
+    Counters counts_;
     Events events_;
     Sender sender_;
     RingQueue<Outgoing> replies_;

@@ -84,7 +84,7 @@ enum class Outcome : std::uint8_t {
     reported,   ///< a confirmation or a failure report has left; such are not confirmed
 };
 
-struct Counts {
+struct Counters {
     // Sending: taken == confirmed + failed + timed_out + reported + those without an outcome.
     std::uint64_t taken = 0;
     std::uint64_t confirmed = 0;

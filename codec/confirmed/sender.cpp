@@ -40,7 +40,7 @@ Instant after(Instant now, Duration duration) { return duration < never - now ? 
 
 }  // namespace
 
-Sender::Sender(const Options& options, Events& events, Counts& counts)
+Sender::Sender(const Options& options, Events& events, Counters& counts)
     : options_(options),
       events_(events),
       counts_(counts),

@@ -19,7 +19,7 @@ namespace ringpost::confirmed {
 class Sender {
   public:
     /// The options, the events and the counts stay the endpoint's.
-    Sender(const Options& options, Events& events, Counts& counts);
+    Sender(const Options& options, Events& events, Counters& counts);
 
     /// `peer` is who answers (Endpoint::peer_of), `to` where the datagram goes.
     std::expected<SendNumber, Refused> send(Instant now, const Address& peer, const Address& to, std::string datagram,
@@ -81,7 +81,7 @@ class Sender {
 
     const Options& options_;
     Events& events_;
-    Counts& counts_;
+    Counters& counts_;
     std::vector<Send> sends_;
     std::vector<Peer> peers_;
     std::vector<std::uint32_t> free_sends_, free_peers_;

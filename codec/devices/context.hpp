@@ -59,7 +59,7 @@ struct Context {
     std::uint32_t sources() const { return std::min(std::bit_ceil(options.names_max), limits::devices_sources_max); }
 
     Options options;
-    Counts counts;
+    Counters counts;
     Events events;
     Directory directory;
     Asks asks;

@@ -43,7 +43,7 @@ void Endpoint::remove_interface(SocketIndex socket) { announcer_.remove(socket);
 // What the application says.
 
 Sent Endpoint::counted(Sent sent, std::uint64_t& queued) {
-    Counts& counts = context_.counts;
+    Counters& counts = context_.counts;
     switch (sent) {
         case Sent::queued: ++queued; break;
         case Sent::not_connected: ++counts.refused_not_connected; break;
@@ -136,7 +136,7 @@ void Endpoint::close(Instant now) {
 // Adverts.
 
 void Endpoint::handle(Instant now, const Datagram& in) {
-    Counts& counts = context_.counts;
+    Counters& counts = context_.counts;
     if (context_.closed) return;
     ++counts.adverts_heard;
     const bool own_address = announcer_.is_own(in.source);
@@ -164,7 +164,7 @@ void Endpoint::handle(Instant now, const Datagram& in) {
 }
 
 void Endpoint::learn(Instant now, const Heard& heard, const Datagram& in) {
-    Counts& counts = context_.counts;
+    Counters& counts = context_.counts;
     switch (heard.what) {
         case Heard::What::known: ++counts.adverts_taken; break;
         case Heard::What::appeared:

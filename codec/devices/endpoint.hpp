@@ -69,7 +69,7 @@ class Endpoint {
     void handle(Instant now, const StreamInput& in);
     std::optional<StreamRequest> poll_stream(Instant now, std::span<std::byte> out);
 
-    const Counts& counts() const { return context_.counts; }
+    const Counters& counters() const { return context_.counts; }
 
   private:
     // One address may send so many adverts at once, and so many a second after that.

@@ -30,7 +30,7 @@ struct Pending {
 
 class Events {
   public:
-    explicit Events(Counts& counts) : counts_(counts) {}
+    explicit Events(Counters& counts) : counts_(counts) {}
 
     void push_frames(std::uint32_t stream) { push(Pending::Kind::frames, stream); }
     void push_ask(std::uint32_t index) { push(Pending::Kind::ask, index); }
@@ -59,7 +59,7 @@ class Events {
         pending.index = index;
     }
 
-    Counts& counts_;
+    Counters& counts_;
     std::deque<Pending> pending_;
     std::size_t changes_ = 0;
 };

@@ -161,7 +161,7 @@ struct Event {
     std::size_t unsent = 0;
 };
 
-struct Counts {
+struct Counters {
     // Adverts.
     std::uint64_t hello_sent = 0;
     std::uint64_t alive_sent = 0;

@@ -131,7 +131,7 @@ void Switchboard::settle_asked(const Asked& asked, Reply reply, std::string_view
 bool Switchboard::peek(StreamIndex stream, Event& event) {
     if (!settle(stream)) return false;
     const Connection& from = *connections_[stream];
-    Counts& counts = context_.counts;
+    Counters& counts = context_.counts;
     event.name = from.name;
     event.text = from.head->text;
     if (from.head->kind == FrameKind::message) {

@@ -72,7 +72,7 @@ void Switchboard::activate(StreamIndex stream) {
 
 std::optional<StreamIndex> Switchboard::accept(Instant now, const Address& peer) {
     now_ = now;
-    Counts& counts = context_.counts;
+    Counters& counts = context_.counts;
     if (!accept_rates_.take(now, peer)) {
         ++counts.accepts_limited;
         return std::nullopt;

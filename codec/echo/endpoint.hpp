@@ -10,7 +10,7 @@
 
 namespace ringpost::echo {
 
-struct EchoCounts {
+struct EchoCounters {
     std::uint64_t received = 0;
     std::uint64_t sent = 0;
     /// Came from an echo, chargen or zero port, so that answering could loop forever; or is longer than a Transmit can
@@ -22,7 +22,7 @@ struct EchoCounts {
 /// Returns every datagram to its source (RFC 862). Neighbouring replies of one size to one peer leave as a train.
 class Endpoint {
   public:
-    struct Event {};  ///< it has none: ask counts()
+    struct Event {};  ///< it has none: ask counters()
 
     Endpoint();
 
@@ -32,7 +32,7 @@ class Endpoint {
     std::optional<Event> poll_event() { return std::nullopt; }
     std::optional<Instant> poll_timeout() const { return std::nullopt; }
 
-    const EchoCounts& counts() const { return counts_; }
+    const EchoCounters& counters() const { return counts_; }
 
   private:
     struct Reply {
@@ -42,7 +42,7 @@ class Endpoint {
     };
 
     RecordQueue<Reply> replies_;
-    EchoCounts counts_;
+    EchoCounters counts_;
 };
 
 }  // namespace ringpost::echo

@@ -20,7 +20,7 @@ struct Context {
     /// `patience`, doubled `backoffs` times (RFC 6298, section 5.5), and up to an eighth more so that many do not fall
     /// due together.
     Duration interval(const Peer& peer, unsigned backoffs, int patience) {
-        const Resending& resending = options.resending;
+        const ResendOptions& resending = options.resending;
         if (resending.fixed_interval) return *resending.fixed_interval;
         const bool known = peer.rtt.smoothed() > 0;
         const Duration first = known ? peer.rtt.timeout(resending.timeout_min, resending.timeout_max) * patience
@@ -33,7 +33,7 @@ struct Context {
     std::uint64_t random() { return random_.next(); }
 
     const Options options;
-    Counts counts;
+    Counters counts;
     PeerTable peers;
 
   private:

@@ -18,7 +18,7 @@ constexpr std::size_t raw_queue_bytes = 1u << 20;
 
 Endpoint::Endpoint(const Options& options)
     : context_(options), sender_(context_), receiver_(context_), arrived_(options.event_bytes), raw_(raw_queue_bytes) {
-    const Resending& resending = options.resending;
+    const ResendOptions& resending = options.resending;
     RINGPOST_CHECK(resending.data_sends_max >= 1 && resending.data_sends_max <= UINT8_MAX);
     RINGPOST_CHECK(resending.recv_sends_max >= 1 && resending.recv_sends_max <= UINT8_MAX);
     RINGPOST_CHECK(0 < resending.timeout_min && resending.timeout_min <= resending.timeout_max);
@@ -100,8 +100,8 @@ std::optional<Event> Endpoint::poll_event() {
     return event;
 }
 
-Counts Endpoint::counts() const {
-    Counts out = context_.counts;
+Counters Endpoint::counters() const {
+    Counters out = context_.counts;
     out.peers_forgotten = context_.peers.forgotten();
     return out;
 }

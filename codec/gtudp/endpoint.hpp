@@ -69,7 +69,7 @@ class Endpoint {
     std::size_t free_payload_bytes() const { return sender_.free_payload_bytes(); }
     /// Sends that have no outcome yet.
     std::uint32_t in_flight() const { return sender_.in_flight(); }
-    Counts counts() const;
+    Counters counters() const;
     /// The smoothed round trip to `peer`, 0 when unknown.
     Duration rtt(const Address& peer) const;
 

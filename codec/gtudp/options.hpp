@@ -12,7 +12,7 @@
 namespace ringpost::gtudp {
 
 /// When something unanswered is sent again, and how often.
-struct Resending {
+struct ResendOptions {
     std::uint32_t data_sends_max = 6;   ///< 1 to 255; then the exchange is given up
     std::uint32_t recv_sends_max = 10;  ///< 1 to 255; then the RECV waits for the DATA to come again
     /// The first timeout while no round trip to the peer is known (RFC 6298 would wait a second, the reference peer
@@ -26,7 +26,7 @@ struct Resending {
 
 struct Options {
     Codec codec;
-    Resending resending;
+    ResendOptions resending;
     /// The remembered window: for so long after its last datagram an exchange that was received is not delivered again,
     /// unless memory for newer ones (receives_max) made it be forgotten earlier, which is counted.
     Duration remembered = 30 * second;
@@ -74,7 +74,7 @@ struct ExchangeId {
     bool operator==(const ExchangeId&) const = default;
 };
 
-struct Counts {
+struct Counters {
     // Sending: taken == confirmed + gave_up_attempts + gave_up_deadline + cancelled + in flight.
     std::uint64_t taken = 0;
     std::uint64_t confirmed = 0;

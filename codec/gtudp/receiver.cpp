@@ -1,7 +1,8 @@
 // An exchange begins when the application has taken a new DATA, and is known by the address it came from and its
 // identity. Its RECV is sent at once, and again each time its timer runs out (Wait::acknowledgement), until an ACK
-// comes or it has been sent recv_sends_max times. From then on it is only remembered (Wait::oblivion), so that the same
-// DATA coming late is not delivered again; a DATA that does come again is answered by another RECV whatever the state.
+// comes or it has been sent recv_sends_max times. From then on it is only remembered (Wait::remembering), so that the
+// same DATA coming late is not delivered again; a DATA that does come again is answered by another RECV whatever the
+// state.
 //
 // Room: when all places are taken, an exchange is forgotten before its time. A hand goes round the table, which is
 // filled in the same order, so that it points at one of the oldest. That one goes if its peer never acknowledged
@@ -41,7 +42,7 @@ Receiver::Receiver(Context& context)
 /// The peer of a DATA that is new and has a place; none when it is known already (and has been answered) or cannot be
 /// taken (and has been counted).
 PeerIndex Receiver::admit(Instant now, const Datagram& in, Identity identity, bool app_has_room) {
-    Counts& counts = context_.counts;
+    Counters& counts = context_.counts;
     ++counts.data_received;
     PeerIndex index = context_.peers.acquire(in.source);
     if (index == none && make_room_for_peer()) index = context_.peers.acquire(in.source);
@@ -127,7 +128,7 @@ std::uint32_t Receiver::half_share() const {
 bool Receiver::can_lose(ExchangeIndex index) const {
     const Exchange& exchange = exchanges_[index];
     const Peer& peer = context_.peers[exchange.peer];
-    return !peer.proven || (exchange.wait == Wait::oblivion && peer.receives >= half_share());
+    return !peer.proven || (exchange.wait == Wait::remembering && peer.receives >= half_share());
 }
 
 /// The place that the hand was at, one of the oldest; what it will point at soon is brought into the cache.
@@ -155,7 +156,7 @@ void Receiver::queue_recv(Instant now, ExchangeIndex index) {
     timers_.cancel(index);
 }
 
-/// Counts one RECV against what may be sent to a peer that may be a spoofed source.
+/// Counters one RECV against what may be sent to a peer that may be a spoofed source.
 bool Receiver::within_budget(Peer& peer) {
     if (peer.proven) return true;
     const std::size_t bytes = context_.options.codec.header_bytes();
@@ -203,7 +204,7 @@ void Receiver::on_ack(Instant now, const Address& from, Identity identity) {
     ++context_.counts.ack_received;
     const PeerIndex peer = context_.peers.find(from);
     const ExchangeIndex index = peer == none ? none : exchanges_.find(peer, identity);
-    if (index == none || exchanges_[index].wait == Wait::oblivion || exchanges_[index].sends == 0) {
+    if (index == none || exchanges_[index].wait == Wait::remembering || exchanges_[index].sends == 0) {
         ++context_.counts.ack_unknown;
         return;
     }
@@ -222,7 +223,7 @@ void Receiver::expire(Instant now) {
 
 void Receiver::expire_one(Instant now, ExchangeIndex index) {
     Exchange& exchange = exchanges_[index];
-    if (exchange.wait == Wait::oblivion) {
+    if (exchange.wait == Wait::remembering) {
         forget(index);
     } else if (exchange.sends < context_.options.resending.recv_sends_max) {
         queue_recv(now, index);
@@ -236,7 +237,7 @@ void Receiver::expire_one(Instant now, ExchangeIndex index) {
 void Receiver::remember(Instant now, ExchangeIndex index) {
     Exchange& exchange = exchanges_[index];
     Peer& peer = context_.peers[exchange.peer];
-    exchange.wait = Wait::oblivion;
+    exchange.wait = Wait::remembering;
     exchange.queued = false;
     exchange.older = peer.remembered_newest;
     exchange.newer = none;
@@ -253,7 +254,7 @@ void Receiver::forget_oldest_of(PeerIndex peer) {
 void Receiver::forget(ExchangeIndex index) {
     const Exchange& exchange = exchanges_[index];
     Peer& peer = context_.peers[exchange.peer];
-    if (exchange.wait == Wait::oblivion) {
+    if (exchange.wait == Wait::remembering) {
         (exchange.older == none ? peer.remembered_oldest : exchanges_[exchange.older].newer) = exchange.newer;
         (exchange.newer == none ? peer.remembered_newest : exchanges_[exchange.newer].older) = exchange.older;
     }
@@ -266,7 +267,7 @@ void Receiver::forget(ExchangeIndex index) {
 /// When the RECV is sent again, or the exchange forgotten.
 void Receiver::set_timer(Instant now, ExchangeIndex index) {
     const Exchange& exchange = exchanges_[index];
-    const Duration interval = exchange.wait == Wait::oblivion
+    const Duration interval = exchange.wait == Wait::remembering
                                   ? context_.options.remembered
                                   : context_.interval(context_.peers[exchange.peer], exchange.backoffs, recv_patience);
     timers_.schedule(index, now + interval);

@@ -33,7 +33,7 @@ class Receiver {
   private:
     enum class Wait : std::uint8_t {
         acknowledgement,  ///< its timer is when to send the RECV again
-        oblivion,         ///< remembered only; its timer is when to forget it
+        remembering,      ///< remembered only; its timer is when to forget it
     };
 
     /// 32 bytes; a timer of 24 and the table's 8 beside it make 64.

@@ -93,7 +93,7 @@ std::optional<Refusal> Sender::refusal(std::size_t bytes) const {
 }
 
 std::expected<ExchangeId, Refusal> Sender::refuse(Refusal refusal) {
-    Counts& counts = context_.counts;
+    Counters& counts = context_.counts;
     switch (refusal) {
         case Refusal::too_large: ++counts.refused_too_large; break;
         case Refusal::table_full: ++counts.refused_table_full; break;
@@ -176,7 +176,7 @@ void Sender::expire_one(Instant now, ExchangeIndex index) {
 
 void Sender::end(ExchangeIndex index, Outcome outcome) {
     Exchange& exchange = exchanges_[index];
-    Counts& counts = context_.counts;
+    Counters& counts = context_.counts;
     switch (outcome) {
         case Outcome::confirmed: ++counts.confirmed; break;
         case Outcome::gave_up_attempts: ++counts.gave_up_attempts; break;

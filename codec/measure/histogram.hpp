@@ -1,6 +1,6 @@
 #pragma once
 
-// Counts of durations, at three significant decimal digits from 1 ns to a minute.
+// Counters of durations, at three significant decimal digits from 1 ns to a minute.
 
 #include <algorithm>
 #include <bit>
@@ -37,11 +37,11 @@ class Histogram {
     };
 
     Histogram() : counts_(bucket_count()) {}
-    /// The one whose counts() and totals() these are; or, where both are sums of several histograms', bucket by bucket
-    /// and by add(), what merging these would make. As many counts as it has; `totals.count` is their sum.
+    /// The one whose bucket_counts() and totals() these are; or, where both are sums of several histograms', bucket by
+    /// bucket and by add(), what merging these would make. As many counts as it has; `totals.count` is their sum.
     Histogram(std::span<const std::uint64_t> counts, const Totals& totals);
 
-    /// Counts one duration. One below zero (a clock that stepped back) counts as zero; one above trackable_ns_max
+    /// Counters one duration. One below zero (a clock that stepped back) counts as zero; one above trackable_ns_max
     /// is counted in the top bucket and in saturated(), while min, max and mean still take it as it is.
     void record(Duration value_ns) {
         const auto value = static_cast<std::uint64_t>(std::max<Duration>(value_ns, 0));
@@ -55,7 +55,7 @@ class Histogram {
         totals_.sum_high += totals_.sum_low < value;
     }
 
-    /// Counts `times` durations of which no more is known than the index of their bucket, below index_end: in min(),
+    /// Counters `times` durations of which no more is known than the index of their bucket, below index_end: in min(),
     /// max() and mean() they stand for the shortest, the longest and the middle one that it holds. Buckets above that
     /// of trackable_ns_max are treated as record() treats such durations. The caller sees to it that count() stays
     /// below 2^63.
@@ -95,7 +95,7 @@ class Histogram {
     }
 
     /// The counts by the index of their bucket: what HdrHistogram calls the counts array.
-    [[nodiscard]] std::span<const std::uint64_t> counts() const { return counts_; }
+    [[nodiscard]] std::span<const std::uint64_t> bucket_counts() const { return counts_; }
     [[nodiscard]] const Totals& totals() const { return totals_; }
 
     /// The durations that the bucket of an index holds, in nanoseconds: the shortest, the longest, and HdrHistogram's

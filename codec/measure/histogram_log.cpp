@@ -3,7 +3,7 @@
 //     cookie 4 | payload bytes 4 | index offset 4 | significant digits 4 | lowest 8 | highest 8 | ratio 8 (a double)
 //
 // and the counts in the order of their indices, each a ZigZag LEB128 integer of at most 9 bytes, the ninth of which is
-// all value; a negative one is the length of a run of zeros. Counts that come after the last one are zero. The
+// all value; a negative one is the length of a run of zeros. Counters that come after the last one are zero. The
 // compressed form is another cookie, the number of bytes that follow, and these: a zlib stream of the first form.
 //
 // The index offset and the ratio belong to kinds of histograms that shift or scale their values in memory. Their counts
@@ -130,7 +130,7 @@ std::optional<double> number_of(std::string_view text) {
 
 std::vector<std::byte> encode_histogram(const Histogram& histogram) {
     std::vector<std::byte> out(head_bytes);
-    auto counts = histogram.counts();
+    auto counts = histogram.bucket_counts();
     while (counts.size() > 1 && counts.back() == 0) counts = counts.first(counts.size() - 1);
     for (std::size_t index = 0; index < counts.size();) {
         const auto zeros =

@@ -31,7 +31,7 @@ double ties_up(double number) { return std::nextafter(number, HUGE_VAL); }
 std::vector<SpectrumPoint> percentile_spectrum(const Histogram& histogram, int ticks) {
     std::vector<SpectrumPoint> points;
     const auto total = static_cast<double>(histogram.count());
-    const auto counts = histogram.counts();
+    const auto counts = histogram.bucket_counts();
     double level = 0;
     std::uint64_t passed = 0;
     for (std::size_t index = 0; index < counts.size() && passed < histogram.count(); ++index) {
@@ -39,7 +39,7 @@ std::vector<SpectrumPoint> percentile_spectrum(const Histogram& histogram, int t
         passed += counts[index];
         const bool last = passed == histogram.count();
         const double reached = 100 * static_cast<double>(passed) / total;
-        // Of the last bucket, one level and 100 % say it all. (Counts past 53 bits may round up to 100 % before it.)
+        // Of the last bucket, one level and 100 % say it all. (Counters past 53 bits may round up to 100 % before it.)
         for (bool told = false; level <= reached && level < 100 && !(last && told); told = true) {
             points.push_back({level, Histogram::highest_of(index), passed});
             level = level_after(level, ticks);
@@ -62,7 +62,7 @@ std::string percentile_spectrum_text(const Histogram& histogram, double unit_ns)
 
     // From the middles of the buckets, as HdrHistogram does it, which has no exact sum.
     const auto total = static_cast<double>(histogram.count());
-    const auto counts = histogram.counts();
+    const auto counts = histogram.bucket_counts();
     const auto mean_of = [&](auto f) {
         double sum = 0;
         for (std::size_t index = 0; index < counts.size(); ++index) {

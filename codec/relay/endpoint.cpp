@@ -84,7 +84,7 @@ void Endpoint::forget(ClientId id) {
 }
 
 void Endpoint::hold(Direction direction, ClientId client, const Copy& copy, std::span<const std::byte> bytes) {
-    Counts& counts = way(direction).counts;
+    Counters& counts = way(direction).counts;
     const auto chunk = copy.overflow ? std::nullopt : pool_.keep(copy.flips > 0 ? flipped(copy, bytes) : bytes);
     if (!chunk) {
         ++counts.overflow;

@@ -30,7 +30,7 @@ struct Options {
 
 /// Of one direction. received + duplicated == forwarded + lost + burst_lost + blackholed + overflow + abandoned, and
 /// what is still held.
-struct Counts {
+struct Counters {
     std::uint64_t received = 0;
     std::uint64_t forwarded = 0;  ///< handed to the driver: what the kernel made of it is the engine's to tell
     std::uint64_t lost = 0;
@@ -45,7 +45,7 @@ struct Counts {
     std::uint64_t abandoned = 0;  ///< its client had been forgotten or refused
 };
 
-struct ClientCounts {
+struct ClientCounters {
     std::uint64_t clients = 0;    ///< that came; the next two are parts of it
     std::uint64_t forgotten = 0;  ///< in favour of a new one. One that is heard again counts again
     std::uint64_t refused = 0;    ///< by the application
@@ -84,14 +84,14 @@ class Endpoint {
     /// There is no socket for the client: it is forgotten, with what it sent. Its next datagram makes it new.
     void refuse(ClientId id);
 
-    const Counts& counts(Direction direction) const { return ways_[static_cast<std::size_t>(direction)].counts; }
-    const ClientCounts& clients() const { return client_counts_; }
+    const Counters& counts(Direction direction) const { return ways_[static_cast<std::size_t>(direction)].counts; }
+    const ClientCounters& clients() const { return client_counts_; }
     std::size_t held() const { return held_.size(); }
 
   private:
     struct Way {
         Impairment impairment;
-        Counts counts;
+        Counters counts;
     };
 
     Way& way(Direction direction) { return ways_[static_cast<std::size_t>(direction)]; }
@@ -111,7 +111,7 @@ class Endpoint {
     ChunkPool pool_;
     HeldQueue held_;
     std::vector<std::byte> scratch_;  ///< where bits are flipped
-    ClientCounts client_counts_;
+    ClientCounters client_counts_;
 };
 
 }  // namespace ringpost::relay

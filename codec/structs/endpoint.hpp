@@ -42,7 +42,7 @@ enum class Refusal : std::uint8_t {
     queue_full,
 };
 
-struct Counts {
+struct Counters {
     std::uint64_t sent = 0;  ///< handed to the driver
     std::uint64_t refused_unknown_id = 0;
     std::uint64_t refused_wrong_size = 0;
@@ -80,7 +80,7 @@ class Endpoint {
     std::optional<Event> poll_event();
     std::optional<Instant> poll_timeout() const { return std::nullopt; }
 
-    const Counts& counts() const { return counts_; }
+    const Counters& counters() const { return counts_; }
     /// Messages that wait to be sent.
     std::size_t waiting() const { return outgoing_.size(); }
 
@@ -101,7 +101,7 @@ class Endpoint {
     std::optional<Scanner> scanner_;      ///< of the front of heard_
     std::optional<Scanner::Found> held_;  ///< a packet found behind damage that was to be told first
     bool packet_found_ = false;           ///< in the front of heard_
-    Counts counts_;
+    Counters counts_;
 };
 
 }  // namespace ringpost::structs

@@ -83,8 +83,8 @@ AnsweringSink::Layout& AnsweringSink::layout_of(const std::byte* buffer, std::si
     return *found;
 }
 
-AnswerCounts AnsweringSink::answers() const {
-    AnswerCounts out = counts_;
+AnswerCounters AnsweringSink::answers() const {
+    AnswerCounters out = counts_;
     out.sources_forgotten = streams_.evictions();
     return out;
 }

@@ -19,7 +19,7 @@ struct AnsweringSinkOptions {
 };
 
 /// Of the frames that a plain sink would count as received in good order, each is answered, dropped or refused.
-struct AnswerCounts {
+struct AnswerCounters {
     std::uint64_t sent = 0;
     std::uint64_t dropped = 0;  ///< load_answers_owed_max are owed already
     /// An answer itself, from a port that could send it back for ever, or longer than a Transmit can be (IPv6 carries
@@ -52,7 +52,7 @@ class AnsweringSink {
     std::optional<Instant> poll_timeout() const { return std::nullopt; }
 
     const Sink& sink() const { return sink_; }
-    AnswerCounts answers() const;
+    AnswerCounters answers() const;
 
   private:
     /// Answers alike in all but their sequence.
@@ -79,7 +79,7 @@ class AnsweringSink {
 
     AnsweringSinkOptions options_;
     Sink sink_;
-    AnswerCounts counts_;
+    AnswerCounters counts_;
     SplitMix64 random_;
     LruTable<Address, AnswerStream> streams_;
     RingQueue<Owed> owed_;

@@ -14,10 +14,10 @@
 #include "codec/gtudp/endpoint.hpp"
 #include "codec/measure/histogram.hpp"
 
-namespace ringpost::gtudp {
+namespace ringpost::traffic {
 
-struct CarriedOptions {
-    Options wire;
+struct GtudpTunnelOptions {
+    gtudp::Options wire;
     Address target;                ///< of what has no destination; Family::none for a server, which only answers
     std::uint32_t window = 8'192;  ///< messages in flight before the inner endpoint is asked for no more; > 0
     std::uint32_t train_segments = limits::train_segments_max;  ///< most datagrams in one Transmit of the inner one
@@ -26,12 +26,12 @@ struct CarriedOptions {
 /// Inner is any endpoint whose events do not matter, such as traffic::Source. It is asked for what it has to send only
 /// while the window and the wire's memory have room for a whole train, so nothing of it is refused for lack of that.
 template <class Inner>
-class Carried {
+class GtudpTunnel {
   public:
     using Event = typename Inner::Event;
 
     /// `inner` stays the caller's and outlives this.
-    Carried(Inner& inner, const CarriedOptions& options)
+    GtudpTunnel(Inner& inner, const GtudpTunnelOptions& options)
         : inner_(inner),
           options_(options),
           wire_(options.wire),
@@ -56,7 +56,7 @@ class Carried {
         while (const auto event = wire_.poll_event()) {
             if (event->kind == gtudp::Event::Kind::message)
                 inner_.handle(at_, {event->peer, 0, event->bytes});
-            else if (event->kind == gtudp::Event::Kind::outcome && event->outcome == Outcome::confirmed)
+            else if (event->kind == gtudp::Event::Kind::outcome && event->outcome == gtudp::Outcome::confirmed)
                 confirm(event->id);
         }
         return inner_.poll_event();
@@ -77,14 +77,14 @@ class Carried {
         return std::min(*wire, *inner);
     }
 
-    Endpoint& wire() { return wire_; }
-    const Endpoint& wire() const { return wire_; }
+    gtudp::Endpoint& wire() { return wire_; }
+    const gtudp::Endpoint& wire() const { return wire_; }
     /// From send to confirmed, of each message.
     const Histogram& confirmed() const { return confirmed_; }
     /// Not taken for another reason than a full window: too large, no room for the peer.
     std::uint64_t refused() const { return refused_; }
 
-    /// CarriedOptions::wire.start while there is none.
+    /// GtudpTunnelOptions::wire.start while there is none.
     Instant last_confirmed_at() const { return last_confirmed_at_; }
 
   private:
@@ -94,7 +94,7 @@ class Carried {
                    limits::datagram_bytes_max + options_.train_segments * ChunkPool::chunk_bytes;
     }
 
-    void confirm(ExchangeId id) {
+    void confirm(gtudp::ExchangeId id) {
         confirmed_.record(at_ - sent_at_[id.index]);
         last_confirmed_at_ = at_;
     }
@@ -117,8 +117,8 @@ class Carried {
     }
 
     Inner& inner_;
-    CarriedOptions options_;
-    Endpoint wire_;
+    GtudpTunnelOptions options_;
+    gtudp::Endpoint wire_;
     std::vector<Instant> sent_at_;  ///< by ExchangeId::index
     std::vector<std::byte> scratch_;
     Histogram confirmed_;
@@ -126,4 +126,4 @@ class Carried {
     Instant at_ = 0, last_confirmed_at_;
 };
 
-}  // namespace ringpost::gtudp
+}  // namespace ringpost::traffic

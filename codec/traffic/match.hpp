@@ -59,7 +59,7 @@ struct Reply {
     bool operator==(const Reply&) const = default;
 };
 
-struct MatchCounts {
+struct MatchCounters {
     std::uint64_t given_up = 0;  ///< expired, or one of the next two, without an answer until then
     std::uint64_t reused = 0;    ///< a newer probe had the same bytes: replies are taken for the newer one's
     std::uint64_t overrun = 0;   ///< more than the capacity were sent since
@@ -71,7 +71,7 @@ class Matcher {
   public:
     /// Allocates everything. `key` as for every table: drawn at random once per process. `capacity`: a power of two
     /// from 1 to 2^30 (checked).
-    Matcher(const MatchRule& rule, const SipKey& key, std::uint32_t capacity = limits::probes_remembered_max);
+    Matcher(const MatchRule& rule, const SipKey& key, std::uint32_t capacity = limits::probe_keys_max);
 
     /// A probe leaves at `now`, never before an earlier one: the next in sequence from 0 (checked), at least
     /// rule.probe_bytes_min() long (checked).
@@ -85,7 +85,7 @@ class Matcher {
     void expire(Instant before);
 
     std::uint64_t waiting() const { return waiting_; }
-    const MatchCounts& counts() const { return counts_; }
+    const MatchCounters& counters() const { return counts_; }
 
   private:
     enum class State : std::uint8_t { free, waiting, given_up, answered };
@@ -115,7 +115,7 @@ class Matcher {
     std::uint64_t sent_ = 0;
     std::uint64_t oldest_ = 0;  ///< every probe before it has expired or, by order, been answered
     std::uint64_t waiting_ = 0;
-    MatchCounts counts_;
+    MatchCounters counts_;
 };
 
 }  // namespace ringpost::traffic

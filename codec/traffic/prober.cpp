@@ -1,6 +1,6 @@
 // Open loop: a probe leaves when it is due, whatever is still unanswered.
 // Closed loop: so many probes are in flight. An answer makes room for the next, which leaves at once; so does giving
-// up, which happens to a probe that is unanswered for give_up_after or that limits::load_probes_remembered later ones
+// up, which happens to a probe that is unanswered for give_up_after or that limits::probes_in_flight_max later ones
 // have left behind. A late answer still counts as received, and its round trip is recorded.
 
 #include "codec/traffic/prober.hpp"
@@ -31,12 +31,12 @@ Prober::Prober(const ProberOptions& options)
       writer_(options.sizes.largest()),
       size_random_(options.sizes_seed),
       schedule_(schedule_of(options)),
-      probes_(limits::load_probes_remembered),
+      probes_(limits::probes_in_flight_max),
       last_sent_at_(options.start),
       last_answered_at_(options.start) {
     RINGPOST_CHECK(options.flows > 0);
     RINGPOST_CHECK(options.sizes.smallest() >= frame_bytes_min);
-    RINGPOST_CHECK(options.window > 0 && options.window <= limits::load_probes_remembered);
+    RINGPOST_CHECK(options.window > 0 && options.window <= limits::probes_in_flight_max);
     if (options.dialect != nullptr) matcher_.emplace(options.dialect->match, options.key);
 }
 
@@ -140,7 +140,7 @@ std::optional<Transmit> Prober::poll_transmit(Instant now, std::span<std::byte> 
     if (open_loop()) {
         due = schedule_.next();
         schedule_.advance();
-    } else if (in_flight_ > 0 && next_ - oldest_open_ == limits::load_probes_remembered) {
+    } else if (in_flight_ > 0 && next_ - oldest_open_ == limits::probes_in_flight_max) {
         settle(oldest_open_);
     }
     const std::size_t size = write_probe(out, due, now);

@@ -29,7 +29,7 @@ struct ProberOptions {
     const RateProfile* profile = nullptr;  ///< instead of the rate, which is then only > 0; must stay
     /// Of the schedule's datagrams, this one's are number share_index and every share_of-th after it.
     std::size_t share_index = 0, share_of = 1;
-    std::uint32_t window = 1;         ///< closed loop: probes in flight, 1 to limits::load_probes_remembered
+    std::uint32_t window = 1;         ///< closed loop: probes in flight, 1 to limits::probes_in_flight_max
     Duration give_up_after = second;  ///< an unanswered probe is then lost, and in a closed loop makes room
     Instant start = 0;
     /// What is due so soon after the start is sent and answered, but neither counted nor measured.
@@ -45,7 +45,7 @@ struct ProberOptions {
     bool histograms = true;   ///< false: nothing is measured, only counted, to see what measuring costs
 };
 
-struct ProberCounts {
+struct ProberCounters {
     std::uint64_t sent = 0;
     std::uint64_t received = 0;  ///< everything that came back; the rest are parts of it
     std::uint64_t duplicate = 0;
@@ -54,7 +54,7 @@ struct ProberCounts {
     std::uint64_t foreign = 0;    ///< frames of another run or sender, or such as we have not sent; replies to no probe
     std::uint64_t late = 0;       ///< replies to foreign probes that had been given up; measured all the same
     std::uint64_t surplus = 0;    ///< foreign probes, by order: replies that no probe waited for
-    /// Open loop: measured replies that service() lacks, for limits::load_probes_remembered probes had left since.
+    /// Open loop: measured replies that service() lacks, for limits::probes_in_flight_max probes had left since.
     std::uint64_t service_unknown = 0;
     /// ProberOptions::stamps: measured replies that path() and pickup() lack, for they had no stamp, or none that can
     /// be: before the probe left or after the reply was handed over (the wall clock has been set), or the probe is
@@ -70,7 +70,7 @@ struct ProberCounts {
 /// every probe it delayed; the service it got, from when the probe left.
 class Prober {
   public:
-    struct Event {};  ///< it has none: ask counts() and the histograms
+    struct Event {};  ///< it has none: ask counters() and the histograms
 
     explicit Prober(const ProberOptions& options);
     /// Moves start and stop by so much. For a prober that must be ready at a start which is not known when it is made:
@@ -107,7 +107,7 @@ class Prober {
     /// When the probe that was sent last was due; and, in an open loop, when the first is that was not sent.
     Instant last_due() const { return next_ == 0 ? options_.start : probe(next_ - 1).due; }
     Instant next_due() const { return schedule_.next(); }
-    const ProberCounts& counts() const { return counts_; }
+    const ProberCounters& counters() const { return counts_; }
     const Histogram& response() const { return response_; }
     /// Open loop only: in a closed one a probe is due when it leaves.
     const Histogram& service() const { return service_; }
@@ -117,7 +117,7 @@ class Prober {
     const Histogram& path() const { return path_; }
     const Histogram& pickup() const { return pickup_; }
     /// Of foreign probes; null for our own frames.
-    const MatchCounts* match_counts() const { return matcher_ ? &matcher_->counts() : nullptr; }
+    const MatchCounters* match_counts() const { return matcher_ ? &matcher_->counters() : nullptr; }
 
   private:
     struct Probe {
@@ -144,9 +144,9 @@ class Prober {
     std::optional<Answer> recognise_frame(std::span<const std::byte> bytes);
     std::optional<Answer> recognise_reply(Instant now, std::span<const std::byte> bytes);
 
-    Probe& probe(std::uint64_t sequence) { return probes_[sequence % limits::load_probes_remembered]; }
-    const Probe& probe(std::uint64_t sequence) const { return probes_[sequence % limits::load_probes_remembered]; }
-    bool remembers(std::uint64_t sequence) const { return next_ - sequence <= limits::load_probes_remembered; }
+    Probe& probe(std::uint64_t sequence) { return probes_[sequence % limits::probes_in_flight_max]; }
+    const Probe& probe(std::uint64_t sequence) const { return probes_[sequence % limits::probes_in_flight_max]; }
+    bool remembers(std::uint64_t sequence) const { return next_ - sequence <= limits::probes_in_flight_max; }
 
     ProberOptions options_;
     FrameWriter writer_;  ///< of the largest size
@@ -160,7 +160,7 @@ class Prober {
     std::uint32_t in_flight_ = 0;    ///< closed loop
     bool stopped_ = false;           ///< a timeout has come at or after options_.stop: no more are needed
     Instant last_sent_at_, last_answered_at_;
-    ProberCounts counts_;
+    ProberCounters counts_;
     std::uint64_t marked_ = 0, missing_ = 0;
     SequenceWindow window_;
     Histogram response_, service_, slip_, path_, pickup_;

@@ -63,8 +63,8 @@ void Sink::find_stream(const Address& source, const Frame& frame) {
     if (frame.sequence >= limits::load_window_sequences || streams_.evictions() > 0) newest_->begin_at(frame.sequence);
 }
 
-SinkCounts Sink::counts() const {
-    SinkCounts out = counts_;
+SinkCounters Sink::counters() const {
+    SinkCounters out = counts_;
     out.streams_forgotten = streams_.evictions();
     return out;
 }

@@ -18,7 +18,7 @@ namespace ringpost::traffic {
 /// What a sink has seen. `received` is every datagram; duplicate, reordered and corrupt are parts of it.
 /// Where verification is on and every stream is seen from its start:
 ///     sent == (received - duplicate - corrupt) + lost + those lost after the last one received.
-struct SinkCounts {
+struct SinkCounters {
     std::uint64_t received = 0;
     std::uint64_t bytes = 0;
     std::uint64_t lost = 0;  ///< sequences overtaken by a later one that have not come
@@ -42,7 +42,7 @@ struct SinkOptions {
 };
 
 /// One-way times as far as the clocks of both ends agree, of each frame that was not a duplicate.
-struct OneWayCounts {
+struct OneWayCounters {
     /// Came before it was due, and was recorded as 0: by so much, at least, the clocks differ.
     std::uint64_t before_sent = 0;
     Duration before_sent_max = 0;   ///< the most
@@ -52,7 +52,7 @@ struct OneWayCounts {
 /// The endpoint of `ringpost sink`: verifies and classifies what load sources send; sends nothing.
 class Sink {
   public:
-    struct Event {};  ///< it has none: ask counts()
+    struct Event {};  ///< it has none: ask counters()
 
     explicit Sink(const SinkOptions& options);
 
@@ -64,10 +64,10 @@ class Sink {
     std::optional<Event> poll_event() { return std::nullopt; }
     std::optional<Instant> poll_timeout() const { return std::nullopt; }
 
-    SinkCounts counts() const;
+    SinkCounters counters() const;
     /// Empty without SinkOptions::one_way.
     const Histogram& one_way() const { return one_way_; }
-    const OneWayCounts& one_way_counts() const { return one_way_counts_; }
+    const OneWayCounters& one_way_counts() const { return one_way_counts_; }
 
   private:
     struct StreamKey {
@@ -80,8 +80,8 @@ class Sink {
     void record_one_way(Instant now, const Frame& frame);
 
     SinkOptions options_;
-    SinkCounts counts_;
-    OneWayCounts one_way_counts_;
+    SinkCounters counts_;
+    OneWayCounters one_way_counts_;
     Histogram one_way_;
     LruTable<StreamKey, SequenceWindow> streams_;
     StreamKey newest_key_{};  ///< trains come from one stream: the table is asked once per change

@@ -6,6 +6,7 @@
 
 #include "codec/base/check.hpp"
 #include "engine/faces/polled_endpoint.hpp"
+#include "engine/loop/open.hpp"
 
 namespace ringpost::confirmed {
 
@@ -64,8 +65,8 @@ bool Messenger::poll(Duration timeout, const Handler& handler) { return polled_-
 
 const Address& Messenger::target() const { return polled_->endpoint.target(); }
 std::uint32_t Messenger::in_flight() const { return polled_->endpoint.in_flight(); }
-const Counts& Messenger::counts() const { return polled_->endpoint.counts(); }
-Counters Messenger::counters() { return polled_->counters(); }
+const Counters& Messenger::counters() const { return polled_->endpoint.counters(); }
+EngineCounters Messenger::engine_counters() { return polled_->counters(); }
 const Address& Messenger::local() const { return polled_->local; }
 const char* Messenger::backend() const { return polled_->backend; }
 const std::string& Messenger::note() const { return polled_->note; }

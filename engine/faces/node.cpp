@@ -13,6 +13,7 @@
 #include "codec/base/check.hpp"
 #include "codec/devices/advert.hpp"
 #include "engine/faces/node_links.hpp"
+#include "engine/loop/open.hpp"
 #include "engine/os/clock.hpp"
 #include "engine/tcp/stream_socket.hpp"
 #include "engine/threaded/loop_thread.hpp"
@@ -52,7 +53,7 @@ template <class AnyLoop>
 class NodeTurns {
   public:
     NodeTurns(AnyLoop& loop, NodeWorker& worker, NodeLinks& links) : loop_(loop), worker_(worker), links_(links) {
-        worker_.count_engine_by([this](NodeCounts& counts) {
+        worker_.count_engine_by([this](NodeCounters& counts) {
             counts.engine = loop_.backend().counters();
             counts.links_failed = links_.failed();
             if (links_.error()) counts.link_error = links_.error()->text;
@@ -145,7 +146,7 @@ class Node::Thread {
     }
 
     NodeShared shared;
-    NodeCounts final_counts;  // once the thread has ended
+    NodeCounters final_counts;  // once the thread has ended
     const char* backend = "";
     std::string note;
 
@@ -171,7 +172,7 @@ class Node::Thread {
         if (links_.members().empty() && links_.error()) return links_.error();  // it would be deaf
         opened();
         loop.run(worker, turns);
-        final_counts = worker.counts();
+        final_counts = worker.counters();
         worker.finish();
         return std::nullopt;
     }
@@ -279,9 +280,9 @@ Sent Node::answer(QuestionId question, std::string_view text) {
 
 void Node::stop() { thread_->stop(); }
 
-NodeCounts Node::counts() {
-    NodeCounts out;
-    if (thread_->shared.call([&](NodeWorker& worker, Instant) { out = worker.counts(); })) return out;
+NodeCounters Node::counters() {
+    NodeCounters out;
+    if (thread_->shared.call([&](NodeWorker& worker, Instant) { out = worker.counters(); })) return out;
     thread_->stop();
     return thread_->final_counts;
 }

@@ -50,7 +50,7 @@ class PolledEndpoint {
         return run(timeout, &PolledEndpoint::turn_untold);
     }
 
-    virtual Counters counters() = 0;
+    virtual EngineCounters counters() = 0;
 
     // What the loop calls.
     void on_event(Instant, const Event& event) {
@@ -128,7 +128,7 @@ struct PolledEndpoint<Endpoint>::On : PolledEndpoint {
 
     void turn() override { loop.turn(this->endpoint, static_cast<PolledEndpoint&>(*this)); }
     void turn_untold() override { loop.turn(untold, static_cast<PolledEndpoint&>(*this)); }
-    Counters counters() override { return loop.backend().counters(); }
+    EngineCounters counters() override { return loop.backend().counters(); }
 
     AnyLoop loop;
     typename PolledEndpoint::Untold untold{this->endpoint};

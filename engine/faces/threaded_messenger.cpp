@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "engine/loop/open.hpp"
 #include "engine/threaded/gtudp_shared.hpp"
 #include "engine/threaded/gtudp_worker.hpp"
 #include "engine/threaded/loop_thread.hpp"
@@ -22,7 +23,7 @@ struct WorkerTurns {
     void on_event(Instant, const Worker::Event&) {}
     Instant on_turn(Instant at) {
         const Instant next = worker.on_turn(at);
-        if (shared.tally_wanted()) shared.tell_tally({worker.counts(), loop.backend().counters()});
+        if (shared.tally_wanted()) shared.tell_tally({worker.counters(), loop.backend().counters()});
         if (worker.stopped()) loop.stop();
         return next;
     }
@@ -31,7 +32,7 @@ struct WorkerTurns {
 
 }  // namespace
 
-class Engine::Thread {
+class ThreadedMessenger::Thread {
   public:
     Thread(const OpenOptions& options, UdpSocket bound)
         : shared(options), local(bound.local()), options_(options), socket_(std::move(bound)) {}
@@ -64,7 +65,7 @@ class Engine::Thread {
 
 // ---- the face -------------------------------------------------------------------------------------
 
-Result<Engine> Engine::open(const OpenOptions& options) {
+Result<ThreadedMessenger> ThreadedMessenger::open(const OpenOptions& options) {
     SocketOptions wanted;
     wanted.bind = options.bind;
     wanted.gro = options.gro;
@@ -72,44 +73,46 @@ Result<Engine> Engine::open(const OpenOptions& options) {
     if (!socket) return std::unexpected(socket.error());
     auto thread = std::make_unique<Thread>(options, std::move(*socket));
     if (auto failure = thread->start()) return std::unexpected(std::move(*failure));
-    return Engine(std::move(thread));
+    return ThreadedMessenger(std::move(thread));
 }
 
-Engine::Engine(std::unique_ptr<Thread> thread) : thread_(std::move(thread)) {}
-Engine::Engine(Engine&&) noexcept = default;
-Engine& Engine::operator=(Engine&&) noexcept = default;
-Engine::~Engine() = default;
+ThreadedMessenger::ThreadedMessenger(std::unique_ptr<Thread> thread) : thread_(std::move(thread)) {}
+ThreadedMessenger::ThreadedMessenger(ThreadedMessenger&&) noexcept = default;
+ThreadedMessenger& ThreadedMessenger::operator=(ThreadedMessenger&&) noexcept = default;
+ThreadedMessenger::~ThreadedMessenger() = default;
 
-std::expected<Ticket, SendRefusal> Engine::send(const Address& peer, std::span<const std::byte> bytes,
-                                                Instant deadline) {
+std::expected<Ticket, SendRefusal> ThreadedMessenger::send(const Address& peer, std::span<const std::byte> bytes,
+                                                           Instant deadline) {
     return thread_->shared.submit(peer, bytes, deadline, false);
 }
 
-bool Engine::cancel(Ticket ticket) { return thread_->shared.cancel(ticket); }
+bool ThreadedMessenger::cancel(Ticket ticket) { return thread_->shared.cancel(ticket); }
 
-std::optional<Ended> Engine::next_outcome(Duration timeout) {
+std::optional<Ended> ThreadedMessenger::next_outcome(Duration timeout) {
     return thread_->shared.next_outcome(deadline_after(timeout));
 }
 
-SendResult Engine::send_and_wait(const Address& peer, std::span<const std::byte> bytes, Duration timeout) {
+SendResult ThreadedMessenger::send_and_wait(const Address& peer, std::span<const std::byte> bytes, Duration timeout) {
     const auto ticket = thread_->shared.submit(peer, bytes, deadline_after(timeout), true);
     if (!ticket) return std::unexpected(ticket.error());
     return thread_->shared.wait_for(*ticket);
 }
 
-std::optional<Message> Engine::receive(Duration timeout) { return thread_->shared.receive(deadline_after(timeout)); }
+std::optional<Message> ThreadedMessenger::receive(Duration timeout) {
+    return thread_->shared.receive(deadline_after(timeout));
+}
 
-void Engine::stop() { thread_->stop(); }
+void ThreadedMessenger::stop() { thread_->stop(); }
 
-Counts Engine::counts() const { return thread_->shared.tally().counts; }
-Counters Engine::counters() const { return thread_->shared.tally().counters; }
-const Address& Engine::local() const { return thread_->local; }
-const char* Engine::backend() const { return thread_->backend; }
-const std::string& Engine::note() const { return thread_->note; }
+Counters ThreadedMessenger::counters() const { return thread_->shared.tally().counts; }
+EngineCounters ThreadedMessenger::engine_counters() const { return thread_->shared.tally().counters; }
+const Address& ThreadedMessenger::local() const { return thread_->local; }
+const char* ThreadedMessenger::backend() const { return thread_->backend; }
+const std::string& ThreadedMessenger::note() const { return thread_->note; }
 
 // ---- the thread's life ----------------------------------------------------------------------------
 
-std::optional<Error> Engine::Thread::serve(const std::function<void()>& opened) {
+std::optional<Error> ThreadedMessenger::Thread::serve(const std::function<void()>& opened) {
     const auto done = with_loop(
         {.backend = options_.backend, .wait = options_.wait, .gso = options_.gso},
         [this](const std::string& text) { note = text; }, [&](auto& loop) { return serve_on(loop, opened); });
@@ -117,7 +120,7 @@ std::optional<Error> Engine::Thread::serve(const std::function<void()>& opened) 
 }
 
 template <class AnyLoop>
-std::optional<Error> Engine::Thread::serve_on(AnyLoop& loop, const std::function<void()>& opened) {
+std::optional<Error> ThreadedMessenger::Thread::serve_on(AnyLoop& loop, const std::function<void()>& opened) {
     if (auto failure = shared.wake_by(loop.backend().waker())) return failure;
     loop.backend().add(std::move(socket_));
     backend = loop.backend().name;

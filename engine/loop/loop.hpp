@@ -78,9 +78,9 @@ class Loop {
         const Instant due = backend_->blocked() ? never : endpoint.poll_timeout().value_or(never);
         const Instant deadline = std::min(wanted, due);
         const bool more = stopped_ || again || (drained == Drained::partly && !backend_->blocked());
-        Duration sleep = more ? no_sleep : sleep_for(mode_, at, last_work_, deadline);
+        Duration sleep = more ? 0 : sleep_for(mode_, at, last_work_, deadline);
         if constexpr (requires { application.on_sleep(); })
-            if (sleep > no_sleep && !application.on_sleep()) sleep = no_sleep;
+            if (sleep > 0 && !application.on_sleep()) sleep = 0;
         backend_->wait(sleep);
     }
 
@@ -100,15 +100,15 @@ class Loop {
 
     template <class Endpoint, class Application>
     bool deliver_streams(Instant at, Endpoint& endpoint, Application& application) {
-        const std::span<const StreamHappening> happenings = backend_->happenings();
-        for (const StreamHappening& happening : happenings) {
-            if (happening.accepted)
-                backend_->answer(happening, endpoint.accept(at, happening.peer));
+        const std::span<const StreamEvent> stream_events = backend_->stream_events();
+        for (const StreamEvent& event : stream_events) {
+            if (event.accepted)
+                backend_->answer(event, endpoint.accept(at, event.peer));
             else
-                endpoint.handle(at, happening.input);
+                endpoint.handle(at, event.input);
             tell(at, endpoint, application);
         }
-        return !happenings.empty();
+        return !stream_events.empty();
     }
 
     template <class Endpoint>

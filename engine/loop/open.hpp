@@ -9,21 +9,13 @@
 
 namespace ringpost {
 
-enum class BackendChoice : std::uint8_t { automatic, uring, mmsg };
-
-struct EngineOptions {
-    BackendChoice backend = BackendChoice::automatic;
-    WaitMode wait = WaitMode::adaptive;
-    bool gso = true;
-};
-
 /// Opens the chosen backend and calls use(loop) with a Loop over it; returns what that returns. `automatic` takes mmsg
 /// where io_uring is refused, after telling say(text) so in one line. The error is that of the last backend tried.
 template <class Use, class Say>
 auto with_loop(const EngineOptions& options, Say&& say, Use&& use)
     -> Result<decltype(use(std::declval<Loop<UringBackend>&>()))> {
     if (options.backend != BackendChoice::mmsg) {
-        auto backend = UringBackend::open({options.gso});
+        auto backend = UringBackend::open(options);
         if (backend) {
             Loop<UringBackend> loop(std::move(*backend), options.wait);
             return use(loop);
@@ -31,7 +23,7 @@ auto with_loop(const EngineOptions& options, Say&& say, Use&& use)
         if (options.backend == BackendChoice::uring) return std::unexpected(backend.error());
         say(backend.error().text + "; using the mmsg backend (epoll, recvmmsg, sendmmsg)");
     }
-    auto backend = MmsgBackend::open({options.gso});
+    auto backend = MmsgBackend::open(options);
     if (!backend) return std::unexpected(backend.error());
     Loop<MmsgBackend> loop(std::move(*backend), options.wait);
     return use(loop);

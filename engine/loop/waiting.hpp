@@ -1,17 +1,11 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdint>
 
+#include <ringpost/options.hpp>
 #include <ringpost/time.hpp>
 
 namespace ringpost {
-
-enum class WaitMode : std::uint8_t {
-    block,     ///< sleep in the kernel whenever there is nothing to do
-    spin,      ///< never sleep: the lowest latency, a whole core
-    adaptive,  ///< spin for a while after the last work and before a deadline, else sleep
-};
 
 /// How long after the last work adaptive still spins: about what an idle virtual CPU takes to wake up.
 inline constexpr Duration adaptive_spin = 100 * microsecond;

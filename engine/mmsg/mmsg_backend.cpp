@@ -2,7 +2,7 @@
 //
 // Sending: messages leave in order, as many per call as go by one socket. A full socket buffer (EAGAIN) leaves the rest
 // queued and blocks the way out until epoll says that there is room.
-// Receiving: a few sockets are simply tried each turn; among many, epoll says which to try.
+// ReceiveState: a few sockets are simply tried each turn; among many, epoll says which to try.
 
 #include "engine/mmsg/mmsg_backend.hpp"
 
@@ -16,6 +16,7 @@
 
 #include "codec/base/check.hpp"
 #include "engine/os/system_error.hpp"
+#include "engine/udp/socket_errors.hpp"
 #include "engine/udp/system_calls.hpp"
 
 namespace ringpost {
@@ -28,7 +29,7 @@ constexpr std::uint64_t watches_mark = waker_mark + 1;
 
 }  // namespace
 
-Result<std::unique_ptr<MmsgBackend>> MmsgBackend::open(const BackendOptions& options) {
+Result<std::unique_ptr<MmsgBackend>> MmsgBackend::open(const EngineOptions& options) {
     auto waker = Waker::open();
     if (!waker) return std::unexpected(waker.error());
     const int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -40,7 +41,7 @@ Result<std::unique_ptr<MmsgBackend>> MmsgBackend::open(const BackendOptions& opt
     return std::unique_ptr<MmsgBackend>(new MmsgBackend(epoll_fd, std::move(*waker), options));
 }
 
-MmsgBackend::MmsgBackend(int epoll_fd, Waker waker, const BackendOptions& options)
+MmsgBackend::MmsgBackend(int epoll_fd, Waker waker, const EngineOptions& options)
     : waker_(std::move(waker)),
       epoll_fd_(epoll_fd),
       outbox_(options.gso ? kernel_train_segments() : 1),
@@ -54,26 +55,26 @@ MmsgBackend::~MmsgBackend() { ::close(epoll_fd_); }
 
 SocketIndex MmsgBackend::add(UdpSocket socket) {
     SocketIndex index = 0;
-    while (index < ports_.size() && (ports_[index].socket || !outbox_.empty())) ++index;
-    if (index == ports_.size()) ports_.emplace_back();
+    while (index < sockets_.size() && (sockets_[index].socket || !outbox_.empty())) ++index;
+    if (index == sockets_.size()) sockets_.emplace_back();
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = index;
     epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, socket.fd(), &event);
     outbox_.unlatch(index);
-    ports_[index].socket.emplace(std::move(socket));
-    ++ports_open_;
+    sockets_[index].socket.emplace(std::move(socket));
+    ++sockets_open_;
     return index;
 }
 
 void MmsgBackend::remove(SocketIndex index) {
-    RINGPOST_CHECK(ports_[index].socket.has_value());
+    RINGPOST_CHECK(sockets_[index].socket.has_value());
     flush();
-    counters_.socket_dropped += ports_[index].socket->new_drops();
+    counters_.socket_dropped += sockets_[index].socket->new_drops();
     // Not yet fetched by receive(), it would pass for the next socket's of this index.
     std::erase_if(received_, [&](const Received& train) { return train.socket == index; });
-    ports_[index] = {};  // closing the last descriptor takes it out of the epoll set
-    --ports_open_;
+    sockets_[index] = {};  // closing the last descriptor takes it out of the epoll set
+    --sockets_open_;
 }
 
 void MmsgBackend::open_streams() {
@@ -108,9 +109,9 @@ void MmsgBackend::unwatch(int fd) {
     if (watches_) watches_->remove(fd);
 }
 
-Counters MmsgBackend::counters() {
-    for (Port& port : ports_)
-        if (port.socket) counters_.socket_dropped += port.socket->new_drops();
+EngineCounters MmsgBackend::counters() {
+    for (SocketSlot& slot : sockets_)
+        if (slot.socket) counters_.socket_dropped += slot.socket->new_drops();
     return counters_;
 }
 
@@ -118,13 +119,13 @@ Counters MmsgBackend::counters() {
 
 std::span<std::byte> MmsgBackend::transmit_buffer() { return blocked_ ? std::span<std::byte>{} : outbox_.buffer(); }
 
-void MmsgBackend::post(const Transmit& transmit) { outbox_.post(transmit, ports_[transmit.socket].socket->family()); }
+void MmsgBackend::post(const Transmit& transmit) { outbox_.post(transmit, sockets_[transmit.socket].socket->family()); }
 
 void MmsgBackend::flush() {
     blocked_ = false;
     while (!outbox_.empty() && !blocked_) {
         const SocketIndex index = outbox_.socket(outbox_.front());
-        if (!ports_[index].socket) {
+        if (!sockets_[index].socket) {
             counters_.send_failed += outbox_.segments(outbox_.front());
             outbox_.done(outbox_.front());
             outbox_.pop();
@@ -134,7 +135,7 @@ void MmsgBackend::flush() {
         const std::size_t at_most = std::min(outbox_.size(), messages_per_call);
         for (; count < at_most && outbox_.socket(outbox_.at(count)) == index; ++count)
             sends_[count].msg_hdr = outbox_.header(outbox_.at(count));
-        const int fd = ports_[index].socket->fd();
+        const int fd = sockets_[index].socket->fd();
         const int sent = send_now(fd, sends_.data(), count);
         // An error is reported only for the first message; one further on shows as a short count, and then comes first.
         if (sent < 0) finish_send(outbox_.front(), sent);
@@ -158,9 +159,9 @@ void MmsgBackend::finish_send(MessageId id, int result) {
         return;
     }
     if (result == 0)
-        counters_.count_sent(segments);
+        count_sent(counters_, segments);
     else
-        counters_.count_send_error(-result, segments);
+        count_send_error(counters_, -result, segments);
     outbox_.done(id);
 }
 
@@ -171,26 +172,26 @@ void MmsgBackend::wait(Duration sleep) {
     inbox_.clear();
     if (!outbox_.empty()) flush();
     if (streams_ != nullptr) sleep = streams_->prepare(sleep);
-    const bool tries_all = ports_open_ <= tried_sockets_max;
-    const bool polls = sleep <= no_sleep;
+    const bool tries_all = sockets_open_ <= tried_sockets_max;
+    const bool polls = sleep <= 0;
     if (!polls || !tries_all || streams_ != nullptr || ++polls_ % polls_per_waker_look == 0)
         sleep_until_ready(polls ? 0 : sleep);
-    const auto count = static_cast<SocketIndex>(ports_.size());
+    const auto count = static_cast<SocketIndex>(sockets_.size());
     for (SocketIndex i = 0; i < count && !inbox_.full(); ++i) {
-        const SocketIndex index = (next_port_ + i) % count;
-        Port& port = ports_[index];
-        if (port.socket && (port.readable || tries_all))
-            port.readable = inbox_.receive(*port.socket, index, port.burst, received_, counters_);
+        const SocketIndex index = (next_socket_ + i) % count;
+        SocketSlot& slot = sockets_[index];
+        if (slot.socket && (slot.readable || tries_all))
+            slot.readable = inbox_.receive(*slot.socket, index, slot.burst, received_, counters_);
     }
     settle_stamps(received_);
     for (const Received& train : received_)
         counters_.received += segment_count(train.bytes.size(), train.segment_bytes);
     counters_.received_trains += received_.size();
-    if (count > 0) next_port_ = (next_port_ + 1) % count;
+    if (count > 0) next_socket_ = (next_socket_ + 1) % count;
 }
 
 void MmsgBackend::sleep_until_ready(Duration sleep) {
-    if (blocked_) watch(outbox_.socket(outbox_.front()), EPOLLIN | EPOLLOUT);
+    if (blocked_) set_interest(outbox_.socket(outbox_.front()), EPOLLIN | EPOLLOUT);
     epoll_event events[received_max];
     const timespec limit{sleep / second, sleep % second};
     int count = epoll_pwait2(epoll_fd_, events, received_max, sleep == never ? nullptr : &limit, nullptr);
@@ -207,17 +208,17 @@ void MmsgBackend::sleep_until_ready(Duration sleep) {
         else if ((data & MmsgStreams::mark) != 0)
             streams_->ready(data, events[i].events);
         else
-            ports_[data].readable = true;
+            sockets_[data].readable = true;
     }
-    if (blocked_) watch(outbox_.socket(outbox_.front()), EPOLLIN);
+    if (blocked_) set_interest(outbox_.socket(outbox_.front()), EPOLLIN);
 }
 
-void MmsgBackend::watch(SocketIndex index, std::uint32_t events) {
-    if (!ports_[index].socket) return;
+void MmsgBackend::set_interest(SocketIndex index, std::uint32_t events) {
+    if (!sockets_[index].socket) return;
     epoll_event event{};
     event.events = events;
     event.data.u64 = index;
-    epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, ports_[index].socket->fd(), &event);
+    epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, sockets_[index].socket->fd(), &event);
 }
 
 }  // namespace ringpost

@@ -18,7 +18,7 @@ constexpr std::uint64_t listener_mark = std::uint64_t{1} << 61;
 
 }  // namespace
 
-MmsgStreams::MmsgStreams(int epoll_fd, Counters& counters, WriteBuffers& writes)
+MmsgStreams::MmsgStreams(int epoll_fd, EngineCounters& counters, WriteBuffers& writes)
     : Streams(counters, writes),
       epoll_fd_(epoll_fd),
       memory_(new std::byte[stream_receive_buffers * stream_receive_bytes]) {}
@@ -40,7 +40,7 @@ void MmsgStreams::serve(Slot slot) {
         }
     }
     const bool wants_room = of.connecting || !of.unsent.empty();
-    const int result = watch(slot, (of.wants_bytes() ? EPOLLIN : 0u) | (wants_room ? EPOLLOUT : 0u));
+    const int result = set_interest(slot, (of.wants_bytes() ? EPOLLIN : 0u) | (wants_room ? EPOLLOUT : 0u));
     if (result == 0) return;
     if (of.connecting)
         on_connected(slot, result);
@@ -48,7 +48,7 @@ void MmsgStreams::serve(Slot slot) {
         on_end(slot, result);
 }
 
-int MmsgStreams::watch(Slot slot, std::uint32_t events) {
+int MmsgStreams::set_interest(Slot slot, std::uint32_t events) {
     if (events == watched(slot)) return 0;
     const int verb = events == 0 ? EPOLL_CTL_DEL : watched(slot) == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
     epoll_event event{};
@@ -70,7 +70,7 @@ void MmsgStreams::attend(std::uint32_t index) {
 
 bool MmsgStreams::let_go(Slot slot) {
     // Closing would do the same, but not while a child that has just been forked holds the descriptor too.
-    watch(slot, 0);
+    set_interest(slot, 0);
     return true;
 }
 

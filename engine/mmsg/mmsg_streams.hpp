@@ -15,7 +15,7 @@ class MmsgStreams final : public Streams {
     static constexpr std::uint64_t mark = std::uint64_t{1} << 62;
 
     /// What is handed in is the backend's, and outlives this.
-    MmsgStreams(int epoll_fd, Counters& counters, WriteBuffers& writes);
+    MmsgStreams(int epoll_fd, EngineCounters& counters, WriteBuffers& writes);
 
     /// Begins what is due and forgets what was told. Returns how long wait() may sleep.
     Duration prepare(Duration sleep);
@@ -27,7 +27,7 @@ class MmsgStreams final : public Streams {
     void attend(std::uint32_t index) override;
     bool let_go(Slot slot) override;
     /// 0 or a negative errno.
-    int watch(Slot slot, std::uint32_t events);
+    int set_interest(Slot slot, std::uint32_t events);
     void accept(std::uint32_t index);
     void receive(Slot slot);
     std::uint32_t& watched(Slot slot);

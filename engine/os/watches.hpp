@@ -5,7 +5,7 @@
 namespace ringpost {
 
 /// What there is to say of a descriptor that is to be watched.
-enum class Watched : bool {
+enum class Watched : std::uint8_t {
     watched,
     /// A regular file, /dev/null: reading it never waits, so there is nothing to be told. The owner reads at once.
     always_readable,

@@ -77,7 +77,7 @@ void WriteBuffers::give_back(Buffer buffer) {
 
 void Streams::listen(StreamListener listener) { listeners_.push_back({std::move(listener)}); }
 
-void Streams::answer(const StreamHappening& accepted, std::optional<StreamIndex> name) {
+void Streams::answer(const StreamEvent& accepted, std::optional<StreamIndex> name) {
     if (!name) {
         ++counters_.streams_refused;
         close(accepted.connection);
@@ -160,7 +160,7 @@ void Streams::on_accepted(Listener& listener, int result) {
         return;
     }
     const Slot slot = add(std::move(socket), peer);
-    happenings_.push_back({.accepted = true, .connection = slot, .peer = peer});
+    events_.push_back({.accepted = true, .connection = slot, .peer = peer});
 }
 
 void Streams::on_connected(Slot slot, int result) {
@@ -225,7 +225,7 @@ StreamInput Streams::end(Slot slot, int result) {
 }
 
 Duration Streams::prepare(Duration sleep) {
-    happenings_.clear();
+    events_.clear();
     std::swap(to_serve_, serving_);
     for (const Slot slot : serving_) {
         connection(slot).to_serve = false;
@@ -243,7 +243,7 @@ Duration Streams::prepare(Duration sleep) {
         each.rests_until = 0;
         attend(i);
     }
-    return happenings_.empty() ? sleep : no_sleep;
+    return events_.empty() ? sleep : 0;
 }
 
 void Streams::serve_later(Slot slot) {

@@ -14,7 +14,8 @@
 
 #include <ringpost/counters.hpp>
 #include <ringpost/stream.hpp>
-#include "engine/loop/backend.hpp"
+#include <ringpost/time.hpp>
+#include "engine/tcp/stream_event.hpp"
 #include "engine/tcp/stream_socket.hpp"
 
 namespace ringpost {
@@ -49,8 +50,8 @@ class Streams {
 
     // The calls of backend.hpp.
     void listen(StreamListener listener);
-    std::span<const StreamHappening> happenings() const { return happenings_; }
-    void answer(const StreamHappening& accepted, std::optional<StreamIndex> name);
+    std::span<const StreamEvent> stream_events() const { return events_; }
+    void answer(const StreamEvent& accepted, std::optional<StreamIndex> name);
     std::optional<StreamInput> post(const StreamRequest& request);
     bool sending() const { return writes_under_way_ > 0; }
 
@@ -78,7 +79,7 @@ class Streams {
     };
 
     /// Both are the backend's, and the buffer lent last is where a write's bytes are.
-    Streams(Counters& counters, WriteBuffers& buffers) : counters_(counters), buffers_(buffers) {}
+    Streams(EngineCounters& counters, WriteBuffers& buffers) : counters_(counters), buffers_(buffers) {}
 
     // What a backend has seen. Results are bytes, or a negative errno.
     void on_accepted(Listener& listener, int result);
@@ -114,17 +115,17 @@ class Streams {
     std::optional<StreamInput> write(const StreamRequest& request);
     std::optional<StreamInput> pause(StreamIndex name, bool paused);
     StreamInput end(Slot slot, int result);
-    void tell(const StreamInput& input) { happenings_.push_back({.input = input}); }
+    void tell(const StreamInput& input) { events_.push_back({.input = input}); }
     void close(Slot slot);
 
-    Counters& counters_;
+    EngineCounters& counters_;
     WriteBuffers& buffers_;
     std::deque<Connection> connections_;  // deques: requests in the kernel's hands point into them
     std::deque<Listener> listeners_;
     std::vector<Slot> free_;
     std::vector<Slot> slots_;  // by name
     std::vector<Slot> to_serve_, serving_;
-    std::vector<StreamHappening> happenings_;
+    std::vector<StreamEvent> events_;
     std::size_t writes_under_way_ = 0;
 };
 

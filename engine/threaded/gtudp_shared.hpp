@@ -18,7 +18,7 @@
 
 namespace ringpost::gtudp {
 
-/// What an Engine's users and its thread, the Worker, have in common. Below, "users" are all other threads.
+/// What a ThreadedMessenger's users and its thread, the Worker, have in common. Below, "users" are all other threads.
 ///
 /// A send lives in a Slot, which has one owner at a time: the user who took it from free_slots; the Worker, from
 /// commands on; then whoever takes its outcome, from outcomes or as the one who waits for it, and gives it back.
@@ -69,8 +69,8 @@ class Shared {
     std::optional<Ended> next_outcome(Instant deadline);
     std::optional<Message> receive(Instant deadline);
     struct Tally {
-        Counts counts;
-        Counters counters;
+        Counters counts;
+        EngineCounters counters;
     };
     Tally tally();
     /// Asks the Worker to finish; it has when its thread has ended.

@@ -170,13 +170,13 @@ void Worker::stop() {
         if (each.ticket != Ticket{}) endpoint_.cancel(each.exchange);
 }
 
-void Worker::finish(const Counters& counters) {
+void Worker::finish(const EngineCounters& engine) {
     while (!outcomes_held_.empty()) flush_outcomes();
-    shared_.finish({counts(), counters});
+    shared_.finish({counters(), engine});
 }
 
-Counts Worker::counts() const {
-    Counts out = endpoint_.counts();
+Counters Worker::counters() const {
+    Counters out = endpoint_.counters();
     out.data_received += behind_;
     out.app_behind += behind_;
     out.foreign += foreign_behind_;

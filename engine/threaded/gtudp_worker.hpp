@@ -13,9 +13,9 @@
 
 namespace ringpost::gtudp {
 
-/// What an Engine's own thread does: a gtudp::Endpoint between the loop and the queues of Shared. To the loop it is an
-/// endpoint (codec/include/ringpost/datagram.hpp) that has no events, for it keeps them; on_turn() and on_sleep() are
-/// those of an Application (engine/loop/loop.hpp).
+/// What a ThreadedMessenger's own thread does: a gtudp::Endpoint between the loop and the queues of Shared. To the loop
+/// it is an endpoint (codec/include/ringpost/datagram.hpp) that has no events, for it keeps them; on_turn() and
+/// on_sleep() are those of an Application (engine/loop/loop.hpp).
 class Worker {
   public:
     /// `shared` outlives it. Everything it will need is allocated here.
@@ -36,9 +36,9 @@ class Worker {
     bool stopped() const { return stopped_; }
 
     /// The endpoint's, and what it was not given because nobody had room for it.
-    Counts counts() const;
+    Counters counters() const;
     /// After the loop's last turn.
-    void finish(const Counters& counters);
+    void finish(const EngineCounters& engine);
 
   private:
     using SlotIndex = Shared::SlotIndex;

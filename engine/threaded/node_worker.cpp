@@ -89,9 +89,9 @@ void NodeWorker::forget(const Asker& asker) {
     std::erase_if(askers_, [&](const auto& expected) { return expected.second == &asker; });
 }
 
-NodeCounts NodeWorker::counts() const {
-    NodeCounts out;
-    out.protocol = endpoint_.counts();
+NodeCounters NodeWorker::counters() const {
+    NodeCounters out;
+    out.protocol = endpoint_.counters();
     out.questions_dropped = questions_dropped_;
     add_engine_counts_(out);
     return out;

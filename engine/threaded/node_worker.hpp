@@ -58,9 +58,9 @@ class NodeWorker {
     /// The asker goes away.
     void forget(const Asker& asker);
 
-    NodeCounts counts() const;
+    NodeCounters counters() const;
     /// Adds what the loop's owner counts.
-    void count_engine_by(std::function<void(NodeCounts&)> add) { add_engine_counts_ = std::move(add); }
+    void count_engine_by(std::function<void(NodeCounters&)> add) { add_engine_counts_ = std::move(add); }
 
     /// After the loop's last turn.
     void finish();
@@ -74,7 +74,7 @@ class NodeWorker {
     Endpoint endpoint_;
     std::unordered_map<std::uint32_t, Asker*> askers_;  ///< by AskId::index
     std::uint64_t questions_dropped_ = 0;
-    std::function<void(NodeCounts&)> add_engine_counts_;
+    std::function<void(NodeCounters&)> add_engine_counts_;
     bool arrived_ = false, asked_ = false;  ///< since the bells were last rung
     bool rejoin_ = false, closing_ = false, stopped_ = false;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/os/clock.hpp"
+#include "engine/udp/socket_errors.hpp"
 #include "engine/udp/system_calls.hpp"
 
 namespace ringpost {
@@ -33,11 +34,11 @@ Inbox::Inbox()
 }
 
 bool Inbox::receive(const UdpSocket& socket, SocketIndex index, Burst& burst, std::vector<Received>& out,
-                    Counters& counters) {
+                    EngineCounters& counters) {
     const std::size_t room = std::min(received_max - used_, burst.size());
     for (std::size_t slot = used_; slot < used_ + room; ++slot) prepare(slot, socket);
     const int result = receive_now(socket.fd(), &messages_[used_], room);
-    if (result < 0) counters.count_receive_error(-result);
+    if (result < 0) count_receive_error(counters, -result);
     const auto count = static_cast<std::size_t>(std::max(result, 0));
     for (std::size_t slot = used_; slot < used_ + count; ++slot) {
         if ((messages_[slot].msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)

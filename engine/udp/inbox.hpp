@@ -8,9 +8,9 @@
 #include <vector>
 
 #include <ringpost/counters.hpp>
-#include "engine/loop/backend.hpp"
 #include "engine/os/address.hpp"
 #include "engine/udp/control.hpp"
+#include "engine/udp/received.hpp"
 #include "engine/udp/socket.hpp"
 
 namespace ringpost {
@@ -46,7 +46,7 @@ class Inbox {
 
     /// Receives what is there, up to a burst, without waiting, and appends it to `out`; false when the socket ran dry.
     bool receive(const UdpSocket& socket, SocketIndex index, Burst& burst, std::vector<Received>& out,
-                 Counters& counters);
+                 EngineCounters& counters);
 
   private:
     struct Slot {

@@ -62,7 +62,7 @@ class Outbox {
 
     /// Queues each datagram of a train as a message of its own, before or behind those that are queued: the path does
     /// not take trains.
-    enum class Place : bool { first, last };
+    enum class Place : std::uint8_t { first, last };
     void split(MessageId id, Place place);
 
     /// From now on trains for this socket whose segments are as large as this message's, or larger, leave as single

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "codec/base/limits.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/system_error.hpp"
 #include "engine/udp/control.hpp"
@@ -169,12 +170,12 @@ std::size_t kernel_train_segments() {
         options.bind = Address::v4(127, 0, 0, 1, 0);
         auto receiver = UdpSocket::open(options);
         if (!receiver)
-            return 64;  // no IPv4 loopback to ask: start from what every GSO kernel takes, believe its errors
+            return limits::train_segments_always;  // no IPv4 loopback to ask; the kernel's errors are believed later
         options.connect = receiver->local();
         auto sender = UdpSocket::open(options);
-        if (!sender) return 64;
-        std::vector<std::byte> bytes(128);
-        for (const std::size_t count : {std::size_t{128}, std::size_t{64}}) {
+        if (!sender) return limits::train_segments_always;
+        std::vector<std::byte> bytes(limits::train_segments_max);
+        for (const std::size_t count : {limits::train_segments_max, limits::train_segments_always}) {
             iovec vector{bytes.data(), count};
             SegmentControl control(1);
             msghdr message{};

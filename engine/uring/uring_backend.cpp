@@ -1,11 +1,11 @@
 // One io_uring, entered once per turn.
 //
-// Sleeping: every socket has a multishot receive armed (Receiving::multishot), which delivers into provided buffers
+// Sleeping: every socket has a multishot receive armed (ReceiveState::multishot), which delivers into provided buffers
 // until it ends: out of buffers, an empty datagram, a queued ICMP error, a cancel. It is armed again by the next
 // sleeping wait().
 //
 // Polling: a multishot makes every arrival take the detour over the kernel's poll queue, so it is cancelled
-// (Receiving::cancelling, then idle) and each turn tries the sockets directly, the cheapest way there is to find
+// (ReceiveState::cancelling, then idle) and each turn tries the sockets directly, the cheapest way there is to find
 // nothing. The ring is entered only when it has something to do. With many sockets, where trying each would cost more
 // than it saves, the multishots stay.
 //
@@ -27,6 +27,7 @@
 #include <utility>
 
 #include "codec/base/check.hpp"
+#include "engine/udp/socket_errors.hpp"
 #include "engine/udp/system_calls.hpp"
 
 namespace ringpost {
@@ -47,7 +48,7 @@ constexpr int shut_down_turns_max = 64;
 
 }  // namespace
 
-Result<std::unique_ptr<UringBackend>> UringBackend::open(const BackendOptions& options) {
+Result<std::unique_ptr<UringBackend>> UringBackend::open(const EngineOptions& options) {
     auto ring = Ring::open(submissions, completions);
     if (!ring) return std::unexpected(ring.error());
     auto waker = Waker::open();
@@ -57,7 +58,7 @@ Result<std::unique_ptr<UringBackend>> UringBackend::open(const BackendOptions& o
     return backend;
 }
 
-UringBackend::UringBackend(Ring ring, Waker waker, const BackendOptions& options)
+UringBackend::UringBackend(Ring ring, Waker waker, const EngineOptions& options)
     : waker_(std::move(waker)),
       buffers_(provided_buffers, provided_buffer_bytes, 0),
       outbox_(options.gso ? kernel_train_segments() : 1),
@@ -67,8 +68,8 @@ UringBackend::UringBackend(Ring ring, Waker waker, const BackendOptions& options
 }
 
 UringBackend::~UringBackend() {
-    for (SocketIndex i = 0; i < ports_.size(); ++i)
-        if (ports_[i].socket) remove(i);
+    for (SocketIndex i = 0; i < sockets_.size(); ++i)
+        if (sockets_[i].socket) remove(i);
     if (streams_ == nullptr) return;
     streams_->shut_down();
     // A connection accepted meanwhile is nobody's: its descriptor stands in the completion alone.
@@ -87,29 +88,30 @@ UringBackend::~UringBackend() {
 
 SocketIndex UringBackend::add(UdpSocket socket) {
     SocketIndex index = 0;
-    while (index < ports_.size() && (ports_[index].socket || ports_[index].requests > 0 || !outbox_.empty())) ++index;
-    if (index == ports_.size()) ports_.emplace_back();
-    Port& port = ports_[index];
-    port.shape.msg_namelen = socket.peer().family == Family::none ? sizeof(SocketAddress) : 0;
-    port.shape.msg_controllen = control_bytes(socket);
+    while (index < sockets_.size() && (sockets_[index].socket || sockets_[index].requests > 0 || !outbox_.empty()))
+        ++index;
+    if (index == sockets_.size()) sockets_.emplace_back();
+    SocketSlot& slot = sockets_[index];
+    slot.shape.msg_namelen = socket.peer().family == Family::none ? sizeof(SocketAddress) : 0;
+    slot.shape.msg_controllen = control_bytes(socket);
     outbox_.unlatch(index);
-    port.socket.emplace(std::move(socket));
-    ++ports_open_;
+    slot.socket.emplace(std::move(socket));
+    ++sockets_open_;
     return index;
 }
 
 void UringBackend::remove(SocketIndex index) {
-    Port& port = ports_[index];
-    RINGPOST_CHECK(port.socket.has_value());
-    counters_.socket_dropped += port.socket->new_drops();
-    if (port.receiving == Receiving::multishot) cancel_multishot(index);
+    SocketSlot& slot = sockets_[index];
+    RINGPOST_CHECK(slot.socket.has_value());
+    counters_.socket_dropped += slot.socket->new_drops();
+    if (slot.receiving == ReceiveState::multishot) cancel_multishot(index);
     // Requests name the descriptor's number: none may still be unsubmitted when it is closed and the number reused.
     queue_sends();
     ring_.submit_and_poll();
     // Not yet fetched by receive(), it would pass for the next socket's of this index.
     std::erase_if(received_, [&](const Received& train) { return train.socket == index; });
-    port.socket.reset();
-    --ports_open_;
+    slot.socket.reset();
+    --sockets_open_;
 }
 
 // ---- the way in -----------------------------------------------------------------------------------
@@ -134,7 +136,7 @@ void UringBackend::complete(const io_uring_cqe& cqe) {
     switch (tag.kind) {
         case Tag::Kind::send: complete_send(tag, cqe.res); break;
         case Tag::Kind::multishot: complete_multishot(tag, cqe); break;
-        case Tag::Kind::cancel: --ports_[tag.b].requests; break;
+        case Tag::Kind::cancel: --sockets_[tag.index].requests; break;
         case Tag::Kind::wake:
             waker_.clear();
             waker_armed_ = false;
@@ -145,30 +147,30 @@ void UringBackend::complete(const io_uring_cqe& cqe) {
 }
 
 void UringBackend::complete_multishot(const Tag& tag, const io_uring_cqe& cqe) {
-    Port& port = ports_[tag.b];
+    SocketSlot& slot = sockets_[tag.index];
     if ((cqe.flags & IORING_CQE_F_MORE) == 0) {
-        port.receiving = Receiving::idle;
-        --port.requests;
+        slot.receiving = ReceiveState::idle;
+        --slot.requests;
     }
-    if (cqe.res < 0) counters_.count_receive_error(-cqe.res);
+    if (cqe.res < 0) count_receive_error(counters_, -cqe.res);
     if ((cqe.flags & IORING_CQE_F_BUFFER) == 0) return;
     const auto id = static_cast<std::uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
     buffers_.taken();
     buffers_lent_.push_back(id);
-    if (cqe.res < 0 || !port.socket) return;
-    auto* out = io_uring_recvmsg_validate(buffers_.buffer(id).data(), cqe.res, &port.shape);
+    if (cqe.res < 0 || !slot.socket) return;
+    auto* out = io_uring_recvmsg_validate(buffers_.buffer(id).data(), cqe.res, &slot.shape);
     if (out == nullptr || (out->flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
         ++counters_.truncated;
         return;
     }
     Received train;
-    train.source = port.socket->peer();
-    if (port.shape.msg_namelen > 0)
+    train.source = slot.socket->peer();
+    if (slot.shape.msg_namelen > 0)
         train.source = from_socket_address(*static_cast<sockaddr*>(io_uring_recvmsg_name(out)));
-    train.socket = tag.b;
-    train.bytes = {static_cast<std::byte*>(io_uring_recvmsg_payload(out, &port.shape)),
-                   io_uring_recvmsg_payload_length(out, cqe.res, &port.shape)};
-    take_control(train, io_uring_recvmsg_cmsg_firsthdr(out, &port.shape), out->controllen);
+    train.socket = tag.index;
+    train.bytes = {static_cast<std::byte*>(io_uring_recvmsg_payload(out, &slot.shape)),
+                   io_uring_recvmsg_payload_length(out, cqe.res, &slot.shape)};
+    take_control(train, io_uring_recvmsg_cmsg_firsthdr(out, &slot.shape), out->controllen);
     received_.push_back(train);
 }
 
@@ -176,7 +178,9 @@ void UringBackend::complete_multishot(const Tag& tag, const io_uring_cqe& cqe) {
 
 std::span<std::byte> UringBackend::transmit_buffer() { return blocked_ ? std::span<std::byte>{} : outbox_.buffer(); }
 
-void UringBackend::post(const Transmit& transmit) { outbox_.post(transmit, ports_[transmit.socket].socket->family()); }
+void UringBackend::post(const Transmit& transmit) {
+    outbox_.post(transmit, sockets_[transmit.socket].socket->family());
+}
 
 void UringBackend::queue_sends() {
     // A message whose socket is gone is no retry to wait for: then it is the next one's turn.
@@ -188,40 +192,44 @@ void UringBackend::queue_sends() {
 
 /// False when the message's socket is gone.
 bool UringBackend::queue_send(MessageId id, bool retry) {
-    Port& port = ports_[outbox_.socket(id)];
-    if (!port.socket) {
+    SocketSlot& slot = sockets_[outbox_.socket(id)];
+    if (!slot.socket) {
         counters_.send_failed += outbox_.segments(id);
         outbox_.done(id);
         return false;
     }
     const int flags = retry ? 0 : MSG_DONTWAIT;
-    const int fd = port.socket->fd();
+    const int fd = slot.socket->fd();
     io_uring_sqe* sqe = ring_.submission();
     if (const auto bytes = outbox_.bytes(id); outbox_.plain(id))
         io_uring_prep_send(sqe, fd, bytes.data(), bytes.size(), flags);
     else
         io_uring_prep_sendmsg(sqe, fd, &outbox_.header(id), static_cast<unsigned>(flags));
-    sqe->user_data = Tag{.kind = Tag::Kind::send, .retry = retry, .a = id.buffer, .b = id.segment}.pack();
-    ++port.requests;
+    sqe->user_data = Tag{.kind = Tag::Kind::send,
+                         .retry = retry,
+                         .buffer = static_cast<std::uint8_t>(id.buffer),
+                         .index = id.segment}
+                         .pack();
+    ++slot.requests;
     ++sends_in_flight_;
     return true;
 }
 
 void UringBackend::send_directly() {
     const MessageId id = outbox_.front();
-    const Port& port = ports_[outbox_.socket(id)];
-    if (!port.socket) {
+    const SocketSlot& slot = sockets_[outbox_.socket(id)];
+    if (!slot.socket) {
         queue_sends();
         return;
     }
     outbox_.pop();
     mmsghdr message{outbox_.header(id), 0};
-    finish_send(id, send_now(port.socket->fd(), &message, 1), false);
+    finish_send(id, send_now(slot.socket->fd(), &message, 1), false);
 }
 
 void UringBackend::complete_send(const Tag& tag, int result) {
-    const MessageId id{tag.a, static_cast<std::uint16_t>(tag.b)};
-    --ports_[outbox_.socket(id)].requests;
+    const MessageId id{tag.buffer, static_cast<std::uint16_t>(tag.index)};
+    --sockets_[outbox_.socket(id)].requests;
     --sends_in_flight_;
     if (tag.retry) retrying_ = false;
     finish_send(id, result, tag.retry);
@@ -247,9 +255,9 @@ void UringBackend::finish_send(MessageId id, int result, bool was_retry) {
         return;
     }
     if (result >= 0)
-        counters_.count_sent(segments);
+        count_sent(counters_, segments);
     else
-        counters_.count_send_error(-result, segments);
+        count_send_error(counters_, -result, segments);
     outbox_.done(id);
 }
 
@@ -266,15 +274,15 @@ std::string UringBackend::granted() const {
     return out;
 }
 
-Counters UringBackend::counters() {
-    for (Port& port : ports_)
-        if (port.socket) counters_.socket_dropped += port.socket->new_drops();
+EngineCounters UringBackend::counters() {
+    for (SocketSlot& slot : sockets_)
+        if (slot.socket) counters_.socket_dropped += slot.socket->new_drops();
     return counters_;
 }
 
 std::size_t UringBackend::in_flight() const {
     std::size_t count = (waker_armed_ ? 1 : 0) + (watches_armed_ ? 1 : 0);
-    for (const Port& port : ports_) count += port.requests;
+    for (const SocketSlot& slot : sockets_) count += slot.requests;
     return count + (streams_ != nullptr ? streams_->in_flight() : 0);
 }
 
@@ -327,30 +335,30 @@ void UringBackend::wait(Duration sleep) {
     give_back_buffers();
     if (!waker_armed_) arm_waker();
     if (streams_ != nullptr) sleep = streams_->prepare(sleep);
-    const bool polls = sleep <= no_sleep;
+    const bool polls = sleep <= 0;
     if (polls && outbox_.size() == 1 && !blocked_ && sends_in_flight_ == 0)
         send_directly();
     else
         queue_sends();
-    const bool tries = polls && ports_open_ <= tried_sockets_max;
-    for (SocketIndex i = 0; i < ports_.size(); ++i) {
-        if (!ports_[i].socket) continue;
-        if (tries && ports_[i].receiving == Receiving::multishot) cancel_multishot(i);
-        if (!tries && ports_[i].receiving == Receiving::idle) arm_multishot(i);
+    const bool tries = polls && sockets_open_ <= tried_sockets_max;
+    for (SocketIndex i = 0; i < sockets_.size(); ++i) {
+        if (!sockets_[i].socket) continue;
+        if (tries && sockets_[i].receiving == ReceiveState::multishot) cancel_multishot(i);
+        if (!tries && sockets_[i].receiving == ReceiveState::idle) arm_multishot(i);
     }
     if (!polls && watches_ && !watches_armed_) arm_watches();
     if (!polls && !ring_.completions_ready())
         ring_.submit_and_wait(sleep == never ? -1 : sleep);
     else if (!ring_.quiet())
         ring_.submit_and_poll();
-    const auto count = static_cast<SocketIndex>(ports_.size());
+    const auto count = static_cast<SocketIndex>(sockets_.size());
     for (SocketIndex i = 0; tries && i < count && !inbox_.full(); ++i) {
-        const SocketIndex index = (next_port_ + i) % count;
-        Port& port = ports_[index];
-        if (port.socket && port.receiving == Receiving::idle)
-            inbox_.receive(*port.socket, index, port.burst, received_, counters_);
+        const SocketIndex index = (next_socket_ + i) % count;
+        SocketSlot& slot = sockets_[index];
+        if (slot.socket && slot.receiving == ReceiveState::idle)
+            inbox_.receive(*slot.socket, index, slot.burst, received_, counters_);
     }
-    if (count > 0) next_port_ = (next_port_ + 1) % count;
+    if (count > 0) next_socket_ = (next_socket_ + 1) % count;
 }
 
 void UringBackend::give_back_buffers() {
@@ -373,23 +381,23 @@ void UringBackend::arm_watches() {
 }
 
 void UringBackend::arm_multishot(SocketIndex index) {
-    Port& port = ports_[index];
+    SocketSlot& slot = sockets_[index];
     io_uring_sqe* sqe = ring_.submission();
-    io_uring_prep_recvmsg_multishot(sqe, port.socket->fd(), &port.shape, 0);
+    io_uring_prep_recvmsg_multishot(sqe, slot.socket->fd(), &slot.shape, 0);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = buffers_.group();
-    sqe->user_data = Tag{.kind = Tag::Kind::multishot, .b = index}.pack();
-    port.receiving = Receiving::multishot;
-    ++port.requests;
+    sqe->user_data = Tag{.kind = Tag::Kind::multishot, .index = index}.pack();
+    slot.receiving = ReceiveState::multishot;
+    ++slot.requests;
 }
 
 void UringBackend::cancel_multishot(SocketIndex index) {
-    Port& port = ports_[index];
+    SocketSlot& slot = sockets_[index];
     io_uring_sqe* sqe = ring_.submission();
-    io_uring_prep_cancel64(sqe, Tag{.kind = Tag::Kind::multishot, .b = index}.pack(), 0);
-    sqe->user_data = Tag{.kind = Tag::Kind::cancel, .b = index}.pack();
-    port.receiving = Receiving::cancelling;
-    ++port.requests;
+    io_uring_prep_cancel64(sqe, Tag{.kind = Tag::Kind::multishot, .index = index}.pack(), 0);
+    sqe->user_data = Tag{.kind = Tag::Kind::cancel, .index = index}.pack();
+    slot.receiving = ReceiveState::cancelling;
+    ++slot.requests;
 }
 
 }  // namespace ringpost

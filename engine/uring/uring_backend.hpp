@@ -8,11 +8,13 @@
 #include <vector>
 
 #include <ringpost/counters.hpp>
-#include "engine/loop/backend.hpp"
+#include <ringpost/options.hpp>
 #include "engine/os/waker.hpp"
 #include "engine/os/watches.hpp"
+#include "engine/tcp/stream_event.hpp"
 #include "engine/udp/inbox.hpp"
 #include "engine/udp/outbox.hpp"
+#include "engine/udp/received.hpp"
 #include "engine/udp/socket.hpp"
 #include "engine/uring/provided_buffers.hpp"
 #include "engine/uring/ring.hpp"
@@ -27,14 +29,14 @@ class UringBackend {
     static constexpr const char* name = "uring";
 
     /// The error says what refused: a sysctl, a seccomp filter, a memory limit, or a kernel without multishot receive.
-    static Result<std::unique_ptr<UringBackend>> open(const BackendOptions& options);
+    static Result<std::unique_ptr<UringBackend>> open(const EngineOptions& options);
     ~UringBackend();
     UringBackend(const UringBackend&) = delete;
     UringBackend& operator=(const UringBackend&) = delete;
 
     SocketIndex add(UdpSocket socket);
     void remove(SocketIndex index);
-    UdpSocket& socket(SocketIndex index) { return *ports_[index].socket; }
+    UdpSocket& socket(SocketIndex index) { return *sockets_[index].socket; }
 
     std::span<const Received> receive();
     std::span<std::byte> transmit_buffer();
@@ -49,12 +51,10 @@ class UringBackend {
     void wait(Duration sleep);
 
     Result<void> listen(StreamListener listener);
-    std::span<const StreamHappening> happenings() const {
-        return streams_ != nullptr ? streams_->happenings() : std::span<const StreamHappening>{};
+    std::span<const StreamEvent> stream_events() const {
+        return streams_ != nullptr ? streams_->stream_events() : std::span<const StreamEvent>{};
     }
-    void answer(const StreamHappening& accepted, std::optional<StreamIndex> stream) {
-        streams_->answer(accepted, stream);
-    }
+    void answer(const StreamEvent& accepted, std::optional<StreamIndex> stream) { streams_->answer(accepted, stream); }
     std::span<std::byte> stream_buffer() { return write_buffers_.lend(); }
     std::optional<StreamInput> post(const StreamRequest& request);
 
@@ -62,27 +62,27 @@ class UringBackend {
     void unwatch(int fd);
 
     const Waker& waker() const { return waker_; }
-    Counters counters();
+    EngineCounters counters();
     /// Requests the kernel has not completed: after every socket is removed, every stream closed and their last
     /// completions received, only those that listen: to the waker, to what is watched, for connections.
     std::size_t in_flight() const;
 
   private:
-    enum class Receiving : std::uint8_t {
+    enum class ReceiveState : std::uint8_t {
         idle,        // nothing armed: the next wait() arms what it needs
         multishot,   // one request delivers datagram after datagram into provided buffers
         cancelling,  // the multishot has been told to end, and may still deliver
     };
-    struct Port {
+    struct SocketSlot {
         std::optional<UdpSocket> socket;
-        Receiving receiving = Receiving::idle;
+        ReceiveState receiving = ReceiveState::idle;
         std::size_t requests = 0;  // in the kernel's hands
         Burst burst;
         msghdr shape{};  // room for name and control that a multishot lays out in its buffers
     };
     using Tag = UringTag;
 
-    UringBackend(Ring ring, Waker waker, const BackendOptions& options);
+    UringBackend(Ring ring, Waker waker, const EngineOptions& options);
 
     void complete(const io_uring_cqe& cqe);
     void complete_multishot(const Tag& tag, const io_uring_cqe& cqe);
@@ -104,14 +104,14 @@ class UringBackend {
     ProvidedBuffers buffers_;
     Inbox inbox_;
     Outbox outbox_;
-    std::deque<Port> ports_;  // a deque: multishot requests point into it
-    std::size_t ports_open_ = 0;
+    std::deque<SocketSlot> sockets_;  // a deque: multishot requests point into it
+    std::size_t sockets_open_ = 0;
     std::size_t sends_in_flight_ = 0;
-    SocketIndex next_port_ = 0;  // where the next sweep begins, so that a flooded socket does not starve the rest
+    SocketIndex next_socket_ = 0;  // where the next sweep begins, so that a flooded socket does not starve the rest
     std::vector<Received> received_;
     std::vector<std::uint16_t> buffers_lent_;  // provided buffers that received_ points into
     bool blocked_ = false, retrying_ = false, waker_armed_ = false, watches_armed_ = false;
-    Counters counters_;
+    EngineCounters counters_;
     WriteBuffers write_buffers_;
     std::unique_ptr<UringStreams> streams_;  // once there was a use for them
     std::optional<Watches> watches_;         // likewise

@@ -26,13 +26,13 @@ constexpr std::uint16_t stream_group = 1;
 
 using Kind = UringTag::Kind;
 
-Result<std::unique_ptr<UringStreams>> UringStreams::open(Ring& ring, Counters& counters, WriteBuffers& writes) {
+Result<std::unique_ptr<UringStreams>> UringStreams::open(Ring& ring, EngineCounters& counters, WriteBuffers& writes) {
     std::unique_ptr<UringStreams> streams(new UringStreams(ring, counters, writes));
     if (auto done = streams->buffers_.register_with(ring); !done) return std::unexpected(done.error());
     return streams;
 }
 
-UringStreams::UringStreams(Ring& ring, Counters& counters, WriteBuffers& writes)
+UringStreams::UringStreams(Ring& ring, EngineCounters& counters, WriteBuffers& writes)
     : Streams(counters, writes), ring_(ring), buffers_(stream_receive_buffers, stream_receive_bytes, stream_group) {}
 
 void UringStreams::shut_down() {
@@ -56,7 +56,7 @@ bool UringStreams::accepting() const {
 }
 
 void UringStreams::refuse(const UringTag& tag, const io_uring_cqe& cqe) {
-    if ((cqe.flags & IORING_CQE_F_MORE) == 0) listener(tag.b).waiting = false;
+    if ((cqe.flags & IORING_CQE_F_MORE) == 0) listener(tag.index).waiting = false;
     if (cqe.res >= 0) StreamSocket::accepted(cqe.res);
 }
 
@@ -83,11 +83,11 @@ void UringStreams::serve(Slot slot) {
         return;
     }
     if (!of.unsent.empty() && !has.sending) send(slot, has);
-    if (of.paused && has.receiving == Receiving::armed) {
-        has.receiving = Receiving::cancelling;
+    if (of.paused && has.receiving == ReceiveState::armed) {
+        has.receiving = ReceiveState::cancelling;
         cancel(has.receive);
     }
-    if (!of.wants_bytes() || has.receiving != Receiving::idle) return;
+    if (!of.wants_bytes() || has.receiving != ReceiveState::idle) return;
     if (buffers_.available() > 0)
         receive(slot, has);
     else  // they are in completions not yet taken: armed now, it would end at once
@@ -99,15 +99,15 @@ void UringStreams::attend(std::uint32_t index) {
     io_uring_sqe* sqe = ring_.submission();
     io_uring_prep_accept(sqe, on.socket.fd(), nullptr, nullptr, accept_flags);
     if (multishot_) sqe->ioprio |= IORING_ACCEPT_MULTISHOT;
-    sqe->user_data = UringTag{.kind = Kind::accept, .a = multishot_, .b = index}.pack();
+    sqe->user_data = UringTag{.kind = Kind::accept, .multishot = multishot_, .index = index}.pack();
     on.waiting = true;
 }
 
 bool UringStreams::let_go(Slot slot) {
     const Requests& has = requests(slot);
-    if (has.connecting) cancel({.kind = Kind::connect, .b = slot});
-    if (has.sending) cancel({.kind = Kind::stream_send, .b = slot});
-    if (has.receiving == Receiving::armed) cancel(has.receive);
+    if (has.connecting) cancel({.kind = Kind::connect, .index = slot});
+    if (has.sending) cancel({.kind = Kind::stream_send, .index = slot});
+    if (has.receiving == ReceiveState::armed) cancel(has.receive);
     return has.in_flight == 0;
 }
 
@@ -116,7 +116,7 @@ void UringStreams::connect(Slot slot, Requests& has) {
     const socklen_t length = to_socket_address(to.peer, to.peer.family, has.address);
     io_uring_sqe* sqe = ring_.submission();
     io_uring_prep_connect(sqe, to.socket.fd(), &has.address.any, length);
-    hand_over(sqe, {.kind = Kind::connect, .b = slot});
+    hand_over(sqe, {.kind = Kind::connect, .index = slot});
     has.connecting = true;
 }
 
@@ -126,28 +126,28 @@ void UringStreams::receive(Slot slot, Requests& has) {
     if (multishot_) sqe->ioprio |= IORING_RECV_MULTISHOT;
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = buffers_.group();
-    has.receive = {.kind = Kind::stream_receive, .a = multishot_, .b = slot};
+    has.receive = {.kind = Kind::stream_receive, .multishot = multishot_, .index = slot};
     hand_over(sqe, has.receive);
-    has.receiving = Receiving::armed;
+    has.receiving = ReceiveState::armed;
 }
 
 void UringStreams::send(Slot slot, Requests& has) {
     const Connection& to = connection(slot);
     io_uring_sqe* sqe = ring_.submission();
     io_uring_prep_send(sqe, to.socket.fd(), to.unsent.data(), to.unsent.size(), MSG_WAITALL | MSG_NOSIGNAL);
-    hand_over(sqe, {.kind = Kind::stream_send, .b = slot});
+    hand_over(sqe, {.kind = Kind::stream_send, .index = slot});
     has.sending = true;
 }
 
 void UringStreams::cancel(UringTag tag) {
     io_uring_sqe* sqe = ring_.submission();
     io_uring_prep_cancel64(sqe, tag.pack(), 0);
-    hand_over(sqe, {.kind = Kind::stream_cancel, .b = tag.b});
+    hand_over(sqe, {.kind = Kind::stream_cancel, .index = tag.index});
 }
 
 void UringStreams::hand_over(io_uring_sqe* sqe, UringTag tag) {
     sqe->user_data = tag.pack();
-    ++requests(tag.b).in_flight;
+    ++requests(tag.index).in_flight;
 }
 
 UringStreams::Requests& UringStreams::requests(Slot slot) {
@@ -162,7 +162,7 @@ void UringStreams::complete(const UringTag& tag, const io_uring_cqe& cqe) {
         complete_accept(tag, cqe);
         return;
     }
-    const Slot slot = tag.b;
+    const Slot slot = tag.index;
     Requests& has = requests(slot);
     const bool closed = !connection(slot).socket.is_open();
     if ((cqe.flags & IORING_CQE_F_MORE) == 0) --has.in_flight;
@@ -182,21 +182,21 @@ void UringStreams::complete(const UringTag& tag, const io_uring_cqe& cqe) {
 }
 
 void UringStreams::complete_accept(const UringTag& tag, const io_uring_cqe& cqe) {
-    Listener& on = listener(tag.b);
+    Listener& on = listener(tag.index);
     if ((cqe.flags & IORING_CQE_F_MORE) == 0) on.waiting = false;
     if (!refuses_multishot(tag, cqe.res)) on_accepted(on, cqe.res);
 }
 
 bool UringStreams::refuses_multishot(const UringTag& tag, int result) {
-    const bool refuses = result == -EINVAL && tag.a != 0;
+    const bool refuses = result == -EINVAL && tag.multishot;
     if (refuses) multishot_ = false;
     return refuses;
 }
 
 void UringStreams::complete_receive(const UringTag& tag, const io_uring_cqe& cqe) {
-    const Slot slot = tag.b;
+    const Slot slot = tag.index;
     Requests& has = requests(slot);
-    if ((cqe.flags & IORING_CQE_F_MORE) == 0) has.receiving = Receiving::idle;
+    if ((cqe.flags & IORING_CQE_F_MORE) == 0) has.receiving = ReceiveState::idle;
     std::span<const std::byte> bytes;
     if ((cqe.flags & IORING_CQE_F_BUFFER) != 0) {
         const auto id = static_cast<std::uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
@@ -211,7 +211,7 @@ void UringStreams::complete_receive(const UringTag& tag, const io_uring_cqe& cqe
         return;
     }
     if (!bytes.empty()) on_received(slot, bytes);
-    if (has.receiving == Receiving::idle) serve_later(slot);
+    if (has.receiving == ReceiveState::idle) serve_later(slot);
 }
 
 }  // namespace ringpost

@@ -17,7 +17,7 @@ namespace ringpost {
 class UringStreams final : public Streams {
   public:
     /// What is handed in is the backend's, and outlives this.
-    static Result<std::unique_ptr<UringStreams>> open(Ring& ring, Counters& counters, WriteBuffers& writes);
+    static Result<std::unique_ptr<UringStreams>> open(Ring& ring, EngineCounters& counters, WriteBuffers& writes);
 
     /// Queues the requests that are due, and gives the kernel back the buffers of what was told. The ring must be
     /// entered before anything is posted again. Returns how long wait() may sleep.
@@ -32,17 +32,17 @@ class UringStreams final : public Streams {
     std::size_t in_flight() const;
 
   private:
-    enum class Receiving : std::uint8_t { idle, armed, cancelling };
+    enum class ReceiveState : std::uint8_t { idle, armed, cancelling };
     struct Requests {
         std::uint32_t in_flight = 0;
-        Receiving receiving = Receiving::idle;
+        ReceiveState receiving = ReceiveState::idle;
         UringTag receive{};  // the one that is armed
         bool sending = false;
         bool connecting = false;
         SocketAddress address;  // connecting: where to
     };
 
-    UringStreams(Ring& ring, Counters& counters, WriteBuffers& writes);
+    UringStreams(Ring& ring, EngineCounters& counters, WriteBuffers& writes);
 
     void serve(Slot slot) override;
     void attend(std::uint32_t index) override;
@@ -60,7 +60,7 @@ class UringStreams final : public Streams {
 
     Ring& ring_;
     ProvidedBuffers buffers_;
-    std::vector<std::uint16_t> lent_;  // buffers that happenings point into
+    std::vector<std::uint16_t> lent_;  // buffers that stream_events point into
     std::deque<Requests> requests_;    // by slot; a deque: requests point into it
     bool multishot_ = true;            // the kernel knows it
 };

@@ -3,6 +3,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "codec/base/limits.hpp"
+
 namespace ringpost {
 
 /// What a completion belongs to, in the 64 bits that io_uring carries along.
@@ -21,12 +23,15 @@ struct UringTag {
         stream_cancel,
     };
     Kind kind = Kind::wake;
-    bool retry = false;   // send: without MSG_DONTWAIT, everything else waits for it
-    std::uint16_t a = 0;  // send: buffer; accept, stream_receive: 1 if multishot
-    std::uint32_t b = 0;  // send: first segment; multishot, cancel: socket; accept: listener; streams: connection
+    bool retry = false;       ///< send: without MSG_DONTWAIT; everything else waits for it
+    bool multishot = false;   ///< accept, stream_receive: the request completes many times
+    std::uint8_t buffer = 0;  ///< send: of the Outbox
+    std::uint32_t index = 0;  ///< send: first segment; multishot, cancel: socket; accept: listener; streams: slot
 
     std::uint64_t pack() const { return std::bit_cast<std::uint64_t>(*this); }
     static UringTag unpack(std::uint64_t data) { return std::bit_cast<UringTag>(data); }
 };
+static_assert(sizeof(UringTag) == sizeof(std::uint64_t));
+static_assert(limits::transmit_buffers_max <= 256, "UringTag::buffer has 8 bits");
 
 }  // namespace ringpost

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <random>
 
-#include "apps/cli/options.hpp"
+#include "apps/cli/failure.hpp"
 #include "apps/measuring/agents.hpp"
 
 namespace ringpost::apps {
@@ -43,7 +43,7 @@ void check(const Agents& agents) {
     for (std::size_t rank = 0; rank < agents.count(); ++rank) expected.merge(histogram_of(rank));
     agents.add_up(sum);
     expect(sum.totals() == expected.totals(), "add_up: totals");
-    expect(std::ranges::equal(sum.counts(), expected.counts()), "add_up: counts");
+    expect(std::ranges::equal(sum.bucket_counts(), expected.bucket_counts()), "add_up: counts");
     expect(agents.alone() || (sum.saturated() > 0 && sum.totals().sum_high > 0), "add_up: more than 64 bits");
 
     // Each writes before the barrier what all read behind it: nobody may be through before the last has come.

@@ -10,5 +10,5 @@ int main() {
         if (event.kind == gtudp::Event::Kind::message) std::puts(std::string(as_text(event.bytes)).c_str());
     };
     while (messenger->in_flight() > 0) messenger->poll(second, print);
-    return messenger->counts().confirmed == 1 ? 0 : 1;
+    return messenger->counters().confirmed == 1 ? 0 : 1;
 }

@@ -4,8 +4,8 @@
 
 int main() {
     using namespace ringpost;
-    auto alice = gtudp::Engine::open({.bind = Address::v4(127, 0, 0, 1, 0)});
-    auto bob = gtudp::Engine::open({.bind = Address::v4(127, 0, 0, 1, 0)});
+    auto alice = gtudp::ThreadedMessenger::open({.bind = Address::v4(127, 0, 0, 1, 0)});
+    auto bob = gtudp::ThreadedMessenger::open({.bind = Address::v4(127, 0, 0, 1, 0)});
     if (!alice || !bob) return 1;
     const auto result = alice->send_and_wait(bob->local(), as_bytes("did you get this?"), 5 * second);
     const auto message = bob->receive(5 * second);

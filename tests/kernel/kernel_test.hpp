@@ -111,7 +111,7 @@ inline Train make_train(std::uint32_t first, std::size_t count, std::size_t segm
 template <class Backend>
 class Driven {
   public:
-    explicit Driven(Duration sleep, const BackendOptions& options = {})
+    explicit Driven(Duration sleep, const EngineOptions& options = {})
         : Driven(sleep, Backend::open(options).value()) {}
     Driven(Duration sleep, std::unique_ptr<Backend> backend) : backend_(std::move(backend)), sleep_(sleep) {}
 
@@ -151,7 +151,7 @@ class Driven {
     }
     /// Turns until nothing more is coming: for «and nothing else arrives».
     void settle() {
-        for (int i = 0; i < 5; ++i) turn(no_sleep);
+        for (int i = 0; i < 5; ++i) turn(0);
     }
     std::vector<std::string> texts() const {
         std::vector<std::string> out;

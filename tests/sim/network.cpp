@@ -135,7 +135,7 @@ void Network::drain_streams(NodeIndex from) {
 void Network::deliver(const Packet& packet) {
     const Delivery& delivery = packet.delivery;
     Node& node = nodes_[packet.to];
-    LinkCounts& counts = wires_[{delivery.from, packet.to}].counts;
+    LinkCounters& counts = wires_[{delivery.from, packet.to}].counts;
     if (node.address != packet.target || !node.runs) {
         ++counts.lost;
         return;

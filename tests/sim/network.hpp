@@ -33,7 +33,7 @@ struct Link {
     Duration jitter = 0;  ///< up to so much is added to the delay of each copy: more than their distance reorders them
 };
 
-struct LinkCounts {
+struct LinkCounters {
     std::uint64_t sent = 0, lost = 0, duplicated = 0, changed = 0, delivered = 0;
 };
 
@@ -150,7 +150,7 @@ class Network {
     Instant now() const { return now_; }
     /// By the node's own clock.
     Instant now(NodeIndex node) const { return now_ + nodes_[node].ahead; }
-    const LinkCounts& counts(NodeIndex from, NodeIndex to) { return wires_[{from, to}].counts; }
+    const LinkCounters& counts(NodeIndex from, NodeIndex to) { return wires_[{from, to}].counts; }
     std::uint64_t sent(NodeIndex from, SocketIndex socket) { return nodes_[from].sent[socket]; }
     std::uint64_t unroutable() const { return unroutable_; }
     /// Everything the node got, in order.
@@ -216,7 +216,7 @@ class Network {
 
     struct Wire {
         Link link;
-        LinkCounts counts;
+        LinkCounters counts;
     };
 
     struct Packet {

@@ -88,7 +88,7 @@ TEST(Network, every_datagram_is_accounted_for) {
         Pair pair(seed, 500, microsecond,
                   {.loss = 0.1, .duplicate = 0.1, .corrupt = 0.1, .truncate = 0.05, .jitter = millisecond});
         ASSERT_EQ(pair.network.run(), Outcome::idle);
-        const LinkCounts& counts = pair.network.counts(pair.from, pair.to);
+        const LinkCounters& counts = pair.network.counts(pair.from, pair.to);
         EXPECT_EQ(counts.sent, 500u);
         EXPECT_EQ(counts.delivered, counts.sent + counts.duplicated - counts.lost);
         EXPECT_EQ(counts.delivered, pair.b.heard.size());
@@ -132,7 +132,7 @@ TEST(Network, a_decided_fate_takes_or_repeats_one_datagram) {
     EXPECT_EQ(pair.network.run(), Outcome::idle);
     EXPECT_EQ(pair.b.heard, (std::vector<std::uint64_t>{0, 2, 3, 2, 2}));
     EXPECT_EQ(pair.b.heard_at.back(), 2 * microsecond + millisecond + 2 * second);
-    const LinkCounts& counts = pair.network.counts(pair.from, pair.to);
+    const LinkCounters& counts = pair.network.counts(pair.from, pair.to);
     EXPECT_EQ(counts.delivered, counts.sent + counts.duplicated - counts.lost);
 }
 

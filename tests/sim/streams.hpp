@@ -27,7 +27,7 @@ struct StreamKnobs {
     std::size_t window_bytes = 64 << 10;   ///< so much may be on its way before `written` waits for the peer to read
 };
 
-struct StreamCounts {
+struct StreamCounters {
     std::uint64_t connects = 0, accepted = 0, inputs = 0, bytes = 0;
 };
 
@@ -59,7 +59,7 @@ class Streams {
     /// The node's program ends; its host says so to every peer, unless it goes down with it.
     void kill(Instant now, NodeIndex node, bool silently);
 
-    const StreamCounts& counts() const { return counts_; }
+    const StreamCounters& counters() const { return counts_; }
     /// Connections of which both ends are believed in, between two nodes.
     std::size_t standing(NodeIndex a, NodeIndex b) const;
 
@@ -94,7 +94,7 @@ class Streams {
     Random& random_;
     std::vector<std::unique_ptr<Wire>> wires_;
     std::uint16_t next_port_ = 40'000;
-    StreamCounts counts_;
+    StreamCounters counts_;
 };
 
 }  // namespace ringpost::sim

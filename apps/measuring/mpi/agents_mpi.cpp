@@ -18,7 +18,7 @@
 #include <numeric>
 #include <string_view>
 
-#include "apps/cli/options.hpp"
+#include "apps/cli/failure.hpp"
 
 namespace ringpost::apps {
 
@@ -113,9 +113,9 @@ std::vector<std::string> Agents::gather(const std::string& text) const {
 
 void Agents::add_up(Histogram& histogram) const {
     if (alone()) return;
-    std::vector<std::uint64_t> counts(histogram.counts().size());
-    library_->allreduce(histogram.counts().data(), counts.data(), static_cast<int>(counts.size()), library_->uint64,
-                        library_->sum, library_->world);
+    std::vector<std::uint64_t> counts(histogram.bucket_counts().size());
+    library_->allreduce(histogram.bucket_counts().data(), counts.data(), static_cast<int>(counts.size()),
+                        library_->uint64, library_->sum, library_->world);
     // The totals are not all sums: everyone gets them all and adds them itself.
     constexpr int bytes = sizeof(Histogram::Totals);
     std::vector<Histogram::Totals> each(count_);

@@ -1,12 +1,11 @@
 #pragma once
 
-#include <cerrno>
 #include <cstdint>
 
 namespace ringpost {
 
 /// What one engine has done and lost since it started, by cause.
-struct Counters {
+struct EngineCounters {
     std::uint64_t received = 0;         ///< datagrams handed to the endpoint
     std::uint64_t received_trains = 0;  ///< of them, deliveries by the kernel
     std::uint64_t sent = 0;             ///< datagrams the kernel took
@@ -29,38 +28,6 @@ struct Counters {
     std::uint64_t stream_bytes_received = 0;  ///< handed to the endpoint
 
     int last_send_errno = 0;
-
-    void count_sent(std::uint64_t datagrams) {
-        sent += datagrams;
-        ++sent_trains;
-    }
-    void count_send_error(int error, std::uint64_t datagrams);
-    /// Errors that only say «nothing now» count as nothing.
-    void count_receive_error(int error);
 };
-
-/// ICMP has told that the peer, its port or its network is not there.
-constexpr bool is_unreachable(int error) {
-    return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH;
-}
-
-/// The socket's send buffer is full: the same message may go later.
-constexpr bool is_full(int error) { return error == EAGAIN || error == ENOBUFS; }
-
-/// How a path that cannot carry trains says so. Believed for the rest of the socket's life.
-constexpr bool refuses_trains(int error) { return error == EIO || error == EINVAL || error == EMSGSIZE; }
-
-inline void Counters::count_send_error(int error, std::uint64_t datagrams) {
-    send_failed += datagrams;
-    last_send_errno = error;
-    if (is_unreachable(error)) ++unreachable;
-}
-
-inline void Counters::count_receive_error(int error) {
-    if (is_unreachable(error))
-        ++unreachable;
-    else if (error != EAGAIN && error != EINTR && error != ENOBUFS && error != ECANCELED)
-        ++receive_failed;
-}
 
 }  // namespace ringpost

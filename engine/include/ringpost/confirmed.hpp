@@ -9,8 +9,8 @@
 
 #include <ringpost/counters.hpp>
 #include <ringpost/error.hpp>
+#include <ringpost/options.hpp>
 #include "codec/confirmed/endpoint.hpp"
-#include "engine/loop/open.hpp"
 #include "engine/os/clock.hpp"
 #include "engine/udp/socket.hpp"
 
@@ -84,9 +84,9 @@ class Messenger {
     const Address& target() const;
     /// Sends that have no outcome yet.
     std::uint32_t in_flight() const;
-    const Counts& counts() const;
+    const Counters& counters() const;
     /// What the socket and the backend have done.
-    Counters counters();
+    EngineCounters engine_counters();
 
     const Address& local() const;
     /// `uring` or `mmsg`.

@@ -9,7 +9,7 @@
 
 #include <ringpost/counters.hpp>
 #include <ringpost/error.hpp>
-#include <ringpost/options.hpp>
+#include <ringpost/messenger_options.hpp>
 #include "codec/gtudp/endpoint.hpp"
 #include "engine/os/clock.hpp"
 
@@ -25,7 +25,7 @@ namespace ringpost::gtudp {
 /// Messages that arrive, once each, for a program with a loop of its own: an Endpoint on a socket and a backend.
 ///
 /// It belongs to the thread that opened it. Nothing happens but in poll(), which is to be called often while anything
-/// is in flight or may come; from other threads, use an Engine (engine.hpp).
+/// is in flight or may come; from other threads, use a ThreadedMessenger (threaded_messenger.hpp).
 class Messenger {
   public:
     /// The error names what failed: `bind 127.0.0.1:5005: Address already in use`.
@@ -54,9 +54,9 @@ class Messenger {
 
     /// Sends that have no outcome yet.
     std::uint32_t in_flight() const;
-    Counts counts() const;
+    Counters counters() const;
     /// What the socket and the backend have done.
-    Counters counters();
+    EngineCounters engine_counters();
     /// The smoothed round trip to `peer`, 0 when unknown.
     Duration rtt(const Address& peer) const;
 

@@ -12,8 +12,8 @@
 
 #include <ringpost/counters.hpp>
 #include <ringpost/error.hpp>
+#include <ringpost/options.hpp>
 #include "codec/devices/options.hpp"
-#include "engine/loop/open.hpp"
 
 namespace ringpost::devices {
 
@@ -46,9 +46,9 @@ struct Notice {
 };
 
 /// What a Node has done that its endpoint and its engine do not count.
-struct NodeCounts {
-    Counts protocol;
-    Counters engine;
+struct NodeCounters {
+    Counters protocol;
+    EngineCounters engine;
     std::uint64_t questions_dropped = 0;  ///< questions_max waited: their askers are not answered
     std::uint64_t links_failed = 0;       ///< a socket for a link could not be opened, and will be tried again
     std::string link_error;               ///< why, the last time
@@ -95,7 +95,7 @@ class Node {
     /// arrived can still be taken. May be called again.
     void stop();
 
-    NodeCounts counts();
+    NodeCounters counters();
 
     /// `uring` or `mmsg`.
     const char* backend() const;

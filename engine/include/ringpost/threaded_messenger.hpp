@@ -11,7 +11,7 @@
 
 #include <ringpost/counters.hpp>
 #include <ringpost/error.hpp>
-#include <ringpost/options.hpp>
+#include <ringpost/messenger_options.hpp>
 #include "codec/gtudp/options.hpp"
 #include "engine/os/clock.hpp"
 
@@ -54,16 +54,16 @@ struct Message {
 ///
 /// Every call may be made from any thread, and none waits longer than it says. The queues between those threads and the
 /// engine's own are bounded and take no locks; when one is full, that is an answer: send() refuses, and a message that
-/// receive() has no place for is not acknowledged, so that its sender tries again (Counts::app_behind).
+/// receive() has no place for is not acknowledged, so that its sender tries again (Counters::app_behind).
 /// The engine's thread allocates nothing after open(); receive() allocates the message it returns.
-class Engine {
+class ThreadedMessenger {
   public:
     /// The error names what failed: `bind 127.0.0.1:5005: Address already in use`.
-    static Result<Engine> open(const OpenOptions& options = {});
-    Engine(Engine&&) noexcept;
-    Engine& operator=(Engine&&) noexcept;
+    static Result<ThreadedMessenger> open(const OpenOptions& options = {});
+    ThreadedMessenger(ThreadedMessenger&&) noexcept;
+    ThreadedMessenger& operator=(ThreadedMessenger&&) noexcept;
     /// stop(). No other call may still be under way: stop() and let their threads return first.
-    ~Engine();
+    ~ThreadedMessenger();
 
     /// Takes a copy of `bytes` for `peer` and returns at once. It is given up unless confirmed by `deadline`, an
     /// instant like now() + 2 * second. Exactly one next_outcome() then tells how it has ended.
@@ -86,8 +86,8 @@ class Engine {
     void stop();
 
     /// What the endpoint, the socket and the backend have done; waits for the engine's thread to tell.
-    Counts counts() const;
     Counters counters() const;
+    EngineCounters engine_counters() const;
 
     const Address& local() const;
     /// `uring` or `mmsg`.
@@ -97,7 +97,7 @@ class Engine {
 
   private:
     class Thread;
-    explicit Engine(std::unique_ptr<Thread> thread);
+    explicit ThreadedMessenger(std::unique_ptr<Thread> thread);
 
     std::unique_ptr<Thread> thread_;
 };

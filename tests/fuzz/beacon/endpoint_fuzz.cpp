@@ -55,7 +55,7 @@ class Play {
             }
         }
         while (event()) continue;
-        const Counts counts = endpoint_.counts();
+        const Counters counts = endpoint_.counters();
         RINGPOST_CHECK(counts.received == received_ && counts.sent == sent_);
         RINGPOST_CHECK(counts.too_short + counts.checksum + counts.not_utf8 == bad_);
         RINGPOST_CHECK(counts.events_dropped == 0 && counts.sources_forgotten == 0);

@@ -147,7 +147,7 @@ class Play {
     }
 
     void check_counts() const {
-        const Counts& counts = endpoint_.counts();
+        const Counters& counts = endpoint_.counters();
         std::uint64_t malformed = 0;
         for (const std::uint64_t count : counts.malformed) malformed += count;
         RINGPOST_CHECK(counts.taken == counts.confirmed + counts.failed + counts.timed_out + counts.reported);

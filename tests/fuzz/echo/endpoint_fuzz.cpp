@@ -36,7 +36,7 @@ class Play {
         }
         while (poll()) continue;
         RINGPOST_CHECK(expected_.empty());
-        const echo::EchoCounts& counts = echo_.counts();
+        const echo::EchoCounters& counts = echo_.counters();
         RINGPOST_CHECK(counts.received == received_);
         RINGPOST_CHECK(counts.received == counts.sent + counts.refused + counts.queue_full);
     }
@@ -46,10 +46,10 @@ class Play {
         // 0: an echo port; 1 and 2: one host by two sockets; 3: another.
         const Request request{Address::v4(10, 0, 0, who == 3 ? 2 : 1, who == 0 ? 7 : 1'000), who == 2 ? 1u : 0u,
                               fuzz::Bytes(size, static_cast<std::byte>(received_))};
-        const std::uint64_t turned_away = echo_.counts().refused + echo_.counts().queue_full;
+        const std::uint64_t turned_away = echo_.counters().refused + echo_.counters().queue_full;
         echo_.handle(0, {request.source, request.socket, request.bytes});
         ++received_;
-        const bool taken = echo_.counts().refused + echo_.counts().queue_full == turned_away;
+        const bool taken = echo_.counters().refused + echo_.counters().queue_full == turned_away;
         RINGPOST_CHECK(!taken || (who != 0 && size <= limits::datagram_bytes_max));
         if (taken) expected_.push_back(request);
     }

@@ -164,9 +164,9 @@ class Play {
 
     void hear(unsigned arg, const fuzz::Bytes& bytes) {
         const unsigned from = arg % addresses;
-        const Counts before = endpoint_.counts();
+        const Counters before = endpoint_.counters();
         endpoint_.handle(now_, {address(from), 0, bytes});
-        const Counts after = endpoint_.counts();
+        const Counters after = endpoint_.counters();
         them_[from].bytes_heard += bytes.size();
         const auto frame = options_.codec.decode(bytes);
         if (!frame) {
@@ -180,7 +180,7 @@ class Play {
         if (frame->kind == Kind::recv) heard_recv(from, frame->identity, after.confirmed > before.confirmed);
     }
 
-    void heard_data(unsigned from, const Frame& frame, const Counts& before, const Counts& after) {
+    void heard_data(unsigned from, const Frame& frame, const Counters& before, const Counters& after) {
         const auto known = delivered_.find({from, frame.identity});
         if (after.delivered > before.delivered) {
             // Twice only when the window has passed, or something had to be forgotten before its time.
@@ -333,7 +333,7 @@ class Play {
     }
 
     void check_counts() const {
-        const Counts c = endpoint_.counts();
+        const Counters c = endpoint_.counters();
         RINGPOST_CHECK(c.taken ==
                        c.confirmed + c.gave_up_attempts + c.gave_up_deadline + c.cancelled + endpoint_.in_flight());
         RINGPOST_CHECK(c.data_received == c.delivered + c.duplicates + c.app_behind + c.receives_full +

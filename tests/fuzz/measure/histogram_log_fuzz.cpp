@@ -13,7 +13,7 @@ using namespace ringpost;
 namespace {
 
 bool same(const Histogram& a, const Histogram& b) {
-    return a.count() == b.count() && std::ranges::equal(a.counts(), b.counts());
+    return a.count() == b.count() && std::ranges::equal(a.bucket_counts(), b.bucket_counts());
 }
 
 void check_histogram(const Histogram& histogram) {

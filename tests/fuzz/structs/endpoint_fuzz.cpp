@@ -57,7 +57,7 @@ class Play {
         }
         while (event()) continue;
         leave();
-        const Counts& counts = endpoint_.counts();
+        const Counters& counts = endpoint_.counters();
         RINGPOST_CHECK(counts.received == received_ && counts.app_behind == 0 && counts.sent == sent_);
         RINGPOST_CHECK(counts.messages + counts.unknown_id + counts.wrong_size == packets_);
         RINGPOST_CHECK(counts.past_end + counts.size_small + counts.checksum == failures_);

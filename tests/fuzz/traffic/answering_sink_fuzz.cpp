@@ -47,8 +47,8 @@ class Play {
         }
         while (poll(0)) continue;
         RINGPOST_CHECK(expected_.empty());
-        const SinkCounts counts = sink_.sink().counts();
-        const AnswerCounts answers = sink_.answers();
+        const SinkCounters counts = sink_.sink().counters();
+        const AnswerCounters answers = sink_.answers();
         RINGPOST_CHECK(answers.sent + answers.refused == counts.received - counts.duplicate - counts.corrupt);
         RINGPOST_CHECK(answers.dropped == 0 && answers.sources_forgotten == 0);
     }

@@ -35,9 +35,9 @@ class Play {
                     if (!probes_.empty()) answer(probes_[probes_.size() - 1 - (step >> 2) % probes_.size()]);
             }
             RINGPOST_CHECK(matcher_.waiting() == model_.waiting());
-            RINGPOST_CHECK(matcher_.counts().given_up == model_.counts.given_up);
-            RINGPOST_CHECK(matcher_.counts().reused == model_.counts.reused);
-            RINGPOST_CHECK(matcher_.counts().overrun == model_.counts.overrun);
+            RINGPOST_CHECK(matcher_.counters().given_up == model_.counts.given_up);
+            RINGPOST_CHECK(matcher_.counters().reused == model_.counts.reused);
+            RINGPOST_CHECK(matcher_.counters().overrun == model_.counts.overrun);
         }
     }
 

@@ -88,7 +88,7 @@ class Play {
     }
 
     void check() const {
-        const ProberCounts& counts = prober_.counts();
+        const ProberCounters& counts = prober_.counters();
         RINGPOST_CHECK(counts.sent <= probes_.size());
         RINGPOST_CHECK(counts.lost() <= counts.sent);
         RINGPOST_CHECK(prober_.response().count() == counts.sent - counts.lost());

@@ -86,7 +86,7 @@ class Play {
     }
 
     void check() const {
-        const SinkCounts counts = sink_.counts();
+        const SinkCounters counts = sink_.counters();
         std::uint64_t lost = 0;
         for (const Stream& stream : streams_)
             if (!stream.seen.empty()) lost += stream.end() - stream.begin - stream.seen.size();

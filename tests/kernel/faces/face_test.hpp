@@ -40,8 +40,10 @@ class OnBackend : public ::testing::TestWithParam<BackendChoice> {
         options.protocol.resending.data_sends_max = 255;
         return options;
     }
-    static gtudp::Engine open_engine(const gtudp::OpenOptions& chosen) { return gtudp::Engine::open(chosen).value(); }
-    static gtudp::Engine open_engine() { return open_engine(options()); }
+    static gtudp::ThreadedMessenger open_engine(const gtudp::OpenOptions& chosen) {
+        return gtudp::ThreadedMessenger::open(chosen).value();
+    }
+    static gtudp::ThreadedMessenger open_engine() { return open_engine(options()); }
     static gtudp::Messenger open_messenger(const gtudp::OpenOptions& chosen) {
         return gtudp::Messenger::open(chosen).value();
     }

@@ -140,7 +140,7 @@ TEST_P(NodeTest, stopped_it_answers_at_once_and_keeps_what_has_arrived) {
     auto both = pair();
     Node &ann = both.first, &bob = both.second;
     for (int i = 0; i < 3; ++i) EXPECT_EQ(bob.send("ann", std::to_string(i)), Sent::queued);
-    ASSERT_TRUE(until([&ann] { return ann.counts().protocol.messages_received == 3; }));
+    ASSERT_TRUE(until([&ann] { return ann.counters().protocol.messages_received == 3; }));
     ann.stop();
     ann.stop();
     for (int i = 0; i < 3; ++i) EXPECT_EQ(await(ann, Event::Kind::message, "bob").text, std::to_string(i));
@@ -154,8 +154,8 @@ TEST_P(NodeTest, stopped_it_answers_at_once_and_keeps_what_has_arrived) {
     const auto answers = ann.ask(std::vector<std::string>{"bob"}, "x", never);
     ASSERT_TRUE(answers);
     EXPECT_EQ(answers->at(0).reply, Reply::not_connected);
-    EXPECT_EQ(ann.counts().protocol.messages_received, 3u);
-    EXPECT_GT(ann.counts().engine.sent, 0u);
+    EXPECT_EQ(ann.counters().protocol.messages_received, 3u);
+    EXPECT_GT(ann.counters().engine.sent, 0u);
 }
 
 TEST_P(NodeTest, many_threads_at_once) {
@@ -216,7 +216,7 @@ TEST_P(NodeTest, many_threads_at_once) {
     for (auto& thread : running) thread.join();
     EXPECT_EQ(answered, 4 * asks);
     for (Node* node : nodes) {
-        const NodeCounts counts = node->counts();
+        const NodeCounters counts = node->counters();
         EXPECT_EQ(counts.protocol.messages_received, senders * each);
         EXPECT_EQ(counts.protocol.answers_sent, 2 * asks);
         EXPECT_EQ(counts.questions_dropped, 0u);
@@ -237,7 +237,7 @@ TEST_P(NodeTest, a_slow_receiver_holds_its_peer_back_and_loses_nothing) {
         else
             ++full;
     }
-    EXPECT_TRUE(until([&bob] { return bob.counts().protocol.messages_received == 2; }));
+    EXPECT_TRUE(until([&bob] { return bob.counters().protocol.messages_received == 2; }));
     // bob's asks get their answers behind all that: they end at their deadline.
     const Instant before = now();
     const auto answers = bob.ask(std::vector<std::string>{"ann"}, "are you there?", 20 * millisecond);
@@ -293,8 +293,8 @@ TEST_P(NodeTest, stop_ends_every_wait) {
             while (!ann.peers().empty()) std::this_thread::yield();
         });
         ASSERT_TRUE(until([&bob, &waiting] {
-            return waiting == 7 && bob.counts().protocol.questions_received == 2 &&
-                   bob.counts().protocol.messages_received > 0;
+            return waiting == 7 && bob.counters().protocol.questions_received == 2 &&
+                   bob.counters().protocol.messages_received > 0;
         }));
         ann.stop();
         for (auto& thread : running) thread.join();
@@ -314,8 +314,8 @@ TEST_P(NodeTest, questions_that_nobody_takes_are_dropped_and_counted) {
             const auto answers = ann.ask(std::vector<std::string>{"bob"}, "?", never);
             if (answers.value().at(0).reply == Reply::answered) ++answered;
         });
-    EXPECT_TRUE(until([&bob] { return bob.counts().protocol.questions_received == 5; }));
-    EXPECT_EQ(bob.counts().questions_dropped, 3u);
+    EXPECT_TRUE(until([&bob] { return bob.counters().protocol.questions_received == 5; }));
+    EXPECT_EQ(bob.counters().questions_dropped, 3u);
     for (int i = 0; i < 2; ++i)
         EXPECT_EQ(bob.answer(bob.next_question(patience).value().question, "yes"), Sent::queued);
     EXPECT_FALSE(bob.next_question(0));

@@ -1,4 +1,4 @@
-// Engine: what each of its calls promises, on both backends.
+// ThreadedMessenger: what each of its calls promises, on both backends.
 
 #include <thread>
 
@@ -7,14 +7,14 @@
 namespace ringpost::test {
 namespace {
 
-using gtudp::Engine, gtudp::Outcome, gtudp::SendRefusal, gtudp::SendResult;
+using gtudp::ThreadedMessenger, gtudp::Outcome, gtudp::SendRefusal, gtudp::SendResult;
 
 constexpr SendResult refused(SendRefusal why) { return std::unexpected(why); }
 
 class EngineTest : public OnBackend {};
 
 TEST_P(EngineTest, a_send_is_waited_for_and_received) {
-    Engine source = open_engine(), target = open_engine();
+    ThreadedMessenger source = open_engine(), target = open_engine();
     EXPECT_STREQ(source.backend(), backend_name({GetParam(), 0}).c_str());
     for (const unsigned size : {0u, 1u, 4u, 2'048u, 2'049u, 60'000u, 65'502u}) {
         const std::string text = numbered(1, size);
@@ -27,9 +27,9 @@ TEST_P(EngineTest, a_send_is_waited_for_and_received) {
     }
     EXPECT_EQ(source.send_and_wait(target.local(), as_bytes(numbered(1, 65'503)), patience),
               refused(SendRefusal::too_large));
-    EXPECT_EQ(source.counts().confirmed, 7u);
-    EXPECT_EQ(target.counts().delivered, 7u);
-    EXPECT_GT(target.counters().received, 0u);
+    EXPECT_EQ(source.counters().confirmed, 7u);
+    EXPECT_EQ(target.counters().delivered, 7u);
+    EXPECT_GT(target.engine_counters().received, 0u);
 }
 
 TEST_P(EngineTest, send_and_wait_ends_with_its_timeout) {
@@ -39,7 +39,7 @@ TEST_P(EngineTest, send_and_wait_ends_with_its_timeout) {
         const Peer gone(loopback_v4());
         dead = gone.local();
     }
-    Engine engine = open_engine();
+    ThreadedMessenger engine = open_engine();
     for (const Address& peer : {silent.local(), dead}) {
         const Instant before = now();
         EXPECT_EQ(engine.send_and_wait(peer, as_bytes("anybody?"), 30 * millisecond), Outcome::gave_up_deadline);
@@ -50,7 +50,7 @@ TEST_P(EngineTest, send_and_wait_ends_with_its_timeout) {
 
 TEST_P(EngineTest, many_threads_wait_at_once) {
     constexpr std::uint32_t threads = 8, each = 50 * scale;
-    Engine source = open_engine(), target = open_engine();
+    ThreadedMessenger source = open_engine(), target = open_engine();
     const Peer silent(loopback_v4());
     std::atomic<std::uint32_t> confirmed{0}, given_up{0};
     std::vector<std::thread> running;
@@ -77,7 +77,7 @@ TEST_P(EngineTest, many_threads_wait_at_once) {
 }
 
 TEST_P(EngineTest, each_ticket_has_one_outcome) {
-    Engine engine = open_engine();
+    ThreadedMessenger engine = open_engine();
     const Peer silent(loopback_v4());
     const auto confirmed = engine.send(engine.local(), as_bytes("to itself")).value();
     auto ended = engine.next_outcome(patience);
@@ -108,7 +108,7 @@ TEST_P(EngineTest, each_ticket_has_one_outcome) {
 TEST_P(EngineTest, a_full_queue_is_an_answer_and_taken_outcomes_make_room) {
     auto chosen = options();
     chosen.sends_max = 4;
-    Engine engine = open_engine(chosen);
+    ThreadedMessenger engine = open_engine(chosen);
     const Peer silent(loopback_v4());
     std::vector<gtudp::Ticket> tickets;
     for (int i = 0; i < 4; ++i) tickets.push_back(engine.send(silent.local(), as_bytes("wait")).value());
@@ -129,7 +129,7 @@ TEST_P(EngineTest, what_the_endpoint_refuses_is_an_outcome) {
     auto chosen = options();
     chosen.protocol.sends_per_peer_max = 1;
     chosen.protocol.payload_bytes = 4'096;
-    Engine engine = open_engine(chosen);
+    ThreadedMessenger engine = open_engine(chosen);
     const auto first = engine.send(silent.local(), as_bytes("the one")).value();
     EXPECT_EQ(engine.send_and_wait(silent.local(), as_bytes("another"), second), refused(SendRefusal::peer_full));
     EXPECT_EQ(engine.send_and_wait(engine.local(), as_bytes(numbered(1, 5'000)), second),
@@ -146,13 +146,13 @@ TEST_P(EngineTest, what_the_endpoint_refuses_is_an_outcome) {
 TEST_P(EngineTest, what_nobody_receives_is_not_acknowledged_and_comes_again) {
     auto chosen = options();
     chosen.receives_max = 4;
-    Engine source = open_engine(), target = open_engine(chosen);
+    ThreadedMessenger source = open_engine(), target = open_engine(chosen);
     constexpr std::uint32_t count = 40;
     const auto size_of = [](std::uint32_t i) { return i % 8 == 7 ? 60'000u : 8u; };
     for (std::uint32_t i = 0; i < count; ++i)
         ASSERT_TRUE(source.send(target.local(), as_bytes(numbered(i, size_of(i)))));
-    while (target.counts().app_behind == 0) std::this_thread::yield();
-    EXPECT_LE(target.counts().delivered, 6u) << "four places, and two for large ones";
+    while (target.counters().app_behind == 0) std::this_thread::yield();
+    EXPECT_LE(target.counters().delivered, 6u) << "four places, and two for large ones";
     // That nobody receives does not hold up what else the engine is asked to do.
     EXPECT_EQ(target.send_and_wait(source.local(), as_bytes(numbered(count)), patience), Outcome::confirmed);
     EXPECT_TRUE(source.receive(patience));
@@ -168,12 +168,12 @@ TEST_P(EngineTest, what_nobody_receives_is_not_acknowledged_and_comes_again) {
     EXPECT_EQ(seen, std::vector<std::uint32_t>(count, 1));
     for (std::uint32_t i = 0; i < count; ++i) EXPECT_EQ(source.next_outcome(patience)->result, Outcome::confirmed);
     EXPECT_FALSE(target.receive(0));
-    const gtudp::Counts counts = target.counts();
+    const gtudp::Counters counts = target.counters();
     EXPECT_EQ(counts.data_received, counts.delivered + counts.duplicates + counts.app_behind);
 }
 
 TEST_P(EngineTest, receive_ends_with_its_timeout) {
-    Engine engine = open_engine();
+    ThreadedMessenger engine = open_engine();
     EXPECT_FALSE(engine.receive(0));
     const Instant before = now();
     EXPECT_FALSE(engine.receive(5 * millisecond));
@@ -185,7 +185,7 @@ TEST_P(EngineTest, a_sleeping_engine_hears_every_send) {
     // Each send finds both loops asleep or just falling asleep, for the one before has ended: a lost wake-up hangs.
     auto chosen = options();
     chosen.wait = WaitMode::block;
-    Engine source = open_engine(chosen), target = open_engine(chosen);
+    ThreadedMessenger source = open_engine(chosen), target = open_engine(chosen);
     const std::uint32_t count = 500 * scale;
     std::thread receiver([&] {
         for (std::uint32_t i = 0; i < count; ++i) {
@@ -207,7 +207,7 @@ TEST_P(EngineTest, a_sleeping_engine_hears_every_send) {
 TEST_P(EngineTest, a_foreign_datagram_is_marked) {
     auto chosen = options();
     chosen.protocol.recv_from_any = true;
-    Engine engine = open_engine(chosen);
+    ThreadedMessenger engine = open_engine(chosen);
     Peer stranger(loopback_v4());
     stranger.send("not gtUDP", engine.local());
     const auto message = engine.receive(patience);
@@ -218,13 +218,13 @@ TEST_P(EngineTest, a_foreign_datagram_is_marked) {
 }
 
 TEST_P(EngineTest, what_cannot_be_opened_is_named) {
-    Engine first = open_engine();
+    ThreadedMessenger first = open_engine();
     auto chosen = options();
     chosen.bind = first.local();
-    const auto second = Engine::open(chosen);
+    const auto second = ThreadedMessenger::open(chosen);
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().text, "bind " + to_text(first.local()) + ": Address already in use");
-    Engine moved = std::move(first);
+    ThreadedMessenger moved = std::move(first);
     EXPECT_EQ(moved.send_and_wait(moved.local(), as_bytes("moved"), patience), Outcome::confirmed);
     moved = open_engine();
     EXPECT_EQ(moved.send_and_wait(moved.local(), as_bytes("replaced"), patience), Outcome::confirmed);

@@ -12,12 +12,12 @@ struct Case {
     /// Long enough that a test that only goes on after it has failed.
     static constexpr Duration sleep = any_sleep;
 };
-using Cases = ::testing::Types<Case<UringBackend, no_sleep>, Case<UringBackend, patience>, Case<MmsgBackend, no_sleep>,
+using Cases = ::testing::Types<Case<UringBackend, 0>, Case<UringBackend, patience>, Case<MmsgBackend, 0>,
                                Case<MmsgBackend, patience>>;
 struct CaseNames {
     template <class AnyCase>
     static std::string GetName(int) {
-        return std::string(AnyCase::Backend::name) + (AnyCase::sleep == no_sleep ? "_polling" : "_sleeping");
+        return std::string(AnyCase::Backend::name) + (AnyCase::sleep == 0 ? "_polling" : "_sleeping");
     }
 };
 
@@ -30,7 +30,7 @@ class Conformance : public ::testing::Test {
     void SetUp() override {
         if (auto opened = Backend::open({}); !opened) GTEST_SKIP() << opened.error().text;
     }
-    Driven<Backend> open(const BackendOptions& options = {}) { return Driven<Backend>(sleep, options); }
+    Driven<Backend> open(const EngineOptions& options = {}) { return Driven<Backend>(sleep, options); }
 };
 
 }  // namespace ringpost::test

@@ -30,7 +30,7 @@ TYPED_TEST(Conformance, two_sockets_on_one_backend_are_told_apart) {
     EXPECT_EQ(heard[b], make_train(1'000, 50, 8, 8).datagrams);
     engine.post(b, "from b", to_b.local());
     engine.post(a, "from a", to_a.local());
-    engine.turn(no_sleep);
+    engine.turn(0);
     EXPECT_EQ(to_a.receive_texts(1), std::vector<std::string>{"from a"});
     EXPECT_EQ(to_b.receive_texts(1), std::vector<std::string>{"from b"});
 }
@@ -66,7 +66,7 @@ TYPED_TEST(Conformance, a_closed_port_is_counted_and_receiving_goes_on) {
             // The answer comes with a receive, or with the next send, whichever is first.
             ASSERT_TRUE(engine.run_until([&] {
                 engine.post(socket, "anybody?");
-                engine.turn(no_sleep);
+                engine.turn(0);
                 return engine->counters().unreachable > before;
             }));
         }
@@ -89,7 +89,7 @@ TYPED_TEST(Conformance, a_full_sockets_drops_are_counted) {
     constexpr std::uint32_t sent = 50;
     for (std::uint32_t i = 0; i < sent; ++i) peer.send(numbered(i, 1'000), engine.local(socket));
     ASSERT_TRUE(engine.run_until([&] { return engine.heard.size() + engine->counters().socket_dropped >= sent; }));
-    const Counters counters = engine->counters();
+    const EngineCounters counters = engine->counters();
     EXPECT_GT(counters.socket_dropped, 0u);
     EXPECT_EQ(counters.received + counters.socket_dropped, sent);
     // The count outlives the socket.
@@ -105,12 +105,12 @@ TYPED_TEST(Conformance, nothing_of_a_removed_socket_reaches_the_next_one) {
         const SocketIndex old_socket = engine.add_bound(loopback_v4());
         const Address old_address = engine.local(old_socket);
         // In every state: nothing armed, armed by a sleep or a poll, told to end, with deliveries not yet fetched.
-        if (round % 2 == 1) engine->wait(round % 4 == 1 ? no_sleep : 50 * microsecond);
+        if (round % 2 == 1) engine->wait(round % 4 == 1 ? 0 : 50 * microsecond);
         engine->receive();
-        if (round % 8 > 3) engine->wait(no_sleep);
+        if (round % 8 > 3) engine->wait(0);
         for (int i = 0; i < 3; ++i) peer.send("old", old_address);
         engine.post(old_socket, "from old", peer.local());
-        if (round % 3 == 0) engine->wait(no_sleep);
+        if (round % 3 == 0) engine->wait(0);
         engine->remove(old_socket);
         const SocketIndex new_socket = engine.add_bound(loopback_v4());
         engine.collect();
@@ -134,7 +134,7 @@ TYPED_TEST(Conformance, the_other_sockets_go_on_when_one_is_removed) {
         const SocketIndex other = engine.add_bound(loopback_v4());
         peer.send(numbered(2 * round), engine.local(kept));
         peer.send("other", engine.local(other));
-        engine.turn(round % 2 == 0 ? no_sleep : patience);
+        engine.turn(round % 2 == 0 ? 0 : patience);
         peer.send(numbered(2 * round + 1), engine.local(kept));
         engine->remove(other);
         ASSERT_TRUE(engine.run_until([&] {
@@ -163,7 +163,7 @@ TYPED_TEST(Conformance, a_full_send_buffer_blocks_the_way_out_and_nothing_is_los
             sent.insert(sent.end(), train.datagrams.begin(), train.datagrams.end());
         }
         ASSERT_TRUE(engine.hear(sent.size()));
-        const Counters counters = engine->counters();
+        const EngineCounters counters = engine->counters();
         EXPECT_GT(counters.send_retried, 0u);
         EXPECT_EQ(counters.sent, sent.size());
         EXPECT_EQ(counters.send_failed, 0u);

@@ -53,7 +53,7 @@ TYPED_TEST(Waiting, a_datagram_ends_a_sleep) {
     Driven<TypeParam> engine(patience);
     const SocketIndex socket = engine.add_bound(loopback_v4());
     Peer peer(loopback_v4());
-    engine.turn(no_sleep);
+    engine.turn(0);
     for (int round = 0; round < 3; ++round) {
         // The first sleeps may end early: by the completion of what polling left behind.
         const Instant give_up = now() + patience;
@@ -95,7 +95,7 @@ TYPED_TEST(Waiting, the_waker_ends_a_sleep_without_limit_and_without_sockets) {
 }
 
 TYPED_TEST(Waiting, a_timeout_ends_a_sleep) {
-    Driven<TypeParam> engine(no_sleep);
+    Driven<TypeParam> engine(0);
     engine.add_bound(loopback_v4());
     for (const Duration sleep : {Duration{1}, 300 * microsecond, 2 * millisecond}) {
         engine->wait(sleep);
@@ -104,7 +104,7 @@ TYPED_TEST(Waiting, a_timeout_ends_a_sleep) {
 }
 
 TYPED_TEST(Waiting, a_sleep_lasts_until_its_timeout) {
-    Driven<TypeParam> engine(no_sleep);
+    Driven<TypeParam> engine(0);
     engine.add_bound(loopback_v4());
     engine.settle();
     const Instant wake_at = now() + 5 * millisecond;
@@ -114,7 +114,7 @@ TYPED_TEST(Waiting, a_sleep_lasts_until_its_timeout) {
 }
 
 TYPED_TEST(Waiting, polling_never_sleeps) {
-    Driven<TypeParam> engine(no_sleep);
+    Driven<TypeParam> engine(0);
     const SocketIndex socket = engine.add_bound(loopback_v4());
     Peer peer(loopback_v4());
     engine.settle();
@@ -122,7 +122,7 @@ TYPED_TEST(Waiting, polling_never_sleeps) {
     getrusage(RUSAGE_THREAD, &before);
     for (std::uint32_t i = 0; i < 400; ++i) {
         if (i % 10 == 0) peer.send(numbered(i), engine.local(socket));
-        engine.turn(no_sleep);
+        engine.turn(0);
     }
     getrusage(RUSAGE_THREAD, &after);
     // A page fault or a lock of the kernel's may cost a few; sleeping polls would cost hundreds.
@@ -136,7 +136,7 @@ TYPED_TEST(Waiting, alternating_polls_and_sleeps_lose_and_reorder_nothing) {
             SCOPED_TRACE("seed " + std::to_string(seed));
             std::mt19937 random(seed);
             const auto below = [&](std::uint32_t end) { return static_cast<std::uint32_t>(random() % end); };
-            Driven<TypeParam> engine(no_sleep);
+            Driven<TypeParam> engine(0);
             const SocketIndex socket = engine.add_bound(loopback_v4(), gro);
             Peer peer(loopback_v4());
             std::vector<std::string> sent;
@@ -149,7 +149,7 @@ TYPED_TEST(Waiting, alternating_polls_and_sleeps_lose_and_reorder_nothing) {
                     peer.send(sent.back(), engine.local(socket));
                 }
                 for (std::uint32_t turns = below(5); turns > 0; --turns)
-                    engine.turn(below(2) == 0 ? no_sleep : 50 * microsecond);
+                    engine.turn(below(2) == 0 ? 0 : 50 * microsecond);
                 const bool behind = sent.size() - engine.heard.size() > 150;
                 ASSERT_TRUE(!behind || engine.hear(sent.size()));
             }
@@ -161,7 +161,7 @@ TYPED_TEST(Waiting, alternating_polls_and_sleeps_lose_and_reorder_nothing) {
 
 TYPED_TEST(Waiting, the_same_with_a_sender_that_does_not_wait_for_our_turns) {
     constexpr std::uint32_t total = 6'000, ahead_max = 100;
-    Driven<TypeParam> engine(no_sleep);
+    Driven<TypeParam> engine(0);
     const SocketIndex socket = engine.add_bound(loopback_v4());
     const Address target = engine.local(socket);
     std::atomic<std::uint32_t> heard = 0;
@@ -176,7 +176,7 @@ TYPED_TEST(Waiting, the_same_with_a_sender_that_does_not_wait_for_our_turns) {
     std::mt19937 random(7);
     const Instant give_up = now() + patience;
     while (engine.heard.size() < total && now() < give_up) {
-        engine.turn(random() % 3 == 0 ? no_sleep : 200 * microsecond);
+        engine.turn(random() % 3 == 0 ? 0 : 200 * microsecond);
         heard = static_cast<std::uint32_t>(engine.heard.size());
     }
     sender.join();
@@ -186,7 +186,7 @@ TYPED_TEST(Waiting, the_same_with_a_sender_that_does_not_wait_for_our_turns) {
 
 TYPED_TEST(Waiting, many_sockets_alternate_the_same_way) {
     // Across the number of sockets up to which polling tries each: the rest of the time their multishots stay.
-    Driven<TypeParam> engine(no_sleep);
+    Driven<TypeParam> engine(0);
     Peer peer(loopback_v4());
     std::mt19937 random(11);
     std::vector<SocketIndex> sockets;
@@ -199,7 +199,7 @@ TYPED_TEST(Waiting, many_sockets_alternate_the_same_way) {
             sent[socket].push_back(numbered(static_cast<std::uint32_t>(sent[socket].size()), 12));
             peer.send(sent[socket].back(), engine.local(socket));
         }
-        engine.turn(random() % 2 == 0 ? no_sleep : 50 * microsecond);
+        engine.turn(random() % 2 == 0 ? 0 : 50 * microsecond);
     }
     std::size_t total = 0;
     for (const auto& texts : sent) total += texts.size();

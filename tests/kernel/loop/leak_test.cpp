@@ -148,13 +148,13 @@ TYPED_TEST(Leak, a_thousand_backends) {
              opened = TypeParam::open({}))
             syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
         ASSERT_TRUE(opened) << opened.error().text;
-        Driven<TypeParam> engine(no_sleep, std::move(*opened));
+        Driven<TypeParam> engine(0, std::move(*opened));
         if (i % 10 < 5) {
             // Closed with everything in flight: receives armed by a sleep, datagrams on their way.
             const SocketIndex socket = engine.add_bound(loopback_v4());
             engine.turn(1);
             engine.post(socket, "to itself", engine.local(socket));
-            if (i % 2 == 0) engine.turn(no_sleep);
+            if (i % 2 == 0) engine.turn(0);
         }
         if (i == 250) resident_after_warm_up = resident_bytes();
     }

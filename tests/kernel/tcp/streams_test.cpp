@@ -31,7 +31,7 @@ TYPED_TEST(StreamsTest, an_echo_both_ways_from_a_plain_peer) {
         peer.close();
         ASSERT_TRUE(node.run_until([&] { return node.talker.streams[0].end.has_value(); }));
         EXPECT_EQ(node.talker.streams[0].end, StreamEnd::finished);
-        const Counters counters = node.backend().counters();
+        const EngineCounters counters = node.backend().counters();
         EXPECT_EQ(counters.streams_accepted, 1u);
         EXPECT_EQ(counters.streams_broken, 0u);
         EXPECT_EQ(counters.stream_bytes_received, sent.size());

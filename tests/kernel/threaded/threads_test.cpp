@@ -1,4 +1,4 @@
-// Engine under many threads at once: nothing lost, nothing doubled; and stopped in the middle of it.
+// ThreadedMessenger under many threads at once: nothing lost, nothing doubled; and stopped in the middle of it.
 
 #include <poll.h>
 
@@ -12,14 +12,14 @@
 namespace ringpost::test {
 namespace {
 
-using gtudp::Engine, gtudp::Outcome, gtudp::SendRefusal;
+using gtudp::ThreadedMessenger, gtudp::Outcome, gtudp::SendRefusal;
 
-class EngineThreadsTest : public OnBackend {};
+class ThreadOptionsTest : public OnBackend {};
 
 /// Threads that send numbers from one engine to another and take the outcomes.
 class Senders {
   public:
-    Senders(Engine& source, const Address& target, std::uint32_t threads, std::uint32_t each) {
+    Senders(ThreadedMessenger& source, const Address& target, std::uint32_t threads, std::uint32_t each) {
         for (std::uint32_t id = 0; id < threads; ++id)
             running_.emplace_back([=, this, &source] {
                 for (std::uint32_t i = id * each; i < (id + 1) * each; ++i) send(source, target, i);
@@ -37,7 +37,7 @@ class Senders {
     }
 
   private:
-    void send(Engine& source, const Address& target, std::uint32_t number) {
+    void send(ThreadedMessenger& source, const Address& target, std::uint32_t number) {
         const std::string text = numbered(number, size_of(number));
         while (true) {
             const auto ticket = source.send(target, as_bytes(text));
@@ -46,7 +46,7 @@ class Senders {
             take_outcome(source, millisecond);
         }
     }
-    void take_outcome(Engine& source, Duration timeout) {
+    void take_outcome(ThreadedMessenger& source, Duration timeout) {
         const auto ended = source.next_outcome(timeout);
         if (!ended) return;
         if (ended->result == Outcome::confirmed) ++confirmed_;
@@ -60,7 +60,7 @@ class Senders {
 /// Threads that receive until `count` messages have come.
 class Receivers {
   public:
-    Receivers(Engine& engine, std::uint32_t threads, std::uint32_t count) : seen_(count) {
+    Receivers(ThreadedMessenger& engine, std::uint32_t threads, std::uint32_t count) : seen_(count) {
         for (std::uint32_t id = 0; id < threads; ++id)
             running_.emplace_back([=, this, &engine] {
                 while (received_ < count) take(engine.receive(millisecond));
@@ -87,9 +87,9 @@ class Receivers {
     std::vector<std::thread> running_;
 };
 
-TEST_P(EngineThreadsTest, a_hundred_thousand_each_way_arrive_once_each) {
+TEST_P(ThreadOptionsTest, a_hundred_thousand_each_way_arrive_once_each) {
     constexpr std::uint32_t threads = 4, each = 2'500 * scale, count = threads * each;
-    Engine left = open_engine(), right = open_engine();
+    ThreadedMessenger left = open_engine(), right = open_engine();
     Receivers at_left(left, 2, count), at_right(right, 2, count);
     Senders from_left(left, right.local(), threads, each), from_right(right, left.local(), threads, each);
     for (Senders* senders : {&from_left, &from_right}) {
@@ -101,22 +101,22 @@ TEST_P(EngineThreadsTest, a_hundred_thousand_each_way_arrive_once_each) {
         receivers->join();
         EXPECT_TRUE(receivers->once_each());
     }
-    for (Engine* engine : {&left, &right}) {
+    for (ThreadedMessenger* engine : {&left, &right}) {
         EXPECT_FALSE(engine->receive(0));
         EXPECT_FALSE(engine->next_outcome(0));
-        const gtudp::Counts counts = engine->counts();
+        const gtudp::Counters counts = engine->counters();
         EXPECT_EQ(counts.delivered, count);
         EXPECT_EQ(counts.taken, count);
         EXPECT_EQ(counts.confirmed, count);
     }
 }
 
-TEST_P(EngineThreadsTest, stopped_in_the_middle_every_send_has_its_outcome) {
+TEST_P(ThreadOptionsTest, stopped_in_the_middle_every_send_has_its_outcome) {
     for (std::uint32_t round = 0; round < 4 * scale; ++round) {
         const Peer silent(loopback_v4());
         auto chosen = options();
         chosen.sends_max = 64;
-        Engine engine = open_engine(chosen);
+        ThreadedMessenger engine = open_engine(chosen);
         std::mutex mutex;
         std::map<std::uint64_t, int> tickets;  // +1 when taken, -1 when ended
         std::atomic<std::uint32_t> taken{0}, returned{0};
@@ -157,13 +157,13 @@ TEST_P(EngineThreadsTest, stopped_in_the_middle_every_send_has_its_outcome) {
         for (const auto& [number, balance] : tickets) ASSERT_EQ(balance, 0) << number;
         EXPECT_EQ(engine.send(silent.local(), as_bytes("text")).error(), SendRefusal::stopped);
         engine.stop();
-        const gtudp::Counts counts = engine.counts();
+        const gtudp::Counters counts = engine.counters();
         EXPECT_EQ(counts.taken, counts.confirmed + counts.cancelled);
     }
 }
 
-TEST_P(EngineThreadsTest, what_has_arrived_and_ended_outlives_the_stop) {
-    Engine engine = open_engine();
+TEST_P(ThreadOptionsTest, what_has_arrived_and_ended_outlives_the_stop) {
+    ThreadedMessenger engine = open_engine();
     const Peer silent(loopback_v4());
     const auto ticket = engine.send(silent.local(), as_bytes("in flight")).value();
     EXPECT_EQ(engine.send_and_wait(engine.local(), as_bytes("arrived"), patience), Outcome::confirmed);
@@ -175,29 +175,29 @@ TEST_P(EngineThreadsTest, what_has_arrived_and_ended_outlives_the_stop) {
     EXPECT_EQ(ended->ticket, ticket);
     EXPECT_EQ(ended->result, Outcome::cancelled);
     EXPECT_FALSE(engine.next_outcome(never));
-    EXPECT_EQ(engine.counts().cancelled, 1u);
+    EXPECT_EQ(engine.counters().cancelled, 1u);
     EXPECT_TRUE(UdpSocket::open(bound_to(engine.local()))) << "its port is free again";
 }
 
-TEST_P(EngineThreadsTest, counts_are_told_to_many_threads) {
-    Engine engine = open_engine();
+TEST_P(ThreadOptionsTest, counts_are_told_to_many_threads) {
+    ThreadedMessenger engine = open_engine();
     std::vector<std::thread> running;
     for (int id = 0; id < 4; ++id)
         running.emplace_back([&] {
             std::uint64_t least = 0;
             for (std::uint32_t i = 0; i < 100 * scale; ++i) {
                 EXPECT_EQ(engine.send_and_wait(engine.local(), as_bytes("text"), patience), Outcome::confirmed);
-                const std::uint64_t confirmed = engine.counts().confirmed;
+                const std::uint64_t confirmed = engine.counters().confirmed;
                 EXPECT_GT(confirmed, least);
                 least = confirmed;
                 EXPECT_TRUE(engine.receive(patience));
             }
         });
     for (auto& thread : running) thread.join();
-    EXPECT_EQ(engine.counts().confirmed, 400u * scale);
+    EXPECT_EQ(engine.counters().confirmed, 400u * scale);
 }
 
-RINGPOST_ON_BOTH_BACKENDS(EngineThreadsTest);
+RINGPOST_ON_BOTH_BACKENDS(ThreadOptionsTest);
 
 gtudp::OpenOptions small_queues() {
     gtudp::OpenOptions options;

@@ -71,7 +71,7 @@ class Schedule {
         for (std::uint32_t i = chance(10) ? below(70) : below(4); i > 0; --i) post();
         for (std::uint32_t i = chance(10) ? below(100) : below(4); i > 0; --i) push();
         if (chance(2)) world_.backend->waker().wake();
-        world_.turn(chance(sleeps_percent_) ? one_of({Duration{50}, second}) : no_sleep);
+        world_.turn(chance(sleeps_percent_) ? one_of({Duration{50}, second}) : 0);
     }
 
     std::size_t live_count() const {

@@ -26,7 +26,7 @@ TEST(FakeRing, a_perfect_kernel_takes_and_brings_everything) {
         EXPECT_TRUE(world.post(connected));
         world.push(unconnected, 10, 50, 20);
         world.push(connected);
-        world.turn(round % 3 == 0 ? never : no_sleep);
+        world.turn(round % 3 == 0 ? never : 0);
     }
     EXPECT_EQ(unconnected.fake->outgoing.at(0).destination, world.peer);
     EXPECT_EQ(unconnected.fake->outgoing.at(0).segment_bytes, 100u);
@@ -43,17 +43,17 @@ TEST(FakeRing, a_full_socket_puts_the_message_back_and_waits_for_room) {
         World::Socket& socket = world.add();
         world.script().send = fail_those({kth}, EAGAIN);
         for (int i = 0; i < 6; ++i) EXPECT_TRUE(world.post(socket));
-        world.turn(no_sleep);
+        world.turn(0);
         EXPECT_TRUE(world.backend->blocked());
         EXPECT_TRUE(world.backend->transmit_buffer().empty());
         bool room = false;
         world.script().room = [&] { return room; };
         world.script().send = [&](const Outgoing& message) { return message.waits && !room ? EAGAIN : 0; };
-        world.turn(no_sleep);
+        world.turn(0);
         EXPECT_EQ(socket.fake->outgoing.size(), 6u) << "the retry waits in the kernel";
         EXPECT_TRUE(world.backend->blocked());
         room = true;
-        world.turn(no_sleep);
+        world.turn(0);
         EXPECT_FALSE(world.backend->blocked());
         ASSERT_EQ(socket.fake->outgoing.size(), 7u);
         EXPECT_TRUE(socket.fake->outgoing.back().waits) << "retried without MSG_DONTWAIT";
@@ -68,7 +68,7 @@ TEST(FakeRing, what_a_full_socket_refused_follows_in_order) {
     World::Socket& socket = world.add();
     world.script().send = fail_those({1, 2, 3, 4, 5}, EAGAIN);
     for (int i = 0; i < 6; ++i) EXPECT_TRUE(world.post(socket));
-    world.turn(no_sleep);
+    world.turn(0);
     world.settle();
     std::vector<std::string> taken;
     for (const Outgoing& message : socket.fake->outgoing)
@@ -83,7 +83,7 @@ TEST(FakeRing, no_buffer_space_is_retried_until_there_is_some) {
     int refusals = 5;
     world.script().send = [&](const Outgoing&) { return refusals-- > 0 ? ENOBUFS : 0; };
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(world.post(socket));
-    for (int i = 0; i < 5; ++i) world.turn(no_sleep);
+    for (int i = 0; i < 5; ++i) world.turn(0);
     world.settle();
     EXPECT_EQ(world.backend->counters().send_retried, 5u);
     EXPECT_EQ(world.backend->counters().send_failed, 0u);
@@ -97,13 +97,13 @@ TEST(FakeRing, one_full_send_among_a_thousand_stops_what_is_posted_later) {
         World::Socket& socket = world.add();
         world.script().send = fail_those({kth}, EAGAIN);
         for (std::size_t i = 0; i < limits::transmit_buffers_max; ++i) EXPECT_TRUE(world.post(socket, 100));
-        world.turn(no_sleep);
+        world.turn(0);
         EXPECT_GT(socket.fake->outgoing.size(), 1'500u);
         world.script().send = [](const Outgoing& message) { return message.waits ? EAGAIN : 0; };
         for (int i = 0; i < 6; ++i) {
             while (world.post(socket)) {
             }
-            world.turn(no_sleep);
+            world.turn(0);
         }
         EXPECT_TRUE(world.backend->blocked());
         world.settle();
@@ -120,12 +120,12 @@ TEST(FakeRing, a_path_without_trains_gets_singles_from_then_on) {
         return message.segment_bytes > 0 && message.bytes[0] == 1 ? EIO : 0;
     };
     EXPECT_TRUE(world.post(socket, 10, 100, 30));
-    world.turn(no_sleep);
-    world.turn(no_sleep);
+    world.turn(0);
+    world.turn(0);
     EXPECT_EQ(socket.fake->outgoing.size(), 11u) << "the train, then its datagrams";
     EXPECT_TRUE(world.post(socket, 5));
     EXPECT_TRUE(world.post(other, 5));
-    world.turn(no_sleep);
+    world.turn(0);
     EXPECT_EQ(socket.fake->outgoing.size(), 16u) << "believed for the rest of the socket's life";
     EXPECT_EQ(other.fake->outgoing.size(), 1u) << "and of no other socket";
     world.settle();
@@ -143,8 +143,8 @@ TEST(FakeRing, segments_too_long_for_the_path_go_singly_and_shorter_ones_in_trai
         const auto messages_for = [&](std::size_t segment_bytes) {
             const std::size_t before = socket.fake->outgoing.size();
             EXPECT_TRUE(world.post(socket, 10, segment_bytes, 30));
-            world.turn(no_sleep);
-            world.turn(no_sleep);
+            world.turn(0);
+            world.turn(0);
             return socket.fake->outgoing.size() - before;
         };
         EXPECT_EQ(messages_for(2'000), 11u);
@@ -164,15 +164,15 @@ TEST(FakeRing, what_a_train_of_one_socket_taught_is_forgotten_with_it) {
     World::Socket& old_socket = world.add();
     world.script().send = [](const Outgoing& message) { return message.segment_bytes > 0 ? EIO : 0; };
     EXPECT_TRUE(world.post(old_socket, 10));
-    world.turn(no_sleep);
-    world.turn(no_sleep);
+    world.turn(0);
+    world.turn(0);
     world.remove(old_socket);
-    for (int i = 0; i < 4; ++i) world.turn(no_sleep);
+    for (int i = 0; i < 4; ++i) world.turn(0);
     world.script().send = [](const Outgoing&) { return 0; };
     World::Socket& new_socket = world.add();
     ASSERT_EQ(new_socket.index, old_socket.index);
     EXPECT_TRUE(world.post(new_socket, 10));
-    world.turn(no_sleep);
+    world.turn(0);
     EXPECT_EQ(new_socket.fake->outgoing.size(), 1u);
     world.settle();
     world.judge();
@@ -184,9 +184,9 @@ TEST(FakeRing, a_single_datagram_that_is_refused_is_counted) {
         World::Socket& socket = world.add();
         world.script().send = fail_those({1}, error);
         for (int i = 0; i < 3; ++i) EXPECT_TRUE(world.post(socket));
-        world.turn(no_sleep);
+        world.turn(0);
         EXPECT_EQ(results(socket), (std::vector<int>{0, error, 0}));
-        const Counters counters = world.backend->counters();
+        const EngineCounters counters = world.backend->counters();
         EXPECT_EQ(counters.sent, 2u);
         EXPECT_EQ(counters.send_failed, 1u);
         EXPECT_EQ(counters.last_send_errno, error);
@@ -203,8 +203,8 @@ TEST(FakeRing, a_retry_that_fails_for_good_lets_the_others_go) {
         world.script().send = [&](const Outgoing& message) { return message.waits ? error : EAGAIN; };
         EXPECT_TRUE(world.post(socket, 4, 16, 16));
         EXPECT_TRUE(world.post(socket));
-        world.turn(no_sleep);
-        world.turn(no_sleep);
+        world.turn(0);
+        world.turn(0);
         EXPECT_EQ(world.backend->counters().send_failed, 4u);
         EXPECT_FALSE(world.backend->blocked());
         world.settle();
@@ -221,8 +221,8 @@ TEST(FakeRing, a_retried_train_that_is_refused_is_split_and_keeps_its_place) {
     };
     EXPECT_TRUE(world.post(socket, 4));
     EXPECT_TRUE(world.post(socket));
-    world.turn(no_sleep);
-    world.turn(no_sleep);
+    world.turn(0);
+    world.turn(0);
     world.settle();
     EXPECT_EQ(world.backend->counters().sent, 5u);
     world.judge();
@@ -236,8 +236,8 @@ TEST(FakeRing, removing_the_socket_that_is_full_does_not_stop_the_others) {
     EXPECT_TRUE(world.post(full));
     EXPECT_TRUE(world.post(full));
     EXPECT_TRUE(world.post(other));
-    world.turn(no_sleep);
-    world.turn(no_sleep);  // the first is being retried
+    world.turn(0);
+    world.turn(0);  // the first is being retried
     world.remove(full);
     world.settle();
     EXPECT_TRUE(world.post(other)) << "blocked for good";
@@ -265,7 +265,7 @@ TEST(FakeRing, a_multishot_that_ends_is_armed_again_and_loses_nothing) {
             }
             world.settle();
             EXPECT_EQ(socket.heard, 120u);
-            const Counters counters = world.backend->counters();
+            const EngineCounters counters = world.backend->counters();
             EXPECT_EQ(counters.unreachable > 0, error == ECONNREFUSED && shot != Shot::deliver_and_end);
             EXPECT_EQ(counters.receive_failed > 0, error == EIO && shot != Shot::deliver_and_end);
             world.judge();
@@ -295,7 +295,7 @@ TEST(FakeRing, while_a_cancelled_multishot_lingers_nothing_else_reads) {
     world.script().lateness = [] { return 10u; };
     for (int i = 0; i < 8; ++i) {
         world.push(socket);
-        world.turn(no_sleep);
+        world.turn(0);
         EXPECT_EQ(world.kernel().multishots(), 1u);
     }
     EXPECT_EQ(socket.heard, 8u);
@@ -315,7 +315,7 @@ TEST(FakeRing, completions_that_come_after_remove_find_nobody) {
     for (int i = 0; i < 8; ++i) {
         old_socket.fake->incoming.push_back({world.peer, "for the old one", 0});
         world.push(new_socket);
-        world.turn(no_sleep);
+        world.turn(0);
     }
     EXPECT_EQ(new_socket.heard, 8u);
     EXPECT_EQ(world.add().index, old_socket.index) << "now they have";
@@ -327,7 +327,7 @@ TEST(FakeRing, what_was_received_but_not_fetched_goes_with_its_socket) {
     World world;
     World::Socket& old_socket = world.add();
     world.push(old_socket);
-    world.backend->wait(no_sleep);
+    world.backend->wait(0);
     world.remove(old_socket);
     World::Socket& new_socket = world.add();
     EXPECT_EQ(new_socket.index, old_socket.index);
@@ -342,7 +342,7 @@ TEST(FakeRing, single_receives_that_fail_are_counted_and_tried_again) {
     int tries = 0;
     world.script().receive = [&] { return ++tries % 3 == 0 ? 0 : tries % 3 == 1 ? ECONNREFUSED : EIO; };
     for (int i = 0; i < 30; ++i) world.push(socket);
-    for (int i = 0; i < 120; ++i) world.turn(no_sleep);
+    for (int i = 0; i < 120; ++i) world.turn(0);
     EXPECT_EQ(socket.heard, 30u);
     EXPECT_GT(world.backend->counters().unreachable, 0u);
     EXPECT_GT(world.backend->counters().receive_failed, 0u);
@@ -357,7 +357,7 @@ TEST(FakeRing, stamps_come_beside_trains_and_only_where_asked_for) {
             for (const bool stamps : {true, false}) world.add(connected, gro, stamps);
     for (int round = 0; round < 20; ++round) {
         for (const auto& socket : world.sockets) world.push(*socket, socket->gro ? 10 : 1, 50, 20);
-        world.turn(round % 3 == 0 ? never : no_sleep);
+        world.turn(round % 3 == 0 ? never : 0);
     }
     world.settle();
     EXPECT_EQ(world.trains_heard, 80u);

@@ -99,11 +99,11 @@ class StreamWorld {
     void turn(Duration sleep) {
         backend->wait(sleep);
         backend->receive();
-        for (const StreamHappening& happening : backend->happenings()) {
-            if (happening.accepted)
-                accept(happening);
+        for (const StreamEvent& event : backend->stream_events()) {
+            if (event.accepted)
+                accept(event);
             else
-                hear(happening.input);
+                hear(event.input);
         }
     }
 
@@ -114,8 +114,8 @@ class StreamWorld {
         script().multishot = multishot;
         for (auto& [name, stream] : std::map(streams))
             if (stream.paused) ask(Kind::resume, name);
-        for (int i = 0; i < 1'000 && !settled(); ++i) turn(i % 4 == 0 ? no_sleep : Duration{50});
-        turn(no_sleep);
+        for (int i = 0; i < 1'000 && !settled(); ++i) turn(i % 4 == 0 ? 0 : Duration{50});
+        turn(0);
         EXPECT_TRUE(settled());
     }
 
@@ -128,7 +128,7 @@ class StreamWorld {
         }
         EXPECT_FALSE(backend->sending());
         for (const auto& [name, stream] : std::map(streams)) ask(Kind::close, name);
-        for (int i = 0; i < 12; ++i) turn(no_sleep);
+        for (int i = 0; i < 12; ++i) turn(0);
         EXPECT_EQ(backend->in_flight(), 2u) << "the waker's poll and the accept";
         EXPECT_EQ(net().pending(), 1u);
         EXPECT_EQ(net().descriptors(), 0u);
@@ -170,17 +170,17 @@ class StreamWorld {
     void post(const StreamRequest& request) {
         if (const auto input = backend->post(request)) hear(*input);
     }
-    void accept(const StreamHappening& happening) {
+    void accept(const StreamEvent& event) {
         if (refusals_left > 0) {
             --refusals_left;
-            return backend->answer(happening, std::nullopt);
+            return backend->answer(event, std::nullopt);
         }
         const StreamIndex name = free_name();
         Stream& stream = streams[name];
         stream.stands = true;
-        stream.peer = happening.peer;
-        stream.fake = net().by_peer.at(to_text(happening.peer));
-        backend->answer(happening, name);
+        stream.peer = event.peer;
+        stream.fake = net().by_peer.at(to_text(event.peer));
+        backend->answer(event, name);
     }
     void hear(const StreamInput& input) {
         ASSERT_TRUE(streams.contains(input.stream)) << "told of a name that is not in use";

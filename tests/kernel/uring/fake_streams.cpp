@@ -80,7 +80,7 @@ void FakeStreams::issue(const io_uring_sqe& sqe, unsigned enters) {
         const auto found = streams_.find(sqe.fd);
         ASSERT_NE(found, streams_.end()) << "a closed descriptor is named";
         request.stream = found->second;
-        highest_slot = std::max(highest_slot, UringTag::unpack(sqe.user_data).b);
+        highest_slot = std::max(highest_slot, UringTag::unpack(sqe.user_data).index);
     }
     for (const Request& other : requests_)
         EXPECT_TRUE(&other == &request || other.sqe->user_data != sqe.user_data) << "two requests of one name";

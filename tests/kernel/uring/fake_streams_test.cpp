@@ -25,7 +25,7 @@ TEST(FakeRingStreams, a_perfect_kernel_takes_and_brings_everything) {
             for (auto& [name, stream] : world.streams) {
                 world.send(stream, 1 + round * 9'001);
                 world.write(name, 1 + round * 7'001);
-                world.turn(round % 3 == 0 ? Duration{50} : no_sleep);
+                world.turn(round % 3 == 0 ? Duration{50} : 0);
             }
         world.settle();
         EXPECT_TRUE(world.streams.at(ours).stands);
@@ -43,17 +43,17 @@ TEST(FakeRingStreams, a_write_goes_in_parts_and_is_answered_once_it_has_all_gone
     for (int left = 3; left > 0; --left) {
         EXPECT_TRUE(world.streams.at(name).writing) << left;
         EXPECT_TRUE(world.backend->sending());
-        world.turn(no_sleep);
+        world.turn(0);
     }
     EXPECT_FALSE(world.streams.at(name).writing);
     bool room = false;
     world.script().send = [&](std::size_t bytes) { return room ? static_cast<int>(bytes) : -EAGAIN; };
     world.write(name, 100);
-    for (int i = 0; i < 5; ++i) world.turn(no_sleep);
+    for (int i = 0; i < 5; ++i) world.turn(0);
     EXPECT_TRUE(world.streams.at(name).writing) << "it waits in the kernel";
     world.write(world.connect(), 1);  // its bytes are in a buffer of their own
     room = true;
-    world.turn(no_sleep);
+    world.turn(0);
     world.settle();
     world.judge();
 }
@@ -70,17 +70,17 @@ TEST(FakeRingStreams, a_send_that_fails_leaves_it_to_the_receive_to_tell) {
             if (!at_once) {
                 world.script().send = [](std::size_t) { return -EAGAIN; };
                 world.write(name, 1'000);
-                world.turn(no_sleep);
+                world.turn(0);
             }
             world.script().shot = [] { return FakeShot::fail; };  // what was said before is held up
             world.send(stream, 500);
             world.end(stream, ECONNRESET);
             if (at_once) world.write(name, 1'000);
-            world.turn(no_sleep);
+            world.turn(0);
             EXPECT_EQ(world.streams.contains(name), !paused);
             world.script().shot = [] { return FakeShot::deliver; };
-            world.turn(no_sleep);
-            world.turn(no_sleep);
+            world.turn(0);
+            world.turn(0);
             EXPECT_EQ(world.ends[StreamEnd::reset], 1u);
             EXPECT_EQ(world.backend->counters().stream_bytes_received, paused ? 0u : 500u);
             world.settle();
@@ -125,7 +125,7 @@ TEST(FakeRingStreams, an_accept_that_fails_is_counted_and_made_again) {
         world.arrive();
         world.arrive();
         const Instant give_up = now() + 10 * second;
-        while (world.streams.size() < 2 && now() < give_up) world.turn(no_sleep);
+        while (world.streams.size() < 2 && now() < give_up) world.turn(0);
         EXPECT_EQ(world.streams.size(), 2u);
         EXPECT_EQ(world.backend->counters().accept_failed, 1u);
         world.settle();
@@ -155,7 +155,7 @@ TEST(FakeRingStreams, more_bytes_than_provided_buffers_wait_in_their_sockets) {
     world.turn(50);
     world.script().cut = [] { return std::size_t{10}; };
     for (auto& [name, stream] : world.streams) world.send(stream, 1'000);
-    for (int i = 0; i < 8; ++i) world.turn(no_sleep);
+    for (int i = 0; i < 8; ++i) world.turn(0);
     for (const auto& [name, stream] : world.streams) EXPECT_GT(stream.heard.size(), 0u) << "starved: " << name;
     world.settle();
     world.judge();
@@ -166,17 +166,17 @@ TEST(FakeRingStreams, completions_that_come_after_close_find_nobody) {
     world.script().lateness = [] { return 6u; };
     world.script().connect = [] { return EAGAIN; };
     world.connect();
-    world.turn(no_sleep);
+    world.turn(0);
     world.script().connect = [] { return 0; };
     world.ask(Kind::close, 0);  // and it will connect all the same
     for (int i = 0; i < 100; ++i) {
         ASSERT_EQ(world.connect(), 0u) << "the name is free at once";
-        world.turn(no_sleep);
-        world.turn(no_sleep);
+        world.turn(0);
+        world.turn(0);
         auto& stream = world.streams.at(0);
         world.script().send = [](std::size_t) { return -EAGAIN; };
         world.write(0, 100);
-        world.turn(no_sleep);
+        world.turn(0);
         world.send(stream, 50);
         world.ask(Kind::close, 0);  // with bytes to come and a write under way
     }
@@ -194,7 +194,7 @@ TEST(FakeRingStreams, pause_and_resume_in_any_order_lose_nothing) {
         world.ask(i % 3 == 0 ? Kind::pause : Kind::resume, 0);
         if (i % 7 == 0) world.ask(Kind::pause, 0);
         world.send(world.streams.at(0), 100);
-        if (i % 2 == 0) world.turn(no_sleep);
+        if (i % 2 == 0) world.turn(0);
     }
     world.settle();
     world.judge();
@@ -264,7 +264,7 @@ class Schedule {
                 world_.ask(one_of({Kind::pause, Kind::resume}), name);
         }
         if (chance(2)) world_.backend->waker().wake();
-        world_.turn(chance(sleeps_percent_) ? Duration{50} : no_sleep);
+        world_.turn(chance(sleeps_percent_) ? Duration{50} : 0);
     }
 
     std::mt19937 random_;

@@ -37,7 +37,7 @@ class World {
         std::uint32_t heard = 0;
     };
 
-    explicit World(const BackendOptions& options = {}) {
+    explicit World(const EngineOptions& options = {}) {
         new_fake_kernel();
         backend = UringBackend::open(options).value();
     }
@@ -99,13 +99,13 @@ class World {
     /// From now on nothing goes wrong, and nothing but the ring's completions ends a wait: all that was begun ends.
     void settle() {
         script() = Script{};
-        turn(no_sleep);
-        for (int i = 0; i < 1'000 && !settled(); ++i) turn(i % 4 == 0 ? no_sleep : never);
+        turn(0);
+        for (int i = 0; i < 1'000 && !settled(); ++i) turn(i % 4 == 0 ? 0 : never);
     }
 
     /// After settle(): every datagram was taken once, in order, or counted; every buffer came back.
     void judge() {
-        const Counters counters = backend->counters();
+        const EngineCounters counters = backend->counters();
         std::uint64_t posted = 0, taken = 0;
         for (const auto& socket : sockets) {
             posted += socket->posted;
@@ -117,7 +117,7 @@ class World {
         EXPECT_FALSE(kernel().stuck()) << "a wait without limit, with work left to do";
         for (const auto& socket : sockets)
             if (socket->live) remove(*socket);
-        for (int i = 0; i < 8; ++i) turn(no_sleep);
+        for (int i = 0; i < 8; ++i) turn(0);
         EXPECT_LE(backend->in_flight(), 1u) << "more than the poll for the waker";
         EXPECT_EQ(kernel().pending(), 0u);
         EXPECT_EQ(kernel().buffers_offered(), 64u) << "a provided buffer has not come back";
@@ -136,7 +136,7 @@ class World {
             posted += socket->posted;
             if (socket->live && socket->heard < socket->pushed) return false;
         }
-        const Counters counters = backend->counters();
+        const EngineCounters counters = backend->counters();
         return counters.sent + counters.send_failed >= posted;
     }
 
@@ -218,7 +218,7 @@ class World {
         Socket& socket = add();
         for (std::size_t i = 0; i < limits::transmit_buffers_max; ++i) ASSERT_TRUE(post(socket)) << "buffer " << i;
         EXPECT_TRUE(backend->transmit_buffer().empty());
-        turn(no_sleep);
+        turn(0);
         EXPECT_EQ(socket.fake->outgoing.size(), limits::transmit_buffers_max);
         remove(socket);
     }

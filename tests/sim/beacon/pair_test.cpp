@@ -63,7 +63,7 @@ struct Play {
             EXPECT_EQ(event.port, 5'005 + (1 - i));
             EXPECT_EQ(heard[i][n].quote, quotes[1 - i]);
         }
-        const beacon::Counts counts = beacons[i]->counts();
+        const beacon::Counters counts = beacons[i]->counters();
         EXPECT_EQ(counts.sent, rounds);
         EXPECT_EQ(counts.received, deliveries.size());
         EXPECT_EQ(counts.too_short + counts.checksum + counts.not_utf8, bad);

@@ -81,7 +81,7 @@ void ConfirmedPlay::send(NodeIndex node) {
 
 /// Another life of node 0, which says nothing until the last answer to the former one has come.
 void ConfirmedPlay::restart() {
-    check_counts(endpoints_[0]->counts());
+    check_counts(endpoints_[0]->counters());
     former_.push_back(std::move(endpoints_[0]));
     for (auto& [number, sent] : sent_[0]) {
         sent.cut = sent.outcomes == 0;
@@ -129,7 +129,7 @@ std::uint64_t ConfirmedPlay::changed() {
     return total;
 }
 
-void ConfirmedPlay::check_counts(const confirmed::Counts& counts) const {
+void ConfirmedPlay::check_counts(const confirmed::Counters& counts) const {
     const auto malformed = std::accumulate(counts.malformed.begin(), counts.malformed.end(), std::uint64_t{0});
     EXPECT_EQ(counts.received, malformed + counts.delivered + counts.initialized + counts.app_behind +
                                    counts.replies_full + counts.confirmed + counts.failed + counts.answers_late +
@@ -163,7 +163,7 @@ void ConfirmedPlay::expect_truth() {
             EXPECT_EQ(sent.outcomes, 1u) << sent.words;
             ++taken;
         }
-        const confirmed::Counts& counts = endpoints_[node]->counts();
+        const confirmed::Counters& counts = endpoints_[node]->counters();
         EXPECT_EQ(counts.taken, taken);
         EXPECT_EQ(counts.taken, counts.confirmed + counts.failed + counts.timed_out + counts.reported);
         check_counts(counts);

@@ -126,7 +126,7 @@ class ConfirmedPlay {
     void on_outcome(NodeIndex node, const confirmed::Event& event);
     void send(NodeIndex node);
     void restart();
-    void check_counts(const confirmed::Counts& counts) const;
+    void check_counts(const confirmed::Counters& counts) const;
     void check_order(const std::vector<std::string>& delivered);
     std::uint64_t changed();
 

@@ -186,7 +186,7 @@ TEST_P(DevicesCompatible, an_answer_frees_the_next_frame_at_once) {
         EXPECT_LE(told.at - asked_at, 300 * millisecond) << "a round trip of 2 ms each, not 20";
     }
     EXPECT_EQ(peer.dropped, 0u);
-    EXPECT_EQ(play[0].counts().answers_late, 0u);
+    EXPECT_EQ(play[0].counters().answers_late, 0u);
 }
 
 TEST_P(DevicesCompatible, its_frames_are_taken_though_it_sends_many_at_once) {

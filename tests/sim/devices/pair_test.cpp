@@ -24,10 +24,10 @@ TEST(DevicesPair, two_find_each_other_and_connect_once) {
     play.expect_truth();
     for (std::size_t i = 0; i < 2; ++i) {
         EXPECT_TRUE(play.peer(i, play.name_of(1 - i))->ours);
-        EXPECT_EQ(play[i].counts().connects, i == 0 ? 1u : 0u) << "the lower name opens";
-        EXPECT_EQ(play[i].counts().hello_sent, 1u);
-        EXPECT_EQ(play[i].counts().alive_sent, 1u) << "the first alive is the answer, too";
-        EXPECT_GT(play[i].counts().adverts_own, 0u);
+        EXPECT_EQ(play[i].counters().connects, i == 0 ? 1u : 0u) << "the lower name opens";
+        EXPECT_EQ(play[i].counters().hello_sent, 1u);
+        EXPECT_EQ(play[i].counters().alive_sent, 1u) << "the first alive is the answer, too";
+        EXPECT_GT(play[i].counters().adverts_own, 0u);
     }
 }
 
@@ -38,7 +38,7 @@ TEST(DevicesPair, one_that_comes_later_is_answered) {
     play.start(0);
     play.run_for(100 * millisecond);
     play.expect_truth();
-    EXPECT_EQ(play[1].counts().alive_sent, 2u);
+    EXPECT_EQ(play[1].counters().alive_sent, 2u);
 }
 
 TEST(DevicesPair, alive_is_said_every_period) {
@@ -47,8 +47,8 @@ TEST(DevicesPair, alive_is_said_every_period) {
     play.run_for(10 * period);
     play.expect_truth();
     for (std::size_t i = 0; i < 2; ++i) {
-        EXPECT_GE(play[i].counts().alive_sent, 10u);
-        EXPECT_LE(play[i].counts().alive_sent, 12u);
+        EXPECT_GE(play[i].counters().alive_sent, 10u);
+        EXPECT_LE(play[i].counters().alive_sent, 12u);
         EXPECT_EQ(play.count(i, Kind::suspect), 0u);
     }
 }
@@ -117,7 +117,7 @@ TEST(DevicesPair, an_ask_ends_once_with_what_each_name_said) {
     for (const Told& asked : play.told(2))
         if (asked.kind == Kind::question) play.answer(2, asked.question, "now");
     play.run_for(second);
-    EXPECT_EQ(play[0].counts().answers_late, 1u);
+    EXPECT_EQ(play[0].counters().answers_late, 1u);
     EXPECT_EQ(play.count(0, Kind::answers), 1u);
 }
 
@@ -155,7 +155,7 @@ TEST(DevicesPair, who_falls_silent_is_suspect_after_two_periods_and_gone_after_f
     EXPECT_EQ(play.peer(0, "b")->presence, Presence::alive);
     play.run_for(2 * second);
     EXPECT_EQ(play.peer(0, "b")->presence, Presence::suspect);
-    EXPECT_EQ(play[0].counts().pings_sent, 1u);
+    EXPECT_EQ(play[0].counters().pings_sent, 1u);
     play.run_for(3 * period - 3 * second);
     EXPECT_EQ(play[0].peer_count(), 1u);
     play.run_for(4 * second);
@@ -274,7 +274,7 @@ TEST(DevicesPair, a_link_that_goes_and_comes_back_says_hello) {
     play.take_link(1, true);
     play.run_for(second);
     play.expect_truth();
-    EXPECT_EQ(play[1].counts().hello_sent, 2u);
+    EXPECT_EQ(play[1].counters().hello_sent, 2u);
 }
 
 TEST(DevicesPair, a_goodbye_is_believed_at_once) {
@@ -299,8 +299,8 @@ TEST(DevicesPair, who_refuses_connections_is_tried_ever_more_rarely) {
     play.run_for(10 * period);
     EXPECT_EQ(play.peer(0, "b")->presence, Presence::alive) << "its adverts are heard";
     EXPECT_EQ(play.peer(0, "b")->last_cause, Cause::refused);
-    EXPECT_GE(play[0].counts().connects, 10u);
-    EXPECT_LE(play[0].counts().connects, 25u);
+    EXPECT_GE(play[0].counters().connects, 10u);
+    EXPECT_LE(play[0].counters().connects, 25u);
     play.network.listen(1, true);
     play.run_for(2 * period);
     play.expect_truth();

@@ -27,9 +27,9 @@ TEST(GtudpAbuse, five_spoofed_bytes_cause_fifteen) {
     duel.say(0, Kind::data, 77);
     EXPECT_EQ(duel.network.run(), Outcome::idle);
     EXPECT_EQ(bytes_to_probe(duel), 15u);
-    EXPECT_EQ(duel.endpoint.counts().recv_sent, 3u);
-    EXPECT_EQ(duel.endpoint.counts().recv_gave_up, 1u);
-    EXPECT_GT(duel.endpoint.counts().recv_withheld, 0u);
+    EXPECT_EQ(duel.endpoint.counters().recv_sent, 3u);
+    EXPECT_EQ(duel.endpoint.counters().recv_gave_up, 1u);
+    EXPECT_GT(duel.endpoint.counters().recv_withheld, 0u);
 }
 
 TEST(GtudpAbuse, many_spoofed_bytes_cause_thrice_as_many_at_most) {
@@ -54,7 +54,7 @@ std::size_t answers_to_flood(SocketIndex addresses) {
     Duel duel(options);
     for (gtudp::Identity i = 0; i < 5'000; ++i) duel.say(i * millisecond, Kind::recv, i, "", spoofed + i % addresses);
     EXPECT_EQ(duel.network.run(), Outcome::idle);
-    const gtudp::Counts counts = duel.endpoint.counts();
+    const gtudp::Counters counts = duel.endpoint.counters();
     EXPECT_EQ(counts.recv_unknown, 5'000u);
     EXPECT_EQ(counts.ack_unknown_sent + counts.ack_withheld, 5'000u);
     EXPECT_EQ(counts.ack_unknown_sent, duel.probe.heard.size());

@@ -17,7 +17,7 @@ std::string text_of(std::span<const std::byte> bytes) {
 }
 
 // What options.hpp says of the counts, whatever was seen from outside.
-void expect_sums(const gtudp::Counts& counts, std::uint64_t in_flight) {
+void expect_sums(const gtudp::Counters& counts, std::uint64_t in_flight) {
     EXPECT_EQ(counts.taken,
               counts.confirmed + counts.gave_up_attempts + counts.gave_up_deadline + counts.cancelled + in_flight);
     EXPECT_EQ(counts.data_received, counts.delivered + counts.duplicates + counts.app_behind + counts.receives_full +
@@ -183,7 +183,7 @@ std::uint64_t DeliveryOracle::hollow(NodeIndex from, NodeIndex to) const {
 void DeliveryOracle::ended(NodeIndex index, const gtudp::Endpoint& endpoint) {
     Node& node = nodes_[index];
     const Life& life = node.life;
-    const gtudp::Counts counts = endpoint.counts();
+    const gtudp::Counters counts = endpoint.counters();
     expect_sums(counts, endpoint.in_flight());
     EXPECT_EQ(endpoint.in_flight(), life.open.size());
     EXPECT_EQ(counts.taken, life.taken);

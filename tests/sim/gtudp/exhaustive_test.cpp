@@ -38,8 +38,8 @@ std::uint64_t play(const Fates& fates) {
     duo.send(0, "the second");
     duo.send(1, "an answer");
     duo.finish();
-    EXPECT_EQ(duo.endpoints[0]->counts().delivered, 1u);
-    EXPECT_EQ(duo.endpoints[1]->counts().delivered, 2u);
+    EXPECT_EQ(duo.endpoints[0]->counters().delivered, 1u);
+    EXPECT_EQ(duo.endpoints[1]->counters().delivered, 2u);
     return datagrams;
 }
 

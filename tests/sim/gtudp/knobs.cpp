@@ -53,8 +53,8 @@ std::vector<Link> draw_links(Random& random, std::size_t nodes, bool friendly) {
     return links;
 }
 
-gtudp::Resending draw_resending(Random& random, bool friendly) {
-    gtudp::Resending resending;
+gtudp::ResendOptions draw_resending(Random& random, bool friendly) {
+    gtudp::ResendOptions resending;
     if (random.chance(0.3)) {
         resending.timeout_initial = one_of(random, {10 * millisecond, 200 * millisecond, 3 * second});
         resending.timeout_min = one_of(random, {microsecond, millisecond, 100 * millisecond});

@@ -27,7 +27,7 @@ TEST(GtudpPair, thirty_percent_loss_is_survived_with_few_datagrams) {
             if (i % 100 == 0) duo.network.run_until(duo.network.now() + 5 * millisecond);
         }
         duo.finish();
-        EXPECT_EQ(duo.endpoints[1]->counts().delivered, static_cast<std::uint64_t>(total));
+        EXPECT_EQ(duo.endpoints[1]->counters().delivered, static_cast<std::uint64_t>(total));
         const double least = total * (1 / q + 1 / (q * q) + 1 / q);
         const auto sent = static_cast<double>(duo.network.sent(0, 0) + duo.network.sent(1, 0));
         EXPECT_LT(sent, 1.1 * least);
@@ -39,17 +39,17 @@ TEST(GtudpPair, a_peer_whose_address_changes_goes_on) {
     Duo duo(1, small_options(1), {.delay = 10 * millisecond});
     duo.send(0, "from the old address");
     EXPECT_EQ(duo.network.run_until(15 * millisecond), Outcome::at_end);
-    EXPECT_EQ(duo.endpoints[1]->counts().delivered, 1u);
+    EXPECT_EQ(duo.endpoints[1]->counters().delivered, 1u);
     const Address elsewhere = Address::v4(10, 0, 7, 7, 777);
     duo.network.move(0, elsewhere);
     duo.oracle.moved(0, elsewhere);
     duo.send(0, "from the new one");
     EXPECT_EQ(duo.network.run_until(10 * second), Outcome::at_end);
     duo.finish();
-    EXPECT_EQ(duo.endpoints[0]->counts().confirmed, 2u);
-    EXPECT_EQ(duo.endpoints[0]->counts().data_sent, 3u);
-    EXPECT_EQ(duo.endpoints[1]->counts().delivered, 3u);
-    EXPECT_EQ(duo.endpoints[1]->counts().recv_gave_up, 1u) << "nobody answers at the old address";
+    EXPECT_EQ(duo.endpoints[0]->counters().confirmed, 2u);
+    EXPECT_EQ(duo.endpoints[0]->counters().data_sent, 3u);
+    EXPECT_EQ(duo.endpoints[1]->counters().delivered, 3u);
+    EXPECT_EQ(duo.endpoints[1]->counters().recv_gave_up, 1u) << "nobody answers at the old address";
 }
 
 TEST(GtudpPair, identities_wrap_around_unnoticed) {

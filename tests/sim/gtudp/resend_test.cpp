@@ -12,12 +12,13 @@ namespace {
 using gtudp::Kind;
 
 // DATA waits twice as long as RECV, for the RECV is sent again too.
-constexpr Duration data_longest = 2 * gtudp::Resending{}.timeout_max, recv_longest = gtudp::Resending{}.timeout_max;
+constexpr Duration data_longest = 2 * gtudp::ResendOptions{}.timeout_max,
+                   recv_longest = gtudp::ResendOptions{}.timeout_max;
 
 // Of a peer whose round trip is not known: the gaps begin with timeout_initial, grow, end at `longest`, and each may be
 // an eighth longer than that.
 void expect_backing_off(const std::vector<Instant>& sends, Duration longest) {
-    Duration least = gtudp::Resending{}.timeout_initial;
+    Duration least = gtudp::ResendOptions{}.timeout_initial;
     ASSERT_GE(sends.size(), 3u);
     EXPECT_LE(sends[1] - sends[0], least + least / 8);
     for (std::size_t i = 1; i < sends.size(); ++i) {
@@ -74,7 +75,7 @@ TEST(GtudpResend, traffic_with_one_peer_neither_stops_nor_delays_what_is_sent_ag
         for (std::size_t i = 0; i < 6; ++i)
             EXPECT_EQ(sends[i] - sends[0], static_cast<Instant>(i) * 500 * millisecond) << "traffic: " << traffic;
         EXPECT_EQ(duel.messages.size(), traffic ? 300u : 0u);
-        EXPECT_EQ(duel.endpoint.counts().confirmed, traffic ? 300u : 0u);
+        EXPECT_EQ(duel.endpoint.counters().confirmed, traffic ? 300u : 0u);
     }
 }
 
@@ -114,7 +115,7 @@ TEST(GtudpResend, an_outage_of_a_second_in_one_direction_is_survived_while_the_o
     EXPECT_EQ(duel.ends.size(), 20u) << "it is still in flight";
     duel.say(outage + second, Kind::recv, id.identity);
     duel.network.run();
-    EXPECT_EQ(duel.endpoint.counts().confirmed, 21u);
+    EXPECT_EQ(duel.endpoint.counters().confirmed, 21u);
 }
 
 TEST(GtudpResend, a_recv_without_an_ack_is_sent_ten_times) {
@@ -123,7 +124,7 @@ TEST(GtudpResend, a_recv_without_an_ack_is_sent_ten_times) {
     EXPECT_EQ(duel.network.run(), Outcome::idle);
     EXPECT_EQ(duel.recvs().size(), 10u);
     expect_backing_off(duel.recvs(), recv_longest);
-    EXPECT_EQ(duel.endpoint.counts().recv_gave_up, 1u);
+    EXPECT_EQ(duel.endpoint.counters().recv_gave_up, 1u);
     EXPECT_EQ(duel.messages.size(), 1u);
 }
 
@@ -137,7 +138,7 @@ TEST(GtudpResend, a_data_that_comes_again_is_answered_at_once_whatever_has_been)
     for (const Instant at : comes) expected.push_back(at + Duel::delay);
     EXPECT_EQ(duel.recvs(), expected);
     EXPECT_EQ(duel.messages.size(), 1u);
-    EXPECT_EQ(duel.endpoint.counts().duplicates, 4u);
+    EXPECT_EQ(duel.endpoint.counters().duplicates, 4u);
 }
 
 TEST(GtudpResend, a_late_data_is_known_within_the_remembered_window_and_new_after_it) {
@@ -156,7 +157,7 @@ TEST(GtudpResend, a_late_data_is_known_within_the_remembered_window_and_new_afte
     duel.say(third_time + options.remembered + 1, Kind::data, 77, "hello");
     EXPECT_EQ(duel.network.run(), Outcome::idle);
     EXPECT_EQ(duel.messages.size(), 2u);
-    EXPECT_EQ(duel.endpoint.counts().forgotten_early, 0u);
+    EXPECT_EQ(duel.endpoint.counters().forgotten_early, 0u);
 }
 
 TEST(GtudpResend, the_same_identity_from_another_address_is_another_exchange) {
@@ -192,7 +193,7 @@ TEST(GtudpResend, a_recv_or_ack_from_another_address_has_no_effect) {
     EXPECT_EQ(duel.ends[0].event.outcome, gtudp::Outcome::confirmed);
     EXPECT_EQ(duel.datas(0).size(), 4u);
     EXPECT_EQ(duel.recvs(0).size(), 4u);
-    const gtudp::Counts counts = duel.endpoint.counts();
+    const gtudp::Counters counts = duel.endpoint.counters();
     EXPECT_EQ(counts.recv_unknown, 1u);
     EXPECT_EQ(counts.ack_unknown, 1u);
 }

@@ -203,7 +203,7 @@ void Swarm::end_life(NodeIndex node) {
     gtudp::Endpoint& endpoint = *nodes_[node].endpoint;
     while (const auto event = endpoint.poll_event()) oracle_.on_event(node, network_.now(node), *event);
     oracle_.ended(node, endpoint);
-    counts_.push_back(endpoint.counts());
+    counts_.push_back(endpoint.counters());
 }
 
 /// When nothing is in flight there is room again for as much as at the start.

@@ -31,7 +31,7 @@ class Swarm {
     const Knobs& knobs() const { return knobs_; }
     std::uint64_t trace_hash() const { return network_.trace_hash(); }
     /// Of every life of every node.
-    const std::vector<gtudp::Counts>& counts() const { return counts_; }
+    const std::vector<gtudp::Counters>& counters() const { return counts_; }
 
   private:
     struct Node {
@@ -78,7 +78,7 @@ class Swarm {
     DeliveryOracle oracle_;
     std::vector<Node> nodes_;
     std::vector<Partition> partitions_;
-    std::vector<gtudp::Counts> counts_;
+    std::vector<gtudp::Counters> counts_;
     std::uint64_t sent_ = 0;
 };
 

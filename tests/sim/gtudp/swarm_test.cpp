@@ -14,10 +14,10 @@ namespace {
 
 struct NamedCount {
     const char* name;
-    std::uint64_t gtudp::Counts::* count;
+    std::uint64_t gtudp::Counters::* count;
 };
 #define RINGPOST_NAMED(name) \
-    NamedCount { #name, &gtudp::Counts::name }
+    NamedCount { #name, &gtudp::Counters::name }
 /// All but identities_skipped, for which 2^32 sends are needed.
 constexpr NamedCount named_counts[] = {RINGPOST_NAMED(taken),
                                        RINGPOST_NAMED(confirmed),
@@ -82,7 +82,7 @@ TEST(GtudpSwarm, everything_that_can_be_counted_happens) {
         Swarm swarm(seed);
         swarm.play();
         friendly += swarm.knobs().friendly;
-        for (const gtudp::Counts& counts : swarm.counts())
+        for (const gtudp::Counters& counts : swarm.counters())
             for (const auto& [name, count] : named_counts) sums[name] += counts.*count;
     }
     for (const auto& [name, sum] : sums) EXPECT_GT(sum, 0u) << name;

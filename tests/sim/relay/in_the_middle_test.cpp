@@ -59,7 +59,7 @@ struct Play {
     void expect_balance() const {
         EXPECT_EQ(relay.held(), 0u);
         for (const Direction direction : {Direction::to_target, Direction::to_client}) {
-            const relay::Counts& counts = relay.counts(direction);
+            const relay::Counters& counts = relay.counts(direction);
             EXPECT_EQ(counts.received + counts.duplicated, counts.forwarded + counts.lost + counts.burst_lost +
                                                                counts.blackholed + counts.overflow + counts.abandoned);
         }
@@ -106,8 +106,8 @@ TEST(Relay, the_sink_sees_exactly_what_the_relay_says_it_has_done) {
         play.add_client(source);
         ASSERT_EQ(play.network.run(), Outcome::idle);
         play.expect_balance();
-        const relay::Counts& relayed = play.relay.counts(Direction::to_target);
-        const traffic::SinkCounts counts = sink.counts();
+        const relay::Counters& relayed = play.relay.counts(Direction::to_target);
+        const traffic::SinkCounters counts = sink.counters();
         EXPECT_EQ(relayed.received, source.sent());
         EXPECT_EQ(counts.received, relayed.forwarded);
         EXPECT_EQ(counts.corrupt, relayed.corrupted);
@@ -148,7 +148,7 @@ TEST(Relay, every_client_hears_its_own_answers_and_in_order) {
         }
         ASSERT_EQ(play.network.run(), Outcome::idle);
         for (const auto& prober : probers) {
-            const traffic::ProberCounts& counts = prober->counts();
+            const traffic::ProberCounters& counts = prober->counters();
             EXPECT_EQ(counts.sent, 300u);
             EXPECT_EQ(counts.received, 300u);
             EXPECT_EQ(counts.foreign + counts.corrupt + counts.duplicate + counts.reordered, 0u);
@@ -166,9 +166,9 @@ TEST(Relay, a_prober_loses_what_was_lost_either_way) {
         traffic::Prober prober({.stream = 3, .rate_per_s = 1e4, .start = start, .count = 1'000});
         play.add_client(prober);
         ASSERT_EQ(play.network.run(), Outcome::idle);
-        const relay::Counts &there = play.relay.counts(Direction::to_target),
-                            &back = play.relay.counts(Direction::to_client);
-        EXPECT_EQ(prober.counts().lost(), there.lost + there.burst_lost + back.lost + back.burst_lost);
+        const relay::Counters &there = play.relay.counts(Direction::to_target),
+                              &back = play.relay.counts(Direction::to_client);
+        EXPECT_EQ(prober.counters().lost(), there.lost + there.burst_lost + back.lost + back.burst_lost);
         EXPECT_GT(there.lost, 0u);
         EXPECT_GT(back.lost, 0u);
     });
@@ -183,7 +183,7 @@ TEST(Relay, a_link_of_a_limited_rate_is_filled_and_never_exceeded) {
         {.sizes = traffic::Sizes::fixed(bytes), .rate_per_s = 2'000, .start = start, .count = 2'000});
     play.add_client(source);
     ASSERT_EQ(play.network.run(), Outcome::idle);
-    const traffic::SinkCounts counts = sink.counts();
+    const traffic::SinkCounters counts = sink.counters();
     EXPECT_EQ(counts.first_at, start + millisecond);
     EXPECT_EQ(counts.last_at - counts.first_at, static_cast<Duration>(counts.received - 1) * millisecond);
     // A second of twice the rate, and then the queue of a tenth of a second.

@@ -151,7 +151,7 @@ void Play::expect_truth(std::size_t side) {
         }
     }
     EXPECT_EQ(next, told[side].size()) << "nothing else is told";
-    const structs::Counts& counts = sides[side]->endpoint.counts();
+    const structs::Counters& counts = sides[side]->endpoint.counters();
     EXPECT_EQ(counts.received, came.size());
     EXPECT_EQ(counts.sent, messages_each);
     EXPECT_EQ(counts.messages, messages);

@@ -69,7 +69,7 @@ struct Play {
     NodeIndex from = 0, to = 0;
 };
 
-void expect_truth(const traffic::SinkCounts& counts, const SinkOracle& truth) {
+void expect_truth(const traffic::SinkCounters& counts, const SinkOracle& truth) {
     EXPECT_EQ(counts.received, truth.received);
     EXPECT_EQ(counts.duplicate, truth.duplicate);
     EXPECT_EQ(counts.reordered, truth.reordered);
@@ -85,14 +85,14 @@ TEST(DuplexToAnsweringSink, loss_there_and_loss_back_are_told_apart_exactly) {
         const SinkOracle back_truth(play.network, play.to, play.from, 1);
         {
             SCOPED_TRACE("there");
-            expect_truth(play.answering.sink().counts(), there_truth);
+            expect_truth(play.answering.sink().counters(), there_truth);
         }
         {
             SCOPED_TRACE("back");
-            expect_truth(play.back.counts(), back_truth);
+            expect_truth(play.back.counters(), back_truth);
         }
         // Each that arrived in good order was answered once, so that the sender knows how many did.
-        const traffic::SinkCounts arrived = play.answering.sink().counts();
+        const traffic::SinkCounters arrived = play.answering.sink().counters();
         EXPECT_EQ(play.answering.answers().sent, arrived.received - arrived.duplicate - arrived.corrupt);
         EXPECT_EQ(play.network.sent(play.to, 0), play.answering.answers().sent);
         EXPECT_EQ(play.answering.answers().dropped + play.answering.answers().refused, 0u);
@@ -105,9 +105,9 @@ TEST(DuplexToAnsweringSink, each_flow_has_an_answering_stream_of_its_own) {
         Play play(seed, flows);
         play.network.link(play.to, play.from, {.delay = millisecond});
         ASSERT_EQ(play.network.run(), Outcome::idle);
-        expect_truth(play.answering.sink().counts(), SinkOracle(play.network, play.from, play.to, flows));
+        expect_truth(play.answering.sink().counters(), SinkOracle(play.network, play.from, play.to, flows));
         // The way back is perfect: whatever the way there did, nothing looks lost on it.
-        const traffic::SinkCounts back = play.back.counts();
+        const traffic::SinkCounters back = play.back.counters();
         EXPECT_EQ(back.received, play.answering.answers().sent);
         EXPECT_EQ(back.lost + back.duplicate + back.reordered + back.corrupt, 0u);
         EXPECT_LE(back.streams, flows);

@@ -17,8 +17,8 @@ constexpr SipKey key{1, 2};
 const Address client_address = Address::v4(10, 0, 0, 1, 1000), server_address = Address::v4(10, 0, 0, 2, 2000);
 const Link lossy{.loss = 0.1, .duplicate = 0.05, .delay = 5 * millisecond, .jitter = 3 * millisecond};
 
-gtudp::CarriedOptions carried(std::uint64_t seed, const Address& target) {
-    gtudp::CarriedOptions options{.wire = {}, .target = target, .window = 256};
+traffic::GtudpTunnelOptions tunnel(std::uint64_t seed, const Address& target) {
+    traffic::GtudpTunnelOptions options{.wire = {}, .target = target, .window = 256};
     options.wire.sends_max = options.wire.receives_max = 4'096;
     options.wire.peers_max = 16;
     options.wire.seed = seed;
@@ -28,18 +28,18 @@ gtudp::CarriedOptions carried(std::uint64_t seed, const Address& target) {
     return options;
 }
 
-TEST(Carried, EveryDatagramOfASourceReachesTheSinkOnce) {
+TEST(GtudpTunnel, EveryDatagramOfASourceReachesTheSinkOnce) {
     for_each_seed(20, [](std::uint64_t seed) {
         traffic::Source source({.stream = 7, .train_segments = 128, .start = 0, .count = 3'000});
         traffic::Sink sink({.key = key});
-        gtudp::Carried from(source, carried(seed, server_address));
-        gtudp::Carried to(sink, carried(~seed, {}));
+        traffic::GtudpTunnel from(source, tunnel(seed, server_address));
+        traffic::GtudpTunnel to(sink, tunnel(~seed, {}));
         Network network(seed);
         const auto client = network.add(client_address, from), server = network.add(server_address, to);
         network.connect(client, server_address);
         network.link_both(client, server, lossy);
         network.run_until(100 * second);
-        const traffic::SinkCounts counts = sink.counts();
+        const traffic::SinkCounters counts = sink.counters();
         EXPECT_EQ(counts.received, 3'000u);
         EXPECT_EQ(counts.lost + counts.duplicate + counts.corrupt, 0u);
         EXPECT_EQ(from.confirmed().count(), 3'000u);
@@ -49,9 +49,9 @@ TEST(Carried, EveryDatagramOfASourceReachesTheSinkOnce) {
     });
 }
 
-TEST(Carried, TheWindowIsNeverExceeded) {
+TEST(GtudpTunnel, TheWindowIsNeverExceeded) {
     traffic::Source source({.stream = 7, .train_segments = 128, .start = 0, .count = 10'000});
-    gtudp::Carried from(source, carried(1, server_address));
+    traffic::GtudpTunnel from(source, tunnel(1, server_address));
     Network network(1);
     network.add(client_address, from);
     network.run_until(100 * millisecond);  // nobody answers
@@ -60,22 +60,22 @@ TEST(Carried, TheWindowIsNeverExceeded) {
     EXPECT_EQ(from.refused(), 0u);
 }
 
-TEST(Carried, EveryProbeIsEchoedOnce) {
+TEST(GtudpTunnel, EveryProbeIsEchoedOnce) {
     for_each_seed(20, [](std::uint64_t seed) {
         traffic::Prober prober({.stream = 9, .rate_per_s = 1'000, .start = 0, .count = 1'000});
         echo::Endpoint echo;
-        gtudp::CarriedOptions options = carried(seed, server_address);
+        traffic::GtudpTunnelOptions options = tunnel(seed, server_address);
         options.train_segments = 1;
-        gtudp::Carried from(prober, options);
-        gtudp::Carried to(echo, carried(~seed, {}));
+        traffic::GtudpTunnel from(prober, options);
+        traffic::GtudpTunnel to(echo, tunnel(~seed, {}));
         Network network(seed);
         const auto client = network.add(client_address, from), server = network.add(server_address, to);
         network.connect(client, server_address);
         network.link_both(client, server, lossy);
         network.run_until(100 * second);
-        EXPECT_EQ(prober.counts().sent, 1'000u);
-        EXPECT_EQ(prober.counts().lost(), 0u);
-        EXPECT_EQ(prober.counts().duplicate + prober.counts().corrupt + prober.counts().foreign, 0u);
+        EXPECT_EQ(prober.counters().sent, 1'000u);
+        EXPECT_EQ(prober.counters().lost(), 0u);
+        EXPECT_EQ(prober.counters().duplicate + prober.counters().corrupt + prober.counters().foreign, 0u);
         EXPECT_EQ(from.confirmed().count(), 1'000u);
         EXPECT_EQ(to.confirmed().count(), 1'000u);
     });

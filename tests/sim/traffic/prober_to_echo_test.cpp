@@ -41,7 +41,7 @@ struct Play {
                 rtt_ns_max = std::max(rtt_ns_max, answer.at - request.sent_at);
             }
         }
-        const traffic::ProberCounts& counts = prober.counts();
+        const traffic::ProberCounters& counts = prober.counters();
         EXPECT_EQ(counts.sent, network.sent(from, 0));
         EXPECT_EQ(counts.received, network.deliveries(from).size());
         EXPECT_EQ(counts.corrupt, corrupt);
@@ -50,7 +50,7 @@ struct Play {
         EXPECT_EQ(counts.foreign, 0u);
         EXPECT_EQ(counts.lost(), counts.sent - answered.size());
         EXPECT_EQ(prober.response().count(), answered.size());
-        EXPECT_EQ(echo.counts().sent, network.deliveries(to).size());
+        EXPECT_EQ(echo.counters().sent, network.deliveries(to).size());
         EXPECT_GE(prober.response().max(), rtt_ns_max) << "measured from the due time, so never less";
     }
 
@@ -77,7 +77,7 @@ TEST(ProberToEcho, ping_pong_over_a_perfect_link_takes_twice_the_delay_each) {
     ASSERT_EQ(play.network.run(), Outcome::idle);
     EXPECT_EQ(play.prober.response().min(), 600 * microsecond);
     EXPECT_EQ(play.prober.response().max(), 600 * microsecond);
-    EXPECT_EQ(play.prober.counts().lost(), 0u);
+    EXPECT_EQ(play.prober.counters().lost(), 0u);
     EXPECT_EQ(play.network.now(), start + 100 * 600 * microsecond);
     EXPECT_TRUE(play.prober.finished(play.network.now(), second));
     play.expect_truth();
@@ -95,7 +95,7 @@ TEST(ProberToEcho, ping_pong_ends_whatever_the_link_does) {
         Play play(seed, options, link);
         ASSERT_EQ(play.network.run(), Outcome::idle);
         const Duration longest = 2 * (link.delay + link.jitter);
-        EXPECT_EQ(play.prober.counts().sent, options.count);
+        EXPECT_EQ(play.prober.counters().sent, options.count);
         EXPECT_LE(play.network.now(), start + static_cast<Duration>(options.count) * options.give_up_after + longest);
         EXPECT_TRUE(play.prober.finished(play.network.now() + longest, longest));
         if (play.prober.response().count() > 0) {
@@ -121,7 +121,7 @@ TEST(ProberToEcho, open_loop_ends_whatever_the_link_does) {
         EXPECT_LE(
             play.network.now(),
             start + static_cast<Duration>(1e9 / options.rate_per_s * static_cast<double>(options.count)) + longest);
-        EXPECT_EQ(play.prober.counts().sent, options.count);
+        EXPECT_EQ(play.prober.counters().sent, options.count);
         EXPECT_EQ(play.prober.slip().count(), options.count);
         EXPECT_EQ(play.prober.slip().max(), 0) << "this clock is never late";
         if (play.prober.response().count() > 0) {

@@ -53,7 +53,7 @@ struct Play {
     }
     void expect_truth() {
         const SinkOracle truth(network, from, to, scenario.options.flows);
-        const traffic::SinkCounts counts = sink.counts();
+        const traffic::SinkCounters counts = sink.counters();
         EXPECT_EQ(counts.received, truth.received);
         EXPECT_EQ(counts.duplicate, truth.duplicate);
         EXPECT_EQ(counts.reordered, truth.reordered);
@@ -113,7 +113,7 @@ TEST(SourceToSink, several_sources_at_one_sink) {
             network.link(from, to, {.duplicate = 0.1, .jitter = millisecond});
         }
         ASSERT_EQ(network.run(), Outcome::idle);
-        const traffic::SinkCounts counts = sink.counts();
+        const traffic::SinkCounters counts = sink.counters();
         EXPECT_EQ(counts.streams, sources);
         EXPECT_EQ(counts.lost + counts.corrupt, 0u);
         EXPECT_EQ(counts.received - counts.duplicate, sent);

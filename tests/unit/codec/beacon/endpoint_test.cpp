@@ -52,7 +52,7 @@ TEST(BeaconEndpoint, a_round_is_one_beacon_to_each_target_with_the_address_it_is
     EXPECT_EQ(sent[1].transmit.destination, bob);
     EXPECT_EQ(*decode(sent[1].bytes), (Frame{1'003, {5, 6, 7, 8}, 5'005, "quote"}));
     EXPECT_EQ(sent[1].transmit.segment_bytes, sent[1].transmit.bytes);
-    EXPECT_EQ(endpoint.counts().sent, 2u);
+    EXPECT_EQ(endpoint.counters().sent, 2u);
 }
 
 TEST(BeaconEndpoint, rounds_come_every_period_and_end) {
@@ -117,7 +117,7 @@ TEST(BeaconEndpoint, reports_what_it_hears) {
     EXPECT_EQ(event->port, 54);
     EXPECT_EQ(event->quote, "good news");
     EXPECT_FALSE(endpoint.poll_event());
-    EXPECT_EQ(endpoint.counts().received, 1u);
+    EXPECT_EQ(endpoint.counters().received, 1u);
 }
 
 TEST(BeaconEndpoint, elapsed_time_of_any_timestamp) {
@@ -167,7 +167,7 @@ TEST(BeaconEndpoint, bad_datagrams_are_events_too_and_count_for_their_source) {
         EXPECT_EQ(event->count, i + 1);
         EXPECT_EQ(event->source, alice);
     }
-    const Counts counts = endpoint.counts();
+    const Counters counts = endpoint.counters();
     EXPECT_EQ(counts.received, 4u);
     EXPECT_EQ(counts.too_short, 1u);
     EXPECT_EQ(counts.checksum, 1u);
@@ -205,7 +205,7 @@ TEST(BeaconEndpoint, events_that_do_not_fit_are_counted) {
     Endpoint endpoint(listening());
     const std::string quote(60'000, 'q');
     std::uint64_t heard = 0;
-    while (endpoint.counts().events_dropped == 0) {
+    while (endpoint.counters().events_dropped == 0) {
         endpoint.handle(start, {alice, 0, beacon(1, quote)});
         ASSERT_LE(++heard, 1 + limits::beacon_queue_bytes / quote.size());
     }
@@ -214,7 +214,7 @@ TEST(BeaconEndpoint, events_that_do_not_fit_are_counted) {
     EXPECT_EQ(events, heard - 1);
     endpoint.handle(start, {alice, 0, beacon(1)});
     EXPECT_EQ(endpoint.poll_event()->count, heard + 1) << "the dropped one was heard all the same";
-    EXPECT_EQ(endpoint.counts().received, heard + 1);
+    EXPECT_EQ(endpoint.counters().received, heard + 1);
 }
 
 TEST(BeaconEndpoint, the_least_recently_heard_source_is_forgotten_when_the_table_is_full) {
@@ -230,12 +230,12 @@ TEST(BeaconEndpoint, the_least_recently_heard_source_is_forgotten_when_the_table
     };
     for (std::uint32_t n = 0; n < limits::beacon_sources_max; ++n) ASSERT_EQ(hear(n), 1u);
     EXPECT_EQ(hear(0), 2u);
-    EXPECT_EQ(endpoint.counts().sources_forgotten, 0u);
+    EXPECT_EQ(endpoint.counters().sources_forgotten, 0u);
     EXPECT_EQ(hear(limits::beacon_sources_max), 1u);
-    EXPECT_EQ(endpoint.counts().sources_forgotten, 1u);
+    EXPECT_EQ(endpoint.counters().sources_forgotten, 1u);
     EXPECT_EQ(hear(0), 3u) << "heard lately";
     EXPECT_EQ(hear(1), 1u) << "the oldest, forgotten";
-    EXPECT_EQ(endpoint.counts().sources_forgotten, 2u);
+    EXPECT_EQ(endpoint.counters().sources_forgotten, 2u);
 }
 
 }  // namespace

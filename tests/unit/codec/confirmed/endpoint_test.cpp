@@ -18,8 +18,8 @@ TEST(ConfirmedEndpoint, a_message_is_an_event_and_is_confirmed) {
     EXPECT_EQ(event->peer, elsewhere(bob));
     EXPECT_EQ(turning.turn(), Texts{"2:5005 +confirmed"}) << "to the target, whatever port it came from";
     EXPECT_EQ(turning.turn(), Texts{});
-    EXPECT_EQ(turning.endpoint.counts().delivered, 1u);
-    EXPECT_EQ(turning.endpoint.counts().replies_sent, 1u);
+    EXPECT_EQ(turning.endpoint.counters().delivered, 1u);
+    EXPECT_EQ(turning.endpoint.counters().replies_sent, 1u);
 }
 
 TEST(ConfirmedEndpoint, messages_may_be_any_value) {
@@ -69,14 +69,14 @@ TEST(ConfirmedEndpoint, a_confirmation_that_nothing_waits_for_is_dropped_and_a_f
     turning.hear(bob, "disk full", Status::failed);
     EXPECT_EQ(turning.events(), Texts{"message -disk full"});
     EXPECT_EQ(turning.turn(), Texts{}) << "neither is answered";
-    EXPECT_EQ(turning.endpoint.counts().answers_stray, 2u);
+    EXPECT_EQ(turning.endpoint.counters().answers_stray, 2u);
     // One that comes too late is a failure all the same.
     ASSERT_TRUE(turning.send("one", {.timeout = second}));
     turning.turn();
     turning.turn_after(second);
     turning.hear(bob, "disk full", Status::failed);
     EXPECT_EQ(turning.events(), (Texts{"1 timed out", "message -disk full"}));
-    EXPECT_EQ(turning.endpoint.counts().answers_late, 1u);
+    EXPECT_EQ(turning.endpoint.counters().answers_late, 1u);
 }
 
 TEST(ConfirmedEndpoint, what_is_malformed_is_counted_by_its_error_and_dropped) {
@@ -85,7 +85,7 @@ TEST(ConfirmedEndpoint, what_is_malformed_is_counted_by_its_error_and_dropped) {
         turning.hear_raw(bob, bytes);
     EXPECT_EQ(turning.events(), Texts{});
     EXPECT_EQ(turning.turn(), Texts{});
-    const Counts& counts = turning.endpoint.counts();
+    const Counters& counts = turning.endpoint.counters();
     const auto malformed = [&](FrameError error) { return counts.malformed[static_cast<std::size_t>(error)]; };
     EXPECT_EQ(counts.received, 6u);
     EXPECT_EQ(malformed(FrameError::not_json), 1u);
@@ -108,7 +108,7 @@ TEST(ConfirmedEndpoint, initialize_gives_a_target_to_one_that_has_none) {
     turning.hear(elsewhere(bob, 40'001), "initialize", Status::none);
     EXPECT_EQ(turning.events(), Texts{});
     EXPECT_EQ(turning.turn(), Texts{"2:5005 +initialization complete"});
-    EXPECT_EQ(turning.endpoint.counts().initialized, 2u);
+    EXPECT_EQ(turning.endpoint.counters().initialized, 2u);
 }
 
 TEST(ConfirmedEndpoint, initialize_from_somebody_else_is_a_message_like_any_other) {
@@ -161,7 +161,7 @@ TEST(ConfirmedEndpoint, a_message_without_room_is_not_confirmed_but_refused) {
     EXPECT_EQ(turning.events(), Texts{"message 0123456789"});
     turning.hear(bob, "x", Status::none);
     EXPECT_EQ(turning.events(), Texts{"message x"});
-    const Counts& counts = turning.endpoint.counts();
+    const Counters& counts = turning.endpoint.counters();
     EXPECT_EQ(counts.app_behind, 1u);
     EXPECT_EQ(counts.failures_lost, 1u);
     EXPECT_EQ(counts.delivered, 2u);
@@ -174,7 +174,7 @@ TEST(ConfirmedEndpoint, a_message_that_cannot_be_confirmed_is_not_delivered) {
     for (const char* text : {"one", "two", "three"}) turning.hear(bob, text, Status::none);
     turning.hear(bob, "initialize", Status::none);
     EXPECT_EQ(turning.events(), (Texts{"message one", "message two"}));
-    EXPECT_EQ(turning.endpoint.counts().replies_full, 2u);
+    EXPECT_EQ(turning.endpoint.counters().replies_full, 2u);
     EXPECT_EQ(turning.endpoint.target().family, Family::none);
     EXPECT_EQ(turning.turn().size(), 2u);
     turning.hear(bob, "three", Status::none);
@@ -214,7 +214,7 @@ TEST(ConfirmedEndpoint, strangers_are_not_remembered) {
         turning.events();
     }
     EXPECT_EQ(turning.endpoint.peers(), 0u);
-    EXPECT_EQ(turning.endpoint.counts().delivered, 10'000u);
+    EXPECT_EQ(turning.endpoint.counters().delivered, 10'000u);
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ TEST(ConfirmedSender, one_message_in_flight_and_the_rest_in_order) {
     turning.turn_after(second);
     EXPECT_EQ(turning.endpoint.peers(), 0u);
     EXPECT_FALSE(turning.endpoint.poll_timeout());
-    const Counts& counts = turning.endpoint.counts();
+    const Counters& counts = turning.endpoint.counters();
     EXPECT_EQ(counts.taken, 3u);
     EXPECT_EQ(counts.confirmed, 1u);
     EXPECT_EQ(counts.failed, 1u);
@@ -54,7 +54,7 @@ TEST(ConfirmedSender, an_answer_from_any_port_of_the_peer_will_do_and_from_nobod
     EXPECT_EQ(turning.events(), Texts{});
     turning.hear(elsewhere(bob), "confirmed", Status::ok);
     EXPECT_EQ(turning.events(), Texts{"1 confirmed confirmed"});
-    EXPECT_EQ(turning.endpoint.counts().answers_stray, 1u);
+    EXPECT_EQ(turning.endpoint.counters().answers_stray, 1u);
 }
 
 TEST(ConfirmedSender, programs_of_one_host_are_one_peer_unless_replies_go_to_their_source) {
@@ -92,7 +92,7 @@ TEST(ConfirmedSender, a_deadline_runs_from_the_send_also_for_one_that_waits) {
     EXPECT_EQ(turning.events(), Texts{"2 timed out waiting"});
     EXPECT_EQ(turning.turn_after(9 * second), Texts{"2:5005 three"}) << "answers come within those ten seconds";
     EXPECT_EQ(turning.events(), Texts{"1 timed out"});
-    EXPECT_EQ(turning.endpoint.counts().timed_out_waiting, 1u);
+    EXPECT_EQ(turning.endpoint.counters().timed_out_waiting, 1u);
 }
 
 TEST(ConfirmedSender, after_a_timeout_the_next_waits_until_no_answer_can_come) {
@@ -117,7 +117,7 @@ TEST(ConfirmedSender, or_until_the_late_answer_has_come_which_confirms_nothing) 
     turning.events();
     turning.hear(bob, "confirmed", Status::ok);
     EXPECT_EQ(turning.events(), Texts{});
-    EXPECT_EQ(turning.endpoint.counts().answers_late, 1u);
+    EXPECT_EQ(turning.endpoint.counters().answers_late, 1u);
     EXPECT_EQ(turning.turn(), Texts{"2:5005 two"});
     turning.hear(bob, "confirmed", Status::ok);
     EXPECT_EQ(turning.events(), Texts{"2 confirmed confirmed"});
@@ -147,7 +147,7 @@ TEST(ConfirmedSender, copies_of_an_answer_are_waited_for_when_told_to) {
     turning.hear(bob, "confirmed", Status::ok);
     turning.hear(bob, "failed", Status::failed);
     EXPECT_EQ(turning.events(), Texts{"1 confirmed confirmed"}) << "a copy, whatever it says";
-    EXPECT_EQ(turning.endpoint.counts().answers_again, 2u);
+    EXPECT_EQ(turning.endpoint.counters().answers_again, 2u);
     EXPECT_EQ(turning.turn_after(50 * millisecond - 1), Texts{});
     EXPECT_EQ(turning.turn_after(1), Texts{"2:5005 two"});
 }
@@ -162,8 +162,8 @@ TEST(ConfirmedSender, copies_of_a_late_answer_are_waited_for_too) {
     turning.turn_after(second);
     turning.hear(bob, "confirmed", Status::ok);
     turning.hear(bob, "confirmed", Status::ok);
-    EXPECT_EQ(turning.endpoint.counts().answers_late, 1u);
-    EXPECT_EQ(turning.endpoint.counts().answers_again, 1u);
+    EXPECT_EQ(turning.endpoint.counters().answers_late, 1u);
+    EXPECT_EQ(turning.endpoint.counters().answers_again, 1u);
     EXPECT_EQ(turning.turn_after(50 * millisecond - 1), Texts{});
     EXPECT_EQ(turning.turn_after(1), Texts{"2:5005 two"});
     EXPECT_EQ(turning.turn_after(8 * second), Texts{}) << "the timer of the late answer is gone";
@@ -182,7 +182,7 @@ TEST(ConfirmedSender, reports_leave_in_their_turn_and_wait_for_nothing) {
     turning.hear(bob, "confirmed", Status::ok);
     EXPECT_EQ(turning.turn(), Texts{"2:5005 +after it"});
     EXPECT_EQ(turning.events(), (Texts{"3 confirmed confirmed", "4 reported"}));
-    EXPECT_EQ(turning.endpoint.counts().reported, 3u);
+    EXPECT_EQ(turning.endpoint.counters().reported, 3u);
     EXPECT_EQ(turning.endpoint.peers(), 0u);
 }
 
@@ -192,7 +192,7 @@ TEST(ConfirmedSender, an_answer_before_anything_has_left_is_none) {
     turning.hear(bob, "confirmed", Status::ok);
     EXPECT_EQ(turning.events(), Texts{});
     EXPECT_EQ(turning.turn(), Texts{"2:5005 one"});
-    EXPECT_EQ(turning.endpoint.counts().answers_stray, 1u);
+    EXPECT_EQ(turning.endpoint.counters().answers_stray, 1u);
 }
 
 TEST(ConfirmedSender, what_times_out_before_its_turn_leaves_no_trace) {
@@ -243,7 +243,7 @@ TEST(ConfirmedSender, refusals) {
     EXPECT_EQ(refused("three", bob), Refusal::queue_full) << "the application has not been told yet";
     EXPECT_EQ(turning.events().size(), 1u);
     EXPECT_EQ(refused("three", bob), std::nullopt);
-    const Counts& counts = turning.endpoint.counts();
+    const Counters& counts = turning.endpoint.counters();
     EXPECT_EQ(counts.refused_no_target, 1u);
     EXPECT_EQ(counts.refused_queue_full, 3u);
     EXPECT_EQ(counts.refused_peers_full, 1u);
@@ -260,7 +260,7 @@ TEST(ConfirmedSender, a_message_that_does_not_fit_is_refused_with_its_size) {
     EXPECT_EQ(refused.error().bytes, limits::confirmed_bytes_max + 1);
     // What counts is the datagram: what has to be escaped takes more.
     EXPECT_FALSE(turning.send(std::string(limits::confirmed_bytes_max / 2, '"')));
-    EXPECT_EQ(turning.endpoint.counts().refused_too_large, 2u);
+    EXPECT_EQ(turning.endpoint.counters().refused_too_large, 2u);
 
     Options options = options_toward(bob);
     options.bytes_max = limits::datagram_bytes_max;
@@ -275,7 +275,7 @@ TEST(ConfirmedSender, a_text_that_is_not_utf8_is_refused) {
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().reason, Refusal::not_utf8);
     EXPECT_EQ(refused.error().bytes, 4u);
-    EXPECT_EQ(turning.endpoint.counts().refused_not_utf8, 1u);
+    EXPECT_EQ(turning.endpoint.counters().refused_not_utf8, 1u);
 }
 
 TEST(ConfirmedSender, deadlines_without_end) {

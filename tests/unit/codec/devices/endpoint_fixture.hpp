@@ -106,7 +106,7 @@ struct DevicesEndpoint : testing::Test {
         }
         now = until;
     }
-    std::uint64_t ended(Cause cause) { return endpoint.counts().ended[static_cast<std::size_t>(cause)]; }
+    std::uint64_t ended(Cause cause) { return endpoint.counters().ended[static_cast<std::size_t>(cause)]; }
 
     Endpoint endpoint{options()};
     Instant now = 0;

@@ -65,11 +65,11 @@ TEST_F(DevicesEndpointLimits, accepts_so_many_from_one_address_and_so_many_stran
     std::size_t accepted = 0;
     while (endpoint.accept(now, at(2, 40'000))) ++accepted;
     EXPECT_EQ(accepted, 32u);
-    EXPECT_EQ(endpoint.counts().accepts_limited, 1u);
+    EXPECT_EQ(endpoint.counters().accepts_limited, 1u);
     for (unsigned host = 0; host < 250; ++host)
         for (int i = 0; i < 32; ++i) accepted += endpoint.accept(now, at(host, 40'000)).has_value();
     EXPECT_EQ(accepted, limits::devices_unnamed_max);
-    EXPECT_GT(endpoint.counts().accepts_full, 0u);
+    EXPECT_GT(endpoint.counters().accepts_full, 0u);
     requests();
     pass(5 * second);
     EXPECT_EQ(ended(Cause::name_timeout), accepted);
@@ -96,7 +96,7 @@ TEST_F(DevicesEndpointLimits, says_what_became_of_a_message) {
     EXPECT_EQ(events(), Said{"room a"});
     EXPECT_EQ(endpoint.send(now, "a", longest), Sent::queued);
     input(ours, Input::closed, StreamEnd::reset);
-    EXPECT_EQ(endpoint.counts().unsent, 1u);
+    EXPECT_EQ(endpoint.counters().unsent, 1u);
     EXPECT_EQ(endpoint.send(now, "a", "x"), Sent::not_connected);
     (void)other;
 }
@@ -137,7 +137,7 @@ TEST_F(DevicesEndpointLimits, adverts_are_judged_and_counted) {
     advert("alive:,:a", at(4));
     advert("alive:,:a", at(5), 1);
     for (int i = 0; i < 100; ++i) advert("alive:,:b", at(6));
-    const Counts& counts = endpoint.counts();
+    const Counters& counts = endpoint.counters();
     EXPECT_EQ(counts.adverts_own, 1u);
     EXPECT_EQ(counts.adverts_name_taken, 2u);
     EXPECT_EQ(counts.adverts_bad, 1u);
@@ -152,7 +152,7 @@ TEST_F(DevicesEndpointLimits, adverts_are_judged_and_counted) {
 TEST_F(DevicesEndpointLimits, changes_that_are_not_taken_are_dropped_and_counted) {
     const StreamIndex stream = connected("a", 2);
     input(stream, Input::closed);
-    for (std::size_t i = 0; endpoint.counts().notices_dropped == 0; ++i) {
+    for (std::size_t i = 0; endpoint.counters().notices_dropped == 0; ++i) {
         ASSERT_LT(i, limits::devices_notices_max);
         now += second;
         const StreamIndex again = *endpoint.accept(now, at(2, 40'000));

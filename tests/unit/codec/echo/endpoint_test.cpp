@@ -39,8 +39,8 @@ TEST_F(EchoTest, returns_the_bytes_to_their_source_by_the_socket_they_came_by) {
     EXPECT_EQ(sent[0].transmit.destination, bob);
     EXPECT_EQ(sent[0].transmit.socket, 3u);
     EXPECT_EQ(sent[0].transmit.segment_bytes, 5u);
-    EXPECT_EQ(echo.counts().received, 1u);
-    EXPECT_EQ(echo.counts().sent, 1u);
+    EXPECT_EQ(echo.counters().received, 1u);
+    EXPECT_EQ(echo.counters().sent, 1u);
     EXPECT_FALSE(echo.poll_timeout());
     EXPECT_FALSE(echo.poll_event());
 }
@@ -62,7 +62,7 @@ TEST_F(EchoTest, keeps_the_order_and_the_contents) {
             ++i;
         }
     EXPECT_EQ(i, requests.size());
-    EXPECT_EQ(echo.counts().sent, requests.size());
+    EXPECT_EQ(echo.counters().sent, requests.size());
 }
 
 TEST_F(EchoTest, equal_neighbours_leave_as_one_train) {
@@ -89,7 +89,7 @@ TEST_F(EchoTest, another_destination_or_socket_starts_the_next_train) {
 TEST_F(EchoTest, empty_datagrams_travel_alone) {
     for (const std::size_t size : {0, 0, 5, 0, 5, 5}) request(Bytes(size));
     EXPECT_EQ(trains(), (Trains{{0}, {0}, {5}, {0}, {5, 5}}));
-    EXPECT_EQ(echo.counts().sent, 6u);
+    EXPECT_EQ(echo.counters().sent, 6u);
 }
 
 TEST_F(EchoTest, trains_end_at_the_limits) {
@@ -107,7 +107,7 @@ TEST_F(EchoTest, trains_end_at_the_limits) {
 TEST_F(EchoTest, ports_that_would_answer_back_are_refused) {
     for (const std::uint16_t port : std::initializer_list<std::uint16_t>{0, 7, 19})
         request(Bytes(10), Address::v4(10, 0, 0, 1, port));
-    EXPECT_EQ(echo.counts().refused, 3u);
+    EXPECT_EQ(echo.counters().refused, 3u);
     EXPECT_TRUE(trains().empty());
     request(Bytes(10), Address::v4(10, 0, 0, 1, 8));
     EXPECT_EQ(trains(), (Trains{{10}}));
@@ -117,7 +117,7 @@ TEST_F(EchoTest, ports_that_would_answer_back_are_refused) {
 TEST_F(EchoTest, a_request_longer_than_any_reply_is_refused) {
     request(Bytes(limits::datagram_bytes_max + 1));
     request(Bytes(65'527));
-    EXPECT_EQ(echo.counts().refused, 2u);
+    EXPECT_EQ(echo.counters().refused, 2u);
     ASSERT_FALSE(outbox.poll(echo, 0));
     request(Bytes(10));
     EXPECT_EQ(trains(), (Trains{{10}}));
@@ -125,13 +125,13 @@ TEST_F(EchoTest, a_request_longer_than_any_reply_is_refused) {
 
 TEST_F(EchoTest, a_full_queue_is_counted_and_recovers) {
     std::uint64_t requests = 0;
-    while (echo.counts().queue_full == 0) {
+    while (echo.counters().queue_full == 0) {
         request(Bytes(60'000, static_cast<std::byte>(requests)));
         ASSERT_LE(++requests, 1 + limits::echo_queue_bytes / 60'000);
     }
-    EXPECT_EQ(echo.counts().received, requests);
+    EXPECT_EQ(echo.counters().received, requests);
     EXPECT_EQ(trains().size(), requests - 1);
-    EXPECT_EQ(echo.counts().sent, requests - 1);
+    EXPECT_EQ(echo.counters().sent, requests - 1);
     request(bytes_of("again"));
     EXPECT_EQ(trains(), (Trains{{5}}));
 }

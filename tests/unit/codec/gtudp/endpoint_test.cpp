@@ -36,7 +36,7 @@ TEST(GtudpEndpoint, a_train_of_acks_is_many_and_leaves_before_all_else) {
             EXPECT_EQ(order, (std::vector<Address>{dave, carol, bob}));
         else
             EXPECT_EQ(order, (std::vector<Address>{dave, carol, bob, dave}));
-        EXPECT_EQ(side.counts().ack_sent, acks);
+        EXPECT_EQ(side.counters().ack_sent, acks);
     }
 }
 
@@ -58,9 +58,9 @@ TEST(GtudpEndpoint, a_peer_may_use_our_identities) {
     side.hear_ack(bob, 7);
     EXPECT_EQ(side.endpoint.in_flight(), 1u);
     side.hear_recv(bob, 7);
-    EXPECT_EQ(side.happening(), "message from bob: theirs; 7 confirmed after 1");
+    EXPECT_EQ(side.event(), "message from bob: theirs; 7 confirmed after 1");
     EXPECT_EQ(side.leaving(), "bob ACK 7");
-    EXPECT_EQ(side.counts().ack_unknown + side.counts().recv_unknown, 0u);
+    EXPECT_EQ(side.counters().ack_unknown + side.counters().recv_unknown, 0u);
 }
 
 TEST(GtudpEndpoint, two_of_them_confirm_each_other) {
@@ -81,7 +81,7 @@ TEST(GtudpEndpoint, two_of_them_confirm_each_other) {
         any |= carry(right, bob, left);
     }
     for (const Side* side : {&left, &right}) {
-        const Counts counts = side->counts();
+        const Counters counts = side->counters();
         EXPECT_EQ(counts.confirmed, 10u);
         EXPECT_EQ(counts.delivered, 10u);
         EXPECT_EQ(counts.data_sent, 10u);
@@ -97,11 +97,11 @@ TEST(GtudpEndpoint, foreign_datagrams_are_only_counted) {
     Side side(small_options());
     side.hear(bob, bytes_of("not gtUDP"));
     side.hear(bob, {});
-    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.event(), "");
     EXPECT_EQ(side.leaving(), "");
-    EXPECT_EQ(side.counts().foreign, 2u);
-    EXPECT_EQ(side.counts().foreign_dropped, 0u);
-    EXPECT_EQ(side.counts().data_received, 0u);
+    EXPECT_EQ(side.counters().foreign, 2u);
+    EXPECT_EQ(side.counters().foreign_dropped, 0u);
+    EXPECT_EQ(side.counters().data_received, 0u);
 }
 
 TEST(GtudpEndpoint, foreign_datagrams_are_delivered_if_asked_for) {
@@ -111,9 +111,9 @@ TEST(GtudpEndpoint, foreign_datagrams_are_delivered_if_asked_for) {
     side.hear(bob, bytes_of("not gtUDP"));
     side.hear(carol, {});
     side.hear_data(bob, 1, "gtUDP");
-    EXPECT_EQ(side.happening(), "foreign from bob: not gtUDP; foreign from carol: ; message from bob: gtUDP");
+    EXPECT_EQ(side.event(), "foreign from bob: not gtUDP; foreign from carol: ; message from bob: gtUDP");
     EXPECT_EQ(side.leaving(), "bob RECV 1");
-    EXPECT_EQ(side.counts().foreign, 2u);
+    EXPECT_EQ(side.counters().foreign, 2u);
 }
 
 TEST(GtudpEndpoint, foreign_datagrams_without_room_are_dropped) {
@@ -124,9 +124,9 @@ TEST(GtudpEndpoint, foreign_datagrams_without_room_are_dropped) {
     const std::string text(80, 'x');
     side.hear(bob, bytes_of(text));
     side.hear(bob, bytes_of(text));
-    EXPECT_EQ(side.happening(), "foreign from bob: " + text);
-    EXPECT_EQ(side.counts().foreign, 2u);
-    EXPECT_EQ(side.counts().foreign_dropped, 1u);
+    EXPECT_EQ(side.event(), "foreign from bob: " + text);
+    EXPECT_EQ(side.counters().foreign, 2u);
+    EXPECT_EQ(side.counters().foreign_dropped, 1u);
 }
 
 TEST(GtudpEndpoint, raw_datagrams_leave_as_they_are_once) {
@@ -135,8 +135,8 @@ TEST(GtudpEndpoint, raw_datagrams_leave_as_they_are_once) {
     EXPECT_TRUE(side.endpoint.send_raw(bob, {}));
     EXPECT_TRUE(side.endpoint.send_raw(carol, bytes_of("two")));
     EXPECT_EQ(side.leaving(), "bob raw one; bob raw ; carol raw two");
-    EXPECT_EQ(side.counts().raw_sent, 3u);
-    EXPECT_EQ(side.counts().taken, 0u);
+    EXPECT_EQ(side.counters().raw_sent, 3u);
+    EXPECT_EQ(side.counters().taken, 0u);
     EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
     side.endpoint.close();
     EXPECT_TRUE(side.endpoint.send_raw(bob, bytes_of("closed or not")));
@@ -156,7 +156,7 @@ TEST(GtudpEndpoint, raw_datagrams_have_limits) {
     EXPECT_EQ(sent.size(), taken);
     EXPECT_EQ(sent.front().bytes, most);
     EXPECT_TRUE(side.endpoint.send_raw(bob, most));
-    EXPECT_EQ(side.counts().raw_sent, taken);
+    EXPECT_EQ(side.counters().raw_sent, taken);
 }
 
 // ---- events ---------------------------------------------------------------------------------------
@@ -167,9 +167,9 @@ TEST(GtudpEndpoint, messages_come_in_order_and_before_outcomes) {
     ASSERT_TRUE(side.endpoint.cancel(*id));
     side.hear_data(bob, 2, "one");
     side.hear_data(carol, 1, "two");
-    EXPECT_EQ(side.happening(), "message from bob: one; message from carol: two; 7 was cancelled after 0");
+    EXPECT_EQ(side.event(), "message from bob: one; message from carol: two; 7 was cancelled after 0");
     side.hear_data(bob, 3, "three");
-    EXPECT_EQ(side.happening(), "message from bob: three");
+    EXPECT_EQ(side.event(), "message from bob: three");
 }
 
 TEST(GtudpEndpoint, outcomes_come_in_the_order_of_their_end) {
@@ -180,7 +180,7 @@ TEST(GtudpEndpoint, outcomes_come_in_the_order_of_their_end) {
     side.hear_recv(bob, 9);
     EXPECT_TRUE(side.endpoint.cancel(ids[0]));
     side.hear_recv(bob, 8);
-    EXPECT_EQ(side.happening(), "9 confirmed after 1; 7 was cancelled after 1; 8 confirmed after 1");
+    EXPECT_EQ(side.event(), "9 confirmed after 1; 7 was cancelled after 1; 8 confirmed after 1");
 }
 
 TEST(GtudpEndpoint, the_longest_message_is_delivered_whole) {
@@ -190,7 +190,7 @@ TEST(GtudpEndpoint, the_longest_message_is_delivered_whole) {
     std::string text(Codec().data_bytes_max(), 'x');
     text.front() = text.back() = 'y';
     side.hear_data(bob, 1, text);
-    EXPECT_EQ(side.happening(), "message from bob: " + text);
+    EXPECT_EQ(side.event(), "message from bob: " + text);
 }
 
 // ---- time -----------------------------------------------------------------------------------------
@@ -257,9 +257,9 @@ TEST(GtudpEndpoint, speaks_the_wire_it_is_told) {
     ASSERT_TRUE(side.send(bob, "hello"));
     EXPECT_EQ(text_of(outbox.poll(side.endpoint, side.now)->bytes), std::string_view("GTD\0\0\0\7hello", 12));
     side.hear(bob, bytes_from_hex("5f00000007"));
-    EXPECT_EQ(side.counts().foreign, 1u);
+    EXPECT_EQ(side.counters().foreign, 1u);
     side.hear_recv(bob, 7);
-    EXPECT_EQ(side.happening(), "7 confirmed after 1");
+    EXPECT_EQ(side.event(), "7 confirmed after 1");
     EXPECT_EQ(side.send(bob, std::string(limits::datagram_bytes_max - 6, 'x')), std::unexpected(Refusal::too_large));
 }
 

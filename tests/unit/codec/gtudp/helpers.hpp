@@ -3,7 +3,7 @@
 // A gtUDP endpoint driven by hand, at times that the test names. What leaves and what happens is told as text:
 //
 //     side.leaving()    "bob DATA 7 hello, DATA 8 hi; alice ACK 3"     a comma inside a train, a semicolon between two
-//     side.happening()  "message from bob: hello; 7 confirmed after 1"
+//     side.event()  "message from bob: hello; 7 confirmed after 1"
 
 #include <gtest/gtest.h>
 
@@ -101,7 +101,7 @@ class Side {
         return out;
     }
 
-    std::string happening() {
+    std::string event() {
         std::string out;
         while (const auto event = endpoint.poll_event()) out += (out.empty() ? "" : "; ") + told(*event);
         return out;
@@ -123,7 +123,7 @@ class Side {
         return now - from;
     }
 
-    Counts counts() const { return endpoint.counts(); }
+    Counters counters() const { return endpoint.counters(); }
 
     Endpoint endpoint;
     Instant now = 100 * second;
@@ -161,7 +161,7 @@ class Side {
     }
 
     void expect_counts_add_up() const {
-        const Counts c = counts();
+        const Counters c = counters();
         EXPECT_EQ(c.taken, c.confirmed + c.gave_up_attempts + c.gave_up_deadline + c.cancelled + endpoint.in_flight());
         EXPECT_EQ(c.data_received,
                   c.delivered + c.duplicates + c.app_behind + c.receives_full + c.receives_peer_full + c.peers_full);
@@ -181,7 +181,7 @@ inline void prove(Side& side, const Address& peer) {
     ASSERT_TRUE(id);
     side.leaving();
     side.hear_recv(peer, id->identity);
-    side.happening();
+    side.event();
     side.leaving();
 }
 

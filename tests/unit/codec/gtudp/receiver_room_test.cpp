@@ -20,14 +20,14 @@ void exchange(Side& side, const Address& from, Identity identity) {
     side.hear_data(from, identity, "x");
     side.leaving();
     side.hear_ack(from, identity);
-    ASSERT_NE(side.happening(), "");
+    ASSERT_NE(side.event(), "");
 }
 
 /// Whether a DATA is still known: hears it once more, which changes a lot if it is not.
 bool remembers(Side& side, const Address& from, Identity identity) {
-    const std::uint64_t before = side.counts().duplicates;
+    const std::uint64_t before = side.counters().duplicates;
     side.hear_data(from, identity, "x");
-    return side.counts().duplicates > before;
+    return side.counters().duplicates > before;
 }
 
 TEST(GtudpReceiverRoom, what_the_application_has_no_room_for_has_not_come) {
@@ -37,15 +37,15 @@ TEST(GtudpReceiverRoom, what_the_application_has_no_room_for_has_not_come) {
     const std::string text(64, 'x');
     side.hear_data(bob, 1, text);
     side.hear_data(bob, 2, text);
-    EXPECT_EQ(side.counts().app_behind, 1u);
+    EXPECT_EQ(side.counters().app_behind, 1u);
     EXPECT_EQ(side.leaving(), "bob RECV 1");
-    EXPECT_EQ(side.happening(), "message from bob: " + text);
+    EXPECT_EQ(side.event(), "message from bob: " + text);
     side.hear_data(bob, 2, text);
-    EXPECT_EQ(side.happening(), "message from bob: " + text);
+    EXPECT_EQ(side.event(), "message from bob: " + text);
     EXPECT_EQ(side.leaving(), "bob RECV 2");
-    EXPECT_EQ(side.counts().app_behind, 1u);
-    EXPECT_EQ(side.counts().delivered, 2u);
-    EXPECT_EQ(side.counts().duplicates, 0u);
+    EXPECT_EQ(side.counters().app_behind, 1u);
+    EXPECT_EQ(side.counters().delivered, 2u);
+    EXPECT_EQ(side.counters().duplicates, 0u);
 }
 
 TEST(GtudpReceiverRoom, whoever_wants_so_many_messages_gets_no_more) {
@@ -53,12 +53,12 @@ TEST(GtudpReceiverRoom, whoever_wants_so_many_messages_gets_no_more) {
     options.deliveries_max = 2;
     Side side(options);
     for (Identity identity = 1; identity <= 3; ++identity) side.hear_data(bob, identity, "x");
-    EXPECT_EQ(side.happening(), "message from bob: x; message from bob: x");
+    EXPECT_EQ(side.event(), "message from bob: x; message from bob: x");
     EXPECT_EQ(side.leaving(), "bob RECV 1, RECV 2");
-    EXPECT_EQ(side.counts().app_behind, 1u);
+    EXPECT_EQ(side.counters().app_behind, 1u);
     side.hear_data(bob, 2, "x");
     EXPECT_EQ(side.leaving(), "bob RECV 2") << "its sender may not have heard";
-    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.event(), "");
 }
 
 TEST(GtudpReceiverRoom, an_event_being_looked_at_still_takes_room) {
@@ -69,7 +69,7 @@ TEST(GtudpReceiverRoom, an_event_being_looked_at_still_takes_room) {
     side.hear_data(bob, 1, text);
     const auto event = side.endpoint.poll_event();
     side.hear_data(bob, 2, std::string(64, 'y'));
-    EXPECT_EQ(side.counts().app_behind, 1u);
+    EXPECT_EQ(side.counters().app_behind, 1u);
     EXPECT_EQ(text_of(event->bytes), text);
 }
 
@@ -77,18 +77,18 @@ TEST(GtudpReceiverRoom, what_waits_for_the_ack_of_a_proven_peer_is_never_forgott
     Side side(roomy(4));
     prove(side, bob);
     for (Identity identity = 0; identity < 4; ++identity) side.hear_data(bob, identity, "x");
-    side.happening();
+    side.event();
     side.leaving();
     side.hear_data(bob, 4, "x");
     side.hear_data(carol, 4, "x");
-    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.event(), "");
     EXPECT_EQ(side.leaving(), "");
-    EXPECT_EQ(side.counts().receives_full, 2u);
-    EXPECT_EQ(side.counts().forgotten_early, 0u);
+    EXPECT_EQ(side.counters().receives_full, 2u);
+    EXPECT_EQ(side.counters().forgotten_early, 0u);
     side.hear_ack(bob, 2);
     side.hear_data(bob, 4, "y");
-    EXPECT_EQ(side.happening(), "message from bob: y") << "its sender tried again";
-    EXPECT_EQ(side.counts().forgotten_early, 1u);
+    EXPECT_EQ(side.event(), "message from bob: y") << "its sender tried again";
+    EXPECT_EQ(side.counters().forgotten_early, 1u);
 }
 
 TEST(GtudpReceiverRoom, one_peer_alone_loses_its_oldest) {
@@ -97,7 +97,7 @@ TEST(GtudpReceiverRoom, one_peer_alone_loses_its_oldest) {
     EXPECT_TRUE(remembers(side, bob, 1)) << "heard again, but the order is that in which they were done with";
     exchange(side, bob, 5);
     exchange(side, bob, 6);
-    EXPECT_EQ(side.counts().forgotten_early, 2u);
+    EXPECT_EQ(side.counters().forgotten_early, 2u);
     for (const Identity identity : {3u, 4u, 5u, 6u}) EXPECT_TRUE(remembers(side, bob, identity)) << identity;
     EXPECT_FALSE(remembers(side, bob, 1));
 }
@@ -107,7 +107,7 @@ TEST(GtudpReceiverRoom, who_floods_the_table_loses_his_own) {
     Side side(roomy(16));
     for (const Identity identity : {1u, 2u, 3u}) exchange(side, carol, identity);
     for (Identity identity = 0; identity < 1'000; ++identity) exchange(side, bob, identity);
-    EXPECT_EQ(side.counts().forgotten_early, 1'000u - 13u);
+    EXPECT_EQ(side.counters().forgotten_early, 1'000u - 13u);
     for (const Identity identity : {1u, 2u, 3u}) EXPECT_TRUE(remembers(side, carol, identity)) << identity;
     for (Identity identity = 999; identity > 999 - 13; --identity) EXPECT_TRUE(remembers(side, bob, identity));
 }
@@ -116,7 +116,7 @@ TEST(GtudpReceiverRoom, half_of_an_even_share_is_not_less_than_that) {
     Side side(roomy(16));
     for (const Identity identity : {1u, 2u, 3u, 4u}) exchange(side, carol, identity);
     for (Identity identity = 0; identity < 13; ++identity) exchange(side, bob, identity);
-    EXPECT_EQ(side.counts().forgotten_early, 1u);
+    EXPECT_EQ(side.counters().forgotten_early, 1u);
     for (Identity identity = 0; identity < 13; ++identity) EXPECT_TRUE(remembers(side, bob, identity)) << identity;
     EXPECT_FALSE(remembers(side, carol, 1));
 }
@@ -125,12 +125,12 @@ TEST(GtudpReceiverRoom, who_has_more_than_a_share_loses_to_who_comes_later) {
     Side side(roomy(16));
     for (Identity identity = 0; identity < 16; ++identity) exchange(side, bob, identity);
     for (Identity identity = 0; identity < 20; ++identity) exchange(side, carol, identity);
-    EXPECT_EQ(side.counts().forgotten_early, 20u);
+    EXPECT_EQ(side.counters().forgotten_early, 20u);
     std::uint32_t bobs = 0;
     for (Identity identity = 0; identity < 16; ++identity) {
-        const std::uint64_t before = side.counts().forgotten_early;
+        const std::uint64_t before = side.counters().forgotten_early;
         if (!remembers(side, bob, identity)) break;
-        EXPECT_EQ(side.counts().forgotten_early, before);
+        EXPECT_EQ(side.counters().forgotten_early, before);
         ++bobs;
     }
     EXPECT_LE(bobs, 4u);
@@ -141,7 +141,7 @@ TEST(GtudpReceiverRoom, a_newcomer_takes_the_oldest_of_who_has_much_and_nothing_
     exchange(side, carol, 1);
     for (Identity identity = 0; identity < 15; ++identity) exchange(side, bob, identity);
     exchange(side, dave, 1);
-    EXPECT_EQ(side.counts().forgotten_early, 1u);
+    EXPECT_EQ(side.counters().forgotten_early, 1u);
     EXPECT_TRUE(remembers(side, carol, 1));
     for (Identity identity = 1; identity < 15; ++identity) EXPECT_TRUE(remembers(side, bob, identity)) << identity;
     EXPECT_FALSE(remembers(side, bob, 0));
@@ -154,10 +154,10 @@ TEST(GtudpReceiverRoom, an_unproven_peer_has_no_share) {
     side.hear_data(carol, 1, "x");
     side.leaving();
     side.after(100 * millisecond);  // given up, and remembered without an ACK
-    EXPECT_EQ(side.counts().recv_gave_up, 1u);
+    EXPECT_EQ(side.counters().recv_gave_up, 1u);
     for (Identity identity = 0; identity < 15; ++identity) exchange(side, bob, identity);
     exchange(side, dave, 1);
-    EXPECT_EQ(side.counts().forgotten_early, 1u);
+    EXPECT_EQ(side.counters().forgotten_early, 1u);
     for (Identity identity = 0; identity < 15; ++identity) EXPECT_TRUE(remembers(side, bob, identity)) << identity;
     EXPECT_FALSE(remembers(side, carol, 1));
 }
@@ -172,7 +172,7 @@ TEST(GtudpReceiverRoom, room_is_found_behind_many_that_wait) {
         for (Identity identity = 0; identity < 16; ++identity) side.hear_data(bob, identity, "x");
         for (Identity identity = 16; identity < 32; ++identity) exchange(side, bob, identity);
         exchange(side, dave, 1);
-        EXPECT_EQ(side.counts().forgotten_early, 1u) << "seed " << seed;
+        EXPECT_EQ(side.counters().forgotten_early, 1u) << "seed " << seed;
         EXPECT_TRUE(remembers(side, dave, 1)) << "seed " << seed;
         for (Identity identity = 0; identity < 16; ++identity)
             EXPECT_TRUE(remembers(side, bob, identity)) << "it waits, seed " << seed;
@@ -186,11 +186,11 @@ TEST(GtudpReceiverRoom, who_has_little_loses_his_own_if_nobody_else_can) {
     exchange(side, bob, 2);
     for (Identity identity = 0; identity < 30; ++identity) side.hear_data(carol, identity, "x");
     side.hear_data(dave, 1, "x");
-    EXPECT_EQ(side.counts().receives_full, 1u);
-    side.happening();
+    EXPECT_EQ(side.counters().receives_full, 1u);
+    side.event();
     exchange(side, bob, 3);
-    EXPECT_EQ(side.counts().receives_full, 1u);
-    EXPECT_EQ(side.counts().forgotten_early, 1u);
+    EXPECT_EQ(side.counters().receives_full, 1u);
+    EXPECT_EQ(side.counters().forgotten_early, 1u);
     EXPECT_TRUE(remembers(side, bob, 2));
     EXPECT_TRUE(remembers(side, bob, 3));
 }
@@ -203,17 +203,17 @@ TEST(GtudpReceiverRoom, a_peer_has_its_own_limit) {
     side.hear_data(bob, 2, "x");
     side.leaving();
     side.hear_data(bob, 3, "x");
-    EXPECT_EQ(side.counts().receives_peer_full, 1u);
+    EXPECT_EQ(side.counters().receives_peer_full, 1u);
     EXPECT_EQ(side.leaving(), "");
     side.hear_data(carol, 3, "x");
     EXPECT_EQ(side.leaving(), "carol RECV 3");
     side.hear_ack(bob, 2);
     side.hear_data(bob, 3, "x");
     EXPECT_EQ(side.leaving(), "bob RECV 3");
-    EXPECT_EQ(side.counts().receives_peer_full, 1u);
-    EXPECT_EQ(side.counts().forgotten_early, 1u);
+    EXPECT_EQ(side.counters().receives_peer_full, 1u);
+    EXPECT_EQ(side.counters().forgotten_early, 1u);
     EXPECT_TRUE(remembers(side, bob, 1));
-    EXPECT_EQ(side.counts().delivered, 4u);
+    EXPECT_EQ(side.counters().delivered, 4u);
 }
 
 TEST(GtudpReceiverRoom, what_is_forgotten_in_time_counts_against_no_limit) {
@@ -225,8 +225,8 @@ TEST(GtudpReceiverRoom, what_is_forgotten_in_time_counts_against_no_limit) {
         exchange(side, bob, identity + 1);
         side.after(30 * second);
     }
-    EXPECT_EQ(side.counts().forgotten_early, 0u);
-    EXPECT_EQ(side.counts().delivered, 6u);
+    EXPECT_EQ(side.counters().forgotten_early, 0u);
+    EXPECT_EQ(side.counters().delivered, 6u);
 }
 
 TEST(GtudpReceiverRoom, what_is_forgotten_out_of_turn_leaves_the_order_of_the_others) {
@@ -239,8 +239,8 @@ TEST(GtudpReceiverRoom, what_is_forgotten_out_of_turn_leaves_the_order_of_the_ot
     for (const Identity identity : {2u, 1u, 3u, 4u}) side.hear_ack(bob, identity);
     side.hear_data(dave, 1, "x");  // in the place of bob's 1, which is not the first that was done with
     for (const Identity identity : {5u, 6u}) side.hear_data(bob, identity, "x");
-    EXPECT_EQ(side.counts().forgotten_early, 3u);
-    EXPECT_EQ(side.counts().receives_full, 0u);
+    EXPECT_EQ(side.counters().forgotten_early, 3u);
+    EXPECT_EQ(side.counters().receives_full, 0u);
     EXPECT_TRUE(remembers(side, dave, 1));
     for (const Identity identity : {4u, 5u, 6u}) EXPECT_TRUE(remembers(side, bob, identity)) << identity;
     for (const Identity identity : {1u, 2u, 3u, 4u}) EXPECT_TRUE(remembers(side, carol, identity)) << identity;
@@ -251,8 +251,8 @@ TEST(GtudpReceiverRoom, a_limit_of_no_exchanges_takes_none) {
     options.receives_per_peer_max = 0;
     Side side(options);
     side.hear_data(bob, 1, "x");
-    EXPECT_EQ(side.counts().receives_peer_full, 1u);
-    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.counters().receives_peer_full, 1u);
+    EXPECT_EQ(side.event(), "");
 }
 
 TEST(GtudpReceiverRoom, what_is_forgotten_while_its_recv_waits_to_leave_has_none) {
@@ -261,7 +261,7 @@ TEST(GtudpReceiverRoom, what_is_forgotten_while_its_recv_waits_to_leave_has_none
     exchange(side, bob, 2);
     EXPECT_TRUE(remembers(side, bob, 1));  // and its RECV is to be sent again
     side.hear_data(bob, 3, "x");
-    EXPECT_EQ(side.counts().forgotten_early, 1u);
+    EXPECT_EQ(side.counters().forgotten_early, 1u);
     EXPECT_EQ(side.leaving(), "bob RECV 3") << "once, though its place is in the queue twice";
 }
 
@@ -275,12 +275,12 @@ TEST(GtudpReceiverRoom, recvs_that_do_not_fit_the_queue_count_as_lost) {
     EXPECT_TRUE(remembers(side, bob, 1));
     EXPECT_TRUE(remembers(side, bob, 2));
     side.hear_data(bob, 3, "x");
-    EXPECT_EQ(side.counts().recv_withheld, 1u);
+    EXPECT_EQ(side.counters().recv_withheld, 1u);
     side.leaving();
     side.after(100 * millisecond);
     EXPECT_EQ(side.leaving(), "bob RECV 3");
     side.hear_ack(bob, 3);
-    EXPECT_EQ(side.counts().ack_unknown, 0u);
+    EXPECT_EQ(side.counters().ack_unknown, 0u);
 }
 
 // ---- peers ----------------------------------------------------------------------------------------
@@ -291,8 +291,8 @@ TEST(GtudpReceiverRoom, no_place_for_a_peer_while_all_others_have_something_unde
     side.hear_data(bob, 1, "x");
     ASSERT_TRUE(side.send(carol, "y"));
     side.hear_data(dave, 1, "x");
-    EXPECT_EQ(side.counts().peers_full, 1u);
-    EXPECT_EQ(side.happening(), "message from bob: x");
+    EXPECT_EQ(side.counters().peers_full, 1u);
+    EXPECT_EQ(side.event(), "message from bob: x");
     EXPECT_EQ(side.leaving(), "bob RECV 1; carol DATA 8 y");
 }
 
@@ -300,26 +300,26 @@ TEST(GtudpReceiverRoom, a_proven_peer_is_not_forgotten_for_a_stranger) {
     Side side(roomy(16, 1));
     exchange(side, bob, 1);
     side.hear_data(dave, 1, "x");
-    EXPECT_EQ(side.counts().peers_full, 1u);
-    EXPECT_EQ(side.counts().peers_forgotten, 0u);
+    EXPECT_EQ(side.counters().peers_full, 1u);
+    EXPECT_EQ(side.counters().peers_forgotten, 0u);
     side.after(30 * second);  // nothing of bob is remembered
     side.hear_data(dave, 1, "x");
-    EXPECT_EQ(side.happening(), "message from dave: x");
-    EXPECT_EQ(side.counts().peers_forgotten, 1u);
+    EXPECT_EQ(side.event(), "message from dave: x");
+    EXPECT_EQ(side.counters().peers_forgotten, 1u);
 }
 
 TEST(GtudpReceiverRoom, an_unproven_peer_is_forgotten_with_all_it_has) {
     Side side(roomy(4, 1));
     for (const Identity identity : {1u, 2u, 3u}) side.hear_data(bob, identity, "x");
     side.leaving();
-    side.happening();
+    side.event();
     side.hear_data(dave, 1, "x");
-    EXPECT_EQ(side.happening(), "message from dave: x");
+    EXPECT_EQ(side.event(), "message from dave: x");
     EXPECT_EQ(side.leaving(), "dave RECV 1");
-    EXPECT_EQ(side.counts().peers_forgotten, 1u);
-    EXPECT_EQ(side.counts().forgotten_early, 3u);
+    EXPECT_EQ(side.counters().peers_forgotten, 1u);
+    EXPECT_EQ(side.counters().forgotten_early, 3u);
     side.after(60 * second);  // no timer is left of what is forgotten
-    EXPECT_LE(side.counts().recv_gave_up, 1u);
+    EXPECT_LE(side.counters().recv_gave_up, 1u);
 }
 
 // Its place in the remembered order is nobody's: it waits for an ACK, and has none.
@@ -327,21 +327,21 @@ TEST(GtudpReceiverRoom, what_waits_for_the_ack_of_an_unproven_peer_can_be_forgot
     Side side(roomy(4));
     for (const Identity identity : {1u, 2u, 3u, 4u}) side.hear_data(bob, identity, "x");
     side.leaving();
-    side.happening();
+    side.event();
     side.hear_data(carol, 1, "x");
-    EXPECT_EQ(side.happening(), "message from carol: x");
-    EXPECT_EQ(side.counts().forgotten_early, 1u);
+    EXPECT_EQ(side.event(), "message from carol: x");
+    EXPECT_EQ(side.counters().forgotten_early, 1u);
     side.hear_ack(bob, 1);
-    EXPECT_EQ(side.counts().ack_unknown, 1u) << "the oldest is forgotten";
+    EXPECT_EQ(side.counters().ack_unknown, 1u) << "the oldest is forgotten";
     for (const Identity identity : {2u, 3u, 4u}) side.hear_ack(bob, identity);
-    EXPECT_EQ(side.counts().ack_unknown, 1u);
+    EXPECT_EQ(side.counters().ack_unknown, 1u);
 }
 
 TEST(GtudpReceiverRoom, strangers_do_not_keep_us_from_sending) {
     Side side(roomy(4, 1));
     side.hear_data(bob, 1, "x");
     EXPECT_TRUE(side.send(carol, "y"));
-    EXPECT_EQ(side.counts().forgotten_early, 1u);
+    EXPECT_EQ(side.counters().forgotten_early, 1u);
     EXPECT_EQ(side.leaving(), "carol DATA 7 y");
 }
 
@@ -351,11 +351,11 @@ TEST(GtudpReceiverRoom, a_refused_stranger_leaves_nothing_behind) {
     side.hear_data(bob, 1, "x");
     side.hear_data(bob, 2, "x");
     for (std::uint16_t port = 1; port < 100; ++port) side.hear_data(Address::v4(9, 9, 9, 9, port), 1, "x");
-    EXPECT_EQ(side.counts().receives_full, 99u);
-    EXPECT_EQ(side.counts().peers_forgotten, 98u) << "in each other's place";
+    EXPECT_EQ(side.counters().receives_full, 99u);
+    EXPECT_EQ(side.counters().peers_forgotten, 98u) << "in each other's place";
     EXPECT_EQ(side.leaving(), "bob RECV 1, RECV 2");
     side.hear_ack(bob, 1);
-    EXPECT_EQ(side.counts().ack_unknown, 0u);
+    EXPECT_EQ(side.counters().ack_unknown, 0u);
 }
 
 }  // namespace

@@ -15,15 +15,15 @@ const std::string long_text(100, 'x');  // enough for every RECV to a stranger
 TEST(GtudpReceiver, data_is_delivered_and_answered_until_an_ack) {
     Side side(steady_options());
     side.hear_data(bob, 1, "hello");
-    EXPECT_EQ(side.happening(), "message from bob: hello");
+    EXPECT_EQ(side.event(), "message from bob: hello");
     EXPECT_EQ(side.leaving(), "bob RECV 1");
     EXPECT_EQ(side.after_timeout(), 100 * millisecond);
     EXPECT_EQ(side.leaving(), "bob RECV 1");
     side.hear_ack(bob, 1);
     side.after(10 * second);
     EXPECT_EQ(side.leaving(), "");
-    EXPECT_EQ(side.happening(), "");
-    const Counts counts = side.counts();
+    EXPECT_EQ(side.event(), "");
+    const Counters counts = side.counters();
     EXPECT_EQ(counts.data_received, 1u);
     EXPECT_EQ(counts.delivered, 1u);
     EXPECT_EQ(counts.recv_sent, 2u);
@@ -35,28 +35,28 @@ TEST(GtudpReceiver, data_is_delivered_and_answered_until_an_ack) {
 TEST(GtudpReceiver, empty_data_is_a_message) {
     Side side(small_options());
     side.hear_data(bob, 1);
-    EXPECT_EQ(side.happening(), "message from bob: ");
+    EXPECT_EQ(side.event(), "message from bob: ");
 }
 
 TEST(GtudpReceiver, a_duplicate_is_not_delivered_and_answered_at_once) {
     Side side(steady_options());
     side.hear_data(bob, 1, long_text);
     side.leaving();
-    side.happening();
+    side.event();
     side.after(millisecond);
     side.hear_data(bob, 1, long_text);
-    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.event(), "");
     EXPECT_EQ(side.leaving(), "bob RECV 1");
-    EXPECT_EQ(side.counts().duplicates, 1u);
+    EXPECT_EQ(side.counters().duplicates, 1u);
     EXPECT_EQ(side.endpoint.poll_timeout(), side.now + 100 * millisecond) << "the next RECV counts from this one";
     side.hear_ack(bob, 1);
     side.after(second);
     side.hear_data(bob, 1, "anything");
-    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.event(), "");
     EXPECT_EQ(side.leaving(), "bob RECV 1") << "acknowledged, but somebody sends it again";
     side.after(second);
     EXPECT_EQ(side.leaving(), "") << "once for each";
-    EXPECT_EQ(side.counts().duplicates, 2u);
+    EXPECT_EQ(side.counters().duplicates, 2u);
 }
 
 TEST(GtudpReceiver, duplicates_in_one_turn_are_answered_once) {
@@ -64,10 +64,10 @@ TEST(GtudpReceiver, duplicates_in_one_turn_are_answered_once) {
     options.receives_max = 1;
     Side side(options);
     for (int i = 0; i < 3; ++i) side.hear_data(bob, 1, "hello");
-    EXPECT_EQ(side.happening(), "message from bob: hello");
+    EXPECT_EQ(side.event(), "message from bob: hello");
     EXPECT_EQ(side.leaving(), "bob RECV 1");
-    EXPECT_EQ(side.counts().duplicates, 2u);
-    EXPECT_EQ(side.counts().recv_withheld, 0u) << "they take no place in the queue";
+    EXPECT_EQ(side.counters().duplicates, 2u);
+    EXPECT_EQ(side.counters().recv_withheld, 0u) << "they take no place in the queue";
 }
 
 TEST(GtudpReceiver, an_exchange_is_known_by_its_address_and_identity) {
@@ -78,15 +78,14 @@ TEST(GtudpReceiver, an_exchange_is_known_by_its_address_and_identity) {
     side.hear_data(carol, 1, "b");
     side.hear_data(other_port, 1, "c");
     side.hear_data(bob, 2, "d");
-    EXPECT_EQ(side.happening(),
-              "message from bob: a; message from carol: b; message from port 1: c; message from bob: d");
+    EXPECT_EQ(side.event(), "message from bob: a; message from carol: b; message from port 1: c; message from bob: d");
     EXPECT_EQ(side.leaving(), "bob RECV 1; carol RECV 1; port 1 RECV 1; bob RECV 2");
 }
 
 TEST(GtudpReceiver, recvs_are_sent_later_each_time_and_given_up) {
     Side side(small_options());
     side.hear_data(bob, 1, long_text);
-    side.happening();
+    side.event();
     EXPECT_EQ(side.leaving(), "bob RECV 1");
     for (int sent = 1; sent < 10; ++sent) {
         const Duration least = std::min(3 * second, 500 * millisecond << (sent - 1)), waited = side.after_timeout();
@@ -94,15 +93,15 @@ TEST(GtudpReceiver, recvs_are_sent_later_each_time_and_given_up) {
         EXPECT_LE(waited, least + least / 8);
         EXPECT_EQ(side.leaving(), "bob RECV 1");
     }
-    EXPECT_EQ(side.counts().recv_gave_up, 0u);
+    EXPECT_EQ(side.counters().recv_gave_up, 0u);
     EXPECT_GE(side.after_timeout(), 3 * second);
     EXPECT_EQ(side.leaving(), "");
-    EXPECT_EQ(side.counts().recv_gave_up, 1u);
-    EXPECT_EQ(side.counts().recv_sent, 10u);
-    EXPECT_EQ(side.counts().recv_resent, 9u);
+    EXPECT_EQ(side.counters().recv_gave_up, 1u);
+    EXPECT_EQ(side.counters().recv_sent, 10u);
+    EXPECT_EQ(side.counters().recv_resent, 9u);
     side.hear_data(bob, 1, long_text);
     EXPECT_EQ(side.leaving(), "bob RECV 1") << "until the DATA comes again";
-    EXPECT_EQ(side.happening(), "") << "which is still no new message";
+    EXPECT_EQ(side.event(), "") << "which is still no new message";
 }
 
 TEST(GtudpReceiver, a_fixed_interval_and_as_many_sends_as_the_reference_peer) {
@@ -115,7 +114,7 @@ TEST(GtudpReceiver, a_fixed_interval_and_as_many_sends_as_the_reference_peer) {
         EXPECT_EQ(side.after_timeout(), 500 * millisecond);
     }
     EXPECT_EQ(side.leaving(), "");
-    EXPECT_EQ(side.counts().recv_gave_up, 1u);
+    EXPECT_EQ(side.counters().recv_gave_up, 1u);
 }
 
 TEST(GtudpReceiver, recv_sends_max_of_one_and_of_255) {
@@ -127,7 +126,7 @@ TEST(GtudpReceiver, recv_sends_max_of_one_and_of_255) {
         std::uint32_t sent = 0;
         for (; side.leaving() == "bob RECV 1"; ++sent) side.after_timeout();
         EXPECT_EQ(sent, sends_max);
-        EXPECT_EQ(side.counts().recv_gave_up, 1u);
+        EXPECT_EQ(side.counters().recv_gave_up, 1u);
     }
 }
 
@@ -141,8 +140,8 @@ TEST(GtudpReceiver, duplicates_count_as_sends) {
     }
     side.after_timeout();
     EXPECT_EQ(side.leaving(), "");
-    EXPECT_EQ(side.counts().recv_gave_up, 1u);
-    EXPECT_EQ(side.counts().recv_sent, 257u);
+    EXPECT_EQ(side.counters().recv_gave_up, 1u);
+    EXPECT_EQ(side.counters().recv_sent, 257u);
 }
 
 // ---- acknowledgements -----------------------------------------------------------------------------
@@ -155,14 +154,14 @@ TEST(GtudpReceiver, an_ack_for_nothing_that_waits_for_one_is_counted) {
     EXPECT_EQ(side.leaving(), "bob RECV 1");
     side.hear_ack(carol, 1);
     side.hear_ack(bob, 2);
-    EXPECT_EQ(side.counts().ack_unknown, 4u);
+    EXPECT_EQ(side.counters().ack_unknown, 4u);
     side.after(100 * millisecond);
     EXPECT_EQ(side.leaving(), "bob RECV 1");
     side.hear_ack(bob, 1);
-    EXPECT_EQ(side.counts().ack_unknown, 4u);
+    EXPECT_EQ(side.counters().ack_unknown, 4u);
     side.hear_ack(bob, 1);
-    EXPECT_EQ(side.counts().ack_unknown, 5u);
-    EXPECT_EQ(side.counts().ack_received, 6u);
+    EXPECT_EQ(side.counters().ack_unknown, 5u);
+    EXPECT_EQ(side.counters().ack_received, 6u);
 }
 
 TEST(GtudpReceiver, an_ack_stops_a_recv_that_waits_to_leave) {
@@ -247,9 +246,9 @@ TEST(GtudpReceiver, a_stranger_gets_thrice_the_bytes_that_came_from_him) {
     std::uint64_t left = 0;
     for (int i = 0; i < 10; ++i, side.after_timeout()) left += side.leaving() == "bob RECV 1";
     EXPECT_EQ(left, 3u);
-    EXPECT_EQ(side.counts().recv_sent, 3u);
-    EXPECT_EQ(side.counts().recv_withheld, 7u);
-    EXPECT_EQ(side.counts().recv_gave_up, 1u);
+    EXPECT_EQ(side.counters().recv_sent, 3u);
+    EXPECT_EQ(side.counters().recv_withheld, 7u);
+    EXPECT_EQ(side.counters().recv_gave_up, 1u);
     side.hear_data(bob, 1);
     EXPECT_EQ(side.leaving(), "bob RECV 1") << "each DATA pays for three more";
 }
@@ -288,7 +287,7 @@ TEST(GtudpReceiver, who_has_acknowledged_or_confirmed_has_no_budget) {
         EXPECT_TRUE(left.contains("bob RECV 2") && left.contains("carol RECV 2")) << left;
     }
     EXPECT_EQ(side.leaving(), "");
-    EXPECT_EQ(side.counts().recv_withheld, 0u);
+    EXPECT_EQ(side.counters().recv_withheld, 0u);
 }
 
 // ---- remembering ----------------------------------------------------------------------------------
@@ -300,21 +299,21 @@ TEST(GtudpReceiver, remembered_for_its_time_after_the_last_datagram) {
     side.hear_data(bob, 1, "x");
     side.leaving();
     side.hear_ack(bob, 1);
-    side.happening();
+    side.event();
     side.after(5 * second - 1);
     side.hear_data(bob, 1, "x");
-    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.event(), "");
     EXPECT_EQ(side.leaving(), "bob RECV 1");
     side.after(5 * second - 1);
     side.hear_data(bob, 1, "x");
-    EXPECT_EQ(side.happening(), "") << "the window begins anew with each";
+    EXPECT_EQ(side.event(), "") << "the window begins anew with each";
     side.leaving();
     side.after(5 * second);
     EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt) << "forgotten";
     side.hear_data(bob, 1, "x");
-    EXPECT_EQ(side.happening(), "message from bob: x");
-    EXPECT_EQ(side.counts().delivered, 2u);
-    EXPECT_EQ(side.counts().forgotten_early, 0u);
+    EXPECT_EQ(side.event(), "message from bob: x");
+    EXPECT_EQ(side.counters().delivered, 2u);
+    EXPECT_EQ(side.counters().forgotten_early, 0u);
 }
 
 TEST(GtudpReceiver, is_not_forgotten_while_its_recv_waits_to_leave) {
@@ -324,13 +323,13 @@ TEST(GtudpReceiver, is_not_forgotten_while_its_recv_waits_to_leave) {
     side.hear_data(bob, 1, "x");
     side.leaving();
     side.hear_ack(bob, 1);
-    side.happening();
+    side.event();
     side.after(second - 1);
     side.hear_data(bob, 1, "x");
     side.after(2 * second);  // and nothing could leave
     EXPECT_EQ(side.leaving(), "bob RECV 1");
     side.hear_data(bob, 1, "x");
-    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.event(), "");
 }
 
 TEST(GtudpReceiver, what_was_never_acknowledged_is_remembered_from_when_it_was_given_up) {
@@ -343,14 +342,14 @@ TEST(GtudpReceiver, what_was_never_acknowledged_is_remembered_from_when_it_was_g
     side.after(100 * millisecond);
     side.leaving();
     side.after(100 * millisecond);
-    side.happening();
+    side.event();
     side.after(second - 1);
     side.hear_data(bob, 1, "x");
-    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.event(), "");
     EXPECT_EQ(side.leaving(), "bob RECV 1");
     side.after(second);
     side.hear_data(bob, 1, "x");
-    EXPECT_EQ(side.happening(), "message from bob: x");
+    EXPECT_EQ(side.event(), "message from bob: x");
 }
 
 }  // namespace

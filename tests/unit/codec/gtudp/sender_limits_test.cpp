@@ -22,8 +22,8 @@ TEST(GtudpRefusal, too_large) {
     Side side(options);
     const std::string most(Codec().data_bytes_max(), 'x');
     EXPECT_EQ(side.send(bob, most + "x"), unexpected(Refusal::too_large));
-    EXPECT_EQ(side.counts().refused_too_large, 1u);
-    EXPECT_EQ(side.counts().taken, 0u);
+    EXPECT_EQ(side.counters().refused_too_large, 1u);
+    EXPECT_EQ(side.counters().taken, 0u);
     EXPECT_TRUE(side.send(bob, most));
 }
 
@@ -35,15 +35,15 @@ TEST(GtudpRefusal, table_full_of_exchanges) {
     for (int i = 0; i < 4; ++i) indices.insert(side.send(bob, "x")->index);
     EXPECT_EQ(indices, (std::set<std::uint32_t>{0, 1, 2, 3}));
     EXPECT_EQ(side.send(bob, "x"), unexpected(Refusal::table_full));
-    EXPECT_EQ(side.counts().refused_table_full, 1u);
+    EXPECT_EQ(side.counters().refused_table_full, 1u);
     EXPECT_EQ(side.endpoint.in_flight(), 4u);
     side.leaving();
     side.hear_recv(bob, 8);
     EXPECT_EQ(side.endpoint.in_flight(), 3u);
     EXPECT_EQ(side.send(bob, "x"), unexpected(Refusal::table_full)) << "its place is free once its end is told";
-    EXPECT_EQ(side.happening(), "8 confirmed after 1");
+    EXPECT_EQ(side.event(), "8 confirmed after 1");
     EXPECT_TRUE(side.send(bob, "x"));
-    EXPECT_EQ(side.counts().refused_table_full, 2u);
+    EXPECT_EQ(side.counters().refused_table_full, 2u);
 }
 
 TEST(GtudpRefusal, table_full_of_payload) {
@@ -54,7 +54,7 @@ TEST(GtudpRefusal, table_full_of_payload) {
     const auto id = side.send(bob, two_chunks);
     ASSERT_TRUE(id);
     EXPECT_EQ(side.send(bob, "x"), unexpected(Refusal::table_full));
-    EXPECT_EQ(side.counts().refused_table_full, 1u);
+    EXPECT_EQ(side.counters().refused_table_full, 1u);
     EXPECT_TRUE(side.send(bob, "")) << "nothing fits always";
     EXPECT_TRUE(side.endpoint.cancel(*id));
     EXPECT_TRUE(side.send(bob, two_chunks)) << "freed with the outcome, told or not";
@@ -69,7 +69,7 @@ TEST(GtudpRefusal, peer_full) {
     EXPECT_TRUE(side.send(bob, "y"));
     EXPECT_EQ(side.send(bob, "z"), unexpected(Refusal::peer_full));
     EXPECT_TRUE(side.send(carol, "z"));
-    EXPECT_EQ(side.counts().refused_peer_full, 1u);
+    EXPECT_EQ(side.counters().refused_peer_full, 1u);
     side.leaving();
     side.hear_recv(bob, 7);
     EXPECT_TRUE(side.send(bob, "z"));
@@ -84,12 +84,12 @@ TEST(GtudpRefusal, peers_full) {
     EXPECT_TRUE(side.send(carol, "y"));
     EXPECT_EQ(side.send(dave, "z"), unexpected(Refusal::peers_full));
     EXPECT_TRUE(side.send(carol, "z")) << "a known peer needs no place";
-    EXPECT_EQ(side.counts().refused_peers_full, 1u);
+    EXPECT_EQ(side.counters().refused_peers_full, 1u);
     EXPECT_TRUE(side.endpoint.cancel(*id));
     EXPECT_EQ(side.send(dave, "z"), unexpected(Refusal::peers_full)) << "the end names the peer and is not yet told";
-    side.happening();
+    side.event();
     EXPECT_TRUE(side.send(dave, "z"));
-    EXPECT_EQ(side.counts().peers_forgotten, 1u);
+    EXPECT_EQ(side.counters().peers_forgotten, 1u);
 }
 
 TEST(GtudpRefusal, not_ready_once_closed_and_what_is_in_flight_goes_on) {
@@ -99,14 +99,14 @@ TEST(GtudpRefusal, not_ready_once_closed_and_what_is_in_flight_goes_on) {
     side.endpoint.close();
     EXPECT_EQ(side.send(bob, "z"), unexpected(Refusal::not_ready));
     EXPECT_EQ(side.send(bob, std::string(70'000, 'z')), unexpected(Refusal::not_ready));
-    EXPECT_EQ(side.counts().refused_not_ready, 2u);
+    EXPECT_EQ(side.counters().refused_not_ready, 2u);
     EXPECT_EQ(side.leaving(), "bob DATA 7 x, DATA 8 y");
     side.hear_recv(bob, 7);
     EXPECT_EQ(side.leaving(), "bob ACK 7");
     side.after(100 * millisecond);
     EXPECT_EQ(side.leaving(), "bob DATA 8 y");
     side.hear_data(bob, 1, "theirs");
-    EXPECT_EQ(side.happening(), "message from bob: theirs; 7 confirmed after 1");
+    EXPECT_EQ(side.event(), "message from bob: theirs; 7 confirmed after 1");
 }
 
 // What ended before it left is still in the queue of what is to leave.
@@ -118,7 +118,7 @@ TEST(GtudpRefusal, many_cancelled_in_one_turn_are_table_full_until_the_next) {
         const auto id = side.send(bob, "x");
         ASSERT_TRUE(id);
         ASSERT_TRUE(side.endpoint.cancel(*id));
-        EXPECT_NE(side.happening(), "");
+        EXPECT_NE(side.event(), "");
     }
     EXPECT_EQ(side.endpoint.in_flight(), 0u);
     EXPECT_EQ(side.send(bob, "x"), unexpected(Refusal::table_full));
@@ -131,14 +131,14 @@ TEST(GtudpSender, an_index_that_is_used_again_in_one_turn_leaves_once) {
     Side side(steady_options());
     const auto first = side.send(bob, "x");
     ASSERT_TRUE(side.endpoint.cancel(*first));
-    side.happening();
+    side.event();
     const auto second_one = side.send(bob, "y");
     ASSERT_EQ(second_one->index, first->index);
     EXPECT_EQ(side.leaving(), "bob DATA 8 y");
-    EXPECT_EQ(side.counts().data_sent, 1u);
+    EXPECT_EQ(side.counters().data_sent, 1u);
     side.after(100 * millisecond);
     EXPECT_EQ(side.leaving(), "bob DATA 8 y");
-    EXPECT_EQ(side.counts().data_sent, 2u);
+    EXPECT_EQ(side.counters().data_sent, 2u);
 }
 
 // An Endpoint sends again before it sends anew, so this needs the half alone.
@@ -188,7 +188,7 @@ TEST(GtudpSender, identities_count_up_whoever_they_are_for_and_wrap) {
     EXPECT_EQ(side.send(bob, "")->identity, 0u);
     EXPECT_EQ(side.send(bob, std::string(9'000, 'x')), unexpected(Refusal::table_full));
     EXPECT_EQ(side.send(bob, "")->identity, 1u) << "what was refused had none";
-    EXPECT_EQ(side.counts().identities_skipped, 0u);
+    EXPECT_EQ(side.counters().identities_skipped, 0u);
 }
 
 // ---- trains ---------------------------------------------------------------------------------------
@@ -223,7 +223,7 @@ TEST(GtudpTrains, hold_128_and_no_more_than_a_datagram_may_be_long) {
     for (const std::size_t count : {44u, 6u})
         EXPECT_EQ(outbox.poll(side.endpoint, side.now)->datagrams().size(), count);
     EXPECT_FALSE(outbox.poll(side.endpoint, side.now));
-    EXPECT_EQ(side.counts().data_sent, 350u);
+    EXPECT_EQ(side.counters().data_sent, 350u);
 }
 
 TEST(GtudpTrains, what_has_ended_leaves_no_gap) {
@@ -248,8 +248,8 @@ TEST(GtudpSender, a_recv_of_what_is_forgotten_is_acknowledged) {
     Side side(small_options());
     side.hear_recv(bob, 99);
     EXPECT_EQ(side.leaving(), "bob ACK 99");
-    EXPECT_EQ(side.happening(), "");
-    const Counts counts = side.counts();
+    EXPECT_EQ(side.event(), "");
+    const Counters counts = side.counters();
     EXPECT_EQ(counts.recv_received, 1u);
     EXPECT_EQ(counts.recv_unknown, 1u);
     EXPECT_EQ(counts.ack_sent, 1u);
@@ -262,14 +262,14 @@ TEST(GtudpSender, strangers_share_so_many_acks_a_second) {
     options.peers_max = 16;
     Side side(options);
     const auto ask = [&](int times) {
-        const std::uint64_t before = side.counts().ack_sent;
+        const std::uint64_t before = side.counters().ack_sent;
         for (int i = 0; i < times; ++i)
             side.hear_recv(Address::v4(10, 9, 9, static_cast<std::uint8_t>(i), 1), static_cast<Identity>(i));
         side.leaving();
-        return side.counts().ack_sent - before;
+        return side.counters().ack_sent - before;
     };
     EXPECT_EQ(ask(10), 4u);
-    EXPECT_EQ(side.counts().ack_withheld, 6u);
+    EXPECT_EQ(side.counters().ack_withheld, 6u);
     side.after(250 * millisecond - 1);
     EXPECT_EQ(ask(10), 0u);
     side.after(1);
@@ -281,7 +281,7 @@ TEST(GtudpSender, strangers_share_so_many_acks_a_second) {
     EXPECT_EQ(ask(9), 1u) << "what is left of the time is not lost";
     side.after(3'600 * second);
     EXPECT_EQ(ask(10), 4u) << "but a quiet hour saves up no more than a second's worth";
-    const Counts counts = side.counts();
+    const Counters counts = side.counters();
     EXPECT_EQ(counts.recv_unknown, counts.ack_unknown_sent + counts.ack_withheld);
 }
 
@@ -297,14 +297,14 @@ TEST(GtudpSender, who_has_confirmed_may_ask_again_for_each_exchange_and_takes_fr
     side.leaving();
     // Twice the ten times a RECV is sent, where the rate is one a second.
     for (int i = 0; i < 25; ++i) side.hear_recv(bob, 7);
-    EXPECT_EQ(side.counts().ack_unknown_sent, 20u);
-    EXPECT_EQ(side.counts().ack_withheld, 5u);
+    EXPECT_EQ(side.counters().ack_unknown_sent, 20u);
+    EXPECT_EQ(side.counters().ack_withheld, 5u);
     side.hear_recv(carol, 1);
-    EXPECT_EQ(side.counts().ack_unknown_sent, 21u);
+    EXPECT_EQ(side.counters().ack_unknown_sent, 21u);
     side.after(second);
     side.hear_recv(bob, 7);
     side.hear_recv(bob, 7);
-    EXPECT_EQ(side.counts().ack_unknown_sent, 22u);
+    EXPECT_EQ(side.counters().ack_unknown_sent, 22u);
 }
 
 TEST(GtudpSender, no_acks_for_strangers_at_all) {
@@ -314,7 +314,7 @@ TEST(GtudpSender, no_acks_for_strangers_at_all) {
     side.after(second);
     side.hear_recv(bob, 1);
     EXPECT_EQ(side.leaving(), "");
-    EXPECT_EQ(side.counts().ack_withheld, 1u);
+    EXPECT_EQ(side.counters().ack_withheld, 1u);
     ASSERT_TRUE(side.send(bob, "x"));
     side.leaving();
     side.hear_recv(bob, 7);
@@ -328,12 +328,12 @@ TEST(GtudpSender, acks_withheld_when_a_queue_of_acks_is_full) {
     prove(side, bob);
     side.after(second);
     for (Identity i = 1'000; i < 1'000 + 65'537; ++i) side.hear_recv(bob, i);
-    EXPECT_EQ(side.counts().ack_withheld, 1u);
+    EXPECT_EQ(side.counters().ack_withheld, 1u);
     for (Identity i = 0; i < 1'025; ++i) side.hear_recv(carol, i);  // those who are no peers have a queue of their own
-    EXPECT_EQ(side.counts().ack_withheld, 2u);
+    EXPECT_EQ(side.counters().ack_withheld, 2u);
     side.leaving();
-    EXPECT_EQ(side.counts().ack_unknown_sent, 65'536u + 1'024u);
-    EXPECT_EQ(side.counts().ack_sent, 1u + 65'536u + 1'024u);
+    EXPECT_EQ(side.counters().ack_unknown_sent, 65'536u + 1'024u);
+    EXPECT_EQ(side.counters().ack_sent, 1u + 65'536u + 1'024u);
 }
 
 TEST(GtudpSender, an_ack_that_waits_to_leave_keeps_its_peer) {
@@ -343,7 +343,7 @@ TEST(GtudpSender, an_ack_that_waits_to_leave_keeps_its_peer) {
     ASSERT_TRUE(side.send(bob, "x"));
     side.leaving();
     side.hear_recv(bob, 7);
-    EXPECT_EQ(side.happening(), "7 confirmed after 1");
+    EXPECT_EQ(side.event(), "7 confirmed after 1");
     EXPECT_FALSE(side.send(carol, "y")) << "the ACK is still to go to bob";
     EXPECT_EQ(side.leaving(), "bob ACK 7");
     EXPECT_TRUE(side.send(carol, "y"));
@@ -358,8 +358,8 @@ TEST(GtudpSender, a_stranger_without_an_ack_takes_no_place) {
         side.hear_recv(stranger, 1);
         side.leaving();
     }
-    EXPECT_EQ(side.counts().ack_withheld, 2u);
-    EXPECT_EQ(side.counts().peers_forgotten, 0u);
+    EXPECT_EQ(side.counters().ack_withheld, 2u);
+    EXPECT_EQ(side.counters().peers_forgotten, 0u);
 }
 
 TEST(GtudpSender, a_stranger_gets_his_ack_though_there_is_no_place_for_a_peer) {
@@ -371,7 +371,7 @@ TEST(GtudpSender, a_stranger_gets_his_ack_though_there_is_no_place_for_a_peer) {
     side.hear_recv(carol, 2);
     side.hear_recv(dave, 1);
     EXPECT_EQ(side.leaving(), "bob DATA 7 x; carol ACK 1, ACK 2; dave ACK 1");
-    EXPECT_EQ(side.counts().peers_forgotten, 0u);
+    EXPECT_EQ(side.counters().peers_forgotten, 0u);
 }
 
 }  // namespace

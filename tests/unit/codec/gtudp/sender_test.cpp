@@ -16,7 +16,7 @@ TEST(GtudpSender, a_recv_confirms_and_is_acknowledged) {
     EXPECT_EQ(id->identity, 7u);
     EXPECT_EQ(side.endpoint.in_flight(), 1u);
     EXPECT_EQ(side.leaving(), "bob DATA 7 hello");
-    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.event(), "");
     side.after(millisecond);
     side.hear_recv(bob, 7);
     EXPECT_EQ(side.endpoint.in_flight(), 0u);
@@ -28,12 +28,12 @@ TEST(GtudpSender, a_recv_confirms_and_is_acknowledged) {
     EXPECT_EQ(event->outcome, Outcome::confirmed);
     EXPECT_EQ(event->sends, 1u);
     EXPECT_TRUE(event->bytes.empty());
-    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.event(), "");
     EXPECT_EQ(side.leaving(), "bob ACK 7");
     side.after(100 * second);
     EXPECT_EQ(side.leaving(), "");
     EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
-    const Counts counts = side.counts();
+    const Counters counts = side.counters();
     EXPECT_EQ(counts.taken, 1u);
     EXPECT_EQ(counts.confirmed, 1u);
     EXPECT_EQ(counts.data_sent, 1u);
@@ -67,15 +67,15 @@ TEST(GtudpSender, what_nobody_answers_is_sent_again_later_each_time_and_given_up
         const Duration waited = side.after_timeout();
         EXPECT_GE(waited, least);
         EXPECT_LE(waited, least + least / 8);
-        EXPECT_EQ(side.happening(), "");
+        EXPECT_EQ(side.event(), "");
         EXPECT_EQ(side.leaving(), "bob DATA 7 hello");
     }
     EXPECT_EQ(side.endpoint.in_flight(), 1u);
     EXPECT_GE(side.after_timeout(), 6 * second) << "the last one has its time, too";
-    EXPECT_EQ(side.happening(), "7 gave up after 6");
+    EXPECT_EQ(side.event(), "7 gave up after 6");
     EXPECT_EQ(side.leaving(), "");
     EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
-    const Counts counts = side.counts();
+    const Counters counts = side.counters();
     EXPECT_EQ(counts.gave_up_attempts, 1u);
     EXPECT_EQ(counts.data_sent, 6u);
     EXPECT_EQ(counts.data_resent, 5u);
@@ -95,7 +95,7 @@ TEST(GtudpSender, a_fixed_interval_is_kept_exactly) {
         EXPECT_EQ(side.leaving(), "bob DATA 7 hello");
     }
     EXPECT_EQ(side.after_timeout(), 500 * millisecond);
-    EXPECT_EQ(side.happening(), "7 gave up after 6");
+    EXPECT_EQ(side.event(), "7 gave up after 6");
 }
 
 TEST(GtudpSender, the_interval_counts_from_when_the_data_leaves) {
@@ -120,7 +120,7 @@ TEST(GtudpSender, sends_max_of_one_and_of_255) {
         std::uint32_t sent = 0;
         for (; side.leaving() == "bob DATA 7 "; ++sent) side.after_timeout();
         EXPECT_EQ(sent, sends_max);
-        EXPECT_EQ(side.happening(), "7 gave up after " + std::to_string(sends_max));
+        EXPECT_EQ(side.event(), "7 gave up after " + std::to_string(sends_max));
     }
 }
 
@@ -131,7 +131,7 @@ TEST(GtudpSender, confirmed_after_a_resend) {
     side.after(100 * millisecond);
     EXPECT_EQ(side.leaving(), "bob DATA 7 x");
     side.hear_recv(bob, 7);
-    EXPECT_EQ(side.happening(), "7 confirmed after 2");
+    EXPECT_EQ(side.event(), "7 confirmed after 2");
     EXPECT_EQ(side.leaving(), "bob ACK 7");
 }
 
@@ -142,8 +142,8 @@ TEST(GtudpSender, a_recv_while_waiting_to_be_sent_again_confirms_and_stops_that)
     side.after(100 * millisecond);
     side.hear_recv(bob, 7);
     EXPECT_EQ(side.leaving(), "bob ACK 7");
-    EXPECT_EQ(side.happening(), "7 confirmed after 1");
-    EXPECT_EQ(side.counts().data_sent, 1u);
+    EXPECT_EQ(side.event(), "7 confirmed after 1");
+    EXPECT_EQ(side.counters().data_sent, 1u);
 }
 
 TEST(GtudpSender, only_the_peer_it_was_sent_to_confirms) {
@@ -155,8 +155,8 @@ TEST(GtudpSender, only_the_peer_it_was_sent_to_confirms) {
     Address other_port = bob;
     ++other_port.port;
     side.hear_recv(other_port, 7);
-    EXPECT_EQ(side.happening(), "");
-    EXPECT_EQ(side.counts().recv_unknown, 3u);
+    EXPECT_EQ(side.event(), "");
+    EXPECT_EQ(side.counters().recv_unknown, 3u);
     EXPECT_EQ(side.endpoint.in_flight(), 1u);
 }
 
@@ -164,12 +164,12 @@ TEST(GtudpSender, what_was_never_sent_cannot_be_confirmed) {
     Side side(small_options());
     ASSERT_TRUE(side.send(bob, "x"));
     side.hear_recv(bob, 7);
-    EXPECT_EQ(side.happening(), "");
-    EXPECT_EQ(side.counts().recv_unknown, 1u);
-    EXPECT_EQ(side.counts().confirmed, 0u);
+    EXPECT_EQ(side.event(), "");
+    EXPECT_EQ(side.counters().recv_unknown, 1u);
+    EXPECT_EQ(side.counters().confirmed, 0u);
     side.leaving();
     side.hear_recv(bob, 7);
-    EXPECT_EQ(side.happening(), "7 confirmed after 1");
+    EXPECT_EQ(side.event(), "7 confirmed after 1");
 }
 
 TEST(GtudpSender, data_and_acks_do_not_confirm) {
@@ -178,8 +178,8 @@ TEST(GtudpSender, data_and_acks_do_not_confirm) {
     side.leaving();
     side.hear_ack(bob, 7);
     side.hear_data(bob, 7, "theirs");
-    EXPECT_EQ(side.happening(), "message from bob: theirs");
-    EXPECT_EQ(side.counts().ack_unknown, 1u);
+    EXPECT_EQ(side.event(), "message from bob: theirs");
+    EXPECT_EQ(side.counters().ack_unknown, 1u);
     EXPECT_EQ(side.endpoint.in_flight(), 1u);
 }
 
@@ -245,7 +245,7 @@ TEST(GtudpSender, the_answer_to_what_was_sent_twice_is_no_sample) {
     side.leaving();
     side.after(millisecond);
     side.hear_recv(bob, 7);
-    EXPECT_EQ(side.counts().confirmed, 1u);
+    EXPECT_EQ(side.counters().confirmed, 1u);
     EXPECT_EQ(side.endpoint.rtt(bob), 0);
 }
 
@@ -268,10 +268,10 @@ TEST(GtudpSender, cancelled_before_it_left) {
     EXPECT_TRUE(side.endpoint.cancel(*id));
     EXPECT_FALSE(side.endpoint.cancel(*id)) << "it has ended, though nobody has been told";
     EXPECT_EQ(side.leaving(), "");
-    EXPECT_EQ(side.happening(), "7 was cancelled after 0");
+    EXPECT_EQ(side.event(), "7 was cancelled after 0");
     EXPECT_FALSE(side.endpoint.cancel(*id));
-    EXPECT_EQ(side.counts().cancelled, 1u);
-    EXPECT_EQ(side.counts().data_sent, 0u);
+    EXPECT_EQ(side.counters().cancelled, 1u);
+    EXPECT_EQ(side.counters().data_sent, 0u);
 }
 
 TEST(GtudpSender, cancelled_while_it_waits_for_its_answer) {
@@ -279,11 +279,11 @@ TEST(GtudpSender, cancelled_while_it_waits_for_its_answer) {
     const auto id = side.send(bob, "x");
     side.leaving();
     EXPECT_TRUE(side.endpoint.cancel(*id));
-    EXPECT_EQ(side.happening(), "7 was cancelled after 1");
+    EXPECT_EQ(side.event(), "7 was cancelled after 1");
     side.after(second);
     EXPECT_EQ(side.leaving(), "");
     side.hear_recv(bob, 7);
-    EXPECT_EQ(side.happening(), "") << "one outcome";
+    EXPECT_EQ(side.event(), "") << "one outcome";
     EXPECT_EQ(side.leaving(), "bob ACK 7") << "the peer may stop";
 }
 
@@ -294,7 +294,7 @@ TEST(GtudpSender, cancelled_while_it_waits_to_be_sent_again) {
     side.after(100 * millisecond);
     EXPECT_TRUE(side.endpoint.cancel(*id));
     EXPECT_EQ(side.leaving(), "bob DATA 8 y");
-    EXPECT_EQ(side.happening(), "7 was cancelled after 1");
+    EXPECT_EQ(side.event(), "7 was cancelled after 1");
     EXPECT_TRUE(side.endpoint.cancel(*other));
 }
 
@@ -307,7 +307,7 @@ TEST(GtudpSender, cancelling_what_is_not_in_flight_changes_nothing) {
     side.leaving();
     side.hear_recv(bob, 7);
     EXPECT_FALSE(side.endpoint.cancel(*gone)) << "confirmed, not yet told";
-    side.happening();
+    side.event();
     const auto next = side.send(bob, "y");
     ASSERT_EQ(next->index, gone->index);
     EXPECT_FALSE(side.endpoint.cancel(*gone)) << "its index is another's now";
@@ -323,11 +323,11 @@ TEST(GtudpSender, the_deadline_of_what_never_left) {
     ASSERT_TRUE(side.send(bob, "x", deadline));
     EXPECT_EQ(side.endpoint.poll_timeout(), deadline);
     side.at(deadline - 1);
-    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.event(), "");
     side.at(deadline);
-    EXPECT_EQ(side.happening(), "7 was late after 0");
+    EXPECT_EQ(side.event(), "7 was late after 0");
     EXPECT_EQ(side.leaving(), "");
-    EXPECT_EQ(side.counts().gave_up_deadline, 1u);
+    EXPECT_EQ(side.counters().gave_up_deadline, 1u);
 }
 
 TEST(GtudpSender, the_deadline_of_what_waits_for_its_answer) {
@@ -339,9 +339,9 @@ TEST(GtudpSender, the_deadline_of_what_waits_for_its_answer) {
     EXPECT_EQ(side.leaving(), "bob DATA 7 x");
     EXPECT_EQ(side.endpoint.poll_timeout(), deadline);
     side.at(deadline - 1);
-    EXPECT_EQ(side.happening(), "");
+    EXPECT_EQ(side.event(), "");
     side.at(deadline);
-    EXPECT_EQ(side.happening(), "7 was late after 2");
+    EXPECT_EQ(side.event(), "7 was late after 2");
     EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
 }
 
@@ -352,7 +352,7 @@ TEST(GtudpSender, the_deadline_of_what_waits_to_be_sent_again) {
     side.after(100 * millisecond);
     side.after(50 * millisecond);  // and nothing could leave in between
     EXPECT_EQ(side.leaving(), "");
-    EXPECT_EQ(side.happening(), "7 was late after 1");
+    EXPECT_EQ(side.event(), "7 was late after 1");
 }
 
 TEST(GtudpSender, a_deadline_that_is_past_already) {
@@ -361,7 +361,7 @@ TEST(GtudpSender, a_deadline_that_is_past_already) {
         ASSERT_TRUE(side.send(bob, "x", side.now - ago));
         EXPECT_LE(side.endpoint.poll_timeout().value_or(never), side.now);
         side.at(side.now);
-        EXPECT_EQ(side.happening(), "7 was late after 0");
+        EXPECT_EQ(side.event(), "7 was late after 0");
         EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
     }
 }
@@ -372,7 +372,7 @@ TEST(GtudpSender, confirmed_before_its_deadline) {
     side.leaving();
     side.hear_recv(bob, 7);
     side.after(second);
-    EXPECT_EQ(side.happening(), "7 confirmed after 1");
+    EXPECT_EQ(side.event(), "7 confirmed after 1");
     EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
 }
 

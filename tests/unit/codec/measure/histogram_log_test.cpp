@@ -20,14 +20,14 @@ Histogram histogram_of(const HistogramVector& vector) {
     for (const auto& [duration, times] : vector.recorded) {
         Histogram one;
         one.record(duration);
-        for (std::size_t index = 0; index < one.counts().size(); ++index)
-            if (one.counts()[index] != 0) histogram.record_bucket(index, times);
+        for (std::size_t index = 0; index < one.bucket_counts().size(); ++index)
+            if (one.bucket_counts()[index] != 0) histogram.record_bucket(index, times);
     }
     return histogram;
 }
 
 bool same_counts(const Histogram& a, const Histogram& b) {
-    return a.count() == b.count() && std::ranges::equal(a.counts(), b.counts());
+    return a.count() == b.count() && std::ranges::equal(a.bucket_counts(), b.bucket_counts());
 }
 
 std::string hex_of(std::span<const std::byte> bytes) {

@@ -215,17 +215,17 @@ Histogram random_histogram(std::mt19937_64& random) {
 }
 
 bool identical(const Histogram& a, const Histogram& b) {
-    return a.totals() == b.totals() && std::ranges::equal(a.counts(), b.counts());
+    return a.totals() == b.totals() && std::ranges::equal(a.bucket_counts(), b.bucket_counts());
 }
 
 TEST(Histogram, is_rebuilt_from_its_counts_and_totals) {
     std::mt19937_64 random(12);
     const Histogram original = random_histogram(random);
-    Histogram rebuilt(original.counts(), original.totals());
+    Histogram rebuilt(original.bucket_counts(), original.totals());
     EXPECT_TRUE(identical(rebuilt, original));
     EXPECT_EQ(rebuilt.mean(), original.mean());
     EXPECT_EQ(rebuilt.percentile(99), original.percentile(99));
-    EXPECT_TRUE(identical(Histogram(Histogram{}.counts(), Histogram{}.totals()), Histogram{}));
+    EXPECT_TRUE(identical(Histogram(Histogram{}.bucket_counts(), Histogram{}.totals()), Histogram{}));
 
     rebuilt.record(0);
     EXPECT_EQ(rebuilt.min(), 0);
@@ -234,12 +234,12 @@ TEST(Histogram, is_rebuilt_from_its_counts_and_totals) {
 
 TEST(Histogram, built_from_sums_of_counts_and_totals_is_the_merged_one) {
     std::mt19937_64 random(13);
-    std::vector<std::uint64_t> counts(Histogram{}.counts().size());
+    std::vector<std::uint64_t> counts(Histogram{}.bucket_counts().size());
     Histogram::Totals totals;
     Histogram merged;
     for (int i = 0; i < 4; ++i) {
         const Histogram one = i == 2 ? Histogram{} : random_histogram(random);
-        for (std::size_t index = 0; index < counts.size(); ++index) counts[index] += one.counts()[index];
+        for (std::size_t index = 0; index < counts.size(); ++index) counts[index] += one.bucket_counts()[index];
         totals.add(one.totals());
         merged.merge(one);
     }
@@ -248,7 +248,7 @@ TEST(Histogram, built_from_sums_of_counts_and_totals_is_the_merged_one) {
 }
 
 TEST(HistogramDeathTest, takes_no_totals_of_other_counts) {
-    EXPECT_DEATH(Histogram(Histogram{}.counts(), {.count = 1}), "check failed");
+    EXPECT_DEATH(Histogram(Histogram{}.bucket_counts(), {.count = 1}), "check failed");
     EXPECT_DEATH(Histogram({}, {}), "check failed");
 }
 

@@ -52,12 +52,12 @@ class RelayTest : public testing::Test {
             for (const Bytes& datagram : sent.datagrams()) out.push_back(datagram);
         return out;
     }
-    const Counts& there() const { return relay->counts(Direction::to_target); }
-    const Counts& back() const { return relay->counts(Direction::to_client); }
+    const Counters& there() const { return relay->counts(Direction::to_target); }
+    const Counters& back() const { return relay->counts(Direction::to_client); }
     void expect_balance() const {
         std::uint64_t came = 0, went = relay->held();
         for (const Direction direction : {Direction::to_target, Direction::to_client}) {
-            const Counts& counts = relay->counts(direction);
+            const Counters& counts = relay->counts(direction);
             came += counts.received + counts.duplicated;
             went += counts.forwarded + counts.lost + counts.burst_lost + counts.blackholed + counts.overflow +
                     counts.abandoned;

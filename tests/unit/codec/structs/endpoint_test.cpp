@@ -63,10 +63,10 @@ TEST(StructsEndpoint, tells_every_packet_of_a_datagram_in_order) {
     EXPECT_EQ(told[1].event.offset, 11u + 7u);
     EXPECT_EQ(told[2].event.source, bob);
     EXPECT_EQ(told[2].event.definition->name, "pair");
-    EXPECT_EQ(endpoint.counts().messages, 3u);
-    EXPECT_EQ(endpoint.counts().received, 2u);
-    EXPECT_EQ(endpoint.counts().skipped_bytes, 7u);
-    EXPECT_EQ(endpoint.counts().without_packet, 0u);
+    EXPECT_EQ(endpoint.counters().messages, 3u);
+    EXPECT_EQ(endpoint.counters().received, 2u);
+    EXPECT_EQ(endpoint.counters().skipped_bytes, 7u);
+    EXPECT_EQ(endpoint.counters().without_packet, 0u);
     EXPECT_FALSE(endpoint.poll_timeout());
 }
 
@@ -84,9 +84,9 @@ TEST(StructsEndpoint, whole_packets_that_the_library_does_not_know) {
     EXPECT_EQ(told[1].payload.size(), 5u);
     EXPECT_EQ(told[1].event.offset, 11u);
     EXPECT_EQ(told[2].event.kind, Kind::message);
-    EXPECT_EQ(endpoint.counts().unknown_id, 1u);
-    EXPECT_EQ(endpoint.counts().wrong_size, 1u);
-    EXPECT_EQ(endpoint.counts().messages, 1u);
+    EXPECT_EQ(endpoint.counters().unknown_id, 1u);
+    EXPECT_EQ(endpoint.counters().wrong_size, 1u);
+    EXPECT_EQ(endpoint.counters().messages, 1u);
 }
 
 TEST(StructsEndpoint, damage_is_one_event_up_to_the_next_packet) {
@@ -107,7 +107,7 @@ TEST(StructsEndpoint, damage_is_one_event_up_to_the_next_packet) {
     EXPECT_EQ(told[1].event.offset, 19u);
     EXPECT_EQ(told[2].event.error, FrameError::past_end);
     EXPECT_EQ(told[2].event.failures, 2u);
-    const Counts& counts = endpoint.counts();
+    const Counters& counts = endpoint.counters();
     EXPECT_EQ(counts.checksum, 1u);
     EXPECT_EQ(counts.size_small, 1u);
     EXPECT_EQ(counts.past_end, 2u);
@@ -121,8 +121,8 @@ TEST(StructsEndpoint, a_datagram_full_of_magics_is_one_event) {
     const auto told = events_of(endpoint);
     ASSERT_EQ(told.size(), 1u);
     EXPECT_EQ(told[0].event.failures, limits::datagram_bytes_max - 1);
-    EXPECT_EQ(endpoint.counts().past_end + endpoint.counts().checksum, limits::datagram_bytes_max - 1);
-    EXPECT_EQ(endpoint.counts().without_packet, 1u);
+    EXPECT_EQ(endpoint.counters().past_end + endpoint.counters().checksum, limits::datagram_bytes_max - 1);
+    EXPECT_EQ(endpoint.counters().without_packet, 1u);
 }
 
 TEST(StructsEndpoint, a_datagram_that_holds_nothing_is_counted) {
@@ -130,8 +130,8 @@ TEST(StructsEndpoint, a_datagram_that_holds_nothing_is_counted) {
     Endpoint endpoint(library);
     for (const char* text : {"", "x", "nothing at all", "\xff"}) endpoint.handle(1, {alice, 0, bytes_of(text)});
     EXPECT_TRUE(events_of(endpoint).empty());
-    EXPECT_EQ(endpoint.counts().without_packet, 4u);
-    EXPECT_EQ(endpoint.counts().skipped_bytes, 16u);
+    EXPECT_EQ(endpoint.counters().without_packet, 4u);
+    EXPECT_EQ(endpoint.counters().skipped_bytes, 16u);
 }
 
 TEST(StructsEndpoint, a_payload_is_valid_until_the_next_call) {
@@ -172,7 +172,7 @@ TEST(StructsEndpoint, sends_trains_of_neighbours_of_one_length) {
     EXPECT_EQ(sent[0].datagrams(), expected);
     EXPECT_EQ(sent[1].bytes, packet_of(22, four));
     EXPECT_EQ(sent[2].transmit.destination, bob);
-    EXPECT_EQ(endpoint.counts().sent, 7u);
+    EXPECT_EQ(endpoint.counters().sent, 7u);
     EXPECT_EQ(endpoint.waiting(), 0u);
 }
 
@@ -207,7 +207,7 @@ TEST(StructsEndpoint, refuses_what_the_other_side_would) {
     const auto sent = outbox.drain(endpoint, 1);
     EXPECT_EQ(sent.size(), taken);
     EXPECT_EQ(sent[0].bytes.size(), limits::datagram_bytes_max);
-    const Counts& counts = endpoint.counts();
+    const Counters& counts = endpoint.counters();
     EXPECT_EQ(counts.refused_unknown_id, 1u);
     EXPECT_EQ(counts.refused_wrong_size, 1u);
     EXPECT_EQ(counts.refused_too_large, 1u);
@@ -222,14 +222,14 @@ TEST(StructsEndpoint, datagrams_that_the_application_did_not_take_are_counted) {
     const Bytes packet = packet_of(22, Bytes(4));
     const Bytes datagram = joined({Bytes(60'000), packet});
     std::uint64_t heard = 0;
-    while (endpoint.counts().app_behind == 0) {
+    while (endpoint.counters().app_behind == 0) {
         endpoint.handle(1, {alice, 0, datagram});
         ASSERT_LE(++heard, 1 + limits::struct_queue_bytes / datagram.size());
     }
     EXPECT_EQ(events_of(endpoint).size(), heard - 1);
     endpoint.handle(1, {alice, 0, packet});
     EXPECT_EQ(events_of(endpoint).size(), 1u);
-    EXPECT_EQ(endpoint.counts().received, heard + 1);
+    EXPECT_EQ(endpoint.counters().received, heard + 1);
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ TEST_F(AnsweringSinkTest, answers_each_frame_with_one_as_long_by_the_socket_it_c
     EXPECT_EQ(sent->bytes.back(), frame(5, 200).back()) << "the same fill";
     EXPECT_FALSE(outbox.poll(sink, 99));
     EXPECT_EQ(sink.answers().sent, 1u);
-    EXPECT_EQ(sink.sink().counts().received, 1u);
+    EXPECT_EQ(sink.sink().counters().received, 1u);
 }
 
 TEST_F(AnsweringSinkTest, an_answer_is_not_answered) {
@@ -63,7 +63,7 @@ TEST_F(AnsweringSinkTest, an_answer_is_not_answered) {
     sink.handle(20, {peer, 0, sent->bytes});
     EXPECT_FALSE(outbox.poll(sink, 20));
     EXPECT_EQ(sink.answers().refused, 1u);
-    EXPECT_EQ(sink.sink().counts().received, 2u) << "but counted";
+    EXPECT_EQ(sink.sink().counters().received, 2u) << "but counted";
 }
 
 TEST_F(AnsweringSinkTest, what_is_corrupt_or_has_come_before_is_not_answered) {
@@ -75,8 +75,8 @@ TEST_F(AnsweringSinkTest, what_is_corrupt_or_has_come_before_is_not_answered) {
     receive(0);
     EXPECT_EQ(frames_of(*outbox.poll(sink, 10)).size(), 1u);
     EXPECT_FALSE(outbox.poll(sink, 10));
-    EXPECT_EQ(sink.sink().counts().corrupt, 2u);
-    EXPECT_EQ(sink.sink().counts().duplicate, 1u);
+    EXPECT_EQ(sink.sink().counters().corrupt, 2u);
+    EXPECT_EQ(sink.sink().counters().duplicate, 1u);
 }
 
 TEST_F(AnsweringSinkTest, each_source_has_a_stream_and_sequences_of_its_own) {

@@ -20,8 +20,8 @@ TEST(Duplex, sends_what_the_source_sends_and_verifies_what_comes_back) {
 
     duplex.handle(1'500, {Address::v4(10, 0, 0, 1, 9), 0, sent->bytes});
     duplex.handle(1'600, {Address::v4(10, 0, 0, 1, 9), 0, {}});
-    EXPECT_EQ(sink.counts().received, 2u);
-    EXPECT_EQ(sink.counts().corrupt, 1u);
+    EXPECT_EQ(sink.counters().received, 2u);
+    EXPECT_EQ(sink.counters().corrupt, 1u);
     EXPECT_EQ(source.unexpected(), 0u);
     EXPECT_FALSE(duplex.poll_event());
 

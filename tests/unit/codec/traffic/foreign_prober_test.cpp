@@ -43,7 +43,7 @@ TEST_F(ForeignProberTest, ping_pong_measures_the_reply_and_sends_the_next) {
     EXPECT_EQ(prober.response().count(), 3u);
     EXPECT_EQ(prober.response().min(), 100);
     EXPECT_EQ(prober.response().max(), 100);
-    EXPECT_EQ(prober.counts().lost(), 0u);
+    EXPECT_EQ(prober.counters().lost(), 0u);
 }
 
 TEST_F(ForeignProberTest, open_loop_measures_from_the_due_time) {
@@ -54,8 +54,8 @@ TEST_F(ForeignProberTest, open_loop_measures_from_the_due_time) {
     answer(prober, start + 10 * microsecond, sent[0].bytes);
     EXPECT_EQ(prober.response().min(), 8 * microsecond);
     EXPECT_EQ(prober.response().max(), 10 * microsecond) << "the stall counts";
-    EXPECT_EQ(prober.counts().reordered, 1u);
-    EXPECT_EQ(prober.counts().lost(), 1u);
+    EXPECT_EQ(prober.counters().reordered, 1u);
+    EXPECT_EQ(prober.counters().lost(), 1u);
 }
 
 TEST_F(ForeignProberTest, other_replies_are_counted_and_measure_nothing) {
@@ -63,13 +63,13 @@ TEST_F(ForeignProberTest, other_replies_are_counted_and_measure_nothing) {
     const Bytes bytes = probe(prober, start);
     answer(prober, start + 1, bytes_of("x"));
     answer(prober, start + 1, {});
-    EXPECT_EQ(prober.counts().foreign, 2u);
-    EXPECT_EQ(prober.counts().lost(), 1u);
+    EXPECT_EQ(prober.counters().foreign, 2u);
+    EXPECT_EQ(prober.counters().lost(), 1u);
     answer(prober, start + 2, bytes);
     answer(prober, start + 3, bytes);
-    EXPECT_EQ(prober.counts().duplicate, 1u);
-    EXPECT_EQ(prober.counts().received, 4u);
-    EXPECT_EQ(prober.counts().lost(), 0u);
+    EXPECT_EQ(prober.counters().duplicate, 1u);
+    EXPECT_EQ(prober.counters().received, 4u);
+    EXPECT_EQ(prober.counters().lost(), 0u);
     EXPECT_EQ(prober.response().count(), 1u);
 }
 
@@ -79,12 +79,12 @@ TEST_F(ForeignProberTest, a_late_reply_is_measured_and_lost_no_more) {
     prober.handle_timeout(start + millisecond);
     const Bytes next = probe(prober, start + millisecond);
     answer(prober, start + millisecond, first);
-    EXPECT_EQ(prober.counts().late, 1u);
-    EXPECT_EQ(prober.counts().lost(), 1u);
+    EXPECT_EQ(prober.counters().late, 1u);
+    EXPECT_EQ(prober.counters().lost(), 1u);
     EXPECT_EQ(prober.response().max(), millisecond);
     EXPECT_TRUE(outbox.drain(prober, start + millisecond).empty()) << "the second is still in flight";
     answer(prober, start + millisecond + 1, next);
-    EXPECT_EQ(prober.counts().lost(), 0u);
+    EXPECT_EQ(prober.counters().lost(), 0u);
 }
 
 TEST_F(ForeignProberTest, by_order_the_reply_after_a_lost_one_is_the_next_probes) {
@@ -94,10 +94,10 @@ TEST_F(ForeignProberTest, by_order_the_reply_after_a_lost_one_is_the_next_probes
     probe(prober, start + millisecond);
     answer(prober, start + millisecond + 5, bytes_of("whatever"));
     EXPECT_EQ(prober.response().max(), 5);
-    EXPECT_EQ(prober.counts().lost(), 1u);
+    EXPECT_EQ(prober.counters().lost(), 1u);
     answer(prober, start + millisecond + 6, bytes_of("whatever"));
-    EXPECT_EQ(prober.counts().surplus, 1u);
-    EXPECT_EQ(prober.counts().lost(), 1u);
+    EXPECT_EQ(prober.counters().surplus, 1u);
+    EXPECT_EQ(prober.counters().lost(), 1u);
     EXPECT_EQ(prober.match_counts()->given_up, 1u);
 }
 
@@ -113,8 +113,8 @@ TEST_F(ForeignProberTest, probes_of_several_sizes) {
     // The first and the third are the same bytes: the older is given up, and one of the two can be answered.
     for (const Sent& one : sent) answer(prober, start + 9 * microsecond, one.bytes);
     EXPECT_EQ(prober.match_counts()->reused, 1u);
-    EXPECT_EQ(prober.counts().duplicate, 1u);
-    EXPECT_EQ(prober.counts().lost(), 1u);
+    EXPECT_EQ(prober.counters().duplicate, 1u);
+    EXPECT_EQ(prober.counters().lost(), 1u);
 }
 
 TEST_F(ForeignProberTest, stamps_and_flows_as_with_frames_of_our_own) {
@@ -136,7 +136,7 @@ TEST_F(ForeignProberTest, stamps_and_flows_as_with_frames_of_our_own) {
         EXPECT_EQ(prober.path().count(), 2u);
         EXPECT_EQ(prober.path().max(), 70);
         EXPECT_EQ(prober.pickup().max(), 30);
-        EXPECT_EQ(prober.counts().unstamped, 1u);
+        EXPECT_EQ(prober.counters().unstamped, 1u);
     }
 }
 

@@ -49,7 +49,7 @@ class MatchModel {
         return static_cast<std::uint64_t>(std::ranges::count(probes_, Reply::Kind::answer, &Probe::next));
     }
 
-    MatchCounts counts;
+    MatchCounters counts;
 
   private:
     using Bytes = std::vector<std::byte>;

@@ -43,7 +43,7 @@ TEST(ProbeMatch, bytes_of_the_probe_come_back_elsewhere) {
     EXPECT_EQ(matcher.answer(bytes_of("a")).kind, Kind::stranger) << "too short";
     EXPECT_EQ(matcher.answer({}).kind, Kind::stranger);
     EXPECT_EQ(matcher.waiting(), 0u);
-    EXPECT_EQ(matcher.counts().given_up, 0u);
+    EXPECT_EQ(matcher.counters().given_up, 0u);
 }
 
 TEST(ProbeMatch, an_echo_is_every_byte) {
@@ -71,7 +71,7 @@ TEST(ProbeMatch, by_order_a_lost_one_is_given_up_and_the_next_takes_its_turn) {
     EXPECT_EQ(matcher.answer({}), (Reply{Kind::answer, 2, 2, 12}));
     EXPECT_EQ(matcher.answer(bytes_of("anything")).sequence, 3u);
     EXPECT_EQ(matcher.answer({}).kind, Kind::surplus);
-    EXPECT_EQ(matcher.counts().given_up, 1u);
+    EXPECT_EQ(matcher.counters().given_up, 1u);
 }
 
 TEST(ProbeMatch, a_late_reply_is_told_and_answers_once) {
@@ -80,7 +80,7 @@ TEST(ProbeMatch, a_late_reply_is_told_and_answers_once) {
     matcher.expire(7);
     EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Kind::late, 0, 5, 6}));
     EXPECT_EQ(matcher.answer(bytes_of("a")).kind, Kind::duplicate);
-    EXPECT_EQ(matcher.counts().given_up, 1u);
+    EXPECT_EQ(matcher.counters().given_up, 1u);
     EXPECT_EQ(matcher.waiting(), 0u);
 }
 
@@ -89,18 +89,18 @@ TEST(ProbeMatch, reused_bytes_give_the_older_probe_up) {
     Matcher matcher(rule("0:1"), sip_key, 8);
     matcher.sent(0, 5, 5, bytes_of("a"));
     matcher.sent(1, 6, 6, bytes_of("a"));
-    EXPECT_EQ(matcher.counts().reused, 1u);
+    EXPECT_EQ(matcher.counters().reused, 1u);
     EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Kind::answer, 1, 6, 6}));
     matcher.sent(2, 7, 7, bytes_of("a"));
-    EXPECT_EQ(matcher.counts().reused, 1u) << "the answered one does not wait";
-    EXPECT_EQ(matcher.counts().given_up, 1u);
+    EXPECT_EQ(matcher.counters().reused, 1u) << "the answered one does not wait";
+    EXPECT_EQ(matcher.counters().given_up, 1u);
     EXPECT_EQ(matcher.waiting(), 1u);
 }
 
 TEST(ProbeMatch, what_the_ring_comes_round_to_is_given_up_and_forgotten) {
     Matcher matcher(rule("0:1"), sip_key, 4);
     for (std::uint64_t i = 0; i < 6; ++i) matcher.sent(i, 0, 0, bytes_of(std::string(1, static_cast<char>('a' + i))));
-    EXPECT_EQ(matcher.counts().overrun, 2u);
+    EXPECT_EQ(matcher.counters().overrun, 2u);
     EXPECT_EQ(matcher.answer(bytes_of("b")).kind, Kind::stranger);
     EXPECT_EQ(matcher.answer(bytes_of("c")).kind, Kind::answer);
     EXPECT_EQ(matcher.waiting(), 3u);
@@ -150,9 +150,9 @@ TEST(ProbeMatch, agrees_with_a_naive_model) {
                     }
                 }
                 ASSERT_EQ(matcher.waiting(), model.waiting());
-                ASSERT_EQ(matcher.counts().given_up, model.counts.given_up);
-                ASSERT_EQ(matcher.counts().reused, model.counts.reused);
-                ASSERT_EQ(matcher.counts().overrun, model.counts.overrun);
+                ASSERT_EQ(matcher.counters().given_up, model.counts.given_up);
+                ASSERT_EQ(matcher.counters().reused, model.counts.reused);
+                ASSERT_EQ(matcher.counters().overrun, model.counts.overrun);
             }
         }
 }

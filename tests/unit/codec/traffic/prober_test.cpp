@@ -50,7 +50,7 @@ TEST_F(ProberTest, ping_pong_sends_the_next_when_the_last_is_answered) {
     }
     EXPECT_FALSE(prober.poll_timeout());
     EXPECT_TRUE(prober.finished(now, second)) << "everything answered: no need to linger";
-    EXPECT_EQ(prober.counts().lost(), 0u);
+    EXPECT_EQ(prober.counters().lost(), 0u);
     EXPECT_EQ(prober.response().count(), 3u);
     EXPECT_EQ(prober.response().min(), 100);
     EXPECT_EQ(prober.response().max(), 100);
@@ -97,10 +97,10 @@ TEST_F(ProberTest, gives_up_on_an_unanswered_probe_and_takes_its_late_answer) {
     EXPECT_TRUE(outbox.drain(prober, start + 3 * millisecond).empty());
     EXPECT_EQ(prober.poll_timeout(), start + 2 * millisecond) << "the second is still in flight";
     EXPECT_EQ(prober.response().max(), 3 * millisecond);
-    EXPECT_EQ(prober.counts().lost(), 1u);
+    EXPECT_EQ(prober.counters().lost(), 1u);
     answer(prober, start + 3 * millisecond + 1, second_probe);
-    EXPECT_EQ(prober.counts().lost(), 0u);
-    EXPECT_EQ(prober.counts().reordered, 0u);
+    EXPECT_EQ(prober.counters().lost(), 0u);
+    EXPECT_EQ(prober.counters().reordered, 0u);
     EXPECT_TRUE(prober.finished(start + 3 * millisecond + 1, second));
 }
 
@@ -109,7 +109,7 @@ TEST_F(ProberTest, overtaken_answers_are_reordered_and_measured) {
     Bytes probes[3];
     for (int i = 0; i < 3; ++i) probes[i] = probe(prober, start + i * microsecond);
     for (const int i : {2, 0, 1}) answer(prober, start + 10 * microsecond, probes[i]);
-    EXPECT_EQ(prober.counts().reordered, 2u);
+    EXPECT_EQ(prober.counters().reordered, 2u);
     EXPECT_EQ(prober.response().count(), 3u);
     EXPECT_EQ(prober.response().min(), 8 * microsecond);
     EXPECT_EQ(prober.response().max(), 10 * microsecond);
@@ -122,9 +122,9 @@ TEST_F(ProberTest, a_duplicate_answer_is_counted_once) {
     const Bytes next = probe(prober, start + 10);
     answer(prober, start + 20, first);
     EXPECT_TRUE(outbox.drain(prober, start + 20).empty()) << "a duplicate answers nothing";
-    EXPECT_EQ(prober.counts().duplicate, 1u);
+    EXPECT_EQ(prober.counters().duplicate, 1u);
     EXPECT_EQ(prober.response().count(), 1u);
-    EXPECT_EQ(prober.counts().lost(), 1u);
+    EXPECT_EQ(prober.counters().lost(), 1u);
 }
 
 TEST_F(ProberTest, foreign_and_corrupt_answers_answer_nothing) {
@@ -132,13 +132,13 @@ TEST_F(ProberTest, foreign_and_corrupt_answers_answer_nothing) {
     Bytes bytes = probe(prober, start);
     answer(prober, start + 1, forged({stream + 1, 0, start}));
     answer(prober, start + 1, forged({stream, 1, start}));  // not sent yet
-    EXPECT_EQ(prober.counts().foreign, 2u);
+    EXPECT_EQ(prober.counters().foreign, 2u);
     bytes[40] ^= std::byte{1};
     answer(prober, start + 1, bytes);
     answer(prober, start + 1, {});
-    EXPECT_EQ(prober.counts().corrupt, 2u);
-    EXPECT_EQ(prober.counts().received, 4u);
-    EXPECT_EQ(prober.counts().lost(), 1u);
+    EXPECT_EQ(prober.counters().corrupt, 2u);
+    EXPECT_EQ(prober.counters().received, 4u);
+    EXPECT_EQ(prober.counters().lost(), 1u);
     EXPECT_EQ(prober.response().count(), 0u);
     EXPECT_TRUE(outbox.drain(prober, start + 1).empty());
 }
@@ -149,7 +149,7 @@ TEST_F(ProberTest, a_due_time_that_was_never_written_is_foreign) {
     probe(prober, start);
     for (const Instant due : {std::numeric_limits<Instant>::min(), start - 1, start + 1, never})
         answer(prober, start + 5, forged({stream, 0, due}));
-    EXPECT_EQ(prober.counts().foreign, 4u);
+    EXPECT_EQ(prober.counters().foreign, 4u);
     EXPECT_EQ(prober.response().count(), 0u);
     answer(prober, start + 5, forged({stream, 0, start}));
     EXPECT_EQ(prober.response().count(), 1u);
@@ -177,7 +177,7 @@ TEST_F(ProberTest, lingers_for_the_last_answers_only_as_long_as_told) {
     EXPECT_TRUE(prober.finished(start + second + microsecond, second));
     answer(prober, start + 2 * microsecond, last);
     EXPECT_FALSE(prober.finished(start + 2 * microsecond, second));
-    EXPECT_EQ(prober.counts().lost(), 1u);
+    EXPECT_EQ(prober.counters().lost(), 1u);
 }
 
 TEST_F(ProberTest, nothing_leaves_at_or_after_stop) {
@@ -230,18 +230,18 @@ TEST_F(ProberTest, the_service_is_measured_from_when_the_probe_left) {
 }
 
 TEST_F(ProberTest, a_reply_that_is_very_late_is_measured_but_for_its_service) {
-    ProberOptions options = open_loop(limits::load_probes_remembered + 1);
+    ProberOptions options = open_loop(limits::probes_in_flight_max + 1);
     options.rate_per_s = 1e9;
     Prober prober(options);
     const auto sent = outbox.drain(prober, start + millisecond);
-    ASSERT_EQ(sent.size(), limits::load_probes_remembered + 1u);
+    ASSERT_EQ(sent.size(), limits::probes_in_flight_max + 1u);
     answer(prober, start + 2 * millisecond, sent[0].bytes);
     EXPECT_EQ(prober.response().count(), 1u);
     EXPECT_EQ(prober.service().count(), 0u);
-    EXPECT_EQ(prober.counts().service_unknown, 1u);
+    EXPECT_EQ(prober.counters().service_unknown, 1u);
     answer(prober, start + 2 * millisecond, sent[1].bytes);
     EXPECT_EQ(prober.service().count(), 1u);
-    EXPECT_EQ(prober.counts().service_unknown, 1u);
+    EXPECT_EQ(prober.counters().service_unknown, 1u);
 }
 
 TEST_F(ProberTest, one_that_is_stopped_waits_for_what_is_under_way) {
@@ -255,7 +255,7 @@ TEST_F(ProberTest, one_that_is_stopped_waits_for_what_is_under_way) {
     EXPECT_FALSE(prober.finished(start + microsecond, second));
     answer(prober, start + 2 * microsecond, sent[0].bytes);
     EXPECT_TRUE(prober.finished(start + 2 * microsecond, second));
-    EXPECT_EQ(prober.counts().lost(), 0u);
+    EXPECT_EQ(prober.counters().lost(), 0u);
     EXPECT_EQ(prober.stop(), start + microsecond);
     EXPECT_EQ(prober.next_due(), start + microsecond);
 }
@@ -282,7 +282,7 @@ TEST_F(ProberTest, a_window_is_filled_and_each_answer_makes_room_for_one) {
     ASSERT_EQ(probes.size(), 6u);
     answer(prober, start + 2 * millisecond, probes[0]);
     EXPECT_EQ(prober.response().max(), 2 * millisecond) << "late, and counted";
-    EXPECT_EQ(prober.counts().lost(), 4u);
+    EXPECT_EQ(prober.counters().lost(), 4u);
     EXPECT_EQ(prober.service().count(), 0u) << "a closed loop has no schedule to be late for";
 }
 
@@ -293,11 +293,11 @@ TEST_F(ProberTest, a_probe_left_far_behind_is_given_up) {
     auto first = outbox.drain(prober, start);
     ASSERT_EQ(first.size(), 2u);
     Bytes latest = first[1].bytes;  // the first is never answered
-    for (std::uint32_t i = 0; i < limits::load_probes_remembered + 10; ++i) {
+    for (std::uint32_t i = 0; i < limits::probes_in_flight_max + 10; ++i) {
         answer(prober, start + 1, latest);
         auto next = outbox.drain(prober, start + 1);
         // Once the first is given up, there is room for two.
-        ASSERT_EQ(next.size(), i + 2 == limits::load_probes_remembered ? 2u : 1u) << i;
+        ASSERT_EQ(next.size(), i + 2 == limits::probes_in_flight_max ? 2u : 1u) << i;
         latest = std::move(next.back().bytes);
     }
 }
@@ -309,13 +309,13 @@ TEST_F(ProberTest, the_warm_up_is_not_counted) {
         const Bytes warm = probe(prober, start);
         answer(prober, start + 5, warm);
         answer(prober, start + 6, warm);
-        EXPECT_EQ(prober.counts().sent, 0u);
-        EXPECT_EQ(prober.counts().received, 0u);
+        EXPECT_EQ(prober.counters().sent, 0u);
+        EXPECT_EQ(prober.counters().received, 0u);
         if (rate == 0) answer(prober, start + 7, probe(prober, start + 6));
         const Bytes measured = probe(prober, start + microsecond);
-        EXPECT_EQ(prober.counts().sent, 1u);
+        EXPECT_EQ(prober.counters().sent, 1u);
         answer(prober, start + 3 * microsecond, measured);
-        EXPECT_EQ(prober.counts().lost(), 0u);
+        EXPECT_EQ(prober.counters().lost(), 0u);
         EXPECT_EQ(prober.response().count(), 1u);
         EXPECT_EQ(prober.response().max(), 2 * microsecond);
         EXPECT_TRUE(outbox.drain(prober, start + 3 * microsecond).empty()) << "the count is of measured ones";
@@ -343,7 +343,7 @@ TEST_F(ProberTest, flows_take_turns_and_a_reply_may_come_by_any) {
         EXPECT_EQ(sent[i].transmit.destination, options.destination);
         prober.handle(start + 10 * microsecond, {{}, (i + 1) % 4, sent[i].bytes});
     }
-    EXPECT_EQ(prober.counts().lost(), 0u);
+    EXPECT_EQ(prober.counters().lost(), 0u);
     EXPECT_EQ(prober.response().count(), 7u);
 }
 
@@ -356,7 +356,7 @@ TEST_F(ProberTest, of_a_groups_replies_the_first_counts) {
         prober.handle(start + member, {Address::v4(10, 0, 0, member, 9), 0, first});
     EXPECT_EQ(prober.response().count(), 1u);
     EXPECT_EQ(prober.response().max(), 1);
-    EXPECT_EQ(prober.counts().duplicate, 2u);
+    EXPECT_EQ(prober.counters().duplicate, 2u);
     EXPECT_EQ(outbox.drain(prober, start + 4).size(), 1u) << "one answer makes room for one probe";
 }
 
@@ -371,10 +371,10 @@ TEST_F(ProberTest, a_stamp_divides_path_from_pickup) {
         EXPECT_EQ(prober.path().max(), 70);
         EXPECT_EQ(prober.pickup().count(), 1u);
         EXPECT_EQ(prober.pickup().max(), 30);
-        EXPECT_EQ(prober.counts().unstamped, 0u);
+        EXPECT_EQ(prober.counters().unstamped, 0u);
         prober.handle(left + 200, {{}, 0, bytes, left + 170});
         EXPECT_EQ(prober.path().count(), 1u) << "a duplicate measures nothing";
-        EXPECT_EQ(prober.counts().unstamped, 0u);
+        EXPECT_EQ(prober.counters().unstamped, 0u);
     }
 }
 
@@ -388,7 +388,7 @@ TEST_F(ProberTest, a_reply_without_a_stamp_that_can_be_is_measured_as_a_response
         EXPECT_EQ(prober.response().max(), 100);
         EXPECT_EQ(prober.path().count(), 0u);
         EXPECT_EQ(prober.pickup().count(), 0u);
-        EXPECT_EQ(prober.counts().unstamped, 1u);
+        EXPECT_EQ(prober.counters().unstamped, 1u);
     }
 }
 
@@ -396,7 +396,7 @@ TEST_F(ProberTest, stamps_that_were_not_asked_for_are_left_alone) {
     Prober prober(ping_pong(1));
     prober.handle(start + 100, {{}, 0, probe(prober, start), start + 50});
     EXPECT_EQ(prober.path().count(), 0u);
-    EXPECT_EQ(prober.counts().unstamped, 0u);
+    EXPECT_EQ(prober.counters().unstamped, 0u);
 }
 
 TEST_F(ProberTest, without_histograms_it_counts_and_verifies_all_the_same) {
@@ -408,9 +408,9 @@ TEST_F(ProberTest, without_histograms_it_counts_and_verifies_all_the_same) {
         prober.handle(start + 100, {{}, 0, bytes, start + 50});
         bytes[40] ^= std::byte{1};
         answer(prober, start + 100, bytes);
-        EXPECT_EQ(prober.counts().received, 2u);
-        EXPECT_EQ(prober.counts().corrupt, 1u);
-        EXPECT_EQ(prober.counts().lost(), 0u);
+        EXPECT_EQ(prober.counters().received, 2u);
+        EXPECT_EQ(prober.counters().corrupt, 1u);
+        EXPECT_EQ(prober.counters().lost(), 0u);
         EXPECT_EQ(outbox.drain(prober, start + microsecond).size(), 1u) << "the loop goes on";
         for (const Histogram* histogram :
              {&prober.response(), &prober.service(), &prober.slip(), &prober.path(), &prober.pickup()})

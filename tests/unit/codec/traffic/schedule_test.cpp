@@ -103,7 +103,7 @@ TEST(Schedule, poisson_arrivals_follow_the_profile) {
     const auto before = [&](Instant at) {
         return static_cast<double>(std::ranges::lower_bound(due, start + at) - due.begin());
     };
-    // Counts of a Poisson process have the variance of their mean.
+    // Counters of a Poisson process have the variance of their mean.
     EXPECT_EQ(before(second), 0);
     EXPECT_NEAR(before(2 * second), 50'000, 4 * std::sqrt(50'000));
     EXPECT_NEAR(before(3 * second) - before(2 * second), 25'000, 4 * std::sqrt(25'000));

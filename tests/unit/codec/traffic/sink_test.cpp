@@ -26,7 +26,7 @@ class SinkTest : public testing::Test {
     }
     // Of `sent` datagrams, `tail` were lost behind the last one received.
     void expect_identity(std::uint64_t sent, std::uint64_t tail) const {
-        const SinkCounts counts = sink.counts();
+        const SinkCounters counts = sink.counters();
         EXPECT_EQ(sent, counts.received - counts.duplicate - counts.corrupt + counts.lost + tail);
     }
 
@@ -35,7 +35,7 @@ class SinkTest : public testing::Test {
 };
 
 TEST_F(SinkTest, nothing_yet) {
-    const SinkCounts counts = sink.counts();
+    const SinkCounters counts = sink.counters();
     EXPECT_EQ(counts.received, 0u);
     EXPECT_EQ(counts.first_at, never);
     EXPECT_EQ(counts.last_at, never);
@@ -47,7 +47,7 @@ TEST_F(SinkTest, nothing_yet) {
 
 TEST_F(SinkTest, all_in_order) {
     receive(7, {0, 1, 2, 3});
-    const SinkCounts counts = sink.counts();
+    const SinkCounters counts = sink.counters();
     EXPECT_EQ(counts.received, 4u);
     EXPECT_EQ(counts.bytes, 4 * 64u);
     EXPECT_EQ(counts.lost + counts.duplicate + counts.reordered + counts.corrupt, 0u);
@@ -59,21 +59,21 @@ TEST_F(SinkTest, all_in_order) {
 
 TEST_F(SinkTest, losses_at_the_start_in_the_middle_and_at_the_end) {
     receive(7, {2, 3, 6});
-    EXPECT_EQ(sink.counts().lost, 4u);
+    EXPECT_EQ(sink.counters().lost, 4u);
     expect_identity(9, 2);
 }
 
 TEST_F(SinkTest, a_late_datagram_is_not_lost_any_more) {
     receive(7, {0, 3, 1, 2});
-    EXPECT_EQ(sink.counts().lost, 0u);
-    EXPECT_EQ(sink.counts().reordered, 2u);
+    EXPECT_EQ(sink.counters().lost, 0u);
+    EXPECT_EQ(sink.counters().reordered, 2u);
     expect_identity(4, 0);
 }
 
 TEST_F(SinkTest, duplicates_late_or_early) {
     receive(7, {0, 0, 2, 1, 1, 2});
-    EXPECT_EQ(sink.counts().duplicate, 3u);
-    EXPECT_EQ(sink.counts().reordered, 1u);
+    EXPECT_EQ(sink.counters().duplicate, 3u);
+    EXPECT_EQ(sink.counters().reordered, 1u);
     expect_identity(3, 0);
 }
 
@@ -85,15 +85,15 @@ TEST_F(SinkTest, a_corrupt_datagram_counts_as_corrupt_and_its_sequence_as_lost) 
     receive(7, {2});
     receive(Bytes{});
     receive(Bytes(23));
-    EXPECT_EQ(sink.counts().corrupt, 3u);
-    EXPECT_EQ(sink.counts().lost, 1u);
+    EXPECT_EQ(sink.counters().corrupt, 3u);
+    EXPECT_EQ(sink.counters().lost, 1u);
     expect_identity(3, 0);
 }
 
 TEST_F(SinkTest, too_late_to_tell_stays_lost_and_counts_as_duplicate) {
     receive(7, {1, limits::load_window_sequences + 10, 0});
-    EXPECT_EQ(sink.counts().duplicate, 1u);
-    EXPECT_EQ(sink.counts().reordered, 0u);
+    EXPECT_EQ(sink.counters().duplicate, 1u);
+    EXPECT_EQ(sink.counters().reordered, 0u);
     expect_identity(limits::load_window_sequences + 11, 0);
 }
 
@@ -104,7 +104,7 @@ TEST_F(SinkTest, streams_are_told_apart_by_number_and_by_whole_source_address) {
         receive(frame(2, sequence));
         for (const Address& other : others) receive(frame(1, sequence), other);
     }
-    const SinkCounts counts = sink.counts();
+    const SinkCounters counts = sink.counters();
     EXPECT_EQ(counts.streams, 4u);
     EXPECT_EQ(counts.lost + counts.duplicate + counts.reordered, 0u);
 }
@@ -112,28 +112,28 @@ TEST_F(SinkTest, streams_are_told_apart_by_number_and_by_whole_source_address) {
 TEST_F(SinkTest, the_least_recently_heard_stream_is_forgotten_when_the_table_is_full) {
     for (std::uint32_t stream = 0; stream < limits::load_streams_max; ++stream) receive(frame(stream, 0));
     receive(0, {1});  // stream 1 is the oldest now
-    EXPECT_EQ(sink.counts().streams_forgotten, 0u);
+    EXPECT_EQ(sink.counters().streams_forgotten, 0u);
     receive(5'000, {0});
-    EXPECT_EQ(sink.counts().streams_forgotten, 1u);
-    EXPECT_EQ(sink.counts().lost, 0u);
+    EXPECT_EQ(sink.counters().streams_forgotten, 1u);
+    EXPECT_EQ(sink.counters().lost, 0u);
     receive(0, {1});
-    EXPECT_EQ(sink.counts().duplicate, 1u) << "stream 0 is still known";
+    EXPECT_EQ(sink.counters().duplicate, 1u) << "stream 0 is still known";
     receive(1, {1'000});
-    EXPECT_EQ(sink.counts().lost, 0u) << "it may have come before: stream 1 starts over";
+    EXPECT_EQ(sink.counters().lost, 0u) << "it may have come before: stream 1 starts over";
     receive(1, {1'002});
-    EXPECT_EQ(sink.counts().lost, 1u);
-    EXPECT_EQ(sink.counts().streams, limits::load_streams_max + 2u);
-    EXPECT_EQ(sink.counts().streams_forgotten, 2u);
+    EXPECT_EQ(sink.counters().lost, 1u);
+    EXPECT_EQ(sink.counters().streams, limits::load_streams_max + 2u);
+    EXPECT_EQ(sink.counters().streams_forgotten, 2u);
 }
 
 TEST_F(SinkTest, a_stream_met_in_the_middle_has_lost_nothing_before) {
     const std::uint64_t first = limits::load_window_sequences;
     receive(1, {first, first + 2});
-    EXPECT_EQ(sink.counts().lost, 1u);
+    EXPECT_EQ(sink.counters().lost, 1u);
     receive(1, {first + 1, first - 1});
-    EXPECT_EQ(sink.counts().lost, 0u);
-    EXPECT_EQ(sink.counts().reordered, 1u);
-    EXPECT_EQ(sink.counts().duplicate, 1u) << "from before its beginning: not to be told from a duplicate";
+    EXPECT_EQ(sink.counters().lost, 0u);
+    EXPECT_EQ(sink.counters().reordered, 1u);
+    EXPECT_EQ(sink.counters().duplicate, 1u) << "from before its beginning: not to be told from a duplicate";
 }
 
 TEST_F(SinkTest, take_says_whether_it_was_good_and_new) {
@@ -198,15 +198,15 @@ TEST_F(OneWayTest, clocks_more_than_a_minute_apart_are_only_counted) {
     EXPECT_EQ(timing.one_way().count(), 2u);
     EXPECT_EQ(timing.one_way_counts().clock_apart, 5u);
     EXPECT_EQ(timing.one_way_counts().before_sent, 1u);
-    EXPECT_EQ(timing.counts().received, 7u) << "they are verified as ever";
-    EXPECT_EQ(timing.counts().corrupt, 0u);
+    EXPECT_EQ(timing.counters().received, 7u) << "they are verified as ever";
+    EXPECT_EQ(timing.counters().corrupt, 0u);
 }
 
 TEST_F(SinkTest, unverified_only_counts) {
     Sink blind({.verify = false, .key = {}});
     blind.handle(5, {peer, 0, Bytes(10)});
     blind.handle(6, {peer, 0, Bytes{}});
-    const SinkCounts counts = blind.counts();
+    const SinkCounters counts = blind.counters();
     EXPECT_EQ(counts.received, 2u);
     EXPECT_EQ(counts.bytes, 10u);
     EXPECT_EQ(counts.corrupt + counts.lost + counts.streams, 0u);

@@ -1,4 +1,4 @@
-#include <ringpost/options.hpp>
+#include <ringpost/messenger_options.hpp>
 
 #include <sys/random.h>
 

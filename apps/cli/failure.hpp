@@ -1,0 +1,35 @@
+#pragma once
+
+// How a command ends early: with an exit code and one line on standard error.
+
+#include <ringpost/error.hpp>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace ringpost::apps {
+
+/// Exit codes of every subcommand; a signal's is 128 + its number.
+enum Exit : int { done = 0, failed = 1, usage = 2, breach = 3, unreachable = 4 };
+
+/// Thrown to end a command with one line on standard error.
+struct Failure : std::runtime_error {
+    Failure(int code, const std::string& text) : std::runtime_error(text), exit_code(code) {}
+    int exit_code;
+};
+
+/// Throws a Failure with the error's text; Exit::unreachable where the error means that.
+[[noreturn]] void fail_with(const Error& error);
+
+/// The value of `result`, or a Failure with its error.
+template <class T>
+T value_or_fail(Result<T> result) {
+    if (!result) fail_with(result.error());
+    if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+/// 128 plus the signal number after SIGINT or SIGTERM, else `code`.
+int exit_code(int code);
+
+}  // namespace ringpost::apps
