@@ -70,7 +70,8 @@ std::optional<Transmit> Endpoint::poll_transmit(Instant now, std::span<std::byte
                                       .quote = options_.quote},
                                      out);
     ++counts_.sent;
-    return Transmit{.destination = target.destination, .socket = 0, .bytes = bytes, .segment_bytes = bytes};
+    return Transmit{
+        .destination = target.destination, .socket = options_.socket, .bytes = bytes, .segment_bytes = bytes};
 }
 
 std::optional<Instant> Endpoint::poll_timeout() const {

@@ -29,6 +29,7 @@ struct Options {
     std::string quote{default_quote};   ///< UTF-8, at most quote_bytes_max
     Duration period = 2 * second;       ///< > 0
     std::uint64_t rounds = UINT64_MAX;  ///< one beacon to every target each
+    SocketIndex socket = 0;             ///< that beacons leave by
     Instant start = 0;
     Duration unix_offset = 0;  ///< unix time in ns is Instant + unix_offset
     SipKey key;                ///< drawn at random: keeps strangers from choosing colliding sources
@@ -57,8 +58,7 @@ struct Counters {
     std::uint64_t sources_forgotten = 0;
 };
 
-/// The endpoint of `ringpost beacon`: sends a quote to every target each period, and reports what it hears, on socket
-/// 0.
+/// The endpoint of `ringpost beacon`: sends a quote to every target each period, and reports what it receives.
 class Endpoint {
   public:
     using Event = beacon::Event;

@@ -62,25 +62,26 @@ void Endpoint::handle(Instant now, const Datagram& in) {
     if (!frame)
         ++counts_.malformed[static_cast<std::size_t>(frame.error())];
     else if (frame->status == Status::none)
-        take_message(in.source, std::move(*frame));
+        take_message(in, std::move(*frame));
     else
         take_answer(now, in.source, std::move(*frame));
 }
 
-void Endpoint::take_message(const Address& source, Frame frame) {
-    const Address from = reply_address(source);
+void Endpoint::take_message(const Datagram& in, Frame frame) {
+    const Address from = reply_address(in.source);
     if (replies_.full()) {
         ++counts_.replies_full;
         return;
     }
-    if (frame.message.is_text() && frame.message.text() == initialize_text && take_initialize(from)) return;
-    const bool told = events_.push({.kind = Event::Kind::message, .peer = source, .message = std::move(frame.message)});
+    if (frame.message.is_text() && frame.message.text() == initialize_text && take_initialize(from, in.path())) return;
+    const bool told =
+        events_.push({.kind = Event::Kind::message, .peer = in.source, .message = std::move(frame.message)});
     ++(told ? counts_.delivered : counts_.app_behind);
-    replies_.push({from, told ? Answer::confirmed : Answer::behind});
+    replies_.push({from, in.path(), told ? Answer::confirmed : Answer::behind});
 }
 
 /// False when we have another target, which stays: then it is a message like any other.
-bool Endpoint::take_initialize(const Address& from) {
+bool Endpoint::take_initialize(const Address& from, const LocalPath& path) {
     if (from != options_.target) {
         if (options_.target.family != Family::none && !options_.retarget) return false;
         options_.target = from;
@@ -88,7 +89,7 @@ bool Endpoint::take_initialize(const Address& from) {
         events_.push({.kind = Event::Kind::target, .peer = from});
     }
     ++counts_.initialized;
-    replies_.push({from, Answer::initialized});
+    replies_.push({from, path, Answer::initialized});
     return true;
 }
 
@@ -113,7 +114,11 @@ std::optional<Transmit> Endpoint::poll_transmit(Instant now, std::span<std::byte
     const std::string_view text = replies[static_cast<std::size_t>(reply.answer)];
     std::memcpy(out.data(), text.data(), text.size());
     ++counts_.replies_sent;
-    return Transmit{.destination = reply.to, .socket = 0, .bytes = text.size(), .segment_bytes = text.size()};
+    return Transmit{.destination = reply.to,
+                    .socket = reply.path.socket,
+                    .bytes = text.size(),
+                    .segment_bytes = text.size(),
+                    .local = reply.path.local};
 }
 
 }  // namespace ringpost::confirmed

@@ -69,14 +69,15 @@ class Endpoint {
     enum class Answer : std::uint8_t { confirmed, initialized, behind };
     struct Outgoing {
         Address to;
+        LocalPath path;
         Answer answer;
     };
 
     Address reply_address(const Address& source) const;
     Address peer_of(const Address& address) const;
-    void take_message(const Address& source, Frame frame);
+    void take_message(const Datagram& in, Frame frame);
     void take_answer(Instant now, const Address& source, Frame frame);
-    bool take_initialize(const Address& from);
+    bool take_initialize(const Address& from, const LocalPath& path);
 
     Options options_;
     Counters counts_;

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include <ringpost/address.hpp>
+#include <ringpost/datagram.hpp>
 #include <ringpost/time.hpp>
 #include "codec/base/limits.hpp"
 #include "codec/base/siphash.hpp"
@@ -31,7 +32,8 @@ enum class Reply : std::uint8_t {
 
 struct Options {
     Reply reply = Reply::to_port;
-    Address target{};                        ///< whom to send to when nobody is named; Family::none: none yet
+    SocketIndex socket = 0;  ///< that messages leave by; a confirmation leaves from where its message arrived
+    Address target{};        ///< whom to send to when nobody is named; Family::none: none yet
     std::uint16_t peer_port = default_port;  ///< to_port: where all peers listen but the target, which has its own
     bool retarget = false;                   ///< `initialize` also gives another target to one that has one
     std::size_t bytes_max = limits::confirmed_bytes_max;  ///< of a datagram sent; at most limits::datagram_bytes_max

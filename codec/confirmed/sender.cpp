@@ -198,7 +198,8 @@ std::optional<Transmit> Sender::poll_transmit(Instant now, std::span<std::byte> 
         const std::size_t bytes = send.datagram.size();
         RINGPOST_CHECK(bytes <= out.size());
         std::memcpy(out.data(), send.datagram.data(), bytes);
-        const Transmit transmit{.destination = send.to, .socket = 0, .bytes = bytes, .segment_bytes = bytes};
+        const Transmit transmit{
+            .destination = send.to, .socket = options_.socket, .bytes = bytes, .segment_bytes = bytes};
         if (send.neutral) {
             peer.wait = Wait::answer;
             peer.sent_at = now;

@@ -16,7 +16,7 @@ void Endpoint::handle(Instant, const Datagram& in) {
     ++counts_.received;
     if (reflects(in.source.port) || in.bytes.size() > limits::datagram_bytes_max)
         ++counts_.refused;
-    else if (!replies_.push({in.source, in.socket}, in.bytes))
+    else if (!replies_.push({in.source, in.path()}, in.bytes))
         ++counts_.queue_full;
 }
 
@@ -39,7 +39,7 @@ std::optional<Transmit> Endpoint::poll_transmit(Instant, std::span<std::byte> ou
         reply = replies_.front();
     }
     counts_.sent += count;
-    return Transmit{to.destination, to.socket, bytes, segment_bytes};
+    return Transmit{to.destination, to.path.socket, bytes, segment_bytes, to.path.local};
 }
 
 }  // namespace ringpost::echo

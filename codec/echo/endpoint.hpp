@@ -37,7 +37,7 @@ class Endpoint {
   private:
     struct Reply {
         Address destination;
-        SocketIndex socket;
+        LocalPath path;
         bool operator==(const Reply&) const = default;
     };
 

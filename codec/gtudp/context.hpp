@@ -14,7 +14,8 @@
 namespace ringpost::gtudp {
 
 struct Context {
-    explicit Context(const Options& given) : options(given), peers(given.peers_max, given.key), random_(given.seed) {}
+    explicit Context(const Options& given)
+        : options(given), peers(given.peers_max, given.key, given.socket), random_(given.seed) {}
 
     /// How long to wait before what has just been sent to `peer` is sent again: the retransmission timeout times
     /// `patience`, doubled `backoffs` times (RFC 6298, section 5.5), and up to an eighth more so that many do not fall
@@ -57,7 +58,8 @@ inline unsigned backoffs_of_resend(unsigned backoffs, Instant answered_at, Stamp
 /// A train of equal frames to one peer, being written into `out`.
 class TrainWriter {
   public:
-    TrainWriter(std::span<std::byte> out, const Address& destination) : out_(out), destination_(destination) {}
+    TrainWriter(std::span<std::byte> out, const Address& destination, const LocalPath& path)
+        : out_(out), destination_(destination), path_(path) {}
 
     /// Where the next frame of `bytes` goes, which is then part of the train; null when it does not fit or is not
     /// equal. A shorter frame closes the train.
@@ -73,13 +75,18 @@ class TrainWriter {
     }
 
     Transmit transmit() const {
-        return {.destination = destination_, .socket = 0, .bytes = bytes_, .segment_bytes = segment_bytes_};
+        return {.destination = destination_,
+                .socket = path_.socket,
+                .bytes = bytes_,
+                .segment_bytes = segment_bytes_,
+                .local = path_.local};
     }
     bool empty() const { return count_ == 0; }
 
   private:
     std::span<std::byte> out_;
     Address destination_;
+    LocalPath path_;
     std::size_t bytes_ = 0, segment_bytes_ = 0, count_ = 0;
     bool closed_ = false;
 };

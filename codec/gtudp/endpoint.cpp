@@ -37,8 +37,8 @@ void Endpoint::handle(Instant now, const Datagram& in) {
             if (receiver_.on_data(now, in, frame->identity, has_room(frame->data.size())))
                 arrived_.push({in.source, Event::Kind::message}, frame->data);
             break;
-        case Kind::recv: sender_.on_recv(now, in.source, frame->identity); break;
-        case Kind::ack: receiver_.on_ack(now, in.source, frame->identity); break;
+        case Kind::recv: sender_.on_recv(now, in, frame->identity); break;
+        case Kind::ack: receiver_.on_ack(now, in, frame->identity); break;
     }
 }
 
@@ -79,7 +79,10 @@ std::optional<Transmit> Endpoint::poll_raw(std::span<std::byte> out) {
     if (bytes > 0) std::memcpy(out.data(), raw->bytes.data(), bytes);
     raw_.pop();
     ++context_.counts.raw_sent;
-    return Transmit{.destination = raw->header, .socket = 0, .bytes = bytes, .segment_bytes = bytes};
+    const PeerIndex peer = context_.peers.find(raw->header);
+    const LocalPath path = peer == none ? LocalPath{context_.options.socket, {}} : context_.peers[peer].path;
+    return Transmit{
+        .destination = raw->header, .socket = path.socket, .bytes = bytes, .segment_bytes = bytes, .local = path.local};
 }
 
 std::optional<Event> Endpoint::poll_event() {

@@ -30,7 +30,7 @@ struct Event {
     std::uint32_t sends = 0;  ///< outcome: how often the DATA was sent
 };
 
-/// Messages that arrive, once each: both roles of gtUDP, on socket 0.
+/// Messages that arrive, once each: both roles of gtUDP.
 ///
 /// A message is delivered to the peer's application exactly once while both ends live and the peer answers at all,
 /// whatever the network loses, repeats, delays or reorders within the remembered window (Options::remembered). Messages

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include <ringpost/datagram.hpp>
 #include <ringpost/time.hpp>
 #include "codec/base/siphash.hpp"
 #include "codec/gtudp/frame.hpp"
@@ -26,6 +27,7 @@ struct ResendOptions {
 
 struct Options {
     Codec codec;
+    SocketIndex socket = 0;  ///< that first messages leave by; later ones leave from where their peer last wrote to
     ResendOptions resending;
     /// The remembered window: for so long after its last datagram an exchange that was received is not delivered again,
     /// unless memory for newer ones (receives_max) made it be forgotten earlier, which is counted.

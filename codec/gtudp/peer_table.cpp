@@ -6,8 +6,12 @@
 
 namespace ringpost::gtudp {
 
-PeerTable::PeerTable(std::uint32_t capacity, const SipKey& key)
-    : key_(key), peers_(capacity), buckets_(std::size_t{capacity} * 2, none), mask_(capacity * 2 - 1) {
+PeerTable::PeerTable(std::uint32_t capacity, const SipKey& key, SocketIndex default_socket)
+    : key_(key),
+      default_socket_(default_socket),
+      peers_(capacity),
+      buckets_(std::size_t{capacity} * 2, none),
+      mask_(capacity * 2 - 1) {
     RINGPOST_CHECK(std::has_single_bit(capacity) && capacity <= 1u << 30);
     for (std::uint32_t i = 0; i + 1 < capacity; ++i) peers_[i].chained = i + 1;
     free_ = 0;
@@ -39,6 +43,7 @@ PeerIndex PeerTable::look_up_or_make(const Address& address) {
     free_ = peer.chained;
     peer = Peer{};
     peer.address = address;
+    peer.path.socket = default_socket_;
     PeerIndex& head = buckets_[bucket(address)];
     peer.chained = head;
     head = index;

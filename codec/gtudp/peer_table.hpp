@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <ringpost/address.hpp>
+#include <ringpost/datagram.hpp>
 #include "codec/base/siphash.hpp"
 #include "codec/gtudp/exchange_table.hpp"
 #include "codec/gtudp/rtt.hpp"
@@ -29,6 +30,7 @@ struct alignas(64) Peer {
     PeerIndex newer = none, older = none;  ///< among those that nobody holds
 
     RttEstimator rtt;
+    LocalPath path;  ///< on which it was last heard from
     /// When it last confirmed a DATA of ours, and acknowledged a RECV.
     Instant confirmed_at = std::numeric_limits<Instant>::min(), acked_at = std::numeric_limits<Instant>::min();
     std::uint64_t bytes_received = 0;     ///< while not proven
@@ -43,7 +45,7 @@ struct alignas(64) Peer {
 class PeerTable {
   public:
     /// `capacity` is a power of two (checked).
-    PeerTable(std::uint32_t capacity, const SipKey& key);
+    PeerTable(std::uint32_t capacity, const SipKey& key, SocketIndex default_socket = 0);
 
     /// A hint that the peer will soon be used; any number will do.
     void prefetch(PeerIndex index) const { __builtin_prefetch(&peers_[index & (peers_.size() - 1)], 1); }
@@ -99,6 +101,7 @@ class PeerTable {
     void forget_oldest();
 
     SipKey key_;
+    SocketIndex default_socket_;
     std::vector<Peer> peers_;
     std::vector<PeerIndex> buckets_;
     std::uint32_t mask_;

@@ -51,6 +51,7 @@ PeerIndex Receiver::admit(Instant now, const Datagram& in, Identity identity, bo
         return none;
     }
     Peer& peer = context_.peers[index];
+    peer.path = in.path();
     if (!peer.proven) peer.bytes_received += in.bytes.size();
     if (const ExchangeIndex known = exchanges_.find(index, identity); known != none) {
         repeat(now, known);
@@ -175,7 +176,7 @@ std::optional<Transmit> Receiver::poll_recvs(Instant now, std::span<std::byte> o
         if (!exchange.queued || exchange.peer == none) continue;  // forgotten in here
         if (!train) {
             peer = exchange.peer;
-            train.emplace(out, context_.peers[peer].address);
+            train.emplace(out, context_.peers[peer].address, context_.peers[peer].path);
         }
         if (exchange.peer != peer) break;
         std::byte* at = train->add(codec.header_bytes());
@@ -200,9 +201,9 @@ void Receiver::count_send(Instant now, Exchange& exchange) {
     exchange.sent_at = stamp_of(now);
 }
 
-void Receiver::on_ack(Instant now, const Address& from, Identity identity) {
+void Receiver::on_ack(Instant now, const Datagram& in, Identity identity) {
     ++context_.counts.ack_received;
-    const PeerIndex peer = context_.peers.find(from);
+    const PeerIndex peer = context_.peers.find(in.source);
     const ExchangeIndex index = peer == none ? none : exchanges_.find(peer, identity);
     if (index == none || exchanges_[index].wait == Wait::remembering || exchanges_[index].sends == 0) {
         ++context_.counts.ack_unknown;
@@ -210,6 +211,7 @@ void Receiver::on_ack(Instant now, const Address& from, Identity identity) {
     }
     Peer& known = context_.peers[peer];
     if (exchanges_[index].sends == 1) known.rtt.sample(since(exchanges_[index].sent_at, now));
+    known.path = in.path();
     context_.peers.prove(peer);
     known.acked_at = now;
     remember(now, index);

@@ -19,7 +19,7 @@ class Receiver {
 
     /// True when the DATA is new and has been taken: the caller delivers it, for which it has said that there is room.
     bool on_data(Instant now, const Datagram& in, Identity identity, bool app_has_room);
-    void on_ack(Instant now, const Address& from, Identity identity);
+    void on_ack(Instant now, const Datagram& in, Identity identity);
     void expire(Instant now);
     std::optional<Instant> next_timeout() const { return timers_.next(); }
 

@@ -134,18 +134,19 @@ void Sender::take_ended(Address& peer, ExchangeId& id, Outcome& outcome, std::ui
 
 // ---- its life -------------------------------------------------------------------------------------
 
-void Sender::on_recv(Instant now, const Address& from, Identity identity) {
+void Sender::on_recv(Instant now, const Datagram& in, Identity identity) {
     ++context_.counts.recv_received;
-    const PeerIndex peer = context_.peers.find(from);
+    const PeerIndex peer = context_.peers.find(in.source);
     const ExchangeIndex index = peer == none ? none : exchanges_.find(peer, identity);
     // What was never sent cannot have been received: somebody guesses.
     if (index == none || exchanges_[index].wait == Wait::ended || exchanges_[index].sends == 0) {
-        acknowledge_unknown(now, from, identity);
+        acknowledge_unknown(now, in, identity);
         return;
     }
     const Exchange& exchange = exchanges_[index];
     Peer& known = context_.peers[peer];
     if (exchange.sends == 1) known.rtt.sample(since(exchange.sent_at, now));
+    known.path = in.path();
     context_.peers.prove(peer);
     known.confirmed_at = now;
     const std::uint32_t repeats = context_.options.resending.recv_sends_max;
@@ -204,9 +205,9 @@ bool Sender::acknowledge(PeerIndex peer, Identity identity) {
     return true;
 }
 
-void Sender::acknowledge_unknown(Instant now, const Address& from, Identity identity) {
+void Sender::acknowledge_unknown(Instant now, const Datagram& in, Identity identity) {
     ++context_.counts.recv_unknown;
-    const PeerIndex peer = context_.peers.find(from);
+    const PeerIndex peer = context_.peers.find(in.source);
     // One that has confirmed something for us has a credit of its own; all others share one, and are not kept as peers,
     // so that they displace nobody.
     const bool known = peer != none && context_.peers[peer].proven;
@@ -217,7 +218,7 @@ void Sender::acknowledge_unknown(Instant now, const Address& from, Identity iden
         ++context_.counts.ack_withheld;
         return;
     }
-    const bool queued = known ? acknowledge(peer, identity) : strangers_.push({from, identity});
+    const bool queued = known ? acknowledge(peer, identity) : strangers_.push({in.source, in.path(), identity});
     if (!known && !queued) ++context_.counts.ack_withheld;
     if (!queued) return;
     --credit;
@@ -227,7 +228,7 @@ void Sender::acknowledge_unknown(Instant now, const Address& from, Identity iden
 std::optional<Transmit> Sender::poll_acks(std::span<std::byte> out) {
     if (acks_.empty()) return poll_strangers(out);
     const PeerIndex peer = acks_.front().peer;
-    TrainWriter train(out, context_.peers[peer].address);
+    TrainWriter train(out, context_.peers[peer].address, context_.peers[peer].path);
     while (!acks_.empty() && acks_.front().peer == peer && add_ack(train, acks_.front().identity)) {
         acks_.pop();
         context_.peers.release(peer);
@@ -237,9 +238,10 @@ std::optional<Transmit> Sender::poll_acks(std::span<std::byte> out) {
 
 std::optional<Transmit> Sender::poll_strangers(std::span<std::byte> out) {
     if (strangers_.empty()) return std::nullopt;
-    const Address address = strangers_.front().address;
-    TrainWriter train(out, address);
-    while (!strangers_.empty() && strangers_.front().address == address && add_ack(train, strangers_.front().identity))
+    const StrangerAck first = strangers_.front();
+    TrainWriter train(out, first.address, first.path);
+    while (!strangers_.empty() && strangers_.front().address == first.address &&
+           strangers_.front().path == first.path && add_ack(train, strangers_.front().identity))
         strangers_.pop();
     return train.transmit();
 }
@@ -266,7 +268,7 @@ std::optional<Transmit> Sender::poll(Instant now, std::span<std::byte> out, Ring
         if (exchange.wait != waiting) continue;  // it has ended in here
         if (!train) {
             peer = exchange.peer;
-            train.emplace(out, context_.peers[peer].address);
+            train.emplace(out, context_.peers[peer].address, context_.peers[peer].path);
         }
         if (exchange.peer != peer) break;
         std::byte* at = train->add(codec.header_bytes() + exchange.data_bytes);

@@ -24,7 +24,7 @@ class Sender {
     bool cancel(ExchangeId id);
     void close() { closed_ = true; }
 
-    void on_recv(Instant now, const Address& from, Identity identity);
+    void on_recv(Instant now, const Datagram& in, Identity identity);
     void expire(Instant now);
     std::optional<Instant> next_timeout() const { return timers_.next(); }
 
@@ -72,6 +72,7 @@ class Sender {
 
     struct StrangerAck {
         Address address;
+        LocalPath path;
         Identity identity;
     };
 
@@ -81,7 +82,7 @@ class Sender {
     void expire_one(Instant now, ExchangeIndex index);
     void end(ExchangeIndex index, Outcome outcome);
     bool acknowledge(PeerIndex peer, Identity identity);
-    void acknowledge_unknown(Instant now, const Address& from, Identity identity);
+    void acknowledge_unknown(Instant now, const Datagram& in, Identity identity);
     std::optional<Transmit> poll_strangers(std::span<std::byte> out);
     bool add_ack(TrainWriter& train, Identity identity);
     std::optional<Transmit> poll(Instant now, std::span<std::byte> out, RingQueue<ExchangeIndex>& queue);

@@ -32,7 +32,7 @@ ClientId ClientTable::add(const Address& address) {
     RINGPOST_CHECK(index != none);
     Entry& entry = entries_[index];
     free_ = entry.chained;
-    entry.client = {address, std::nullopt};
+    entry.client = Client{.address = address, .local = {}, .socket = std::nullopt};
     entry.used = true;
     std::uint32_t& head = buckets_[bucket(address)];
     entry.chained = head;

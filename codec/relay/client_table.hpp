@@ -19,6 +19,7 @@ struct ClientId {
 
 struct Client {
     Address address;
+    Address local{};                    ///< that it last sent to
     std::optional<SocketIndex> socket;  ///< its own towards the target; nothing while it has none yet
 };
 

@@ -22,7 +22,8 @@ std::array<std::uint64_t, 2> seeds_from(std::uint64_t seed) {
 }  // namespace
 
 Endpoint::Endpoint(const Options& options)
-    : ways_{Way{Impairment(options.to_target, seeds_from(options.seed)[0], options.start), {}},
+    : listening_socket_(options.listening_socket),
+      ways_{Way{Impairment(options.to_target, seeds_from(options.seed)[0], options.start), {}},
             Way{Impairment(options.to_client, seeds_from(options.seed)[1], options.start), {}}},
       clients_(options.clients_max, options.key),
       events_(2 * options.clients_max),
@@ -33,7 +34,7 @@ Endpoint::Endpoint(const Options& options)
 // ---- the way in -----------------------------------------------------------------------------------
 
 void Endpoint::handle(Instant now, const Datagram& in) {
-    const Direction direction = in.socket == listening_socket ? Direction::to_target : Direction::to_client;
+    const Direction direction = in.socket == listening_socket_ ? Direction::to_target : Direction::to_client;
     auto& [impairment, counts] = way(direction);
     ++counts.received;
     const auto client = client_of(in);
@@ -57,9 +58,11 @@ void Endpoint::handle(Instant now, const Datagram& in) {
 }
 
 std::optional<ClientId> Endpoint::client_of(const Datagram& in) {
-    if (in.socket == listening_socket) {
+    if (in.socket == listening_socket_) {
         const auto known = clients_.hear(in.source);
-        return known ? known : admit(in.source);
+        const auto client = known ? known : admit(in.source);
+        if (client) clients_.find(*client)->local = in.local;
+        return client;
     }
     if (in.socket >= by_socket_.size() || clients_.find(by_socket_[in.socket]) == nullptr) return std::nullopt;
     return by_socket_[in.socket];
@@ -127,7 +130,8 @@ std::optional<Transmit> Endpoint::poll_transmit(Instant now, std::span<std::byte
     }
     way(first.direction).counts.forwarded += count;
     const Client& client = *clients_.find(first.client);
-    if (first.direction == Direction::to_client) return Transmit{client.address, listening_socket, bytes, first.bytes};
+    if (first.direction == Direction::to_client)
+        return Transmit{client.address, listening_socket_, bytes, first.bytes, client.local};
     return Transmit{{}, *client.socket, bytes, first.bytes};
 }
 
@@ -172,7 +176,7 @@ std::optional<Event> Endpoint::poll_event() {
 }
 
 bool Endpoint::attach(ClientId id, SocketIndex socket) {
-    RINGPOST_CHECK(socket != listening_socket);
+    RINGPOST_CHECK(socket != listening_socket_);
     Client* client = clients_.find(id);
     if (client == nullptr) return false;
     RINGPOST_CHECK(!client->socket);

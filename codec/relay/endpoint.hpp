@@ -19,6 +19,7 @@
 namespace ringpost::relay {
 
 struct Options {
+    SocketIndex listening_socket = 0;  ///< that clients send to
     Impairments to_target{}, to_client{};
     std::uint64_t seed = 0;
     Instant start = 0;  ///< from which the periods of blackholes count
@@ -68,7 +69,6 @@ struct Event {
 class Endpoint {
   public:
     using Event = relay::Event;
-    static constexpr SocketIndex listening_socket = 0;
 
     explicit Endpoint(const Options& options);
 
@@ -104,6 +104,7 @@ class Endpoint {
     bool waits_for_socket(const Held& held) const;
     std::size_t take_front(std::span<std::byte> out);
 
+    SocketIndex listening_socket_;
     std::array<Way, 2> ways_;
     ClientTable clients_;
     std::vector<ClientId> by_socket_;  ///< whose each socket is, or was; grows when one is attached

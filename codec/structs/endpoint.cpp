@@ -10,8 +10,8 @@
 
 namespace ringpost::structs {
 
-Endpoint::Endpoint(const Library& library)
-    : library_(library), outgoing_(limits::struct_queue_bytes), heard_(limits::struct_queue_bytes) {}
+Endpoint::Endpoint(const Library& library, SocketIndex socket)
+    : library_(library), socket_(socket), outgoing_(limits::struct_queue_bytes), heard_(limits::struct_queue_bytes) {}
 
 std::expected<void, Refusal> Endpoint::refuse(Refusal refusal) {
     switch (refusal) {
@@ -49,7 +49,7 @@ std::optional<Transmit> Endpoint::poll_transmit(Instant, std::span<std::byte> ou
         next = outgoing_.front();
     }
     counts_.sent += count;
-    return Transmit{to, 0, bytes, segment_bytes};
+    return Transmit{to, socket_, bytes, segment_bytes};
 }
 
 void Endpoint::handle(Instant, const Datagram& in) {

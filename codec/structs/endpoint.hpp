@@ -63,13 +63,14 @@ struct Counters {
 };
 
 /// Sends struct messages, one to a datagram, and finds those of others, however many share one and whatever stands
-/// between them, on socket 0. Nothing confirms a message: see codec/gtudp for that. Nothing is due at any time.
+/// between them. Nothing confirms a message: see codec/gtudp for that. Nothing is due at any time.
 class Endpoint {
   public:
     using Event = structs::Event;
 
     /// `library` must stay; it may grow.
-    explicit Endpoint(const Library& library);
+    /// Messages leave by `socket`.
+    explicit Endpoint(const Library& library, SocketIndex socket = 0);
 
     /// Takes a copy of the payload; it leaves with the next poll_transmit.
     std::expected<void, Refusal> send(const Address& to, const Packet& packet);
@@ -96,6 +97,7 @@ class Endpoint {
     void finish_datagram();
 
     const Library& library_;
+    SocketIndex socket_;
     RecordQueue<Outgoing> outgoing_;
     RecordQueue<Address> heard_;
     std::optional<Scanner> scanner_;      ///< of the front of heard_

@@ -35,7 +35,7 @@ void AnsweringSink::handle(Instant now, const Datagram& in) {
     else if (owed_count_ == limits::load_answers_owed_max)
         ++counts_.dropped;
     else
-        owe({in.source, in.socket, in.bytes.size(), now, 1});
+        owe({in.source, in.path(), in.bytes.size(), now, 1});
 }
 
 void AnsweringSink::owe(const Owed& owed) {
@@ -65,7 +65,7 @@ std::optional<Transmit> AnsweringSink::poll_transmit(Instant, std::span<std::byt
     }
     owed_count_ -= static_cast<std::uint32_t>(count);
     counts_.sent += count;
-    return Transmit{first.source, first.socket, count * first.bytes, first.bytes};
+    return Transmit{first.source, first.path.socket, count * first.bytes, first.bytes, first.path.local};
 }
 
 AnswerStream& AnsweringSink::stream_of(const Address& source) {

@@ -58,13 +58,13 @@ class AnsweringSink {
     /// Answers alike in all but their sequence.
     struct Owed {
         Address source;
-        SocketIndex socket = 0;
+        LocalPath path;
         std::size_t bytes = 0;
         Instant due = 0;
         std::uint32_t count = 0;
 
         bool shares_train(const Owed& other) const {
-            return source == other.source && socket == other.socket && bytes == other.bytes;
+            return source == other.source && path == other.path && bytes == other.bytes;
         }
     };
     /// So many frames of `frame_bytes` have their fill in a buffer.

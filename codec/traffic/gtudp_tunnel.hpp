@@ -55,7 +55,7 @@ class GtudpTunnel {
     std::optional<Event> poll_event() {
         while (const auto event = wire_.poll_event()) {
             if (event->kind == gtudp::Event::Kind::message)
-                inner_.handle(at_, {event->peer, 0, event->bytes});
+                inner_.handle(at_, {event->peer, options_.wire.socket, event->bytes});
             else if (event->kind == gtudp::Event::Kind::outcome && event->outcome == gtudp::Outcome::confirmed)
                 confirm(event->id);
         }

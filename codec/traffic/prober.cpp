@@ -144,7 +144,7 @@ std::optional<Transmit> Prober::poll_transmit(Instant now, std::span<std::byte> 
         settle(oldest_open_);
     }
     const std::size_t size = write_probe(out, due, now);
-    const auto socket = static_cast<SocketIndex>(next_ % options_.flows);
+    const auto socket = options_.first_socket + static_cast<SocketIndex>(next_ % options_.flows);
     probe(next_) = {.due = due, .sent_at = now, .open = !open_loop()};
     in_flight_ += !open_loop();
     ++next_;

@@ -38,11 +38,12 @@ struct ProberOptions {
     std::uint64_t count = UINT64_MAX;  ///< probes to be measured
     /// Foreign probes: what they carry, and how their replies are told. Must stay. Null: our own frames.
     const Dialect* dialect = nullptr;
-    SipKey key{};             ///< of the table of foreign probes: drawn at random
-    std::uint32_t flows = 1;  ///< probes leave by the sockets 0 to flows - 1 in turn; replies may come by any
-    Address destination{};    ///< of every probe, by sockets that are not connected; Family::none: their peer
-    bool stamps = false;      ///< the sockets stamp: path() and pickup() are measured too
-    bool histograms = true;   ///< false: nothing is measured, only counted, to see what measuring costs
+    SipKey key{};                  ///< of the table of foreign probes: drawn at random
+    std::uint32_t flows = 1;       ///< sockets that probes leave by in turn; replies may arrive at any of them
+    SocketIndex first_socket = 0;  ///< of the flows; theirs follow each other
+    Address destination{};         ///< of every probe, by sockets that are not connected; Family::none: their peer
+    bool stamps = false;           ///< the sockets stamp: path() and pickup() are measured too
+    bool histograms = true;        ///< false: nothing is measured, only counted, to see what measuring costs
 };
 
 struct ProberCounters {

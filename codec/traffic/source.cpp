@@ -53,7 +53,8 @@ std::optional<Transmit> Source::poll_transmit(Instant now, std::span<std::byte> 
     sequences_[flow] += count;
     sent_ += count;
     bytes_sent_ += count * size;
-    return Transmit{.destination = {}, .socket = flow, .bytes = count * size, .segment_bytes = size};
+    return Transmit{
+        .destination = {}, .socket = options_.first_socket + flow, .bytes = count * size, .segment_bytes = size};
 }
 
 void Source::write(std::span<std::byte> out, std::size_t size, const Frame& first, std::size_t count) const {

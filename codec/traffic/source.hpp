@@ -18,7 +18,8 @@ namespace ringpost::traffic {
 struct SourceOptions {
     Sizes sizes = Sizes::fixed(64);  ///< with verify, none below frame_bytes_min
     std::uint64_t sizes_seed = 0;    ///< the same seed draws the same sizes; it means nothing to fixed ones
-    std::uint32_t flows = 1;         ///< sockets 0 .. flows-1, each connected to the target
+    std::uint32_t flows = 1;         ///< sockets, each connected to the target
+    SocketIndex first_socket = 0;    ///< of the flows; theirs follow each other
     std::uint32_t stream = 0;        ///< of flow 0, drawn at random; flow i is stream + i
     double rate_per_s = 0;           ///< of all flows together; 0 sends as fast as the engine takes
     Arrivals arrivals = Arrivals::fixed;

@@ -29,7 +29,7 @@ class PolledEndpoint {
     using Event = typename Endpoint::Event;
     using Handler = std::function<void(const Event&)>;
 
-    /// `protocol` are the endpoint's options, whose start is set here. The error names what failed:
+    /// `protocol` are the endpoint's options, whose socket and start are set here. The error names what failed:
     /// `bind 127.0.0.1:5005: Address already in use`.
     template <class Options>
     static Result<std::unique_ptr<PolledEndpoint>> open(const SocketOptions& socket, const EngineOptions& engine,
@@ -42,12 +42,12 @@ class PolledEndpoint {
     /// it takes. False when there was nothing.
     bool poll(Duration timeout, const Handler& handler) {
         handler_ = &handler;
-        return run(timeout, &PolledEndpoint::turn);
+        return run(timeout);
     }
     /// The same until `done` says true. Events stay with the endpoint, where `done` may take its own.
     bool wait_for(Duration timeout, const std::function<bool()>& done) {
         done_ = &done;
-        return run(timeout, &PolledEndpoint::turn_untold);
+        return run(timeout);
     }
 
     virtual EngineCounters counters() = 0;
@@ -57,6 +57,8 @@ class PolledEndpoint {
         happened_ = true;
         (*handler_)(event);
     }
+    /// While wait_for() runs, events stay with the endpoint.
+    bool has_room() const { return done_ == nullptr; }
     /// Once something has happened the turn only sends what that has brought about.
     Instant on_turn(Instant at) {
         if (done_ != nullptr) happened_ = happened_ || (*done_)();
@@ -69,41 +71,26 @@ class PolledEndpoint {
     std::string note;     ///< why BackendChoice::automatic has not taken io_uring; "" when it has
 
   protected:
-    /// The endpoint as one that has no events.
-    struct Untold {
-        using Event = PolledEndpoint::Event;
-        void handle(Instant now, const Datagram& in) { endpoint.handle(now, in); }
-        void handle_timeout(Instant now) { endpoint.handle_timeout(now); }
-        std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out) {
-            return endpoint.poll_transmit(now, out);
-        }
-        std::optional<Event> poll_event() { return std::nullopt; }
-        std::optional<Instant> poll_timeout() const { return endpoint.poll_timeout(); }
-
-        Endpoint& endpoint;
-    };
-
     template <class Options>
     PolledEndpoint(const Options& options, const Address& address, const char* name)
         : endpoint(options), local(address), backend(name) {}
 
     virtual void turn() = 0;
-    virtual void turn_untold() = 0;
 
   private:
     template <class AnyLoop>
     struct On;
 
-    bool run(Duration timeout, void (PolledEndpoint::*one_turn)()) {
+    bool run(Duration timeout) {
         RINGPOST_CHECK(!running_);  // not from within a handler
         running_ = true;
         deadline_ = deadline_after(timeout);
         happened_ = false;
-        (this->*one_turn)();
+        turn();
         // What the wait at a turn's end brings is handed over by the next, so one more follows the deadline.
         for (bool late = false; !happened_ && !late;) {
             late = now() >= deadline_;
-            (this->*one_turn)();
+            turn();
         }
         handler_ = nullptr;
         done_ = nullptr;
@@ -121,17 +108,14 @@ template <class Endpoint>
 template <class AnyLoop>
 struct PolledEndpoint<Endpoint>::On : PolledEndpoint {
     template <class Options>
-    On(AnyLoop&& opened, const Options& options, UdpSocket socket)
-        : PolledEndpoint(options, socket.local(), opened.backend().name), loop(std::move(opened)) {
-        loop.backend().add(std::move(socket));
-    }
+    On(AnyLoop&& opened, const Options& options)
+        : PolledEndpoint(options, opened.backend().socket(options.socket).local(), opened.backend().name),
+          loop(std::move(opened)) {}
 
     void turn() override { loop.turn(this->endpoint, static_cast<PolledEndpoint&>(*this)); }
-    void turn_untold() override { loop.turn(untold, static_cast<PolledEndpoint&>(*this)); }
     EngineCounters counters() override { return loop.backend().counters(); }
 
     AnyLoop loop;
-    typename PolledEndpoint::Untold untold{this->endpoint};
 };
 
 template <class Endpoint>
@@ -145,7 +129,8 @@ Result<std::unique_ptr<PolledEndpoint<Endpoint>>> PolledEndpoint<Endpoint>::open
     std::string note;
     const auto drive = [&](auto& loop) -> std::unique_ptr<PolledEndpoint> {
         using AnyLoop = std::remove_reference_t<decltype(loop)>;
-        return std::make_unique<On<AnyLoop>>(std::move(loop), protocol, std::move(*opened));
+        protocol.socket = loop.backend().add(std::move(*opened));
+        return std::make_unique<On<AnyLoop>>(std::move(loop), protocol);
     };
     auto polled = with_loop(engine, [&](const std::string& text) { note = text; }, drive);
     if (polled) (*polled)->note = std::move(note);

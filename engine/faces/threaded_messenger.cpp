@@ -1,69 +1,28 @@
-// open() binds the socket, then starts the thread and waits until that has opened its backend or says why not. The
-// thread turns its loop until stop(), then closes everything and ends.
-
 #include <ringpost/threaded_messenger.hpp>
-
 #include <utility>
 
-#include "engine/loop/open.hpp"
-#include "engine/threaded/gtudp_shared.hpp"
-#include "engine/threaded/gtudp_worker.hpp"
-#include "engine/threaded/loop_thread.hpp"
+#include "engine/faces/messenger_core.hpp"
+#include "engine/threaded/threaded.hpp"
 
 namespace ringpost::gtudp {
-namespace {
-
-/// A Worker as the Application that ends its loop.
-template <class AnyLoop>
-struct WorkerTurns {
-    AnyLoop& loop;
-    Worker& worker;
-    Shared& shared;
-
-    void on_event(Instant, const Worker::Event&) {}
-    Instant on_turn(Instant at) {
-        const Instant next = worker.on_turn(at);
-        if (shared.tally_wanted()) shared.tell_tally({worker.counters(), loop.backend().counters()});
-        if (worker.stopped()) loop.stop();
-        return next;
-    }
-    bool on_sleep() { return worker.on_sleep(); }
-};
-
-}  // namespace
 
 class ThreadedMessenger::Thread {
   public:
     Thread(const OpenOptions& options, UdpSocket bound)
-        : shared(options), local(bound.local()), options_(options), socket_(std::move(bound)) {}
-    ~Thread() { stop(); }
-    Thread(const Thread&) = delete;
-    Thread& operator=(const Thread&) = delete;
+        : local(bound.local()), engine(MessengerCore::commands_max(options), options, std::move(bound)) {}
 
-    std::optional<Error> start() {
-        return thread_.start([this](const std::function<void()>& opened) { return serve(opened); });
-    }
-    void stop() {
-        shared.stop();
-        thread_.join();
+    std::expected<Ticket, SendRefusal> send(const Address& peer, std::span<const std::byte> bytes, Instant deadline,
+                                            MessengerCore::OutcomeTo outcome_to) {
+        if (engine.stopping()) return std::unexpected(SendRefusal::stopped);
+        const auto ticket = engine.protocol.take_slot(peer, bytes, deadline, outcome_to);
+        if (!ticket || engine.submit({.kind = MessengerCore::Command::Kind::send, .ticket = *ticket})) return ticket;
+        engine.protocol.give_back(*ticket);
+        return std::unexpected(SendRefusal::queue_full);
     }
 
-    Shared shared;
     const Address local;
-    const char* backend = "";
-    std::string note;
-
-  private:
-    std::optional<Error> serve(const std::function<void()>& opened);
-    template <class AnyLoop>
-    std::optional<Error> serve_on(AnyLoop& loop, const std::function<void()>& opened);
-
-    OpenOptions options_;
-    UdpSocket socket_;  // until the backend has it
-    LoopThread thread_;
+    Threaded<MessengerCore> engine;
 };
-
-// ---- the face -------------------------------------------------------------------------------------
 
 Result<ThreadedMessenger> ThreadedMessenger::open(const OpenOptions& options) {
     SocketOptions wanted;
@@ -72,7 +31,8 @@ Result<ThreadedMessenger> ThreadedMessenger::open(const OpenOptions& options) {
     auto socket = UdpSocket::open(wanted);
     if (!socket) return std::unexpected(socket.error());
     auto thread = std::make_unique<Thread>(options, std::move(*socket));
-    if (auto failure = thread->start()) return std::unexpected(std::move(*failure));
+    if (auto failure = thread->engine.start({.backend = options.backend, .wait = options.wait, .gso = options.gso}))
+        return std::unexpected(std::move(*failure));
     return ThreadedMessenger(std::move(thread));
 }
 
@@ -83,55 +43,44 @@ ThreadedMessenger::~ThreadedMessenger() = default;
 
 std::expected<Ticket, SendRefusal> ThreadedMessenger::send(const Address& peer, std::span<const std::byte> bytes,
                                                            Instant deadline) {
-    return thread_->shared.submit(peer, bytes, deadline, false);
+    return thread_->send(peer, bytes, deadline, MessengerCore::OutcomeTo::queue);
 }
 
-bool ThreadedMessenger::cancel(Ticket ticket) { return thread_->shared.cancel(ticket); }
+bool ThreadedMessenger::cancel(Ticket ticket) {
+    if (thread_->engine.stopping()) return true;  // which cancels everything
+    return thread_->engine.submit({.kind = MessengerCore::Command::Kind::cancel, .ticket = ticket});
+}
 
 std::optional<Ended> ThreadedMessenger::next_outcome(Duration timeout) {
-    return thread_->shared.next_outcome(deadline_after(timeout));
+    return thread_->engine.protocol.next_outcome(deadline_after(timeout));
 }
 
 SendResult ThreadedMessenger::send_and_wait(const Address& peer, std::span<const std::byte> bytes, Duration timeout) {
-    const auto ticket = thread_->shared.submit(peer, bytes, deadline_after(timeout), true);
+    const auto ticket = thread_->send(peer, bytes, deadline_after(timeout), MessengerCore::OutcomeTo::waiting_caller);
     if (!ticket) return std::unexpected(ticket.error());
-    return thread_->shared.wait_for(*ticket);
+    return thread_->engine.protocol.wait_for(*ticket);
 }
 
 std::optional<Message> ThreadedMessenger::receive(Duration timeout) {
-    return thread_->shared.receive(deadline_after(timeout));
+    return thread_->engine.protocol.receive(deadline_after(timeout));
 }
 
-void ThreadedMessenger::stop() { thread_->stop(); }
+void ThreadedMessenger::stop() { thread_->engine.stop(); }
 
-Counters ThreadedMessenger::counters() const { return thread_->shared.tally().counts; }
-EngineCounters ThreadedMessenger::engine_counters() const { return thread_->shared.tally().counters; }
+Counters ThreadedMessenger::counters() const {
+    Counters out;
+    thread_->engine.call_or_run([&](Instant) { out = thread_->engine.protocol.counters(); });
+    return out;
+}
+
+EngineCounters ThreadedMessenger::engine_counters() const {
+    EngineCounters out;
+    thread_->engine.call_or_run([&](Instant) { out = thread_->engine.engine_counters(); });
+    return out;
+}
+
 const Address& ThreadedMessenger::local() const { return thread_->local; }
-const char* ThreadedMessenger::backend() const { return thread_->backend; }
-const std::string& ThreadedMessenger::note() const { return thread_->note; }
-
-// ---- the thread's life ----------------------------------------------------------------------------
-
-std::optional<Error> ThreadedMessenger::Thread::serve(const std::function<void()>& opened) {
-    const auto done = with_loop(
-        {.backend = options_.backend, .wait = options_.wait, .gso = options_.gso},
-        [this](const std::string& text) { note = text; }, [&](auto& loop) { return serve_on(loop, opened); });
-    return done ? *done : std::optional(done.error());
-}
-
-template <class AnyLoop>
-std::optional<Error> ThreadedMessenger::Thread::serve_on(AnyLoop& loop, const std::function<void()>& opened) {
-    if (auto failure = shared.wake_by(loop.backend().waker())) return failure;
-    loop.backend().add(std::move(socket_));
-    backend = loop.backend().name;
-    Options protocol = options_.protocol;
-    protocol.start = now();
-    Worker worker(shared, protocol);
-    opened();
-    WorkerTurns<AnyLoop> turns{loop, worker, shared};
-    loop.run(worker, turns);
-    worker.finish(loop.backend().counters());
-    return std::nullopt;
-}
+const char* ThreadedMessenger::backend() const { return thread_->engine.backend; }
+const std::string& ThreadedMessenger::note() const { return thread_->engine.note; }
 
 }  // namespace ringpost::gtudp

@@ -2,7 +2,7 @@
 //
 // Sending: messages leave in order, as many per call as go by one socket. A full socket buffer (EAGAIN) leaves the rest
 // queued and blocks the way out until epoll says that there is room.
-// ReceiveState: a few sockets are simply tried each turn; among many, epoll says which to try.
+// Receiving: a few sockets are simply tried each turn; among many, epoll says which to try.
 
 #include "engine/mmsg/mmsg_backend.hpp"
 
@@ -71,8 +71,6 @@ void MmsgBackend::remove(SocketIndex index) {
     RINGPOST_CHECK(sockets_[index].socket.has_value());
     flush();
     counters_.socket_dropped += sockets_[index].socket->new_drops();
-    // Not yet fetched by receive(), it would pass for the next socket's of this index.
-    std::erase_if(received_, [&](const Received& train) { return train.socket == index; });
     sockets_[index] = {};  // closing the last descriptor takes it out of the epoll set
     --sockets_open_;
 }
@@ -119,7 +117,7 @@ EngineCounters MmsgBackend::counters() {
 
 std::span<std::byte> MmsgBackend::transmit_buffer() { return blocked_ ? std::span<std::byte>{} : outbox_.buffer(); }
 
-void MmsgBackend::post(const Transmit& transmit) { outbox_.post(transmit, sockets_[transmit.socket].socket->family()); }
+void MmsgBackend::post(const Transmit& transmit) { outbox_.post(transmit, *sockets_[transmit.socket].socket); }
 
 void MmsgBackend::flush() {
     blocked_ = false;
@@ -167,27 +165,29 @@ void MmsgBackend::finish_send(MessageId id, int result) {
 
 // ---- the way in -----------------------------------------------------------------------------------
 
-void MmsgBackend::wait(Duration sleep) {
+void MmsgBackend::enter(Duration sleep) {
     received_.clear();
     inbox_.clear();
     if (!outbox_.empty()) flush();
     if (streams_ != nullptr) sleep = streams_->prepare(sleep);
-    const bool tries_all = sockets_open_ <= tried_sockets_max;
+    tries_all_ = sockets_open_ <= tried_sockets_max;
     const bool polls = sleep <= 0;
-    if (!polls || !tries_all || streams_ != nullptr || ++polls_ % polls_per_waker_look == 0)
+    if (!polls || !tries_all_ || streams_ != nullptr || ++polls_ % polls_per_waker_look == 0)
         sleep_until_ready(polls ? 0 : sleep);
+}
+
+std::span<const Received> MmsgBackend::reap() {
     const auto count = static_cast<SocketIndex>(sockets_.size());
     for (SocketIndex i = 0; i < count && !inbox_.full(); ++i) {
         const SocketIndex index = (next_socket_ + i) % count;
         SocketSlot& slot = sockets_[index];
-        if (slot.socket && (slot.readable || tries_all))
+        if (slot.socket && (slot.readable || tries_all_))
             slot.readable = inbox_.receive(*slot.socket, index, slot.burst, received_, counters_);
     }
-    settle_stamps(received_);
-    for (const Received& train : received_)
-        counters_.received += segment_count(train.bytes.size(), train.segment_bytes);
-    counters_.received_trains += received_.size();
     if (count > 0) next_socket_ = (next_socket_ + 1) % count;
+    settle_stamps(received_);
+    count_received(counters_, received_);
+    return received_;
 }
 
 void MmsgBackend::sleep_until_ready(Duration sleep) {

@@ -34,14 +34,14 @@ class MmsgBackend {
     void remove(SocketIndex index);
     UdpSocket& socket(SocketIndex index) { return *sockets_[index].socket; }
 
-    std::span<const Received> receive() { return received_; }
     std::span<std::byte> transmit_buffer();
     void post(const Transmit& transmit);
     bool blocked() const { return blocked_; }
     std::string granted() const { return ""; }  // there is nothing that could be refused
     bool sends_trains() const { return outbox_.sends_trains(); }
     bool sending() const { return !outbox_.empty() || (streams_ != nullptr && streams_->sending()); }
-    void wait(Duration sleep);
+    void enter(Duration sleep);
+    std::span<const Received> reap();
 
     Result<void> listen(StreamListener listener);
     std::span<const StreamEvent> stream_events() const {
@@ -81,6 +81,7 @@ class MmsgBackend {
     std::vector<mmsghdr> sends_;
     std::vector<Received> received_;
     SocketIndex next_socket_ = 0;  ///< where the next sweep begins, so that a flooded socket does not starve the rest
+    bool tries_all_ = false;       ///< reap() receives from every socket, not only the readable ones
     bool blocked_ = false;
     EngineCounters counters_;
     WriteBuffers write_buffers_;

@@ -17,7 +17,7 @@ class MmsgStreams final : public Streams {
     /// What is handed in is the backend's, and outlives this.
     MmsgStreams(int epoll_fd, EngineCounters& counters, WriteBuffers& writes);
 
-    /// Begins what is due and forgets what was told. Returns how long wait() may sleep.
+    /// Begins what is due and forgets what was told. Returns how long enter() may sleep.
     Duration prepare(Duration sleep);
     /// What epoll has said of one of our descriptors.
     void ready(std::uint64_t data, std::uint32_t events);

@@ -125,6 +125,10 @@ Result<Address> resolve_host_port(std::string_view text) {
     return resolve(host, *number);
 }
 
+bool is_any(const Address& address) {
+    return address.ip == Address{}.ip || address.ip == Address::v4(0, 0, 0, 0, 0).ip;
+}
+
 bool is_loopback(const Address& address) {
     if (address.family == Family::v4) return address.ip[12] == 127;
     in6_addr v6;

@@ -40,6 +40,8 @@ Result<Address> resolve_host_port(std::string_view text);
 /// Loopback, private (RFC 1918, RFC 4193) or link-local (RFC 3927, RFC 4291): a network that is likely one's own.
 bool is_own_network(const Address& address);
 bool is_loopback(const Address& address);
+/// 0.0.0.0 or ::.
+bool is_any(const Address& address);
 /// A multicast group (RFC 1112, RFC 4291).
 bool is_multicast(const Address& address);
 

@@ -4,8 +4,8 @@
 
 #include <utility>
 
+#include "engine/os/futex.hpp"
 #include "engine/os/system_error.hpp"
-#include "engine/threaded/futex.hpp"
 
 namespace ringpost {
 

@@ -1,67 +1,58 @@
 #pragma once
 
-// The control messages that go with sendmsg and recvmsg, shared by both backends: trains both ways, time stamps in.
+// Control messages of sendmsg() and recvmsg(): trains and local addresses both ways, time stamps and ECN on the way in.
 
+#include <time.h>
+// After time.h, which it needs.
 #include <linux/errqueue.h>
+#include <netinet/in.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
 
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
-
+#include <ringpost/address.hpp>
+#include <ringpost/datagram.hpp>
 #include <ringpost/time.hpp>
 
 namespace ringpost {
 
-/// UDP_SEGMENT: "cut this message every N bytes". A 16-bit value on the way out.
-struct SegmentControl {
-    alignas(cmsghdr) unsigned char bytes[CMSG_SPACE(sizeof(std::uint16_t))] = {};
+/// What goes with one buffer's messages: the source address, and for trains where to cut them (UDP_SEGMENT, 16 bits).
+class SendControl {
+  public:
+    /// `local` of Family::none, `segment_bytes` of 0: without.
+    SendControl() = default;
+    SendControl(const Address& local, std::uint16_t segment_bytes);
 
-    SegmentControl() = default;
-    explicit SegmentControl(std::uint16_t segment_bytes) {
-        cmsghdr header{};
-        header.cmsg_level = SOL_UDP;
-        header.cmsg_type = UDP_SEGMENT;
-        header.cmsg_len = CMSG_LEN(sizeof segment_bytes);
-        std::memcpy(bytes, &header, sizeof header);
-        std::memcpy(bytes + CMSG_LEN(0), &segment_bytes, sizeof segment_bytes);
-    }
+    /// Points `message`, which holds a train or a single datagram, at what it needs, if anything. This must outlive it.
+    enum class Holds : std::uint8_t { train, datagram };
+    void attach(msghdr& message, Holds holds);
 
-    void attach(msghdr& message) {
-        message.msg_control = bytes;
-        message.msg_controllen = sizeof bytes;
-    }
+  private:
+    void append(int level, int type, const void* value, std::size_t value_bytes);
+
+    static constexpr std::size_t bytes_max = CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(std::uint16_t));
+    alignas(cmsghdr) unsigned char bytes_[bytes_max] = {};
+    std::uint16_t local_bytes_ = 0;  ///< that come first
+    std::uint16_t bytes_used_ = 0;   ///< of all
 };
 
-/// Room for what a received message may carry: UDP_GRO, an int on the way in.
-inline constexpr std::size_t receive_control_bytes = CMSG_SPACE(sizeof(int));
-/// And, on a socket that stamps, SCM_TIMESTAMPING: three times, of which the first is the software's.
+/// Room for UDP_GRO (an int on the way in), SCM_TIMESTAMPING (three times, the first of which is the software's), the
+/// local address (a dual-stack socket reports IPv4 both ways), and the ECN field.
+inline constexpr std::size_t gro_control_bytes = CMSG_SPACE(sizeof(int));
 inline constexpr std::size_t stamp_control_bytes = CMSG_SPACE(sizeof(scm_timestamping));
-inline constexpr std::size_t receive_control_bytes_max = receive_control_bytes + stamp_control_bytes;
+inline constexpr std::size_t local_control_bytes = CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(sizeof(in6_pktinfo));
+inline constexpr std::size_t ecn_control_bytes = CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(int));
+inline constexpr std::size_t receive_control_bytes_max =
+    gro_control_bytes + stamp_control_bytes + local_control_bytes + ecn_control_bytes;
 
 struct ReceiveControl {
-    std::size_t segment_bytes = 0;    ///< that a received train was coalesced from; 0: a single datagram
-    Instant stamped_unix_ns = never;  ///< when the kernel took it in, by the wall clock; `never`: no stamp
+    std::size_t segment_bytes = 0;    ///< of a received train; 0: a single datagram
+    Instant stamped_unix_ns = never;  ///< when the kernel received it, by the wall clock; `never`: no stamp
+    Address local;                    ///< without the port; Family::none: not reported
+    Ecn ecn = Ecn::not_capable;
 };
 
-inline ReceiveControl read_control(void* control, std::size_t control_bytes) {
-    ReceiveControl out;
-    msghdr message{};
-    message.msg_control = control;
-    message.msg_controllen = control_bytes;
-    for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
-        if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
-            int value = 0;
-            std::memcpy(&value, CMSG_DATA(c), sizeof value);
-            out.segment_bytes = value > 0 ? static_cast<std::size_t>(value) : 0;
-        } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPING) {
-            scm_timestamping stamps{};
-            std::memcpy(&stamps, CMSG_DATA(c), sizeof stamps);
-            const timespec& software = stamps.ts[0];
-            if (software.tv_sec > 0) out.stamped_unix_ns = Instant{software.tv_sec} * second + software.tv_nsec;
-        }
-    }
-    return out;
-}
+ReceiveControl read_control(void* control, std::size_t control_bytes);
 
 }  // namespace ringpost

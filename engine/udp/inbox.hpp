@@ -27,15 +27,6 @@ class Burst {
     std::size_t size_ = 1;
 };
 
-/// Room for the control messages that the socket's datagrams may come with.
-std::size_t control_bytes(const UdpSocket& socket);
-
-/// Sets what the control messages of `train` say; a stamp remains the wall clock's until settle_stamps().
-void take_control(Received& train, void* control, std::size_t bytes);
-
-/// Brings the stamps of a batch over to now()'s scale, as the wall clock stands now. Reads no clock without a stamp.
-void settle_stamps(std::span<Received> batch);
-
 class Inbox {
   public:
     Inbox();
@@ -56,7 +47,6 @@ class Inbox {
     };
 
     void prepare(std::size_t slot, const UdpSocket& socket);
-    Received delivery(std::size_t slot, const UdpSocket& socket, SocketIndex index);
 
     std::unique_ptr<std::byte[]> memory_;
     std::vector<Slot> slots_;

@@ -28,7 +28,7 @@ std::span<std::byte> Outbox::buffer() {
     return {memory(free_.back()), limits::datagram_bytes_max};
 }
 
-void Outbox::post(const Transmit& transmit, Family family) {
+void Outbox::post(const Transmit& transmit, const UdpSocket& socket) {
     const std::size_t segments = segment_count(transmit.bytes, transmit.segment_bytes);
     RINGPOST_CHECK(!free_.empty() && segments <= limits::train_segments_max &&
                    transmit.bytes <= limits::datagram_bytes_max);
@@ -39,11 +39,13 @@ void Outbox::post(const Transmit& transmit, Family family) {
     buffer.messages_left = 0;
     buffer.segment_bytes = transmit.segment_bytes;
     const bool connected = transmit.destination.family == Family::none;
-    buffer.destination_bytes = connected ? 0 : to_socket_address(transmit.destination, family, buffer.destination);
+    buffer.destination_bytes =
+        connected ? 0 : to_socket_address(transmit.destination, socket.family(), buffer.destination);
     const bool singles =
         transmit.socket < refused_bytes_.size() && transmit.segment_bytes >= refused_bytes_[transmit.socket];
     const std::size_t per_message = singles ? 1 : train_segments_;
-    if (per_message > 1) buffer.control = SegmentControl(static_cast<std::uint16_t>(transmit.segment_bytes));
+    buffer.control = SendControl(socket.reports_local() ? transmit.local : Address{},
+                                 per_message > 1 ? static_cast<std::uint16_t>(transmit.segment_bytes) : 0);
     queue_messages(id, 0, segments, per_message, transmit.bytes);
 }
 
@@ -62,7 +64,8 @@ void Outbox::queue_messages(std::uint16_t id, std::size_t first, std::size_t end
         message.header.msg_namelen = buffer.destination_bytes;
         message.header.msg_iov = &message.vector;
         message.header.msg_iovlen = 1;
-        if (message.segments > 1) buffer.control.attach(message.header);
+        buffer.control.attach(message.header,
+                              message.segments > 1 ? SendControl::Holds::train : SendControl::Holds::datagram);
         ++buffer.messages_left;
         put_back(message_id);
     }

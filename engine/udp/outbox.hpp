@@ -17,6 +17,7 @@
 #include "codec/base/limits.hpp"
 #include "engine/os/address.hpp"
 #include "engine/udp/control.hpp"
+#include "engine/udp/socket.hpp"
 
 namespace ringpost {
 
@@ -35,8 +36,8 @@ class Outbox {
     /// Free buffers are lent last in, first out, so that a light load stays in the processor's cache.
     std::span<std::byte> buffer();
 
-    /// Cuts what was written into the last buffer() into messages and queues them. `family` is the socket's.
-    void post(const Transmit& transmit, Family family);
+    /// Cuts what was written into the last buffer() into messages for `socket` and queues them.
+    void post(const Transmit& transmit, const UdpSocket& socket);
 
     /// The kernel takes trains and they were not turned off.
     bool sends_trains() const { return train_segments_ > 1; }
@@ -83,7 +84,7 @@ class Outbox {
         std::size_t segment_bytes;
         SocketAddress destination;
         socklen_t destination_bytes;  ///< 0: the connected peer
-        SegmentControl control;
+        SendControl control;
     };
 
     static std::size_t index(MessageId id) { return id.buffer * limits::train_segments_max + id.segment; }

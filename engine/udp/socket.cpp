@@ -58,7 +58,24 @@ Result<void> UdpSocket::configure(const SocketOptions& options) {
         const socklen_t length = to_socket_address(options.bind, family_, address);
         if (bind(fd_, &address.any, length) != 0) return failed("bind " + to_text(options.bind));
     }
-    return options.connect.family == Family::none ? learn_local() : connect(options.connect);
+    if (options.ecn) {
+        const bool v6_done = family_ == Family::v4 || set_option(fd_, IPPROTO_IPV6, IPV6_RECVTCLASS, 1) == 0;
+        if (!v6_done || set_option(fd_, IPPROTO_IP, IP_RECVTOS, 1) != 0) return failed("set IP_RECVTOS");
+        ecn_ = true;
+    }
+    if (options.connect.family != Family::none) return connect(options.connect);
+    if (auto done = learn_local(); !done) return done;
+    if (!is_any(local_)) return {};
+    // A dual-stack socket reports IPv4 as IP_PKTINFO too, with an address that a reply can leave from.
+    const bool v6_done = family_ == Family::v4 || set_option(fd_, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) == 0;
+    if (!v6_done || set_option(fd_, IPPROTO_IP, IP_PKTINFO, 1) != 0) return failed("set IP_PKTINFO");
+    reports_local_ = true;
+    return {};
+}
+
+std::size_t UdpSocket::control_bytes() const {
+    return (gro_ ? gro_control_bytes : 0) + (stamps_ ? stamp_control_bytes : 0) +
+           (reports_local_ ? local_control_bytes : 0) + (ecn_ ? ecn_control_bytes : 0);
 }
 
 Result<void> UdpSocket::learn_local() {
@@ -86,6 +103,8 @@ UdpSocket& UdpSocket::operator=(UdpSocket&& other) noexcept {
     peer_ = other.peer_;
     gro_ = other.gro_;
     stamps_ = other.stamps_;
+    ecn_ = other.ecn_;
+    reports_local_ = other.reports_local_;
     drops_seen_ = other.drops_seen_;
     return *this;
 }
@@ -177,11 +196,11 @@ std::size_t kernel_train_segments() {
         std::vector<std::byte> bytes(limits::train_segments_max);
         for (const std::size_t count : {limits::train_segments_max, limits::train_segments_always}) {
             iovec vector{bytes.data(), count};
-            SegmentControl control(1);
+            SendControl control({}, 1);
             msghdr message{};
             message.msg_iov = &vector;
             message.msg_iovlen = 1;
-            control.attach(message);
+            control.attach(message, SendControl::Holds::train);
             if (sendmsg(sender->fd(), &message, MSG_DONTWAIT) == static_cast<ssize_t>(count)) return count;
         }
         return 1;

@@ -20,6 +20,7 @@ struct SocketOptions {
     /// Have the kernel note when it takes a datagram in (SO_TIMESTAMPING, by software): Received::stamped_at. The
     /// first few after the host's first such socket may come without.
     bool stamps = false;
+    bool ecn = false;  ///< report the ECN field of received datagrams
     /// Asked for; the kernel may grant less (net.core.rmem_max, wmem_max).
     int receive_buffer_bytes = 4 << 20;
     int send_buffer_bytes = 4 << 20;
@@ -43,6 +44,11 @@ class UdpSocket {
     const Address& peer() const { return peer_; }
     bool gro() const { return gro_; }
     bool stamps() const { return stamps_; }
+    /// Bound to all addresses: each datagram comes with the one it was sent to (IP_PKTINFO), and a reply can leave from
+    /// there. On all other sockets that address is local().
+    bool reports_local() const { return reports_local_; }
+    /// Room that the control messages of one received datagram or train take.
+    std::size_t control_bytes() const;
 
     /// Sends to `peer`, and hears it alone, from now on.
     Result<void> connect(const Address& peer);
@@ -70,6 +76,8 @@ class UdpSocket {
     Address local_, peer_;
     bool gro_ = false;
     bool stamps_ = false;
+    bool ecn_ = false;
+    bool reports_local_ = false;
     std::uint32_t drops_seen_ = 0;
 };
 

@@ -2,7 +2,7 @@
 //
 // Sleeping: every socket has a multishot receive armed (ReceiveState::multishot), which delivers into provided buffers
 // until it ends: out of buffers, an empty datagram, a queued ICMP error, a cancel. It is armed again by the next
-// sleeping wait().
+// sleeping enter().
 //
 // Polling: a multishot makes every arrival take the detour over the kernel's poll queue, so it is cancelled
 // (ReceiveState::cancelling, then idle) and each turn tries the sockets directly, the cheapest way there is to find
@@ -39,7 +39,7 @@ constexpr unsigned provided_buffers = 64;
 constexpr std::size_t provided_buffer_bytes =
     sizeof(io_uring_recvmsg_out) + sizeof(SocketAddress) + receive_control_bytes_max + receive_buffer_bytes;
 static_assert(sizeof(SocketAddress) % alignof(cmsghdr) == 0 && provided_buffer_bytes % alignof(cmsghdr) == 0);
-static_assert(receive_control_bytes % alignof(cmsghdr) == 0 && stamp_control_bytes % alignof(cmsghdr) == 0);
+static_assert(receive_control_bytes_max % alignof(cmsghdr) == 0);
 // Room for every completion at once: sends, provided buffers, cancels, the waker.
 constexpr unsigned completions =
     unsigned{limits::transmit_buffers_max * limits::train_segments_max} + 2 * provided_buffers + submissions;
@@ -93,7 +93,7 @@ SocketIndex UringBackend::add(UdpSocket socket) {
     if (index == sockets_.size()) sockets_.emplace_back();
     SocketSlot& slot = sockets_[index];
     slot.shape.msg_namelen = socket.peer().family == Family::none ? sizeof(SocketAddress) : 0;
-    slot.shape.msg_controllen = control_bytes(socket);
+    slot.shape.msg_controllen = socket.control_bytes();
     outbox_.unlatch(index);
     slot.socket.emplace(std::move(socket));
     ++sockets_open_;
@@ -108,16 +108,15 @@ void UringBackend::remove(SocketIndex index) {
     // Requests name the descriptor's number: none may still be unsubmitted when it is closed and the number reused.
     queue_sends();
     ring_.submit_and_poll();
-    // Not yet fetched by receive(), it would pass for the next socket's of this index.
-    std::erase_if(received_, [&](const Received& train) { return train.socket == index; });
     slot.socket.reset();
     --sockets_open_;
 }
 
 // ---- the way in -----------------------------------------------------------------------------------
 
-std::span<const Received> UringBackend::receive() {
-    // Every send's completion is among them: one that was refused has to be known before anything more is posted.
+std::span<const Received> UringBackend::reap() {
+    if (tries_) try_sockets();
+    // Every completed send is among them: a refusal has to be known before anything more is posted.
     io_uring_cqe* ready[completions_per_batch];
     for (std::size_t used = completions_per_batch; used == completions_per_batch;) {
         const std::size_t count = ring_.completions(ready);
@@ -125,10 +124,19 @@ std::span<const Received> UringBackend::receive() {
         ring_.advance(used);
     }
     settle_stamps(received_);
-    for (const Received& train : received_)
-        counters_.received += segment_count(train.bytes.size(), train.segment_bytes);
-    counters_.received_trains += received_.size();
+    count_received(counters_, received_);
     return received_;
+}
+
+void UringBackend::try_sockets() {
+    const auto count = static_cast<SocketIndex>(sockets_.size());
+    for (SocketIndex i = 0; i < count && !inbox_.full(); ++i) {
+        const SocketIndex index = (next_socket_ + i) % count;
+        SocketSlot& slot = sockets_[index];
+        if (slot.socket && slot.receiving == ReceiveState::idle)
+            inbox_.receive(*slot.socket, index, slot.burst, received_, counters_);
+    }
+    if (count > 0) next_socket_ = (next_socket_ + 1) % count;
 }
 
 void UringBackend::complete(const io_uring_cqe& cqe) {
@@ -163,24 +171,21 @@ void UringBackend::complete_multishot(const Tag& tag, const io_uring_cqe& cqe) {
         ++counters_.truncated;
         return;
     }
-    Received train;
-    train.source = slot.socket->peer();
-    if (slot.shape.msg_namelen > 0)
-        train.source = from_socket_address(*static_cast<sockaddr*>(io_uring_recvmsg_name(out)));
-    train.socket = tag.index;
-    train.bytes = {static_cast<std::byte*>(io_uring_recvmsg_payload(out, &slot.shape)),
-                   io_uring_recvmsg_payload_length(out, cqe.res, &slot.shape)};
-    take_control(train, io_uring_recvmsg_cmsg_firsthdr(out, &slot.shape), out->controllen);
-    received_.push_back(train);
+    const bool connected = slot.shape.msg_namelen == 0;
+    received_.push_back(
+        make_received(*slot.socket, tag.index,
+                      {.bytes = {static_cast<std::byte*>(io_uring_recvmsg_payload(out, &slot.shape)),
+                                 io_uring_recvmsg_payload_length(out, cqe.res, &slot.shape)},
+                       .source = connected ? nullptr : static_cast<const sockaddr*>(io_uring_recvmsg_name(out)),
+                       .control = io_uring_recvmsg_cmsg_firsthdr(out, &slot.shape),
+                       .control_bytes = out->controllen}));
 }
 
 // ---- the way out ----------------------------------------------------------------------------------
 
 std::span<std::byte> UringBackend::transmit_buffer() { return blocked_ ? std::span<std::byte>{} : outbox_.buffer(); }
 
-void UringBackend::post(const Transmit& transmit) {
-    outbox_.post(transmit, sockets_[transmit.socket].socket->family());
-}
+void UringBackend::post(const Transmit& transmit) { outbox_.post(transmit, *sockets_[transmit.socket].socket); }
 
 void UringBackend::queue_sends() {
     // A message whose socket is gone is no retry to wait for: then it is the next one's turn.
@@ -329,7 +334,7 @@ void UringBackend::unwatch(int fd) {
 
 // ---- the one system call of a turn ----------------------------------------------------------------
 
-void UringBackend::wait(Duration sleep) {
+void UringBackend::enter(Duration sleep) {
     received_.clear();
     inbox_.clear();
     give_back_buffers();
@@ -340,25 +345,17 @@ void UringBackend::wait(Duration sleep) {
         send_directly();
     else
         queue_sends();
-    const bool tries = polls && sockets_open_ <= tried_sockets_max;
+    tries_ = polls && sockets_open_ <= tried_sockets_max;
     for (SocketIndex i = 0; i < sockets_.size(); ++i) {
         if (!sockets_[i].socket) continue;
-        if (tries && sockets_[i].receiving == ReceiveState::multishot) cancel_multishot(i);
-        if (!tries && sockets_[i].receiving == ReceiveState::idle) arm_multishot(i);
+        if (tries_ && sockets_[i].receiving == ReceiveState::multishot) cancel_multishot(i);
+        if (!tries_ && sockets_[i].receiving == ReceiveState::idle) arm_multishot(i);
     }
     if (!polls && watches_ && !watches_armed_) arm_watches();
     if (!polls && !ring_.completions_ready())
         ring_.submit_and_wait(sleep == never ? -1 : sleep);
     else if (!ring_.quiet())
         ring_.submit_and_poll();
-    const auto count = static_cast<SocketIndex>(sockets_.size());
-    for (SocketIndex i = 0; tries && i < count && !inbox_.full(); ++i) {
-        const SocketIndex index = (next_socket_ + i) % count;
-        SocketSlot& slot = sockets_[index];
-        if (slot.socket && slot.receiving == ReceiveState::idle)
-            inbox_.receive(*slot.socket, index, slot.burst, received_, counters_);
-    }
-    if (count > 0) next_socket_ = (next_socket_ + 1) % count;
 }
 
 void UringBackend::give_back_buffers() {

@@ -38,7 +38,6 @@ class UringBackend {
     void remove(SocketIndex index);
     UdpSocket& socket(SocketIndex index) { return *sockets_[index].socket; }
 
-    std::span<const Received> receive();
     std::span<std::byte> transmit_buffer();
     void post(const Transmit& transmit);
     bool blocked() const { return blocked_; }
@@ -48,7 +47,8 @@ class UringBackend {
     bool sending() const {
         return !outbox_.empty() || sends_in_flight_ > 0 || (streams_ != nullptr && streams_->sending());
     }
-    void wait(Duration sleep);
+    void enter(Duration sleep);
+    std::span<const Received> reap();
 
     Result<void> listen(StreamListener listener);
     std::span<const StreamEvent> stream_events() const {
@@ -69,7 +69,7 @@ class UringBackend {
 
   private:
     enum class ReceiveState : std::uint8_t {
-        idle,        // nothing armed: the next wait() arms what it needs
+        idle,        // nothing armed: the next enter() arms what it needs
         multishot,   // one request delivers datagram after datagram into provided buffers
         cancelling,  // the multishot has been told to end, and may still deliver
     };
@@ -84,6 +84,7 @@ class UringBackend {
 
     UringBackend(Ring ring, Waker waker, const EngineOptions& options);
 
+    void try_sockets();
     void complete(const io_uring_cqe& cqe);
     void complete_multishot(const Tag& tag, const io_uring_cqe& cqe);
     void complete_send(const Tag& tag, int result);
@@ -110,6 +111,7 @@ class UringBackend {
     SocketIndex next_socket_ = 0;  // where the next sweep begins, so that a flooded socket does not starve the rest
     std::vector<Received> received_;
     std::vector<std::uint16_t> buffers_lent_;  // provided buffers that received_ points into
+    bool tries_ = false;                       // the last enter() polled, and reap() receives by itself
     bool blocked_ = false, retrying_ = false, waker_armed_ = false, watches_armed_ = false;
     EngineCounters counters_;
     WriteBuffers write_buffers_;

@@ -1,12 +1,12 @@
 // Every listener has a multishot accept armed, and every stream that is not paused a multishot receive, which delivers
 // into provided buffers until it ends: out of buffers, a cancel, the peer's end. Those that have ended are armed again
-// by the next wait(), in the order in which they ended, so that no stream keeps the buffers from the others. Where a
+// by the next enter(), in the order in which they ended, so that no stream keeps the buffers from the others. Where a
 // kernel refuses multishot (EINVAL), each request brings one thing and is made anew.
 //
 // What a socket did not take of a write is one request, which waits in the kernel for room (MSG_WAITALL: until all has
 // gone; should it be told of a part all the same, the next request is for the rest).
 //
-// Requests that name a descriptor are queued by prepare() only and handed over in the same wait(), so that none is
+// Requests that name a descriptor are queued by prepare() only and handed over in the same enter(), so that none is
 // still waiting to be handed over when its descriptor is closed. A connection that is closed cancels what it has in
 // flight, and its slot is free when the last of it has completed.
 

@@ -20,7 +20,7 @@ class UringStreams final : public Streams {
     static Result<std::unique_ptr<UringStreams>> open(Ring& ring, EngineCounters& counters, WriteBuffers& writes);
 
     /// Queues the requests that are due, and gives the kernel back the buffers of what was told. The ring must be
-    /// entered before anything is posted again. Returns how long wait() may sleep.
+    /// entered before anything is posted again. Returns how long enter() may sleep.
     Duration prepare(Duration sleep);
     void complete(const UringTag& tag, const io_uring_cqe& cqe);
     /// Closes everything. The ring must be entered once more, so that no port stays taken.

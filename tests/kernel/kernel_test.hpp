@@ -76,6 +76,8 @@ struct Delivery {
     SocketIndex socket = 0;
     std::string bytes;
     Instant stamped_at = never;
+    Address local{};
+    Ecn ecn = Ecn::not_capable;
 };
 
 inline std::string text_of(std::span<const std::byte> bytes) {
@@ -123,20 +125,20 @@ class Driven {
     SocketIndex add_connected(const Address& peer) { return add(connected_to(peer)); }
     Address local(SocketIndex socket) { return backend_->socket(socket).local(); }
 
-    /// Queues `bytes` for the next wait(), after waiting for a free buffer.
+    /// Queues `bytes` for the next enter(), after waiting for a free buffer.
     void post(SocketIndex socket, std::string_view bytes, const Address& destination = {},
-              std::size_t segment_bytes = 0) {
+              std::size_t segment_bytes = 0, const Address& local = {}) {
         std::span<std::byte> buffer = backend_->transmit_buffer();
         ASSERT_TRUE(run_until([&] { return !(buffer = backend_->transmit_buffer()).empty(); }));
         if (!bytes.empty()) std::memcpy(buffer.data(), bytes.data(), bytes.size());
-        backend_->post({destination, socket, bytes.size(), segment_bytes > 0 ? segment_bytes : bytes.size()});
+        backend_->post({destination, socket, bytes.size(), segment_bytes > 0 ? segment_bytes : bytes.size(), local});
     }
     void post(SocketIndex socket, const Train& train, const Address& destination = {}) {
         post(socket, train.bytes, destination, train.segment_bytes);
     }
 
     void turn(Duration sleep) {
-        backend_->wait(sleep);
+        backend_->enter(sleep);
         collect();
     }
 
@@ -159,14 +161,16 @@ class Driven {
         return out;
     }
 
-    /// Takes over what the last wait() has brought.
+    /// Takes over what the last enter() has brought.
     void collect() {
-        for (const Received& train : backend_->receive()) {
-            if (train.bytes.empty()) heard.push_back({train.source, train.socket, {}, train.stamped_at});
+        for (const Received& train : backend_->reap()) {
+            if (train.bytes.empty())
+                heard.push_back({train.source, train.socket, {}, train.stamped_at, train.local, train.ecn});
             for (std::size_t at = 0; at < train.bytes.size(); at += train.segment_bytes) {
                 ASSERT_GT(train.segment_bytes, 0u);
                 const std::size_t size = std::min(train.segment_bytes, train.bytes.size() - at);
-                heard.push_back({train.source, train.socket, text_of(train.bytes.subspan(at, size)), train.stamped_at});
+                heard.push_back({train.source, train.socket, text_of(train.bytes.subspan(at, size)), train.stamped_at,
+                                 train.local, train.ecn});
             }
         }
     }
@@ -214,7 +218,10 @@ class Peer {
         const ssize_t got = recvfrom(fd_, bytes.data(), bytes.size(), flags, &address.any, &length);
         if (got < 0) return std::nullopt;
         bytes.resize(static_cast<std::size_t>(got));
-        return Delivery{from_socket_address(address.any), 0, bytes};
+        Delivery delivery;
+        delivery.source = from_socket_address(address.any);
+        delivery.bytes = std::move(bytes);
+        return delivery;
     }
     std::vector<std::string> receive_texts(std::size_t count) {
         std::vector<std::string> out;

@@ -105,12 +105,12 @@ TYPED_TEST(Conformance, nothing_of_a_removed_socket_reaches_the_next_one) {
         const SocketIndex old_socket = engine.add_bound(loopback_v4());
         const Address old_address = engine.local(old_socket);
         // In every state: nothing armed, armed by a sleep or a poll, told to end, with deliveries not yet fetched.
-        if (round % 2 == 1) engine->wait(round % 4 == 1 ? 0 : 50 * microsecond);
-        engine->receive();
-        if (round % 8 > 3) engine->wait(0);
+        if (round % 2 == 1) engine->enter(round % 4 == 1 ? 0 : 50 * microsecond);
+        engine->reap();
+        if (round % 8 > 3) engine->enter(0);
         for (int i = 0; i < 3; ++i) peer.send("old", old_address);
         engine.post(old_socket, "from old", peer.local());
-        if (round % 3 == 0) engine->wait(0);
+        if (round % 3 == 0) engine->enter(0);
         engine->remove(old_socket);
         const SocketIndex new_socket = engine.add_bound(loopback_v4());
         engine.collect();

@@ -38,14 +38,14 @@ void until_asleep(pid_t id) {
     }
 }
 
-/// Calls wait(patience) while `wake` runs on another thread as soon as this one sleeps.
+/// Calls enter(patience) while `wake` runs on another thread as soon as this one sleeps.
 template <class AnyBackend>
 void sleep_until_woken_by(AnyBackend& backend, const std::function<void()>& wake) {
     std::thread waker([&, sleeper = gettid()] {
         until_asleep(sleeper);
         wake();
     });
-    backend.wait(patience);
+    backend.enter(patience);
     waker.join();
 }
 
@@ -76,10 +76,10 @@ TYPED_TEST(Waiting, the_waker_ends_a_sleep_again_and_again) {
     const Instant give_up = now() + patience;
     for (int round = 0; round < 5; ++round) {
         sleep_until_woken_by(*engine, [&] { engine->waker().wake(); });
-        engine->receive();
+        engine->reap();
     }
     engine->waker().wake();  // before the sleep counts, too
-    engine->wait(patience);
+    engine->enter(patience);
     EXPECT_LT(now(), give_up) << "the limit, not the waker, ended a sleep";
 }
 
@@ -87,10 +87,10 @@ TYPED_TEST(Waiting, the_waker_ends_a_sleep_without_limit_and_without_sockets) {
     auto backend = TypeParam::open({}).value();
     for (int round = 0; round < 3; ++round) {
         sleep_until_woken_by(*backend, [&] { backend->waker().wake(); });
-        backend->receive();
+        backend->reap();
         backend->waker().wake();
-        backend->wait(never);
-        backend->receive();
+        backend->enter(never);
+        backend->reap();
     }
 }
 
@@ -98,8 +98,8 @@ TYPED_TEST(Waiting, a_timeout_ends_a_sleep) {
     Driven<TypeParam> engine(0);
     engine.add_bound(loopback_v4());
     for (const Duration sleep : {Duration{1}, 300 * microsecond, 2 * millisecond}) {
-        engine->wait(sleep);
-        EXPECT_TRUE(engine->receive().empty());
+        engine->enter(sleep);
+        EXPECT_TRUE(engine->reap().empty());
     }
 }
 

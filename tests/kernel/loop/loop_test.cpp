@@ -10,6 +10,9 @@
 #include <csignal>
 #include <deque>
 
+#include "codec/base/router.hpp"
+#include "codec/echo/endpoint.hpp"
+#include "codec/gtudp/endpoint.hpp"
 #include "engine/loop/open.hpp"
 #include "tests/kernel/kernel_test.hpp"
 
@@ -112,6 +115,45 @@ TYPED_TEST(LoopTest, one_turn_keeps_its_order) {
     }
     EXPECT_EQ(endpoint.calls, (std::vector<std::string>{"handle a", "poll_event", "event", "poll_event", "timeout",
                                                         "poll_event", "on_turn", "poll_transmit", "poll_transmit"}));
+}
+
+TYPED_TEST(LoopTest, endpoints_share_a_loop_through_a_router) {
+    auto loop = this->open(WaitMode::block);
+    const SocketIndex echo_socket = this->add(loop), first_socket = this->add(loop), second_socket = this->add(loop);
+    const Address second_address = loop.backend().socket(second_socket).local();
+    gtudp::Options options;
+    options.sends_max = options.receives_max = options.peers_max = 16;
+    options.start = now();
+    options.socket = first_socket;
+    gtudp::Endpoint first(options);
+    options.socket = second_socket;
+    gtudp::Endpoint second(options);
+    echo::Endpoint echo;
+    Router router(echo, first, second);
+    router.template assign<0>(echo_socket);
+    router.template assign<1>(first_socket);
+    router.template assign<2>(second_socket);
+    struct Events {
+        Loop<TypeParam>& loop;
+        bool message = false, confirmed = false;
+        Instant give_up = now() + patience;
+        void on_event(Instant, const decltype(router)::Event& event) {
+            if (event.index() == 1) confirmed = std::get<1>(event).outcome == gtudp::Outcome::confirmed;
+            if (event.index() == 2) message = text_of(std::get<2>(event).bytes) == "message";
+        }
+        Instant on_turn(Instant at) {
+            if ((message && confirmed) || at > give_up) loop.stop();
+            return give_up;
+        }
+    } events{loop};
+    Peer peer(loopback_v4());
+    peer.send("echo", loop.backend().socket(echo_socket).local());
+    ASSERT_TRUE(first.send(now(), second_address, std::as_bytes(std::span(std::string_view("message")))));
+    loop.run(router, events);
+    EXPECT_TRUE(events.message && events.confirmed);
+    const auto reply = peer.receive();
+    ASSERT_TRUE(reply);
+    EXPECT_EQ(reply->bytes, "echo");
 }
 
 TYPED_TEST(LoopTest, every_way_of_waiting_delivers) {

@@ -3,9 +3,9 @@
 #include <numeric>
 #include <thread>
 
+#include "engine/threaded/bell.hpp"
 #include "engine/threaded/bounded_queue.hpp"
 #include "engine/threaded/free_list.hpp"
-#include "engine/threaded/futex.hpp"
 #include "tests/kernel/faces/face_test.hpp"
 
 namespace ringpost::test {

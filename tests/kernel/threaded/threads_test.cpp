@@ -6,7 +6,8 @@
 #include <mutex>
 #include <thread>
 
-#include "engine/threaded/gtudp_shared.hpp"
+#include "engine/faces/messenger_core.hpp"
+#include "engine/threaded/threaded.hpp"
 #include "tests/kernel/faces/face_test.hpp"
 
 namespace ringpost::test {
@@ -205,76 +206,115 @@ gtudp::OpenOptions small_queues() {
     return options;
 }
 
-TEST(Shared, large_sends_have_few_places) {
-    gtudp::Shared shared(small_queues());
+gtudp::MessengerCore small_core() {
+    return gtudp::MessengerCore(small_queues(), UdpSocket::open(bound_to(loopback_v4())).value());
+}
+
+TEST(MessengerCore, large_sends_have_few_places) {
+    using To = gtudp::MessengerCore::OutcomeTo;
+    gtudp::MessengerCore core = small_core();
+    std::vector<gtudp::Ticket> tickets;
+    const auto take = [&](std::string_view text) {
+        const auto ticket = core.take_slot(loopback_v4(9), as_bytes(text), never, To::queue);
+        if (ticket) tickets.push_back(*ticket);
+        return ticket;
+    };
     const std::string large = numbered(1, 60'000);
-    EXPECT_TRUE(shared.submit(loopback_v4(9), as_bytes(large), never, false));
-    EXPECT_TRUE(shared.submit(loopback_v4(9), as_bytes(large), never, false));
-    EXPECT_EQ(shared.submit(loopback_v4(9), as_bytes(large), never, false).error(), SendRefusal::queue_full);
-    for (int i = 0; i < 6; ++i) EXPECT_TRUE(shared.submit(loopback_v4(9), as_bytes("small"), never, false));
-    EXPECT_EQ(shared.submit(loopback_v4(9), as_bytes("small"), never, false).error(), SendRefusal::queue_full);
-    shared.finish({});
+    EXPECT_TRUE(take(large));
+    EXPECT_TRUE(take(large));
+    EXPECT_EQ(take(large).error(), SendRefusal::queue_full);
+    for (int i = 0; i < 6; ++i) EXPECT_TRUE(take("small"));
+    EXPECT_EQ(take("small").error(), SendRefusal::queue_full);
+    for (const gtudp::Ticket ticket : tickets) core.abandon({.ticket = ticket});
     int cancelled = 0;
-    while (const auto ended = shared.next_outcome(0)) cancelled += ended->result == Outcome::cancelled ? 1 : 0;
+    while (const auto ended = core.next_outcome(0)) cancelled += ended->result == Outcome::cancelled ? 1 : 0;
     EXPECT_EQ(cancelled, 8);
 }
 
-TEST(Shared, no_command_is_left_to_a_sleeping_worker) {
-    // Nothing but the hand-over, many times a second: the worker is always about to fall asleep when a command comes.
-    gtudp::Shared shared(small_queues());
+TEST(WakeUp, leaves_no_command_to_a_sleeping_loop) {
+    // Nothing but the hand-over, many times a second: the loop is always about to fall asleep when a command arrives.
+    BoundedQueue<std::uint32_t> commands(8);
+    WakeUp wake_up;
     const Waker waker = Waker::open().value();
-    ASSERT_EQ(shared.wake_by(waker), std::nullopt);
+    ASSERT_EQ(wake_up.by(waker), std::nullopt);
     const std::uint32_t count = 5'000 * scale;
+    std::atomic<std::uint32_t> done{0};
     std::thread submitting([&] {
         for (std::uint32_t i = 0; i < count; ++i) {
-            // A little later each time, so that every moment of the worker's falling asleep has its turn.
+            // A little later each time, so that every moment of falling asleep has its turn.
             for (std::uint32_t delay = 0; delay < i % 128; ++delay) std::atomic_signal_fence(std::memory_order_seq_cst);
-            const auto ticket = shared.submit(loopback_v4(9), {}, never, true);
-            ASSERT_TRUE(ticket);
-            // Not by its futex at first: that would give the worker all the time it needs.
-            const auto& progress = shared.slots[gtudp::Shared::slot_of(*ticket)].progress;
-            for (int looks = 0; looks < 10'000 && progress.load() != gtudp::Shared::Slot::ended; ++looks) continue;
-            ASSERT_EQ(shared.wait_for(*ticket), Outcome::confirmed);
+            ASSERT_TRUE(commands.try_push(i));
+            wake_up.nudge();
+            // Without a system call at first, which would give the loop all the time it needs.
+            for (int looks = 0; looks < 10'000 && done.load() <= i; ++looks) continue;
+            while (done.load() <= i) std::this_thread::yield();
         }
     });
     pollfd ready{waker.fd(), POLLIN, 0};
-    for (std::uint32_t ended = 0; ended < count;) {
-        while (const auto command = shared.commands.try_pop()) {
-            const auto slot = gtudp::Shared::slot_of(command->ticket);
-            shared.outgoing.give(shared.slots[slot].block);
-            EXPECT_TRUE(shared.settle(slot, Outcome::confirmed, 1));
-            ++ended;
-        }
-        if (ended == count || !shared.fall_asleep()) continue;
+    while (done < count) {
+        while (commands.try_pop()) ++done;
+        if (done == count || !wake_up.fall_asleep([&] { return commands.empty(); })) continue;
         int woken = 0;
         for (int looks = 0; looks < 20 && woken == 0; ++looks) woken = poll(&ready, 1, 0);
         if (woken == 0) woken = poll(&ready, 1, static_cast<int>(patience / millisecond));
-        EXPECT_EQ(woken, 1) << "asleep after " << ended << ", and a command is waiting";
+        EXPECT_EQ(woken, 1) << "asleep after " << done << ", and a command is waiting";
         waker.clear();
-        shared.wake_up();
+        wake_up.wake_up();
     }
     submitting.join();
 }
 
-TEST(Shared, what_is_submitted_while_it_finishes_has_its_outcome) {
-    for (std::uint32_t round = 0; round < 100 * scale; ++round) {
-        gtudp::Shared shared(small_queues());
-        std::atomic<std::uint32_t> ready{0};
+/// A ThreadedProtocol that only counts its commands.
+struct CountingProtocol {
+    struct Endpoint {
+        struct Event {};
+        void handle(Instant, const Datagram&) {}
+        void handle_timeout(Instant) {}
+        std::optional<Transmit> poll_transmit(Instant, std::span<std::byte>) { return std::nullopt; }
+        std::optional<Event> poll_event() { return std::nullopt; }
+        std::optional<Instant> poll_timeout() const { return std::nullopt; }
+    };
+    struct Command {};
+
+    template <class Backend>
+    std::optional<Error> open(Backend&) {
+        return std::nullopt;
+    }
+    Endpoint& endpoint() { return endpoint_; }
+    void on_event(Instant, const Endpoint::Event&) {}
+    void run(Instant, const Command&) { ++ended; }
+    void abandon(const Command&) { ++ended; }
+    Instant on_turn(Instant) { return never; }
+    void publish() {}
+    bool may_sleep() const { return true; }
+    void close(Instant) {}
+    bool finished() const { return true; }
+    void end() {}
+
+    std::atomic<std::uint32_t> ended{0};
+    Endpoint endpoint_;
+};
+
+TEST(Threaded, what_is_submitted_while_it_stops_ends_once) {
+    for (std::uint32_t round = 0; round < 40 * scale; ++round) {
+        Threaded<CountingProtocol> threaded(8);
+        ASSERT_EQ(threaded.start({.wait = WaitMode::block}), std::nullopt);
+        std::atomic<std::uint32_t> ready{0}, submitted{0}, called{0};
         std::vector<std::thread> running;
         for (int id = 0; id < 2; ++id)
-            running.emplace_back([&, id] {
+            running.emplace_back([&] {
                 ++ready;
                 while (ready < 3) std::this_thread::yield();
-                const auto ticket = shared.submit(loopback_v4(9), as_bytes("text"), never, id == 0);
-                ASSERT_TRUE(ticket);
-                EXPECT_TRUE(id != 0 || shared.wait_for(*ticket) == Outcome::cancelled);
+                for (int i = 0; i < 3; ++i) submitted += threaded.submit({}) ? 1 : 0;
+                threaded.call_or_run([&](Instant) { ++called; });
             });
         ++ready;
         while (ready < 3) std::this_thread::yield();
-        shared.finish({});
+        threaded.stop();
         for (auto& thread : running) thread.join();
-        EXPECT_EQ(shared.next_outcome(never)->result, Outcome::cancelled);
-        EXPECT_FALSE(shared.next_outcome(never));
+        EXPECT_EQ(threaded.protocol.ended, submitted);
+        EXPECT_EQ(called, 2u);
+        EXPECT_FALSE(threaded.call([](Instant) {}));
     }
 }
 

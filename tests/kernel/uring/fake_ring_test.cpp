@@ -327,11 +327,11 @@ TEST(FakeRing, what_was_received_but_not_fetched_goes_with_its_socket) {
     World world;
     World::Socket& old_socket = world.add();
     world.push(old_socket);
-    world.backend->wait(0);
+    world.backend->enter(0);
     world.remove(old_socket);
     World::Socket& new_socket = world.add();
     EXPECT_EQ(new_socket.index, old_socket.index);
-    EXPECT_TRUE(world.backend->receive().empty());
+    EXPECT_TRUE(world.backend->reap().empty());
     world.settle();
     world.judge();
 }

@@ -97,8 +97,8 @@ class StreamWorld {
     }
 
     void turn(Duration sleep) {
-        backend->wait(sleep);
-        backend->receive();
+        backend->enter(sleep);
+        backend->reap();
         for (const StreamEvent& event : backend->stream_events()) {
             if (event.accepted)
                 accept(event);

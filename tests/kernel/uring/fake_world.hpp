@@ -1,7 +1,7 @@
 #pragma once
 
 // UringBackend on the fake kernel, with an oracle: it knows what was posted and what waits in each socket, and judges
-// what the network has taken and what receive() has returned.
+// what the network has taken and what reap() has returned.
 
 #include <gtest/gtest.h>
 
@@ -89,8 +89,8 @@ class World {
 
     /// One turn as the loop makes it. What is received is judged.
     void turn(Duration sleep) {
-        backend->wait(sleep);
-        const std::span<const Received> received = backend->receive();
+        backend->enter(sleep);
+        const std::span<const Received> received = backend->reap();
         EXPECT_LE(received.size(), 2 * received_max) << "an unbounded batch";
         for (const Received& train : received) take(train);
         kernel().next_turn();

@@ -126,7 +126,7 @@ TEST(GtudpBackoffs, one_more_only_if_nothing_came_since_it_was_sent) {
 
 TEST(GtudpTrainWriter, equal_frames_and_one_shorter_which_closes_it) {
     Bytes out(1'000);
-    TrainWriter train(out, bob);
+    TrainWriter train(out, bob, LocalPath{});
     EXPECT_TRUE(train.empty());
     EXPECT_EQ(train.add(10), out.data());
     EXPECT_EQ(train.add(11), nullptr) << "longer than the first";
@@ -143,7 +143,7 @@ TEST(GtudpTrainWriter, equal_frames_and_one_shorter_which_closes_it) {
 
 TEST(GtudpTrainWriter, holds_as_many_as_a_train_may) {
     Bytes out(limits::datagram_bytes_max);
-    TrainWriter train(out, bob);
+    TrainWriter train(out, bob, LocalPath{});
     for (std::size_t i = 0; i < limits::train_segments_max; ++i) ASSERT_EQ(train.add(5), out.data() + 5 * i);
     EXPECT_EQ(train.add(5), nullptr);
     EXPECT_EQ(train.add(4), nullptr);
@@ -152,7 +152,7 @@ TEST(GtudpTrainWriter, holds_as_many_as_a_train_may) {
 
 TEST(GtudpTrainWriter, ends_where_its_memory_does) {
     Bytes out(100);
-    TrainWriter train(out, bob);
+    TrainWriter train(out, bob, LocalPath{});
     EXPECT_NE(train.add(60), nullptr);
     EXPECT_EQ(train.add(60), nullptr);
     EXPECT_EQ(train.add(41), nullptr);

@@ -1,12 +1,14 @@
-// FUTEX_WAIT takes how long to wait, not until when: our Instants need not be readings of a clock of the kernel's.
+// FUTEX_WAIT takes a timeout, not a deadline: an Instant need not be a reading of any clock of the kernel.
 
-#include "engine/threaded/futex.hpp"
+#include "engine/os/futex.hpp"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+
+#include "engine/os/clock.hpp"
 
 namespace ringpost {
 

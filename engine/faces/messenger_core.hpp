@@ -1,0 +1,135 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <ringpost/address.hpp>
+#include <ringpost/threaded_messenger.hpp>
+#include <span>
+#include <vector>
+
+#include "codec/base/ring_queue.hpp"
+#include "codec/gtudp/endpoint.hpp"
+#include "engine/os/clock.hpp"
+#include "engine/threaded/event_queue.hpp"
+#include "engine/threaded/free_list.hpp"
+#include "engine/udp/socket.hpp"
+
+namespace ringpost::gtudp {
+
+/// The ThreadedProtocol of a ThreadedMessenger: a gtudp::Endpoint, and the sends and messages on their way between its
+/// thread and its users, which are all other threads. See the .cpp for the mechanism.
+///
+/// A send lives in a Slot, which has one owner at a time: the user who took it; the engine's thread, from the command
+/// on; then the user who takes its outcome, from the queue or as the one who waits for it, and gives it back.
+class MessengerCore {
+  public:
+    using Endpoint = gtudp::Endpoint;
+    struct Command {
+        enum class Kind : std::uint8_t { send, cancel };
+        Kind kind = Kind::send;
+        Ticket ticket;
+    };
+    enum class OutcomeTo : std::uint8_t { queue, waiting_caller };
+
+    MessengerCore(const OpenOptions& options, UdpSocket bound);
+
+    /// Commands that may be under way: a send for every slot, and as many cancels.
+    static std::uint32_t commands_max(const OpenOptions& options);
+
+    // ---- users ----------------------------------------------------------------------------------
+
+    /// A slot with a copy of `bytes`, for a command of Kind::send.
+    std::expected<Ticket, SendRefusal> take_slot(const Address& peer, std::span<const std::byte> bytes,
+                                                 Instant deadline, OutcomeTo outcome_to);
+    /// Of a command that was not submitted.
+    void give_back(Ticket ticket);
+    /// Of a send for a waiting_caller.
+    SendResult wait_for(Ticket ticket);
+    std::optional<Ended> next_outcome(Instant deadline);
+    std::optional<Message> receive(Instant deadline);
+    void abandon(const Command& command);
+
+    // ---- the engine's thread --------------------------------------------------------------------
+
+    template <class Backend>
+    std::optional<Error> open(Backend& backend) {
+        options_.socket = backend.add(std::move(socket_));
+        options_.start = now();
+        endpoint_.emplace(options_);
+        return std::nullopt;
+    }
+    Endpoint& endpoint() { return *endpoint_; }
+    bool admits(const Datagram& in);
+    void on_event(Instant now, const Event& event);
+    void run(Instant now, const Command& command);
+    Instant on_turn(Instant now);
+    void publish();
+    bool may_sleep() const { return true; }
+    void close(Instant now);
+    bool finished() const { return closed_; }
+    void end();
+
+    /// The endpoint's, and the datagrams that it was not given because there was no room for their message.
+    Counters counters() const;
+
+  private:
+    using SlotIndex = std::uint32_t;
+
+    struct alignas(cache_line_bytes) Slot {
+        enum Progress : std::uint32_t { pending, waited_for, ended };
+
+        std::atomic<std::uint32_t> progress{pending};  // a futex, for a waiting_caller
+        OutcomeTo outcome_to = OutcomeTo::queue;
+        std::uint32_t generation = 0;
+        Address peer;
+        Instant deadline = never;
+        BlockPool::Block block = 0;
+        std::uint32_t bytes = 0;
+        std::uint32_t sends = 0;
+        SendResult result;
+    };
+    struct Arrived {
+        Address peer;
+        BlockPool::Block block = 0;
+        std::uint32_t bytes = 0;
+        bool foreign = false;
+    };
+    struct InFlight {
+        Ticket ticket;  ///< 0: none
+        ExchangeId exchange;
+    };
+
+    static SlotIndex slot_of(Ticket ticket) { return static_cast<SlotIndex>(ticket.number); }
+    Ticket ticket_of(SlotIndex index) const { return {std::uint64_t{slots_[index].generation} << 32 | index}; }
+
+    bool reserve(std::size_t bytes);
+    void start(Instant now, Ticket ticket);
+    void end_send(SlotIndex slot, SendResult result, std::uint32_t sends);
+    bool settle(SlotIndex slot, SendResult result, std::uint32_t sends);
+    void flush_outcomes();
+
+    UdpSocket socket_;  ///< until the backend has it
+    Options options_;
+
+    // Between the threads.
+    std::unique_ptr<Slot[]> slots_;
+    FreeList free_slots_;
+    BlockPool outgoing_, incoming_;
+    EventQueue<SlotIndex> outcomes_;  ///< a place for every slot
+    EventQueue<Arrived> inbox_;       ///< a place for every block of `incoming_`
+
+    // The engine's thread only.
+    std::optional<Endpoint> endpoint_;
+    std::vector<InFlight> in_flight_;           ///< by slot
+    std::vector<SlotIndex> slot_of_exchange_;   ///< by ExchangeId::index
+    std::optional<BlockPool::Block> reserved_;  ///< for the next message
+    RingQueue<SlotIndex> outcomes_held_;        ///< in order, while the queue to the users seems full
+    std::uint64_t messages_refused_ = 0, foreign_refused_ = 0;
+    bool closed_ = false;
+};
+
+}  // namespace ringpost::gtudp

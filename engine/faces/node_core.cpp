@@ -1,0 +1,156 @@
+// Events are taken from the endpoint only while there is room for one in the users' queue. Those left there make the
+// endpoint hold its peers back; a user who makes room wakes the engine, and the next turn takes more.
+
+#include "engine/faces/node_core.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "codec/base/check.hpp"
+#include "codec/base/limits.hpp"
+
+namespace ringpost::devices {
+namespace {
+
+/// How often the links are looked at, at most, while the loop is busy.
+constexpr Duration links_look_every = millisecond;
+
+}  // namespace
+
+NodeCore::NodeCore(const NodeOptions& options, NodeLinks links, std::optional<StreamListener> listener)
+    : options_(options),
+      notices_(options.notices_max),
+      questions_(options.questions_max),
+      links_(std::move(links)),
+      listener_(std::move(listener)) {}
+
+NodeCore::~NodeCore() {
+    notices_.close();
+    questions_.close();
+    while (receive(0)) {
+    }
+    while (next_question(0)) {
+    }
+}
+
+std::optional<Notice> NodeCore::pop(Queue& queue, Instant deadline) {
+    const auto taken = queue.pop(deadline);
+    if (!taken) return std::nullopt;
+    const std::unique_ptr<Notice> notice(*taken);
+    return std::move(*notice);
+}
+
+std::optional<Error> NodeCore::open_endpoint() {
+    options_.protocol.start = now();
+    endpoint_.emplace(options_.protocol);
+    update_links(options_.protocol.start);
+    if (links_.members().empty() && links_.error()) return links_.error();  // it would receive no advert
+    return std::nullopt;
+}
+
+// ---- events ---------------------------------------------------------------------------------------
+
+void NodeCore::on_event(Instant, const Event& event) {
+    if (event.kind == Event::Kind::answers) {
+        const auto found = askers_.find(event.ask.index);
+        if (found == askers_.end()) return;
+        Asker& asker = *found->second;
+        askers_.erase(found);
+        asker.answers.assign(event.answers.begin(), event.answers.end());
+        asker.done.notify();
+        return;
+    }
+    if (event.kind == Event::Kind::rejoin) {
+        rejoin_wanted_ = true;
+        return;
+    }
+    const bool question = event.kind == Event::Kind::question;
+    if (question && !questions_.has_room()) {
+        ++questions_dropped_;
+        return;
+    }
+    auto notice = std::make_unique<Notice>(Notice{.kind = event.kind,
+                                                  .cause = event.cause,
+                                                  .name = std::string(event.name),
+                                                  .text = std::string(event.text),
+                                                  .question = event.question,
+                                                  .address = event.address,
+                                                  .unsent = event.unsent});
+    const bool pushed = (question ? questions_ : notices_).try_push(notice.get());
+    RINGPOST_CHECK(pushed);  // the engine alone pushes, and has_room() said so
+    [[maybe_unused]] Notice* const receivers = notice.release();
+}
+
+Instant NodeCore::on_turn(Instant now) {
+    if (std::exchange(rejoin_wanted_, false)) rejoin();
+    if (now >= look_at_links_at_) {
+        look_at_links_at_ = now + links_look_every;
+        if (links_.changed(now)) update_links(now);
+    }
+    return links_.retry_at();
+}
+
+void NodeCore::publish() {
+    notices_.flush();
+    questions_.flush();
+}
+
+void NodeCore::end() {
+    for (const auto& [index, asker] : askers_) {
+        asker->stopped = true;
+        asker->done.notify();
+    }
+    askers_.clear();
+    notices_.close();
+    questions_.close();
+}
+
+void NodeCore::forget(const Asker& asker) {
+    std::erase_if(askers_, [&](const auto& expected) { return expected.second == &asker; });
+}
+
+NodeCounters NodeCore::counters() const {
+    NodeCounters out;
+    out.protocol = endpoint_->counters();
+    out.questions_dropped = questions_dropped_;
+    out.links_failed = links_.failed();
+    if (links_.error()) out.link_error = links_.error()->text;
+    return out;
+}
+
+// ---- links ----------------------------------------------------------------------------------------
+
+/// Makes the sockets those of the links that there are.
+void NodeCore::update_links(Instant now) {
+    NodeLinks::Plan plan = links_.plan(now);
+    for (const NodeLinks::Member& member : plan.closed) {
+        endpoint_->remove_interface(member.socket);
+        remove_socket_(member.socket);
+    }
+    for (NodeLinks::Opened& opened : plan.opened) {
+        opened.member.socket = add_socket_(std::move(opened.socket));
+        if (opened.member.socket >= limits::devices_interfaces_max) {
+            // The places of those just closed are not free yet.
+            remove_socket_(opened.member.socket);
+            links_.retry_later(now);
+            continue;
+        }
+        endpoint_->add_interface(now, opened.member.socket, opened.member.own);
+        links_.add(opened.member);
+    }
+}
+
+/// A switch that has lost a membership learns it again from a leave and a join.
+void NodeCore::rejoin() {
+    for (const NodeLinks::Member& member : links_.members()) {
+        if (member.link.empty()) continue;
+        const Options& protocol = links_.protocol();
+        const Address& group = member.own.family == Family::v4 ? protocol.group : *protocol.group_v6;
+        UdpSocket& socket = *socket_at_(member.socket);
+        // A link that has just gone fails here; rtnetlink reports that too.
+        if (!socket.leave(group, member.link)) continue;
+        [[maybe_unused]] const auto joined = socket.join(group, member.link);
+    }
+}
+
+}  // namespace ringpost::devices

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <ringpost/node.hpp>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "codec/devices/endpoint.hpp"
+#include "engine/faces/node_links.hpp"
+#include "engine/os/clock.hpp"
+#include "engine/tcp/stream_socket.hpp"
+#include "engine/threaded/done.hpp"
+#include "engine/threaded/event_queue.hpp"
+
+namespace ringpost::devices {
+
+/// The ThreadedProtocol of a Node: a devices::Endpoint, its sockets on the host's links, and the notices and questions
+/// on their way to the node's users, which are all other threads. Users' requests are calls (Threaded::call), so there
+/// are no commands.
+class NodeCore {
+  public:
+    using Endpoint = devices::Endpoint;
+    struct Command {};
+
+    NodeCore(const NodeOptions& options, NodeLinks links, std::optional<StreamListener> listener);
+    ~NodeCore();
+
+    // ---- users ----------------------------------------------------------------------------------
+
+    std::optional<Notice> receive(Instant deadline) { return pop(notices_, deadline); }
+    std::optional<Notice> next_question(Instant deadline) { return pop(questions_, deadline); }
+    /// The engine left notices with the endpoint for lack of room: wake it after a receive().
+    bool room_wanted() const { return notices_.room_wanted(); }
+    void abandon(const Command&) {}
+
+    // ---- the engine's thread --------------------------------------------------------------------
+
+    template <class Backend>
+    std::optional<Error> open(Backend& backend) {
+        if (listener_)
+            if (auto listening = backend.listen(std::move(*listener_)); !listening) return listening.error();
+        if (auto watched = backend.watch(links_.watched_fd()); !watched) return watched.error();
+        add_socket_ = [&backend](UdpSocket socket) { return backend.add(std::move(socket)); };
+        remove_socket_ = [&backend](SocketIndex socket) { backend.remove(socket); };
+        socket_at_ = [&backend](SocketIndex socket) { return &backend.socket(socket); };
+        return open_endpoint();
+    }
+    Endpoint& endpoint() { return *endpoint_; }
+    bool has_room() { return notices_.has_room(); }
+    void on_event(Instant now, const Event& event);
+    void run(Instant, const Command&) {}
+    Instant on_turn(Instant now);
+    void publish();
+    bool may_sleep() const { return !notices_.has_wanted_room(); }
+    void close(Instant now) { endpoint_->close(now); }
+    /// Every peer has received the goodbye, or had its time for it.
+    bool finished() const { return endpoint_->finished(); }
+    void end();
+
+    /// An ask whose user waits for the answers. It stays until it is notified or forgotten.
+    struct Asker {
+        std::vector<Answer> answers;
+        bool stopped = false;  ///< the node ended first
+        Done done;
+    };
+    void expect(AskId ask, Asker& asker) { askers_[ask.index] = &asker; }
+    void forget(const Asker& asker);
+
+    /// Without the engine's.
+    NodeCounters counters() const;
+
+  private:
+    /// Notices are on the heap while they are in a queue.
+    using Queue = EventQueue<Notice*>;
+
+    static std::optional<Notice> pop(Queue& queue, Instant deadline);
+    std::optional<Error> open_endpoint();
+    void update_links(Instant now);
+    void rejoin();
+
+    NodeOptions options_;
+    Queue notices_, questions_;
+    NodeLinks links_;
+    std::optional<StreamListener> listener_;  ///< until the backend has it
+    std::optional<Endpoint> endpoint_;
+
+    // The backend's calls.
+    std::function<SocketIndex(UdpSocket)> add_socket_;
+    std::function<void(SocketIndex)> remove_socket_;
+    std::function<UdpSocket*(SocketIndex)> socket_at_;
+
+    std::unordered_map<std::uint32_t, Asker*> askers_;  ///< by AskId::index
+    std::uint64_t questions_dropped_ = 0;
+    Instant look_at_links_at_ = 0;
+    bool rejoin_wanted_ = false;
+};
+
+}  // namespace ringpost::devices

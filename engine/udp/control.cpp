@@ -1,0 +1,108 @@
+#include "engine/udp/control.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "codec/base/check.hpp"
+
+namespace ringpost {
+namespace {
+
+template <class T>
+T value_of(const cmsghdr* message) {
+    T value{};
+    std::memcpy(&value, CMSG_DATA(message), sizeof value);
+    return value;
+}
+
+/// The address of the interface that received it: for a datagram sent to a group or to everybody, which cannot be the
+/// source of a reply, an address of ours; nothing where the interface has none.
+Address local_of(const in_pktinfo& info) {
+    if (info.ipi_spec_dst.s_addr == INADDR_ANY) return {};
+    Address out = Address::v4(0, 0, 0, 0, 0);
+    std::memcpy(&out.ip[12], &info.ipi_spec_dst, sizeof info.ipi_spec_dst);
+    return out;
+}
+
+/// Nothing for a group, and for an IPv4 address, which in_pktinfo reports.
+Address local_of(const in6_pktinfo& info) {
+    Address out;
+    if (IN6_IS_ADDR_V4MAPPED(&info.ipi6_addr) || IN6_IS_ADDR_MULTICAST(&info.ipi6_addr)) return out;
+    std::memcpy(out.ip.data(), &info.ipi6_addr, out.ip.size());
+    out.family = Family::v6;
+    if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) out.scope = info.ipi6_ifindex;
+    return out;
+}
+
+void read_ip(const cmsghdr* message, ReceiveControl& out) {
+    if (message->cmsg_type == IP_PKTINFO)
+        out.local = local_of(value_of<in_pktinfo>(message));
+    else if (message->cmsg_type == IP_TOS)
+        out.ecn = static_cast<Ecn>(value_of<std::uint8_t>(message) & 3u);
+}
+
+void read_ipv6(const cmsghdr* message, ReceiveControl& out) {
+    if (message->cmsg_type == IPV6_PKTINFO) {
+        if (const Address local = local_of(value_of<in6_pktinfo>(message)); local.family != Family::none)
+            out.local = local;
+    } else if (message->cmsg_type == IPV6_TCLASS) {
+        out.ecn = static_cast<Ecn>(value_of<int>(message) & 3);
+    }
+}
+
+}  // namespace
+
+SendControl::SendControl(const Address& local, std::uint16_t segment_bytes) {
+    if (local.family == Family::v4) {
+        in_pktinfo info{};
+        std::memcpy(&info.ipi_spec_dst, &local.ip[12], sizeof info.ipi_spec_dst);
+        append(IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+    } else if (local.family == Family::v6) {
+        in6_pktinfo info{};
+        std::memcpy(&info.ipi6_addr, local.ip.data(), local.ip.size());
+        info.ipi6_ifindex = local.scope;
+        append(IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+    }
+    local_bytes_ = bytes_used_;
+    if (segment_bytes > 0) append(SOL_UDP, UDP_SEGMENT, &segment_bytes, sizeof segment_bytes);
+}
+
+void SendControl::append(int level, int type, const void* value, std::size_t value_bytes) {
+    RINGPOST_CHECK(bytes_used_ + CMSG_SPACE(value_bytes) <= bytes_max);
+    cmsghdr header{};
+    header.cmsg_level = level;
+    header.cmsg_type = type;
+    header.cmsg_len = CMSG_LEN(value_bytes);
+    unsigned char* at = bytes_ + bytes_used_;
+    std::memset(at, 0, CMSG_SPACE(value_bytes));
+    std::memcpy(at, &header, sizeof header);
+    std::memcpy(at + CMSG_LEN(0), value, value_bytes);
+    bytes_used_ = static_cast<std::uint16_t>(bytes_used_ + CMSG_SPACE(value_bytes));
+}
+
+void SendControl::attach(msghdr& message, Holds holds) {
+    message.msg_controllen = holds == Holds::train ? bytes_used_ : local_bytes_;
+    message.msg_control = message.msg_controllen > 0 ? bytes_ : nullptr;
+}
+
+ReceiveControl read_control(void* control, std::size_t control_bytes) {
+    ReceiveControl out;
+    msghdr message{};
+    message.msg_control = control;
+    message.msg_controllen = control_bytes;
+    for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+        if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+            out.segment_bytes = static_cast<std::size_t>(std::max(value_of<int>(c), 0));
+        } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPING) {
+            const timespec software = value_of<scm_timestamping>(c).ts[0];
+            if (software.tv_sec > 0) out.stamped_unix_ns = Instant{software.tv_sec} * second + software.tv_nsec;
+        } else if (c->cmsg_level == IPPROTO_IP) {
+            read_ip(c, out);
+        } else if (c->cmsg_level == IPPROTO_IPV6) {
+            read_ipv6(c, out);
+        }
+    }
+    return out;
+}
+
+}  // namespace ringpost
