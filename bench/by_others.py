@@ -18,17 +18,17 @@ def other_transport(name, *options):
 
 
 def dns_by_dnsperf(*options):
-    """With -v, which tells each answer's time, its percentiles too."""
+    """With -v, which prints the time of each answer, also percentiles."""
     def measure(seconds):
         with dns_server() as port, tempfile.NamedTemporaryFile("w", suffix=".txt") as names:
             names.write("www.bench.test A\n")
             names.flush()
-            told = run("taskset", "-c", "0", "dnsperf", "-s", HOST, "-p", port, "-d", names.name, "-c", "1", "-T", "1",
-                       "-l", str(max(1, round(seconds))), *options)
-        times = sorted(float(line.split()[-1]) * 1e6 for line in told.splitlines() if line.startswith("> NOERROR"))
+            output = run("taskset", "-c", "0", "dnsperf", "-s", HOST, "-p", port, "-d", names.name, "-c", "1", "-T", "1",
+                         "-l", str(max(1, round(seconds))), *options)
+        times = sorted(float(line.split()[-1]) * 1e6 for line in output.splitlines() if line.startswith("> NOERROR"))
         figures = {"p50": times[len(times) // 2], "p99": times[len(times) * 99 // 100]} if times else {}
-        return {"rate": float(re.search(r"Queries per second:\s+([\d.]+)", told)[1]),
-                "lost": int(re.search(r"Queries lost:\s+(\d+)", told)[1]), **figures}
+        return {"rate": float(re.search(r"Queries per second:\s+([\d.]+)", output)[1]),
+                "lost": int(re.search(r"Queries lost:\s+(\d+)", output)[1]), **figures}
     return measure
 
 
@@ -37,11 +37,11 @@ def sockperf_throughput(seconds):
     with Server("sockperf", "server", "-i", HOST, "-p", port, ready="using recv"):
         text = run("taskset", "-c", "0", "sockperf", "throughput", "-i", HOST, "-p", port, "-m", "64",
                    "-t", str(max(1, round(seconds))))
-    return {"rate": float(re.search(r"Message Rate is (\d+)", text)[1])}  # sent: it does not report what arrived
+    return {"rate": float(re.search(r"Message Rate is (\d+)", text)[1])}  # what was sent: sockperf does not report what arrived
 
 
 def sockperf_round_trips(mode, *options):
-    """`ping-pong`, or `under-load`, which sends at a rate and here has every message answered. Rates are of answers."""
+    """`ping-pong`, or `under-load` at a rate with every message answered. `rate` is that of the answers."""
     def measure(seconds):
         port = free_port()
         with Server("sockperf", "server", "-i", HOST, "-p", port, "--nonblocked", ready="using recv"):
@@ -55,7 +55,7 @@ def sockperf_round_trips(mode, *options):
 
 
 def iperf3_udp(rate_per_s=0):
-    """64 B datagrams at a rate, or as fast as it can. It tells no percentiles."""
+    """64 B datagrams at a rate, or as fast as possible with 0. iperf3 reports no percentiles."""
     def measure(seconds):
         port = free_port()
         with Server("iperf3", "-s", "-1", "-p", port, "-B", HOST, ready="Server listening"):

@@ -1,5 +1,5 @@
-"""The contestants that are ringpost, and the kernel's limit. Each makes a function of a duration in seconds that returns
-{figure: value}, and has verified what it moved."""
+"""The contestants that are ringpost, and the kernel's limit. Each makes a function of a duration in seconds that verifies
+what it moves and returns {figure: value}."""
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ def ringpost_load(*options):
 
 
 def rate_error(rate_per_s, *options):
-    """By how much of the rate that was asked for what was sent in the time differs, in percent."""
+    """The difference between the rate asked for and the rate achieved, in percent."""
     def measure(seconds):
         asked = rate_per_s(options) if callable(rate_per_s) else rate_per_s
         result = load(max(seconds, 3 / asked), "--rate", f"{asked:.0f}", *options)
@@ -46,12 +46,12 @@ def rate_error(rate_per_s, *options):
 
 
 def share_of_maximum(share):
-    """Of the rate at which a load with these options leaves when it is not told one, found anew each time."""
+    """A share of the rate that a load with these options reaches unpaced, measured anew each time."""
     return lambda options: share * load(0.5, *options)["sent_rate_per_s"]
 
 
 def machine_stalls(share, *options):
-    """What a loop that only spins comes to at this share of its time, a turn taking as long as one of a load's does."""
+    """The slip of a loop without datagrams, busy for this share of its time, whose turn takes as long as a load's."""
     def measure(seconds):
         turn_ns = round(1e9 / load(0.5, *options)["sent_rate_per_s"])
         slip_us = last_json(run(program("bench/machine_stalls"), str(turn_ns), str(share), str(seconds)))["slip_us"]
@@ -86,14 +86,14 @@ def ringpost_pingpong(*options):
 
 
 def measuring(backend, what):
-    """Round trips a second, 64 in flight, with each recorded or none."""
+    """Round trips a second with 64 in flight; `what` is on (each recorded) or off (none)."""
     def measure(seconds):
         return {"rate": last_json(run(program("bench/measuring_cost"), backend, what, str(seconds)))["rate_per_s"]}
     return measure
 
 
 def reliable_load(*options):
-    """Messages confirmed; every one verified at the sink, none lost, none twice."""
+    """gtUDP messages; checks that the sink verified every one, none lost and none twice."""
     def measure(seconds):
         result = last_json(run(program("apps/ringpost"), "load", "--self", "--transport", "gtudp", "--json", "--duration",
                                f"{seconds}s", "--sends", "60", *options))
@@ -122,7 +122,7 @@ def dns_by_ringpost(*options):
 
 
 def peers_of_one_socket(backend, peers):
-    """gtUDP from so many addresses in turn: every message once, in its peer's order."""
+    """gtUDP from this many addresses in turn; checks that every message arrives once, in its peer's order."""
     def measure(seconds):
         result = last_json(run(program("bench/peers_rate"), backend, str(peers), str(3 * seconds)))
         if result["lost"]:
@@ -132,8 +132,10 @@ def peers_of_one_socket(backend, peers):
 
 
 def stream(contestant, write_bytes):
+    """Bytes and 64-byte messages a second over one TCP connection."""
     def measure(seconds):
-        return {"rate": last_json(run(program("bench/stream_rate"), contestant, str(write_bytes), str(seconds)))["bytes_per_s"]}
+        result = last_json(run(program("bench/stream_rate"), contestant, str(write_bytes), str(seconds)))
+        return {"bytes": result["bytes_per_s"], "messages": result["messages_per_s"]}
     return measure
 
 
@@ -143,12 +145,8 @@ def devices(what, backend, *questions_at_once):
         result = last_json(run(program("bench/devices_rate"), what, backend, str(seconds), *questions_at_once))
         if result["lost"]:
             raise Failed(f"devices_rate {what}: {result}")
-        return {"rate": result["rate_per_s"]}
+        return {"messages" if what == "messages" else "rate": result["rate_per_s"]}
     return measure
-
-
-def stream_messages(seconds):
-    return {"rate": last_json(run(program("bench/stream_rate"), "plain", "262144", str(seconds)))["messages_per_s"]}
 
 
 def listening(*command):
@@ -159,8 +157,8 @@ def listening(*command):
 
 
 def through_relay(loss):
-    """Every message once through a network that loses; all datagrams against 3 / (1 - loss) for each message, what
-    they would be if each end knew at once what the network has lost."""
+    """gtUDP through a relay that loses datagrams; checks that every message arrives once. `over_minimum` is the number of
+    datagrams over 3 / (1 - loss) for each message, the number needed if each end learnt of every loss at once."""
     def measure(seconds):
         sends = ("--sends", "60", "--recv-sends", "60")
         sink, sink_port = listening("sink", "--transport", "gtudp", "--port", "0", "--bind", HOST, *sends)

@@ -1,4 +1,4 @@
-"""What the contestants of scripts/bench have in common: programs that run to their end, and servers on the second core."""
+"""Runs the programs that scripts/bench measures: to their end, or as servers on the second core."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ class Failed(Exception):
 
 
 def program(path):
-    """A program of the build that is measured."""
+    """The path of a program in the measured build."""
     return os.path.join(build, path)
 
 
@@ -36,7 +36,7 @@ def last_json(text):
 
 
 def free_port():
-    """A port that neither UDP nor TCP uses, below those that the kernel gives to sockets without one of their own."""
+    """A port free for UDP and TCP, below the range of ephemeral ports."""
     while True:
         port = random.randrange(10_000, 32_768)
         with contextlib.suppress(OSError), socket.socket(type=socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
@@ -46,19 +46,19 @@ def free_port():
 
 
 class Server:
-    """A peer's server on the second core, ended with the block."""
+    """A server on the second core, stopped at the end of the block."""
 
     def __init__(self, *command, ready):
         self.process = subprocess.Popen(["taskset", "-c", "1", "stdbuf", "-oL", *command], stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT)
-        heard, deadline = b"", time.monotonic() + 10
-        while ready.encode() not in heard:
+        output, deadline = b"", time.monotonic() + 10
+        while ready.encode() not in output:
             readable, _, _ = select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))
             fresh = os.read(self.process.stdout.fileno(), 4096) if readable else b""
             if not fresh:
                 self.__exit__()
-                raise Failed(f"{' '.join(command)}: did not start\n{heard.decode(errors='replace')}")
-            heard += fresh
+                raise Failed(f"{' '.join(command)}: did not start\n{output.decode(errors='replace')}")
+            output += fresh
 
     def __enter__(self):
         return self
@@ -74,7 +74,7 @@ class Server:
 
 @contextlib.contextmanager
 def dns_server():
-    """A dnsmasq on the second core that answers one name; yields its port."""
+    """dnsmasq on the second core with one name; yields its port."""
     port = free_port()
     with Server("dnsmasq", "--keep-in-foreground", f"--port={port}", f"--listen-address={HOST}", "--bind-interfaces",
                 "--conf-file=/dev/null", "--pid-file=", "--no-resolv", "--no-hosts", "--log-facility=-",
