@@ -197,7 +197,7 @@ SUMMARY = [
     ("64 B datagrams/s, each verified", "rate", "64 B", BACKENDS, "kernel limit"),
     ("64 B datagrams/s, each verified", "rate", "64 B", BACKENDS, "iperf3 -u"),
     ("64 B messages/s, each confirmed (gtUDP)", "rate", "64 B", GTUDP, "ENet reliable"),
-    ("round trip p50, us", "p50", "ping-pong", BACKENDS, "sockperf --nonblocked"),
-    ("100k/s round trips, p99, us", "p99", "100k/s round trips", BACKENDS, "sockperf under-load"),
+    ("round trip p50, us (lower is better)", "p50", "ping-pong", BACKENDS, "sockperf --nonblocked"),
+    ("100k/s round trips, p99, us (lower is better)", "p99", "100k/s round trips", BACKENDS, "sockperf under-load"),
     ("DNS queries/s, 20 in flight", "rate", "DNS, 20 in flight", BACKENDS, "dnsperf"),
 ]

@@ -8,6 +8,7 @@ import re
 import statistics
 import subprocess
 import sys
+import textwrap
 import time
 
 from measurements import SUMMARY, TABLES
@@ -122,7 +123,8 @@ def machine():
 
 
 def conditions(repeats, seconds):
-    return f"{machine()}; {time.strftime('%Y-%m-%d', time.gmtime())}; {repeats} repeats of {seconds:g} s, interleaved"
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    return f"{machine()}; {day}; {repeats} repeats of {seconds:g} s, interleaved"
 
 
 # ---- single pieces --------------------------------------------------------------------------------
@@ -147,8 +149,9 @@ def micro_table(min_time):
     for name in micro_programs():
         for result in json.loads(run_micro(name, min_time, "--benchmark_format=json"))["benchmarks"]:
             items, size = result.get("items_per_second"), result.get("bytes_per_second")
-            lines.append(f"| {name} | {result['name']} | {result['cpu_time']:,.4g} | {f'{items:,.0f}' if items else ''} | "
-                         f"{f'{size / 1e9:.2f}' if size else ''} |\n")
+            cells = [name, result["name"], number(result["cpu_time"], result["cpu_time"]),
+                     f"{items:,.0f}" if items else "", f"{size / 1e9:.2f}" if size else ""]
+            lines.append(f"| {' | '.join(cells)} |\n")
     return "".join(lines)
 
 
@@ -172,13 +175,18 @@ def demo():
     return "".join(f"    {line}\n" for line in [f"$ scripts/run {' '.join(shown)}", *done.stdout.splitlines()])
 
 
-def documents(samples, described, micro, took_s):
+def paragraph(text):
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
+
+
+def documents(samples, described, load, micro, took_s):
     """Both documents with their tables made anew, by path."""
-    length = f"The run took {round(took_s / 60)} min." if took_s >= 90 else f"The run took {round(took_s)} s."
+    length = f"{round(took_s / 60)} min" if took_s >= 90 else f"{round(took_s)} s"
     readme = replace(README.read_text(), "demo", demo())
-    readme = replace(readme, "summary", f"{summary(samples)}\n{described}.")
+    readme = replace(readme, "summary", f"{summary(samples)}\n{paragraph(f'{described}.')}")
     text = BENCH_README.read_text()
-    text = replace(text, "conditions", f"{described}; {versions()}.\n{length}")
+    text = replace(text, "conditions", paragraph(f"{described}; load average {load:.1f} at the start; took {length}. "
+                                                 f"{versions()}."))
     for place, rows in TABLES.items():
         text = replace(text, place, table(samples, rows))
     return {README: readme, BENCH_README: replace(text, "micro", micro)}
