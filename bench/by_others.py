@@ -23,8 +23,8 @@ def dns_by_dnsperf(*options):
         with dns_server() as port, tempfile.NamedTemporaryFile("w", suffix=".txt") as names:
             names.write("www.bench.test A\n")
             names.flush()
-            output = run("taskset", "-c", "0", "dnsperf", "-s", HOST, "-p", port, "-d", names.name, "-c", "1", "-T", "1",
-                         "-l", str(max(1, round(seconds))), *options)
+            output = run("taskset", "-c", "0", "dnsperf", "-s", HOST, "-p", port, "-d", names.name, "-c", "1",
+                         "-T", "1", "-l", str(max(1, round(seconds))), *options)
         times = sorted(float(line.split()[-1]) * 1e6 for line in output.splitlines() if line.startswith("> NOERROR"))
         figures = {"p50": times[len(times) // 2], "p99": times[len(times) * 99 // 100]} if times else {}
         return {"rate": float(re.search(r"Queries per second:\s+([\d.]+)", output)[1]),
@@ -37,7 +37,8 @@ def sockperf_throughput(seconds):
     with Server("sockperf", "server", "-i", HOST, "-p", port, ready="using recv"):
         text = run("taskset", "-c", "0", "sockperf", "throughput", "-i", HOST, "-p", port, "-m", "64",
                    "-t", str(max(1, round(seconds))))
-    return {"rate": float(re.search(r"Message Rate is (\d+)", text)[1])}  # what was sent: sockperf does not report what arrived
+    # sockperf reports what it sent, not what arrived.
+    return {"rate": float(re.search(r"Message Rate is (\d+)", text)[1])}
 
 
 def sockperf_round_trips(mode, *options):
@@ -48,9 +49,11 @@ def sockperf_round_trips(mode, *options):
             text = run("taskset", "-c", "0", "sockperf", mode, "-i", HOST, "-p", port, "-m", "64", "--full-rtt", "-t",
                        str(max(1, round(seconds))), *options)
         percentile = {name: float(value) for name, value in re.findall(r"percentile (\d+\.\d+) =\s+([\d.]+)", text)}
-        counted = re.search(r"\[Valid Duration\] RunTime=([\d.]+) sec; SentMessages=(\d+); ReceivedMessages=(\d+)", text)
+        counted = re.search(r"\[Valid Duration\] RunTime=([\d.]+) sec; SentMessages=(\d+); ReceivedMessages=(\d+)",
+                            text)
         return {"p50": percentile["50.000"], "p99": percentile["99.000"], "p999": percentile["99.900"],
-                "rate": int(counted[3]) / float(counted[1]), "lost": int(re.search(r"dropped messages = (\d+)", text)[1])}
+                "rate": int(counted[3]) / float(counted[1]),
+                "lost": int(re.search(r"dropped messages = (\d+)", text)[1])}
     return measure
 
 

@@ -1,5 +1,5 @@
-"""The contestants that are ringpost, and the kernel's limit. Each makes a function of a duration in seconds that verifies
-what it moves and returns {figure: value}."""
+"""The contestants that are ringpost, and the kernel's limit. Each makes a function of a duration in seconds that
+verifies what it moves and returns {figure: value}."""
 
 import contextlib
 import json
@@ -15,7 +15,8 @@ from programs import HOST, ROOT, Failed, dns_server, last_json, program, run
 
 def limit_flood(size, segments, gro):
     def measure(seconds):
-        result = last_json(run(program("bench/kernel_limit"), "flood", str(size), str(segments), str(int(gro)), str(seconds)))
+        result = last_json(run(program("bench/kernel_limit"), "flood", str(size), str(segments), str(int(gro)),
+                               str(seconds)))
         return {"rate": result["rate_per_s"], "lost": result["sent"] - result["received"]}
     return measure
 
@@ -61,14 +62,16 @@ def machine_stalls(share, *options):
 
 def limit_pingpong(*anyone):
     def measure(seconds):
-        rtt = last_json(run(program("bench/kernel_limit"), "pingpong", "64", str(int(100_000 * seconds)), *anyone))["rtt_us"]
+        round_trips = str(int(100_000 * seconds))
+        rtt = last_json(run(program("bench/kernel_limit"), "pingpong", "64", round_trips, *anyone))["rtt_us"]
         return {"p50": rtt["p50"], "p99": rtt["p99"]}
     return measure
 
 
 def ringpost_latency(*options):
     def measure(seconds):
-        result = last_json(run(program("apps/ringpost"), "latency", "--self", "--json", "--duration", f"{seconds}s", *options))
+        result = last_json(run(program("apps/ringpost"), "latency", "--self", "--json", "--duration", f"{seconds}s",
+                               *options))
         return {"p50": result["rtt_us"]["p50"], "p99": result["rtt_us"]["p99"], "p999": result["rtt_us"]["p999"],
                 "rate": result["received"] / result["duration_s"], "lost": result["lost"]}
     return measure
@@ -95,8 +98,8 @@ def measuring(backend, what):
 def reliable_load(*options):
     """gtUDP messages; checks that the sink verified every one, none lost and none twice."""
     def measure(seconds):
-        result = last_json(run(program("apps/ringpost"), "load", "--self", "--transport", "gtudp", "--json", "--duration",
-                               f"{seconds}s", "--sends", "60", *options))
+        result = last_json(run(program("apps/ringpost"), "load", "--self", "--transport", "gtudp", "--json",
+                               "--duration", f"{seconds}s", "--sends", "60", *options))
         wrong = {name: result[name] for name in ("lost", "duplicate", "corrupt", "foreign", "gave_up") if result[name]}
         if wrong or result["confirmed"] != result["sent"]:
             raise Failed(f"load --transport gtudp {options}: {wrong} {result}")
@@ -114,10 +117,11 @@ def confirmed_messages(backend):
 def dns_by_ringpost(*options):
     def measure(seconds):
         with dns_server() as port:
-            result = last_json(run("taskset", "-c", "0", program("apps/ringpost"), "latency", "--preset", "dns:www.bench.test",
-                                   "--to", f"{HOST}:{port}", "--json", "--duration", f"{seconds}s", *options))
-        return {"rate": result["received"] / result["duration_s"], "p50": result["rtt_us"]["p50"], "p99": result["rtt_us"]["p99"],
-                "lost": result["lost"]}
+            result = last_json(run("taskset", "-c", "0", program("apps/ringpost"), "latency", "--preset",
+                                   "dns:www.bench.test", "--to", f"{HOST}:{port}", "--json", "--duration",
+                                   f"{seconds}s", *options))
+        return {"rate": result["received"] / result["duration_s"], "p50": result["rtt_us"]["p50"],
+                "p99": result["rtt_us"]["p99"], "lost": result["lost"]}
     return measure
 
 
@@ -157,8 +161,8 @@ def listening(*command):
 
 
 def through_relay(loss):
-    """gtUDP through a relay that loses datagrams; checks that every message arrives once. `over_minimum` is the number of
-    datagrams over 3 / (1 - loss) for each message, the number needed if each end learnt of every loss at once."""
+    """gtUDP through a relay that loses datagrams; checks that every message arrives once. `over_minimum` is the number
+    of datagrams over 3 / (1 - loss) for each message, the number needed if each end learnt of every loss at once."""
     def measure(seconds):
         sends = ("--sends", "60", "--recv-sends", "60")
         sink, sink_port = listening("sink", "--transport", "gtudp", "--port", "0", "--bind", HOST, *sends)
@@ -166,7 +170,8 @@ def through_relay(loss):
                                       f"{loss}%", "--delay", "10ms")
         try:
             sent = last_json(run("taskset", "-c", "0", program("apps/ringpost"), "load", "--transport", "gtudp", "--to",
-                                 f"{HOST}:{relay_port}", "--rate", "10k", "--duration", f"{seconds}s", "--json", *sends))
+                                 f"{HOST}:{relay_port}", "--rate", "10k", "--duration", f"{seconds}s", "--json",
+                                 *sends))
         finally:
             ends = []
             for process in (sink, relay):
@@ -184,8 +189,8 @@ def through_relay(loss):
 
 def idle(backend, mode):
     def measure(seconds):
-        process = subprocess.Popen([program("apps/ringpost"), "sink", "--port", "0", "--bind", HOST, "--json", "--wait", mode,
-                                    "--backend", backend],
+        process = subprocess.Popen([program("apps/ringpost"), "sink", "--port", "0", "--bind", HOST, "--json",
+                                    "--wait", mode, "--backend", backend],
                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         process.stdout.readline()
         clock = os.sysconf("SC_CLK_TCK")

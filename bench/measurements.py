@@ -10,9 +10,9 @@ import pathlib
 import re
 
 from by_others import dns_by_dnsperf, iperf3_udp, other_transport, sockperf_round_trips, sockperf_throughput
-from by_ringpost import (confirmed_messages, devices, dns_by_ringpost, idle, idle_among_devices, limit_flood, limit_pingpong,
-                         machine_stalls, measuring, peers_of_one_socket, rate_error, reliable_load, ringpost_latency, ringpost_load,
-                         ringpost_pingpong, share_of_maximum, stream, through_relay)
+from by_ringpost import (confirmed_messages, devices, dns_by_ringpost, idle, idle_among_devices, limit_flood,
+                         limit_pingpong, machine_stalls, measuring, peers_of_one_socket, rate_error, reliable_load,
+                         ringpost_latency, ringpost_load, ringpost_pingpong, share_of_maximum, stream, through_relay)
 from programs import ROOT, Failed
 
 PLAIN = ("--gso", "off", "--gro", "off")
@@ -94,8 +94,9 @@ def latency_groups():
             "sockperf --nonblocked": sockperf_round_trips("ping-pong", "--nonblocked"),
             **of_backends(reliable_load, "--window", "1", *spin, label="{}, gtUDP"),
             **{f"{backend}, confirmed messages": confirmed_messages(backend) for backend in BACKENDS}},
-        "100k/s round trips": {"sockperf under-load": sockperf_round_trips("under-load", "--mps=100000", "--reply-every=1"),
-                               **of_backends(ringpost_latency, "--rate", "100k", *spin)},
+        "100k/s round trips": {
+            "sockperf under-load": sockperf_round_trips("under-load", "--mps=100000", "--reply-every=1"),
+            **of_backends(ringpost_latency, "--rate", "100k", *spin)},
         "100k/s one way": {"iperf3 -u": iperf3_udp(100_000), **of_backends(ringpost_load, "--rate", "100k")},
         **{f"rate error, {backend}": {
             name: rate_error(rate, *PLAIN, *spin, "--backend", backend)
@@ -105,10 +106,12 @@ def latency_groups():
             "spinning loop without datagrams": machine_stalls(share / 100, *PLAIN, *spin),
             **{backend: rate_error(share_of_maximum(share / 100), *PLAIN, *spin, "--backend", backend)
                for backend in BACKENDS}} for share in (90, 50)},
-        **{f"recording, {backend}": {"nothing recorded": measuring(backend, "off"), "each recorded": measuring(backend, "on")}
+        **{f"recording, {backend}": {
+            "nothing recorded": measuring(backend, "off"), "each recorded": measuring(backend, "on")}
            for backend in BACKENDS},
-        **{f"DNS, {window} in flight": {"dnsperf": dns_by_dnsperf("-q", str(window)),
-                                        **of_backends(dns_by_ringpost, "--window", str(window))} for window in (1, 20, 100)},
+        **{f"DNS, {window} in flight": {
+            "dnsperf": dns_by_dnsperf("-q", str(window)), **of_backends(dns_by_ringpost, "--window", str(window))}
+           for window in (1, 20, 100)},
         "DNS, 20k/s": {"dnsperf": dns_by_dnsperf("-Q", "20000", "-v"), **of_backends(dns_by_ringpost, "--rate", "20k")},
     }
 
@@ -135,7 +138,8 @@ GTUDP = tuple(f"{backend}, gtUDP" for backend in BACKENDS)
 # The tables of bench/README.md by the names of their places there.
 TABLES = {
     "datagrams": [
-        Row("64 B, trains", "rate", "64 B", ("kernel limit", "uring", "mmsg", "uring, --no-verify", "mmsg, --no-verify")),
+        Row("64 B, trains", "rate", "64 B",
+            ("kernel limit", "uring", "mmsg", "uring, --no-verify", "mmsg, --no-verify")),
         Row("64 B against sockperf throughput", "rate", "64 B", ("sockperf throughput", "uring", "mmsg")),
         Row("64 B against iperf3 -u", "rate", "64 B", ("iperf3 -u", "uring", "mmsg")),
         Row("64 B, one by one", "rate", "64 B one by one"),
@@ -143,7 +147,8 @@ TABLES = {
     ],
     "round trips": [
         *[Row(f"round trip {name}, us", figure, "ping-pong",
-              ("kernel limit", "kernel limit, unconnected far side", *BACKENDS)) for name, figure in (("p50", "p50"), ("p99", "p99"))],
+              ("kernel limit", "kernel limit, unconnected far side", *BACKENDS))
+          for name, figure in (("p50", "p50"), ("p99", "p99"))],
         *[Row(f"round trip {name} against sockperf{unit}", figure, "ping-pong", ("sockperf --nonblocked", *BACKENDS))
           for name, figure, unit in (("p50", "p50", ", us"), ("p99", "p99", ", us"), ("p99.9", "p999", ", us"),
                                      ("rate", "rate", ", 1/s"))],
@@ -182,8 +187,8 @@ TABLES = {
         *[Row(f"questions, {at_once} at once, 1/s", "rate", f"questions, {at_once}") for at_once in (1, 256, 1024)],
         Row("idle among three devices, % of a core", "cpu", "idle devices", ratio=False),
     ],
-    "tcp": [Row(f"64 B messages in writes of {size}, bytes/s", "bytes", f"TCP, {size}", ("blocking send and recv", *BACKENDS))
-            for size in ("64 KiB", "256 KiB")],
+    "tcp": [Row(f"64 B messages in writes of {size}, bytes/s", "bytes", f"TCP, {size}",
+                ("blocking send and recv", *BACKENDS)) for size in ("64 KiB", "256 KiB")],
     "dns": [
         *[Row(f"queries/s, {window} in flight", "rate", f"DNS, {window} in flight") for window in (1, 20, 100)],
         Row("20k queries/s, p50, us", "p50", "DNS, 20k/s"),

@@ -12,7 +12,7 @@ import textwrap
 import time
 
 from measurements import SUMMARY, TABLES
-from programs import ROOT, Failed, program
+from programs import ROOT, Failed, program, run
 
 README, BENCH_README = (pathlib.Path(ROOT) / name for name in ("README.md", "bench/README.md"))
 HEAD = "| measurement | contestant | median (range) | ratio to the first (range) | lost |\n|---|---|---|---|---|\n"
@@ -78,7 +78,8 @@ def table(samples, rows):
             if row.figure in MUST_MOVE and min(values) <= 0:
                 raise Failed(f"{row.title}: {name} moved nothing")
             ratios = spread(samples.ratios(row.group, name, names[0], row.figure)) if row.ratio else ""
-            lines.append(f"| {row.title} | {name} | {spread(values)} | {ratios} | {samples.lost(row.group, name):,} |\n")
+            lost = samples.lost(row.group, name)
+            lines.append(f"| {row.title} | {name} | {spread(values)} | {ratios} | {lost:,} |\n")
     return HEAD + "".join(lines)
 
 
@@ -107,9 +108,8 @@ def versions():
     """Of ringpost, and of the programs and libraries that it is compared with."""
     commit = first_line("git", "-C", ROOT, "rev-parse", "--short", "HEAD")
     found = [f"{first_line(program('apps/ringpost'), '--version')} ({commit})"]
-    for name, option, pattern in (("iperf3", "--version", r"iperf ([\d.]+)"), ("sockperf", "--version", r"version ([\d.]+)"),
-                                  ("dnsmasq", "--version", r"version ([\d.]+)")):
-        version = re.search(pattern, first_line(name, option))
+    for name in ("iperf3", "sockperf", "dnsmasq"):
+        version = re.search(r"(?:iperf|version) ([\d.]+)", first_line(name, "--version"))
         found.append(f"{name} {version[1] if version else 'of unknown version'}")
     found.append(f"dnsperf {first_line('dpkg-query', '-W', '-f', '${Version}', 'dnsperf').split('-')[0]}")
     for package in ("libzmq", "libenet"):
@@ -170,9 +170,8 @@ def replace(text, place, generated):
 def demo():
     """What the command of README.md prints, in a code block."""
     shown = ("load", "--self", "--duration", "1s")
-    done = subprocess.run([program("apps/ringpost"), *shown], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                          text=True)
-    return "".join(f"    {line}\n" for line in [f"$ scripts/run {' '.join(shown)}", *done.stdout.splitlines()])
+    printed = run(program("apps/ringpost"), *shown).splitlines()
+    return "".join(f"    {line}\n" for line in [f"$ scripts/run {' '.join(shown)}", *printed])
 
 
 def paragraph(text):
