@@ -69,9 +69,9 @@ Result<UdpSocket> open_connected(const SocketOptions& options, const MulticastOp
     return socket;
 }
 
-void refuse_foreign(const Address& target, const MulticastOptions& options, bool vouched) {
-    if (!is_multicast(target)) return refuse_foreign(target, vouched);
-    if (vouched || options.interface == "lo") return;
+void check_target_network(const Address& target, const MulticastOptions& options, ForeignTargets foreign) {
+    if (!is_multicast(target)) return check_target_network(target, foreign);
+    if (foreign == ForeignTargets::allowed || options.interface == "lo") return;
     throw Failure(Exit::usage, fmt::format("--to {}: a group reaches whoever has joined it; give --i-own-this-network "
                                            "if they are all yours to load",
                                            to_text(target)));

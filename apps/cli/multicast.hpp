@@ -34,7 +34,7 @@ void set_multicast(UdpSocket& socket, const Address& target, const MulticastOpti
 /// As UdpSocket::open(options), whose `connect` is the target; where that is a group, after set_multicast().
 Result<UdpSocket> open_connected(const SocketOptions& options, const MulticastOptions& multicast);
 
-/// refuse_foreign(), which of the groups takes those on loopback for one's own.
-void refuse_foreign(const Address& target, const MulticastOptions& options, bool vouched);
+/// As the overload without multicast options. A group is foreign unless sent to by the interface `lo`.
+void check_target_network(const Address& target, const MulticastOptions& options, ForeignTargets foreign);
 
 }  // namespace ringpost::apps

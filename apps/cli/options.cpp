@@ -35,6 +35,11 @@ Quantity split_quantity(const std::string& text) {
 
 }  // namespace
 
+void add_json(CLI::App& command, Report::Form& form) {
+    command.add_flag_callback(
+        "--json", [&form] { form = Report::Form::json; }, "write one JSON object per event to standard output");
+}
+
 void add_common(CLI::App& command, CommonOptions& options, CommonChoice choice) {
     static const std::map<std::string, BackendChoice> backends{
         {"auto", BackendChoice::automatic}, {"uring", BackendChoice::uring}, {"mmsg", BackendChoice::mmsg}};
@@ -61,7 +66,7 @@ void add_common(CLI::App& command, CommonOptions& options, CommonChoice choice) 
         choose("--gso", options.engine.gso, switches, "send trains: auto or off");
         choose("--gro", options.gro, switches, "receive trains: auto or off");
     }
-    command.add_flag("--json", options.json, "one JSON object per event on standard output");
+    add_json(command, options.form);
 }
 
 std::uint64_t parse_size(const std::string& text) {
@@ -189,8 +194,8 @@ std::expected<std::string, std::string> contents_of(const std::string& path) {
     }
 }
 
-void refuse_foreign(const Address& target, bool vouched) {
-    if (vouched || is_own_network(target)) return;
+void check_target_network(const Address& target, ForeignTargets foreign) {
+    if (foreign == ForeignTargets::allowed || is_own_network(target)) return;
     throw Failure(Exit::usage, fmt::format("--to {}: neither loopback, private nor link-local; give "
                                            "--i-own-this-network if it is yours to load",
                                            to_text(target)));

@@ -12,6 +12,7 @@
 #include <ringpost/address.hpp>
 #include <ringpost/time.hpp>
 #include "apps/cli/failure.hpp"
+#include "apps/cli/report.hpp"
 #include "codec/traffic/schedule.hpp"
 #include "engine/loop/open.hpp"
 
@@ -22,9 +23,12 @@ using Command = std::function<int()>;
 
 struct CommonOptions {
     EngineOptions engine;
-    bool json = false;
+    Report::Form form = Report::Form::text;
     bool gro = true;
 };
+
+/// --json: the form of the results.
+void add_json(CLI::App& command, Report::Form& form);
 
 /// --backend, --json; and, where `offload`, --gso and --gro; where `wait`, --wait.
 struct CommonChoice {
@@ -87,6 +91,8 @@ Address target_address(const std::string& text, std::uint16_t default_port = 0);
 /// All that a file holds; else why it cannot be read.
 std::expected<std::string, std::string> contents_of(const std::string& path);
 
-/// Throws unless `target` is on a network that is likely one's own, or its owner vouches.
-void refuse_foreign(const Address& target, bool vouched);
+enum class ForeignTargets : std::uint8_t { refused, allowed };
+/// Failure if `target` is neither loopback, private nor link-local, unless foreign targets are allowed.
+void check_target_network(const Address& target, ForeignTargets foreign);
+
 }  // namespace ringpost::apps

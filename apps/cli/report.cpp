@@ -39,7 +39,7 @@ void Report::print(const std::string& line) const {
     put(line);
 }
 
-void Report::say(const std::string& line) const {
+void Report::note(const std::string& line) const {
     if (form_ != Form::silent) fmt::print(stderr, "ringpost: {}\n", line);
 }
 

@@ -24,7 +24,6 @@ class Report {
         silent,  ///< for the other end of a --self run, which would only say the same again
     };
     explicit Report(Form form);
-    explicit Report(bool json) : Report(json ? Form::json : Form::text) {}
     Form form() const { return form_; }
     /// From now on nothing is told, but for copied events.
     void silence() { form_ = Form::silent; }
@@ -36,7 +35,7 @@ class Report {
     /// Text only: a result.
     void print(const std::string& line) const;
     /// Chatter, whichever the form of the results.
-    void say(const std::string& line) const;
+    void note(const std::string& line) const;
     /// Chatter that the next one replaces on a terminal, and a line of its own elsewhere. Text only.
     void progress(const std::string& line);
     void end_progress();

@@ -48,7 +48,7 @@ class BeaconApplication {
     void on_event(Instant, const beacon::Event& event) {
         const std::string source = ip_text(event.source);
         if (event.error) {
-            report_.say(
+            report_.note(
                 fmt::format("not a beacon ({}) from {}, datagram {}", reason(*event.error), source, event.count));
             report_.event("rejected", {{"reason", reason(*event.error)}, {"source", source}, {"count", event.count}});
             return;
@@ -102,7 +102,7 @@ std::array<std::uint8_t, 4> advertised_to(const Address& target, const Address& 
 }
 
 int beacon_command(const BeaconOptions& options) {
-    const Report report(options.common.json);
+    const Report report(options.common.form);
     if (!is_utf8(options.quote) || options.quote.size() > beacon::quote_bytes_max)
         throw Failure(Exit::usage, fmt::format("--quote: must be UTF-8 of at most {} bytes", beacon::quote_bytes_max));
     ServerOptions server;
@@ -126,7 +126,7 @@ int beacon_command(const BeaconOptions& options) {
     const auto serve = [&](auto& loop) {
         const SignalWakes wakes(loop.backend().waker());
         if (options.port) {
-            report.say(fmt::format("beacon listening on port {}", socket.local().port));
+            report.note(fmt::format("beacon listening on port {}", socket.local().port));
             report.event("listening", {{"port", socket.local().port}});
         }
         loop.backend().add(std::move(socket));
@@ -149,12 +149,12 @@ int beacon_command(const BeaconOptions& options) {
                         {"backend", loop.backend().name}};
         add_counters(summary, engine);
         report.event("summary", summary);
-        report.say(fmt::format("sent {}  heard {}  rejected {}", engine.sent, counts.received,
-                               counts.too_short + counts.checksum + counts.not_utf8));
+        report.note(fmt::format("sent {}  heard {}  rejected {}", engine.sent, counts.received,
+                                counts.too_short + counts.checksum + counts.not_utf8));
         return engine.send_failed > 0 && engine.send_failed == counts.sent ? Exit::unreachable : Exit::done;
     };
     return exit_code(
-        value_or_fail(with_loop(options.common.engine, [&](const std::string& text) { report.say(text); }, serve)));
+        value_or_fail(with_loop(options.common.engine, [&](const std::string& text) { report.note(text); }, serve)));
 }
 
 std::optional<std::uint16_t> parse_listening_port(const std::string& text) { return parse_port(text); }

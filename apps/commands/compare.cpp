@@ -13,7 +13,7 @@ struct CompareOptions {
     std::string first, second;
     double tolerance = 0.05;
     std::uint64_t seed = 1;
-    bool json = false;
+    Report::Form form = Report::Form::text;
 };
 
 /// Fewer intervals say nothing about how they vary.
@@ -55,7 +55,7 @@ std::string row_text(std::size_t measure, const Change& change) {
 }
 
 int compare_command(const CompareOptions& options) {
-    const Report report(options.json);
+    const Report report(options.form);
     const KeptRun first = read_for_comparison(options.first);
     const KeptRun second = read_for_comparison(options.second);
     if (first.command != second.command)
@@ -91,7 +91,7 @@ int compare_command(const CompareOptions& options) {
     summary["regressed"] = !regressions.empty();
     report.event("summary", summary);
     if (regressions.empty()) return Exit::done;
-    report.say(fmt::format("worse by more than {:g} %: {}", options.tolerance * 100, regressions));
+    report.note(fmt::format("worse by more than {:g} %: {}", options.tolerance * 100, regressions));
     return Exit::breach;
 }
 
@@ -104,7 +104,7 @@ void add_compare(CLI::App& root, Command& chosen) {
     command->add_option("SECOND", options->second, "and another, which should be no worse")->required();
     add_parsed(*command, "--tolerance", options->tolerance, parse_chance, "how much worse is none (default 5%)");
     add_parsed(*command, "--seed", options->seed, parse_seed, "of the drawing (default 1)");
-    command->add_flag("--json", options->json, "one JSON object on standard output");
+    add_json(*command, options->form);
     command->callback([options, &chosen] { chosen = [options] { return compare_command(*options); }; });
 }
 

@@ -23,7 +23,7 @@ struct DiscoverOptions {
 constexpr Duration signal_look_every = 50 * millisecond;
 
 int discover_command(const DiscoverOptions& options) {
-    const Report report(options.network.common.json);
+    const Report report(options.network.common.form);
     devices::NodeOptions wanted = node_options(options.network, fmt::format("!discover-{}", getpid()));
     wanted.listen = false;
     devices::Node node = open_node(wanted, report);
@@ -31,7 +31,7 @@ int discover_command(const DiscoverOptions& options) {
     while (received_signal() == 0 && now() < end) {
         const auto notice = node.receive(std::min(signal_look_every, end - now()));
         if (notice && notice->kind == devices::Event::Kind::name_taken)
-            report.say(fmt::format("our name is taken at {}", to_text(notice->address)));
+            report.note(fmt::format("our name is taken at {}", to_text(notice->address)));
     }
     const std::vector<devices::Peer> peers = node.peers();
     node.stop();

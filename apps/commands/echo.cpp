@@ -74,9 +74,9 @@ Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const 
 }
 
 int echo_command(const PeerOptions& options) {
-    Report report(options.common.json);
+    Report report(options.common.form);
     const Json summary = run_echo(options, report, [&](std::uint16_t port) {
-        report.say(fmt::format("echo listening on port {}", port));
+        report.note(fmt::format("echo listening on port {}", port));
         report.event("listening", {{"port", port}});
     });
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
@@ -93,9 +93,9 @@ Json run_echo(const PeerOptions& options, Report& report, const OnListening& on_
     std::vector<UdpSocket> sockets = open_server_sockets(options);
     const Instant start = now();
     StartLine line(sockets.size());
-    const auto say = [&](const std::string& text) { report.say(text); };
+    const auto note = [&](const std::string& text) { report.note(text); };
     const Outcome all = add_all(run_engines(
-        options.common.engine, options.threads, options.side, line, say, [&](auto& loop, std::size_t engine) {
+        options.common.engine, options.threads, options.side, line, note, [&](auto& loop, std::size_t engine) {
             return run_one_echo(loop, engine, std::move(sockets[engine]), options, line, on_listening);
         }));
     Json summary = all.counts;

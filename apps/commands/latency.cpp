@@ -86,16 +86,16 @@ void print_summary(const Report& report, const LatencyOptions& options, const Ag
 
 /// --find-max, --sweep, --repeat: many runs, each told in a line.
 int measure_again(LatencyOptions options, const Address& target, const Agents& agents, const Report& report,
-                  std::function<void(const std::string&)> say) {
+                  std::function<void(const std::string&)> note) {
     Report silent(Report::Form::silent);
     RunDirectory unkept({}, "latency", silent);
     return run_trials(report, options.trials, [&](std::optional<double> rate) {
         options.rate = rate.value_or(options.rate);
         const Json summary =
-            summary_of(options, join(agents, measure_latency(options, target, agents, silent, unkept, say)));
+            summary_of(options, join(agents, measure_latency(options, target, agents, silent, unkept, note)));
         // One that stops alone would leave the others waiting for it at the next start.
         if (received_signal() != 0) agents.abort(exit_code(Exit::failed));
-        say = [](const std::string&) {};  // which backend and why not another: once is enough
+        note = [](const std::string&) {};  // which backend and why not another: once is enough
         return summary;
     });
 }
@@ -165,11 +165,11 @@ int run_latency(LatencyOptions options, const Address& target, const Agents& age
     if (options.threads.self && !agents.alone())
         throw Failure(Exit::usage, "--self: not under mpirun, where the server is started by itself");
     RunDirectory directory(of_agent(options.run, agents.rank(), agents.count()), "latency", report);
-    const auto say = [&](const std::string& text) { report.say(text); };
-    if (!options.probes.note.empty()) say(options.probes.note);
-    if (options.trials.any()) return exit_code(measure_again(options, target, agents, report, say));
-    if (options.warm_up > 0) say(fmt::format("warming up for {:g} s", seconds(options.warm_up)));
-    Outcome mine = measure_latency(options, target, agents, report, directory, say);
+    const auto note = [&](const std::string& text) { report.note(text); };
+    if (!options.probes.note.empty()) note(options.probes.note);
+    if (options.trials.any()) return exit_code(measure_again(options, target, agents, report, note));
+    if (options.warm_up > 0) note(fmt::format("warming up for {:g} s", seconds(options.warm_up)));
+    Outcome mine = measure_latency(options, target, agents, report, directory, note);
     const Outcome all = join(agents, mine);
     Json summary = summary_of(options, all);
     if (!agents.alone()) summary["agents"] = agents.count();
@@ -181,15 +181,15 @@ int run_latency(LatencyOptions options, const Address& target, const Agents& age
     if (!summary["rtt_us"]["p50"].is_null()) return exit_code(verdict);
     if (received_signal() != 0) return exit_code(Exit::unreachable);
     if (summary["sent"] == 0 && summary["unreachable"] == 0) {
-        report.say("nothing was sent: the duration ended before the first probe was due");
+        report.note("nothing was sent: the duration ended before the first probe was due");
         return Exit::failed;
     }
-    report.say(fmt::format("{}: {}", to_text(target), summary["unreachable"] > 0 ? "unreachable" : "no answer"));
+    report.note(fmt::format("{}: {}", to_text(target), summary["unreachable"] > 0 ? "unreachable" : "no answer"));
     return Exit::unreachable;
 }
 
 int latency_command(const LatencyOptions& options) {
-    Report report(options.common.json);
+    Report report(options.common.form);
     choose_clock();
     std::optional<SelfPeer> echo;
     Address target;
@@ -198,7 +198,7 @@ int latency_command(const LatencyOptions& options) {
         target = Address::v4(127, 0, 0, 1, static_cast<std::uint16_t>(std::stoul(echo->hear())));
     } else {
         target = target_address(options.to, options.probes.default_port);
-        refuse_foreign(target, options.multicast, options.vouched);
+        check_target_network(target, options.multicast, options.foreign_targets);
     }
     return as_agents([&](const Agents& agents) { return run_latency(options, target, agents, report); });
 }

@@ -214,7 +214,7 @@ RunShape shape_of(const LatencyOptions& options) {
 }
 
 Outcome measure_latency(const LatencyOptions& options, const Address& target, const Agents& agents, Report& report,
-                        RunDirectory& directory, const std::function<void(const std::string&)>& say) {
+                        RunDirectory& directory, const std::function<void(const std::string&)>& note) {
     const RunShape shape = shape_of(options);
     Monitor monitor(
         {.shape = shape, .engines = options.threads.count, .prometheus = options.prometheus, .complete = {}}, report,
@@ -222,10 +222,10 @@ Outcome measure_latency(const LatencyOptions& options, const Address& target, co
     StartLine line(options.threads.count, &agents, start_at(options));
     directory.begin(shape, expected_start(options) + options.warm_up);
     const LatencyRun run{options, target, agents, line, monitor};
-    Outcome mine = add_all(run_engines(options.common.engine, options.threads, Side::near, line, say,
+    Outcome mine = add_all(run_engines(options.common.engine, options.threads, Side::near, line, note,
                                        [&](auto& loop, std::size_t engine) { return run_prober(loop, engine, run); }));
     monitor.finish(mine.snapshot);
-    if (line.late() > 0) say(late_text(line.late()));
+    if (line.late() > 0) note(late_text(line.late()));
     return mine;
 }
 

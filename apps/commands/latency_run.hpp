@@ -25,6 +25,6 @@ RunShape shape_of(const LatencyOptions& options);
 
 /// One run, and what this process's engines come to. Told of in the counts, beside the engines' own: those of a Prober.
 Outcome measure_latency(const LatencyOptions& options, const Address& target, const Agents& agents, Report& report,
-                        RunDirectory& directory, const std::function<void(const std::string&)>& say);
+                        RunDirectory& directory, const std::function<void(const std::string&)>& note);
 
 }  // namespace ringpost::apps

@@ -81,34 +81,35 @@ int run_load(LoadOptions options, const Address& target, const FarEnd* far_end, 
     if (!agents.alone()) summary["agents"] = agents.count();
     monitor.finish(mine.snapshot);
     if (summary["trains_refused"] > 0)
-        report.say("the path does not take trains (GSO): datagrams were sent one by one");
+        report.note("the path does not take trains (GSO): datagrams were sent one by one");
     print_summary(report, options, agents, summary);
     const int verdict = tell_verdict(report, summary, options.verdict);
     report.event("summary", summary);
     const Json kept = agents.alone() ? summary : summary_of(options, mine);
     directory.close(std::move(mine.snapshot), kept);
     if (summary["refused"].get<bool>()) {
-        report.say(to_text(target) + ": unreachable");
+        report.note(to_text(target) + ": unreachable");
         return exit_code(Exit::unreachable);
     }
     if (received_signal() != 0) return exit_code(verdict);
     if (summary["sent"] == 0) {
-        report.say("nothing was sent: the duration ended before the first datagram was due, or the kernel refused all");
+        report.note(
+            "nothing was sent: the duration ended before the first datagram was due, or the kernel refused all");
         return Exit::failed;
     }
     if (!options.transport.gtudp || summary["confirmed"] > 0) return verdict;
-    report.say(to_text(target) + ": no answer");
+    report.note(to_text(target) + ": no answer");
     return Exit::unreachable;
 }
 
 int load_command(const LoadOptions& options) {
-    Report report(options.common.json);
+    Report report(options.common.form);
     if (!options.one_way) choose_clock();  // the other end may be another process: both have the kernel's clock
     std::optional<FarEnd> far_end;
     if (options.threads.self) far_end.emplace(options);
     const Address target = far_end ? far_end->address() : target_address(options.to);
-    if (!far_end) refuse_foreign(target, options.multicast, options.vouched);
-    if (options.one_way && !far_end) report.say(one_way_warning);
+    if (!far_end) check_target_network(target, options.multicast, options.foreign_targets);
+    if (options.one_way && !far_end) report.note(one_way_warning);
     return as_agents(
         [&](const Agents& agents) { return run_load(options, target, far_end ? &*far_end : nullptr, agents, report); });
 }

@@ -237,10 +237,10 @@ Outcome measure_load(const LoadOptions& options, const Address& target, const Ag
                      const Report& report) {
     StartLine line(options.threads.count, &agents, start_at(options));
     const LoadRun run{options, target, agents, line, monitor, options.one_way ? one_way_offset() : 0};
-    const auto say = [&](const std::string& text) { report.say(text); };
-    Outcome mine = add_all(run_engines(options.common.engine, options.threads, Side::near, line, say,
+    const auto note = [&](const std::string& text) { report.note(text); };
+    Outcome mine = add_all(run_engines(options.common.engine, options.threads, Side::near, line, note,
                                        [&](auto& loop, std::size_t engine) { return run_source(loop, engine, run); }));
-    if (line.late() > 0) report.say(late_text(line.late()));
+    if (line.late() > 0) report.note(late_text(line.late()));
     return mine;
 }
 

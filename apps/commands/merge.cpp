@@ -20,7 +20,7 @@ namespace {
 struct MergeOptions {
     std::vector<std::string> directories;
     std::string out;
-    bool json = false;
+    Report::Form form = Report::Form::text;
 };
 
 /// Options that say how much was measured, not what.
@@ -118,7 +118,7 @@ Json added_results(const std::vector<KeptRun>& runs, const Snapshot& sum) {
 }
 
 int merge_command(const MergeOptions& options) {
-    const Report report(options.json);
+    const Report report(options.form);
     std::vector<KeptRun> runs;
     for (const std::string& path : options.directories) {
         runs.push_back(read_run(path));
@@ -161,7 +161,7 @@ void add_merge(CLI::App& root, Command& chosen) {
     auto options = std::make_shared<MergeOptions>();
     command->add_option("DIR", options->directories, "directories that --out has made")->required();
     add_out(*command, options->out, "keep the sum in this directory, which must be empty or new");
-    command->add_flag("--json", options->json, "one JSON object on standard output");
+    add_json(*command, options->form);
     command->callback([options, &chosen] { chosen = [options] { return merge_command(*options); }; });
 }
 

@@ -60,7 +60,7 @@ class MessageApplication {
         switch (event.kind) {
             case confirmed::Event::Kind::outcome: return on_outcome(event, peer);
             case confirmed::Event::Kind::target:
-                report_.say(fmt::format("the target is {} from now on", peer));
+                report_.note(fmt::format("the target is {} from now on", peer));
                 return report_.event("target", {{"target", peer}});
             case confirmed::Event::Kind::message: break;
         }
@@ -107,7 +107,7 @@ class MessageApplication {
             return;
         }
         ++failed_;
-        report_.say(fmt::format("{}: {}{}{}", peer, name_of(event.outcome), answered ? ": " : "", answer));
+        report_.note(fmt::format("{}: {}{}{}", peer, name_of(event.outcome), answered ? ": " : "", answer));
     }
 
     /// False when there is nobody to send to yet.
@@ -115,15 +115,15 @@ class MessageApplication {
         const auto sent = endpoint_.send(at, line, options_.how);
         if (sent) return true;
         if (sent.error().reason == confirmed::Refusal::no_target) {
-            if (!std::exchange(told_to_wait_, true)) report_.say("there is no target yet: waiting for `initialize`");
+            if (!std::exchange(told_to_wait_, true)) report_.note("there is no target yet: waiting for `initialize`");
             return false;
         }
         ++failed_;
         const bool too_large = sent.error().reason == confirmed::Refusal::too_large;
         report_.event("refused", {{"reason", too_large ? "too large" : "not UTF-8"}, {"bytes", sent.error().bytes}});
-        report_.say(too_large ? fmt::format("a message of {} bytes is too large: {} is the most", sent.error().bytes,
-                                            limits::confirmed_bytes_max)
-                              : std::string("a message must be UTF-8"));
+        report_.note(too_large ? fmt::format("a message of {} bytes is too large: {} is the most", sent.error().bytes,
+                                             limits::confirmed_bytes_max)
+                               : std::string("a message must be UTF-8"));
         return true;
     }
 
@@ -161,7 +161,7 @@ Json summary_of(const confirmed::Counters& counts) {
 }
 
 int message_command(const MessageOptions& options) {
-    const Report report(options.server.common.json);
+    const Report report(options.server.common.form);
     confirmed::Options settings{.reply = options.reply, .key = random_key()};
     if (!options.to.empty()) {
         settings.target = target_address(options.to, confirmed::default_port);
@@ -171,7 +171,7 @@ int message_command(const MessageOptions& options) {
     if (!options.to.empty()) refuse_out_of_reach(socket, options.server.bind, settings.target);
     const auto run = [&](auto& loop) {
         const SignalWakes wakes(loop.backend().waker());
-        if (options.role != Role::send) report.say(fmt::format("message listening on port {}", socket.local().port));
+        if (options.role != Role::send) report.note(fmt::format("message listening on port {}", socket.local().port));
         report.event("listening", {{"port", socket.local().port}});
         loop.backend().add(std::move(socket));
         settings.start = now();
@@ -190,7 +190,7 @@ int message_command(const MessageOptions& options) {
         return application.failed() == 0 ? Exit::done : Exit::failed;
     };
     return exit_code(value_or_fail(
-        with_loop(options.server.common.engine, [&](const std::string& text) { report.say(text); }, run)));
+        with_loop(options.server.common.engine, [&](const std::string& text) { report.note(text); }, run)));
 }
 
 confirmed::Status parse_status(const std::string& text) {

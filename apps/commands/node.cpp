@@ -67,9 +67,9 @@ class NodeCommand {
     void ask(const std::string& names, const std::string& text);
     void list_peers();
 
-    void say(const std::string& line) {
+    void note(const std::string& line) {
         const std::lock_guard lock(speaking_);
-        report_.say(line);
+        report_.note(line);
     }
     /// A result, in whichever form is wanted.
     void tell(const std::string& line, const char* event, const Json& fields) {
@@ -166,7 +166,7 @@ void NodeCommand::obey(const std::string& line) {
     else if (verb == "ask" && name_end != std::string::npos)
         ask(name, text);
     else if (!line.empty())
-        say(fmt::format("{}: expected send NAME|* TEXT, ask NAME[,NAME]|* TEXT, peers or quit", printable(line)));
+        note(fmt::format("{}: expected send NAME|* TEXT, ask NAME[,NAME]|* TEXT, peers or quit", printable(line)));
 }
 
 void NodeCommand::send(const std::string& name, const std::string& text) {
@@ -175,9 +175,9 @@ void NodeCommand::send(const std::string& name, const std::string& text) {
         sent = node_.send_all(text);
     else
         sent.emplace_back(name, node_.send(name, text));
-    if (sent.empty()) say("there is nobody to send to");
+    if (sent.empty()) note("there is nobody to send to");
     for (const auto& [to, result] : sent) {
-        if (result != devices::Sent::queued) say(fmt::format("{}: {}", printable(to), name_of(result)));
+        if (result != devices::Sent::queued) note(fmt::format("{}: {}", printable(to), name_of(result)));
         const std::lock_guard lock(speaking_);
         report_.event("sent", {{"name", to}, {"result", name_of(result)}});
     }
@@ -197,9 +197,9 @@ void NodeCommand::ask(const std::string& names, const std::string& text) {
     const auto answers = names == "*" ? node_.ask_all(text, options_.ask_timeout)
                                       : node_.ask(split_names(names), text, options_.ask_timeout);
     if (!answers)
-        return say(answers.error() == devices::AskRefusal::full ? "too many questions are under way"
-                                                                : name_of(devices::Sent::cannot_carry));
-    if (answers->empty()) say("there is nobody to ask");
+        return note(answers.error() == devices::AskRefusal::full ? "too many questions are under way"
+                                                                 : name_of(devices::Sent::cannot_carry));
+    if (answers->empty()) note("there is nobody to ask");
     Json list = Json::array();
     for (const devices::Answer& answer : *answers) {
         const bool answered = answer.reply == devices::Reply::answered;
@@ -272,13 +272,13 @@ void NodeCommand::obey_lines() {
 }
 
 int node_command(const NodeCommandOptions& options) {
-    const Report report(options.network.common.json);
+    const Report report(options.network.common.form);
     const Waker waker = value_or_fail(Waker::open());
     const SignalWakes wakes(waker);
     devices::NodeOptions wanted = node_options(options.network, options.name);
     wanted.protocol.period = options.period;
     devices::Node node = open_node(wanted, report);
-    report.say(fmt::format("node {} on TCP port {}", printable(options.name), options.network.tcp_port));
+    report.note(fmt::format("node {} on TCP port {}", printable(options.name), options.network.tcp_port));
     report.event("listening", {{"name", options.name}, {"port", options.network.tcp_port}});
     NodeCommand(node, options, report, waker).run();
     Json summary = counts_json(node.counters());

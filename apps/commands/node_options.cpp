@@ -61,7 +61,7 @@ devices::Node open_node(const devices::NodeOptions& options, const Report& repor
         const bool chosen = error.code == EINVAL || error.code == ENODEV;
         throw Failure(chosen ? Exit::usage : Exit::failed, (chosen ? "--" : "") + error.text);
     }
-    if (!node->note().empty()) report.say(node->note());
+    if (!node->note().empty()) report.note(node->note());
     return std::move(*node);
 }
 

@@ -58,13 +58,13 @@ class RecvApplication {
 };
 
 int recv_command(const RecvOptions& options) {
-    Report report(options.server.common.json);
+    Report report(options.server.common.form);
     UdpSocket socket = open_server_socket(options.server);
     const auto run = [&](auto& loop) {
         const SignalWakes wakes(loop.backend().waker());
         const std::uint16_t port = socket.local().port;
         loop.backend().add(std::move(socket));
-        report.say(fmt::format("recv listening on port {}", port));
+        report.note(fmt::format("recv listening on port {}", port));
         report.event("listening", {{"port", port}});
         gtudp::Options settings = wire_options(options.server.transport);
         settings.deliveries_max = options.count;
@@ -78,7 +78,7 @@ int recv_command(const RecvOptions& options) {
         return Exit::done;
     };
     return exit_code(value_or_fail(
-        with_loop(options.server.common.engine, [&](const std::string& text) { report.say(text); }, run)));
+        with_loop(options.server.common.engine, [&](const std::string& text) { report.note(text); }, run)));
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ class RelayApplication {
         auto socket = UdpSocket::open(upstream_);
         if (!socket) {
             endpoint_.refuse(event.client);
-            if (at >= complain_at_) report_.say(to_text(event.address) + ": refused: " + socket.error().text);
+            if (at >= complain_at_) report_.note(to_text(event.address) + ": refused: " + socket.error().text);
             complain_at_ = std::max(complain_at_, at + second);
             return;
         }
@@ -117,7 +117,7 @@ Json run_relay(const RelayOptions& options, Report& report) {
                                   .start = start,
                                   .key = random_key()});
         loop.backend().add(std::move(socket));
-        report.say(fmt::format("relay listening on port {}", port));
+        report.note(fmt::format("relay listening on port {}", port));
         report.event("listening", {{"port", port}});
         RelayApplication application(loop, endpoint, upstream, report);
         loop.run(endpoint, application);
@@ -139,11 +139,11 @@ Json run_relay(const RelayOptions& options, Report& report) {
         return summary;
     };
     return value_or_fail(
-        with_loop(options.server.common.engine, [&](const std::string& text) { report.say(text); }, serve));
+        with_loop(options.server.common.engine, [&](const std::string& text) { report.note(text); }, serve));
 }
 
 int relay_command(const RelayOptions& options) {
-    Report report(options.server.common.json);
+    Report report(options.server.common.form);
     const Json summary = run_relay(options, report);
     report.print("to the target:" + counts_text(summary["to_target"]));
     report.print("to the clients:" + counts_text(summary["to_client"]));

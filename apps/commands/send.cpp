@@ -47,7 +47,7 @@ class SendApplication {
         const bool confirmed = event.outcome == gtudp::Outcome::confirmed;
         if (!confirmed) {
             ++failed_;
-            report_.say(fmt::format("{}: {}", to_text(target_), name_of(event.outcome)));
+            report_.note(fmt::format("{}: {}", to_text(target_), name_of(event.outcome)));
         }
         report_.event("outcome", {{"outcome", name_of(event.outcome)}, {"sends", event.sends}});
     }
@@ -74,8 +74,8 @@ class SendApplication {
         if (sent) return true;
         if (sent.error() != gtudp::Refusal::too_large) return false;
         ++failed_;
-        report_.say(fmt::format("a line of {} bytes is too large: {} is the most", line.size(),
-                                options_.transport.codec.data_bytes_max()));
+        report_.note(fmt::format("a line of {} bytes is too large: {} is the most", line.size(),
+                                 options_.transport.codec.data_bytes_max()));
         return true;
     }
 
@@ -90,7 +90,7 @@ class SendApplication {
 };
 
 int send_command(const SendOptions& options) {
-    Report report(options.common.json);
+    Report report(options.common.form);
     const Address target = target_address(options.to);
     const auto run = [&](auto& loop) {
         const SignalWakes wakes(loop.backend().waker());
@@ -112,7 +112,7 @@ int send_command(const SendOptions& options) {
         return application.failed() == 0 && counts.confirmed == counts.taken ? Exit::done : Exit::failed;
     };
     return exit_code(
-        value_or_fail(with_loop(options.common.engine, [&](const std::string& text) { report.say(text); }, run)));
+        value_or_fail(with_loop(options.common.engine, [&](const std::string& text) { report.note(text); }, run)));
 }
 
 }  // namespace

@@ -214,10 +214,10 @@ Json summary_of(const PeerOptions& options, const SinkOutcome& of) {
 }
 
 int sink_command(const PeerOptions& options) {
-    Report report(options.common.json);
+    Report report(options.common.form);
     const Json summary = run_sink(options, report, [&](std::uint16_t port) {
-        report.say(fmt::format("sink listening on port {}", port));
-        if (options.one_way) report.say(one_way_warning);
+        report.note(fmt::format("sink listening on port {}", port));
+        if (options.one_way) report.note(one_way_warning);
         report.event("listening", {{"port", port}});
     });
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
@@ -256,14 +256,14 @@ Json run_sink(const PeerOptions& options, Report& report, const OnListening& on_
                     report, nullptr);
     StartLine line(sockets.size());
     const SinkRun run{options, options.one_way ? std::optional(one_way_offset()) : std::nullopt, line, monitor};
-    const auto say = [&](const std::string& text) { report.say(text); };
+    const auto note = [&](const std::string& text) { report.note(text); };
     // What the kernel has given to one engine's socket must not go to another's when the first one ends: there it would
     // pass for a new stream. So all stay open until all have ended.
     std::vector<int> open_sockets;
     open_sockets.reserve(sockets.size());
     for (const UdpSocket& socket : sockets) open_sockets.push_back(dup(socket.fd()));
     std::vector<SinkOutcome> outcomes = run_engines(
-        options.common.engine, options.threads, options.side, line, say, [&](auto& loop, std::size_t engine) {
+        options.common.engine, options.threads, options.side, line, note, [&](auto& loop, std::size_t engine) {
             return run_one_sink(loop, engine, std::move(sockets[engine]), run, on_listening);
         });
     for (const int fd : open_sockets) close(fd);

@@ -80,7 +80,7 @@ class StructListenApplication {
         }
         fields["source"] = source;
         report_.event("rejected", fields);
-        report_.say(fmt::format("rejected ({}) at byte {}{}, from {}", reason(event), event.offset, what, source));
+        report_.note(fmt::format("rejected ({}) at byte {}{}, from {}", reason(event), event.offset, what, source));
     }
 
     AnyLoop& loop_;
@@ -88,14 +88,14 @@ class StructListenApplication {
 };
 
 int listen_command(const StructOptions& options) {
-    const Report report(options.server.common.json);
+    const Report report(options.server.common.form);
     const structs::Library library = load_library(options.library);
     UdpSocket socket = open_server_socket(options.server);
     const auto run = [&](auto& loop) {
         const SignalWakes wakes(loop.backend().waker());
         const std::uint16_t port = socket.local().port;
         loop.backend().add(std::move(socket));
-        report.say(
+        report.note(
             fmt::format("struct listening on port {}, {} messages in the library", port, library.definitions().size()));
         report.event("listening", {{"port", port}});
         structs::Endpoint endpoint(library);
@@ -119,7 +119,7 @@ int listen_command(const StructOptions& options) {
         return Exit::done;
     };
     return exit_code(value_or_fail(
-        with_loop(options.server.common.engine, [&](const std::string& text) { report.say(text); }, run)));
+        with_loop(options.server.common.engine, [&](const std::string& text) { report.note(text); }, run)));
 }
 
 /// Ends the loop once everything has left.
@@ -136,7 +136,7 @@ struct StructSendApplication {
 };
 
 int send_command(const StructOptions& options) {
-    const Report report(options.server.common.json);
+    const Report report(options.server.common.form);
     const structs::Library library = load_library(options.library);
     const structs::Definition* definition = library.find(options.name);
     if (definition == nullptr) throw Failure(Exit::usage, fmt::format("{}: not in {}", options.name, options.library));
@@ -167,7 +167,7 @@ int send_command(const StructOptions& options) {
         return Exit::done;
     };
     return exit_code(value_or_fail(
-        with_loop(options.server.common.engine, [&](const std::string& text) { report.say(text); }, run)));
+        with_loop(options.server.common.engine, [&](const std::string& text) { report.note(text); }, run)));
 }
 
 }  // namespace

@@ -49,22 +49,22 @@ class StartLine {
     std::atomic<bool> failed_{false};
 };
 
-/// What each engine's run(loop, index) returns, by index. `say` is told once which backend is refused and why. Throws
-/// what the first engine that failed has thrown, after all have ended.
-template <class Run, class Say>
-auto run_engines(const EngineOptions& options, const ThreadOptions& threads, Side side, StartLine& line, const Say& say,
-                 const Run& run) {
+/// What each engine's run(loop, index) returns, by index. `note` is called once to report which backend is refused and
+/// why. Throws what the first engine that failed has thrown, after all have ended.
+template <class Run, class Note>
+auto run_engines(const EngineOptions& options, const ThreadOptions& threads, Side side, StartLine& line,
+                 const Note& note, const Run& run) {
     using Result = decltype(run(std::declval<Loop<UringBackend>&>(), std::size_t{0}));
     std::vector<std::optional<Result>> results(threads.count);
     std::vector<std::exception_ptr> failures(threads.count);
     const auto one = [&](std::size_t index) {
         try {
             const Pinned pinned(core_of(threads, side, index));
-            const auto say_once = [&](const std::string& text) {
-                if (index == 0) say(text);
+            const auto note_once = [&](const std::string& text) {
+                if (index == 0) note(text);
             };
             results[index].emplace(
-                value_or_fail(with_loop(options, say_once, [&](auto& loop) { return run(loop, index); })));
+                value_or_fail(with_loop(options, note_once, [&](auto& loop) { return run(loop, index); })));
         } catch (...) {
             // One that gives up because another has failed has nothing of its own to tell.
             if (!line.failed()) failures[index] = std::current_exception();

@@ -36,7 +36,7 @@ Monitor::Monitor(Options options, Report& report, RunDirectory* run)
     if (!options_.prometheus.empty()) {
         metrics_.emplace(options_.prometheus, options_.shape);
         report.event("metrics", {{"port", metrics_->port()}});
-        if (options_.prometheus.ends_with(":0")) report.say(fmt::format("metrics on port {}", metrics_->port()));
+        if (options_.prometheus.ends_with(":0")) report.note(fmt::format("metrics on port {}", metrics_->port()));
     }
     listens_ = view_ || metrics_ || run_ != nullptr || report.form() == Report::Form::json;
     if (!listens_) return;

@@ -58,8 +58,9 @@ void add_measuring(CLI::App& command, MeasureOptions& options, const std::string
                    const std::string& self_help) {
     auto* to = command.add_option("--to", options.to, to_help);
     command.add_flag("--self", options.threads.self, self_help)->excludes(to);
-    command.add_flag("--i-own-this-network", options.vouched,
-                     "allow a target that is not loopback, private or link-local");
+    command.add_flag_callback(
+        "--i-own-this-network", [&options] { options.foreign_targets = ForeignTargets::allowed; },
+        "allow a target that is not loopback, private or link-local");
     add_multicast(command, options.multicast);
     add_arrivals(command, options.arrivals);
     add_parsed(command, "--flows", options.flows, parse_flows, "source ports to send from (default one per engine)");

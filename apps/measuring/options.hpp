@@ -20,7 +20,7 @@ struct MeasureOptions {
     CommonOptions common;
     TransportOptions transport;
     std::string to;
-    bool vouched = false;
+    ForeignTargets foreign_targets = ForeignTargets::refused;
     MulticastOptions multicast;  ///< of a target that is a group
     traffic::Sizes sizes = traffic::Sizes::fixed(64);
     double rate = 0;
