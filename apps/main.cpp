@@ -1,4 +1,4 @@
-// ringpost: one command, a subcommand per job.
+// Entry point of the command: parses the options of the chosen subcommand and runs it.
 
 #include <fmt/core.h>
 
@@ -27,24 +27,26 @@ constexpr Subcommand subcommands[] = {
 };
 
 int run(int argc, char** argv) {
-    CLI::App app("ringpost: datagrams that arrive, and the numbers to prove it");
-    app.set_version_flag("--version", "ringpost " RINGPOST_VERSION);
+    CLI::App app("ringpost: UDP load generation, latency measurement and reliable messaging");
+    app.set_help_flag("-h,--help", "print this help and exit");
+    app.set_version_flag("--version", "ringpost " RINGPOST_VERSION, "print the version and exit");
+    app.footer(value_help);
     app.require_subcommand(1);
     Command chosen;
-    // One that is named needs its own options alone, and starts the sooner for it.
+    // Registering only the named subcommand makes start-up faster. Without one, register all for --help.
     const std::string_view named = argc > 1 ? argv[1] : "";
     const bool known = std::ranges::find(subcommands, named, &Subcommand::name) != std::end(subcommands);
     for (const auto& [name, add] : subcommands)
         if (!known || name == named) add(app, chosen);
     try {
-        const std::vector<std::string> arguments = without_brackets(argc, argv);
+        const std::vector<std::string> arguments = escape_brackets(argc, argv);
         std::vector<const char*> pointers;
         pointers.reserve(arguments.size());
         for (const std::string& argument : arguments) pointers.push_back(argument.c_str());
         app.parse(argc, pointers.data());
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-        // Where a subcommand was wanted, what stands there instead is none.
+        // CLI11 reports a missing subcommand where the user gave an unknown one: name it instead.
         const CLI::App* innermost = &app;
         int next = 1;
         for (; !innermost->get_subcommands().empty(); ++next) innermost = innermost->get_subcommands().front();

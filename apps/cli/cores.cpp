@@ -40,13 +40,13 @@ std::vector<int> parse_cores(const std::string& text) {
     return cores;
 }
 
-/// Agents of the same run on this host that come before this one.
+/// The number of agents of this run on this host with a lower rank.
 std::size_t agents_before() {
     const char* rank = std::getenv("OMPI_COMM_WORLD_LOCAL_RANK");  // set by mpirun
     return rank == nullptr ? 0 : std::strtoul(rank, nullptr, 10);
 }
 
-void keep_to(const std::vector<int>& cores) {
+void set_affinity(const std::vector<int>& cores) {
     cpu_set_t set;
     CPU_ZERO(&set);
     for (const int core : cores) CPU_SET(core, &set);
@@ -56,9 +56,12 @@ void keep_to(const std::vector<int>& cores) {
 }  // namespace
 
 void add_threads(CLI::App& command, ThreadOptions& options) {
-    add_parsed(command, "--threads", options.count, parse_threads, "engines, each on a core of its own (default 1)");
-    add_parsed(command, "--cpu", options.cores, parse_cores,
-               "cores for the engines, such as 0,2,4-7, in turn; with --self those of the other end come after them");
+    add_parsed(command, "--threads", options.count, parse_threads,
+               "number of engines, each on its own core (default 1)");
+    add_parsed(
+        command, "--cpu", options.cores, parse_cores,
+        "cores to pin the engines to, round robin, e.g. 0,2,4-7; with --self, first this end's (default automatic)")
+        ->type_name("CORES");
 }
 
 std::string engines_text(const ThreadOptions& threads) {
@@ -88,11 +91,11 @@ std::optional<int> core_of(const ThreadOptions& threads, Side side, std::size_t 
 Pinned::Pinned(std::optional<int> core) {
     if (!core) return;
     before_ = allowed_cores();
-    keep_to({*core});
+    set_affinity({*core});
 }
 
 Pinned::~Pinned() {
-    if (!before_.empty()) keep_to(before_);
+    if (!before_.empty()) set_affinity(before_);
 }
 
 }  // namespace ringpost::apps

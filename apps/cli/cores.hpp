@@ -12,30 +12,30 @@ namespace ringpost::apps {
 
 inline constexpr std::uint32_t threads_max = 256;
 
-/// How many engines a command runs, each in a thread and on a core of its own.
+/// The engines that a command runs, each in its own thread and on its own core.
 struct ThreadOptions {
     std::uint32_t count = 1;
-    std::vector<int> cores;  ///< of --cpu; empty: as core_of() says
-    bool self = false;       ///< the other end runs on this machine too, with as many engines
+    std::vector<int> cores;  ///< of --cpu; empty: chosen by core_of()
+    bool self = false;       ///< the other end runs on this machine, too, with the same number of engines
 };
 
 /// --threads and --cpu.
 void add_threads(CLI::App& command, ThreadOptions& options);
 
-/// `2 engines, ` where there are several, else "".
+/// `2 engines, `, or "" for a single engine.
 std::string engines_text(const ThreadOptions& threads);
 
-/// The cores that this process may use, ascending; empty where the kernel does not say.
+/// The cores that this process may use, ascending; empty if the kernel does not report them.
 std::vector<int> allowed_cores();
 
-/// Where engine `index` of this end, or of the other end of a --self run, is to stay. --cpu's cores are taken in turn,
-/// first by this end. Without it the two ends begin at opposite ends of the allowed cores, several engines take them in
-/// turn, and a single one that is alone is left to the kernel, as all are where there is but one core. Agents of one
-/// host take cores one after another.
+/// The core to pin engine `index` to; nothing leaves the choice to the kernel. `far` is the other end of a --self run.
+/// With --cpu, the listed cores are assigned round robin, first to the near end. Without it, the near end starts at the
+/// first allowed core and the far end at the last; a single engine without a far end is not pinned, and nothing is
+/// pinned on a single core. Agents on one host continue where the previous agent stopped.
 enum class Side : std::uint8_t { near, far };
 std::optional<int> core_of(const ThreadOptions& threads, Side side, std::size_t index);
 
-/// Keeps the calling thread on a core while it lives, and lets it go where it could before afterwards.
+/// Pins the calling thread to a core; the destructor restores its former affinity.
 class Pinned {
   public:
     explicit Pinned(std::optional<int> core);

@@ -1,6 +1,6 @@
 #pragma once
 
-// How a command ends early: with an exit code and one line on standard error.
+// Errors that end a command: an exit code and one line on standard error.
 
 #include <ringpost/error.hpp>
 #include <stdexcept>
@@ -10,7 +10,7 @@
 
 namespace ringpost::apps {
 
-/// Exit codes of every subcommand; a signal's is 128 + its number.
+/// Exit codes of all subcommands. A command ended by a signal exits with 128 + the signal number.
 enum Exit : int { done = 0, failed = 1, usage = 2, breach = 3, unreachable = 4 };
 
 /// Thrown to end a command with one line on standard error.
@@ -19,17 +19,17 @@ struct Failure : std::runtime_error {
     int exit_code;
 };
 
-/// Throws a Failure with the error's text; Exit::unreachable where the error means that.
+/// Throws a Failure with the error's text, with Exit::unreachable if the target was unreachable.
 [[noreturn]] void fail_with(const Error& error);
 
-/// The value of `result`, or a Failure with its error.
+/// Returns the value of `result`, or throws its error as a Failure.
 template <class T>
 T value_or_fail(Result<T> result) {
     if (!result) fail_with(result.error());
     if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
-/// 128 plus the signal number after SIGINT or SIGTERM, else `code`.
+/// 128 + the signal number after SIGINT or SIGTERM, else `code`.
 int exit_code(int code);
 
 }  // namespace ringpost::apps

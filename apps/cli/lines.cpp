@@ -30,7 +30,7 @@ bool Lines::read_some() {
     char buffer[4096];
     const ssize_t got = ::read(STDIN_FILENO, buffer, sizeof buffer);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) return errno == EINTR;
-    if (got <= 0) ended_ = true;  // what cannot be read has nothing more to say
+    if (got <= 0) ended_ = true;  // a read error counts as the end
     pending_.append(buffer, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     return true;
 }

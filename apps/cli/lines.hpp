@@ -7,16 +7,17 @@
 
 namespace ringpost::apps {
 
-/// The lines of standard input, as they come: reading never waits.
+/// Reads lines from standard input without blocking.
 class Lines {
   public:
-    /// To be looked at so often while nothing else happens.
-    static constexpr Duration look_every = 10 * millisecond;
+    /// How often an otherwise idle caller should poll next().
+    static constexpr Duration poll_interval = 10 * millisecond;
 
-    /// The next whole line, without its newline; nothing when there is none yet, or no more.
+    /// The next complete line without its newline; nothing while there is none, and after the last.
     std::optional<std::string> next();
+    /// True once the last line was returned.
     bool ended() const { return ended_ && pending_.empty(); }
-    /// Nothing is read any more.
+    /// Stops reading.
     void end() { ended_ = true; }
 
   private:

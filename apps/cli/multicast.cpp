@@ -10,7 +10,7 @@
 namespace ringpost::apps {
 namespace {
 
-/// RFC 1112, section 6.1: 1 unless told otherwise. 0, which would not leave this host, is what --self is for.
+/// The default is 1 (RFC 1112, section 6.1). 0 would keep datagrams on this host, which is what --self does.
 std::optional<int> parse_ttl(const std::string& text) {
     int ttl = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ttl);
@@ -22,7 +22,8 @@ std::optional<int> parse_ttl(const std::string& text) {
 }  // namespace
 
 void add_join(CLI::App& command, std::vector<std::string>& groups) {
-    command.add_option("--join", groups, "GROUP[@INTERFACE]: hear this multicast group too; may be repeated")
+    command.add_option("--join", groups, "multicast group to join; repeatable")
+        ->type_name("GROUP[@INTERFACE]")
         ->allow_extra_args(false);
 }
 
@@ -41,15 +42,18 @@ void join_groups(UdpSocket& socket, const std::vector<std::string>& groups) {
 }
 
 void add_multicast(CLI::App& command, MulticastOptions& options) {
-    command.add_option("--interface", options.interface, "by which one multicast leaves (default: as the routes say)");
+    command
+        .add_option("--interface", options.interface, "outgoing interface of multicast (default by the routing table)")
+        ->type_name("INTERFACE");
     add_parsed(command, "--ttl", options.ttl, parse_ttl,
-               "routers that multicast passes, and one: 1 to 255 (default 1: it stays on the link)");
+               "time to live of multicast, 1 to 255 hops (default 1, the local link)")
+        ->type_name("HOPS");
 }
 
 void set_multicast(UdpSocket& socket, const Address& target, const MulticastOptions& options) {
     if (!is_multicast(target)) {
         if (!options.given()) return;
-        throw Failure(Exit::usage, fmt::format("{}: {} is no multicast group", options.ttl ? "--ttl" : "--interface",
+        throw Failure(Exit::usage, fmt::format("{}: {} is not a multicast group", options.ttl ? "--ttl" : "--interface",
                                                to_text(target)));
     }
     const auto set = socket.send_multicast(options.interface, options.ttl.value_or(1), true);
@@ -72,8 +76,8 @@ Result<UdpSocket> open_connected(const SocketOptions& options, const MulticastOp
 void check_target_network(const Address& target, const MulticastOptions& options, ForeignTargets foreign) {
     if (!is_multicast(target)) return check_target_network(target, foreign);
     if (foreign == ForeignTargets::allowed || options.interface == "lo") return;
-    throw Failure(Exit::usage, fmt::format("--to {}: a group reaches whoever has joined it; give --i-own-this-network "
-                                           "if they are all yours to load",
+    throw Failure(Exit::usage, fmt::format("--to {}: a group reaches every host that has joined it; give "
+                                           "--i-own-this-network if all of them are yours to load",
                                            to_text(target)));
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Multicast on the command line: groups that a server joins, and how far and by which interface a sender's goes.
+// Multicast options: the groups that a server joins, the interface and the TTL of a sender.
 
 #include <optional>
 #include <string>
@@ -11,14 +11,14 @@
 
 namespace ringpost::apps {
 
-/// --join, which may be repeated.
+/// --join, repeatable.
 void add_join(CLI::App& command, std::vector<std::string>& groups);
-/// Joins each GROUP or GROUP@INTERFACE. Failure with one line that names what cannot be joined.
+/// Joins each GROUP or GROUP@INTERFACE. Throws a Failure that names the first one that cannot be joined.
 void join_groups(UdpSocket& socket, const std::vector<std::string>& groups);
 
 struct MulticastOptions {
-    std::string interface;   ///< "": the routes choose
-    std::optional<int> ttl;  ///< 1 when not said: it stays on the link
+    std::string interface;   ///< "": by the routing table
+    std::optional<int> ttl;  ///< default 1: stays on the link
 
     bool given() const { return !interface.empty() || ttl.has_value(); }
 };
@@ -26,15 +26,15 @@ struct MulticastOptions {
 /// --interface, --ttl.
 void add_multicast(CLI::App& command, MulticastOptions& options);
 
-/// Before `socket` sends to `target`: what is asked for, where that is a multicast group; members on this host hear it
-/// too. A connected socket keeps the route it was connected by, so use open_connected() for one. Failure when the
-/// options were given for a target that is no group, or there is no such interface.
+/// Applies the options to `socket` if `target` is a multicast group; members on this host receive its datagrams as
+/// well. A connected socket keeps the route chosen by connect(): use open_connected() for one. Throws a Failure if
+/// options were given for a target that is not a group, or if the interface does not exist.
 void set_multicast(UdpSocket& socket, const Address& target, const MulticastOptions& options);
 
-/// As UdpSocket::open(options), whose `connect` is the target; where that is a group, after set_multicast().
+/// Opens a socket connected to `options.connect`, after set_multicast() if that is a group.
 Result<UdpSocket> open_connected(const SocketOptions& options, const MulticastOptions& multicast);
 
-/// As the overload without multicast options. A group is foreign unless sent to by the interface `lo`.
+/// The same check for targets that may be groups: a group counts as foreign unless --interface is lo.
 void check_target_network(const Address& target, const MulticastOptions& options, ForeignTargets foreign);
 
 }  // namespace ringpost::apps

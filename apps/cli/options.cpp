@@ -26,18 +26,26 @@ struct Quantity {
 
 Quantity split_quantity(const std::string& text) {
     double number = 0;
-    // A sign, inf and nan pass for numbers here; an exponent or 0x is taken for a unit that does not exist.
+    // from_chars accepts a minus sign, inf and nan. An exponent and 0x end up in the unit, which no caller accepts.
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
     if (error != std::errc{} || std::signbit(number) || !std::isfinite(number))
         throw std::invalid_argument("expected a number");
     return {number, end};
 }
 
+template <class T>
+std::string joined(const std::map<std::string, T>& values, const char* separator) {
+    std::string names;
+    for (const auto& value : values) names += (names.empty() ? "" : separator) + value.first;
+    return names;
+}
+
 }  // namespace
 
 void add_json(CLI::App& command, Report::Form& form) {
     command.add_flag_callback(
-        "--json", [&form] { form = Report::Form::json; }, "write one JSON object per event to standard output");
+        "--json", [&form] { form = Report::Form::json; },
+        "write one JSON object per event to standard output (default text)");
 }
 
 void add_common(CLI::App& command, CommonOptions& options, CommonChoice choice) {
@@ -48,23 +56,23 @@ void add_common(CLI::App& command, CommonOptions& options, CommonChoice choice) 
     static const std::map<std::string, bool> switches{{"auto", true}, {"off", false}};
     const auto choose = [&]<class T>(const std::string& name, T& target, const std::map<std::string, T>& values,
                                      const std::string& help) {
-        command.add_option_function<std::string>(
-            name,
-            [&target, &values, name](const std::string& text) {
-                const auto found = values.find(text);
-                std::string names;
-                for (const auto& value : values) names += (names.empty() ? "" : ", ") + value.first;
-                if (found == values.end())
-                    throw CLI::ValidationError(fmt::format("{} {}: one of {}", name, text, names));
-                target = found->second;
-            },
-            help);
+        command
+            .add_option_function<std::string>(
+                name,
+                [&target, &values, name](const std::string& text) {
+                    const auto found = values.find(text);
+                    if (found == values.end())
+                        throw CLI::ValidationError(fmt::format("{} {}: one of {}", name, text, joined(values, ", ")));
+                    target = found->second;
+                },
+                help)
+            ->type_name(joined(values, "|"));
     };
-    choose("--backend", options.engine.backend, backends, "auto, uring or mmsg (default auto)");
-    if (choice.wait) choose("--wait", options.engine.wait, waits, "spin, block or adaptive (default adaptive)");
+    choose("--backend", options.engine.backend, backends, "I/O backend (default auto)");
+    if (choice.wait) choose("--wait", options.engine.wait, waits, "how to wait for events (default adaptive)");
     if (choice.offload) {
-        choose("--gso", options.engine.gso, switches, "send trains: auto or off");
-        choose("--gro", options.gro, switches, "receive trains: auto or off");
+        choose("--gso", options.engine.gso, switches, "UDP segmentation offload of sent datagrams (default auto)");
+        choose("--gro", options.gro, switches, "UDP receive offload (default auto)");
     }
     add_json(command, options.form);
 }
@@ -162,6 +170,14 @@ Duration parse_duration(const std::string& text) {
     return static_cast<Duration>(ns);
 }
 
+const char* value_name(Duration (*)(const std::string&)) { return "TIME"; }
+const char* value_name(std::uint16_t (*)(const std::string&)) { return "PORT"; }
+const char* value_name(std::uint32_t (*)(const std::string&)) { return "N"; }
+const char* value_name(std::uint64_t (*parse)(const std::string&)) {
+    return parse == parse_size || parse == parse_datagram_size ? "BYTES" : parse == parse_bit_rate ? "BITRATE" : "N";
+}
+const char* value_name(double (*parse)(const std::string&)) { return parse == parse_chance ? "PERCENT" : "RATE"; }
+
 Address bind_address(const std::string& text, std::uint16_t port) {
     if (text.empty()) return any_address(port);
     const auto address = resolve(text, port);
@@ -189,7 +205,7 @@ std::expected<std::string, std::string> contents_of(const std::string& path) {
     if (!file) return std::unexpected(std::strerror(errno));
     try {
         return std::string{std::istreambuf_iterator<char>(file), {}};
-    } catch (const std::ios_base::failure& error) {  // a directory, for one
+    } catch (const std::ios_base::failure& error) {  // e.g. a directory
         return std::unexpected(error.code().message());
     }
 }

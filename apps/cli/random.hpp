@@ -9,7 +9,7 @@
 
 namespace ringpost::apps {
 
-/// Fresh from the kernel.
+/// A random value from the kernel.
 template <class T>
 T random_value() {
     T value;

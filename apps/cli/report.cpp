@@ -14,7 +14,7 @@ namespace ringpost::apps {
 
 namespace {
 
-/// A report that could not be written is not a report.
+/// Throws if the line could not be written.
 void put(const std::string& line) {
     fmt::print("{}\n", line);
     if (std::fflush(stdout) != 0) throw Failure(Exit::failed, "standard output: cannot be written");
@@ -28,7 +28,7 @@ void Report::event(const char* name, const Json& fields) const {
     if (form_ != Form::json && copy_ == nullptr) return;
     Json object = {{"event", name}};
     object.update(fields);
-    // Bytes that are no UTF-8 would end the command: they are shown as U+FFFD.
+    // Bytes that are not UTF-8 become U+FFFD; by default dump() would throw.
     const std::string line = object.dump(-1, ' ', false, Json::error_handler_t::replace);
     if (copy_ != nullptr) *copy_ << line << '\n' << std::flush;
     if (form_ == Form::json) put(line);
@@ -126,7 +126,7 @@ std::optional<double> Ticker::tick(Instant at) {
     if (at < next_) return std::nullopt;
     const double elapsed_s = seconds(at - last_);
     last_ = at;
-    // Ticks that were missed are not made up for, and none comes sooner than half a period after another.
+    // Missed ticks are skipped; the next tick is at least half a period away.
     next_ += period_ * ((at - next_ + period_ / 2) / period_ + 1);
     return elapsed_s;
 }

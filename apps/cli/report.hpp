@@ -14,29 +14,29 @@ namespace ringpost::apps {
 
 using Json = nlohmann::ordered_json;
 
-/// Where a subcommand speaks: results on standard output, as text or as one JSON object a line; chatter on standard
-/// error.
+/// The output of a subcommand: results on standard output, as text or as one JSON object per line, and notes on
+/// standard error.
 class Report {
   public:
     enum class Form : std::uint8_t {
         text,
         json,
-        silent,  ///< for the other end of a --self run, which would only say the same again
+        silent,  ///< for the other end of a --self run, which would print the same again
     };
     explicit Report(Form form);
     Form form() const { return form_; }
-    /// From now on nothing is told, but for copied events.
+    /// Stops all output except copied events.
     void silence() { form_ = Form::silent; }
 
-    /// JSON only: {"event": NAME, ...} and a newline, flushed.
+    /// Prints {"event": NAME, ...} on a line and flushes. JSON form only.
     void event(const char* name, const Json& fields) const;
-    /// From now on every event goes there too, whatever the form, and at once; null: no longer.
+    /// Copies every later event to a stream as well, in any form, and flushes it; null ends this.
     void copy_events(std::ostream* copy) { copy_ = copy; }
-    /// Text only: a result.
+    /// Prints a result. Text form only.
     void print(const std::string& line) const;
-    /// Chatter, whichever the form of the results.
+    /// Prints a note on standard error. Text and JSON form.
     void note(const std::string& line) const;
-    /// Chatter that the next one replaces on a terminal, and a line of its own elsewhere. Text only.
+    /// Prints progress on standard error; on a terminal it replaces the line before. Text form only.
     void progress(const std::string& line);
     void end_progress();
 
@@ -47,21 +47,21 @@ class Report {
     bool in_progress_ = false;
 };
 
-/// What a stranger says must not steer the terminal: control characters (C0, C1, DEL), line and paragraph separators,
-/// bidirectional overrides and the backslash that marks all these are shown as \x and hex digits. `text` is UTF-8.
+/// Escapes text from a peer for a terminal: control characters (C0, C1, DEL), line and paragraph separators,
+/// bidirectional overrides, backslashes and bytes that are not UTF-8 become \x and two hex digits.
 std::string printable(std::string_view text);
 
-/// 12,345,678
+/// With thousands separators: 12,345,678.
 std::string grouped(std::uint64_t number);
-/// 0 where nothing can be divided by.
+/// part / whole, or 0 if `whole` is not positive.
 double ratio(double part, double whole);
 double seconds(Duration ns);
 
-/// {"min","p50","p90","p99","p999","p9999","max"} in microseconds; null where nothing was recorded.
+/// {"min","p50","p90","p99","p999","p9999","max"} in microseconds; null if nothing was recorded.
 Json percentiles_us(const Histogram& histogram);
 std::string percentiles_text(const Histogram& histogram);
 
-/// Says when a period has passed, and how long it really was: a progress line must not take a stall for a rate.
+/// Ticks once per period and returns the time since the last tick, so that rates stay right after a stall.
 class Ticker {
   public:
     Ticker(Instant start, Duration period) : last_(start), next_(start + period), period_(period) {}

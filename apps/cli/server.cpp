@@ -18,7 +18,7 @@ UdpSocket open_server_socket(const ServerOptions& options) {
     socket.reuse_port = options.threads.count > 1;
     auto opened = UdpSocket::open(socket);
     if (opened) return std::move(*opened);
-    // Only the bind is the user's doing.
+    // A failed bind is a usage error; anything else is not.
     const bool bind_failed = opened.error().text.starts_with("bind ");
     const std::string option = opened.error().code == EADDRNOTAVAIL
                                    ? "--bind " + options.bind
@@ -27,10 +27,10 @@ UdpSocket open_server_socket(const ServerOptions& options) {
                   bind_failed ? option + ": " + opened.error().text : opened.error().text);
 }
 
-void refuse_out_of_reach(const UdpSocket& socket, const std::string& bind, const Address& target) {
+void check_address_family(const UdpSocket& socket, const std::string& bind, const Address& target) {
     const Address local = socket.local();
-    const bool reaches_both = local.family == Family::v6 && local.ip == Address{}.ip;
-    if (reaches_both || local.family == target.family) return;
+    const bool dual_stack = local.family == Family::v6 && local.ip == Address{}.ip;
+    if (dual_stack || local.family == target.family) return;
     throw Failure(Exit::usage, fmt::format("--to {}: {} cannot reach {}", to_text(target),
                                            bind.empty() ? "this host" : "--bind " + bind,
                                            target.family == Family::v6 ? "IPv6" : "IPv4"));
@@ -39,14 +39,14 @@ void refuse_out_of_reach(const UdpSocket& socket, const std::string& bind, const
 std::vector<UdpSocket> open_server_sockets(ServerOptions options) {
     std::vector<UdpSocket> sockets;
     if (options.threads.count > 1 && options.port != 0) {
-        // Shared among our own engines, the port would also be shared with a server that is there already.
+        // SO_REUSEPORT would share the port with a server that already uses it: bind once without it to find out.
         ServerOptions alone = options;
         alone.threads.count = 1;
         open_server_socket(alone);
     }
     for (std::uint32_t i = 0; i < options.threads.count; ++i) {
         sockets.push_back(open_server_socket(options));
-        // What goes to a group would come to each socket that is a member, not to one of them.
+        // Every member socket receives a copy of a group's datagrams, so only the first one joins.
         if (i == 0) join_groups(sockets.front(), options.join);
         options.port = sockets.front().local().port;
     }
@@ -54,9 +54,8 @@ std::vector<UdpSocket> open_server_sockets(ServerOptions options) {
 }
 
 void add_server(CLI::App& command, ServerOptions& options) {
-    add_parsed(command, "--port", options.port, parse_port, "UDP port to listen on; 0 lets the kernel choose")
-        ->required();
-    command.add_option("--bind", options.bind, "local address to listen on (default: all)");
+    add_parsed(command, "--port", options.port, parse_port, "UDP port to listen on; 0 for any free port")->required();
+    command.add_option("--bind", options.bind, "local address to listen on (default all)")->type_name("ADDRESS");
 }
 
 }  // namespace ringpost::apps

@@ -14,27 +14,28 @@
 
 namespace ringpost::apps {
 
-/// What every command that listens knows.
+/// Options of every command that listens.
 struct ServerOptions {
     CommonOptions common;
     TransportOptions transport;          ///< sink, echo, recv
     std::uint16_t port = 0;              ///< 0: the kernel chooses
     std::string bind;                    ///< "": every address
-    std::vector<std::string> join;       ///< sink, echo: multicast groups, as typed
+    std::vector<std::string> join;       ///< sink, echo: multicast groups as given
     ThreadOptions threads;               ///< sink, echo
     bool broadcast = false;              ///< beacon only
-    const char* port_option = "--port";  ///< what `port` is called on the command line
+    const char* port_option = "--port";  ///< the option that sets `port`
 };
 
 /// --port and --bind.
 void add_server(CLI::App& command, ServerOptions& options);
 
-/// Failure unless `socket`, opened with `bind` for its --bind, can send to `target`, that of --to.
-void refuse_out_of_reach(const UdpSocket& socket, const std::string& bind, const Address& target);
+/// Throws a Failure if `socket` cannot send to `target` because one is IPv4 and the other IPv6. `bind` and `target` are
+/// the values of --bind and --to.
+void check_address_family(const UdpSocket& socket, const std::string& bind, const Address& target);
 
-/// Opens the server's socket; a Failure names --port and the address.
+/// Opens and binds the server's socket; a Failure names the option at fault.
 UdpSocket open_server_socket(const ServerOptions& options);
-/// One for each engine; they share a port, and the kernel spreads the peers over them.
+/// Opens a socket per engine. They share the port, and the kernel distributes the peers among them.
 std::vector<UdpSocket> open_server_sockets(ServerOptions options);
 
 }  // namespace ringpost::apps

@@ -14,9 +14,9 @@ bool parse_transport(const std::string& text) {
     throw std::invalid_argument("one of raw, gtudp");
 }
 
-bool parse_only_gtudp(const std::string& text) {
+bool parse_gtudp_only(const std::string& text) {
     if (text == "gtudp") return true;
-    throw std::invalid_argument("only gtudp confirms that a message has arrived");
+    throw std::invalid_argument("only gtudp confirms messages");
 }
 
 std::uint32_t parse_sends(const std::string& text) {
@@ -77,32 +77,38 @@ const char* reason(gtudp::WireError error) {
 }  // namespace
 
 void add_transport(CLI::App& command, TransportOptions& options, TransportChoice choice) {
-    options.gtudp = choice.only_gtudp;
-    if (choice.only_gtudp)
-        add_parsed(command, "--transport", options.gtudp, parse_only_gtudp, "gtudp (default)");
+    options.gtudp = choice.gtudp_only;
+    if (choice.gtudp_only)
+        add_parsed(command, "--transport", options.gtudp, parse_gtudp_only, "transport protocol (default gtudp)")
+            ->type_name("gtudp");
     else
         add_parsed(command, "--transport", options.gtudp, parse_transport,
-                   "raw datagrams, or gtudp: each confirmed and delivered once (default raw)");
-    command.add_option("--magic", options.magic, "gtudp: bytes in hex before each datagram's type (default none)");
-    command.add_option("--types", options.types, "gtudp: DATA,RECV,ACK in hex, of one length (default 1d,5f,ae)");
+                   "transport protocol; gtudp confirms messages and delivers each once (default raw)")
+            ->type_name("raw|gtudp");
+    command.add_option("--magic", options.magic, "gtudp: prefix of every datagram (default none)")->type_name("HEX");
+    command
+        .add_option("--types", options.types,
+                    "gtudp: type fields of DATA, RECV and ACK, equally long (default 1d,5f,ae)")
+        ->type_name("HEX,HEX,HEX");
     add_parsed(command, "--sends", options.resending.data_sends_max, parse_sends,
-               "gtudp: how often a message is sent before it is given up (default 6)");
+               "gtudp: transmissions of a message before giving up (default 6)");
     add_parsed(command, "--recv-sends", options.resending.recv_sends_max, parse_sends,
-               "gtudp: how often its arrival is reported (default 10)");
+               "gtudp: transmissions of a RECV (default 10)");
     add_parsed(command, "--resend-after", options.resending.fixed_interval, parse_interval,
-               "gtudp: a fixed interval, instead of one that follows each peer's round trip");
-    options.only_gtudps = {"--magic", "--types", "--sends", "--recv-sends", "--resend-after"};
-    if (choice.window) options.only_gtudps.push_back("--window");
-    if (choice.window)
-        add_parsed(command, "--window", options.window, parse_window,
-                   "gtudp: messages in flight (default 8192, or 2 MiB of larger ones)");
+               "gtudp: fixed resend interval (default adaptive, by the round trip of each peer)")
+        ->type_name("TIME");
+    options.gtudp_options = {"--magic", "--types", "--sends", "--recv-sends", "--resend-after"};
+    if (!choice.window) return;
+    options.gtudp_options.push_back("--window");
+    add_parsed(command, "--window", options.window, parse_window,
+               "gtudp: maximum messages in flight (default 8192, less if they exceed 2 MiB)");
 }
 
 void check_transport(const CLI::App& command, TransportOptions& options) {
-    for (const char* name : options.only_gtudps)
+    for (const char* name : options.gtudp_options)
         if (const CLI::Option* option = command.get_option_no_throw(name);
             !options.gtudp && option != nullptr && option->count() > 0)
-            throw CLI::ValidationError(fmt::format("{}: is gtudp's, and needs --transport gtudp", name));
+            throw CLI::ValidationError(fmt::format("{}: requires --transport gtudp", name));
     auto codec = gtudp::Codec::make(parse_wire(options));
     if (!codec)
         throw CLI::ValidationError(

@@ -1,6 +1,6 @@
 #pragma once
 
-// --transport gtudp and what goes with it, the same for every subcommand that has it.
+// --transport and the options of gtUDP, the same for every subcommand that has them.
 
 #include <cstdint>
 #include <string>
@@ -16,28 +16,27 @@ struct TransportOptions {
     bool gtudp = false;
     gtudp::Codec codec;
     gtudp::ResendOptions resending;
-    std::uint32_t window = 0;              ///< 0: as many as a receive buffer holds, see window_for
-    std::string magic, types;              ///< as typed
-    std::vector<const char*> only_gtudps;  ///< the command's options that mean nothing without it
+    std::uint32_t window = 0;                ///< 0: what fits a receive buffer, see window_for()
+    std::string magic, types;                ///< as given
+    std::vector<const char*> gtudp_options;  ///< options of the command that require gtUDP
 };
 
-/// --transport, --magic, --types, --sends, --recv-sends, --resend-after; and, where `window`, --window. `only_gtudp`:
-/// there is nothing else, and it is the default.
 struct TransportChoice {
-    bool window = false;
-    bool only_gtudp = false;
+    bool window = false;      ///< with --window
+    bool gtudp_only = false;  ///< gtUDP is the default and the only choice
 };
+/// --transport, --magic, --types, --sends, --recv-sends, --resend-after, --window.
 void add_transport(CLI::App& command, TransportOptions& options, TransportChoice choice);
 
-/// After parsing: refuses gtudp's options without gtudp; builds the codec; throws CLI::ValidationError when the options
-/// do not fit together.
+/// To be called after parsing: builds the codec. Throws CLI::ValidationError if gtUDP options are given without gtUDP
+/// or contradict each other.
 void check_transport(const CLI::App& command, TransportOptions& options);
 
-/// Messages of `bytes` in flight: --window, or else at most 8,192 and 2 MiB of them, so that a socket's receive buffer
-/// holds them all.
+/// The number of messages of `bytes` in flight: --window, or 16 to 8,192 that hold at most 2 MiB, so that they fit the
+/// receive buffer of the peer.
 std::uint32_t window_for(const TransportOptions& options, std::size_t bytes);
 
-/// For an endpoint: fresh randomness, time now.
+/// Options for an endpoint that starts now, with fresh random values.
 gtudp::Options wire_options(const TransportOptions& options);
 
 /// What the wire has done: taken, confirmed, gave_up, delivered, duplicates, resends, ...

@@ -1,10 +1,11 @@
-// ringpost beacon: sends a quote every period, prints every quote it hears.
+// ringpost beacon: sends a quote to its targets every period and prints the quotes it receives.
 
 #include <fmt/core.h>
 
 #include <optional>
 
 #include "apps/cli/random.hpp"
+#include "apps/cli/run_on_loop.hpp"
 #include "apps/commands/commands.hpp"
 #include "codec/base/utf8.hpp"
 #include "codec/beacon/endpoint.hpp"
@@ -15,7 +16,7 @@ namespace {
 
 struct BeaconOptions {
     CommonOptions common;
-    std::optional<std::uint16_t> port;  // none: only sends
+    std::optional<std::uint16_t> port;  ///< nothing: send only
     std::string bind;
     std::vector<std::string> to;
     Duration every = 2 * second;
@@ -53,8 +54,8 @@ class BeaconApplication {
             report_.event("rejected", {{"reason", reason(*event.error)}, {"source", source}, {"count", event.count}});
             return;
         }
-        const std::string elapsed = event.elapsed_s ? fmt::format("{} s ago (by whole seconds)", *event.elapsed_s)
-                                                    : std::string("at a time that makes no sense");
+        const std::string elapsed = event.elapsed_s ? fmt::format("{} s ago (whole seconds)", *event.elapsed_s)
+                                                    : std::string("at an implausible time");
         report_.print(
             fmt::format("{}  sent {}, from {}, datagram {}", printable(event.quote), elapsed, source, event.count));
         report_.event("beacon", {{"quote", event.quote},
@@ -85,14 +86,15 @@ std::array<std::uint8_t, 4> ipv4_of(const Address& address) {
     return {address.ip[12], address.ip[13], address.ip[14], address.ip[15]};
 }
 
-/// What to tell a target about where we listen: --advertise, the bound address, or the one that reaches the target.
-std::array<std::uint8_t, 4> advertised_to(const Address& target, const Address& bound, const BeaconOptions& options) {
+/// The listening address to advertise to a target: --advertise, the bound address, or the source address toward the
+/// target.
+std::array<std::uint8_t, 4> advertised_address(const Address& target, const Address& bound,
+                                               const BeaconOptions& options) {
     if (!options.advertise.empty()) {
         const auto address = resolve(options.advertise, 0);
         if (!address) throw Failure(Exit::unreachable, "--advertise " + address.error().text);
         if (address->family != Family::v4)
-            throw Failure(Exit::usage,
-                          fmt::format("--advertise {}: the beacon carries an IPv4 address", options.advertise));
+            throw Failure(Exit::usage, fmt::format("--advertise {}: must be an IPv4 address", options.advertise));
         return ipv4_of(*address);
     }
     const bool wildcard = bound.ip == Address{}.ip || bound == Address::v4(0, 0, 0, 0, bound.port);
@@ -119,8 +121,8 @@ int beacon_command(const BeaconOptions& options) {
                              .key = random_key()};
     for (const std::string& text : options.to) {
         const Address target = target_address(text);
-        refuse_out_of_reach(socket, options.bind, target);
-        settings.targets.push_back({target, advertised_to(target, socket.local(), options)});
+        check_address_family(socket, options.bind, target);
+        settings.targets.push_back({target, advertised_address(target, socket.local(), options)});
     }
     settings.advertised_port = options.port ? socket.local().port : 0;
     const auto serve = [&](auto& loop) {
@@ -149,17 +151,16 @@ int beacon_command(const BeaconOptions& options) {
                         {"backend", loop.backend().name}};
         add_counters(summary, engine);
         report.event("summary", summary);
-        report.note(fmt::format("sent {}  heard {}  rejected {}", engine.sent, counts.received,
+        report.note(fmt::format("sent {}  received {}  rejected {}", engine.sent, counts.received,
                                 counts.too_short + counts.checksum + counts.not_utf8));
         return engine.send_failed > 0 && engine.send_failed == counts.sent ? Exit::unreachable : Exit::done;
     };
-    return exit_code(
-        value_or_fail(with_loop(options.common.engine, [&](const std::string& text) { report.note(text); }, serve)));
+    return exit_code(run_on_loop(options.common, report, serve));
 }
 
 std::optional<std::uint16_t> parse_listening_port(const std::string& text) { return parse_port(text); }
 
-/// A beacon is not a load: `load` has the safeguards that go with a higher rate.
+/// A short period would make this a load generator without the safeguards of `load`.
 Duration parse_period(const std::string& text) {
     const Duration period = parse_duration(text);
     if (period < 10 * millisecond) throw std::invalid_argument("the period must be at least 10ms");
@@ -169,22 +170,32 @@ Duration parse_period(const std::string& text) {
 }  // namespace
 
 void add_beacon(CLI::App& root, Command& chosen) {
-    CLI::App* command = root.add_subcommand("beacon", "send a quote every period, print every quote heard");
+    CLI::App* command = root.add_subcommand("beacon", "send a quote every period, print received quotes");
     auto options = std::make_shared<BeaconOptions>();
-    add_parsed(*command, "--port", options->port, parse_listening_port, "UDP port to listen on; without it only sends");
-    command->add_option("--bind", options->bind, "local address to use (default: all)");
-    command->add_option("--to", options->to, "HOST:PORT to send to; may be given again")->expected(1)->take_all();
-    add_parsed(*command, "--every", options->every, parse_period, "period, at least 10ms (default 2s)");
-    command->add_option("--quote", options->quote, "what to say");
-    command->add_option("--advertise", options->advertise, "IPv4 address to be listening on, as told to the targets");
-    add_parsed(*command, "--count", options->count, parse_count, "rounds to send, then end");
-    add_parsed(*command, "--duration", options->duration, parse_duration, "how long (default: until stopped)");
+    add_parsed(*command, "--port", options->port, parse_listening_port,
+               "UDP port to listen on (default none, send only)")
+        ->type_name("PORT");
+    command->add_option("--bind", options->bind, "local address to use (default all)")->type_name("ADDRESS");
+    command->add_option("--to", options->to, "target, a name, IPv4 or [IPv6] address; repeatable")
+        ->type_name("HOST:PORT")
+        ->expected(1)
+        ->take_all();
+    add_parsed(*command, "--every", options->every, parse_period,
+               "interval between beacons, at least 10ms (default 2s)");
+    command->add_option("--quote", options->quote, "text to send (default a quote by Nelson Mandela)")
+        ->type_name("TEXT");
+    command
+        ->add_option("--advertise", options->advertise,
+                     "listening address to announce, IPv4 (default as seen by the target)")
+        ->type_name("ADDRESS");
+    add_parsed(*command, "--count", options->count, parse_count,
+               "exit after this number of beacons per target (default unlimited)");
+    add_parsed(*command, "--duration", options->duration, parse_duration, "exit after this time (default unlimited)");
     add_common(*command, options->common, {});
     command->callback([options, &chosen] {
         if (!options->port && options->to.empty())
             throw CLI::ValidationError("at least one of --port (to listen) and --to (to send) is required");
-        if (options->to.empty() && options->count != UINT64_MAX)
-            throw CLI::ValidationError("--count: counts rounds to send, and there is no --to");
+        if (options->to.empty() && options->count != UINT64_MAX) throw CLI::ValidationError("--count: requires --to");
         if (options->to.size() > limits::beacon_targets_max)
             throw CLI::ValidationError(fmt::format("--to: at most {} targets", limits::beacon_targets_max));
         chosen = [options] { return beacon_command(*options); };

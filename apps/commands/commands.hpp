@@ -1,6 +1,6 @@
 #pragma once
 
-// The subcommands. add_NAME registers one; what it sets `chosen` to is run after parsing.
+// The subcommands. add_NAME registers one; if it is chosen on the command line, it sets `chosen`.
 
 #include <functional>
 
@@ -28,19 +28,19 @@ void add_struct(CLI::App& root, Command& chosen);
 
 class SharedCounters;
 
-/// What the peer of a measuring command knows: sink or echo.
+/// Options of sink and echo, the peers of the measuring commands.
 struct PeerOptions : ServerOptions {
-    Side side = Side::near;      ///< which cores its engines take
-    bool verify = true;          ///< sink only, as are the next three
+    Side side = Side::near;      ///< the side that its engines' cores are chosen for
+    bool verify = true;          ///< sink only, as are the next three options
     bool one_way = false;        ///< record one-way times
-    bool bidirectional = false;  ///< answer each frame with one
+    bool bidirectional = false;  ///< answer every frame
     std::string prometheus;
-    /// After the signal to stop, go on until nothing has come for so long: for a peer that has just sent its last.
+    /// After the signal to stop, continue until nothing has arrived for this long, to receive what is still in flight.
     Duration linger = 0;
-    SharedCounters* counters = nullptr;  ///< sink only: where it publishes its counts, many times a second
+    SharedCounters* counters = nullptr;  ///< sink only: published here many times per second; may be null
 };
 
-/// The peer of a --self run: on loopback, with the options of `options` that both ends share.
+/// Options for the peer of a --self run: on loopback, with the options that both ends share.
 template <class Options>
 PeerOptions peer_of(const Options& options) {
     PeerOptions peer;
@@ -52,10 +52,10 @@ PeerOptions peer_of(const Options& options) {
     return peer;
 }
 
-/// Called with the port once the server listens.
+/// Called with the port as soon as the server listens.
 using OnListening = std::function<void(std::uint16_t port)>;
 
-/// Serve until SIGINT or SIGTERM and return the summary; Failure when they cannot start.
+/// Serve until SIGINT or SIGTERM and return the summary. Throw a Failure if they cannot start.
 Json run_sink(const PeerOptions& options, Report& report, const OnListening& on_listening);
 Json run_echo(const PeerOptions& options, Report& report, const OnListening& on_listening);
 

@@ -1,6 +1,6 @@
-// ringpost discover: who is there. It says hello as a device would, hears who answers, and says goodbye. Its name sorts
-// before all usual ones, so that it is the one who connects: so it needs no port of its own, which a node on the same
-// host may have, and everybody hears the goodbye.
+// ringpost discover: lists the named devices on the network. It joins as a device for a moment and prints the peers it
+// finds. Of two devices the one whose name sorts first connects, so a name that starts with `!` makes this one connect
+// to all others: it needs no TCP port, which a node on the same host may occupy, and its goodbye reaches every peer.
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -19,19 +19,19 @@ struct DiscoverOptions {
     Duration duration = 3 * second;
 };
 
-/// A signal is looked for so often.
-constexpr Duration signal_look_every = 50 * millisecond;
+/// How often to check for a signal.
+constexpr Duration signal_poll_interval = 50 * millisecond;
 
 int discover_command(const DiscoverOptions& options) {
     const Report report(options.network.common.form);
-    devices::NodeOptions wanted = node_options(options.network, fmt::format("!discover-{}", getpid()));
-    wanted.listen = false;
-    devices::Node node = open_node(wanted, report);
+    devices::NodeOptions settings = node_options(options.network, fmt::format("!discover-{}", getpid()));
+    settings.listen = false;
+    devices::Node node = open_node(settings, report);
     const Instant end = now() + options.duration;
     while (received_signal() == 0 && now() < end) {
-        const auto notice = node.receive(std::min(signal_look_every, end - now()));
+        const auto notice = node.receive(std::min(signal_poll_interval, end - now()));
         if (notice && notice->kind == devices::Event::Kind::name_taken)
-            report.note(fmt::format("our name is taken at {}", to_text(notice->address)));
+            report.note(fmt::format("our name is also used by {}", to_text(notice->address)));
     }
     const std::vector<devices::Peer> peers = node.peers();
     node.stop();
@@ -44,9 +44,9 @@ int discover_command(const DiscoverOptions& options) {
 }  // namespace
 
 void add_discover(CLI::App& root, Command& chosen) {
-    CLI::App* command = root.add_subcommand("discover", "list the named devices that are there");
+    CLI::App* command = root.add_subcommand("discover", "list the named devices on the network");
     auto options = std::make_shared<DiscoverOptions>();
-    add_parsed(*command, "--duration", options->duration, parse_duration, "how long to wait for answers (default 3s)");
+    add_parsed(*command, "--duration", options->duration, parse_duration, "time to wait for devices (default 3s)");
     add_node_network(*command, options->network);
     command->callback([options, &chosen] { chosen = [options] { return discover_command(*options); }; });
 }

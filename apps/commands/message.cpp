@@ -1,5 +1,6 @@
-// ringpost message: confirmed messages. `send` sends one, `listen` prints what comes, `chat` does both with lines. One
-// application does for all three: what they differ in is where their lines come from, and whether they end.
+// ringpost message: confirmed messages. `send` sends one message, `listen` prints received messages, and `chat` does
+// both with lines of text. All three are one application: they differ in the source of their lines and in when they
+// end.
 
 #include <fmt/core.h>
 
@@ -11,6 +12,7 @@
 
 #include "apps/cli/lines.hpp"
 #include "apps/cli/random.hpp"
+#include "apps/cli/run_on_loop.hpp"
 #include "apps/commands/commands.hpp"
 #include "codec/confirmed/endpoint.hpp"
 #include "engine/os/address.hpp"
@@ -25,7 +27,7 @@ struct MessageOptions {
     Role role = Role::listen;
     ServerOptions server;
     std::string to;
-    std::string text;  // send only
+    std::string text;  ///< send only
     confirmed::How how;
     confirmed::Reply reply = confirmed::Reply::to_port;
 };
@@ -60,7 +62,7 @@ class MessageApplication {
         switch (event.kind) {
             case confirmed::Event::Kind::outcome: return on_outcome(event, peer);
             case confirmed::Event::Kind::target:
-                report_.note(fmt::format("the target is {} from now on", peer));
+                report_.note(fmt::format("the target is now {}", peer));
                 return report_.event("target", {{"target", peer}});
             case confirmed::Event::Kind::message: break;
         }
@@ -72,22 +74,22 @@ class MessageApplication {
     }
 
     Instant on_turn(Instant at) {
-        if (received_signal() != 0 || could_not_leave()) {
+        if (received_signal() != 0 || send_failed()) {
             loop_.stop();
             return at;
         }
-        // A line waits here until the one before it has its outcome, so that its time runs from when it leaves.
+        // A line is queued only after the outcome of the one before it, so that its timeout starts when it is sent.
         if (!waiting_) waiting_ = lines_.next();
-        while (waiting_ && endpoint_.in_flight() == 0 && take(at, *waiting_)) waiting_ = lines_.next();
+        while (waiting_ && endpoint_.in_flight() == 0 && send(at, *waiting_)) waiting_ = lines_.next();
         const bool done = !waiting_ && lines_.ended();
         if (done && endpoint_.in_flight() == 0 && options_.role != Role::listen) loop_.stop();
-        return done ? never : at + Lines::look_every;
+        return done ? never : at + Lines::poll_interval;
     }
 
     std::uint64_t failed() const { return failed_; }
 
-    /// The one message of `send` could not leave.
-    bool could_not_leave() {
+    /// True if the kernel refused the only message of `send`.
+    bool send_failed() {
         const confirmed::Counters& counts = endpoint_.counters();
         if (options_.role != Role::send || counts.confirmed + counts.failed + counts.replies_sent > 0) return false;
         return loop_.backend().counters().send_failed > 0;
@@ -101,7 +103,7 @@ class MessageApplication {
                                   {"message", answered ? json_of(event.message) : Json()},
                                   {"peer", peer}});
         const std::string answer = printable(event.message.text());
-        if (event.outcome == confirmed::Outcome::reported) return;  // of `send`, told once it has left
+        if (event.outcome == confirmed::Outcome::reported) return;  // printed by message_command()
         if (event.outcome == confirmed::Outcome::confirmed) {
             if (options_.role == Role::send) report_.print(answer);
             return;
@@ -110,19 +112,19 @@ class MessageApplication {
         report_.note(fmt::format("{}: {}{}{}", peer, name_of(event.outcome), answered ? ": " : "", answer));
     }
 
-    /// False when there is nobody to send to yet.
-    bool take(Instant at, const std::string& line) {
+    /// Queues a line, or notes why it cannot be sent; false while there is no target.
+    bool send(Instant at, const std::string& line) {
         const auto sent = endpoint_.send(at, line, options_.how);
         if (sent) return true;
         if (sent.error().reason == confirmed::Refusal::no_target) {
-            if (!std::exchange(told_to_wait_, true)) report_.note("there is no target yet: waiting for `initialize`");
+            if (!std::exchange(no_target_noted_, true)) report_.note("no target yet: waiting for `initialize`");
             return false;
         }
         ++failed_;
         const bool too_large = sent.error().reason == confirmed::Refusal::too_large;
         report_.event("refused", {{"reason", too_large ? "too large" : "not UTF-8"}, {"bytes", sent.error().bytes}});
-        report_.note(too_large ? fmt::format("a message of {} bytes is too large: {} is the most", sent.error().bytes,
-                                             limits::confirmed_bytes_max)
+        report_.note(too_large ? fmt::format("a message of {} bytes is too large: the maximum is {}",
+                                             sent.error().bytes, limits::confirmed_bytes_max)
                                : std::string("a message must be UTF-8"));
         return true;
     }
@@ -132,9 +134,9 @@ class MessageApplication {
     const MessageOptions& options_;
     const Report& report_;
     Lines lines_;
-    std::optional<std::string> waiting_;  ///< the next to be sent
+    std::optional<std::string> waiting_;  ///< the next line to send
     std::uint64_t failed_ = 0;
-    bool told_to_wait_ = false;
+    bool no_target_noted_ = false;
 };
 
 Json summary_of(const confirmed::Counters& counts) {
@@ -168,7 +170,7 @@ int message_command(const MessageOptions& options) {
         settings.peer_port = settings.target.port;
     }
     UdpSocket socket = open_server_socket(options.server);
-    if (!options.to.empty()) refuse_out_of_reach(socket, options.server.bind, settings.target);
+    if (!options.to.empty()) check_address_family(socket, options.server.bind, settings.target);
     const auto run = [&](auto& loop) {
         const SignalWakes wakes(loop.backend().waker());
         if (options.role != Role::send) report.note(fmt::format("message listening on port {}", socket.local().port));
@@ -183,14 +185,13 @@ int message_command(const MessageOptions& options) {
         const EngineCounters engine = loop.backend().counters();
         add_counters(summary, engine);
         report.event("summary", summary);
-        if (application.could_not_leave())
+        if (application.send_failed())
             throw Failure(exit_code(Exit::unreachable),
                           fmt::format("--to {}: {}", options.to, std::strerror(engine.last_send_errno)));
         if (options.role == Role::send && endpoint.counters().reported > 0) report.print("sent");
         return application.failed() == 0 ? Exit::done : Exit::failed;
     };
-    return exit_code(value_or_fail(
-        with_loop(options.server.common.engine, [&](const std::string& text) { report.note(text); }, run)));
+    return exit_code(run_on_loop(options.server.common, report, run));
 }
 
 confirmed::Status parse_status(const std::string& text) {
@@ -211,18 +212,22 @@ void add_role(CLI::App& message, Command& chosen, const char* name, const char* 
     auto options = std::make_shared<MessageOptions>();
     options->role = role;
     options->server.port = confirmed::default_port;
-    CLI::Option* to = command->add_option("--to", options->to, "HOST[:PORT] or [IPv6]:PORT of the peer (port 5005)");
+    CLI::Option* to =
+        command->add_option("--to", options->to, "peer, a name, IPv4 or [IPv6] address (default port 5005)")
+            ->type_name("HOST[:PORT]");
     add_parsed(*command, "--port", options->server.port, parse_port, "UDP port to listen on (default 5005)");
-    command->add_option("--bind", options->server.bind, "local address to use (default: all)");
+    command->add_option("--bind", options->server.bind, "local address to use (default all)")->type_name("ADDRESS");
     add_parsed(*command, "--reply", options->reply, parse_reply,
-               "confirm to the peer's port, that of --to or 5005, or to the source of each message (default port)");
+               "where confirmations go: the port of --to or 5005, or the source port of each message (default port)")
+        ->type_name("port|source");
     if (role == Role::send) {
         to->required();
-        command->add_option("text", options->text, "what to send")->required();
+        command->add_option("text", options->text, "message to send")->type_name("")->required();
         add_parsed(*command, "--status", options->how.status, parse_status,
-                   "none wants to be confirmed; ok and fail are reports, which nobody confirms (default none)");
+                   "none requests a confirmation; ok and fail send a report, which is not confirmed (default none)")
+            ->type_name("none|ok|fail");
         add_parsed(*command, "--timeout", options->how.timeout, parse_duration,
-                   "how long to wait to be confirmed (default 10s)");
+                   "time to wait for the confirmation (default 10s)");
     }
     add_common(*command, options->server.common, {});
     command->callback([options, &chosen] { chosen = [options] { return message_command(*options); }; });
@@ -231,11 +236,11 @@ void add_role(CLI::App& message, Command& chosen, const char* name, const char* 
 }  // namespace
 
 void add_message(CLI::App& root, Command& chosen) {
-    CLI::App* message = root.add_subcommand("message", "send, print or chat in messages that the peer confirms");
+    CLI::App* message = root.add_subcommand("message", "exchange messages that the receiver confirms");
     message->require_subcommand(1);
-    add_role(*message, chosen, "send", "send one message (exit 0 only when it is confirmed)", Role::send);
-    add_role(*message, chosen, "listen", "print and confirm every message", Role::listen);
-    add_role(*message, chosen, "chat", "send lines of standard input, print what comes", Role::chat);
+    add_role(*message, chosen, "send", "send one message (exit 0 only if it is confirmed)", Role::send);
+    add_role(*message, chosen, "listen", "confirm and print every message", Role::listen);
+    add_role(*message, chosen, "chat", "send lines of standard input, print received messages", Role::chat);
 }
 
 }  // namespace ringpost::apps

@@ -306,7 +306,9 @@ void add_node(CLI::App& root, Command& chosen) {
     add_parsed(*command, "--period", options->period, parse_advert_period,
                "between two adverts; who is not heard for two of them is suspect, for five gone (default 30s)");
     add_node_network(*command, options->network);
-    command->footer("Lines on standard input: send NAME|* TEXT, ask NAME[,NAME]|* TEXT, peers, quit.");
+    command->footer(
+        std::string("Commands on standard input: send NAME|* TEXT, ask NAME[,NAME]|* TEXT, peers, quit.\n") +
+        value_help);
     command->callback([options, &chosen] { chosen = [options] { return node_command(*options); }; });
 }
 

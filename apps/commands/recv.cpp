@@ -1,4 +1,4 @@
-// ringpost recv: prints each message that arrives, as a line of text, once.
+// ringpost recv: receives gtUDP messages and prints each once, as a line of text.
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "apps/cli/run_on_loop.hpp"
 #include "apps/commands/commands.hpp"
 #include "engine/os/address.hpp"
 
@@ -17,8 +18,8 @@ struct RecvOptions {
     std::uint64_t count = UINT64_MAX;
 };
 
-/// After the last message of --count, go on until none has been sent again for so long, because its sender had not
-/// heard of it. No other is taken.
+/// After the last message of --count, keep confirming duplicates until none has arrived for this long, in case the
+/// sender has missed the confirmation. No further message is accepted.
 constexpr Duration last_linger = 500 * millisecond;
 
 template <class AnyLoop>
@@ -32,7 +33,7 @@ class RecvApplication {
         last_at_ = at;
         ++printed_;
         const std::string text(reinterpret_cast<const char*>(event.bytes.data()), event.bytes.size());
-        // As it is for whatever reads it, but a stranger must not steer a terminal.
+        // Unchanged for pipes and files, but escaped for a terminal.
         report_.print(isatty(STDOUT_FILENO) != 0 ? printable(text) : text);
         report_.event("message", {{"source", to_text(event.peer)}, {"text", text}});
     }
@@ -40,8 +41,8 @@ class RecvApplication {
     Instant on_turn(Instant at) {
         if (received_signal() != 0) loop_.stop();
         if (printed_ < options_.count) return never;
-        if (const std::uint64_t again = wire_.counters().duplicates; again != std::exchange(sent_again_, again))
-            last_at_ = at;
+        const std::uint64_t duplicates = wire_.counters().duplicates;
+        if (duplicates != std::exchange(duplicates_, duplicates)) last_at_ = at;
         if (at >= last_at_ + last_linger) loop_.stop();
         return last_at_ + last_linger;
     }
@@ -53,7 +54,7 @@ class RecvApplication {
     const gtudp::Endpoint& wire_;
     const RecvOptions& options_;
     Report& report_;
-    std::uint64_t printed_ = 0, sent_again_ = 0;
+    std::uint64_t printed_ = 0, duplicates_ = 0;
     Instant last_at_ = 0;
 };
 
@@ -77,18 +78,18 @@ int recv_command(const RecvOptions& options) {
         report.event("summary", summary);
         return Exit::done;
     };
-    return exit_code(value_or_fail(
-        with_loop(options.server.common.engine, [&](const std::string& text) { report.note(text); }, run)));
+    return exit_code(run_on_loop(options.server.common, report, run));
 }
 
 }  // namespace
 
 void add_recv(CLI::App& root, Command& chosen) {
-    CLI::App* command = root.add_subcommand("recv", "print messages as lines of text, each once");
+    CLI::App* command = root.add_subcommand("recv", "receive messages, print each once as a line");
     auto options = std::make_shared<RecvOptions>();
     add_server(*command, options->server);
-    add_parsed(*command, "--count", options->count, parse_count, "end after so many messages, taking no more");
-    add_transport(*command, options->server.transport, {.only_gtudp = true});
+    add_parsed(*command, "--count", options->count, parse_count,
+               "exit after this number of messages (default unlimited)");
+    add_transport(*command, options->server.transport, {.gtudp_only = true});
     add_common(*command, options->server.common, {.offload = true});
     command->callback([options, command, &chosen] {
         check_transport(*command, options->server.transport);

@@ -1,9 +1,10 @@
-// ringpost relay: passes datagrams on between clients and a target, and loses, delays or spoils some on the way.
+// ringpost relay: forwards datagrams between clients and a target and drops, delays or corrupts some of them.
 
 #include <fmt/core.h>
 
-#include "apps/cli/random.hpp"
+#include "apps/cli/run_on_loop.hpp"
 #include "apps/commands/commands.hpp"
+#include "apps/commands/relay_options.hpp"
 #include "codec/relay/endpoint.hpp"
 #include "engine/os/address.hpp"
 
@@ -12,14 +13,6 @@ namespace {
 
 using relay::Direction;
 
-struct RelayOptions {
-    ServerOptions server;
-    std::string to;
-    relay::Impairments impairments;
-    std::uint64_t seed = random_value<std::uint64_t>();
-};
-
-/// Of both directions.
 std::uint64_t dropped(const relay::Counters& counts) {
     return counts.lost + counts.burst_lost + counts.blackholed + counts.overflow + counts.abandoned;
 }
@@ -40,8 +33,8 @@ class RelayApplication {
         auto socket = UdpSocket::open(upstream_);
         if (!socket) {
             endpoint_.refuse(event.client);
-            if (at >= complain_at_) report_.note(to_text(event.address) + ": refused: " + socket.error().text);
-            complain_at_ = std::max(complain_at_, at + second);
+            if (at >= next_complaint_at_) report_.note(to_text(event.address) + ": refused: " + socket.error().text);
+            next_complaint_at_ = std::max(next_complaint_at_, at + second);
             return;
         }
         const SocketIndex index = loop_.backend().add(std::move(*socket));
@@ -53,12 +46,12 @@ class RelayApplication {
         if (received_signal() != 0) loop_.stop();
         for (const SocketIndex socket : closing_) loop_.backend().remove(socket);
         closing_.clear();
-        if (const auto elapsed_s = ticker_.tick(at)) tell_progress(*elapsed_s);
+        if (const auto elapsed_s = ticker_.tick(at)) report_progress(*elapsed_s);
         return ticker_.next();
     }
 
   private:
-    void tell_progress(double elapsed_s) {
+    void report_progress(double elapsed_s) {
         const relay::Counters &there = endpoint_.counts(Direction::to_target),
                               &back = endpoint_.counts(Direction::to_client);
         const std::uint64_t forwarded = there.forwarded + back.forwarded, received = there.received + back.received;
@@ -78,8 +71,8 @@ class RelayApplication {
     SocketOptions upstream_;
     Report& report_;
     Ticker ticker_;
-    std::vector<SocketIndex> closing_;  // not before on_turn(): what has just been received may name them
-    Instant complain_at_ = 0;
+    std::vector<SocketIndex> closing_;  // until on_turn(): datagrams received in this turn may refer to them
+    Instant next_complaint_at_ = 0;
     std::uint64_t received_reported_ = 0, forwarded_reported_ = 0;
 };
 
@@ -101,9 +94,10 @@ Json run_relay(const RelayOptions& options, Report& report) {
     const Address target = target_address(options.to);
     UdpSocket socket = open_server_socket(options.server);
     const std::uint16_t port = socket.local().port;
-    const auto toward = source_address_toward(target);
-    if (toward && toward->ip == target.ip && target.port == port)
-        throw Failure(Exit::usage, fmt::format("--to {}: is the relay itself", options.to));
+    const auto source = source_address_toward(target);
+    if (source && source->ip == target.ip && target.port == port)
+        throw Failure(Exit::usage, fmt::format("--to {}: this is the relay itself", options.to));
+    const relay::Impairments impairments = impairments_of(options);
     SocketOptions upstream;
     upstream.connect = target;
     upstream.gro = options.server.common.gro;
@@ -111,8 +105,8 @@ Json run_relay(const RelayOptions& options, Report& report) {
     const auto serve = [&](auto& loop) {
         const SignalWakes wakes(loop.backend().waker());
         const Instant start = now();
-        relay::Endpoint endpoint({.to_target = options.impairments,
-                                  .to_client = options.impairments,
+        relay::Endpoint endpoint({.to_target = impairments,
+                                  .to_client = impairments,
                                   .seed = options.seed,
                                   .start = start,
                                   .key = random_key()});
@@ -138,8 +132,7 @@ Json run_relay(const RelayOptions& options, Report& report) {
         add_counters(summary, engine);
         return summary;
     };
-    return value_or_fail(
-        with_loop(options.server.common.engine, [&](const std::string& text) { report.note(text); }, serve));
+    return run_on_loop(options.server.common, report, serve);
 }
 
 int relay_command(const RelayOptions& options) {
@@ -155,72 +148,13 @@ int relay_command(const RelayOptions& options) {
     return exit_code(Exit::done);
 }
 
-/// The two sides of a comma.
-std::pair<std::string, std::string> split_pair(const std::string& text, const char* expected) {
-    const std::size_t comma = text.find(',');
-    if (comma == std::string::npos) throw std::invalid_argument(expected);
-    return {text.substr(0, comma), text.substr(comma + 1)};
-}
-
-struct BurstLoss {
-    double chance = 0;
-    std::uint32_t datagrams = 1;
-};
-
-BurstLoss parse_burst_loss(const std::string& text) {
-    const auto [chance, datagrams] = split_pair(text, "expected a share and a length such as 0.1%,20");
-    const std::uint64_t length = parse_count(datagrams);
-    if (length > UINT32_MAX) throw std::invalid_argument("the length must be below 2^32");
-    return {parse_chance(chance), static_cast<std::uint32_t>(length)};
-}
-
-struct Blackhole {
-    Duration on = 0, off = 0;
-};
-
-Blackhole parse_blackhole(const std::string& text) {
-    const auto [on, off] = split_pair(text, "expected two times such as 200ms,1s");
-    return {parse_duration(on), parse_duration(off)};
-}
-
-void add_impairments(CLI::App& command, relay::Impairments& out, BurstLoss& burst, Blackhole& blackhole) {
-    add_parsed(command, "--loss", out.loss, parse_chance, "share lost, each datagram by itself: 5%");
-    add_parsed(command, "--burst-loss", burst, parse_burst_loss,
-               "P,LEN: with the chance P a burst begins that loses LEN in a row: 0.1%,20");
-    add_parsed(command, "--blackhole", blackhole, parse_blackhole,
-               "ON,OFF: all pass for OFF, then all are lost for ON, and so on: 200ms,1s");
-    add_parsed(command, "--delay", out.delay, parse_duration, "hold every datagram so long: 10ms");
-    add_parsed(command, "--jitter", out.jitter, parse_duration, "and up to so much longer, evenly spread: 3ms");
-    add_parsed(command, "--reorder", out.reorder, parse_chance, "share held back 1ms longer than the others: 1%");
-    add_parsed(command, "--duplicate", out.duplicate, parse_chance, "share sent twice: 1%");
-    add_parsed(command, "--corrupt", out.corrupt, parse_chance, "share of which 1 to 3 bits are flipped: 0.1%");
-    add_parsed(command, "--rate", out.rate_bits_per_s, parse_bit_rate,
-               "bits per second of all clients together, 28 bytes of headers counted for each datagram; one that "
-               "would wait longer than 100ms is dropped: 100Mbit");
-}
-
 }  // namespace
 
 void add_relay(CLI::App& root, Command& chosen) {
-    CLI::App* command = root.add_subcommand("relay", "pass datagrams on, and lose, delay or spoil some, both ways");
+    CLI::App* command = root.add_subcommand("relay", "forward datagrams both ways; drop, delay or corrupt some");
     auto options = std::make_shared<RelayOptions>();
-    auto burst = std::make_shared<BurstLoss>();
-    auto blackhole = std::make_shared<Blackhole>();
-    options->server.port_option = "--listen";
-    add_parsed(*command, "--listen", options->server.port, parse_port, "UDP port for clients; 0 lets the kernel choose")
-        ->required();
-    command->add_option("--bind", options->server.bind, "local address to listen on (default: all)");
-    command->add_option("--to", options->to, "HOST:PORT of the target")->required();
-    add_impairments(*command, options->impairments, *burst, *blackhole);
-    add_parsed(*command, "--seed", options->seed, parse_seed, "of all chance; the report tells it (default: random)");
-    add_common(*command, options->server.common, {.offload = true});
-    command->callback([options, burst, blackhole, &chosen] {
-        options->impairments.burst = burst->chance;
-        options->impairments.burst_datagrams = burst->datagrams;
-        options->impairments.blackhole_on = blackhole->on;
-        options->impairments.blackhole_off = blackhole->off;
-        chosen = [options] { return relay_command(*options); };
-    });
+    add_relay_options(*command, *options);
+    command->callback([options, &chosen] { chosen = [options] { return relay_command(*options); }; });
 }
 
 }  // namespace ringpost::apps

@@ -1,4 +1,4 @@
-// ringpost send: lines of text to a peer, each confirmed.
+// ringpost send: sends lines of text over gtUDP, each confirmed by the peer.
 
 #include <fmt/core.h>
 
@@ -6,6 +6,7 @@
 #include <string>
 
 #include "apps/cli/lines.hpp"
+#include "apps/cli/run_on_loop.hpp"
 #include "apps/commands/commands.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/clock.hpp"
@@ -18,7 +19,7 @@ struct SendOptions {
     TransportOptions transport;
     std::string to;
     std::string text = "-";
-    Duration timeout = 0;  ///< 0: until the attempts are used up
+    Duration timeout = 0;  ///< 0: give up after --sends transmissions
 };
 
 const char* name_of(gtudp::Outcome outcome) {
@@ -58,23 +59,23 @@ class SendApplication {
             return at;
         }
         if (!waiting_) waiting_ = lines_.next();
-        while (waiting_ && take(at, *waiting_)) waiting_ = lines_.next();
+        while (waiting_ && send(at, *waiting_)) waiting_ = lines_.next();
         const bool done = !waiting_ && lines_.ended();
         if (done && wire_.in_flight() == 0) loop_.stop();
-        return done ? never : at + Lines::look_every;
+        return done ? never : at + Lines::poll_interval;
     }
 
     std::uint64_t failed() const { return failed_; }
 
   private:
-    /// False when it has to wait for room.
-    bool take(Instant at, const std::string& line) {
+    /// Queues a line; false if it must wait for room.
+    bool send(Instant at, const std::string& line) {
         const Instant deadline = options_.timeout > 0 ? at + options_.timeout : never;
         const auto sent = wire_.send(at, target_, std::as_bytes(std::span(line)), deadline);
         if (sent) return true;
         if (sent.error() != gtudp::Refusal::too_large) return false;
         ++failed_;
-        report_.note(fmt::format("a line of {} bytes is too large: {} is the most", line.size(),
+        report_.note(fmt::format("a line of {} bytes is too large: the maximum is {}", line.size(),
                                  options_.transport.codec.data_bytes_max()));
         return true;
     }
@@ -85,7 +86,7 @@ class SendApplication {
     Address target_;
     Report& report_;
     Lines lines_;
-    std::optional<std::string> waiting_;  ///< the next to be sent
+    std::optional<std::string> waiting_;  ///< the next line to send
     std::uint64_t failed_ = 0;
 };
 
@@ -95,7 +96,7 @@ int send_command(const SendOptions& options) {
     const auto run = [&](auto& loop) {
         const SignalWakes wakes(loop.backend().waker());
         SocketOptions socket;
-        socket.bind = any_address(0);  // unconnected, so that a peer who starts late is no error
+        socket.bind = any_address(0);  // unconnected: a peer that starts late is not an error
         loop.backend().add(value_or_fail(UdpSocket::open(socket)));
         gtudp::Endpoint wire(wire_options(options.transport));
         SendApplication application(loop, wire, options, target, report);
@@ -111,21 +112,22 @@ int send_command(const SendOptions& options) {
                           fmt::format("--to {}: {}", options.to, std::strerror(engine.last_send_errno)));
         return application.failed() == 0 && counts.confirmed == counts.taken ? Exit::done : Exit::failed;
     };
-    return exit_code(
-        value_or_fail(with_loop(options.common.engine, [&](const std::string& text) { report.note(text); }, run)));
+    return exit_code(run_on_loop(options.common, report, run));
 }
 
 }  // namespace
 
 void add_send(CLI::App& root, Command& chosen) {
-    CLI::App* command = root.add_subcommand("send", "send lines of text, each confirmed (exit 0 only when all are)");
+    CLI::App* command = root.add_subcommand("send", "send lines of text, each confirmed (exit 0 only if all are)");
     auto options = std::make_shared<SendOptions>();
-    command->add_option("--to", options->to, "HOST:PORT or [IPv6]:PORT of `ringpost recv`, or of any gtUDP peer")
+    command->add_option("--to", options->to, "gtUDP peer, such as `ringpost recv`: a name, IPv4 or [IPv6] address")
+        ->type_name("HOST:PORT")
         ->required();
-    command->add_option("text", options->text, "what to send; - for the lines of standard input (default -)");
+    command->add_option("text", options->text, "text to send; - sends the lines of standard input (default -)")
+        ->type_name("");
     add_parsed(*command, "--timeout", options->timeout, parse_duration,
-               "give up what is not confirmed by then (default: when the sends are used up)");
-    add_transport(*command, options->transport, {.only_gtudp = true});
+               "give up on a message after this time (default after --sends transmissions)");
+    add_transport(*command, options->transport, {.gtudp_only = true});
     add_common(*command, options->common, {});
     command->callback([options, command, &chosen] {
         check_transport(*command, options->transport);

@@ -1,4 +1,4 @@
-// ringpost struct: messages of a fixed layout, by the formats of a library file.
+// ringpost struct: messages of a fixed layout, described by the formats of a library file.
 
 #include <fmt/core.h>
 
@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/cli/run_on_loop.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/commands/struct_library.hpp"
 #include "apps/commands/struct_values.hpp"
@@ -16,7 +17,7 @@ namespace ringpost::apps {
 namespace {
 
 struct StructOptions {
-    ServerOptions server;  ///< send: without a port
+    ServerOptions server;  ///< `send` sets no port
     std::string library;
     std::string to;
     std::string name;
@@ -118,11 +119,10 @@ int listen_command(const StructOptions& options) {
         report.event("summary", summary);
         return Exit::done;
     };
-    return exit_code(value_or_fail(
-        with_loop(options.server.common.engine, [&](const std::string& text) { report.note(text); }, run)));
+    return exit_code(run_on_loop(options.server.common, report, run));
 }
 
-/// Ends the loop once everything has left.
+/// Stops the loop once everything is sent.
 template <class AnyLoop>
 struct StructSendApplication {
     AnyLoop& loop;
@@ -143,13 +143,13 @@ int send_command(const StructOptions& options) {
     const std::vector<std::byte> payload = pack_texts(*definition, options.values);
     const Address target = target_address(options.to);
     UdpSocket socket = open_server_socket(options.server);
-    refuse_out_of_reach(socket, options.server.bind, target);
+    check_address_family(socket, options.server.bind, target);
     const auto run = [&](auto& loop) {
         loop.backend().add(std::move(socket));
         structs::Endpoint endpoint(library);
         const auto taken = endpoint.send(target, {definition->id, payload});
         if (!taken && taken.error() == structs::Refusal::too_large)
-            throw Failure(Exit::usage, fmt::format("{}: its {} bytes are more than a UDP datagram holds", options.name,
+            throw Failure(Exit::usage, fmt::format("{}: {} bytes do not fit into a UDP datagram", options.name,
                                                    structs::header_bytes + payload.size()));
         StructSendApplication application{loop, endpoint};
         loop.run(endpoint, application);
@@ -166,36 +166,30 @@ int send_command(const StructOptions& options) {
                           fmt::format("--to {}: {}", options.to, std::strerror(engine.last_send_errno)));
         return Exit::done;
     };
-    return exit_code(value_or_fail(
-        with_loop(options.server.common.engine, [&](const std::string& text) { report.note(text); }, run)));
+    return exit_code(run_on_loop(options.server.common, report, run));
 }
 
 }  // namespace
 
-std::vector<std::string> without_brackets(int argc, const char* const* argv) {
-    std::vector<std::string> out(argv, argv + argc);
-    if (argc < 2 || out[1] != "struct") return out;
-    for (std::string& argument : out)
-        if (argument.starts_with('[') && argument.ends_with(']')) argument.replace(0, 1, "\\x5b");
-    return out;
-}
-
 void add_struct(CLI::App& root, Command& chosen) {
-    CLI::App* command = root.add_subcommand("struct", "messages of a fixed layout, packed as by Python's struct");
+    CLI::App* command = root.add_subcommand("struct", "exchange messages packed like those of Python's struct module");
     command->require_subcommand(1);
     auto options = std::make_shared<StructOptions>();
-    CLI::App* listen = command->add_subcommand("listen", "print the struct messages that arrive");
+    CLI::App* listen = command->add_subcommand("listen", "print received struct messages");
     add_server(*listen, options->server);
     CLI::App* send = command->add_subcommand("send", "send one struct message");
-    send->add_option("--to", options->to, "HOST:PORT or [IPv6]:PORT")->required();
-    send->add_option("--bind", options->server.bind, "local address to send from (default: any)");
-    send->add_option("name", options->name, "which message of the library")->required();
+    send->add_option("--to", options->to, "target, a name, IPv4 or [IPv6] address")->type_name("HOST:PORT")->required();
+    send->add_option("--bind", options->server.bind, "local address to send from (default any)")->type_name("ADDRESS");
+    send->add_option("name", options->name, "name of the message in the library")->type_name("")->required();
     send->add_option(
-        "values", options->values,
-        "its values: 12, -0x1f, 1.5, true, text (\\xNN is any byte); -- in front of all that starts with -");
+            "values", options->values,
+            "values of the message, e.g. 12 -0x1f 1.5 true text; \\xNN is a byte; -- goes before values such as -inf")
+        ->type_name("");
     for (CLI::App* each : {listen, send}) {
-        each->add_option("--library", options->library, "the messages that both ends know, see below")->required();
-        each->footer(library_help);
+        each->add_option("--library", options->library, "messages that both ends know, see below")
+            ->type_name("FILE")
+            ->required();
+        each->footer(std::string(library_help) + "\n" + value_help);
         add_common(*each, options->server.common, {.wait = each == listen});
     }
     listen->callback([options, &chosen] { chosen = [options] { return listen_command(*options); }; });

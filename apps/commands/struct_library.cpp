@@ -16,9 +16,9 @@ namespace {
     throw Failure(Exit::usage, fmt::format("--library {}: {}", path, why));
 }
 
-/// JSON in which no object has a name twice: the parser alone would keep the last and say nothing.
+/// Parses JSON and refuses duplicate names in an object, of which the parser would silently keep the last.
 Json parse_unique(const std::string& path, const std::string& text) {
-    std::vector<std::set<std::string>> names;  // of the objects around what is being read
+    std::vector<std::set<std::string>> names;  // of the enclosing objects
     const auto on_event = [&](int, Json::parse_event_t event, Json& parsed) {
         if (event == Json::parse_event_t::object_start) names.emplace_back();
         if (event == Json::parse_event_t::object_end) names.pop_back();
@@ -29,12 +29,12 @@ Json parse_unique(const std::string& path, const std::string& text) {
     try {
         return Json::parse(text, on_event);
     } catch (const Json::exception& error) {
-        const std::string what = error.what();  // behind "[json.exception...] "
+        const std::string what = error.what();  // without the leading "[json.exception...] "
         refuse(path, what.substr(std::min(what.size(), what.find("] ") + 2)));
     }
 }
 
-std::string why_bad(const std::string& format, const structs::FormatError& error) {
+std::string describe_error(const std::string& format, const structs::FormatError& error) {
     using Kind = structs::FormatError::Kind;
     std::string where = fmt::format("format \"{}\", character {}: ", format, error.position + 1);
     switch (error.kind) {
@@ -48,20 +48,20 @@ std::string why_bad(const std::string& format, const structs::FormatError& error
     return where;
 }
 
-std::string why_refused(const structs::Library& library, structs::MessageId id, const std::string& format,
-                        const structs::LibraryError& error) {
+std::string describe_error(const structs::Library& library, structs::MessageId id, const std::string& format,
+                           const structs::LibraryError& error) {
     using Kind = structs::LibraryError::Kind;
     switch (error.kind) {
-        case Kind::id_taken: return fmt::format("id {} is that of {}", id, library.find(id)->name);
+        case Kind::id_taken: return fmt::format("id {} is already used by {}", id, library.find(id)->name);
         case Kind::name_taken: return "given twice";
         case Kind::name_empty: return "a message needs a name";
-        case Kind::bad_format: return why_bad(format, error.format);
+        case Kind::bad_format: return describe_error(format, error.format);
         case Kind::full: return fmt::format("more than {} messages", limits::struct_messages_max);
     }
     return "";
 }
 
-/// Adds one entry, or says why not.
+/// Adds one entry; returns "" or the reason why it was refused.
 std::string add(structs::Library& library, const std::string& name, const Json& entry) {
     if (!entry.is_object()) return R"(expected {"id": NUMBER, "format": TEXT})";
     for (const auto& [member, value] : entry.items())
@@ -69,11 +69,11 @@ std::string add(structs::Library& library, const std::string& name, const Json& 
     const auto id = entry.find("id"), format = entry.find("format");
     if (id == entry.end() || !id->is_number_unsigned() || id->get<std::uint64_t>() > UINT16_MAX)
         return "\"id\" must be a whole number from 0 to 65535";
-    if (format == entry.end() || !format->is_string()) return "\"format\" must be a text";
+    if (format == entry.end() || !format->is_string()) return "\"format\" must be a string";
     const auto number = id->get<structs::MessageId>();
     const std::string text = format->get<std::string>();
     const auto added = library.add(number, name, text);
-    return added ? "" : why_refused(library, number, text, added.error());
+    return added ? "" : describe_error(library, number, text, added.error());
 }
 
 }  // namespace

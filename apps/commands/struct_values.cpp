@@ -37,7 +37,7 @@ std::optional<Value> parse_real(std::string_view text) {
     return number;
 }
 
-/// With \xNN and \\ replaced; nothing when there is another backslash.
+/// Replaces \xNN and \\; nothing if there is any other backslash.
 std::optional<std::string> unescaped(std::string_view text) {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -58,24 +58,23 @@ std::optional<std::string> unescaped(std::string_view text) {
     return out;
 }
 
-/// What a value may be, for people.
-std::string expected(const Slot& slot) {
+/// Describes the values that a slot accepts.
+std::string describe(const Slot& slot) {
     if (slot.is_integer()) {
         const auto [min, max] = structs::range_of(slot);
         return fmt::format("`{}` is a whole number from {} to {}", slot.code, min, max);
     }
     switch (slot.code) {
-        case 'f': return "`f` is a number of single precision";
+        case 'f': return "`f` is a single-precision number";
         case 'd': return "`d` is a number";
         case '?': return "`?` is true or false";
-        case 'c': return R"(`c` is one byte, such as Z or \x00; a backslash is \\)";
+        case 'c': return R"(`c` is one byte, such as Z or \x00; \\ is a backslash)";
         default:
-            return fmt::format(R"(`{}s` is at most {} bytes; \xNN is any of them, a backslash \\)", slot.bytes,
-                               slot.bytes);
+            return fmt::format(R"(`{}s` is at most {} bytes; \xNN is a byte, \\ a backslash)", slot.bytes, slot.bytes);
     }
 }
 
-/// The value, or nothing when `text` is none of the slot's kind. Bytes are kept in `kept`.
+/// Parses a value of the slot's type; nothing if `text` is not one. `kept` owns the bytes of a c or s.
 std::optional<Value> parse(const Slot& slot, const std::string& text, std::deque<std::string>& kept) {
     if (slot.is_integer()) return parse_integer(text);
     switch (slot.code) {
@@ -91,14 +90,14 @@ std::optional<Value> parse(const Slot& slot, const std::string& text, std::deque
     return kept.emplace_back(std::move(*bytes));
 }
 
-/// Of a c or s: without the zeros with which an s is filled up.
+/// The bytes of a c or s, without the padding zeros of an s.
 std::string_view trimmed(const Slot& slot, std::string_view bytes) {
     if (slot.code == 's') bytes = bytes.substr(0, bytes.find_last_not_of('\0') + 1);
     return bytes;
 }
 
-/// How many bytes at the front are one character that may be shown as it is: UTF-8, no control, no separator of lines,
-/// nothing that turns the direction of writing, no backslash and no quote. 0 when there is none.
+/// The length in bytes of the first character, or 0 if it must be escaped: not UTF-8, a control character, a line
+/// separator, a bidirectional override, a backslash or a quote.
 std::size_t printable_bytes(std::string_view text) {
     const auto lead = static_cast<unsigned char>(text[0]);
     const std::size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
@@ -146,8 +145,9 @@ std::vector<std::byte> pack_texts(const structs::Definition& definition, const s
         throw Failure(Exit::usage, fmt::format("{}: its format \"{}\" has {} values, {} are given", definition.name,
                                                definition.format_text, format.values(), texts.size()));
     const auto refuse = [&](std::size_t index, const Slot& slot) {
-        throw Failure(Exit::usage, fmt::format("{}: value {}, {}: {}", definition.name, index + 1,
-                                               texts[index].empty() ? "an empty text" : texts[index], expected(slot)));
+        throw Failure(Exit::usage,
+                      fmt::format("{}: value {}, {}: {}", definition.name, index + 1,
+                                  texts[index].empty() ? "an empty string" : texts[index], describe(slot)));
     };
     std::deque<std::string> kept;
     std::vector<Value> values;
@@ -188,6 +188,14 @@ Json values_json(const structs::Definition& definition, std::span<const std::byt
             std::visit([&](const auto& held) { out.push_back(held); }, value);
         }
     });
+    return out;
+}
+
+std::vector<std::string> escape_brackets(int argc, const char* const* argv) {
+    std::vector<std::string> out(argv, argv + argc);
+    if (argc < 2 || out[1] != "struct") return out;
+    for (std::string& argument : out)
+        if (argument.starts_with('[') && argument.ends_with(']')) argument.replace(0, 1, "\\x5b");
     return out;
 }
 

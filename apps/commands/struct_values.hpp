@@ -1,11 +1,11 @@
 #pragma once
 
-// The values of struct messages as people write and read them.
+// The values of struct messages as text.
 //
-//     b B h H i I l L q Q   decimal, or hexadecimal behind 0x; a sign in front
+//     b B h H i I l L q Q   decimal, or hexadecimal after 0x, with an optional sign
 //     f d                   1.5, -2e9, inf, nan
 //     ?                     true, false
-//     c s                   text, of one byte for c; \xNN is any byte, \\ a backslash
+//     c s                   text, for c a single byte; \xNN is a byte, \\ a backslash
 
 #include <span>
 #include <string>
@@ -17,17 +17,18 @@
 
 namespace ringpost::apps {
 
-/// The payload of a message with these values. A Failure names message, value and what it may be; a text that is longer
-/// than its `s` is refused too.
+/// Packs the values of a message. Throws a Failure that names the message, the invalid value and what is expected; a
+/// text longer than its `s` is invalid.
 std::vector<std::byte> pack_texts(const structs::Definition& definition, const std::vector<std::string>& texts);
 
-/// `1 -2 "three"`: texts in quotes, without the zeros at their end, and with \xNN for what is no printable UTF-8.
+/// `1 -2 "three"`: text in quotes, without padding zeros; bytes that are not printable UTF-8 become \xNN.
 std::string values_text(const structs::Definition& definition, std::span<const std::byte> payload);
 
-/// An array: texts that are no UTF-8 are {"hex": "..."}, numbers that JSON does not have "inf", "-inf" and "nan".
+/// A JSON array. Text that is not UTF-8 becomes {"hex": "..."}; infinities and NaN become "inf", "-inf" and "nan".
 Json values_json(const structs::Definition& definition, std::span<const std::byte> payload);
 
-/// The arguments, with \x5b for [ in values of `struct send` that are in brackets: CLI11 would take them apart.
-std::vector<std::string> without_brackets(int argc, const char* const* argv);
+/// The arguments of the program. Those of `struct` that are in brackets start with \x5b instead, because CLI11 would
+/// split them into several values.
+std::vector<std::string> escape_brackets(int argc, const char* const* argv);
 
 }  // namespace ringpost::apps

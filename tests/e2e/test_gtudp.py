@@ -110,7 +110,7 @@ class SendAndRecv(unittest.TestCase):
                               capture_output=True, text=True, timeout=support.patience_s,
                               preexec_fn=support.die_with_parent)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("65502 is the most", done.stderr)
+        self.assertIn("the maximum is 65502", done.stderr)
 
 
 class LoadAndLatency(unittest.TestCase):

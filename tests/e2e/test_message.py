@@ -84,7 +84,7 @@ class Sends(unittest.TestCase):
             done = self.send(peer, "x" * (fits + 1))
             self.assertEqual(done.code, 1, done)
             self.assertEqual(done.events("refused")[0], {"event": "refused", "reason": "too large", "bytes": 1025})
-            self.assertIn("1025 bytes is too large: 1024 is the most", done.err)
+            self.assertIn("1025 bytes is too large: the maximum is 1024", done.err)
             self.assertEqual((done.summary()["taken"], peer.delivered.qsize()), (0, 0))
 
     def test_what_comes_meanwhile_is_printed_and_confirmed(self):

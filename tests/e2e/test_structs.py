@@ -217,9 +217,9 @@ class Sends(WithLibrary):
             (("reading", "1", "-2", "3", "4"), "reading: value 2, -2: `H` is a whole number from 0 to 65535"),
             (("reading", "1", "2", "1.5", "4"), "reading: value 3, 1.5: `I` is a whole number"),
             (("reading", "1", "2", "3", "18446744073709551616"), "value 4, 18446744073709551616: `Q` is"),
-            (("reading", "1", "2", "3", ""), "value 4, an empty text: `Q` is"),
+            (("reading", "1", "2", "3", ""), "value 4, an empty string: `Q` is"),
             (("signed", "-129", "0", "0", "0"), "value 1, -129: `b` is a whole number from -128 to 127"),
-            (("floats", "1e39", "0"), "floats: value 1, 1e39: `f` is a number of single precision"),
+            (("floats", "1e39", "0"), "floats: value 1, 1e39: `f` is a single-precision number"),
             (("floats", "x", "0"), "floats: value 1, x: `f` is"),
             (("padded", "1", "yes", "2", "3", "Z"), "padded: value 2, yes: `?` is true or false"),
             (("padded", "1", "true", "2", "3", "ZZ"), "padded: value 5, ZZ: `c` is one byte"),
@@ -241,7 +241,7 @@ class Sends(WithLibrary):
             library = self.library({"large": entry(1, "65501s"), "fits": entry(2, "65500s")})
             done = self.send(peer, library, "large", "x")
             self.assertEqual(done.code, 2, done)
-            self.assertIn("large: its 65508 bytes are more than a UDP datagram holds", done.err)
+            self.assertIn("large: 65508 bytes do not fit into a UDP datagram", done.err)
             self.assertEqual(self.send(peer, library, "fits", "x").code, 0)
             self.assertEqual(len(peer.recv(65536)), 65507)
 
@@ -254,11 +254,11 @@ class LibraryFile(WithLibrary):
             ("[]", "expected an object of messages by name"),
             ('{"a": {%s}, "a": {%s}}' % (good, good), "a: given twice"),
             ('{"a": {"id": 2, %s}}' % good, "id: given twice"),
-            ('{"a": {%s}, "b": {%s}}' % (good, good), "b: id 1 is that of a"),
+            ('{"a": {%s}, "b": {%s}}' % (good, good), "b: id 1 is already used by a"),
             ('{"a": {"id": 65536, "format": "i"}}', 'a: "id" must be a whole number from 0 to 65535'),
             ('{"a": {"format": "i"}}', 'a: "id" must be'),
-            ('{"a": {"id": 1}}', 'a: "format" must be a text'),
-            ('{"a": {"id": 1, "format": 7}}', 'a: "format" must be a text'),
+            ('{"a": {"id": 1}}', 'a: "format" must be a string'),
+            ('{"a": {"id": 1, "format": 7}}', 'a: "format" must be a string'),
             ('{"a": {%s, "size": 4}}' % good, 'a: unknown member "size"'),
             ('{"a": 7}', 'a: expected {"id": NUMBER, "format": TEXT}'),
             ('{"": {%s}}' % good, "a message needs a name"),
