@@ -1,5 +1,5 @@
-// The question lies in memory that is the child's standard input from the start, so that a child that never reads it
-// holds up nobody. The child has a process group of its own, which is killed as a whole.
+// The question is written to a memfd, which becomes the child's standard input, so that a child that never reads it
+// cannot block the writer. The child leads a process group of its own, which is killed as a whole.
 
 #include "apps/commands/answer_command.hpp"
 
@@ -43,20 +43,22 @@ class Descriptor {
     int fd_;
 };
 
-/// How long something is waited for, and how long before looking whether it still is.
+enum class WakeUp : std::uint8_t { by_event, by_polling };
+
+/// Limits a wait by a deadline and by `stopping`, which has to be polled.
 struct Patience {
     Instant deadline;
     const std::atomic<bool>& stopping;
 
     bool over() const { return stopping || now() >= deadline; }
-    /// For poll(2): `told` of what is waited for, or else to be looked at.
-    int wait_ms(bool told) const {
+    /// The timeout for poll(2): longer if the awaited event ends it, shorter if the caller must poll for the event.
+    int wait_ms(WakeUp wake_up) const {
         const Duration left_ms = (deadline - now()) / millisecond + 1;
-        return static_cast<int>(std::clamp<Duration>(left_ms, 0, told ? 50 : 5));
+        return static_cast<int>(std::clamp<Duration>(left_ms, 0, wake_up == WakeUp::by_event ? 50 : 5));
     }
 };
 
-/// A running child, which does not outlive this.
+/// A child process; the destructor kills it.
 class Child {
   public:
     ~Child() {
@@ -68,7 +70,7 @@ class Child {
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;
 
-    /// 0 or an errno.
+    /// Starts `command`; returns 0 or an errno.
     int start(const std::string& command, int input, int output) {
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
@@ -76,7 +78,7 @@ class Child {
         posix_spawnattr_init(&attributes);
         posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
         posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-        // Signals that this program takes on its main thread alone are the child's to take as usual.
+        // The child handles all signals by default, although this thread blocks them and the program handles some.
         sigset_t none, taken;
         sigemptyset(&none);
         sigemptyset(&taken);
@@ -95,18 +97,18 @@ class Child {
         return error;
     }
 
-    /// Its end: the status of waitpid(2), or nothing when it was not in time.
+    /// Waits for the end of the process: the status of waitpid(2), or nothing after a timeout.
     std::optional<int> wait(const Patience& patience) {
         const Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, id_, 0)));
         siginfo_t ended{};
-        // Where there are no such descriptors, poll() waits for nothing, and for no longer than its patience allows.
+        // Without pidfd_open, poll() ignores the negative descriptor and only sleeps.
         do {
             if (patience.over()) return std::nullopt;
             pollfd end{process.get(), POLLIN, 0};
-            ::poll(&end, 1, patience.wait_ms(process.get() >= 0));
+            ::poll(&end, 1, patience.wait_ms(process.get() >= 0 ? WakeUp::by_event : WakeUp::by_polling));
         } while (::waitid(P_PID, static_cast<id_t>(id_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
                  ended.si_pid == 0);
-        ::kill(-id_, SIGKILL);  // what it has left behind; until it is waited for, the number is nobody else's
+        ::kill(-id_, SIGKILL);  // its children; the id cannot be reused before waitpid()
         int status = 0;
         ::waitpid(id_, &status, 0);
         id_ = 0;
@@ -117,7 +119,7 @@ class Child {
     pid_t id_ = 0;
 };
 
-/// The question as a file to be read from its beginning.
+/// Writes the question to a file and rewinds it.
 bool fill(int fd, const std::string& question) {
     return fd >= 0 && ::write(fd, question.data(), question.size()) == static_cast<ssize_t>(question.size()) &&
            ::lseek(fd, 0, SEEK_SET) == 0;
@@ -127,13 +129,13 @@ std::expected<std::string, std::string> read_all(int fd, const Patience& patienc
     std::string out;
     while (!patience.over()) {
         pollfd readable{fd, POLLIN, 0};
-        if (::poll(&readable, 1, patience.wait_ms(true)) <= 0) continue;
+        if (::poll(&readable, 1, patience.wait_ms(WakeUp::by_event)) <= 0) continue;
         char buffer[4096];
         const ssize_t got = ::read(fd, buffer, sizeof buffer);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return out;
         out.append(buffer, static_cast<std::size_t>(got));
-        if (out.size() > limits::devices_frame_bytes_max) return NoAnswer("said too much");
+        if (out.size() > limits::devices_frame_bytes_max) return NoAnswer("printed too much");
     }
     return NoAnswer("took too long");
 }
@@ -146,19 +148,19 @@ std::expected<std::string, std::string> answer_by_command(const std::string& com
     const Descriptor input(memfd_create("question", MFD_CLOEXEC));
     int ends[2];
     if (!fill(input.get(), question) || pipe2(ends, O_CLOEXEC) != 0)
-        return NoAnswer(fmt::format("cannot be started: {}", std::strerror(errno)));
+        return NoAnswer(fmt::format("could not be started: {}", std::strerror(errno)));
     const Descriptor output(ends[0]);
-    Descriptor childs_output(ends[1]);
+    Descriptor child_output(ends[1]);
     Child child;
-    if (const int error = child.start(command, input.get(), childs_output.get()); error != 0)
-        return NoAnswer(fmt::format("cannot be started: {}", std::strerror(error)));
-    childs_output.reset(-1);
+    if (const int error = child.start(command, input.get(), child_output.get()); error != 0)
+        return NoAnswer(fmt::format("could not be started: {}", std::strerror(error)));
+    child_output.reset(-1);
     auto answer = read_all(output.get(), patience);
     if (!answer) return answer;
     const auto status = child.wait(patience);
     if (!status) return NoAnswer("took too long");
-    if (WIFSIGNALED(*status)) return NoAnswer(fmt::format("was ended by signal {}", WTERMSIG(*status)));
-    if (WEXITSTATUS(*status) != 0) return NoAnswer(fmt::format("failed with {}", WEXITSTATUS(*status)));
+    if (WIFSIGNALED(*status)) return NoAnswer(fmt::format("was killed by signal {}", WTERMSIG(*status)));
+    if (WEXITSTATUS(*status) != 0) return NoAnswer(fmt::format("exited with {}", WEXITSTATUS(*status)));
     if (answer->ends_with('\n')) answer->pop_back();
     return answer;
 }

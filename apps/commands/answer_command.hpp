@@ -8,9 +8,10 @@
 
 namespace ringpost::apps {
 
-/// Runs `command` by /bin/sh, the question on its standard input, and returns its standard output without the last
-/// newline; or why there is no answer: it failed, said more than fits a frame, or was not done after `timeout` or when
-/// `stopping` became true, and then it is killed with all it has started. To be called from any thread.
+/// Runs `command` in /bin/sh with the question on its standard input and returns its standard output without the last
+/// newline. The error says why there is no answer: the command failed, its output exceeds a frame, or it did not finish
+/// within `timeout` or before `stopping` became true. The command and its child processes are killed in any case.
+/// Thread-safe.
 std::expected<std::string, std::string> answer_by_command(const std::string& command, const std::string& question,
                                                           Duration timeout, const std::atomic<bool>& stopping);
 

@@ -22,13 +22,22 @@ Address group_address(const std::string& option, const std::string& text, Family
 }  // namespace
 
 void add_node_network(CLI::App& command, NodeNetworkOptions& options) {
-    command.add_option("--group", options.group, "multicast GROUP:PORT of the adverts (default 239.255.4.3:3235)");
-    command.add_option("--group6", options.group_v6, "IPv6 group beside it, such as [ff02::4:3]:3235 (default: none)");
-    command.add_option("--seed", options.seeds, "HOST[:PORT] that adverts also go to, where multicast does not reach");
-    command.add_option("--interface", options.interfaces,
-                       "announce only on this one; may be repeated (default: all that take multicast, but loopback)");
-    command.add_option("--ignore-interface", options.ignored_interfaces, "not on this one; may be repeated");
-    add_parsed(command, "--tcp-port", options.tcp_port, parse_port, "TCP port of every device (default 4112)");
+    command.add_option("--group", options.group, "IPv4 multicast group of the adverts (default 239.255.4.3:3235)")
+        ->type_name("GROUP:PORT");
+    command
+        .add_option("--group6", options.group_v6, "further IPv6 multicast group, e.g. [ff02::4:3]:3235 (default none)")
+        ->type_name("[GROUP]:PORT");
+    command
+        .add_option("--seed", options.seeds,
+                    "also send adverts to this host, which multicast does not reach; repeatable")
+        ->type_name("HOST[:PORT]");
+    command
+        .add_option("--interface", options.interfaces,
+                    "interface to announce on; repeatable (default all with multicast except loopback)")
+        ->type_name("INTERFACE");
+    command.add_option("--ignore-interface", options.ignored_interfaces, "interface not to announce on; repeatable")
+        ->type_name("INTERFACE");
+    add_parsed(command, "--tcp-port", options.tcp_port, parse_port, "TCP port, the same on all devices (default 4112)");
     add_common(command, options.common, {});
 }
 
@@ -39,7 +48,7 @@ devices::NodeOptions node_options(const NodeNetworkOptions& options, const std::
     if (!options.group_v6.empty()) out.protocol.group_v6 = group_address("--group6", options.group_v6, Family::v6);
     for (const std::string& seed : options.seeds)
         out.protocol.seeds.push_back(peer_address("--seed", seed, out.protocol.group.port));
-    if (options.tcp_port == 0) throw Failure(Exit::usage, "--tcp-port 0: everybody must know it");
+    if (options.tcp_port == 0) throw Failure(Exit::usage, "--tcp-port 0: must be the same fixed port on all devices");
     out.protocol.tcp_port = options.tcp_port;
     out.interfaces = options.interfaces;
     out.ignored_interfaces = options.ignored_interfaces;

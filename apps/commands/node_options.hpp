@@ -11,7 +11,7 @@
 
 namespace ringpost::apps {
 
-/// What node and discover have in common.
+/// Options shared by node and discover.
 struct NodeNetworkOptions {
     CommonOptions common{.engine = {.wait = WaitMode::block}};
     std::string group, group_v6;
@@ -20,19 +20,19 @@ struct NodeNetworkOptions {
     std::uint16_t tcp_port = devices::default_tcp_port;
 };
 
-/// --group, --group6, --seed, --interface, --ignore-interface, --tcp-port and the common ones.
+/// --group, --group6, --seed, --interface, --ignore-interface, --tcp-port and the common options.
 void add_node_network(CLI::App& command, NodeNetworkOptions& options);
 
-/// For Node::open(); a Failure names the option and the value.
+/// Converts the options for Node::open(). Throws a Failure that names an invalid option and its value.
 devices::NodeOptions node_options(const NodeNetworkOptions& options, const std::string& name);
 
-/// Opens it, or throws a Failure with its one line: 2 for what the user chose (a used port, a name), 1 for the rest.
+/// Opens a node. Throws a Failure, with Exit::usage if an option is at fault, such as a port in use.
 devices::Node open_node(const devices::NodeOptions& options, const Report& report);
 
 Json peer_json(const devices::Peer& peer);
-/// `NAME  ADDRESS  STATE` as a table with a heading, for printing line by line.
+/// The lines of a table of peers with the columns NAME, ADDRESS and STATE.
 std::vector<std::string> table_of(const std::vector<devices::Peer>& peers);
-/// What a node has done: counters of the protocol and of the engine that tell of loss or refusal.
+/// The counters of a node and its engine.
 Json counts_json(const devices::NodeCounters& counts);
 
 }  // namespace ringpost::apps

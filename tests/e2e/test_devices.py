@@ -301,9 +301,9 @@ class Answers(unittest.TestCase):
                     self.assertEqual(answers_of(asks.expect("answers")), {"tells": answer})
                 # Those that fail say nothing: the asker waits until its own timeout.
                 cannot = "the answer cannot be carried: it contains `:,:` or `/EOL`, or is not UTF-8"
-                for whom, question, error in ((tells, "fail", "the command failed with 3"),
-                                              (tells, "kill", "the command was ended by signal 9"),
-                                              (tells, "huge", "the command said too much"), (tells, "mark", cannot),
+                for whom, question, error in ((tells, "fail", "the command exited with 3"),
+                                              (tells, "kill", "the command was killed by signal 9"),
+                                              (tells, "huge", "the command printed too much"), (tells, "mark", cannot),
                                               (short, "slow", "the command took too long")):
                     self.assertEqual(brief.ask(whom.name, question), {whom.name: ("timed out",)})
                     self.assertEqual(whom.expect("question"),
@@ -567,8 +567,8 @@ class Command(unittest.TestCase):
             for line in ("sing", "send", "send b", "ask", "ask b", "peers now", "quit now"):
                 self.assertIn(f"ringpost: {line}: expected send NAME|* TEXT", done.err)
             self.assertIn("b: not connected", done.err)
-            self.assertIn("there is nobody to send to", done.err)
-            self.assertIn("there is nobody to ask", done.err)
+            self.assertIn("no device to send to", done.err)
+            self.assertIn("no device to ask", done.err)
             self.assertEqual(done.err.count("cannot be carried"), 2, done)
 
     def test_the_end_of_standard_input_ends_nothing(self):
