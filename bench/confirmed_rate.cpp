@@ -1,5 +1,5 @@
-// confirmed_rate BACKEND SECONDS: messages of 64 bytes to a peer in another process, each once the one before is
-// confirmed; both sides spin, each on a core. One JSON object on standard output.
+// confirmed_rate BACKEND SECONDS: the rate of confirmed 64-byte messages between two processes, one in flight. Both
+// processes spin, each on its own core. Prints one JSON object.
 
 #include <string_view>
 
@@ -26,7 +26,7 @@ void receive(bench::Shared& shared, BackendChoice backend) {
     shared.port = messenger.local().port;
     shared.ready = true;
     const confirmed::Messenger::Handler check = [&](const confirmed::Event& event) {
-        if (event.message.text().size() != message_bytes) bench::die("a message's length");
+        if (event.message.text().size() != message_bytes) bench::die("message length check");
         shared.received = shared.received + 1;
     };
     while (!shared.stop) messenger.poll(millisecond, check);
@@ -42,12 +42,12 @@ void send(bench::Shared& shared, BackendChoice backend, double seconds) {
     std::uint64_t sent = 0;
     for (; at < end; ++sent) {
         const auto answer = messenger.send_and_wait(message, 10 * second, peer);
-        if (!answer || answer->outcome != confirmed::Outcome::confirmed) bench::die("a send");
+        if (!answer || answer->outcome != confirmed::Outcome::confirmed) bench::die("send_and_wait");
         const Instant done = now();
         rtt.record(done - at);
         at = done;
     }
-    if (shared.received != sent) bench::die("the count of messages");
+    if (shared.received != sent) bench::die("message count check");
     std::printf("{\"confirmed\":%" PRIu64 ",\"rate_per_s\":%.0f,\"rtt_us\":{\"p50\":%.3f,\"p99\":%.3f}}\n", sent,
                 static_cast<double>(sent) * 1e9 / static_cast<double>(at - start),
                 static_cast<double>(rtt.percentile(50)) / 1e3, static_cast<double>(rtt.percentile(99)) / 1e3);
@@ -56,9 +56,9 @@ void send(bench::Shared& shared, BackendChoice backend, double seconds) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 3) bench::die("usage: confirmed_rate uring|mmsg SECONDS");
+    if (argc != 3) bench::usage("confirmed_rate uring|mmsg SECONDS");
     const auto backend = std::string_view(argv[1]) == "uring" ? BackendChoice::uring : BackendChoice::mmsg;
     bench::run_pair(
-        true, [&](bench::Shared& shared) { receive(shared, backend); },
+        bench::Cores::pinned, [&](bench::Shared& shared) { receive(shared, backend); },
         [&](bench::Shared& shared) { send(shared, backend, std::atof(argv[2])); });
 }

@@ -1,10 +1,10 @@
-// What two named devices say to each other over one connection, on loopback.
+// The rate of messages or questions between two named devices over one connection on loopback.
 //
 //   devices_rate messages|questions uring|mmsg SECONDS [QUESTIONS_AT_ONCE]
 //
-// Messages of 64 bytes, numbered, and checked where they arrive; or questions of 64 bytes, so many under way at a time,
-// whose answers are the same text and checked, too. Two processes pinned to two cores: aaa at 127.0.0.1 connects to bbb
-// at 127.0.0.2, of whom it is told by an advert that is handed to it. One JSON object on standard output.
+// Numbered messages of 64 bytes, checked by the receiver; or numbered questions of 64 bytes, QUESTIONS_AT_ONCE of them
+// pending, whose answers repeat the text and are checked as well. Two processes, pinned to two cores: aaa at 127.0.0.1
+// connects to bbb at 127.0.0.2, which it learns from an advert passed to it directly. Prints one JSON object.
 
 #include <array>
 #include <string>
@@ -26,7 +26,7 @@ using devices::Endpoint, devices::Event, devices::Sent;
 
 constexpr std::string_view source_name = "aaa", target_name = "bbb";
 
-/// A text of 64 bytes that holds its number: 16 digits and a filling.
+/// Generates texts of 64 bytes: a number of 16 digits and padding.
 class NumberedText {
   public:
     NumberedText() { text_.fill('x'); }
@@ -37,11 +37,11 @@ class NumberedText {
     std::uint64_t given() const { return next_; }
 
     void check_next(std::string_view text) {
-        if (text != next()) die("the sequence");
+        if (text != next()) die("sequence check");
     }
 
   private:
-    // As a counter in decimal: of its digits mostly the last one changes.
+    // Increments the decimal digits in place, of which usually only the last changes.
     void write(std::uint64_t number) {
         if (number == 0) std::fill_n(text_.begin(), digits, '0');
         if (number == 0) return;
@@ -63,7 +63,7 @@ devices::Options options(std::string_view name, std::uint16_t port) {
     return out;
 }
 
-/// The receiving end: checks messages, answers questions, and ends with the goodbye.
+/// The receiving end: checks messages, answers questions, and ends when the peer disconnects.
 struct Target {
     Endpoint& endpoint;
     Shared& shared;
@@ -75,7 +75,7 @@ struct Target {
             case Event::Kind::message: expected.check_next(event.text); break;
             case Event::Kind::question: {
                 expected.check_next(event.text);
-                const std::string answer(event.text);  // the event's is valid until the next call only
+                const std::string answer(event.text);  // event.text is valid only until the next call
                 if (endpoint.answer(at, event.question, answer) != Sent::queued) die("an answer");
                 break;
             }
@@ -89,13 +89,13 @@ struct Target {
     }
 };
 
-/// The asking end: as much as there is room for, until the time is over; then it waits for what it has asked, and goes.
+/// The sending end: sends or asks as much as fits until the time is over, waits for the remaining answers, and closes.
 struct Source {
     Endpoint& endpoint;
     Duration duration;
-    std::size_t questions_at_once;  // 0: messages
+    std::size_t questions_at_once;  ///< 0: messages
     NumberedText text{}, answered{};
-    std::string_view held{};  ///< a message that found the queue full
+    std::string_view held{};  ///< a message refused because the queue was full
     Instant start = 0;
     bool closing = false;
 
@@ -136,7 +136,7 @@ struct Source {
     }
 };
 
-/// An Application on a loop that ends when done(application).
+/// Forwards to an application and stops the loop when done() is true.
 template <class AnyLoop, class Application, class DoneWhen>
 struct Until {
     AnyLoop& loop;
@@ -172,7 +172,7 @@ void receive(Shared& shared, BackendChoice backend) {
     if (!with_loop({.backend = backend}, [](const std::string&) {}, use)) die("the backend");
 }
 
-void hear_of(Endpoint& endpoint, std::string_view name, const Address& address) {
+void introduce(Endpoint& endpoint, std::string_view name, const Address& address) {
     std::array<std::byte, limits::devices_advert_bytes_max> advert;
     const std::size_t bytes = devices::encode_advert({devices::AdvertKind::alive, name}, advert);
     endpoint.handle(now(), Datagram{address, 0, std::span(advert).first(bytes)});
@@ -180,7 +180,7 @@ void hear_of(Endpoint& endpoint, std::string_view name, const Address& address) 
 
 void send(Shared& shared, BackendChoice backend, double seconds, std::size_t questions_at_once, const char* name) {
     Endpoint endpoint(options(source_name, static_cast<std::uint16_t>(shared.port.load())));
-    hear_of(endpoint, target_name, Address::v4(127, 0, 0, 2, devices::default_group.port));
+    introduce(endpoint, target_name, Address::v4(127, 0, 0, 2, devices::default_group.port));
     Source source{endpoint, static_cast<Duration>(seconds * 1e9), questions_at_once};
     const auto use = [&](auto& loop) {
         run_until(loop, endpoint, source, [&] { return source.closing && endpoint.finished(); });
@@ -198,10 +198,10 @@ int main(int count, char** arguments) {
     using namespace bench;
     const std::string_view what = count > 1 ? arguments[1] : "", on = count > 2 ? arguments[2] : "";
     if (count < 4 || (what != "messages" && what != "questions") || (on != "uring" && on != "mmsg"))
-        die("devices_rate messages|questions uring|mmsg SECONDS [QUESTIONS_AT_ONCE]");
+        usage("devices_rate messages|questions uring|mmsg SECONDS [QUESTIONS_AT_ONCE]");
     const BackendChoice backend = on == "uring" ? BackendChoice::uring : BackendChoice::mmsg;
     const std::size_t at_once = what == "messages" ? 0 : count > 4 ? std::strtoul(arguments[4], nullptr, 10) : 256;
     run_pair(
-        true, [&](Shared& shared) { receive(shared, backend); },
+        Cores::pinned, [&](Shared& shared) { receive(shared, backend); },
         [&](Shared& shared) { send(shared, backend, std::strtod(arguments[3], nullptr), at_once, arguments[1]); });
 }

@@ -1,14 +1,14 @@
-// What the kernel itself can do over loopback: the reference every ringpost figure is divided by.
+// The kernel's limit over loopback: the reference that ringpost's figures are compared with.
 //
 // Plain system calls, no ringpost code, two processes pinned to two cores.
 //
-//   kernel_limit flood BYTES SEGMENTS GRO(0|1) SECONDS   one-way: sendmmsg of GSO trains into recvmmsg
+//   kernel_limit flood BYTES SEGMENTS GRO(0|1) SECONDS   one way: GSO trains by sendmmsg, received by recvmmsg
 //   kernel_limit pingpong BYTES ROUND_TRIPS [anyone]     recv and send, both sides spinning and connected;
-//                                                        anyone: the far side is unconnected and answers whoever asks,
-//                                                        as a server must (recvfrom, sendto: a route look-up each)
+//                                                        anyone: the far side is unconnected and answers any source,
+//                                                        as a server must (recvfrom and sendto, with a route look-up)
 //
-// Nothing is made or verified in the payload: this is the cost of moving bytes, and so the ceiling.
-// One JSON object on standard output.
+// Payloads are neither generated nor verified: this is the cost of moving bytes alone, an upper bound. Prints one JSON
+// object.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -34,7 +34,7 @@
 namespace {
 
 constexpr int batch = 16;                    // messages per sendmmsg and recvmmsg
-constexpr std::size_t buffer_bytes = 65536;  // below 64 KiB a GRO train is cut short in silence
+constexpr std::size_t buffer_bytes = 65536;  // a smaller buffer truncates GRO trains silently
 constexpr int socket_buffer_bytes = 4 << 20;
 
 struct Shared {
@@ -80,7 +80,10 @@ void connect_to(int fd, const sockaddr_in& peer) {
 
 // ---- flood ----------------------------------------------------------------------------------------
 
-void receive_flood(int fd, bool gro, Shared& shared) {
+enum class Gro : std::uint8_t { off, on };
+
+void receive_flood(int fd, Gro wanted, Shared& shared) {
+    const bool gro = wanted == Gro::on;
     const int on = 1;
     if (gro && setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof on) != 0) die("UDP_GRO");
     std::vector<std::byte> buffers(batch * buffer_bytes);
@@ -152,7 +155,7 @@ std::uint64_t send_flood(int fd, std::size_t bytes, std::size_t segments, double
     return sent;
 }
 
-void flood(Shared& shared, std::size_t bytes, std::size_t segments, bool gro, double seconds) {
+void flood(Shared& shared, std::size_t bytes, std::size_t segments, Gro gro, double seconds) {
     sockaddr_in address;
     int sink = bound_socket(address);
     pid_t child = fork();
@@ -174,14 +177,17 @@ void flood(Shared& shared, std::size_t bytes, std::size_t segments, bool gro, do
     double span = double(shared.last_ns - shared.first_ns) / 1e9;
     std::printf("{\"mode\":\"flood\",\"bytes\":%zu,\"segments\":%zu,\"gro\":%s,\"sent\":%" PRIu64
                 ",\"received\":%" PRIu64 ",\"duration_s\":%.6f,\"rate_per_s\":%.0f}\n",
-                bytes, segments, gro ? "true" : "false", sent, shared.received.load(), span,
+                bytes, segments, gro == Gro::on ? "true" : "false", sent, shared.received.load(), span,
                 double(shared.received) / span);
     if (status != 0) std::exit(1);
 }
 
 // ---- ping-pong ------------------------------------------------------------------------------------
 
-void pingpong(Shared& shared, std::size_t bytes, std::size_t round_trips, bool anyone) {
+enum class FarSide : std::uint8_t { connected, unconnected };
+
+void pingpong(Shared& shared, std::size_t bytes, std::size_t round_trips, FarSide far_side) {
+    const bool anyone = far_side == FarSide::unconnected;
     sockaddr_in a_address, b_address;
     int a = bound_socket(a_address), b = bound_socket(b_address);
     connect_to(a, b_address);
@@ -230,10 +236,11 @@ int main(int argc, char** argv) {
         static_cast<Shared*>(mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     if (shared == MAP_FAILED) die("mmap");
     if (argc == 6 && std::strcmp(argv[1], "flood") == 0)
-        flood(*shared, std::strtoul(argv[2], nullptr, 10), std::strtoul(argv[3], nullptr, 10), std::atoi(argv[4]) != 0,
-              std::atof(argv[5]));
+        flood(*shared, std::strtoul(argv[2], nullptr, 10), std::strtoul(argv[3], nullptr, 10),
+              std::atoi(argv[4]) != 0 ? Gro::on : Gro::off, std::atof(argv[5]));
     else if (argc >= 4 && std::strcmp(argv[1], "pingpong") == 0)
-        pingpong(*shared, std::strtoul(argv[2], nullptr, 10), std::strtoul(argv[3], nullptr, 10), argc > 4);
+        pingpong(*shared, std::strtoul(argv[2], nullptr, 10), std::strtoul(argv[3], nullptr, 10),
+                 argc > 4 ? FarSide::unconnected : FarSide::connected);
     else
         return std::fprintf(stderr,
                             "kernel_limit flood BYTES SEGMENTS GRO SECONDS | pingpong BYTES ROUND_TRIPS [anyone]\n"),

@@ -1,7 +1,7 @@
-// machine_stalls NS SHARE SECONDS: what becomes of an open loop's schedule on this machine whoever sends. A loop that
-// only spins has a turn due every NS / SHARE nanoseconds, and each turn takes it NS; another process spins on another
-// core, as a receiver would. Told is how late turns began: it is the machine that has taken the core away, and the
-// loop's share of it decides how long it needs to catch up. One JSON object on standard output.
+// machine_stalls NS SHARE SECONDS: how far an open loop falls behind its schedule on this machine, whatever it sends. A
+// turn of NS nanoseconds of spinning is due every NS / SHARE nanoseconds; a second process spins on the other core, as
+// a receiver would. Reports how late turns start: the machine causes the stalls, and SHARE decides how long the loop
+// takes to catch up. Prints one JSON object.
 
 #include <cstdio>
 #include <cstdlib>
@@ -35,17 +35,18 @@ Histogram run(Duration turn_ns, double share, Duration length) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 4) bench::die("machine_stalls NS SHARE SECONDS");
+    if (argc != 4) bench::usage("machine_stalls NS SHARE SECONDS");
     const Duration turn_ns = std::atoll(argv[1]);
     const double share = std::atof(argv[2]);
     const auto length = static_cast<Duration>(std::atof(argv[3]) * 1e9);
-    if (turn_ns <= 0 || share <= 0 || share > 1 || length <= 0) bench::die("NS > 0, 0 < SHARE <= 1, SECONDS > 0");
+    if (turn_ns <= 0 || share <= 0 || share > 1 || length <= 0)
+        bench::usage("machine_stalls NS SHARE SECONDS, NS > 0, 0 < SHARE <= 1, SECONDS > 0");
     choose_clock();
     const auto spin = [](bench::Shared& shared) {
         shared.ready = true;
         while (!shared.stop) continue;
     };
-    bench::run_pair(true, spin, [&](bench::Shared&) {
+    bench::run_pair(bench::Cores::pinned, spin, [&](bench::Shared&) {
         const Histogram slip = run(turn_ns, share, length);
         const auto us = [](Duration ns) { return static_cast<double>(ns) / 1e3; };
         std::printf("{\"turns\":%" PRIu64 ",\"slip_us\":{\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f}}\n", slip.count(),

@@ -1,6 +1,6 @@
-// measuring_cost BACKEND on|off SECONDS: how many round trips a second a prober makes with 64 of them in flight to an
-// echo in another process, with its histograms and without; both sides spin, each on a core. Every reply is verified.
-// One JSON object on standard output.
+// measuring_cost BACKEND on|off SECONDS: round trips per second of a prober with 64 probes in flight to an echo in
+// another process, with or without recording histograms. Both processes spin, each on its own core. Every reply is
+// verified. Prints one JSON object.
 
 #include <string>
 #include <string_view>
@@ -24,15 +24,15 @@ UdpSocket open_socket(const SocketOptions& options) {
     return std::move(*socket);
 }
 
-/// Runs use(loop), which returns anything, with a loop that spins.
+/// Runs use(loop) on a spinning loop; its result is ignored.
 template <class Use>
 void with_spinning_loop(BackendChoice backend, Use use) {
-    const auto quietly = [](const std::string&) {};
-    const auto done = with_loop({.backend = backend, .wait = WaitMode::spin}, quietly, use);
+    const auto ignore_notes = [](const std::string&) {};
+    const auto done = with_loop({.backend = backend, .wait = WaitMode::spin}, ignore_notes, use);
     if (!done) bench::die(done.error().text.c_str());
 }
 
-/// Ends the loop when `over` says so.
+/// Stops the loop when over(now) is true.
 template <class Loop, class Over>
 struct Application {
     Loop& loop;
@@ -60,7 +60,9 @@ void answer(bench::Shared& shared, BackendChoice backend) {
     });
 }
 
-void probe(bench::Shared& shared, BackendChoice backend, bool histograms, double seconds) {
+enum class Histograms : std::uint8_t { off, on };
+
+void probe(bench::Shared& shared, BackendChoice backend, Histograms histograms, double seconds) {
     with_spinning_loop(backend, [&](auto& loop) {
         SocketOptions options;
         options.connect = Address::v4(127, 0, 0, 1, static_cast<std::uint16_t>(shared.port.load()));
@@ -71,13 +73,13 @@ void probe(bench::Shared& shared, BackendChoice backend, bool histograms, double
                                 .window = window,
                                 .start = start,
                                 .stop = start + static_cast<Duration>(seconds * 1e9),
-                                .histograms = histograms});
+                                .histograms = histograms == Histograms::on});
         Application application{loop, [&](Instant at) { return prober.finished(at, linger); }};
         loop.run(prober, application);
         const traffic::ProberCounters& counts = prober.counters();
-        if (counts.sent == 0 || counts.received != counts.sent || counts.lost() != 0) bench::die("a reply");
-        std::printf("{\"histograms\":%s,\"replies\":%" PRIu64 ",\"rate_per_s\":%.0f}\n", histograms ? "true" : "false",
-                    counts.received,
+        if (counts.sent == 0 || counts.received != counts.sent || counts.lost() != 0) bench::die("reply check");
+        std::printf("{\"histograms\":%s,\"replies\":%" PRIu64 ",\"rate_per_s\":%.0f}\n",
+                    histograms == Histograms::on ? "true" : "false", counts.received,
                     static_cast<double>(counts.sent) * 1e9 / static_cast<double>(prober.last_sent_at() - start));
         return true;
     });
@@ -87,9 +89,11 @@ void probe(bench::Shared& shared, BackendChoice backend, bool histograms, double
 
 int main(int argc, char** argv) {
     const std::string_view measuring = argc == 4 ? argv[2] : "";
-    if (measuring != "on" && measuring != "off") bench::die("usage: measuring_cost uring|mmsg on|off SECONDS");
+    if (measuring != "on" && measuring != "off") bench::usage("measuring_cost uring|mmsg on|off SECONDS");
     const auto backend = std::string_view(argv[1]) == "uring" ? BackendChoice::uring : BackendChoice::mmsg;
     bench::run_pair(
-        true, [&](bench::Shared& shared) { answer(shared, backend); },
-        [&](bench::Shared& shared) { probe(shared, backend, measuring == "on", std::atof(argv[3])); });
+        bench::Cores::pinned, [&](bench::Shared& shared) { answer(shared, backend); },
+        [&](bench::Shared& shared) {
+            probe(shared, backend, measuring == "on" ? Histograms::on : Histograms::off, std::atof(argv[3]));
+        });
 }

@@ -1,6 +1,6 @@
-// What the parts of codec/base cost per call. Every benchmark walks through inputs drawn once from a seeded
-// generator, so that the compiler can fold nothing and the branch predictor learns no short pattern. The std::
-// containers that would do the same job are measured beside the wheel and the table, as the reference.
+// The cost per call of the containers in codec/base. Inputs come from a seeded generator, so that the compiler cannot
+// fold them and the branch predictor cannot learn a short pattern. The std:: containers that could replace the timer
+// wheel and the table are measured as references.
 
 #include <benchmark/benchmark.h>
 
@@ -24,7 +24,7 @@ namespace {
 constexpr SipKey bench_key{0x243f'6a88'85a3'08d3, 0x1319'8a2e'0370'7344};
 constexpr std::size_t inputs = 1 << 16;
 
-// A source's address and port, about the size of a real key.
+// As large as the address and port of a source.
 struct Key {
     std::uint64_t high;
     std::uint64_t low;
@@ -40,7 +40,7 @@ std::vector<std::uint64_t> random_numbers(std::size_t count) {
 Key key_of(std::uint64_t number) { return {number * 0x9e37'79b9'7f4a'7c15, number}; }
 
 void histogram_record(benchmark::State& state) {
-    // Durations as a loopback round trip has them: a few microseconds with a long tail.
+    // Distributed like loopback round trips: a few microseconds with a long tail.
     std::mt19937_64 random(1);
     std::lognormal_distribution<double> durations(8.5, 1.0);
     std::vector<Duration> values(inputs);
@@ -72,7 +72,7 @@ void lru_table_touch_hit(benchmark::State& state) {
 }
 BENCHMARK(lru_table_touch_hit)->Arg(1 << 10)->Arg(1 << 16);
 
-// No recency and no eviction: what a bare std::unordered_map with the same hash takes for the look-up alone.
+// The reference: only the look-up in a std::unordered_map with the same hash, without recency or eviction.
 void unordered_map_find_hit(benchmark::State& state) {
     const auto hash = [](std::uint64_t number) {
         const Key key = key_of(number);
@@ -87,7 +87,7 @@ void unordered_map_find_hit(benchmark::State& state) {
 }
 BENCHMARK(unordered_map_find_hit)->Arg(1 << 10)->Arg(1 << 16);
 
-// The wheel's face over a std::set, the reference.
+// The reference: the interface of the timer wheel over a std::set.
 class TimerSet {
   public:
     explicit TimerSet(std::uint32_t capacity) : deadlines_(capacity, never) {}
@@ -120,8 +120,8 @@ class TimerSet {
 Instant next_of(const TimerWheel& timers) { return *timers.next(); }
 Instant next_of(const TimerSet& timers) { return timers.next(); }
 
-// All timers stand within the next second; each turn sets one anew and cancels another one's neighbour, as an
-// acknowledgement does: half of the timers stay set.
+// All deadlines are within the next second. Each iteration reschedules one timer and cancels another, as an
+// acknowledgement does, so that half of the timers are set.
 template <class Timers>
 void timers_schedule_cancel(benchmark::State& state) {
     const auto count = static_cast<std::uint32_t>(state.range(0));
@@ -140,8 +140,8 @@ void timers_schedule_cancel(benchmark::State& state) {
     benchmark::DoNotOptimize(next_of(timers));
 }
 
-// Every timer that fires is set anew within the next 200 ms, and the clock jumps to the next deadline. The time
-// shown is per timer fired, with the re-scheduling and its share of cascades.
+// Every expired timer is rescheduled within the next 200 ms, and the clock jumps to the next deadline. The time shown
+// is per expired timer and includes rescheduling and cascading.
 template <class Timers>
 void timers_schedule_expire(benchmark::State& state) {
     const auto count = static_cast<std::uint32_t>(state.range(0));
@@ -156,7 +156,7 @@ void timers_schedule_expire(benchmark::State& state) {
     for (TimerIndex index = 0; index < count; ++index) timers.schedule(index, delay());
     Instant now = 0;
     const auto on_expired = [&](TimerIndex index, Instant) { timers.schedule(index, now + delay()); };
-    while (now < second) timers.expire(now = next_of(timers), on_expired);  // past the start, into the steady state
+    while (now < second) timers.expire(now = next_of(timers), on_expired);  // reach the steady state
 
     while (state.KeepRunningBatch(64)) {
         for (std::size_t fired = 0; fired < 64;) fired += timers.expire(now = next_of(timers), on_expired);

@@ -1,4 +1,4 @@
-// What confirmed messages cost without a kernel: a frame written and read, and one message from send to confirmed.
+// The cost of confirmed messages without a kernel: encoding, decoding, and one message from send to confirmation.
 
 #include <benchmark/benchmark.h>
 
@@ -40,7 +40,7 @@ void decode_tree(benchmark::State& state) {
 }
 BENCHMARK(decode_tree);
 
-/// Both ends' work for a message of 64 bytes: sent, delivered, confirmed, told.
+/// The work of both ends for a 64-byte message: send, deliver, confirm, report the outcome.
 void send_to_confirmed(benchmark::State& state) {
     const Address alice = Address::v4(10, 0, 0, 1, 5'005), bob = Address::v4(10, 0, 0, 2, 5'005);
     confirmed::Options options;
@@ -63,7 +63,7 @@ void send_to_confirmed(benchmark::State& state) {
         carry(*receiving, *sending, bob, now);
     }
     if (sending->counters().confirmed != static_cast<std::uint64_t>(state.iterations()))
-        state.SkipWithError("something was not confirmed");
+        state.SkipWithError("a message was not confirmed");
 }
 BENCHMARK(send_to_confirmed);
 

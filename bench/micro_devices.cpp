@@ -1,4 +1,4 @@
-// What named devices cost without a kernel: messages and questions over one connection of two of ours, and adverts.
+// The cost of named devices without a kernel: messages and questions between two endpoints, and adverts.
 
 #include <benchmark/benchmark.h>
 
@@ -21,7 +21,7 @@ devices::Options options(std::string name) {
     return out;
 }
 
-/// Two devices, `a` and `b`, and the one stream between them.
+/// Two devices `a` and `b` with a stream between them.
 class Pair {
   public:
     Pair() {
@@ -37,7 +37,7 @@ class Pair {
         carry([](const Event&) {});
     }
 
-    /// Everything both have to say gets to the other; every event is handed to on_event.
+    /// Transfers everything that both devices have queued and passes every event to on_event.
     template <class OnEvent>
     void carry(OnEvent on_event) {
         bool moved = true;
@@ -70,7 +70,7 @@ class Pair {
     StreamIndex of_a_ = 0, of_b_ = 0;
 };
 
-/// Messages of 64 bytes of text, so many in a write: send(), one copy for the write, splitting, the event.
+/// Messages of 64 bytes, the given number per write: send(), the copy into the write, splitting, the event.
 void messages(benchmark::State& state) {
     const auto in_a_write = state.range(0);
     Pair pair;
@@ -84,12 +84,12 @@ void messages(benchmark::State& state) {
         });
     }
     if (sent != received || bytes != 64 * sent || sent < static_cast<std::size_t>(state.iterations()))
-        state.SkipWithError("something did not arrive");
+        state.SkipWithError("a message did not arrive");
     state.SetItemsProcessed(static_cast<std::int64_t>(received));
 }
 BENCHMARK(messages)->Arg(1)->Arg(16)->Arg(3'000);
 
-/// Questions asked and answered, so many at once.
+/// Questions asked and answered, the given number at once.
 void questions(benchmark::State& state) {
     const auto at_once = state.range(0);
     Pair pair;
@@ -105,12 +105,12 @@ void questions(benchmark::State& state) {
             if (event.kind == Event::Kind::answers) answered += event.answers[0].reply == devices::Reply::answered;
         });
     }
-    if (answered != state.iterations() * at_once) state.SkipWithError("something was not answered");
+    if (answered != state.iterations() * at_once) state.SkipWithError("a question was not answered");
     state.SetItemsProcessed(answered);
 }
 BENCHMARK(questions)->Arg(1)->Arg(64)->Arg(1'000);
 
-/// Adverts of so many known names in turn.
+/// Adverts of known names, the given number round robin.
 void adverts(benchmark::State& state) {
     const auto names = static_cast<std::uint32_t>(state.range(0));
     Endpoint endpoint(options("a"));
@@ -131,7 +131,7 @@ void adverts(benchmark::State& state) {
         next = next + 1 == names ? 0 : next + 1;
     }
     if (endpoint.counters().adverts_taken != static_cast<std::uint64_t>(state.iterations()))
-        state.SkipWithError("an advert was not taken");
+        state.SkipWithError("an advert was not accepted");
     state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(adverts)->Arg(1'000)->Arg(4'096);

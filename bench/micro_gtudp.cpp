@@ -1,4 +1,4 @@
-// What gtUDP costs without a kernel: its tables, one exchange from end to end, and many peers on one socket.
+// The cost of gtUDP without a kernel: its tables, exchanges between two endpoints, and many peers on one socket.
 
 #include <benchmark/benchmark.h>
 
@@ -14,7 +14,7 @@ using namespace ringpost;
 constexpr SipKey key{0x0123456789abcdef, 0xfedcba9876543210};
 const Address server_address = Address::v4(10, 0, 0, 1, 1), client_address = Address::v4(10, 0, 0, 2, 2);
 
-/// What both halves keep of an exchange, 32 bytes of it beside the table's.
+/// As large as the state that both halves keep per exchange: 32 bytes besides the table's own.
 struct Exchange {
     gtudp::PeerIndex peer = gtudp::none;
     gtudp::Identity identity = 0;
@@ -22,7 +22,8 @@ struct Exchange {
     std::uint32_t others[5] = {};
 };
 
-/// One insert, one find and one erase, with so many exchanges in flight; the oldest is found and erased, as answers do.
+/// One insert, one find and one erase with the given number of exchanges in flight; like an answer, it finds and erases
+/// the oldest.
 void exchange_table(benchmark::State& state) {
     const auto in_flight = static_cast<std::uint32_t>(state.range(0));
     gtudp::ExchangeTable<Exchange> table(1u << 20, key);
@@ -36,7 +37,7 @@ void exchange_table(benchmark::State& state) {
 }
 BENCHMARK(exchange_table)->Arg(1'000)->Arg(100'000)->Arg(1'000'000);
 
-/// The same with the timer that each exchange has.
+/// The same with a timer per exchange.
 void exchange_table_and_timer(benchmark::State& state) {
     const auto in_flight = static_cast<std::uint32_t>(state.range(0));
     gtudp::ExchangeTable<Exchange> table(1u << 20, key);
@@ -62,7 +63,7 @@ gtudp::Options options() {
     return out;
 }
 
-/// Hands everything `from` has to send to `to`, as one that comes from `source`; takes the events of `to`.
+/// Delivers everything that `from` sends to `to`, with `source` as its address; drains the events of `to`.
 std::size_t carry(gtudp::Endpoint& from, gtudp::Endpoint& to, const Address& source, Instant now,
                   std::span<std::byte> buffer) {
     std::size_t messages = 0;
@@ -75,7 +76,7 @@ std::size_t carry(gtudp::Endpoint& from, gtudp::Endpoint& to, const Address& sou
     return messages;
 }
 
-/// Messages of 64 bytes, 1,024 in flight: DATA, RECV, ACK and both ends' events.
+/// Messages of 64 bytes, 1,024 in flight: DATA, RECV, ACK and the events of both ends.
 void exchange_end_to_end(benchmark::State& state) {
     auto client = std::make_unique<gtudp::Endpoint>(options()), server = std::make_unique<gtudp::Endpoint>(options());
     std::vector<std::byte> buffer(limits::datagram_bytes_max), message(64);
@@ -88,12 +89,12 @@ void exchange_end_to_end(benchmark::State& state) {
         carry(*server, *client, server_address, now, buffer);
         carry(*client, *server, client_address, now, buffer);
     }
-    if (delivered != sent || client->in_flight() > 0) state.SkipWithError("something was not confirmed");
+    if (delivered != sent || client->in_flight() > 0) state.SkipWithError("a message was not confirmed");
     state.SetItemsProcessed(static_cast<std::int64_t>(delivered));
 }
 BENCHMARK(exchange_end_to_end);
 
-/// A server's work for messages of 64 bytes from so many peers in turn, in trains of so many messages.
+/// The work of a server for 64-byte messages; arguments: number of peers, round robin, and messages per train.
 void server_of_peers(benchmark::State& state) {
     const auto peers = static_cast<std::uint32_t>(state.range(0)), train = static_cast<std::uint32_t>(state.range(1));
     auto server = std::make_unique<gtudp::Endpoint>(options());
@@ -122,10 +123,9 @@ void server_of_peers(benchmark::State& state) {
         peer = peer + 1 == peers ? 0 : peer + 1;
     }
     const auto expected = static_cast<std::size_t>(state.iterations()) * train;
-    // With the table full, an exchange of a peer that has acknowledged nothing yet may go while it waits: one in
-    // millions.
+    // A full table may evict a waiting exchange of a peer that has not acknowledged anything yet: one in millions.
     if (delivered != expected || server->counters().ack_unknown > 1 + delivered / 1'000'000)
-        state.SkipWithError("something was not delivered");
+        state.SkipWithError("a message was not delivered");
     state.SetItemsProcessed(static_cast<std::int64_t>(delivered));
 }
 BENCHMARK(server_of_peers)->ArgsProduct({{1, 100'000}, {1, 32}});

@@ -1,5 +1,5 @@
-// What struct messages cost: one packed and unpacked, against a copy of the same bytes with the same checksum, which is
-// the least anybody could do; and what a scanner passes of packets and of several kinds of garbage.
+// The cost of struct messages: packing and unpacking, against the lower bound of copying the same bytes with the same
+// checksum; and the throughput of the scanner on packets and on several kinds of garbage.
 
 #include <benchmark/benchmark.h>
 
@@ -33,8 +33,8 @@ std::vector<Reading> readings() {
     return out;
 }
 
-/// A batch of packets is made, then all of it is read: as packets leave in trains, and come so. What was just written
-/// in pieces is never read at once, which would stall the processor and measure that.
+/// Packets are written and read in batches, like trains. Reading a packet right after writing it in pieces would
+/// measure failed store forwarding instead.
 constexpr std::size_t batch = 64;
 using PacketBytes = std::array<std::byte, ReadingMessage::packet_bytes>;
 
@@ -44,7 +44,7 @@ std::vector<std::array<std::byte, payload_bytes>> payloads() {
     return out;
 }
 
-/// The reference: a payload copied and given its check; the check made again, and the payload copied out.
+/// The reference: copies a payload and adds its checksum, then verifies the checksum and copies the payload back.
 void payload_copied(benchmark::State& state) {
     const auto all = payloads();
     std::vector<std::array<std::byte, payload_bytes>> back(batch);
@@ -68,7 +68,7 @@ void payload_copied(benchmark::State& state) {
 }
 BENCHMARK(payload_copied);
 
-/// The same with values in place of copies.
+/// The same with packing and unpacking instead of copying.
 void payload_packed_unpacked(benchmark::State& state) {
     const std::vector<Reading> all = readings();
     std::vector<Reading> back(batch);
@@ -89,7 +89,7 @@ void payload_packed_unpacked(benchmark::State& state) {
 }
 BENCHMARK(payload_packed_unpacked);
 
-/// The reference for whole packets of any length, as a receiver meets them.
+/// The reference for whole packets of unknown length, as in a receiver.
 void packet_copied(benchmark::State& state) {
     const auto all = payloads();
     std::vector<std::array<std::byte, payload_bytes>> back(batch);
@@ -152,13 +152,13 @@ BENCHMARK(packet_dynamic);
 
 constexpr std::size_t span_bytes = limits::datagram_bytes_max;
 
-/// Passes `bytes`, in which `packets` packets must be found.
+/// Scans `bytes`, which contain `packets` packets.
 void scan(benchmark::State& state, std::span<const std::byte> bytes, std::size_t packets) {
     for (auto _ : state) {
         Scanner scanner(bytes);
         std::size_t found = 0;
         while (const auto one = scanner.next()) found += one->packet.has_value();
-        if (found != packets) state.SkipWithError("other packets than there are");
+        if (found != packets) state.SkipWithError("wrong number of packets");
     }
     state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(bytes.size()));
 }
@@ -191,14 +191,14 @@ BENCHMARK(scan_every_other_ff);
 void scan_all_ff(benchmark::State& state) { scan(state, std::vector<std::byte>(span_bytes, std::byte{0xff}), 0); }
 BENCHMARK(scan_all_ff);
 
-/// All FF again, but longer than any packet, so that each byte begins one of 65,535 bytes whose check is wrong.
+/// Longer than any packet, so that every byte starts a packet of 65,535 bytes with a wrong checksum.
 void scan_all_ff_megabyte(benchmark::State& state) {
     scan(state, std::vector<std::byte>(1u << 20, std::byte{0xff}), 0);
 }
 BENCHMARK(scan_all_ff_megabyte);
 
-/// What a stranger would choose: a magic every eight bytes, each with a size that reaches almost to the end. The lowest
-/// bit of every check is wrong: nothing but the last header has it set.
+/// The worst case of an attacker: a magic every eight bytes, each with a size that reaches almost to the end, and a
+/// checksum whose lowest bit is wrong because only the last header sets it.
 void scan_magics_with_large_sizes(benchmark::State& state) {
     std::vector<std::byte> bytes(span_bytes, std::byte{0xaa});
     std::byte* header = nullptr;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the programs that measure other transports share: two processes, a counter between them, a sequence checked.
+// Shared by the programs that measure one transport: a sender and a receiver process, shared counters, sequence checks.
 
 #include <sched.h>
 #include <sys/mman.h>
@@ -30,6 +30,11 @@ struct Shared {
     std::exit(1);
 }
 
+[[noreturn]] inline void usage(const char* text) {
+    std::fprintf(stderr, "usage: %s\n", text);
+    std::exit(2);
+}
+
 inline std::uint64_t now_ns() {
     timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -41,7 +46,7 @@ inline void put_sequence(void* payload, std::uint64_t sequence) { std::memcpy(pa
 inline void check_sequence(const void* payload, std::uint64_t expected) {
     std::uint64_t sequence = 0;
     std::memcpy(&sequence, payload, sizeof sequence);
-    if (sequence != expected) die("the sequence");
+    if (sequence != expected) die("sequence check");
 }
 
 inline void pin(int core) {
@@ -51,7 +56,8 @@ inline void pin(int core) {
     if (sched_setaffinity(0, sizeof set, &set) != 0) die("sched_setaffinity");
 }
 
-/// Waits until the sink has all `sent`, and prints one JSON object; the time runs from `start_ns` until then.
+/// Waits up to 5 s until the receiver has `sent` messages, then prints one JSON object. The duration starts at
+/// `start_ns`.
 inline void report(const char* name, std::size_t bytes, std::uint64_t sent, Shared& shared, std::uint64_t start_ns) {
     const std::uint64_t give_up = now_ns() + 5'000'000'000;
     while (shared.received < sent && now_ns() < give_up) sched_yield();
@@ -62,20 +68,23 @@ inline void report(const char* name, std::size_t bytes, std::uint64_t sent, Shar
                 name, bytes, sent, received, sent - received, duration_s, static_cast<double>(received) / duration_s);
 }
 
-/// Runs receive(Shared&) in a child until Shared::stop, and send(Shared&) here once Shared::ready.
+enum class Cores : std::uint8_t { any, pinned };
+
+/// Runs receive(Shared&) in a child process until Shared::stop and send(Shared&) in this one as soon as Shared::ready
+/// is set; pinned to core 1 and core 0, or on any core.
 template <class Receive, class Send>
-void run_pair(bool pinned, Receive receive, Send send) {
+void run_pair(Cores cores, Receive receive, Send send) {
     void* memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) die("mmap");
     auto& shared = *new (memory) Shared{};
     const pid_t child = fork();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (pinned) pin(1);
+        if (cores == Cores::pinned) pin(1);
         receive(shared);
         _exit(0);
     }
-    if (pinned) pin(0);
+    if (cores == Cores::pinned) pin(0);
     while (!shared.ready) sched_yield();
     send(shared);
     shared.stop = true;

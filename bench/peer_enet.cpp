@@ -1,8 +1,8 @@
-// ENet, reliable packets on one channel, over loopback: what scripts/bench compares gtUDP with.
+// The rate of ENet over loopback, reliable packets on one channel: compared with gtUDP by scripts/bench.
 //
 //   peer_enet BYTES SECONDS PINNED(0|1) MTU OUTSTANDING
 //
-// Two processes; the sink checks that every message comes once and in order. One JSON object on standard output.
+// Two processes; the receiver checks that every message arrives once and in order. Prints one JSON object.
 
 #include <enet/enet.h>
 #include <sys/mman.h>
@@ -80,7 +80,7 @@ void send(bench::Shared& shared, std::size_t bytes, double seconds, std::size_t 
             if (enet_peer_send(peer, 0, packet) != 0) bench::die("enet_peer_send");
         }
         while (enet_host_service(host, &event, 0) > 0) {
-            if (event.type == ENET_EVENT_TYPE_DISCONNECT) bench::die("the peer has gone");
+            if (event.type == ENET_EVENT_TYPE_DISCONNECT) bench::die("connection");
         }
     }
     bench::report("enet", bytes, sent, shared, start);
@@ -89,11 +89,12 @@ void send(bench::Shared& shared, std::size_t bytes, double seconds, std::size_t 
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 6) return std::fprintf(stderr, "peer_enet BYTES SECONDS PINNED MTU OUTSTANDING\n"), 2;
+    if (argc != 6) bench::usage("peer_enet BYTES SECONDS PINNED(0|1) MTU OUTSTANDING");
     if (enet_initialize() != 0) bench::die("enet_initialize");
     const std::size_t mtu = std::strtoul(argv[4], nullptr, 10);
     bench::run_pair(
-        std::atoi(argv[3]) != 0, [&](bench::Shared& shared) { receive(shared, mtu); },
+        std::atoi(argv[3]) != 0 ? bench::Cores::pinned : bench::Cores::any,
+        [&](bench::Shared& shared) { receive(shared, mtu); },
         [&](bench::Shared& shared) {
             send(shared, std::strtoul(argv[1], nullptr, 10), std::atof(argv[2]), mtu,
                  std::strtoull(argv[5], nullptr, 10));

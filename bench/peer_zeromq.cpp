@@ -1,9 +1,9 @@
-// ZeroMQ, PUSH to PULL over TCP on loopback: what scripts/bench compares gtUDP with.
+// The rate of ZeroMQ over loopback, PUSH to PULL over TCP: compared with gtUDP by scripts/bench.
 //
 //   peer_zeromq BYTES SECONDS PINNED(0|1)
 //
-// Two processes, an I/O thread each; the sink checks that every message comes once and in order. One JSON object on
-// standard output.
+// Two processes with an I/O thread each; the receiver checks that every message arrives once and in order. Prints one
+// JSON object.
 
 #include <zmq.h>
 
@@ -70,8 +70,8 @@ void send(bench::Shared& shared, std::size_t bytes, double seconds) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 4) return std::fprintf(stderr, "peer_zeromq BYTES SECONDS PINNED\n"), 2;
-    bench::run_pair(std::atoi(argv[3]) != 0, receive, [&](bench::Shared& shared) {
-        send(shared, std::strtoul(argv[1], nullptr, 10), std::atof(argv[2]));
-    });
+    if (argc != 4) bench::usage("peer_zeromq BYTES SECONDS PINNED(0|1)");
+    bench::run_pair(
+        std::atoi(argv[3]) != 0 ? bench::Cores::pinned : bench::Cores::any, receive,
+        [&](bench::Shared& shared) { send(shared, std::strtoul(argv[1], nullptr, 10), std::atof(argv[2])); });
 }

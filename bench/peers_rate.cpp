@@ -1,6 +1,7 @@
-// peers_rate BACKEND PEERS SECONDS: messages of 64 bytes by gtUDP from so many peers in turn, one datagram each, to one
-// socket of ours in another process; each is answered and acknowledged. The peers are a plain loop of system calls that
-// gives each datagram its own source address in 127.0.0.0/8. Both sides spin, each on a core. One JSON object.
+// peers_rate BACKEND PEERS SECONDS: the rate of 64-byte gtUDP messages from PEERS peers, round robin, one datagram
+// each, to one socket in another process; each message is confirmed and acknowledged. The peers are a plain loop of
+// system calls that gives each datagram its own source address in 127.0.0.0/8. Both processes spin, each on its own
+// core. Prints one JSON object.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -27,16 +28,17 @@ constexpr unsigned batch = 64;
 constexpr std::uint64_t in_flight = 512;
 constexpr std::uint32_t first_source = 0x7f01'0000;  // 127.1.0.0
 
-// ---- our side: every message once, in each peer's order -------------------------------------------
+// ---- the server: every message once, in order per peer --------------------------------------------
 
 class Server {
   public:
     Server(bench::Shared& shared, std::uint32_t peers) : shared_(shared), peers_(peers), next_(peers) {}
 
     void on_event(Instant, const gtudp::Event& event) {
-        if (event.kind != gtudp::Event::Kind::message || event.bytes.size() != message_bytes) bench::die("a message");
+        if (event.kind != gtudp::Event::Kind::message || event.bytes.size() != message_bytes)
+            bench::die("message check");
         const auto number = load_le<std::uint64_t>(event.bytes.data());
-        if (next_[number % peers_]++ != number / peers_) bench::die("the order of a peer's messages");
+        if (next_[number % peers_]++ != number / peers_) bench::die("order check");
         ++received_;
     }
     Instant on_turn(Instant) {
@@ -49,7 +51,7 @@ class Server {
   private:
     bench::Shared& shared_;
     std::uint64_t peers_;
-    std::vector<std::uint64_t> next_;  ///< of each peer, the number of its next message
+    std::vector<std::uint64_t> next_;  ///< per peer, the number of its next message
     std::uint64_t received_ = 0;
 };
 
@@ -70,14 +72,14 @@ void serve(bench::Shared& shared, BackendChoice backend, std::uint32_t peers) {
         loop.run(*endpoint, server);
         return 0;
     };
-    const auto say = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
-    const auto done = with_loop({.backend = backend, .wait = WaitMode::spin}, say, run);
+    const auto note = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
+    const auto done = with_loop({.backend = backend, .wait = WaitMode::spin}, note, run);
     if (!done) bench::die(done.error().text.c_str());
 }
 
 // ---- the peers ------------------------------------------------------------------------------------
 
-/// So many datagrams with the address that each leaves from or has come to.
+/// Up to `batch` datagrams, each with its local address.
 struct Batch {
     struct alignas(cmsghdr) Control {
         std::array<std::byte, CMSG_SPACE(sizeof(in_pktinfo))> bytes{};
@@ -99,7 +101,7 @@ struct Batch {
     in_pktinfo& information(unsigned i) {
         return *reinterpret_cast<in_pktinfo*>(CMSG_DATA(CMSG_FIRSTHDR(&messages[i].msg_hdr)));
     }
-    /// A datagram of so many bytes from that address; returns where they go.
+    /// Adds a datagram from `source`; returns where to write its `bytes`.
     std::byte* add(in_addr source, std::size_t bytes, sockaddr_in& destination) {
         const unsigned i = count++;
         parts[i].iov_len = bytes;
@@ -145,10 +147,10 @@ void run_peers(bench::Shared& shared, std::uint32_t peers, double seconds) {
     if (fd < 0 || setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) != 0 ||
         setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes, sizeof buffer_bytes) != 0 ||
         bind(fd, reinterpret_cast<const sockaddr*>(&any), sizeof any) != 0)
-        bench::die("the peers' socket");
+        bench::die("opening the socket");
     const gtudp::Codec codec;
     Batch outgoing, incoming;
-    std::vector<std::uint32_t> answered(peers);  // of each peer, the next identity
+    std::vector<std::uint32_t> answered(peers);  // per peer, the next identity
     std::uint64_t sent = 0, confirmed = 0;
     const std::uint64_t start_ns = bench::now_ns(), end_ns = start_ns + static_cast<std::uint64_t>(seconds * 1e9);
     std::uint64_t give_up_ns = end_ns + 10'000'000'000;
@@ -166,12 +168,12 @@ void run_peers(bench::Shared& shared, std::uint32_t peers, double seconds) {
         incoming.receive(fd);
         for (unsigned i = 0; i < incoming.count; ++i) {
             const auto frame = codec.decode({incoming.payloads[i].data(), incoming.messages[i].msg_len});
-            if (!frame || frame->kind != gtudp::Kind::recv) bench::die("a RECV");
+            if (!frame || frame->kind != gtudp::Kind::recv) bench::die("RECV check");
             std::byte* const at = outgoing.add(incoming.information(i).ipi_addr, codec.header_bytes(), server);
             codec.write_header(at, gtudp::Kind::ack, frame->identity);
-            // One that comes again, after a pause of ours, is acknowledged again.
+            // A RECV that the server repeats, e.g. after a stall of this process, is acknowledged again.
             std::uint32_t& expected = answered[ntohl(incoming.information(i).ipi_addr.s_addr) - first_source];
-            if (frame->identity > expected) bench::die("the order of RECVs");
+            if (frame->identity > expected) bench::die("RECV order check");
             if (frame->identity < expected) continue;
             ++expected;
             ++confirmed;
@@ -186,9 +188,9 @@ void run_peers(bench::Shared& shared, std::uint32_t peers, double seconds) {
 
 int main(int argc, char** argv) {
     const long peers = argc == 4 ? std::atol(argv[2]) : 0;
-    if (peers < 1 || peers > peers_max) bench::die("usage: peers_rate uring|mmsg PEERS SECONDS");
+    if (peers < 1 || peers > peers_max) bench::usage("peers_rate uring|mmsg PEERS SECONDS");
     const auto backend = std::string_view(argv[1]) == "uring" ? BackendChoice::uring : BackendChoice::mmsg;
     bench::run_pair(
-        true, [&](bench::Shared& shared) { serve(shared, backend, static_cast<std::uint32_t>(peers)); },
+        bench::Cores::pinned, [&](bench::Shared& shared) { serve(shared, backend, static_cast<std::uint32_t>(peers)); },
         [&](bench::Shared& shared) { run_peers(shared, static_cast<std::uint32_t>(peers), std::atof(argv[3])); });
 }

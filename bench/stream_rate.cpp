@@ -1,9 +1,9 @@
-// What one stream carries over loopback, and what a plain loop of blocking send and recv does.
+// The throughput of one TCP stream over loopback, and that of a plain loop of blocking send and recv.
 //
 //   stream_rate plain|uring|mmsg WRITE_BYTES SECONDS
 //
-// 64-byte messages, numbered, are laid one by one into writes of WRITE_BYTES, and their numbers are checked where they
-// arrive. Source and sink are two processes pinned to two cores. One JSON object on standard output.
+// Numbered 64-byte messages fill writes of WRITE_BYTES; the receiver checks the numbers. Two processes, pinned to two
+// cores. Prints one JSON object.
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -29,7 +29,7 @@ using namespace ringpost;
 
 constexpr std::size_t message_bytes = 64;
 
-/// Lays messages out, and checks them where they come; what is cut between two reads is put together again.
+/// Fills buffers with messages and checks received ones, also those split across reads.
 class Messages {
   public:
     void fill(std::span<std::byte> out) {
@@ -62,7 +62,7 @@ class Messages {
 
 void plain_sink(StreamListener listener, Shared& shared) {
     pin(1);
-    fcntl(listener.fd(), F_SETFL, 0);  // this one waits
+    fcntl(listener.fd(), F_SETFL, 0);  // blocking
     const int fd = ::accept(listener.fd(), nullptr, nullptr);
     Messages messages;
     std::vector<std::byte> buffer(65'536);
@@ -90,7 +90,7 @@ void plain_source(const Address& to, std::size_t write_bytes, Instant end, Share
     ::close(fd);
 }
 
-// ---- ours -------------------------------------------------------------------------------------------
+// ---- ringpost -------------------------------------------------------------------------------------------
 
 struct Endpoint {
     struct Event {};
@@ -181,14 +181,14 @@ void run(const Contestant& contestant, std::size_t write_bytes, double seconds) 
         _exit(0);
     }
     {
-        const StreamListener of_the_sink_alone = std::move(*listener);
+        const StreamListener closed_here = std::move(*listener);  // only the sink accepts
     }
     pin(0);
     const Instant start = now();
     contestant.source(to, write_bytes, start + static_cast<Instant>(seconds * 1e9), shared);
     int status = 0;
-    waitpid(child, &status, 0);  // the sink ends when it has everything
-    if (status != 0) die("the sink");
+    waitpid(child, &status, 0);  // the sink ends at the end of the stream
+    if (status != 0) die("sink");
     const double rate = static_cast<double>(shared.received) / (static_cast<double>(now() - start) / 1e9);
     std::printf("{\"contestant\":\"%s\",\"write_bytes\":%zu,\"bytes_per_s\":%.0f,\"messages_per_s\":%.0f}\n",
                 contestant.name, write_bytes, rate, rate / message_bytes);
@@ -202,10 +202,10 @@ int main(int count, char** arguments) {
     const Contestant contestants[] = {{"plain", plain_sink, plain_source},
                                       {"uring", sink<UringBackend>, source<UringBackend>},
                                       {"mmsg", sink<MmsgBackend>, source<MmsgBackend>}};
-    if (count != 4) die("stream_rate plain|uring|mmsg WRITE_BYTES SECONDS");
+    if (count != 4) usage("stream_rate plain|uring|mmsg WRITE_BYTES SECONDS");
     const std::size_t write_bytes = std::strtoul(arguments[2], nullptr, 10);
     if (write_bytes < message_bytes || write_bytes > limits::stream_write_bytes_max || write_bytes % message_bytes != 0)
-        die("WRITE_BYTES, a multiple of 64 up to 262144,");
+        usage("stream_rate plain|uring|mmsg WRITE_BYTES SECONDS, WRITE_BYTES a multiple of 64 up to 262144");
     for (const Contestant& each : contestants)
         if (std::strcmp(arguments[1], each.name) == 0) run(each, write_bytes, std::strtod(arguments[3], nullptr));
 }
