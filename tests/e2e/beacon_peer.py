@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A beacon peer written from section 1 of the wire formats, and from nothing else.
+"""An independent beacon peer, implemented from section 1 of the wire formats alone.
 
 beacon_peer.py [--port P] [--to HOST:PORT]: listens, sends, or both, every two seconds.
 """
@@ -22,7 +22,7 @@ def encode(quote, unix_s, ipv4, port):
 
 
 def decode(datagram):
-    """(quote, unix_s, ipv4, port); ValueError for what is not a beacon."""
+    """(quote, unix_s, ipv4, port); ValueError if it is not a beacon."""
     if len(datagram) < 18:
         raise ValueError("under 18 bytes")
     if struct.unpack_from(">I", datagram)[0] != zlib.adler32(datagram[4:]):

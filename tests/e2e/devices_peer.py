@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""A named device written from section 4 of the wire formats, and from nothing else.
+"""An independent named device, implemented from section 4 of the wire formats alone.
 
-devices_peer.py NAME [--own ADDRESS] [--period S]: prints what happens, answers each question with it in capitals, and
-obeys `send NAME TEXT` and `ask NAME TEXT` on standard input.
+devices_peer.py NAME [--own ADDRESS] [--period S]: prints events, answers each question with its text in upper case,
+and runs the commands `send NAME TEXT` and `ask NAME TEXT` from standard input.
 
-It behaves like the format's first program, also where that is in its own way: it reads at most 512 bytes at a time, and
-drops what follows a terminator in the same read.
+It behaves like the original implementation of the format, including its limitations: it reads at most 512 bytes at a time
+and drops what follows a terminator in the same read.
 """
 
 import argparse
@@ -26,7 +26,7 @@ MESSAGE, QUESTION, ANSWER, PING, QUIT = "MeSsAgE", "QuEsTiOn", "AnSwEr", "PiNg",
 
 
 class Connection:
-    """Reads frames on a thread of its own until the stream or the peer's patience ends."""
+    """Reads frames on its own thread until the stream ends or the peer closes it."""
 
     def __init__(self, peer, sock):
         self.peer, self.sock, self.name = peer, sock, None
@@ -40,7 +40,7 @@ class Connection:
             self.sock.sendall((SEPARATOR.join(map(str, fields)) + TERMINATOR).encode())
 
     def frames(self):
-        """What came up to the next terminator; what stands behind that in the same read is dropped."""
+        """The frames received; whatever follows a terminator in the same read is dropped."""
         terminator, pending = TERMINATOR.encode(), b""
         with contextlib.suppress(OSError):
             while data := self.sock.recv(READS_AT_MOST):
@@ -65,13 +65,13 @@ class Connection:
 
 
 class Peer:
-    """A device; `with` says goodbye at its end. `messages` holds (name, text), `events` (what, name)."""
+    """A device; `with` sends a goodbye at the end. `messages` holds (name, text), `events` (kind, name)."""
 
     def __init__(self, name, own, answer=str.upper, group=(GROUP, GROUP_PORT), tcp_port=TCP_PORT, period_s=30):
         self.name, self.own, self.answer, self.group, self.tcp_port = name, own, answer, group, tcp_port
         self.period_s = period_s
-        self.streams = set()  # also those that have not said their name
-        self.heard_at, self.connections, self.answers = {}, {}, {}
+        self.streams = set()  # including those whose name is not known yet
+        self.seen_at, self.connections, self.answers = {}, {}, {}
         self.messages, self.events = queue.Queue(), queue.Queue()
         self.keys = itertools.cycle(range(1, 10_000))
         for _ in range(random.randrange(9_999)):
@@ -87,7 +87,7 @@ class Peer:
         self.adverts.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(own))
         self.adverts.bind(("", group[1]))
         self.membership(socket.IP_ADD_MEMBERSHIP)
-        for job in (self.listen, self.hear, self.announce):
+        for job in (self.listen, self.receive_adverts, self.announce):
             self.start(job)
 
     def __enter__(self):
@@ -111,7 +111,7 @@ class Peer:
                     connection.sock.shutdown(socket.SHUT_RDWR)
         for sock in (self.listening, self.adverts):
             with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)  # ends who waits for it
+                sock.shutdown(socket.SHUT_RDWR)  # unblocks the threads that use it
         for thread in self.threads:
             thread.join()
         self.listening.close()
@@ -126,7 +126,7 @@ class Peer:
     def advertise(self, kind):
         with self.lock, contextlib.suppress(OSError):
             if self.closing.is_set():
-                return  # who has said goodbye is not heard of again
+                return  # no adverts after a goodbye
             self.adverts.sendto(f"{kind}{SEPARATOR}{self.name}".encode(), self.group)
 
     def announce(self):
@@ -136,30 +136,30 @@ class Peer:
             self.advertise("alive")
             self.announced.set()
             self.closing.wait(self.period_s)
-            self.look_who_is_silent()
+            self.expire_silent_peers()
 
-    def look_who_is_silent(self):
+    def expire_silent_peers(self):
         with self.lock:
-            silent = {name: time.monotonic() - heard for name, heard in self.heard_at.items()}
+            silent = {name: time.monotonic() - seen for name, seen in self.seen_at.items()}
             for name, silent_s in silent.items():
                 if silent_s > 5 * self.period_s:
-                    del self.heard_at[name]
+                    del self.seen_at[name]
                     if name in self.connections:
                         self.connections[name].sock.shutdown(socket.SHUT_RDWR)
                 elif silent_s > 2 * self.period_s and name in self.connections:
                     self.connections[name].send(PING)
 
-    def hear(self):
+    def receive_adverts(self):
         while not self.closing.is_set():
             data, source = self.adverts.recvfrom(256)
             if SEPARATOR.encode() not in data:
-                continue  # as the shutdown hands it in
+                continue  # caused by the shutdown
             kind, name = data.decode().split(SEPARATOR)
             if kind not in ("hello", "alive") or name == self.name:
                 continue
             with self.lock:
-                unknown = name not in self.heard_at
-                self.heard_at[name] = time.monotonic()
+                unknown = name not in self.seen_at
+                self.seen_at[name] = time.monotonic()
             if unknown:
                 self.advertise("alive")
                 if self.name < name:
@@ -178,7 +178,7 @@ class Peer:
 
     def on_connected(self, connection):
         with self.lock:
-            self.heard_at.setdefault(connection.name, time.monotonic())
+            self.seen_at.setdefault(connection.name, time.monotonic())
             self.connections[connection.name] = connection
         self.events.put(("connected", connection.name))
 
@@ -187,7 +187,7 @@ class Peer:
             self.streams.discard(connection)
             if self.connections.get(connection.name) is connection:
                 del self.connections[connection.name]
-                self.heard_at.pop(connection.name, None)
+                self.seen_at.pop(connection.name, None)
         self.events.put(("closed", connection.name))
 
     def on_frame(self, connection, fields):
@@ -212,7 +212,7 @@ class Peer:
         self.connections[name].send(MESSAGE, text)
 
     def ask(self, name, text, timeout_s=2):
-        """The answer, or "" when none came in time."""
+        """The answer, or "" after a timeout."""
         with self.lock:
             key, waiting = next(self.keys), queue.Queue()
             self.answers[key] = waiting

@@ -1,4 +1,4 @@
-"""Frames of `ringpost load`, written from the layout in codec/traffic/frame.hpp."""
+"""Frames of `ringpost load`, implemented from the layout in codec/traffic/frame.hpp."""
 
 import struct
 
@@ -23,6 +23,6 @@ def make(stream, sequence, due=0, fill=b""):
 
 
 def parse(data):
-    """(stream, sequence, due, fill), or None when the CRC does not fit."""
+    """(stream, sequence, due, fill), or None if the CRC is wrong."""
     crc, stream, sequence, due = struct.unpack_from("<IIQQ", data)
     return (stream, sequence, due, data[24:]) if crc == crc32c(data[4:]) else None

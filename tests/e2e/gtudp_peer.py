@@ -1,7 +1,7 @@
-"""A gtUDP peer written from section 2 of the wire formats, and from nothing else: both roles on one socket.
+"""An independent gtUDP peer, implemented from section 2 of the wire formats alone: both roles on one socket.
 
-Every datagram is magic | type | identity (4 bytes, big-endian) | data. A DATA is resent until a RECV comes, a RECV until
-an ACK comes; both stop after a number of sends.
+Every datagram is magic | type | identity (4 bytes, big-endian) | data. A DATA is resent until its RECV arrives, a
+RECV until its ACK arrives; both stop after a number of transmissions.
 """
 
 import collections
@@ -15,7 +15,7 @@ import zlib
 
 
 class Peer:
-    """Runs on a thread of its own. on_message(data, source) is called there, and may call send()."""
+    """Runs on its own thread, which calls on_message(data, source); that may call send()."""
 
     def __init__(self, host="127.0.0.1", magic=b"", types=(b"\x1d", b"\x5f", b"\xae"), resend_after_s=0.5, data_sends=6,
                  recv_sends=10, on_message=None):
@@ -28,7 +28,7 @@ class Peer:
         self.port = self.socket.getsockname()[1]
         self.counter = random.getrandbits(32)
         self.sending = {}  # (address, identity) -> [data, sends, when next]
-        self.used = set()  # (address, identity) of all that was sent
+        self.used = set()  # (address, identity) of everything sent
         self.receiving = {}  # (address, identity) -> [sends, when next]; None once acknowledged or given up
         self.delivered = collections.Counter()  # data -> times
         self.confirmed = collections.Counter()
@@ -50,7 +50,7 @@ class Peer:
     def send(self, data, to):
         with self.lock:
             identity = (zlib.adler32(data) + self.counter) % 2**32
-            while (to, identity) in self.used:  # two payloads can yield one identity, which would be the first again
+            while (to, identity) in self.used:  # two payloads may yield the same identity
                 self.counter = (self.counter + 1) % 2**32
                 identity = (zlib.adler32(data) + self.counter) % 2**32
             self.counter = (self.counter + 1) % 2**32
@@ -66,7 +66,7 @@ class Peer:
         try:
             self.socket.sendto(self.magic + self.types[kind] + struct.pack(">I", identity) + data, to)
         except (BlockingIOError, ConnectionRefusedError):
-            pass  # as good as lost
+            pass  # counts as lost
 
     def serve(self):
         selector = selectors.DefaultSelector()

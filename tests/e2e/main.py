@@ -1,4 +1,4 @@
-"""main.py RINGPOST [UNITTEST ARGUMENT...]: the command from outside, as a user and as foreign programs meet it."""
+"""main.py RINGPOST [UNITTEST ARGUMENT...]: end-to-end tests of the command, against foreign programs where possible."""
 
 import pathlib
 import sys
@@ -10,7 +10,7 @@ import support
 def run_tests():
     support.binary = str(pathlib.Path(sys.argv.pop(1)).resolve())
     here = pathlib.Path(__file__).parent
-    if len(sys.argv) == 1:  # nothing chosen: everything
+    if len(sys.argv) == 1:  # run all tests
         sys.argv += sorted(path.stem for path in here.glob("test_*.py"))
     unittest.main(module=None, verbosity=2)
 

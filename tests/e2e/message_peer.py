@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""A peer of the confirmed messages written from section 3 of the wire formats, and from nothing else.
+"""An independent peer for confirmed messages, implemented from section 3 of the wire formats alone.
 
-message_peer.py [--bind ADDR] [--port P] [--to HOST:PORT]: prints what comes, confirms it, and sends the lines of standard
-input, each once the one before it has its answer.
+message_peer.py [--bind ADDR] [--port P] [--to HOST:PORT]: prints and confirms received messages and sends the lines of
+standard input, each after the answer to the one before.
 
-It listens on one socket, reading at most 1,024 bytes, and sends everything, confirmations too, to its target from another.
+It listens on one socket, reading at most 1,024 bytes, and sends everything, including confirmations, to its target from
+another socket.
 """
 
 import argparse
@@ -34,7 +35,7 @@ def decode(datagram):
 
 
 class Peer:
-    """Listens on a thread of its own. What `refuse(message)` returns, unless None, is reported as a failure."""
+    """Listens on its own thread. If `refuse(message)` returns a text, it is sent as a failure report."""
 
     def __init__(self, host="127.0.0.1", port=0, target=None, refuse=lambda message: None, silent=False):
         self.listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
@@ -71,7 +72,7 @@ class Peer:
         if status is not None:
             self.answers.put((message, status))
         elif message == "initialize" and self.target is None:
-            # Everybody listens on one port: that of the source is only what it sends from.
+            # All peers listen on the same port. The source port is only the one it sends from.
             self.target = (source[0], self.port)
             self.transmit("initialization complete", True)
         else:
@@ -85,7 +86,7 @@ class Peer:
         self.sending.sendto(encode(message, status), self.target)
 
     def send(self, message, timeout_s=10):
-        """True once confirmed; False when it has failed or timed out."""
+        """True if confirmed; False if it failed or timed out."""
         self.transmit(message, None)
         try:
             return self.answers.get(timeout=timeout_s)[1]

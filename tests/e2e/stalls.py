@@ -1,8 +1,8 @@
-"""stalls.py RINGPOST [UNITTEST ARGUMENT...]: the tests of main.py while processes of theirs are stopped at random.
+"""stalls.py RINGPOST [UNITTEST ARGUMENT...]: runs the tests of main.py while their processes are stopped at random.
 
-Every half second or so one of them, or the tests themselves, stops for half a second, now and then for two, as a machine
-stops that is shared with others. What fails then would fail some day: a test that trusts in time, or the program. Not a
-part of the ordinary run; in a network of its own by in_own_network.py.
+About every half second one process of the tests, or the tests themselves, stops for half a second and sometimes for two,
+like on a shared machine that stalls. A failure points to a test that depends on timing or to a fault of the program. Not
+part of the ordinary run; start it with in_own_network.py.
 """
 
 import os
@@ -16,7 +16,7 @@ import support
 
 
 def children():
-    """The processes that each process has started, by its id."""
+    """Maps the id of each process to the ids of its child processes."""
     found = {}
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:

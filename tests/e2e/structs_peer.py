@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A struct message peer written from section 5 of the wire formats, and from nothing else.
+"""An independent struct message peer, implemented from section 5 of the wire formats alone.
 
-structs_peer.py [--port P] LIBRARY.json prints the messages that come;
+structs_peer.py [--port P] LIBRARY.json prints received messages;
 structs_peer.py --to HOST:PORT LIBRARY.json NAME VALUE... sends one.
 """
 
@@ -29,7 +29,7 @@ def encode(message_id, form, values):
 
 
 def scan(buffer):
-    """(packets, failures): [(offset, id, payload)] and the offsets of magics that begin no packet."""
+    """(packets, failures): [(offset, id, payload)] and the offsets of magics that do not start a packet."""
     packets, failures = [], []
     at = buffer.find(b"\xff\xff")
     while at >= 0:
@@ -53,7 +53,7 @@ def main():
     parser.add_argument("library")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--to")
-    parser.add_argument("message", nargs="*", help="NAME VALUE..., values as Python writes them")
+    parser.add_argument("message", nargs="*", help="NAME VALUE..., values as Python literals")
     options = parser.parse_args()
     with open(options.library, encoding="utf-8") as file:
         library = json.load(file)

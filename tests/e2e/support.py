@@ -1,4 +1,4 @@
-"""Runs ringpost, reads its events, and makes sure that it never outlives a test."""
+"""Runs ringpost, reads its events, and makes sure that it does not outlive a test."""
 
 import contextlib
 import ctypes
@@ -15,7 +15,7 @@ import time
 import unittest
 
 binary = ""
-patience_s = 120  # after so long a condition is taken never to come true
+patience_s = 120  # the timeout of every wait
 
 libc = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG = 1
@@ -27,7 +27,7 @@ def die_with_parent():
 
 
 def parse_events(output):
-    """Every line of --json output, each an object; numbers that JSON does not have are refused."""
+    """Parses --json output, an object per line. NaN and infinities are errors."""
 
     def refuse(name):
         raise AssertionError(f"{name} in JSON output")
@@ -53,19 +53,19 @@ class Run:
         return events[-1]
 
     def stalled(self):
-        """It was stopped for its whole duration, and so sent nothing."""
+        """True if the process was stalled for its whole duration and therefore sent nothing."""
         return "nothing was sent: the duration ended before the first" in self.err
 
 
 def run(*args, by=(), preexec=die_with_parent):
-    """A command to its end, started by another, such as mpirun, where one is given."""
+    """Runs a command to its end; `by` is a launcher such as mpirun with its arguments."""
     args = [str(arg) for arg in args]
 
     def once():
         done = subprocess.run([*by, binary, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               timeout=patience_s, preexec_fn=preexec)
         done = Run(args, done.returncode, done.stdout, done.stderr)
-        if done.stalled() and "--out" in args:  # the next one wants it empty
+        if done.stalled() and "--out" in args:  # the next attempt needs it empty
             shutil.rmtree(args[args.index("--out") + 1], ignore_errors=True)
         return done
 
@@ -73,7 +73,7 @@ def run(*args, by=(), preexec=die_with_parent):
 
 
 def tried(attempt, good):
-    """What attempt() gives, the first that is good or the third: one may fall into a stall of the machine."""
+    """The first good result of up to three attempts, or the last one: the machine may stall during an attempt."""
     for _ in range(3):
         result = attempt()
         if good(result):
@@ -83,7 +83,7 @@ def tried(attempt, good):
 
 @functools.cache
 def backends():
-    """Both, or without io_uring where this machine refuses it, as many containers do: then that is said once."""
+    """Both backends, or only mmsg (with a note) where io_uring is not available, as in many containers."""
     done = run("beacon", "--port", 0, "--duration", "1ms", "--backend", "uring")
     if done.code == 0:
         return "uring", "mmsg"
@@ -92,7 +92,7 @@ def backends():
 
 
 class Background:
-    """A running command; `with` ends it. Lines of standard output are read as they come."""
+    """A running command, killed at the end of `with`. Reads standard output line by line."""
 
     def __init__(self, *args, preexec=die_with_parent, stdin=subprocess.DEVNULL):
         self.args = [str(arg) for arg in args]
@@ -114,7 +114,7 @@ class Background:
         self.process.communicate()
 
     def line(self):
-        """The next line of output; fails when there is none, which is no later than patience allows."""
+        """The next line of output; fails if the command ends or after patience_s."""
         self.watchdog.cancel()
         self.watch()
         line = self.process.stdout.readline()
@@ -124,7 +124,7 @@ class Background:
         return line
 
     def event(self, name):
-        """The next event of that name."""
+        """Reads up to the next event of this name."""
         while True:
             event = parse_events(self.line())[0]
             if event["event"] == name:
@@ -159,7 +159,7 @@ def udp_socket(host="127.0.0.1", port=0):
 
 
 def unread_bytes(port):
-    """What waits in the receive buffers of the UDP sockets on a port, as the kernel tells."""
+    """Bytes in the receive buffers of the UDP sockets on a port, as reported by the kernel."""
     total = 0
     for table in ("udp", "udp6"):
         with contextlib.suppress(FileNotFoundError), open(f"/proc/thread-self/net/{table}") as lines:
@@ -171,18 +171,18 @@ def unread_bytes(port):
 
 
 def until_read(port):
-    """Everything sent to a port so far has been fetched by its server."""
+    """Waits until the server on a port has received everything sent so far."""
     until(lambda: unread_bytes(port) == 0, f"the server on port {port} reads")
 
 
 class EchoThread:
-    """An echo server that knows nothing of ringpost."""
+    """An independent echo server."""
 
     def __init__(self, host="127.0.0.1"):
         self.socket = udp_socket(host)
         self.socket.settimeout(None)
         self.port = self.socket.getsockname()[1]
-        self.heard = threading.Event()
+        self.received = threading.Event()
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
 
@@ -191,7 +191,7 @@ class EchoThread:
             data, source = self.socket.recvfrom(65536)
             if data == b"stop":
                 return
-            self.heard.set()
+            self.received.set()
             self.socket.sendto(data, source)
 
     def __enter__(self):
@@ -205,7 +205,7 @@ class EchoThread:
 
 
 class Network:
-    """A network namespace of the test's own: call(f) runs f inside it, and so does everything f starts."""
+    """A network namespace: call(f) runs f, and every process that f starts, inside it."""
 
     def __init__(self):
         self.jobs, self.results = [], []
@@ -215,7 +215,7 @@ class Network:
         self.thread.start()
         self.done.acquire()
         if self.refused:
-            raise unittest.SkipTest(f"this process may not make a network namespace: {os.strerror(self.refused)}")
+            raise unittest.SkipTest(f"this process may not create a network namespace: {os.strerror(self.refused)}")
 
     def serve(self):
         self.refused = 0 if libc.unshare(CLONE_NEWNET) == 0 else ctypes.get_errno()
@@ -228,7 +228,7 @@ class Network:
                 return
             try:
                 self.results.append((job(), None))
-            except BaseException as error:  # handed to the caller
+            except BaseException as error:  # raised by call()
                 self.results.append((None, error))
             self.done.release()
 
@@ -251,7 +251,7 @@ class Network:
 
 
 class Segment:
-    """Hosts on one bridge: 10.78.0.1, 10.78.0.2 and so on, each with its link eth0."""
+    """Hosts on a bridge, each a network namespace with a link eth0: 10.78.0.1, 10.78.0.2 and so on."""
 
     def __init__(self, count):
         self.switch = Network()

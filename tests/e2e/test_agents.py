@@ -17,15 +17,15 @@ MPIRUN = ("mpirun", "--allow-run-as-root", "--oversubscribe", "--mca", "btl_vade
 
 def built_with_mpi():
     environment = os.environ | {"OMPI_COMM_WORLD_SIZE": "2"}
-    told = subprocess.run([support.binary, "load", "--to", "127.0.0.1:9", "--duration", "1ms"], env=environment,
+    summary = subprocess.run([support.binary, "load", "--to", "127.0.0.1:9", "--duration", "1ms"], env=environment,
                           capture_output=True, text=True, timeout=patience_s)
-    return "built without MPI" not in told.stderr
+    return "built without MPI" not in summary.stderr
 
 
 class Agents(Directories):
     def setUp(self):
         super().setUp()
-        # What MPI's plugins leave behind when they are unloaded cannot be told apart from leaks of ours.
+        # Leaks of MPI's plugins, once unloaded, cannot be distinguished from leaks of ringpost.
         patched = unittest.mock.patch.dict(os.environ, {"ASAN_OPTIONS": "detect_leaks=0"})
         patched.start()
         self.addCleanup(patched.stop)
@@ -35,7 +35,7 @@ class Agents(Directories):
             self.skipTest("built without MPI")
 
     def mpirun(self, *args):
-        """Four agents; what they printed together, and how it ended."""
+        """Runs four agents; returns their combined output and the exit code of mpirun."""
         return run(*args, by=(*MPIRUN, "-n", "4"))
 
     def test_four_load_one_sink(self):
@@ -45,35 +45,35 @@ class Agents(Directories):
                                "--out", self.base / "run")
             self.assertEqual(done.code, 0, done)
             until_read(port)
-            heard = sink.stop().summary()
-        told = [event for event in parse_events(done.out) if event["event"] == "summary"]
-        self.assertEqual(len(told), 1, "one report")
-        self.assertEqual((told[0]["agents"], told[0]["rate_asked"]), (4, 100))
-        self.assertEqual((heard["received"], heard["streams"]), (told[0]["sent"], 4))
-        self.assertLessEqual(told[0]["sent"], 301)
+            received = sink.stop().summary()
+        summary = [event for event in parse_events(done.out) if event["event"] == "summary"]
+        self.assertEqual(len(summary), 1, "one report")
+        self.assertEqual((summary[0]["agents"], summary[0]["rate_asked"]), (4, 100))
+        self.assertEqual((received["received"], received["streams"]), (summary[0]["sent"], 4))
+        self.assertLessEqual(summary[0]["sent"], 301)
         kept = [json.loads((self.base / "run" / str(rank) / "run.json").read_text())["results"] for rank in range(4)]
-        self.assertEqual(sum(each["sent"] for each in kept), told[0]["sent"])
+        self.assertEqual(sum(each["sent"] for each in kept), summary[0]["sent"])
         merged = run("merge", *(self.base / "run" / str(rank) for rank in range(4)), "--json").summary()
-        self.assertEqual(merged["sent"], told[0]["sent"])
-        self.assertEqual(merged["slip_us"]["p99"], told[0]["slip_us"]["p99"], "the same histogram, added up another way")
+        self.assertEqual(merged["sent"], summary[0]["sent"])
+        self.assertEqual(merged["slip_us"]["p99"], summary[0]["slip_us"]["p99"], "the same histogram, merged differently")
 
     def test_four_measure_one_echo(self):
         with Background("echo", "--port", 0, "--bind", "127.0.0.1", "--json") as echo:
             done = self.mpirun("latency", "--to", f"127.0.0.1:{echo.port()}", "--count", 102, "--json")
         self.assertEqual(done.code, 0, done)
-        told = done.summary()
-        self.assertEqual((told["agents"], told["sent"], told["received"]), (4, 102, 102))
+        summary = done.summary()
+        self.assertEqual((summary["agents"], summary["sent"], summary["received"]), (4, 102, 102))
 
-    def test_four_find_the_most(self):
-        """Each trial is one of all agents, so what they found is one rate."""
+    def test_four_find_the_maximum_rate(self):
+        """Every trial runs on all agents, so that they find a single rate."""
         with Background("echo", "--port", 0, "--bind", "127.0.0.1", "--json") as echo:
             done = self.mpirun("latency", "--to", f"127.0.0.1:{echo.port()}", "--find-max", "--loss", "5%", "--duration",
                                "40ms", "--json")
-        told, trials = done.summary(), done.events("trial")
+        summary, trials = done.summary(), done.events("trial")
         self.assertEqual(len(done.events("summary")), 1, "one report")
-        self.assertEqual(told["trials"], len(trials))
+        self.assertEqual(summary["trials"], len(trials))
         if done.code == 1:  # a busy machine may be late at any rate
-            self.assertIsNone(told["found_per_s"])
+            self.assertIsNone(summary["found_per_s"])
             return
         self.assertEqual(done.code, 0, done)
         self.assertEqual([trial["outcome"] for trial in trials[-3:]], ["confirmed"] * 3)
@@ -92,8 +92,8 @@ class Agents(Directories):
                 agents.communicate(timeout=patience_s)
                 self.assertNotEqual(agents.returncode, 0)
 
-    def test_each_on_a_host_of_its_own(self):
-        """Network namespaces on one bridge. mpirun is on the bridge, and its agents reach it from there."""
+    def test_each_on_its_own_host(self):
+        """Agents in network namespaces on a bridge, which connects them to mpirun."""
         segment = Segment(3)
         self.addCleanup(segment.close)
         segment.switch.ip("addr add 10.78.0.254/24 dev br0")
@@ -112,11 +112,11 @@ class Agents(Directories):
                 [*MPIRUN, "--mca", "oob_tcp_if_include", "br0", *agents], stdin=subprocess.DEVNULL, capture_output=True,
                 text=True, timeout=patience_s, env=environment, preexec_fn=die_with_parent))
             self.assertEqual(done.returncode, 0, done)
-            told = parse_events(done.stdout)[-1]
-            self.assertEqual(told["agents"], 2)
+            summary = parse_events(done.stdout)[-1]
+            self.assertEqual(summary["agents"], 2)
             sink_host.call(lambda: until_read(4000))
-            heard = sink.stop().summary()
-        self.assertEqual((heard["received"] + heard["lost"], heard["streams"]), (told["sent"], 2))
+            received = sink.stop().summary()
+        self.assertEqual((received["received"] + received["lost"], received["streams"]), (summary["sent"], 2))
 
 
 def children(pid):

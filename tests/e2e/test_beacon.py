@@ -15,13 +15,13 @@ def spoiled(datagram):
     return datagram[:-1] + bytes([datagram[-1] ^ 1])
 
 
-class Hears(unittest.TestCase):
+class Receives(unittest.TestCase):
     def test_prints_what_the_peer_sends(self):
         with Background("beacon", "--port", 0, "--bind", "127.0.0.1", "--json") as ringpost, udp_socket() as peer:
             target = ("127.0.0.1", ringpost.port())
             before = int(time.time())
-            said = ((0, "now"), (5, "five seconds ago"), (-3, "from the future"), (0, "ünï\ncödé 🚀"), (0, ""))
-            for age_s, quote in said:
+            quotes = ((0, "now"), (5, "five seconds ago"), (-3, "from the future"), (0, "ünï\ncödé 🚀"), (0, ""))
+            for age_s, quote in quotes:
                 peer.sendto(beacon(quote, age_s), target)
                 event = ringpost.event("beacon")
                 self.assertEqual(set(event) - {"listening"}, {"event", "quote", "elapsed_s", "source", "count"})
@@ -32,7 +32,7 @@ class Hears(unittest.TestCase):
             self.assertEqual([event["count"] for event in run.events("beacon")], [1, 2, 3, 4, 5])
             self.assertEqual(run.summary()["received"], 5)
 
-    def test_counts_by_source_address_whatever_the_port(self):
+    def test_counts_per_source_address_on_any_port(self):
         with Background("beacon", "--port", 0, "--json") as ringpost:
             port = ringpost.port()
             counts = []
@@ -43,7 +43,7 @@ class Hears(unittest.TestCase):
                 counts.append((event["source"][-1], event["count"]))
             self.assertEqual(counts, [("1", 1), ("2", 1), ("1", 2), ("2", 2), ("2", 3)])
 
-    def test_what_is_not_a_beacon_is_reported_and_never_printed(self):
+    def test_invalid_beacons_are_reported_and_not_printed(self):
         good = beacon("good")
         bad = [b"", b"x", good[:17], spoiled(good), b"\0" * 18, beacon_peer.encode("", 0, "0.0.0.0", 0)[:-1],
                self.not_utf8()]
@@ -69,7 +69,7 @@ class Hears(unittest.TestCase):
     def test_text_is_one_line_per_datagram_without_control_characters(self):
         args = ("beacon", "--port", 0, "--bind", "127.0.0.1", "--backend", "mmsg")
         with Background(*args) as ringpost, udp_socket() as peer:
-            port = int(ringpost.process.stderr.readline().split()[-1])  # text tells it on standard error
+            port = int(ringpost.process.stderr.readline().split()[-1])  # the port is noted on standard error
             peer.sendto(beacon("two\nlines and \x1b[31mred"), ("127.0.0.1", port))
             line = ringpost.line()
             self.assertNotIn("\x1b", line)
@@ -92,14 +92,14 @@ class Hears(unittest.TestCase):
             self.assertEqual((event["quote"], event["source"]), ("six", "::1"))
 
 
-class Speaks(unittest.TestCase):
+class Sends(unittest.TestCase):
     def receive(self, peer):
         datagram, source = peer.recvfrom(65536)
         quote, unix_s, ipv4, port = beacon_peer.decode(datagram)
         self.assertLessEqual(abs(time.time() - unix_s), 5)
         return quote, ipv4, port, source
 
-    def test_the_peer_understands_it(self):
+    def test_the_peer_decodes_it(self):
         with udp_socket() as peer:
             port = peer.getsockname()[1]
             done = run("beacon", "--to", f"127.0.0.1:{port}", "--count", 3, "--every", "10ms", "--json")
@@ -108,11 +108,11 @@ class Speaks(unittest.TestCase):
                 self.assertEqual(quote, beacon_peer.DEFAULT_QUOTE)
                 self.assertEqual(len(quote.encode()), 61)
                 self.assertEqual(ipv4, "127.0.0.1")
-                self.assertEqual(listening, 0, "it does not listen")
+                self.assertEqual(listening, 0, "it is not listening")
         self.assertEqual(done.code, 0, done)
         self.assertEqual(done.summary()["sent"], 3)
 
-    def test_tells_where_it_listens(self):
+    def test_advertises_its_listening_address(self):
         with udp_socket() as peer:
             to = f"127.0.0.1:{peer.getsockname()[1]}"
             args = ("beacon", "--port", 0, "--to", to, "--every", "10ms", "--quote", "héllo", "--json")
@@ -120,17 +120,17 @@ class Speaks(unittest.TestCase):
                 port = ringpost.port()
                 quote, ipv4, listening, source = self.receive(peer)
                 self.assertEqual((quote, ipv4, listening), ("héllo", "127.0.0.1", port))
-                # Where it says it listens, it does: it prints what is sent back.
+                # It listens at the advertised address: a beacon sent there is printed.
                 self.assertEqual(source[1], port)
                 peer.sendto(beacon("and back"), (ipv4, listening))
                 self.assertEqual(ringpost.event("beacon")["quote"], "and back")
             with Background(*args, "--advertise", "10.1.2.3") as ringpost:
                 port = ringpost.port()
-                while (told := self.receive(peer))[2] != port:
-                    pass  # still from before
-                self.assertEqual(told[1], "10.1.2.3")
+                while (announced := self.receive(peer))[2] != port:
+                    pass  # sent by the previous run
+                self.assertEqual(announced[1], "10.1.2.3")
 
-    def test_two_targets_each_hear_every_round(self):
+    def test_every_target_receives_every_beacon(self):
         with udp_socket() as first, udp_socket() as second:
             targets = [f"127.0.0.1:{sock.getsockname()[1]}" for sock in (first, second)]
             done = run("beacon", "--to", targets[0], "--to", targets[1], "--count", 2, "--every", "10ms", "--json")

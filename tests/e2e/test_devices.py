@@ -1,4 +1,4 @@
-"""Named devices: hosts that are network namespaces on a bridge, ringpost among them and peers of other make."""
+"""Named devices on hosts that are network namespaces on a bridge: ringpost and independent peers."""
 
 import contextlib
 import os
@@ -28,10 +28,10 @@ def tearDownModule():
 
 
 class Node(Background):
-    """A running `ringpost node`. expect() takes events in any order: those it passes over are kept."""
+    """A running `ringpost node`. expect() takes events in any order and keeps those it skips."""
 
     def __init__(self, name, *args):
-        until(port_is_free, "the port is free: an io_uring lets go of it only a moment after its process was killed")
+        until(port_is_free, "the port is free: io_uring releases it shortly after its process was killed")
         super().__init__("node", "--name", name, "--json", *args, stdin=subprocess.PIPE)
         self.name = name
         self.kept = []
@@ -41,12 +41,12 @@ class Node(Background):
             self.__exit__()
             raise
 
-    def tell(self, line):
+    def write(self, line):
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
     def expect(self, wanted, /, **fields):
-        """The oldest event of that name with these fields that has not been taken yet."""
+        """The oldest event of this name with these fields that was not taken yet."""
 
         def matches(event):
             return event["event"] == wanted and all(event[key] == value for key, value in fields.items())
@@ -61,18 +61,18 @@ class Node(Background):
             self.kept.append(event)
 
     def ask(self, names, text):
-        """name -> what it answered, or why it did not."""
-        self.tell(f"ask {names} {text}")
+        """Maps each name to its answer, or to (reason,)."""
+        self.write(f"ask {names} {text}")
         answers = self.expect("answers", question=text)["answers"]
         return {answer["name"]: answer["text"] if answer["reply"] == "answered" else (answer["reply"],)
                 for answer in answers}
 
     def peers(self):
-        self.tell("peers")
+        self.write("peers")
         return {peer["name"]: peer for peer in self.expect("peers")["peers"]}
 
     def quit(self):
-        self.tell("quit")
+        self.write("quit")
         done = self.finish()
         assert done.code == 0, done
         return done.summary()
@@ -87,7 +87,7 @@ def port_is_free():
 
 
 def node(host, name, *args):
-    """A machine that stalls may keep an answer back for seconds, so that it is waited for longer than is usual."""
+    """Starts a node. The timeouts are longer than usual because a stalled machine may delay an answer for seconds."""
     if "--ask-timeout" not in args:
         args += ("--ask-timeout", "20s")
     if "--answer" in args and "--answer-timeout" not in args:
@@ -115,34 +115,34 @@ def introduce(*nodes):
 
 
 class ForeignPeer(unittest.TestCase):
-    """A device that behaves like the format's first program."""
+    """A device that behaves like the original implementation of the format."""
 
     def whole_burst(self, sender, receiver, round_of_it):
-        """A few messages at once arrive in order; True when the receiver has dropped none."""
+        """A few messages sent at once arrive in order; True if the receiver has dropped none."""
         texts = [f"{round_of_it}.{i} čau 🙂" for i in range(4)] + ["", f"end {round_of_it}"]
         for text in texts:
-            sender.tell(f"send {receiver.name} {text}")
+            sender.write(f"send {receiver.name} {text}")
         got = []
         while not got or got[-1] != texts[-1]:
             try:
                 name, text = receiver.messages.get(timeout=10)
-            except devices_peer.queue.Empty:  # the last one was dropped
+            except devices_peer.queue.Empty:  # the last message was dropped
                 return False
             self.assertEqual(name, sender.name)
             got.append(text)
-        self.assertEqual(got, [text for text in texts if text in got], "in order, and each once")
+        self.assertEqual(got, [text for text in texts if text in got], "in order and once each")
         return got == texts
 
     def test_both_roles(self):
         for backend in backends():
-            for foreign in ("aaa", "zzz"):  # the one that connects, the one that is connected to
+            for foreign in ("aaa", "zzz"):  # aaa connects, zzz accepts
                 with self.subTest(f"{foreign} {backend}"), \
                         node(0, "ours", "--backend", backend, "--answer", "rev") as ours, peer(1, foreign) as theirs:
                     ours.expect("appeared", name=foreign, address=f"10.78.0.2:{devices_peer.GROUP_PORT}")
                     ours.expect("connected", name=foreign)
                     self.assertEqual(theirs.events.get(timeout=patience_s), ("connected", "ours"))
-                    # It drops what comes behind a frame in one read. A busy machine may make it read late, but not
-                    # every time, unless we did not leave it the time.
+                    # The peer drops what follows a frame in the same read. A busy machine may delay its reads
+                    # sometimes, but it drops every burst only if the frames are sent without gaps.
                     self.assertTrue(any(self.whole_burst(ours, theirs, i) for i in range(20)))
                     for i in range(200):
                         theirs.send("ours", f"{i} {'x' * (i * 2)}")
@@ -152,19 +152,19 @@ class ForeignPeer(unittest.TestCase):
                         self.assertEqual(theirs.ask("ours", question, patience_s), question[::-1])
                         self.assertEqual(ours.ask(foreign, question), {foreign: question.upper()})
                     self.assertFalse(ours.peers()[foreign]["ringpost"])
-                    ours.tell(f"send {foreign} {'x' * 512}")
+                    ours.write(f"send {foreign} {'x' * 512}")
                     self.assertEqual(ours.expect("sent", result="too large")["name"], foreign)
                     self.assertEqual(ours.ask(foreign, "x" * 512), {foreign: ("too large",)})
-                    self.assertEqual(theirs.events.qsize(), 0, "no unknown frame, one connection")
+                    self.assertEqual(theirs.events.qsize(), 0, "no unknown frames, one connection")
 
     def test_goodbyes(self):
         for foreign in ("aaa", "zzz"):
             with node(0, "ours") as ours:
                 with peer(1, foreign) as theirs:
                     ours.expect("connected", name=foreign)
-                    # An advert that is heard only after the goodbye would mean that it has come back.
+                    # An advert that arrives after the goodbye would announce the device again.
                     self.assertTrue(theirs.announced.wait(patience_s))
-                    ours.ask(foreign, "all that was said before is heard")
+                    ours.ask(foreign, "everything sent before has arrived")
                 ours.expect("disconnected", name=foreign, cause="goodbye")
                 ours.expect("gone", name=foreign)
                 self.assertEqual(ours.peers(), {})
@@ -174,7 +174,7 @@ class ForeignPeer(unittest.TestCase):
                     self.assertEqual(ours.quit()["ended"], {"goodbye": 1, "closed": 1})
                     self.assertEqual(theirs.events.get(timeout=patience_s), ("closed", "ours"))
 
-    def test_one_that_does_not_answer(self):
+    def test_peer_that_does_not_answer(self):
         with node(0, "ours", "--ask-timeout", "50ms") as ours, node(1, "mute"), \
                 peer(2, "slow", answer=lambda text: text.strip("x")) as slow:
             ours.expect("connected", name="slow")
@@ -182,39 +182,39 @@ class ForeignPeer(unittest.TestCase):
             held = slow.lock
             slow.answer = lambda text: held.acquire() and held.release() or "late"
             with held:
-                self.assertEqual(ours.ask("slow,mute,nobody", "well"),
-                                 {"slow": ("timed out",), "mute": ("timed out",), "nobody": ("not connected",)})
+                self.assertEqual(ours.ask("slow,mute,absent", "well"),
+                                 {"slow": ("timed out",), "mute": ("timed out",), "absent": ("not connected",)})
             until(lambda: ours.ask("slow", "and now") == {"slow": "late"}, "it answers again")
             summary = ours.quit()
             self.assertGreaterEqual(summary["answers_late"], 1)
 
-    def test_a_ping_leaves_us_in_the_group(self):
+    def test_a_ping_keeps_the_group_membership(self):
         with node(0, "ours") as ours, peer(1, "aaa") as theirs:
             ours.expect("connected", name="aaa")
             self.assertEqual(theirs.events.get(timeout=patience_s), ("connected", "ours"))
-            theirs.connections["ours"].send(devices_peer.MESSAGE, "a ping that comes first would be one of ours")
+            theirs.connections["ours"].send(devices_peer.MESSAGE, "a ping as the first frame would identify ringpost")
             theirs.connections["ours"].send(devices_peer.PING)
-            theirs.send("ours", "and that was it")
-            ours.expect("message", text="and that was it")
+            theirs.send("ours", "last message")
+            ours.expect("message", text="last message")
             with node(2, "third") as third:
                 introduce(ours, third)
             self.assertEqual(ours.quit()["pings_received"], 1)
 
-    def test_pings_and_adverts_keep_it(self):
+    def test_adverts_and_pings_keep_a_peer(self):
         with node(0, "ours", "--period", "200ms") as ours, peer(1, "aaa", period_s=0.2) as theirs:
             ours.expect("connected", name="aaa")
-            heard = theirs.heard_at["ours"]
-            until(lambda: theirs.heard_at.get("ours", heard) > heard + 1.5, "our adverts go on")
+            seen = theirs.seen_at["ours"]
+            until(lambda: theirs.seen_at.get("ours", seen) > seen + 1.5, "adverts continue")
             self.assertEqual(theirs.events.get(timeout=patience_s), ("connected", "ours"))
-            theirs.period_s = 3600  # it falls silent, but its connection answers for it
+            theirs.period_s = 3600  # it stops announcing itself but answers on its connection
             ours.expect("suspect", name="aaa")
             until(lambda: theirs.pings > 0, "a ping")
             ours.expect("gone", name="aaa")
             ours.expect("disconnected", name="aaa", cause="not heard any more")
 
 
-class Swarm(unittest.TestCase):
-    def test_eight_of_them(self):
+class EightDevices(unittest.TestCase):
+    def test_failures_and_restarts(self):
         names = [f"node-{i}" for i in range(hosts_max)]
         args = ("--period", "1s")
         with contextlib.ExitStack() as stack:
@@ -229,19 +229,19 @@ class Swarm(unittest.TestCase):
                 for other, found in peers.items():
                     self.assertEqual(found["address"], f"10.78.0.{names.index(other) + 1}:3235")
                     self.assertTrue(found["connected"] and found["ringpost"], found)
-            nodes["node-0"].tell("send * hello everybody")
+            nodes["node-0"].write("send * hello all")
             for name in names[1:]:
                 self.assertEqual(nodes[name].expect("message"),
-                                 {"event": "message", "from": "node-0", "text": "hello everybody"})
+                                 {"event": "message", "from": "node-0", "text": "hello all"})
 
-            # One dies without a word; its host tells that its connections are no more.
+            # A process is killed without a goodbye; its host resets its connections.
             nodes.pop("node-7").process.kill()
             for each in nodes.values():
                 self.assertIn(each.expect("disconnected", name="node-7")["cause"], ("closed by the peer", "reset"))
                 each.expect("suspect", name="node-7")
                 each.expect("gone", name="node-7")
 
-            # One's link goes down: nobody tells. Up again before it is forgotten; then its cable is pulled for longer.
+            # A link fails silently, first until its device is suspect, then until its device has expired.
             for silent, pull in (("suspect", lambda to: segment.hosts[3].ip(f"link set eth0 {to}")),
                                  ("gone", lambda to: segment.switch.ip(f"link set p4 {to}"))):
                 pull("down")
@@ -252,19 +252,19 @@ class Swarm(unittest.TestCase):
                 for each in others:
                     each.expect("back" if silent == "suspect" else "connected", name="node-3")
             for each in nodes.values():
-                until(lambda each=each: sum(peer["connected"] for peer in each.peers().values()) == 6, "all are back")
-            nodes["node-3"].tell("send * I was away")
+                until(lambda each=each: sum(peer["connected"] for peer in each.peers().values()) == 6, "all are connected again")
+            nodes["node-3"].write("send * I was away")
             for each in others:
                 each.expect("message", text="I was away")
 
-            # One dies and starts again elsewhere, under the same name.
+            # A device is killed and starts on another host under the same name.
             nodes.pop("node-5").process.kill()
             moved = stack.enter_context(node(7, "node-5", *args))
             for each in nodes.values():
                 each.expect("connected", name="node-5")
                 moved.expect("connected", name=each.name)
-                until(lambda each=each: each.peers().get("node-5", {}).get("address") == "10.78.0.8:3235", "its address")
-            moved.tell("send * I have moved")
+                until(lambda each=each: each.peers().get("node-5", {}).get("address") == "10.78.0.8:3235", "the new address")
+            moved.write("send * I have moved")
             for each in nodes.values():
                 each.expect("message", text="I have moved")
             for each in (*nodes.values(), moved):
@@ -288,45 +288,45 @@ class Answers(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             pid_file = pathlib.Path(folder) / "pid"
             os.environ["PIDFILE"] = str(pid_file)
-            with node(0, "asks") as asks, node(1, "tells", "--answer", self.command) as tells, \
+            with node(0, "asks") as asks, node(1, "replies", "--answer", self.command) as replies, \
                     node(2, "short", "--answer", self.command, "--answer-timeout", "2s") as short, \
                     node(3, "brief", "--ask-timeout", "100ms") as brief:
-                introduce(asks, brief, tells)
+                introduce(asks, brief, replies)
                 introduce(brief, short)
                 for question, answer in (("bare", "no newline"), ("many", "one\ntwo\n"), ("void", ""),
                                          ("leak", "left one behind")):
-                    asks.tell(f"ask tells {question}")
-                    self.assertEqual(tells.expect("question"),
+                    asks.write(f"ask replies {question}")
+                    self.assertEqual(replies.expect("question"),
                                      {"event": "question", "from": "asks", "text": question, "answer": answer})
-                    self.assertEqual(answers_of(asks.expect("answers")), {"tells": answer})
-                # Those that fail say nothing: the asker waits until its own timeout.
+                    self.assertEqual(answers_of(asks.expect("answers")), {"replies": answer})
+                # Failed commands send no answer: the asking node waits until its timeout.
                 cannot = "the answer cannot be carried: it contains `:,:` or `/EOL`, or is not UTF-8"
-                for whom, question, error in ((tells, "fail", "the command exited with 3"),
-                                              (tells, "kill", "the command was killed by signal 9"),
-                                              (tells, "huge", "the command printed too much"), (tells, "mark", cannot),
+                for whom, question, error in ((replies, "fail", "the command exited with 3"),
+                                              (replies, "kill", "the command was killed by signal 9"),
+                                              (replies, "huge", "the command printed too much"), (replies, "mark", cannot),
                                               (short, "slow", "the command took too long")):
                     self.assertEqual(brief.ask(whom.name, question), {whom.name: ("timed out",)})
                     self.assertEqual(whom.expect("question"),
                                      {"event": "question", "from": "brief", "text": question, "error": error})
-                until(lambda: not running(int(pid_file.read_text())), "what the command has started is killed, too")
+                until(lambda: not running(int(pid_file.read_text())), "child processes of the command are killed")
 
-    def test_a_large_question_that_is_not_read(self):
-        with node(0, "asks") as asks, node(1, "tells", "--answer", "echo unread") as tells:
-            introduce(asks, tells)
-            self.assertEqual(asks.ask("tells", "x" * 65_000), {"tells": "unread"})
-            self.assertEqual(asks.ask("*", "x" * 65_536), {"tells": ("too large",)})
+    def test_large_question_that_is_not_read(self):
+        with node(0, "asks") as asks, node(1, "replies", "--answer", "echo unread") as replies:
+            introduce(asks, replies)
+            self.assertEqual(asks.ask("replies", "x" * 65_000), {"replies": "unread"})
+            self.assertEqual(asks.ask("*", "x" * 65_536), {"replies": ("too large",)})
 
-    def test_more_at_once_than_commands_run(self):
-        with node(0, "tells", "--answer", "cat") as tells, contextlib.ExitStack() as stack:
+    def test_more_questions_than_concurrent_commands(self):
+        with node(0, "replies", "--answer", "cat") as replies, contextlib.ExitStack() as stack:
             asking = [stack.enter_context(node(i, f"asks-{i}")) for i in range(1, hosts_max)]
-            introduce(tells, *asking)
+            introduce(replies, *asking)
             for _ in range(4):
                 for each in asking:
-                    each.tell(f"ask tells of {each.name}")
+                    each.write(f"ask replies of {each.name}")
             for _ in range(4):
                 for each in asking:
-                    self.assertEqual(answers_of(each.expect("answers")), {"tells": f"of {each.name}"})
-            self.assertEqual(tells.quit()["questions_dropped"], 0)
+                    self.assertEqual(answers_of(each.expect("answers")), {"replies": f"of {each.name}"})
+            self.assertEqual(replies.quit()["questions_dropped"], 0)
 
 
 def answers_of(event):
@@ -342,7 +342,7 @@ def running(pid):
 
 
 class Discover(unittest.TestCase):
-    def test_who_is_there(self):
+    def test_lists_devices(self):
         with node(0, "kitchen") as kitchen, node(1, "\N{MAN} garage") as garage, peer(2, "foreign"):
             introduce(kitchen, garage)
             garage.expect("connected", name="foreign")
@@ -356,7 +356,7 @@ class Discover(unittest.TestCase):
                 self.assertEqual((found[name]["presence"], found[name]["connected"]), ("alive", True))
                 self.assertEqual(found[name]["ringpost"], name != "foreign")
             self.assertEqual(done.summary()["peers"], 3)
-            done = on(0, "discover", "--duration", "3s")  # where a node has the port
+            done = on(0, "discover", "--duration", "3s")  # the port is used by a node
             self.assertEqual(done.code, 0, done)
             self.assertEqual([line.split("  ")[0].strip() for line in done.out.splitlines()][:1], ["NAME"])
             for name in ("foreign", "kitchen", "\N{MAN} garage"):
@@ -370,7 +370,7 @@ class Discover(unittest.TestCase):
                     each.expect("gone", name=ghost)
                 self.assertFalse(any(name.startswith("!") for name in each.peers()))
 
-    def test_nobody(self):
+    def test_no_devices(self):
         done = on(3, "discover", "--duration", "100ms")
         self.assertEqual((done.code, len(done.out.splitlines())), (0, 1), done)
 
@@ -384,7 +384,7 @@ class Discover(unittest.TestCase):
 
 
 class Networks(unittest.TestCase):
-    def test_seeds_where_there_is_no_multicast(self):
+    def test_seeds_without_multicast(self):
         try:
             for host in segment.hosts[:3]:
                 host.ip("link set eth0 multicast off")
@@ -394,14 +394,14 @@ class Networks(unittest.TestCase):
                     introduce(one, other)
                 self.assertEqual(sorted(c.peers()), ["a", "b"])
                 self.assertEqual(sorted(a.peers()), ["c"])
-                c.tell("send * hello")
+                c.write("send * hello")
                 for each in (a, b):
                     each.expect("message", text="hello")
         finally:
             for host in segment.hosts[:3]:
                 host.ip("link set eth0 multicast on")
 
-    def test_one_side_that_hears_no_multicast(self):
+    def test_multicast_in_one_direction(self):
         try:
             segment.switch.ip("link set dev p2 type bridge_slave mcast_flood off")
             with node(1, "deaf") as deaf, node(0, "a", "--seed", "10.78.0.2") as a:
@@ -409,15 +409,15 @@ class Networks(unittest.TestCase):
         finally:
             segment.switch.ip("link set dev p2 type bridge_slave mcast_flood on")
 
-    def test_an_ipv6_group(self):
-        for host in segment.hosts[:2]:  # they have a new address, then, which is not theirs at once
+    def test_ipv6_group(self):
+        for host in segment.hosts[:2]:  # they get a new address, which is tentative at first
             host.ip("link set eth0 down")
             host.ip("link set eth0 up")
         args = ("--group6", "[ff02::4:3]:3235", "--period", "1h")
         with node(0, "a", "--group", "239.1.0.1:3300", *args) as a, node(1, "b", "--group", "239.1.0.2:3301", *args) as b:
             introduce(a, b)
             self.assertRegex(a.peers()["b"]["address"], r"^\[fe80::.*%eth0\]:3235$")
-            a.tell("send b over IPv6")
+            a.write("send b over IPv6")
             b.expect("message", text="over IPv6")
 
     def test_other_groups_and_ports_are_other_networks(self):
@@ -426,7 +426,7 @@ class Networks(unittest.TestCase):
             introduce(a, b)
             self.assertEqual(c.peers(), {})
 
-    def test_a_cable_that_is_plugged_in_later(self):
+    def test_link_that_comes_up_later(self):
         with node(0, "a", "--period", "1h") as a:
             segment.switch.ip("link set p2 down")
             with node(1, "b", "--period", "1h") as b:
@@ -441,27 +441,27 @@ class Networks(unittest.TestCase):
             self.assertEqual(alone.peers(), {})
             self.assertEqual(sorted(b.peers()), ["c"])
 
-    def test_one_host_by_loopback(self):
-        with node(0, "house", "--interface", "lo") as house:
+    def test_one_host_on_loopback(self):
+        with node(0, "kitchen", "--interface", "lo") as kitchen:
             done = on(0, "discover", "--interface", "lo", "--duration", "3s", "--json")
             found = [(event["name"], event["address"], event["connected"]) for event in done.events("peer")]
-            self.assertEqual((found, done.err), ([("house", "127.0.0.1:3235", True)], ""), done)
-            house.expect("gone")
-            self.assertNotIn("name_taken", [event["event"] for event in house.kept])
+            self.assertEqual((found, done.err), ([("kitchen", "127.0.0.1:3235", True)], ""), done)
+            kitchen.expect("gone")
+            self.assertNotIn("name_taken", [event["event"] for event in kitchen.kept])
 
-    def test_two_of_one_name(self):
+    def test_two_devices_of_one_name(self):
         with node(0, "twin") as first, node(1, "other") as other, node(2, "twin") as second:
             for each in (first, second):
                 each.expect("name_taken", name="twin")
             other.expect("connected", name="twin")
-            first.tell("send other it is me")
-            second.tell("send other it is me")
+            first.write("send other it is me")
+            second.write("send other it is me")
             other.expect("message", text="it is me")
             self.assertEqual(len(other.peers()), 1)
 
 
 class BadPeers(unittest.TestCase):
-    """Plain connections that do what no device does, while two others talk."""
+    """Connections that violate the protocol while two other devices exchange messages."""
 
     def connect(self, target, data=b""):
         to = target.address[0], devices_peer.TCP_PORT
@@ -470,7 +470,7 @@ class BadPeers(unittest.TestCase):
         return sock
 
     def push(self, sock, count):
-        with contextlib.suppress(OSError):  # it is closed on us
+        with contextlib.suppress(OSError):  # closed by the node
             for _ in range(count):
                 sock.sendall(b"x" * 1_000_000)
 
@@ -483,11 +483,11 @@ class BadPeers(unittest.TestCase):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         sock.close()
 
-    def test_each_is_dropped_for_its_reason_and_nobody_notices(self):
+    def test_each_is_dropped_for_its_reason_without_side_effects(self):
         with node(0, "target", "--backend", backends()[0]) as one, node(3, "target", "--backend", backends()[-1],
                                                                       "--group", "239.255.4.3:3236") as two, \
                 node(1, "witness") as first, node(4, "witness", "--group", "239.255.4.3:3236") as second:
-            silent = {}  # they never say their names
+            silent = {}  # they never send their names
             for target, address, port in ((one, "10.78.0.1", 3235), (two, "10.78.0.4", 3236)):
                 target.address = address, port
                 silent[target] = [self.connect(target) for _ in range(3)]
@@ -515,16 +515,16 @@ class BadPeers(unittest.TestCase):
         for data in (b"hello:,:", b"HELLO:,:x", b"alive:,:\xff", b"x" * 2000, b"alive:,:a:,:b"):
             segment.hosts[2].call(lambda data=data: advertise(data, target.address))
         for i in range(50):
-            witness.tell(f"send target {i}")
+            witness.write(f"send target {i}")
         for i in range(50):
             self.assertEqual(target.expect("message")["text"], str(i))
         for sock in silent:
             self.closed(sock)
-        # An answer to nothing that was asked is dropped, and no reason to break off.
-        with self.connect(target, b"!late/EOLAnSwEr:,:77:,:nobody asked/EOLMeSsAgE:,:still here/EOL") as sock:
+        # An answer without a question is dropped and does not end the connection.
+        with self.connect(target, b"!late/EOLAnSwEr:,:77:,:not asked/EOLMeSsAgE:,:still here/EOL") as sock:
             target.expect("message", text="still here")
             self.reset(sock)
-        until(lambda: [name for name, found in target.peers().items() if found["connected"]] == ["witness"], "all are gone")
+        until(lambda: [name for name, found in target.peers().items() if found["connected"]] == ["witness"], "all others are disconnected")
         self.assertNotIn("disconnected", [event["event"] for event in witness.kept])
         summary = target.quit()
         self.assertEqual(summary["ended"], {
@@ -547,21 +547,21 @@ class Command(unittest.TestCase):
                     with node(0, "ends", "--backend", backend) as ends:
                         introduce(ends, other)
                         if by is None:
-                            ends.tell("quit")
+                            ends.write("quit")
                         done = ends.stop(by) if by else ends.finish()
                         self.assertEqual((done.code, done.summary()["ended"]), (code, {"closed": 1}), done)
                         self.assertEqual(done.summary()["backend"], backend)
                         other.expect("disconnected", name="ends", cause="goodbye")
                         other.expect("gone", name="ends")
 
-    def test_lines_that_are_none(self):
+    def test_invalid_lines(self):
         with node(0, "a") as a:
             for line in ("", "sing", "send", "send b", "ask", "ask b", "peers now", "quit now", "send b hello", "ask b hello",
                          "send * hello", "ask * hello", "send b x:,:y", "ask b x/EOL"):
-                a.tell(line)
+                a.write(line)
             a.expect("sent", name="b", result="not connected")
             a.expect("answers", question="hello")
-            a.tell("quit")
+            a.write("quit")
             done = a.finish()
             self.assertEqual(done.code, 0)
             for line in ("sing", "send", "send b", "ask", "ask b", "peers now", "quit now"):
@@ -571,13 +571,13 @@ class Command(unittest.TestCase):
             self.assertIn("no device to ask", done.err)
             self.assertEqual(done.err.count("cannot be carried"), 2, done)
 
-    def test_the_end_of_standard_input_ends_nothing(self):
+    def test_end_of_standard_input_does_not_end_it(self):
         with node(0, "a") as a, node(1, "b") as b:
-            a.process.stdin.write("send nobody last words")  # without a newline
+            a.process.stdin.write("send absent last words")  # without a newline
             a.process.stdin.close()
-            a.expect("sent", name="nobody")
+            a.expect("sent", name="absent")
             introduce(a, b)
-            b.tell("send a still there?")
+            b.write("send a still there?")
             a.expect("message", text="still there?")
             a.process.stdin = None
             self.assertEqual(a.stop().code, 143)
@@ -592,9 +592,9 @@ class Command(unittest.TestCase):
 
             self.assertEqual([line(), line()], ["- b appeared at 10.78.0.2:3235", "- b connected"])
             b.expect("connected")
-            b.tell("send a it\x1b[31m arrives")
+            b.write("send a it\x1b[31m arrives")
             self.assertEqual(line(), "b: it\\x1b[31m arrives")
-            b.tell("ask a why?")
+            b.write("ask a why?")
             self.assertEqual(line(), "b asks: why? -> WHY?")
             a.process.stdin.write("peers\nask b,c how?\nquit\n")
             a.process.stdin.flush()
@@ -611,7 +611,7 @@ class Command(unittest.TestCase):
             for part in named:
                 self.assertIn(part, done.err, done)
 
-    def test_wrong_usage(self):
+    def test_invalid_options(self):
         self.refused([], "--name")
         for name, reason in (("", "empty"), ("x" * 249, "long"), ("a:,:b", ":,:"), ("a/EOL", "/EOL"), ("PiNg", "frame")):
             self.refused(["--name", name], "--name", reason)

@@ -1,4 +1,4 @@
-"""A kernel that refuses io_uring, as a container's seccomp filter makes it."""
+"""The fallback to mmsg where io_uring is refused, as by the seccomp filter of a container."""
 
 import ctypes
 import errno
@@ -21,7 +21,7 @@ class Program(ctypes.Structure):
 
 
 def refuse_io_uring(error):
-    """A preexec function that makes io_uring_setup fail with that errno from then on."""
+    """A preexec function that makes io_uring_setup fail with `error`."""
     code = b"".join(struct.pack("HBBI", *step) for step in (
         (BPF_LD_W_ABS, 0, 0, 0),  # the number of the system call
         (BPF_JEQ, 0, 1, IO_URING_SETUP),
@@ -36,7 +36,7 @@ def refuse_io_uring(error):
         if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "seccomp")
 
-    install.keeps = memory, program  # as long as it may be called
+    install.keeps = memory, program  # alive as long as the function
     return install
 
 
@@ -47,10 +47,10 @@ class Fallback(unittest.TestCase):
         except Exception as error:
             self.skipTest(f"seccomp filters are not permitted: {error}")
 
-    def told(self, text):
+    def notes(self, text):
         return [line for line in text.splitlines() if "io_uring" in line]
 
-    def test_auto_goes_on_with_one_line(self):
+    def test_auto_falls_back_with_one_note(self):
         reasons = {errno.EPERM: ("EPERM", "kernel.io_uring_disabled", "seccomp"), errno.ENOSYS: ("ENOSYS", "seccomp"),
                    errno.ENOMEM: ("ENOMEM", "ulimit -l")}
         for error, parts in reasons.items():
@@ -59,20 +59,20 @@ class Fallback(unittest.TestCase):
                 done = run(*command, "--json", preexec=refuse_io_uring(error))
                 self.assertEqual(done.code, 0, done)
                 self.assertEqual(done.summary()["backend"], "mmsg")
-                lines = self.told(done.err)
+                lines = self.notes(done.err)
                 self.assertEqual(len(lines), 1, done)
                 for part in (*parts, "mmsg"):
                     self.assertIn(part, lines[0])
 
-    def test_servers_too(self):
+    def test_servers_fall_back(self):
         for command in ("sink", "echo", "beacon"):
             with Background(command, "--port", 0, "--json", preexec=refuse_io_uring(errno.EPERM)) as server:
                 server.port()
                 done = server.stop()
                 self.assertEqual(done.summary()["backend"], "mmsg")
-                self.assertEqual(len(self.told(done.err)), 1, done)
+                self.assertEqual(len(self.notes(done.err)), 1, done)
 
-    def test_uring_is_refused_with_that_line(self):
+    def test_uring_fails_with_one_note(self):
         with udp_socket() as sock:
             to = f"127.0.0.1:{sock.getsockname()[1]}"
             for command in (("load", "--self"), ("load", "--to", to), ("latency", "--self"), ("latency", "--to", to),
@@ -80,11 +80,11 @@ class Fallback(unittest.TestCase):
                 with self.subTest(" ".join(map(str, command))):
                     done = run(*command, "--backend", "uring", preexec=refuse_io_uring(errno.EPERM))
                     self.assertEqual((done.code, done.out), (1, ""), done)
-                    lines = self.told(done.err)
+                    lines = self.notes(done.err)
                     self.assertEqual(len(lines), 1, done)
                     self.assertIn("EPERM", lines[0])
 
-    def test_mmsg_does_not_ask(self):
+    def test_mmsg_does_not_try_io_uring(self):
         done = run("load", "--self", "--rate", 1000, "--duration", "50ms", "--backend", "mmsg", "--json",
                    preexec=refuse_io_uring(errno.EPERM))
-        self.assertEqual((done.code, self.told(done.err)), (0, []), done)
+        self.assertEqual((done.code, self.notes(done.err)), (0, []), done)

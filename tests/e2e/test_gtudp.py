@@ -1,4 +1,4 @@
-"""gtUDP between ringpost and a peer of other make, and between two ringposts, over networks that lose."""
+"""gtUDP between ringpost and an independent peer, and between two instances of ringpost, over lossy networks."""
 
 import subprocess
 import unittest
@@ -15,7 +15,7 @@ def relay(to, *impairments):
     return Background("relay", "--listen", 0, "--bind", "127.0.0.1", "--to", f"127.0.0.1:{to}", "--json", *impairments)
 
 
-class AgainstAPeerOfOtherMake(unittest.TestCase):
+class IndependentPeer(unittest.TestCase):
     def exchange(self, *wire, **peer_options):
         """The peer is the client; ringpost returns every message."""
         sent = [f"message {i}".encode() for i in range(messages)]
@@ -26,7 +26,7 @@ class AgainstAPeerOfOtherMake(unittest.TestCase):
                 to = ("127.0.0.1", between.port())
                 for data in sent:
                     peer.send(data, to)
-                until(lambda: peer.idle() and len(peer.delivered) == messages, "every message has come back")
+                until(lambda: peer.idle() and len(peer.delivered) == messages, "every message is returned")
                 with peer.lock:
                     self.assertEqual(peer.gave_up, 0)
                     self.assertEqual(peer.confirmed, {data: 1 for data in sent})
@@ -37,7 +37,7 @@ class AgainstAPeerOfOtherMake(unittest.TestCase):
     def test_as_client(self):
         self.exchange()
 
-    def test_as_client_with_another_wire(self):
+    def test_as_client_with_other_magic_and_types(self):
         self.exchange("--magic", "0badcafe", "--types", "1001,1002,1003", magic=b"\x0b\xad\xca\xfe",
                       types=(b"\x10\x01", b"\x10\x02", b"\x10\x03"))
 
@@ -70,7 +70,7 @@ class AgainstAPeerOfOtherMake(unittest.TestCase):
         self.assertEqual(ended.code, 0, ended)
         self.assertEqual([event["text"] for event in ended.events("message")], ["zwölf", ""])
 
-    def test_what_is_not_gtudp_is_counted(self):
+    def test_foreign_datagrams_are_counted(self):
         with Background("recv", "--port", 0, "--bind", "127.0.0.1", "--json") as recv, udp_socket() as sock:
             port = recv.port()
             for datagram in (b"", b"\x1d\x00\x00\x00", b"hello", b"\x5f\x00\x00\x00\x00more"):
@@ -91,13 +91,13 @@ class SendAndRecv(unittest.TestCase):
             texts = [event["text"] for event in recv.stop().events("message")]
         self.assertEqual(sorted(texts), sorted(lines))
 
-    def test_nobody_there_is_an_error(self):
+    def test_no_answer_is_an_error(self):
         with udp_socket() as silent:
             done = run("send", "--to", f"127.0.0.1:{silent.getsockname()[1]}", "--timeout", "50ms", "hello")
         self.assertEqual(done.code, 1)
         self.assertIn("not confirmed in time", done.err)
 
-    def test_sends_are_used_up(self):
+    def test_gives_up_after_sends(self):
         with udp_socket() as silent:
             done = run("send", "--to", f"127.0.0.1:{silent.getsockname()[1]}", "--sends", 3, "--resend-after", "5ms",
                        "--json", "hello")
@@ -105,7 +105,7 @@ class SendAndRecv(unittest.TestCase):
             self.assertEqual(done.summary()["data_sent"], 3)
             self.assertEqual(len({silent.recv(100) for _ in range(3)}), 1)
 
-    def test_too_large_a_line(self):
+    def test_line_too_large(self):
         done = subprocess.run([support.binary, "send", "--to", "127.0.0.1:9", "--timeout", "10ms"], input="x" * 65_503,
                               capture_output=True, text=True, timeout=support.patience_s,
                               preexec_fn=support.die_with_parent)
@@ -147,7 +147,7 @@ class LoadAndLatency(unittest.TestCase):
 
 
 class Usage(unittest.TestCase):
-    def test_wires_that_cannot_be(self):
+    def test_invalid_magic_and_types(self):
         for options, reason in ((("--types", "1d,5f"), "three are needed"),
                                 (("--types", "1d,5f,5f"), "the same"),
                                 (("--types", "1d,5f,aeae"), "differ in length"),
@@ -159,7 +159,7 @@ class Usage(unittest.TestCase):
             self.assertIn(reason, done.err)
             self.assertEqual(done.err.count("\n"), 1, done)
 
-    def test_options_that_do_not_fit(self):
+    def test_invalid_options(self):
         for options in (("load", "--self", "--magic", "ab"), ("send", "--to", "127.0.0.1:1", "--transport", "raw", "x"),
                         ("load", "--self", "--transport", "gtudp", "--flows", 2),
                         ("load", "--self", "--transport", "tcp"), ("load", "--self", "--window", 0),

@@ -1,4 +1,4 @@
-"""Confirmed messages between ringpost and a peer of other make, and between two ringposts."""
+"""Confirmed messages between ringpost and an independent peer, and between two instances of ringpost."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ import support
 from message_peer import Peer, decode, encode
 from support import Background, Network, backends, run, udp_socket
 
-# ringpost is at another address than the peer, and both listen on the same port, as they do by default.
+# ringpost's address differs from the peer's, so that both can listen on the same port, as by default.
 ours = "127.0.0.2"
 
 
@@ -21,7 +21,7 @@ class Sends(unittest.TestCase):
         peer.target = (ours, peer.port)
         return peer
 
-    def test_what_the_peer_confirms(self):
+    def test_confirmed_by_the_peer(self):
         texts = ("Hello World", "", 'quote " backslash \\ newline \n tab \t', "žluťoučký 山 📮", "[1]", "null")
         for backend in backends():
             with self.peer() as peer:
@@ -34,7 +34,7 @@ class Sends(unittest.TestCase):
                     self.assertEqual(peer.delivered.get(timeout=support.patience_s), text)
                 self.assertEqual((peer.delivered.qsize(), peer.malformed), (0, 0), "each once")
 
-    def test_what_the_peer_reports_as_failed(self):
+    def test_failure_reported_by_the_peer(self):
         with self.peer(refuse=lambda message: f"no room for {message}") as peer:
             done = self.send(peer, "it")
             self.assertEqual(done.code, 1, done)
@@ -50,9 +50,9 @@ class Sends(unittest.TestCase):
             self.assertEqual(done.summary()["timed_out"], 1)
             self.assertIn("timed out", done.err)
             self.assertEqual(peer.delivered.get(timeout=support.patience_s), "hello")
-            self.assertEqual(peer.delivered.qsize(), 0, "sent once, and not again")
+            self.assertEqual(peer.delivered.qsize(), 0, "sent only once")
 
-    def test_nobody_there(self):
+    def test_no_listener(self):
         with udp_socket() as sock:
             port = sock.getsockname()[1]
         done = run("message", "send", "--to", f"127.0.0.1:{port}", "--bind", ours, "--port", 0, "--timeout", "30ms", "hello")
@@ -75,7 +75,7 @@ class Sends(unittest.TestCase):
                 self.assertEqual(peer.answers.get(timeout=support.patience_s), ("as it is", expected))
             self.assertEqual(peer.delivered.qsize(), 0)
 
-    def test_as_large_as_the_peer_reads_and_no_larger(self):
+    def test_largest_message(self):
         fits = 1024 - len('{"message":"","status":null}')
         with self.peer() as peer:
             done = self.send(peer, "x" * fits)
@@ -87,7 +87,7 @@ class Sends(unittest.TestCase):
             self.assertIn("1025 bytes is too large: the maximum is 1024", done.err)
             self.assertEqual((done.summary()["taken"], peer.delivered.qsize()), (0, 0))
 
-    def test_what_comes_meanwhile_is_printed_and_confirmed(self):
+    def test_messages_received_meanwhile_are_printed_and_confirmed(self):
         with self.peer(silent=True) as peer:
             with Background("message", "send", "--to", f"127.0.0.1:{peer.port}", "--bind", ours, "--port", peer.port,
                             "ping") as ringpost:
@@ -106,7 +106,7 @@ class Listens(unittest.TestCase):
         return Background("message", "listen", "--to", f"127.0.0.1:{peer.port}", "--bind", ours, "--port", peer.port, "--json",
                           *args)
 
-    def test_what_the_peer_sends(self):
+    def test_values_sent_by_the_peer(self):
         values = ("Hello World", "", "žluťoučký\n📮", 42, -2.5, True, None, [1, 2.5, {"a": None}], {"message": "x"})
         for backend in backends():
             with Peer() as peer, self.listen(peer, "--backend", backend) as ringpost:
@@ -120,7 +120,7 @@ class Listens(unittest.TestCase):
                 self.assertEqual((summary["delivered"], summary["malformed"]), (len(values), {}))
                 self.assertEqual(peer.malformed, 0)
 
-    def test_failure_reports_are_told_and_confirmations_are_not(self):
+    def test_failure_reports_are_printed_and_confirmations_are_not(self):
         with Peer() as peer, self.listen(peer) as ringpost:
             peer.target = (ours, ringpost.port())
             peer.transmit("confirmed", True)
@@ -131,7 +131,7 @@ class Listens(unittest.TestCase):
             self.assertEqual((summary["delivered"], summary["answers_stray"]), (0, 2))
             self.assertEqual(peer.answers.qsize(), 0, "neither is answered")
 
-    def test_what_is_malformed_is_counted_and_not_answered(self):
+    def test_malformed_messages_are_counted_and_not_answered(self):
         with Peer() as peer, self.listen(peer) as ringpost:
             peer.target = (ours, ringpost.port())
             for datagram in (b"", b"{", b"[]", b'{"message":"x"}', b'{"message":"x","status":1}', b"\xff",
@@ -145,8 +145,8 @@ class Listens(unittest.TestCase):
             "not UTF-8": 1, "not JSON": 2, "trailing bytes": 1, "not an object": 1, "too deep": 1, "a member twice": 1,
             "an unknown member": 1, "a member missing": 1, "status neither null, true nor false": 1})
 
-    def test_everything_as_by_default(self):
-        """Port 5005 on both sides, and a target that is learnt: in a network of the test's own."""
+    def test_defaults(self):
+        """Port 5005 on both sides and a target learnt from `initialize`, in a network namespace."""
         network = Network()
         network.ip("link set lo up")
         try:
@@ -157,7 +157,7 @@ class Listens(unittest.TestCase):
                 peer.transmit("initialize", None)
                 self.assertEqual(peer.answers.get(timeout=support.patience_s), ("initialization complete", True))
                 self.assertEqual(ringpost.event("target")["target"], "127.0.0.1:5005")
-                # The target stays: from somebody else it is a message.
+                # The target does not change: from another peer, `initialize` is a message.
                 self.assertTrue(other.send("initialize", support.patience_s))
                 self.assertEqual(ringpost.event("message")["message"], "initialize")
                 self.assertTrue(peer.send("hello", support.patience_s))
@@ -208,7 +208,7 @@ class Chats(unittest.TestCase):
             self.assertEqual((chat.returncode, out), (0, ""), err)
             self.assertEqual([peer.delivered.get_nowait() for _ in lines], lines)
 
-    def test_a_line_that_fails_does_not_end_it(self):
+    def test_a_failed_line_does_not_end_the_chat(self):
         with Peer(refuse=lambda message: "no" if message == "two" else None) as peer:
             peer.target = (ours, peer.port)
             chat = self.chat("--to", f"127.0.0.1:{peer.port}", "--bind", ours, "--port", peer.port)
@@ -218,8 +218,8 @@ class Chats(unittest.TestCase):
             self.assertIn("2028 bytes is too large", err)
             self.assertEqual([peer.delivered.get_nowait() for _ in range(3)], ["one", "two", "three"])
 
-    def test_two_of_them(self):
-        """One is told its target by the other, and only then has somebody to send to."""
+    def test_two_chats(self):
+        """The first chat sends its line only after it has learnt its target from the second."""
         with self.chat("--bind", ours, "--port", 0, "--reply", "source", "--json") as waiting:
             port = json.loads(waiting.stdout.readline())["port"]
             waiting.stdin.write("typed before there was a target\n")

@@ -1,4 +1,4 @@
-"""Two hosts, each a network namespace, joined by a veth pair: a real interface with a real MTU between both ends."""
+"""Two hosts, each a network namespace, connected by a veth pair: an interface with an MTU instead of loopback."""
 
 import socket
 import struct
@@ -35,27 +35,27 @@ class TwoHosts(unittest.TestCase):
             for size, rate in ((64, 400), (1400, 400), (9000, 200), (65507, 40)):
                 with self.subTest(f"{backend} {size}"), self.server("sink", "--backend", backend) as sink:
                     port = sink.port()
-                    # As many as the sink's socket buffer holds, so that none is lost however late it looks.
+                    # The sink's socket buffer holds them all, so that a stall loses none.
                     done = self.here.call(lambda: run("load", "--to", f"{there_ip}:{port}", "--size", size, "--rate",
                                                       rate, "--duration", "100ms", "--backend", backend, "--json"))
                     self.assertEqual(done.code, 0, done)
                     self.there.call(lambda: until_read(port))
-                    heard = sink.stop().summary()
-                    self.assertEqual(heard["received"], done.summary()["sent"])
-                    self.assertEqual((heard["lost"], heard["corrupt"]), (0, 0))
+                    received = sink.stop().summary()
+                    self.assertEqual(received["received"], done.summary()["sent"])
+                    self.assertEqual((received["lost"], received["corrupt"]), (0, 0))
 
-    def test_load_as_fast_as_possible_adds_up(self):
-        for size in (64, 1400, 3000):  # over the MTU trains cannot be, and are sent singly
+    def test_counts_of_an_unlimited_load_add_up(self):
+        for size in (64, 1400, 3000):  # datagrams above the MTU cannot be sent as trains
             with self.server("sink") as sink:
                 port = sink.port()
                 done = self.here.call(lambda: run("load", "--to", f"{there_ip}:{port}", "--size", size, "--duration",
                                                   "50ms", "--json"))
                 self.there.call(lambda: until_read(port))
-                sent, heard = done.summary(), sink.stop().summary()
+                sent, received = done.summary(), sink.stop().summary()
                 self.assertEqual((done.code, sent["send_failed"]), (0, 0), done)
-                self.assertEqual((heard["duplicate"], heard["reordered"], heard["corrupt"]), (0, 0, 0))
-                self.assertLessEqual(heard["received"] + heard["lost"], sent["sent"])
-                self.assertGreater(heard["received"], 0)
+                self.assertEqual((received["duplicate"], received["reordered"], received["corrupt"]), (0, 0, 0))
+                self.assertLessEqual(received["received"] + received["lost"], sent["sent"])
+                self.assertGreater(received["received"], 0)
 
     def test_latency_against_echo(self):
         for backend in backends():
@@ -66,7 +66,7 @@ class TwoHosts(unittest.TestCase):
                 self.assertEqual((done.summary()["received"], done.summary()["lost"]), (50, 0))
                 self.assertEqual(echo.stop().summary()["sent"], 50)
 
-    def test_a_group_of_ipv6(self):
+    def test_ipv6_multicast(self):
         for backend in backends():
             with self.server("sink", "--join", "ff15::77@ringpost1", "--backend", backend) as sink:
                 port = sink.port()
@@ -75,20 +75,20 @@ class TwoHosts(unittest.TestCase):
                                                   "--backend", backend, "--json"))
                 self.assertEqual(done.code, 0, done)
                 self.there.call(lambda: until_read(port))
-                heard = sink.stop().summary()
-                self.assertEqual((heard["received"], heard["lost"]), (done.summary()["sent"], 0))
+                received = sink.stop().summary()
+                self.assertEqual((received["received"], received["lost"]), (done.summary()["sent"], 0))
             with self.server("echo", "--join", "ff15::78@ringpost1", "--backend", backend) as echo:
                 done = self.here.call(lambda: run("latency", "--to", f"[ff15::78]:{echo.port()}", "--interface", "ringpost0",
                                                   "--i-own-this-network", "--count", 20, "--backend", backend, "--json"))
                 self.assertEqual(done.code, 0, done)
                 self.assertEqual((done.summary()["received"], done.summary()["lost"]), (20, 0))
 
-    def test_nobody_at_that_address(self):
+    def test_unreachable_address(self):
         done = self.here.call(lambda: run("latency", "--to", "10.77.0.9:9", "--duration", "50ms", "--json"))
         self.assertEqual(done.code, 4, done)
         self.assertEqual((done.summary()["received"], done.summary()["lost"]), (0, done.summary()["sent"]))
 
-    def test_a_beacon_tells_the_address_that_reaches_its_target(self):
+    def test_a_beacon_announces_its_source_address_toward_the_target(self):
         with self.server("beacon") as listener:
             port = listener.port()
             done = self.here.call(lambda: run("beacon", "--to", f"{there_ip}:{port}", "--count", 1, "--json"))
@@ -98,7 +98,7 @@ class TwoHosts(unittest.TestCase):
             if "listening" in event:
                 self.assertTrue(event["listening"].startswith(here_ip), event)
 
-    def test_a_multicast_beacon(self):
+    def test_multicast_beacon(self):
         def join():
             sock = udp_socket("0.0.0.0")
             group = struct.pack("4s4s", socket.inet_aton("239.1.2.3"), socket.inet_aton(there_ip))

@@ -1,4 +1,4 @@
-"""latency against servers that know nothing of ringpost: real ones of DNS, memcached and NTP, and small ones of Python."""
+"""latency against foreign servers: dnsmasq, memcached, chronyd, and small servers in Python."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ def program(name):
 
 
 def free_port():
-    """A port that neither UDP nor TCP uses, below those that the kernel gives to sockets without one of their own."""
+    """A port that is free for UDP and TCP, below the kernel's ephemeral range."""
     while True:
         port = random.randrange(10_000, 32_768)
         with contextlib.suppress(OSError), socket.socket(type=socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
@@ -37,7 +37,7 @@ def free_port():
 
 
 def ask(port, request, patience_s=support.patience_s):
-    """One datagram there and one back; None when none comes."""
+    """Sends one datagram and returns the answer; None if there is none."""
     with udp_socket() as sock:
         sock.settimeout(patience_s)
         sock.connect(("127.0.0.1", port))
@@ -48,13 +48,13 @@ def ask(port, request, patience_s=support.patience_s):
 
 
 class Server:
-    """A foreign program in a directory of its own, from its first answer until the end of the test."""
+    """A foreign server with its own directory; it has answered once, and ends with the test."""
 
     def __init__(self, test, request, command):
         directory = tempfile.TemporaryDirectory()
         test.addCleanup(directory.cleanup)
         self.directory = pathlib.Path(directory.name)
-        self.directory.chmod(0o777)  # it may give up being root
+        self.directory.chmod(0o777)  # it may drop root privileges
         self.port = free_port()
         args = command(self.port, self.directory)
         self.log = self.directory / "log"
@@ -76,7 +76,7 @@ class Server:
 
 
 def loop(args):
-    """Closed, unless a rate is asked for."""
+    """The options of a closed loop, unless a rate is given."""
     return () if "--rate" in args else ("--ping-pong",)
 
 
@@ -104,12 +104,12 @@ class Dns(Measured):
             self.measured(self.server.port, "--preset", "dns:www.bench.test", *args)
         self.assertEqual(self.server.log.read_text().count("query[A] www.bench.test from 127.0.0.1"), 150)
 
-    def test_the_server_sees_the_type_asked_for(self):
+    def test_query_types(self):
         for kind, seen in (("AAAA", "AAAA"), ("MX", "MX"), ("txt", "TXT"), ("SOA", "SOA"), ("257", "CAA")):
             self.measured(self.server.port, "--preset", f"dns:{kind}.test.,{kind}", count=3)
             self.assertEqual(self.server.log.read_text().count(f"query[{seen}] {kind}.test from"), 3, seen)
 
-    def test_a_query_written_by_hand(self):
+    def test_custom_query(self):
         self.measured(self.server.port, "--match", "0:2", "--payload",
                       r"{seq:u16le}\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04hand\x04test\x00\x00\x01\x00\x01")
         self.assertEqual(self.server.log.read_text().count("query[A] hand.test from"), 50)
@@ -143,7 +143,7 @@ class Memcached(Measured):
         self.measured(self.server.port, "--preset", "memcached-get:key", "--rate", "2k")
         self.assertEqual(self.hits(), 100)
 
-    def test_of_several_datagrams_the_first_counts(self):
+    def test_the_first_datagram_of_an_answer_counts(self):
         self.store("long", "x" * 5000)  # 4 datagrams of up to 1400 bytes
         summary = self.measured(self.server.port, "--preset", "memcached-get:long", count=20)
         self.assertIn(summary["duplicate"], range(3 * 19, 3 * 20 + 1))
@@ -158,7 +158,7 @@ class Ntp(Measured):
             config = directory / "chrony.conf"
             config.write_text(f"port {port}\ncmdport 0\nbindaddress 127.0.0.1\nallow 127.0.0.1\nlocal stratum 8\n"
                               f"pidfile {directory}/pid\n")
-            return [name, "-d", "-x", "-U", "-f", str(config)]  # -x: the clock is not its business
+            return [name, "-d", "-x", "-U", "-f", str(config)]  # -x: do not control the clock
 
         server = Server(self, b"\x23" + bytes(39) + b"12345678", command)
         self.measured(server.port, "--preset", "ntp")
@@ -166,7 +166,7 @@ class Ntp(Measured):
 
 
 class Replies(unittest.TestCase):
-    """A server whose every reply the test makes: `reply` turns one datagram into those that go back."""
+    """A server with scripted replies: `reply` maps a datagram to the list of answers."""
 
     def setUp(self):
         self.requests = []
@@ -193,7 +193,7 @@ class Replies(unittest.TestCase):
             thread.join(support.patience_s)
         return done.summary()
 
-    def test_fields_as_the_server_sees_them(self):
+    def test_payload_fields(self):
         summary = self.latency(lambda data: [data], "--match", "echo", "--count", 20, "--payload",
                                r"{{\x00{seq:u16be}{seq:u32le}{time:u64le}{random:3}é\r\n")
         self.assertEqual((summary["sent"], summary["lost"]), (20, 0))
@@ -206,7 +206,7 @@ class Replies(unittest.TestCase):
             before = due
         self.assertGreater(len({request[16:19] for request in self.requests}), 15)
 
-    def test_bytes_that_come_back_elsewhere(self):
+    def test_match_at_another_offset(self):
         summary = self.latency(lambda data: [b"reply:" + data[2:6]], "--match", "2:4@6", "--count", 20, "--payload",
                                "id{seq:u32be}")
         self.assertEqual((summary["lost"], summary["foreign"]), (0, 0))
@@ -216,24 +216,24 @@ class Replies(unittest.TestCase):
         self.assertEqual((summary["lost"], summary["surplus"]), (0, 0))
         self.assertEqual(set(self.requests), {b"\x00\xff"})
 
-    def test_strangers_and_duplicates_are_told_apart(self):
+    def test_distinguishes_foreign_datagrams_and_duplicates(self):
         summary = self.latency(lambda data: [b"xx" + data[2:], data[:1], data, data], "--match", "0:2", "--count", 20,
                                "--payload", "{seq:u16be}...")
         self.assertEqual((summary["sent"], summary["lost"], summary["foreign"]), (20, 0, 40))
         self.assertIn(summary["duplicate"], (19, 20))
 
-    def test_what_never_comes_back_is_lost(self):
+    def test_unanswered_probes_are_lost(self):
         summary = self.latency(lambda data: [data] if data[0] % 2 else [], "--match", "0:1", "--count", 10, "--rate",
                                "1k", "--payload", "{seq:u8}")
         self.assertEqual((summary["sent"], summary["lost"]), (10, 5))
 
-    def test_an_id_that_comes_again_gives_the_older_probe_up(self):
+    def test_a_reused_id_replaces_the_older_probe(self):
         path = self.file("aa\naa\nb{seq:u8}\n")
         summary = self.latency(lambda data: [data] if data[:1] == b"b" else [], "--match", "0:2", "--count", 6, "--rate",
                                "1k", "--payload-file", path)
         self.assertEqual((summary["sent"], summary["lost"], summary["match_reused"]), (6, 4, 3))
 
-    def test_a_file_in_turn_or_raw(self):
+    def test_payload_file_by_line_or_raw(self):
         path = self.file("one {seq:u8}\ntwo\n{{three}")
         self.latency(lambda data: [data], "--match", "echo", "--count", 6, "--payload-file", path)
         self.assertEqual(self.requests, [b"one \x00", b"two", b"{three}", b"one \x03", b"two", b"{three}"])
@@ -241,7 +241,7 @@ class Replies(unittest.TestCase):
         self.latency(lambda data: [data], "--match", "echo", "--count", 2, "--payload-file", path, "--payload-raw")
         self.assertEqual(self.requests, [b"one {seq:u8}\ntwo\n{{three}"] * 2)
 
-    def test_the_datagrams_of_a_capture(self):
+    def test_payloads_of_a_capture(self):
         def packet(payload, protocol=17, fragment=0):
             udp = struct.pack(">HHHH", 1, 2, 8 + len(payload), 0) + payload
             ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, fragment, 64, protocol, 0, bytes(4), bytes(4))
@@ -277,7 +277,7 @@ class BadInput(unittest.TestCase):
             for part in named:
                 self.assertIn(part, done.err, done)
 
-    def test_what_cannot_be_sent(self):
+    def test_invalid_payloads(self):
         echo = ("--match", "echo")
         self.refused(("--payload", "ab{seq:u16}", *echo), "--payload", "character 3", "u16be")
         self.refused(("--payload", "", *echo), "--payload", "empty")
@@ -295,14 +295,14 @@ class BadInput(unittest.TestCase):
             file.flush()
             self.refused(("--payload-file", file.name, *echo), file.name, "line 2", "character 4")
 
-    def test_what_cannot_be_matched(self):
+    def test_invalid_matches(self):
         for text in ("0", "0:9", "0:2@", "all", "0:-1", "65507:1"):
             self.refused(("--payload", "abc", "--match", text), "--match", text)
         self.refused(("--payload", "abc", "--match", "2:2"), "--match", "2 to 3", "3 bytes")
         self.refused(("--payload", "abc"), "--match")
         self.refused(("--match", "echo"), "--payload")
 
-    def test_presets_that_are_none(self):
+    def test_invalid_presets(self):
         self.refused(("--preset", "dns:a..b"), "--preset", "dns:a..b", "character 7", "label")
         self.refused(("--preset", "dns:a,AXFR"), "--preset", "character 7", "types")
         self.refused(("--preset", "memcached-get:"), "--preset", "key")
@@ -315,7 +315,7 @@ class BadInput(unittest.TestCase):
             self.refused(args, args[0], args[2])
         self.refused(("--payload", "a", "--match", "echo", "--payload-raw"), "--payload-raw", "--payload-file")
 
-    def test_only_a_preset_knows_its_port(self):
+    def test_only_presets_have_a_default_port(self):
         done = run("latency", "--to", "127.0.0.77", "--preset", "memcached-get:x", "--count", 1)
         self.assertEqual(done.code, resolution, done)
         self.assertIn("127.0.0.77:11211: unreachable", done.err)
@@ -325,7 +325,7 @@ class BadInput(unittest.TestCase):
 
 
 class Self(Measured):
-    def test_an_echo_server_returns_whatever_it_gets(self):
+    def test_echo_server_returns_any_payload(self):
         with EchoThread() as echo:
             self.measured(echo.port, "--payload", "x{seq:u64be}", "--match", "echo")
         done = run("latency", "--self", "--payload", "x{seq:u64be}", "--match", "echo", "--count", 50, "--json")

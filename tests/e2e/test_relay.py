@@ -1,4 +1,4 @@
-"""relay between Python sockets: what passes, what is lost, how late; and what a user may type wrongly."""
+"""relay between Python sockets: forwarding, impairments, the report, and invalid usage."""
 
 import contextlib
 import signal
@@ -15,7 +15,7 @@ def host_port(host, port):
 
 
 def relay(target, *args, host="127.0.0.1"):
-    """A relay to a Python socket, listening where that one does."""
+    """A relay to a Python socket, listening on the same host."""
     return Background("relay", "--listen", 0, "--bind", host, "--to", host_port(host, target.getsockname()[1]),
                       "--json", *args)
 
@@ -25,7 +25,7 @@ def numbered(count, size=20):
 
 
 def waiting(sock):
-    """Everything that can be read without waiting."""
+    """Everything that can be read without blocking."""
     sock.settimeout(0)
     got = []
     with contextlib.suppress(BlockingIOError):
@@ -36,17 +36,17 @@ def waiting(sock):
 
 class Relay(unittest.TestCase):
     def balanced(self, summary):
-        came, went = 0, summary["held"]
+        arrived, left = 0, summary["held"]
         for direction in directions:
             counts = summary[direction]
-            came += counts["received"] + counts["duplicated"]
-            went += sum(counts[name] for name in ("forwarded", "lost", "burst_lost", "blackholed", "overflow",
+            arrived += counts["received"] + counts["duplicated"]
+            left += sum(counts[name] for name in ("forwarded", "lost", "burst_lost", "blackholed", "overflow",
                                                   "abandoned"))
-        self.assertEqual(came, went, summary)
+        self.assertEqual(arrived, left, summary)
 
 
 class Passing(Relay):
-    def test_everything_passes_both_ways_for_several_clients_and_in_order(self):
+    def test_forwards_everything_in_order_both_ways(self):
         for backend in backends():
             for host in ("127.0.0.1", "::1"):
                 with self.subTest(f"{backend} {host}"), udp_socket(host) as target, \
@@ -62,7 +62,7 @@ class Passing(Relay):
                         sources.append(source)
                         self.assertEqual(process.event("client")["address"],
                                          host_port(host, client.getsockname()[1]))
-                    self.assertEqual(len({source[1] for source in sources}), 3, "each client by a socket of its own")
+                    self.assertEqual(len({source[1] for source in sources}), 3, "a socket per client")
                     for number, (client, source) in enumerate(zip(clients, sources)):
                         for text in (bytes([number]) * 30, b"", b"y" * 65507):
                             target.sendto(text, source)
@@ -90,7 +90,7 @@ class Passing(Relay):
             client.sendto(b"across", ("127.0.0.1", process.port()))
             self.assertEqual(client.recv(100), b"across")
 
-    def test_the_least_recently_heard_of_too_many_clients_is_forgotten(self):
+    def test_evicts_the_least_recently_active_client(self):
         most, more = 512, 20
         for backend in backends():
             with self.subTest(backend), contextlib.ExitStack() as opened, udp_socket() as target, \
@@ -113,31 +113,31 @@ class Passing(Relay):
                 self.balanced(summary)
                 self.assertEqual((summary["clients"], summary["clients_forgotten"]), (most + more, more))
 
-    def test_a_target_that_comes_up_later(self):
+    def test_target_that_starts_later(self):
         with udp_socket() as target:
             address = target.getsockname()
             process = relay(target)
         with process, udp_socket() as client:
             port = process.port()
-            client.sendto(b"to nobody", ("127.0.0.1", port))
+            client.sendto(b"too early", ("127.0.0.1", port))
             process.event("client")
             with udp_socket(*address) as target:
                 target.settimeout(0.05)
-                for _ in range(200):  # the first may meet the report that nobody was there
-                    client.sendto(b"to somebody", ("127.0.0.1", port))
+                for _ in range(200):  # the first may be lost to a pending port unreachable error
+                    client.sendto(b"in time", ("127.0.0.1", port))
                     with contextlib.suppress(TimeoutError):
-                        if target.recv(100) == b"to somebody":
+                        if target.recv(100) == b"in time":
                             return
-                self.fail("nothing came")
+                self.fail("nothing arrived")
 
 
 class Impaired(Relay):
     def forwarded(self, count, *args, size=20):
-        """Sends `count` numbered datagrams through; returns what came, and what the relay says of that direction."""
+        """Sends `count` numbered datagrams through a relay; returns those forwarded and the counts of that direction."""
         with udp_socket() as target, relay(target, *args) as process, udp_socket() as client:
             address = ("127.0.0.1", process.port())
             texts, got = numbered(count, size), []
-            for start in range(0, count, 50):  # a few at a time: neither receive buffer may overflow
+            for start in range(0, count, 50):  # in small groups, so that no receive buffer overflows
                 for text in texts[start:start + 50]:
                     client.sendto(text, address)
                 until_read(address[1])
@@ -149,7 +149,7 @@ class Impaired(Relay):
             self.assertEqual(summary["to_target"]["forwarded"], len(got))
             return got, summary["to_target"]
 
-    def test_loss_is_near_what_was_asked_and_keeps_the_order(self):
+    def test_loss_is_near_its_setting_and_keeps_the_order(self):
         got, counts = self.forwarded(5_000, "--loss", "5%", "--seed", 1)
         self.assertEqual(counts["lost"], 5_000 - len(got))
         self.assertTrue(150 < counts["lost"] < 350, counts)
@@ -157,12 +157,12 @@ class Impaired(Relay):
 
     def test_bursts_are_lost_in_a_row(self):
         got, counts = self.forwarded(3_000, "--burst-loss", "1%,10", "--seed", 2)
-        came = {int.from_bytes(text[:4], "little") for text in got}
+        arrived = {int.from_bytes(text[:4], "little") for text in got}
         self.assertEqual(counts["burst_lost"], 3_000 - len(got))
         self.assertGreater(counts["burst_lost"], 50)
         run_length = 0
         for i in range(3_000):
-            if i in came:
+            if i in arrived:
                 self.assertEqual(run_length % 10, 0)
                 run_length = 0
             else:
@@ -177,19 +177,19 @@ class Impaired(Relay):
     def test_corruption_flips_one_to_three_bits(self):
         got, counts = self.forwarded(1_000, "--corrupt", "20%", "--seed", 4)
         changed = 0
-        for sent, came in zip(numbered(1_000), got):
-            flipped = (int.from_bytes(sent, "little") ^ int.from_bytes(came, "little")).bit_count()
+        for sent, arrived in zip(numbered(1_000), got):
+            flipped = (int.from_bytes(sent, "little") ^ int.from_bytes(arrived, "little")).bit_count()
             self.assertLessEqual(flipped, 3)
             changed += flipped > 0
         self.assertEqual(changed, counts["corrupted"])
         self.assertTrue(120 < changed < 280, counts)
 
-    def test_the_same_seed_loses_the_same(self):
+    def test_the_same_seed_loses_the_same_datagrams(self):
         first, again, other = (self.forwarded(500, "--loss", "20%", "--seed", seed)[0] for seed in (7, 7, 8))
         self.assertEqual(first, again)
         self.assertNotEqual(first, other)
 
-    def test_a_delay_is_kept_both_ways(self):
+    def test_delay_applies_both_ways(self):
         with EchoThread() as echo, udp_socket() as client, \
                 relay(echo.socket, "--delay", "30ms", "--jitter", "5ms") as process:
             port = process.port()
@@ -199,7 +199,7 @@ class Impaired(Relay):
                 self.assertEqual(client.recv(100), bytes([i]))
                 self.assertGreaterEqual(time.monotonic() - sent_at, 0.060)
 
-    def test_a_delay_keeps_the_order(self):
+    def test_delay_keeps_the_order(self):
         with udp_socket() as target, udp_socket() as client, relay(target, "--delay", "20ms") as process:
             port = process.port()
             for text in numbered(200):
@@ -216,11 +216,11 @@ class Impaired(Relay):
             self.assertEqual(sorted(got), sorted(numbered(200)))
             self.assertNotEqual(got, numbered(200))
 
-    def test_a_rate_holds_datagrams_apart_and_drops_what_would_wait_too_long(self):
+    def test_rate_limit_spaces_datagrams_and_drops_on_overflow(self):
         with udp_socket() as target, udp_socket() as client, relay(target, "--rate", "800kbit") as process:
             port = process.port()
             began = time.monotonic()
-            for text in numbered(200, 972):  # 10 ms each with their headers: eleven fit into 100 ms of queue
+            for text in numbered(200, 972):  # 10 ms each including headers, so eleven fit the queue of 100 ms
                 client.sendto(text, ("127.0.0.1", port))
             got = [target.recv(2000) for _ in range(11)]
             self.assertGreaterEqual(time.monotonic() - began, 0.100)
@@ -228,7 +228,7 @@ class Impaired(Relay):
             counts = process.stop().summary()["to_target"]
             self.assertGreater(counts["overflow"], 0)
 
-    def test_a_blackhole_that_begins_at_once_swallows_everything(self):
+    def test_blackhole(self):
         got, counts = self.forwarded(100, "--blackhole", "1h,1ns")
         self.assertEqual((got, counts["blackholed"]), ([], 100))
         got, counts = self.forwarded(100, "--blackhole", "1h,1h")
@@ -246,18 +246,18 @@ class Ending(Relay):
                     self.assertEqual(done.code, code, done)
                     self.assertEqual(done.summary()["clients"], 0)
 
-    def test_the_text_report(self):
+    def test_text_report(self):
         with udp_socket() as target, udp_socket() as client, Background(
                 "relay", "--listen", 0, "--to", host_port(*target.getsockname()), "--seed", 42) as process:
-            said = process.process.stderr.readline()
-            self.assertRegex(said, r"^ringpost: relay listening on port \d+\n$")
-            client.sendto(b"x", ("127.0.0.1", int(said.split()[-1])))
+            note = process.process.stderr.readline()
+            self.assertRegex(note, r"^ringpost: relay listening on port \d+\n$")
+            client.sendto(b"x", ("127.0.0.1", int(note.split()[-1])))
             target.recv(10)
             done = process.stop()
             self.assertIn("to the target:  received 1  forwarded 1  lost 0", done.out)
             self.assertIn("seed 42", done.out)
 
-    def test_the_names_of_its_summary(self):
+    def test_summary_members(self):
         with udp_socket() as target, relay(target) as process:
             process.port()
             summary = process.stop().summary()
@@ -279,7 +279,7 @@ class BadInput(unittest.TestCase):
             for part in named:
                 self.assertIn(part, done.err, done)
 
-    def test_what_is_missing_or_wrong(self):
+    def test_invalid_options(self):
         there = "--listen 0 --to 127.0.0.1:9"
         self.refused("--to 127.0.0.1:9", "--listen")
         self.refused("--listen 0", "--to")
@@ -301,7 +301,7 @@ class BadInput(unittest.TestCase):
         for seed in ("-1", "x", "1.5", "18446744073709551616"):
             self.refused(f"{there} --seed {seed}", "--seed", seed)
 
-    def test_a_used_port_and_the_relay_itself(self):
+    def test_port_in_use_and_relay_as_its_own_target(self):
         with udp_socket() as sock:
             port = sock.getsockname()[1]
             self.refused(f"--listen {port} --bind 127.0.0.1 --to 127.0.0.1:9", "--listen", str(port), "in use")

@@ -1,4 +1,4 @@
-"""sink and echo against datagrams made in Python."""
+"""sink and echo with datagrams sent by Python."""
 
 import os
 import unittest
@@ -16,7 +16,7 @@ class Sink(unittest.TestCase):
             until_read(port)
             return sink.stop().summary()
 
-    def test_classifies_what_arrives(self):
+    def test_classifies_datagrams(self):
         def at(sequence):
             return frame.make(7, sequence, fill=b"fill")
 
@@ -30,7 +30,7 @@ class Sink(unittest.TestCase):
             self.assertEqual(summary["bytes"], sum(map(len, sent)))
             self.assertEqual((summary["streams"], summary["backend"]), (1, backend))
 
-    def test_streams_are_told_apart(self):
+    def test_distinguishes_streams(self):
         sent = [frame.make(stream, sequence) for sequence in range(20) for stream in (1, 2, 3)]
         summary = self.send_all(sent)
         expected = {"received": 60, "streams": 3, "lost": 0, "duplicate": 0, "reordered": 0, "corrupt": 0}
@@ -40,13 +40,13 @@ class Sink(unittest.TestCase):
         sent = [frame.make(1, i, fill=bytes(size)) for i, size in enumerate((0, 1, 40, 1376, 1377, 9000))]
         self.assertEqual(self.send_all(sent)["corrupt"], 0)
 
-    def test_without_verification_everything_is_only_counted(self):
+    def test_without_verification_datagrams_are_only_counted(self):
         summary = self.send_all([b"anything", b"", frame.make(1, 5)], "--no-verify")
         self.assertEqual(summary["received"], 3)
         self.assertEqual([summary[name] for name in ("lost", "duplicate", "reordered", "corrupt")], [None] * 4)
         self.assertNotIn("lost_in", summary)
 
-    def test_the_names_of_its_summary(self):
+    def test_summary_members(self):
         summary = self.send_all([frame.make(1, 0)])
         for name in ("received", "lost", "duplicate", "reordered", "corrupt", "socket_dropped", "duration_s",
                      "rate_per_s", "backend", "gro"):
@@ -67,7 +67,7 @@ class Echo(unittest.TestCase):
                             answer, source = sock.recvfrom(65536)
                             self.assertEqual(answer, text)
                             self.assertEqual(source[:2], target)
-                    for i in range(100):  # at once: the answers may leave as trains
+                    for i in range(100):  # in a burst, so that the answers may be sent as trains
                         a.sendto(i.to_bytes(2, "little") * 20, target)
                     self.assertEqual([a.recv(65536) for _ in range(100)],
                                      [i.to_bytes(2, "little") * 20 for i in range(100)])

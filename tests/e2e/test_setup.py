@@ -1,4 +1,4 @@
-"""scripts/setup on a machine where a package is missing. Nothing is installed: apt-get and sudo are stand-ins."""
+"""scripts/setup with a missing package. Nothing is installed: apt-get and sudo are stubs."""
 
 import os
 import pathlib
@@ -13,21 +13,21 @@ class Setup(unittest.TestCase):
     def need(self, *packages):
         with tempfile.TemporaryDirectory() as directory:
             for name in ("apt-get", "sudo"):
-                stand_in = pathlib.Path(directory, name)
-                stand_in.write_text('#!/bin/sh\necho "$(basename "$0") $*" >&2\n')
-                stand_in.chmod(0o755)
-            # As scripts/run does it: any command that fails ends the script.
+                stub = pathlib.Path(directory, name)
+                stub.write_text('#!/bin/sh\necho "$(basename "$0") $*" >&2\n')
+                stub.chmod(0o755)
+            # With -e, as in scripts/run: a failing command ends the script.
             return subprocess.run(["bash", "-euc", '. "$0/scripts/setup"; need "$@"; echo went on', ROOT, *packages],
                                   env={**os.environ, "PATH": f"{directory}:{os.environ['PATH']}"},
                                   capture_output=True, text=True, timeout=30)
 
-    def test_what_is_missing_is_named_and_installed(self):
+    def test_missing_packages_are_named_and_installed(self):
         ended = self.need("bash", "no-such-package-of-ringpost")
         self.assertIn("installing: no-such-package-of-ringpost", ended.stderr)
         self.assertIn("install -qq -y", ended.stderr)
         self.assertEqual(ended.stdout, "went on\n")
 
-    def test_nothing_missing_nothing_done(self):
+    def test_does_nothing_if_nothing_is_missing(self):
         ended = self.need("bash")
         self.assertEqual(ended.stderr, "")
         self.assertEqual(ended.stdout, "went on\n")

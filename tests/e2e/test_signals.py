@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the report is printed, the exit code is 128 and the signal's number."""
+"""SIGINT and SIGTERM: the report is printed, and the exit code is 128 + the signal number."""
 
 import signal
 import unittest
@@ -55,7 +55,7 @@ class Signals(unittest.TestCase):
                 with self.subTest(f"{by.name} {args}"), EchoThread() as echo:
                     to = f"127.0.0.1:{echo.port}"
                     with Background("latency", "--to", to, "--duration", "60s", "--json", *args) as latency:
-                        echo.heard.wait(30)
+                        echo.received.wait(30)
                         summary = self.check(latency.stop(by), code)
                         self.assertIn("rtt_us", summary)
 

@@ -11,7 +11,7 @@ import unittest
 import structs_peer
 from support import Background, backends, run, udp_socket
 
-# Every code, order, padding, and a few texts.
+# Every code and byte order, padding, and some text.
 MESSAGES = {
     "reading": (1, "<BHIQ"),
     "signed": (2, ">bhiq"),
@@ -43,7 +43,7 @@ class WithLibrary(unittest.TestCase):
 
 
 def random_value(rand, code, count):
-    """A value of one code, and what ringpost shows of it in JSON."""
+    """A random value for one code."""
     if code == "?":
         return rand.choice([True, False])
     if code == "c":
@@ -69,7 +69,7 @@ def shown(value, code):
 
 
 def random_message(rand):
-    """(format, values, values as shown): anything the language has, by Python's own idea of the ranges."""
+    """(format, values, values as shown): any format of the language, with the ranges of Python's struct module."""
     prefix = rand.choice(["", "@", "=", "<", ">", "!"])
     form, values, codes = prefix, [], []
     for _ in range(rand.randrange(9)):
@@ -94,7 +94,7 @@ class Listens(WithLibrary):
     def listen(self, library, *more):
         return Background("struct", "listen", "--port", 0, "--bind", "127.0.0.1", "--library", library, "--json", *more)
 
-    def test_whatever_python_packs_is_understood(self):
+    def test_decodes_what_python_packs(self):
         seed = 5
         rand = random.Random(seed)
         messages = [random_message(rand) for _ in range(1500)]
@@ -124,9 +124,9 @@ class Listens(WithLibrary):
                 while ringpost.event("message")["name"] != "tick":
                     pass
                 done = ringpost.stop()
-            told = [(event["event"], event.get("name"), event.get("reason"), event.get("offset"))
+            reported = [(event["event"], event.get("name"), event.get("reason"), event.get("offset"))
                     for event in done.events() if event["event"] in ("message", "rejected")]
-            self.assertEqual(told, [("message", "reading", None, None), ("rejected", None, "bad checksum", failures[0]),
+            self.assertEqual(reported, [("message", "reading", None, None), ("rejected", None, "bad checksum", failures[0]),
                                     ("message", "label", None, None),
                                     ("rejected", None, "size under the header's", failures[1]),
                                     ("message", "label", None, None),
@@ -137,7 +137,7 @@ class Listens(WithLibrary):
                              [4, 1, 1, 1, backend])
             self.assertEqual(done.events("message")[0]["source"], source)
 
-    def test_unknown_ids_and_wrong_sizes_are_told(self):
+    def test_unknown_ids_and_wrong_sizes_are_reported(self):
         with self.listen(self.messages()) as ringpost, udp_socket() as peer:
             target = ("127.0.0.1", ringpost.port())
             peer.sendto(structs_peer.packet(99, b"12"), target)
@@ -153,7 +153,7 @@ class Listens(WithLibrary):
         self.assertIn("id 99, 2 bytes", done.err)
         self.assertIn("16 bytes where reading has 15", done.err)
 
-    def test_text_is_one_line_per_message_that_steers_no_terminal(self):
+    def test_text_is_one_escaped_line_per_message(self):
         with Background("struct", "listen", "--port", 0, "--library", self.messages()) as ringpost, udp_socket() as peer:
             port = int(ringpost.process.stderr.readline().split("port ")[1].split(",")[0])
             where = f"  from 127.0.0.1:{peer.getsockname()[1]}\n"
@@ -170,7 +170,7 @@ class Sends(WithLibrary):
     def send(self, peer, library, *words):
         return run("struct", "send", "--to", f"127.0.0.1:{peer.getsockname()[1]}", "--library", library, *words)
 
-    def test_python_understands_it(self):
+    def test_python_decodes_it(self):
         library = self.messages()
         cases = (
             ("reading", ("255", "65535", "0xffffffff", "18446744073709551615"), (255, 65535, 2**32 - 1, 2**64 - 1)),
@@ -197,7 +197,7 @@ class Sends(WithLibrary):
                 [(_, found_id, payload)], failures = structs_peer.scan(datagram)
                 self.assertEqual((found_id, struct.unpack(form, payload), failures), (message_id, values, []))
 
-    def test_both_backends_and_its_own_listener(self):
+    def test_listener_on_both_backends(self):
         library = self.messages()
         for backend in backends():
             with Background("struct", "listen", "--port", 0, "--library", library, "--json", "--backend",
@@ -208,7 +208,7 @@ class Sends(WithLibrary):
                 self.assertEqual(done.summary()["backend"], backend)
                 self.assertEqual(ringpost.event("message")["values"], [1, 2, 3, 4])
 
-    def test_values_that_do_not_fit_are_refused_by_name(self):
+    def test_invalid_values_are_named(self):
         library = self.messages()
         cases = (
             (("reading", "1", "2", "3"), 'reading: its format "<BHIQ" has 4 values, 3 are given'),
@@ -236,7 +236,7 @@ class Sends(WithLibrary):
             peer.settimeout(0)
             self.assertRaises(BlockingIOError, peer.recv, 1)
 
-    def test_more_than_a_datagram_holds(self):
+    def test_message_larger_than_a_datagram(self):
         with udp_socket() as peer:
             library = self.library({"large": entry(1, "65501s"), "fits": entry(2, "65500s")})
             done = self.send(peer, library, "large", "x")
@@ -277,7 +277,7 @@ class LibraryFile(WithLibrary):
             self.assertEqual(done.code, 2, done)
             self.assertIn(f"--library {path}: {expected}", done.err)
 
-    def test_what_python_refuses_is_refused(self):
+    def test_refuses_formats_that_python_refuses(self):
         for form in ("z", "3", "3 i", " <i", "<<i", "i<", "-1i", "i,i", "\u00a0i", "i\0"):
             self.assertRaises(struct.error, struct.calcsize, form.encode())
             done = run("struct", "listen", "--port", 0, "--library", self.library({"bad": entry(1, form)}))

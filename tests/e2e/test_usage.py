@@ -1,4 +1,4 @@
-"""Help, and every wrong thing a user may type: one line that names option and value, and the right exit code."""
+"""Help, and invalid usage: one line that names the option and the value, and the exit code."""
 
 import subprocess
 import unittest
@@ -12,7 +12,7 @@ usage = 2
 
 
 class Help(unittest.TestCase):
-    def test_every_subcommand_has_one(self):
+    def test_every_subcommand_has_help(self):
         for args in ((), *((command,) for command in commands)):
             done = run(*args, "--help")
             self.assertEqual((done.code, done.err), (0, ""), done)
@@ -20,7 +20,7 @@ class Help(unittest.TestCase):
         for command in commands:
             self.assertIn(command, run("--help").out)
 
-    def test_names_the_options(self):
+    def test_help_lists_the_options(self):
         options = {
             "load": ("--to", "--self", "--size", "--rate", "--duration", "--flows", "--gso", "--gro",
                      "--i-own-this-network"),
@@ -46,7 +46,7 @@ class Help(unittest.TestCase):
 
 class BadInput(unittest.TestCase):
     def refused(self, line, *named, code=usage):
-        """`line` ends with `code`, nothing on standard output, and one short line that holds every one of `named`."""
+        """The command fails with `code` and one short line on standard error that contains all of `named`."""
         with self.subTest(line):
             done = run(*line.split())
             self.assertEqual((done.code, done.out), (code, ""), done)
@@ -56,7 +56,7 @@ class BadInput(unittest.TestCase):
             for part in named:
                 self.assertIn(part, done.err, done)
 
-    def test_no_or_an_unknown_subcommand(self):
+    def test_missing_or_unknown_subcommand(self):
         self.refused("")
         self.refused("load --self --bogus", "--bogus")
         self.refused("sink --port 0 extra", "extra")
@@ -144,22 +144,22 @@ class BadInput(unittest.TestCase):
             for command in ("sink", "echo", "beacon"):
                 self.refused(f"{command} --port {port}", "--port", port)
 
-    def test_a_used_port(self):
+    def test_port_in_use(self):
         with udp_socket() as sock:
             port = sock.getsockname()[1]
             for command in ("sink", "echo", "beacon"):
                 self.refused(f"{command} --port {port}", "--port", str(port), "in use")
                 self.refused(f"{command} --port {port} --bind 127.0.0.1", "--port", f"127.0.0.1:{port}", "in use")
 
-    def test_an_address_of_another_machine(self):
+    def test_address_of_another_host(self):
         for command in ("sink", "echo", "beacon"):
             self.refused(f"{command} --port 0 --bind 192.0.2.7", "192.0.2.7")
 
-    def test_a_beacon_that_cannot_be(self):
+    def test_invalid_beacon_addresses(self):
         self.refused("beacon --to 127.0.0.1:9 --advertise ::1", "--advertise", "::1")
         self.refused("beacon --to [::1]:9 --bind 127.0.0.1", "--to", "[::1]:9")
 
-    def test_a_quote_that_is_not_utf8_or_too_long(self):
+    def test_invalid_quotes(self):
         for quote in (b"\xff\xfe", b"q" * 65490):
             command = [support.binary, "beacon", "--to", "127.0.0.1:9", "--quote", quote]
             done = subprocess.run(command, capture_output=True)
@@ -168,10 +168,10 @@ class BadInput(unittest.TestCase):
             self.assertEqual(len(done.stderr.splitlines()), 1)
 
 
-class Weapon(unittest.TestCase):
+class ForeignTargets(unittest.TestCase):
     public = ("192.0.2.1:9", "8.8.8.8:53", "172.32.0.1:9", "[2001:db8::1]:9", "224.0.0.1:9", "255.255.255.255:9")
 
-    def test_a_public_target_is_refused(self):
+    def test_public_targets_are_refused(self):
         for command in ("load", "latency"):
             for target in self.public:
                 done = run(command, "--to", target)
@@ -180,7 +180,7 @@ class Weapon(unittest.TestCase):
                 for part in ("--to", target, "--i-own-this-network"):
                     self.assertIn(part, done.err)
 
-    def test_and_nothing_is_sent(self):
+    def test_nothing_is_sent_to_a_refused_target(self):
         def sent_ever():
             with open("/proc/thread-self/net/snmp") as lines:
                 names, values = (line.split() for line in lines if line.startswith("Udp:"))
@@ -188,7 +188,7 @@ class Weapon(unittest.TestCase):
 
         network = Network()
         network.ip("link set lo up")
-        network.ip("route add default dev lo")  # it could leave, if it were sent
+        network.ip("route add default dev lo")  # a datagram would be routable
         try:
             for command in ("load", "latency"):
                 done = network.call(lambda command=command: run(command, "--to", "192.0.2.1:9"))
@@ -197,7 +197,7 @@ class Weapon(unittest.TestCase):
         finally:
             network.close()
 
-    def test_its_owner_may(self):
+    def test_option_allows_public_targets(self):
         network = Network()
         network.ip("link set lo up")
         network.ip("route add default dev lo")
