@@ -30,7 +30,7 @@ int run(int argc, char** argv) {
     CLI::App app("ringpost: UDP load generation, latency measurement and reliable messaging");
     app.set_help_flag("-h,--help", "print this help and exit");
     app.set_version_flag("--version", "ringpost " RINGPOST_VERSION, "print the version and exit");
-    app.footer(value_help);
+    app.footer(value_help);  // inherited by the subcommands
     app.require_subcommand(1);
     Command chosen;
     // Registering only the named subcommand makes start-up faster. Without one, register all for --help.
@@ -38,6 +38,7 @@ int run(int argc, char** argv) {
     const bool known = std::ranges::find(subcommands, named, &Subcommand::name) != std::end(subcommands);
     for (const auto& [name, add] : subcommands)
         if (!known || name == named) add(app, chosen);
+    app.footer("");
     try {
         const std::vector<std::string> arguments = escape_brackets(argc, argv);
         std::vector<const char*> pointers;

@@ -69,7 +69,10 @@ void add_common(CLI::App& command, CommonOptions& options, CommonChoice choice) 
             ->type_name(joined(values, "|"));
     };
     choose("--backend", options.engine.backend, backends, "I/O backend (default auto)");
-    if (choice.wait) choose("--wait", options.engine.wait, waits, "how to wait for events (default adaptive)");
+    if (choice.wait) {
+        const auto chosen = std::ranges::find(waits, options.engine.wait, [](const auto& wait) { return wait.second; });
+        choose("--wait", options.engine.wait, waits, fmt::format("how to wait for events (default {})", chosen->first));
+    }
     if (choice.offload) {
         choose("--gso", options.engine.gso, switches, "UDP segmentation offload of sent datagrams (default auto)");
         choose("--gro", options.gro, switches, "UDP receive offload (default auto)");

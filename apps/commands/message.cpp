@@ -217,8 +217,9 @@ void add_role(CLI::App& message, Command& chosen, const char* name, const char* 
             ->type_name("HOST[:PORT]");
     add_parsed(*command, "--port", options->server.port, parse_port, "UDP port to listen on (default 5005)");
     command->add_option("--bind", options->server.bind, "local address to use (default all)")->type_name("ADDRESS");
-    add_parsed(*command, "--reply", options->reply, parse_reply,
-               "where confirmations go: the port of --to or 5005, or the source port of each message (default port)")
+    add_parsed(
+        *command, "--reply", options->reply, parse_reply,
+        "where confirmations are sent: the port of --to (5005 without), or the source of each message (default port)")
         ->type_name("port|source");
     if (role == Role::send) {
         to->required();

@@ -55,7 +55,8 @@ class Agents(Directories):
         self.assertEqual(sum(each["sent"] for each in kept), summary[0]["sent"])
         merged = run("merge", *(self.base / "run" / str(rank) for rank in range(4)), "--json").summary()
         self.assertEqual(merged["sent"], summary[0]["sent"])
-        self.assertEqual(merged["slip_us"]["p99"], summary[0]["slip_us"]["p99"], "the same histogram, merged differently")
+        self.assertEqual(merged["slip_us"]["p99"], summary[0]["slip_us"]["p99"],
+                         "the same histogram, merged differently")
 
     def test_four_measure_one_echo(self):
         with Background("echo", "--port", 0, "--bind", "127.0.0.1", "--json") as echo:

@@ -252,7 +252,8 @@ class EightDevices(unittest.TestCase):
                 for each in others:
                     each.expect("back" if silent == "suspect" else "connected", name="node-3")
             for each in nodes.values():
-                until(lambda each=each: sum(peer["connected"] for peer in each.peers().values()) == 6, "all are connected again")
+                until(lambda each=each: sum(peer["connected"] for peer in each.peers().values()) == 6,
+                      "all are connected again")
             nodes["node-3"].write("send * I was away")
             for each in others:
                 each.expect("message", text="I was away")
@@ -263,7 +264,8 @@ class EightDevices(unittest.TestCase):
             for each in nodes.values():
                 each.expect("connected", name="node-5")
                 moved.expect("connected", name=each.name)
-                until(lambda each=each: each.peers().get("node-5", {}).get("address") == "10.78.0.8:3235", "the new address")
+                until(lambda each=each: each.peers().get("node-5", {}).get("address") == "10.78.0.8:3235",
+                      "the new address")
             moved.write("send * I have moved")
             for each in nodes.values():
                 each.expect("message", text="I have moved")
@@ -303,7 +305,8 @@ class Answers(unittest.TestCase):
                 cannot = "the answer cannot be carried: it contains `:,:` or `/EOL`, or is not UTF-8"
                 for whom, question, error in ((replies, "fail", "the command exited with 3"),
                                               (replies, "kill", "the command was killed by signal 9"),
-                                              (replies, "huge", "the command printed too much"), (replies, "mark", cannot),
+                                              (replies, "huge", "the command printed too much"),
+                                              (replies, "mark", cannot),
                                               (short, "slow", "the command took too long")):
                     self.assertEqual(brief.ask(whom.name, question), {whom.name: ("timed out",)})
                     self.assertEqual(whom.expect("question"),
@@ -524,7 +527,8 @@ class BadPeers(unittest.TestCase):
         with self.connect(target, b"!late/EOLAnSwEr:,:77:,:not asked/EOLMeSsAgE:,:still here/EOL") as sock:
             target.expect("message", text="still here")
             self.reset(sock)
-        until(lambda: [name for name, found in target.peers().items() if found["connected"]] == ["witness"], "all others are disconnected")
+        until(lambda: [name for name, found in target.peers().items() if found["connected"]] == ["witness"],
+              "all others are disconnected")
         self.assertNotIn("disconnected", [event["event"] for event in witness.kept])
         summary = target.quit()
         self.assertEqual(summary["ended"], {

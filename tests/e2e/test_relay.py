@@ -133,7 +133,7 @@ class Passing(Relay):
 
 class Impaired(Relay):
     def forwarded(self, count, *args, size=20):
-        """Sends `count` numbered datagrams through a relay; returns those forwarded and the counts of that direction."""
+        """Relays `count` numbered datagrams; returns those forwarded and the counts of that direction."""
         with udp_socket() as target, relay(target, *args) as process, udp_socket() as client:
             address = ("127.0.0.1", process.port())
             texts, got = numbered(count, size), []

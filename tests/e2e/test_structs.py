@@ -126,12 +126,13 @@ class Listens(WithLibrary):
                 done = ringpost.stop()
             reported = [(event["event"], event.get("name"), event.get("reason"), event.get("offset"))
                     for event in done.events() if event["event"] in ("message", "rejected")]
-            self.assertEqual(reported, [("message", "reading", None, None), ("rejected", None, "bad checksum", failures[0]),
-                                    ("message", "label", None, None),
-                                    ("rejected", None, "size under the header's", failures[1]),
-                                    ("message", "label", None, None),
-                                    ("rejected", None, "size past the end", failures[2]),
-                                    ("message", "tick", None, None)])
+            self.assertEqual(reported, [("message", "reading", None, None),
+                                        ("rejected", None, "bad checksum", failures[0]),
+                                        ("message", "label", None, None),
+                                        ("rejected", None, "size under the header's", failures[1]),
+                                        ("message", "label", None, None),
+                                        ("rejected", None, "size past the end", failures[2]),
+                                        ("message", "tick", None, None)])
             summary = done.summary()
             self.assertEqual([summary[name] for name in ("messages", "checksum", "size_small", "past_end", "backend")],
                              [4, 1, 1, 1, backend])
