@@ -17,18 +17,19 @@ UdpSocket open_server_socket(const ServerOptions& options) {
     socket.broadcast = options.broadcast;
     socket.reuse_port = options.threads.count > 1;
     auto opened = UdpSocket::open(socket);
-    if (opened) return std::move(*opened);
-    // A failed bind is a usage error; anything else is not.
-    const bool bind_failed = opened.error().text.starts_with("bind ");
-    const std::string option = opened.error().code == EADDRNOTAVAIL
-                                   ? "--bind " + options.bind
-                                   : fmt::format("{} {}", options.port_option, options.port);
-    throw Failure(bind_failed ? Exit::usage : Exit::failed,
-                  bind_failed ? option + ": " + opened.error().text : opened.error().text);
+    if (!opened) fail_to_open(options, opened.error());
+    return std::move(*opened);
 }
 
-void check_address_family(const UdpSocket& socket, const std::string& bind, const Address& target) {
-    const Address local = socket.local();
+void fail_to_open(const ServerOptions& options, const Error& error) {
+    // A failed bind is a usage error; anything else is not.
+    const bool bind_failed = error.text.starts_with("bind ");
+    const std::string option = error.code == EADDRNOTAVAIL ? "--bind " + options.bind
+                                                           : fmt::format("{} {}", options.port_option, options.port);
+    throw Failure(bind_failed ? Exit::usage : Exit::failed, bind_failed ? option + ": " + error.text : error.text);
+}
+
+void check_address_family(const Address& local, const std::string& bind, const Address& target) {
     const bool dual_stack = local.family == Family::v6 && local.ip == Address{}.ip;
     if (dual_stack || local.family == target.family) return;
     throw Failure(Exit::usage, fmt::format("--to {}: {} cannot reach {}", to_text(target),

@@ -29,10 +29,12 @@ struct ServerOptions {
 /// --port and --bind.
 void add_server(CLI::App& command, ServerOptions& options);
 
-/// Throws a Failure if `socket` cannot send to `target` because one is IPv4 and the other IPv6. `bind` and `target` are
-/// the values of --bind and --to.
-void check_address_family(const UdpSocket& socket, const std::string& bind, const Address& target);
+/// Throws a Failure if a socket bound to `local` cannot send to `target` because one is IPv4 and the other IPv6. `bind`
+/// and `target` are the values of --bind and --to.
+void check_address_family(const Address& local, const std::string& bind, const Address& target);
 
+/// Throws a Failure that names the option at fault: why the server's socket could not be opened.
+[[noreturn]] void fail_to_open(const ServerOptions& options, const Error& error);
 /// Opens and binds the server's socket; a Failure names the option at fault.
 UdpSocket open_server_socket(const ServerOptions& options);
 /// Opens a socket per engine. They share the port, and the kernel distributes the peers among them.

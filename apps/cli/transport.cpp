@@ -132,6 +132,14 @@ gtudp::Options wire_options(const TransportOptions& options) {
     return out;
 }
 
+gtudp::OpenOptions open_options(const CommonOptions& common, const TransportOptions& transport) {
+    return {.backend = common.engine.backend,
+            .wait = common.engine.wait,
+            .gso = common.engine.gso,
+            .gro = common.gro,
+            .protocol = wire_options(transport)};
+}
+
 Json wire_counts(const gtudp::Counters& counts) {
     return {{"taken", counts.taken},
             {"confirmed", counts.confirmed},

@@ -3,6 +3,7 @@
 // --transport and the options of gtUDP, the same for every subcommand that has them.
 
 #include <cstdint>
+#include <ringpost/messenger_options.hpp>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,8 @@ std::uint32_t window_for(const TransportOptions& options, std::size_t bytes);
 
 /// Options for an endpoint that starts now, with fresh random values.
 gtudp::Options wire_options(const TransportOptions& options);
+/// For a messenger: the same, on a port that the kernel chooses.
+gtudp::OpenOptions open_options(const CommonOptions& common, const TransportOptions& transport);
 
 /// What the wire has done: taken, confirmed, gave_up, delivered, duplicates, resends, ...
 Json wire_counts(const gtudp::Counters& counts);

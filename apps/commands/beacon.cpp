@@ -121,7 +121,7 @@ int beacon_command(const BeaconOptions& options) {
                              .key = random_key()};
     for (const std::string& text : options.to) {
         const Address target = target_address(text);
-        check_address_family(socket, options.bind, target);
+        check_address_family(socket.local(), options.bind, target);
         settings.targets.push_back({target, advertised_address(target, socket.local(), options)});
     }
     settings.advertised_port = options.port ? socket.local().port : 0;

@@ -1,5 +1,5 @@
 // ringpost message: confirmed messages. `send` sends one message, `listen` prints received messages, and `chat` does
-// both with lines of text. All three are one application: they differ in the source of their lines and in when they
+// both with lines of text. All three are one conversation: they differ in the source of their lines and in when they
 // end.
 
 #include <fmt/core.h>
@@ -7,16 +7,14 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <ringpost/confirmed.hpp>
 #include <string>
 #include <utility>
 
 #include "apps/cli/lines.hpp"
-#include "apps/cli/random.hpp"
-#include "apps/cli/run_on_loop.hpp"
 #include "apps/commands/commands.hpp"
-#include "codec/confirmed/endpoint.hpp"
 #include "engine/os/address.hpp"
-#include "engine/os/clock.hpp"
+#include "engine/os/waker.hpp"
 
 namespace ringpost::apps {
 namespace {
@@ -47,17 +45,38 @@ Json json_of(confirmed::Status status) {
     return status == confirmed::Status::none ? Json() : Json(status == confirmed::Status::ok);
 }
 
-template <class AnyLoop>
-class MessageApplication {
+class Conversation {
   public:
-    MessageApplication(AnyLoop& loop, confirmed::Endpoint& endpoint, const MessageOptions& options,
-                       const Report& report)
-        : loop_(loop), endpoint_(endpoint), options_(options), report_(report) {
+    Conversation(confirmed::Messenger& messenger, const MessageOptions& options, const Report& report)
+        : messenger_(messenger), options_(options), report_(report) {
         if (options.role != Role::chat) lines_.end();
         if (options.role == Role::send) waiting_ = options.text;
     }
 
-    void on_event(Instant, const confirmed::Event& event) {
+    /// Until a signal, the kernel's refusal of the only message, or the outcome of the last line.
+    void run() {
+        const confirmed::Messenger::Handler handler = [this](const confirmed::Event& event) { on_event(event); };
+        while (received_signal() == 0 && !send_failed()) {
+            // A line is queued only after the outcome of the one before it, so that its timeout starts when it is sent.
+            if (!waiting_) waiting_ = lines_.next();
+            while (waiting_ && messenger_.in_flight() == 0 && send(*waiting_)) waiting_ = lines_.next();
+            const bool done = !waiting_ && lines_.ended();
+            if (done && messenger_.in_flight() == 0 && options_.role != Role::listen) return;
+            messenger_.poll(done ? never : Lines::poll_interval, handler);
+        }
+    }
+
+    std::uint64_t failed() const { return failed_; }
+
+    /// True if the kernel refused the only message of `send`.
+    bool send_failed() const {
+        const confirmed::Counters& counts = messenger_.counters();
+        if (options_.role != Role::send || counts.confirmed + counts.failed + counts.replies_sent > 0) return false;
+        return messenger_.engine_counters().send_failed > 0;
+    }
+
+  private:
+    void on_event(const confirmed::Event& event) {
         const std::string peer = to_text(event.peer);
         switch (event.kind) {
             case confirmed::Event::Kind::outcome: return on_outcome(event, peer);
@@ -73,29 +92,6 @@ class MessageApplication {
                       {{"message", json_of(event.message)}, {"status", json_of(event.status)}, {"source", peer}});
     }
 
-    Instant on_turn(Instant at) {
-        if (received_signal() != 0 || send_failed()) {
-            loop_.stop();
-            return at;
-        }
-        // A line is queued only after the outcome of the one before it, so that its timeout starts when it is sent.
-        if (!waiting_) waiting_ = lines_.next();
-        while (waiting_ && endpoint_.in_flight() == 0 && send(at, *waiting_)) waiting_ = lines_.next();
-        const bool done = !waiting_ && lines_.ended();
-        if (done && endpoint_.in_flight() == 0 && options_.role != Role::listen) loop_.stop();
-        return done ? never : at + Lines::poll_interval;
-    }
-
-    std::uint64_t failed() const { return failed_; }
-
-    /// True if the kernel refused the only message of `send`.
-    bool send_failed() {
-        const confirmed::Counters& counts = endpoint_.counters();
-        if (options_.role != Role::send || counts.confirmed + counts.failed + counts.replies_sent > 0) return false;
-        return loop_.backend().counters().send_failed > 0;
-    }
-
-  private:
     void on_outcome(const confirmed::Event& event, const std::string& peer) {
         const bool answered =
             event.outcome == confirmed::Outcome::confirmed || event.outcome == confirmed::Outcome::failed;
@@ -113,8 +109,8 @@ class MessageApplication {
     }
 
     /// Queues a line, or notes why it cannot be sent; false while there is no target.
-    bool send(Instant at, const std::string& line) {
-        const auto sent = endpoint_.send(at, line, options_.how);
+    bool send(const std::string& line) {
+        const auto sent = messenger_.send(line, options_.how);
         if (sent) return true;
         if (sent.error().reason == confirmed::Refusal::no_target) {
             if (!std::exchange(no_target_noted_, true)) report_.note("no target yet: waiting for `initialize`");
@@ -129,8 +125,7 @@ class MessageApplication {
         return true;
     }
 
-    AnyLoop& loop_;
-    confirmed::Endpoint& endpoint_;
+    confirmed::Messenger& messenger_;
     const MessageOptions& options_;
     const Report& report_;
     Lines lines_;
@@ -164,34 +159,35 @@ Json summary_of(const confirmed::Counters& counts) {
 
 int message_command(const MessageOptions& options) {
     const Report report(options.server.common.form);
-    confirmed::Options settings{.reply = options.reply, .key = random_key()};
+    const EngineOptions& engine = options.server.common.engine;
+    confirmed::OpenOptions wanted{
+        .bind = bind_address(options.server.bind, options.server.port), .backend = engine.backend, .wait = engine.wait};
+    wanted.protocol.reply = options.reply;
     if (!options.to.empty()) {
-        settings.target = target_address(options.to, confirmed::default_port);
-        settings.peer_port = settings.target.port;
+        wanted.protocol.target = target_address(options.to, confirmed::default_port);
+        wanted.protocol.peer_port = wanted.protocol.target.port;
     }
-    UdpSocket socket = open_server_socket(options.server);
-    if (!options.to.empty()) check_address_family(socket, options.server.bind, settings.target);
-    const auto run = [&](auto& loop) {
-        const SignalWakes wakes(loop.backend().waker());
-        if (options.role != Role::send) report.note(fmt::format("message listening on port {}", socket.local().port));
-        report.event("listening", {{"port", socket.local().port}});
-        loop.backend().add(std::move(socket));
-        settings.start = now();
-        confirmed::Endpoint endpoint(settings);
-        MessageApplication application(loop, endpoint, options, report);
-        loop.run(endpoint, application);
-        Json summary = summary_of(endpoint.counters());
-        summary["backend"] = loop.backend().name;
-        const EngineCounters engine = loop.backend().counters();
-        add_counters(summary, engine);
-        report.event("summary", summary);
-        if (application.send_failed())
-            throw Failure(exit_code(Exit::unreachable),
-                          fmt::format("--to {}: {}", options.to, std::strerror(engine.last_send_errno)));
-        if (options.role == Role::send && endpoint.counters().reported > 0) report.print("sent");
-        return application.failed() == 0 ? Exit::done : Exit::failed;
-    };
-    return exit_code(run_on_loop(options.server.common, report, run));
+    auto opened = confirmed::Messenger::open(wanted);
+    if (!opened) fail_to_open(options.server, opened.error());
+    confirmed::Messenger& messenger = *opened;
+    const std::uint16_t port = messenger.local().port;
+    if (!options.to.empty()) check_address_family(messenger.local(), options.server.bind, wanted.protocol.target);
+    const SignalWakes wakes(messenger);
+    if (!messenger.note().empty()) report.note(messenger.note());
+    if (options.role != Role::send) report.note(fmt::format("message listening on port {}", port));
+    report.event("listening", {{"port", port}});
+    Conversation conversation(messenger, options, report);
+    conversation.run();
+    Json summary = summary_of(messenger.counters());
+    summary["backend"] = messenger.backend();
+    const EngineCounters counters = messenger.engine_counters();
+    add_counters(summary, counters);
+    report.event("summary", summary);
+    if (conversation.send_failed())
+        throw Failure(exit_code(Exit::unreachable),
+                      fmt::format("--to {}: {}", options.to, std::strerror(counters.last_send_errno)));
+    if (options.role == Role::send && messenger.counters().reported > 0) report.print("sent");
+    return exit_code(conversation.failed() == 0 ? Exit::done : Exit::failed);
 }
 
 confirmed::Status parse_status(const std::string& text) {

@@ -3,12 +3,13 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <ringpost/messenger.hpp>
 #include <string>
 #include <utility>
 
-#include "apps/cli/run_on_loop.hpp"
 #include "apps/commands/commands.hpp"
 #include "engine/os/address.hpp"
+#include "engine/os/waker.hpp"
 
 namespace ringpost::apps {
 namespace {
@@ -22,63 +23,61 @@ struct RecvOptions {
 /// sender has missed the confirmation. No further message is accepted.
 constexpr Duration last_linger = 500 * millisecond;
 
-template <class AnyLoop>
-class RecvApplication {
+/// Prints messages until a signal, or until --count of them have been printed and their senders are served.
+class Receiver {
   public:
-    RecvApplication(AnyLoop& loop, const gtudp::Endpoint& wire, const RecvOptions& options, Report& report)
-        : loop_(loop), wire_(wire), options_(options), report_(report) {}
+    Receiver(gtudp::Messenger& messenger, std::uint64_t count, const Report& report)
+        : messenger_(messenger), count_(count), report_(report) {}
 
-    void on_event(Instant at, const gtudp::Event& event) {
-        if (event.kind != gtudp::Event::Kind::message) return;
-        last_at_ = at;
-        ++printed_;
-        const std::string text(reinterpret_cast<const char*>(event.bytes.data()), event.bytes.size());
-        // Unchanged for pipes and files, but escaped for a terminal.
-        report_.print(isatty(STDOUT_FILENO) != 0 ? printable(text) : text);
-        report_.event("message", {{"source", to_text(event.peer)}, {"text", text}});
-    }
-
-    Instant on_turn(Instant at) {
-        if (received_signal() != 0) loop_.stop();
-        if (printed_ < options_.count) return never;
-        const std::uint64_t duplicates = wire_.counters().duplicates;
-        if (duplicates != std::exchange(duplicates_, duplicates)) last_at_ = at;
-        if (at >= last_at_ + last_linger) loop_.stop();
-        return last_at_ + last_linger;
+    void run() {
+        const gtudp::Messenger::Handler print = [this](const gtudp::Event& event) { on_event(event); };
+        while (received_signal() == 0) {
+            const Duration timeout = printed_ < count_ ? never : last_at_ + last_linger - now();
+            if (timeout <= 0) return;
+            messenger_.poll(timeout, print);
+            const std::uint64_t duplicates = messenger_.counters().duplicates;
+            if (duplicates != std::exchange(duplicates_, duplicates)) last_at_ = now();
+        }
     }
 
     std::uint64_t printed() const { return printed_; }
 
   private:
-    AnyLoop& loop_;
-    const gtudp::Endpoint& wire_;
-    const RecvOptions& options_;
-    Report& report_;
+    void on_event(const gtudp::Event& event) {
+        if (event.kind != gtudp::Event::Kind::message) return;
+        last_at_ = now();
+        ++printed_;
+        const std::string text(as_text(event.bytes));
+        // Unchanged for pipes and files, but escaped for a terminal.
+        report_.print(isatty(STDOUT_FILENO) != 0 ? printable(text) : text);
+        report_.event("message", {{"source", to_text(event.peer)}, {"text", text}});
+    }
+
+    gtudp::Messenger& messenger_;
+    std::uint64_t count_;
+    const Report& report_;
     std::uint64_t printed_ = 0, duplicates_ = 0;
     Instant last_at_ = 0;
 };
 
 int recv_command(const RecvOptions& options) {
-    Report report(options.server.common.form);
-    UdpSocket socket = open_server_socket(options.server);
-    const auto run = [&](auto& loop) {
-        const SignalWakes wakes(loop.backend().waker());
-        const std::uint16_t port = socket.local().port;
-        loop.backend().add(std::move(socket));
-        report.note(fmt::format("recv listening on port {}", port));
-        report.event("listening", {{"port", port}});
-        gtudp::Options settings = wire_options(options.server.transport);
-        settings.deliveries_max = options.count;
-        gtudp::Endpoint wire(settings);
-        RecvApplication application(loop, wire, options, report);
-        loop.run(wire, application);
-        Json summary = {{"received", application.printed()}, {"backend", loop.backend().name}};
-        add_wire(summary, wire.counters());
-        add_counters(summary, loop.backend().counters());
-        report.event("summary", summary);
-        return Exit::done;
-    };
-    return exit_code(run_on_loop(options.server.common, report, run));
+    const Report report(options.server.common.form);
+    gtudp::OpenOptions wanted = open_options(options.server.common, options.server.transport);
+    wanted.bind = bind_address(options.server.bind, options.server.port);
+    wanted.protocol.deliveries_max = options.count;
+    auto messenger = gtudp::Messenger::open(wanted);
+    if (!messenger) fail_to_open(options.server, messenger.error());
+    const SignalWakes wakes(*messenger);
+    if (!messenger->note().empty()) report.note(messenger->note());
+    report.note(fmt::format("recv listening on port {}", messenger->local().port));
+    report.event("listening", {{"port", messenger->local().port}});
+    Receiver receiver(*messenger, options.count, report);
+    receiver.run();
+    Json summary = {{"received", receiver.printed()}, {"backend", messenger->backend()}};
+    add_wire(summary, messenger->counters());
+    add_counters(summary, messenger->engine_counters());
+    report.event("summary", summary);
+    return exit_code(Exit::done);
 }
 
 }  // namespace

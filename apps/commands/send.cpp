@@ -3,13 +3,15 @@
 #include <fmt/core.h>
 
 #include <cstring>
+#include <optional>
+#include <ringpost/messenger.hpp>
 #include <string>
 
 #include "apps/cli/lines.hpp"
-#include "apps/cli/run_on_loop.hpp"
 #include "apps/commands/commands.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/clock.hpp"
+#include "engine/os/waker.hpp"
 
 namespace ringpost::apps {
 namespace {
@@ -32,18 +34,31 @@ const char* name_of(gtudp::Outcome outcome) {
     return "";
 }
 
-template <class AnyLoop>
-class SendApplication {
+/// Sends lines until each has its outcome, or a signal arrives.
+class LineSender {
   public:
-    SendApplication(AnyLoop& loop, gtudp::Endpoint& wire, const SendOptions& options, const Address& target,
-                    Report& report)
-        : loop_(loop), wire_(wire), options_(options), target_(target), report_(report) {
+    LineSender(gtudp::Messenger& messenger, const SendOptions& options, const Address& target, const Report& report)
+        : messenger_(messenger), options_(options), target_(target), report_(report) {
         if (options.text == "-") return;
         waiting_ = options.text;
         lines_.end();
     }
 
-    void on_event(Instant, const gtudp::Event& event) {
+    void run() {
+        const gtudp::Messenger::Handler handler = [this](const gtudp::Event& event) { on_event(event); };
+        while (received_signal() == 0) {
+            if (!waiting_) waiting_ = lines_.next();
+            while (waiting_ && send(*waiting_)) waiting_ = lines_.next();
+            const bool done = !waiting_ && lines_.ended();
+            if (done && messenger_.in_flight() == 0) return;
+            messenger_.poll(done ? never : Lines::poll_interval, handler);
+        }
+    }
+
+    std::uint64_t failed() const { return failed_; }
+
+  private:
+    void on_event(const gtudp::Event& event) {
         if (event.kind != gtudp::Event::Kind::outcome) return;
         const bool confirmed = event.outcome == gtudp::Outcome::confirmed;
         if (!confirmed) {
@@ -53,25 +68,10 @@ class SendApplication {
         report_.event("outcome", {{"outcome", name_of(event.outcome)}, {"sends", event.sends}});
     }
 
-    Instant on_turn(Instant at) {
-        if (received_signal() != 0) {
-            loop_.stop();
-            return at;
-        }
-        if (!waiting_) waiting_ = lines_.next();
-        while (waiting_ && send(at, *waiting_)) waiting_ = lines_.next();
-        const bool done = !waiting_ && lines_.ended();
-        if (done && wire_.in_flight() == 0) loop_.stop();
-        return done ? never : at + Lines::poll_interval;
-    }
-
-    std::uint64_t failed() const { return failed_; }
-
-  private:
     /// Queues a line; false if it must wait for room.
-    bool send(Instant at, const std::string& line) {
-        const Instant deadline = options_.timeout > 0 ? at + options_.timeout : never;
-        const auto sent = wire_.send(at, target_, std::as_bytes(std::span(line)), deadline);
+    bool send(const std::string& line) {
+        const Instant deadline = options_.timeout > 0 ? now() + options_.timeout : never;
+        const auto sent = messenger_.send(target_, as_bytes(line), deadline);
         if (sent) return true;
         if (sent.error() != gtudp::Refusal::too_large) return false;
         ++failed_;
@@ -80,39 +80,34 @@ class SendApplication {
         return true;
     }
 
-    AnyLoop& loop_;
-    gtudp::Endpoint& wire_;
+    gtudp::Messenger& messenger_;
     const SendOptions& options_;
     Address target_;
-    Report& report_;
+    const Report& report_;
     Lines lines_;
     std::optional<std::string> waiting_;  ///< the next line to send
     std::uint64_t failed_ = 0;
 };
 
 int send_command(const SendOptions& options) {
-    Report report(options.common.form);
+    const Report report(options.common.form);
     const Address target = target_address(options.to);
-    const auto run = [&](auto& loop) {
-        const SignalWakes wakes(loop.backend().waker());
-        SocketOptions socket;
-        socket.bind = any_address(0);  // unconnected: a peer that starts late is not an error
-        loop.backend().add(value_or_fail(UdpSocket::open(socket)));
-        gtudp::Endpoint wire(wire_options(options.transport));
-        SendApplication application(loop, wire, options, target, report);
-        loop.run(wire, application);
-        const gtudp::Counters counts = wire.counters();
-        const EngineCounters engine = loop.backend().counters();
-        Json summary = {{"sent", counts.taken}, {"failed", application.failed()}, {"backend", loop.backend().name}};
-        add_wire(summary, counts);
-        add_counters(summary, engine);
-        report.event("summary", summary);
-        if (counts.confirmed == 0 && engine.send_failed > 0)
-            throw Failure(exit_code(Exit::unreachable),
-                          fmt::format("--to {}: {}", options.to, std::strerror(engine.last_send_errno)));
-        return application.failed() == 0 && counts.confirmed == counts.taken ? Exit::done : Exit::failed;
-    };
-    return exit_code(run_on_loop(options.common, report, run));
+    // Unconnected: a peer that starts late is not an error.
+    auto messenger = value_or_fail(gtudp::Messenger::open(open_options(options.common, options.transport)));
+    const SignalWakes wakes(messenger);
+    if (!messenger.note().empty()) report.note(messenger.note());
+    LineSender sender(messenger, options, target, report);
+    sender.run();
+    const gtudp::Counters counts = messenger.counters();
+    const EngineCounters engine = messenger.engine_counters();
+    Json summary = {{"sent", counts.taken}, {"failed", sender.failed()}, {"backend", messenger.backend()}};
+    add_wire(summary, counts);
+    add_counters(summary, engine);
+    report.event("summary", summary);
+    if (counts.confirmed == 0 && engine.send_failed > 0)
+        throw Failure(exit_code(Exit::unreachable),
+                      fmt::format("--to {}: {}", options.to, std::strerror(engine.last_send_errno)));
+    return exit_code(sender.failed() == 0 && counts.confirmed == counts.taken ? Exit::done : Exit::failed);
 }
 
 }  // namespace

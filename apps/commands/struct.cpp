@@ -143,7 +143,7 @@ int send_command(const StructOptions& options) {
     const std::vector<std::byte> payload = pack_texts(*definition, options.values);
     const Address target = target_address(options.to);
     UdpSocket socket = open_server_socket(options.server);
-    check_address_family(socket, options.server.bind, target);
+    check_address_family(socket.local(), options.server.bind, target);
     const auto run = [&](auto& loop) {
         loop.backend().add(std::move(socket));
         structs::Endpoint endpoint(library);

@@ -63,10 +63,12 @@ std::optional<Message> Messenger::query(Duration timeout) {
 
 bool Messenger::poll(Duration timeout, const Handler& handler) { return polled_->poll(timeout, handler); }
 
+void Messenger::wake() const { polled_->wake(); }
+
 const Address& Messenger::target() const { return polled_->endpoint.target(); }
 std::uint32_t Messenger::in_flight() const { return polled_->endpoint.in_flight(); }
 const Counters& Messenger::counters() const { return polled_->endpoint.counters(); }
-EngineCounters Messenger::engine_counters() { return polled_->counters(); }
+EngineCounters Messenger::engine_counters() const { return polled_->counters(); }
 const Address& Messenger::local() const { return polled_->local; }
 const char* Messenger::backend() const { return polled_->backend; }
 const std::string& Messenger::note() const { return polled_->note; }

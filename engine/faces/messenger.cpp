@@ -34,9 +34,11 @@ bool Messenger::send_raw(const Address& peer, std::span<const std::byte> bytes) 
 
 bool Messenger::poll(Duration timeout, const Handler& handler) { return polled_->poll(timeout, handler); }
 
+void Messenger::wake() const { polled_->wake(); }
+
 std::uint32_t Messenger::in_flight() const { return polled_->endpoint.in_flight(); }
 Counters Messenger::counters() const { return polled_->endpoint.counters(); }
-EngineCounters Messenger::engine_counters() { return polled_->counters(); }
+EngineCounters Messenger::engine_counters() const { return polled_->counters(); }
 Duration Messenger::rtt(const Address& peer) const { return polled_->endpoint.rtt(peer); }
 const Address& Messenger::local() const { return polled_->local; }
 const char* Messenger::backend() const { return polled_->backend; }

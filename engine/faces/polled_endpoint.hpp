@@ -6,6 +6,7 @@
 // PolledEndpoint is the endpoint and what it is on; On<Loop> adds the virtual calls that depend on the backend, a turn
 // of the loop each. Both ways of polling are an Application (engine/loop/loop.hpp) whose deadline is the caller's.
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -50,6 +51,12 @@ class PolledEndpoint {
         return run(timeout);
     }
 
+    /// Ends a poll() or wait_for() early, or else the next one. Any thread, and from a signal handler.
+    void wake() const {
+        woken_ = true;
+        waker().wake();
+    }
+
     virtual EngineCounters counters() = 0;
 
     // What the loop calls.
@@ -76,6 +83,7 @@ class PolledEndpoint {
         : endpoint(options), local(address), backend(name) {}
 
     virtual void turn() = 0;
+    virtual const Waker& waker() const = 0;
 
   private:
     template <class AnyLoop>
@@ -88,7 +96,7 @@ class PolledEndpoint {
         happened_ = false;
         turn();
         // What the wait at a turn's end brings is handed over by the next, so one more follows the deadline.
-        for (bool late = false; !happened_ && !late;) {
+        for (bool late = false; !happened_ && !late && !woken_.exchange(false);) {
             late = now() >= deadline_;
             turn();
         }
@@ -101,6 +109,7 @@ class PolledEndpoint {
     const Handler* handler_ = nullptr;             // while poll() runs
     const std::function<bool()>* done_ = nullptr;  // while wait_for() runs
     Instant deadline_ = never;
+    mutable std::atomic<bool> woken_{false};
     bool happened_ = false, running_ = false;
 };
 
@@ -113,6 +122,7 @@ struct PolledEndpoint<Endpoint>::On : PolledEndpoint {
           loop(std::move(opened)) {}
 
     void turn() override { loop.turn(this->endpoint, static_cast<PolledEndpoint&>(*this)); }
+    const Waker& waker() const override { return loop.backend().waker(); }
     EngineCounters counters() override { return loop.backend().counters(); }
 
     AnyLoop loop;

@@ -43,6 +43,7 @@ class Loop {
     Loop(std::unique_ptr<Backend> backend, WaitMode mode) : backend_(std::move(backend)), mode_(mode) {}
 
     Backend& backend() { return *backend_; }
+    const Backend& backend() const { return *backend_; }
 
     /// Turns until stop(), then returns once everything received is handled and the kernel has taken what was posted,
     /// or has not for a second. Can be run again, with the same endpoint or another.

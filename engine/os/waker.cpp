@@ -14,14 +14,15 @@ namespace ringpost {
 namespace {
 
 std::atomic<int> stop_signal{0};
-std::atomic<const Waker*> signal_waker{nullptr};
+std::atomic<void (*)(const void*)> signal_wake{nullptr};
+std::atomic<const void*> signal_target{nullptr};
 
 void on_signal(int signal) {
     const int saved = errno;
     stop_signal = signal;
     std::signal(SIGINT, SIG_DFL);
     std::signal(SIGTERM, SIG_DFL);
-    if (const Waker* waker = signal_waker.load()) waker->wake();
+    if (const void* target = signal_target.load()) signal_wake.load()(target);
     errno = saved;
 }
 
@@ -60,8 +61,11 @@ void catch_signals() {
 
 int received_signal() { return stop_signal; }
 
-SignalWakes::SignalWakes(const Waker& waker) { signal_waker = &waker; }
+SignalWakes::SignalWakes(const void* target, Wake wake) {
+    signal_wake = wake;
+    signal_target = target;
+}
 
-SignalWakes::~SignalWakes() { signal_waker = nullptr; }
+SignalWakes::~SignalWakes() { signal_target = nullptr; }
 
 }  // namespace ringpost

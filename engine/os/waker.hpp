@@ -31,13 +31,20 @@ void catch_signals();
 /// The first signal that came, or 0.
 int received_signal();
 
-/// While it lives, a signal also wakes `waker`. One at a time in a process.
+/// While it lives, SIGINT and SIGTERM also call target.wake(), which is async-signal-safe: that of a Waker or a
+/// messenger. One at a time in a process.
 class SignalWakes {
   public:
-    explicit SignalWakes(const Waker& waker);
+    template <class Target>
+    explicit SignalWakes(const Target& target)
+        : SignalWakes(&target, [](const void* at) { static_cast<const Target*>(at)->wake(); }) {}
     ~SignalWakes();
     SignalWakes(const SignalWakes&) = delete;
     SignalWakes& operator=(const SignalWakes&) = delete;
+
+  private:
+    using Wake = void (*)(const void* target);
+    SignalWakes(const void* target, Wake wake);
 };
 
 }  // namespace ringpost

@@ -79,6 +79,8 @@ class Messenger {
     /// Sends, receives and keeps the timers until `handler` has been given something, or `timeout` is over: 0 never
     /// sleeps, `never` waits as long as it takes. False when there was nothing.
     bool poll(Duration timeout, const Handler& handler);
+    /// Ends a poll() early, or else the next one. Any thread, and from a signal handler.
+    void wake() const;
 
     /// Family::none while there is none: neither in the options, nor learnt from `initialize`.
     const Address& target() const;
@@ -86,7 +88,7 @@ class Messenger {
     std::uint32_t in_flight() const;
     const Counters& counters() const;
     /// What the socket and the backend have done.
-    EngineCounters engine_counters();
+    EngineCounters engine_counters() const;
 
     const Address& local() const;
     /// `uring` or `mmsg`.

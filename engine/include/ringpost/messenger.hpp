@@ -51,12 +51,14 @@ class Messenger {
     /// sleeps, `never` waits as long as it takes. False when there was nothing. A handler that is made once and kept
     /// costs nothing; one made anew for each call may allocate.
     bool poll(Duration timeout, const Handler& handler);
+    /// Ends a poll() early, or else the next one. Any thread, and from a signal handler.
+    void wake() const;
 
     /// Sends that have no outcome yet.
     std::uint32_t in_flight() const;
     Counters counters() const;
     /// What the socket and the backend have done.
-    EngineCounters engine_counters();
+    EngineCounters engine_counters() const;
     /// The smoothed round trip to `peer`, 0 when unknown.
     Duration rtt(const Address& peer) const;
 
