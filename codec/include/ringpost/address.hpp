@@ -9,17 +9,18 @@ namespace ringpost {
 
 enum class Family : std::uint16_t { none = 0, v4 = 4, v6 = 6 };
 
-/// An IP address and UDP port as plain bytes, comparable and hashable as they stand (no padding).
-/// Aligned so that it is copied in whole words.
-/// A default-made Address is nobody; as a Transmit's destination it means the socket's connected peer.
+/// An IP address and UDP port as plain bytes without padding, so that it can be compared and hashed as raw memory. The
+/// alignment makes copies move whole words. A default-constructed Address means "none"; as the destination of a
+/// Transmit it selects the socket's connected peer.
 struct alignas(8) Address {
-    std::array<std::uint8_t, 16> ip{};  ///< network order; IPv4 is kept mapped, ::ffff:a.b.c.d (RFC 4291, 2.5.5.2)
+    std::array<std::uint8_t, 16> ip{};  ///< network byte order; IPv4 is stored mapped, ::ffff:a.b.c.d (RFC 4291,
+                                        ///< 2.5.5.2)
     std::uint32_t scope = 0;            ///< interface index of a link-local IPv6 address, else 0
-    std::uint16_t port = 0;             ///< host order
+    std::uint16_t port = 0;             ///< host byte order
     Family family = Family::none;
 
     bool operator==(const Address& other) const {
-        // Three words; the default would compare byte by byte.
+        // Compares three words; the defaulted operator would compare byte by byte.
         using Words = std::array<std::uint64_t, 3>;
         const auto a = std::bit_cast<Words>(*this), b = std::bit_cast<Words>(other);
         return a == b;

@@ -4,7 +4,7 @@
 
 namespace ringpost {
 
-/// What one engine has done and lost since it started, by cause.
+/// Operations and losses of one engine since it started, by cause.
 struct EngineCounters {
     std::uint64_t received = 0;         ///< datagrams handed to the endpoint
     std::uint64_t received_trains = 0;  ///< of them, deliveries by the kernel

@@ -5,9 +5,9 @@
 
 namespace ringpost {
 
-/// What failed and why, ready to be shown in one line: `bind 0.0.0.0:5005: Address already in use`.
+/// What failed and why, as one printable line: `bind 0.0.0.0:5005: Address already in use`.
 struct Error {
-    int code = 0;  ///< errno, or a getaddrinfo code where `text` says so
+    int code = 0;  ///< errno, or a getaddrinfo code if `text` names getaddrinfo
     std::string text;
 };
 

@@ -1,19 +1,19 @@
 #pragma once
 
-// What an endpoint with streams (TCP connections) has beside the five calls of datagram.hpp:
+// Additional calls of an endpoint that uses streams (TCP connections):
 //
 //     std::optional<StreamIndex>   accept(Instant now, const Address& peer);
 //     void                         handle(Instant now, const StreamInput& in);
 //     std::optional<StreamRequest> poll_stream(Instant now, std::span<std::byte> out);
 //
-// The endpoint names its streams: with the answer to accept(), and with a request to connect. A name is in use from
-// there until the endpoint has asked for `close` or has been told `closed`, whichever is first; from then on the driver
-// says nothing more of that stream, and the endpoint may use the name again at once.
+// The endpoint assigns the stream indices: as the result of accept(), or in a `connect` request. An index stays in use
+// until the endpoint requests `close` or receives `closed`, whichever comes first. After that the driver reports
+// nothing more for it, and the endpoint may reuse it at once.
 //
-// A driver tells every input as it happens, with poll_event drained behind each, and drains poll_stream where it drains
-// poll_transmit. Writes of one stream leave in the order in which they were asked for. An endpoint has one write under
-// way for each stream: it asks for the next when `written` has come. So the driver's memory is bounded by the number of
-// streams, and what waits for a slow peer waits in the endpoint, which knows what may be refused.
+// A driver passes on each input as it happens, draining poll_event() after each one, and drains poll_stream() where it
+// drains poll_transmit(). Writes to a stream are sent in the order of their requests. An endpoint keeps at most one
+// write in progress per stream and requests the next one after `written`. The driver's memory is therefore bounded by
+// the number of streams; data for a slow peer queues in the endpoint, which can refuse more.
 
 #include <cstddef>
 #include <cstdint>
@@ -23,25 +23,25 @@
 
 namespace ringpost {
 
-/// The endpoint's own name for one of its streams: small numbers from 0, for a driver keeps a table by it.
+/// Index that the endpoint assigns to a stream. Counted from 0 and small, because drivers index tables by it.
 using StreamIndex = std::uint32_t;
 
-/// Why a stream is no more.
+/// Why a stream was closed.
 enum class StreamEnd : std::uint8_t {
-    finished,     ///< the peer has sent its last byte, and closed in order
-    reset,        ///< the peer broke it off
-    refused,      ///< nobody listens where we wanted to connect
-    unreachable,  ///< the network has no way there
-    failed,       ///< the system refused for a reason of its own: no descriptor, no memory
+    finished,     ///< the peer has sent its last byte and closed in order
+    reset,        ///< the peer reset the connection
+    refused,      ///< nothing listens at the address
+    unreachable,  ///< no route to the address
+    failed,       ///< a local error: no descriptor, no memory
 };
 
-/// What has happened to a stream. `bytes` is the driver's memory, valid during the call that hands it in.
+/// An event on a stream. `bytes` belongs to the driver and is valid only during the call.
 struct StreamInput {
     enum class Kind : std::uint8_t {
-        connected,  ///< what was asked for with `connect` stands
-        bytes,      ///< the next bytes of the peer, cut anywhere, at least one
-        written,    ///< the system has taken all of the write under way
-        closed,     ///< the stream is no more, `end` says why; what was under way is lost
+        connected,  ///< a requested `connect` has succeeded
+        bytes,      ///< the next bytes from the peer, at least one, split at arbitrary points
+        written,    ///< the system has accepted the whole write in progress
+        closed,     ///< the stream is closed for the reason in `end`; a write in progress is lost
     };
     Kind kind = Kind::bytes;
     StreamIndex stream = 0;
@@ -49,13 +49,14 @@ struct StreamInput {
     StreamEnd end = StreamEnd::finished;
 };
 
-/// What an endpoint asks of its driver. `out` of poll_stream holds limits::stream_write_bytes_max.
+/// A request from the endpoint to its driver. `out` of poll_stream() holds limits::stream_write_bytes_max bytes.
 struct StreamRequest {
     enum class Kind : std::uint8_t {
-        connect,  ///< to `peer`; answered by `connected` or `closed`, in the driver's own time: deadlines are ours
-        write,    ///< `bytes` at the front of `out`, at least one; answered by `written` or `closed`
-        close,    ///< at once, whatever is under way; what was `written` still reaches the peer
-        pause,    ///< no more `bytes` (those already received may still come) until `resume`: the peer is held back
+        connect,  ///< to `peer`; completes with `connected` or `closed`. The driver sets no deadline; the endpoint does
+        write,    ///< `bytes` at the front of `out`, at least one; completes with `written` or `closed`
+        close,    ///< at once, even with a write in progress; data already `written` still reaches the peer
+        pause,    ///< stop reading until `resume`, so that flow control stops the peer; `bytes` already received may
+                  ///< follow
         resume,
     };
     Kind kind = Kind::write;

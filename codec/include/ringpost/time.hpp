@@ -1,13 +1,13 @@
 #pragma once
 
-// Time as the pure side sees it: plain integers handed in by whoever owns a clock.
+// Time in codec/: plain integers, passed in by the owner of a clock.
 
 #include <cstdint>
 #include <limits>
 
 namespace ringpost {
 
-/// Nanoseconds on a monotonic clock whose zero means nothing. Never read inside codec/: always an argument.
+/// Nanoseconds on a monotonic clock with an arbitrary zero. codec/ never reads a clock; time is always an argument.
 using Instant = std::int64_t;
 
 /// Nanoseconds between two Instants.
@@ -17,7 +17,7 @@ inline constexpr Duration microsecond = 1'000;
 inline constexpr Duration millisecond = 1'000'000;
 inline constexpr Duration second = 1'000'000'000;
 
-/// Later than every deadline.
+/// Later than any deadline.
 inline constexpr Instant never = std::numeric_limits<Instant>::max();
 
 }  // namespace ringpost
