@@ -108,7 +108,7 @@ struct Source {
     Instant on_turn(Instant at) {
         if (start == 0) {
             const auto peers = endpoint.peers();
-            if (peers.empty() || !peers[0].ours) return never;
+            if (peers.empty() || !peers[0].is_ringpost) return never;
             start = at;
         }
         if (at < start + duration) {

@@ -25,8 +25,8 @@ struct MessageOptions {
     Role role = Role::listen;
     ServerOptions server;
     std::string to;
-    std::string text;  ///< send only
-    confirmed::How how;
+    std::string text;  // send only
+    confirmed::SendOptions how;
     confirmed::Reply reply = confirmed::Reply::to_port;
 };
 

@@ -79,7 +79,7 @@ Json peer_json(const devices::Peer& peer) {
             {"address", to_text(peer.address)},
             {"presence", name_of(peer.presence)},
             {"connected", peer.connected},
-            {"ringpost", peer.ours},
+            {"ringpost", peer.is_ringpost},
             {"last_cause", peer.last_cause ? Json(name_of(*peer.last_cause)) : Json()}};
 }
 
@@ -93,7 +93,7 @@ std::vector<std::string> table_of(const std::vector<devices::Peer>& peers) {
                                                     : "not connected";
         out.push_back(fmt::format("{:<{}}  {:<21}  {}{}{}", printable(peer.name), width, to_text(peer.address),
                                   peer.presence == devices::Presence::suspect ? "suspect, " : "", state,
-                                  peer.ours ? ", ringpost" : ""));
+                                  peer.is_ringpost ? ", ringpost" : ""));
     }
     return out;
 }

@@ -25,9 +25,9 @@ class RelayApplication {
 
     void on_event(Instant at, const relay::Event& event) {
         const Json address = {{"address", to_text(event.address)}};
-        if (event.kind == relay::Event::Kind::client_forgotten) {
+        if (event.kind == relay::Event::Kind::client_removed) {
             closing_.push_back(event.socket);
-            report_.event("client_forgotten", address);
+            report_.event("client_removed", address);
             return;
         }
         auto socket = UdpSocket::open(upstream_);

@@ -1,5 +1,5 @@
-// Three bytes are four characters of six bits each. An end of one or two bytes is filled up with zero bits, and its
-// last characters are `=`.
+// Three bytes are encoded as four characters of six bits each. One or two remaining bytes are padded with zero bits,
+// and the output with `=`.
 
 #include "codec/base/base64.hpp"
 
@@ -54,7 +54,7 @@ std::optional<std::vector<std::byte>> decode_base64(std::string_view text) {
         bytes.push_back(static_cast<std::byte>(held >> held_bits));
         held &= (1u << held_bits) - 1;
     }
-    if (held != 0) return std::nullopt;  // bits that belong to no byte
+    if (held != 0) return std::nullopt;  // padding bits must be zero
     return bytes;
 }
 

@@ -9,10 +9,10 @@
 
 namespace ringpost {
 
-/// Base64 with its padding (RFC 4648, section 4).
+/// Base64 with padding (RFC 4648, section 4).
 std::string encode_base64(std::span<const std::byte> bytes);
 
-/// The bytes; none when `text` is not what encode_base64 makes of any.
+/// Returns nullopt if `text` is not a canonical encoding, as encode_base64 produces it.
 std::optional<std::vector<std::byte>> decode_base64(std::string_view text);
 
 }  // namespace ringpost

@@ -1,6 +1,6 @@
 #pragma once
 
-// Integers to and from bytes in a stated order. Callers have checked the length: `at` must point at enough bytes.
+// Loads and stores integers in a given byte order. `at` must point to enough bytes; the caller checks.
 
 #include <bit>
 #include <concepts>

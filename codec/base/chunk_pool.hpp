@@ -11,13 +11,13 @@
 
 namespace ringpost {
 
-/// Byte strings of any length in memory taken at construction, in chains of equal chunks: what is freed fits whatever
-/// comes next. Full is an answer. Not thread-safe.
+/// Stores byte strings of any length in chains of equal chunks, so freed memory fits any later string. All memory is
+/// allocated at construction. Not thread-safe.
 class ChunkPool {
   public:
     static constexpr std::size_t chunk_bytes = 64;
 
-    /// The first chunk of a kept string; `nothing` for an empty one.
+    /// The first chunk of a stored string; `nothing` for an empty one.
     using Chunk = std::uint32_t;
     static constexpr Chunk nothing = 0xffff'ffff;
 
@@ -31,7 +31,7 @@ class ChunkPool {
 
     bool has_room(std::size_t bytes) const { return chunks(bytes) <= free_count_; }
 
-    /// Keeps a copy until release(); nullopt when there is no room for all of it.
+    /// Stores a copy until release(). Returns nullopt if there is not enough space.
     std::optional<Chunk> keep(std::span<const std::byte> bytes) {
         if (!has_room(bytes.size())) return std::nullopt;
         Chunk first = nothing;
@@ -48,13 +48,13 @@ class ChunkPool {
         return first;
     }
 
-    /// Writes the string kept at `first`, which has `out.size()` bytes.
+    /// Copies the string stored at `first`, which has `out.size()` bytes, to `out`.
     void copy(Chunk first, std::span<std::byte> out) const {
         for (std::size_t at = 0; at < out.size(); at += chunk_bytes, first = next_[first])
             std::memcpy(&out[at], &memory_[first * chunk_bytes], std::min(chunk_bytes, out.size() - at));
     }
 
-    /// Frees the string kept at `first`.
+    /// Frees the string stored at `first`.
     void release(Chunk first) {
         while (first != nothing) {
             const Chunk following = next_[first];
@@ -70,7 +70,7 @@ class ChunkPool {
   private:
     static std::size_t chunks(std::size_t bytes) { return (bytes + chunk_bytes - 1) / chunk_bytes; }
 
-    std::vector<Chunk> next_;  ///< of a kept string, and of the free chunks
+    std::vector<Chunk> next_;  ///< links of stored strings and of the free list
     std::unique_ptr<std::byte[]> memory_;
     Chunk free_ = nothing;
     std::size_t free_count_ = 0;

@@ -1,10 +1,10 @@
-// CRC-32C three ways, one value.
+// Three implementations of CRC-32C with the same result.
 //
 // Portable: eight table lookups take eight bytes at a time (slicing-by-8, Kounavis & Berry 2005).
-// Hardware, short input: the crc32 instruction, eight bytes every three cycles, one chain; the processor overlaps
-// the chains of neighbouring datagrams by itself.
-// Hardware, long input: a chain that long would leave the multiplier idle, so four 128-bit lanes are folded forward
-// with carry-less multiplies (Gopal et al., Intel 2009) and the 16 bytes left over go through the crc32 instruction.
+// Hardware, short input: the crc32 instruction, eight bytes every three cycles in one dependency chain; the processor
+// overlaps the chains of consecutive datagrams.
+// Hardware, long input: four 128-bit lanes are folded with carry-less multiplication (Gopal et al., Intel 2009), which
+// a single crc32 chain would leave unused; the remaining 16 bytes use the crc32 instruction.
 
 #include "codec/base/crc32c.hpp"
 
@@ -48,15 +48,16 @@ std::uint32_t advance_portable(std::uint32_t state, const std::byte* at, std::si
 
 #if defined(__x86_64__)
 
-/// x^(bits - 1) modulo the polynomial, mirrored. The carry-less product of two mirrored values comes out one bit short;
-/// the shift to the left makes up for it.
+/// x^(bits - 1) modulo the polynomial, mirrored. The carry-less product of two mirrored values is one bit short; the
+/// left shift corrects this.
 constexpr std::uint64_t fold_constant(unsigned bits) {
     std::uint32_t value = 0x80000000;  // x^0, mirrored
     for (unsigned i = 0; i < bits; ++i) value = shift_one_bit(value);
     return std::uint64_t{value} << 1;
 }
 
-// Folding a 128-bit lane D bits forward: its low half, the earlier bytes, by x^(D+32), its high half by x^(D-32).
+// To fold a 128-bit lane by D bits: multiply its low half, the earlier bytes, by x^(D+32) and its high half by
+// x^(D-32).
 constexpr std::uint64_t fold_512_low = fold_constant(512 + 32), fold_512_high = fold_constant(512 - 32);
 constexpr std::uint64_t fold_128_low = fold_constant(128 + 32), fold_128_high = fold_constant(128 - 32);
 constexpr std::size_t fold_bytes_min = 192;
@@ -114,7 +115,7 @@ Advance pick_advance() {
     return advance_portable;
 }
 
-// Portable until the processor has been asked, so that a CRC taken in another static initialiser is right as well.
+// Initialised to the portable version, so that a CRC computed in another static initialiser is correct as well.
 constinit Advance advance = advance_portable;
 [[maybe_unused]] const bool asked = (advance = pick_advance(), true);
 
@@ -127,7 +128,7 @@ std::uint32_t crc32c_portable(std::span<const std::byte> bytes) {
 }
 
 Crc32cSuffix::Crc32cSuffix(std::span<const std::byte> suffix) : suffix_crc_(crc32c(suffix)) {
-    // Column by column: what each single bit of a CRC becomes after as many zero bytes as the suffix is long.
+    // Column by column: the effect of appending as many zero bytes as the suffix has on each bit of a CRC.
     std::uint32_t columns[32];
     for (std::uint32_t bit = 0; bit < 32; ++bit) {
         std::uint32_t value = 1u << bit;

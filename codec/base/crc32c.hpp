@@ -6,15 +6,15 @@
 
 namespace ringpost {
 
-/// CRC-32C (Castagnoli; RFC 3720, B.4) of `bytes`. Uses the processor's CRC and carry-less multiply instructions where
-/// it has them; the value is the same everywhere.
+/// CRC-32C (Castagnoli; RFC 3720, B.4) of `bytes`. Uses the processor's CRC and carry-less multiply instructions if
+/// available; the result does not depend on them.
 std::uint32_t crc32c(std::span<const std::byte> bytes);
 
-/// The portable implementation, whatever the processor: the reference for tests.
+/// The portable implementation, as a reference for tests.
 std::uint32_t crc32c_portable(std::span<const std::byte> bytes);
 
-/// Appends a fixed text to a CRC in constant time: from crc32c(A) it makes crc32c(A + B) for the B it was built with,
-/// without reading B again. CRC is linear, so moving past B's length is one 32x32 bit matrix, kept as four byte tables.
+/// Appends a fixed suffix to a CRC in constant time: computes crc32c(A + B) from crc32c(A), without reading B, which is
+/// given at construction. CRC is linear, so appending is a 32x32 bit matrix, stored as four byte tables.
 class Crc32cSuffix {
   public:
     explicit Crc32cSuffix(std::span<const std::byte> suffix);

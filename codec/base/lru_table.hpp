@@ -1,14 +1,13 @@
 #pragma once
 
-// A fixed-size map that forgets the least recently touched entry when it is full.
+// A fixed-capacity map that evicts the least recently touched entry when it is full.
 //
-// Entries live in one array and never move, so a Value's address is good until its entry goes; they are made as they
-// are first needed, so that memory which is never needed is never touched. A second array of twice as many slots finds
-// them: each slot holds an entry's index and 32 bits of its hash, placed by linear probing from the slot those bits
-// name. At a load of at most one half a probe is short and always meets an empty slot. Deletion shifts the rest of the
-// run back over the gap instead of leaving a tombstone, so that a table that churns for months probes as fast as a
-// fresh one. Recency is a doubly linked list threaded through the entries by index; the freed entries use the same
-// links.
+// Entries live in one array and never move, so the address of a Value is stable. They are constructed when first
+// needed, so unused memory is never touched. A second array with twice as many slots indexes them: each slot holds an
+// entry's index and 32 bits of its hash, placed by linear probing from the slot given by those bits. With a load of at
+// most one half, probes are short and always reach an empty slot. Deletion shifts the rest of the run back instead of
+// leaving a tombstone, so lookups do not slow down over time. Recency is a doubly linked list through the entries by
+// index; free entries use the same links.
 
 #include <bit>
 #include <cstddef>
@@ -23,10 +22,10 @@
 
 namespace ringpost {
 
-/// Every call is O(1) on average whatever keys a stranger sends, as long as the SipKey is secret, and none
-/// allocates after construction. Key is compared and hashed by its bytes, so it must have no padding. Value must be
-/// default constructible and move assignable; a forgotten Value is overwritten by a fresh one at once, so that it
-/// lets go of what it owns. Not thread-safe.
+/// All operations are O(1) on average, whatever keys a peer sends, as long as the SipKey is secret. Nothing is
+/// allocated after construction. Key is compared and hashed as raw bytes and must have no padding. Value must be
+/// default constructible and move assignable; an evicted Value is overwritten with a new one at once, which releases
+/// its resources. Not thread-safe.
 template <class Key, class Value>
 class LruTable {
     static_assert(std::has_unique_object_representations_v<Key>, "a Key with padding bytes has no stable hash");
@@ -34,15 +33,15 @@ class LruTable {
     static_assert(std::is_move_constructible_v<Value> && std::is_move_assignable_v<Value>);
 
   public:
-    /// Allocates everything. `capacity` is the most entries held: a power of two from 1 to 2^30 (checked).
+    /// `capacity` is the maximum number of entries and must be a power of two from 1 to 2^30.
     LruTable(std::uint32_t capacity, const SipKey& sip_key)
         : sip_key_(sip_key), slots_(std::size_t{checked_capacity(capacity)} * 2), slot_mask_(capacity * 2 - 1) {
         entries_.reserve(capacity);
     }
 
-    /// The Value of `key`, made the most recent. Inserts a value-initialised one where there was none; a full table
-    /// first forgets its least recently touched entry and counts one eviction. The reference is valid until the
-    /// entry is erased or evicted.
+    /// Returns the Value of `key` and makes it the most recent one. Inserts a value-initialised Value if there is none,
+    /// evicting the least recently touched entry if the table is full. The reference is valid until the entry is erased
+    /// or evicted.
     Value& touch(const Key& key) {
         const std::uint32_t hash = hash_of(key);
         const std::uint32_t position = locate(key, hash);
@@ -58,7 +57,7 @@ class LruTable {
         return insert(key, hash).value;
     }
 
-    /// The Value of `key`, or null if it is not held. Recency stays as it is. Valid as long as touch()'s reference.
+    /// Returns the Value of `key`, or nullptr. Does not change recency. Valid until the entry is erased or evicted.
     [[nodiscard]] Value* find(const Key& key) {
         const std::uint32_t position = locate(key, hash_of(key));
         return position == none ? nullptr : &entries_[slots_[position].entry].value;
@@ -68,7 +67,7 @@ class LruTable {
         return position == none ? nullptr : &entries_[slots_[position].entry].value;
     }
 
-    /// Forgets `key`; false if it was not held. Not counted as an eviction.
+    /// Erases `key`. Returns false if it was not present. Does not count as an eviction.
     bool erase(const Key& key) {
         const std::uint32_t position = locate(key, hash_of(key));
         if (position == none) return false;
@@ -76,14 +75,14 @@ class LruTable {
         return true;
     }
 
-    /// Entries held now, and the most that can be.
+    /// Current and maximum number of entries.
     [[nodiscard]] std::uint32_t size() const { return size_; }
     [[nodiscard]] std::uint32_t capacity() const { return slot_mask_ / 2 + 1; }
 
-    /// Entries forgotten since construction because the table was full.
+    /// Number of entries evicted since construction.
     [[nodiscard]] std::uint64_t evictions() const { return evictions_; }
 
-    /// Calls f(const Key&, Value&) for every entry, most recently touched first. f may change the Value; it may not
+    /// Calls f(const Key&, Value&) for every entry, most recently touched first. f may change the Value, but must not
     /// call touch() or erase() on this table.
     template <class F>
     void for_each(F&& f) {
@@ -102,9 +101,9 @@ class LruTable {
     struct Entry {
         Key key{};
         Value value{};
-        std::uint32_t hash = 0;      // kept so that an eviction need not hash the key again
+        std::uint32_t hash = 0;      // kept to avoid hashing the key on eviction
         std::uint32_t newer = none;  // towards newest_
-        std::uint32_t older = none;  // towards oldest_; for a free entry, the next free one
+        std::uint32_t older = none;  // towards oldest_; in a free entry, the next free one
     };
 
     struct Slot {
@@ -117,14 +116,14 @@ class LruTable {
         return capacity;
     }
 
-    // The low 32 bits of the SipHash; its lowest bits name the home slot.
+    // The low 32 bits of the SipHash. Their lowest bits select the home slot.
     std::uint32_t hash_of(const Key& key) const {
         return static_cast<std::uint32_t>(siphash(sip_key_, std::as_bytes(std::span<const Key, 1>(&key, 1))));
     }
 
     std::uint32_t after(std::uint32_t position) const { return (position + 1) & slot_mask_; }
 
-    // The slot that holds `key`, or none. The hash is compared first, so that a stranger's entry is rarely read.
+    // The slot that holds `key`, or none. Compares hashes first, so entries with other keys are rarely read.
     std::uint32_t locate(const Key& key, std::uint32_t hash) const {
         for (std::uint32_t position = hash & slot_mask_; slots_[position].entry != none; position = after(position)) {
             const Slot& slot = slots_[position];
@@ -133,7 +132,7 @@ class LruTable {
         return none;
     }
 
-    // One that was freed, or else the next that was never used.
+    // A freed entry or, if there is none, the next unused one.
     std::uint32_t take_entry() {
         const std::uint32_t index = free_;
         if (index != none) {
@@ -176,9 +175,9 @@ class LruTable {
         --size_;
     }
 
-    // Walks the run behind the gap and pulls back every slot that the gap now cuts off from its home: one whose
-    // distance from home reaches back to the gap or beyond. The gap moves to where that slot was, until the run
-    // ends. Source: Knuth, The Art of Computer Programming, volume 3, section 6.4, algorithm R.
+    // Walks the run behind the gap. An entry whose home slot is at or before the gap moves into the gap, which then
+    // moves to the entry's old slot, until the run ends. Source: Knuth, The Art of Computer Programming, volume 3,
+    // section 6.4, algorithm R.
     void close_gap(std::uint32_t gap) {
         for (std::uint32_t position = after(gap); slots_[position].entry != none; position = after(position)) {
             const std::uint32_t from_home = (position - slots_[position].hash) & slot_mask_;
@@ -204,7 +203,7 @@ class LruTable {
     }
 
     SipKey sip_key_;
-    std::vector<Entry> entries_;  // never more than it has reserved
+    std::vector<Entry> entries_;  // never grows beyond its reserved size
     std::vector<Slot> slots_;
     std::uint32_t slot_mask_;
     std::uint32_t size_ = 0;

@@ -11,8 +11,8 @@
 
 namespace ringpost {
 
-/// First-in first-out of records, each a Header and some bytes, in one ring of memory taken at construction.
-/// Every record is contiguous. Full is an answer (push says false), never an allocation.
+/// A FIFO of records, each a Header and some bytes, in a ring of memory allocated at construction. Each record is
+/// contiguous. A full queue refuses records; it never allocates.
 template <class Header>
 class RecordQueue {
     static_assert(std::is_trivially_copyable_v<Header> && alignof(Header) <= 8);
@@ -23,14 +23,15 @@ class RecordQueue {
         std::span<const std::byte> bytes;  ///< valid until the record is popped
     };
 
-    /// `capacity_bytes` holds the records, each a length of 8 bytes, a header and bytes, both rounded up to 8.
+    /// `capacity_bytes` is the memory for records. Each uses 8 bytes for its length, plus header and bytes, both
+    /// rounded up to 8.
     explicit RecordQueue(std::size_t capacity_bytes)
         : capacity_(capacity_bytes / 8 * 8), ring_(new std::byte[capacity_bytes / 8 * 8]) {}
 
     bool empty() const { return records_ == 0; }
     std::size_t size() const { return records_; }
 
-    /// push() of so many bytes would be taken.
+    /// Whether push() would accept this many bytes.
     bool has_room(std::size_t bytes) const {
         const std::size_t need = record_bytes(bytes);
         if (records_ == 0) return need <= capacity_;
@@ -38,7 +39,7 @@ class RecordQueue {
         return need <= capacity_ - tail_ || need <= head_;
     }
 
-    /// False, and nothing kept, when there is no contiguous room.
+    /// Returns false if there is not enough contiguous space.
     bool push(const Header& header, std::span<const std::byte> bytes) {
         if (!has_room(bytes.size())) return false;
         const std::size_t need = record_bytes(bytes.size());
@@ -54,13 +55,13 @@ class RecordQueue {
         return true;
     }
 
-    /// The oldest record, or nothing when empty.
+    /// The oldest record, or nullopt.
     std::optional<Record> front() const {
         if (records_ == 0) return std::nullopt;
         return Record{prefix().header, {&ring_[head_ + prefix_bytes], prefix().bytes}};
     }
 
-    /// Forgets the oldest record; the queue must not be empty.
+    /// Removes the oldest record. The queue must not be empty.
     void pop() {
         const bool was_wrapped = wrapped();
         head_ += record_bytes(prefix().bytes);
@@ -78,7 +79,7 @@ class RecordQueue {
     static std::size_t record_bytes(std::size_t bytes) { return prefix_bytes + (bytes + 7) / 8 * 8; }
     const Prefix& prefix() const { return *std::launder(reinterpret_cast<const Prefix*>(&ring_[head_])); }
 
-    /// The newest records stand before the oldest, which run on to wrapped_at_.
+    /// Whether the newest records are stored before the oldest, which extend to wrapped_at_.
     bool wrapped() const { return records_ > 0 && tail_ <= head_; }
 
     std::size_t capacity_;

@@ -9,12 +9,12 @@
 
 namespace ringpost {
 
-/// First-in first-out of a fixed capacity, taken at construction; memory for what needs no constructor is not touched
-/// before it is used. Full is an answer. Not thread-safe.
+/// A FIFO of fixed capacity, allocated at construction. The memory of trivially constructible items is not touched
+/// before use. Not thread-safe.
 template <class T>
 class RingQueue {
   public:
-    /// `capacity` is a power of two (checked).
+    /// `capacity` must be a power of two.
     explicit RingQueue(std::uint32_t capacity)
         : items_(std::make_unique_for_overwrite<T[]>(capacity)), mask_(capacity - 1) {
         RINGPOST_CHECK(std::has_single_bit(capacity));
@@ -24,13 +24,13 @@ class RingQueue {
     std::uint32_t size() const { return end_ - first_; }
     bool full() const { return size() == mask_ + 1; }
 
-    /// False, and nothing kept, when full.
+    /// Returns false if the queue is full.
     bool push(const T& item) {
         if (full()) return false;
         items_[end_++ & mask_] = item;
         return true;
     }
-    /// The oldest and the newest; there must be one, for pop() too.
+    /// The oldest and the newest item. The queue must not be empty, also for pop().
     const T& front() const { return items_[first_ & mask_]; }
     T& front() { return items_[first_ & mask_]; }
     T& back() { return items_[(end_ - 1) & mask_]; }
@@ -39,7 +39,7 @@ class RingQueue {
   private:
     std::unique_ptr<T[]> items_;
     std::uint32_t mask_;
-    std::uint32_t first_ = 0, end_ = 0;  // run freely; their difference is the size
+    std::uint32_t first_ = 0, end_ = 0;  // free-running; their difference is the size
 };
 
 }  // namespace ringpost

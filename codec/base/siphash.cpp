@@ -1,8 +1,8 @@
-// SipHash-2-4. Four 64-bit words are set from the key and four constants. Each eight bytes of input, read
-// little-endian, are xored into v3, mixed by two rounds and xored into v0. The last block holds the zero to seven
-// bytes left over, with the length modulo 256 in its top byte, so that inputs differing only in trailing zeros hash
-// apart. Four rounds after xoring 0xff into v2 finish it, and the hash is the xor of the four words. Names as in
-// the paper.
+// SipHash-2-4. Four 64-bit words are initialised from the key and four constants. Each eight bytes of input, read
+// little-endian, are XORed into v3, mixed by two rounds, and XORed into v0. The last block holds the remaining zero to
+// seven bytes and the length modulo 256 in its top byte, so inputs that differ only in trailing zeros have different
+// hashes. After XORing 0xff into v2 and four more rounds, the hash is the XOR of the four words. Names follow the
+// paper.
 
 #include "codec/base/siphash.hpp"
 

@@ -4,7 +4,7 @@
 
 namespace ringpost {
 
-/// SplitMix64 (Steele, Lea and Flood 2014): the same numbers on every host, and cheap. Not for secrets.
+/// SplitMix64 (Steele, Lea and Flood 2014): fast and reproducible on every host. Not for secrets.
 class SplitMix64 {
   public:
     explicit SplitMix64(std::uint64_t seed) : state_(seed) {}

@@ -1,22 +1,20 @@
-// The wheel is ten rings of 64 slots. A tick number, 56 bits, is read as ten digits of six bits; a timer sits on
-// the level of the highest digit in which its tick differs from the current tick, in the slot that digit names.
-// Hence on every level all timers lie ahead of the current digit without wrapping round, every timer of a level is
-// due before every timer of the level above, and the first bit of the lowest occupied level's bitmap is the
-// earliest slot: finding it is two bit scans, however much empty time lies between.
+// The wheel consists of ten rings of 64 slots. A tick number of 56 bits is read as ten digits of six bits. A timer is
+// stored on the level of the highest digit in which its tick differs from the current tick, in the slot given by that
+// digit. On every level all timers are therefore ahead of the current digit without wrapping around, all timers of a
+// level are due before those of the level above, and the first bit in the bitmap of the lowest occupied level is the
+// earliest slot. It is found with two bit scans, regardless of the time until then.
 //
-// expire(now) goes from occupied slot to occupied slot. Arriving at one above level 0, the current tick becomes the
-// slot's first tick and its timers cascade to lower levels; a timer cascades nine times at most in its life, one
-// that is cancelled in time usually never. Arriving at one on level 0, its timers fire. Only the slot of now's own
-// tick can hold timers that are not due yet; they stay. A deadline behind the current tick goes into the current
-// tick's slot.
+// expire(now) moves from one occupied slot to the next. At a slot above level 0, the current tick becomes the first
+// tick of the slot, and its timers cascade to lower levels. A timer cascades at most nine times; one that is cancelled
+// early usually never does. At a slot on level 0, its timers fire. Only the slot of the tick of `now` can hold timers
+// that are not due yet; they stay. A deadline before the current tick goes to the slot of the current tick.
 //
-// Each list remembers the earliest deadline linked into it since it was last empty. It is what next() returns.
-// Unlinking does not search for the new minimum, so the figure may be too early; walking the list in expire() or
-// cascading it makes it exact again.
+// Each list keeps the earliest deadline linked into it since it was last empty, which next() returns. Unlinking does
+// not search for the new minimum, so the value may be too early. Walking the list in expire() or cascading it makes it
+// exact again.
 //
-// Re-entrancy: while expire() runs, whatever is scheduled up to the target tick goes into the deferred list, which
-// no walk visits, and moves into the current slot at the end. A timer unlinked while the walk's cursor is on it
-// moves the cursor on.
+// Re-entrancy: while expire() runs, timers scheduled up to the target tick go to the deferred list, which is not
+// walked, and move to the current slot at the end. Unlinking the timer at the walk's cursor advances the cursor.
 
 #include "codec/base/timer_wheel.hpp"
 
@@ -61,7 +59,7 @@ TimerWheel::ListName TimerWheel::place_of(Tick tick) const {
     return static_cast<ListName>(level * slots + slot);
 }
 
-// The list of the earliest slot. There must be one.
+// The list of the earliest slot. A timer must be set.
 TimerWheel::ListName TimerWheel::first_list() const {
     const auto level = static_cast<unsigned>(std::countr_zero(levels_occupied_));
     const auto slot = static_cast<unsigned>(std::countr_zero(occupied_[level]));
@@ -104,8 +102,8 @@ void TimerWheel::begin_expiry(Instant now) {
     target_ = std::max(tick_of(now), current_);
 }
 
-// Moves the current tick to the next level-0 slot that is occupied and no later than the target, cascading on the
-// way, and names its list; or moves it to the target and returns nullopt if there is no such slot.
+// Moves the current tick to the next occupied slot on level 0 up to the target, cascading on the way, and returns its
+// list. Without such a slot, moves to the target and returns nullopt.
 std::optional<TimerWheel::ListName> TimerWheel::advance() {
     while (levels_occupied_ != 0) {
         const ListName name = first_list();
@@ -120,7 +118,7 @@ std::optional<TimerWheel::ListName> TimerWheel::advance() {
     return std::nullopt;
 }
 
-// Moves every timer of a slot that the current tick has just entered to where it belongs now: a lower level.
+// Moves the timers of a slot that the current tick has just entered to lower levels.
 void TimerWheel::cascade(ListName name) {
     while (lists_[name].first != none) {
         const TimerIndex index = lists_[name].first;

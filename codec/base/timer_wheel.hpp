@@ -1,6 +1,6 @@
 #pragma once
 
-// The deadlines of a fixed set of timers, at a cost that does not depend on how many are set.
+// Deadlines for a fixed set of timers, at a cost independent of how many are set.
 
 #include <algorithm>
 #include <array>
@@ -14,57 +14,56 @@
 
 namespace ringpost {
 
-/// The caller's own slot number for a timer: 0 to capacity - 1.
+/// Index of a timer, assigned by the caller: 0 to capacity - 1.
 using TimerIndex = std::uint32_t;
 
-/// A hierarchical timing wheel (Varghese and Lauck, "Hashed and hierarchical timing wheels", 1987); mechanism in
-/// the .cpp. Deadlines are kept and compared exactly, whatever their distance: the tick only decides which are
-/// looked at together. schedule, cancel and next are O(1); expire is amortised O(1) per timer, plus one look at
-/// each timer of now's own tick. Nothing allocates after construction. Not thread-safe.
+/// A hierarchical timing wheel (Varghese and Lauck, "Hashed and hierarchical timing wheels", 1987); see the .cpp for
+/// the mechanism. Deadlines are exact, whatever their distance; ticks only group the timers that are examined together.
+/// schedule, cancel and next are O(1). expire is amortised O(1) per timer, plus a check of each timer in the tick of
+/// `now`. Nothing is allocated after construction. Not thread-safe.
 class TimerWheel {
   public:
-    /// A tick is 2^tick_bits = 256 ns. Measured: with 16 us a million timers crowd 80 to a tick, every expire()
-    /// looks at all of them, and a timer costs twice as much; below 256 ns the extra levels cost more than they
-    /// save.
+    /// A tick is 2^tick_bits = 256 ns. Measured: with ticks of 16 us, a million timers share ticks by 80, every
+    /// expire() examines all of these, and a timer costs twice as much. Below 256 ns the additional levels cost more
+    /// than they save.
     static constexpr unsigned tick_bits = 8;
 
-    /// Room for timers 0 to capacity - 1, none of them set. `start` is a hint, about the first `now`: a wheel that
-    /// starts far behind the clock works the same but moves its timers once more.
+    /// Constructs a wheel for timers 0 to capacity - 1, none of them set. `start` should be close to the first `now`;
+    /// otherwise timers are moved once more.
     explicit TimerWheel(std::uint32_t capacity, Instant start = 0);
 
-    /// Sets the timer to fire at `at`, dropping any deadline it had. `at` may lie in the past; the next expire()
-    /// fires it.
+    /// Sets the timer to expire at `at`, replacing any earlier deadline. If `at` is in the past, it fires in the next
+    /// expire().
     void schedule(TimerIndex index, Instant at);
 
-    /// Unsets the timer; nothing happens if it is not set.
+    /// Clears the timer. Has no effect if it is not set.
     void cancel(TimerIndex index);
 
-    /// A hint that the timer will soon be scheduled or cancelled.
+    /// Prefetches a timer that will be scheduled or cancelled soon.
     void prefetch(TimerIndex index) const { __builtin_prefetch(&timers_[index], 1); }
 
-    /// Whether the timer is set. A timer is unset from just before its on_expired call.
+    /// Whether the timer is set. It is cleared just before its on_expired call.
     [[nodiscard]] bool scheduled(TimerIndex index) const;
 
-    /// When to call expire() next; nullopt if no timer is set. Never later than the earliest deadline, and equal to
-    /// it unless the timer that had the deadline returned was cancelled or re-scheduled: then the caller wakes up
-    /// too early, finds nothing, and asks again. At most one such wake-up per cancelled or re-scheduled timer, for
-    /// after expire(now) next() is later than `now`. One exception: it is at or before `now` if on_expired itself
-    /// scheduled a timer so. Not to be called from on_expired (checked).
+    /// When to call expire() next; nullopt if no timer is set. Never later than the earliest deadline, and equal to it
+    /// unless the timer with the returned deadline was cancelled or rescheduled. In that case the caller wakes up early
+    /// once, since after expire(now) next() is later than `now`. Exception: next() is at or before `now` if on_expired
+    /// scheduled a timer then. Must not be called from on_expired.
     [[nodiscard]] std::optional<Instant> next() const;
 
-    /// Calls on_expired(TimerIndex, Instant at) for every timer with at <= now, never earlier, and returns how
-    /// many. Order: by tick (at >> tick_bits), any order inside a tick; a deadline that was already behind the
-    /// latest `now` when it was scheduled counts as of that `now`. on_expired may schedule and cancel any timer,
-    /// its own included: a timer cancelled or re-scheduled before its turn does not fire on its old deadline, and
-    /// one scheduled at or before `now` fires in a later expire(), so that this call ends. on_expired may not throw
-    /// or call expire() (checked). A `now` before an earlier one is legal.
+    /// Calls on_expired(TimerIndex, Instant at) for every timer with at <= now and returns their number. Timers fire in
+    /// order of their tick (at >> tick_bits), in any order within a tick. A deadline that was already before the latest
+    /// `now` when it was scheduled is treated as equal to it. on_expired may schedule and cancel any timer, including
+    /// its own: a timer cancelled or rescheduled before its turn does not fire for its old deadline, and one scheduled
+    /// at or before `now` fires in a later expire(), so that this call ends. on_expired must not throw or call
+    /// expire(). `now` may be earlier than in a previous call.
     template <class F>
     std::size_t expire(Instant now, F&& on_expired);
 
     [[nodiscard]] std::uint32_t capacity() const { return static_cast<std::uint32_t>(timers_.size()); }
 
   private:
-    using Tick = std::uint64_t;  // an Instant moved into the unsigned range, in ticks: 56 bits
+    using Tick = std::uint64_t;  // an Instant shifted to the unsigned range, in ticks: 56 bits
 
     static constexpr unsigned slot_bits = 6;
     static constexpr unsigned slots = 1u << slot_bits;
@@ -73,7 +72,7 @@ class TimerWheel {
 
     static constexpr std::uint32_t none = 0xffff'ffff;
 
-    // A list is named by level * slots + slot; two more names follow.
+    // Lists are identified by level * slots + slot; two more identifiers follow.
     using ListName = std::uint16_t;
     static constexpr ListName deferred = levels * slots;
     static constexpr ListName unset = deferred + 1;
@@ -86,7 +85,7 @@ class TimerWheel {
     };
 
     struct List {
-        Instant earliest = 0;  // no later than any deadline in the list; meaningless while it is empty
+        Instant earliest = 0;  // not later than any deadline in the list; meaningless if it is empty
         std::uint32_t first = none;
     };
 
@@ -103,11 +102,11 @@ class TimerWheel {
 
     std::vector<Timer> timers_;
     std::array<List, levels * slots + 1> lists_;
-    std::array<std::uint64_t, levels> occupied_{};  // a bit per slot whose list is not empty
-    std::uint32_t levels_occupied_ = 0;             // a bit per level with an occupied slot
-    Tick current_;                                  // no timer is due before it, but for those in its own slot
-    Tick target_;                                   // where the expire() under way is heading
-    std::uint32_t cursor_ = none;                   // the timer the expire() under way looks at next
+    std::array<std::uint64_t, levels> occupied_{};  // one bit per slot with a non-empty list
+    std::uint32_t levels_occupied_ = 0;             // one bit per level with an occupied slot
+    Tick current_;                                  // no timer is due before it, except those in its slot
+    Tick target_;                                   // the tick at which the expire() in progress ends
+    std::uint32_t cursor_ = none;                   // the next timer to be examined by the expire() in progress
     bool expiring_ = false;
 };
 

@@ -1,5 +1,4 @@
-// Most text is ASCII: eight bytes at a time are looked at together, and only what is left or is not ASCII is taken
-// apart.
+// Most text is ASCII: eight bytes are tested at once, and only the rest and non-ASCII bytes are decoded.
 
 #include "codec/base/utf8.hpp"
 
@@ -32,7 +31,7 @@ bool is_utf8(std::string_view text) {
                                  : lead >= 0xf0 && lead < 0xf5 ? 3
                                                                : 4;
         if (more == 4 || text.size() - i <= more) return false;
-        // Only the second byte's range depends on the lead: that is where overlong forms and surrogates show.
+        // Only the range of the second byte depends on the first; this excludes overlong forms and surrogates.
         const auto second_min = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
         const auto second_max = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
         for (std::size_t k = 1; k <= more; ++k) {

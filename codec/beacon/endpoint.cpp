@@ -1,6 +1,6 @@
-// Announcing: every period a round begins, and poll_transmit hands out one datagram for each target in turn. A round
-// that could not start in time is not made up for: beacons say «alive now». Listening: a datagram is counted against
-// its source's address, then kept with that count until the application asks; it is taken apart only then.
+// Sending: a round starts every period, and poll_transmit() sends one datagram to each target. A round that could not
+// start in time is not repeated, since a beacon only states that the sender is alive now. Receiving: a datagram is
+// counted for its source address and queued with that count. It is decoded when the application polls.
 
 #include "codec/beacon/endpoint.hpp"
 
@@ -14,12 +14,12 @@ Endpoint::Endpoint(const Options& options)
       rounds_left_(options.targets.empty() ? 0 : options.rounds),
       next_target_(options.targets.size()),
       sources_(limits::beacon_sources_max, options.key),
-      heard_(limits::beacon_queue_bytes) {}
+      received_(limits::beacon_queue_bytes) {}
 
 void Endpoint::handle(Instant now, const Datagram& in) {
     ++counts_.received;
     const std::uint64_t count = ++sources_.touch(in.source.ip);
-    if (!heard_.push({in.source, count, unix_s(now)}, in.bytes)) ++counts_.events_dropped;
+    if (!received_.push({in.source, count, unix_s(now)}, in.bytes)) ++counts_.events_dropped;
 }
 
 void Endpoint::count_error(FrameError error) {
@@ -31,21 +31,22 @@ void Endpoint::count_error(FrameError error) {
 }
 
 std::optional<Event> Endpoint::poll_event() {
-    if (shown_) heard_.pop();
-    const auto heard = heard_.front();
-    shown_ = heard.has_value();
-    if (!heard) return std::nullopt;
+    if (front_returned_) received_.pop();
+    const auto received = received_.front();
+    front_returned_ = received.has_value();
+    if (!received) return std::nullopt;
     Event event;
-    event.source = heard->header.source;
-    event.count = heard->header.count;
-    const auto frame = decode(heard->bytes);
+    event.source = received->header.source;
+    event.count = received->header.count;
+    const auto frame = decode(received->bytes);
     if (!frame) {
         count_error(frame.error());
         event.error = frame.error();
         return event;
     }
     std::int64_t elapsed_s = 0;
-    if (!__builtin_sub_overflow(heard->header.received_unix_s, frame->unix_s, &elapsed_s)) event.elapsed_s = elapsed_s;
+    if (!__builtin_sub_overflow(received->header.received_unix_s, frame->unix_s, &elapsed_s))
+        event.elapsed_s = elapsed_s;
     event.ipv4 = frame->ipv4;
     event.port = frame->port;
     event.quote = frame->quote;
@@ -56,7 +57,9 @@ void Endpoint::handle_timeout(Instant now) {
     if (rounds_left_ == 0 || now < next_round_at_) return;
     next_round_at_ += options_.period;
     if (next_round_at_ <= now) next_round_at_ = now + options_.period;
-    if (next_target_ < options_.targets.size()) return;  // the last round is still leaving: the late targets go first
+    if (next_target_ < options_.targets.size())
+        return;  // the previous round is incomplete: its remaining targets go
+                 // first
     --rounds_left_;
     next_target_ = 0;
 }

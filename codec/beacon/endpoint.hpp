@@ -17,35 +17,35 @@
 
 namespace ringpost::beacon {
 
-/// Where beacons go, and the listening address each target is told.
+/// A destination of beacons, and the listening address to advertise to it.
 struct Target {
     Address destination;
     std::array<std::uint8_t, 4> advertised_ipv4{};
 };
 
 struct Options {
-    std::vector<Target> targets;  ///< none: only listens; at most limits::beacon_targets_max
+    std::vector<Target> targets;  ///< empty: receive only; at most limits::beacon_targets_max
     std::uint16_t advertised_port = 0;
     std::string quote{default_quote};   ///< UTF-8, at most quote_bytes_max
     Duration period = 2 * second;       ///< > 0
-    std::uint64_t rounds = UINT64_MAX;  ///< one beacon to every target each
-    SocketIndex socket = 0;             ///< that beacons leave by
+    std::uint64_t rounds = UINT64_MAX;  ///< each sends one beacon to every target
+    SocketIndex socket = 0;             ///< on which beacons are sent
     Instant start = 0;
-    Duration unix_offset = 0;  ///< unix time in ns is Instant + unix_offset
-    SipKey key;                ///< drawn at random: keeps strangers from choosing colliding sources
+    Duration unix_offset = 0;  ///< Unix time in ns is Instant + unix_offset
+    SipKey key;                ///< must be random and secret
 };
 
-/// One datagram that was a beacon, or that was not.
+/// A received datagram, valid or not.
 struct Event {
-    std::optional<FrameError> error;  ///< set: not a beacon, and only `source` and `count` mean anything
+    std::optional<FrameError> error;  ///< if set, the datagram is not a beacon, and only `source` and `count` are valid
     Address source;
-    std::uint64_t count = 0;  ///< datagrams from this source's address, this one and bad ones included
-    /// Whole seconds by the two wall clocks, the sender's rounded down: the truth lies within a second below it, and
-    /// the clocks' difference is in it. Nothing when it does not fit.
+    std::uint64_t count = 0;  ///< datagrams from this address so far, including this one and invalid ones
+    /// Difference of the two wall clocks in whole seconds; the sender's is rounded down. The true time is up to a
+    /// second less, plus the difference between the clocks. nullopt if it overflows.
     std::optional<std::int64_t> elapsed_s;
-    std::array<std::uint8_t, 4> ipv4{};  ///< where the sender says it listens
+    std::array<std::uint8_t, 4> ipv4{};  ///< address on which the sender listens
     std::uint16_t port = 0;
-    std::string_view quote;  ///< valid until the next call of the endpoint
+    std::string_view quote;  ///< valid until the next call of this endpoint
 };
 
 struct Counters {
@@ -58,7 +58,7 @@ struct Counters {
     std::uint64_t sources_forgotten = 0;
 };
 
-/// The endpoint of `ringpost beacon`: sends a quote to every target each period, and reports what it receives.
+/// The endpoint of `ringpost beacon`: sends a quote to every target each period and reports received beacons.
 class Endpoint {
   public:
     using Event = beacon::Event;
@@ -71,16 +71,16 @@ class Endpoint {
     std::optional<Event> poll_event();
     std::optional<Instant> poll_timeout() const;
 
-    /// The wall clock may be stepped while we run: tell the endpoint now and then.
+    /// Updates the offset; call it periodically, because the wall clock may be stepped.
     void set_unix_offset(Duration unix_offset) { options_.unix_offset = unix_offset; }
 
-    /// Every round has been sent.
+    /// Whether every round has been sent.
     bool finished() const { return rounds_left_ == 0 && next_target_ == options_.targets.size(); }
     Counters counters() const;
 
   private:
     using SourceKey = std::array<std::uint8_t, 16>;
-    struct Heard {
+    struct Received {
         Address source;
         std::uint64_t count;
         std::int64_t received_unix_s;
@@ -92,10 +92,10 @@ class Endpoint {
     Options options_;
     Instant next_round_at_;
     std::uint64_t rounds_left_;
-    std::size_t next_target_;  ///< targets from here on still wait for this round's beacon
+    std::size_t next_target_;  ///< targets from here on have not been sent this round's beacon
     LruTable<SourceKey, std::uint64_t> sources_;
-    RecordQueue<Heard> heard_;
-    bool shown_ = false;  ///< the front of heard_ has been returned and goes with the next call
+    RecordQueue<Received> received_;
+    bool front_returned_ = false;  ///< the front of received_ has been returned; the next poll_event() removes it
     Counters counts_;
 };
 

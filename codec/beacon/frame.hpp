@@ -1,12 +1,12 @@
 #pragma once
 
-// One beacon datagram. Integers big-endian:
+// The wire format of a beacon. Integers are big-endian:
 //
 //     offset  bytes
-//          0      4   Adler-32 (RFC 1950, 8.2) of every byte that follows
-//          4      8   unix time in whole seconds
-//         12      4   IPv4 address the sender listens on
-//         16      2   UDP port the sender listens on
+//          0      4   Adler-32 (RFC 1950, 8.2) of all following bytes
+//          4      8   Unix time in whole seconds
+//         12      4   IPv4 address on which the sender listens
+//         16      2   UDP port on which the sender listens
 //         18    ...   quote, UTF-8, to the end of the datagram
 
 #include <array>
@@ -27,7 +27,7 @@ struct Frame {
     std::uint64_t unix_s = 0;
     std::array<std::uint8_t, 4> ipv4{};
     std::uint16_t port = 0;
-    std::string_view quote;  ///< decoded: a view of the bytes given
+    std::string_view quote;  ///< when decoded: a view of the input
     bool operator==(const Frame&) const = default;
 };
 
@@ -35,8 +35,8 @@ enum class FrameError : std::uint8_t { too_short, checksum, not_utf8 };
 
 std::expected<Frame, FrameError> decode(std::span<const std::byte> bytes);
 
-/// Writes the frame at the front of `out`, which holds header_bytes + quote.size(), and returns its length.
-/// The quote is at most quote_bytes_max.
+/// Writes the frame to the front of `out`, which must hold header_bytes + quote.size() bytes. Returns its length. The
+/// quote must not exceed quote_bytes_max.
 std::size_t encode(const Frame& frame, std::span<std::byte> out);
 
 }  // namespace ringpost::beacon

@@ -1,5 +1,6 @@
-// A neutral message becomes an event and a reply at once; where either has no room, the peer is told so or hears
-// nothing, and so does not believe that it was heard. What answers is the sender's (sender.cpp), by who it comes from.
+// A neutral message becomes an event and a reply at once. If there is no space for the event, the reply is a failure
+// report; if there is none for the reply, the message is dropped. So the peer never takes a lost message for delivered.
+// Answers are dispatched to the Sender (sender.cpp) by the peer they come from.
 
 #include "codec/confirmed/endpoint.hpp"
 
@@ -12,7 +13,7 @@
 namespace ringpost::confirmed {
 namespace {
 
-/// The replies, by Endpoint::Answer.
+/// Reply datagrams, indexed by Endpoint::Answer.
 constexpr std::array<std::string_view, 3> replies = {
     R"({"message":"confirmed","status":true})",
     R"({"message":"initialization complete","status":true})",
@@ -29,19 +30,20 @@ Endpoint::Endpoint(const Options& options)
     RINGPOST_CHECK(options.bytes_max <= limits::datagram_bytes_max);
 }
 
-std::expected<SendNumber, Refused> Endpoint::send(Instant now, const Value& message, const How& how) {
-    const Address& to = how.to.family == Family::none ? options_.target : how.to;
-    return sender_.send(now, peer_of(to), to, encode({message, how.status}), how.status == Status::none, how.timeout);
+std::expected<SendNumber, Refused> Endpoint::send(Instant now, const Value& message, const SendOptions& options) {
+    const Address& to = options.to.family == Family::none ? options_.target : options.to;
+    return sender_.send(now, peer_of(to), to, encode({message, options.status}), options.status == Status::none,
+                        options.timeout);
 }
 
-std::expected<SendNumber, Refused> Endpoint::send(Instant now, std::string_view text, const How& how) {
+std::expected<SendNumber, Refused> Endpoint::send(Instant now, std::string_view text, const SendOptions& options) {
     const auto message = Value::of_text(text);
-    if (message) return send(now, *message, how);
+    if (message) return send(now, *message, options);
     ++counts_.refused_not_utf8;
     return std::unexpected(Refused{Refusal::not_utf8, text.size()});
 }
 
-/// Where the peer listens from whose socket `source` a datagram has come.
+/// The address to which the peer behind `source` expects replies.
 Address Endpoint::reply_address(const Address& source) const {
     if (options_.reply == Reply::to_source) return source;
     Address out = source;
@@ -49,7 +51,7 @@ Address Endpoint::reply_address(const Address& source) const {
     return peer_of(out) == peer_of(options_.target) ? options_.target : out;
 }
 
-/// Who is meant by an address, the peer's own or one that a datagram has come from.
+/// The identity of a peer, given its own address or the source of a datagram.
 Address Endpoint::peer_of(const Address& address) const {
     Address out = address;
     if (options_.reply == Reply::to_port) out.port = 0;
@@ -62,30 +64,30 @@ void Endpoint::handle(Instant now, const Datagram& in) {
     if (!frame)
         ++counts_.malformed[static_cast<std::size_t>(frame.error())];
     else if (frame->status == Status::none)
-        take_message(in, std::move(*frame));
+        on_message(in, std::move(*frame));
     else
-        take_answer(now, in.source, std::move(*frame));
+        on_answer(now, in.source, std::move(*frame));
 }
 
-void Endpoint::take_message(const Datagram& in, Frame frame) {
+void Endpoint::on_message(const Datagram& in, Frame frame) {
     const Address from = reply_address(in.source);
     if (replies_.full()) {
         ++counts_.replies_full;
         return;
     }
-    if (frame.message.is_text() && frame.message.text() == initialize_text && take_initialize(from, in.path())) return;
-    const bool told =
+    if (frame.message.is_text() && frame.message.text() == initialize_text && on_initialize(from, in.path())) return;
+    const bool queued =
         events_.push({.kind = Event::Kind::message, .peer = in.source, .message = std::move(frame.message)});
-    ++(told ? counts_.delivered : counts_.app_behind);
-    replies_.push({from, in.path(), told ? Answer::confirmed : Answer::behind});
+    ++(queued ? counts_.delivered : counts_.app_behind);
+    replies_.push({from, in.path(), queued ? Answer::confirmed : Answer::behind});
 }
 
-/// False when we have another target, which stays: then it is a message like any other.
-bool Endpoint::take_initialize(const Address& from, const LocalPath& path) {
+/// Returns false if the endpoint keeps another target; the message is then delivered like any other.
+bool Endpoint::on_initialize(const Address& from, const LocalPath& path) {
     if (from != options_.target) {
         if (options_.target.family != Family::none && !options_.retarget) return false;
         options_.target = from;
-        // Without room for the event, target() tells all the same.
+        // If the event queue is full, the new target is still available from target().
         events_.push({.kind = Event::Kind::target, .peer = from});
     }
     ++counts_.initialized;
@@ -93,14 +95,14 @@ bool Endpoint::take_initialize(const Address& from, const LocalPath& path) {
     return true;
 }
 
-void Endpoint::take_answer(Instant now, const Address& source, Frame frame) {
+void Endpoint::on_answer(Instant now, const Address& source, Frame frame) {
     switch (sender_.on_answer(now, peer_of(source), frame)) {
         case Sender::Answered::ended: return;
-        case Sender::Answered::again: ++counts_.answers_again; return;
+        case Sender::Answered::repeated: ++counts_.answers_again; return;
         case Sender::Answered::late: ++counts_.answers_late; break;
-        case Sender::Answered::stray: ++counts_.answers_stray; break;
+        case Sender::Answered::unexpected: ++counts_.answers_stray; break;
     }
-    // That something has failed is worth knowing also when nobody waits to hear it.
+    // A failure report matters even if no send is waiting for it.
     if (frame.status != Status::failed) return;
     Event event{.kind = Event::Kind::message, .peer = source, .message = std::move(frame.message)};
     event.status = Status::failed;

@@ -15,36 +15,37 @@
 
 namespace ringpost::confirmed {
 
-/// Confirmed messages: both roles, on socket 0. The five calls are those of codec/include/ringpost/datagram.hpp.
+/// The confirmed-message protocol: sends and receives, on socket 0. The five calls are specified in
+/// codec/include/ringpost/datagram.hpp.
 ///
-/// Every send that is taken ends in exactly one outcome, which is an event. A neutral message is confirmed when it has
-/// become an event here. Neutral messages to one peer leave in the order of the sends, each when the one before has its
-/// outcome.
+/// Every accepted send ends with exactly one outcome event. A neutral message is confirmed to its sender when it has
+/// become an event here. Neutral messages to one peer are sent in order, each after the outcome of the previous one.
 ///
-/// The format has no identities, and three things follow. A message is sent once and never again: a receiver cannot
-/// tell a repetition from a second message of the same words, and hands both to its user. For the same reason what the
-/// network itself doubles arrives twice. And an answer does not say what it answers: it is taken for the one message
-/// that waits for an answer of that peer, or dropped. So that this is the right one, no message leaves for a peer while
-/// an earlier one may still be answered, as far as the options know:
+/// The format has no message identities, which has three consequences. Messages are never retransmitted, because the
+/// receiver cannot distinguish a retransmission from a second message with the same text and would deliver both.
+/// Datagrams duplicated by the network are delivered twice for the same reason. And an answer does not identify the
+/// message it belongs to: it is matched with the one message in flight to that peer, or dropped. To make this match
+/// correct, no message is sent to a peer while an earlier one may still be answered. This relies on the following
+/// assumptions:
 ///
-/// * The peer and the network between answer within Options::answers_within or not at all. A message that times out
-///   sooner keeps the next one back until then, or until the late answer has come.
-/// * Copies of an answer, or of a message that is then answered twice, come within Options::copies_within of the first
-///   answer. This is 0: UDP hardly ever doubles a datagram, and any wait here is added to every message.
-/// * Nobody else answers from the peer's address, and it says nothing that looks like an answer of its own accord.
-/// * An endpoint that takes the port of one that has just gone gets its answers: wait answers_within before a restart.
+/// * The peer and the network deliver an answer within Options::answers_within or never. If a message times out sooner,
+///   the next one is held back until then, or until the late answer arrives.
+/// * Copies of an answer, or second answers to a duplicated message, arrive within Options::copies_within of the first
+///   answer. The default is 0: UDP rarely duplicates datagrams, and any wait here delays every message.
+/// * Nothing else answers from the peer's address, and the peer sends no unsolicited answers.
+/// * A process that reuses the port of another receives that one's answers: wait answers_within before a restart.
 class Endpoint {
   public:
     using Event = confirmed::Event;
 
     explicit Endpoint(const Options& options);
-    Endpoint(const Endpoint&) = delete;  // its half refers to it
+    Endpoint(const Endpoint&) = delete;  // sender_ holds references to other members
     Endpoint& operator=(const Endpoint&) = delete;
 
-    /// Takes a copy of `message`. The message `initialize` asks a peer without a target to take us for it.
-    std::expected<SendNumber, Refused> send(Instant now, const Value& message, const How& how = {});
-    /// The same of a string.
-    std::expected<SendNumber, Refused> send(Instant now, std::string_view text, const How& how = {});
+    /// Queues a copy of `message`. The message `initialize` asks a peer without a target to make us its target.
+    std::expected<SendNumber, Refused> send(Instant now, const Value& message, const SendOptions& options = {});
+    /// Sends a string.
+    std::expected<SendNumber, Refused> send(Instant now, std::string_view text, const SendOptions& options = {});
 
     void handle(Instant now, const Datagram& in);
     void handle_timeout(Instant now) { sender_.handle_timeout(now); }
@@ -52,16 +53,16 @@ class Endpoint {
     std::optional<Event> poll_event() { return events_.pop(); }
     std::optional<Instant> poll_timeout() const { return sender_.poll_timeout(); }
 
-    /// For callers that wait for one thing: the next message (what stood before it, a `target`, is forgotten); that
-    /// send's outcome. Everything else stays for poll_event().
+    /// For callers that wait for one kind of event: the next message (dropping any `target` event before it), or the
+    /// outcome of one send. All other events remain for poll_event().
     std::optional<Event> take_message() { return events_.pop_message(); }
     std::optional<Event> take_outcome(SendNumber number) { return events_.pop_outcome(number); }
 
-    /// Family::none while there is none.
+    /// Family::none if there is none.
     const Address& target() const { return options_.target; }
-    /// Sends that have no outcome yet.
+    /// Sends without an outcome yet.
     std::uint32_t in_flight() const { return sender_.waiting(); }
-    /// Peers to whom something waits to be sent, or who may still answer.
+    /// Peers with queued messages, or whose answer may still arrive.
     std::uint32_t peers() const { return sender_.peers(); }
     const Counters& counters() const { return counts_; }
 
@@ -75,9 +76,9 @@ class Endpoint {
 
     Address reply_address(const Address& source) const;
     Address peer_of(const Address& address) const;
-    void take_message(const Datagram& in, Frame frame);
-    void take_answer(Instant now, const Address& source, Frame frame);
-    bool take_initialize(const Address& from, const LocalPath& path);
+    void on_message(const Datagram& in, Frame frame);
+    void on_answer(Instant now, const Address& source, Frame frame);
+    bool on_initialize(const Address& from, const LocalPath& path);
 
     Options options_;
     Counters counts_;

@@ -10,31 +10,31 @@
 
 namespace ringpost::confirmed {
 
-/// Something for the application.
+/// An event for the application.
 struct Event {
     enum class Kind : std::uint8_t {
-        outcome,  ///< how one of our sends has ended
-        message,  ///< a peer's neutral message, or its failure report for which nothing waited
-        target,   ///< the endpoint has learnt its target from `initialize`
+        outcome,  ///< the end of one of our sends
+        message,  ///< a neutral message from a peer, or a failure report that matched no send
+        target,   ///< `initialize` has set the endpoint's target
     };
     Kind kind = Kind::message;
-    Address peer{};  ///< outcome: whom it was sent to; message: where it came from; target: who that is
-    /// message: what it says; outcome, when confirmed or failed: what the peer has answered
-    Value message{};  // NOLINT(readability-redundant-member-init): GCC warns where it is left out of a list
+    Address peer{};  ///< outcome: the destination; message: the source; target: the new target
+    /// message: its content; outcome confirmed or failed: the peer's answer
+    Value message{};  // NOLINT(readability-redundant-member-init): GCC warns if designated initializers omit it
     Status status = Status::none;  ///< message: none or failed
 
-    SendNumber number = 0;  ///< outcome: whose
+    SendNumber number = 0;  ///< outcome: the send that ended
     Outcome outcome = Outcome::confirmed;
-    bool left = true;  ///< outcome timed_out: it has been sent
+    bool was_sent = true;  ///< outcome timed_out: whether the message was sent
 };
 
-/// What waits to be told. Outcomes always have room, for sends are taken by their number; the rest is bounded by bytes.
+/// The queue of events. Outcomes always fit, because the number of sends is limited; other events are limited by bytes.
 class Events {
   public:
     explicit Events(std::size_t bytes_max) : bytes_left_(bytes_max) {}
 
     void push_outcome(Event event) { outcomes_.push_back(std::move(event)); }
-    /// False, and nothing kept, when there is no room.
+    /// Returns false, without queuing the event, if there is no space.
     bool push(Event event) {
         const std::size_t bytes = bytes_of(event);
         if (bytes > bytes_left_) return false;
@@ -43,20 +43,20 @@ class Events {
         return true;
     }
 
-    /// The oldest outcome; when there is none, the oldest of the rest.
+    /// The oldest outcome or, if there is none, the oldest other event.
     std::optional<Event> pop() {
         if (outcomes_.empty()) return pop_other();
         std::optional<Event> event(std::move(outcomes_.front()));
         outcomes_.pop_front();
         return event;
     }
-    /// The oldest message; what stood before it is forgotten.
+    /// The oldest message; events before it are dropped.
     std::optional<Event> pop_message() {
         auto event = pop_other();
         while (event && event->kind != Event::Kind::message) event = pop_other();
         return event;
     }
-    /// The outcome of that send.
+    /// The outcome of the given send.
     std::optional<Event> pop_outcome(SendNumber number) {
         for (auto it = outcomes_.begin(); it != outcomes_.end(); ++it) {
             if (it->number != number) continue;

@@ -1,9 +1,8 @@
-// Reading: nlohmann-json's parser tells the FrameReader of each token as it comes, and stops where that says no; no
-// tree is built. The reader keeps a level for each object or array that is open. At the first level, which is the
-// frame, it sorts out the two members; everything deeper is part of the message and is written down again as it comes,
-// in the shortest form.
+// Parsing: nlohmann-json's SAX parser calls the FrameReader for each token and stops when a callback returns false; no
+// tree is built. The reader keeps one level per open object or array. At the first level, the frame, it extracts the
+// two members. Everything deeper is part of the message and is written out again in its shortest form.
 //
-// Two habits of that parser are dealt with before it is called: it takes a NUL for the end of its input, and it skips a
+// Two properties of the parser are handled before it is called: it treats a NUL as the end of the input, and it skips a
 // byte order mark.
 
 #include "codec/confirmed/frame.hpp"
@@ -14,8 +13,8 @@
 
 #include "codec/base/utf8.hpp"
 
-// The codec is compiled without exceptions, and programs that use nlohmann-json are not: its templates get a namespace
-// of their own here, or the linker would give a program that waits for an exception the copy that aborts.
+// The codec is compiled without exceptions, but programs that use nlohmann-json may not be. Without a separate
+// namespace the linker could give such a program the instantiations that abort instead of throwing.
 #define NLOHMANN_JSON_NAMESPACE nlohmann::without_exceptions
 #define NLOHMANN_JSON_NAMESPACE_BEGIN \
     namespace nlohmann {              \
@@ -28,7 +27,7 @@
 namespace ringpost::confirmed {
 namespace {
 
-/// Only what RFC 8259 wants escaped comes here.
+/// Only called for bytes that RFC 8259 requires to be escaped.
 void append_escape(std::string& out, unsigned char byte) {
     constexpr const char* digits = "0123456789abcdef";
     switch (byte) {
@@ -43,7 +42,7 @@ void append_escape(std::string& out, unsigned char byte) {
     }
 }
 
-/// `text` as a JSON string; what needs no escape is copied in runs.
+/// Appends `text` as a JSON string, copying runs without escapes at once.
 void append_string(std::string& out, std::string_view text) {
     out += '"';
     std::size_t run = 0;
@@ -60,7 +59,7 @@ void append_string(std::string& out, std::string_view text) {
 
 }  // namespace
 
-/// What the parser calls; each call but parse_error() answers whether to go on.
+/// The SAX handler. All callbacks except parse_error() return whether to continue.
 class FrameReader {
   public:
     std::expected<Frame, FrameError> read(std::string_view text) {
@@ -81,7 +80,7 @@ class FrameReader {
     }
     bool number_integer(std::int64_t value) { return number(value); }
     bool number_unsigned(std::uint64_t value) { return number(value); }
-    /// As it was written: digits that a double has no room for are kept.
+    /// Kept as written: a double may hold fewer digits.
     bool number_float(double, const std::string& written) { return literal(written); }
     bool string(std::string& value) {
         if (levels_.size() != 1 || member_ != Member::message) return begin_value() && (append(value), true);
@@ -89,7 +88,7 @@ class FrameReader {
         member_ = Member::none;
         return true;
     }
-    bool binary(std::vector<std::uint8_t>&) { return fail(FrameError::not_json); }  // JSON has none
+    bool binary(std::vector<std::uint8_t>&) { return fail(FrameError::not_json); }  // does not occur in JSON
 
     bool start_object(std::size_t) { return open('{'); }
     bool start_array(std::size_t) { return open('['); }
@@ -100,14 +99,14 @@ class FrameReader {
         if (levels_.size() == 1) return frame_key(name);
         Level& level = levels_.back();
         if (!level.first) message_.text_ += ',';
-        level.first = true;  // its value has no comma
+        level.first = true;  // no comma before its value
         append(name);
         message_.text_ += ':';
         return level.names.insert(std::move(name)).second || fail(FrameError::duplicate_member);
     }
 
     bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception&) {
-        // The frame has been closed, or had been no object: what did not fit came behind it.
+        // If the frame has been closed, the error is behind it.
         return fail(closed_ ? FrameError::trailing_bytes : FrameError::not_json);
     }
 
@@ -115,7 +114,7 @@ class FrameReader {
     enum class Member : std::uint8_t { none, message, status };
     struct Level {
         std::set<std::string> names;
-        bool first = true;  ///< no comma before the next value
+        bool first = true;  ///< the next value needs no comma
     };
 
     bool fail(FrameError error) {
@@ -142,7 +141,7 @@ class FrameReader {
         return true;
     }
 
-    /// A value that is not the status, and not the text of a message, comes.
+    /// Handles the start of a value other than the status or a message that is a string.
     bool begin_value() {
         if (levels_.empty()) return fail(FrameError::not_an_object);
         if (member_ == Member::status) return fail(FrameError::wrong_status);
@@ -185,7 +184,7 @@ class FrameReader {
         return true;
     }
 
-    std::vector<Level> levels_;  ///< of the objects and arrays that are open
+    std::vector<Level> levels_;  ///< the open objects and arrays
     Member member_ = Member::none;
     Value message_;
     bool has_message_ = false;
@@ -202,7 +201,7 @@ std::optional<Value> Value::of_text(std::string_view text) {
 }
 
 std::expected<Value, FrameError> Value::of_json(std::string_view json) {
-    // In a frame of its own, which it cannot leave: a member more would be one twice, or an unknown one.
+    // Parsed inside a frame, which it cannot break out of: another member would be a duplicate or unknown.
     auto frame = FrameReader().read(std::string(R"({"message":)").append(json).append(R"(,"status":null})"));
     if (!frame) return std::unexpected(frame.error());
     return std::move(frame->message);

@@ -1,6 +1,6 @@
 #pragma once
 
-// What an Endpoint is told, what it answers, and what it counts.
+// Options, results and counters of an Endpoint.
 
 #include <array>
 #include <cstdint>
@@ -14,76 +14,76 @@
 
 namespace ringpost::confirmed {
 
-/// The port on which peers of other make listen, always.
+/// The port on which other implementations always listen.
 inline constexpr std::uint16_t default_port = 5'005;
 
-/// After so long without an answer a send has timed out, unless told otherwise.
+/// Default time after which a send without an answer has timed out.
 inline constexpr Duration default_timeout = 10 * second;
 
-/// Where a confirmation goes, which also says who a peer is.
+/// Where confirmations are sent, and what identifies a peer.
 enum class Reply : std::uint8_t {
-    /// To the port on which the peer listens, whatever port its message came from. So do peers of other make, whose
-    /// confirmations therefore come from ports that say nothing: a peer is an IP address.
+    /// To the port on which the peer listens, regardless of the source port of its message. Other implementations work
+    /// this way, and their confirmations come from arbitrary ports, so a peer is identified by its IP address alone.
     to_port,
-    /// To the address and port the message came from. A peer is an address and a port, so that there may be many on one
-    /// host; each must send from where it listens, as ours do.
+    /// To the source of the message. A peer is identified by address and port, so one host can run several. Each must
+    /// send from the port it listens on, as this implementation does.
     to_source,
 };
 
 struct Options {
     Reply reply = Reply::to_port;
-    SocketIndex socket = 0;  ///< that messages leave by; a confirmation leaves from where its message arrived
-    Address target{};        ///< whom to send to when nobody is named; Family::none: none yet
-    std::uint16_t peer_port = default_port;  ///< to_port: where all peers listen but the target, which has its own
-    bool retarget = false;                   ///< `initialize` also gives another target to one that has one
-    std::size_t bytes_max = limits::confirmed_bytes_max;  ///< of a datagram sent; at most limits::datagram_bytes_max
+    SocketIndex socket = 0;  ///< on which messages are sent; a confirmation leaves from where its message arrived
+    Address target{};                                     ///< default destination; Family::none: none yet
+    std::uint16_t peer_port = default_port;               ///< to_port: the port of all peers except the target
+    bool retarget = false;                                ///< `initialize` may replace an existing target
+    std::size_t bytes_max = limits::confirmed_bytes_max;  ///< largest datagram sent; at most limits::datagram_bytes_max
 
-    // What the endpoint believes about its peers and the network between: see endpoint.hpp.
-    Duration answers_within = default_timeout;  ///< an answer that comes at all comes so soon after its message left
-    Duration copies_within = 0;                 ///< further copies of an answer come so soon after the first
+    // Assumptions about the peers and the network; see endpoint.hpp.
+    Duration answers_within = default_timeout;  ///< longest time from a message to its answer
+    Duration copies_within = 0;                 ///< longest time from an answer to further copies of it
 
-    // Powers of two where a table is meant (checked).
-    std::uint32_t sends_max = limits::confirmed_sends_max;  ///< whose outcome the application has not been told
-    std::uint32_t sends_per_peer_max = limits::confirmed_sends_per_peer_max;  ///< that have no outcome
-    std::uint32_t peers_max = limits::confirmed_peers_max;  ///< for whom a message waits, or who may still answer one
+    // Table sizes must be powers of two.
+    std::uint32_t sends_max = limits::confirmed_sends_max;  ///< sends whose outcome has not been polled
+    std::uint32_t sends_per_peer_max = limits::confirmed_sends_per_peer_max;  ///< sends without an outcome
+    std::uint32_t peers_max = limits::confirmed_peers_max;  ///< peers with queued messages or a possible answer
     std::uint32_t replies_max = limits::confirmed_replies_max;
     std::size_t event_bytes = limits::confirmed_event_bytes;
 
-    SipKey key{};  ///< drawn at random, kept secret
+    SipKey key{};  ///< must be random and secret
     Instant start = 0;
 };
 
-/// How a message is sent.
-struct How {
-    Status status = Status::none;        ///< ok and failed: a report, which nobody confirms
-    Address to{};                        ///< Family::none: the target
-    Duration timeout = default_timeout;  ///< > 0; from now on, also while others are before it
+/// Options of one send.
+struct SendOptions {
+    Status status = Status::none;        ///< ok and failed: a report, which is not confirmed
+    Address to{};                        ///< Family::none: the default target
+    Duration timeout = default_timeout;  ///< > 0; counted from the call, including the time in the queue
 };
 
-/// A send that was taken, different from every other of the same endpoint.
+/// Identifies an accepted send; unique within an endpoint.
 using SendNumber = std::uint64_t;
 
-/// Why a send was not taken. It will never leave, and has no outcome.
+/// Why a send was refused. A refused send has no outcome.
 enum class Refusal : std::uint8_t {
     not_utf8,
-    no_target,   ///< nobody was named, and there is no target
-    too_large,   ///< more than Options::bytes_max
-    queue_full,  ///< sends_max, or sends_per_peer_max to this peer, wait
-    peers_full,  ///< something waits for peers_max other peers
+    no_target,   ///< no destination given, and no default target
+    too_large,   ///< larger than Options::bytes_max
+    queue_full,  ///< sends_max, or sends_per_peer_max for this peer, are queued
+    peers_full,  ///< peers_max other peers are in use
 };
 
 struct Refused {
     Refusal reason = Refusal::no_target;
-    std::size_t bytes = 0;  ///< of the datagram that it would have been; not_utf8: of the text
+    std::size_t bytes = 0;  ///< size of the datagram; not_utf8: of the text
 };
 
-/// How a send that was taken has ended. Only `confirmed` says that the peer has it, the others do not say that it has
-/// not.
+/// SendOptions an accepted send ended. `confirmed` means that the peer has the message; with any other outcome it may
+/// or may not.
 enum class Outcome : std::uint8_t {
     confirmed,
     failed,     ///< the peer has sent a failure report
-    timed_out,  ///< without an answer, or without its turn to leave: Event::left tells
-    reported,   ///< a confirmation or a failure report has left; such are not confirmed
+    timed_out,  ///< no answer, or still queued: Event::was_sent distinguishes
+    reported,   ///< a confirmation or failure report was sent; these are not confirmed
 };
 
 struct Counters {

@@ -1,17 +1,17 @@
-// A peer is known from the first message that waits for it until nothing does and no answer can come any more;
-// strangers cannot make us remember them. Its queue is a list of sends; what it waits for is its one state:
+// A peer is known from its first queued message until nothing is queued and no answer can arrive, so unknown senders
+// cannot fill the table. Each peer has a queue of sends and one state, which says what it waits for:
 //
-//     turn --the first leaves--> answer --its answer comes--> copies --copies_within--> turn
-//                                   |                           ^
-//                                   +--its deadline--> late_answer --the late answer comes--> copies
-//                                                           +------answers_within after it left------> turn
+//     ready --first is sent--> answer --answer arrives--> copies --copies_within--> ready
+//                                |                        ^
+//                                +--deadline--> late_answer --late answer arrives--> copies
+//                                                    +--answers_within after sending--> ready
 //
-// copies_within may be 0, and a deadline later than answers_within: then the state is passed over. A report leaves in
-// its turn and waits for nothing. In each state but `answer` nothing is in flight, so that an answer there ends no
-// send.
+// copies_within may be 0, and a deadline may be later than answers_within; the state is then skipped. A report is sent
+// in its turn and waits for nothing. Only in the state `answer` is a message in flight, so an answer in another state
+// ends no send.
 //
-// A send has a timer, its deadline, from when it is taken until its outcome; a peer has one for the two states that end
-// by themselves.
+// A send has a timer for its deadline, from send() to its outcome. A peer has one for the states late_answer and
+// copies, which end by time.
 
 #include "codec/confirmed/sender.hpp"
 
@@ -23,7 +23,7 @@
 namespace ringpost::confirmed {
 namespace {
 
-/// So that the lowest is taken first.
+/// Ordered so that the lowest index is taken first.
 std::vector<std::uint32_t> all_below(std::uint32_t count) {
     std::vector<std::uint32_t> out(count);
     for (std::uint32_t i = 0; i < count; ++i) out[i] = count - 1 - i;
@@ -58,7 +58,7 @@ std::unexpected<Refused> Sender::refuse(Refusal reason, std::size_t bytes) {
         case Refusal::too_large: ++counts_.refused_too_large; break;
         case Refusal::queue_full: ++counts_.refused_queue_full; break;
         case Refusal::peers_full: ++counts_.refused_peers_full; break;
-        case Refusal::not_utf8: break;  // the endpoint's to say
+        case Refusal::not_utf8: break;  // counted by the endpoint
     }
     return std::unexpected(Refused{reason, bytes});
 }
@@ -103,7 +103,7 @@ void Sender::append(PeerIndex peer, SendIndex send) {
     ++whose.sends;
 }
 
-void Sender::end(SendIndex send, Outcome outcome, Value answer, bool left) {
+void Sender::end(SendIndex send, Outcome outcome, Value answer, bool was_sent) {
     Send& ended = sends_[send];
     Peer& peer = peers_[ended.peer];
     (ended.earlier == none ? peer.first : sends_[ended.earlier].later) = ended.later;
@@ -115,13 +115,13 @@ void Sender::end(SendIndex send, Outcome outcome, Value answer, bool left) {
         case Outcome::reported: ++counts_.reported; break;
         case Outcome::timed_out:
             ++counts_.timed_out;
-            counts_.timed_out_waiting += !left;
+            counts_.timed_out_waiting += !was_sent;
             break;
     }
     Event event{.kind = Event::Kind::outcome, .peer = ended.to, .message = std::move(answer)};
     event.number = ended.number;
     event.outcome = outcome;
-    event.left = left;
+    event.was_sent = was_sent;
     events_.push_outcome(std::move(event));
     ended.datagram = {};
     timers_.cancel(send);
@@ -130,12 +130,12 @@ void Sender::end(SendIndex send, Outcome outcome, Value answer, bool left) {
 
 Sender::Answered Sender::on_answer(Instant now, const Address& peer, Frame& answer) {
     const PeerIndex* known = table_.find(peer);
-    if (known == nullptr) return Answered::stray;
+    if (known == nullptr) return Answered::unexpected;
     const PeerIndex index = *known;
-    const auto settle = [&] { pause(now, index, Wait::copies, after(now, options_.copies_within)); };
+    const auto settle = [&] { hold_until(now, index, Wait::copies, after(now, options_.copies_within)); };
     switch (peers_[index].wait) {
-        case Wait::turn: return Answered::stray;
-        case Wait::copies: return Answered::again;
+        case Wait::ready: return Answered::unexpected;
+        case Wait::copies: return Answered::repeated;
         case Wait::late_answer: settle(); return Answered::late;
         case Wait::answer: break;
     }
@@ -150,38 +150,38 @@ void Sender::handle_timeout(Instant now) {
         if (timer < options_.sends_max)
             on_deadline(now, timer);
         else
-            go_on(timer - options_.sends_max);
+            resume(timer - options_.sends_max);
     });
 }
 
 void Sender::on_deadline(Instant now, SendIndex send) {
     const PeerIndex index = sends_[send].peer;
     const Peer& peer = peers_[index];
-    const bool left = peer.wait == Wait::answer && peer.first == send;
-    end(send, Outcome::timed_out, {}, left);
-    if (left) pause(now, index, Wait::late_answer, after(peer.sent_at, options_.answers_within));
+    const bool was_sent = peer.wait == Wait::answer && peer.first == send;
+    end(send, Outcome::timed_out, {}, was_sent);
+    if (was_sent) hold_until(now, index, Wait::late_answer, after(peer.sent_at, options_.answers_within));
 }
 
-/// Nothing leaves for the peer before `until`.
-void Sender::pause(Instant now, PeerIndex peer, Wait wait, Instant until) {
+/// Sends nothing to the peer before `until`.
+void Sender::hold_until(Instant now, PeerIndex peer, Wait wait, Instant until) {
     timers_.cancel(timer_of(peer));
     if (until <= now) {
-        go_on(peer);
+        resume(peer);
         return;
     }
     peers_[peer].wait = wait;
     timers_.schedule(timer_of(peer), until);
 }
 
-/// Nothing is in flight to the peer, and nothing can come from it any more.
-void Sender::go_on(PeerIndex peer) {
+/// Nothing is in flight to the peer, and no answer can arrive.
+void Sender::resume(PeerIndex peer) {
     Peer& known = peers_[peer];
     if (known.first == none) {
         table_.erase(known.address);
         free_peers_.push_back(peer);
         return;
     }
-    known.wait = Wait::turn;
+    known.wait = Wait::ready;
     ready_.push(peer);
 }
 
@@ -190,8 +190,8 @@ std::optional<Transmit> Sender::poll_transmit(Instant now, std::span<std::byte> 
         const PeerIndex index = ready_.front();
         ready_.pop();
         Peer& peer = peers_[index];
-        if (peer.first == none) {  // what waited has timed out
-            go_on(index);
+        if (peer.first == none) {  // all queued sends have timed out
+            resume(index);
             continue;
         }
         const Send& send = sends_[peer.first];
@@ -205,7 +205,7 @@ std::optional<Transmit> Sender::poll_transmit(Instant now, std::span<std::byte> 
             peer.sent_at = now;
         } else {
             end(peer.first, Outcome::reported, {}, true);
-            go_on(index);
+            resume(index);
         }
         return transmit;
     }

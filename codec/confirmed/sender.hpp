@@ -15,21 +15,21 @@
 
 namespace ringpost::confirmed {
 
-/// The sending half: a queue for each peer, of which one message at a time waits for its answer. Mechanism in the .cpp.
+/// The sending half of an Endpoint: a queue per peer, of which one message at a time awaits its answer. See the .cpp.
 class Sender {
   public:
-    /// The options, the events and the counts stay the endpoint's.
+    /// All arguments belong to the endpoint and must outlive this object.
     Sender(const Options& options, Events& events, Counters& counts);
 
-    /// `peer` is who answers (Endpoint::peer_of), `to` where the datagram goes.
+    /// `peer` identifies who answers (Endpoint::peer_of), `to` is the destination of the datagram.
     std::expected<SendNumber, Refused> send(Instant now, const Address& peer, const Address& to, std::string datagram,
                                             bool neutral, Duration timeout);
-    /// A confirmation or failure report of `peer`: what has become of it.
+    /// The effect of a confirmation or failure report from `peer`.
     enum class Answered : std::uint8_t {
-        ended,  ///< a send, whose outcome has taken the message
-        late,   ///< the send it is for had timed out
-        again,  ///< the one before it has been taken
-        stray,  ///< there was nothing to answer
+        ended,       ///< ended a send; its message has been moved to the outcome
+        late,        ///< for a send that has timed out
+        repeated,    ///< a copy of the previous answer
+        unexpected,  ///< no send to this peer can be answered
     };
     Answered on_answer(Instant now, const Address& peer, Frame& answer);
 
@@ -37,13 +37,13 @@ class Sender {
     std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out);
     std::optional<Instant> poll_timeout() const { return timers_.next(); }
 
-    /// Sends that have no outcome yet.
+    /// Sends without an outcome yet.
     std::uint32_t waiting() const { return static_cast<std::uint32_t>(sends_.size() - free_sends_.size()); }
-    /// Peers that are known: something waits for them, or they may still answer.
+    /// Peers with queued messages, or whose answer may still arrive.
     std::uint32_t peers() const { return table_.size(); }
 
   private:
-    using SendIndex = std::uint32_t;  // also of its timer
+    using SendIndex = std::uint32_t;  // also the index of its timer
     using PeerIndex = std::uint32_t;  // its timer follows those of all sends
     static constexpr std::uint32_t none = UINT32_MAX;
 
@@ -57,27 +57,27 @@ class Sender {
     };
 
     enum class Wait : std::uint8_t {
-        turn,         // is in ready_: the first of its queue may leave
-        answer,       // the first of its queue has left
-        late_answer,  // the one that left has timed out; until the timer its answer may still come
-        copies,       // answered; until the timer the same may come again
+        ready,        // in ready_: the first send of the queue may be sent
+        answer,       // the first send of the queue is in flight
+        late_answer,  // the send in flight has timed out; its answer may arrive until the timer expires
+        copies,       // answered; copies of the answer may arrive until the timer expires
     };
     struct Peer {
         Address address;
         SendIndex first = none, last = none;
         std::uint32_t sends = 0;
         Instant sent_at = 0;
-        Wait wait = Wait::turn;
+        Wait wait = Wait::ready;
     };
 
     TimerIndex timer_of(PeerIndex peer) const { return options_.sends_max + peer; }
     std::unexpected<Refused> refuse(Refusal reason, std::size_t bytes);
     PeerIndex add_peer(const Address& address);
     void append(PeerIndex peer, SendIndex send);
-    void end(SendIndex send, Outcome outcome, Value answer, bool left);
+    void end(SendIndex send, Outcome outcome, Value answer, bool was_sent);
     void on_deadline(Instant now, SendIndex send);
-    void pause(Instant now, PeerIndex peer, Wait wait, Instant until);
-    void go_on(PeerIndex peer);
+    void hold_until(Instant now, PeerIndex peer, Wait wait, Instant until);
+    void resume(PeerIndex peer);
 
     const Options& options_;
     Events& events_;

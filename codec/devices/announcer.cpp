@@ -1,9 +1,9 @@
-// Each link has one deadline, of its next alive. An answer pulls it closer; if that has happened already, whoever comes
-// meanwhile is served by the same answer. The first alive stays where it is, 20 ms after the hello: it is an answer,
-// too.
+// Each link has one deadline: its next alive. A reply moves the deadline forward. If it has been moved already, the
+// same alive also serves further new devices. The first alive, due 20 ms after the hello, is not moved; it serves as a
+// reply as well.
 //
-// Adverts leave up to a tenth of the period early, so that devices that were started together do not speak together
-// for ever.
+// Periodic adverts are sent up to a tenth of the period early, at random, so that devices started together do not stay
+// synchronised.
 
 #include "codec/devices/announcer.hpp"
 
@@ -16,7 +16,7 @@ namespace {
 
 constexpr Duration first_alive_after = 20 * millisecond;
 
-// Answers are spread over as long as it takes to say them at 4,000 a second, all together.
+// Replies are spread over the time in which all devices together send 4,000 a second.
 constexpr Duration spread_per_device = 250 * microsecond, spread_min = 10 * millisecond, spread_max = 500 * millisecond;
 
 }  // namespace
@@ -56,7 +56,7 @@ void Announcer::answer_all(Instant now) {
     for (SocketIndex socket = 0; socket < links_.size(); ++socket) answer(now, socket);
 }
 
-void Announcer::tell(const Address& device, SocketIndex socket, AdvertKind kind) {
+void Announcer::send_to(const Address& device, SocketIndex socket, AdvertKind kind) {
     const Options& options = context_.options;
     Address to = device;
     to.port = to.family == Family::v6 && options.group_v6 ? options.group_v6->port : options.group.port;

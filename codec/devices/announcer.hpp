@@ -14,26 +14,26 @@
 
 namespace ringpost::devices {
 
-/// Says that we are here, on every link: hello, alive 20 ms later, and alive every period from then on.
+/// Announces this device on every link: a hello, an alive 20 ms later, and then an alive every period.
 ///
-/// Whoever is new is answered with an alive to the group, a moment later, and later the more there are: one answer does
-/// for all who came in that moment. So n devices that start together say O(n) adverts, not a million for a thousand.
+/// A new device is answered with an alive to the group after a delay that grows with the number of devices. One reply
+/// serves all devices that appeared meanwhile, so n devices that start together send O(n) adverts instead of O(n^2).
 class Announcer {
   public:
     explicit Announcer(Context& context) : context_(context) {}
 
     void add(Instant now, SocketIndex socket, const Address& own);
     void remove(SocketIndex socket);
-    /// Whether `address` is one of our own.
+    /// Whether `address` belongs to one of our interfaces.
     bool is_own(const Address& address) const;
 
-    /// A hello was heard by `socket`, or a name that we did not know.
+    /// A hello or an unknown name was received on `socket`.
     void answer(Instant now, SocketIndex socket);
-    /// Somebody does not hear us: alive on every link, but not more often than four times a period.
+    /// A peer no longer receives our adverts: sends an alive on every link, at most four times a period.
     void answer_all(Instant now);
-    /// An advert for `device` alone, which may be where multicast does not reach.
-    void greet(const Address& device, SocketIndex socket) { tell(device, socket, AdvertKind::hello); }
-    void reassure(const Address& device, SocketIndex socket) { tell(device, socket, AdvertKind::alive); }
+    /// Sends a unicast advert to `device`, which multicast may not reach.
+    void send_hello(const Address& device, SocketIndex socket) { send_to(device, socket, AdvertKind::hello); }
+    void send_alive(const Address& device, SocketIndex socket) { send_to(device, socket, AdvertKind::alive); }
     void stop();
 
     void expire(Instant now);
@@ -45,7 +45,7 @@ class Announcer {
         bool present = false;
         Address own;
         Instant alive_at = never;
-        bool starting = false;  ///< the first alive has not been said
+        bool starting = false;  ///< the first alive has not been sent
     };
     struct Outgoing {
         SocketIndex socket = 0;
@@ -53,7 +53,7 @@ class Announcer {
         Address destination;
     };
 
-    void tell(const Address& device, SocketIndex socket, AdvertKind kind);
+    void send_to(const Address& device, SocketIndex socket, AdvertKind kind);
     void announce(SocketIndex socket, AdvertKind kind);
     void push(SocketIndex socket, AdvertKind kind, const Address& destination);
     void find_next();

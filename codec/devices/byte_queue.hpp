@@ -9,44 +9,45 @@
 
 namespace ringpost::devices {
 
-/// Bytes, first-in first-out, all in one piece. Grows as it is filled: whoever appends sees to the bound.
+/// A contiguous FIFO of bytes. It grows as needed; the caller enforces limits.
 class ByteQueue {
   public:
     bool empty() const { return begin_ == end_; }
     std::size_t size() const { return end_ - begin_; }
 
-    /// What is in it, oldest first; valid until the next append().
+    /// The contents, oldest first. Valid until the next append() or reserve().
     std::span<const std::byte> bytes() const { return {memory_.get() + begin_, size()}; }
     std::string_view text() const { return {reinterpret_cast<const char*>(memory_.get()) + begin_, size()}; }
 
     void append(std::span<const std::byte> bytes) {
-        std::memcpy(room(bytes.size()).data(), bytes.data(), bytes.size());
-        grow(bytes.size());
+        std::memcpy(reserve(bytes.size()).data(), bytes.data(), bytes.size());
+        commit(bytes.size());
     }
 
-    /// Space for `count` bytes behind the last; what was written there is appended by grow(count).
-    std::span<std::byte> room(std::size_t count) {
-        if (capacity_ - end_ < count) make_room(count);
+    /// Returns space for `count` bytes behind the last. commit(count) appends what has been written there.
+    std::span<std::byte> reserve(std::size_t count) {
+        if (capacity_ - end_ < count) make_space(count);
         return {memory_.get() + end_, count};
     }
-    void grow(std::size_t count) { end_ += count; }
+    void commit(std::size_t count) { end_ += count; }
 
-    /// Forgets the oldest `count` bytes, of which there are so many.
+    /// Removes the oldest `count` bytes; there must be as many.
     void pop(std::size_t count) {
         begin_ += count;
         if (begin_ == end_) begin_ = end_ = 0;
     }
 
-    /// Gives memory back when there is nothing in it.
-    void rest() {
+    /// Frees the memory if the queue is empty.
+    void free_if_empty() {
         if (empty()) *this = ByteQueue();
     }
 
   private:
     static constexpr std::size_t bytes_min = 512;
 
-    // What is left moves to the front when that makes a half free, so that each byte moves a bounded number of times.
-    void make_room(std::size_t count) {
+    // Moves the contents to the front if they use less than half of the memory, so each byte is moved a bounded number
+    // of times.
+    void make_space(std::size_t count) {
         const std::size_t used = size();
         if (used + count <= capacity_ / 2) {
             std::memmove(memory_.get(), memory_.get() + begin_, used);

@@ -17,75 +17,78 @@
 
 namespace ringpost::devices {
 
-/// An idle connection gives its memory back after so long.
-inline constexpr Duration rest_after = 10 * second;
+/// Idle connections free their buffers after this time.
+inline constexpr Duration free_after = 10 * second;
 
-/// One stream to one peer: where it stands, the bytes that wait in it each way, and when something may be written. Who
-/// the peer may be and what its frames do is the Switchboard's business.
+/// One stream to one peer: its state, the bytes queued in each direction, and when writing is allowed. The Switchboard
+/// decides which peers may connect and handles their frames.
 struct Connection {
     enum class State : std::uint8_t {
         unused,
-        connecting,  ///< asked for, until it stands
-        naming,      ///< stands, until the peer has said its name
+        connecting,     ///< from the request until the stream is established
+        awaiting_name,  ///< established; the peer has not sent its name
         open,
-        leaving,  ///< what is queued leaves, then the goodbye
-        ended,    ///< the stream is no more for us; frames that came before may still be told
+        closing,  ///< sends the queued frames, then a goodbye
+        ended,    ///< the stream has ended; frames received before may still be delivered
     };
 
-    /// Stands: greets the peer, with our name and what it tells ours (README.md).
+    /// Queues the greeting of an established stream: our name and a ping, by which a ringpost peer recognises us
+    /// (README.md).
     void greet(std::string_view own_name);
 
-    /// Queues the frame, if it fits and there is room.
+    /// Queues a frame if its size is allowed and the queue has space.
     Sent push(const Frame& frame, std::size_t queue_bytes_max);
-    /// Queues a frame of a few bytes whatever waits already.
+    /// Queues a frame without text, regardless of the limit.
     void push_word(FrameKind kind);
 
-    /// Whether something may be written now.
+    /// Whether a write is allowed now.
     bool writable(Instant now) const {
-        return stands && !writing && !out.empty() && (ours || now >= gap_ends_at || !greeted) && state != State::ended;
+        return established && !writing && !out.empty() && (is_ringpost || now >= gap_ends_at || !greeting_written) &&
+               state != State::ended;
     }
-    /// Moves the next write to the front of `to` and returns its length: all that waits for one of ours, to others one
-    /// frame.
+    /// Moves the next write to the front of `to` and returns its length: everything queued for a ringpost peer,
+    /// otherwise one frame.
     std::size_t write(std::span<std::byte> to);
     void on_written(Instant now, Duration compatible_gap);
-    /// The peer has answered this question of ours. True when that ends a gap.
+    /// The peer has answered the question with this key. Returns true if that ends a gap.
     bool on_answered(std::uint64_t key);
 
-    /// Whether frames of the peer are still taken.
+    /// Whether frames from the peer are still accepted.
     bool reads() const {
-        return state == State::naming || state == State::open || state == State::leaving || state == State::ended;
+        return state == State::awaiting_name || state == State::open || state == State::closing ||
+               state == State::ended;
     }
-    /// Frames that wait to leave.
-    std::size_t waiting_frames() const;
+    /// Queued frames.
+    std::size_t queued_frames() const;
 
-    /// When something is to be done with it: its deadline, or the end of a gap that a frame waits for.
+    /// The next time to act on this connection: its deadline, or the end of a gap if a frame is queued.
     Instant due_at() const;
 
     State state = State::unused;
-    bool dialled = false;  ///< by us
-    bool stands = false;   ///< the driver has it
-    bool ours = false;     ///< the peer is one of ours: no gaps, no small frames
-    bool greeted = false;  ///< our greeting has been written
-    bool fresh = true;     ///< no frame has come but the name
+    bool dialled = false;           ///< opened by us
+    bool established = false;       ///< established in the driver
+    bool is_ringpost = false;       ///< the peer runs ringpost: no gaps, no small frame limit
+    bool greeting_written = false;  ///< our greeting has been written
+    bool fresh = true;              ///< nothing has been received but the name
     bool writing = false;
-    bool read_through = false;  ///< what was written last has been read: no gap is needed
-    bool held_back = false;     ///< the peer: told, or about to be told, to pause
-    bool was_full = false;      ///< a push said queue_full, and `room` has not been told
-    bool has_turn = false;      ///< is in Events
-    bool active = false;        ///< is in the Switchboard's queue of those with something for the driver
+    bool read_confirmed = false;  ///< the last write is known to have been read; it needs no gap
+    bool paused = false;          ///< the driver has been or will be asked to pause the peer
+    bool was_full = false;        ///< a push returned queue_full, and Event::Kind::room has not been reported
+    bool in_events = false;       ///< queued in Events
+    bool active = false;          ///< in the Switchboard's queue of connections with requests for the driver
     bool wants_connect = false, wants_close = false, wants_pause = false, wants_resume = false;
-    NameIndex device = nobody;
-    std::uint64_t serial = 0;  ///< no other connection has or had it
+    NameIndex device = no_name;
+    std::uint64_t serial = 0;  ///< unique among all connections, past and present
     Address peer;
     std::string name;  ///< the peer's
     Instant deadline = never;
     Instant opened_at = 0;
-    Instant bytes_at = 0;  ///< when the last came
+    Instant bytes_at = 0;  ///< when the last bytes were received
     Instant pinged_at = -never;
     Instant gap_ends_at = 0;
     std::size_t greeting_bytes = 0;
-    std::optional<std::uint64_t> asked_last;  ///< the key, when the frame written last is a question
-    std::optional<Frame> head;                ///< the next frame is this one, for the application
+    std::optional<std::uint64_t> last_question_key;  ///< its key, if the last frame written is a question
+    std::optional<Frame> head;                       ///< the next frame, if it is for the application
     Splitter in;
     ByteQueue out;
     Keys keys;

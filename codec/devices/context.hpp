@@ -1,6 +1,6 @@
 #pragma once
 
-// What the parts of an Endpoint share.
+// State shared by the parts of an Endpoint.
 
 #include <algorithm>
 #include <bit>
@@ -13,18 +13,18 @@
 
 namespace ringpost::devices {
 
-/// When an address's bucket is empty.
+/// When the bucket of an address will be empty.
 struct Due {
     Instant at = INT64_MIN;
 };
 
-/// Holds each address to so much of something in a time: a bucket that leaks (the GCRA of ITU-T I.371).
+/// Limits the rate per source address with a leaky bucket (the GCRA of ITU-T I.371).
 class SourceRates {
   public:
     SourceRates(std::uint32_t sources, Duration interval, std::uint32_t burst, const SipKey& key)
         : interval_(interval), burst_(interval * burst), due_(sources, key) {}
 
-    /// One more from this address: false when that is too many.
+    /// Charges one unit to the address. Returns false if that exceeds the rate.
     bool take(Instant now, const Address& source) {
         Due& due = due_.touch(source.ip);
         const Instant from = std::max(due.at, now);
@@ -46,7 +46,7 @@ struct Context {
           asks(given.start),
           random_state(given.seed) {}
 
-    /// 0 to end - 1. SplitMix64 (Steele, Lea and Flood 2014).
+    /// A random value from 0 to end - 1. SplitMix64 (Steele, Lea and Flood 2014).
     Duration random_below(Duration end) {
         std::uint64_t value = random_state += 0x9e3779b97f4a7c15;
         value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9;
@@ -55,7 +55,7 @@ struct Context {
         return end <= 0 ? 0 : static_cast<Duration>(value % static_cast<std::uint64_t>(end));
     }
 
-    /// Addresses whose rates are kept.
+    /// Number of addresses whose rates are tracked.
     std::uint32_t sources() const { return std::min(std::bit_ceil(options.names_max), limits::devices_sources_max); }
 
     Options options;

@@ -1,5 +1,5 @@
-// A name has one timer, set to the earliest of what may become due. Signs of life only move that later, so they do not
-// touch the timer: it fires, finds that nothing is due yet, and is set again.
+// Each name has one timer for the earliest of its deadlines. Activity only moves deadlines later, so it does not touch
+// the timer: when the timer fires early, it is set again.
 
 #include "codec/devices/directory.hpp"
 
@@ -20,11 +20,11 @@ Directory::Directory(std::uint32_t names_max, Duration period, const SipKey& key
       slot_mask_(static_cast<std::uint32_t>(slots_.size()) - 1),
       timers_(names_max, start) {}
 
-Heard Directory::on_advert(Instant now, std::string_view name, const Address& source, SocketIndex socket) {
+Update Directory::on_advert(Instant now, std::string_view name, const Address& source, SocketIndex socket) {
     const NameIndex index = find(name);
-    if (index == nobody) {
+    if (index == no_name) {
         const NameIndex inserted = insert(now, name, source, socket);
-        return {inserted == nobody ? Heard::What::full : Heard::What::appeared, inserted, false, {}};
+        return {inserted == no_name ? Update::Kind::full : Update::Kind::appeared, inserted, false, {}};
     }
     Device& device = devices_[index];
     if (same_host(device.address, source)) {
@@ -33,41 +33,41 @@ Heard Directory::on_advert(Instant now, std::string_view name, const Address& so
         const bool suspect = device.presence == Presence::suspect;
         confirm(now, device);
         if (suspect) schedule(index);
-        return {suspect ? Heard::What::back : Heard::What::known, index, false, {}};
+        return {suspect ? Update::Kind::back : Update::Kind::known, index, false, {}};
     }
     const Address before = device.address;
     if (contest(now, index, source, socket)) {
         take_over(now, device);
         schedule(index);
-        return {Heard::What::moved, index, false, before};
+        return {Update::Kind::moved, index, false, before};
     }
     const bool elsewhere = device.socket != socket || device.address.family != source.family;
-    return {elsewhere ? Heard::What::elsewhere : Heard::What::conflict,
+    return {elsewhere ? Update::Kind::elsewhere : Update::Kind::conflict,
             index,
-            !elsewhere && may_tell_conflict(now, index),
+            !elsewhere && may_report_conflict(now, index),
             {}};
 }
 
-Heard Directory::on_connected(Instant now, std::string_view name, const Address& address) {
+Update Directory::on_connected(Instant now, std::string_view name, const Address& address) {
     const NameIndex index = find(name);
-    if (index == nobody) {
+    if (index == no_name) {
         const NameIndex inserted = insert(now, name, address, no_socket);
-        return {inserted == nobody ? Heard::What::full : Heard::What::appeared, inserted, false, {}};
+        return {inserted == no_name ? Update::Kind::full : Update::Kind::appeared, inserted, false, {}};
     }
     Device& device = devices_[index];
     const Address before = device.address;
     const bool suspect = device.presence == Presence::suspect;
-    // A host with two links may connect from the one and be heard from the other: that is no move.
+    // A host with two interfaces may connect from one and announce itself on the other, which is not a move.
     if (!same_host(before, address) && lost(now, device)) {
         device.claimant = address;
         device.claimant_socket = no_socket;
         take_over(now, device);
         schedule(index);
-        return {Heard::What::moved, index, false, before};
+        return {Update::Kind::moved, index, false, before};
     }
     confirm(now, device);
     schedule(index);
-    return {suspect ? Heard::What::back : Heard::What::known, index, false, {}};
+    return {suspect ? Update::Kind::back : Update::Kind::known, index, false, {}};
 }
 
 std::optional<Change> Directory::on_failure(Instant now, NameIndex index) {
@@ -87,7 +87,7 @@ bool Directory::contest(Instant now, NameIndex index, const Address& claimant, S
     Device& device = devices_[index];
     device.claimant = claimant;
     device.claimant_socket = socket;
-    if (device.contested_at == never || device.sign_at >= device.contested_at) {
+    if (device.contested_at == never || device.active_at >= device.contested_at) {
         device.contested_at = now;
         device.contest_ends_at = now + period_ + period_ / 4;
         schedule(index);
@@ -102,16 +102,16 @@ void Directory::confirm_by(Instant at, NameIndex index) {
     schedule(index);
 }
 
-bool Directory::may_tell_conflict(Instant now, NameIndex index) {
+bool Directory::may_report_conflict(Instant now, NameIndex index) {
     Device& device = devices_[index];
-    if (device.conflict_told && now - device.conflict_told_at < 5 * period_) return false;
-    device.conflict_told = true;
-    device.conflict_told_at = now;
+    if (device.conflict_reported && now - device.conflict_reported_at < 5 * period_) return false;
+    device.conflict_reported = true;
+    device.conflict_reported_at = now;
     return true;
 }
 
 bool Directory::lost(Instant now, const Device& device) const {
-    return device.failed || now - std::max(device.heard_at, device.sign_at) >= 2 * period_;
+    return device.failed || now - std::max(device.announced_at, device.active_at) >= 2 * period_;
 }
 
 void Directory::take_over(Instant now, Device& device) {
@@ -121,33 +121,33 @@ void Directory::take_over(Instant now, Device& device) {
 }
 
 void Directory::confirm(Instant now, Device& device) {
-    device.heard_at = device.sign_at = now;
+    device.announced_at = device.active_at = now;
     device.presence = Presence::alive;
     device.failed = false;
     device.contested_at = device.contest_ends_at = never;
 }
 
-Instant Directory::gone_at(const Device& device) const {
-    return device.failed ? std::max(device.failed_at, device.heard_at) + 2 * period_
-                         : std::max(device.heard_at, device.sign_at) + 5 * period_;
+Instant Directory::expires_at(const Device& device) const {
+    return device.failed ? std::max(device.failed_at, device.announced_at) + 2 * period_
+                         : std::max(device.announced_at, device.active_at) + 5 * period_;
 }
 
 void Directory::schedule(NameIndex index) {
     const Device& device = devices_[index];
-    const Instant suspect_at = device.presence == Presence::alive ? device.heard_at + 2 * period_ : never;
-    timers_.schedule(index, std::min({suspect_at, device.contest_ends_at, gone_at(device)}));
+    const Instant suspect_at = device.presence == Presence::alive ? device.announced_at + 2 * period_ : never;
+    timers_.schedule(index, std::min({suspect_at, device.contest_ends_at, expires_at(device)}));
 }
 
 std::optional<Change> Directory::due(Instant now, Device& device) {
     if (device.contest_ends_at <= now) {
-        if (device.sign_at < device.contested_at) {
+        if (device.active_at < device.contested_at) {
             take_over(now, device);
             return Change::moved;
         }
         device.contested_at = device.contest_ends_at = never;
     }
-    if (gone_at(device) <= now) return Change::gone;
-    if (device.presence == Presence::alive && device.heard_at + 2 * period_ <= now) {
+    if (expires_at(device) <= now) return Change::gone;
+    if (device.presence == Presence::alive && device.announced_at + 2 * period_ <= now) {
         device.presence = Presence::suspect;
         return Change::suspect;
     }
@@ -160,7 +160,7 @@ std::uint32_t Directory::hash_of(std::string_view name) const {
 
 std::uint32_t Directory::locate(std::string_view name, std::uint32_t hash) const {
     std::uint32_t at = hash & slot_mask_;
-    for (; slots_[at].index != nobody; at = (at + 1) & slot_mask_)
+    for (; slots_[at].index != no_name; at = (at + 1) & slot_mask_)
         if (slots_[at].hash == hash && devices_[slots_[at].index].name == name) break;
     return at;
 }
@@ -168,7 +168,7 @@ std::uint32_t Directory::locate(std::string_view name, std::uint32_t hash) const
 NameIndex Directory::find(std::string_view name) const { return slots_[locate(name, hash_of(name))].index; }
 
 NameIndex Directory::insert(Instant now, std::string_view name, const Address& address, SocketIndex socket) {
-    if (size_ == names_max_) return nobody;
+    if (size_ == names_max_) return no_name;
     auto index = static_cast<NameIndex>(devices_.size());
     if (free_.empty()) {
         devices_.emplace_back();
@@ -192,8 +192,8 @@ void Directory::remove(NameIndex index) {
     Device& device = devices_[index];
     RINGPOST_CHECK(!device.name.empty());
     std::uint32_t gap = locate(device.name, hash_of(device.name));
-    for (std::uint32_t at = (gap + 1) & slot_mask_; slots_[at].index != nobody; at = (at + 1) & slot_mask_) {
-        // Whoever's own slot lies behind the gap stays.
+    for (std::uint32_t at = (gap + 1) & slot_mask_; slots_[at].index != no_name; at = (at + 1) & slot_mask_) {
+        // An entry whose home slot lies behind the gap stays where it is.
         if (((at - slots_[at].hash) & slot_mask_) < ((at - gap) & slot_mask_)) continue;
         slots_[gap] = slots_[at];
         gap = at;

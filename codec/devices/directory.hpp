@@ -1,6 +1,6 @@
 #pragma once
 
-// Who is there: names, where their adverts come from, and for how long nothing has been heard.
+// The names on the network, their addresses, and how long ago each was last seen.
 
 #include <cstdint>
 #include <optional>
@@ -16,78 +16,80 @@
 
 namespace ringpost::devices {
 
-/// A name's place in the directory, while it is there; below names_max.
+/// Index of a name in the directory, valid while the name is in it; below names_max.
 using NameIndex = std::uint32_t;
-inline constexpr std::uint32_t nobody = UINT32_MAX;
+inline constexpr std::uint32_t no_name = UINT32_MAX;
 
-/// No datagram socket: the name was learned from a connection.
+/// The name was learned from a connection, not on a datagram socket.
 inline constexpr SocketIndex no_socket = UINT32_MAX;
 
-/// Whether two addresses are one host's, as far as an address can say.
+/// Whether two addresses belong to one host, as far as the addresses show.
 bool same_host(const Address& a, const Address& b);
 
 struct Device {
-    std::string name;  ///< empty: the place is free
+    std::string name;  ///< empty: unused entry
     Address address;
-    SocketIndex socket = no_socket;  ///< by which it was heard
+    SocketIndex socket = no_socket;  ///< that received its last advert
     Presence presence = Presence::alive;
-    bool failed = false;   ///< its connection has, and it has not been heard since
-    Instant heard_at = 0;  ///< an advert, or its name over a new connection
-    Instant sign_at = 0;   ///< anything at all from it
+    bool failed = false;       ///< its connection has failed, and it has not announced itself since
+    Instant announced_at = 0;  ///< last advert, or last name on a new connection
+    Instant active_at = 0;     ///< last activity of any kind
     Instant failed_at = 0;
-    // Somebody elsewhere says to be this one, and is believed if no sign of this one comes by contest_ends_at.
+    // Another address claims the name and takes it over if this device shows no activity until contest_ends_at.
     Instant contested_at = never, contest_ends_at = never;
-    Instant conflict_told_at = 0;
-    bool conflict_told = false;
+    Instant conflict_reported_at = 0;
+    bool conflict_reported = false;
     Address claimant;
     SocketIndex claimant_socket = no_socket;
 };
 
-/// What has become of a name.
+/// A change in the state of a name.
 enum class Change : std::uint8_t { appeared, suspect, back, gone, moved };
 
-/// What an advert has told.
-struct Heard {
-    enum class What : std::uint8_t {
-        known,  ///< still there
+/// What the directory has learned from an advert or a connection.
+struct Update {
+    enum class Kind : std::uint8_t {
+        known,  ///< no change
         appeared,
         back,       ///< was suspect
-        moved,      ///< the claimant has taken the name, for the first is lost
+        moved,      ///< was lost at its old address; the claimant has taken the name over
         conflict,   ///< known from another address on the same link
-        elsewhere,  ///< known from another link or in the other family: a host with two links, perhaps
+        elsewhere,  ///< known on another link or in the other address family; possibly a host with two interfaces
         full,
     };
-    What what = What::known;
-    NameIndex index = nobody;
-    bool tell = false;  ///< conflict: the application has not been told lately
-    Address before;     ///< moved: its address until now
+    Kind kind = Kind::known;
+    NameIndex index = no_name;
+    bool report = false;  ///< conflict: has not been reported recently
+    Address before;       ///< moved: the old address
 };
 
-/// A name is suspect when no advert was heard for two periods, or when its connection failed; it is gone when there was
-/// no sign of it for five periods, or for two after a failure. The first address of a name keeps it while there are
-/// signs of it: another that claims it has to wait for as long as an advert may take, or until confirm_by().
+/// A name becomes suspect if no advert was received for two periods or its connection failed. It is gone after five
+/// periods without any activity, or two after a failure. A name stays with its first address while that shows activity;
+/// another address that claims the name takes it over if there is none for the time in which an advert is due, or until
+/// confirm_by().
 class Directory {
   public:
     Directory(std::uint32_t names_max, Duration period, const SipKey& key, Instant start);
 
-    Heard on_advert(Instant now, std::string_view name, const Address& source, SocketIndex socket);
+    Update on_advert(Instant now, std::string_view name, const Address& source, SocketIndex socket);
 
-    /// A new connection's peer at `address` has said this name: appeared, back, moved (then `before` is set), full or
-    /// known.
-    Heard on_connected(Instant now, std::string_view name, const Address& address);
-    /// Bytes over its connection.
-    void on_sign(Instant now, NameIndex index) { devices_[index].sign_at = now; }
-    /// Its connection has failed: suspect, unless it is already, or moved.
+    /// A new connection's peer at `address` has sent this name. The result is appeared, back, moved (with `before`),
+    /// full or known.
+    Update on_connected(Instant now, std::string_view name, const Address& address);
+    /// Bytes were received on the device's connection.
+    void on_activity(Instant now, NameIndex index) { devices_[index].active_at = now; }
+    /// The device's connection has failed. The result is suspect (nullopt if it was already), or moved.
     std::optional<Change> on_failure(Instant now, NameIndex index);
-    /// A connection from `claimant` says this name, which has a connection already. True: the first is lost.
+    /// A connection from `claimant` has sent this name, which is already connected. Returns true if the known device is
+    /// lost.
     bool contest(Instant now, NameIndex index, const Address& claimant, SocketIndex socket);
-    /// Who holds a contested name has been asked for a sign, and would have given it by then.
+    /// The known device of a contested name has been pinged and must show activity by `at`.
     void confirm_by(Instant at, NameIndex index);
-    /// It has said goodbye.
+    /// The device has sent a goodbye.
     void remove(NameIndex index);
 
-    /// Calls on_change(NameIndex, Change, const Address& before) for every name that has become suspect, gone or moved;
-    /// a name that is gone is still in its place during the call.
+    /// Calls on_change(NameIndex, Change, const Address& before) for every name that has become suspect, gone or moved.
+    /// The entry of a name that is gone remains valid during the call.
     template <class F>
     void expire(Instant now, F&& on_change);
     std::optional<Instant> next_timeout() const { return timers_.next(); }
@@ -96,8 +98,8 @@ class Directory {
     const Device& operator[](NameIndex index) const { return devices_[index]; }
     std::uint32_t size() const { return size_; }
 
-    /// Whether a conflict about this name may be told now; at most once in five periods.
-    bool may_tell_conflict(Instant now, NameIndex index);
+    /// Whether a conflict about this name may be reported now; at most once in five periods.
+    bool may_report_conflict(Instant now, NameIndex index);
 
     /// Calls f(NameIndex) for every name.
     template <class F>
@@ -108,7 +110,7 @@ class Directory {
 
   private:
     struct Slot {
-        NameIndex index = nobody;
+        NameIndex index = no_name;
         std::uint32_t hash = 0;
     };
 
@@ -118,7 +120,7 @@ class Directory {
     bool lost(Instant now, const Device& device) const;
     void take_over(Instant now, Device& device);
     void confirm(Instant now, Device& device);
-    Instant gone_at(const Device& device) const;
+    Instant expires_at(const Device& device) const;
     void schedule(NameIndex index);
     std::optional<Change> due(Instant now, Device& device);
 
@@ -127,10 +129,10 @@ class Directory {
     SipKey key_;
     std::vector<Device> devices_;
     std::vector<NameIndex> free_;
-    std::vector<Slot> slots_;  ///< open addressing, at most half full; deletion closes the gap, as in LruTable
+    std::vector<Slot> slots_;  ///< open addressing, at most half full; erasing closes the gap, as in LruTable
     std::uint32_t slot_mask_;
     std::uint32_t size_ = 0;
-    TimerWheel timers_;  ///< by NameIndex; never later than what is due, but sometimes earlier
+    TimerWheel timers_;  ///< by NameIndex; never later than the earliest deadline, but possibly earlier
 };
 
 template <class F>

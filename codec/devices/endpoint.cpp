@@ -1,6 +1,6 @@
-// Adverts go to the directory, and what it has learned from them to the switchboard, which has the connections; the
-// announcer says who we are. What the application is to be told waits in Events; the frames among it stay in their
-// connections until it asks.
+// Adverts go to the directory. The switchboard manages connections according to what the directory learns from them,
+// and the announcer sends our own adverts. Events queues what the application has to receive; received frames stay in
+// their connections until the application polls them.
 
 #include "codec/devices/endpoint.hpp"
 
@@ -40,7 +40,7 @@ void Endpoint::add_interface(Instant now, SocketIndex socket, const Address& own
 
 void Endpoint::remove_interface(SocketIndex socket) { announcer_.remove(socket); }
 
-// What the application says.
+// Calls from the application.
 
 Sent Endpoint::counted(Sent sent, std::uint64_t& queued) {
     Counters& counts = context_.counts;
@@ -50,7 +50,7 @@ Sent Endpoint::counted(Sent sent, std::uint64_t& queued) {
         case Sent::too_large: ++counts.refused_too_large; break;
         case Sent::queue_full: ++counts.refused_queue_full; break;
         case Sent::cannot_carry: ++counts.refused_cannot_carry; break;
-        case Sent::forgotten: break;
+        case Sent::expired: break;
     }
     return sent;
 }
@@ -59,7 +59,7 @@ Sent Endpoint::send(Instant now, std::string_view name, std::string_view text) {
     std::uint64_t& sent = context_.counts.messages_sent;
     if (!can_carry(text)) return counted(Sent::cannot_carry, sent);
     const NameIndex device = context_.directory.find(name);
-    if (device == nobody) return counted(Sent::not_connected, sent);
+    if (device == no_name) return counted(Sent::not_connected, sent);
     return counted(switchboard_.push(now, device, {FrameKind::message, 0, text}), sent);
 }
 
@@ -84,7 +84,7 @@ std::expected<AskId, AskRefusal> Endpoint::ask(Instant now, std::span<const std:
     for (std::uint32_t position = 0; position < names.size(); ++position) {
         const NameIndex device = context_.directory.find(names[position]);
         const Asked asked{*id, position};
-        const Sent sent = counted(device == nobody ? Sent::not_connected : switchboard_.ask(now, device, text, asked),
+        const Sent sent = counted(device == no_name ? Sent::not_connected : switchboard_.ask(now, device, text, asked),
                                   context_.counts.questions_sent);
         if (sent != Sent::queued) ended = context_.asks.settle(asked, reply_of(sent), {});
     }
@@ -103,7 +103,7 @@ Sent Endpoint::answer(Instant now, QuestionId question, std::string_view text) {
     std::uint64_t& answered = context_.counts.answers_sent;
     if (!can_carry(text)) return counted(Sent::cannot_carry, answered);
     const Inquiries::Inquiry* inquiry = context_.inquiries.find(now, question);
-    if (inquiry == nullptr) return Sent::forgotten;
+    if (inquiry == nullptr) return Sent::expired;
     const Sent sent = counted(switchboard_.answer(now, *inquiry, text), answered);
     if (sent == Sent::queued || sent == Sent::not_connected) context_.inquiries.remove(question);
     return sent;
@@ -118,9 +118,9 @@ std::vector<Peer> Endpoint::peers() const {
         out.push_back({.name = device.name,
                        .address = device.address,
                        .presence = device.presence,
-                       .heard_at = device.heard_at,
+                       .announced_at = device.announced_at,
                        .connected = connection != nullptr,
-                       .ours = connection != nullptr && connection->ours,
+                       .is_ringpost = connection != nullptr && connection->is_ringpost,
                        .last_cause = switchboard_.last_cause(index)});
     });
     return out;
@@ -151,46 +151,46 @@ void Endpoint::handle(Instant now, const Datagram& in) {
     }
     if (advert->name == context_.options.name) {
         ++(own_address ? counts.adverts_own : counts.adverts_name_taken);
-        if (!own_address) switchboard_.tell_name_taken(now, in.source);
+        if (!own_address) switchboard_.report_name_taken(now, in.source);
         return;
     }
-    learn(now, context_.directory.on_advert(now, advert->name, in.source, in.socket), in);
+    apply(now, context_.directory.on_advert(now, advert->name, in.source, in.socket), in);
     if (advert->kind != AdvertKind::hello) return;
-    // It may have been started again: then it does not know us, nor the connection that we believe in.
+    // The peer may have restarted. Then it does not know us, and our connection to it is stale.
     announcer_.answer(now, in.socket);
     const NameIndex device = context_.directory.find(advert->name);
-    if (device != nobody && same_host(context_.directory[device].address, in.source))
+    if (device != no_name && same_host(context_.directory[device].address, in.source))
         switchboard_.on_hello(now, device);
 }
 
-void Endpoint::learn(Instant now, const Heard& heard, const Datagram& in) {
+void Endpoint::apply(Instant now, const Update& update, const Datagram& in) {
     Counters& counts = context_.counts;
-    switch (heard.what) {
-        case Heard::What::known: ++counts.adverts_taken; break;
-        case Heard::What::appeared:
+    switch (update.kind) {
+        case Update::Kind::known: ++counts.adverts_taken; break;
+        case Update::Kind::appeared:
             ++counts.adverts_taken;
             announcer_.answer(now, in.socket);
-            switchboard_.on_appeared(now, heard.index);
+            switchboard_.on_appeared(now, update.index);
             break;
-        case Heard::What::back:
+        case Update::Kind::back:
             ++counts.adverts_taken;
-            switchboard_.on_change(now, heard.index, Change::back, in.source);
+            switchboard_.on_change(now, update.index, Change::back, in.source);
             break;
-        case Heard::What::moved:
+        case Update::Kind::moved:
             ++counts.adverts_taken;
             announcer_.answer(now, in.socket);
-            switchboard_.on_change(now, heard.index, Change::moved, heard.before);
+            switchboard_.on_change(now, update.index, Change::moved, update.before);
             break;
-        case Heard::What::conflict:
+        case Update::Kind::conflict:
             ++counts.adverts_conflicting;
-            switchboard_.on_conflict(now, heard.index, in.source, heard.tell);
+            switchboard_.on_conflict(now, update.index, in.source, update.report);
             break;
-        case Heard::What::elsewhere: ++counts.adverts_elsewhere; break;
-        case Heard::What::full: ++counts.adverts_no_room; break;
+        case Update::Kind::elsewhere: ++counts.adverts_elsewhere; break;
+        case Update::Kind::full: ++counts.adverts_no_room; break;
     }
 }
 
-// The other calls.
+// Timeouts and driver calls.
 
 void Endpoint::handle_timeout(Instant now) {
     announcer_.expire(now);
@@ -198,7 +198,7 @@ void Endpoint::handle_timeout(Instant now) {
         switchboard_.on_change(now, device, change, before);
     });
     context_.asks.expire(
-        now, [&](StreamIndex stream, std::uint64_t key) { switchboard_.forget_question(stream, key); },
+        now, [&](StreamIndex stream, std::uint64_t key) { switchboard_.remove_question(stream, key); },
         [&](std::uint32_t ask) { context_.events.push_ask(ask); });
     switchboard_.expire(now);
 }
@@ -220,21 +220,21 @@ std::optional<StreamRequest> Endpoint::poll_stream(Instant now, std::span<std::b
     return switchboard_.poll(now, out);
 }
 
-// Events. What the last one pointed to is forgotten first.
+// Events. The previous event is released first.
 
 std::optional<Event> Endpoint::poll_event() {
     Events& events = context_.events;
-    if (shown_) forget_shown();
-    shown_ = false;
+    if (front_returned_) release_front();
+    front_returned_ = false;
     std::optional<Event> event;
-    while (!shown_ && !events.empty()) {
+    while (!front_returned_ && !events.empty()) {
         const Pending& pending = events.front();
         event.emplace();
-        shown_ = true;
+        front_returned_ = true;
         switch (pending.kind) {
             case Pending::Kind::frames:
                 if (switchboard_.peek(pending.index, *event)) break;
-                shown_ = false;
+                front_returned_ = false;
                 switchboard_.end_turn(pending.index);
                 events.pop();
                 event.reset();
@@ -256,7 +256,7 @@ std::optional<Event> Endpoint::poll_event() {
     return event;
 }
 
-void Endpoint::forget_shown() {
+void Endpoint::release_front() {
     Events& events = context_.events;
     const Pending& shown = events.front();
     if (shown.kind == Pending::Kind::frames) {

@@ -17,46 +17,47 @@
 
 namespace ringpost::devices {
 
-/// A device with a name among others: they find each other by adverts, connect, and send messages and ask questions by
-/// name. Discovery goes over the datagram sockets, one for each link; the rest over streams. The calls are those of
-/// codec/include/ringpost/datagram.hpp and codec/include/ringpost/stream.hpp.
+/// A named device. Devices discover each other with adverts on the datagram sockets, one per link, then connect and
+/// exchange messages and questions by name over streams. The calls are specified in codec/include/ringpost/datagram.hpp
+/// and codec/include/ringpost/stream.hpp.
 ///
-/// Messages to one peer arrive in the order sent, and once, while its connection stands. Nothing received is dropped:
-/// an application that does not take its events holds its peers back.
+/// Messages to one peer arrive once and in order while the connection lasts. Received messages are never dropped: an
+/// application that does not poll its events pauses its peers.
 class Endpoint {
   public:
     using Event = devices::Event;
 
     explicit Endpoint(const Options& options);
-    Endpoint(const Endpoint&) = delete;  // its parts refer to it
+    Endpoint(const Endpoint&) = delete;  // its parts hold references to it
     Endpoint& operator=(const Endpoint&) = delete;
 
-    /// A link with its own datagram socket, bound to the group's port and joined to the group, whose datagrams come
-    /// from `own`: we say hello there. `socket` is below limits::devices_interfaces_max. A known socket is begun anew.
+    /// Adds a link with its own datagram socket, which is bound to the group port, has joined the group, and sends from
+    /// `own`. Sends a hello on it. `socket` must be below limits::devices_interfaces_max. Adding a known socket
+    /// restarts it.
     void add_interface(Instant now, SocketIndex socket, const Address& own);
-    /// The link has gone, and its socket with it.
+    /// The link and its socket are gone.
     void remove_interface(SocketIndex socket);
 
     Sent send(Instant now, std::string_view name, std::string_view text);
-    /// To every name in the directory; what became of it for each, in the order of peers().
+    /// Sends to every name in the directory. Returns one result per name, in the order of peers().
     std::vector<Sent> send_all(Instant now, std::string_view text);
 
-    /// Asks each of `names`, or everybody in the directory. Ends in one Event::Kind::answers, at `deadline` at the
-    /// latest, which says for each name what it answered or why it did not.
+    /// Asks each of `names`, or every name in the directory. Ends with one Event::Kind::answers, at `deadline` at the
+    /// latest, which holds for each name the answer or the reason why there is none.
     std::expected<AskId, AskRefusal> ask(Instant now, std::span<const std::string_view> names, std::string_view text,
                                          Instant deadline);
     std::expected<AskId, AskRefusal> ask_all(Instant now, std::string_view text, Instant deadline);
 
-    /// Answers a question, once; after queue_full it may be tried again.
+    /// Answers a question, once. May be retried after queue_full.
     Sent answer(Instant now, QuestionId question, std::string_view text);
 
-    /// Everybody in the directory, in no particular order.
+    /// All names in the directory, in no particular order.
     std::vector<Peer> peers() const;
     std::uint32_t peer_count() const { return context_.directory.size(); }
 
-    /// Goes away: no more adverts; what is queued leaves, then a goodbye on every connection, for two seconds at most.
+    /// Stops announcing, sends what is queued and a goodbye on every connection, and closes them within two seconds.
     void close(Instant now);
-    /// After close(): no connection is left.
+    /// Whether all connections have been closed after close().
     bool finished() const { return context_.closed && switchboard_.empty(); }
 
     void handle(Instant now, const Datagram& in);
@@ -72,19 +73,19 @@ class Endpoint {
     const Counters& counters() const { return context_.counts; }
 
   private:
-    // One address may send so many adverts at once, and so many a second after that.
+    // Adverts accepted from one address: a burst, and a rate.
     static constexpr std::uint32_t adverts_at_once = 32;
     static constexpr Duration advert_interval = 50 * millisecond;
 
     Sent counted(Sent sent, std::uint64_t& queued);
-    void learn(Instant now, const Heard& heard, const Datagram& in);
-    void forget_shown();
+    void apply(Instant now, const Update& update, const Datagram& in);
+    void release_front();
 
     Context context_;
     Announcer announcer_;
     Switchboard switchboard_;
     SourceRates advert_rates_;
-    bool shown_ = false;  ///< the front of the events has been returned, and goes with the next poll_event()
+    bool front_returned_ = false;  ///< the front of the events has been returned; the next poll_event() removes it
 };
 
 }  // namespace ringpost::devices

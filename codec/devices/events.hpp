@@ -1,8 +1,8 @@
 #pragma once
 
-// What waits for the application, in the order in which it happened: changes, asks that have ended, and connections
-// that have frames for it. A connection stands in the queue once, however many frames it has: they are told when its
-// turn comes, all of them, so that what happened after the first of them is told after the last.
+// The events for the application, in order: changes, asks that have ended, and connections with frames. A connection is
+// queued once, however many frames it holds. Its turn delivers all of them, so an event that follows the first frame is
+// delivered after the last one.
 
 #include <cstddef>
 #include <cstdint>
@@ -19,8 +19,8 @@ namespace ringpost::devices {
 struct Pending {
     enum class Kind : std::uint8_t { change, ask, frames };
     Kind kind = Kind::change;
-    std::uint32_t index = 0;  ///< of the ask, of the stream
-    // A change:
+    std::uint32_t index = 0;  ///< of the ask or the stream
+    // Only for a change:
     Event::Kind what = Event::Kind::appeared;
     Cause cause = Cause::closed;
     Address address;
@@ -34,7 +34,7 @@ class Events {
 
     void push_frames(std::uint32_t stream) { push(Pending::Kind::frames, stream); }
     void push_ask(std::uint32_t index) { push(Pending::Kind::ask, index); }
-    /// Dropped, and counted, when limits::devices_notices_max wait.
+    /// Drops and counts the change if limits::devices_notices_max are queued.
     void push_change(Event::Kind what, std::string_view name, const Address& address, Cause cause = Cause::closed,
                      std::size_t unsent = 0) {
         if (changes_ == limits::devices_notices_max) {

@@ -1,5 +1,5 @@
-// Terminators and separators are looked for by their first byte, with memchr: in ordinary text it is rare, and between
-// two of them memchr looks at many bytes at once.
+// Terminators and separators are found by searching for their first byte with memchr. That byte is rare in ordinary
+// text, and memchr examines many bytes at once.
 
 #include "codec/devices/frame.hpp"
 
@@ -14,9 +14,9 @@ namespace ringpost::devices {
 namespace {
 
 constexpr std::string_view message_head = "MeSsAgE:,:", question_head = "QuEsTiOn:,:", answer_head = "AnSwEr:,:";
-constexpr std::size_t digits_max = 20;  // of 2^64 - 1
+constexpr std::size_t digits_max = 20;  // decimal digits of 2^64 - 1
 
-/// Where `mark` begins in `text` at `from` or later; text.size() when nowhere.
+/// Position of `mark` in `text` at or after `from`; text.size() if there is none.
 std::size_t find(std::string_view text, std::string_view mark, std::size_t from = 0) {
     while (text.size() - from >= mark.size()) {
         const void* hit = std::memchr(&text[from], mark[0], text.size() - from - (mark.size() - 1));
@@ -116,12 +116,12 @@ bool Splitter::find() {
     const std::string_view text = queue_.text();
     const std::size_t at = devices::find(text, terminator, searched_);
     if (at == text.size()) {
-        // The last three bytes may be the beginning of a terminator.
+        // The last three bytes may be the start of a terminator.
         searched_ = std::max(searched_, text.size() - std::min(text.size(), terminator.size() - 1));
         return false;
     }
     front_bytes_ = at;
-    searched_ = 0;  // in what pop() leaves
+    searched_ = 0;  // pop() removes the bytes searched so far
     return true;
 }
 

@@ -9,7 +9,7 @@ const char* name_of(Sent sent) {
         case Sent::too_large: return "too large";
         case Sent::queue_full: return "queue full";
         case Sent::cannot_carry: return "cannot be carried: it contains `:,:` or `/EOL`, or is not UTF-8";
-        case Sent::forgotten: return "answered already, or too old";
+        case Sent::expired: return "answered already, or too old";
     }
     return "";
 }

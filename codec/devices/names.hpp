@@ -4,7 +4,7 @@
 
 namespace ringpost::devices {
 
-/// As they are shown to people and written in JSON: `not connected`, `timed out`, `appeared`, `goodbye`, `suspect`.
+/// Names as displayed and as written to JSON: `not connected`, `timed out`, `appeared`, `goodbye`, `suspect`.
 const char* name_of(Sent sent);
 const char* name_of(Reply reply);
 const char* name_of(Event::Kind kind);

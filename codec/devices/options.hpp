@@ -1,6 +1,6 @@
 #pragma once
 
-// What an Endpoint is told, what it answers, what it says, and what it counts.
+// Options, results, events and counters of an Endpoint.
 
 #include <array>
 #include <cstdint>
@@ -17,138 +17,139 @@
 
 namespace ringpost::devices {
 
-/// Where the format's first program announces itself, with a TTL of 3, and takes connections.
+/// Multicast group of the format's original program, which sends with a TTL of 3, and the TCP port it listens on.
 inline const Address default_group = Address::v4(239, 255, 4, 3, 3'235);
 inline constexpr std::uint16_t default_tcp_port = 4'112;
 
 struct Options {
-    std::string name;                           ///< passes check_name()
-    Address group = default_group;              ///< IPv4; its port is where everybody listens for adverts
-    std::optional<Address> group_v6;            ///< for the links that were added with an IPv6 address
-    std::vector<Address> seeds;                 ///< adverts go to these, too; at most limits::devices_seeds_max
-    std::uint16_t tcp_port = default_tcp_port;  ///< of everybody
+    std::string name;                           ///< must pass check_name()
+    Address group = default_group;              ///< IPv4; all devices listen on its port for adverts
+    std::optional<Address> group_v6;            ///< for links added with an IPv6 address
+    std::vector<Address> seeds;                 ///< additional unicast targets of adverts; at most
+                                                ///< limits::devices_seeds_max
+    std::uint16_t tcp_port = default_tcp_port;  ///< of all devices
 
-    /// Between two adverts. Who is not heard for two periods is suspect, after five it is dropped.
+    /// Advert interval. A device is suspect after two periods without an advert and removed after five.
     Duration period = 30 * second;
-    Duration connect_timeout = 5 * second;  ///< for a connection to stand
-    Duration name_timeout = 5 * second;     ///< then for its peer's name
-    /// The least between two frames to a peer that may drop what it reads behind the first (README.md).
+    Duration connect_timeout = 5 * second;  ///< until a connection is established
+    Duration name_timeout = 5 * second;     ///< from then until the peer's name is received
+    /// Minimum time between two frames to a peer that may discard what it reads behind the first (README.md).
     Duration compatible_gap = 20 * millisecond;
 
-    std::size_t queue_bytes = limits::devices_queue_bytes;  ///< what may wait for one slow peer
+    std::size_t queue_bytes = limits::devices_queue_bytes;  ///< queued for one peer
     std::uint32_t names_max = limits::devices_names_max;
     std::uint32_t streams_max = limits::streams_max;
 
-    std::uint64_t seed = 0;  ///< of the spreading of answers and retries: drawn at random
-    SipKey key;              ///< drawn at random, kept secret
+    std::uint64_t seed = 0;  ///< of the jitter of replies and retries; should be random
+    SipKey key;              ///< must be random and secret
     Instant start = 0;
 };
 
-/// What became of something to say to a peer.
+/// Result of a send.
 enum class Sent : std::uint8_t {
-    queued,         ///< it leaves in the order of the calls; it is lost when the connection ends first
-    not_connected,  ///< also: closed, or no such name
-    too_large,      ///< for this peer: limits::devices_frame_bytes_max, or ..compatible_frame_bytes_max
-    queue_full,     ///< the peer is slow; Event::Kind::room says when there is room again
+    queued,         ///< sent in call order; lost if the connection ends first
+    not_connected,  ///< no connection, closed, or unknown name
+    too_large,      ///< for this peer: limits::devices_frame_bytes_max, or devices_compatible_frame_bytes_max
+    queue_full,     ///< the peer is slow; Event::Kind::room reports when to retry
     cannot_carry,   ///< the text contains `:,:` or `/EOL`, or is not UTF-8
-    forgotten,      ///< answer(): that question has been answered, or is too old
+    expired,        ///< answer(): the question has been answered or has expired
 };
 
-/// An ask under way, from ask() until its event.
+/// Identifies an ask from ask() until its event.
 struct AskId {
     std::uint32_t index = UINT32_MAX;
     std::uint32_t generation = 0;
     bool operator==(const AskId&) const = default;
 };
 
-/// Why an ask was not taken.
+/// Why an ask was refused.
 enum class AskRefusal : std::uint8_t {
     cannot_carry,
-    full,  ///< limits::devices_asks_max or devices_asked_max are under way or not yet told
+    full,  ///< limits::devices_asks_max or devices_asked_max are in progress or unreported
 };
 
-/// What one name had to say to an ask.
+/// Result of an ask for one name.
 enum class Reply : std::uint8_t {
-    waiting,  ///< never in an event
+    waiting,  ///< internal; never in an event
     answered,
     timed_out,
-    not_connected,  ///< when asked, or its connection ended before the answer came
-    too_large,      ///< the question, for this peer
+    not_connected,  ///< when asked, or the connection ended before the answer
+    too_large,      ///< the question exceeds this peer's limit
     queue_full,     ///< the peer is slow
-    no_room,        ///< it has answered, and limits::devices_answer_bytes_max are kept already
+    no_room,        ///< answered, but limits::devices_answer_bytes_max are stored already
 };
 
 struct Answer {
     std::string name;
     Reply reply = Reply::waiting;
-    std::string text;  ///< of `answered`, else empty: what the format's first program returns
+    std::string text;  ///< of `answered`, else empty, as in the format's original program
 };
 
-/// A peer's question, until it is answered or forgotten.
+/// Identifies a peer's question until it is answered or expires.
 struct QuestionId {
     std::uint64_t number = 0;
     bool operator==(const QuestionId&) const = default;
 };
 
-/// Why a connection is no more, or was never one.
+/// Why a connection ended or could not be established.
 enum class Cause : std::uint8_t {
-    finished,   ///< the peer closed it in order
-    mid_frame,  ///< the peer closed it within a frame
+    finished,   ///< the peer closed in order
+    mid_frame,  ///< the peer closed inside a frame
     reset,
     refused,
     unreachable,
-    failed,  ///< the system refused it
+    failed,  ///< a local error
     connect_timeout,
-    name_timeout,   ///< the peer did not say its name
-    bad_name,       ///< the first frame is no name
-    own_name,       ///< the peer says it is us
-    name_conflict,  ///< that name is connected already, from another address
-    duplicate,      ///< another connection to the same peer took its place
+    name_timeout,   ///< the peer did not send its name
+    bad_name,       ///< the first frame is not a valid name
+    own_name,       ///< the peer uses our name
+    name_conflict,  ///< the name is already connected from another address
+    duplicate,      ///< replaced by another connection to the same peer
     frame_too_long,
-    bad_frame,  ///< an unknown tag, a bad key or text
+    bad_frame,  ///< unknown tag, invalid key or text
     not_utf8,
     directory_full,
-    overrun,  ///< the driver went on handing in bytes while told to pause
-    goodbye,  ///< the peer goes away
-    gone,     ///< the peer has not been heard for too long, or its name is somebody else's now
-    closed,   ///< by close(), or not needed any more
+    overrun,  ///< the driver passed bytes although asked to pause
+    goodbye,  ///< the peer is shutting down
+    gone,     ///< the device is gone, or its name has moved to another address
+    closed,   ///< by close(), or no longer needed
 };
 inline constexpr std::size_t causes = static_cast<std::size_t>(Cause::closed) + 1;
 
 enum class Presence : std::uint8_t {
     alive,
-    suspect,  ///< its adverts are no longer heard, or its connection failed
+    suspect,  ///< adverts are missing, or the connection failed
 };
 
-/// A name in the directory, as of now.
+/// A name in the directory at the time of the call.
 struct Peer {
     std::string name;
-    Address address;  ///< where its adverts come from
+    Address address;  ///< source of its adverts
     Presence presence = Presence::alive;
-    Instant heard_at = 0;
+    Instant announced_at = 0;
     bool connected = false;
-    bool ours = false;                ///< connected, and it takes many frames in a write (README.md)
-    std::optional<Cause> last_cause;  ///< of the newest connection, or attempt at one, that ended
+    bool is_ringpost = false;         ///< connected, and accepts many frames per write (README.md)
+    std::optional<Cause> last_cause;  ///< how the latest connection or attempt ended
 };
 
-/// Something for the application. Everything it points to is valid until the next call of the endpoint.
+/// An event for the application. Views are valid until the next call of the endpoint.
 struct Event {
     enum class Kind : std::uint8_t {
-        message,   ///< `name` says `text`
-        question,  ///< `name` asks `text`: answer(question, ...), now or later
-        answers,   ///< `ask` has ended: `answers`, in the order of the names asked
+        message,   ///< `name` sent `text`
+        question,  ///< `name` asks `text`; reply with answer(question, ...), now or later
+        answers,   ///< `ask` has ended; `answers` are in the order of the names asked
         // Changes of the directory:
         appeared,    ///< `name` at `address`
         suspect,     ///< `name` may be gone
-        back,        ///< a suspect `name` is heard again
+        back,        ///< `name` was suspect and has announced itself again
         gone,        ///< `name` is no longer at `address`
-        conflict,    ///< somebody at `address` says to be `name`, which is known from elsewhere and stays so
-        name_taken,  ///< somebody at `address` has our name
-        // and of connections:
-        connected,     ///< send() to `name` works from now on
-        disconnected,  ///< no longer, for `cause`; `unsent` frames to it had not left
-        room,          ///< send() to `name` said queue_full, and would take something now
-        rejoin,        ///< a peer no longer hears us: the driver should join the multicast groups anew
+        conflict,    ///< `address` claims `name`, which is known and remains at another address
+        name_taken,  ///< another device at `address` uses our name
+        // Changes of connections:
+        connected,     ///< send() to `name` is possible from now on
+        disconnected,  ///< the connection to `name` ended for `cause`; `unsent` frames were lost
+        room,          ///< send() to `name` returned queue_full, and has space again
+        rejoin,        ///< a peer no longer receives our adverts; the driver should rejoin the multicast groups
     };
     Kind kind = Kind::message;
     Cause cause = Cause::closed;

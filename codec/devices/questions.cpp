@@ -5,7 +5,7 @@
 namespace ringpost::devices {
 
 std::optional<std::uint64_t> Keys::take(bool compatible) {
-    if (!compatible) return ++newest_;  // 64 bits do not come round
+    if (!compatible) return ++newest_;  // 64 bits do not wrap
     if (waiting_.size() >= compatible_max) return std::nullopt;
     do newest_compatible_ = newest_compatible_ % compatible_max + 1;
     while (waiting_.contains(newest_compatible_));
@@ -33,7 +33,7 @@ std::expected<AskId, AskRefusal> Asks::open(std::size_t names, Instant deadline)
     asked_ += names;
     asks_[index].answers.reserve(names);
     asks_[index].sendings.reserve(names);
-    if (names > 0) timers_.schedule(index, deadline);  // else it has ended
+    if (names > 0) timers_.schedule(index, deadline);  // without names it has ended already
     return id(index);
 }
 
@@ -51,7 +51,7 @@ void Asks::set_key(const Asked& asked, StreamIndex stream, std::uint64_t key) {
 
 bool Asks::settle(const Asked& asked, Reply reply, std::string_view text) {
     Ask& ask = asks_[asked.ask.index];
-    RINGPOST_CHECK(ask.generation == asked.ask.generation);  // whoever ended the ask has taken its keys back
+    RINGPOST_CHECK(ask.generation == asked.ask.generation);  // when an ask ends, its keys are removed
     Answer& answer = ask.answers[asked.position];
     RINGPOST_CHECK(answer.reply == Reply::waiting);
     if (bytes_ + text.size() > limits::devices_answer_bytes_max) {
@@ -79,9 +79,9 @@ void Asks::release(std::uint32_t index) {
 bool Inquiries::add(Instant now, StreamIndex stream, std::uint64_t serial, std::uint64_t key) {
     if (inquiries_.empty()) inquiries_.resize(limits::devices_questions_max);
     Inquiry& inquiry = inquiries_[place({++newest_})];
-    const bool forgotten = inquiry.number != 0;
+    const bool evicted = inquiry.number != 0;
     inquiry = {newest_, serial, stream, key, now};
-    return forgotten;
+    return evicted;
 }
 
 const Inquiries::Inquiry* Inquiries::find(Instant now, QuestionId question) const {

@@ -1,7 +1,8 @@
 #pragma once
 
-// Questions, from both sides. Those we ask: each has a key that no other question under way on its connection has, and
-// each ask over many names ends once. Those we are asked: remembered until the application answers, within bounds.
+// Questions in both directions. For questions we ask: a key that is unique among the questions in progress on its
+// connection, and one end per ask over any number of names. For questions we receive: a bounded memory until the
+// application answers.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,20 +19,20 @@
 
 namespace ringpost::devices {
 
-/// A question's place: which ask, and which of its names.
+/// Identifies one question: the ask, and the position among its names.
 struct Asked {
     AskId ask;
     std::uint32_t position = 0;
 };
 
-/// The questions under way on one connection, by key.
+/// The questions in progress on one connection, by key.
 class Keys {
   public:
-    /// A key not under way, the longest unused first; nothing when all are under way. To `compatible` peers they are
-    /// those of the format's first program, 1 to 9999.
+    /// Returns the key that has been unused for longest, or nullopt if all are in use. Keys for `compatible` peers are
+    /// those of the format's original program, 1 to 9999.
     std::optional<std::uint64_t> take(bool compatible);
     void insert(std::uint64_t key, const Asked& asked) { waiting_.emplace(key, asked); }
-    /// Which question had this key, which is free from now on.
+    /// Frees the key and returns its question.
     std::optional<Asked> remove(std::uint64_t key);
 
     template <class F>
@@ -47,26 +48,27 @@ class Keys {
     std::unordered_map<std::uint64_t, Asked> waiting_;
 };
 
-/// The asks under way. Whoever settles a question is told whether that was the last of its ask.
+/// The asks in progress.
 class Asks {
   public:
     explicit Asks(Instant start) : timers_(limits::devices_asks_max, start) {}
 
-    /// Room for `names` more questions?
+    /// Starts an ask with space for `names` questions.
     std::expected<AskId, AskRefusal> open(std::size_t names, Instant deadline);
-    /// The next name of an ask just opened; waiting.
+    /// Adds the next name to an ask just opened.
     Asked add(AskId ask, std::string_view name);
-    /// Its question has left by this connection, with this key.
+    /// The question has been queued on this connection with this key.
     void set_key(const Asked& asked, StreamIndex stream, std::uint64_t key);
 
-    /// Ends one question, if it is still under way. True when that ended its ask: then tell() it.
+    /// Ends one question with `reply`. Returns true if that ended its ask; the caller then reports it.
     bool settle(const Asked& asked, Reply reply, std::string_view text = {});
-    /// True when an ask just opened has nothing (more) to wait for.
+    /// Whether no question of the ask is in progress.
     bool ended(AskId ask) const { return asks_[ask.index].waiting == 0; }
 
-    /// Ends what is due: forget(StreamIndex, key) for every question that was not answered, then ended(index).
-    template <class Forget, class Ended>
-    void expire(Instant now, Forget&& forget, Ended&& ended);
+    /// Ends all asks whose deadline has passed: calls remove_key(StreamIndex, key) for every question without an
+    /// answer, then ended(index).
+    template <class Remove, class Ended>
+    void expire(Instant now, Remove&& remove_key, Ended&& ended);
     std::optional<Instant> next_timeout() const { return timers_.next(); }
 
     /// An ask that has ended, until release().
@@ -81,7 +83,7 @@ class Asks {
     };
     struct Ask {
         std::vector<Answer> answers;
-        std::vector<Sending> sendings;  ///< of the same positions
+        std::vector<Sending> sendings;  ///< parallel to `answers`
         std::uint32_t generation = 0;
         std::size_t waiting = 0;
         std::size_t bytes = 0;
@@ -89,49 +91,48 @@ class Asks {
 
     std::vector<Ask> asks_;
     std::vector<std::uint32_t> free_;
-    TimerWheel timers_;  ///< deadlines, by index
+    TimerWheel timers_;  ///< deadlines, by index of the ask
     std::size_t asked_ = 0, bytes_ = 0;
 };
 
-template <class Forget, class Ended>
-void Asks::expire(Instant now, Forget&& forget, Ended&& ended) {
+template <class Remove, class Ended>
+void Asks::expire(Instant now, Remove&& remove_key, Ended&& ended) {
     timers_.expire(now, [&](TimerIndex index, Instant) {
         Ask& ask = asks_[index];
         for (std::size_t i = 0; i < ask.answers.size(); ++i) {
             if (ask.answers[i].reply != Reply::waiting) continue;
             ask.answers[i].reply = Reply::timed_out;
-            forget(ask.sendings[i].stream, ask.sendings[i].key);
+            remove_key(ask.sendings[i].stream, ask.sendings[i].key);
         }
         ask.waiting = 0;
         ended(index);
     });
 }
 
-/// The questions that wait for the application's answer: the newest limits::devices_questions_max of them, each for a
-/// minute.
+/// Received questions that await the application's answer: the newest limits::devices_questions_max, each for a minute.
 class Inquiries {
   public:
     static constexpr Duration kept = 60 * second;
 
     struct Inquiry {
-        std::uint64_t number = 0;  ///< 0: none
+        std::uint64_t number = 0;  ///< 0: unused
         std::uint64_t serial = 0;  ///< of the connection that asked
         StreamIndex stream = 0;
         std::uint64_t key = 0;
         Instant asked_at = 0;
     };
 
-    /// True: another had to be forgotten for it.
+    /// Returns true if an older question was evicted.
     bool add(Instant now, StreamIndex stream, std::uint64_t serial, std::uint64_t key);
     QuestionId newest() const { return {newest_}; }
-    /// Nothing when it has been answered, forgotten, or never was.
+    /// Returns nullptr if the question has been answered, has expired or is unknown.
     const Inquiry* find(Instant now, QuestionId question) const;
     void remove(QuestionId question) { inquiries_[place(question)] = {}; }
 
   private:
     static std::size_t place(QuestionId question) { return question.number % limits::devices_questions_max; }
 
-    std::vector<Inquiry> inquiries_;  ///< by number, in turn; taken with the first question
+    std::vector<Inquiry> inquiries_;  ///< indexed by number; allocated with the first question
     std::uint64_t newest_ = 0;
 };
 

@@ -1,6 +1,6 @@
-// A device's Link knows at most one open connection and one attempt of ours. While there is neither, a retry timer
-// runs: it dials, or, where the other is to open, says hello to it alone. A connection's own timer is its deadline (to
-// stand, to be named, to have left) or the end of a gap; of an open one, the next look whether it is idle.
+// A device's Link has at most one open connection and one attempt of ours. While it has neither, a retry timer runs. It
+// dials or, if the other side has to open, sends it a unicast hello. Each connection has a timer of its own for its
+// deadline (to be established, named or closed) or the end of a gap; when open, for the next check for idle buffers.
 
 #include "codec/devices/switchboard.hpp"
 
@@ -13,11 +13,11 @@ namespace ringpost::devices {
 namespace {
 
 constexpr Duration dial_again_after = 100 * millisecond, greet_again_after = 2 * second;
-constexpr Duration lasting = 5 * second;  // a connection that stood for so long ends the back-off
-constexpr Duration leaving_for = 2 * second;
-constexpr Duration sign_within = 3 * second;  // of a ping to one of ours
+constexpr Duration stable_after = 5 * second;  // a connection that lasted this long resets the back-off
+constexpr Duration close_timeout = 2 * second;
+constexpr Duration ping_timeout = 3 * second;  // for the reply to a ping of a ringpost peer
 
-// One address may open so many connections at once, and so many a second after that.
+// Connections accepted from one address: a burst, and a rate.
 constexpr std::uint32_t accepts_at_once = 32;
 constexpr Duration accept_interval = 50 * millisecond;
 
@@ -36,15 +36,15 @@ Switchboard::Switchboard(Context& context, Announcer& announcer)
       retries_(context.options.names_max, context.options.start),
       accept_rates_(context.sources(), accept_interval, accepts_at_once, context.options.key) {}
 
-// What the directory has learned.
+// Notifications from the directory.
 
 void Switchboard::on_appeared(Instant now, NameIndex device) {
     const Device& who = context_.directory[device];
     context_.events.push_change(Event::Kind::appeared, who.name, who.address);
-    reach(now, device);
+    start_connecting(now, device);
 }
 
-void Switchboard::reach(Instant now, NameIndex device) {
+void Switchboard::start_connecting(Instant now, NameIndex device) {
     link(device) = {};
     if (we_open(device))
         dial(now, device);
@@ -89,15 +89,15 @@ void Switchboard::on_change(Instant now, NameIndex device, Change change, const 
     }
 }
 
-void Switchboard::on_conflict(Instant now, NameIndex device, const Address& claimant, bool tell) {
-    if (tell) context_.events.push_change(Event::Kind::conflict, context_.directory[device].name, claimant);
-    if (ping(now, device) && connections_[link(device).connection]->ours)
-        context_.directory.confirm_by(now + sign_within, device);
+void Switchboard::on_conflict(Instant now, NameIndex device, const Address& claimant, bool report) {
+    if (report) context_.events.push_change(Event::Kind::conflict, context_.directory[device].name, claimant);
+    if (ping(now, device) && connections_[link(device).connection]->is_ringpost)
+        context_.directory.confirm_by(now + ping_timeout, device);
 }
 
-void Switchboard::tell_name_taken(Instant now, const Address& by) {
-    if (now < name_taken_told_at_ + context_.options.period) return;
-    name_taken_told_at_ = now;
+void Switchboard::report_name_taken(Instant now, const Address& by) {
+    if (now < name_taken_reported_at_ + context_.options.period) return;
+    name_taken_reported_at_ = now;
     context_.events.push_change(Event::Kind::name_taken, context_.options.name, by);
 }
 
@@ -110,7 +110,7 @@ void Switchboard::drop_device(Instant now, NameIndex device, const Address& befo
     context_.events.push_change(Event::Kind::gone, context_.directory[device].name, before);
 }
 
-// Opening.
+// Opening connections.
 
 Switchboard::Link& Switchboard::link(NameIndex device) {
     if (device >= links_.size()) links_.resize(device + 1);
@@ -156,16 +156,16 @@ void Switchboard::retry(Instant now, NameIndex device) {
         return;
     }
     const Device& who = context_.directory[device];
-    announcer_.greet(who.address, who.socket);
+    announcer_.send_hello(who.address, who.socket);
     retry_later(now, device);
 }
 
-// Which stays.
+// Choosing between two connections.
 
 void Switchboard::on_name(Instant now, StreamIndex stream, std::string_view name) {
     Connection& named = *connections_[stream];
     if (name == context_.options.name) {
-        if (!announcer_.is_own(named.peer)) tell_name_taken(now, named.peer);
+        if (!announcer_.is_own(named.peer)) report_name_taken(now, named.peer);
         end(now, stream, Cause::own_name);
         return;
     }
@@ -176,19 +176,19 @@ void Switchboard::on_name(Instant now, StreamIndex stream, std::string_view name
     }
     named.name = name;
     if (!named.dialled) named.device = directory.find(name);
-    if (named.device != nobody && !may_stay(now, stream)) return;
-    const Heard heard = directory.on_connected(now, name, with_port(named.peer, context_.options.group.port));
-    if (heard.what == Heard::What::full) {
+    if (named.device != no_name && !may_stay(now, stream)) return;
+    const Update update = directory.on_connected(now, name, with_port(named.peer, context_.options.group.port));
+    if (update.kind == Update::Kind::full) {
         end(now, stream, Cause::directory_full);
         return;
     }
-    named.device = heard.index;
-    if (heard.what == Heard::What::moved) drop_device(now, heard.index, heard.before);
-    if (named.state != Connection::State::naming) return;  // it was an attempt at the address before
-    const Device& who = directory[heard.index];
-    if (heard.what == Heard::What::moved || heard.what == Heard::What::appeared)
+    named.device = update.index;
+    if (update.kind == Update::Kind::moved) drop_device(now, update.index, update.before);
+    if (named.state != Connection::State::awaiting_name) return;  // it was an attempt to reach the old address
+    const Device& who = directory[update.index];
+    if (update.kind == Update::Kind::moved || update.kind == Update::Kind::appeared)
         context_.events.push_change(Event::Kind::appeared, who.name, who.address);
-    if (heard.what == Heard::What::back) on_change(now, heard.index, Change::back, who.address);
+    if (update.kind == Update::Kind::back) on_change(now, update.index, Change::back, who.address);
     open(now, stream);
 }
 
@@ -201,11 +201,11 @@ bool Switchboard::may_stay(Instant now, StreamIndex stream) {
     if (!same_host(open.peer, named.peer)) {
         const Address claimant = with_port(named.peer, context_.options.group.port);
         const Address& known = context_.directory[device].address;
-        // The one whose adverts are heard has the name, and not who was quicker to connect with it.
+        // The name belongs to the address that sends its adverts, not to the one that connected first.
         const bool usurped = same_host(named.peer, known) && !same_host(open.peer, known);
         if (usurped) {
             on_conflict(now, device, with_port(open.peer, context_.options.group.port),
-                        context_.directory.may_tell_conflict(now, device));
+                        context_.directory.may_report_conflict(now, device));
             end(now, other, Cause::name_conflict);
             return true;
         }
@@ -213,7 +213,7 @@ bool Switchboard::may_stay(Instant now, StreamIndex stream) {
             end(now, other, Cause::gone);
             return true;
         }
-        on_conflict(now, device, claimant, context_.directory.may_tell_conflict(now, device));
+        on_conflict(now, device, claimant, context_.directory.may_report_conflict(now, device));
         end(now, stream, Cause::name_conflict);
         return false;
     }
@@ -229,44 +229,44 @@ void Switchboard::open(Instant now, StreamIndex stream) {
         to.attempt = no_stream;
     else
         --unnamed_;
-    RINGPOST_CHECK(to.connection == no_stream);  // may_stay() has ended what does not
+    RINGPOST_CHECK(to.connection == no_stream);  // may_stay() has ended any other
     to.connection = stream;
     retries_.cancel(named.device);
     named.state = Connection::State::open;
     named.opened_at = named.bytes_at = now;
-    named.deadline = now + rest_after;
+    named.deadline = now + free_after;
     schedule(stream);
     context_.events.push_change(Event::Kind::connected, named.name, named.peer);
 }
 
-// Ending.
+// Ending connections.
 
-void Switchboard::end(Instant now, StreamIndex stream, Cause cause, bool gone_already) {
+void Switchboard::end(Instant now, StreamIndex stream, Cause cause, DriverStream at_driver) {
     Connection& ended = *connections_[stream];
     const Connection::State was = ended.state;
     if (was == Connection::State::unused || was == Connection::State::ended) return;
-    const bool was_open = was == Connection::State::open || was == Connection::State::leaving;
+    const bool was_open = was == Connection::State::open || was == Connection::State::closing;
     ++context_.counts.ended[static_cast<std::size_t>(cause)];
     ended.state = Connection::State::ended;
     ended.deadline = never;
     deadlines_.cancel(stream);
-    if (was == Connection::State::naming && !ended.dialled) --unnamed_;
-    ended.keys.remove_all([&](const Asked& asked) { settle_asked(asked, Reply::not_connected, {}); });
+    if (was == Connection::State::awaiting_name && !ended.dialled) --unnamed_;
+    ended.keys.remove_all([&](const Asked& asked) { settle_question(asked, Reply::not_connected, {}); });
     if (was_open) {
-        const std::size_t unsent = ended.waiting_frames();
+        const std::size_t unsent = ended.queued_frames();
         context_.counts.unsent += unsent;
         context_.events.push_change(Event::Kind::disconnected, ended.name, ended.peer, cause, unsent);
-        if (now >= ended.opened_at + lasting) link(ended.device).failures = 0;
+        if (now >= ended.opened_at + stable_after) link(ended.device).failures = 0;
     } else {
         ended.in = {};
     }
     ended.out = {};
-    let_go(stream, gone_already);
-    if (was_open || ended.dialled) leave_link(now, stream, cause, was_open);
+    release_driver_stream(stream, at_driver);
+    if (was_open || ended.dialled) unlink(now, stream, cause, was_open);
     release(stream);
 }
 
-void Switchboard::leave_link(Instant now, StreamIndex stream, Cause cause, bool was_open) {
+void Switchboard::unlink(Instant now, StreamIndex stream, Cause cause, bool was_open) {
     const NameIndex device = connections_[stream]->device;
     Link& from = link(device);
     (was_open ? from.connection : from.attempt) = no_stream;
@@ -294,8 +294,8 @@ void Switchboard::close(Instant now) {
             end(now, stream, Cause::closed);
             continue;
         }
-        left.state = Connection::State::leaving;
-        left.deadline = now + leaving_for;
+        left.state = Connection::State::closing;
+        left.deadline = now + close_timeout;
         left.push_word(FrameKind::quit);
         activate(stream);
         schedule(stream);

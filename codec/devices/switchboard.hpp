@@ -16,44 +16,46 @@
 
 namespace ringpost::devices {
 
-/// All connections: who opens which, when again, which of two stays, and what the frames do.
+/// Manages all connections: which side opens them, when to retry, which of two connections remains, and what their
+/// frames do.
 ///
-/// The device whose name sorts lower opens, and opens again, with a back-off, for as long as the other is in the
-/// directory; the other meanwhile says hello to it now and then, to it alone: perhaps it does not hear the group, or
-/// still believes in a connection of before. One connection stays of two: the one that the lower name opened, or else
-/// the newer. Both ends know the names and who opened, so they choose alike; and a connection is only given up for
-/// another that stands and whose peer has said its name, by the end that will open again if that one fails: the two can
-/// not end with none.
+/// The device with the lower name opens the connection, and retries with back-off while the other is in the directory.
+/// Meanwhile the other sends it an occasional unicast hello, since it may not receive multicast, or may still consider
+/// a previous connection alive. Of two connections, the one opened by the lower name remains, otherwise the newer one.
+/// Both ends know both names and who opened, so they choose alike. A connection is only closed in favour of one that is
+/// established and named, and the closing end is the one that would reconnect if that fails, so the two cannot end up
+/// with none.
 class Switchboard {
   public:
     Switchboard(Context& context, Announcer& announcer);
 
-    // What the directory has learned:
+    // Notifications from the directory:
     void on_appeared(Instant now, NameIndex device);
-    /// It has said hello: it may have been started again, and not know the connection that we believe in.
+    /// The device has sent a hello: it may have restarted, and then our connection to it is stale.
     void on_hello(Instant now, NameIndex device);
-    /// Asks a device for a sign: a ping, when it is connected and has not had one within the last second (else false).
+    /// Pings a connected device to provoke activity. Returns false if it is not connected or was pinged within the last
+    /// second.
     bool ping(Instant now, NameIndex device);
-    /// Suspect, gone or moved; told to the application here.
+    /// The device is suspect, gone or moved. Reports it to the application.
     void on_change(Instant now, NameIndex device, Change change, const Address& before);
-    /// Another device at `claimant` says this name; the application is told if `tell`.
-    void on_conflict(Instant now, NameIndex device, const Address& claimant, bool tell);
-    void tell_name_taken(Instant now, const Address& by);
+    /// Another device at `claimant` uses this name. Reported to the application if `report` is set.
+    void on_conflict(Instant now, NameIndex device, const Address& claimant, bool report);
+    void report_name_taken(Instant now, const Address& by);
 
-    // What the application says:
+    // Calls from the application:
     Sent push(Instant now, NameIndex device, const Frame& frame);
-    /// Queues the question with a key of its own; `asked` is settled by its answer or the connection's end.
+    /// Queues the question with a new key. `asked` is settled by the answer or by the end of the connection.
     Sent ask(Instant now, NameIndex device, std::string_view text, const Asked& asked);
     Sent answer(Instant now, const Inquiries::Inquiry& inquiry, std::string_view text);
-    void forget_question(StreamIndex stream, std::uint64_t key) { connections_[stream]->keys.remove(key); }
+    void remove_question(StreamIndex stream, std::uint64_t key) { connections_[stream]->keys.remove(key); }
     void close(Instant now);
-    /// The driver has no stream of ours, and will not be asked for one.
+    /// Whether the driver has no stream of ours and no request for one is pending.
     bool empty() const { return streams_ == 0; }
 
     const Connection* connection(NameIndex device) const;
     std::optional<Cause> last_cause(NameIndex device) const;
 
-    // What the driver says, and is told:
+    // Calls from the driver:
     std::optional<StreamIndex> accept(Instant now, const Address& peer);
     void handle(Instant now, const StreamInput& in);
     std::optional<StreamRequest> poll(Instant now, std::span<std::byte> out);
@@ -61,8 +63,8 @@ class Switchboard {
     void expire(Instant now);
     std::optional<Instant> next_timeout() const;
 
-    /// The next frame for the application, as an event, of a connection whose turn it is; nothing: its turn is over.
-    /// The frame is forgotten with take().
+    /// Fills `event` with the next frame for the application from a connection whose turn it is. Returns false if there
+    /// is none; its turn then ends. take() removes the frame.
     bool peek(StreamIndex stream, Event& event);
     void take(StreamIndex stream);
     void end_turn(StreamIndex stream);
@@ -70,18 +72,21 @@ class Switchboard {
   private:
     static constexpr StreamIndex no_stream = UINT32_MAX;
 
-    /// What is known of a device's connections.
+    /// Whether the driver still has a stream when its connection ends.
+    enum class DriverStream : std::uint8_t { open, closed };
+
+    /// The connections of a device.
     struct Link {
-        StreamIndex connection = no_stream;  ///< open
-        StreamIndex attempt = no_stream;     ///< ours, under way
-        std::uint32_t failures = 0;          ///< since a connection has lasted
+        StreamIndex connection = no_stream;  ///< in state open
+        StreamIndex attempt = no_stream;     ///< opened by us, not yet open
+        std::uint32_t failures = 0;          ///< since the last stable connection
         std::optional<Cause> last_cause;
     };
 
-    // Opening, and which stays (switchboard.cpp).
+    // Opening connections and choosing between two (switchboard.cpp).
     Link& link(NameIndex device);
     bool we_open(NameIndex device) const;
-    void reach(Instant now, NameIndex device);
+    void start_connecting(Instant now, NameIndex device);
     void dial(Instant now, NameIndex device);
     void retry_later(Instant now, NameIndex device);
     void retry(Instant now, NameIndex device);
@@ -90,9 +95,9 @@ class Switchboard {
     bool may_stay(Instant now, StreamIndex stream);
     void open(Instant now, StreamIndex stream);
     void drop_device(Instant now, NameIndex device, const Address& before);
-    void end(Instant now, StreamIndex stream, Cause cause, bool gone_already = false);
-    void leave_link(Instant now, StreamIndex stream, Cause cause, bool was_open);
-    void let_go(StreamIndex stream, bool gone_already);
+    void end(Instant now, StreamIndex stream, Cause cause, DriverStream at_driver = DriverStream::open);
+    void unlink(Instant now, StreamIndex stream, Cause cause, bool was_open);
+    void release_driver_stream(StreamIndex stream, DriverStream at_driver);
     void release(StreamIndex stream);
     void on_due(Instant now, StreamIndex stream);
     void schedule(StreamIndex stream);
@@ -101,28 +106,28 @@ class Switchboard {
     // Frames (switchboard_frames.cpp).
     void on_bytes(Instant now, StreamIndex stream, std::span<const std::byte> bytes);
     void on_written(Instant now, StreamIndex stream);
-    bool settle(StreamIndex stream);
-    void take_frame(StreamIndex stream, const Frame& frame);
-    void break_off(StreamIndex stream, Cause cause);
+    bool process_frames(StreamIndex stream);
+    void on_control_frame(StreamIndex stream, const Frame& frame);
+    void fail(StreamIndex stream, Cause cause);
     void on_ping(StreamIndex stream);
     void on_answer(StreamIndex stream, const Frame& frame);
-    void hold_back(StreamIndex stream, bool back);
+    void set_paused(StreamIndex stream, bool back);
     Sent push_on(Instant now, StreamIndex stream, const Frame& frame);
-    void settle_asked(const Asked& asked, Reply reply, std::string_view text);
+    void settle_question(const Asked& asked, Reply reply, std::string_view text);
 
     Context& context_;
     Announcer& announcer_;
     std::vector<Link> links_;  ///< by NameIndex
     std::vector<std::unique_ptr<Connection>> connections_;
     std::vector<StreamIndex> free_;
-    RingQueue<StreamIndex> active_;  ///< have something for the driver, perhaps; each once
+    RingQueue<StreamIndex> active_;  ///< connections that may have requests for the driver, each at most once
     TimerWheel deadlines_;           ///< by StreamIndex
     TimerWheel retries_;             ///< by NameIndex
     SourceRates accept_rates_;
     std::uint32_t streams_ = 0, unnamed_ = 0;
     std::uint64_t newest_serial_ = 0;
-    Instant now_ = 0;  ///< of the latest call that was told: frames are also taken when the application asks for them
-    Instant rejoin_told_at_ = -never, name_taken_told_at_ = -never;
+    Instant now_ = 0;  ///< of the latest call with a time; poll_event() has none
+    Instant rejoin_reported_at_ = -never, name_taken_reported_at_ = -never;
 };
 
 }  // namespace ringpost::devices

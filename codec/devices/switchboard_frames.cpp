@@ -1,6 +1,6 @@
-// The Switchboard's frames. What concerns only us (names, pings, answers, goodbyes) is taken as it comes, up to the
-// next frame for the application; that one waits for its turn in Events, and the rest behind it, in the order of the
-// stream. When the application is slow, more and more bytes wait, until the peer is held back.
+// Frames that concern only the endpoint (names, pings, answers, goodbyes) are processed on arrival, up to the next
+// frame for the application. That one waits for its turn in Events, with the rest of the stream behind it. If the
+// application is slow, the unread bytes accumulate until the peer is paused.
 
 #include <utility>
 
@@ -9,7 +9,7 @@
 namespace ringpost::devices {
 namespace {
 
-// A peer of ours pings right behind its name (README.md): in the same segment, so no later than that.
+// A ringpost peer pings directly after its name (README.md), so the ping arrives no later than this.
 constexpr Duration recognised_within = second;
 
 Cause cause_of(FrameError error) {
@@ -27,49 +27,49 @@ Cause cause_of(FrameError error) {
 
 void Switchboard::on_bytes(Instant now, StreamIndex stream, std::span<const std::byte> bytes) {
     Connection& from = *connections_[stream];
-    if (!from.stands || bytes.empty()) return;
-    from.head.reset();  // it points to where the bytes may be no more
+    if (!from.established || bytes.empty()) return;
+    from.head.reset();  // it points into the buffer, which may be reallocated
     from.in.append(bytes);
     from.bytes_at = now;
-    if (from.state != Connection::State::naming) context_.directory.on_sign(now, from.device);
-    if (from.has_turn) {
-        if (from.in.unread_bytes() >= limits::devices_unread_bytes_pause) hold_back(stream, true);
+    if (from.state != Connection::State::awaiting_name) context_.directory.on_activity(now, from.device);
+    if (from.in_events) {
+        if (from.in.unread_bytes() >= limits::devices_unread_bytes_pause) set_paused(stream, true);
         if (from.in.unread_bytes() > limits::devices_unread_bytes_max) end(now, stream, Cause::overrun);
         return;
     }
-    if (!settle(stream)) return;
-    from.has_turn = true;
+    if (!process_frames(stream)) return;
+    from.in_events = true;
     context_.events.push_frames(stream);
 }
 
-// Takes frames up to the next for the application, which is then the head. False: there is none.
-bool Switchboard::settle(StreamIndex stream) {
+// Processes frames up to the next one for the application, which becomes `head`. Returns false if there is none.
+bool Switchboard::process_frames(StreamIndex stream) {
     Connection& from = *connections_[stream];
     while (from.reads() && !from.head) {
         const auto text = from.in.front();
         const std::size_t bytes = text ? text->size() + terminator.size() : from.in.unread_bytes();
-        const bool naming = from.state == Connection::State::naming;
-        if (bytes > (naming ? limits::devices_compatible_frame_bytes_max : limits::devices_frame_bytes_max)) {
-            break_off(stream, Cause::frame_too_long);
+        const bool awaiting_name = from.state == Connection::State::awaiting_name;
+        if (bytes > (awaiting_name ? limits::devices_compatible_frame_bytes_max : limits::devices_frame_bytes_max)) {
+            fail(stream, Cause::frame_too_long);
             return false;
         }
         if (!text) return false;
-        const auto frame = naming ? decode_name(*text) : decode_frame(*text);
+        const auto frame = awaiting_name ? decode_name(*text) : decode_frame(*text);
         if (!frame) {
-            break_off(stream, cause_of(frame.error()));
+            fail(stream, cause_of(frame.error()));
             return false;
         }
         if (frame->kind == FrameKind::message || frame->kind == FrameKind::question) {
             from.head = *frame;
             from.fresh = false;
         } else {
-            take_frame(stream, *frame);
+            on_control_frame(stream, *frame);
         }
     }
     return from.head.has_value();
 }
 
-void Switchboard::take_frame(StreamIndex stream, const Frame& frame) {
+void Switchboard::on_control_frame(StreamIndex stream, const Frame& frame) {
     Connection& from = *connections_[stream];
     switch (frame.kind) {
         case FrameKind::name: {
@@ -80,16 +80,16 @@ void Switchboard::take_frame(StreamIndex stream, const Frame& frame) {
         }
         case FrameKind::answer: on_answer(stream, frame); break;
         case FrameKind::ping: on_ping(stream); break;
-        case FrameKind::quit: break_off(stream, Cause::goodbye); return;
+        case FrameKind::quit: fail(stream, Cause::goodbye); return;
         case FrameKind::message:
-        case FrameKind::question: return;  // those are the application's
+        case FrameKind::question: return;  // delivered to the application by peek()
     }
     from.fresh = false;
     from.in.pop();
 }
 
-// What came behind means nothing.
-void Switchboard::break_off(StreamIndex stream, Cause cause) {
+// Discards the rest of the stream.
+void Switchboard::fail(StreamIndex stream, Cause cause) {
     connections_[stream]->in = {};
     end(now_, stream, cause);
 }
@@ -98,17 +98,17 @@ void Switchboard::on_ping(StreamIndex stream) {
     Connection& from = *connections_[stream];
     if (from.state == Connection::State::ended) return;
     if (from.fresh && now_ <= from.opened_at + recognised_within) {
-        from.ours = true;
+        from.is_ringpost = true;
         activate(stream);
         schedule(stream);
         return;
     }
     ++context_.counts.pings_received;
     const Device& who = context_.directory[from.device];
-    announcer_.reassure(who.address, who.socket);
+    announcer_.send_alive(who.address, who.socket);
     announcer_.answer_all(now_);
-    if (now_ < rejoin_told_at_ + second) return;
-    rejoin_told_at_ = now_;
+    if (now_ < rejoin_reported_at_ + second) return;
+    rejoin_reported_at_ = now_;
     context_.events.push_change(Event::Kind::rejoin, from.name, who.address);
 }
 
@@ -116,20 +116,20 @@ void Switchboard::on_answer(StreamIndex stream, const Frame& frame) {
     Connection& from = *connections_[stream];
     ++context_.counts.answers_received;
     if (const auto asked = from.keys.remove(frame.key))
-        settle_asked(*asked, Reply::answered, frame.text);
+        settle_question(*asked, Reply::answered, frame.text);
     else
         ++context_.counts.answers_late;
     if (from.on_answered(frame.key)) activate(stream);
 }
 
-void Switchboard::settle_asked(const Asked& asked, Reply reply, std::string_view text) {
+void Switchboard::settle_question(const Asked& asked, Reply reply, std::string_view text) {
     if (context_.asks.settle(asked, reply, text)) context_.events.push_ask(asked.ask.index);
 }
 
-// The application's turn.
+// Delivery to the application.
 
 bool Switchboard::peek(StreamIndex stream, Event& event) {
-    if (!settle(stream)) return false;
+    if (!process_frames(stream)) return false;
     const Connection& from = *connections_[stream];
     Counters& counts = context_.counts;
     event.name = from.name;
@@ -153,23 +153,23 @@ void Switchboard::take(StreamIndex stream) {
 }
 
 void Switchboard::end_turn(StreamIndex stream) {
-    connections_[stream]->has_turn = false;
-    hold_back(stream, false);
+    connections_[stream]->in_events = false;
+    set_paused(stream, false);
     release(stream);
 }
 
-// Told to the driver when it does not know yet; a wish that it has not been told is taken back.
-void Switchboard::hold_back(StreamIndex stream, bool back) {
+// Requests the change from the driver, unless the opposite request is still pending; then both cancel out.
+void Switchboard::set_paused(StreamIndex stream, bool back) {
     Connection& from = *connections_[stream];
-    if (from.held_back == back || from.state == Connection::State::ended) return;
-    from.held_back = back;
+    if (from.paused == back || from.state == Connection::State::ended) return;
+    from.paused = back;
     bool& other = back ? from.wants_resume : from.wants_pause;
     (back ? from.wants_pause : from.wants_resume) = !other;
     other = false;
     activate(stream);
 }
 
-// What the application says.
+// Calls from the application.
 
 Sent Switchboard::push(Instant now, NameIndex device, const Frame& frame) {
     const StreamIndex stream = link(device).connection;
@@ -189,7 +189,7 @@ Sent Switchboard::ask(Instant now, NameIndex device, std::string_view text, cons
     const StreamIndex stream = link(device).connection;
     if (stream == no_stream) return Sent::not_connected;
     Connection& to = *connections_[stream];
-    const auto key = to.keys.take(!to.ours);
+    const auto key = to.keys.take(!to.is_ringpost);
     if (!key) return Sent::queue_full;
     const Sent sent = push_on(now, stream, {FrameKind::question, *key, text});
     if (sent != Sent::queued) return sent;
@@ -205,9 +205,9 @@ Sent Switchboard::answer(Instant now, const Inquiries::Inquiry& inquiry, std::st
 
 void Switchboard::on_written(Instant now, StreamIndex stream) {
     Connection& to = *connections_[stream];
-    if (!to.stands) return;
+    if (!to.established) return;
     to.on_written(now, context_.options.compatible_gap);
-    if (to.state == Connection::State::leaving && to.out.empty()) {
+    if (to.state == Connection::State::closing && to.out.empty()) {
         end(now, stream, Cause::closed);
         return;
     }

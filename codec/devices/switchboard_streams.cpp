@@ -1,7 +1,7 @@
-// The Switchboard towards its driver. What a stream has to say is kept as wishes of its connection and asked for in
-// turn by poll(): so nothing is said of a stream that has ended meanwhile.
+// The Switchboard's interface to its driver. Requests are kept as flags of their connection and collected by poll(), so
+// no request is made for a stream that has ended meanwhile.
 //
-// A stream's place is free again when the driver has let go of it and the application has been told what came over it.
+// A stream index is reused after the driver has released it and the application has received all its frames.
 
 #include <algorithm>
 
@@ -40,15 +40,15 @@ void Switchboard::on_due(Instant now, StreamIndex stream) {
     if (due.deadline <= now) {
         switch (due.state) {
             case Connection::State::connecting: end(now, stream, Cause::connect_timeout); return;
-            case Connection::State::naming: end(now, stream, Cause::name_timeout); return;
-            case Connection::State::leaving: end(now, stream, Cause::closed); return;
+            case Connection::State::awaiting_name: end(now, stream, Cause::name_timeout); return;
+            case Connection::State::closing: end(now, stream, Cause::closed); return;
             default: break;
         }
-        // Open: what it has not needed for a while it gives back.
-        due.deadline = std::max(due.bytes_at, now) + rest_after;
-        if (now >= due.bytes_at + rest_after) {
-            due.in.rest();
-            due.out.rest();
+        // Open: free buffers that have been idle for a while.
+        due.deadline = std::max(due.bytes_at, now) + free_after;
+        if (now >= due.bytes_at + free_after) {
+            due.in.free_if_empty();
+            due.out.free_if_empty();
         }
     }
     activate(stream);
@@ -79,7 +79,7 @@ std::optional<StreamIndex> Switchboard::accept(Instant now, const Address& peer)
     }
     const auto stream = context_.closed || unnamed_ == limits::devices_unnamed_max
                             ? std::nullopt
-                            : claim(Connection::State::naming, peer, now + context_.options.name_timeout);
+                            : claim(Connection::State::awaiting_name, peer, now + context_.options.name_timeout);
     if (!stream) {
         ++counts.accepts_full;
         return std::nullopt;
@@ -87,7 +87,7 @@ std::optional<StreamIndex> Switchboard::accept(Instant now, const Address& peer)
     ++counts.accepts;
     ++unnamed_;
     Connection& accepted = *connections_[*stream];
-    accepted.stands = true;
+    accepted.established = true;
     accepted.greet(context_.options.name);
     activate(*stream);
     return stream;
@@ -96,27 +96,27 @@ std::optional<StreamIndex> Switchboard::accept(Instant now, const Address& peer)
 void Switchboard::handle(Instant now, const StreamInput& in) {
     now_ = now;
     if (in.stream >= connections_.size()) return;
-    Connection& told = *connections_[in.stream];
+    Connection& target = *connections_[in.stream];
     switch (in.kind) {
         case StreamInput::Kind::connected:
-            if (told.state != Connection::State::connecting) return;
-            told.state = Connection::State::naming;
-            told.stands = true;
-            told.deadline = now + context_.options.name_timeout;
-            told.greet(context_.options.name);
+            if (target.state != Connection::State::connecting) return;
+            target.state = Connection::State::awaiting_name;
+            target.established = true;
+            target.deadline = now + context_.options.name_timeout;
+            target.greet(context_.options.name);
             activate(in.stream);
             schedule(in.stream);
             break;
         case StreamInput::Kind::bytes: on_bytes(now, in.stream, in.bytes); break;
         case StreamInput::Kind::written: on_written(now, in.stream); break;
         case StreamInput::Kind::closed:
-            if (told.wants_close) {  // it ended on both sides at once
-                told.wants_close = false;
+            if (target.wants_close) {  // both sides ended it at the same time
+                target.wants_close = false;
                 --streams_;
                 release(in.stream);
                 break;
             }
-            end(now, in.stream, cause_of(in.end, !told.in.whole()), true);
+            end(now, in.stream, cause_of(in.end, !target.in.whole()), DriverStream::closed);
             break;
     }
 }
@@ -144,7 +144,7 @@ std::optional<StreamRequest> Switchboard::poll(Instant now, std::span<std::byte>
             return StreamRequest{StreamRequest::Kind::write, stream, active.peer, bytes};
         }
         active.active = false;
-        if (!active.ours) schedule(stream);  // a frame may wait for the end of a gap
+        if (!active.is_ringpost) schedule(stream);  // a queued frame may wait for the end of a gap
     }
     return std::nullopt;
 }
@@ -167,12 +167,12 @@ std::optional<StreamIndex> Switchboard::claim(Connection::State state, const Add
     return stream;
 }
 
-// The driver is told to close what it has, and nothing of what it was never asked for.
-void Switchboard::let_go(StreamIndex stream, bool gone_already) {
+// Requests a close from the driver, unless the stream was never requested from it.
+void Switchboard::release_driver_stream(StreamIndex stream, DriverStream at_driver) {
     Connection& ended = *connections_[stream];
-    ended.wants_close = !gone_already && !ended.wants_connect;
+    ended.wants_close = at_driver == DriverStream::open && !ended.wants_connect;
     ended.wants_connect = ended.wants_pause = ended.wants_resume = false;
-    ended.stands = false;
+    ended.established = false;
     if (ended.wants_close)
         activate(stream);
     else
@@ -181,8 +181,8 @@ void Switchboard::let_go(StreamIndex stream, bool gone_already) {
 
 void Switchboard::release(StreamIndex stream) {
     Connection& ended = *connections_[stream];
-    if (ended.state != Connection::State::ended || ended.has_turn || ended.wants_close) return;
-    const bool active = ended.active;  // it may stand in that queue once more than it knows
+    if (ended.state != Connection::State::ended || ended.in_events || ended.wants_close) return;
+    const bool active = ended.active;  // may be in active_ once more
     ended = Connection{};
     ended.active = active;
     free_.push_back(stream);

@@ -1,5 +1,5 @@
-// Requests are copied into a queue as they come and leave in order when the driver asks. A train takes replies from the
-// front while destination, socket and size stay the same; a shorter one may close it.
+// Requests are copied to a queue and returned in order. Consecutive replies with equal destination, socket and size
+// form a train, which a shorter one may end.
 
 #include "codec/echo/endpoint.hpp"
 

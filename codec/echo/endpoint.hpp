@@ -19,10 +19,10 @@ struct EchoCounters {
     std::uint64_t queue_full = 0;  ///< not answered: the socket did not take replies as fast as requests came
 };
 
-/// Returns every datagram to its source (RFC 862). Neighbouring replies of one size to one peer leave as a train.
+/// Returns every datagram to its source (RFC 862). Consecutive replies of one size to one peer form a train.
 class Endpoint {
   public:
-    struct Event {};  ///< it has none: ask counters()
+    struct Event {};  ///< none; see counters()
 
     Endpoint();
 

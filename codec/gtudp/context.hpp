@@ -1,6 +1,6 @@
 #pragma once
 
-// What the sending and the receiving half of an endpoint share.
+// State shared by the Sender and the Receiver of an endpoint.
 
 #include <algorithm>
 #include <cstdint>
@@ -17,9 +17,9 @@ struct Context {
     explicit Context(const Options& given)
         : options(given), peers(given.peers_max, given.key, given.socket), random_(given.seed) {}
 
-    /// How long to wait before what has just been sent to `peer` is sent again: the retransmission timeout times
-    /// `patience`, doubled `backoffs` times (RFC 6298, section 5.5), and up to an eighth more so that many do not fall
-    /// due together.
+    /// Time until a datagram just sent to `peer` is retransmitted: the retransmission timeout times `patience`, doubled
+    /// `backoffs` times (RFC 6298, section 5.5), plus up to an eighth of random jitter so that timers do not
+    /// synchronise.
     Duration interval(const Peer& peer, unsigned backoffs, int patience) {
         const ResendOptions& resending = options.resending;
         if (resending.fixed_interval) return *resending.fixed_interval;
@@ -41,28 +41,28 @@ struct Context {
     SplitMix64 random_;
 };
 
-/// Time as 32 bits of 1.024 us each, for round trips: they wrap after 73 minutes, and no exchange lives so long
-/// between a send and its answer.
+/// Send times for round-trip measurement, in units of 1.024 us. They wrap after 73 minutes, longer than any exchange
+/// waits for a reply.
 using Stamp = std::uint32_t;
 inline Stamp stamp_of(Instant at) { return static_cast<Stamp>(at >> 10); }
 inline Duration since(Stamp stamp, Instant now) { return Duration{stamp_of(now) - stamp} << 10; }
 
-/// Back-offs of something about to be sent again: one more if its peer has answered nothing of the kind since it was
-/// last sent. While others get their answers it is loss, not silence, and waiting longer would help nobody.
+/// Back-off count for a retransmission: one more if the peer has acknowledged nothing since the previous send. If it
+/// has acknowledged other exchanges, this datagram was lost on a working path, and a longer wait would not help.
 inline unsigned backoffs_of_resend(unsigned backoffs, Instant answered_at, Stamp sent_at, Instant now) {
-    constexpr unsigned backoffs_max = 15;  // in four bits; the longest interval is reached before
+    constexpr unsigned backoffs_max = 15;  // fits in four bits; the longest interval is reached earlier
     const bool answered_since = answered_at > now - since(sent_at, now);
     return answered_since ? backoffs : std::min(backoffs + 1, backoffs_max);
 }
 
-/// A train of equal frames to one peer, being written into `out`.
+/// Writes a train of equal frames for one peer into `out`.
 class TrainWriter {
   public:
     TrainWriter(std::span<std::byte> out, const Address& destination, const LocalPath& path)
         : out_(out), destination_(destination), path_(path) {}
 
-    /// Where the next frame of `bytes` goes, which is then part of the train; null when it does not fit or is not
-    /// equal. A shorter frame closes the train.
+    /// Reserves space for the next frame and returns it; null if the frame does not fit or is longer than the first. A
+    /// shorter frame ends the train.
     std::byte* add(std::size_t bytes) {
         if (count_ == 0) segment_bytes_ = bytes;
         if (closed_ || bytes > segment_bytes_ || count_ == limits::train_segments_max || bytes_ + bytes > out_.size())

@@ -1,7 +1,6 @@
-// Takes datagrams apart and hands each kind to the half it belongs to: RECV to the Sender, DATA and ACK to the
-// Receiver. What leaves, leaves in this order: RECVs, for somebody waits for them; what is sent again; what is new; and
-// ACKs, for which nobody waits, unless there are so many that new messages could keep them from leaving in the same
-// turn: then they go first.
+// Decodes datagrams and dispatches them: RECVs to the Sender, DATA and ACKs to the Receiver. The order of transmission
+// is: RECVs, since the peer waits for them; retransmissions; new messages; ACKs, for which nothing waits. If enough
+// ACKs are queued to fill a train, they are sent first, so that new messages cannot delay them for ever.
 
 #include "codec/gtudp/endpoint.hpp"
 
@@ -29,7 +28,7 @@ Endpoint::Endpoint(const Options& options)
 void Endpoint::handle(Instant now, const Datagram& in) {
     const std::optional<Frame> frame = context_.options.codec.decode(in.bytes);
     if (!frame) {
-        take_foreign(in);
+        on_foreign(in);
         return;
     }
     switch (frame->kind) {
@@ -42,7 +41,7 @@ void Endpoint::handle(Instant now, const Datagram& in) {
     }
 }
 
-void Endpoint::take_foreign(const Datagram& in) {
+void Endpoint::on_foreign(const Datagram& in) {
     ++context_.counts.foreign;
     if (!context_.options.recv_from_any) return;
     if (!arrived_.push({in.source, Event::Kind::foreign}, in.bytes)) ++context_.counts.foreign_dropped;
@@ -86,10 +85,10 @@ std::optional<Transmit> Endpoint::poll_raw(std::span<std::byte> out) {
 }
 
 std::optional<Event> Endpoint::poll_event() {
-    if (shown_) arrived_.pop();
-    shown_ = !arrived_.empty();
+    if (front_returned_) arrived_.pop();
+    front_returned_ = !arrived_.empty();
     std::optional<Event> event;
-    if (shown_) {
+    if (front_returned_) {
         const auto arrived = arrived_.front();
         event.emplace();
         event->kind = arrived->header.kind;
@@ -105,7 +104,7 @@ std::optional<Event> Endpoint::poll_event() {
 
 Counters Endpoint::counters() const {
     Counters out = context_.counts;
-    out.peers_forgotten = context_.peers.forgotten();
+    out.peers_forgotten = context_.peers.evictions();
     return out;
 }
 

@@ -15,48 +15,49 @@
 
 namespace ringpost::gtudp {
 
-/// Something for the application.
+/// An event for the application.
 struct Event {
     enum class Kind : std::uint8_t {
-        message,  ///< a peer's DATA, delivered once
-        foreign,  ///< a datagram that is not gtUDP (Options::recv_from_any)
-        outcome,  ///< how one of our sends has ended
+        message,  ///< DATA from a peer, delivered once
+        foreign,  ///< a datagram that is not gtUDP (only with Options::recv_from_any)
+        outcome,  ///< the end of one of our sends
     };
     Kind kind = Kind::message;
     Address peer;
-    std::span<const std::byte> bytes;  ///< message, foreign: valid until the next call of the endpoint
-    ExchangeId id;                     ///< outcome: whose; its index may be given to another exchange from now on
+    std::span<const std::byte> bytes;  ///< message, foreign: valid until the next call of this endpoint
+    ExchangeId id;                     ///< outcome: the send that ended; its index may be reused from now on
     Outcome outcome = Outcome::confirmed;
-    std::uint32_t sends = 0;  ///< outcome: how often the DATA was sent
+    std::uint32_t sends = 0;  ///< outcome: number of times the DATA was sent
 };
 
-/// Messages that arrive, once each: both roles of gtUDP.
+/// The gtUDP protocol: confirmed datagrams, sent and received.
 ///
-/// A message is delivered to the peer's application exactly once while both ends live and the peer answers at all,
-/// whatever the network loses, repeats, delays or reorders within the remembered window (Options::remembered). Messages
-/// may overtake each other. Every send ends in exactly one outcome, which is an event; only `confirmed` says that the
-/// peer has it, the others do not say that it has not. The five calls are those of codec/include/ringpost/datagram.hpp.
+/// As long as both endpoints live and the peer responds, a message is delivered to the peer's application exactly once,
+/// even if the network drops, duplicates, delays or reorders datagrams within the remembered window
+/// (Options::remembered). Messages are unordered. Every accepted send ends with exactly one outcome event. `confirmed`
+/// means that the peer has the message; with any other outcome the peer may or may not have it. The five calls are
+/// specified in codec/include/ringpost/datagram.hpp.
 class Endpoint {
   public:
     using Event = gtudp::Event;
 
     explicit Endpoint(const Options& options);
-    Endpoint(const Endpoint&) = delete;  // its halves refer to it
+    Endpoint(const Endpoint&) = delete;  // sender_ and receiver_ hold references to context_
     Endpoint& operator=(const Endpoint&) = delete;
 
-    /// Takes a copy of `data` for `to`; it leaves with the next poll_transmit. It is given up unless confirmed by
-    /// `deadline`.
+    /// Queues a copy of `data` for `to`; it is sent by the next poll_transmit(). The send is given up if it has not
+    /// been confirmed by `deadline`.
     std::expected<ExchangeId, Refusal> send(Instant now, const Address& to, std::span<const std::byte> data,
                                             Instant deadline = never) {
-        // Strangers who only sent something must not keep us from sending.
+        // Unverified peers must not occupy the places that our own sends need.
         if (context_.peers.all_held() && context_.peers.find(to) == none) receiver_.make_room_for_peer();
         return sender_.send(now, to, data, deadline);
     }
-    /// Ends an exchange with the outcome `cancelled`; false when it has ended already. It may have been delivered.
+    /// Ends a send with the outcome `cancelled`; the peer may still receive it. Returns false if it has ended already.
     bool cancel(ExchangeId id) { return sender_.cancel(id); }
-    /// Sends `bytes` as they are, once, to a peer that does not speak gtUDP; false when the queue is full.
+    /// Sends `bytes` unmodified and once, for peers that do not use gtUDP. Returns false if the queue is full.
     bool send_raw(const Address& to, std::span<const std::byte> bytes);
-    /// Refuses every further send as not_ready; what is in flight goes on to its outcome.
+    /// Refuses further sends with Refusal::not_ready. Sends in flight continue to their outcome.
     void close() { sender_.close(); }
 
     void handle(Instant now, const Datagram& in);
@@ -65,12 +66,12 @@ class Endpoint {
     std::optional<Event> poll_event();
     std::optional<Instant> poll_timeout() const;
 
-    /// How much more data sends could take: each takes its size rounded up to ChunkPool::chunk_bytes.
+    /// Payload bytes that further sends can use. Each send takes its size rounded up to ChunkPool::chunk_bytes.
     std::size_t free_payload_bytes() const { return sender_.free_payload_bytes(); }
-    /// Sends that have no outcome yet.
+    /// Sends without an outcome yet.
     std::uint32_t in_flight() const { return sender_.in_flight(); }
     Counters counters() const;
-    /// The smoothed round trip to `peer`, 0 when unknown.
+    /// Smoothed round-trip time to `peer`; 0 if unknown.
     Duration rtt(const Address& peer) const;
 
   private:
@@ -79,11 +80,11 @@ class Endpoint {
         Event::Kind kind;
     };
 
-    /// The application can be given a message of so many bytes.
+    /// Whether a message of `bytes` can be queued for the application.
     bool has_room(std::size_t bytes) const {
         return context_.counts.delivered < context_.options.deliveries_max && arrived_.has_room(bytes);
     }
-    void take_foreign(const Datagram& in);
+    void on_foreign(const Datagram& in);
     std::optional<Transmit> poll_raw(std::span<std::byte> out);
 
     Context context_;
@@ -91,7 +92,7 @@ class Endpoint {
     Receiver receiver_;
     RecordQueue<Arrived> arrived_;
     RecordQueue<Address> raw_;
-    bool shown_ = false;  ///< the front of arrived_ has been returned and goes with the next poll_event()
+    bool front_returned_ = false;  ///< the front of arrived_ has been returned; the next poll_event() removes it
 };
 
 }  // namespace ringpost::gtudp

@@ -1,13 +1,13 @@
 #pragma once
 
-// Finds an exchange by who it is with and what it is called.
+// A hash table of exchanges, keyed by peer and identity.
 //
-// A peer that counts its identities up, as ours do, walks through the buckets in order: the keyed hash is taken of the
-// peer and the identity's block of 128, and inside a block neighbours are neighbours. So at a million exchanges the
-// memory is read in order instead of at random, and the hash is computed once per block. A stranger gains nothing by
-// choosing identities: 128 of them share a hash and have 128 buckets.
+// Senders usually count identities up, as ours does. The keyed hash therefore covers the peer and the identity's block
+// of 128; within a block, consecutive identities map to consecutive buckets. With a million exchanges, memory is
+// accessed in order rather than at random, and the hash is computed once per block. Choosing identities gains an
+// attacker nothing: the 128 that share a hash have 128 buckets.
 //
-// Chains, not open addressing: 4 bytes of link and 8 of buckets per exchange, and an erase that moves nothing.
+// Chaining rather than open addressing: 4 bytes of link and 8 bytes of buckets per exchange, and erasing moves nothing.
 
 #include <bit>
 #include <cstdint>
@@ -20,18 +20,18 @@
 
 namespace ringpost::gtudp {
 
-/// Names a peer of the endpoint's PeerTable, and an exchange of an ExchangeTable.
+/// Indices into the endpoint's PeerTable and into an ExchangeTable.
 using PeerIndex = std::uint32_t;
 using ExchangeIndex = std::uint32_t;
 inline constexpr std::uint32_t none = 0xffff'ffff;
 
-/// Exchange has public members `PeerIndex peer`, `Identity identity` and `ExchangeIndex chained`, which are the
-/// table's, and others, which are not. Exchanges never move. Everything is O(1) on average whatever a stranger sends,
-/// while the SipKey is secret; nothing allocates after construction. Not thread-safe.
+/// `Exchange` has public members `PeerIndex peer`, `Identity identity` and `ExchangeIndex chained`, which belong to the
+/// table, and any others. Exchanges never move. All operations are O(1) on average, whatever a peer sends, as long as
+/// the SipKey is secret. Nothing is allocated after construction. Not thread-safe.
 template <class Exchange>
 class ExchangeTable {
   public:
-    /// `capacity` is a power of two up to 2^30 (checked).
+    /// `capacity` must be a power of two, at most 2^30.
     ExchangeTable(std::uint32_t capacity, const SipKey& key)
         : key_(key), exchanges_(capacity), buckets_(std::size_t{capacity} * 2, none), mask_(capacity * 2 - 1) {
         RINGPOST_CHECK(std::has_single_bit(capacity) && capacity <= 1u << 30);
@@ -46,14 +46,14 @@ class ExchangeTable {
     const Exchange& operator[](ExchangeIndex index) const { return exchanges_[index]; }
     bool holds(ExchangeIndex index) const { return index < exchanges_.size() && exchanges_[index].peer != none; }
 
-    /// A hint that the exchange will soon be used.
+    /// Prefetches an exchange that will be used soon.
     void prefetch(ExchangeIndex index) const { __builtin_prefetch(&exchanges_[index], 1); }
 
     std::uint32_t size() const { return size_; }
     std::uint32_t capacity() const { return static_cast<std::uint32_t>(exchanges_.size()); }
     bool full() const { return free_ == none; }
 
-    /// The exchange, or `none`.
+    /// Returns `none` if there is no such exchange.
     ExchangeIndex find(PeerIndex peer, Identity identity) const {
         ExchangeIndex index = buckets_[bucket(peer, identity, finding_)];
         while (index != none && (exchanges_[index].identity != identity || exchanges_[index].peer != peer))
@@ -61,7 +61,7 @@ class ExchangeTable {
         return index;
     }
 
-    /// A value-initialised exchange under a key that is not held (the caller has asked); `none` when full.
+    /// Inserts a value-initialised exchange; the key must not be present. Returns `none` if the table is full.
     ExchangeIndex insert(PeerIndex peer, Identity identity) {
         const ExchangeIndex index = free_;
         if (index == none) return none;
@@ -91,7 +91,8 @@ class ExchangeTable {
   private:
     static constexpr unsigned block_bits = 7;
 
-    /// A block and its hash: the last that one kind of call asked for. Each kind walks through the blocks by itself.
+    /// The block that was hashed last, with its hash. Each kind of operation keeps its own, since each advances through
+    /// the blocks separately.
     struct Hashed {
         std::uint64_t block = ~0ull;
         std::uint32_t hash = 0;

@@ -1,7 +1,7 @@
 #pragma once
 
-// The bytes of a gtUDP datagram: magic (0 to n bytes) | type (k bytes, k >= 1) | identity (4, big-endian) | data.
-// Both ends must agree on the magic and on the three types, which have one length and differ.
+// The gtUDP wire format: magic (0 to n bytes) | type (k bytes, k >= 1) | identity (4 bytes, big-endian) | data. Both
+// ends must use the same magic and the same three types, which have equal length and are distinct.
 
 #include <array>
 #include <cstddef>
@@ -17,12 +17,12 @@
 namespace ringpost::gtudp {
 
 enum class Kind : std::uint8_t {
-    data,  ///< identity and the user's bytes, of which there may be none
-    recv,  ///< identity: the data has arrived
-    ack,   ///< identity: so has the RECV
+    data,  ///< identity and user data, possibly empty
+    recv,  ///< identity: the DATA was received
+    ack,   ///< identity: the RECV was received
 };
 
-/// Chosen by the sender of a DATA, echoed by everybody else, meaningless to them.
+/// Chosen by the sender of the DATA; the receiver only echoes it.
 using Identity = std::uint32_t;
 
 inline constexpr std::size_t identity_bytes = 4;
@@ -30,10 +30,10 @@ inline constexpr std::size_t identity_bytes = 4;
 struct Frame {
     Kind kind = Kind::data;
     Identity identity = 0;
-    std::span<const std::byte> data;  ///< of a DATA; a view into what was decoded
+    std::span<const std::byte> data;  ///< DATA only; a view of the decoded datagram
 };
 
-/// What both ends agree on. The default is the reference peer's.
+/// Configuration that both ends must share. Defaults to that of the reference implementation.
 struct Wire {
     std::vector<std::byte> magic;
     std::array<std::vector<std::byte>, 3> types{
@@ -41,26 +41,26 @@ struct Wire {
 };
 
 enum class WireError : std::uint8_t {
-    type_empty,      ///< a type has no bytes
+    type_empty,      ///< a type is empty
     type_lengths,    ///< the types differ in length
-    types_equal,     ///< two types are the same
-    header_too_long  ///< a datagram would hold nothing but the header
+    types_equal,     ///< two types are equal
+    header_too_long  ///< the header leaves no room for data
 };
 
-/// Encodes and decodes for one Wire.
+/// Encoder and decoder for one Wire.
 class Codec {
   public:
     static std::expected<Codec, WireError> make(const Wire& wire);
-    /// The default Wire's.
+    /// Uses the default Wire.
     Codec();
 
-    /// Of every frame: magic, type and identity. A RECV or ACK is nothing else.
+    /// Size of magic, type and identity. RECV and ACK frames consist of the header alone.
     std::size_t header_bytes() const { return prefix_bytes_ + identity_bytes; }
-    /// Most user bytes in a DATA.
+    /// Most user data in one DATA.
     std::size_t data_bytes_max() const;
 
-    /// Nothing when the bytes are no gtUDP frame: too short, another magic or type, bytes behind a RECV's or ACK's
-    /// identity.
+    /// Returns nullopt if the datagram is not a gtUDP frame: too short, wrong magic or type, or a RECV or ACK with
+    /// trailing bytes.
     std::optional<Frame> decode(std::span<const std::byte> datagram) const {
         if (datagram.size() < header_bytes()) return std::nullopt;
         const std::optional<Kind> kind = kind_of(datagram.data());
@@ -70,7 +70,7 @@ class Codec {
         return frame;
     }
 
-    /// Writes the header at `out`, which has room for header_bytes().
+    /// Writes a header to `out`, which must hold header_bytes().
     void write_header(std::byte* out, Kind kind, Identity identity) const {
         const std::byte* prefix = prefixes_.data() + static_cast<std::size_t>(kind) * prefix_bytes_;
         if (prefix_bytes_ == 1)
@@ -92,13 +92,13 @@ class Codec {
         return std::nullopt;
     }
 
-    std::vector<std::byte> prefixes_;  ///< magic and type of each Kind, one after the other
+    std::vector<std::byte> prefixes_;  ///< magic and type of each Kind, concatenated
     std::size_t prefix_bytes_ = 0;
 };
 
-/// The identity that the reference peer gives its datagram number `counter`: (Adler-32 of the data + counter) mod 2^32.
-/// Two different payloads can share one, in flight together (`ab`, then `` b` `` with the next counter), and the
-/// reference's receiver then drops the second. An Endpoint here counts instead (endpoint.hpp).
+/// The identity that the reference implementation assigns to its datagram number `counter`: (Adler-32 of the data +
+/// counter) mod 2^32. Two different payloads in flight can collide (`ab`, then `` b` `` with the next counter); the
+/// reference receiver then drops the second. An Endpoint uses a plain counter instead (sender.cpp).
 Identity reference_identity(std::span<const std::byte> data, std::uint32_t counter);
 
 }  // namespace ringpost::gtudp

@@ -1,6 +1,6 @@
 #pragma once
 
-// What an Endpoint is told and what it counts.
+// Options, results and counters of an Endpoint.
 
 #include <cstdint>
 #include <optional>
@@ -12,16 +12,17 @@
 
 namespace ringpost::gtudp {
 
-/// When something unanswered is sent again, and how often.
+/// Timing and number of retransmissions.
 struct ResendOptions {
-    std::uint32_t data_sends_max = 6;   ///< 1 to 255; then the exchange is given up
-    std::uint32_t recv_sends_max = 10;  ///< 1 to 255; then the RECV waits for the DATA to come again
-    /// The first timeout while no round trip to the peer is known (RFC 6298 would wait a second, the reference peer
-    /// half of one), and the bounds of the retransmission timeout afterwards.
+    std::uint32_t data_sends_max = 6;   ///< 1 to 255; then the send is given up
+    std::uint32_t recv_sends_max = 10;  ///< 1 to 255; then a RECV is sent only in response to the DATA
+    /// Timeout before the first round-trip sample (RFC 6298 suggests 1 s; the reference implementation uses 500 ms),
+    /// and bounds of the retransmission timeout afterwards.
     Duration timeout_initial = 500 * millisecond;
     Duration timeout_min = 10 * millisecond;
     Duration timeout_max = 3 * second;
-    /// Set: everything is sent again after this, always, as by the reference peer (500 ms); no back-off, no jitter.
+    /// If set, all retransmissions use this interval without back-off and jitter, as in the reference implementation
+    /// (500 ms).
     std::optional<Duration> fixed_interval;
 };
 
@@ -29,49 +30,53 @@ struct Options {
     Codec codec;
     SocketIndex socket = 0;  ///< that first messages leave by; later ones leave from where their peer last wrote to
     ResendOptions resending;
-    /// The remembered window: for so long after its last datagram an exchange that was received is not delivered again,
-    /// unless memory for newer ones (receives_max) made it be forgotten earlier, which is counted.
+    /// The remembered window: how long after its last datagram a received exchange is remembered, so that duplicates
+    /// are not delivered. Exchanges are evicted earlier if newer ones need the space (receives_max); this is counted.
     Duration remembered = 30 * second;
-    std::uint64_t deliveries_max = UINT64_MAX;  ///< so many messages are taken; further ones as if there were no room
-    bool recv_from_any = false;  ///< deliver what is not gtUDP too, marked as foreign; else only count it
-    /// ACKs per second for RECVs of exchanges we do not know, to one address; and to all strangers together.
+    std::uint64_t deliveries_max = UINT64_MAX;  ///< messages to deliver; further ones are treated as if the event queue
+                                                ///< were full
+    bool recv_from_any = false;  ///< deliver datagrams that are not gtUDP as `foreign` events; otherwise they are only
+                                 ///< counted
+    /// ACKs per second sent for RECVs of unknown exchanges: to each verified peer, and to all other addresses together.
     std::uint32_t unknown_acks_per_s = 1'000;
 
-    // Powers of two where a table is meant (checked). Nothing is allocated after construction.
+    // Table sizes must be powers of two. Nothing is allocated after construction.
     std::uint32_t sends_max = 65'536;  ///< exchanges in flight
     std::uint32_t sends_per_peer_max = UINT32_MAX;
-    std::uint32_t receives_max = 262'144;  ///< exchanges received and remembered
+    std::uint32_t receives_max = 262'144;  ///< exchanges received, in progress or remembered
     std::uint32_t receives_per_peer_max = UINT32_MAX;
     std::uint32_t peers_max = 65'536;
-    std::size_t payload_bytes = 16u << 20;  ///< of all exchanges in flight
-    std::size_t event_bytes = 8u << 20;     ///< received, and not yet taken by the application
+    std::size_t payload_bytes = 16u << 20;  ///< payload of all exchanges in flight
+    std::size_t event_bytes = 8u << 20;     ///< queued for the application
 
-    Identity first_identity = 0;  ///< drawn at random, so that a restarted sender is not taken for its former self
-    std::uint64_t seed = 0;       ///< of the jitter: drawn at random
-    SipKey key;                   ///< drawn at random, kept secret
+    Identity first_identity = 0;  ///< should be random, so that peers do not match a restarted sender with its previous
+                                  ///< run
+    std::uint64_t seed = 0;       ///< of the jitter; should be random
+    SipKey key;                   ///< must be random and secret
     Instant start = 0;
 };
 
-/// Why a send was not taken.
+/// Why a send was refused.
 enum class Refusal : std::uint8_t {
-    too_large,   ///< more than codec.data_bytes_max()
-    table_full,  ///< sends_max or payload_bytes are in flight
-    peer_full,   ///< sends_per_peer_max are in flight to this peer
-    peers_full,  ///< peers_max peers all have something in flight or remembered
-    not_ready,   ///< the endpoint has been closed
+    too_large,   ///< larger than codec.data_bytes_max()
+    table_full,  ///< the limit sends_max or payload_bytes is reached
+    peer_full,   ///< sends_per_peer_max sends to this peer are in flight
+    peers_full,  ///< all peers_max peers have exchanges in flight or remembered
+    not_ready,   ///< the endpoint is closed
 };
 
-/// How a send that was taken has ended.
+/// How an accepted send ended.
 enum class Outcome : std::uint8_t {
-    confirmed,         ///< the peer has it, and says so
-    gave_up_attempts,  ///< sent data_sends_max times without an answer
+    confirmed,         ///< the peer has confirmed delivery
+    gave_up_attempts,  ///< sent data_sends_max times without a confirmation
     gave_up_deadline,  ///< not confirmed by its deadline
     cancelled,
 };
 
-/// An exchange in flight, from send() until its outcome.
+/// Identifies a send from send() until its outcome event.
 struct ExchangeId {
-    std::uint32_t index = UINT32_MAX;  ///< below sends_max and unique among those in flight: a caller may index by it
+    std::uint32_t index = UINT32_MAX;  ///< below sends_max and unique among sends in flight; callers may use it as a
+                                       ///< table index
     Identity identity = 0;
     bool operator==(const ExchangeId&) const = default;
 };

@@ -21,14 +21,14 @@ std::uint32_t PeerTable::bucket(const Address& address) const {
     return static_cast<std::uint32_t>(siphash(key_, std::as_bytes(std::span<const Address, 1>(&address, 1)))) & mask_;
 }
 
-PeerIndex PeerTable::look_up(const Address& address) const {
+PeerIndex PeerTable::find_in_buckets(const Address& address) const {
     PeerIndex index = buckets_[bucket(address)];
     while (index != none && peers_[index].address != address) index = peers_[index].chained;
     if (index != none) latest_ = index;
     return index;
 }
 
-PeerIndex PeerTable::look_up_or_make(const Address& address) {
+PeerIndex PeerTable::find_or_insert(const Address& address) {
     if (const PeerIndex known = find(address); known != none) {
         if (peers_[known].holds == 0 && known != idle_newest_) {
             unlink_idle(known);
@@ -36,7 +36,7 @@ PeerIndex PeerTable::look_up_or_make(const Address& address) {
         }
         return known;
     }
-    if (free_ == none && idle_oldest_ != none) forget_oldest();
+    if (free_ == none && idle_oldest_ != none) evict_oldest();
     if (free_ == none) return none;
     const PeerIndex index = free_;
     Peer& peer = peers_[index];
@@ -53,7 +53,7 @@ PeerIndex PeerTable::look_up_or_make(const Address& address) {
     return index;
 }
 
-void PeerTable::forget_oldest() {
+void PeerTable::evict_oldest() {
     const PeerIndex index = idle_oldest_;
     Peer& peer = peers_[index];
     unlink_idle(index);
@@ -65,7 +65,7 @@ void PeerTable::forget_oldest() {
     free_ = index;
     if (latest_ == index) latest_ = none;
     --size_;
-    ++forgotten_;
+    ++evictions_;
 }
 
 void PeerTable::link_idle(PeerIndex index) {

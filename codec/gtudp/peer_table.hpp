@@ -12,59 +12,60 @@
 
 namespace ringpost::gtudp {
 
-/// What is known of one address. A peer that somebody holds stays; one that nobody holds is kept as long as there is
-/// room, the least recently used going first.
+/// State for one address. A peer with holds stays in the table. A peer without holds is kept as long as there is space;
+/// the least recently used one is evicted first.
 struct alignas(64) Peer {
-    // The first cache line is what every datagram touches.
+    // The first cache line holds what every datagram touches.
     Address address;
     std::uint32_t sends = 0;     ///< exchanges in flight to it
-    std::uint32_t receives = 0;  ///< exchanges from it that are answered or remembered
-    /// Remembered exchanges from it, in the order in which they were done with.
+    std::uint32_t receives = 0;  ///< received exchanges that are awaiting an ACK or remembered
+    /// Remembered exchanges of this peer, in the order in which they were completed.
     ExchangeIndex remembered_oldest = none, remembered_newest = none;
-    /// It has answered something of ours: it is no spoofed source.
-    bool proven = false;
+    /// The peer has replied to a datagram of ours, so its address is not spoofed.
+    bool verified = false;
 
-    // The table's own.
+    // Used by the table.
     std::uint32_t holds = 0;
     PeerIndex chained = none;
-    PeerIndex newer = none, older = none;  ///< among those that nobody holds
+    PeerIndex newer = none, older = none;  ///< list of peers without holds
 
     RttEstimator rtt;
-    LocalPath path;  ///< on which it was last heard from
-    /// When it last confirmed a DATA of ours, and acknowledged a RECV.
+    LocalPath path;  ///< of the last datagram from this peer; datagrams to it use the same
+    /// Time of the last RECV and the last ACK from this peer.
     Instant confirmed_at = std::numeric_limits<Instant>::min(), acked_at = std::numeric_limits<Instant>::min();
-    std::uint64_t bytes_received = 0;     ///< while not proven
-    std::uint64_t bytes_unsolicited = 0;  ///< sent as RECV while not proven
-    /// ACKs for unknown exchanges it may still cause: what its confirmed exchanges may rightly cause, and so many a
-    /// second.
+    std::uint64_t bytes_received = 0;     ///< while not verified
+    std::uint64_t bytes_unsolicited = 0;  ///< RECVs sent while not verified
+    /// ACKs that may be sent for unknown exchanges: one for each RECV that our confirmed exchanges can cause, and a
+    /// number per second.
     std::uint32_t ack_credit = 0;
     Instant ack_credit_at = 0;
 };
 
-/// Peers by address, found by a keyed hash. O(1), allocates nothing after construction, not thread-safe.
+/// Table of peers by address, using a keyed hash. All operations are O(1). Nothing is allocated after construction. Not
+/// thread-safe.
 class PeerTable {
   public:
-    /// `capacity` is a power of two (checked).
+    /// `capacity` must be a power of two.
     PeerTable(std::uint32_t capacity, const SipKey& key, SocketIndex default_socket = 0);
 
-    /// A hint that the peer will soon be used; any number will do.
+    /// Prefetches a peer that will be used soon. Any index is valid.
     void prefetch(PeerIndex index) const { __builtin_prefetch(&peers_[index & (peers_.size() - 1)], 1); }
 
     Peer& operator[](PeerIndex index) { return peers_[index]; }
     const Peer& operator[](PeerIndex index) const { return peers_[index]; }
 
-    /// The peer, or `none`.
+    /// Returns `none` if the address is not in the table.
     PeerIndex find(const Address& address) const {
         if (latest_ != none && peers_[latest_].address == address) return latest_;
-        return look_up(address);
+        return find_in_buckets(address);
     }
-    /// The peer, new if need be, in place of one that nobody holds if need be; `none` when all are held.
+    /// Finds or inserts a peer, evicting one without holds if necessary. Returns `none` if all peers have holds.
     PeerIndex acquire(const Address& address) {
-        // One that is held has no place in the order of use.
+        // Peers with holds are not in the order of use, so it needs no update.
         if (latest_ != none && peers_[latest_].holds > 0 && peers_[latest_].address == address) return latest_;
-        return look_up_or_make(address);
+        return find_or_insert(address);
     }
-    /// Nobody can put another in its place until it is released as often.
+    /// Prevents eviction of the peer until each hold has been released.
     void hold(PeerIndex index) {
         if (peers_[index].holds++ == 0) unlink_idle(index);
     }
@@ -72,33 +73,33 @@ class PeerTable {
         if (--peers_[index].holds == 0) link_idle(index);
     }
 
-    /// No acquire() of a new address can succeed.
+    /// Whether acquire() would fail for a new address.
     bool all_held() const { return free_ == none && idle_oldest_ == none; }
-    /// Proven peers with an exchange that is answered or remembered.
-    std::uint32_t proven_receiving() const { return proven_receiving_; }
-    void count_receive(PeerIndex index) {
+    /// Number of verified peers that have exchanges awaiting an ACK or remembered.
+    std::uint32_t verified_receiving() const { return verified_receiving_; }
+    void add_receive(PeerIndex index) {
         Peer& peer = peers_[index];
-        if (peer.receives++ == 0 && peer.proven) ++proven_receiving_;
+        if (peer.receives++ == 0 && peer.verified) ++verified_receiving_;
     }
-    void uncount_receive(PeerIndex index) {
+    void remove_receive(PeerIndex index) {
         Peer& peer = peers_[index];
-        if (--peer.receives == 0 && peer.proven) --proven_receiving_;
+        if (--peer.receives == 0 && peer.verified) --verified_receiving_;
     }
-    void prove(PeerIndex index) {
+    void mark_verified(PeerIndex index) {
         Peer& peer = peers_[index];
-        if (!peer.proven && peer.receives > 0) ++proven_receiving_;
-        peer.proven = true;
+        if (!peer.verified && peer.receives > 0) ++verified_receiving_;
+        peer.verified = true;
     }
     std::uint32_t size() const { return size_; }
-    std::uint64_t forgotten() const { return forgotten_; }
+    std::uint64_t evictions() const { return evictions_; }
 
   private:
     std::uint32_t bucket(const Address& address) const;
-    PeerIndex look_up(const Address& address) const;
-    PeerIndex look_up_or_make(const Address& address);
+    PeerIndex find_in_buckets(const Address& address) const;
+    PeerIndex find_or_insert(const Address& address);
     void link_idle(PeerIndex index);
     void unlink_idle(PeerIndex index);
-    void forget_oldest();
+    void evict_oldest();
 
     SipKey key_;
     SocketIndex default_socket_;
@@ -106,9 +107,9 @@ class PeerTable {
     std::vector<PeerIndex> buckets_;
     std::uint32_t mask_;
     PeerIndex free_ = none, idle_newest_ = none, idle_oldest_ = none;
-    std::uint32_t size_ = 0, proven_receiving_ = 0;
-    std::uint64_t forgotten_ = 0;
-    mutable PeerIndex latest_ = none;  ///< found last: trains come from one peer
+    std::uint32_t size_ = 0, verified_receiving_ = 0;
+    std::uint64_t evictions_ = 0;
+    mutable PeerIndex latest_ = none;  ///< the last match; the datagrams of a train come from one peer
 };
 
 }  // namespace ringpost::gtudp

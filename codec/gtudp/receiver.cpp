@@ -1,19 +1,19 @@
-// An exchange begins when the application has taken a new DATA, and is known by the address it came from and its
-// identity. Its RECV is sent at once, and again each time its timer runs out (Wait::acknowledgement), until an ACK
-// comes or it has been sent recv_sends_max times. From then on it is only remembered (Wait::remembering), so that the
-// same DATA coming late is not delivered again; a DATA that does come again is answered by another RECV whatever the
-// state.
+// An exchange starts when the application accepts a new DATA. It is identified by source address and identity. Its RECV
+// is sent at once and again each time its timer expires (Wait::awaiting_ack), until an ACK arrives or it has been sent
+// recv_sends_max times. After that the exchange is only remembered (Wait::remembered), so that late copies of the DATA
+// are not delivered again. A repeated DATA is answered with another RECV in either state.
 //
-// Room: when all places are taken, an exchange is forgotten before its time. A hand goes round the table, which is
-// filled in the same order, so that it points at one of the oldest. That one goes if its peer never acknowledged
-// anything and so may be spoofed, even while it waits for an ACK; or if it is only remembered and its peer has at least
-// half an even share of the table among those who acknowledge, as is true of half of their places at least. The hand
-// passes over others, but not over many: then places are tried by chance, and at last the newcomer's own peer loses its
-// oldest. So who floods the table loses his own. When nothing can go, the new DATA is not taken, and its sender will
-// try again.
+// Eviction: when the table is full, an exchange is evicted before its time. A clock hand moves through the table, which
+// is filled in the same order, so the hand points at one of the oldest exchanges. That exchange is evictable if its
+// peer has never acknowledged anything and so may be spoofed, even while awaiting an ACK; or if it is only remembered
+// and its peer holds at least half of an even share of the table among the verified peers. At least half of the places
+// of verified peers belong to such peers. The hand skips other exchanges, but only a few: then randomly chosen places
+// are tried, and finally the oldest remembered exchange of the new DATA's own peer is evicted. A flooding peer
+// therefore evicts only its own entries. If nothing is evictable, the new DATA is dropped, and its sender will
+// retransmit it.
 //
-// Reflection: a DATA may have come from a spoofed source. Until that address has acknowledged something, the RECVs sent
-// to it stay within three times the bytes that came from it.
+// Reflection: the source address of a DATA may be spoofed. Until an address has acknowledged something, the RECVs sent
+// to it are limited to three times the bytes received from it.
 
 #include "codec/gtudp/receiver.hpp"
 
@@ -25,7 +25,7 @@ namespace {
 constexpr int recv_patience = 1;
 constexpr std::uint64_t reflection_max = 3;
 constexpr int hand_steps_max = 8;
-constexpr int hand_steps_for_peer_max = 64;  // there may be many more places than peers
+constexpr int hand_steps_for_peer_max = 64;  // a table may have many more places than peers
 constexpr int places_tried_max = 16;
 constexpr ExchangeIndex hand_looks_ahead = 8;
 
@@ -37,10 +37,10 @@ Receiver::Receiver(Context& context)
       timers_(context.options.receives_max, context.options.start),
       recvs_(context.options.receives_max) {}
 
-// ---- taking in ------------------------------------------------------------------------------------
+// ---- DATA ------------------------------------------------------------------------------------------
 
-/// The peer of a DATA that is new and has a place; none when it is known already (and has been answered) or cannot be
-/// taken (and has been counted).
+/// Returns the peer if the DATA is new and there is space for its exchange. Otherwise returns none: the exchange is
+/// known and its RECV queued again, or the drop has been counted.
 PeerIndex Receiver::admit(Instant now, const Datagram& in, Identity identity, bool app_has_room) {
     Counters& counts = context_.counts;
     ++counts.data_received;
@@ -52,9 +52,9 @@ PeerIndex Receiver::admit(Instant now, const Datagram& in, Identity identity, bo
     }
     Peer& peer = context_.peers[index];
     peer.path = in.path();
-    if (!peer.proven) peer.bytes_received += in.bytes.size();
+    if (!peer.verified) peer.bytes_received += in.bytes.size();
     if (const ExchangeIndex known = exchanges_.find(index, identity); known != none) {
-        repeat(now, known);
+        on_duplicate(now, known);
         return none;
     }
     if (!app_has_room) {
@@ -66,7 +66,7 @@ PeerIndex Receiver::admit(Instant now, const Datagram& in, Identity identity, bo
             ++counts.receives_peer_full;
             return none;
         }
-        forget_oldest_of(index);
+        evict_oldest_of(index);
     } else if (exchanges_.full() && !make_room(index)) {
         ++counts.receives_full;
         return none;
@@ -80,61 +80,61 @@ bool Receiver::on_data(Instant now, const Datagram& in, Identity identity, bool 
     ++context_.counts.delivered;
     const ExchangeIndex index = exchanges_.insert(peer, identity);
     context_.peers.hold(peer);
-    context_.peers.count_receive(peer);
+    context_.peers.add_receive(peer);
     queue_recv(now, index);
     return true;
 }
 
-void Receiver::repeat(Instant now, ExchangeIndex index) {
+void Receiver::on_duplicate(Instant now, ExchangeIndex index) {
     ++context_.counts.duplicates;
     if (!exchanges_[index].queued) queue_recv(now, index);
 }
 
-// ---- room -----------------------------------------------------------------------------------------
+// ---- eviction --------------------------------------------------------------------------------------
 
 bool Receiver::make_room(PeerIndex newcomer) {
     for (int i = 0; i < hand_steps_max; ++i)
-        if (const ExchangeIndex index = move_hand(); can_lose(index)) {
+        if (const ExchangeIndex index = advance_hand(); evictable(index)) {
             ++context_.counts.forgotten_early;
-            forget(index);
+            erase(index);
             return true;
         }
     for (int i = 0; i < places_tried_max; ++i) {
         const auto index = static_cast<ExchangeIndex>(context_.random() % exchanges_.capacity());
-        if (!can_lose(index)) continue;
+        if (!evictable(index)) continue;
         ++context_.counts.forgotten_early;
-        forget(index);
+        erase(index);
         return true;
     }
     if (context_.peers[newcomer].remembered_oldest == none) return false;
-    forget_oldest_of(newcomer);
+    evict_oldest_of(newcomer);
     return true;
 }
 
 bool Receiver::make_room_for_peer() {
     for (int i = 0; i < hand_steps_for_peer_max && context_.peers.all_held(); ++i) {
-        const ExchangeIndex index = move_hand();
-        if (!exchanges_.holds(index) || context_.peers[exchanges_[index].peer].proven) continue;
+        const ExchangeIndex index = advance_hand();
+        if (!exchanges_.holds(index) || context_.peers[exchanges_[index].peer].verified) continue;
         ++context_.counts.forgotten_early;
-        forget(index);
+        erase(index);
     }
     return !context_.peers.all_held();
 }
 
-/// From how many on a proven peer loses some when room is short.
+/// Number of exchanges from which on a verified peer may lose some when the table is full.
 std::uint32_t Receiver::half_share() const {
-    return exchanges_.capacity() / 2 / std::max(context_.peers.proven_receiving(), 1u);
+    return exchanges_.capacity() / 2 / std::max(context_.peers.verified_receiving(), 1u);
 }
 
-bool Receiver::can_lose(ExchangeIndex index) const {
+bool Receiver::evictable(ExchangeIndex index) const {
     const Exchange& exchange = exchanges_[index];
     const Peer& peer = context_.peers[exchange.peer];
-    return !peer.proven || (exchange.wait == Wait::remembering && peer.receives >= half_share());
+    return !peer.verified || (exchange.wait == Wait::remembered && peer.receives >= half_share());
 }
 
-/// The place that the hand was at, one of the oldest; what it will point at soon is brought into the cache.
-ExchangeIndex Receiver::move_hand() {
-    const ExchangeIndex last = exchanges_.capacity() - 1;  // a power of two less one
+/// Returns the place at the hand and advances it. Prefetches places that it will reach soon.
+ExchangeIndex Receiver::advance_hand() {
+    const ExchangeIndex last = exchanges_.capacity() - 1;  // the capacity is a power of two, so this is a mask
     const ExchangeIndex pointed_at = hand_++ & last;
     exchanges_.prefetch((pointed_at + 2 * hand_looks_ahead) & last);
     timers_.prefetch((pointed_at + 2 * hand_looks_ahead) & last);
@@ -142,14 +142,14 @@ ExchangeIndex Receiver::move_hand() {
     return pointed_at;
 }
 
-// ---- answering ------------------------------------------------------------------------------------
+// ---- RECV and ACK ----------------------------------------------------------------------------------
 
 void Receiver::queue_recv(Instant now, ExchangeIndex index) {
     Exchange& exchange = exchanges_[index];
     Peer& peer = context_.peers[exchange.peer];
     if (!within_budget(peer) || !recvs_.push(index)) {
         ++context_.counts.recv_withheld;
-        if (exchange.wait == Wait::acknowledgement) count_send(now, exchange);  // as one that was lost
+        if (exchange.wait == Wait::awaiting_ack) count_send(now, exchange);  // counts as a send that was lost
         set_timer(now, index);
         return;
     }
@@ -157,9 +157,9 @@ void Receiver::queue_recv(Instant now, ExchangeIndex index) {
     timers_.cancel(index);
 }
 
-/// Counters one RECV against what may be sent to a peer that may be a spoofed source.
+/// Charges one RECV to the reflection budget of a peer that is not verified.
 bool Receiver::within_budget(Peer& peer) {
-    if (peer.proven) return true;
+    if (peer.verified) return true;
     const std::size_t bytes = context_.options.codec.header_bytes();
     if (peer.bytes_unsolicited + bytes > reflection_max * peer.bytes_received) return false;
     peer.bytes_unsolicited += bytes;
@@ -173,7 +173,7 @@ std::optional<Transmit> Receiver::poll_recvs(Instant now, std::span<std::byte> o
     for (; !recvs_.empty(); recvs_.pop()) {
         const ExchangeIndex index = recvs_.front();
         Exchange& exchange = exchanges_[index];
-        if (!exchange.queued || exchange.peer == none) continue;  // forgotten in here
+        if (!exchange.queued || exchange.peer == none) continue;  // evicted while queued
         if (!train) {
             peer = exchange.peer;
             train.emplace(out, context_.peers[peer].address, context_.peers[peer].path);
@@ -185,7 +185,7 @@ std::optional<Transmit> Receiver::poll_recvs(Instant now, std::span<std::byte> o
         ++context_.counts.recv_sent;
         if (exchange.sends > 0) ++context_.counts.recv_resent;
         exchange.queued = false;
-        if (exchange.wait == Wait::acknowledgement) count_send(now, exchange);
+        if (exchange.wait == Wait::awaiting_ack) count_send(now, exchange);
         set_timer(now, index);
     }
     return train ? std::optional(train->transmit()) : std::nullopt;
@@ -205,19 +205,19 @@ void Receiver::on_ack(Instant now, const Datagram& in, Identity identity) {
     ++context_.counts.ack_received;
     const PeerIndex peer = context_.peers.find(in.source);
     const ExchangeIndex index = peer == none ? none : exchanges_.find(peer, identity);
-    if (index == none || exchanges_[index].wait == Wait::remembering || exchanges_[index].sends == 0) {
+    if (index == none || exchanges_[index].wait == Wait::remembered || exchanges_[index].sends == 0) {
         ++context_.counts.ack_unknown;
         return;
     }
     Peer& known = context_.peers[peer];
     if (exchanges_[index].sends == 1) known.rtt.sample(since(exchanges_[index].sent_at, now));
     known.path = in.path();
-    context_.peers.prove(peer);
+    context_.peers.mark_verified(peer);
     known.acked_at = now;
     remember(now, index);
 }
 
-// ---- time -----------------------------------------------------------------------------------------
+// ---- timers ----------------------------------------------------------------------------------------
 
 void Receiver::expire(Instant now) {
     timers_.expire(now, [&](TimerIndex index, Instant) { expire_one(now, index); });
@@ -225,8 +225,8 @@ void Receiver::expire(Instant now) {
 
 void Receiver::expire_one(Instant now, ExchangeIndex index) {
     Exchange& exchange = exchanges_[index];
-    if (exchange.wait == Wait::remembering) {
-        forget(index);
+    if (exchange.wait == Wait::remembered) {
+        erase(index);
     } else if (exchange.sends < context_.options.resending.recv_sends_max) {
         queue_recv(now, index);
     } else {
@@ -235,11 +235,11 @@ void Receiver::expire_one(Instant now, ExchangeIndex index) {
     }
 }
 
-/// Nothing more is expected.
+/// The exchange is complete; it is only remembered from now on.
 void Receiver::remember(Instant now, ExchangeIndex index) {
     Exchange& exchange = exchanges_[index];
     Peer& peer = context_.peers[exchange.peer];
-    exchange.wait = Wait::remembering;
+    exchange.wait = Wait::remembered;
     exchange.queued = false;
     exchange.older = peer.remembered_newest;
     exchange.newer = none;
@@ -248,28 +248,28 @@ void Receiver::remember(Instant now, ExchangeIndex index) {
     set_timer(now, index);
 }
 
-void Receiver::forget_oldest_of(PeerIndex peer) {
+void Receiver::evict_oldest_of(PeerIndex peer) {
     ++context_.counts.forgotten_early;
-    forget(context_.peers[peer].remembered_oldest);
+    erase(context_.peers[peer].remembered_oldest);
 }
 
-void Receiver::forget(ExchangeIndex index) {
+void Receiver::erase(ExchangeIndex index) {
     const Exchange& exchange = exchanges_[index];
     Peer& peer = context_.peers[exchange.peer];
-    if (exchange.wait == Wait::remembering) {
+    if (exchange.wait == Wait::remembered) {
         (exchange.older == none ? peer.remembered_oldest : exchanges_[exchange.older].newer) = exchange.newer;
         (exchange.newer == none ? peer.remembered_newest : exchanges_[exchange.newer].older) = exchange.older;
     }
     timers_.cancel(index);
-    context_.peers.uncount_receive(exchange.peer);
+    context_.peers.remove_receive(exchange.peer);
     context_.peers.release(exchange.peer);
     exchanges_.erase(index);
 }
 
-/// When the RECV is sent again, or the exchange forgotten.
+/// Schedules the retransmission of the RECV, or the expiry of the remembered exchange.
 void Receiver::set_timer(Instant now, ExchangeIndex index) {
     const Exchange& exchange = exchanges_[index];
-    const Duration interval = exchange.wait == Wait::remembering
+    const Duration interval = exchange.wait == Wait::remembered
                                   ? context_.options.remembered
                                   : context_.interval(context_.peers[exchange.peer], exchange.backoffs, recv_patience);
     timers_.schedule(index, now + interval);

@@ -6,10 +6,10 @@
 
 namespace ringpost::gtudp {
 
-/// Round trip time to one peer and the time after which an answer is overdue. Source: RFC 6298, section 2.
+/// Round-trip time estimator and retransmission timeout for one peer. Source: RFC 6298, section 2.
 class RttEstimator {
   public:
-    /// `rtt` of an exchange that was sent once (RFC 6298, section 3: Karn's algorithm).
+    /// `rtt` must come from an exchange that was sent only once (Karn's algorithm; RFC 6298, section 3).
     void sample(Duration rtt) {
         rtt = std::max<Duration>(rtt, 1);
         if (smoothed_ == 0) {
@@ -25,7 +25,7 @@ class RttEstimator {
     /// 0 before the first sample.
     Duration smoothed() const { return smoothed_; }
 
-    /// Retransmission timeout between `min` and `max`, once there is a sample.
+    /// Retransmission timeout, clamped to `min` and `max`. Requires a sample.
     Duration timeout(Duration min, Duration max) const { return std::clamp(smoothed_ + 4 * variation_, min, max); }
 
   private:

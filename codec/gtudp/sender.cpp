@@ -1,18 +1,18 @@
-// An exchange is one DATA on its way to one peer. It waits in fresh_ until poll_fresh() sends it (Wait::confirming);
-// each time its timer runs out before a RECV has come it goes through resends_ and is sent again, later each time that
-// the peer has confirmed nothing else either, until it has been sent data_sends_max times and that has had its time
-// too. A RECV from the peer, its deadline or a cancel end it at any point; its outcome then waits in ended_, and the
-// exchange is free when that has been taken.
+// An exchange is one DATA in flight to one peer. It is queued in fresh_ until poll_fresh() sends it (Wait::confirming).
+// Each time its timer expires without a RECV, it is queued in resends_ and sent again, with a longer interval if the
+// peer has confirmed nothing else meanwhile. After the last of data_sends_max sends has timed out it is given up. A
+// RECV, the deadline or cancel() ends it in any state. Its outcome is then queued in ended_, and the exchange is freed
+// when that has been taken.
 //
-// The first timeout of a DATA is twice the retransmission timeout. When the RECV was lost, and not the DATA, the
-// receiver sends it again after one such timeout; that reaches us before we repeat the larger DATA for nothing.
+// The first timeout of a DATA is twice the retransmission timeout. If only the RECV was lost, the receiver repeats it
+// after one such timeout, and it arrives before we retransmit the larger DATA.
 //
-// Identities count up by one per exchange, whoever it is with, from a random start. One comes again after 2^32 others,
-// which no sender manages within anybody's remembered window, and is skipped while still in flight with that peer.
+// Identities come from one counter for all peers with a random start. A value repeats after 2^32 sends, which takes
+// longer than any receiver's remembered window; it is skipped while still in flight to the same peer.
 //
-// Every RECV is answered with an ACK. The peer's first for an exchange confirms it; a repeated one says that our ACK
-// was lost, and our confirmed exchanges bound how many of these there may rightly be: that many, and unknown_acks_per_s
-// more, are answered per address.
+// Every RECV is answered with an ACK. The first RECV of an exchange confirms it. A repeated RECV means that our ACK was
+// lost; the number of confirmed exchanges limits how many of these a peer can cause. That many, plus
+// unknown_acks_per_s, are answered per address.
 
 #include "codec/gtudp/sender.hpp"
 
@@ -24,10 +24,11 @@ namespace ringpost::gtudp {
 namespace {
 
 constexpr int data_patience = 2;
-constexpr std::uint32_t strangers_max = 1'024;  // ACKs queued for those who are no peers
-constexpr std::uint32_t acks_max = 65'536;      // queued: more than one turn of the loop can bring RECVs
+constexpr std::uint32_t unknown_acks_max = 1'024;  // ACKs queued for addresses that are not peers
+constexpr std::uint32_t acks_max = 65'536;         // queued ACKs; more than the RECVs that one turn of the loop can
+                                                   // receive
 
-/// Adds what `per_s` makes of the time since `at`, up to one second's worth above what is there already.
+/// Adds `per_s` credits per second since `at`. The refill stops at `per_s`; a larger credit is kept.
 void refill(std::uint32_t& credit, Instant& at, Instant now, std::uint32_t per_s) {
     if (credit >= per_s || per_s == 0) {
         at = now;
@@ -55,12 +56,12 @@ Sender::Sender(Context& context)
       resends_(context.options.sends_max),
       ended_(context.options.sends_max),
       acks_(acks_max),
-      strangers_(strangers_max),
+      unknown_acks_(unknown_acks_max),
       next_identity_(context.options.first_identity),
-      strangers_credit_(context.options.unknown_acks_per_s),
-      strangers_credit_at_(context.options.start) {}
+      unknown_credit_(context.options.unknown_acks_per_s),
+      unknown_credit_at_(context.options.start) {}
 
-// ---- the caller's side ----------------------------------------------------------------------------
+// ---- application side -----------------------------------------------------------------------------
 
 std::expected<ExchangeId, Refusal> Sender::send(Instant now, const Address& to, std::span<const std::byte> data,
                                                 Instant deadline) {
@@ -132,13 +133,13 @@ void Sender::take_ended(Address& peer, ExchangeId& id, Outcome& outcome, std::ui
     exchanges_.erase(index);
 }
 
-// ---- its life -------------------------------------------------------------------------------------
+// ---- exchange states ------------------------------------------------------------------------------
 
 void Sender::on_recv(Instant now, const Datagram& in, Identity identity) {
     ++context_.counts.recv_received;
     const PeerIndex peer = context_.peers.find(in.source);
     const ExchangeIndex index = peer == none ? none : exchanges_.find(peer, identity);
-    // What was never sent cannot have been received: somebody guesses.
+    // A RECV for an exchange that was never sent is a guess.
     if (index == none || exchanges_[index].wait == Wait::ended || exchanges_[index].sends == 0) {
         acknowledge_unknown(now, in, identity);
         return;
@@ -147,7 +148,7 @@ void Sender::on_recv(Instant now, const Datagram& in, Identity identity) {
     Peer& known = context_.peers[peer];
     if (exchange.sends == 1) known.rtt.sample(since(exchange.sent_at, now));
     known.path = in.path();
-    context_.peers.prove(peer);
+    context_.peers.mark_verified(peer);
     known.confirmed_at = now;
     const std::uint32_t repeats = context_.options.resending.recv_sends_max;
     known.ack_credit = std::min(known.ack_credit, UINT32_MAX - repeats) + repeats;
@@ -164,14 +165,14 @@ void Sender::expire_one(Instant now, ExchangeIndex index) {
     if (now >= exchange.deadline) {
         end(index, Outcome::gave_up_deadline);
     } else if (exchange.wait != Wait::confirming) {
-        return;  // it is about to be sent anyway
+        return;  // already queued for sending
     } else if (exchange.sends >= context_.options.resending.data_sends_max) {
         end(index, Outcome::gave_up_attempts);
     } else if (resends_.push(index)) {
         exchange.wait = Wait::resending;
         if (exchange.deadline != never) timers_.schedule(index, exchange.deadline);
     } else {
-        set_timer(now, index);  // cannot be unless many were cancelled in there
+        set_timer(now, index);  // resends_ is full only if it holds many cancelled exchanges
     }
 }
 
@@ -191,7 +192,7 @@ void Sender::end(ExchangeIndex index, Outcome outcome) {
     exchange.data = ChunkPool::nothing;
     --context_.peers[exchange.peer].sends;
     const bool kept = ended_.push(index);
-    RINGPOST_CHECK(kept);  // an exchange is in there once, and there is a place for each
+    RINGPOST_CHECK(kept);  // each exchange is queued at most once, and ended_ holds all of them
 }
 
 // ---- acknowledging --------------------------------------------------------------------------------
@@ -208,17 +209,17 @@ bool Sender::acknowledge(PeerIndex peer, Identity identity) {
 void Sender::acknowledge_unknown(Instant now, const Datagram& in, Identity identity) {
     ++context_.counts.recv_unknown;
     const PeerIndex peer = context_.peers.find(in.source);
-    // One that has confirmed something for us has a credit of its own; all others share one, and are not kept as peers,
-    // so that they displace nobody.
-    const bool known = peer != none && context_.peers[peer].proven;
-    std::uint32_t& credit = known ? context_.peers[peer].ack_credit : strangers_credit_;
-    refill(credit, known ? context_.peers[peer].ack_credit_at : strangers_credit_at_, now,
+    // A verified peer has a credit of its own. All other addresses share one, and no peer entry is created for them, so
+    // they evict nothing.
+    const bool known = peer != none && context_.peers[peer].verified;
+    std::uint32_t& credit = known ? context_.peers[peer].ack_credit : unknown_credit_;
+    refill(credit, known ? context_.peers[peer].ack_credit_at : unknown_credit_at_, now,
            context_.options.unknown_acks_per_s);
     if (credit == 0) {
         ++context_.counts.ack_withheld;
         return;
     }
-    const bool queued = known ? acknowledge(peer, identity) : strangers_.push({in.source, in.path(), identity});
+    const bool queued = known ? acknowledge(peer, identity) : unknown_acks_.push({in.source, in.path(), identity});
     if (!known && !queued) ++context_.counts.ack_withheld;
     if (!queued) return;
     --credit;
@@ -226,7 +227,7 @@ void Sender::acknowledge_unknown(Instant now, const Datagram& in, Identity ident
 }
 
 std::optional<Transmit> Sender::poll_acks(std::span<std::byte> out) {
-    if (acks_.empty()) return poll_strangers(out);
+    if (acks_.empty()) return poll_unknown_acks(out);
     const PeerIndex peer = acks_.front().peer;
     TrainWriter train(out, context_.peers[peer].address, context_.peers[peer].path);
     while (!acks_.empty() && acks_.front().peer == peer && add_ack(train, acks_.front().identity)) {
@@ -236,13 +237,13 @@ std::optional<Transmit> Sender::poll_acks(std::span<std::byte> out) {
     return train.transmit();
 }
 
-std::optional<Transmit> Sender::poll_strangers(std::span<std::byte> out) {
-    if (strangers_.empty()) return std::nullopt;
-    const StrangerAck first = strangers_.front();
+std::optional<Transmit> Sender::poll_unknown_acks(std::span<std::byte> out) {
+    if (unknown_acks_.empty()) return std::nullopt;
+    const UnknownAck first = unknown_acks_.front();
     TrainWriter train(out, first.address, first.path);
-    while (!strangers_.empty() && strangers_.front().address == first.address &&
-           strangers_.front().path == first.path && add_ack(train, strangers_.front().identity))
-        strangers_.pop();
+    while (!unknown_acks_.empty() && unknown_acks_.front().address == first.address &&
+           unknown_acks_.front().path == first.path && add_ack(train, unknown_acks_.front().identity))
+        unknown_acks_.pop();
     return train.transmit();
 }
 
@@ -265,7 +266,7 @@ std::optional<Transmit> Sender::poll(Instant now, std::span<std::byte> out, Ring
     for (; !queue.empty(); queue.pop()) {
         const ExchangeIndex index = queue.front();
         Exchange& exchange = exchanges_[index];
-        if (exchange.wait != waiting) continue;  // it has ended in here
+        if (exchange.wait != waiting) continue;  // ended while queued
         if (!train) {
             peer = exchange.peer;
             train.emplace(out, context_.peers[peer].address, context_.peers[peer].path);

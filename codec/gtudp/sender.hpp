@@ -13,10 +13,10 @@
 
 namespace ringpost::gtudp {
 
-/// The half of an Endpoint that sends DATA, until a RECV or the end, and answers RECVs with ACKs.
+/// The sending half of an Endpoint: sends DATA until a RECV arrives or the exchange ends, and answers RECVs with ACKs.
 class Sender {
   public:
-    /// `context` stays the endpoint's and outlives it.
+    /// `context` belongs to the endpoint and must outlive this object.
     explicit Sender(Context& context);
 
     std::expected<ExchangeId, Refusal> send(Instant now, const Address& to, std::span<const std::byte> data,
@@ -28,28 +28,28 @@ class Sender {
     void expire(Instant now);
     std::optional<Instant> next_timeout() const { return timers_.next(); }
 
-    std::size_t acks_queued() const { return std::size_t{acks_.size()} + strangers_.size(); }
+    std::size_t acks_queued() const { return std::size_t{acks_.size()} + unknown_acks_.size(); }
     std::optional<Transmit> poll_acks(std::span<std::byte> out);
     std::optional<Transmit> poll_resends(Instant now, std::span<std::byte> out) { return poll(now, out, resends_); }
     std::optional<Transmit> poll_fresh(Instant now, std::span<std::byte> out) { return poll(now, out, fresh_); }
 
-    /// Each exchange's end, once; its index is then free. There must be one to be taken.
+    /// Takes the next ended exchange and frees its index. Requires has_ended().
     bool has_ended() const { return !ended_.empty(); }
     void take_ended(Address& peer, ExchangeId& id, Outcome& outcome, std::uint32_t& sends);
 
     std::size_t free_payload_bytes() const { return data_.free_bytes(); }
-    /// Exchanges that have no outcome yet.
+    /// Exchanges without an outcome yet.
     std::uint32_t in_flight() const { return exchanges_.size() - ended_.size(); }
 
   private:
     enum class Wait : std::uint8_t {
         fresh,       ///< in fresh_, never sent
-        confirming,  ///< sent; its timer is when to send it again, or its deadline
+        confirming,  ///< sent; the timer is the next retransmission or the deadline
         resending,   ///< in resends_
         ended,       ///< in ended_, with its outcome
     };
 
-    /// 32 bytes; a timer of 24 and the table's 8 beside it make 64.
+    /// 32 bytes; with a timer of 24 bytes and 8 bytes of buckets this makes 64 per exchange.
     struct Exchange {
         Instant deadline = never;
         PeerIndex peer = none;
@@ -70,7 +70,7 @@ class Sender {
         Identity identity;
     };
 
-    struct StrangerAck {
+    struct UnknownAck {
         Address address;
         LocalPath path;
         Identity identity;
@@ -83,7 +83,7 @@ class Sender {
     void end(ExchangeIndex index, Outcome outcome);
     bool acknowledge(PeerIndex peer, Identity identity);
     void acknowledge_unknown(Instant now, const Datagram& in, Identity identity);
-    std::optional<Transmit> poll_strangers(std::span<std::byte> out);
+    std::optional<Transmit> poll_unknown_acks(std::span<std::byte> out);
     bool add_ack(TrainWriter& train, Identity identity);
     std::optional<Transmit> poll(Instant now, std::span<std::byte> out, RingQueue<ExchangeIndex>& queue);
     void set_timer(Instant now, ExchangeIndex index);
@@ -94,11 +94,11 @@ class Sender {
     TimerWheel timers_;
     RingQueue<ExchangeIndex> fresh_, resends_, ended_;
     RingQueue<Ack> acks_;
-    RingQueue<StrangerAck> strangers_;
+    RingQueue<UnknownAck> unknown_acks_;
     Identity next_identity_;
     bool closed_ = false;
-    std::uint32_t strangers_credit_;  ///< ACKs for those with whom we never had an exchange
-    Instant strangers_credit_at_;
+    std::uint32_t unknown_credit_;  ///< shared credit for ACKs to addresses that are not verified peers
+    Instant unknown_credit_at_;
 };
 
 }  // namespace ringpost::gtudp

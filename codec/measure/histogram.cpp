@@ -1,5 +1,5 @@
-// Recording is in the header, because it is on the path being measured. Here is what reads the counts: percentile()
-// turns the percentage into a rank and walks the buckets, shortest first, until that many durations are behind it.
+// Recording is inline in the header, because it is on the measured path. Here, percentile() converts the percentage to
+// a rank and walks the buckets in ascending order until that many durations have been passed.
 
 #include "codec/measure/histogram.hpp"
 
@@ -36,8 +36,8 @@ Duration Histogram::percentile(double percent) const {
     if (!(percent > 0)) return min();
     if (percent >= 100) return max();
 
-    // One step towards zero first: 99.9 % of 1000 has to be rank 999, not the 1000 that rounding up
-    // 999.0000000000001 would give.
+    // Step towards zero first: the rank of 99.9 % of 1000 must be 999, but the product rounds to 999.0000000000001, and
+    // thus up to 1000.
     const double share = std::nextafter(percent, 0.0) / 100;
     const auto rank = static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(totals_.count)));
 

@@ -1,14 +1,13 @@
-// The V2 encoding is a head of big-endian fields,
+// The V2 encoding consists of a header of big-endian fields,
 //
 //     cookie 4 | payload bytes 4 | index offset 4 | significant digits 4 | lowest 8 | highest 8 | ratio 8 (a double)
 //
-// and the counts in the order of their indices, each a ZigZag LEB128 integer of at most 9 bytes, the ninth of which is
-// all value; a negative one is the length of a run of zeros. Counters that come after the last one are zero. The
-// compressed form is another cookie, the number of bytes that follow, and these: a zlib stream of the first form.
+// and the counts in order of index, each a ZigZag LEB128 integer of at most 9 bytes; the ninth byte has eight value
+// bits. A negative integer is the length of a run of zeros. Counts behind the last one are zero. The compressed form
+// consists of another cookie, the number of bytes that follow, and a zlib stream of the first form.
 //
-// The index offset and the ratio belong to kinds of histograms that shift or scale their values in memory. Their counts
-// are written in plain order all the same, and writers disagree on what stands there: a reader of the counts leaves
-// both.
+// The index offset and the ratio exist for histograms that shift or scale their values in memory. Their counts are
+// still written in plain order, and implementations disagree on these two fields, so the decoder ignores both.
 
 #include "codec/measure/histogram_log.hpp"
 
@@ -30,7 +29,7 @@ namespace ringpost {
 
 namespace {
 
-// The low nibble is the version; the 1 above it says that counts are LEB128.
+// The low nibble is the version. The 1 above it marks LEB128 counts.
 constexpr std::uint32_t cookie = 0x1c849313;
 constexpr std::uint32_t compressed_cookie = 0x1c849314;
 constexpr std::size_t head_bytes = 40;
@@ -38,7 +37,7 @@ constexpr std::size_t compressed_head_bytes = 8;
 constexpr std::uint32_t significant_digits = 3;
 constexpr unsigned count_bytes_max = 9;
 constexpr int compression_level = 6;
-/// No zlib stream grows by more: 258 bytes for two bits.
+/// Largest expansion of a zlib stream: 258 bytes for two bits.
 constexpr std::size_t growth_max = 1032;
 
 static_assert(limits::histogram_encoded_bytes_max == head_bytes + count_bytes_max * Histogram::index_end);
@@ -52,7 +51,8 @@ void put_count(std::vector<std::byte>& out, std::int64_t value) {
     out.push_back(static_cast<std::byte>(rest));
 }
 
-/// The integer at the front of `bytes`, which is not empty, and takes it away; nothing if it goes on past the end.
+/// Decodes and removes the integer at the front of `bytes`, which must not be empty. Returns nullopt if it is
+/// truncated.
 std::optional<std::int64_t> take_count(std::span<const std::byte>& bytes) {
     std::uint64_t value = 0;
     for (unsigned k = 0; k < std::min<std::size_t>(bytes.size(), count_bytes_max); ++k) {
@@ -93,22 +93,22 @@ std::expected<std::vector<std::byte>, std::string> decompress(std::span<const st
     std::size_t made = 0;
     const auto result = libdeflate_zlib_decompress_ex(decompressor.get(), bytes.data(), bytes.size(), plain.data(),
                                                       plain.size(), &taken, &made);
-    if (result == LIBDEFLATE_INSUFFICIENT_SPACE) return Error("a histogram of more bytes than any has");
+    if (result == LIBDEFLATE_INSUFFICIENT_SPACE) return Error("a histogram that is too large");
     if (result != LIBDEFLATE_SUCCESS || taken != bytes.size()) return Error("a histogram whose zlib stream is broken");
     plain.resize(made);
     return plain;
 }
 
-/// With three digits after the point, as the logs have it.
+/// Formats with three decimals, as in the log format.
 std::string milli(double number) {
-    std::array<char, 330> text;  // the longest double has 309 digits before the point
+    std::array<char, 330> text;  // the longest double has 309 digits before the decimal point
     const auto [end, error] =
         std::to_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed, 3);
     RINGPOST_CHECK(error == std::errc{});
     return {text.data(), end};
 }
 
-/// The field up to the next comma, which is taken away with it.
+/// Returns the field up to the next comma and removes both.
 std::string_view take_field(std::string_view& line) {
     const std::size_t comma = std::min(line.find(','), line.size());
     const std::string_view field = line.substr(0, comma);
@@ -116,7 +116,7 @@ std::string_view take_field(std::string_view& line) {
     return field;
 }
 
-/// A finite number, not negative; spaces before it are passed over.
+/// Parses a finite, non-negative number, skipping leading spaces.
 std::optional<double> number_of(std::string_view text) {
     text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
     double number = 0;
@@ -154,7 +154,7 @@ std::expected<Histogram, std::string> decode_histogram(std::span<const std::byte
     if (bytes.size() < head_bytes || load_be<std::uint32_t>(bytes.data()) != cookie)
         return Error("not a histogram in V2 encoding");
     if (load_be<std::uint32_t>(&bytes[4]) != bytes.size() - head_bytes)
-        return Error("a histogram of another length than it says");
+        return Error("a histogram whose length field is wrong");
     const auto digits = load_be<std::uint32_t>(&bytes[12]);
     const auto lowest = load_be<std::uint64_t>(&bytes[16]);
     if (digits != significant_digits || lowest != 1)
@@ -184,7 +184,7 @@ std::expected<Histogram, std::string> decode_histogram_text(std::string_view tex
     if (bytes->size() < compressed_head_bytes || load_be<std::uint32_t>(bytes->data()) != compressed_cookie)
         return Error("not a histogram in compressed V2 encoding");
     if (load_be<std::uint32_t>(bytes->data() + 4) != bytes->size() - compressed_head_bytes)
-        return Error("a histogram of another length than it says");
+        return Error("a histogram whose length field is wrong");
     const auto plain = decompress(std::span(*bytes).subspan(compressed_head_bytes));
     if (!plain) return Error(plain.error());
     return decode_histogram(*plain);

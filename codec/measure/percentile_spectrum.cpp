@@ -1,5 +1,5 @@
-// One walk through the counts. At each bucket that counted something, every level is told that the durations so far
-// reach; the next level is one tick further, and a tick is half as long with every halving of the distance to 100 %.
+// Walks the counts once. At each non-empty bucket, a point is added for every level that the durations so far reach.
+// The next level is one tick further; a tick halves each time the distance to 100 % halves.
 
 #include "codec/measure/percentile_spectrum.hpp"
 
@@ -20,10 +20,10 @@ void print_to(std::string& out, const char* form, Values... values) {
 double level_after(double level, int ticks) {
     const double halvings = std::floor(std::log2(100 / (100 - level))) + 1;
     const double next = level + 100 / std::ldexp(ticks, static_cast<int>(halvings));
-    return next > level ? next : 100;  // a tick may be too small to be added
+    return next > level ? next : 100;  // the tick may be too small to change the sum
 }
 
-/// Printing rounds ties to even; HdrHistogram rounds them up.
+/// printf rounds ties to even; HdrHistogram rounds them up.
 double ties_up(double number) { return std::nextafter(number, HUGE_VAL); }
 
 }  // namespace
@@ -39,8 +39,8 @@ std::vector<SpectrumPoint> percentile_spectrum(const Histogram& histogram, int t
         passed += counts[index];
         const bool last = passed == histogram.count();
         const double reached = 100 * static_cast<double>(passed) / total;
-        // Of the last bucket, one level and 100 % say it all. (Counters past 53 bits may round up to 100 % before it.)
-        for (bool told = false; level <= reached && level < 100 && !(last && told); told = true) {
+        // For the last bucket, one level and 100 % are enough. (Counts beyond 53 bits may round to 100 % before it.)
+        for (bool added = false; level <= reached && level < 100 && !(last && added); added = true) {
             points.push_back({level, Histogram::highest_of(index), passed});
             level = level_after(level, ticks);
         }
@@ -60,7 +60,7 @@ std::string percentile_spectrum_text(const Histogram& histogram, double unit_ns)
         out += '\n';
     }
 
-    // From the middles of the buckets, as HdrHistogram does it, which has no exact sum.
+    // Computed from bucket middles like HdrHistogram, which has no exact sum.
     const auto total = static_cast<double>(histogram.count());
     const auto counts = histogram.bucket_counts();
     const auto mean_of = [&](auto f) {

@@ -1,6 +1,6 @@
-// Entries never move. A bucket is a list of entries threaded through `chained`, with twice as many buckets as entries;
-// recency is a doubly linked list through `newer` and `older`. Trains come from one client, so the one last heard is
-// looked at first and costs no hash.
+// Entries never move. Buckets are linked lists through `chained`, twice as many as entries; recency is a doubly linked
+// list through `newer` and `older`. The most recent client is compared first, since the datagrams of a train come from
+// one client; that needs no hash.
 
 #include "codec/relay/client_table.hpp"
 
@@ -17,7 +17,7 @@ ClientTable::ClientTable(std::uint32_t capacity, const SipKey& key)
     for (std::uint32_t i = 0; i + 1 < capacity; ++i) entries_[i].chained = i + 1;
 }
 
-std::optional<ClientId> ClientTable::hear(const Address& address) {
+std::optional<ClientId> ClientTable::touch(const Address& address) {
     if (newest_ != none && entries_[newest_].client.address == address) return id_of(newest_);
     std::uint32_t index = buckets_[bucket(address)];
     while (index != none && !(entries_[index].client.address == address)) index = entries_[index].chained;
@@ -48,7 +48,7 @@ const Client* ClientTable::find(ClientId id) const {
     return entry.used && entry.generation == id.generation ? &entry.client : nullptr;
 }
 
-void ClientTable::forget(ClientId id) {
+void ClientTable::erase(ClientId id) {
     RINGPOST_CHECK(find(id) != nullptr);
     Entry& entry = entries_[id.index];
     std::uint32_t* link = &buckets_[bucket(entry.client.address)];

@@ -10,38 +10,38 @@
 
 namespace ringpost::relay {
 
-/// Names one client for good: its place may go to another, the generation then tells them apart.
+/// Identifies a client permanently: if its entry is reused, the generation differs.
 struct ClientId {
     std::uint32_t index = 0;
-    std::uint32_t generation = 0;  ///< a default-made one, 0, is nobody's
+    std::uint32_t generation = 0;  ///< 0 (the default) identifies no client
     bool operator==(const ClientId&) const = default;
 };
 
 struct Client {
     Address address;
-    Address local{};                    ///< that it last sent to
-    std::optional<SocketIndex> socket;  ///< its own towards the target; nothing while it has none yet
+    Address local{};                    ///< local address of its last datagram; replies leave from there
+    std::optional<SocketIndex> socket;  ///< connected to the target; nullopt until attached
 };
 
-/// Clients by address, found by a keyed hash, in the order in which they were last heard. All is O(1) and nothing
-/// allocates after construction. Not thread-safe.
+/// Clients by address, using a keyed hash, in order of activity. All operations are O(1). Nothing is allocated after
+/// construction. Not thread-safe.
 class ClientTable {
   public:
-    /// `capacity` is a power of two (checked).
+    /// `capacity` must be a power of two.
     ClientTable(std::uint32_t capacity, const SipKey& key);
 
-    /// The client of that address, now the latest heard.
-    std::optional<ClientId> hear(const Address& address);
-    /// A new client, the latest heard. Only if hear() did not know it and the table is not full (checked).
+    /// Finds the client with this address and makes it the most recent one.
+    std::optional<ClientId> touch(const Address& address);
+    /// Adds a client as the most recent one. The address must be unknown and the table not full.
     ClientId add(const Address& address);
-    /// Null once it is forgotten. Valid until then.
+    /// Returns nullptr if the client has been removed. Valid until it is removed.
     Client* find(ClientId id);
     const Client* find(ClientId id) const;
-    void forget(ClientId id);
+    void erase(ClientId id);
 
     std::uint32_t capacity() const { return static_cast<std::uint32_t>(entries_.size()); }
     bool full() const { return free_ == none; }
-    /// The least recently heard; there must be one.
+    /// The least recently active client. The table must not be empty.
     ClientId oldest() const { return id_of(oldest_); }
 
   private:
@@ -51,7 +51,7 @@ class ClientTable {
         Client client;
         std::uint32_t generation = 1;
         bool used = false;
-        std::uint32_t chained = none;  ///< in its bucket, or among the free
+        std::uint32_t chained = none;  ///< in its bucket or in the free list
         std::uint32_t newer = none, older = none;
     };
 

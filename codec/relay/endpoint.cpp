@@ -1,8 +1,8 @@
-// A datagram is decided on when it comes: dropped, or kept, once or twice, in a queue ordered by when each copy is due.
-// poll_transmit takes from the front of that queue what is due, as trains where neighbours allow. A client is forgotten
-// when another takes its place: its datagrams in the queue then name a client that is gone and are dropped when they
-// come to the front. New clients and sockets to close are events in a queue with room for two of every client:
-// strangers with more addresses than that, before the application has asked once, are turned away.
+// The fate of a datagram is decided on arrival: it is dropped, or one or two copies are queued in order of their due
+// times. poll_transmit() sends what is due from the front of the queue, in trains where consecutive datagrams allow it.
+// A client is removed when another takes its place; its queued datagrams then refer to an unknown client and are
+// dropped when they reach the front. New clients and sockets to close are reported as events. Their queue holds two per
+// client; if more clients than that appear before the application polls, they are refused.
 
 #include "codec/relay/endpoint.hpp"
 
@@ -23,19 +23,19 @@ std::array<std::uint64_t, 2> seeds_from(std::uint64_t seed) {
 
 Endpoint::Endpoint(const Options& options)
     : listening_socket_(options.listening_socket),
-      ways_{Way{Impairment(options.to_target, seeds_from(options.seed)[0], options.start), {}},
-            Way{Impairment(options.to_client, seeds_from(options.seed)[1], options.start), {}}},
+      paths_{Path{Impairment(options.to_target, seeds_from(options.seed)[0], options.start), {}},
+             Path{Impairment(options.to_client, seeds_from(options.seed)[1], options.start), {}}},
       clients_(options.clients_max, options.key),
       events_(2 * options.clients_max),
       pool_(options.held_bytes_max),
       held_(options.held_max),
       scratch_(limits::datagram_bytes_max) {}
 
-// ---- the way in -----------------------------------------------------------------------------------
+// ---- input ----------------------------------------------------------------------------------------
 
 void Endpoint::handle(Instant now, const Datagram& in) {
     const Direction direction = in.socket == listening_socket_ ? Direction::to_target : Direction::to_client;
-    auto& [impairment, counts] = way(direction);
+    auto& [impairment, counts] = path(direction);
     ++counts.received;
     const auto client = client_of(in);
     if (!client) {
@@ -59,7 +59,7 @@ void Endpoint::handle(Instant now, const Datagram& in) {
 
 std::optional<ClientId> Endpoint::client_of(const Datagram& in) {
     if (in.socket == listening_socket_) {
-        const auto known = clients_.hear(in.source);
+        const auto known = clients_.touch(in.source);
         const auto client = known ? known : admit(in.source);
         if (client) clients_.find(*client)->local = in.local;
         return client;
@@ -72,7 +72,7 @@ std::optional<ClientId> Endpoint::admit(const Address& address) {
     if (events_.size() + 2 > 2 * clients_.capacity()) return std::nullopt;
     if (clients_.full()) {
         ++client_counts_.forgotten;
-        forget(clients_.oldest());
+        remove(clients_.oldest());
     }
     ++client_counts_.clients;
     const ClientId client = clients_.add(address);
@@ -80,14 +80,14 @@ std::optional<ClientId> Endpoint::admit(const Address& address) {
     return client;
 }
 
-void Endpoint::forget(ClientId id) {
+void Endpoint::remove(ClientId id) {
     const Client& client = *clients_.find(id);
-    if (client.socket) events_.push({Event::Kind::client_forgotten, id, client.address, *client.socket});
-    clients_.forget(id);
+    if (client.socket) events_.push({Event::Kind::client_removed, id, client.address, *client.socket});
+    clients_.erase(id);
 }
 
 void Endpoint::hold(Direction direction, ClientId client, const Copy& copy, std::span<const std::byte> bytes) {
-    Counters& counts = way(direction).counts;
+    Counters& counts = path(direction).counts;
     const auto chunk = copy.overflow ? std::nullopt : pool_.keep(copy.flips > 0 ? flipped(copy, bytes) : bytes);
     if (!chunk) {
         ++counts.overflow;
@@ -110,7 +110,7 @@ std::span<const std::byte> Endpoint::flipped(const Copy& copy, std::span<const s
     return std::span(scratch_).first(bytes.size());
 }
 
-// ---- the way out ----------------------------------------------------------------------------------
+// ---- output ---------------------------------------------------------------------------------------
 
 std::optional<Transmit> Endpoint::poll_transmit(Instant now, std::span<std::byte> out) {
     pop_abandoned();
@@ -118,7 +118,7 @@ std::optional<Transmit> Endpoint::poll_transmit(Instant now, std::span<std::byte
     const Held first = held_.front();
     std::size_t bytes = take_front(out);
     std::size_t count = 1;
-    // A train ends with a segment that is shorter; an empty datagram cannot be a segment.
+    // Only the last segment of a train may be shorter, and an empty datagram cannot be a segment.
     bool closed = first.bytes == 0;
     while (!closed && !held_.empty() && count < limits::train_segments_max) {
         const Held& next = held_.front();
@@ -128,7 +128,7 @@ std::optional<Transmit> Endpoint::poll_transmit(Instant now, std::span<std::byte
         bytes += take_front(out.subspan(bytes));
         ++count;
     }
-    way(first.direction).counts.forwarded += count;
+    path(first.direction).counts.forwarded += count;
     const Client& client = *clients_.find(first.client);
     if (first.direction == Direction::to_client)
         return Transmit{client.address, listening_socket_, bytes, first.bytes, client.local};
@@ -137,7 +137,7 @@ std::optional<Transmit> Endpoint::poll_transmit(Instant now, std::span<std::byte
 
 void Endpoint::pop_abandoned() {
     while (!held_.empty() && clients_.find(held_.front().client) == nullptr) {
-        ++way(held_.front().direction).counts.abandoned;
+        ++path(held_.front().direction).counts.abandoned;
         pool_.release(held_.front().chunk);
         held_.pop();
     }
@@ -148,7 +148,7 @@ bool Endpoint::waits_for_socket(const Held& held) const {
     return held.direction == Direction::to_target && client != nullptr && !client->socket;
 }
 
-/// Moves the front of the queue to the front of `out` and returns its length.
+/// Copies the front of the queue to `out`, removes it, and returns its length.
 std::size_t Endpoint::take_front(std::span<std::byte> out) {
     const Held& held = held_.front();
     const std::size_t bytes = held.bytes;
@@ -169,8 +169,8 @@ std::optional<Event> Endpoint::poll_event() {
     while (!events_.empty()) {
         const Event event = events_.front();
         events_.pop();
-        // A new client that was forgotten before anybody heard of it needs no socket.
-        if (event.kind == Event::Kind::client_forgotten || clients_.find(event.client) != nullptr) return event;
+        // A client that was removed before its event was polled needs no socket.
+        if (event.kind == Event::Kind::client_removed || clients_.find(event.client) != nullptr) return event;
     }
     return std::nullopt;
 }
@@ -189,7 +189,7 @@ bool Endpoint::attach(ClientId id, SocketIndex socket) {
 void Endpoint::refuse(ClientId id) {
     if (clients_.find(id) == nullptr) return;
     ++client_counts_.refused;
-    forget(id);
+    remove(id);
 }
 
 }  // namespace ringpost::relay

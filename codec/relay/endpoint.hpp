@@ -22,11 +22,11 @@ struct Options {
     SocketIndex listening_socket = 0;  ///< that clients send to
     Impairments to_target{}, to_client{};
     std::uint64_t seed = 0;
-    Instant start = 0;  ///< from which the periods of blackholes count
-    SipKey key{};       ///< drawn at random: keeps strangers from choosing colliding addresses
+    Instant start = 0;  ///< start of the blackhole periods
+    SipKey key{};       ///< must be random and secret
     std::size_t held_bytes_max = limits::relay_held_bytes;
-    std::uint32_t held_max = limits::relay_held_max;        ///< a power of two, as is
-    std::uint32_t clients_max = limits::relay_clients_max;  ///< this
+    std::uint32_t held_max = limits::relay_held_max;        ///< a power of two
+    std::uint32_t clients_max = limits::relay_clients_max;  ///< a power of two
 };
 
 /// Of one direction. received + duplicated == forwarded + lost + burst_lost + blackholed + overflow + abandoned, and
@@ -52,20 +52,20 @@ struct ClientCounters {
     std::uint64_t refused = 0;    ///< by the application
 };
 
-/// new_client: open a socket connected to the target and attach() it, or refuse(). Do so before the next poll_transmit:
-/// what is due waits for it, other clients' datagrams too.
-/// client_forgotten: close `socket`.
+/// new_client: open a socket connected to the target and attach() it, or refuse() the client. This must happen before
+/// the next poll_transmit(), since due datagrams of all clients wait for it.
+/// client_removed: close `socket`.
 struct Event {
-    enum class Kind : std::uint8_t { new_client, client_forgotten };
+    enum class Kind : std::uint8_t { new_client, client_removed };
     Kind kind = Kind::new_client;
     ClientId client;
     Address address;         ///< the client's
-    SocketIndex socket = 0;  ///< client_forgotten only
+    SocketIndex socket = 0;  ///< client_removed only
 };
 
-/// The endpoint of `ringpost relay`: what clients send to socket 0 goes on to the target by a socket of each client's
-/// own, and what comes back there goes to that client from socket 0; both ways through an Impairment. All clients share
-/// the link of a limited rate. Equal neighbours of one client leave as a train.
+/// The endpoint of `ringpost relay`: forwards what clients send to socket 0 to the target, through one socket per
+/// client, and replies on that socket back to the client through socket 0. Both directions pass an Impairment. All
+/// clients share the rate-limited link. Consecutive datagrams of equal size of one client form a train.
 class Endpoint {
   public:
     using Event = relay::Event;
@@ -78,26 +78,26 @@ class Endpoint {
     std::optional<Event> poll_event();
     std::optional<Instant> poll_timeout() const;
 
-    /// From now on `socket`, connected to the target, is the client's. False when the client has been forgotten in the
-    /// meantime: close it.
+    /// Assigns `socket`, which is connected to the target, to the client. Returns false if the client has been removed
+    /// meanwhile; the socket should then be closed.
     bool attach(ClientId id, SocketIndex socket);
-    /// There is no socket for the client: it is forgotten, with what it sent. Its next datagram makes it new.
+    /// No socket is available: removes the client and drops its datagrams. Its next datagram makes it a new client.
     void refuse(ClientId id);
 
-    const Counters& counts(Direction direction) const { return ways_[static_cast<std::size_t>(direction)].counts; }
+    const Counters& counts(Direction direction) const { return paths_[static_cast<std::size_t>(direction)].counts; }
     const ClientCounters& clients() const { return client_counts_; }
     std::size_t held() const { return held_.size(); }
 
   private:
-    struct Way {
+    struct Path {
         Impairment impairment;
         Counters counts;
     };
 
-    Way& way(Direction direction) { return ways_[static_cast<std::size_t>(direction)]; }
+    Path& path(Direction direction) { return paths_[static_cast<std::size_t>(direction)]; }
     std::optional<ClientId> client_of(const Datagram& in);
     std::optional<ClientId> admit(const Address& address);
-    void forget(ClientId id);
+    void remove(ClientId id);
     void hold(Direction direction, ClientId client, const Copy& copy, std::span<const std::byte> bytes);
     std::span<const std::byte> flipped(const Copy& copy, std::span<const std::byte> bytes);
     void pop_abandoned();
@@ -105,9 +105,9 @@ class Endpoint {
     std::size_t take_front(std::span<std::byte> out);
 
     SocketIndex listening_socket_;
-    std::array<Way, 2> ways_;
+    std::array<Path, 2> paths_;
     ClientTable clients_;
-    std::vector<ClientId> by_socket_;  ///< whose each socket is, or was; grows when one is attached
+    std::vector<ClientId> by_socket_;  ///< the current or former client of each socket; grows in attach()
     RingQueue<Event> events_;
     ChunkPool pool_;
     HeldQueue held_;

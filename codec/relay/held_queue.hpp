@@ -11,32 +11,31 @@
 
 namespace ringpost::relay {
 
-/// Of the client's datagrams: on their way to the target, or back.
+/// From the client to the target, or back.
 enum class Direction : std::uint8_t { to_target, to_client };
 
-/// A datagram that waits for its time. Its bytes are in a ChunkPool.
+/// A delayed datagram. Its bytes are in a ChunkPool.
 struct Held {
     Instant due = 0;
-    std::uint64_t serial = 0;  ///< the queue's own
+    std::uint64_t serial = 0;  ///< set by the queue
     ClientId client{};
     std::uint32_t bytes = 0;
     ChunkPool::Chunk chunk = ChunkPool::nothing;
     Direction direction = Direction::to_target;
 };
 
-/// Held datagrams in the order in which they are due, those due together as they came. Full is an answer; nothing
-/// allocates after construction. Most come in the order in which they are due: such a one joins the end of a plain
-/// queue at no cost, and only one that is due before that end goes into a binary heap. The next is the earlier of the
-/// two fronts.
+/// Delayed datagrams ordered by due time, then by arrival. Nothing is allocated after construction. Most datagrams
+/// arrive in the order in which they are due and are appended to a FIFO at constant cost; only one that is due before
+/// the last of the FIFO goes into a binary heap. The next datagram is the earlier of the two fronts.
 class HeldQueue {
   public:
-    /// `capacity` is a power of two (checked).
+    /// `capacity` must be a power of two.
     explicit HeldQueue(std::uint32_t capacity) : in_order_(capacity), capacity_(capacity) { heap_.reserve(capacity); }
 
     bool empty() const { return in_order_.empty() && heap_.empty(); }
     std::size_t size() const { return in_order_.size() + heap_.size(); }
 
-    /// False, and nothing kept, when full.
+    /// Returns false if the queue is full.
     bool push(Held held) {
         if (size() == capacity_) return false;
         held.serial = serial_++;
@@ -48,7 +47,7 @@ class HeldQueue {
         std::push_heap(heap_.begin(), heap_.end(), later);
         return true;
     }
-    /// The earliest; there must be one, for pop() too.
+    /// The datagram that is due first. The queue must not be empty, also for pop().
     const Held& front() const { return heap_first() ? heap_.front() : in_order_.front(); }
     void pop() {
         if (!heap_first()) {
@@ -66,7 +65,7 @@ class HeldQueue {
     RingQueue<Held> in_order_;
     std::vector<Held> heap_;
     std::size_t capacity_;
-    Instant last_due_ = 0;  ///< of the newest in in_order_
+    Instant last_due_ = 0;  ///< of the last in in_order_
     std::uint64_t serial_ = 0;
 };
 

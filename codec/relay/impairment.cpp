@@ -1,8 +1,8 @@
-// A datagram meets, in this order: the blackhole, which goes by the clock alone; the burst under way, or the chance
-// that one begins; the chance of loss by itself; the chance of being doubled. Then each copy crosses the link. The link
-// is one instant, link_free_at_, when it will have carried all that came before: a copy waits until then, occupies the
-// link for its own bits, and leaves after the delay, its jitter, and perhaps the hold that lets others overtake it.
-// What would wait longer than limits::relay_queue_ns_max finds the queue full.
+// Checks are applied in this order: the blackhole, which depends only on the time; a burst in progress, or the chance
+// that one starts; independent loss; duplication. Each copy then passes the link. The link's state is link_free_at_,
+// the time at which it will have sent all earlier datagrams: a copy waits until then, occupies the link for the
+// duration of its bits, and is due after the delay, the jitter, and possibly the hold that reorders it. A copy that
+// would wait longer than limits::relay_queue_ns_max is dropped because the queue is full.
 
 #include "codec/relay/impairment.hpp"
 
@@ -51,7 +51,7 @@ Copy Impairment::pass(Instant now, std::size_t bytes) {
     return copy;
 }
 
-/// When the link has carried the datagram; nullopt when its queue is full.
+/// Returns the time at which the link has sent the datagram; nullopt if its queue is full.
 std::optional<Instant> Impairment::cross_link(Instant now, std::size_t bytes) {
     if (options_.rate_bits_per_s == 0) return now;
     if (link_free_at_ < now) {
@@ -68,7 +68,7 @@ std::optional<Instant> Impairment::cross_link(Instant now, std::size_t bytes) {
 
 void Impairment::corrupt(Copy& copy, std::size_t bytes) {
     copy.flips = static_cast<std::uint8_t>(1 + random_.below(corrupt_bits_max));
-    // A bit flipped twice would be intact again: one that is taken gives way to the next.
+    // Flipping a bit twice would restore it, so a bit already chosen is replaced with the next free one.
     const auto bits = static_cast<std::uint32_t>(bytes * 8);
     for (std::uint8_t i = 0; i < copy.flips; ++i) {
         auto bit = static_cast<std::uint32_t>(random_.below(bits));

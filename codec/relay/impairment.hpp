@@ -10,54 +10,56 @@
 
 namespace ringpost::relay {
 
-/// What one direction does to datagrams. Chances are 0 to 1, of each datagram by itself; nothing set, nothing happens.
+/// The impairments of one direction. Probabilities are 0 to 1, independent per datagram. The defaults change nothing.
 struct Impairments {
     double loss = 0;
-    double burst = 0;                   ///< that a burst begins, in which
-    std::uint32_t burst_datagrams = 1;  ///< so many in a row are lost, the one it began with included; 1 or more
-    double duplicate = 0;               ///< that a second copy follows; each copy suffers what comes below on its own
-    double corrupt = 0;                 ///< that 1 to corrupt_bits_max bits are flipped; an empty datagram has none
-    double reorder = 0;                 ///< that it is held back reorder_hold longer than the others
-    std::uint64_t rate_bits_per_s = 0;  ///< of a link that carries one at a time, header_bytes each on top; 0: no limit
-    Duration delay = 0;                 ///< after the link
-    Duration jitter = 0;                ///< up to so much is added to the delay, every amount as likely
-    Duration blackhole_on = 0;          ///< 0: never. Else everything passes for blackhole_off, then everything is lost
-    Duration blackhole_off = 0;         ///< for blackhole_on, and so on in turn
+    double burst = 0;                   ///< probability that a burst of losses starts
+    std::uint32_t burst_datagrams = 1;  ///< datagrams lost per burst, including the first; >= 1
+    double duplicate = 0;               ///< probability of a second copy; the options below apply to each copy
+    double corrupt = 0;                 ///< probability that 1 to corrupt_bits_max bits are flipped
+    double reorder = 0;                 ///< probability of an extra delay of reorder_hold
+    std::uint64_t rate_bits_per_s = 0;  ///< of a link that adds header_bytes per datagram; 0: unlimited
+    Duration delay = 0;                 ///< added behind the link
+    Duration jitter = 0;                ///< maximum of a uniformly distributed extra delay
+    Duration blackhole_on = 0;          ///< 0: never. Otherwise everything passes for blackhole_off, then all is lost
+                                        ///< for
+    Duration blackhole_off = 0;         ///< blackhole_on, repeatedly
 };
 
 inline constexpr std::size_t corrupt_bits_max = 3;
 
-/// Long enough to be overtaken wherever more than a thousand datagrams a second go the same way.
+/// Long enough to be overtaken if more than a thousand datagrams a second are sent.
 inline constexpr Duration reorder_hold = millisecond;
 
-/// What a datagram takes of the link besides its payload: IPv4 (RFC 791) and UDP (RFC 768) headers.
+/// Bytes that a datagram occupies on the link in addition to its payload: IPv4 (RFC 791) and UDP (RFC 768) headers.
 inline constexpr std::size_t header_bytes = 20 + 8;
 
 enum class Drop : std::uint8_t { none, lost, burst_lost, blackholed };
 
-/// One copy of a datagram that was not dropped.
+/// One copy of a datagram that is not dropped.
 struct Copy {
-    bool overflow = false;  ///< it found the link's queue full (limits::relay_queue_ns_max): it goes nowhere
+    bool overflow = false;  ///< dropped because the link's queue is full (limits::relay_queue_ns_max)
     bool reordered = false;
-    std::uint8_t flips = 0;                              ///< bits to flip: so many of
-    std::array<std::uint32_t, corrupt_bits_max> flip{};  ///< these, distinct, counted from the first byte's lowest
-    Instant due = 0;                                     ///< when it leaves
+    std::uint8_t flips = 0;                              ///< number of bits to flip
+    std::array<std::uint32_t, corrupt_bits_max> flip{};  ///< their positions, distinct, counted from the first byte's
+                                                         ///< lowest bit
+    Instant due = 0;                                     ///< when it is sent
 };
 
 struct Decision {
     Drop drop = Drop::none;
-    std::uint8_t copies = 0;  ///< so many of `copy`; 0 when dropped
+    std::uint8_t copies = 0;  ///< valid elements of `copy`; 0 if dropped
     std::array<Copy, 2> copy{};
 };
 
-/// Decides what becomes of each datagram of one direction. The same options, seed and arrivals give the same decisions.
+/// Decides the fate of each datagram of one direction. Options, seed and arrivals determine all decisions.
 class Impairment {
   public:
-    /// The periods of a blackhole count from `start`.
+    /// `start` is the start of the blackhole periods.
     Impairment(const Impairments& options, std::uint64_t seed, Instant start);
 
-    /// For a datagram with `bytes` of payload that arrives now. `now` never goes back. Without jitter and reorder, no
-    /// copy is due before one decided on earlier.
+    /// Called for each datagram with `bytes` of payload on arrival. `now` must not decrease. Without jitter and
+    /// reordering, due times do not decrease either.
     Decision decide(Instant now, std::size_t bytes);
 
   private:
@@ -69,9 +71,9 @@ class Impairment {
     Impairments options_;
     SplitMix64 random_;
     Instant start_;
-    std::uint32_t burst_left_ = 0;  ///< datagrams that the burst under way still takes
+    std::uint32_t burst_left_ = 0;  ///< remaining datagrams of the burst in progress
     Instant link_free_at_;
-    std::uint64_t link_remainder_ = 0;  ///< of the division that made link_free_at_, so that no time gets lost
+    std::uint64_t link_remainder_ = 0;  ///< of the division in link_free_at_, so that rounding loses no time
 };
 
 }  // namespace ringpost::relay

@@ -1,6 +1,6 @@
-// A datagram is kept as it came, and scanned only when the application asks for events, so that what an event shows is
-// a view of the datagram and nothing is copied twice. Messages to send wait in order; neighbours of one length to one
-// destination leave as a train, which a shorter one may close.
+// Received datagrams are queued unmodified and scanned when the application polls for events, so events are views of
+// the datagram and nothing is copied twice. Messages to send are queued in order; consecutive ones of equal length and
+// destination form a train, which a shorter one may end.
 
 #include "codec/structs/endpoint.hpp"
 
@@ -11,7 +11,7 @@
 namespace ringpost::structs {
 
 Endpoint::Endpoint(const Library& library, SocketIndex socket)
-    : library_(library), socket_(socket), outgoing_(limits::struct_queue_bytes), heard_(limits::struct_queue_bytes) {}
+    : library_(library), socket_(socket), outgoing_(limits::struct_queue_bytes), received_(limits::struct_queue_bytes) {}
 
 std::expected<void, Refusal> Endpoint::refuse(Refusal refusal) {
     switch (refusal) {
@@ -54,12 +54,12 @@ std::optional<Transmit> Endpoint::poll_transmit(Instant, std::span<std::byte> ou
 
 void Endpoint::handle(Instant, const Datagram& in) {
     ++counts_.received;
-    if (!heard_.push(in.source, in.bytes)) ++counts_.app_behind;
+    if (!received_.push(in.source, in.bytes)) ++counts_.app_behind;
 }
 
 void Endpoint::count_failure(FrameError error) {
     switch (error) {
-        case FrameError::no_magic: break;  // a Scanner does not say so
+        case FrameError::no_magic: break;  // never returned by a Scanner
         case FrameError::past_end: ++counts_.past_end; break;
         case FrameError::size_small: ++counts_.size_small; break;
         case FrameError::checksum: ++counts_.checksum; break;
@@ -88,21 +88,21 @@ void Endpoint::finish_datagram() {
     counts_.without_packet += packet_found_ ? 0 : 1;
     packet_found_ = false;
     scanner_.reset();
-    heard_.pop();
+    received_.pop();
 }
 
 std::optional<Event> Endpoint::poll_event() {
     while (true) {
         if (!scanner_) {
-            const auto heard = heard_.front();
-            if (!heard) return std::nullopt;
-            scanner_.emplace(heard->bytes);
+            const auto received = received_.front();
+            if (!received) return std::nullopt;
+            scanner_.emplace(received->bytes);
         }
-        const Address source = heard_.front()->header;
+        const Address source = received_.front()->header;
         Event damage;
         damage.kind = Event::Kind::damage;
         damage.source = source;
-        auto found = held_ ? std::exchange(held_, std::nullopt) : scanner_->next();
+        auto found = pending_packet_ ? std::exchange(pending_packet_, std::nullopt) : scanner_->next();
         for (; found && !found->packet; found = scanner_->next()) {
             if (damage.failures++ == 0) {
                 damage.offset = found->offset;
@@ -111,7 +111,7 @@ std::optional<Event> Endpoint::poll_event() {
             count_failure(found->packet.error());
         }
         if (damage.failures > 0) {
-            held_ = found;
+            pending_packet_ = found;
             return damage;
         }
         if (found) {

@@ -14,31 +14,31 @@
 
 namespace ringpost::structs {
 
-/// What was found in a datagram, in the order in which it stood there.
+/// Something found in a datagram, in order of position.
 struct Event {
     enum class Kind : std::uint8_t {
         message,     ///< `definition` and `payload`
-        unknown_id,  ///< a packet that is whole, of an id that the library does not have
-        wrong_size,  ///< a packet that is whole, but not as long as `definition` says
-        /// One or more magics that begin no packet: `error` says why of the first, `failures` counts them. They are one
-        /// event up to the next packet or the end: a stranger's datagram can hold 65,506 of them.
+        unknown_id,  ///< a valid packet whose id is not in the library
+        wrong_size,  ///< a valid packet whose size does not match `definition`
+        /// One or more magics that start no valid packet. `error` describes the first, `failures` is their number. All
+        /// up to the next packet or the end form one event, because a malicious datagram can hold 65,506 of them.
         damage,
     };
     Kind kind = Kind::message;
     Address source;
-    std::size_t offset = 0;  ///< of the packet or of the first magic, in the datagram
-    MessageId id = 0;        ///< not of damage
+    std::size_t offset = 0;  ///< position in the datagram of the packet or the first magic
+    MessageId id = 0;        ///< not for damage
     const Definition* definition = nullptr;
-    std::span<const std::byte> payload;  ///< not of damage; valid until the next call of the endpoint
+    std::span<const std::byte> payload;  ///< not for damage; valid until the next call of this endpoint
     FrameError error = FrameError::checksum;
     std::uint32_t failures = 0;
 };
 
-/// Why a message was not taken.
+/// Why a message was refused.
 enum class Refusal : std::uint8_t {
     unknown_id,
     wrong_size,
-    too_large,  ///< for a UDP datagram: a payload of more than limits::datagram_bytes_max less the header
+    too_large,  ///< the payload exceeds limits::datagram_bytes_max minus the header
     queue_full,
 };
 
@@ -62,17 +62,17 @@ struct Counters {
     std::uint64_t skipped_bytes = 0;  ///< that belong to no packet
 };
 
-/// Sends struct messages, one to a datagram, and finds those of others, however many share one and whatever stands
-/// between them. Nothing confirms a message: see codec/gtudp for that. Nothing is due at any time.
+/// Sends struct messages, one per datagram, and extracts those in received datagrams, which may hold several messages
+/// and other bytes between them. Messages are not confirmed (see codec/gtudp for that), and there are no
+/// timeouts.
 class Endpoint {
   public:
     using Event = structs::Event;
 
-    /// `library` must stay; it may grow.
-    /// Messages leave by `socket`.
+    /// `library` must outlive this object; messages may be added to it. Messages are sent on `socket`.
     explicit Endpoint(const Library& library, SocketIndex socket = 0);
 
-    /// Takes a copy of the payload; it leaves with the next poll_transmit.
+    /// Queues a copy of the payload; it is sent by the next poll_transmit().
     std::expected<void, Refusal> send(const Address& to, const Packet& packet);
 
     void handle(Instant now, const Datagram& in);
@@ -82,7 +82,7 @@ class Endpoint {
     std::optional<Instant> poll_timeout() const { return std::nullopt; }
 
     const Counters& counters() const { return counts_; }
-    /// Messages that wait to be sent.
+    /// Messages queued for sending.
     std::size_t waiting() const { return outgoing_.size(); }
 
   private:
@@ -99,10 +99,10 @@ class Endpoint {
     const Library& library_;
     SocketIndex socket_;
     RecordQueue<Outgoing> outgoing_;
-    RecordQueue<Address> heard_;
-    std::optional<Scanner> scanner_;      ///< of the front of heard_
-    std::optional<Scanner::Found> held_;  ///< a packet found behind damage that was to be told first
-    bool packet_found_ = false;           ///< in the front of heard_
+    RecordQueue<Address> received_;
+    std::optional<Scanner> scanner_;                ///< of the front of received_
+    std::optional<Scanner::Found> pending_packet_;  ///< a packet found behind damage, which is reported first
+    bool packet_found_ = false;                     ///< in the front of received_
     Counters counts_;
 };
 

@@ -1,18 +1,18 @@
 #pragma once
 
-// The format language of Python's struct module, with these codes:
+// The format language of Python's struct module, restricted to these codes:
 //
-//     [@ = < > !] then codes, each behind an optional count, with white space between them (not within)
+//     [@ = < > !] followed by codes, each with an optional count in front, and white space between them (not within)
 //
-//     b B   1 byte, signed and unsigned        l L   8 bytes natively, else 4       c    one byte as a byte
+//     b B   1 byte, signed and unsigned        l L   8 bytes natively, else 4       c    one byte
 //     h H   2 bytes                            q Q   8 bytes                        Ns   one value of N bytes
-//     i I   4 bytes                            f d   4 and 8 bytes, IEEE 754        Nx   N bytes that mean nothing
-//     ?     1 byte, 0 or not
+//     i I   4 bytes                            f d   4 and 8 bytes, IEEE 754        Nx   N padding bytes
+//     ?     1 byte, zero or non-zero
 //
-// Without a prefix and with @, sizes and order are native and each value is aligned to its size; there is no padding at
-// the end, but a count of 0 aligns what follows. `=` and `<` are little-endian, `>` and `!` big-endian, and these four
-// have no padding and an l of 4 bytes. Native means x86-64 (little-endian, LP64) wherever this is built. Python's e, n,
-// N, p and P are not part of the wire format. Source: https://docs.python.org/3/library/struct.html.
+// Without a prefix, or with @, sizes and byte order are native and each value is aligned to its size; there is no
+// padding at the end, but a count of 0 aligns the position. `=` and `<` are little-endian, `>` and `!` big-endian;
+// these have no padding and an l of 4 bytes. Native always means x86-64 (little-endian, LP64), regardless of the host.
+// Python's e, n, N, p and P are not supported. Source: https://docs.python.org/3/library/struct.html.
 
 #include <algorithm>
 #include <array>
@@ -30,58 +30,59 @@ namespace ringpost::structs {
 
 struct FormatError {
     enum class Kind : std::uint8_t {
-        bad_code,            ///< not one of the codes above; also white space behind a count, and a prefix not in front
+        bad_code,            ///< not one of the codes above; also white space after a count, or a prefix that is not at
+                             ///< the start
         count_without_code,  ///< the text ends with a count
-        too_large,           ///< more than limits::struct_payload_bytes_max bytes, which no packet carries
+        too_large,           ///< more than limits::struct_payload_bytes_max bytes, the largest payload
         too_many_runs,       ///< more than limits::struct_runs_max
     };
     Kind kind = Kind::bad_code;
-    std::size_t position = 0;  ///< in the text: of the character, or of the count's first digit
+    std::size_t position = 0;  ///< in the text: of the character, or of the first digit of the count
     bool operator==(const FormatError&) const = default;
 };
 
-/// For people: "unknown code", ...
+/// Message for users: "unknown code", ...
 const char* describe(FormatError::Kind kind);
 
-/// Where one value stands.
+/// Position and type of one value.
 struct Slot {
     char code = 'b';
     std::uint16_t offset = 0;
     std::uint16_t bytes = 1;
 
     constexpr bool is_integer() const { return std::string_view("bBhHiIlLqQ").find(code) != std::string_view::npos; }
-    constexpr bool is_signed() const { return code >= 'a'; }  ///< of an integer
+    constexpr bool is_signed() const { return code >= 'a'; }  ///< for integers
     bool operator==(const Slot&) const = default;
 };
 
-/// A format, parsed once: a flat program of runs, each of values of one code side by side.
+/// A parsed format: a list of runs, each of adjacent values with the same code.
 class Format {
   public:
     struct Run {
         char code = 'b';
-        std::uint8_t item_bytes = 1;  ///< of each value; of an `s` 1
+        std::uint8_t item_bytes = 1;  ///< of each value; 1 for an `s`
         std::uint16_t offset = 0;     ///< of the first value
-        std::uint16_t count = 0;      ///< of values, at least 1; of an `s`, which is one value, of its bytes
+        std::uint16_t count = 0;      ///< of values, at least 1; for an `s`, which is one value, of its bytes
     };
 
     /// The empty format: no values, no bytes.
     constexpr Format() = default;
     static constexpr std::expected<Format, FormatError> parse(std::string_view text);
 
-    /// Of a payload: always these, padding included.
+    /// Size of a payload, padding included.
     constexpr std::size_t bytes() const { return bytes_; }
-    /// How many values pack into it.
+    /// Number of values.
     constexpr std::size_t values() const { return values_; }
     constexpr std::endian order() const { return order_; }
-    /// Whether there are bytes that belong to no value. They are packed as 0.
+    /// Whether some bytes belong to no value. They are packed as 0.
     constexpr bool has_gaps() const { return value_bytes_ < bytes_; }
     constexpr std::span<const Run> runs() const { return std::span(runs_).first(run_count_); }
 
-    /// Walks the values in order.
+    /// Iterates over the values in order.
     class Slots {
       public:
         constexpr explicit Slots(const Format& format) : runs_(format.runs()) {}
-        constexpr explicit Slots(const Format&&) = delete;  // a view of its runs
+        constexpr explicit Slots(const Format&&) = delete;  // it holds a view of the runs
 
         constexpr std::optional<Slot> next() {
             if (runs_.empty()) return std::nullopt;
@@ -100,7 +101,7 @@ class Format {
 
       private:
         std::span<const Run> runs_;
-        std::uint32_t index_ = 0;  ///< within the first
+        std::uint32_t index_ = 0;  ///< within the first run
     };
     constexpr Slots slots() const& { return Slots(*this); }
 
@@ -115,7 +116,7 @@ class Format {
     std::endian order_ = std::endian::little;
 };
 
-/// 0 for what is no code.
+/// Returns 0 if `code` is not a code.
 constexpr std::size_t Format::size_of(char code, bool native) {
     switch (code) {
         case 'b':
@@ -138,7 +139,7 @@ constexpr std::size_t Format::size_of(char code, bool native) {
     }
 }
 
-/// Adds `count` values of `item_bytes` each, or the `count` bytes of an `s` or `x`; says why not.
+/// Appends `count` values of `item_bytes` each, or the `count` bytes of an `s` or `x`. Returns the error, if any.
 constexpr std::optional<FormatError::Kind> Format::append(char code, std::size_t item_bytes, std::size_t count,
                                                           bool native) {
     constexpr std::size_t most = limits::struct_payload_bytes_max;
@@ -180,7 +181,7 @@ constexpr std::expected<Format, FormatError> Format::parse(std::string_view text
         }
         const std::size_t start = at;
         std::size_t count = is_digit() ? 0 : 1;
-        constexpr std::size_t enough = limits::struct_payload_bytes_max + 1;  // too many of anything
+        constexpr std::size_t enough = limits::struct_payload_bytes_max + 1;  // more than any format may have
         for (; is_digit(); ++at) count = std::min(enough, count * 10 + static_cast<std::size_t>(text[at] - '0'));
         if (at == text.size()) return std::unexpected(FormatError{FormatError::Kind::count_without_code, start});
         const std::size_t item_bytes = size_of(text[at], native);

@@ -1,6 +1,6 @@
-// XOR takes eight words at a time into eight lanes, which the compiler keeps in vector registers, and folds them at the
-// end. The search for the magic asks of each block of 64 bytes at once whether any byte and its neighbour are both FF,
-// so that a lone FF, of which random garbage has many, does not slow it down; only a block that says yes is walked.
+// XOR processes eight words at a time in eight lanes, which the compiler keeps in vector registers, and folds them at
+// the end. The search for the magic tests blocks of 64 bytes for any byte that is FF and followed by FF, so single FF
+// bytes, which are common in random data, do not slow it down. Only blocks that match are searched byte by byte.
 
 #include "codec/structs/frame.hpp"
 
@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t block_bytes = 64;
 
-/// Whether a magic starts in the block; 65 bytes are read.
+/// Whether a magic starts in the block. Reads 65 bytes.
 bool has_magic(const std::byte* block) {
     unsigned char found = 0;
     for (std::size_t i = 0; i < block_bytes; ++i)
@@ -51,9 +51,9 @@ std::size_t encode(const Packet& packet, std::span<std::byte> out) {
 
 std::size_t find_magic(std::span<const std::byte> bytes, std::size_t from) {
     if (bytes.size() < 2) return bytes.size();
-    const std::size_t last = bytes.size() - 2;  // where the last magic could stand
+    const std::size_t last = bytes.size() - 2;  // last possible position of a magic
     std::size_t at = from;
-    // Among packets the next magic stands here, or is found in the block below.
+    // In a sequence of packets the next magic is at `from`, or in one of the next blocks.
     if (at <= last && is_magic(&bytes[at])) return at;
     while (at + block_bytes < bytes.size() && !has_magic(&bytes[at])) at += block_bytes;
     while (at <= last && !is_magic(&bytes[at])) ++at;

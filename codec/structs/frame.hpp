@@ -1,16 +1,16 @@
 #pragma once
 
-// One struct message on the wire. Integers little-endian:
+// The wire format of a struct message. Integers are little-endian:
 //
 //     offset  bytes
 //          0      2   magic, FF FF
 //          2      2   message id
-//          4      2   size of the whole packet, these 7 bytes included
-//          6      1   XOR of every byte of the payload, 0 when there is none
+//          4      2   size of the whole packet, including these 7 bytes
+//          6      1   XOR of all payload bytes, 0 if there are none
 //          7    ...   payload
 //
-// The check is weak, and covers the payload alone: two flips of the same bit go unseen, and so does any change of the
-// id.
+// The checksum is weak and covers only the payload: flips of the same bit in two bytes and changes of the id are not
+// detected.
 
 #include <cstddef>
 #include <cstdint>
@@ -28,28 +28,28 @@ using MessageId = std::uint16_t;
 inline constexpr std::size_t header_bytes = 7;
 inline constexpr std::size_t packet_bytes_max = header_bytes + limits::struct_payload_bytes_max;
 
-static_assert(packet_bytes_max == UINT16_MAX, "the most that the size field can say");
+static_assert(packet_bytes_max == UINT16_MAX, "the range of the size field");
 
 struct Packet {
     MessageId id = 0;
-    std::span<const std::byte> payload;  ///< decoded: a view of the bytes given
+    std::span<const std::byte> payload;  ///< when decoded: a view of the input
 };
 
-/// Why there is no packet at the front of some bytes, in the order in which it is looked for.
+/// Why the bytes do not start with a packet, in the order of the checks.
 enum class FrameError : std::uint8_t {
     no_magic,    ///< the first two bytes are not FF FF
-    past_end,    ///< the header, or the size it tells, ends behind the last byte
-    size_small,  ///< the size is less than the header's own
+    past_end,    ///< the header, or the packet according to its size field, is incomplete
+    size_small,  ///< the size field is smaller than the header
     checksum,
 };
 
 struct Header {
     MessageId id = 0;
-    std::uint16_t packet_bytes = 0;  ///< header_bytes or more
+    std::uint16_t packet_bytes = 0;  ///< at least header_bytes
     std::byte check{};
 };
 
-/// The XOR of the word's bytes.
+/// XOR of the bytes of a word.
 inline std::byte xor_folded(std::uint64_t word) {
     word ^= word >> 32;
     word ^= word >> 16;
@@ -57,7 +57,7 @@ inline std::byte xor_folded(std::uint64_t word) {
     return static_cast<std::byte>(word);
 }
 
-/// The XOR of all bytes; 0 of none.
+/// XOR of all bytes; 0 if there are none.
 std::byte xor_of_long(std::span<const std::byte> bytes);
 inline std::byte xor_of(std::span<const std::byte> bytes) {
     if (bytes.size() >= 64) return xor_of_long(bytes);
@@ -70,9 +70,9 @@ inline std::byte xor_of(std::span<const std::byte> bytes) {
     return xor_folded(folded);
 }
 
-/// Reads the header of the packet at the front of `bytes`, which then holds all of the packet; its payload is not
-/// looked at. Says why there is none, and leaves `header` as it is. (An expected would be put together and taken apart
-/// in memory in pieces of different widths, which costs more than all the rest.)
+/// Decodes the header at the front of `bytes` and checks that they contain the whole packet. Does not read the payload.
+/// On error, `header` is unchanged. (An out-parameter, because a std::expected would be assembled and read in memory in
+/// pieces of different widths, which costs more than everything else.)
 inline std::optional<FrameError> decode_header(std::span<const std::byte> bytes, Header& header) {
     if (bytes.size() < 2 || load_le<std::uint16_t>(bytes.data()) != 0xffff) return FrameError::no_magic;
     if (bytes.size() < header_bytes) return FrameError::past_end;
@@ -83,11 +83,11 @@ inline std::optional<FrameError> decode_header(std::span<const std::byte> bytes,
     return std::nullopt;
 }
 
-/// The packet at the front of `bytes`; what follows it is not looked at.
+/// Decodes the packet at the front of `bytes`. Ignores what follows it.
 std::expected<Packet, FrameError> decode(std::span<const std::byte> bytes);
 
-/// Writes the header, of a packet with so long a payload (at most limits::struct_payload_bytes_max) and its XOR, and
-/// returns the packet's size.
+/// Writes the header of a packet with a payload of `payload_bytes` (at most limits::struct_payload_bytes_max) and its
+/// XOR. Returns the size of the packet.
 inline std::size_t write_header(std::byte* out, MessageId id, std::size_t payload_bytes, std::byte check) {
     const std::size_t size = header_bytes + payload_bytes;
     store_le<std::uint16_t>(out, 0xffff);
@@ -97,10 +97,11 @@ inline std::size_t write_header(std::byte* out, MessageId id, std::size_t payloa
     return size;
 }
 
-/// Writes the packet at the front of `out`, which holds header_bytes + packet.payload.size(), and returns its size.
+/// Writes the packet to the front of `out`, which must hold header_bytes + packet.payload.size() bytes. Returns its
+/// size.
 std::size_t encode(const Packet& packet, std::span<std::byte> out);
 
-/// The first offset not below `from` at which two bytes FF stand, or bytes.size() when there is none.
+/// Position of the first two consecutive FF bytes at or after `from`; bytes.size() if there are none.
 std::size_t find_magic(std::span<const std::byte> bytes, std::size_t from);
 
 }  // namespace ringpost::structs

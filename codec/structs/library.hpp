@@ -15,7 +15,7 @@
 
 namespace ringpost::structs {
 
-/// One kind of message that both ends know.
+/// A message type that both ends know.
 struct Definition {
     MessageId id = 0;
     std::string name;
@@ -28,35 +28,35 @@ struct LibraryError {
         id_taken,
         name_taken,
         name_empty,
-        bad_format,  ///< `format` says why
+        bad_format,  ///< see `format`
         full,        ///< limits::struct_messages_max
     };
     Kind kind = Kind::id_taken;
     FormatError format;
 };
 
-/// Why a packet that is whole is no message.
+/// Why a valid packet is not a message.
 enum class MessageError : std::uint8_t {
     unknown_id,
-    wrong_size,  ///< the payload is not as long as the id's format says
+    wrong_size,  ///< the payload size does not match the format of the id
 };
 
-/// The messages a program speaks: id to name and format, and back.
+/// The message types of a program: maps ids to names and formats, and names to ids.
 class Library {
   public:
     Library();
 
-    /// Nothing changes on an error. Allocates.
+    /// Changes nothing on error. Allocates memory.
     std::expected<void, LibraryError> add(MessageId id, std::string_view name, std::string_view format);
 
-    /// Null when unknown. What is found stays where it is as long as the library lives.
+    /// Returns nullptr if unknown. The definition is valid as long as the library.
     const Definition* find(MessageId id) const {
         const std::uint16_t number = number_of_id_[id];
         return number == 0 ? nullptr : &definitions_[number - 1u];
     }
     const Definition* find(std::string_view name) const;
 
-    /// The definition that the packet's payload fits.
+    /// Returns the definition that matches the packet's id and payload size.
     std::expected<const Definition*, MessageError> resolve(const Packet& packet) const {
         const Definition* definition = find(packet.id);
         if (definition == nullptr) return std::unexpected(MessageError::unknown_id);

@@ -1,7 +1,7 @@
 #pragma once
 
-// The members of an aggregate, without reflection: counted by trying how many initialisers it takes, then bound by a
-// structured binding of that many names.
+// Access to the members of an aggregate without reflection: counts them by the number of initialisers that compile, and
+// binds them with a structured binding of that many names.
 
 #include <cstddef>
 #include <tuple>
@@ -12,7 +12,7 @@
 
 namespace ringpost::structs::detail {
 
-/// Stands for any member in an initialiser; never made.
+/// Converts to any member type in an initialiser; never instantiated as an object.
 template <std::size_t>
 struct Anything {
     template <class T>
@@ -24,7 +24,7 @@ consteval bool takes(std::index_sequence<Index...>) {
     return requires { T{Anything<Index>{}...}; };
 }
 
-/// How many members the aggregate has, base classes none; struct_members_max + 1 stands for more than that.
+/// Number of members of an aggregate without base classes. struct_members_max + 1 stands for any larger number.
 template <class T, std::size_t Count = 0>
 consteval std::size_t member_count() {
     if constexpr (Count <= limits::struct_members_max && takes<T>(std::make_index_sequence<Count + 1>{}))
@@ -33,7 +33,7 @@ consteval std::size_t member_count() {
         return Count;
 }
 
-/// References to the members of `value`, in order. `T` may be const.
+/// References to the members of `value`, in order. T may be const.
 template <class T>
 constexpr auto members_of(T& value) {
     constexpr std::size_t count = member_count<std::remove_const_t<T>>();

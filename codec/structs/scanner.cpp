@@ -1,9 +1,9 @@
-// A packet's check is read straight off its payload: nothing is faster. Once that was in vain, another magic may stand
-// within the same bytes, and a third, each telling of almost all the rest: 64 KiB would be read 64 Ki times. So within
-// a payload that has failed (failed_until_), checks are taken from marks, one for each 64 bytes, which hold the XOR of
-// everything before them: two marks and two ends give the check of any stretch. Marks are made as far as one is asked
-// for, each once, and kept for as far back as a packet reaches. In all, a byte is read once in vain, once for the
-// marks, and once for a packet.
+// The checksum of a packet is normally computed directly over its payload. After a mismatch, however, the payload may
+// contain another magic, and that one a third, each with a size field that covers almost all of the rest: 64 KiB would
+// be read 64 Ki times. Within a payload that has failed (failed_until_), checksums are therefore computed from marks,
+// one per 64 bytes, which hold the XOR of all bytes before them: two marks and the bytes at both ends give the XOR of
+// any range. Each mark is computed once, when first needed, and kept for the length of a packet. In total, each byte is
+// read at most once for a failed packet, once for the marks, and once for a valid packet.
 
 #include "codec/structs/scanner.hpp"
 

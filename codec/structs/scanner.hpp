@@ -11,8 +11,8 @@
 
 namespace ringpost::structs {
 
-/// The XOR of stretches of some bytes, asked for by ascending start: each byte is read once for all of them, and at
-/// most 2 * block_bytes anew for each. Of a stretch of up to packet_bytes_max.
+/// XOR over ranges of a span, which must be requested in ascending order of their start. Each byte is read once for all
+/// ranges, plus at most 2 * block_bytes per range. A range may have up to packet_bytes_max bytes.
 class StretchXor {
   public:
     std::byte of(std::span<const std::byte> bytes, std::size_t from, std::size_t until);
@@ -23,15 +23,15 @@ class StretchXor {
 
     std::byte& mark(std::size_t block) { return marks_[block % marks]; }
 
-    std::size_t marked_ = 0;              ///< the newest block that has a mark
-    std::array<std::byte, marks> marks_;  ///< of a block: the XOR of all before it, back to where the marking began
+    std::size_t marked_ = 0;              ///< the newest block with a mark
+    std::array<std::byte, marks> marks_;  ///< per block: XOR of all bytes before it, from where marking started
 };
 
-/// Finds the packets in a span, whatever stands before, between and behind them, in one pass.
+/// Finds the packets in a span in one pass, regardless of other bytes before, between and behind them.
 ///
-/// Where a magic turns out not to begin a packet, the search goes on one byte after its start, so damage costs no
-/// packet that follows it. The time is linear in the span's length: a magic that fails costs a constant, even if it
-/// tells of 64 KiB in a span full of such (see scanner.cpp).
+/// If a magic does not start a valid packet, the search continues one byte behind its start, so damage does not hide a
+/// packet that follows. The time is linear in the length of the span: a failed magic has a constant cost, even if its
+/// size field covers 64 KiB and the span is full of them (see scanner.cpp).
 class Scanner {
   public:
     struct Found {
@@ -39,22 +39,23 @@ class Scanner {
         std::expected<Packet, FrameError> packet;
     };
 
-    /// `bytes` must stay; the packets found are views of it.
+    /// `bytes` must outlive the scanner; packets are views of it.
     explicit Scanner(std::span<const std::byte> bytes) : bytes_(bytes) {}
 
-    /// The next packet, or the next magic that begins none and why (never no_magic); nothing at the end.
+    /// The next packet, or the next magic that starts none, with the reason (never no_magic). Returns nullopt at the
+    /// end.
     std::optional<Found> next();
 
-    /// Bytes passed so far that belong to no packet; at the end, all of these.
+    /// Number of bytes passed so far that belong to no packet.
     std::size_t skipped() const { return skipped_; }
 
   private:
     std::byte check_of(std::size_t from, std::size_t until);
 
     std::span<const std::byte> bytes_;
-    std::size_t at_ = 0;  ///< where the search goes on
+    std::size_t at_ = 0;  ///< where the search continues
     std::size_t skipped_ = 0;
-    std::size_t failed_until_ = 0;  ///< the end of the last payload that was read in vain
+    std::size_t failed_until_ = 0;  ///< end of the last payload that failed its checksum
     StretchXor stretches_;
 };
 

@@ -1,21 +1,21 @@
 #pragma once
 
-// Struct messages to and from C++ values, without a library to look anything up in and without allocating:
+// Packs and unpacks struct messages from and to C++ values, without a library and without allocation:
 //
 //     struct Reading { std::uint8_t kind; std::uint16_t sensor; std::uint32_t count; std::uint64_t at; };
 //     using ReadingMessage = structs::Message<1, "<BHIQ">;
 //     auto packet = ReadingMessage::encode(Reading{...});                     // std::array<std::byte, 22>
-//     std::optional<Reading> reading = ReadingMessage::decode<Reading>(found);  // what a Scanner found
+//     std::optional<Reading> reading = ReadingMessage::decode<Reading>(found);  // a packet found by a Scanner
 //
-// A value's C++ type is exactly that of its code, and everything is checked when compiled:
+// The C++ type of a value must match its code exactly. All checks happen at compile time:
 //
 //     b B h H i I l L q Q   an integer of the code's size and signedness       ?   bool
 //     f d                   float, double                                      c   char or std::byte
-//     Ns                    std::array<char, N> or of std::byte; std::string_view, which packs cut or padded with 0 as
-//                           in Python, and unpacks to a view of the payload
+//     Ns                    std::array<char, N> or of std::byte; std::string_view, which is truncated or zero-padded
+//                           when packed, as in Python, and is a view of the payload when unpacked
 //
-// Several values are a std::tuple, a std::pair, an aggregate of at most limits::struct_members_max members, or several
-// arguments. A std::array<T, N> of other T is N values. C arrays and base classes are not taken.
+// Several values are passed as a std::tuple, a std::pair, an aggregate of at most limits::struct_members_max members,
+// or separate arguments. A std::array<T, N> of any other T is N values. C arrays and base classes are not supported.
 
 #include <algorithm>
 #include <array>
@@ -43,7 +43,7 @@ namespace ringpost::structs {
 template <std::size_t Size>
 struct Literal {
     char text[Size]{};
-    consteval Literal(const char (&from)[Size]) { std::copy_n(from, Size, text); }  // NOLINT: made from a literal only
+    consteval Literal(const char (&from)[Size]) { std::copy_n(from, Size, text); }  // NOLINT: only made from literals
     constexpr std::string_view view() const { return {text, Size - 1}; }
 };
 
@@ -56,7 +56,7 @@ consteval Format parsed() {
     return *format;
 }
 
-/// All that is known of a literal format.
+/// The compile-time properties of a literal format.
 template <Literal Text>
 struct Layout {
     static constexpr Format format = parsed<Text>();
@@ -79,7 +79,7 @@ concept ByteLike = std::same_as<T, char> || std::same_as<T, std::byte>;
 template <class T>
 concept ByteArray = array_size<T> > 0 && ByteLike<typename T::value_type>;
 
-/// Whether a C++ type is that of one value.
+/// Whether the C++ type matches the code of a value.
 template <class T>
 constexpr bool fits(const Slot& slot) {
     if constexpr (std::same_as<T, bool>) return slot.code == '?';
@@ -93,7 +93,7 @@ constexpr bool fits(const Slot& slot) {
     return false;
 }
 
-/// How many values a C++ member is, the first of them at `slot`.
+/// Number of values that a C++ member holds, the first of them at `slot`.
 template <class T>
 constexpr std::size_t width(const Slot& slot) {
     return array_size<T> > 0 && slot.code != 's' ? array_size<T> : 1;
@@ -104,8 +104,9 @@ using Word = std::conditional_t<
     Bytes == 1, std::uint8_t,
     std::conditional_t<Bytes == 2, std::uint16_t, std::conditional_t<Bytes == 4, std::uint32_t, std::uint64_t>>>;
 
-/// Into the payload at `base`; the type fits the slot. Returns a word whose bytes have the XOR of what was stored: the
-/// check is made of the values, for reading back at once what was just written in pieces is slow.
+/// Stores `value`, whose type must match the slot, in the payload at `base`. Returns a word whose bytes have the same
+/// XOR as the stored bytes: computing the checksum from the values avoids reading back what was just written in pieces,
+/// which is slow.
 template <class T>
 std::uint64_t store(std::byte* base, const Slot& slot, std::endian order, const T& value) {
     std::byte* const at = base + slot.offset;
@@ -122,11 +123,11 @@ std::uint64_t store(std::byte* base, const Slot& slot, std::endian order, const 
         order == std::endian::big ? store_be(at, word) : store_le(at, word);
         return word;
     } else {
-        return 0;  // never: an array of others is several values
+        return 0;  // unreachable: other arrays are several values
     }
 }
 
-/// Out of the payload at `base`.
+/// Loads a value from the payload at `base`.
 template <class T>
 void load(const std::byte* base, const Slot& slot, std::endian order, T& value) {
     const std::byte* const at = base + slot.offset;
@@ -142,14 +143,14 @@ void load(const std::byte* base, const Slot& slot, std::endian order, T& value) 
     }
 }
 
-/// Fails to compile, and names code and type, where they do not fit.
+/// Fails to compile, naming code and type, if they do not match.
 template <char Code, std::size_t Bytes, class Type, std::size_t Value>
 struct Checked {
     static_assert(fits<Type>(Slot{Code, 0, Bytes}), "structs: the C++ type of this value is not that of its code");
     static constexpr bool good = true;
 };
 
-/// Calls each(slot, element) for the elements of `members` from Member on, and the values of the format from Value on.
+/// Calls each(slot, element) for the elements of `members` from Member on and the values of the format from Value on.
 template <Literal Text, std::size_t Member = 0, std::size_t Value = 0, class Members, class Each>
 constexpr void for_each_value(const Members& members, const Each& each) {
     constexpr auto& slots = Layout<Text>::slots;
@@ -180,7 +181,7 @@ constexpr void for_each_value(const Members& members, const Each& each) {
 template <class T>
 concept TupleLike = requires { std::tuple_size<T>::value; } && array_size<T> == 0;
 
-/// A tuple or an aggregate, whose members are the values.
+/// A tuple or an aggregate whose members are the values.
 template <class T>
 concept Several = TupleLike<T> || (std::is_aggregate_v<T> && array_size<T> == 0 && std::is_class_v<T>);
 
@@ -196,11 +197,11 @@ constexpr auto references_to(T& value) {
 
 }  // namespace detail
 
-/// Bytes of a payload of this format: Python's struct.calcsize.
+/// Payload size of this format, as Python's struct.calcsize.
 template <Literal Text>
 inline constexpr std::size_t packed_bytes = detail::Layout<Text>::format.bytes();
 
-/// Writes the payload at the front of `out`, of at least packed_bytes<Text>, and returns the XOR of its bytes.
+/// Writes the payload to the front of `out`, which must hold packed_bytes<Text> bytes. Returns the XOR of its bytes.
 template <Literal Text, class... T>
 std::byte pack_into(std::span<std::byte> out, const T&... values) {
     RINGPOST_CHECK(out.size() >= packed_bytes<Text>);
@@ -225,7 +226,7 @@ std::array<std::byte, packed_bytes<Text>> pack(const T&... values) {
     return out;
 }
 
-/// False, and nothing touched, when `payload` is not exactly packed_bytes<Text> long.
+/// Returns false and leaves `out` unchanged if the payload size is not packed_bytes<Text>.
 template <Literal Text, class T>
 bool unpack_into(std::span<const std::byte> payload, T& out) {
     if (payload.size() != packed_bytes<Text>) return false;
@@ -236,7 +237,7 @@ bool unpack_into(std::span<const std::byte> payload, T& out) {
     return true;
 }
 
-/// Nothing when `payload` is not exactly packed_bytes<Text> long.
+/// Returns nullopt if the payload size is not packed_bytes<Text>.
 template <Literal Text, class T>
 std::optional<T> unpack(std::span<const std::byte> payload) {
     T out{};
@@ -244,20 +245,20 @@ std::optional<T> unpack(std::span<const std::byte> payload) {
     return out;
 }
 
-/// A message whose id and format are known when compiled.
+/// A message whose id and format are known at compile time.
 template <MessageId Id, Literal Text>
 struct Message {
     static constexpr MessageId id = Id;
     static constexpr std::size_t packet_bytes = header_bytes + packed_bytes<Text>;
 
-    /// Writes the whole packet at the front of `out`, of at least packet_bytes.
+    /// Writes the whole packet to the front of `out`, which must hold packet_bytes.
     template <class... T>
     static void encode_into(std::span<std::byte> out, const T&... values) {
         RINGPOST_CHECK(out.size() >= packet_bytes);
         const std::byte check = pack_into<Text>(out.subspan(header_bytes), values...);
         write_header(out.data(), Id, packed_bytes<Text>, check);
     }
-    /// The whole packet.
+    /// Returns the whole packet.
     template <class... T>
     static std::array<std::byte, packet_bytes> encode(const T&... values) {
         std::array<std::byte, packet_bytes> out;
@@ -265,12 +266,12 @@ struct Message {
         return out;
     }
 
-    /// False, and nothing touched, when it has another id or length. Faster than decode() into values that stay.
+    /// Returns false and leaves `out` unchanged if id or size differ. Faster than decode() if `out` is reused.
     template <class T>
     static bool decode_into(const Packet& packet, T& out) {
         return packet.id == Id && unpack_into<Text>(packet.payload, out);
     }
-    /// Nothing when it has another id or length.
+    /// Returns nullopt if id or size differ.
     template <class T>
     static std::optional<T> decode(const Packet& packet) {
         if (packet.id != Id) return std::nullopt;
@@ -278,11 +279,11 @@ struct Message {
     }
 };
 
-// The same by a format that is known only at run time: whether the types fit is then an answer.
+// The same functions for formats known only at run time; a type mismatch is then a result.
 
 namespace detail {
 
-/// Calls each(slot, member) for every value; false, perhaps after some, when a type does not fit.
+/// Calls each(slot, member) for every value. Returns false, possibly after some calls, if a type does not match.
 template <class Members, class Each>
 bool for_each_value(const Format& format, const Members& members, const Each& each) {
     Format::Slots slots(format);
@@ -307,8 +308,8 @@ bool for_each_value(const Format& format, const Members& members, const Each& ea
 
 }  // namespace detail
 
-/// Writes the payload at the front of `out`, of at least format.bytes(). False when the types of the values are not
-/// those of the format; what `out` holds then means nothing.
+/// Writes the payload to the front of `out`, which must hold format.bytes(). Returns false if the types do not match
+/// the format; the contents of `out` are then unspecified.
 template <class... T>
 bool pack_into(const Format& format, std::span<std::byte> out, const T&... values) {
     RINGPOST_CHECK(out.size() >= format.bytes());
@@ -322,7 +323,7 @@ bool pack_into(const Format& format, std::span<std::byte> out, const T&... value
         return detail::for_each_value(format, std::tie(values...), each);
 }
 
-/// Nothing when the length or the types are not those of the format.
+/// Returns nullopt if size or types do not match the format.
 template <class T>
 std::optional<T> unpack(const Format& format, std::span<const std::byte> payload) {
     if (payload.size() != format.bytes()) return std::nullopt;

@@ -1,5 +1,5 @@
-// Integers go through one 64-bit word, whose low bytes are stored: two's complement makes signed and unsigned alike
-// once the range has been checked.
+// Integers are stored as the low bytes of a 64-bit word: after the range check, two's complement makes signed and
+// unsigned values alike.
 
 #include "codec/structs/values.hpp"
 
@@ -31,7 +31,7 @@ void store_word(std::byte* at, std::size_t bytes, std::endian order, std::uint64
     }
 }
 
-/// The two's complement of a word whose upper bytes are not there.
+/// Sign-extends the low `bytes` of a word.
 std::int64_t sign_extended(std::uint64_t word, std::size_t bytes) {
     const std::size_t missing = 64 - 8 * bytes;
     return static_cast<std::int64_t>(word << missing) >> missing;

@@ -1,10 +1,9 @@
-// What is owed waits in a queue, neighbours that are alike as one entry with a count, and leaves from its front: a
-// train takes answers while source, socket and size stay the same. Sequences are given out as answers leave, so that
-// one which is dropped here is not taken for lost on its way.
+// Pending replies are queued; consecutive replies that differ only in sequence share an entry with a count. Replies
+// leave from the front of the queue, in trains of equal source, socket and size. Sequence numbers are assigned when
+// replies are sent, so a reply dropped here does not look lost on the network.
 //
-// Peers choose the sizes, so each frame's CRC is taken of all its bytes, as it is when one is verified. The fill is
-// laid once for as long as a buffer serves the same size: engines hand out the same few buffers and never write to
-// them.
+// Peers choose the sizes, so the CRC of each reply covers all its bytes, as in verification. The fill is written once
+// per buffer and size, because engines reuse a few buffers and never write to them.
 
 #include "codec/traffic/answering_sink.hpp"
 
@@ -22,7 +21,7 @@ AnsweringSink::AnsweringSink(const AnsweringSinkOptions& options)
       sink_(options.sink),
       random_(options.seed),
       streams_(limits::load_streams_max, options.sink.key),
-      owed_(limits::load_answers_owed_max),
+      queued_(limits::load_answers_owed_max),
       fill_(make_fill(limits::datagram_bytes_max - frame_bytes_min)) {
     RINGPOST_CHECK(options.sink.verify);
 }
@@ -32,46 +31,46 @@ void AnsweringSink::handle(Instant now, const Datagram& in) {
     const bool answer = (traffic::stream_of(in.bytes) & answer_stream_bit) != 0;
     if (answer || reflects(in.source.port) || in.bytes.size() > limits::datagram_bytes_max)
         ++counts_.refused;
-    else if (owed_count_ == limits::load_answers_owed_max)
+    else if (queued_count_ == limits::load_answers_owed_max)
         ++counts_.dropped;
     else
-        owe({in.source, in.path(), in.bytes.size(), now, 1});
+        queue_reply({in.source, in.path(), in.bytes.size(), now, 1});
 }
 
-void AnsweringSink::owe(const Owed& owed) {
-    ++owed_count_;
-    if (!owed_.empty() && owed_.back().due == owed.due && owed_.back().shares_train(owed))
-        ++owed_.back().count;
+void AnsweringSink::queue_reply(const QueuedReply& reply) {
+    ++queued_count_;
+    if (!queued_.empty() && queued_.back().due == reply.due && queued_.back().shares_train(reply))
+        ++queued_.back().count;
     else
-        owed_.push(owed);  // there is room: no entry is without an answer
+        queued_.push(reply);  // entries never outnumber the replies counted in queued_count_
 }
 
 std::optional<Transmit> AnsweringSink::poll_transmit(Instant, std::span<std::byte> out) {
-    if (owed_.empty()) return std::nullopt;
-    const Owed first = owed_.front();
+    if (queued_.empty()) return std::nullopt;
+    const QueuedReply first = queued_.front();
     const std::size_t most =
         std::clamp<std::size_t>(limits::datagram_bytes_max / first.bytes, 1, limits::train_segments_max);
     AnswerStream& answers = stream_of(first.source);
     Layout& layout = layout_of(out.data(), first.bytes);
     std::size_t count = 0;
-    for (; count < most && !owed_.empty() && owed_.front().shares_train(first); ++count) {
+    for (; count < most && !queued_.empty() && queued_.front().shares_train(first); ++count) {
         const std::span<std::byte> frame = out.subspan(count * first.bytes, first.bytes);
         if (count == layout.frames) {
             std::memcpy(frame.data() + frame_bytes_min, fill_.data(), first.bytes - frame_bytes_min);
             ++layout.frames;
         }
-        encode({answers.stream, answers.next_sequence++, owed_.front().due + options_.due_offset}, frame);
-        if (--owed_.front().count == 0) owed_.pop();
+        encode({answers.stream, answers.next_sequence++, queued_.front().due + options_.due_offset}, frame);
+        if (--queued_.front().count == 0) queued_.pop();
     }
-    owed_count_ -= static_cast<std::uint32_t>(count);
+    queued_count_ -= static_cast<std::uint32_t>(count);
     counts_.sent += count;
     return Transmit{first.source, first.path.socket, count * first.bytes, first.bytes, first.path.local};
 }
 
 AnswerStream& AnsweringSink::stream_of(const Address& source) {
     AnswerStream& answers = streams_.touch(source);
-    if (!answers.begun)
-        answers = {.begun = true, .stream = static_cast<std::uint32_t>(random_.next()) | answer_stream_bit};
+    if (!answers.started)
+        answers = {.started = true, .stream = static_cast<std::uint32_t>(random_.next()) | answer_stream_bit};
     return answers;
 }
 

@@ -13,12 +13,12 @@
 namespace ringpost::traffic {
 
 struct AnsweringSinkOptions {
-    SinkOptions sink;         ///< with verify: what cannot be verified is not answered
-    std::uint64_t seed = 0;   ///< of the answers' streams: draw it at random
-    Duration due_offset = 0;  ///< added to each due time written: see frame.hpp
+    SinkOptions sink;         ///< `verify` must be set: only verified frames are answered
+    std::uint64_t seed = 0;   ///< of the reply streams; should be random
+    Duration due_offset = 0;  ///< added to each due time written; see frame.hpp
 };
 
-/// Of the frames that a plain sink would count as received in good order, each is answered, dropped or refused.
+/// Each frame that a plain sink would count as received in order is answered, dropped or refused.
 struct AnswerCounters {
     std::uint64_t sent = 0;
     std::uint64_t dropped = 0;  ///< load_answers_owed_max are owed already
@@ -28,17 +28,17 @@ struct AnswerCounters {
     std::uint64_t sources_forgotten = 0;  ///< more than load_streams_max at once: each begins a new stream
 };
 
-/// What one source is answered with.
+/// The stream of replies to one source.
 struct AnswerStream {
-    bool begun = false;
+    bool started = false;
     std::uint32_t stream = 0;
     std::uint64_t next_sequence = 0;
 };
 
-/// The endpoint of `ringpost sink --bidirectional`: a Sink that answers each good frame which had not come before with
-/// one frame of its own, as long, to where it came from and by the same socket. What a source gets back is a stream of
-/// its own, numbered as it is sent, so that what is lost on the way back is told apart from what was lost on the way
-/// here. An answer is due when what it answers came. Never more is sent than was received.
+/// The endpoint of `ringpost sink --bidirectional`: a Sink that answers each new valid frame with one frame of the same
+/// size, to its source and through the same socket. The replies to a source form a stream of their own, numbered as
+/// they are sent, so that loss on the return path is measured separately. A reply is due at the time at which the frame
+/// was received. It never sends more than it has received.
 class AnsweringSink {
   public:
     using Event = Sink::Event;
@@ -55,25 +55,25 @@ class AnsweringSink {
     AnswerCounters answers() const;
 
   private:
-    /// Answers alike in all but their sequence.
-    struct Owed {
+    /// Queued replies that differ only in their sequence number.
+    struct QueuedReply {
         Address source;
         LocalPath path;
         std::size_t bytes = 0;
         Instant due = 0;
         std::uint32_t count = 0;
 
-        bool shares_train(const Owed& other) const {
+        bool shares_train(const QueuedReply& other) const {
             return source == other.source && path == other.path && bytes == other.bytes;
         }
     };
-    /// So many frames of `frame_bytes` have their fill in a buffer.
+    /// How many frames of `frame_bytes` have their fill in a buffer.
     struct Layout {
         const std::byte* buffer = nullptr;
         std::size_t frame_bytes = 0, frames = 0;
     };
 
-    void owe(const Owed& owed);
+    void queue_reply(const QueuedReply& reply);
     AnswerStream& stream_of(const Address& source);
     Layout& layout_of(const std::byte* buffer, std::size_t frame_bytes);
 
@@ -82,8 +82,8 @@ class AnsweringSink {
     AnswerCounters counts_;
     SplitMix64 random_;
     LruTable<Address, AnswerStream> streams_;
-    RingQueue<Owed> owed_;
-    std::uint32_t owed_count_ = 0;  ///< answers in owed_
+    RingQueue<QueuedReply> queued_;
+    std::uint32_t queued_count_ = 0;  ///< replies in queued_
     std::vector<std::byte> fill_;
     std::array<Layout, limits::transmit_buffers_max> layouts_{};
     std::size_t next_layout_ = 0;

@@ -1,5 +1,5 @@
-// From the outside in: the link's header says which IP follows, the IP header (RFC 791; RFC 8200 with its chain of
-// extension headers) that UDP does, and where it ends; what a link pads behind that is left out.
+// Parses from the outside in: link header, IP header (RFC 791; RFC 8200 with extension headers), UDP header. Link-layer
+// padding behind the IP packet is ignored.
 
 #include "codec/traffic/capture.hpp"
 
@@ -61,7 +61,7 @@ Extracted v6(Bytes bytes) {
     return whole ? udp(bytes) : std::unexpected(Skip::cut);
 }
 
-/// What follows a link's header of `header_bytes`, which has the type of it at `type_at`.
+/// Parses behind a link header of `header_bytes` whose type field is at `type_at`.
 Extracted typed(Bytes packet, std::size_t header_bytes, std::size_t type_at) {
     if (packet.size() < header_bytes) return std::unexpected(Skip::cut);
     std::uint16_t type = u16_at(packet, type_at);

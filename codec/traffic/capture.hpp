@@ -1,6 +1,6 @@
 #pragma once
 
-// UDP payloads out of captured packets.
+// Extracts UDP payloads from captured packets.
 
 #include <cstddef>
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace ringpost::traffic {
 
-/// What a captured packet begins with.
+/// Header with which a captured packet starts.
 enum class Link : std::uint8_t {
     ethernet,       ///< IEEE 802.3, with or without VLAN tags
     raw,            ///< an IP header
@@ -17,15 +17,15 @@ enum class Link : std::uint8_t {
     linux_cooked_2  ///< https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html
 };
 
-/// Why there is no payload.
+/// Why a packet has no usable payload.
 enum class Skip : std::uint8_t {
     other,     ///< not UDP over IPv4 or IPv6
-    fragment,  ///< of a datagram: not the whole of it
-    cut,       ///< the capture ends before the datagram does, or its lengths contradict one another
+    fragment,  ///< a fragment, not a whole datagram
+    cut,       ///< the capture is truncated, or the lengths are inconsistent
 };
 
-/// The payload of the UDP datagram in `packet`, a view of it; it may be empty. Checksums are not looked at: hosts
-/// capture what they send before their cards fill these in.
+/// Returns a view of the UDP payload in `packet`, possibly empty. Checksums are not verified, because captures on the
+/// sending host usually precede checksum offload.
 std::expected<std::span<const std::byte>, Skip> udp_payload(Link link, std::span<const std::byte> packet);
 
 }  // namespace ringpost::traffic

@@ -5,8 +5,8 @@
 
 namespace ringpost::traffic {
 
-/// The sending side of a load in both directions: sends what `source` sends, and `sink` verifies what comes back (see
-/// AnsweringSink). Both are the caller's and must stay.
+/// The sending side of a bidirectional load: `source` sends, `sink` verifies the replies (see AnsweringSink). Both
+/// belong to the caller and must outlive this object.
 class Duplex {
   public:
     using Event = Source::Event;

@@ -7,7 +7,7 @@
 namespace ringpost::traffic {
 
 std::vector<std::byte> make_fill(std::size_t count) {
-    // A pattern with no short period, so that neither a compressing link nor a shifted copy looks right.
+    // The pattern has no short period, so a compressing link or a shifted copy is detected.
     std::vector<std::byte> fill(count);
     std::uint32_t state = 0x9e3779b9;
     for (std::byte& byte : fill) {

@@ -1,13 +1,13 @@
 #pragma once
 
-// The payload that `ringpost load` and `ringpost latency` send. Integers little-endian:
+// The payload that `ringpost load` and `ringpost latency` send. Integers are little-endian:
 //
 //     offset  bytes
-//          0      4   CRC-32C of every byte that follows
-//          4      4   stream: one sender's flow in one run, drawn at random
+//          0      4   CRC-32C of all following bytes
+//          4      4   stream: identifies one flow of a sender in one run, random
 //          8      8   sequence: 0, 1, 2, ... within the stream, below 2^48
-//         16      8   due: when it was meant to leave, in nanoseconds on the sender's monotonic clock; or since 1970,
-//                     when both ends are told so
+//         16      8   due: intended send time in nanoseconds, on the sender's monotonic clock, or since 1970 if
+//                     both ends are configured so
 //         24    ...   fill: the same bytes at the same offset in every datagram
 
 #include <array>
@@ -24,8 +24,8 @@
 namespace ringpost::traffic {
 
 inline constexpr std::size_t frame_bytes_min = 24;
-/// Streams of answers (AnsweringSink) have this bit, those of senders do not: an answer is never answered, or two ends
-/// that answer would go on for ever.
+/// Set in the stream of replies (AnsweringSink), clear in those of senders. Replies are never answered; otherwise two
+/// answering ends would loop.
 inline constexpr std::uint32_t answer_stream_bit = 1u << 31;
 inline constexpr std::uint64_t sequence_end = 1ull << 48;
 
@@ -36,7 +36,7 @@ struct Frame {
     bool operator==(const Frame&) const = default;
 };
 
-/// The frame in `bytes`, or nothing when it is too short, its CRC does not fit, or its sequence is out of range.
+/// Returns nullopt if `bytes` are too few, the CRC does not match, or the sequence is out of range.
 inline std::optional<Frame> decode(std::span<const std::byte> bytes) {
     if (bytes.size() < frame_bytes_min) return std::nullopt;
     if (load_le<std::uint32_t>(bytes.data()) != crc32c(bytes.subspan(4))) return std::nullopt;
@@ -47,30 +47,30 @@ inline std::optional<Frame> decode(std::span<const std::byte> bytes) {
     return frame;
 }
 
-/// The stream of a frame that decode() takes.
+/// The stream of a valid frame.
 inline std::uint32_t stream_of(std::span<const std::byte> frame) { return load_le<std::uint32_t>(&frame[4]); }
 
-/// The first `count` bytes of every frame's fill.
+/// The first `count` bytes of the fill, which is the same in every frame.
 std::vector<std::byte> make_fill(std::size_t count);
 
-/// Writes the head of one frame of out.size() bytes, at least frame_bytes_min, before the fill that stands there
-/// already. For frames whose sizes differ: it reads every byte.
+/// Writes the header of one frame of out.size() bytes, at least frame_bytes_min, in front of its fill, which must be in
+/// place. Reads every byte; intended for frames of varying size.
 void encode(const Frame& frame, std::span<std::byte> out);
 
-/// Writes frames of one size. The fill never changes, so it is written into a buffer once, and its share of the CRC is
-/// added by Crc32cSuffix: a frame costs the same to make whatever its size. CRC is linear, so frames that differ only
-/// in the lowest byte of their sequence have CRCs that differ by a constant of that byte, and that is kept in a table.
+/// Writes frames of one size. The fill is written to a buffer once, and its contribution to the CRC is added by
+/// Crc32cSuffix, so the cost of a frame does not depend on its size. CRC is linear: frames that differ only in the
+/// lowest byte of the sequence have CRCs that differ by a constant per byte value, which is kept in a table.
 class FrameWriter {
   public:
-    /// `frame_bytes` in [frame_bytes_min, limits::datagram_bytes_max].
+    /// `frame_bytes` must be in [frame_bytes_min, limits::datagram_bytes_max].
     explicit FrameWriter(std::size_t frame_bytes);
 
     std::size_t frame_bytes() const { return frame_bytes_; }
 
-    /// Lays the fill of `count` consecutive frames into `out`, which holds at least that many.
+    /// Writes the fill of `count` consecutive frames to `out`, which must hold them.
     void prepare(std::span<std::byte> out, std::size_t count) const;
 
-    /// Writes the heads of `count` consecutive frames over fill laid by prepare(): `first`, and those that follow it in
+    /// Writes the headers of `count` consecutive frames over fill written by prepare(): `first`, and its successors in
     /// sequence with the same stream and due time.
     void write(std::byte* out, const Frame& first, std::size_t count) const;
 
@@ -80,7 +80,7 @@ class FrameWriter {
     std::size_t frame_bytes_;
     std::vector<std::byte> fill_;
     Crc32cSuffix fill_crc_;
-    std::array<std::uint32_t, 256> low_byte_;  ///< what a sequence's lowest byte adds to the CRC
+    std::array<std::uint32_t, 256> low_byte_;  ///< contribution of the sequence's lowest byte to the CRC
 };
 
 }  // namespace ringpost::traffic

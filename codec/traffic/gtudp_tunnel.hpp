@@ -1,6 +1,6 @@
 #pragma once
 
-// An endpoint of plain datagrams whose datagrams travel as gtUDP messages instead: each confirmed, each delivered once.
+// Carries the datagrams of another endpoint as gtUDP messages: each is confirmed, and delivered once.
 
 #include <algorithm>
 #include <array>
@@ -18,19 +18,20 @@ namespace ringpost::traffic {
 
 struct GtudpTunnelOptions {
     gtudp::Options wire;
-    Address target;                ///< of what has no destination; Family::none for a server, which only answers
-    std::uint32_t window = 8'192;  ///< messages in flight before the inner endpoint is asked for no more; > 0
-    std::uint32_t train_segments = limits::train_segments_max;  ///< most datagrams in one Transmit of the inner one
+    Address target;                ///< destination of transmits without one; Family::none for a server
+    std::uint32_t window = 8'192;  ///< messages in flight at which the inner endpoint is no longer polled; > 0
+    std::uint32_t train_segments = limits::train_segments_max;  ///< most datagrams in one Transmit of the inner
+                                                                ///< endpoint
 };
 
-/// Inner is any endpoint whose events do not matter, such as traffic::Source. It is asked for what it has to send only
-/// while the window and the wire's memory have room for a whole train, so nothing of it is refused for lack of that.
+/// Inner is an endpoint whose events can be ignored, such as traffic::Source. It is polled only while the window and
+/// the payload memory have space for a whole train, so its datagrams are never refused for lack of space.
 template <class Inner>
 class GtudpTunnel {
   public:
     using Event = typename Inner::Event;
 
-    /// `inner` stays the caller's and outlives this.
+    /// `inner` belongs to the caller and must outlive this object.
     GtudpTunnel(Inner& inner, const GtudpTunnelOptions& options)
         : inner_(inner),
           options_(options),
@@ -66,7 +67,7 @@ class GtudpTunnel {
         at_ = now;
         if (has_room()) take_train(now);
         auto transmit = wire_.poll_transmit(now, out);
-        // A connected socket takes no address, and saves the kernel the look-up.
+        // Connected sockets need no address, which saves the kernel a route lookup.
         if (transmit && transmit->destination == options_.target) transmit->destination = Address{};
         return transmit;
     }
@@ -79,12 +80,12 @@ class GtudpTunnel {
 
     gtudp::Endpoint& wire() { return wire_; }
     const gtudp::Endpoint& wire() const { return wire_; }
-    /// From send to confirmed, of each message.
+    /// Time from send to confirmation of each message.
     const Histogram& confirmed() const { return confirmed_; }
-    /// Not taken for another reason than a full window: too large, no room for the peer.
+    /// Datagrams refused for any reason but a full window: too large, or no space for the peer.
     std::uint64_t refused() const { return refused_; }
 
-    /// GtudpTunnelOptions::wire.start while there is none.
+    /// GtudpTunnelOptions::wire.start if there was none.
     Instant last_confirmed_at() const { return last_confirmed_at_; }
 
   private:

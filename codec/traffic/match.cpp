@@ -1,9 +1,9 @@
-// The probes stand in a ring by their sequence, the newest over the oldest. What tells a reply's probe, its key, is up
-// to eight bytes of it, or for an echo the keyed hash of all of it; a hash table leads from a key to the newest probe
-// that had it: open addressing, linear probing, twice as many slots as probes, deletion by moving back what follows.
-// A probe waits, until it is answered or given up; either way it stays in the ring and in the table, so that what comes
-// after is known to be a duplicate or late. It is given up when it expires, when a newer probe has its key, and when
-// the ring comes round to it. By order there are no keys: the reply is the oldest waiting probe's.
+// Probes are stored in a ring indexed by sequence; new ones overwrite the oldest. The key of a probe is up to eight of
+// its bytes or, for an echo, the keyed hash of all of them. A hash table maps a key to the newest probe with that key:
+// open addressing with linear probing, twice as many slots as probes, deletion by backward shift. A probe is waiting
+// until it is answered or given up. It stays in the ring and the table afterwards, so that later replies are recognised
+// as duplicate or late. It is given up when it expires, when a newer probe has the same key, or when the ring
+// overwrites it. Matching by order uses no keys: a reply belongs to the oldest waiting probe.
 
 #include "codec/traffic/match.hpp"
 
@@ -16,7 +16,7 @@
 namespace ringpost::traffic {
 namespace {
 
-/// Decimal digits only, without needless zeros.
+/// Parses decimal digits without leading zeros.
 std::optional<std::uint16_t> parse_number(std::string_view text, std::uint16_t most) {
     if (text.empty() || text.size() > 5 || (text.size() > 1 && text[0] == '0')) return std::nullopt;
     std::uint32_t number = 0;
@@ -102,7 +102,7 @@ Reply Matcher::answer(std::span<const std::byte> reply) {
 
 Reply Matcher::answer_in_order() {
     if (waiting_ == 0) return {.kind = Reply::Kind::surplus};
-    // Probes wait from oldest_ on without a gap.
+    // Without keys, all probes from oldest_ on are waiting.
     Entry& entry = entries_[oldest_ & mask_];
     entry.state = State::answered;
     --waiting_;
@@ -137,13 +137,13 @@ std::uint64_t Matcher::key_of(std::span<const std::byte> bytes, std::size_t offs
 }
 
 std::uint32_t Matcher::hash_of(std::uint64_t key) const {
-    if (rule_.kind == MatchRule::Kind::echo) return static_cast<std::uint32_t>(key);  // it is one already
+    if (rule_.kind == MatchRule::Kind::echo) return static_cast<std::uint32_t>(key);  // already a hash
     std::byte bytes[8];
     store_le(bytes, key);
     return static_cast<std::uint32_t>(siphash(sip_key_, bytes));
 }
 
-/// Where the key stands, or the free slot where it would.
+/// The slot that holds the key, or the free slot at which it would be inserted.
 std::uint32_t Matcher::slot_of(std::uint64_t key, std::uint32_t hash) const {
     const std::uint32_t slot_mask = mask_ * 2 + 1;
     std::uint32_t position = hash & slot_mask;
@@ -155,7 +155,7 @@ void Matcher::unindex(std::uint32_t position) {
     const std::uint32_t slot_mask = mask_ * 2 + 1;
     std::uint32_t hole = position;
     for (std::uint32_t next = (hole + 1) & slot_mask; slots_[next] != none; next = (next + 1) & slot_mask) {
-        // What would be found from the hole on as well moves there.
+        // Move the entry if a lookup from its home slot passes the hole.
         const std::uint32_t home = entries_[slots_[next]].hash & slot_mask;
         if (((next - home) & slot_mask) < ((next - hole) & slot_mask)) continue;
         slots_[hole] = slots_[next];

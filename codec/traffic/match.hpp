@@ -1,6 +1,6 @@
 #pragma once
 
-// Which probe a reply answers, for servers that know nothing of our frames.
+// Matches replies of third-party servers to probes.
 
 #include <cstddef>
 #include <cstdint>
@@ -16,27 +16,27 @@
 
 namespace ringpost::traffic {
 
-/// How to tell:
-///     OFFSET:LEN           LEN bytes (1 to 8) of the probe come back in the reply at the same offset, as a DNS id does
+/// How replies are matched, and its text form:
+///     OFFSET:LEN           the reply has LEN bytes (1 to 8) of the probe at the same offset, such as a DNS id
 ///     OFFSET:LEN@REPLY     ... at offset REPLY of the reply
-///     echo                 the reply is the probe, byte for byte
-///     order                replies come in the order of the probes
+///     echo                 the reply equals the probe
+///     order                replies arrive in the order of the probes
 struct MatchRule {
     enum class Kind : std::uint8_t { bytes, echo, order };
     Kind kind = Kind::echo;
-    std::uint8_t bytes = 0;          ///< the rest: of Kind::bytes only
-    std::uint16_t probe_offset = 0;  ///< below limits::datagram_bytes_max, as is reply_offset
+    std::uint8_t bytes = 0;          ///< used by Kind::bytes only, like the members below
+    std::uint16_t probe_offset = 0;  ///< both offsets are below limits::datagram_bytes_max
     std::uint16_t reply_offset = 0;
 
-    /// Nothing when the text is none of the above.
+    /// Returns nullopt if the text has none of the forms above.
     static std::optional<MatchRule> parse(std::string_view text);
-    /// Probes and replies shorter than these cannot hold the bytes.
+    /// Shorter probes and replies cannot hold the bytes.
     std::size_t probe_bytes_min() const { return std::size_t{probe_offset} + bytes; }
     std::size_t reply_bytes_min() const { return std::size_t{reply_offset} + bytes; }
     bool operator==(const MatchRule&) const = default;
 };
 
-/// What probes carry and how their replies are told: all that a foreign protocol needs.
+/// What is needed to probe a third-party protocol: the content of probes and how to match replies.
 struct Dialect {
     Payload payload;
     MatchRule match;
@@ -44,17 +44,17 @@ struct Dialect {
 
 struct Reply {
     enum class Kind : std::uint8_t {
-        answer,     ///< of a probe that waited for it
-        late,       ///< of a probe that had been given up
-        duplicate,  ///< of a probe that had been answered
-        surplus,    ///< by order: no probe waits; a late or second reply
-        stranger,   ///< of no probe that is remembered
+        answer,     ///< to a waiting probe
+        late,       ///< to a probe that was given up
+        duplicate,  ///< to a probe that was answered
+        surplus,    ///< by order: no probe is waiting
+        unknown,    ///< matches no recorded probe
     };
-    Kind kind = Kind::stranger;
-    std::uint64_t sequence = 0;    ///< of an answer, a late one or a duplicate
-    Instant due = 0, sent_at = 0;  ///< what sent() was told of it
+    Kind kind = Kind::unknown;
+    std::uint64_t sequence = 0;    ///< answer, late, duplicate
+    Instant due = 0, sent_at = 0;  ///< as passed to sent()
 
-    /// The first reply to a probe that is known.
+    /// Whether this is the first reply to a known probe.
     bool answers() const { return kind == Kind::answer || kind == Kind::late; }
     bool operator==(const Reply&) const = default;
 };
@@ -65,23 +65,22 @@ struct MatchCounters {
     std::uint64_t overrun = 0;   ///< more than the capacity were sent since
 };
 
-/// The newest probes, and which of them waits for a reply. Every call is O(1), expire() per probe that it gives up, and
-/// none allocates after construction.
+/// The most recent probes, and which of them are waiting for a reply. All calls are O(1), expire() per probe given up.
+/// Nothing is allocated after construction.
 class Matcher {
   public:
-    /// Allocates everything. `key` as for every table: drawn at random once per process. `capacity`: a power of two
-    /// from 1 to 2^30 (checked).
+    /// `key` must be random and secret. `capacity` must be a power of two from 1 to 2^30.
     Matcher(const MatchRule& rule, const SipKey& key, std::uint32_t capacity = limits::probe_keys_max);
 
-    /// A probe leaves at `now`, never before an earlier one: the next in sequence from 0 (checked), at least
-    /// rule.probe_bytes_min() long (checked).
+    /// Records a probe sent at `now`. Sequences count up from 0, times do not decrease, and the probe has at least
+    /// rule.probe_bytes_min() bytes.
     void sent(std::uint64_t sequence, Instant due, Instant now, std::span<const std::byte> probe);
 
-    /// What a reply is; its probe waits no longer.
+    /// Classifies a reply; its probe is no longer waiting.
     Reply answer(std::span<const std::byte> reply);
 
-    /// Gives up what was sent before `before` and still waits. By order, the next reply then is the next
-    /// probe's, rightly if the reply was lost, wrongly if it is only late. Otherwise a late reply is still told.
+    /// Gives up waiting probes sent before `before`. When matching by order, the next reply is then taken for the next
+    /// probe's: correct if the reply was lost, wrong if it is only late. The other rules still recognise late replies.
     void expire(Instant before);
 
     std::uint64_t waiting() const { return waiting_; }
@@ -89,13 +88,13 @@ class Matcher {
 
   private:
     enum class State : std::uint8_t { free, waiting, given_up, answered };
-    /// Of the probe whose sequence modulo capacity is its index.
+    /// Stored at the probe's sequence modulo capacity.
     struct Entry {
         std::uint64_t key = 0;
         Instant due = 0, sent_at = 0;
         std::uint32_t hash = 0;
         State state = State::free;
-        bool indexed = false;  ///< it is the newest with its key
+        bool indexed = false;  ///< the newest probe with its key
     };
     static constexpr std::uint32_t none = UINT32_MAX;
 
@@ -111,9 +110,9 @@ class Matcher {
     SipKey sip_key_;
     std::uint32_t mask_;
     std::vector<Entry> entries_;
-    std::vector<std::uint32_t> slots_;  ///< twice as many: the index of an entry, or none
+    std::vector<std::uint32_t> slots_;  ///< twice the capacity; the index of an entry, or none
     std::uint64_t sent_ = 0;
-    std::uint64_t oldest_ = 0;  ///< every probe before it has expired or, by order, been answered
+    std::uint64_t oldest_ = 0;  ///< all earlier probes have expired or, by order, been answered
     std::uint64_t waiting_ = 0;
     MatchCounters counts_;
 };

@@ -1,5 +1,5 @@
-// The parser turns text into bytes, with zeros where a field stands, and a list of these fields. It reads from left to
-// right and never back: the position of an error is where the thing that is wrong begins.
+// The parser converts text to bytes, with zeros in place of fields, and a list of those fields. It reads from left to
+// right without backtracking; the position of an error is the start of the offending element.
 
 #include "codec/traffic/payload.hpp"
 
@@ -15,7 +15,7 @@ namespace {
 
 using Kind = PayloadError::Kind;
 
-/// -1 for what is no hex digit.
+/// Returns -1 if `digit` is not a hex digit.
 int hex_digit(char digit) {
     if (digit >= '0' && digit <= '9') return digit - '0';
     if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
@@ -23,7 +23,7 @@ int hex_digit(char digit) {
     return -1;
 }
 
-/// The byte of two hex digits at the front of `text`.
+/// Parses two hex digits at the front of `text`.
 std::optional<std::byte> hex_byte(std::string_view text) {
     if (text.size() < 2) return std::nullopt;
     const int high = hex_digit(text[0]), low = hex_digit(text[1]);
@@ -46,7 +46,7 @@ void write_random(std::span<std::byte> out, std::uint64_t state) {
     }
 }
 
-/// The lowest `count` bytes of `value`, at most 8.
+/// Writes the lowest `count` bytes of `value`, at most 8.
 void write_integer(std::byte* out, std::size_t count, bool big_endian, std::uint64_t value) {
     std::byte all[8];
     if (big_endian) {
@@ -60,7 +60,7 @@ void write_integer(std::byte* out, std::size_t count, bool big_endian, std::uint
 
 }  // namespace
 
-/// One text, from left to right.
+/// Parses one payload.
 class PayloadParser {
   public:
     explicit PayloadParser(std::string_view text) : text_(text) {}

@@ -1,18 +1,18 @@
 #pragma once
 
-// What each probe carries when it is not our own frame: one payload, or several in turn. Text is written so:
+// The content of probes to third-party servers: one payload, or several used in turn. Text syntax:
 //
-//     {seq:W}     the lowest bits of the probe's sequence 0, 1, 2, ..., in W: u8, u16be, u16le, u32be, u32le, u64be
-//                 or u64le
+//     {seq:W}     the lowest bits of the probe's sequence number 0, 1, 2, ... W is u8, u16be, u16le, u32be, u32le,
+//                 u64be or u64le
 //
-//     {time:W}    when the probe was due: nanoseconds on the sender's monotonic clock
+//     {time:W}    the probe's due time: nanoseconds on the sender's monotonic clock
 //
-//     {random:N}  N bytes, others in each probe
+//     {random:N}  N bytes, different in each probe
 //
-//     {{          an opening brace; a closing one stands for itself
-//     \xNN        the byte of these two hex digits; also \\, \n, \r and \t
+//     {{          an opening brace; a closing brace needs no escape
+//     \xNN        the byte with this hex value; also \\, \n, \r and \t
 //
-// and every other byte means itself.
+// All other bytes stand for themselves.
 
 #include <cstddef>
 #include <cstdint>
@@ -29,42 +29,43 @@ namespace ringpost::traffic {
 
 struct PayloadError {
     enum class Kind : std::uint8_t {
-        empty,            ///< no bytes at all
-        bad_escape,       ///< a backslash before anything but x and two hex digits, \, n, r or t
-        open_brace,       ///< a { without its }
-        unknown_field,    ///< not seq, time or random with a colon behind it
+        empty,            ///< no bytes
+        bad_escape,       ///< a backslash not followed by x and two hex digits, \, n, r or t
+        open_brace,       ///< { without a closing }
+        unknown_field,    ///< not seq, time or random, or no colon behind it
         bad_width,        ///< not one of the widths above
-        bad_count,        ///< of random bytes: not 1 to limits::datagram_bytes_max
-        bad_hex,          ///< not a hex digit, or half a byte
-        too_long,         ///< more than limits::datagram_bytes_max
+        bad_count,        ///< {random:N}: N is not in 1 to limits::datagram_bytes_max
+        bad_hex,          ///< not a hex digit, or an odd number of digits
+        too_long,         ///< longer than limits::datagram_bytes_max
         too_many_fields,  ///< more than limits::payload_fields_max
-        too_many,         ///< more payloads than limits::payloads_max, or more bytes than limits::payloads_bytes_max
+        too_many,         ///< more than limits::payloads_max payloads, or limits::payloads_bytes_max bytes
     };
     Kind kind = Kind::empty;
-    std::size_t position = 0;  ///< in the text: of the field's brace, of the backslash, of the digit
+    std::size_t position = 0;  ///< in the text: of the field's brace, the backslash or the digit
     bool operator==(const PayloadError&) const = default;
 };
 
-/// For people: "an unknown field, ...".
+/// Message for users: "an unknown field, ...".
 const char* describe(PayloadError::Kind kind);
 
-/// Payloads in turn: probe i carries number i % count(). Parsed once into an image of all bytes and a list of the
-/// fields in it; writing one copies its part of the image and fills the fields in.
+/// A list of payloads; probe i carries number i % count(). Payloads are parsed once into an image of all bytes and
+/// a list of fields. write() copies from the image and fills in the fields.
 class Payload {
   public:
-    /// Each adds one payload, or changes nothing and says why.
+    /// Each call adds one payload, or changes nothing and returns the error.
     std::expected<void, PayloadError> add_text(std::string_view text);
-    /// Hex digits in pairs; white space may stand between the pairs.
+    /// Hex digits in pairs; white space is allowed between pairs.
     std::expected<void, PayloadError> add_hex(std::string_view text);
     std::expected<void, PayloadError> add_bytes(std::span<const std::byte> bytes);
 
     std::size_t count() const { return items_.size(); }
-    /// Of the shortest and of the longest payload; 0 while there is none.
+    /// Size of the shortest and the longest payload; 0 if there is none.
     std::size_t bytes_min() const { return bytes_min_; }
     std::size_t bytes_max() const { return bytes_max_; }
 
-    /// Writes probe `sequence` to the front of `out`, which holds bytes_max(), and returns its size. Needs count() > 0.
-    /// The same arguments write the same bytes; `seed` decides those of {random:N}: draw it once per run.
+    /// Writes probe `sequence` to the front of `out`, which must hold bytes_max(), and returns its size. Requires
+    /// count() > 0. The output is a function of the arguments; `seed` determines {random:N} and should be random
+    /// per run.
     std::size_t write(std::span<std::byte> out, std::uint64_t sequence, Instant due, std::uint64_t seed) const;
 
   private:
@@ -74,7 +75,7 @@ class Payload {
     struct Field {
         Value value = Value::sequence;
         bool big_endian = false;
-        std::uint16_t offset = 0;  ///< within its payload
+        std::uint16_t offset = 0;  ///< within the payload
         std::uint16_t bytes = 0;
     };
     struct Item {

@@ -1,5 +1,5 @@
-// Each preset is a template for Payload, built as text from what the user gave: names and keys are checked to be
-// characters that mean themselves in it, and everything else is escaped.
+// A preset is a Payload template, built as text from the user's input. Names and keys are restricted to characters
+// without a special meaning in that text; all others are escaped.
 
 #include "codec/traffic/presets.hpp"
 
@@ -32,7 +32,7 @@ bool is_name_character(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-/// Appends the labels of a name, each behind its length, and the root's; RFC 1035, 3.1.
+/// Appends the labels of a name, each preceded by its length, and the root label (RFC 1035, 3.1).
 std::expected<void, PresetError> append_name(std::string& out, std::string_view name, std::size_t position) {
     constexpr std::size_t label_bytes_max = 63, name_bytes_max = 255;
     if (name.empty()) return std::unexpected(PresetError{"a name is needed", position});
@@ -59,7 +59,7 @@ std::expected<void, PresetError> append_name(std::string& out, std::string_view 
     return {};
 }
 
-/// 0 for what is no type.
+/// Returns 0 if `text` is not a record type.
 std::uint16_t type_number(std::string_view text) {
     struct Type {
         std::string_view name;
@@ -81,7 +81,7 @@ std::uint16_t type_number(std::string_view text) {
 
 ParsedPreset dns(std::string_view rest, std::size_t position) {
     const std::size_t comma = std::min(rest.find(','), rest.size());
-    // id; flags: a query, recursion desired; one question and nothing else
+    // id; flags: query, recursion desired; one question, no other records
     std::string text = R"({seq:u16be}\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00)";
     if (const auto named = append_name(text, rest.substr(0, comma), position); !named)
         return std::unexpected(named.error());
@@ -111,9 +111,9 @@ ParsedPreset memcached_get(std::string_view key, std::size_t position) {
 }
 
 ParsedPreset ntp() {
-    std::string text = R"(\x23)";  // no warning, version 4, mode 3: client
+    std::string text = R"(\x23)";  // leap indicator 0, version 4, mode 3 (client)
     for (int i = 1; i < 40; ++i) append_byte(text, 0);
-    // The transmit timestamp need not be a time (nobody but the sender reads it), and never being 0 is enough.
+    // The transmit timestamp need not be a time, since only the client interprets it; it must not be 0.
     return make(text + "{random:4}{seq:u32be}", "40:8@24", 123);
 }
 

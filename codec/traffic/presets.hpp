@@ -1,17 +1,17 @@
 #pragma once
 
-// Servers that can be measured by name:
+// Protocols that can be measured by name:
 //
-//     dns:NAME[,TYPE]      a recursive query in class IN (RFC 1035, 4.1), matched by its id; TYPE: A (default), AAAA,
-//                          NS, MX, TXT, SOA, PTR, ANY or a number
+//     dns:NAME[,TYPE]      a recursive query in class IN (RFC 1035, 4.1), matched by its id. TYPE is A (default),
+//                          AAAA, NS, MX, TXT, SOA, PTR, ANY or a number
 //
-//     memcached-get:KEY    "get KEY" behind the UDP frame header of memcached's doc/protocol.txt, matched by its
-//                          request id, so of an answer of several datagrams the first one counts
+//     memcached-get:KEY    "get KEY" with the UDP frame header of memcached's doc/protocol.txt, matched by its
+//                          request id; if the reply spans several datagrams, the first one counts
 //
-//     ntp                  a client's request, version 4 (RFC 5905, 7.3): the server returns its transmit timestamp as
-//                          the origin timestamp
+//     ntp                  a client request, version 4 (RFC 5905, 7.3), matched by its transmit timestamp, which the
+//                          server returns as the origin timestamp
 //
-// Ids of 16 bits come again after 65,536 probes: one that is still waiting then is given up.
+// 16-bit ids repeat after 65,536 probes; a probe that is still waiting then is given up.
 
 #include <cstdint>
 #include <expected>
@@ -23,12 +23,12 @@ namespace ringpost::traffic {
 
 struct Preset {
     Dialect dialect;
-    std::uint16_t port = 0;  ///< where such servers usually listen
+    std::uint16_t port = 0;  ///< default port of such servers
 };
 
 struct PresetError {
-    const char* reason = "";   ///< for people, never null
-    std::size_t position = 0;  ///< in the text: of what is wrong
+    const char* reason = "";   ///< for users; never null
+    std::size_t position = 0;  ///< of the error, in the text
 };
 
 std::expected<Preset, PresetError> parse_preset(std::string_view text);

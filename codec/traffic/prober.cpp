@@ -1,7 +1,7 @@
-// Open loop: a probe leaves when it is due, whatever is still unanswered.
-// Closed loop: so many probes are in flight. An answer makes room for the next, which leaves at once; so does giving
-// up, which happens to a probe that is unanswered for give_up_after or that limits::probes_in_flight_max later ones
-// have left behind. A late answer still counts as received, and its round trip is recorded.
+// Open loop: a probe is sent when it is due, regardless of unanswered ones.
+// Closed loop: a fixed number of probes is in flight. An answer lets the next one be sent at once. So does giving up a
+// probe that has been unanswered for give_up_after, or after which limits::probes_in_flight_max others have been sent.
+// A late answer still counts as received, and its round trip is recorded.
 
 #include "codec/traffic/prober.hpp"
 
@@ -50,9 +50,9 @@ void Prober::postpone(Duration by) {
 // ---- replies --------------------------------------------------------------------------------------
 
 void Prober::handle(Instant now, const Datagram& in) {
-    const std::optional<Answer> answer = matcher_ ? recognise_reply(now, in.bytes) : recognise_frame(in.bytes);
+    const std::optional<Answer> answer = matcher_ ? match_reply(now, in.bytes) : match_frame(in.bytes);
     if (answer && answer->sequence < warmed_up_) {
-        settle(answer->sequence);
+        close_probe(answer->sequence);
         return;
     }
     ++counts_.received;
@@ -65,7 +65,7 @@ void Prober::handle(Instant now, const Datagram& in) {
     }
     last_answered_at_ = now;
     if (options_.histograms) measure(now, *answer, in.stamped_at);
-    settle(answer->sequence);
+    close_probe(answer->sequence);
     if (answer->sequence < marked_ && missing_ > 0) --missing_;
 }
 
@@ -87,25 +87,25 @@ void Prober::measure(Instant now, const Answer& answer, Instant stamped_at) {
     pickup_.record(now - stamped_at);
 }
 
-std::optional<Prober::Answer> Prober::recognise_frame(std::span<const std::byte> bytes) {
+std::optional<Prober::Answer> Prober::match_frame(std::span<const std::byte> bytes) {
     const std::optional<Frame> frame = decode(bytes);
-    if (frame && is_ours(*frame)) {
+    if (frame && is_own(*frame)) {
         std::optional<Instant> sent_at;
-        if (remembers(frame->sequence)) sent_at = probe(frame->sequence).sent_at;
+        if (is_recorded(frame->sequence)) sent_at = probe(frame->sequence).sent_at;
         return Answer{.sequence = frame->sequence, .due = frame->due, .sent_at = sent_at};
     }
     ++(frame ? counts_.foreign : counts_.corrupt);
     return std::nullopt;
 }
 
-/// Anyone can put a fitting CRC on any due time: one that we have not written would ruin the histogram.
-bool Prober::is_ours(const Frame& frame) const {
+/// Due times that we have not written are rejected: a forged one with a valid CRC would distort the histogram.
+bool Prober::is_own(const Frame& frame) const {
     if (frame.stream != options_.stream || frame.sequence >= next_) return false;
-    if (remembers(frame.sequence)) return frame.due == probe(frame.sequence).due;
+    if (is_recorded(frame.sequence)) return frame.due == probe(frame.sequence).due;
     return frame.due >= options_.start && frame.due <= last_sent_at_;
 }
 
-std::optional<Prober::Answer> Prober::recognise_reply(Instant now, std::span<const std::byte> bytes) {
+std::optional<Prober::Answer> Prober::match_reply(Instant now, std::span<const std::byte> bytes) {
     matcher_->expire(now - options_.give_up_after + 1);
     const Reply reply = matcher_->answer(bytes);
     switch (reply.kind) {
@@ -114,21 +114,21 @@ std::optional<Prober::Answer> Prober::recognise_reply(Instant now, std::span<con
             return Answer{reply.sequence, reply.due, reply.sent_at, reply.kind == Reply::Kind::late};
         case Reply::Kind::duplicate: ++counts_.duplicate; break;
         case Reply::Kind::surplus: ++counts_.surplus; break;
-        case Reply::Kind::stranger: ++counts_.foreign; break;
+        case Reply::Kind::unknown: ++counts_.foreign; break;
     }
     return std::nullopt;
 }
 
-/// A probe in flight no longer is; any other is left as it is.
-void Prober::settle(std::uint64_t sequence) {
-    if (!remembers(sequence) || !probe(sequence).open) return;
+/// Marks a probe as no longer in flight. Has no effect on other probes.
+void Prober::close_probe(std::uint64_t sequence) {
+    if (!is_recorded(sequence) || !probe(sequence).open) return;
     probe(sequence).open = false;
     --in_flight_;
     while (oldest_open_ < next_ && !probe(oldest_open_).open) ++oldest_open_;
 }
 
 void Prober::handle_timeout(Instant now) {
-    while (in_flight_ > 0 && now >= probe(oldest_open_).sent_at + options_.give_up_after) settle(oldest_open_);
+    while (in_flight_ > 0 && now >= probe(oldest_open_).sent_at + options_.give_up_after) close_probe(oldest_open_);
     if (now >= options_.stop) stopped_ = true;
 }
 
@@ -141,7 +141,7 @@ std::optional<Transmit> Prober::poll_transmit(Instant now, std::span<std::byte> 
         due = schedule_.next();
         schedule_.advance();
     } else if (in_flight_ > 0 && next_ - oldest_open_ == limits::probes_in_flight_max) {
-        settle(oldest_open_);
+        close_probe(oldest_open_);
     }
     const std::size_t size = write_probe(out, due, now);
     const auto socket = options_.first_socket + static_cast<SocketIndex>(next_ % options_.flows);

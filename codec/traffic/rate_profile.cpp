@@ -1,6 +1,6 @@
-// The number due grows by the rate: over a piece of the profile, whose rate goes evenly from r to s per nanosecond in
-// so many nanoseconds, by a trapezoid. When a number is due is found by taking whole pieces while they are too small,
-// and solving r x + (s - r) / (2 length) x^2 = number in the one that is not.
+// The number of datagrams due is the integral of the rate: over a segment in which the rate changes linearly from r to
+// s per nanosecond, the area of a trapezoid. The time at which a number is reached is found by skipping whole segments
+// and solving r x + (s - r) / (2 length) x^2 = number in the last one.
 
 #include "codec/traffic/rate_profile.hpp"
 
@@ -14,7 +14,7 @@ struct Piece {
     double length_ns, first, last;  ///< rates per nanosecond
 
     double number() const { return length_ns * (first + last) / 2; }
-    /// When `number`, which is less than number(), has been reached. The form of the root that loses no digits.
+    /// Time at which `number`, which is less than number(), is reached. Uses the numerically stable form of the root.
     double time_of(double number) const {
         const double slope = (last - first) / length_ns;
         const double root = std::sqrt(std::max(first * first + 2 * slope * number, 0.0));
@@ -61,7 +61,7 @@ std::optional<double> RateProfile::after(double from_ns, double count) const {
         const double number = piece.number();
         if (count < number) {
             const double at = begin + piece.time_of(count);
-            // Rounding must not put before the end what is due at it.
+            // Rounding must not move a time at the end to before the end.
             return at + 1 < static_cast<double>(end()) ? std::optional(at) : std::nullopt;
         }
         count -= number;

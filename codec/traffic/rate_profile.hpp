@@ -8,25 +8,25 @@
 
 namespace ringpost::traffic {
 
-/// At so long after the start, so many per second; between two points the rate changes evenly.
+/// The rate at a time after the start; linear between two points.
 struct RatePoint {
     Duration at = 0;
     double rate_per_s = 0;
 };
 
-/// A rate that changes over time: steps (two points at one time), ramps and bursts.
+/// A rate that changes over time in steps (two points at one time), ramps and bursts.
 class RateProfile {
   public:
-    /// The points, by time, from 0 on; nothing is due before the first or after the last. Nothing when there are fewer
-    /// than two, times go back, a rate is below 0 or not finite, or nothing would ever be due.
+    /// `points` are ordered by time, starting at 0 or later. Nothing is due before the first or after the last. Returns
+    /// nullopt if there are fewer than two, times decrease, a rate is negative or not finite, or all rates are 0.
     static std::optional<RateProfile> make(std::span<const RatePoint> points);
 
     Duration end() const { return points_.back().at; }
     double highest_rate() const;
-    /// How many are due in all.
+    /// Total number of datagrams due.
     double total() const;
-    /// When `count` (0 or more) more are due than at `from`; never when the profile has ended before. In fractions of a
-    /// nanosecond, so that what is asked step by step does not drift.
+    /// Time at which `count` (>= 0) more datagrams are due than at `from_ns`; nullopt if the profile ends before. Uses
+    /// fractions of a nanosecond so that repeated calls do not drift.
     std::optional<double> after(double from_ns, double count) const;
 
   private:

@@ -6,11 +6,11 @@ namespace ringpost::traffic {
 
 void RateSearch::tried(bool passed) {
     if (confirming_ && passed) {
-        over_ = ++confirmed_ == options_.confirmations;
+        finished_ = ++confirmed_ == options_.confirmations;
         return;
     }
     if (confirming_) {
-        // It was chance that it passed before: what is below it has to be found anew, by steps that grow.
+        // The earlier pass was chance. Search below it again, in growing steps.
         confirming_ = false;
         retreat_ = options_.resolution;
         failed_ = next_;
@@ -34,7 +34,7 @@ void RateSearch::choose() {
     } else if (passed_ > 0) {
         next_ = (passed_ + failed_) / 2;
     } else {
-        over_ = failed_ <= options_.least;
+        finished_ = failed_ <= options_.least;
         next_ = std::max(failed_ / (1 + retreat_), options_.least);
         retreat_ = std::min(2 * retreat_, 1.0);
     }

@@ -6,27 +6,27 @@
 namespace ringpost::traffic {
 
 struct RateSearchOptions {
-    double first = 1'000;      ///< tried first, per second
-    double most = 1e9;         ///< none above it is tried
-    double least = 1;          ///< none below it is tried
-    double resolution = 0.02;  ///< the search ends when the rate that passed is so near to one that did not
-    int confirmations = 3;     ///< the rate found must pass so often again
+    double first = 1'000;      ///< first rate to try, per second
+    double most = 1e9;         ///< upper limit
+    double least = 1;          ///< lower limit
+    double resolution = 0.02;  ///< relative distance between a passing and a failing rate at which the search ends
+    int confirmations = 3;     ///< times that the result must pass again
 };
 
-/// Finds the highest rate at which a trial passes, in the manner of RFC 2544, section 26.1, and of the NDR and PDR
-/// searches that follow it: doubled until a trial fails, halved between the two, and what is found is tried again; if
-/// it fails then, the search goes on below it. Pure: the caller makes the trials.
+/// Searches for the highest rate at which a trial passes, following RFC 2544, section 26.1, and the NDR/PDR searches
+/// derived from it: doubles the rate until a trial fails, bisects, and confirms the result. If the confirmation fails,
+/// the search continues below it. The caller runs the trials.
 class RateSearch {
   public:
     explicit RateSearch(const RateSearchOptions& options) : options_(options), next_(options.first) {}
 
-    /// The rate to be tried next; nothing when the search is over.
-    std::optional<double> next() const { return over_ ? std::nullopt : std::optional(next_); }
-    /// What came of next().
+    /// The next rate to try; nullopt if the search is finished.
+    std::optional<double> next() const { return finished_ ? std::nullopt : std::optional(next_); }
+    /// Reports the result of the trial at next().
     void tried(bool passed);
 
-    /// The rate that passed and was confirmed; nothing while there is none, or when no rate passes.
-    std::optional<double> found() const { return over_ && passed_ > 0 ? std::optional(passed_) : std::nullopt; }
+    /// The confirmed rate; nullopt while the search is running or if no rate passes.
+    std::optional<double> found() const { return finished_ && passed_ > 0 ? std::optional(passed_) : std::nullopt; }
     bool confirming() const { return confirming_; }
 
   private:
@@ -34,11 +34,11 @@ class RateSearch {
 
     RateSearchOptions options_;
     double next_;
-    double passed_ = 0;  ///< the highest that has passed below failed_; 0: none
-    double failed_ = 0;  ///< the lowest that has failed; 0: none
-    bool confirming_ = false, over_ = false;
+    double passed_ = 0;  ///< highest rate that passed below failed_; 0: none
+    double failed_ = 0;  ///< lowest rate that failed; 0: none
+    bool confirming_ = false, finished_ = false;
     int confirmed_ = 0;
-    double retreat_ = 1;  ///< where nothing is known to pass: how far below failed_ to try, as a share
+    double retreat_ = 1;  ///< relative step below failed_ while no rate has passed
 };
 
 }  // namespace ringpost::traffic

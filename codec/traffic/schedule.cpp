@@ -1,5 +1,5 @@
-// Poisson arrivals under a profile: gaps of a process of rate 1 are drawn, and the profile says when so many more are
-// due (time rescaling; Cinlar 1975).
+// Poisson arrivals under a profile: draws gaps of a process of rate 1, and maps them to time with the profile (time
+// rescaling; Cinlar 1975).
 
 #include "codec/traffic/schedule.hpp"
 
@@ -16,7 +16,7 @@ Schedule::Schedule(const ScheduleOptions& options)
       next_(options.start) {
     RINGPOST_CHECK(options.burst > 0 && options.share_of > 0);
     if (options.profile != nullptr) {
-        // A fixed rate's first one is due at once, which a profile that begins with nothing puts off.
+        // At a fixed rate the first datagram is due at once, or as soon as the profile's rate is above 0.
         const double first = options.arrivals == Arrivals::poisson ? gap() * options.burst : 0;
         const auto at = options.profile->after(0, first);
         passed_ = at.value_or(0);
@@ -40,7 +40,7 @@ void Schedule::step() {
         passed_ = at.value_or(passed_);
         at ? place(passed_) : void(next_ = never);
     } else if (options_.arrivals == Arrivals::fixed) {
-        // A product, not a sum: a year of datagrams does not drift.
+        // Multiplies rather than adds, so that rounding errors do not accumulate.
         place(++passed_ * period_ns_);
     } else {
         passed_ += gap() * period_ns_;
@@ -50,7 +50,7 @@ void Schedule::step() {
 
 void Schedule::place(double offset_ns) { next_ = options_.start + static_cast<Duration>(offset_ns); }
 
-/// In mean gaps. Poisson: by inversion (Devroye 1986, II.2), -ln(u) with u in (0, 1].
+/// In units of the mean gap. Poisson: by inversion (Devroye 1986, II.2), -ln(u) with u in (0, 1].
 double Schedule::gap() { return options_.arrivals == Arrivals::fixed ? 1 : -std::log(1 - random_.fraction()); }
 
 }  // namespace ringpost::traffic

@@ -8,29 +8,29 @@
 
 namespace ringpost::traffic {
 
-/// How an open loop's datagrams are spread over time, at the same mean rate.
+/// Distribution of an open loop's send times at the same mean rate.
 enum class Arrivals : std::uint8_t {
     fixed,    ///< number i is due at start + i / rate
-    poisson,  ///< each gap is drawn from the exponential distribution, as independent users make them
+    poisson,  ///< exponentially distributed gaps, as from independent users
 };
 
 struct ScheduleOptions {
     Instant start = 0;
-    double rate_per_s = 1;  ///< > 0; of datagrams, whatever the burst
+    double rate_per_s = 1;  ///< datagrams per second, regardless of bursts; > 0
     Arrivals arrivals = Arrivals::fixed;
-    std::uint64_t seed = 0;                ///< the same seed gives the same gaps; it means nothing to fixed arrivals
-    std::uint32_t burst = 1;               ///< so many are due at once, 1 or more; the gaps between bursts are longer
-    const RateProfile* profile = nullptr;  ///< instead of the rate; must stay
-    /// Several senders take turns in one schedule: this one takes number share_index, and every share_of-th after it.
+    std::uint64_t seed = 0;                ///< of Poisson arrivals
+    std::uint32_t burst = 1;               ///< datagrams due at once, >= 1; the gaps between bursts grow accordingly
+    const RateProfile* profile = nullptr;  ///< replaces the rate; must outlive the schedule
+    /// Takes number share_index and every share_of-th after it, so that several senders share one schedule.
     std::size_t share_index = 0, share_of = 1;
 };
 
-/// The times at which an open loop's datagrams are due, one after another, whatever has happened since.
+/// The due times of an open loop's datagrams, independent of what happens to them.
 class Schedule {
   public:
     explicit Schedule(const ScheduleOptions& options);
 
-    /// When the next one is due; `never` when none is any more. advance() goes on to the one after it.
+    /// Due time of the next datagram; `never` if there is none. advance() moves on to the next one.
     Instant next() const { return next_; }
     void advance();
 
@@ -42,8 +42,8 @@ class Schedule {
     ScheduleOptions options_;
     double period_ns_;
     SplitMix64 random_;
-    double passed_ = 0;           ///< fixed: the next burst's number; else ns from the start to it
-    std::uint32_t in_burst_ = 0;  ///< of the burst that is due, so many have been passed
+    double passed_ = 0;           ///< fixed: number of the next burst; otherwise its offset from the start in ns
+    std::uint32_t in_burst_ = 0;  ///< datagrams of the current burst already passed
     Instant next_;
 };
 

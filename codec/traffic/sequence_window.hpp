@@ -9,17 +9,17 @@
 namespace ringpost::traffic {
 
 enum class Arrival : std::uint8_t {
-    in_order,   ///< the next one, or later with a gap left behind
+    in_order,   ///< the expected one, or a later one that leaves a gap
     reordered,  ///< fills a gap
-    duplicate,  ///< has come before, or lies too far back to tell
+    duplicate,  ///< already received, or too old to decide
 };
 
-/// Tells what each arriving sequence of one stream is, by a bitmap of the newest sequences: load_window_sequences of
-/// them, less up to one 64-bit word that is being reused. An older one cannot be told from a duplicate; it is called a
-/// duplicate, so that the count of distinct datagrams is never too high.
+/// Classifies the sequence numbers received in one stream with a bitmap of the newest load_window_sequences, less up to
+/// one 64-bit word that is being reused. An older sequence cannot be distinguished from a duplicate and is reported as
+/// one, so the number of distinct datagrams is never overestimated.
 class SequenceWindow {
   public:
-    /// Before the first record(): what lies below `sequence` is none of this window's business.
+    /// Ignores sequences below `sequence`. Must be called before record().
     void begin_at(std::uint64_t sequence) {
         end_ = sequence;
         begin_ = sequence;
@@ -40,7 +40,7 @@ class SequenceWindow {
         return Arrival::reordered;
     }
 
-    /// Every sequence below it has come or is missing.
+    /// All sequences below it have been received or are missing.
     std::uint64_t end() const { return end_; }
     std::uint64_t distinct() const { return distinct_; }
     std::uint64_t missing() const { return end_ - begin_ - distinct_; }
@@ -51,7 +51,7 @@ class SequenceWindow {
     static std::uint64_t bit(std::uint64_t sequence) { return 1ull << (sequence % 64); }
     std::uint64_t& word(std::uint64_t sequence) { return words_[sequence / 64 % (size / 64)]; }
 
-    /// Words first entered now hold marks of one window ago: wipe them, at most all of them.
+    /// Clears the words that are entered now, which hold marks from one window ago; at most all of them.
     void wipe_up_to(std::uint64_t sequence) {
         const std::uint64_t first = (end_ + 63) / 64, stop = sequence / 64 + 1;
         const std::uint64_t count = stop > first ? std::min(stop - first, size / 64) : 0;

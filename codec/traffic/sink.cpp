@@ -1,5 +1,5 @@
-// Every datagram is decoded, its stream's window says what it is, and the totals are kept as it goes, so that a stream
-// which is forgotten takes nothing with it.
+// Each datagram is decoded and classified by its stream's window. The totals are updated at once, so evicting a stream
+// loses no counts.
 
 #include "codec/traffic/sink.hpp"
 
@@ -39,7 +39,7 @@ bool Sink::take(Instant now, const Datagram& in) {
 }
 
 void Sink::record_one_way(Instant now, const Frame& frame) {
-    // Any due time may come from the wire, so the difference is taken of whole numbers that wrap.
+    // The due time comes from the network, so the subtraction uses unsigned arithmetic, which may wrap.
     const auto passed =
         static_cast<Duration>(static_cast<std::uint64_t>(now) + static_cast<std::uint64_t>(*options_.one_way) -
                               static_cast<std::uint64_t>(frame.due));
@@ -47,7 +47,7 @@ void Sink::record_one_way(Instant now, const Frame& frame) {
         ++one_way_counts_.clock_apart;
         return;
     }
-    one_way_.record(passed);  // one below zero as 0
+    one_way_.record(passed);  // negative values are recorded as 0
     if (passed >= 0) return;
     ++one_way_counts_.before_sent;
     one_way_counts_.before_sent_max = std::max(one_way_counts_.before_sent_max, -passed);
@@ -58,8 +58,8 @@ void Sink::find_stream(const Address& source, const Frame& frame) {
     newest_ = &streams_.touch(newest_key_);
     if (newest_->end() > 0) return;
     ++counts_.streams;
-    // A stream met in the middle: it began before this sink did, or had been forgotten, as any may have been once one
-    // was. What came before is not lost.
+    // Joined in the middle of a stream: it started before this sink, or has been evicted, which is possible for any
+    // stream after the first eviction. Earlier sequences are not lost.
     if (frame.sequence >= limits::load_window_sequences || streams_.evictions() > 0) newest_->begin_at(frame.sequence);
 }
 

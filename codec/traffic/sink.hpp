@@ -15,8 +15,8 @@
 
 namespace ringpost::traffic {
 
-/// What a sink has seen. `received` is every datagram; duplicate, reordered and corrupt are parts of it.
-/// Where verification is on and every stream is seen from its start:
+/// What a sink has received. `received` counts every datagram; duplicate, reordered and corrupt are parts of it. With
+/// verification, and if every stream is received from its start:
 ///     sent == (received - duplicate - corrupt) + lost + those lost after the last one received.
 struct SinkCounters {
     std::uint64_t received = 0;
@@ -34,14 +34,13 @@ struct SinkCounters {
 
 struct SinkOptions {
     bool verify = true;
-    /// Keeps strangers from choosing colliding streams: draw it at random once per process.
+    /// Protects the stream table against chosen collisions; must be random and secret.
     SipKey key = {};
-    /// What to add to the time here for that by which the senders write due times (see frame.hpp): one-way times are
-    /// recorded. Nothing: they are not, and cost nothing.
+    /// Offset from our clock to that of the senders' due times (see frame.hpp). If set, one-way times are recorded.
     std::optional<Duration> one_way = std::nullopt;
 };
 
-/// One-way times as far as the clocks of both ends agree, of each frame that was not a duplicate.
+/// One-way times of all frames but duplicates, as accurate as the clocks of both ends agree.
 struct OneWayCounters {
     /// Came before it was due, and was recorded as 0: by so much, at least, the clocks differ.
     std::uint64_t before_sent = 0;
@@ -49,15 +48,15 @@ struct OneWayCounters {
     std::uint64_t clock_apart = 0;  ///< more than Histogram::trackable_ns_max from its due time: not recorded
 };
 
-/// The endpoint of `ringpost sink`: verifies and classifies what load sources send; sends nothing.
+/// The endpoint of `ringpost sink`: verifies and classifies received frames. Sends nothing.
 class Sink {
   public:
-    struct Event {};  ///< it has none: ask counters()
+    struct Event {};  ///< none; see counters()
 
     explicit Sink(const SinkOptions& options);
 
     void handle(Instant now, const Datagram& in) { take(now, in); }
-    /// The same; true when it was a good frame that had not come before.
+    /// Like handle(). Returns true if the datagram is a valid frame that is not a duplicate.
     bool take(Instant now, const Datagram& in);
     void handle_timeout(Instant) {}
     std::optional<Transmit> poll_transmit(Instant, std::span<std::byte>) { return std::nullopt; }
@@ -65,7 +64,7 @@ class Sink {
     std::optional<Instant> poll_timeout() const { return std::nullopt; }
 
     SinkCounters counters() const;
-    /// Empty without SinkOptions::one_way.
+    /// Empty unless SinkOptions::one_way is set.
     const Histogram& one_way() const { return one_way_; }
     const OneWayCounters& one_way_counts() const { return one_way_counts_; }
 
@@ -84,7 +83,7 @@ class Sink {
     OneWayCounters one_way_counts_;
     Histogram one_way_;
     LruTable<StreamKey, SequenceWindow> streams_;
-    StreamKey newest_key_{};  ///< trains come from one stream: the table is asked once per change
+    StreamKey newest_key_{};  ///< the datagrams of a train belong to one stream, so lookups are rare
     SequenceWindow* newest_ = nullptr;
 };
 

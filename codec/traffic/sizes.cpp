@@ -1,5 +1,5 @@
-// One draw for each datagram. A list is walked until the weights passed exceed what was drawn: lists are short, and a
-// datagram of a size of its own is a system call of its own.
+// One draw per datagram. A weighted list is scanned linearly: lists are short, and a datagram of its own size costs a
+// system call anyway.
 
 #include "codec/traffic/sizes.hpp"
 

@@ -12,38 +12,38 @@ namespace ringpost::traffic {
 
 enum class SizesError : std::uint8_t {
     out_of_range,  ///< a size is 0 or above limits::datagram_bytes_max
-    backwards,     ///< a range ends before it begins
+    backwards,     ///< the end of a range is below its start
     weights,       ///< a weight is 0 or above Sizes::weight_max
-    count,         ///< no size, or more than limits::load_sizes_max
+    count,         ///< no sizes, or more than limits::load_sizes_max
 };
 
-/// What sizes an open loop's datagrams have, in bytes of UDP payload: all the same, any of a range, or some of a list.
+/// The distribution of datagram sizes, in bytes of UDP payload: one size, a range, or a weighted list.
 class Sizes {
   public:
     static constexpr std::uint64_t weight_max = 1'000'000;
 
     struct Weighted {
         std::size_t bytes = 0;
-        std::uint64_t weight = 0;  ///< it comes so often among the sum of all weights
+        std::uint64_t weight = 0;  ///< relative to the sum of all weights
         bool operator==(const Weighted&) const = default;
     };
 
-    /// `bytes` in [1, limits::datagram_bytes_max] (checked).
+    /// `bytes` must be in [1, limits::datagram_bytes_max].
     static Sizes fixed(std::size_t bytes);
-    /// Every whole number from `first` to `last` alike, both included.
+    /// Uniform over all sizes from `first` to `last`, inclusive.
     static std::expected<Sizes, SizesError> range(std::size_t first, std::size_t last);
-    /// In the order given; a size that is there twice has both weights.
+    /// The order is kept. A size listed twice has the sum of both weights.
     static std::expected<Sizes, SizesError> weighted(std::vector<Weighted> list);
-    /// The simple IMIX of network testers (RFC 6985 tells of such mixes): 7 : 4 : 1 Ethernet frames of 64, 594 and 1518
-    /// bytes. Less 14 of Ethernet, 4 of its check sequence, 20 of IPv4 and 8 of UDP that is 18, 548 and 1472 of
-    /// payload; of which 18 is too short for a Frame and is 24 here.
+    /// Simple IMIX (RFC 6985 describes such mixes): Ethernet frames of 64, 594 and 1518 bytes in the ratio 7 : 4 : 1.
+    /// Without 14 bytes of Ethernet header, 4 of frame check sequence, 20 of IPv4 and 8 of UDP, the payloads are 18,
+    /// 548 and 1472 bytes; 18 is raised to 24, the smallest Frame.
     static Sizes imix();
 
     bool is_fixed() const { return smallest_ == largest_; }
     std::size_t smallest() const { return smallest_; }
     std::size_t largest() const { return largest_; }
     double mean() const;
-    /// Empty unless made by weighted() or imix().
+    /// Empty unless created by weighted() or imix().
     std::span<const Weighted> list() const { return list_; }
 
     std::size_t draw(SplitMix64& random) const;
@@ -55,7 +55,7 @@ class Sizes {
 
     std::size_t smallest_, largest_;
     std::vector<Weighted> list_;
-    std::uint64_t weights_ = 0;  ///< their sum
+    std::uint64_t weights_ = 0;  ///< the sum of all weights
 };
 
 }  // namespace ringpost::traffic

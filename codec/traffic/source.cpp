@@ -1,9 +1,9 @@
-// An open loop: what is due is sent, late or not, and its lateness (the slip) is recorded from the time it was due.
-// Datagrams due together leave as one train; flows take turns train by train.
+// An open loop: due datagrams are sent even if late, and the delay (the slip) is recorded. Datagrams due together form
+// one train; flows take turns by train.
 //
-// The engine hands out the same few buffers again and again and never writes to them, so the fill is laid once per
-// buffer and only the 24 bytes of each head are written afterwards. Where sizes are mixed that holds too: each datagram
-// stands alone at the front of a buffer, and the fill of the largest begins with that of every other.
+// The engine reuses a few buffers and never writes to them. The fill is therefore written once per buffer, and only the
+// 24-byte headers are written afterwards. This also holds for mixed sizes: each datagram is sent alone from the front
+// of a buffer, and the fill of a size is a prefix of that of any larger one.
 
 #include "codec/traffic/source.hpp"
 
@@ -66,7 +66,7 @@ void Source::write(std::span<std::byte> out, std::size_t size, const Frame& firs
         encode(frame, out.first(size));
 }
 
-/// Each datagram of a fixed rate has a due time of its own, and a slip. `frame` is the first, with the time now as due.
+/// At a fixed rate each datagram has its own due time and slip. `frame` is the first one, with the current time as due.
 std::size_t Source::write_due(std::span<std::byte> out, std::size_t size, Frame frame, std::size_t at_most) {
     const Instant now = frame.due;
     std::size_t count = 0;

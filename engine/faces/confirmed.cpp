@@ -31,11 +31,11 @@ Messenger::Messenger(Messenger&&) noexcept = default;
 Messenger& Messenger::operator=(Messenger&&) noexcept = default;
 Messenger::~Messenger() = default;
 
-std::expected<SendNumber, Refused> Messenger::send(const Value& message, const How& how) {
+std::expected<SendNumber, Refused> Messenger::send(const Value& message, const SendOptions& how) {
     return polled_->endpoint.send(now(), message, how);
 }
 
-std::expected<SendNumber, Refused> Messenger::send(std::string_view text, const How& how) {
+std::expected<SendNumber, Refused> Messenger::send(std::string_view text, const SendOptions& how) {
     return polled_->endpoint.send(now(), text, how);
 }
 

@@ -104,7 +104,7 @@ class Passing(Relay):
                     self.assertEqual(text, number.to_bytes(2, "little"))
                     sources.append(source)
                 for client in clients[:more]:
-                    self.assertEqual(process.event("client_forgotten")["address"],
+                    self.assertEqual(process.event("client_removed")["address"],
                                      host_port(*client.getsockname()))
                 for client, source in list(zip(clients, sources))[more:]:
                     target.sendto(b"still here", source)

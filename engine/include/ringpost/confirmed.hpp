@@ -61,8 +61,8 @@ class Messenger {
     ~Messenger();
 
     /// Takes a copy of the message, which leaves with the next poll(). Its outcome is an event with the same number.
-    std::expected<SendNumber, Refused> send(const Value& message, const How& how = {});
-    std::expected<SendNumber, Refused> send(std::string_view text, const How& how = {});
+    std::expected<SendNumber, Refused> send(const Value& message, const SendOptions& how = {});
+    std::expected<SendNumber, Refused> send(std::string_view text, const SendOptions& how = {});
 
     /// Sends a message and waits for its outcome, at most `timeout`; `to` is the target when left out. What comes
     /// meanwhile is kept for query() and poll().

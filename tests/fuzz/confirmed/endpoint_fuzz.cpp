@@ -83,7 +83,7 @@ class Play {
     }
 
     void send(unsigned who, Status status) {
-        How how;
+        SendOptions how;
         how.status = status;
         if (who & 16) how.to = address_of(who);
         how.timeout = 1 + static_cast<Duration>(script_.magnitude() % (60 * second));

@@ -28,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             splitter.pop();
             rest.erase(0, end + terminator.size());
         }
-        splitter.rest();
+        splitter.free_if_empty();
         RINGPOST_CHECK(splitter.unread_bytes() == rest.size());
         RINGPOST_CHECK(splitter.whole() == (rest.empty() || rest.ends_with(terminator)));
     }

@@ -110,14 +110,14 @@ TEST_P(NodeTest, two_find_each_other_and_say_goodbye) {
     ASSERT_EQ(peers.size(), 1u);
     EXPECT_EQ(peers[0].name, "bob");
     EXPECT_EQ(peers[0].address, Hosts::address(1));
-    EXPECT_TRUE(peers[0].connected && peers[0].ours);
+    EXPECT_TRUE(peers[0].connected && peers[0].is_ringpost);
 
     std::thread answering([&bob] {
         const auto question = bob.next_question(patience);
         ASSERT_TRUE(question);
         EXPECT_EQ(question->name + " asks " + question->text, "ann asks why?");
         EXPECT_EQ(bob.answer(question->question, "because"), Sent::queued);
-        EXPECT_EQ(bob.answer(question->question, "again"), Sent::forgotten);
+        EXPECT_EQ(bob.answer(question->question, "again"), Sent::expired);
     });
     const auto answers = ann.ask(std::vector<std::string>{"nobody", "bob"}, "why?", patience);
     answering.join();

@@ -70,7 +70,7 @@ void ConfirmedPlay::send(NodeIndex node) {
     const NodeIndex to = node == 1 ? 0 : 1 + random_.below(nodes - 1);
     const std::string words =
         std::to_string(node) + "/" + std::to_string(life_) + "/" + std::to_string(to) + "/" + std::to_string(next_++);
-    confirmed::How how;
+    confirmed::SendOptions how;
     how.to = address_of(to);
     how.timeout = 1 + static_cast<Duration>(random_.below(static_cast<std::uint64_t>(terms_.timeout_ns_max)));
     const auto sent = endpoints_[node]->send(network.now(), tagged(words), how);

@@ -147,7 +147,7 @@ class DevicesCompatible : public testing::TestWithParam<const char*> {
 TEST_P(DevicesCompatible, it_is_found_and_is_not_taken_for_one_of_ours) {
     ASSERT_NE(play.peer(0, name), nullptr);
     EXPECT_TRUE(play.peer(0, name)->connected);
-    EXPECT_FALSE(play.peer(0, name)->ours);
+    EXPECT_FALSE(play.peer(0, name)->is_ringpost);
     EXPECT_EQ(peer.names, std::vector<std::string>{"m"});
     play.run_for(100 * second);
     EXPECT_TRUE(play.peer(0, name)->connected);
@@ -201,7 +201,7 @@ TEST_P(DevicesCompatible, its_frames_are_taken_though_it_sends_many_at_once) {
     EXPECT_EQ(play.messages(0, name).size(), 10u);
     EXPECT_EQ(peer.heard, std::vector<std::string>{"AnSwEr:,:4711:,:83 %"});
     EXPECT_EQ(play.count(0, Kind::rejoin), 1u);
-    EXPECT_FALSE(play.peer(0, name)->ours);
+    EXPECT_FALSE(play.peer(0, name)->is_ringpost);
     peer.say(peer.last_stream, "quitQUITquit");
     play.network.wake(1);
     play.run_for(second);

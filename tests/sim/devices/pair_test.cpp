@@ -23,7 +23,7 @@ TEST(DevicesPair, two_find_each_other_and_connect_once) {
     play.run_for(second);
     play.expect_truth();
     for (std::size_t i = 0; i < 2; ++i) {
-        EXPECT_TRUE(play.peer(i, play.name_of(1 - i))->ours);
+        EXPECT_TRUE(play.peer(i, play.name_of(1 - i))->is_ringpost);
         EXPECT_EQ(play[i].counters().connects, i == 0 ? 1u : 0u) << "the lower name opens";
         EXPECT_EQ(play[i].counters().hello_sent, 1u);
         EXPECT_EQ(play[i].counters().alive_sent, 1u) << "the first alive is the answer, too";

@@ -36,7 +36,7 @@ class Turning {
   public:
     explicit Turning(const Options& options) : endpoint(options), now(options.start) {}
 
-    std::expected<SendNumber, Refused> send(std::string_view text, const How& how = {}) {
+    std::expected<SendNumber, Refused> send(std::string_view text, const SendOptions& how = {}) {
         return endpoint.send(now, text, how);
     }
     void hear(const Address& source, std::string_view text, Status status) {
@@ -75,7 +75,7 @@ class Turning {
         switch (event.outcome) {
             case Outcome::confirmed: return number + "confirmed " + event.message.text();
             case Outcome::failed: return number + "failed " + event.message.text();
-            case Outcome::timed_out: return number + (event.left ? "timed out" : "timed out waiting");
+            case Outcome::timed_out: return number + (event.was_sent ? "timed out" : "timed out waiting");
             case Outcome::reported: break;
         }
         return number + "reported";

@@ -106,20 +106,20 @@ TEST_F(DevicesAnnouncer, seeds_and_families) {
     context.options.group_v6 = v6(0xff);
     context.options.group_v6->port = 99;
     EXPECT_EQ(run(20 * millisecond).size(), 4u);
-    announcer.greet(v6(7), no_socket);
+    announcer.send_hello(v6(7), no_socket);
     EXPECT_EQ(run(30 * millisecond), Said{"20 h1"});
     EXPECT_EQ(last.ip, v6(7).ip);
     EXPECT_EQ(last.port, 99);
-    announcer.reassure(other, 1);
+    announcer.send_alive(other, 1);
     EXPECT_EQ(run(40 * millisecond), Said{"30 a0"}) << "by a link of its family";
     announcer.remove(1);
-    announcer.greet(v6(7), 1);
+    announcer.send_hello(v6(7), 1);
     EXPECT_EQ(run(50 * millisecond), Said{}) << "there is none";
 }
 
 TEST_F(DevicesAnnouncer, what_the_sockets_do_not_take_is_bounded_and_counted) {
     announcer.add(0, 0, own);
-    for (std::size_t i = 0; i < limits::devices_adverts_queued_max + 10; ++i) announcer.greet(other, 0);
+    for (std::size_t i = 0; i < limits::devices_adverts_queued_max + 10; ++i) announcer.send_hello(other, 0);
     EXPECT_EQ(context.counts.adverts_unsent, 11u);
 }
 

@@ -15,7 +15,7 @@ TEST_F(DevicesEndpoint, opens_to_the_higher_name_only) {
     EXPECT_EQ(written(), "m/EOLPiNg/EOL") << "in one write";
     input(stream, "z/EOLMeSsAgE:,:ready/EOL");
     EXPECT_EQ(events(), (Said{"appeared z", "appeared a", "connected z", "message z ready"}));
-    EXPECT_FALSE(endpoint.peers()[0].ours);
+    EXPECT_FALSE(endpoint.peers()[0].is_ringpost);
 }
 
 TEST_F(DevicesEndpoint, knows_its_own_by_the_ping_behind_the_name) {
@@ -36,7 +36,7 @@ TEST_F(DevicesEndpoint, knows_its_own_by_the_ping_behind_the_name) {
         input(stream, first);
         now += between;
         if (*then != 0) input(stream, then);
-        EXPECT_EQ(endpoint.peers()[0].ours, ours) << first << then;
+        EXPECT_EQ(endpoint.peers()[0].is_ringpost, ours) << first << then;
         input(stream, Input::closed);
         events();
         now += second;
@@ -164,9 +164,9 @@ TEST_F(DevicesEndpoint, answers_a_question_once) {
     EXPECT_EQ(events(), (Said{"question a one?", "question a two?"}));
     EXPECT_EQ(endpoint.answer(now, last_question, "/EOL"), Sent::cannot_carry);
     EXPECT_EQ(endpoint.answer(now, last_question, "2"), Sent::queued);
-    EXPECT_EQ(endpoint.answer(now, last_question, "2"), Sent::forgotten);
+    EXPECT_EQ(endpoint.answer(now, last_question, "2"), Sent::expired);
     EXPECT_EQ(endpoint.answer(now, {last_question.number - 1}, "1"), Sent::queued);
-    EXPECT_EQ(endpoint.answer(now, {12'345}, "?"), Sent::forgotten);
+    EXPECT_EQ(endpoint.answer(now, {12'345}, "?"), Sent::expired);
     EXPECT_EQ(written(), "AnSwEr:,:8:,:2/EOLAnSwEr:,:7:,:1/EOL");
     input(stream, "QuEsTiOn:,:9:,:three?/EOL");
     input(stream, Input::closed);

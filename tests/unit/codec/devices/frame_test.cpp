@@ -104,7 +104,7 @@ TEST(DevicesSplitter, a_front_outlives_what_is_appended_behind_it) {
     EXPECT_EQ(splitter.front()->size(), 1'002u);
     splitter.pop();
     EXPECT_FALSE(splitter.front());
-    splitter.rest();
+    splitter.free_if_empty();
     splitter.append(bytes_of("again/EOL"));
     EXPECT_EQ(splitter.front(), "again");
 }

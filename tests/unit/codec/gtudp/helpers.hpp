@@ -176,7 +176,7 @@ class Side {
 };
 
 /// The peer confirms a message, so that it is no spoofed source; nothing of that is left but the counts.
-inline void prove(Side& side, const Address& peer) {
+inline void mark_verified(Side& side, const Address& peer) {
     const auto id = side.send(peer, "are you there?");
     ASSERT_TRUE(id);
     side.leaving();

@@ -50,7 +50,7 @@ TEST(GtudpPeerTable, a_full_table_forgets_the_least_recently_used) {
     table.acquire(address(1));  // used again
     const PeerIndex three = table.acquire(address(3));
     EXPECT_NE(three, none);
-    EXPECT_EQ(table.forgotten(), 1u);
+    EXPECT_EQ(table.evictions(), 1u);
     EXPECT_EQ(table.find(address(2)), none);
     ASSERT_NE(table.find(address(1)), none);
     EXPECT_EQ(table[table.find(address(1))].bytes_received, 111u);
@@ -63,13 +63,13 @@ TEST(GtudpPeerTable, a_full_table_forgets_the_least_recently_used) {
 TEST(GtudpPeerTable, a_place_given_to_another_starts_afresh) {
     PeerTable table(1, sip_key);
     Peer& peer = table[table.acquire(address(1))];
-    peer.proven = true;
+    peer.verified = true;
     peer.bytes_received = 5;
     peer.ack_credit = 6;
     peer.rtt.sample(second);
     const Peer& fresh = table[table.acquire(address(2))];
     EXPECT_EQ(fresh.address, address(2));
-    EXPECT_FALSE(fresh.proven);
+    EXPECT_FALSE(fresh.verified);
     EXPECT_EQ(fresh.bytes_received, 0u);
     EXPECT_EQ(fresh.ack_credit, 0u);
     EXPECT_EQ(fresh.rtt.smoothed(), 0);
@@ -91,7 +91,7 @@ TEST(GtudpPeerTable, what_is_held_stays) {
     EXPECT_EQ(table.acquire(address(3)), one);
     EXPECT_EQ(table.find(address(1)), none);
     EXPECT_EQ(table.find(address(2)), two);
-    EXPECT_EQ(table.forgotten(), 1u);
+    EXPECT_EQ(table.evictions(), 1u);
 }
 
 TEST(GtudpPeerTable, a_released_peer_is_the_most_recent) {
@@ -108,24 +108,24 @@ TEST(GtudpPeerTable, a_released_peer_is_the_most_recent) {
 TEST(GtudpPeerTable, counts_proven_peers_that_have_something_received) {
     PeerTable table(4, sip_key);
     const PeerIndex one = table.acquire(address(1)), two = table.acquire(address(2));
-    table.prove(one);
-    EXPECT_TRUE(table[one].proven);
-    EXPECT_EQ(table.proven_receiving(), 0u);
-    table.count_receive(one);
-    table.count_receive(one);
+    table.mark_verified(one);
+    EXPECT_TRUE(table[one].verified);
+    EXPECT_EQ(table.verified_receiving(), 0u);
+    table.add_receive(one);
+    table.add_receive(one);
     EXPECT_EQ(table[one].receives, 2u);
-    EXPECT_EQ(table.proven_receiving(), 1u);
-    table.count_receive(two);
-    EXPECT_EQ(table.proven_receiving(), 1u);
-    table.prove(two);
-    table.prove(two);
-    EXPECT_EQ(table.proven_receiving(), 2u);
-    table.uncount_receive(one);
-    EXPECT_EQ(table.proven_receiving(), 2u);
-    table.uncount_receive(one);
-    EXPECT_EQ(table.proven_receiving(), 1u);
-    table.uncount_receive(two);
-    EXPECT_EQ(table.proven_receiving(), 0u);
+    EXPECT_EQ(table.verified_receiving(), 1u);
+    table.add_receive(two);
+    EXPECT_EQ(table.verified_receiving(), 1u);
+    table.mark_verified(two);
+    table.mark_verified(two);
+    EXPECT_EQ(table.verified_receiving(), 2u);
+    table.remove_receive(one);
+    EXPECT_EQ(table.verified_receiving(), 2u);
+    table.remove_receive(one);
+    EXPECT_EQ(table.verified_receiving(), 1u);
+    table.remove_receive(two);
+    EXPECT_EQ(table.verified_receiving(), 0u);
 }
 
 // The table beside one that is written to be plain.
@@ -139,7 +139,7 @@ class Model {
                 if (idle_.empty()) return false;
                 known_.erase(idle_.front());
                 idle_.pop_front();
-                ++forgotten_;
+                ++evictions_;
             }
             known_[who] = 0;
         }
@@ -158,7 +158,7 @@ class Model {
     bool all_held() const { return known_.size() == capacity_ && idle_.empty(); }
 
     std::map<std::size_t, int> known_;  // and how often each is held
-    std::uint64_t forgotten_ = 0;
+    std::uint64_t evictions_ = 0;
 
   private:
     std::size_t capacity_;
@@ -187,7 +187,7 @@ TEST(GtudpPeerTable, model) {
             }
             ASSERT_EQ(table.all_held(), model.all_held());
             ASSERT_EQ(table.size(), model.known_.size());
-            ASSERT_EQ(table.forgotten(), model.forgotten_);
+            ASSERT_EQ(table.evictions(), model.evictions_);
         }
         for (const auto& [who, holds] : model.known_) {
             const PeerIndex index = table.find(address(who));
@@ -195,7 +195,7 @@ TEST(GtudpPeerTable, model) {
             EXPECT_EQ(table[index].address, address(who));
             EXPECT_EQ(table[index].holds, static_cast<std::uint32_t>(holds));
         }
-        EXPECT_GT(model.forgotten_, 0u);
+        EXPECT_GT(model.evictions_, 0u);
     }
 }
 

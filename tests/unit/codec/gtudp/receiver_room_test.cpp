@@ -75,7 +75,7 @@ TEST(GtudpReceiverRoom, an_event_being_looked_at_still_takes_room) {
 
 TEST(GtudpReceiverRoom, what_waits_for_the_ack_of_a_proven_peer_is_never_forgotten) {
     Side side(roomy(4));
-    prove(side, bob);
+    mark_verified(side, bob);
     for (Identity identity = 0; identity < 4; ++identity) side.hear_data(bob, identity, "x");
     side.event();
     side.leaving();
@@ -168,7 +168,7 @@ TEST(GtudpReceiverRoom, room_is_found_behind_many_that_wait) {
         Options options = roomy(32);
         options.seed = seed;
         Side side(options);
-        prove(side, bob);
+        mark_verified(side, bob);
         for (Identity identity = 0; identity < 16; ++identity) side.hear_data(bob, identity, "x");
         for (Identity identity = 16; identity < 32; ++identity) exchange(side, bob, identity);
         exchange(side, dave, 1);
@@ -181,7 +181,7 @@ TEST(GtudpReceiverRoom, room_is_found_behind_many_that_wait) {
 
 TEST(GtudpReceiverRoom, who_has_little_loses_his_own_if_nobody_else_can) {
     Side side(roomy(32));
-    prove(side, carol);
+    mark_verified(side, carol);
     exchange(side, bob, 1);
     exchange(side, bob, 2);
     for (Identity identity = 0; identity < 30; ++identity) side.hear_data(carol, identity, "x");
@@ -231,8 +231,8 @@ TEST(GtudpReceiverRoom, what_is_forgotten_in_time_counts_against_no_limit) {
 
 TEST(GtudpReceiverRoom, what_is_forgotten_out_of_turn_leaves_the_order_of_the_others) {
     Side side(roomy(8));
-    prove(side, carol);
-    prove(side, dave);
+    mark_verified(side, carol);
+    mark_verified(side, dave);
     for (const Identity identity : {1u, 2u, 3u, 4u}) side.hear_data(bob, identity, "x");
     for (const Identity identity : {1u, 2u, 3u, 4u}) side.hear_data(carol, identity, "x");
     side.leaving();
@@ -287,7 +287,7 @@ TEST(GtudpReceiverRoom, recvs_that_do_not_fit_the_queue_count_as_lost) {
 
 TEST(GtudpReceiverRoom, no_place_for_a_peer_while_all_others_have_something_under_way) {
     Side side(roomy(16, 2));
-    prove(side, bob);
+    mark_verified(side, bob);
     side.hear_data(bob, 1, "x");
     ASSERT_TRUE(side.send(carol, "y"));
     side.hear_data(dave, 1, "x");
@@ -347,7 +347,7 @@ TEST(GtudpReceiverRoom, strangers_do_not_keep_us_from_sending) {
 
 TEST(GtudpReceiverRoom, a_refused_stranger_leaves_nothing_behind) {
     Side side(roomy(2, 2));
-    prove(side, bob);
+    mark_verified(side, bob);
     side.hear_data(bob, 1, "x");
     side.hear_data(bob, 2, "x");
     for (std::uint16_t port = 1; port < 100; ++port) side.hear_data(Address::v4(9, 9, 9, 9, port), 1, "x");

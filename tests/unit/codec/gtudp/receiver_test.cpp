@@ -290,7 +290,7 @@ TEST(GtudpReceiver, who_has_acknowledged_or_confirmed_has_no_budget) {
     EXPECT_EQ(side.counters().recv_withheld, 0u);
 }
 
-// ---- remembering ----------------------------------------------------------------------------------
+// ---- remembered ----------------------------------------------------------------------------------
 
 TEST(GtudpReceiver, remembered_for_its_time_after_the_last_datagram) {
     Options options = steady_options();

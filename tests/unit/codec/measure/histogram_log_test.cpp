@@ -126,9 +126,9 @@ TEST(HistogramLog, refuses_by_name_what_it_cannot_read) {
     EXPECT_EQ(refusal_of([](auto& bytes) { bytes.clear(); }), "not a histogram in V2 encoding");
     EXPECT_EQ(refusal_of([](auto& bytes) { bytes.resize(39); }), "not a histogram in V2 encoding");
     EXPECT_EQ(refusal_of([](auto& bytes) { bytes[3] = std::byte{0x03}; }), "not a histogram in V2 encoding");
-    EXPECT_EQ(refusal_of([](auto& bytes) { bytes.pop_back(); }), "a histogram of another length than it says");
+    EXPECT_EQ(refusal_of([](auto& bytes) { bytes.pop_back(); }), "a histogram whose length field is wrong");
     EXPECT_EQ(refusal_of([](auto& bytes) { bytes.push_back(std::byte{0}); }),
-              "a histogram of another length than it says");
+              "a histogram whose length field is wrong");
     EXPECT_EQ(refusal_of([](auto& bytes) { bytes[23] = std::byte{5}; }),
               "a histogram of 3 significant digits from 5; only those of 3 from 1 are read");
     EXPECT_EQ(refusal_of([](auto& bytes) { bytes.back() |= std::byte{0x80}; }),
@@ -162,7 +162,7 @@ TEST(HistogramLog, refuses_text_that_is_none) {
     EXPECT_EQ(why(good), "decoded");
     EXPECT_EQ(why(""), "not a histogram in compressed V2 encoding");
     EXPECT_EQ(why(good.substr(1)), "a histogram that is not base64");
-    EXPECT_EQ(why(good + "AAAA"), "a histogram of another length than it says");
+    EXPECT_EQ(why(good + "AAAA"), "a histogram whose length field is wrong");
     std::string broken = good;
     broken[20] = broken[20] == 'A' ? 'B' : 'A';
     EXPECT_EQ(why(broken), "a histogram whose zlib stream is broken");
@@ -180,7 +180,7 @@ TEST(HistogramLog, refuses_what_swells_past_any_histogram) {
     store_be(&bytes[4], static_cast<std::uint32_t>(made));
     const auto decoded = decode_histogram_text(encode_base64(bytes));
     ASSERT_FALSE(decoded);
-    EXPECT_EQ(decoded.error(), "a histogram of more bytes than any has");
+    EXPECT_EQ(decoded.error(), "a histogram that is too large");
 }
 
 TEST(HistogramLog, reads_the_lines_of_the_reference) {

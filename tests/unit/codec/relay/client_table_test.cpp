@@ -16,14 +16,14 @@ Address address_of(std::uint64_t i) { return Address::v4(10, 0, 0, 1, static_cas
 
 TEST(RelayClientTable, knows_each_client_by_its_address_and_forgets_for_good) {
     ClientTable table(4, test_key);
-    EXPECT_FALSE(table.hear(address_of(1)));
+    EXPECT_FALSE(table.touch(address_of(1)));
     const ClientId one = table.add(address_of(1));
-    EXPECT_EQ(table.hear(address_of(1)), one);
+    EXPECT_EQ(table.touch(address_of(1)), one);
     table.find(one)->socket = 5;
     EXPECT_EQ(table.find(one)->address, address_of(1));
-    table.forget(one);
+    table.erase(one);
     EXPECT_EQ(table.find(one), nullptr);
-    EXPECT_FALSE(table.hear(address_of(1)));
+    EXPECT_FALSE(table.touch(address_of(1)));
     const ClientId again = table.add(address_of(1));
     EXPECT_EQ(again.index, one.index);
     EXPECT_NE(again, one);
@@ -41,23 +41,23 @@ TEST(RelayClientTable, agrees_with_a_list_in_the_order_last_heard) {
         for (int step = 0; step < 5'000; ++step) {
             const Address address = address_of(random() % 40);
             const auto known = std::ranges::find(model, address, &std::pair<Address, ClientId>::first);
-            const auto heard = table.hear(address);
-            ASSERT_EQ(heard.has_value(), known != model.end());
-            if (heard) {
-                ASSERT_EQ(*heard, known->second);
+            const auto found = table.touch(address);
+            ASSERT_EQ(found.has_value(), known != model.end());
+            if (found) {
+                ASSERT_EQ(*found, known->second);
                 model.splice(model.begin(), model, known);
             } else {
                 ASSERT_EQ(table.full(), model.size() == capacity);
                 if (table.full()) {
                     ASSERT_EQ(table.oldest(), model.back().second);
-                    table.forget(table.oldest());
+                    table.erase(table.oldest());
                     model.pop_back();
                 }
                 model.emplace_front(address, table.add(address));
             }
             if (random() % 50 == 0) {
                 const auto any = std::next(model.begin(), static_cast<std::ptrdiff_t>(random() % model.size()));
-                table.forget(any->second);
+                table.erase(any->second);
                 ASSERT_EQ(table.find(any->second), nullptr);
                 model.erase(any);
             }

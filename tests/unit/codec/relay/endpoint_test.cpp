@@ -25,7 +25,7 @@ class RelayTest : public testing::Test {
     // What the application does: a new client gets the next socket.
     void answer_events() {
         while (const auto event = relay->poll_event()) {
-            if (event->kind == Event::Kind::client_forgotten)
+            if (event->kind == Event::Kind::client_removed)
                 closed.push_back(event->socket);
             else
                 EXPECT_TRUE(relay->attach(event->client, ++sockets));
@@ -224,7 +224,7 @@ TEST_F(RelayTest, the_least_recently_heard_client_is_forgotten_and_its_socket_cl
     relay->handle(0, {client_address(1), 0, Bytes(7)});
     std::optional<Event> event = relay->poll_event();
     ASSERT_TRUE(event);
-    EXPECT_EQ(event->kind, Event::Kind::client_forgotten);
+    EXPECT_EQ(event->kind, Event::Kind::client_removed);
     event = relay->poll_event();
     ASSERT_TRUE(event);
     EXPECT_TRUE(relay->attach(event->client, 2));

@@ -39,9 +39,9 @@ TEST(ProbeMatch, bytes_of_the_probe_come_back_elsewhere) {
     EXPECT_EQ(matcher.answer(bytes_of("cd, here")), (Reply{Kind::answer, 1, 200, 202}));
     EXPECT_EQ(matcher.answer(bytes_of("ab")), (Reply{Kind::answer, 0, 100, 101}));
     EXPECT_EQ(matcher.answer(bytes_of("cd again")), (Reply{Kind::duplicate, 1, 200, 202}));
-    EXPECT_EQ(matcher.answer(bytes_of("xy")).kind, Kind::stranger);
-    EXPECT_EQ(matcher.answer(bytes_of("a")).kind, Kind::stranger) << "too short";
-    EXPECT_EQ(matcher.answer({}).kind, Kind::stranger);
+    EXPECT_EQ(matcher.answer(bytes_of("xy")).kind, Kind::unknown);
+    EXPECT_EQ(matcher.answer(bytes_of("a")).kind, Kind::unknown) << "too short";
+    EXPECT_EQ(matcher.answer({}).kind, Kind::unknown);
     EXPECT_EQ(matcher.waiting(), 0u);
     EXPECT_EQ(matcher.counters().given_up, 0u);
 }
@@ -54,9 +54,9 @@ TEST(ProbeMatch, an_echo_is_every_byte) {
     for (std::size_t bit = 0; bit < first.size() * 8; ++bit) {
         Bytes changed = first;
         changed[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
-        EXPECT_EQ(matcher.answer(changed).kind, Kind::stranger);
+        EXPECT_EQ(matcher.answer(changed).kind, Kind::unknown);
     }
-    EXPECT_EQ(matcher.answer(std::span(first).first(31)).kind, Kind::stranger);
+    EXPECT_EQ(matcher.answer(std::span(first).first(31)).kind, Kind::unknown);
     EXPECT_EQ(matcher.answer(first).sequence, 0u);
     EXPECT_EQ(matcher.answer(empty), (Reply{Kind::answer, 1, 2, 2}));
 }
@@ -101,7 +101,7 @@ TEST(ProbeMatch, what_the_ring_comes_round_to_is_given_up_and_forgotten) {
     Matcher matcher(rule("0:1"), sip_key, 4);
     for (std::uint64_t i = 0; i < 6; ++i) matcher.sent(i, 0, 0, bytes_of(std::string(1, static_cast<char>('a' + i))));
     EXPECT_EQ(matcher.counters().overrun, 2u);
-    EXPECT_EQ(matcher.answer(bytes_of("b")).kind, Kind::stranger);
+    EXPECT_EQ(matcher.answer(bytes_of("b")).kind, Kind::unknown);
     EXPECT_EQ(matcher.answer(bytes_of("c")).kind, Kind::answer);
     EXPECT_EQ(matcher.waiting(), 3u);
 }
