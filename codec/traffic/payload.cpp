@@ -162,8 +162,8 @@ class PayloadParser {
 const char* describe(PayloadError::Kind kind) {
     switch (kind) {
         case Kind::empty: return "an empty payload";
-        case Kind::bad_escape: return "after \\ comes xNN, \\, n, r or t";
-        case Kind::open_brace: return "{ without its }; {{ is a brace";
+        case Kind::bad_escape: return "\\ must be followed by xNN, \\, n, r or t";
+        case Kind::open_brace: return "{ without a matching }; use {{ for a brace";
         case Kind::unknown_field: return "fields are {seq:WIDTH}, {time:WIDTH} and {random:BYTES}";
         case Kind::bad_width: return "widths are u8, u16be, u16le, u32be, u32le, u64be and u64le";
         case Kind::bad_count: return "{random:BYTES} makes 1 to 65507 bytes";

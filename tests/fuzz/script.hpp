@@ -1,6 +1,6 @@
 #pragma once
 
-// What the operation scripts share: a reader of the fuzzer's bytes, and the checks that every Transmit must pass.
+// Shared by the operation scripts: a reader of the fuzzer's bytes, and the checks that every Transmit must pass.
 
 #include <algorithm>
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace ringpost::fuzz {
 
 using Bytes = std::vector<std::byte>;
 
-/// Reads a script from its front; past its end everything is zero.
+/// Reads a script from the front. Past its end all bytes are zero.
 class Script {
   public:
     Script(const std::uint8_t* data, std::size_t size, std::size_t bytes_max)
@@ -38,12 +38,13 @@ class Script {
         for (unsigned i = 0; i < 8; ++i) value |= std::uint64_t{u8()} << 8 * i;
         return value;
     }
-    /// A number of any magnitude in three bytes.
+    /// A number of any magnitude, from three bytes.
     std::uint64_t magnitude() {
         const unsigned shift = u8() % 64;
         return std::uint64_t{u16()} << shift;
     }
-    /// The next `count` bytes, or what is left, in memory of their own: a read past them is seen.
+    /// The next `count` bytes, or what is left, in memory of exactly that size, so that a sanitizer detects a read
+    /// beyond it.
     Bytes bytes(std::size_t count) {
         const auto taken = std::as_bytes(bytes_.first(std::min(count, bytes_.size())));
         bytes_ = bytes_.subspan(taken.size());

@@ -1,7 +1,7 @@
-// One turn: every datagram that is due is handed to its node; then each node in order gets its timeout if it is
-// due, gives its events, and gives its transmits, which are cut into datagrams and put on their wires. Then the
-// clock jumps to the earliest of the next arrival, the next timeout and the next turn of a busy node. A node is told
-// the time by its own clock, which is the network's plus what it is ahead.
+// One turn: all due datagrams are delivered to their nodes. Then each node, in order, has its timeout handled if it is
+// due, its events polled, and its transmits polled, which are split into datagrams and put on their links. Then the
+// clock jumps to the earliest of the next arrival, the next timeout and the next turn of a busy node. A node sees its
+// own clock, which is the network's plus an offset.
 
 #include "tests/sim/network.hpp"
 
@@ -99,7 +99,7 @@ std::optional<Instant> Network::next_wake_up() const {
     for (const Node& node : nodes_) {
         if (!node.runs) continue;
         if (node.busy) consider(now_ + busy_ns);
-        // A busy node's timeout may be long past: it is not polled for it before its turn.
+        // The timeout of a busy node may be overdue: the node is not polled before its turn.
         else if (const auto at = node.driver->poll_timeout())
             consider(*at - node.ahead);
     }
@@ -145,7 +145,7 @@ void Network::deliver(const Packet& packet) {
     ++counts.delivered;
     trace(2 * packet.to + 1, packet.bytes);
     node.deliveries.push_back(delivery);
-    // Memory of its own and of exactly this size, gone after the call: a sanitizer sees a read past it or after it.
+    // An allocation of exactly this size that is freed after the call: a sanitizer detects reads beyond or after it.
     const std::vector<std::byte> bytes(packet.bytes.begin(), packet.bytes.end());
     node.driver->handle(now(packet.to), {source, delivery.to_socket, bytes});
 }

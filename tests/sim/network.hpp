@@ -1,8 +1,8 @@
 #pragma once
 
-// A network in one process: nodes that are endpoints, links that lose, delay, reorder, duplicate, corrupt and cut,
-// and a clock that jumps to the next thing to happen. All chance comes from one seed, so a run can be repeated
-// exactly.
+// A network in one process: nodes that are endpoints, links that lose, delay, reorder, duplicate, corrupt and cut
+// datagrams, and a clock that jumps to the next event. All random choices derive from one seed, so runs are
+// reproducible.
 
 #include <cstdint>
 #include <functional>
@@ -22,37 +22,37 @@
 
 namespace ringpost::sim {
 
-/// What happens to datagrams one way between two nodes. Chances are 0 to 1; each copy suffers on its own.
+/// Faults in one direction between two nodes. Probabilities are 0 to 1; each copy is affected independently.
 struct Link {
     double loss = 0;
-    double duplicate = 0;  ///< that a second copy is sent
-    double corrupt = 0;    ///< that 1 to corrupt_bits_max bits are flipped
-    double truncate = 0;   ///< that the end is missing
+    double duplicate = 0;  ///< probability of a second copy
+    double corrupt = 0;    ///< probability that 1 to corrupt_bits_max bits are flipped
+    double truncate = 0;   ///< probability that the end is missing
     unsigned corrupt_bits_max = 3;
     Duration delay = millisecond;
-    Duration jitter = 0;  ///< up to so much is added to the delay of each copy: more than their distance reorders them
+    Duration jitter = 0;  ///< maximum extra delay of each copy; reorders copies that are closer than that
 };
 
 struct LinkCounters {
     std::uint64_t sent = 0, lost = 0, duplicated = 0, changed = 0, delivered = 0;
 };
 
-/// One copy of a datagram as a node got it.
+/// One copy of a datagram as delivered to a node.
 struct Delivery {
     Instant sent_at = 0, at = 0;
     NodeIndex from = 0;
     SocketIndex from_socket = 0, to_socket = 0;
-    std::uint64_t ordinal = 0;  ///< number, from 0, of the datagram among all that from_socket has sent
-    bool intact = true;         ///< the bytes are those sent
+    std::uint64_t ordinal = 0;  ///< number, from 0, among all datagrams sent by from_socket
+    bool intact = true;         ///< the bytes are unchanged
 };
 
-/// What becomes of one datagram, beside what its link does to every copy.
+/// The fate of one datagram, in addition to the faults of its link.
 struct Fate {
-    unsigned copies = 1;  ///< 0: it is lost
-    Duration later = 0;   ///< by which each copy but the first is behind the one before it
+    unsigned copies = 1;  ///< 0: lost
+    Duration later = 0;   ///< delay between copies
 };
 
-/// Numbers that are the same on every host.
+/// Random numbers that are the same on every host.
 class Random {
   public:
     explicit Random(std::uint64_t seed) : engine_(seed) {}
@@ -69,26 +69,26 @@ class Random {
 };
 
 enum class Outcome : std::uint8_t {
-    idle,      ///< nothing is in flight and no endpoint waits for anything
-    at_end,    ///< the time is over
+    idle,      ///< nothing is in flight and no endpoint has anything to do
+    at_end,    ///< the end time was reached
     livelock,  ///< turns_max turns were not enough
 };
 
 class Network {
   public:
-    /// A node's poll_transmit is called so often in one turn; if it still has more, it goes on `busy_ns` later, as
-    /// with an engine whose buffers are all on their way.
+    /// Calls of a node's poll_transmit per turn. A node with more to send continues `busy_ns` later, as with an engine
+    /// whose buffers are all in flight.
     static constexpr int transmits_per_turn = 16;
     static constexpr Duration busy_ns = microsecond;
 
     explicit Network(std::uint64_t seed);
-    Network(const Network&) = delete;  // its streams refer to it
+    Network(const Network&) = delete;  // its streams hold a reference to it
     Network& operator=(const Network&) = delete;
 
-    /// A node at `address`, alone on its IP: its socket i is bound to port + i. A datagram to an IPv4 multicast address
-    /// goes to the same socket of every node, the sender included. An endpoint with streams takes connections to any
-    /// port. The endpoint stays the caller's and must outlive the network. on_event(Instant, const Endpoint::Event&) is
-    /// called for every event.
+    /// Adds a node at `address`, alone on its IP: its socket i is bound to port + i. A datagram to an IPv4 multicast
+    /// address goes to the same socket of every node, including the sender. An endpoint with streams accepts
+    /// connections to any port. The endpoint belongs to the caller and must outlive the network. on_event(Instant,
+    /// const Endpoint::Event&) is called for every event.
     template <class Endpoint, class OnEvent>
     NodeIndex add(const Address& address, Endpoint& endpoint, OnEvent on_event) {
         return add_node(address, std::make_unique<Driven<Endpoint, OnEvent>>(endpoint, std::move(on_event)));
@@ -98,25 +98,25 @@ class Network {
         return add(address, endpoint, [](Instant, const typename Endpoint::Event&) {});
     }
 
-    /// Where the node's datagrams without a destination go.
+    /// Sets the destination of the node's datagrams that have none.
     void connect(NodeIndex node, const Address& peer) { nodes_[node].peer = peer; }
 
-    /// Sets the link one way, or both; it may be changed at any time (loss 1 is a partition). Datagrams on their
-    /// way are not affected. A link never set is perfect.
+    /// Sets the link in one direction or both. It may be changed at any time (loss 1 is a partition); datagrams in
+    /// flight are not affected. Links that are not set are perfect.
     void link(NodeIndex from, NodeIndex to, const Link& link) { wires_[{from, to}].link = link; }
     void link_both(NodeIndex a, NodeIndex b, const Link& both) { link(a, b, both), link(b, a, both); }
 
-    /// Decides on the n-th datagram, from 0, that is sent by anybody to a node.
+    /// Sets the fate of the n-th datagram, from 0, that any node sends to a node.
     void decide(std::function<Fate(std::uint64_t n)> fate_of) { fate_of_ = std::move(fate_of); }
 
-    /// The node's endpoint was given something to send from outside: it gets a turn.
+    /// Something was queued at the node's endpoint from outside: gives the node a turn.
     void wake(NodeIndex node) { nodes_[node].busy = true; }
 
-    /// From now on the node is at `address`, which is nobody else's: its datagrams come from there, and what is on its
-    /// way to the address it had is lost.
+    /// Moves the node to the unused `address`. Its datagrams have this source from now on, and those in flight to its
+    /// old address are lost.
     void move(NodeIndex node, const Address& address) { nodes_[node].address = address; }
 
-    /// Another endpoint takes the node's place, as after a restart; the one it had is not called again.
+    /// Replaces the node's endpoint, as after a restart. The old one is not called again.
     template <class Endpoint, class OnEvent>
     void replace(NodeIndex node, Endpoint& endpoint, OnEvent on_event) {
         nodes_[node].driver = std::make_unique<Driven<Endpoint, OnEvent>>(endpoint, std::move(on_event));
@@ -124,26 +124,26 @@ class Network {
         wake(node);
     }
 
-    /// The node's program ends, and its connections with it; silently: its whole host goes. Up again by replace().
+    /// Ends the node's program and its connections silently, because its host goes down. replace() starts it again.
     void kill(NodeIndex node, bool silently);
     bool is_up(NodeIndex node) const { return nodes_[node].runs; }
-    /// A host that is up refuses connections while its program does not listen.
+    /// Ends only the program; its host is up and refuses connections.
     void listen(NodeIndex node, bool listening) { nodes_[node].listening = listening; }
     Streams& streams() { return streams_; }
 
-    /// The node's own clock, which is what its endpoint is told, jumps forward by so much, or begins so far from 0.
+    /// Moves the node's own clock, which its endpoint sees, forward, or sets its initial offset.
     void jump(NodeIndex node, Duration by) {
         nodes_[node].ahead += by;
         wake(node);
     }
 
-    /// Whether the node's application takes its events; it does from the start.
+    /// Whether the node's application polls its events; it does initially.
     void take_events(NodeIndex node, bool taking) {
         nodes_[node].taking_events = taking;
         wake(node);
     }
 
-    /// Runs until nothing is left to happen, or the clock is at `end`.
+    /// Runs until nothing is left to do, or until `end`.
     Outcome run_until(Instant end, std::uint64_t turns_max = 1'000'000);
     Outcome run() { return run_until(never - 1); }
 
@@ -153,13 +153,13 @@ class Network {
     const LinkCounters& counts(NodeIndex from, NodeIndex to) { return wires_[{from, to}].counts; }
     std::uint64_t sent(NodeIndex from, SocketIndex socket) { return nodes_[from].sent[socket]; }
     std::uint64_t unroutable() const { return unroutable_; }
-    /// Everything the node got, in order.
+    /// All datagrams delivered to the node, in order.
     const std::vector<Delivery>& deliveries(NodeIndex to) const { return nodes_[to].deliveries; }
-    /// A digest of every datagram sent and delivered, with its time: equal for equal runs.
+    /// A digest of every datagram sent and delivered, with its time; equal for equal runs.
     std::uint64_t trace_hash() const { return trace_hash_; }
 
   private:
-    /// An endpoint's five calls behind one virtual face.
+    /// The five calls of an endpoint as a virtual interface.
     struct Driver {
         virtual ~Driver() = default;
         virtual void handle(Instant now, const Datagram& in) = 0;
@@ -204,9 +204,9 @@ class Network {
     struct Node {
         Address address, peer;
         std::unique_ptr<Driver> driver;
-        std::vector<std::vector<std::byte>> buffers;  ///< lent in turn, contents kept, as an engine does
+        std::vector<std::vector<std::byte>> buffers;  ///< used in turn, with contents kept, as in an engine
         std::size_t next_buffer = 0;
-        bool busy = false;  ///< had more to send than one turn takes
+        bool busy = false;  ///< has more to send than fits in one turn
         bool taking_events = true;
         bool runs = true, host_up = true, listening = true;
         Duration ahead = 0;  ///< its clock minus the network's
@@ -221,9 +221,9 @@ class Network {
 
     struct Packet {
         Delivery delivery;
-        Address source, target;  ///< of whole nodes: the ports of their sockets 0
+        Address source, target;  ///< addresses of the nodes, with the ports of their sockets 0
         NodeIndex to = 0;
-        std::uint64_t serial = 0;  ///< those due together arrive in the order they were sent
+        std::uint64_t serial = 0;  ///< datagrams due at the same time arrive in the order sent
         std::vector<std::byte> bytes;
     };
     struct Later {

@@ -1,4 +1,4 @@
-// The simulator itself: what it promises to those who test with it.
+// Tests of the simulator itself.
 
 #include "tests/sim/network.hpp"
 
@@ -16,7 +16,7 @@ namespace {
 const Address left = Address::v4(10, 0, 0, 1, 1'000);
 const Address right = Address::v4(10, 0, 0, 2, 2'000);
 
-// Sends a number of eight bytes every `period` and keeps the numbers it gets.
+// Sends a number of eight bytes every `period` and stores the numbers received.
 class Counter {
   public:
     struct Event {};
@@ -48,7 +48,7 @@ class Counter {
     Duration period_;
 };
 
-// Always wants to be woken, never does anything.
+// Always has a timeout due, and never does anything.
 struct Restless {
     struct Event {};
     void handle(Instant, const Datagram&) {}
@@ -83,7 +83,7 @@ TEST(Network, a_perfect_link_delivers_everything_in_order_after_its_delay) {
     EXPECT_EQ(pair.network.now(), 999 * microsecond + 5 * millisecond);
 }
 
-TEST(Network, every_datagram_is_accounted_for) {
+TEST(Network, all_datagrams_are_accounted_for) {
     for_each_seed(100, [](std::uint64_t seed) {
         Pair pair(seed, 500, microsecond,
                   {.loss = 0.1, .duplicate = 0.1, .corrupt = 0.1, .truncate = 0.05, .jitter = millisecond});
@@ -92,7 +92,7 @@ TEST(Network, every_datagram_is_accounted_for) {
         EXPECT_EQ(counts.sent, 500u);
         EXPECT_EQ(counts.delivered, counts.sent + counts.duplicated - counts.lost);
         EXPECT_EQ(counts.delivered, pair.b.heard.size());
-        EXPECT_GT(counts.lost * counts.duplicated * counts.changed, 0u) << "the dice must be thrown";
+        EXPECT_GT(counts.lost * counts.duplicated * counts.changed, 0u) << "every fault must occur";
         std::uint64_t changed = 0, out_of_order = 0;
         const auto& deliveries = pair.network.deliveries(pair.to);
         for (std::size_t i = 0; i < deliveries.size(); ++i) {
@@ -105,14 +105,14 @@ TEST(Network, every_datagram_is_accounted_for) {
     });
 }
 
-TEST(Network, more_than_a_turn_takes_leaves_in_later_turns) {
+TEST(Network, transmits_beyond_one_turn_leave_in_later_turns) {
     Pair pair(1, 100, 0, {});
     EXPECT_EQ(pair.network.run(), Outcome::idle);
     EXPECT_EQ(pair.b.heard.size(), 100u);
     EXPECT_EQ(pair.b.heard_at.back() - pair.b.heard_at.front(), 100 / Network::transmits_per_turn * Network::busy_ns);
 }
 
-TEST(Network, a_partition_and_its_end) {
+TEST(Network, partition_and_recovery) {
     Pair pair(1, 30, millisecond, {});
     EXPECT_EQ(pair.network.run_until(10 * millisecond - 1), Outcome::at_end);
     pair.network.link(pair.from, pair.to, {.loss = 1});
@@ -124,7 +124,7 @@ TEST(Network, a_partition_and_its_end) {
     EXPECT_EQ(pair.b.heard[10], 20u);
 }
 
-TEST(Network, a_decided_fate_takes_or_repeats_one_datagram) {
+TEST(Network, a_preset_fate_drops_or_duplicates_one_datagram) {
     Pair pair(1, 4, microsecond, {.delay = millisecond});
     pair.network.decide([](std::uint64_t n) {
         return Fate{.copies = n == 1 ? 0u : n == 2 ? 3u : 1u, .later = second};
@@ -136,7 +136,7 @@ TEST(Network, a_decided_fate_takes_or_repeats_one_datagram) {
     EXPECT_EQ(counts.delivered, counts.sent + counts.duplicated - counts.lost);
 }
 
-TEST(Network, a_node_that_moves_is_heard_from_there_and_found_there) {
+TEST(Network, a_node_may_change_its_address) {
     const Address elsewhere = Address::v4(10, 0, 1, 1, 1'001);
     Pair pair(1, 10, millisecond, {.delay = 3 * millisecond + 1});
     EXPECT_EQ(pair.network.run_until(5 * millisecond), Outcome::at_end);
@@ -149,12 +149,12 @@ TEST(Network, a_node_that_moves_is_heard_from_there_and_found_there) {
     EXPECT_EQ(other.network.run_until(5 * millisecond), Outcome::at_end);
     other.network.move(other.to, elsewhere);
     EXPECT_EQ(other.network.run(), Outcome::idle);
-    EXPECT_EQ(other.b.heard, (std::vector<std::uint64_t>{0, 1})) << "the others were on their way, or go to nobody";
+    EXPECT_EQ(other.b.heard, (std::vector<std::uint64_t>{0, 1})) << "the others were in flight, or have no receiver";
     EXPECT_EQ(other.network.counts(other.from, other.to).lost, 4u);
     EXPECT_EQ(other.network.unroutable(), 4u);
 }
 
-TEST(Network, another_endpoint_takes_the_place_of_one_that_restarts) {
+TEST(Network, a_restarted_node_has_a_new_endpoint) {
     Pair pair(1, 10, millisecond, {.delay = 0});
     EXPECT_EQ(pair.network.run_until(5 * millisecond - 1), Outcome::at_end);
     Counter fresh(0, 1);
@@ -164,33 +164,33 @@ TEST(Network, another_endpoint_takes_the_place_of_one_that_restarts) {
     EXPECT_EQ(fresh.heard.size(), 5u);
 }
 
-TEST(Network, a_clock_that_jumps_is_the_nodes_own) {
+TEST(Network, clock_jumps_affect_one_node) {
     Pair pair(1, 10, millisecond, {.delay = 0});
     pair.network.jump(pair.to, -second);
     EXPECT_EQ(pair.network.run_until(5 * millisecond - 1), Outcome::at_end);
     pair.network.jump(pair.from, 3 * millisecond);
     EXPECT_EQ(pair.network.run(), Outcome::idle);
-    EXPECT_EQ(pair.network.now(), 6 * millisecond) << "the last was due at 9 by the clock of its sender";
+    EXPECT_EQ(pair.network.now(), 6 * millisecond) << "the last was due at 9 by the sender's clock";
     EXPECT_EQ(pair.network.now(pair.from), 9 * millisecond);
     ASSERT_EQ(pair.b.heard_at.size(), 10u);
     EXPECT_EQ(pair.b.heard_at.back(), 6 * millisecond - second);
 }
 
-TEST(Network, nobody_home_is_counted) {
+TEST(Network, datagrams_to_unused_addresses_are_counted) {
     Pair pair(1, 3, 1, {});
     pair.network.connect(pair.from, Address::v4(10, 9, 9, 9, 1));
     EXPECT_EQ(pair.network.run(), Outcome::idle);
     EXPECT_EQ(pair.network.unroutable(), 3u);
 }
 
-TEST(Network, an_endpoint_that_never_rests_is_a_livelock) {
+TEST(Network, an_endpoint_that_is_never_idle_is_a_livelock) {
     Network network(1);
     Restless restless;
     network.add(left, restless);
     EXPECT_EQ(network.run_until(second, 1'000), Outcome::livelock);
 }
 
-TEST(Network, the_same_seed_is_the_same_run) {
+TEST(Network, same_seed_gives_the_same_run) {
     const auto hash_of = [](std::uint64_t seed) {
         Pair pair(seed, 300, microsecond, {.loss = 0.1, .duplicate = 0.1, .corrupt = 0.1, .jitter = millisecond});
         EXPECT_EQ(pair.network.run(), Outcome::idle);

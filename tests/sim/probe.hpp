@@ -12,9 +12,8 @@
 
 namespace ringpost::sim {
 
-/// A node that answers nothing by itself: it sends what a test tells it to, when it is told to, and keeps what it gets.
-/// Its socket i stands for one more address (network.hpp), so that one probe can be thousands of peers, or one who
-/// claims to be them.
+/// A scripted node: sends only what a test schedules, and stores what it receives. Its socket i stands for another
+/// address (network.hpp), so one probe can act as thousands of peers, or spoof them.
 class Probe {
   public:
     struct Event {};
@@ -25,7 +24,7 @@ class Probe {
         std::vector<std::byte> bytes;
     };
 
-    /// Sends `bytes` at `at`, or as soon as the node gets a turn after it.
+    /// Sends `bytes` at `at`, or at the node's first turn after that.
     void send(Instant at, const Address& to, std::vector<std::byte> bytes, SocketIndex socket = 0) {
         plan_.insert({at, Planned{to, socket, std::move(bytes)}});
     }

@@ -24,15 +24,15 @@
 
 namespace ringpost::sim {
 
-/// The shell command that plays the running test with one seed.
+/// The shell command that runs the current test with one seed.
 inline std::string replay_command(std::uint64_t seed) {
     const testing::TestInfo& test = *testing::UnitTest::GetInstance()->current_test_info();
     return "RINGPOST_SEED=" + std::to_string(seed) + " " + program_invocation_name +
            " --gtest_filter=" + test.test_suite_name() + "." + test.name();
 }
 
-/// Says on stderr which seed was being played when a failed check or a sanitizer ends the process, where no test
-/// framework comes to speak any more.
+/// Prints the current seed to stderr when a failed check or a sanitizer ends the process, where the test framework can
+/// no longer report it.
 class LastWords {
   public:
     explicit LastWords(const std::string& command) {
@@ -62,8 +62,8 @@ inline std::uint64_t environment(const char* name, std::uint64_t otherwise) {
     return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-/// Calls play(seed) for the seeds 1 to `count`, until one fails; its failures carry the command that replays it.
-/// $RINGPOST_SEED is played alone, $RINGPOST_SEEDS are so many from $RINGPOST_SEED on.
+/// Calls play(seed) for the seeds 1 to `count`, until one fails. Failures contain the command that replays them.
+/// $RINGPOST_SEED runs one seed, $RINGPOST_SEEDS this many seeds from $RINGPOST_SEED on.
 template <class Play>
 void for_each_seed(std::uint64_t count, Play play) {
     const std::uint64_t first = environment("RINGPOST_SEED", 1);

@@ -1,6 +1,6 @@
-// Each direction of a connection is a queue of what is on its way, in order: bytes, and beside them that it stands,
-// ends, or is broken. A cut link holds everything up, to be tried again later, as TCP does. What comes to an end that
-// nobody believes in any more is answered by a reset, if its host is up.
+// Each direction of a connection is a queue of items in flight, in order: bytes, and the events that it is established,
+// ends or breaks. A cut link delays everything until it is restored, like TCP retransmission. What arrives at an end
+// that no longer exists is answered with a reset if its host is up.
 
 #include "tests/sim/streams.hpp"
 
@@ -23,7 +23,7 @@ void Streams::request(Instant now, NodeIndex node, const Address& own, const Str
     std::size_t end = 0;
     Wire* wire = find(node, request.stream, end);
     if (request.kind == Kind::connect) {
-        ASSERT_EQ(wire, nullptr) << "a stream in use is asked for";
+        ASSERT_EQ(wire, nullptr) << "a request to connect a stream that is in use";
         ++counts_.connects;
         wires_.push_back(std::make_unique<Wire>());
         Wire& asked = *wires_.back();
@@ -38,7 +38,7 @@ void Streams::request(Instant now, NodeIndex node, const Address& own, const Str
         if (target) push(now, asked, 1, Item::Kind::syn);
         return;
     }
-    ASSERT_NE(wire, nullptr) << "a request for a stream that is not";
+    ASSERT_NE(wire, nullptr) << "a request for an unknown stream";
     End& mine = wire->ends[end];
     switch (request.kind) {
         case Kind::write:
@@ -75,7 +75,7 @@ void Streams::push(Instant now, Wire& wire, std::size_t towards, Item::Kind kind
 }
 
 void Streams::step(Instant now) {
-    for (std::size_t i = 0; i < wires_.size(); ++i) {  // inputs may make more
+    for (std::size_t i = 0; i < wires_.size(); ++i) {  // inputs may add wires
         Wire& wire = *wires_[i];
         for (std::size_t towards = 0; towards < 2; ++towards)
             while (step(now, wire, towards)) continue;
@@ -91,7 +91,7 @@ void Streams::step(Instant now) {
     std::erase_if(wires_, [](const auto& wire) { return wire->over; });
 }
 
-// Whether something was delivered.
+// Returns whether anything was delivered.
 bool Streams::step(Instant now, Wire& wire, std::size_t towards) {
     End& to = wire.ends[towards];
     if (to.coming.empty() || to.coming.front().at > now) return false;
@@ -164,7 +164,7 @@ void Streams::arrive_bytes(Instant now, Wire& wire, std::size_t towards, Item it
 
 void Streams::tell(End& end, StreamInput input) {
     ++counts_.inputs;
-    // Memory of its own and of exactly this size, gone after the call: a sanitizer sees a read past it or after it.
+    // An allocation of exactly this size that is freed after the call: a sanitizer detects reads beyond or after it.
     const std::vector<std::byte> bytes(input.bytes.begin(), input.bytes.end());
     input.bytes = bytes;
     world_.input(end.node, input);
@@ -178,7 +178,7 @@ std::optional<Instant> Streams::next() const {
             const End& from = wire->ends[1 - towards];
             if (!to.coming.empty() && !(to.alive && to.paused))
                 earliest = std::min(earliest.value_or(never), to.coming.front().at);
-            // `written` is told a moment after the write.
+            // `written` follows the write after a moment.
             if (from.alive && from.writing && to.coming_bytes <= knobs.window_bytes) earliest = 0;
         }
     return earliest;

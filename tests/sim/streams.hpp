@@ -1,7 +1,7 @@
 #pragma once
 
-// The streams of a simulated network: connections that take time, cut what they carry anywhere, hold back, break and
-// die silently. Part of Network (network.hpp), which hands its nodes' requests in and their inputs out.
+// The streams of a simulated network: connections that take time, split data at arbitrary points, apply back-pressure,
+// break, and die silently. Used by Network (network.hpp), which passes requests and inputs between streams and nodes.
 
 #include <array>
 #include <cstdint>
@@ -20,11 +20,11 @@ namespace ringpost::sim {
 using NodeIndex = std::size_t;
 class Random;
 
-/// How streams are carried.
+/// Transport properties of streams.
 struct StreamKnobs {
-    std::size_t cut_bytes_max = SIZE_MAX;  ///< a write comes in pieces of 1 to so many bytes; SIZE_MAX: what has come
-                                           ///< by then comes together
-    std::size_t window_bytes = 64 << 10;   ///< so much may be on its way before `written` waits for the peer to read
+    std::size_t cut_bytes_max = SIZE_MAX;  ///< a write arrives in pieces of 1 to this many bytes; SIZE_MAX: available
+                                           ///< bytes arrive together
+    std::size_t window_bytes = 64 << 10;   ///< bytes in flight before `written` waits for the peer to read
 };
 
 struct StreamCounters {
@@ -33,11 +33,11 @@ struct StreamCounters {
 
 class Streams {
   public:
-    /// What the network knows and does.
+    /// Callbacks to the network.
     struct World {
         std::function<std::optional<NodeIndex>(const Address&)> node_at;
-        std::function<bool(NodeIndex, const Address&)> is_at;  ///< the host is up, and has this address
-        std::function<bool(NodeIndex)> listens;                ///< the program on it
+        std::function<bool(NodeIndex, const Address&)> is_at;  ///< whether the host is up and has this address
+        std::function<bool(NodeIndex)> listens;                ///< whether its program is running
         std::function<bool(NodeIndex from, NodeIndex to)> is_cut;
         std::function<Duration(NodeIndex from, NodeIndex to)> delay;
         std::function<std::optional<StreamIndex>(NodeIndex, const Address& peer)> accept;
@@ -54,13 +54,13 @@ class Streams {
     void step(Instant now);
     std::optional<Instant> next() const;
 
-    /// Breaks every connection between two nodes, as a box in the middle may.
+    /// Breaks every connection between two nodes, as a middlebox may.
     void reset(Instant now, NodeIndex a, NodeIndex b);
-    /// The node's program ends; its host says so to every peer, unless it goes down with it.
+    /// Ends the node's program. Its host reports that to every peer, unless it goes down as well.
     void kill(Instant now, NodeIndex node, bool silently);
 
     const StreamCounters& counters() const { return counts_; }
-    /// Connections of which both ends are believed in, between two nodes.
+    /// Connections between two nodes that are open at both ends.
     std::size_t standing(NodeIndex a, NodeIndex b) const;
 
   private:
@@ -72,13 +72,13 @@ class Streams {
     struct End {
         NodeIndex node = 0;
         StreamIndex index = 0;
-        bool alive = false;  ///< its driver has it
+        bool alive = false;  ///< known to the driver
         bool paused = false, writing = false;
-        std::deque<Item> coming;  ///< towards it, in order
+        std::deque<Item> coming;  ///< in flight to this end, in order
         std::size_t coming_bytes = 0;
     };
     struct Wire {
-        std::array<End, 2> ends;  ///< the first asked for it
+        std::array<End, 2> ends;  ///< the first is the connecting end
         Address from, to;
         bool over = false;
     };

@@ -6,7 +6,7 @@
 
 namespace ringpost {
 
-/// A variable of the environment, and then as it was before.
+/// Sets an environment variable and restores its previous state on destruction.
 class Variable {
   public:
     Variable(const char* name, const char* value) : name_(name) {

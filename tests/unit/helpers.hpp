@@ -1,6 +1,6 @@
 #pragma once
 
-// Bytes for tests: from text, from hex, from a seed, and the buffer that a driver lends to poll_transmit.
+// Bytes for tests: from text, from hex, from a seed; and the buffer that a driver passes to poll_transmit.
 
 #include <algorithm>
 #include <cstddef>
@@ -19,7 +19,7 @@
 namespace ringpost {
 
 using Bytes = std::vector<std::byte>;
-using Random = std::mt19937_64;  // its numbers are fixed by the standard; those of the distributions are not
+using Random = std::mt19937_64;  // its numbers are specified by the standard; those of the distributions are not
 
 inline Bytes bytes_of(std::string_view text) {
     const auto bytes = std::as_bytes(std::span(text));
@@ -39,7 +39,7 @@ inline Bytes random_bytes(Random& random, std::size_t count) {
     return out;
 }
 
-/// The bytes of one Transmit, out of the driver's buffer.
+/// The bytes of one Transmit in the driver's buffer.
 struct Sent {
     Transmit transmit;
     Bytes bytes;
@@ -57,7 +57,7 @@ struct Sent {
     }
 };
 
-/// Calls poll_transmit the way an engine does: a buffer that keeps what was last written into it.
+/// Calls poll_transmit like an engine, with a buffer that keeps its contents.
 class Outbox {
   public:
     template <class Endpoint>

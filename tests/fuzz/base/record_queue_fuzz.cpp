@@ -1,5 +1,5 @@
-// Plays pushes and pops against a deque. The first byte is the ring's size; of each further byte the lowest bit
-// says push or pop and the rest how long the record is.
+// Compares pushes and pops with a deque. The first byte is the size of the ring. In each further byte, the lowest bit
+// selects push or pop and the rest is the length of the record.
 
 #include <deque>
 

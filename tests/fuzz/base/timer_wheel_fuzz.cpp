@@ -1,10 +1,9 @@
-// Plays a script of timer wheel calls against a plain array of deadlines and aborts on the first difference.
+// Plays a script of calls to a timer wheel and an array of deadlines, and aborts on the first difference.
 //
-// The script is a sequence of steps. A step is one byte, whose lowest three bits say what to do and whose upper
-// five say to which of the 32 timers, followed by an offset from the current time where one is needed: a byte with
-// the sign (top bit), whether to round down to a multiple (bit 6) and the shift (lower six), then the bytes of a
-// 16-bit mantissa. While timers fire, every callback takes the next byte's lowest two bits as the number of steps
-// it makes itself.
+// A step is one byte: the lowest three bits select the operation, the upper five one of the 32 timers. Where needed, an
+// offset from the current time follows: a byte with the sign (top bit), whether to round down to a multiple (bit 6) and
+// the shift (lower six bits), then the bytes of a 16-bit mantissa. While timers fire, each callback uses the lowest two
+// bits of the next byte as the number of steps it executes.
 
 #include <algorithm>
 #include <array>
@@ -39,7 +38,7 @@ class Script {
         return value;
     }
 
-    // An instant some way before or after `now`, held within the range of Instant.
+    // An instant some way before or after `now`, clamped to the range of Instant.
     Instant instant_near(Instant now) {
         const std::uint8_t shape = byte();
         const auto mantissa = static_cast<std::uint64_t>(byte() | byte() << 8);
@@ -77,10 +76,10 @@ class Play {
     struct Timer {
         std::optional<Instant> at;
         bool due = false;
-        bool late = false;  // set behind the latest now: its place in the order is that instant's
+        bool late = false;  // scheduled before the latest `now`, so it counts as due at that time
     };
 
-    // Schedules or cancels; true if it scheduled at or before now.
+    // Schedules or cancels. Returns true if it scheduled at or before now.
     bool change(std::uint8_t step) {
         const TimerIndex index = step >> 3;
         Timer& timer = timers_[index];
@@ -141,7 +140,7 @@ class Play {
         RINGPOST_CHECK(!deadline || *next <= *deadline);
     }
 
-    // Sleeping until next() must empty the wheel, with at most one wake-up too early for each deadline dropped.
+    // Sleeping until next() must empty the wheel, with at most one early wake-up per cancelled deadline.
     void drain() {
         for (int wake_ups = 0; wheel_.next(); ++wake_ups) {
             RINGPOST_CHECK(wake_ups <= 4'096 + static_cast<int>(timer_count));

@@ -1,10 +1,10 @@
-// A beacon with two targets among strangers. A step is a byte, whose lowest three bits say what happens:
-//     0, 1  raw bytes come, as many as the next byte says, from the source in the upper bits
-//     2, 3  a beacon comes, with any timestamp and a quote of raw bytes
-//     4     time passes (magnitude, below an hour), then the timers run and everything leaves
-//     5     one event is asked for
-//     6     all events are
-//     7     the wall clock is stepped (magnitude, below thirty years)
+// A beacon with two targets and arbitrary senders. A step is a byte; its lowest three bits select the operation:
+//     0, 1  receive raw bytes; the next byte is their number, the upper bits select the source
+//     2, 3  receive a beacon with any timestamp and a quote of raw bytes
+//     4     advance the time (magnitude, below an hour), run the timers and send everything
+//     5     poll one event
+//     6     poll all events
+//     7     step the wall clock (magnitude, below thirty years)
 
 #include <deque>
 #include <map>

@@ -1,5 +1,5 @@
-// Decodes the input as it is, then once more with a checksum that fits. What decodes must encode to the same bytes,
-// and whether it decodes must agree with a second opinion on UTF-8.
+// Decodes the input as it is, and again with a valid checksum. Decoded frames must encode to the same bytes, and the
+// result must agree with an independent UTF-8 check.
 
 #include <algorithm>
 
@@ -12,7 +12,7 @@ using namespace ringpost::beacon;
 
 namespace {
 
-// RFC 1950, 8.2, as it is written there.
+// As defined in RFC 1950, 8.2.
 std::uint32_t adler32_by_definition(std::span<const std::byte> bytes) {
     std::uint32_t a = 1, b = 0;
     for (const std::byte byte : bytes) {
@@ -22,7 +22,7 @@ std::uint32_t adler32_by_definition(std::span<const std::byte> bytes) {
     return b << 16 | a;
 }
 
-// Takes each code point apart and asks whether this was its shortest form, instead of looking up byte ranges.
+// Decodes each code point and checks that its encoding was the shortest, instead of comparing byte ranges.
 bool utf8_by_definition(std::string_view text) {
     for (std::size_t i = 0; i < text.size();) {
         const auto lead = static_cast<std::uint8_t>(text[i++]);

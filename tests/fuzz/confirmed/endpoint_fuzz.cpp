@@ -1,15 +1,15 @@
-// An endpoint among four peers, told what a script says. The first byte sets its options; after it a step is a byte,
-// whose lowest three bits say what happens, the rest to whom:
-//     0     a text is sent, with the length and the timeout that the next bytes say
-//     1     a report is sent
-//     2     raw bytes come
-//     3     a neutral message comes: a text of the next bytes, or `initialize`
-//     4     a confirmation comes, or a failure report
-//     5     time passes (magnitude, below a minute), then the timers run and everything leaves
-//     6     events are asked for
-//     7     the awaited outcome, or the next message, is taken
-// Every send that is taken must end once; what is in flight to a peer is at most one message; nothing may leave for it
-// while its answer may come.
+// An endpoint with four peers. The first byte sets options. Each further step is a byte; its lowest three bits select
+// the operation, the rest the peer:
+//     0     send a text; the next bytes give length and timeout
+//     1     send a report
+//     2     receive raw bytes
+//     3     receive a neutral message: a text of the next bytes, or `initialize`
+//     4     receive a confirmation or a failure report
+//     5     advance the time (magnitude, below a minute), run the timers and send everything
+//     6     poll events
+//     7     take the awaited outcome or the next message
+// Every accepted send must end once. At most one message to a peer is in flight, and none is sent to it while an
+// earlier answer may still arrive.
 
 #include <map>
 #include <set>
@@ -43,7 +43,7 @@ class Play {
 
     void run() {
         while (!script_.over()) step(script_.u8());
-        // Every deadline is below a minute.
+        // All deadlines are below a minute.
         for (int i = 0; i < 3; ++i) pass(60 * second);
         while (event(endpoint_.poll_event())) continue;
         RINGPOST_CHECK(waiting_.empty() && endpoint_.in_flight() == 0);
@@ -132,7 +132,7 @@ class Play {
         if (const auto next = endpoint_.poll_timeout()) RINGPOST_CHECK(*next > now_);
     }
 
-    /// Not before the last one's answer, or the time in which it may come.
+    /// Must not be sent before the answer to the previous one, or before the end of the time in which that may arrive.
     void left(const Address& peer) {
         const auto [it, fresh] = in_flight_.try_emplace(peer, now_);
         RINGPOST_CHECK(fresh || now_ >= it->second + options_.answers_within);
@@ -170,7 +170,7 @@ class Play {
     Endpoint endpoint_;
     Instant now_ = 0;
     std::set<SendNumber> waiting_;
-    std::map<Address, Instant, Less> in_flight_;  ///< when the last message left that has not been answered
+    std::map<Address, Instant, Less> in_flight_;  ///< when the last unanswered message was sent
     fuzz::Bytes out_ = fuzz::Bytes(limits::datagram_bytes_max);
     std::uint64_t refused_ = 0;
 };

@@ -1,6 +1,5 @@
-// Decodes the input as it is, and as the message of a frame. What decodes must be the same value to another parser,
-// nlohmann-json building a tree, and must survive being encoded; what does not decode although that parser takes it
-// must break one of our own rules.
+// Decodes the input as it is, and as the message of a frame. A decoded value must be equal to what nlohmann-json parses
+// to a tree, and must survive encoding. Input that only nlohmann-json accepts must violate one of our stricter rules.
 
 #include <nlohmann/json.hpp>
 
@@ -36,8 +35,8 @@ void check(std::string_view text) {
     const Json tree = Json::parse(text, nullptr, false);
     if (frame) return check_frame(*frame, tree);
     RINGPOST_CHECK((frame.error() == FrameError::not_utf8) == !is_utf8(text));
-    // A stricter rule than that parser's was broken: it skips a byte order mark, ends at a NUL, and keeps the last of
-    // two members of one name.
+    // Whether a rule was violated that nlohmann-json does not have: it skips a byte order mark, stops at a NUL, and
+    // keeps the last of two members with the same name.
     if (tree.is_discarded() || text.starts_with("\xef\xbb\xbf") || text.find('\0') != std::string_view::npos) return;
     switch (frame.error()) {
         case FrameError::not_an_object: RINGPOST_CHECK(!tree.is_object()); break;
@@ -48,7 +47,7 @@ void check(std::string_view text) {
         case FrameError::wrong_status:
         case FrameError::too_deep:
         case FrameError::duplicate_member: break;
-        default: RINGPOST_CHECK(false);  // what that parser takes is UTF-8 and JSON, and ends there
+        default: RINGPOST_CHECK(false);  // nlohmann-json accepts only UTF-8 and JSON without trailing bytes
     }
 }
 

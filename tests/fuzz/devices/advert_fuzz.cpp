@@ -1,4 +1,4 @@
-// Decodes the input as an advert, as a name and as a frame. What decodes must encode to the same bytes.
+// Decodes the input as an advert, a name and a frame. Decoded values must encode to the same bytes.
 
 #include "codec/devices/advert.hpp"
 #include "codec/devices/frame.hpp"
@@ -29,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         RINGPOST_CHECK(out == bytes);
     }
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    if (text.find(terminator) != text.npos) return 0;  // the splitter leaves none in
+    if (text.find(terminator) != text.npos) return 0;  // the splitter removes terminators
     check_frame(decode_name(text), text);
     check_frame(decode_frame(text), text);
     return 0;

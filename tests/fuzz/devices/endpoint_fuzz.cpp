@@ -1,21 +1,21 @@
-// A device `m` among six streams and eight addresses. A step is a byte: its lowest four bits say what happens, the
-// upper four to whom.
-//     0      an advert of raw bytes comes
-//     1      a good advert: hello or alive, of one of eight names
-//     2      somebody connects
-//     3..5   bytes come over a stream: raw; `NAME/EOL`; a good frame of a kind, or the first part of one
-//     6      a stream says connected, or written
-//     7      a stream is closed
-//     8      the application says something: a message, to one or all; an ask; an answer
-//     9      time passes (magnitude, below an hour), then the timers run
-//     10     the driver asks for everything that is to leave
-//     11     the application takes one event
-//     12     it takes all
-//     13     a link comes or goes
+// A device `m` with six streams and eight addresses. A step is a byte: the lowest four bits select the operation, the
+// upper four its object:
+//     0      receive an advert of raw bytes
+//     1      receive a valid advert: hello or alive, with one of eight names
+//     2      accept a connection
+//     3..5   receive bytes on a stream: raw; `NAME/EOL`; a valid frame, or its first part
+//     6      report a stream as connected or written
+//     7      report a stream as closed
+//     8      call the endpoint: a message, to one or all; an ask; an answer
+//     9      advance the time (magnitude, below an hour) and run the timers
+//     10     poll all transmits and stream requests
+//     11     poll one event
+//     12     poll all events
+//     13     add or remove a link
 //     14     close, if the next byte is 0
 //
-// The driver keeps to its contract, and checks the endpoint's: no request for a stream that is not, one write at a
-// time, every ask ends once.
+// The driver follows its contract and checks that of the endpoint: requests only for existing streams, one write at a
+// time, and exactly one end per ask.
 
 #include <array>
 #include <set>
@@ -195,7 +195,7 @@ class Play {
                     break;
             }
         }
-        // What is due at once must have been asked for: a driver that sleeps until poll_timeout() would miss it.
+        // Everything due now must have been polled; a driver that sleeps until poll_timeout() would miss the rest.
         const auto due = endpoint_.poll_timeout();
         if (due && *due <= now_) endpoint_.handle_timeout(now_);
     }
@@ -224,7 +224,8 @@ class Play {
     std::array<Stream, streams> streams_;
     std::set<std::pair<std::uint32_t, std::uint32_t>> asks_;
     QuestionId question_;
-    static inline fuzz::Bytes out_ = fuzz::Bytes(limits::stream_write_bytes_max);  // once: it takes longer than a run
+    static inline fuzz::Bytes out_ = fuzz::Bytes(limits::stream_write_bytes_max);  // allocated once, since that takes
+                                                                                   // longer than a run
 };
 
 }  // namespace

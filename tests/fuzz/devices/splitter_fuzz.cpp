@@ -1,5 +1,5 @@
-// Cuts the input twice: as it is, by a plain search, and through the splitter, in pieces whose lengths come from the
-// input itself. Both must find the same.
+// Splits the input with a plain search, and with the splitter in pieces whose lengths come from the input. Both must
+// find the same frames.
 
 #include <string>
 
@@ -11,14 +11,14 @@ using namespace ringpost::devices;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     fuzz::Script script(data, size, 16'384);
-    std::string rest;  // what the splitter should have
+    std::string rest;  // the expected contents of the splitter
     Splitter splitter;
     while (!script.over()) {
         const std::uint8_t step = script.u8();
         const fuzz::Bytes piece = script.bytes(1u + (step & 0x3f));
         if (!piece.empty()) splitter.append(piece);
         rest.append(reinterpret_cast<const char*>(piece.data()), piece.size());
-        // Sometimes frames are left in until more has come; sometimes memory is asked back.
+        // Sometimes frames are left in the splitter until more bytes arrive; sometimes its memory is freed.
         for (unsigned left = step >> 6; left > 0; --left) {
             const std::size_t end = rest.find(terminator);
             const auto frame = splitter.front();

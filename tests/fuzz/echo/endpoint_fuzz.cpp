@@ -1,7 +1,7 @@
-// Requests go into an echo endpoint and into a deque; what comes out must be the deque's front. A step is a byte,
-// whose lowest two bits say what happens:
+// Compares an echo endpoint with a deque: each reply must equal the front of the deque. A step is a byte; its lowest
+// two bits select the operation:
 //     0  one poll_transmit
-//     1  a request of as many bytes as the upper four bits say, from one of four sources
+//     1  a request with as many bytes as the upper four bits, from one of four sources
 //     2  a request of up to 65,535 bytes (two bytes of length), from one of four sources
 //     3  a run of equal requests, up to 256
 
@@ -43,7 +43,7 @@ class Play {
 
   private:
     void request(unsigned who, std::size_t size) {
-        // 0: an echo port; 1 and 2: one host by two sockets; 3: another.
+        // 0: an echo port; 1 and 2: one host on two sockets; 3: another host.
         const Request request{Address::v4(10, 0, 0, who == 3 ? 2 : 1, who == 0 ? 7 : 1'000), who == 2 ? 1u : 0u,
                               fuzz::Bytes(size, static_cast<std::byte>(received_))};
         const std::uint64_t turned_away = echo_.counters().refused + echo_.counters().queue_full;

@@ -1,14 +1,14 @@
-// An endpoint with tiny tables among six addresses, one of whom may be anybody. The first byte sets options. Then each
-// step is a byte, whose lowest three bits say what happens and whose upper five, here `arg`, to whom:
-//     0  a send of as many bytes as the next byte says; arg bit 4: with a deadline, in 50 ms each as the next one says
-//     1  one of the latest sends is cancelled, ended or not
-//     2  a frame comes, of the kind and with the identity and the length that the next bytes say
-//     3  one of the latest frames that left is answered as it should be
-//     4  raw bytes come, as many as the next byte says
-//     5  time passes (magnitude, below an hour), then the timers run, though they need not if arg is odd
-//     6  one datagram or train leaves; all, if arg is odd
-//     7  one event is asked for; all, if arg is odd; arg 30: raw bytes are sent; arg 28: the endpoint is closed
-// In the end it is closed and time goes from timeout to timeout until nothing is left to do.
+// An endpoint with tiny tables and six addresses, one of which may be any. The first byte sets options. Each further
+// step is a byte; its lowest three bits select the operation, its upper five (`arg`) the peer:
+//     0  send as many bytes as the next byte; arg bit 4: with a deadline, the next byte in units of 50 ms
+//     1  cancel one of the latest sends, ended or not
+//     2  receive a frame with the kind, identity and length given by the next bytes
+//     3  receive the correct response to one of the latest frames sent
+//     4  receive raw bytes, as many as the next byte
+//     5  advance the time (magnitude, below an hour) and run the timers; if arg is odd, even before they are due
+//     6  send one datagram or train; all if arg is odd
+//     7  poll one event; all if arg is odd; arg 30: send raw bytes; arg 28: close the endpoint
+// At the end, the endpoint is closed and the time moves from timeout to timeout until nothing is left to do.
 
 #include <deque>
 #include <map>
@@ -48,7 +48,7 @@ Options options(std::uint8_t choice) {
     return options;
 }
 
-/// A send that was taken and whose outcome has not been told.
+/// An accepted send whose outcome has not been reported.
 struct Flight {
     ExchangeId id;
     unsigned to;
@@ -56,7 +56,7 @@ struct Flight {
     Instant deadline;
     std::uint32_t sends = 0;
     Instant sent_at = 0;
-    std::optional<Outcome> outcome;  ///< when it must be this
+    std::optional<Outcome> outcome;  ///< set if the outcome is already determined
 };
 
 struct Message {
@@ -65,17 +65,17 @@ struct Message {
     fuzz::Bytes bytes;
 };
 
-/// What is known of an exchange that was delivered.
+/// State of an exchange that has been delivered.
 struct Delivered {
     Instant heard_at;
     std::uint64_t forgotten_early;
 };
 
-/// What we owe to an address, and may send to it.
+/// Responses due to an address, and the limits on what may be sent to it.
 struct Them {
     std::uint64_t bytes_heard = 0, recv_bytes = 0;
     bool vouched = false;
-    std::multiset<Identity> acks;  ///< one for each of its RECVs
+    std::multiset<Identity> acks;  ///< one per RECV received
 };
 
 class Play {
@@ -139,7 +139,7 @@ class Play {
         RINGPOST_CHECK(!endpoint_.cancel(id));
     }
 
-    // ---- what comes --------------------------------------------------------------------------------
+    // ---- input -------------------------------------------------------------------------------------
 
     void hear_frame(unsigned arg) {
         const auto kind = static_cast<Kind>(script_.u8() % 3);
@@ -183,7 +183,7 @@ class Play {
     void heard_data(unsigned from, const Frame& frame, const Counters& before, const Counters& after) {
         const auto known = delivered_.find({from, frame.identity});
         if (after.delivered > before.delivered) {
-            // Twice only when the window has passed, or something had to be forgotten before its time.
+            // A second delivery requires that the window has passed, or that an exchange was evicted early.
             if (known != delivered_.end())
                 RINGPOST_CHECK(now_ - known->second.heard_at >= options_.remembered ||
                                after.forgotten_early > known->second.forgotten_early);
@@ -203,12 +203,12 @@ class Play {
         if (confirmed) {
             RINGPOST_CHECK(flight != nullptr);
             flight->outcome = Outcome::confirmed;
-        } else if (flight != nullptr) {  // given up, and not yet told
+        } else if (flight != nullptr) {  // given up, but not yet reported
             RINGPOST_CHECK(flight->sends == options_.resending.data_sends_max);
         }
     }
 
-    // ---- what leaves -------------------------------------------------------------------------------
+    // ---- output ------------------------------------------------------------------------------------
 
     void leave(bool all) {
         int rank = 0;
@@ -228,19 +228,19 @@ class Play {
                 of_first = each;
             }
             if (*of_first == acks_rank && acks_owed() >= limits::train_segments_max) continue;
-            RINGPOST_CHECK(*of_first >= rank);  // RECVs, what is sent again, what is new, and ACKs unless they are many
+            RINGPOST_CHECK(*of_first >= rank);  // RECVs, retransmissions, new messages, ACKs; many ACKs go first
             rank = *of_first;
         } while (all);
     }
 
-    /// At most so many wait to leave; some may have been withheld.
+    /// Checks the number of responses queued at most; some may have been withheld.
     std::size_t acks_owed() const {
-        std::size_t owed = 1;  // the one that has just left
+        std::size_t owed = 1;  // the one just sent
         for (const auto& [who, them] : them_) owed += them.acks.size();
         return owed;
     }
 
-    /// Checks one datagram and says when its turn was.
+    /// Checks one datagram. Returns its rank in the order of transmission.
     int left(unsigned to, std::span<const std::byte> bytes, std::size_t of) {
         const auto frame = options_.codec.decode(bytes);
         if (!frame) {
@@ -296,7 +296,7 @@ class Play {
             closed_ = true;
         } else if (arg == 30) {
             fuzz::Bytes bytes = script_.bytes(script_.u8() % 32);
-            if (!bytes.empty()) bytes.front() = std::byte{0xff};  // of no type
+            if (!bytes.empty()) bytes.front() = std::byte{0xff};  // not a valid type
             const unsigned to = script_.u8() % addresses;
             RINGPOST_CHECK(endpoint_.send_raw(address(to), bytes));
             raws_.push_back({Event::Kind::foreign, to, bytes});
@@ -323,7 +323,7 @@ class Play {
     void ended(const Event& event) {
         const Flight* flight = find([&](const Flight& each) { return each.id == event.id; });
         RINGPOST_CHECK(flight != nullptr && event.peer == address(flight->to) && event.sends == flight->sends);
-        if (event.outcome == Outcome::gave_up_attempts) {  // perhaps long before its deadline passed
+        if (event.outcome == Outcome::gave_up_attempts) {  // possibly long before its deadline
             RINGPOST_CHECK(flight->sends == options_.resending.data_sends_max);
             RINGPOST_CHECK(!flight->outcome || *flight->outcome == Outcome::gave_up_deadline);
         } else {

@@ -1,6 +1,6 @@
-// Any wire, then any datagram. The wire: a byte each for the lengths of the magic and of the three types, of which the
-// last two are differences to the first (mostly none), then their bytes. What makes a good wire and what a frame is, is
-// said a second time here, and both must agree. What decodes must encode to the same bytes.
+// Any Wire, then any datagram. The Wire consists of a byte each for the lengths of the magic and of the three types,
+// the last two as differences to the first (usually 0), then their bytes. The rules for a valid Wire and for frames are
+// implemented a second time here, and both must agree. Decoded frames must encode to the same bytes.
 
 #include <algorithm>
 
@@ -34,14 +34,14 @@ std::optional<WireError> error_of(const Wire& wire) {
 
 fuzz::Bytes encoded(const Codec& codec, const Frame& frame) {
     fuzz::Bytes out(codec.header_bytes() + frame.data.size());
-    fuzz::Bytes header(codec.header_bytes());  // memory of its own: a write past it is seen
+    fuzz::Bytes header(codec.header_bytes());  // allocated exactly, so that a sanitizer detects a write beyond it
     codec.write_header(header.data(), frame.kind, frame.identity);
     std::ranges::copy(header, out.begin());
     std::ranges::copy(frame.data, out.begin() + static_cast<std::ptrdiff_t>(header.size()));
     return out;
 }
 
-// By definition: the datagram begins with magic and type, four bytes follow, and only behind a DATA's any others.
+// The definition: the datagram starts with magic and type, four bytes follow, and only a DATA has further bytes.
 std::optional<Kind> kind_by_definition(const Wire& wire, const fuzz::Bytes& datagram) {
     for (std::size_t kind = 0; kind < 3; ++kind) {
         fuzz::Bytes prefix = wire.magic;
@@ -60,7 +60,7 @@ void check(const Wire& wire, const Codec& codec, const fuzz::Bytes& datagram) {
     if (frame) RINGPOST_CHECK(encoded(codec, *frame) == datagram);
 }
 
-// RFC 1950, 8.2, as it is written there.
+// As defined in RFC 1950, 8.2.
 std::uint32_t adler32_by_definition(std::span<const std::byte> bytes) {
     std::uint32_t a = 1, b = 0;
     for (const std::byte byte : bytes) {
@@ -82,7 +82,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     RINGPOST_CHECK(codec->header_bytes() == wire.magic.size() + wire.types[0].size() + 4);
     RINGPOST_CHECK(codec->data_bytes_max() == limits::datagram_bytes_max - codec->header_bytes());
 
-    // As it is, and with each header before it.
+    // The input as it is, and with each header in front of it.
     const fuzz::Bytes rest = script.bytes(size);
     check(wire, *codec, rest);
     const Identity identity = reference_identity(rest, 7);

@@ -1,5 +1,5 @@
-// Reads the input as a line of a log, as a histogram in text, and as one in V2 encoding. What is read must be written
-// as something that is read as the same; and its spectrum ends.
+// Reads the input as a line of a log, as a histogram in text form, and as one in V2 encoding. What has been read must
+// be equal after writing and reading it again, and its spectrum must end.
 
 #include <algorithm>
 

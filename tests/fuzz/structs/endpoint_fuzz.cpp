@@ -1,10 +1,10 @@
-// An endpoint among strangers. A step is a byte, whose lowest three bits say what happens:
-//     0, 1  a datagram of raw bytes comes, as many as the next byte says, from the source in the upper bits
-//     2, 3  a datagram of packets comes, as many as the upper bits say, each known, unknown or broken
-//     4     something is sent to the address in the upper bits: known, unknown, or of a wrong length
-//     5     everything leaves
-//     6     one event is asked for
-//     7     all events are
+// An endpoint with arbitrary senders. A step is a byte; its lowest three bits select the operation:
+//     0, 1  receive a datagram of raw bytes; the next byte is their number, the upper bits select the source
+//     2, 3  receive a datagram of packets, as many as the upper bits: known, unknown or damaged
+//     4     send to the address in the upper bits: known, unknown, or of a wrong length
+//     5     send everything
+//     6     poll one event
+//     7     poll all events
 
 #include <deque>
 #include <string>
@@ -28,7 +28,7 @@ Library make_library() {
     return library;
 }
 
-/// What must be told: the first of several failures that stand together, or a packet.
+/// An expected event: the first of several consecutive failures, or a packet.
 struct Expected {
     Address source;
     model::Found found;

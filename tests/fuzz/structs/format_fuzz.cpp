@@ -1,6 +1,6 @@
-// The input is a format up to the first zero byte, and behind that a payload. The format is read a second time by a
-// parser that only knows the rules, places value by value and has no program of runs: both take or refuse it, and put
-// every value in the same place. What the payload unpacks to packs to the same bytes.
+// The input is a format up to the first zero byte, followed by a payload. A second parser, which implements only the
+// rules, value by value and without runs, must accept or refuse the same formats and compute the same positions.
+// Unpacking and packing the payload must yield the same bytes.
 
 #include <algorithm>
 #include <cmath>
@@ -22,7 +22,7 @@ struct Layout {
     std::vector<Slot> slots;
 };
 
-/// Of a code, in the order natively, standardly; 0 for none.
+/// Size of a code, native and standard; 0 if it is not a code.
 std::size_t size_of(char code, bool native) {
     const std::string codes = "bB?csxhHiIflLqQd";
     const char* sizes = native ? "1111112244488888" : "1111112244444888";
@@ -78,7 +78,7 @@ void check_round_trip(const Format& format, const Layout& layout, fuzz::Bytes pa
     for (const Slot& slot : layout.slots) {
         std::byte* at = payload.data() + slot.offset;
         if (slot.code == '?' && *at != std::byte{}) *at = std::byte{1};
-        if (slot.code == 'f') at[1] = at[2] = std::byte{};  // a signalling NaN would come back quiet
+        if (slot.code == 'f') at[1] = at[2] = std::byte{};  // a signalling NaN would be returned as a quiet one
         std::copy_n(at, slot.bytes, expected.begin() + slot.offset);
     }
     std::vector<Value> values;
@@ -109,7 +109,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!format) {
         const FormatError& error = format.error();
         RINGPOST_CHECK(error.position < text.size() && *describe(error.kind) != '\0');
-        // What stands before is good by itself, unless it ends with the count of the code that is not.
+        // The text before the error must be valid, unless it ends with the count of the invalid code.
         const auto before = Format::parse(std::string_view(text).substr(0, error.position));
         RINGPOST_CHECK(before || (error.kind == FormatError::Kind::bad_code &&
                                   before.error().kind == FormatError::Kind::count_without_code));

@@ -1,13 +1,13 @@
-// Some bytes are put together, scanned, and must hold what a scanner finds that goes byte by byte. A piece is a byte,
-// whose lowest three bits say what it is:
-//     0  raw bytes, as many as the next byte says
-//     1  a packet of raw bytes, as many as the next byte says, with any id
-//     2  the same with a byte changed
-//     3  the same cut short
-//     4  a header alone, of any size and check: what it tells of may reach far
-//     5  FF, as many as the next byte says
-//     6  AA, as many as the next two bytes say
-//     7  everything that is left, raw
+// Builds a span from pieces and compares the scanner with one that works byte by byte. A piece is a byte; its lowest
+// three bits select its kind:
+//     0  raw bytes, as many as the next byte
+//     1  a packet of raw bytes, as many as the next byte, with any id
+//     2  the same with one byte changed
+//     3  the same truncated
+//     4  a header alone, with any size and checksum: its size may reach far beyond
+//     5  FF, as many as the next byte
+//     6  AA, as many as the next two bytes
+//     7  all remaining bytes, raw
 
 #include "codec/structs/scanner.hpp"
 
@@ -20,7 +20,7 @@ using namespace ringpost::structs;
 namespace {
 
 constexpr std::size_t bytes_max = 150'000;
-constexpr int headers_max = 40;  // the other scanner reads each payload anew
+constexpr int headers_max = 40;  // the reference scanner reads the payload of each header again
 
 fuzz::Bytes packet(fuzz::Script& script) {
     const MessageId id = script.u16();

@@ -1,9 +1,9 @@
-// Frames go into an answering sink and what it owes for them into a deque; what comes out must be the deque's front. A
-// step is a byte, whose lowest two bits say what happens and whose next two from which of four sources:
-//     0  one poll_transmit, into one of the buffers that the upper four bits say
-//     1  the next frame, of 24 bytes and as many as the upper four bits say
-//     2  a frame again, as far back as the upper four bits say, with the next byte's bit flipped unless that is 0
-//     3  a run of next frames, as many as the next byte says, of 24 bytes and 64 times the upper four bits
+// Compares an answering sink with a deque of expected replies: each reply must equal the front of the deque. A step is
+// a byte; its lowest two bits select the operation and its next two one of four sources:
+//     0  one poll_transmit, into one of the buffers selected by the upper four bits
+//     1  the next frame, of 24 bytes plus the upper four bits
+//     2  an earlier frame, as far back as the upper four bits; unless it is 0, the next byte selects a bit to flip
+//     3  a run of frames, as many as the next byte, of 24 bytes plus 64 times the upper four bits
 
 #include <deque>
 #include <map>
@@ -54,7 +54,7 @@ class Play {
     }
 
   private:
-    // 0: an echo port; 1 and 2: one address by two sockets; 3: another.
+    // 0: an echo port; 1 and 2: one address on two sockets; 3: another address.
     static Address address_of(unsigned who) { return Address::v4(10, 0, 0, who == 3 ? 2 : 1, who == 0 ? 7 : 1'000); }
     Peer& peer_of(unsigned who) { return peers_[who == 2 ? 1 : who]; }
 

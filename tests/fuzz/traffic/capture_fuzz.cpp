@@ -1,5 +1,5 @@
-// A captured packet, whatever it is, after a byte that chooses the link. A payload lies within the packet, behind a UDP
-// header that tells its length; what is captured beyond the packet changes nothing.
+// The first byte selects the link, the rest is a captured packet. A payload must lie within the packet, behind a UDP
+// header with its length; bytes captured beyond the packet must not change it.
 
 #include "codec/traffic/capture.hpp"
 

@@ -1,5 +1,5 @@
-// Decodes the input as it is, then once more with a CRC that fits, which a fuzzer would not find by itself. The
-// second must succeed exactly when length and sequence are legal, and its head must be the one FrameWriter writes.
+// Decodes the input as it is, and again with a valid CRC, which a fuzzer would not find. The second must succeed
+// exactly if length and sequence are valid, and its header must equal that of a FrameWriter.
 
 #include <algorithm>
 

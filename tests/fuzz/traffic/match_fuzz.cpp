@@ -1,9 +1,9 @@
-// A matcher and its naive model. The first byte chooses the rule and the capacity; then each step is a byte, whose
-// lowest two bits say what happens:
-//     0  time passes, as the upper bits say, and what was sent so long ago is given up
-//     1  a reply comes: raw bytes, as many as bits 2 to 4 say
-//     2  a probe leaves: raw bytes, as many as bits 2 to 4 say and the rule needs
-//     3  one of the last 16 probes comes back as it was, the upper bits say which
+// Compares a matcher with a naive model. The first byte selects rule and capacity. Each further step is a byte; its
+// lowest two bits select the operation:
+//     0  advance the time by the upper bits, and expire what was sent that long ago
+//     1  receive a reply of raw bytes, as many as bits 2 to 4
+//     2  send a probe of raw bytes, as many as bits 2 to 4 plus what the rule needs
+//     3  echo one of the last 16 probes, selected by the upper bits
 
 #include "tests/fuzz/script.hpp"
 #include "tests/unit/codec/traffic/match_model.hpp"

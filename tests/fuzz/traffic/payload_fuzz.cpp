@@ -1,6 +1,6 @@
-// A template, hex digits or a preset, whatever they are. The first byte says which: taken as text (0), as hex (1), as a
-// preset (2). What is accepted is written for two probes and two seeds: only what depends on them may differ. What is
-// refused names a place in it.
+// A template, hex digits or a preset, as selected by the first byte: text (0), hex (1), preset (2). Accepted payloads
+// are written for two probes and two seeds, and only the dependent bytes may differ. Errors must have a position in the
+// text.
 
 #include <string>
 
@@ -27,7 +27,7 @@ void check_written(const Payload& payload, bool constant) {
     if (constant) RINGPOST_CHECK(first == written(payload, 3, 4));
 }
 
-/// The text that means these bytes and nothing else.
+/// The text form of exactly these bytes.
 std::string escaped(const fuzz::Bytes& bytes) {
     std::string out;
     for (const std::byte byte : bytes) {

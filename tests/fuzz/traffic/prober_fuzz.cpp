@@ -1,10 +1,9 @@
-// A prober in the hands of a stranger. The first byte chooses: open loop or closed, Poisson arrivals, four in
-// flight, a warm-up, stamps, three flows. Then each step is a byte,
-// whose lowest two bits say what happens:
-//     0  time passes (magnitude, below a second), then whatever is due leaves
-//     1  one of the last 64 probes comes back, the upper bits say which; sent, so perhaps again
-//     2  any frame with a fitting CRC (stream near ours, sequence, due)
-//     3  raw bytes, as many as the upper bits say
+// A prober with arbitrary replies. The first byte sets options: open or closed loop, Poisson arrivals, four in flight,
+// a warm-up, timestamps, three flows. Each further step is a byte; its lowest two bits select the operation:
+//     0  advance the time (magnitude, below a second) and send what is due
+//     1  echo one of the last 64 probes, selected by the upper bits, possibly again
+//     2  any frame with a valid CRC (stream near ours, sequence, due)
+//     3  raw bytes, as many as the upper bits
 
 #include <set>
 
@@ -62,7 +61,7 @@ class Play {
         return bytes;
     }
 
-    /// With a stamp or without, one that cannot be among them.
+    /// With or without a timestamp, possibly an impossible one.
     void hand_in(const fuzz::Bytes& bytes) {
         const std::uint8_t choice = options_.stamps ? script_.u8() : 0;
         Instant stamp = never;

@@ -1,9 +1,9 @@
-// Plays datagrams into a sink beside a model that remembers every sequence, four streams of it. A step is a byte,
-// whose lowest two bits say what comes and whose next two from which stream:
-//     0  the next sequence, after a gap of as many as the upper four bits say
-//     1  a sequence some way back (magnitude)
-//     2  a sequence some way ahead (magnitude)
-//     3  raw bytes, as many as the next byte says; with the top bit set, a good frame with one bit flipped instead
+// Compares a sink with a model that stores every sequence of four streams. A step is a byte; its lowest two bits select
+// the datagram and its next two the stream:
+//     0  the next sequence, after a gap as large as the upper four bits
+//     1  an earlier sequence (magnitude)
+//     2  a later sequence (magnitude)
+//     3  raw bytes, as many as the next byte; if its top bit is set, a valid frame with one bit flipped instead
 
 #include <set>
 
@@ -17,7 +17,7 @@ namespace {
 
 struct Stream {
     std::set<std::uint64_t> seen;
-    std::uint64_t begin = 0;  ///< of one that the sink has met in the middle, what came first
+    std::uint64_t begin = 0;  ///< first sequence of a stream that the sink joined in the middle
     std::uint64_t end() const { return seen.empty() ? 0 : *seen.rbegin() + 1; }
 };
 
@@ -78,7 +78,7 @@ class Play {
         ++corrupt_;
     }
 
-    // Bytes from nowhere: should they be a frame after all, it is one of a stranger that the model does not follow.
+    // If raw bytes happen to form a frame, it belongs to a stream that the model does not follow.
     void play_raw(const fuzz::Bytes& bytes) {
         if (decode(bytes)) return;
         hand_in(0, bytes);

@@ -1,5 +1,5 @@
-// Two beacons that send to each other. Every datagram delivered is one event, in order; the oracle knows which were
-// changed on the way and when each was sent.
+// Two beacons send to each other. Every delivered datagram becomes one event, in order. The oracle knows which
+// datagrams were corrupted and when each was sent.
 
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@ const Address addresses[] = {Address::v4(10, 0, 0, 1, 5'005), Address::v4(10, 0,
 constexpr Duration unix_offset = 1'700'000'000 * second + 123'456'789;
 constexpr std::uint64_t rounds = 30;
 
-// An event with the quote kept: its view dies with the next call.
+// An event with a copy of the quote, whose view is only valid until the next call.
 struct Heard {
     beacon::Event event;
     std::string quote;
@@ -77,7 +77,7 @@ struct Play {
     std::vector<Heard> heard[2];
 };
 
-TEST(BeaconPair, each_hears_every_beacon_of_the_other) {
+TEST(BeaconPair, each_receives_every_beacon_of_the_other) {
     Play play(1, {.delay = 3 * millisecond}, 2 * second);
     ASSERT_EQ(play.network.run(), Outcome::idle);
     for (std::size_t i = 0; i < 2; ++i) {
@@ -87,10 +87,10 @@ TEST(BeaconPair, each_hears_every_beacon_of_the_other) {
     EXPECT_EQ(play.network.now(), 700 * millisecond + (rounds - 1) * 2 * second + 3 * millisecond);
 }
 
-TEST(BeaconPair, each_reports_what_the_link_left_over) {
+TEST(BeaconPair, each_reports_what_the_link_delivers) {
     for_each_seed(40, [](std::uint64_t seed) {
         Random random(~seed);
-        // One bit flipped is what Adler-32 is sure to see.
+        // Adler-32 detects every single flipped bit.
         const Link link{.loss = 0.2,
                         .duplicate = 0.2,
                         .corrupt = 0.2,
@@ -104,7 +104,7 @@ TEST(BeaconPair, each_reports_what_the_link_left_over) {
     });
 }
 
-TEST(BeaconPair, the_same_seed_is_the_same_run) {
+TEST(BeaconPair, same_seed_gives_the_same_run) {
     const auto hash_of = [](std::uint64_t seed) {
         Play play(seed, {.loss = 0.2, .duplicate = 0.2, .jitter = second}, second);
         EXPECT_EQ(play.network.run(), Outcome::idle);

@@ -1,5 +1,5 @@
-// The words of a message are FROM/LIFE/TO/NUMBER, with numbers that rise: from them the oracle tells which answer is
-// for which message, and whether messages overtook each other.
+// The text of a message is FROM/LIFE/TO/NUMBER with increasing numbers. With it the oracle can match answers to
+// messages and detect reordering.
 
 #include "tests/sim/confirmed/play.hpp"
 
@@ -13,7 +13,7 @@ Address address_of(NodeIndex node) {
     return Address::v4(10, 0, 0, static_cast<std::uint8_t>(node + 1), confirmed::default_port);
 }
 
-constexpr Duration slack = millisecond;  // nodes that are busy answer a little later
+constexpr Duration slack = millisecond;  // busy nodes answer slightly later
 
 }  // namespace
 
@@ -79,7 +79,7 @@ void ConfirmedPlay::send(NodeIndex node) {
     network.wake(node);
 }
 
-/// Another life of node 0, which says nothing until the last answer to the former one has come.
+/// Restarts node 0, which then sends nothing until the last answer to its previous life has arrived.
 void ConfirmedPlay::restart() {
     check_counts(endpoints_[0]->counters());
     former_.push_back(std::move(endpoints_[0]));
@@ -106,7 +106,7 @@ void ConfirmedPlay::on_event(NodeIndex node, const confirmed::Event& event) {
 
 void ConfirmedPlay::on_outcome(NodeIndex node, const confirmed::Event& event) {
     const auto found = sent_[node].find(event.number);
-    ASSERT_NE(found, sent_[node].end()) << "an outcome of nothing";
+    ASSERT_NE(found, sent_[node].end()) << "an outcome without a send";
     Sent& sent = found->second;
     ++sent.outcomes;
     ++outcomes[event.outcome];
@@ -114,7 +114,7 @@ void ConfirmedPlay::on_outcome(NodeIndex node, const confirmed::Event& event) {
     if (event.outcome == confirmed::Outcome::timed_out) return;
     if (sent.to < ours) {
         EXPECT_EQ(event.outcome, confirmed::Outcome::confirmed);
-        return;  // our own confirmations do not say what they are for
+        return;  // confirmations from endpoints do not identify their message
     }
     if (const auto words = untagged(event.message.text()))
         mistaken += *words != sent.words;
@@ -137,7 +137,7 @@ void ConfirmedPlay::check_counts(const confirmed::Counters& counts) const {
     EXPECT_EQ(counts.app_behind + counts.replies_full + counts.initialized + counts.failures_lost, 0u);
 }
 
-/// For each sender's life, the first delivery of each message is in the order of the sends.
+/// For each life of a sender, the first deliveries of its messages are in the order of the sends.
 void ConfirmedPlay::check_order(const std::vector<std::string>& delivered) {
     std::map<std::string, std::uint64_t> newest;  // by sender and life
     std::set<std::string> seen;
@@ -147,13 +147,13 @@ void ConfirmedPlay::check_order(const std::vector<std::string>& delivered) {
         std::uint64_t number = 0;
         const std::size_t from = words.rfind('/') + 1;
         std::from_chars(words.data() + from, words.data() + words.size(), number);
-        if (words[0] - '0' >= static_cast<int>(ours)) continue;  // those do not wait for answers
+        if (words[0] - '0' >= static_cast<int>(ours)) continue;  // peers do not wait for answers
         const auto [it, fresh] = newest.try_emplace(words.substr(0, second), number);
         out_of_order += !fresh && number < it->second;
         it->second = std::max(it->second, number);
     }
     if (terms_.link.duplicate > 0) return;
-    EXPECT_EQ(seen.size(), delivered.size()) << "something was delivered twice";
+    EXPECT_EQ(seen.size(), delivered.size()) << "a message was delivered twice";
 }
 
 void ConfirmedPlay::expect_truth() {

@@ -1,7 +1,7 @@
 #pragma once
 
-// Confirmed messages over networks that lose, delay, reorder, double and change them: one endpoint among peers of other
-// make and one of its own kind, and an oracle that knows which message an answer is for.
+// Confirmed messages over networks that lose, delay, reorder, duplicate and corrupt them: two endpoints, two peers that
+// model other implementations, and an oracle that knows which message an answer belongs to.
 
 #include <gtest/gtest.h>
 
@@ -19,27 +19,28 @@
 
 namespace ringpost::sim {
 
-/// A text that shows when it was changed on the way: `words` and a number made of them (FNV-1a).
+/// A text in which changes are detectable: `words` and a hash of them (FNV-1a).
 inline std::string tagged(const std::string& words) {
     std::uint64_t hash = 14695981039346656037u;
     for (const char c : words) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
     return words + "#" + std::to_string(hash);
 }
-/// The words of such a text; nothing when it is none.
+/// The words of such a text; nullopt if the hash does not match.
 inline std::optional<std::string> untagged(const std::string& text) {
     std::string words = text.substr(0, text.find('#'));
     return tagged(words) == text ? std::optional(std::move(words)) : std::nullopt;
 }
 
-/// A peer of other make: listens on socket 0, sends from socket 1, confirms to its one target. Its answers name what
-/// they answer, so that the oracle can tell; it takes its time, ignores some messages, and refuses some.
+/// A model of another implementation: listens on socket 0, sends from socket 1, and confirms to its only target. Its
+/// answers name the message they belong to, for the oracle. It answers with delay, ignores some messages, and rejects
+/// some.
 class ReferencePeer {
   public:
     struct Event {};
     ReferencePeer(std::uint64_t seed, const Address& target, Duration thinks_ns_max, double ignores, double refuses)
         : random_(seed), target_(target), thinks_ns_max_(thinks_ns_max), ignores_(ignores), refuses_(refuses) {}
 
-    /// Sends a neutral message at `at`, whatever else is under way.
+    /// Sends a neutral message at `at`, regardless of messages in flight.
     void say(Instant at, const std::string& words) { plan(at, tagged(words), confirmed::Status::none); }
 
     void handle(Instant now, const Datagram& in) {
@@ -68,7 +69,7 @@ class ReferencePeer {
         return planned_.empty() ? std::nullopt : std::optional(planned_.begin()->first);
     }
 
-    std::vector<std::string> delivered;  ///< intact, in order
+    std::vector<std::string> delivered;  ///< unchanged ones, in order
     std::uint64_t answers = 0;
 
   private:
@@ -83,31 +84,30 @@ class ReferencePeer {
     std::multimap<Instant, std::string> planned_;
 };
 
-/// What a play is made of.
+/// Parameters of a play.
 struct ConfirmedTerms {
     Link link;
     Duration thinks_ns_max = 0;
     double ignores = 0, refuses = 0;
-    std::uint32_t messages =
-        60;  ///< by each of our two endpoints, to peers taken at random; half as many by the others
+    std::uint32_t messages = 60;  ///< per endpoint, to random peers; half as many per peer
     Duration every_ns_max = 500 * millisecond;
     Duration timeout_ns_max = 10 * second;
     std::uint32_t restarts = 0;  ///< of node 0
-    /// Whether the endpoints are told the truth about the network: if not, that nothing ever comes late or twice.
+    /// Whether the options describe the network correctly. If not, they claim that nothing arrives late or twice.
     bool informed = true;
 };
 
-/// Node 0 is ours and the target of everybody; node 1 is ours; the rest are peers of other make.
+/// Node 0 is an endpoint and everyone's target, node 1 is an endpoint, and the others are peers.
 class ConfirmedPlay {
   public:
     ConfirmedPlay(std::uint64_t seed, const ConfirmedTerms& terms);
 
     void run();
-    /// Nothing that was promised has been broken.
+    /// Checks all guarantees.
     void expect_truth();
 
     Network network;
-    std::uint64_t mistaken = 0;  ///< answers taken for another message's
+    std::uint64_t mistaken = 0;  ///< answers matched to the wrong message
     std::uint64_t out_of_order = 0;
     std::map<confirmed::Outcome, std::uint64_t> outcomes;
 

@@ -10,7 +10,7 @@ Duration up_to(Random& random, Duration most) {
     return static_cast<Duration>(random.below(static_cast<std::uint64_t>(most) + 1));
 }
 
-/// A network with everything wrong with it that its kind allows.
+/// A network with all faults that its kind allows.
 ConfirmedTerms drawn(std::uint64_t seed, bool doubles, bool changes) {
     Random random(seed);
     ConfirmedTerms terms;
@@ -35,7 +35,7 @@ void play(std::uint64_t seed, const ConfirmedTerms& terms) {
     play.expect_truth();
 }
 
-TEST(ConfirmedPlay, a_friendly_network_confirms_everything) {
+TEST(ConfirmedPlay, perfect_network_confirms_everything) {
     for_each_seed(5, [](std::uint64_t seed) {
         ConfirmedTerms terms;
         terms.link = {.delay = 3 * millisecond, .jitter = 2 * millisecond};
@@ -43,26 +43,26 @@ TEST(ConfirmedPlay, a_friendly_network_confirms_everything) {
         ASSERT_NO_FATAL_FAILURE(play.run());
         play.expect_truth();
         EXPECT_EQ(play.outcomes[Outcome::confirmed] + play.outcomes[Outcome::timed_out], 2 * terms.messages);
-        // Timeouts are drawn at random, and some are shorter than a round trip.
+        // Timeouts are random, and some are shorter than a round trip.
         EXPECT_GT(play.outcomes[Outcome::confirmed], 2 * terms.messages - 10);
     });
 }
 
-TEST(ConfirmedPlay, no_answer_is_taken_for_another_where_datagrams_are_lost_and_late) {
+TEST(ConfirmedPlay, answers_are_matched_correctly_with_loss_and_delay) {
     for_each_seed(150, [](std::uint64_t seed) { play(seed, drawn(seed, false, false)); });
 }
 
-TEST(ConfirmedPlay, nor_where_they_are_changed) {
+TEST(ConfirmedPlay, answers_are_matched_correctly_with_corruption) {
     for_each_seed(150, [](std::uint64_t seed) { play(seed, drawn(seed, false, true)); });
 }
 
-TEST(ConfirmedPlay, nor_where_they_are_doubled_and_that_is_known) {
+TEST(ConfirmedPlay, answers_are_matched_correctly_with_announced_duplication) {
     for_each_seed(150, [](std::uint64_t seed) { play(seed, drawn(seed, true, true)); });
 }
 
-// What the waiting is for, and that the oracle would see it: an endpoint that believes that nothing comes late or twice
-// takes answers for others', and lets messages overtake each other.
-TEST(ConfirmedPlay, an_endpoint_that_is_told_wrong_is_wrong) {
+// Shows that waiting is necessary and that the oracle detects its absence: an endpoint configured for a network without
+// delay and duplication matches answers incorrectly and reorders messages.
+TEST(ConfirmedPlay, wrong_assumptions_lead_to_wrong_matches) {
     for (const bool doubles : {false, true}) {
         std::uint64_t mistaken = 0, out_of_order = 0;
         for (std::uint64_t seed = 1; seed <= 20; ++seed) {
@@ -79,7 +79,7 @@ TEST(ConfirmedPlay, an_endpoint_that_is_told_wrong_is_wrong) {
     }
 }
 
-TEST(ConfirmedPlay, the_same_seed_is_the_same_run) {
+TEST(ConfirmedPlay, same_seed_gives_the_same_run) {
     const auto hash_of = [](std::uint64_t seed) {
         ConfirmedPlay play(seed, drawn(seed, true, true));
         play.run();

@@ -1,5 +1,5 @@
-// A peer that behaves like the format's first program: it reads at most 512 bytes at once and drops what follows a
-// terminator in the same read. Everything sent to it must get there all the same.
+// A peer that behaves like the format's original program: it reads at most 512 bytes at once and discards what follows
+// a terminator in the same read. Everything sent to it must still arrive.
 
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ using devices::Reply;
 using devices::Sent;
 using Kind = devices::Event::Kind;
 
-/// Written from the format alone, and shares nothing with what it talks to.
+/// Written from the format description alone, independent of the code under test.
 class ReferencePeer {
   public:
     struct Event {};
@@ -84,9 +84,9 @@ class ReferencePeer {
 
     void say(StreamIndex stream, const std::string& frame) { frames_[stream].push_back(frame + "/EOL"); }
 
-    std::vector<std::string> heard;  ///< frames, without names
+    std::vector<std::string> heard;  ///< frames other than names
     std::vector<std::string> names;  ///< first frames
-    std::size_t dropped = 0;         ///< reads in which something followed a terminator, but for a greeting
+    std::size_t dropped = 0;         ///< reads with bytes behind a terminator, except for the greeting
     std::size_t closed = 0;
     StreamIndex last_stream = 0;
 
@@ -130,7 +130,7 @@ class ReferencePeer {
     std::map<StreamIndex, bool> writing_, named_;
 };
 
-/// `a` or `z` among ours, which is `m`: so either side opens.
+/// Named `a` or `z`, with our device named `m`, so that either side opens.
 class DevicesCompatible : public testing::TestWithParam<const char*> {
   protected:
     DevicesCompatible() {
@@ -144,14 +144,14 @@ class DevicesCompatible : public testing::TestWithParam<const char*> {
     DevicesPlay play{1, 1};
 };
 
-TEST_P(DevicesCompatible, it_is_found_and_is_not_taken_for_one_of_ours) {
+TEST_P(DevicesCompatible, is_found_and_not_taken_for_ringpost) {
     ASSERT_NE(play.peer(0, name), nullptr);
     EXPECT_TRUE(play.peer(0, name)->connected);
     EXPECT_FALSE(play.peer(0, name)->is_ringpost);
     EXPECT_EQ(peer.names, std::vector<std::string>{"m"});
     play.run_for(100 * second);
     EXPECT_TRUE(play.peer(0, name)->connected);
-    EXPECT_TRUE(peer.heard.empty()) << "our ping behind the name is dropped with the read";
+    EXPECT_TRUE(peer.heard.empty()) << "the ping behind our name is discarded with the read";
     EXPECT_EQ(peer.closed, 0u);
 }
 
@@ -167,15 +167,15 @@ TEST_P(DevicesCompatible, everything_sent_at_once_arrives) {
     EXPECT_EQ(peer.dropped, 0u);
 }
 
-TEST_P(DevicesCompatible, what_it_could_not_read_is_refused) {
-    EXPECT_EQ(play.send(0, name, std::string(498, 'x')), Sent::queued);  // MeSsAgE:,: and /EOL make 512
+TEST_P(DevicesCompatible, frames_it_cannot_read_are_refused) {
+    EXPECT_EQ(play.send(0, name, std::string(498, 'x')), Sent::queued);  // 512 bytes with MeSsAgE:,: and /EOL
     EXPECT_EQ(play.send(0, name, std::string(499, 'x')), Sent::too_large);
     play.run_for(second);
     ASSERT_EQ(peer.heard.size(), 1u);
     EXPECT_EQ(peer.heard[0].size(), 508u);
 }
 
-TEST_P(DevicesCompatible, an_answer_frees_the_next_frame_at_once) {
+TEST_P(DevicesCompatible, an_answer_ends_the_gap_at_once) {
     for (int i = 0; i < 100; ++i) ASSERT_TRUE(play.ask(0, {name}, std::to_string(i), 10 * second));
     const Instant asked_at = play.network.now();
     play.run_for(10 * second);
@@ -183,13 +183,13 @@ TEST_P(DevicesCompatible, an_answer_frees_the_next_frame_at_once) {
     for (const Told& told : play.told(0)) {
         if (told.kind != Kind::answers) continue;
         EXPECT_EQ(told.answers[0].reply, Reply::answered);
-        EXPECT_LE(told.at - asked_at, 300 * millisecond) << "a round trip of 2 ms each, not 20";
+        EXPECT_LE(told.at - asked_at, 300 * millisecond) << "round trips of 2 ms each, not gaps of 20 ms";
     }
     EXPECT_EQ(peer.dropped, 0u);
     EXPECT_EQ(play[0].counters().answers_late, 0u);
 }
 
-TEST_P(DevicesCompatible, its_frames_are_taken_though_it_sends_many_at_once) {
+TEST_P(DevicesCompatible, several_frames_sent_at_once_are_accepted) {
     for (int i = 0; i < 10; ++i) peer.say(peer.last_stream, "MeSsAgE:,:" + std::to_string(i));
     peer.say(peer.last_stream, "QuEsTiOn:,:4711:,:battery?");
     peer.say(peer.last_stream, "PiNg");

@@ -1,8 +1,8 @@
-// Up to a thousand devices on one link. What is counted is what they say: each advert is heard by all of them, so that
-// a thousand answers to each newcomer would be a million datagrams.
+// Up to a thousand devices on one link. The test counts adverts: each is received by all, so a thousand answers to each
+// new device would be a million datagrams.
 //
-// A network of its own, for Network asks every node at each step: here only those whose time has come. Connections are
-// asked for and never stand, which is the worst that can happen to who answers for whom.
+// Uses a network of its own, since Network polls every node in each step; here only nodes that are due are polled.
+// Connections are requested but never established, which is the worst case for advertising.
 
 #include <gtest/gtest.h>
 
@@ -37,7 +37,7 @@ class Crowd {
         }
     }
 
-    /// Until everybody knows everybody, or the time is over.
+    /// Runs until every device knows all others, or until the time limit.
     void run_until(Instant end) {
         while (complete_ < size_) {
             const Instant at = next();
@@ -92,7 +92,7 @@ class Crowd {
                 devices::Endpoint& endpoint = *devices_[device];
                 const std::uint32_t knew = endpoint.peer_count();
                 endpoint.handle(now_, Datagram{advert.source, 0, advert.bytes});
-                // Of most adverts nothing follows.
+                // Most adverts cause nothing.
                 if (endpoint.peer_count() != knew || endpoint.poll_timeout().value_or(never) != due_[device])
                     drain(device);
             }
@@ -133,10 +133,10 @@ class Crowd {
     std::uint64_t adverts_ = 0;
 };
 
-// Under a sanitizer a thousand directories of a thousand names take too long.
+// With a sanitizer, a thousand directories of a thousand names take too long.
 constexpr std::size_t thousand = RINGPOST_SANITIZED ? 200 : 1'000;
 
-TEST(DevicesCrowd, a_thousand_that_start_together_know_each_other_at_once) {
+TEST(DevicesCrowd, a_thousand_started_together_know_each_other_at_once) {
     Crowd play(thousand, 0);
     play.run_until(2 * second);
     EXPECT_EQ(play.complete(), thousand);
@@ -144,14 +144,14 @@ TEST(DevicesCrowd, a_thousand_that_start_together_know_each_other_at_once) {
     EXPECT_LE(play.adverts(), 3 * thousand);
 }
 
-// A thousand say 11,264 adverts here; it takes half a minute to play, so this is fewer.
-TEST(DevicesCrowd, many_that_start_within_a_second_are_not_answered_by_everybody_each) {
+// A thousand devices send 11,264 adverts here, which takes half a minute to simulate, so the test uses fewer.
+TEST(DevicesCrowd, devices_started_within_a_second_are_not_answered_by_every_device) {
     constexpr std::size_t many = 200;
     Crowd play(many, second);
     play.run_until(3 * second);
     EXPECT_EQ(play.complete(), many);
     EXPECT_LE(play.since_last_start(), 2 * second);
-    EXPECT_LE(play.adverts(), 40 * many) << "not a " << many << " each";
+    EXPECT_LE(play.adverts(), 40 * many) << "fewer than " << many << " each";
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Two or three devices, one thing at a time.
+// Two or three devices, one scenario at a time.
 
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ using Kind = Event::Kind;
 
 constexpr Duration period = 30 * second;
 
-TEST(DevicesPair, two_find_each_other_and_connect_once) {
+TEST(DevicesPair, two_devices_find_each_other_and_connect_once) {
     DevicesPlay play(1, 2);
     play.start_all();
     play.run_for(second);
@@ -26,12 +26,12 @@ TEST(DevicesPair, two_find_each_other_and_connect_once) {
         EXPECT_TRUE(play.peer(i, play.name_of(1 - i))->is_ringpost);
         EXPECT_EQ(play[i].counters().connects, i == 0 ? 1u : 0u) << "the lower name opens";
         EXPECT_EQ(play[i].counters().hello_sent, 1u);
-        EXPECT_EQ(play[i].counters().alive_sent, 1u) << "the first alive is the answer, too";
+        EXPECT_EQ(play[i].counters().alive_sent, 1u) << "the first alive is also the answer";
         EXPECT_GT(play[i].counters().adverts_own, 0u);
     }
 }
 
-TEST(DevicesPair, one_that_comes_later_is_answered) {
+TEST(DevicesPair, a_later_device_is_answered) {
     DevicesPlay play(1, 2);
     play.start(1);
     play.run_for(10 * second);
@@ -41,7 +41,7 @@ TEST(DevicesPair, one_that_comes_later_is_answered) {
     EXPECT_EQ(play[1].counters().alive_sent, 2u);
 }
 
-TEST(DevicesPair, alive_is_said_every_period) {
+TEST(DevicesPair, alive_is_sent_every_period) {
     DevicesPlay play(1, 2);
     play.start_all();
     play.run_for(10 * period);
@@ -53,7 +53,7 @@ TEST(DevicesPair, alive_is_said_every_period) {
     }
 }
 
-TEST(DevicesPair, messages_arrive_in_order_once_however_they_are_cut) {
+TEST(DevicesPair, messages_arrive_once_and_in_order_however_the_stream_is_split) {
     for (const std::size_t cut : {std::size_t{1}, std::size_t{7}, std::size_t{1'000}, SIZE_MAX}) {
         DevicesPlay play(cut, 2, {.link = {.delay = millisecond, .jitter = millisecond}, .streams = {cut, 4'096}});
         play.start_all();
@@ -70,7 +70,7 @@ TEST(DevicesPair, messages_arrive_in_order_once_however_they_are_cut) {
     }
 }
 
-TEST(DevicesPair, a_slow_application_holds_its_peer_back_and_loses_nothing) {
+TEST(DevicesPair, a_slow_application_pauses_its_peer_and_loses_nothing) {
     DevicesPlay play(1, 2);
     play.start_all();
     play.run_for(second);
@@ -82,7 +82,7 @@ TEST(DevicesPair, a_slow_application_holds_its_peer_back_and_loses_nothing) {
         while (send() == Sent::queued) ++sent;
         play.run_for(100 * millisecond);
     }
-    EXPECT_LT(sent, 100u) << "the peer is held back, so the queue stays full";
+    EXPECT_LT(sent, 100u) << "the peer is paused, so the queue stays full";
     EXPECT_EQ(send(), Sent::queue_full);
     play.network.take_events(1, true);
     play.run_for(second);
@@ -92,7 +92,7 @@ TEST(DevicesPair, a_slow_application_holds_its_peer_back_and_loses_nothing) {
     for (std::size_t i = 0; i < sent; ++i) EXPECT_EQ(messages[i], std::to_string(i) + filling);
 }
 
-TEST(DevicesPair, an_ask_ends_once_with_what_each_name_said) {
+TEST(DevicesPair, an_ask_ends_once_with_the_reply_of_each_name) {
     DevicesPlay play(1, 4);
     play.start_all();
     play.run_for(second);
@@ -113,7 +113,7 @@ TEST(DevicesPair, an_ask_ends_once_with_what_each_name_said) {
     EXPECT_EQ(told.answers[1].reply, Reply::timed_out);
     EXPECT_EQ(told.answers[2].reply, Reply::not_connected);
     EXPECT_EQ(told.answers[3].text, "battery? - 83 %");
-    // What c says now is late.
+    // The answer of c is late now.
     for (const Told& asked : play.told(2))
         if (asked.kind == Kind::question) play.answer(2, asked.question, "now");
     play.run_for(second);
@@ -121,7 +121,7 @@ TEST(DevicesPair, an_ask_ends_once_with_what_each_name_said) {
     EXPECT_EQ(play.count(0, Kind::answers), 1u);
 }
 
-TEST(DevicesPair, an_ask_ends_when_its_connection_does) {
+TEST(DevicesPair, an_ask_ends_with_its_connection) {
     DevicesPlay play(1, 2);
     play.start_all();
     play.run_for(second);
@@ -133,7 +133,7 @@ TEST(DevicesPair, an_ask_ends_when_its_connection_does) {
     EXPECT_EQ(play.last(0, {Kind::answers}, "")->answers[0].reply, Reply::not_connected);
 }
 
-TEST(DevicesPair, who_is_killed_is_suspect_at_once_and_gone_after_two_periods) {
+TEST(DevicesPair, a_killed_device_is_suspect_at_once_and_gone_after_two_periods) {
     DevicesPlay play(1, 2);
     play.start_all();
     play.run_for(10 * second);
@@ -146,7 +146,7 @@ TEST(DevicesPair, who_is_killed_is_suspect_at_once_and_gone_after_two_periods) {
     EXPECT_EQ(play.count(0, Kind::gone, "b"), 1u);
 }
 
-TEST(DevicesPair, who_falls_silent_is_suspect_after_two_periods_and_gone_after_five) {
+TEST(DevicesPair, a_silent_device_is_suspect_after_two_periods_and_gone_after_five) {
     DevicesPlay play(1, 2);
     play.start_all();
     play.run_for(100 * millisecond);
@@ -163,11 +163,11 @@ TEST(DevicesPair, who_falls_silent_is_suspect_after_two_periods_and_gone_after_f
     EXPECT_EQ(play.last(0, {Kind::disconnected}, "b")->cause, Cause::gone);
 }
 
-TEST(DevicesPair, a_peer_whose_adverts_are_lost_is_pinged_and_says_where_it_is) {
+TEST(DevicesPair, a_peer_whose_adverts_are_lost_is_pinged_and_replies) {
     DevicesPlay play(1, 2);
     play.start_all();
     play.run_for(second);
-    // From now on no multicast of b gets to a: only what is sent to a alone.
+    // From now on, a receives only unicast from b.
     play[1].remove_interface(0);
     play.run_for(2 * period + second);
     EXPECT_EQ(play.count(0, Kind::suspect, "b"), 1u);
@@ -180,7 +180,7 @@ TEST(DevicesPair, a_peer_whose_adverts_are_lost_is_pinged_and_says_where_it_is) 
     EXPECT_EQ(play.count(0, Kind::disconnected), 0u);
 }
 
-TEST(DevicesPair, a_restarted_peer_is_connected_again_though_its_host_said_nothing) {
+TEST(DevicesPair, a_restarted_peer_is_reconnected_although_its_host_sent_no_reset) {
     for (const std::size_t restarted : {0u, 1u}) {
         DevicesPlay play(1, 2);
         play.start_all();
@@ -193,7 +193,7 @@ TEST(DevicesPair, a_restarted_peer_is_connected_again_though_its_host_said_nothi
     }
 }
 
-TEST(DevicesPair, a_restarted_peer_is_connected_again_though_its_hello_was_lost) {
+TEST(DevicesPair, a_restarted_peer_is_reconnected_although_its_hello_was_lost) {
     DevicesPlay play(1, 2);
     play.start_all();
     play.run_for(10 * second);
@@ -209,7 +209,7 @@ TEST(DevicesPair, a_restarted_peer_is_connected_again_though_its_hello_was_lost)
     play.expect_truth();
 }
 
-TEST(DevicesPair, a_peer_restarted_elsewhere_is_found_there) {
+TEST(DevicesPair, a_peer_restarted_at_another_address_is_found) {
     for (const bool silently : {true, false}) {
         DevicesPlay play(1, 2);
         play.start_all();
@@ -224,7 +224,7 @@ TEST(DevicesPair, a_peer_restarted_elsewhere_is_found_there) {
     }
 }
 
-TEST(DevicesPair, the_first_of_two_with_one_name_keeps_it) {
+TEST(DevicesPair, of_two_devices_with_one_name_the_first_keeps_it) {
     DevicesPlay play(1, 3);
     play.start(0);
     play.start(1);
@@ -241,7 +241,7 @@ TEST(DevicesPair, the_first_of_two_with_one_name_keeps_it) {
     EXPECT_EQ(play.count(0, Kind::gone), 0u);
     EXPECT_GE(play.count(1, Kind::name_taken), 1u);
     EXPECT_GE(play.count(2, Kind::name_taken), 1u);
-    // When it goes, the other has it.
+    // When the first is gone, the other takes the name.
     play.kill(1, false);
     play.run_for(2 * period);
     EXPECT_EQ(play.peer(0, "b")->address.ip, play.address_of(2).ip);
@@ -263,7 +263,7 @@ TEST(DevicesPair, a_partition_of_any_length_heals) {
     }
 }
 
-TEST(DevicesPair, a_link_that_goes_and_comes_back_says_hello) {
+TEST(DevicesPair, a_link_that_comes_back_sends_hello) {
     DevicesPlay play(1, 2);
     play.start_all();
     play.run_for(second);
@@ -277,7 +277,7 @@ TEST(DevicesPair, a_link_that_goes_and_comes_back_says_hello) {
     EXPECT_EQ(play[1].counters().hello_sent, 2u);
 }
 
-TEST(DevicesPair, a_goodbye_is_believed_at_once) {
+TEST(DevicesPair, a_goodbye_takes_effect_at_once) {
     DevicesPlay play(1, 2);
     play.start_all();
     play.run_for(second);
@@ -286,18 +286,18 @@ TEST(DevicesPair, a_goodbye_is_believed_at_once) {
     play.network.wake(1);
     play.run_for(second);
     EXPECT_TRUE(play[1].finished());
-    EXPECT_EQ(play.messages(0, "b").size(), 100u) << "what was queued leaves first";
+    EXPECT_EQ(play.messages(0, "b").size(), 100u) << "queued messages are sent first";
     EXPECT_EQ(play.last(0, {Kind::disconnected}, "b")->cause, Cause::goodbye);
     EXPECT_EQ(play[0].peer_count(), 0u);
     EXPECT_EQ(play.send(1, "a", "too late"), Sent::not_connected);
 }
 
-TEST(DevicesPair, who_refuses_connections_is_tried_ever_more_rarely) {
+TEST(DevicesPair, a_peer_that_refuses_connections_is_retried_with_back_off) {
     DevicesPlay play(1, 2);
     play.network.listen(1, false);
     play.start_all();
     play.run_for(10 * period);
-    EXPECT_EQ(play.peer(0, "b")->presence, Presence::alive) << "its adverts are heard";
+    EXPECT_EQ(play.peer(0, "b")->presence, Presence::alive) << "its adverts are received";
     EXPECT_EQ(play.peer(0, "b")->last_cause, Cause::refused);
     EXPECT_GE(play[0].counters().connects, 10u);
     EXPECT_LE(play[0].counters().connects, 25u);
@@ -306,11 +306,11 @@ TEST(DevicesPair, who_refuses_connections_is_tried_ever_more_rarely) {
     play.expect_truth();
 }
 
-TEST(DevicesPair, a_seed_finds_and_is_found_where_multicast_does_not_reach) {
+TEST(DevicesPair, a_seed_works_where_multicast_does_not_reach) {
     for (const std::size_t seeding : {0u, 1u}) {
         DevicesKnobs knobs;
         knobs.options = [&](devices::Options& options) {
-            options.group = Address::v4(10, 0, 0, 99, 3'235);  // nobody is there
+            options.group = Address::v4(10, 0, 0, 99, 3'235);  // no such host
             if (options.name == DevicesPlay::name_of(seeding)) options.seeds = {DevicesPlay::address_of(1 - seeding)};
         };
         DevicesPlay play(1, 2, knobs);

@@ -136,18 +136,18 @@ void DevicesPlay::expect_truth() {
         if (network.is_up(device)) running.insert(names_[device]);
     for (std::size_t device = 0; device < endpoints_.size(); ++device) {
         if (!network.is_up(device)) continue;
-        SCOPED_TRACE("what " + names_[device] + " believes");
+        SCOPED_TRACE("state of " + names_[device]);
         EXPECT_EQ(endpoints_[device]->peer_count() + 1, running.size());
         for (std::size_t other = 0; other < endpoints_.size(); ++other) {
             if (other == device || !network.is_up(other)) continue;
-            SCOPED_TRACE("of " + names_[other]);
+            SCOPED_TRACE("about " + names_[other]);
             const devices::Peer* believed = peer(device, names_[other]);
             ASSERT_NE(believed, nullptr);
             EXPECT_EQ(believed->presence, devices::Presence::alive);
             EXPECT_EQ(believed->address.ip, addresses_[other].ip);
             EXPECT_TRUE(believed->connected);
             EXPECT_EQ(network.streams().standing(device, other), 1u);
-            // The application was told the same.
+            // The application has received the same.
             const Told* told = last(device, {Kind::connected, Kind::disconnected}, names_[other]);
             EXPECT_TRUE(told != nullptr && told->kind == Kind::connected);
             const Told* there = last(device, {Kind::appeared, Kind::gone}, names_[other]);

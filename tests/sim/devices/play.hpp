@@ -1,6 +1,6 @@
 #pragma once
 
-// Named devices in a simulated network, and what their applications were told.
+// Named devices in a simulated network, and the events of their applications.
 
 #include <cstdint>
 #include <deque>
@@ -17,7 +17,7 @@
 
 namespace ringpost::sim {
 
-/// An event with everything it points to kept.
+/// An event with copies of everything it points to.
 struct Told {
     Instant at = 0;
     devices::Event::Kind kind = devices::Event::Kind::message;
@@ -33,26 +33,26 @@ struct Told {
 struct DevicesKnobs {
     Link link{.delay = millisecond};
     StreamKnobs streams{};
-    std::function<void(devices::Options&)> options{};  ///< changes them before each start
+    std::function<void(devices::Options&)> options{};  ///< modifies them before each start
 };
 
-/// Devices `a`, `b`, ... at 10.0.0.1, 10.0.0.2, ..., none of them started.
+/// Devices `a`, `b`, ... at 10.0.0.1, 10.0.0.2, ...; none is started.
 class DevicesPlay {
   public:
     using Kind = devices::Event::Kind;
 
     DevicesPlay(std::uint64_t seed, std::size_t count, const DevicesKnobs& knobs = {});
 
-    /// Starts the device, or starts it again: under `address`, if that is given, and `name`.
+    /// Starts or restarts the device, with the given address and name if any.
     void start(std::size_t device, std::optional<Address> address = {}, std::string name = {});
     void start_all();
     void kill(std::size_t device, bool silently) { network.kill(device, silently); }
-    /// Cuts or heals the links between these devices and all others.
+    /// Cuts or restores the links between these devices and all others.
     void cut(const std::vector<std::size_t>& devices, bool cut);
-    /// No link loses anything any more, or is cut.
+    /// Makes all links perfect.
     void heal();
     void run_for(Duration duration);
-    /// The link of the device goes away, and comes back.
+    /// Removes the device's link, or adds it again.
     void take_link(std::size_t device, bool there);
 
     devices::Sent send(std::size_t from, std::string_view to, std::string_view text);
@@ -63,7 +63,7 @@ class DevicesPlay {
     devices::Endpoint& operator[](std::size_t device) { return *endpoints_[device]; }
     const std::vector<Told>& told(std::size_t device) const { return told_[device]; }
     std::size_t count(std::size_t device, Kind kind, std::string_view name = {}) const;
-    /// The last event of these kinds about `name`.
+    /// The last event of one of these kinds about `name`.
     const Told* last(std::size_t device, std::initializer_list<Kind> kinds, std::string_view name) const;
     std::vector<std::string> messages(std::size_t device, std::string_view from) const;
     const devices::Peer* peer(std::size_t device, std::string_view name);
@@ -71,10 +71,11 @@ class DevicesPlay {
         for (auto& told : told_) told.clear();
     }
 
-    /// Called with every event as it happens; may send, ask and answer.
+    /// Called for every event as it happens; may send, ask and answer.
     std::function<void(std::size_t device, const Told&)> on_event;
 
-    /// What everybody believes is so: who runs is alive and connected to once, with each other; nobody else is there.
+    /// Checks that all devices have the correct state: every running device is alive and connected once to every other,
+    /// and no other names are known.
     void expect_truth();
 
     static std::string name_of(std::size_t device) { return {static_cast<char>('a' + device)}; }
@@ -90,7 +91,7 @@ class DevicesPlay {
     std::uint64_t seed_;
     DevicesKnobs knobs_;
     std::vector<std::unique_ptr<devices::Endpoint>> endpoints_;
-    std::vector<std::unique_ptr<devices::Endpoint>> former_;  ///< of devices started again: not called any more
+    std::vector<std::unique_ptr<devices::Endpoint>> former_;  ///< of restarted devices; not called any more
     std::vector<std::string> names_;
     std::vector<Address> addresses_;
     std::vector<std::vector<Told>> told_;

@@ -1,9 +1,9 @@
-// Many devices, many faults, everybody talking: then peace, and everything must have become as it should. All chance
-// comes from the seed.
+// Many devices, many faults, and all of them sending; then the faults end, and the state must become correct. All
+// random choices derive from the seed.
 //
-// The oracle knows what each application was told and did: messages of one connection arrive in order and once; an ask
-// ends once, by its deadline, with what was answered to it and nothing else; connected and disconnected, appeared and
-// gone take turns; and in the end everybody believes what is so.
+// The oracle knows what each application has sent and received. Messages on one connection arrive in order and once. An
+// ask ends once, by its deadline, with exactly the answers given to it. connected and disconnected, appeared and gone
+// alternate. In the end every device has the correct state.
 
 #include <gtest/gtest.h>
 
@@ -53,7 +53,7 @@ class Swarm {
   private:
     struct Heard {
         std::uint64_t next = 0;
-        bool fresh = true;  ///< nothing has come over this connection
+        bool fresh = true;  ///< nothing has been received on this connection
     };
 
     DevicesKnobs knobs() {
@@ -143,7 +143,7 @@ class Swarm {
             case Kind::answers: on_answers(device, told); break;
             case Kind::connected:
                 EXPECT_TRUE(connected_[device].insert(told.name).second);
-                heard_[device][told.name].fresh = true;  // what was under way on the connection before is lost
+                heard_[device][told.name].fresh = true;  // messages in flight on the previous connection are lost
                 break;
             case Kind::disconnected: EXPECT_EQ(connected_[device].erase(told.name), 1u); break;
             case Kind::appeared: EXPECT_TRUE(there_[device].insert(told.name).second); break;
@@ -187,11 +187,11 @@ class Swarm {
     std::vector<std::set<std::string>> connected_, there_;
 };
 
-TEST(DevicesSwarm, whatever_happens_everybody_finds_everybody_in_the_end) {
+TEST(DevicesSwarm, all_devices_find_each_other_after_any_faults) {
     for_each_seed(60, [](std::uint64_t seed) { Swarm(seed).run(); });
 }
 
-TEST(DevicesSwarm, the_same_seed_is_the_same_run) {
+TEST(DevicesSwarm, same_seed_gives_the_same_run) {
     for_each_seed(2, [](std::uint64_t seed) {
         Swarm one(seed), other(seed);
         one.run();

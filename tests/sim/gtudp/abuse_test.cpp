@@ -1,4 +1,4 @@
-// One gtUDP endpoint and a probe that means no good: it claims to be others, and sends more than anybody honest.
+// A gtUDP endpoint and a malicious probe, which spoofs addresses and sends more than a legitimate peer.
 
 #include <gtest/gtest.h>
 
@@ -17,12 +17,12 @@ std::size_t bytes_to_probe(const Duel& duel) {
     return bytes;
 }
 
-// Sockets from here on are spoofed: they never answer. Those below are honest.
+// Sockets from here on are spoofed and never answer. Those below are legitimate.
 constexpr SocketIndex spoofed = 1'000;
 
 // ---- reflection -----------------------------------------------------------------------------------
 
-TEST(GtudpAbuse, five_spoofed_bytes_cause_fifteen) {
+TEST(GtudpAbuse, five_spoofed_bytes_cause_fifteen_at_most) {
     Duel duel(small_options(1));
     duel.say(0, Kind::data, 77);
     EXPECT_EQ(duel.network.run(), Outcome::idle);
@@ -32,22 +32,22 @@ TEST(GtudpAbuse, five_spoofed_bytes_cause_fifteen) {
     EXPECT_GT(duel.endpoint.counters().recv_withheld, 0u);
 }
 
-TEST(GtudpAbuse, many_spoofed_bytes_cause_thrice_as_many_at_most) {
+TEST(GtudpAbuse, replies_to_spoofed_sources_are_limited_to_three_times_the_bytes) {
     Duel duel(small_options(1));
     std::size_t spent = 0;
     for (gtudp::Identity i = 0; i < 200; ++i) {
         const std::string text(i % 7, 'x');
-        duel.say(i * 50 * millisecond, Kind::data, i / 3, text);  // new ones and repetitions
+        duel.say(i * 50 * millisecond, Kind::data, i / 3, text);  // new messages and repetitions
         spent += 5 + text.size();
     }
     EXPECT_EQ(duel.network.run(), Outcome::idle);
     EXPECT_LE(bytes_to_probe(duel), 3 * spent);
-    EXPECT_GT(bytes_to_probe(duel), spent) << "an honest peer would have been answered";
+    EXPECT_GT(bytes_to_probe(duel), spent) << "a legitimate peer would have been answered";
 }
 
 // ---- RECVs of unknown exchanges -------------------------------------------------------------------
 
-// `addresses` strangers send 1,000 RECVs a second together, for five seconds.
+// `addresses` unknown peers together send 1,000 RECVs a second for five seconds.
 std::size_t answers_to_flood(SocketIndex addresses) {
     gtudp::Options options = small_options(1);
     options.unknown_acks_per_s = 100;
@@ -61,8 +61,8 @@ std::size_t answers_to_flood(SocketIndex addresses) {
     return duel.probe.heard.size();
 }
 
-// What five seconds make, and what one second had saved before.
-TEST(GtudpAbuse, acks_to_strangers_are_limited_to_so_many_a_second) {
+// The credit of five seconds, plus that of one second saved before.
+TEST(GtudpAbuse, acks_to_unknown_peers_are_limited_per_second) {
     for (const SocketIndex addresses : {1u, 10u, 2'000u}) {
         const std::size_t answers = answers_to_flood(addresses);
         EXPECT_LE(answers, 100u * 5 + 100 + 1) << addresses;
@@ -70,8 +70,8 @@ TEST(GtudpAbuse, acks_to_strangers_are_limited_to_so_many_a_second) {
     }
 }
 
-// It confirmed something, our ACK was lost, and it sends its RECV again.
-TEST(GtudpAbuse, a_peer_with_whom_we_speak_gets_its_ack_during_a_flood_of_recvs) {
+// The peer has confirmed something, our ACK was lost, and it repeats its RECV.
+TEST(GtudpAbuse, a_verified_peer_gets_its_ack_during_a_flood_of_recvs) {
     gtudp::Options options = small_options(1);
     options.unknown_acks_per_s = 100;
     Duel duel(options);
@@ -88,8 +88,8 @@ TEST(GtudpAbuse, a_peer_with_whom_we_speak_gets_its_ack_during_a_flood_of_recvs)
 
 constexpr gtudp::Identity honest_messages = 20;
 
-// Honest socket 0 sends some messages and acknowledges; then so many addresses spoof one DATA each, one a millisecond.
-// Returns when that is over.
+// Legitimate socket 0 sends some messages and acknowledges them. Then `addresses` spoofed addresses send one DATA each,
+// one a millisecond. Returns after the last.
 Instant flood(Duel& duel, SocketIndex addresses, std::string_view text) {
     for (gtudp::Identity i = 0; i < honest_messages; ++i) {
         duel.say(i * millisecond, Kind::data, i, "honest");
@@ -105,8 +105,8 @@ std::size_t delivered_from(const Duel& duel, SocketIndex socket) {
     return count;
 }
 
-// What an honest peer has sent is not forgotten: when it comes late it is not delivered again.
-TEST(GtudpAbuse, a_flood_of_spoofed_sources_does_not_make_an_honest_peer_be_forgotten) {
+// Exchanges of a legitimate peer are not evicted: late copies are not delivered again.
+TEST(GtudpAbuse, a_flood_of_spoofed_sources_does_not_evict_a_verified_peer) {
     for (const SocketIndex addresses : {200u, 1'000u, 10'000u}) {
         gtudp::Options options = small_options(1);
         options.peers_max = 1'024;
@@ -118,8 +118,8 @@ TEST(GtudpAbuse, a_flood_of_spoofed_sources_does_not_make_an_honest_peer_be_forg
     }
 }
 
-// Nor when the peers are what runs out first.
-TEST(GtudpAbuse, a_flood_of_more_peers_than_there_is_room_for_does_not_make_an_honest_one_be_forgotten) {
+// The same if peers run out first.
+TEST(GtudpAbuse, a_flood_of_spoofed_peers_does_not_evict_a_verified_one) {
     gtudp::Options options = small_options(1);
     options.peers_max = 64;
     Duel duel(options);
@@ -129,8 +129,8 @@ TEST(GtudpAbuse, a_flood_of_more_peers_than_there_is_room_for_does_not_make_an_h
     EXPECT_EQ(delivered_from(duel, 0), honest_messages);
 }
 
-// An honest newcomer is served during the flood, within the six sends of a DATA.
-TEST(GtudpAbuse, a_flood_of_spoofed_sources_does_not_lock_newcomers_out) {
+// A legitimate new peer is served during the flood, within the six sends of a DATA.
+TEST(GtudpAbuse, a_flood_of_spoofed_sources_does_not_lock_out_new_peers) {
     for (const std::uint32_t peers_max : {64u, 1'024u}) {
         gtudp::Options options = small_options(1);
         options.peers_max = peers_max;
@@ -144,7 +144,7 @@ TEST(GtudpAbuse, a_flood_of_spoofed_sources_does_not_lock_newcomers_out) {
     }
 }
 
-// And the endpoint's own application can still send to whom it likes.
+// The endpoint's own application can still send to any address.
 TEST(GtudpAbuse, a_flood_of_spoofed_sources_does_not_stop_our_own_sends) {
     gtudp::Options options = small_options(1);
     options.peers_max = 64;

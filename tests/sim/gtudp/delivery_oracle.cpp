@@ -1,6 +1,6 @@
-// Messages are told apart by their bytes alone. Of k sends of the same bytes to one node, k copies may come from one
-// address; when one more comes, two of the last k + 1 belong to one exchange, and so these k + 1 must span the
-// remembered window. What came too often is counted once: the most that there was too much at any time.
+// Messages are identified by their bytes alone. After k sends of the same bytes to one node, k copies may be delivered
+// from one address. If there is one more, two of the last k + 1 belong to one exchange, so these k + 1 must span the
+// remembered window. Excess deliveries are counted once: the maximum excess at any time.
 
 #include "tests/sim/gtudp/delivery_oracle.hpp"
 
@@ -16,13 +16,13 @@ std::string text_of(std::span<const std::byte> bytes) {
     return bytes.empty() ? std::string() : std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
-// What options.hpp says of the counts, whatever was seen from outside.
+// The relations between counters that options.hpp states.
 void expect_sums(const gtudp::Counters& counts, std::uint64_t in_flight) {
     EXPECT_EQ(counts.taken,
               counts.confirmed + counts.gave_up_attempts + counts.gave_up_deadline + counts.cancelled + in_flight);
     EXPECT_EQ(counts.data_received, counts.delivered + counts.duplicates + counts.app_behind + counts.receives_full +
                                         counts.receives_peer_full + counts.peers_full);
-    // A RECV confirms something or is of something unknown, an ACK likewise; and every RECV is answered, once at most.
+    // A RECV confirms an exchange or is unknown, and so does an ACK. Every RECV is answered at most once.
     EXPECT_GE(counts.recv_received, counts.confirmed);
     EXPECT_EQ(counts.recv_received, counts.confirmed + counts.recv_unknown);
     EXPECT_LE(counts.ack_sent + counts.ack_withheld, counts.recv_received);
@@ -36,7 +36,7 @@ void expect_sums(const gtudp::Counters& counts, std::uint64_t in_flight) {
 
 }  // namespace
 
-// ---- the application's side -----------------------------------------------------------------------
+// ---- calls of the application --------------------------------------------------------------------
 
 void DeliveryOracle::add(const Address& address, const Terms& terms) {
     Node node;
@@ -61,7 +61,8 @@ void DeliveryOracle::sent(NodeIndex from, const Address& to, std::span<const std
     auto& message = *messages_.try_emplace({from, node_of(to), text_of(bytes)}).first;
     ++message.second.sends;
     for (const auto& [index, open] : life.open)
-        EXPECT_FALSE(open.to == to && open.identity == answer->identity) << "one identity twice in flight to one peer";
+        EXPECT_FALSE(open.to == to && open.identity == answer->identity)
+            << "one identity is in flight twice to one peer";
     const Open open{
         .to = to, .message = &message, .identity = answer->identity, .deadline = deadline, .cancelled = false};
     EXPECT_TRUE(life.open.insert({answer->index, open}).second) << "index " << answer->index << " is still in flight";
@@ -78,8 +79,8 @@ void DeliveryOracle::cancelled(NodeIndex from, gtudp::ExchangeId id, bool answer
     auto& all = nodes_[from].life.open;
     const auto open = all.find(id.index);
     const bool known = open != all.end() && open->second.identity == id.identity;
-    if (!answer) return;  // it may have ended, its outcome not taken yet
-    ASSERT_TRUE(known) << "cancelled what had ended";
+    if (!answer) return;  // it may have ended without its outcome having been polled
+    ASSERT_TRUE(known) << "cancelled a send that had ended";
     EXPECT_FALSE(open->second.cancelled) << "cancelled twice";
     open->second.cancelled = true;
 }
@@ -98,7 +99,7 @@ void DeliveryOracle::on_message(NodeIndex at, Instant now, const gtudp::Event& e
     Node& node = nodes_[at];
     ++node.life.messages;
     const NodeIndex from = node_of(event.peer);
-    ASSERT_NE(from, nobody) << "a message from an address that nobody has had";
+    ASSERT_NE(from, nobody) << "a message from an address that no node has had";
     Way& way = ways_[{from, at}];
     const auto message = messages_.find({from, at, text_of(event.bytes)});
     if (message == messages_.end()) {
@@ -126,7 +127,7 @@ void DeliveryOracle::on_foreign(NodeIndex at, const gtudp::Event& event) {
     ++node.life.foreign;
     EXPECT_TRUE(node.terms.recv_from_any);
     const NodeIndex from = node_of(event.peer);
-    ASSERT_NE(from, nobody) << "from an address that nobody has had";
+    ASSERT_NE(from, nobody) << "from an address that no node has had";
     Way& way = ways_[{from, at}];
     ++(raws_.contains({from, at, text_of(event.bytes)}) ? way.raw_came : way.unknown);
     EXPECT_LE(way.unknown, changed(from, at)) << "node " << at << " got from " << from << " what was never sent raw";
@@ -135,7 +136,7 @@ void DeliveryOracle::on_foreign(NodeIndex at, const gtudp::Event& event) {
 void DeliveryOracle::on_outcome(NodeIndex at, Instant now, const gtudp::Event& event) {
     Node& node = nodes_[at];
     const auto found = node.life.open.find(event.id.index);
-    ASSERT_TRUE(found != node.life.open.end()) << "an outcome for what is not in flight";
+    ASSERT_TRUE(found != node.life.open.end()) << "an outcome for a send that is not in flight";
     const Open open = found->second;
     node.life.open.erase(found);
     EXPECT_EQ(open.identity, event.id.identity);
@@ -150,7 +151,7 @@ void DeliveryOracle::on_outcome(NodeIndex at, Instant now, const gtudp::Event& e
         case gtudp::Outcome::confirmed:
             EXPECT_GE(event.sends, 1u);
             ++content.confirmed;
-            if (key.to != nobody && nodes_[key.to].terms.events_behind_max > 0) break;  // expect_truth() looks
+            if (key.to != nobody && nodes_[key.to].terms.events_behind_max > 0) break;  // expect_truth() checks
             if (content.confirmed > content.delivered) {
                 EXPECT_LE(hollow(at, key.to), changed(at, key.to) + changed(key.to, at))
                     << "node " << at << " was told that " << key.to << " has what it has not";
@@ -164,12 +165,12 @@ void DeliveryOracle::on_outcome(NodeIndex at, Instant now, const gtudp::Event& e
 
 // ---- judgement ------------------------------------------------------------------------------------
 
-/// Datagrams that got there with other bytes than they were sent with.
+/// Datagrams that arrived with changed bytes.
 std::uint64_t DeliveryOracle::changed(NodeIndex from, NodeIndex to) const {
     return from == nobody || to == nobody ? 0 : network_.counts(from, to).changed;
 }
 
-/// Messages that are confirmed and did not come.
+/// Messages that were confirmed but not delivered.
 std::uint64_t DeliveryOracle::hollow(NodeIndex from, NodeIndex to) const {
     std::uint64_t count = 0;
     for (auto at = messages_.lower_bound({from, to, ""}); at != messages_.end(); ++at) {
@@ -198,7 +199,7 @@ void DeliveryOracle::ended(NodeIndex index, const gtudp::Endpoint& endpoint) {
     EXPECT_LE(life.data_resent, counts.data_resent);
     EXPECT_LE(counts.raw_sent, life.raw_taken);
     if (life.open.empty()) {
-        EXPECT_EQ(life.data_sent, counts.data_sent) << "the outcomes' sends are all there were";
+        EXPECT_EQ(life.data_sent, counts.data_sent) << "the sends in the outcomes are all sends";
         EXPECT_EQ(life.data_resent, counts.data_resent);
     }
     node.datagrams_sent += counts.data_sent + counts.recv_sent + counts.ack_sent + counts.raw_sent;

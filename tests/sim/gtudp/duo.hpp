@@ -1,6 +1,6 @@
 #pragma once
 
-// The smallest gtUDP networks: two endpoints under the oracle, or one endpoint and a probe that says what it is told.
+// The smallest gtUDP networks: two endpoints with the oracle, or one endpoint and a scripted probe.
 
 #include <gtest/gtest.h>
 
@@ -22,7 +22,7 @@ namespace ringpost::sim {
 
 inline const std::array<Address, 2> duo_addresses = {Address::v4(10, 0, 0, 1, 1'000), Address::v4(10, 0, 0, 2, 2'000)};
 
-/// The defaults but for the tables, which are small, and what has to be drawn.
+/// The defaults with small tables and fixed random values.
 inline gtudp::Options small_options(std::uint64_t seed) {
     gtudp::Options options;
     options.sends_max = options.receives_max = 256;
@@ -53,7 +53,7 @@ struct Duo {
         network.link_both(0, 1, link);
     }
 
-    /// To the other one.
+    /// Sends to the other endpoint.
     void send(NodeIndex from, std::string_view text) {
         const Address& to = duo_addresses[1 - from];
         const auto answer = endpoints[from]->send(network.now(from), to, bytes_of(text));
@@ -62,7 +62,7 @@ struct Duo {
         network.wake(from);
     }
 
-    /// Until nothing is left to happen; then everything must have arrived.
+    /// Runs until the network is idle. Then everything must have arrived.
     void finish() {
         ASSERT_EQ(network.run(), Outcome::idle);
         for (NodeIndex node = 0; node < 2; ++node) oracle.ended(node, *endpoints[node]);
@@ -75,7 +75,7 @@ struct Duo {
     std::array<std::unique_ptr<gtudp::Endpoint>, 2> endpoints;
 };
 
-/// An endpoint and a probe on a link without chance; what they send arrives after `delay`.
+/// An endpoint and a probe on a deterministic link; datagrams arrive after `delay`.
 struct Duel {
     static constexpr Duration delay = 5 * millisecond;
 
@@ -106,7 +106,7 @@ struct Duel {
         return answer.value_or(gtudp::ExchangeId{});
     }
 
-    /// The probe sends a frame of the default wire to the endpoint, from its `socket`.
+    /// The probe sends a frame of the default wire from `socket` to the endpoint.
     void say(Instant at, gtudp::Kind kind, gtudp::Identity identity, std::string_view text = "",
              SocketIndex socket = 0) {
         std::vector<std::byte> bytes(5);
@@ -117,7 +117,8 @@ struct Duel {
         probe.send(at, duo_addresses[0], std::move(bytes), socket);
     }
 
-    /// When the endpoint sent the probe's `socket` a frame of this kind, by the first byte of the default wire.
+    /// The times at which the endpoint sent a frame of this kind to `socket`, judged by the first byte of the default
+    /// wire.
     std::vector<Instant> said(std::byte kind, SocketIndex socket = 0) const {
         std::vector<Instant> out;
         for (const Probe::Heard& heard : probe.heard)

@@ -1,5 +1,5 @@
-// A short exchange, two messages one way and one the other, with every single datagram and every pair of them lost,
-// repeated at once, or repeated late.
+// A short exchange, two messages in one direction and one in the other, in which every single datagram and every pair
+// is lost, duplicated at once, or duplicated late.
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@
 namespace ringpost::sim {
 namespace {
 
-// By the datagram's number among all that are sent.
+// By the number of the datagram among all that are sent.
 using Fates = std::map<std::uint64_t, Fate>;
 
 constexpr Fate lost{.copies = 0}, repeated{.copies = 2}, repeated_late{.copies = 2, .later = 7 * second};
@@ -24,7 +24,7 @@ std::string describe(const Fates& fates) {
     return out;
 }
 
-// Returns how many datagrams it took.
+// Returns the number of datagrams used.
 std::uint64_t play(const Fates& fates) {
     SCOPED_TRACE(describe(fates));
     Duo duo(1, small_options(1), {.delay = 10 * millisecond});
@@ -43,10 +43,10 @@ std::uint64_t play(const Fates& fates) {
     return datagrams;
 }
 
-TEST(GtudpExhaustive, undisturbed_it_takes_three_datagrams_a_message) { EXPECT_EQ(play({}), 9u); }
+TEST(GtudpExhaustive, three_datagrams_a_message_without_faults) { EXPECT_EQ(play({}), 9u); }
 
-// Which datagrams there are depends on what became of those before: the second of a pair is chosen among all those that
-// are sent when the first alone has met its fate.
+// Which datagrams are sent depends on the fate of the earlier ones: the second of a pair is chosen among those sent
+// when only the first has its fate.
 TEST(GtudpExhaustive, every_pair_of_datagrams_lost_or_repeated) {
     std::uint64_t plays = 0;
     const std::uint64_t undisturbed = play({});

@@ -1,5 +1,5 @@
-// Every disturbance is off in about half of the runs, so that each meets the others in all combinations and none hides
-// what another would show.
+// Each fault is off in about half of the runs, so that all combinations occur and no fault hides the effects of
+// another.
 
 #include "tests/sim/gtudp/knobs.hpp"
 
@@ -72,7 +72,7 @@ gtudp::ResendOptions draw_resending(Random& random, bool friendly) {
     return resending;
 }
 
-/// Room in every table, or in some of them hardly any.
+/// Ample space in all tables, or hardly any in some of them.
 void draw_tables(Random& random, gtudp::Options& options, const Knobs& knobs) {
     options.sends_max = 1'024;
     options.receives_max = 1'024;
@@ -84,7 +84,7 @@ void draw_tables(Random& random, gtudp::Options& options, const Knobs& knobs) {
     if (random.chance(0.2)) options.payload_bytes = random.between(64, 8'192);
     if (random.chance(0.2) && !knobs.friendly)
         options.receives_per_peer_max = static_cast<std::uint32_t>(random.between(2, 40));
-    // With hardly any place for what is remembered, a message may be crowded out again and again.
+    // With hardly any space for remembered exchanges, a message may be evicted again and again.
     if (random.chance(0.2)) options.receives_max = 1u << random.between(knobs.friendly ? 5 : 0, 7);
     if (random.chance(0.2) && !knobs.friendly) options.peers_max = 1u << random.between(0, 2);
     if (random.chance(0.2))
@@ -99,7 +99,7 @@ gtudp::Options draw_options(Random& random, const Knobs& knobs) {
     options.recv_from_any = random.chance(0.5);
     if (random.chance(0.2)) options.unknown_acks_per_s = static_cast<std::uint32_t>(random.below(5));
     draw_tables(random, options, knobs);
-    // Each node and each life of it counts in a range of its own (gtudp_swarm.cpp).
+    // Each life of each node counts in a range of its own (gtudp_swarm.cpp).
     const auto where = static_cast<gtudp::Identity>(random.below(1u << 20));
     options.first_identity = random.chance(0.3) ? 0u - static_cast<gtudp::Identity>(random.below(100)) : where;
     options.seed = random.below(UINT64_MAX);
@@ -126,7 +126,7 @@ void draw_happenings(Random& random, Knobs& knobs) {
 }  // namespace
 
 Knobs draw_knobs(std::uint64_t seed) {
-    Random random(seed * 0x9e3779b97f4a7c15 + 1);  // other numbers than the network's, which is seeded with `seed`
+    Random random(seed * 0x9e3779b97f4a7c15 + 1);  // different numbers than the network's, which uses `seed`
     Knobs knobs;
     knobs.friendly = random.chance(0.35);
     knobs.nodes = random.chance(0.5) ? 2 : random.between(3, 6);

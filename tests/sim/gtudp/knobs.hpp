@@ -1,7 +1,7 @@
 #pragma once
 
-// What one run of the swarm is like: which disturbances there are, how strong, and how small the tables (swarm testing:
-// Groce and others, "Swarm testing", 2012). Every knob comes from the seed.
+// The configuration of a run of the swarm: which faults occur, how strong they are, and the table sizes (swarm testing:
+// Groce et al., "Swarm testing", 2012). All knobs derive from the seed.
 
 #include <cstdint>
 #include <string>
@@ -14,22 +14,22 @@
 namespace ringpost::sim {
 
 struct Knobs {
-    /// Nothing happens that may keep a message from arriving for good: then all must arrive.
+    /// No fault can prevent delivery for ever, so all messages must arrive.
     bool friendly = false;
 
     std::size_t nodes = 2;
     std::vector<Link> links;  ///< from * nodes + to
     gtudp::Wire wire;
     std::vector<gtudp::Options> options;  ///< of each node
-    std::vector<Duration> clocks;         ///< each node's at the start
+    std::vector<Duration> clocks;         ///< initial time of each node
 
-    // What happens in some steps; 0 is never, else about every so many steps.
+    // How often events happen: 0 is never, otherwise once in about this many steps.
     std::uint64_t partitions = 0, moves = 0, restarts = 0, jumps = 0, deaf = 0, cancels = 0, raws = 0, closes = 0;
     Duration jump_max = 0;
     bool deadlines = false;
-    bool strays = false;  ///< sends to the sender itself, to addresses left behind, to nobody, and of too many bytes
+    bool strays = false;  ///< sends to the sender itself, to former addresses, to unused ones, and of too many bytes
 
-    std::uint64_t messages = 0;   ///< in all
+    std::uint64_t messages = 0;   ///< in total
     std::uint64_t burst_max = 1;  ///< in one step
     std::size_t payload_bytes_max = 0;
     Duration step_max = 0;  ///< time between two steps

@@ -10,9 +10,9 @@
 namespace ringpost::sim {
 namespace {
 
-// With every message, at a loss of p = 1 - q each way: DATA until one arrives and its RECV too is more than 1/q; the
-// least for all three kinds is 1/q + 1/q^2 + 1/q, for a RECV is lost, or its ACK, and has to be sent again.
-TEST(GtudpPair, thirty_percent_loss_is_survived_with_few_datagrams) {
+// Per message, with a loss of p = 1 - q in each direction: DATA until one arrives and its RECV as well takes more than
+// 1/q; the minimum for all three kinds is 1/q + 1/q^2 + 1/q, since a RECV is sent again if it or its ACK is lost.
+TEST(GtudpPair, thirty_percent_loss_costs_few_datagrams) {
     for_each_seed(3, [](std::uint64_t seed) {
         gtudp::Options options = small_options(seed);
         options.sends_max = options.receives_max = 4'096;
@@ -34,8 +34,8 @@ TEST(GtudpPair, thirty_percent_loss_is_survived_with_few_datagrams) {
     });
 }
 
-// Its messages on their way are delivered once more, as from a new peer, and confirmed once.
-TEST(GtudpPair, a_peer_whose_address_changes_goes_on) {
+// Messages in flight are delivered again, as from a new peer, and confirmed once.
+TEST(GtudpPair, a_peer_may_change_its_address) {
     Duo duo(1, small_options(1), {.delay = 10 * millisecond});
     duo.send(0, "from the old address");
     EXPECT_EQ(duo.network.run_until(15 * millisecond), Outcome::at_end);
@@ -49,10 +49,10 @@ TEST(GtudpPair, a_peer_whose_address_changes_goes_on) {
     EXPECT_EQ(duo.endpoints[0]->counters().confirmed, 2u);
     EXPECT_EQ(duo.endpoints[0]->counters().data_sent, 3u);
     EXPECT_EQ(duo.endpoints[1]->counters().delivered, 3u);
-    EXPECT_EQ(duo.endpoints[1]->counters().recv_gave_up, 1u) << "nobody answers at the old address";
+    EXPECT_EQ(duo.endpoints[1]->counters().recv_gave_up, 1u) << "no host at the old address";
 }
 
-TEST(GtudpPair, identities_wrap_around_unnoticed) {
+TEST(GtudpPair, identities_wrap_around) {
     gtudp::Options options = small_options(1);
     options.first_identity = UINT32_MAX - 3;
     Duo duo(1, options, {.loss = 0.2, .delay = 10 * millisecond});

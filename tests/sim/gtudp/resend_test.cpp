@@ -1,4 +1,4 @@
-// When one gtUDP endpoint sends what, to a probe that answers as told.
+// The times at which a gtUDP endpoint sends datagrams to a scripted probe.
 
 #include <gtest/gtest.h>
 
@@ -11,12 +11,12 @@ namespace {
 
 using gtudp::Kind;
 
-// DATA waits twice as long as RECV, for the RECV is sent again too.
+// DATA has twice the timeout of RECV, since the RECV is retransmitted as well.
 constexpr Duration data_longest = 2 * gtudp::ResendOptions{}.timeout_max,
                    recv_longest = gtudp::ResendOptions{}.timeout_max;
 
-// Of a peer whose round trip is not known: the gaps begin with timeout_initial, grow, end at `longest`, and each may be
-// an eighth longer than that.
+// For a peer with unknown round-trip time: gaps start with timeout_initial, grow, end at `longest`, and each may be up
+// to an eighth longer.
 void expect_backing_off(const std::vector<Instant>& sends, Duration longest) {
     Duration least = gtudp::ResendOptions{}.timeout_initial;
     ASSERT_GE(sends.size(), 3u);
@@ -30,7 +30,7 @@ void expect_backing_off(const std::vector<Instant>& sends, Duration longest) {
     EXPECT_GE(sends.back() - sends[sends.size() - 2], longest);
 }
 
-TEST(GtudpResend, a_peer_that_never_answers_is_given_up_after_six_sends) {
+TEST(GtudpResend, an_unresponsive_peer_is_given_up_after_six_sends) {
     Duel duel(small_options(1));
     duel.send(duo_addresses[1], "anybody there?");
     EXPECT_EQ(duel.network.run(), Outcome::idle);
@@ -40,10 +40,10 @@ TEST(GtudpResend, a_peer_that_never_answers_is_given_up_after_six_sends) {
     ASSERT_EQ(duel.ends.size(), 1u);
     EXPECT_EQ(duel.ends[0].event.outcome, gtudp::Outcome::gave_up_attempts);
     EXPECT_EQ(duel.ends[0].event.sends, 6u);
-    EXPECT_GE(duel.ends[0].at - sends.back(), data_longest) << "the last send has its time too";
+    EXPECT_GE(duel.ends[0].at - sends.back(), data_longest) << "the last send has its full timeout";
 }
 
-TEST(GtudpResend, a_fixed_interval_is_kept_to_the_nanosecond) {
+TEST(GtudpResend, a_fixed_interval_is_exact) {
     gtudp::Options options = small_options(1);
     options.resending.fixed_interval = 500 * millisecond;
     Duel duel(options);
@@ -54,8 +54,8 @@ TEST(GtudpResend, a_fixed_interval_is_kept_to_the_nanosecond) {
         EXPECT_EQ(duel.datas().at(static_cast<std::size_t>(i)), first + i * 500 * millisecond);
 }
 
-// Socket 0 of the probe never answers; with socket 1 there is traffic both ways all the time.
-TEST(GtudpResend, traffic_with_one_peer_neither_stops_nor_delays_what_is_sent_again_to_another) {
+// Socket 0 of the probe never answers; socket 1 has constant traffic in both directions.
+TEST(GtudpResend, traffic_with_one_peer_does_not_delay_retransmissions_to_another) {
     for (const bool traffic : {false, true}) {
         gtudp::Options options = small_options(1);
         options.resending.fixed_interval = 500 * millisecond;
@@ -79,8 +79,8 @@ TEST(GtudpResend, traffic_with_one_peer_neither_stops_nor_delays_what_is_sent_ag
     }
 }
 
-// The round trip of one says nothing of the other.
-TEST(GtudpResend, each_peer_has_a_clock_of_its_own) {
+// The round-trip time of one peer does not affect the other.
+TEST(GtudpResend, each_peer_has_its_own_timeout) {
     Duel duel(small_options(1));
     for (int i = 0; i < 20; ++i) {
         const auto id = duel.send(Duel::probe_at(1), "quick");
@@ -98,9 +98,9 @@ TEST(GtudpResend, each_peer_has_a_clock_of_its_own) {
     EXPECT_LT(quick[21] - quick[20], 100 * millisecond);
 }
 
-// What comes from a peer does not say that ours gets there: through an outage one way the sends become rarer all the
-// same, or the few there are would be spent in a moment.
-TEST(GtudpResend, an_outage_of_a_second_in_one_direction_is_survived_while_the_other_is_busy) {
+// Receiving from a peer does not prove that our datagrams reach it: during a one-way outage, retransmissions still back
+// off, or the few sends would be used up at once.
+TEST(GtudpResend, a_one_way_outage_of_a_second_is_survived) {
     Duel duel(small_options(1));
     for (int i = 0; i < 20; ++i) {
         const auto id = duel.send(duo_addresses[1], "before");
@@ -112,7 +112,7 @@ TEST(GtudpResend, an_outage_of_a_second_in_one_direction_is_survived_while_the_o
     for (gtudp::Identity i = 0; i < 100; ++i)
         duel.say(outage + i * 10 * millisecond, Kind::data, i, "from the peer, who does not hear us");
     EXPECT_EQ(duel.network.run_until(outage + second), Outcome::at_end);
-    EXPECT_EQ(duel.ends.size(), 20u) << "it is still in flight";
+    EXPECT_EQ(duel.ends.size(), 20u) << "still in flight";
     duel.say(outage + second, Kind::recv, id.identity);
     duel.network.run();
     EXPECT_EQ(duel.endpoint.counters().confirmed, 21u);
@@ -128,7 +128,7 @@ TEST(GtudpResend, a_recv_without_an_ack_is_sent_ten_times) {
     EXPECT_EQ(duel.messages.size(), 1u);
 }
 
-TEST(GtudpResend, a_data_that_comes_again_is_answered_at_once_whatever_has_been) {
+TEST(GtudpResend, a_repeated_data_is_answered_at_once_in_any_state) {
     Duel duel(small_options(1));
     const std::vector<Instant> comes = {0, 100 * millisecond, 150 * millisecond, 151 * millisecond, 5 * second};
     for (const Instant at : comes) duel.say(at, Kind::data, 77, "knock knock");
@@ -141,13 +141,13 @@ TEST(GtudpResend, a_data_that_comes_again_is_answered_at_once_whatever_has_been)
     EXPECT_EQ(duel.endpoint.counters().duplicates, 4u);
 }
 
-TEST(GtudpResend, a_late_data_is_known_within_the_remembered_window_and_new_after_it) {
+TEST(GtudpResend, a_late_data_is_a_duplicate_within_the_remembered_window_and_new_after_it) {
     gtudp::Options options = small_options(1);
     options.remembered = 30 * second;
     Duel duel(options);
     duel.say(0, Kind::data, 77, "hello");
     duel.say(20 * millisecond, Kind::ack, 77);
-    // Each is the last datagram from which the window counts anew.
+    // The window starts again with each of these datagrams.
     const Instant second_time = 20 * millisecond + options.remembered - 1,
                   third_time = second_time + options.remembered - 1;
     duel.say(second_time, Kind::data, 77, "hello");
@@ -171,7 +171,7 @@ TEST(GtudpResend, the_same_identity_from_another_address_is_another_exchange) {
     EXPECT_EQ(duel.messages[1].from, Duel::probe_at(1));
     EXPECT_EQ(duel.network.run(), Outcome::idle);
     EXPECT_EQ(duel.recvs(0).size(), 1u);
-    EXPECT_GT(duel.recvs(1).size(), 1u) << "the ACK of the one is not the other's";
+    EXPECT_GT(duel.recvs(1).size(), 1u) << "the ACK of one is not valid for the other";
 }
 
 TEST(GtudpResend, a_recv_or_ack_from_another_address_has_no_effect) {

@@ -1,6 +1,6 @@
-// A run is a number of steps. In each some time goes by, somebody sends some messages, and sometimes something happens.
-// When all messages have been sent the troubles end, and the run goes on until no endpoint waits for anything: what is
-// in flight has had its outcome then, and what is remembered has been forgotten.
+// A run consists of steps. In each step some time passes, a node sends some messages, and sometimes a fault happens.
+// When all messages have been sent, the faults end, and the run continues until no endpoint has anything to do: all
+// sends have their outcome, and remembered exchanges have expired.
 
 #include "tests/sim/gtudp/swarm.hpp"
 
@@ -58,7 +58,7 @@ void Swarm::play() {
 void Swarm::step() {
     const auto pause = static_cast<Duration>(random_.below(static_cast<std::uint64_t>(knobs_.step_max) + 1));
     end_troubles(network_.now());
-    // Whoever takes events again takes them in this time, and not after what happens next.
+    // A node that resumes polling events does so within this time, before the next fault.
     if (!run_until(network_.now() + Network::busy_ns + pause)) return;
     happen();
     send_some();
@@ -70,7 +70,7 @@ bool Swarm::run_until(Instant end) {
     return outcome != Outcome::livelock;
 }
 
-// ---- what the applications do ---------------------------------------------------------------------
+// ---- calls of the applications -------------------------------------------------------------------
 
 void Swarm::send_some() {
     const NodeIndex from = any_node();
@@ -101,7 +101,7 @@ Address Swarm::target_of(NodeIndex from) {
     return nodes_[to].addresses.back();
 }
 
-/// Small ones more often than large ones, and with room for it a number that makes it the only one of its kind.
+/// Small messages are more frequent than large ones. If there is space, a number makes the message unique.
 std::vector<std::byte> Swarm::payload() {
     const std::size_t largest = knobs_.options.front().codec.data_bytes_max();
     if (knobs_.strays && random_.chance(0.01)) return std::vector<std::byte>(largest + 1);
@@ -122,7 +122,7 @@ void Swarm::send_raw() {
     network_.wake(from);
 }
 
-/// Something that is not gtUDP on this wire: half a header, a RECV with more behind it, or other first bytes.
+/// Bytes that are not gtUDP on this wire: half a header, a RECV with trailing bytes, or a different prefix.
 std::vector<std::byte> Swarm::raw_bytes(NodeIndex from) {
     const gtudp::Codec& codec = nodes_[from].options.codec;
     std::vector<std::byte> bytes(codec.header_bytes() + random_.between(1, random_.chance(0.3) ? 1'500 : 40),
@@ -145,7 +145,7 @@ void Swarm::cancel_one() {
     network_.wake(index);
 }
 
-// ---- what happens to them -------------------------------------------------------------------------
+// ---- faults --------------------------------------------------------------------------------------
 
 void Swarm::happen() {
     const auto now_and_then = [&](std::uint64_t every) { return every > 0 && random_.below(every) == 0; };
@@ -165,7 +165,7 @@ void Swarm::close_one() {
     node.closed = true;
 }
 
-/// One way, or both ways in two draws of the same pair.
+/// In one direction, or in both with two draws of the same pair.
 void Swarm::part() {
     const NodeIndex from = any_node(), to = any_node();
     const bool both = random_.chance(0.5);
@@ -185,7 +185,7 @@ void Swarm::move_one() {
     oracle_.moved(index, node.addresses.back());
 }
 
-/// What the old endpoint had ready for its application is still looked at: it may have been confirmed to its sender.
+/// Events of the old endpoint are still polled: their messages may have been confirmed to the sender.
 void Swarm::restart_one() {
     const NodeIndex index = any_node();
     Node& node = nodes_[index];
@@ -206,7 +206,7 @@ void Swarm::end_life(NodeIndex node) {
     counts_.push_back(endpoint.counters());
 }
 
-/// When nothing is in flight there is room again for as much as at the start.
+/// With nothing in flight, there is as much space as at the start.
 void Swarm::expect_nothing_leaked(Node& node) {
     const gtudp::Options& options = node.options;
     if (node.closed) return;
@@ -220,7 +220,7 @@ void Swarm::expect_nothing_leaked(Node& node) {
     EXPECT_FALSE(node.endpoint->send(now, to, {}).has_value());
 }
 
-/// Not of a node whose application is behind: when its events came could not be told by the time they are taken.
+/// Excludes nodes with a delayed application: when their events happened is unknown when they are polled.
 void Swarm::jump_one() {
     const NodeIndex index = any_node();
     if (nodes_[index].deaf_until) return;

@@ -1,7 +1,7 @@
 #pragma once
 
-// Some gtUDP endpoints that talk to each other at random while things go wrong at random, as the knobs say, and an
-// oracle that watches (delivery_oracle.hpp).
+// Several gtUDP endpoints that exchange random messages under random faults, configured by the knobs and checked by an
+// oracle (delivery_oracle.hpp).
 
 #include <cstdint>
 #include <memory>
@@ -18,26 +18,26 @@ namespace ringpost::sim {
 
 class Swarm {
   public:
-    /// A run that takes more turns of the network has a livelock.
+    /// A run with more turns of the network is a livelock.
     static constexpr std::uint64_t turns_max = 300'000;
-    /// No partition lasts longer, and no application leaves its events longer.
+    /// The longest partition and the longest delay of an application.
     static constexpr Duration trouble_max = 5 * second;
 
     explicit Swarm(std::uint64_t seed);
 
-    /// Plays the run to its end, where nothing is left to happen, and has the oracle judge it. Failures are gtest's.
+    /// Plays the run until it is idle and lets the oracle check it. Reports failures to gtest.
     void play();
 
     const Knobs& knobs() const { return knobs_; }
     std::uint64_t trace_hash() const { return network_.trace_hash(); }
-    /// Of every life of every node.
+    /// Of all lives of all nodes.
     const std::vector<gtudp::Counters>& counters() const { return counts_; }
 
   private:
     struct Node {
         std::unique_ptr<gtudp::Endpoint> endpoint;
         gtudp::Options options;
-        std::vector<Address> addresses;  ///< the last one is where it is
+        std::vector<Address> addresses;  ///< the last is the current one
         std::vector<gtudp::ExchangeId> ids;
         bool closed = false;
         std::optional<Instant> deaf_until;  ///< by the network's clock

@@ -18,7 +18,7 @@ struct NamedCount {
 };
 #define RINGPOST_NAMED(name) \
     NamedCount { #name, &gtudp::Counters::name }
-/// All but identities_skipped, for which 2^32 sends are needed.
+/// All except identities_skipped, which takes 2^32 sends.
 constexpr NamedCount named_counts[] = {RINGPOST_NAMED(taken),
                                        RINGPOST_NAMED(confirmed),
                                        RINGPOST_NAMED(gave_up_attempts),
@@ -56,7 +56,7 @@ constexpr NamedCount named_counts[] = {RINGPOST_NAMED(taken),
                                        RINGPOST_NAMED(peers_forgotten)};
 #undef RINGPOST_NAMED
 
-TEST(GtudpSwarm, nothing_is_lost_unsaid_or_delivered_twice) {
+TEST(GtudpSwarm, no_message_is_lost_silently_or_delivered_twice) {
     for_each_seed(3'000, [](std::uint64_t seed) {
         Swarm swarm(seed);
         SCOPED_TRACE(swarm.knobs().describe());
@@ -64,7 +64,7 @@ TEST(GtudpSwarm, nothing_is_lost_unsaid_or_delivered_twice) {
     });
 }
 
-TEST(GtudpSwarm, the_same_seed_is_the_same_run) {
+TEST(GtudpSwarm, same_seed_gives_the_same_run) {
     const auto hash_of = [](std::uint64_t seed) {
         Swarm swarm(seed);
         SCOPED_TRACE(swarm.knobs().describe());
@@ -74,7 +74,7 @@ TEST(GtudpSwarm, the_same_seed_is_the_same_run) {
     for_each_seed(100, [&](std::uint64_t seed) { EXPECT_EQ(hash_of(seed), hash_of(seed)); });
 }
 
-TEST(GtudpSwarm, everything_that_can_be_counted_happens) {
+TEST(GtudpSwarm, every_counter_is_reached) {
     std::map<std::string, std::uint64_t> sums;
     std::uint64_t friendly = 0;
     constexpr std::uint64_t seeds = 600;

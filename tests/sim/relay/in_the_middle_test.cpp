@@ -1,5 +1,5 @@
-// A relay between senders and a server, all in one network whose own links are perfect and take no time: whatever
-// happens to a datagram, the relay did it. The oracles are what the two ends report.
+// A relay between senders and a server in a network whose own links are perfect and have no delay, so all effects are
+// the relay's. The oracles are the reports of the two ends.
 
 #include <gtest/gtest.h>
 
@@ -26,7 +26,7 @@ constexpr Instant start = second;
 
 Address client_address(std::size_t i) { return Address::v4(10, 0, 1, static_cast<std::uint8_t>(i), 1'000); }
 
-/// A relay, and a server behind it.
+/// A relay with a server behind it.
 template <class Server>
 struct Play {
     Play(std::uint64_t seed, const relay::Options& options, Server& server_endpoint)
@@ -49,7 +49,7 @@ struct Play {
         return node;
     }
 
-    // Room for what a test sends and no more: a relay takes its memory at once.
+    // Just enough memory for a test, since a relay allocates at construction.
     static relay::Options small(relay::Options options) {
         options.held_bytes_max = 8u << 20;
         options.held_max = 8'192;
@@ -89,7 +89,7 @@ Impairments random_impairments(Random& random) {
             .blackhole_off = static_cast<Duration>(random.between(1, 3'000'000))};
 }
 
-TEST(Relay, the_sink_sees_exactly_what_the_relay_says_it_has_done) {
+TEST(Relay, the_sink_observes_exactly_what_the_relay_reports) {
     for_each_seed(200, [](std::uint64_t seed) {
         Random random(~seed);
         const Impairments impairments = random_impairments(random);
@@ -119,7 +119,7 @@ TEST(Relay, the_sink_sees_exactly_what_the_relay_says_it_has_done) {
     });
 }
 
-TEST(Relay, the_delay_counts_once_each_way_and_exactly) {
+TEST(Relay, the_delay_applies_once_in_each_direction) {
     echo::Endpoint echo;
     Play play(1, {.to_target = {.delay = 10 * millisecond}, .to_client = {.delay = 3 * millisecond}, .start = start},
               echo);
@@ -131,7 +131,7 @@ TEST(Relay, the_delay_counts_once_each_way_and_exactly) {
     EXPECT_EQ(prober.response().max(), 13 * millisecond);
 }
 
-TEST(Relay, every_client_hears_its_own_answers_and_in_order) {
+TEST(Relay, every_client_receives_its_own_replies_in_order) {
     for_each_seed(20, [](std::uint64_t seed) {
         constexpr std::size_t clients = 8;
         echo::Endpoint echo;
@@ -158,7 +158,7 @@ TEST(Relay, every_client_hears_its_own_answers_and_in_order) {
     });
 }
 
-TEST(Relay, a_prober_loses_what_was_lost_either_way) {
+TEST(Relay, a_prober_counts_losses_in_both_directions) {
     for_each_seed(50, [](std::uint64_t seed) {
         echo::Endpoint echo;
         const Impairments lossy{.loss = 0.1, .burst = 0.01, .burst_datagrams = 4, .delay = millisecond};
@@ -174,9 +174,9 @@ TEST(Relay, a_prober_loses_what_was_lost_either_way) {
     });
 }
 
-TEST(Relay, a_link_of_a_limited_rate_is_filled_and_never_exceeded) {
+TEST(Relay, a_rate_limited_link_is_filled_and_never_exceeded) {
     constexpr std::uint64_t rate = 10'000'000;
-    constexpr std::size_t bytes = 1'222;  // 1,250 with the headers: 1 ms each
+    constexpr std::size_t bytes = 1'222;  // 1,250 with headers: 1 ms each
     traffic::Sink sink({.key = SipKey{1, 1}});
     Play play(1, {.to_target = {.rate_bits_per_s = rate}, .start = start}, sink);
     traffic::Source source(
@@ -186,13 +186,13 @@ TEST(Relay, a_link_of_a_limited_rate_is_filled_and_never_exceeded) {
     const traffic::SinkCounters counts = sink.counters();
     EXPECT_EQ(counts.first_at, start + millisecond);
     EXPECT_EQ(counts.last_at - counts.first_at, static_cast<Duration>(counts.received - 1) * millisecond);
-    // A second of twice the rate, and then the queue of a tenth of a second.
+    // A second at twice the rate, then a queue of a tenth of a second.
     EXPECT_NEAR(static_cast<double>(counts.received), 1'100, 3);
     EXPECT_EQ(counts.reordered, 0u);
     play.expect_balance();
 }
 
-TEST(Relay, the_same_seed_is_the_same_run) {
+TEST(Relay, same_seed_gives_the_same_run) {
     const auto hash_of = [](std::uint64_t seed) {
         Random random(seed);
         const Impairments there = random_impairments(random), back = random_impairments(random);

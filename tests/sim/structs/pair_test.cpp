@@ -1,9 +1,9 @@
-// Two endpoints that send struct messages to each other over links that lose, repeat, reorder and change datagrams.
+// Two endpoints that send struct messages over links that lose, duplicate, reorder and corrupt datagrams.
 //
-// The oracle keeps what each side was given to send. What is told of a datagram that came as it was sent is exactly
-// that message. Of a datagram that the link changed the format's weak check may let something through (an id is not
-// covered at all, and bits that flip in pairs cancel out): what is told of it must be what a scanner written without
-// thought of speed finds in the very bytes, and is counted as forged when nobody sent it.
+// The oracle stores what each side sends. An unchanged datagram must yield exactly its message. In a changed datagram,
+// the weak checksum of the format may miss the change (the id is not covered at all, and pairs of flipped bits cancel
+// out): its events must be what a simple scanner finds in the same bytes, and messages that were never sent count as
+// forged.
 
 #include <gtest/gtest.h>
 
@@ -32,7 +32,7 @@ constexpr const char* formats[] = {"<QB", "!QhH3x", "Q300B"};
 
 using Bytes = std::vector<std::byte>;
 
-/// Message number `n` of a side: its number, and bytes that follow from it.
+/// Message number `n` of a side: its number, and bytes derived from it.
 Bytes payload_of(const structs::Format& format, std::uint64_t n) {
     Bytes out(format.bytes());
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::byte>(n * 0x9e37'79b9'7f4a'7c15 >> i % 57);
@@ -45,7 +45,7 @@ struct Told {
     Bytes payload;
 };
 
-/// An endpoint whose driver also keeps every datagram as it came.
+/// An endpoint whose driver also stores every received datagram.
 struct Tapped {
     using Event = structs::Event;
 
@@ -79,7 +79,7 @@ struct Play {
 
     void run(Random& random) {
         for (std::uint64_t n = 0; n < messages_each;) {
-            // A few at a time, of mixed lengths: they leave in trains and alone.
+            // A few at a time, of mixed lengths, so that they leave in trains and alone.
             for (std::uint64_t burst = random.between(1, 20); burst > 0 && n < messages_each; --burst, ++n)
                 for (std::size_t side = 0; side < 2; ++side) send(side, random.below(random.between(1, 3)), n);
             network.wake(0);
@@ -102,11 +102,11 @@ struct Play {
     std::unique_ptr<Tapped> sides[2];
     std::vector<Told> told[2];
     std::vector<std::pair<MessageId, Bytes>> sent[2];
-    std::uint64_t forged = 0;  ///< told as a message, and never sent
+    std::uint64_t forged = 0;  ///< reported as a message, but never sent
     std::uint64_t failures[2]{}, unknown[2]{};
 };
 
-/// One event is what the model has found there.
+/// An event must be what the model has found there.
 void Play::expect_told(const Told& one, const structs::model::Found& found, std::size_t side) {
     EXPECT_EQ(one.event.source, addresses[1 - side]);
     EXPECT_EQ(one.event.offset, found.offset);
@@ -144,13 +144,13 @@ void Play::expect_truth(std::size_t side) {
         for (std::size_t k = 0; k < found.size(); ++k) {
             failures[side] += found[k].error.has_value();
             if (!found[k].error) skipped -= structs::header_bytes + found[k].payload.size();
-            if (found[k].error && k > 0 && found[k - 1].error) continue;  // told together with the first
+            if (found[k].error && k > 0 && found[k - 1].error) continue;  // reported together with the first
             ASSERT_LT(next, told[side].size());
             expect_told(told[side][next], found[k], side);
             messages += told[side][next++].event.kind == Event::Kind::message;
         }
     }
-    EXPECT_EQ(next, told[side].size()) << "nothing else is told";
+    EXPECT_EQ(next, told[side].size()) << "no further events";
     const structs::Counters& counts = sides[side]->endpoint.counters();
     EXPECT_EQ(counts.received, came.size());
     EXPECT_EQ(counts.sent, messages_each);
@@ -161,7 +161,7 @@ void Play::expect_truth(std::size_t side) {
     EXPECT_EQ(counts.app_behind, 0u);
 }
 
-TEST(StructsPair, over_a_good_link_everything_comes_once_and_in_order) {
+TEST(StructsPair, a_perfect_link_delivers_everything_once_and_in_order) {
     Play play(1, {.delay = 3 * millisecond});
     Random random(1);
     play.run(random);
@@ -173,7 +173,7 @@ TEST(StructsPair, over_a_good_link_everything_comes_once_and_in_order) {
     EXPECT_EQ(play.forged, 0u);
 }
 
-TEST(StructsPair, over_a_bad_link_nothing_comes_that_was_not_in_the_bytes) {
+TEST(StructsPair, a_bad_link_yields_only_what_the_bytes_contain) {
     std::uint64_t changed = 0, forged = 0;
     for_each_seed(40, [&](std::uint64_t seed) {
         Random random(~seed);
@@ -192,13 +192,13 @@ TEST(StructsPair, over_a_bad_link_nothing_comes_that_was_not_in_the_bytes) {
         }
         forged += play.forged;
     });
-    // A single flipped bit forges a message only in the id; more of them cancel out once in a while. Never many.
+    // A single flipped bit forges a message only in the id; several cancel out occasionally. This is always rare.
     EXPECT_LE(forged * 10, changed);
     ::testing::Test::RecordProperty("forged", static_cast<int>(forged));
     ::testing::Test::RecordProperty("changed", static_cast<int>(changed));
 }
 
-TEST(StructsPair, the_same_seed_is_the_same_run) {
+TEST(StructsPair, same_seed_gives_the_same_run) {
     const auto hash_of = [](std::uint64_t seed) {
         Play play(seed, {.loss = 0.2, .duplicate = 0.2, .corrupt = 0.2, .jitter = second});
         Random random(seed);

@@ -1,5 +1,4 @@
-// A load in both directions over links that fail each in their own way: what was lost there and what was lost on the
-// way back are told apart.
+// A bidirectional load over links with independent faults: losses in each direction are reported separately.
 
 #include <gtest/gtest.h>
 
@@ -77,7 +76,7 @@ void expect_truth(const traffic::SinkCounters& counts, const SinkOracle& truth) 
     EXPECT_EQ(counts.lost, truth.lost);
 }
 
-TEST(DuplexToAnsweringSink, loss_there_and_loss_back_are_told_apart_exactly) {
+TEST(DuplexToAnsweringSink, losses_of_both_directions_are_distinguished_exactly) {
     for_each_seed(30, [](std::uint64_t seed) {
         Play play(seed, 1);
         ASSERT_EQ(play.network.run(), Outcome::idle);
@@ -91,7 +90,7 @@ TEST(DuplexToAnsweringSink, loss_there_and_loss_back_are_told_apart_exactly) {
             SCOPED_TRACE("back");
             expect_truth(play.back.counters(), back_truth);
         }
-        // Each that arrived in good order was answered once, so that the sender knows how many did.
+        // Each frame received in order is answered once, so the sender knows their number.
         const traffic::SinkCounters arrived = play.answering.sink().counters();
         EXPECT_EQ(play.answering.answers().sent, arrived.received - arrived.duplicate - arrived.corrupt);
         EXPECT_EQ(play.network.sent(play.to, 0), play.answering.answers().sent);
@@ -99,14 +98,14 @@ TEST(DuplexToAnsweringSink, loss_there_and_loss_back_are_told_apart_exactly) {
     });
 }
 
-TEST(DuplexToAnsweringSink, each_flow_has_an_answering_stream_of_its_own) {
+TEST(DuplexToAnsweringSink, each_flow_has_its_own_reply_stream) {
     for_each_seed(8, [](std::uint64_t seed) {
         constexpr std::uint32_t flows = 5;
         Play play(seed, flows);
         play.network.link(play.to, play.from, {.delay = millisecond});
         ASSERT_EQ(play.network.run(), Outcome::idle);
         expect_truth(play.answering.sink().counters(), SinkOracle(play.network, play.from, play.to, flows));
-        // The way back is perfect: whatever the way there did, nothing looks lost on it.
+        // The return path is perfect: whatever the forward path does, it must show no losses.
         const traffic::SinkCounters back = play.back.counters();
         EXPECT_EQ(back.received, play.answering.answers().sent);
         EXPECT_EQ(back.lost + back.duplicate + back.reordered + back.corrupt, 0u);

@@ -1,4 +1,4 @@
-// load's endpoints with gtUDP beneath them: what they lose and repeat among themselves otherwise arrives, once.
+// The endpoints of `load` over gtUDP: everything they send arrives once, despite losses and duplicates.
 
 #include <gtest/gtest.h>
 
@@ -28,7 +28,7 @@ traffic::GtudpTunnelOptions tunnel(std::uint64_t seed, const Address& target) {
     return options;
 }
 
-TEST(GtudpTunnel, EveryDatagramOfASourceReachesTheSinkOnce) {
+TEST(GtudpTunnel, every_datagram_of_a_source_reaches_the_sink_once) {
     for_each_seed(20, [](std::uint64_t seed) {
         traffic::Source source({.stream = 7, .train_segments = 128, .start = 0, .count = 3'000});
         traffic::Sink sink({.key = key});
@@ -49,18 +49,18 @@ TEST(GtudpTunnel, EveryDatagramOfASourceReachesTheSinkOnce) {
     });
 }
 
-TEST(GtudpTunnel, TheWindowIsNeverExceeded) {
+TEST(GtudpTunnel, the_window_is_never_exceeded) {
     traffic::Source source({.stream = 7, .train_segments = 128, .start = 0, .count = 10'000});
     traffic::GtudpTunnel from(source, tunnel(1, server_address));
     Network network(1);
     network.add(client_address, from);
-    network.run_until(100 * millisecond);  // nobody answers
+    network.run_until(100 * millisecond);  // no replies
     EXPECT_EQ(from.wire().in_flight(), 256u);
     EXPECT_EQ(source.sent(), 256u);
     EXPECT_EQ(from.refused(), 0u);
 }
 
-TEST(GtudpTunnel, EveryProbeIsEchoedOnce) {
+TEST(GtudpTunnel, every_probe_is_echoed_once) {
     for_each_seed(20, [](std::uint64_t seed) {
         traffic::Prober prober({.stream = 9, .rate_per_s = 1'000, .start = 0, .count = 1'000});
         echo::Endpoint echo;

@@ -1,5 +1,5 @@
-// Round trips through an echo endpoint. The oracle follows each probe by the network's numbers: an echo answers in
-// the order it was asked, so its n-th datagram is the answer to the n-th one delivered to it.
+// Round trips through an echo endpoint. The oracle follows probes by the network's numbers: an echo replies in order,
+// so its n-th datagram is the reply to the n-th one delivered to it.
 
 #include <gtest/gtest.h>
 
@@ -72,7 +72,7 @@ Link random_link(Random& random) {
             .jitter = static_cast<Duration>(sometimes(4e6))};
 }
 
-TEST(ProberToEcho, ping_pong_over_a_perfect_link_takes_twice_the_delay_each) {
+TEST(ProberToEcho, ping_pong_over_a_perfect_link_takes_twice_the_delay) {
     Play play(1, {.stream = 9, .start = start, .count = 100}, {.delay = 300 * microsecond});
     ASSERT_EQ(play.network.run(), Outcome::idle);
     EXPECT_EQ(play.prober.response().min(), 600 * microsecond);
@@ -83,14 +83,14 @@ TEST(ProberToEcho, ping_pong_over_a_perfect_link_takes_twice_the_delay_each) {
     play.expect_truth();
 }
 
-TEST(ProberToEcho, ping_pong_ends_whatever_the_link_does) {
+TEST(ProberToEcho, ping_pong_ends_under_all_faults) {
     for_each_seed(150, [](std::uint64_t seed) {
         Random random(~seed);
         const Link link = random_link(random);
         traffic::ProberOptions options{
             .sizes = traffic::Sizes::fixed(random.between(24, 1'472)), .stream = 9, .start = start};
         options.give_up_after =
-            static_cast<Duration>(random.between(1, 10'000'000));  // less than a round trip, or more
+            static_cast<Duration>(random.between(1, 10'000'000));  // shorter or longer than a round trip
         options.count = random.between(1, 200);
         Play play(seed, options, link);
         ASSERT_EQ(play.network.run(), Outcome::idle);
@@ -106,7 +106,7 @@ TEST(ProberToEcho, ping_pong_ends_whatever_the_link_does) {
     });
 }
 
-TEST(ProberToEcho, open_loop_ends_whatever_the_link_does) {
+TEST(ProberToEcho, open_loop_ends_under_all_faults) {
     for_each_seed(150, [](std::uint64_t seed) {
         Random random(~seed);
         const Link link = random_link(random);
@@ -132,8 +132,8 @@ TEST(ProberToEcho, open_loop_ends_whatever_the_link_does) {
     });
 }
 
-// A deadline instead of a count: the prober falls silent by itself, with answers outstanding or not.
-TEST(ProberToEcho, ends_at_its_stop) {
+// A stop time instead of a count: the prober stops by itself, even with outstanding replies.
+TEST(ProberToEcho, ends_at_its_stop_time) {
     for_each_seed(60, [](std::uint64_t seed) {
         Random random(~seed);
         const Link link = random_link(random);
@@ -148,7 +148,7 @@ TEST(ProberToEcho, ends_at_its_stop) {
     });
 }
 
-TEST(ProberToEcho, the_same_seed_is_the_same_run) {
+TEST(ProberToEcho, same_seed_gives_the_same_run) {
     const auto hash_of = [](std::uint64_t seed) {
         Random random(~seed);
         Play play(seed, {.stream = 9, .rate_per_s = 1e5, .start = start, .count = 200}, random_link(random));

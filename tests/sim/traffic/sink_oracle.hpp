@@ -1,6 +1,6 @@
 #pragma once
 
-// What a sink should report. The oracle reads no frame: the network numbers the datagrams of every socket, and that
+// What a sink should report. The oracle reads no frames: the network numbers the datagrams of each socket, and that
 // number is the sequence.
 
 #include <map>
@@ -10,7 +10,7 @@
 
 namespace ringpost::sim {
 
-/// RFC 4737, section 3.3: a datagram is reordered when it comes after one that was sent later.
+/// RFC 4737, section 3.3: a datagram is reordered if it arrives after one that was sent later.
 struct SinkOracle {
     std::uint64_t received = 0, duplicate = 0, reordered = 0, corrupt = 0, lost = 0, tail = 0;
 

@@ -1,4 +1,4 @@
-// What a sink reports, against what the network knows to have done.
+// Compares the report of a sink with what the network did.
 
 #include <gtest/gtest.h>
 
@@ -69,7 +69,7 @@ struct Play {
     NodeIndex from = 0, to = 0;
 };
 
-TEST(SourceToSink, the_sink_reports_exactly_what_the_link_did) {
+TEST(SourceToSink, the_sink_reports_exactly_the_faults_of_the_link) {
     for_each_seed(300, [](std::uint64_t seed) {
         Play play(seed);
         ASSERT_EQ(play.network.run(), Outcome::idle);
@@ -80,7 +80,7 @@ TEST(SourceToSink, the_sink_reports_exactly_what_the_link_did) {
     });
 }
 
-TEST(SourceToSink, over_a_partition) {
+TEST(SourceToSink, partition) {
     for_each_seed(50, [](std::uint64_t seed) {
         Play play(seed);
         const Instant start = play.scenario.options.start;
@@ -95,7 +95,7 @@ TEST(SourceToSink, over_a_partition) {
     });
 }
 
-TEST(SourceToSink, several_sources_at_one_sink) {
+TEST(SourceToSink, several_sources_and_one_sink) {
     for_each_seed(20, [](std::uint64_t seed) {
         constexpr std::size_t sources = 5;
         Network network(seed);
@@ -104,7 +104,7 @@ TEST(SourceToSink, several_sources_at_one_sink) {
         const NodeIndex to = network.add(sink_address, sink);
         std::uint64_t sent = 0;
         for (std::size_t i = 0; i < sources; ++i) {
-            // The same stream number everywhere: the address must tell them apart.
+            // All sources use the same stream number; only their addresses differ.
             all.push_back(std::make_unique<traffic::Source>(
                 traffic::SourceOptions{.stream = 1, .rate_per_s = 1e5, .count = 200 + 10 * i}));
             sent += 200 + 10 * i;
@@ -120,7 +120,7 @@ TEST(SourceToSink, several_sources_at_one_sink) {
     });
 }
 
-TEST(SourceToSink, the_same_seed_is_the_same_run) {
+TEST(SourceToSink, same_seed_gives_the_same_run) {
     const auto hash_of = [](std::uint64_t seed) {
         Play play(seed);
         EXPECT_EQ(play.network.run(), Outcome::idle);

@@ -10,7 +10,7 @@
 namespace ringpost {
 namespace {
 
-// What the functions promise, spelt byte by byte.
+// The contract of the functions, spelled out byte by byte.
 template <class T>
 T assembled(const std::byte* at, bool big) {
     std::uint64_t value = 0;

@@ -17,7 +17,7 @@ Bytes copied(const ChunkPool& pool, ChunkPool::Chunk first, std::size_t bytes) {
     return out;
 }
 
-TEST(ChunkPool, keeps_strings_of_lengths_around_the_chunks) {
+TEST(ChunkPool, stores_strings_of_lengths_around_the_chunk_size) {
     Random random(1);
     ChunkPool pool(100 * chunk);
     for (const std::size_t size :
@@ -32,7 +32,7 @@ TEST(ChunkPool, keeps_strings_of_lengths_around_the_chunks) {
     }
 }
 
-TEST(ChunkPool, an_empty_string_takes_nothing_and_fits_a_full_pool) {
+TEST(ChunkPool, an_empty_string_takes_no_space_and_fits_a_full_pool) {
     ChunkPool pool(chunk);
     ASSERT_TRUE(pool.keep(Bytes(chunk)));
     EXPECT_TRUE(pool.has_room(0));
@@ -42,7 +42,7 @@ TEST(ChunkPool, an_empty_string_takes_nothing_and_fits_a_full_pool) {
     EXPECT_EQ(pool.free_bytes(), 0u);
 }
 
-TEST(ChunkPool, a_full_pool_says_so_and_keeps_no_part) {
+TEST(ChunkPool, a_full_pool_refuses_and_stores_nothing) {
     ChunkPool pool(3 * chunk);
     const auto first = pool.keep(Bytes(chunk + 1));
     ASSERT_TRUE(first);
@@ -66,7 +66,7 @@ TEST(ChunkPool, capacity_is_whole_chunks) {
     }
 }
 
-TEST(ChunkPool, model) {
+TEST(ChunkPool, agrees_with_a_model) {
     struct Kept {
         ChunkPool::Chunk first;
         Bytes bytes;

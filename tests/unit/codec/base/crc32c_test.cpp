@@ -7,7 +7,7 @@
 namespace ringpost {
 namespace {
 
-// The definition, a bit at a time: slow and beyond doubt.
+// The definition, one bit at a time.
 std::uint32_t crc32c_by_bits(std::span<const std::byte> bytes) {
     std::uint32_t state = ~0u;
     for (const std::byte byte : bytes) {
@@ -55,7 +55,7 @@ TEST(Crc32c, vectors_of_rfc_3720_b_4) {
     }
 }
 
-TEST(Crc32c, portable_is_the_definition) {
+TEST(Crc32c, portable_agrees_with_the_definition) {
     Random random(3);
     for (std::size_t length = 0; length < 600; ++length) {
         const Bytes bytes = random_bytes(random, length);
@@ -63,7 +63,7 @@ TEST(Crc32c, portable_is_the_definition) {
     }
 }
 
-TEST(Crc32c, hardware_is_portable_at_every_length_and_offset) {
+TEST(Crc32c, hardware_agrees_with_portable_at_every_length_and_offset) {
     Random random(4);
     const Bytes bytes = random_bytes(random, 1'500 + 16);
     for (std::size_t offset = 0; offset < 16; ++offset)
@@ -73,7 +73,7 @@ TEST(Crc32c, hardware_is_portable_at_every_length_and_offset) {
         }
 }
 
-TEST(Crc32c, hardware_is_portable_up_to_the_longest_datagram) {
+TEST(Crc32c, hardware_agrees_with_portable_up_to_the_longest_datagram) {
     Random random(5);
     const Bytes bytes = random_bytes(random, 65'536);
     for (std::size_t length = 65'536; length > 1'500; length -= 997) {
@@ -82,7 +82,7 @@ TEST(Crc32c, hardware_is_portable_up_to_the_longest_datagram) {
     }
 }
 
-TEST(Crc32cSuffix, appends_without_reading_again) {
+TEST(Crc32cSuffix, appends_without_reading_the_suffix) {
     Random random(6);
     for (std::size_t length = 0; length <= 1'500; length += length < 70 ? 1 : 143) {
         const Bytes suffix = random_bytes(random, length);

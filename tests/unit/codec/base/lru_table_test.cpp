@@ -26,7 +26,7 @@ std::vector<Key> keys_by_recency(const Table& table) {
     return keys;
 }
 
-// The plainest table that does the same: a list ordered by recency and a map into it.
+// A simple implementation: a list ordered by recency and a map into it.
 class Model {
   public:
     explicit Model(std::size_t capacity) : capacity_(capacity) {}
@@ -74,7 +74,7 @@ class Model {
     std::uint64_t evictions_ = 0;
 };
 
-// Random calls on table and model with keys from `keys`; both must agree after each.
+// Random calls to table and model with keys from `keys`. Both must agree after each call.
 void compare_with_model(std::uint32_t capacity, const std::vector<Key>& keys, std::uint64_t seed, int steps) {
     SCOPED_TRACE(testing::Message() << "capacity " << capacity << ", seed " << seed);
     std::mt19937_64 random(seed);
@@ -114,8 +114,8 @@ std::vector<Key> consecutive_keys(std::size_t count) {
     return keys;
 }
 
-// Keys whose home is the same slot of a table of `capacity`, or the slot after it: the probing sequence this makes
-// is as long as it gets, and with the last slot as home it wraps round.
+// Keys whose home is the same slot of a table of `capacity`, or the next one: probe sequences become as long as
+// possible and, with the last slot as home, wrap around.
 std::vector<Key> colliding_keys(std::uint32_t capacity, std::uint32_t home, std::size_t count) {
     const std::uint64_t slot_mask = capacity * 2 - 1;
     std::vector<Key> keys;
@@ -126,7 +126,7 @@ std::vector<Key> colliding_keys(std::uint32_t capacity, std::uint32_t home, std:
     return keys;
 }
 
-TEST(LruTable, touch_inserts_a_fresh_value_and_finds_it_again) {
+TEST(LruTable, touch_inserts_a_new_value_and_finds_it_again) {
     Table table(4, test_key);
     EXPECT_EQ(table.find(7), nullptr);
     EXPECT_EQ(table.touch(7), 0u);
@@ -138,7 +138,7 @@ TEST(LruTable, touch_inserts_a_fresh_value_and_finds_it_again) {
     EXPECT_EQ(table.capacity(), 4u);
 }
 
-TEST(LruTable, evicts_the_least_recently_touched_and_find_does_not_count) {
+TEST(LruTable, evicts_the_least_recently_touched_and_find_does_not_touch) {
     Table table(4, test_key);
     for (Key key = 1; key <= 4; ++key) table.touch(key) = key;
     table.touch(1);
@@ -151,7 +151,7 @@ TEST(LruTable, evicts_the_least_recently_touched_and_find_does_not_count) {
     EXPECT_EQ(table.find(3), nullptr);
 }
 
-TEST(LruTable, erase_frees_a_place_and_is_no_eviction) {
+TEST(LruTable, erase_frees_an_entry_and_is_not_an_eviction) {
     Table table(2, test_key);
     table.touch(1);
     table.touch(2);
@@ -162,7 +162,7 @@ TEST(LruTable, erase_frees_a_place_and_is_no_eviction) {
     EXPECT_EQ(table.evictions(), 0u);
 }
 
-TEST(LruTable, a_capacity_of_one_holds_the_newest) {
+TEST(LruTable, a_capacity_of_one_holds_the_latest) {
     Table table(1, test_key);
     for (Key key = 0; key < 100; ++key) table.touch(key) = key + 1;
     EXPECT_EQ(keys_by_recency(table), (std::vector<Key>{99}));
@@ -170,7 +170,7 @@ TEST(LruTable, a_capacity_of_one_holds_the_newest) {
     EXPECT_EQ(table.evictions(), 99u);
 }
 
-TEST(LruTable, a_value_keeps_its_address_while_others_come_and_go) {
+TEST(LruTable, a_value_keeps_its_address_while_others_are_inserted_and_erased) {
     Table table(64, test_key);
     std::uint64_t* const value = &table.touch(1'000);
     *value = 42;
@@ -182,7 +182,7 @@ TEST(LruTable, a_value_keeps_its_address_while_others_come_and_go) {
     EXPECT_EQ(*value, 42u);
 }
 
-TEST(LruTable, a_forgotten_value_lets_go_of_what_it_owns) {
+TEST(LruTable, an_evicted_value_releases_its_resources) {
     LruTable<Key, std::shared_ptr<int>> table(2, test_key);
     const auto owned = std::make_shared<int>(1);
     table.touch(1) = owned;
@@ -220,7 +220,7 @@ TEST(LruTable, behaves_like_the_model_when_every_key_collides) {
     }
 }
 
-TEST(LruTableDeathTest, refuses_a_capacity_that_is_no_power_of_two) {
+TEST(LruTableDeathTest, refuses_a_capacity_that_is_not_a_power_of_two) {
     EXPECT_DEATH(Table(0, test_key), "check failed");
     EXPECT_DEATH(Table(3, test_key), "check failed");
 }

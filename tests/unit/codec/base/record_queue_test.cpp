@@ -21,9 +21,9 @@ bool front_is(const Queue& queue, std::uint64_t header, const Bytes& bytes) {
     return record && record->header == header && std::ranges::equal(record->bytes, bytes);
 }
 
-// Plays random pushes and pops against a deque. Whether a push fits depends on where the records happen to lie;
-// what can be said from outside is that an empty queue takes all it has room for, and that a refusal wastes less
-// than the record refused and the longest one before.
+// Compares random pushes and pops with a deque. Whether a push fits depends on where the records are stored. From
+// outside, an empty queue must accept whatever it has space for, and a refusal must waste less than the refused record
+// and the longest one before it.
 void play(std::uint64_t seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Random random(seed);
@@ -33,7 +33,7 @@ void play(std::uint64_t seed) {
     std::deque<std::pair<std::uint64_t, Bytes>> model;
     std::size_t used = 0, longest = 0;
     for (std::uint64_t step = 0; step < 1'000; ++step) {
-        // Runs of pushing and runs of popping, so that full and empty are both reached.
+        // Runs of pushes and runs of pops, so that both full and empty are reached.
         if (random() % 100 < (step / 50 % 2 == 0 ? 70u : 40u)) {
             const Bytes bytes = random_bytes(random, random() % 4 == 0 ? 0 : random() % length_max);
             const std::size_t need = room_for(bytes.size());
@@ -59,11 +59,11 @@ void play(std::uint64_t seed) {
     }
 }
 
-TEST(RecordQueue, is_a_deque_of_bounded_size) {
+TEST(RecordQueue, agrees_with_a_deque_of_bounded_size) {
     for (std::uint64_t seed = 1; seed <= 200 && !testing::Test::HasFatalFailure(); ++seed) play(seed);
 }
 
-TEST(RecordQueue, takes_records_until_not_one_byte_is_left) {
+TEST(RecordQueue, accepts_records_until_no_byte_is_left) {
     Queue queue(4 * room_for(8));
     for (std::uint64_t i = 0; i < 4; ++i) EXPECT_TRUE(queue.push(i, Bytes(8)));
     EXPECT_FALSE(queue.push(4, {}));
@@ -73,7 +73,7 @@ TEST(RecordQueue, takes_records_until_not_one_byte_is_left) {
 TEST(RecordQueue, wraps_into_a_gap_of_exactly_its_size_and_is_full_then) {
     Queue queue(4 * room_for(8));
     for (std::uint64_t i = 0; i < 4; ++i) ASSERT_TRUE(queue.push(i, Bytes(8)));
-    // Head and tail meet somewhere else each time round: full must not look like empty.
+    // Head and tail meet at a different position in each round: full must not look like empty.
     for (std::uint64_t i = 4; i < 100; ++i) {
         queue.pop();
         ASSERT_TRUE(queue.push(i, Bytes(8, std::byte(i))));
@@ -82,11 +82,11 @@ TEST(RecordQueue, wraps_into_a_gap_of_exactly_its_size_and_is_full_then) {
     }
 }
 
-TEST(RecordQueue, keeps_a_record_in_one_piece) {
+TEST(RecordQueue, stores_records_contiguously) {
     Queue queue(3 * room_for(16));
     for (std::uint64_t i = 0; i < 3; ++i) ASSERT_TRUE(queue.push(i, Bytes(16)));
     queue.pop();
-    EXPECT_FALSE(queue.push(3, Bytes(17))) << "a gap too small at the front, and none behind";
+    EXPECT_FALSE(queue.push(3, Bytes(17))) << "the gap at the front is too small, and there is none at the end";
     queue.pop();
     EXPECT_TRUE(queue.push(3, Bytes(40, std::byte{3})));
     queue.pop();
@@ -105,7 +105,7 @@ TEST(RecordQueue, empty_records_count) {
     EXPECT_TRUE(queue.empty());
 }
 
-TEST(RecordQueue, refuses_what_never_fits_and_stays_usable) {
+TEST(RecordQueue, refuses_records_that_never_fit_and_stays_usable) {
     Queue queue(64);
     EXPECT_FALSE(queue.push(1, Bytes(64)));
     EXPECT_TRUE(queue.empty());

@@ -20,7 +20,7 @@ TEST(RingQueue, first_in_first_out_until_full) {
     EXPECT_TRUE(queue.empty());
 }
 
-TEST(RingQueue, of_one) {
+TEST(RingQueue, capacity_of_one) {
     RingQueue<int> queue(1);
     for (int i = 0; i < 3; ++i) {
         EXPECT_TRUE(queue.push(i));
@@ -32,12 +32,12 @@ TEST(RingQueue, of_one) {
     }
 }
 
-TEST(RingQueue, model) {
+TEST(RingQueue, agrees_with_a_model) {
     Random random(1);
     RingQueue<std::uint64_t> queue(8);
     std::deque<std::uint64_t> model;
     for (int step = 0; step < 10'000; ++step) {
-        // Leans one way, then the other, so that both ends of the range are met.
+        // Prefers pushes, then pops, so that both limits are reached.
         if (random() % 4 < (step / 100 % 2 == 0 ? 3u : 1u)) {
             const std::uint64_t item = random();
             ASSERT_EQ(queue.push(item), model.size() < 8);

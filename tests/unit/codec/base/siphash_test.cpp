@@ -10,11 +10,11 @@
 namespace ringpost {
 namespace {
 
-// The key of every published vector: bytes 00, 01, ... 0f.
+// The key of all published vectors: bytes 00, 01, ... 0f.
 constexpr SipKey vector_key{0x0706050403020100, 0x0f0e0d0c0b0a0908};
 
-// vectors_sip64 of the reference implementation: entry n is the hash of the n bytes 00, 01, ... n - 1. Computed
-// here with OpenSSL's SIPHASH, so by an independent implementation.
+// vectors_sip64 of the reference implementation: entry n is the hash of the n bytes 00, 01, ... n - 1. Computed with
+// OpenSSL's SIPHASH, an independent implementation.
 constexpr std::array<std::uint64_t, 64> vectors = {
     0x726fdb47dd0e0e31, 0x74f839c593dc67fd, 0x0d6c8009d9a94f5a, 0x85676696d7fb7e2d, 0xcf2794e0277187b7,
     0x18765564cd99a68d, 0xcbc9466e58fee3ce, 0xab0200f58b01d137, 0x93f5f5799a932462, 0x9e0082df0ba9e4b0,
@@ -57,7 +57,7 @@ TEST(SipHash, does_not_depend_on_alignment) {
     }
 }
 
-TEST(SipHash, depends_on_either_half_of_the_key_and_on_trailing_zeros) {
+TEST(SipHash, depends_on_both_halves_of_the_key_and_on_trailing_zeros) {
     const auto bytes = counting_bytes();
     const auto message = std::span(bytes).first(16);
     const std::uint64_t hash = siphash(vector_key, message);

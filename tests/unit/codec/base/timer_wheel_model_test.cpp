@@ -16,7 +16,7 @@ namespace {
 constexpr Duration tick = 1 << TimerWheel::tick_bits;
 constexpr Instant first_instant = std::numeric_limits<Instant>::min();
 
-// Runs the wheel and a multimap of deadlines through the same random script. Every difference fails the test.
+// Runs the wheel and a multimap of deadlines through the same random script.
 class Comparison {
   public:
     Comparison(std::uint64_t seed, std::uint32_t capacity, Instant start)
@@ -36,7 +36,7 @@ class Comparison {
         }
     }
 
-    // Sleeps until next() again and again, until nothing is left.
+    // Sleeps until next() repeatedly, until no timer is set.
     void drain() {
         while (!deadlines_.empty() && !testing::Test::HasFatalFailure()) {
             const std::optional<Instant> next = wheel_.next();
@@ -51,13 +51,13 @@ class Comparison {
   private:
     struct Timer {
         std::optional<Instant> at;
-        Instant counts_as = 0;  // its deadline, or the latest `now` if that was later: what the order goes by
-        bool due = false;       // must fire in the expire() under way
+        Instant counts_as = 0;  // its deadline, or the latest `now` if that was later; determines the order
+        bool due = false;       // must fire in the expire() in progress
     };
 
     TimerIndex random_index() { return static_cast<TimerIndex>(random_() % timers_.size()); }
 
-    // From a nanosecond to years, now and then behind, and often exactly on an edge of some slot.
+    // From a nanosecond to years, sometimes in the past, and often exactly at the edge of a slot.
     Duration random_offset() {
         const auto bits = random_() % 60;
         Duration offset = static_cast<Duration>(random_() & ((2ull << bits) - 1));
@@ -95,7 +95,7 @@ class Comparison {
     }
 
     void advance(bool reentrant) {
-        // Every timer is at most 2^61 ns ahead; staying below 2^62 keeps the sums from overflowing.
+        // Every timer is at most 2^61 ns ahead; below 2^62 the sums cannot overflow.
         switch (random_() % 4) {
             case 0: now_ = std::max(now_, std::min(wheel_.next().value_or(now_), Instant{1} << 61)); break;
             case 1: now_ += static_cast<Duration>(random_() % 1'000); break;
@@ -158,7 +158,7 @@ class Comparison {
     Instant latest_;
 };
 
-TEST(TimerWheelModel, behaves_like_a_multimap_of_deadlines) {
+TEST(TimerWheelModel, agrees_with_a_multimap_of_deadlines) {
     for (std::uint64_t seed = 1; seed <= 60 && !HasFatalFailure(); ++seed) {
         SCOPED_TRACE(testing::Message() << "seed " << seed);
         const std::uint32_t capacity = 1u << (seed % 9);

@@ -25,7 +25,7 @@ Fired expire(TimerWheel& wheel, Instant now) {
     return fired;
 }
 
-TEST(TimerWheel, an_empty_wheel_has_nothing_to_wait_for) {
+TEST(TimerWheel, an_empty_wheel_has_no_timeout) {
     TimerWheel wheel(4);
     EXPECT_EQ(wheel.next(), std::nullopt);
     EXPECT_EQ(expire(wheel, 0), Fired{});
@@ -53,7 +53,7 @@ TEST(TimerWheel, fires_at_the_deadline_to_the_nanosecond_at_every_distance) {
     }
 }
 
-TEST(TimerWheel, takes_every_instant_there_is) {
+TEST(TimerWheel, accepts_every_instant) {
     TimerWheel wheel(4, first_instant);
     wheel.schedule(0, never);
     wheel.schedule(1, first_instant);
@@ -77,7 +77,7 @@ TEST(TimerWheel, a_deadline_in_the_past_fires_at_once) {
     EXPECT_EQ(wheel.next(), 100 * second + 1);
 }
 
-TEST(TimerWheel, rescheduling_drops_the_old_deadline) {
+TEST(TimerWheel, rescheduling_replaces_the_old_deadline) {
     TimerWheel wheel(1);
     wheel.schedule(0, 10 * tick);
     wheel.schedule(0, 5'000 * tick);
@@ -87,7 +87,7 @@ TEST(TimerWheel, rescheduling_drops_the_old_deadline) {
     EXPECT_EQ(expire(wheel, 99'000 * tick), Fired{});
 }
 
-TEST(TimerWheel, a_cancelled_timer_does_not_fire_and_costs_one_early_wake_up_at_most) {
+TEST(TimerWheel, a_cancelled_timer_does_not_fire_and_costs_at_most_one_early_wake_up) {
     TimerWheel wheel(2);
     wheel.schedule(0, 1'000 * tick);
     wheel.schedule(1, 1'001 * tick);
@@ -99,7 +99,7 @@ TEST(TimerWheel, a_cancelled_timer_does_not_fire_and_costs_one_early_wake_up_at_
     EXPECT_EQ(wheel.next(), 1'001 * tick);
 }
 
-TEST(TimerWheel, a_far_jump_fires_everything_in_order_of_tick) {
+TEST(TimerWheel, a_long_jump_fires_everything_in_order_of_tick) {
     TimerWheel wheel(8);
     const std::vector<Instant> deadlines = {3 * tick,       64 * tick,       64 * tick * 64 + 5, second,
                                             3'600 * second, 86'400 * second, tick << 44,         (tick << 44) + tick};
@@ -109,7 +109,7 @@ TEST(TimerWheel, a_far_jump_fires_everything_in_order_of_tick) {
     EXPECT_EQ(expire(wheel, never - 1), expected);
 }
 
-TEST(TimerWheel, the_clock_may_step_back) {
+TEST(TimerWheel, the_clock_may_go_back) {
     TimerWheel wheel(2);
     EXPECT_EQ(expire(wheel, second), Fired{});
     wheel.schedule(0, second / 2);
@@ -119,7 +119,7 @@ TEST(TimerWheel, the_clock_may_step_back) {
     EXPECT_EQ(expire(wheel, second - 1), (Fired{{1, second - 1}}));
 }
 
-TEST(TimerWheel, a_timer_that_reschedules_itself_behind_now_fires_once_per_call) {
+TEST(TimerWheel, a_timer_that_reschedules_itself_in_the_past_fires_once_per_call) {
     TimerWheel wheel(1);
     wheel.schedule(0, 10);
     for (int call = 0; call < 3; ++call) {
@@ -128,12 +128,12 @@ TEST(TimerWheel, a_timer_that_reschedules_itself_behind_now_fires_once_per_call)
     }
 }
 
-TEST(TimerWheel, a_callback_may_cancel_and_move_its_neighbours) {
+TEST(TimerWheel, a_callback_may_cancel_and_reschedule_other_timers) {
     TimerWheel wheel(64);
     for (TimerIndex index = 0; index < 64; ++index) wheel.schedule(index, 1'000 * tick + index);
     std::optional<TimerIndex> survivor;
     const std::size_t fired = wheel.expire(second, [&](TimerIndex index, Instant) {
-        ASSERT_FALSE(survivor.has_value()) << "everything else was cancelled or moved";
+        ASSERT_FALSE(survivor.has_value()) << "all other timers were cancelled or rescheduled";
         survivor = index;
         for (TimerIndex other = 0; other < 64; ++other) {
             if (other % 2 == 0) wheel.cancel(other);
@@ -146,7 +146,7 @@ TEST(TimerWheel, a_callback_may_cancel_and_move_its_neighbours) {
     EXPECT_EQ(wheel.next(), std::nullopt);
 }
 
-TEST(TimerWheel, a_timer_set_by_a_callback_in_the_same_jump_waits_for_the_next_call) {
+TEST(TimerWheel, a_timer_set_by_a_callback_for_the_same_jump_waits_for_the_next_call) {
     TimerWheel wheel(2);
     wheel.schedule(0, 5 * tick);
     EXPECT_EQ(wheel.expire(500 * tick, [&](TimerIndex, Instant) { wheel.schedule(1, 100 * tick); }), 1u);
@@ -155,14 +155,14 @@ TEST(TimerWheel, a_timer_set_by_a_callback_in_the_same_jump_waits_for_the_next_c
     EXPECT_EQ(expire(wheel, 500 * tick), (Fired{{1, 100 * tick}}));
 }
 
-TEST(TimerWheelDeathTest, asserts_what_the_caller_must_keep) {
+TEST(TimerWheelDeathTest, checks_its_preconditions) {
     TimerWheel wheel(1);
     EXPECT_DEATH(wheel.schedule(1, 0), "check failed");
     wheel.schedule(0, 0);
     EXPECT_DEATH(wheel.expire(0, [&](TimerIndex, Instant) { expire(wheel, 0); }), "check failed");
 }
 
-TEST(TimerWheel, next_is_exact_as_long_as_nothing_is_cancelled) {
+TEST(TimerWheel, next_is_exact_if_nothing_is_cancelled) {
     const std::uint64_t seed = 7;
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     std::mt19937_64 random(seed);

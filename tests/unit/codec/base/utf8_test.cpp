@@ -8,7 +8,7 @@
 namespace ringpost {
 namespace {
 
-TEST(Utf8, table) {
+TEST(Utf8, examples) {
     using namespace std::string_view_literals;
     const struct {
         std::string_view text;
@@ -19,15 +19,15 @@ TEST(Utf8, table) {
         {"\0"sv, true},
         {"\xc2\x80 \xdf\xbf", true},                  // U+0080, U+07FF
         {"\xe0\xa0\x80 \xef\xbf\xbf", true},          // U+0800, U+FFFF
-        {"\xed\x9f\xbf \xee\x80\x80", true},          // either side of the surrogates
+        {"\xed\x9f\xbf \xee\x80\x80", true},          // adjacent to the surrogates
         {"\xf0\x90\x80\x80 \xf4\x8f\xbf\xbf", true},  // U+10000, U+10FFFF
-        {"\x80", false},                              // a continuation alone
+        {"\x80", false},                              // a continuation byte alone
         {"\xbf", false},
-        {"a\xc2", false},  // cut short
+        {"a\xc2", false},  // truncated
         {"\xe2\x82", false},
         {"\xf0\x9f\x98", false},
         {"\xe2", false},
-        {"\xc2 ", false},  // cut by something else
+        {"\xc2 ", false},  // interrupted
         {"\xe2\x82 ", false},
         {"\xf0\x9f\x98 ", false},
         {"\xc2\xc2\x80", false},
@@ -48,7 +48,7 @@ TEST(Utf8, table) {
     };
     for (const auto& [text, good] : table) {
         EXPECT_EQ(is_utf8(text), good) << testing::PrintToString(text);
-        // Wherever it stands among the eight bytes that are looked at together.
+        // At every position among the eight bytes that are tested at once.
         for (std::size_t before = 1; before < 10; ++before)
             for (const std::size_t after : {1, 7, 8, 20})
                 EXPECT_EQ(is_utf8(std::string(before, 'x') + std::string(text) + std::string(after, 'y')), good)
@@ -56,7 +56,7 @@ TEST(Utf8, table) {
     }
 }
 
-TEST(Utf8, every_code_point_and_no_cut_of_it) {
+TEST(Utf8, every_code_point_and_no_truncation_of_it) {
     for (std::uint32_t point = 0; point < 0x110000; point += point < 0x11000 ? 1 : 37) {
         std::string text;
         const auto tail = [&](unsigned shift) { text += static_cast<char>(0x80 | (point >> shift & 0x3f)); };

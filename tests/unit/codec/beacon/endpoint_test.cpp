@@ -33,13 +33,13 @@ Bytes beacon(std::uint64_t unix_s, std::string_view quote = "hi") {
     return out;
 }
 
-// Runs the timers and says how many beacons left.
+// Runs the timers. Returns the number of beacons sent.
 std::size_t turn(Endpoint& endpoint, Outbox& outbox, Instant now) {
     endpoint.handle_timeout(now);
     return outbox.drain(endpoint, now).size();
 }
 
-TEST(BeaconEndpoint, a_round_is_one_beacon_to_each_target_with_the_address_it_is_told) {
+TEST(BeaconEndpoint, a_round_sends_one_beacon_to_each_target_with_its_advertised_address) {
     Endpoint endpoint(sending());
     Outbox outbox;
     EXPECT_EQ(endpoint.poll_timeout(), start);
@@ -55,7 +55,7 @@ TEST(BeaconEndpoint, a_round_is_one_beacon_to_each_target_with_the_address_it_is
     EXPECT_EQ(endpoint.counters().sent, 2u);
 }
 
-TEST(BeaconEndpoint, rounds_come_every_period_and_end) {
+TEST(BeaconEndpoint, rounds_start_every_period_and_end) {
     Endpoint endpoint(sending(3));
     Outbox outbox;
     for (std::int64_t round = 0; round < 3; ++round) {
@@ -71,7 +71,7 @@ TEST(BeaconEndpoint, rounds_come_every_period_and_end) {
     EXPECT_EQ(turn(endpoint, outbox, start + 100 * second), 0u);
 }
 
-TEST(BeaconEndpoint, is_not_finished_while_the_last_round_is_leaving) {
+TEST(BeaconEndpoint, is_not_finished_while_the_last_round_is_being_sent) {
     Endpoint endpoint(sending(1));
     Outbox outbox;
     endpoint.handle_timeout(start);
@@ -82,10 +82,10 @@ TEST(BeaconEndpoint, is_not_finished_while_the_last_round_is_leaving) {
     EXPECT_TRUE(endpoint.finished());
 }
 
-TEST(BeaconEndpoint, a_missed_round_is_not_made_up_for) {
+TEST(BeaconEndpoint, a_missed_round_is_not_repeated) {
     Endpoint endpoint(sending());
     Outbox outbox;
-    // A little late: the next keeps the schedule. A period or more late: the schedule starts anew.
+    // If slightly late, the next round keeps the schedule. If late by a period or more, the schedule restarts.
     EXPECT_EQ(turn(endpoint, outbox, start + 500 * millisecond), 2u);
     EXPECT_EQ(endpoint.poll_timeout(), start + 2 * second);
     EXPECT_EQ(turn(endpoint, outbox, start + 9 * second), 2u);
@@ -95,7 +95,7 @@ TEST(BeaconEndpoint, a_missed_round_is_not_made_up_for) {
     EXPECT_EQ(endpoint.poll_timeout(), start + 15 * second);
 }
 
-TEST(BeaconEndpoint, without_targets_it_only_listens) {
+TEST(BeaconEndpoint, without_targets_it_only_receives) {
     Endpoint endpoint(listening());
     Outbox outbox;
     EXPECT_FALSE(endpoint.poll_timeout());
@@ -104,7 +104,7 @@ TEST(BeaconEndpoint, without_targets_it_only_listens) {
     EXPECT_FALSE(endpoint.poll_event());
 }
 
-TEST(BeaconEndpoint, reports_what_it_hears) {
+TEST(BeaconEndpoint, reports_received_beacons) {
     Endpoint endpoint(listening());
     endpoint.handle(start + second - 1, {alice, 0, beacon(1'001, "good news")});
     const auto event = endpoint.poll_event();
@@ -112,7 +112,7 @@ TEST(BeaconEndpoint, reports_what_it_hears) {
     EXPECT_FALSE(event->error);
     EXPECT_EQ(event->source, alice);
     EXPECT_EQ(event->count, 1u);
-    EXPECT_EQ(event->elapsed_s, 2);  // 1003.999999999 in whole seconds, less 1001
+    EXPECT_EQ(event->elapsed_s, 2);  // 1003.999999999 in whole seconds, minus 1001
     EXPECT_EQ(event->ipv4, (std::array<std::uint8_t, 4>{9, 8, 7, 6}));
     EXPECT_EQ(event->port, 54);
     EXPECT_EQ(event->quote, "good news");
@@ -153,7 +153,7 @@ TEST(BeaconEndpoint, the_wall_clock_may_be_stepped) {
     EXPECT_EQ(endpoint.poll_event()->elapsed_s, 1'003);
 }
 
-TEST(BeaconEndpoint, bad_datagrams_are_events_too_and_count_for_their_source) {
+TEST(BeaconEndpoint, invalid_datagrams_are_events_and_count_for_their_source) {
     Endpoint endpoint(listening());
     Bytes flipped = beacon(1);
     flipped.back() ^= std::byte{1};
@@ -174,7 +174,7 @@ TEST(BeaconEndpoint, bad_datagrams_are_events_too_and_count_for_their_source) {
     EXPECT_EQ(counts.not_utf8, 1u);
 }
 
-TEST(BeaconEndpoint, counts_by_source_address_whatever_the_port) {
+TEST(BeaconEndpoint, counts_by_source_address_regardless_of_the_port) {
     Endpoint endpoint(listening());
     const Address alice_elsewhere = Address::v4(10, 0, 0, 1, 9);
     const std::pair<Address, std::uint64_t> expected[] = {
@@ -213,11 +213,11 @@ TEST(BeaconEndpoint, events_that_do_not_fit_are_counted) {
     for (; const auto event = endpoint.poll_event(); ++events) EXPECT_EQ(event->count, events + 1);
     EXPECT_EQ(events, heard - 1);
     endpoint.handle(start, {alice, 0, beacon(1)});
-    EXPECT_EQ(endpoint.poll_event()->count, heard + 1) << "the dropped one was heard all the same";
+    EXPECT_EQ(endpoint.poll_event()->count, heard + 1) << "the dropped one still counts";
     EXPECT_EQ(endpoint.counters().received, heard + 1);
 }
 
-TEST(BeaconEndpoint, the_least_recently_heard_source_is_forgotten_when_the_table_is_full) {
+TEST(BeaconEndpoint, the_least_recently_received_source_is_evicted_when_the_table_is_full) {
     Endpoint endpoint(listening());
     const Bytes bytes = beacon(1);
     const auto hear = [&](std::uint32_t n) {
@@ -233,8 +233,8 @@ TEST(BeaconEndpoint, the_least_recently_heard_source_is_forgotten_when_the_table
     EXPECT_EQ(endpoint.counters().sources_forgotten, 0u);
     EXPECT_EQ(hear(limits::beacon_sources_max), 1u);
     EXPECT_EQ(endpoint.counters().sources_forgotten, 1u);
-    EXPECT_EQ(hear(0), 3u) << "heard lately";
-    EXPECT_EQ(hear(1), 1u) << "the oldest, forgotten";
+    EXPECT_EQ(hear(0), 3u) << "received recently";
+    EXPECT_EQ(hear(1), 1u) << "the oldest, evicted";
     EXPECT_EQ(endpoint.counters().sources_forgotten, 2u);
 }
 

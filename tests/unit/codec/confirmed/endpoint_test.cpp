@@ -7,7 +7,7 @@
 namespace ringpost::confirmed {
 namespace {
 
-TEST(ConfirmedEndpoint, a_message_is_an_event_and_is_confirmed) {
+TEST(ConfirmedEndpoint, a_message_becomes_an_event_and_is_confirmed) {
     Turning turning(options_toward(bob));
     turning.hear(elsewhere(bob), "hello", Status::none);
     const auto event = turning.endpoint.poll_event();
@@ -16,7 +16,7 @@ TEST(ConfirmedEndpoint, a_message_is_an_event_and_is_confirmed) {
     EXPECT_EQ(event->message, text_value("hello"));
     EXPECT_EQ(event->status, Status::none);
     EXPECT_EQ(event->peer, elsewhere(bob));
-    EXPECT_EQ(turning.turn(), Texts{"2:5005 +confirmed"}) << "to the target, whatever port it came from";
+    EXPECT_EQ(turning.turn(), Texts{"2:5005 +confirmed"}) << "to the target, regardless of the source port";
     EXPECT_EQ(turning.turn(), Texts{});
     EXPECT_EQ(turning.endpoint.counters().delivered, 1u);
     EXPECT_EQ(turning.endpoint.counters().replies_sent, 1u);
@@ -30,7 +30,7 @@ TEST(ConfirmedEndpoint, messages_may_be_any_value) {
     EXPECT_EQ(turning.turn().size(), 2u);
 }
 
-TEST(ConfirmedEndpoint, where_confirmations_go) {
+TEST(ConfirmedEndpoint, destinations_of_confirmations) {
     const Address stranger = Address::v4(10, 0, 0, 9, 7'777);
     const struct {
         Reply reply;
@@ -63,14 +63,14 @@ TEST(ConfirmedEndpoint, each_copy_is_a_message) {
     EXPECT_EQ(turning.turn().size(), 3u);
 }
 
-TEST(ConfirmedEndpoint, a_confirmation_that_nothing_waits_for_is_dropped_and_a_failure_is_told) {
+TEST(ConfirmedEndpoint, an_unexpected_confirmation_is_dropped_and_an_unexpected_failure_is_reported) {
     Turning turning(options_toward(bob));
     turning.hear(bob, "confirmed", Status::ok);
     turning.hear(bob, "disk full", Status::failed);
     EXPECT_EQ(turning.events(), Texts{"message -disk full"});
     EXPECT_EQ(turning.turn(), Texts{}) << "neither is answered";
     EXPECT_EQ(turning.endpoint.counters().answers_stray, 2u);
-    // One that comes too late is a failure all the same.
+    // A late failure report is reported as well.
     ASSERT_TRUE(turning.send("one", {.timeout = second}));
     turning.turn();
     turning.turn_after(second);
@@ -79,7 +79,7 @@ TEST(ConfirmedEndpoint, a_confirmation_that_nothing_waits_for_is_dropped_and_a_f
     EXPECT_EQ(turning.endpoint.counters().answers_late, 1u);
 }
 
-TEST(ConfirmedEndpoint, what_is_malformed_is_counted_by_its_error_and_dropped) {
+TEST(ConfirmedEndpoint, malformed_datagrams_are_counted_by_error_and_dropped) {
     Turning turning(options_toward(bob));
     for (const char* bytes : {"", "{}", "{}", "[]", "\xff", R"({"message":1,"status":2})"})
         turning.hear_raw(bob, bytes);
@@ -95,7 +95,7 @@ TEST(ConfirmedEndpoint, what_is_malformed_is_counted_by_its_error_and_dropped) {
     EXPECT_EQ(malformed(FrameError::wrong_status), 1u);
 }
 
-TEST(ConfirmedEndpoint, initialize_gives_a_target_to_one_that_has_none) {
+TEST(ConfirmedEndpoint, initialize_sets_the_target_of_an_endpoint_without_one) {
     Turning turning(options_toward({}));
     EXPECT_EQ(turning.send("hello").error().reason, Refusal::no_target);
     turning.hear(elsewhere(bob), "initialize", Status::none);
@@ -104,14 +104,14 @@ TEST(ConfirmedEndpoint, initialize_gives_a_target_to_one_that_has_none) {
     EXPECT_EQ(turning.turn(), Texts{"2:5005 +initialization complete"});
     ASSERT_TRUE(turning.send("hello"));
     EXPECT_EQ(turning.turn(), Texts{"2:5005 hello"});
-    // Its reply was lost: it asks again, and nothing changes.
+    // The reply was lost: the peer asks again, and nothing changes.
     turning.hear(elsewhere(bob, 40'001), "initialize", Status::none);
     EXPECT_EQ(turning.events(), Texts{});
     EXPECT_EQ(turning.turn(), Texts{"2:5005 +initialization complete"});
     EXPECT_EQ(turning.endpoint.counters().initialized, 2u);
 }
 
-TEST(ConfirmedEndpoint, initialize_from_somebody_else_is_a_message_like_any_other) {
+TEST(ConfirmedEndpoint, initialize_from_another_peer_is_an_ordinary_message) {
     Turning turning(options_toward(bob));
     turning.hear(alice, "initialize", Status::none);
     EXPECT_EQ(turning.events(), Texts{"message initialize"});
@@ -119,7 +119,7 @@ TEST(ConfirmedEndpoint, initialize_from_somebody_else_is_a_message_like_any_othe
     EXPECT_EQ(turning.endpoint.target(), bob);
 }
 
-TEST(ConfirmedEndpoint, a_target_can_be_replaced_when_that_is_wanted) {
+TEST(ConfirmedEndpoint, a_target_can_be_replaced_if_configured) {
     Options options = options_toward(bob);
     options.retarget = true;
     options.reply = Reply::to_source;
@@ -150,7 +150,7 @@ TEST(ConfirmedEndpoint, initialize_can_be_sent) {
     EXPECT_EQ(asked.endpoint.target(), alice);
 }
 
-TEST(ConfirmedEndpoint, a_message_without_room_is_not_confirmed_but_refused) {
+TEST(ConfirmedEndpoint, a_message_without_space_is_answered_with_a_failure) {
     Options options = options_toward(bob);
     options.event_bytes = sizeof(Event) + 10;
     Turning turning(options);
@@ -181,14 +181,14 @@ TEST(ConfirmedEndpoint, a_message_that_cannot_be_confirmed_is_not_delivered) {
     EXPECT_EQ(turning.events(), Texts{"message three"});
 }
 
-TEST(ConfirmedEndpoint, replies_leave_before_messages) {
+TEST(ConfirmedEndpoint, replies_are_sent_before_messages) {
     Turning turning(options_toward(bob));
     ASSERT_TRUE(turning.send("mine"));
     turning.hear(bob, "yours", Status::none);
     EXPECT_EQ(turning.turn(), (Texts{"2:5005 +confirmed", "2:5005 mine"}));
 }
 
-TEST(ConfirmedEndpoint, one_thing_can_be_waited_for) {
+TEST(ConfirmedEndpoint, one_event_can_be_awaited) {
     Turning turning(options_toward(bob));
     ASSERT_TRUE(turning.send("one"));
     ASSERT_TRUE(turning.send("two"));
@@ -203,7 +203,7 @@ TEST(ConfirmedEndpoint, one_thing_can_be_waited_for) {
     EXPECT_EQ(turning.events(), Texts{"1 confirmed confirmed"});
 }
 
-TEST(ConfirmedEndpoint, strangers_are_not_remembered) {
+TEST(ConfirmedEndpoint, unknown_senders_are_not_stored) {
     Turning turning(options_toward({}));
     for (int i = 0; i < 10'000; ++i) {
         const Address stranger =

@@ -23,7 +23,7 @@ Frame frame_of(const Json& vector) {
             status_of(vector.at("status"))};
 }
 
-TEST(ConfirmedFrame, every_vector_both_ways) {
+TEST(ConfirmedFrame, every_vector_in_both_directions) {
     const Json all = vectors("message");
     EXPECT_GE(all.size(), 10u);
     for (const Json& vector : all) {
@@ -34,7 +34,7 @@ TEST(ConfirmedFrame, every_vector_both_ways) {
         ASSERT_TRUE(decoded) << name_of(decoded.error());
         EXPECT_EQ(*decoded, frame);
         EXPECT_EQ(Json::parse(decoded->message.json()), vector.at("message"));
-        // Compared by value, by a parser that is not ours.
+        // Compared by value, with an independent parser.
         const std::string encoded = encode(frame);
         EXPECT_EQ(Json::parse(encoded), Json::parse(text));
         EXPECT_LE(encoded.size(), text.size());
@@ -42,7 +42,7 @@ TEST(ConfirmedFrame, every_vector_both_ways) {
     }
 }
 
-TEST(ConfirmedFrame, every_bad_vector_is_refused_for_its_reason) {
+TEST(ConfirmedFrame, every_bad_vector_is_refused_with_its_error) {
     const Json all = vectors("message_bad");
     const FrameError reasons[] = {FrameError::not_json,       FrameError::not_json,       FrameError::not_an_object,
                                   FrameError::missing_member, FrameError::missing_member, FrameError::wrong_status,
@@ -55,7 +55,7 @@ TEST(ConfirmedFrame, every_bad_vector_is_refused_for_its_reason) {
     }
 }
 
-TEST(ConfirmedFrame, the_form_that_is_written) {
+TEST(ConfirmedFrame, encoded_form) {
     EXPECT_EQ(encode({text_value("Hello World"), Status::none}), R"({"message":"Hello World","status":null})");
     EXPECT_EQ(encode({text_value("ž山📮"), Status::ok}), R"({"message":"ž山📮","status":true})");
     EXPECT_EQ(encode({json_value(" [ 1 , { \"a\" : null } ] "), Status::failed}),
@@ -66,7 +66,7 @@ TEST(ConfirmedFrame, the_form_that_is_written) {
               R"(/","status":null})");
 }
 
-TEST(ConfirmedFrame, what_is_read_is_kept_by_value) {
+TEST(ConfirmedFrame, decoded_values_are_preserved) {
     const struct {
         std::string_view json;
         std::string_view kept;
@@ -78,7 +78,7 @@ TEST(ConfirmedFrame, what_is_read_is_kept_by_value) {
         {"-7", "-7"},
         {"18446744073709551615", "18446744073709551615"},
         {"-9223372036854775808", "-9223372036854775808"},
-        {"18446744073709551616", "18446744073709551616"},  // more than 64 bits: as it was written
+        {"18446744073709551616", "18446744073709551616"},  // more than 64 bits: kept as written
         {"2.50", "2.50"},
         {"1E3", "1E3"},
         {"3.14159265358979323846264338327950288", "3.14159265358979323846264338327950288"},
@@ -97,11 +97,11 @@ TEST(ConfirmedFrame, what_is_read_is_kept_by_value) {
     }
     EXPECT_EQ(json_value(R"("\u0041\n")"), text_value("A\n"));
     EXPECT_EQ(text_value("A\n").json(), R"("A\n")");
-    EXPECT_NE(text_value("1"), json_value("1")) << "a string is not what its characters are";
+    EXPECT_NE(text_value("1"), json_value("1")) << "a string differs from the value with the same characters";
     EXPECT_EQ(Value(), text_value(""));
 }
 
-TEST(ConfirmedFrame, members_in_any_order_and_any_spelling) {
+TEST(ConfirmedFrame, members_in_any_order_and_spelling) {
     const Frame frame{text_value("x"), Status::ok};
     for (const std::string_view text :
          {R"({"message":"x","status":true})", R"({"status":true,"message":"x"})",
@@ -109,7 +109,7 @@ TEST(ConfirmedFrame, members_in_any_order_and_any_spelling) {
         EXPECT_EQ(decode_text(text), frame) << text;
 }
 
-TEST(ConfirmedFrame, each_error_has_its_name) {
+TEST(ConfirmedFrame, each_error_has_a_name) {
     using namespace std::string_view_literals;
     const struct {
         std::string_view text;
@@ -166,7 +166,7 @@ TEST(ConfirmedFrame, each_error_has_its_name) {
     }
 }
 
-TEST(ConfirmedFrame, the_same_names_in_different_objects_are_no_duplicates) {
+TEST(ConfirmedFrame, equal_names_in_different_objects_are_not_duplicates) {
     EXPECT_TRUE(Value::of_json(R"([{"a":1},{"a":{"a":2}},{"message":1,"status":2}])"));
 }
 
@@ -174,7 +174,7 @@ TEST(ConfirmedFrame, depth) {
     const auto nested = [](std::size_t arrays) {
         return "{\"message\":" + std::string(arrays, '[') + std::string(arrays, ']') + ",\"status\":null}";
     };
-    constexpr std::size_t deepest = limits::confirmed_depth_max - 1;  // the frame is one itself
+    constexpr std::size_t deepest = limits::confirmed_depth_max - 1;  // the frame itself is one level
     EXPECT_TRUE(decode_text(nested(deepest)));
     EXPECT_EQ(decode_text(nested(deepest + 1)).error(), FrameError::too_deep);
     EXPECT_EQ(decode_text(nested(30'000)).error(), FrameError::too_deep);
@@ -183,7 +183,7 @@ TEST(ConfirmedFrame, depth) {
     EXPECT_EQ(Value::of_json("[" + objects + std::string(15, '}') + "]").error(), FrameError::too_deep);
 }
 
-TEST(ConfirmedFrame, a_value_cannot_leave_its_frame) {
+TEST(ConfirmedFrame, a_value_cannot_break_out_of_its_frame) {
     for (const std::string_view json :
          {"", " ", "1,\"status\":true", "1,\"status\":null}", "1}", "1,\"x\":2", "1 2", "1,", "\"a", "1,\"message\":2"})
         EXPECT_FALSE(Value::of_json(json)) << json;
@@ -191,13 +191,13 @@ TEST(ConfirmedFrame, a_value_cannot_leave_its_frame) {
     EXPECT_EQ(Value::of_json("\"\xff\"").error(), FrameError::not_utf8);
 }
 
-TEST(ConfirmedFrame, every_cut_of_a_frame_is_refused) {
+TEST(ConfirmedFrame, every_truncated_frame_is_refused) {
     const std::string text = encode({json_value(R"([1,-2.5,{"a":"ž\n"},true])"), Status::failed});
     ASSERT_TRUE(decode_text(text));
     for (std::size_t size = 0; size < text.size(); ++size) EXPECT_FALSE(decode_text(text.substr(0, size))) << size;
 }
 
-TEST(ConfirmedFrame, any_text_survives) {
+TEST(ConfirmedFrame, any_text_is_preserved) {
     Random random(1);
     for (int i = 0; i < 2'000; ++i) {
         std::string text;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the tests of the confirmed messages' endpoint share.
+// Shared by the tests of the confirmed-message endpoint.
 
 #include <gtest/gtest.h>
 
@@ -15,7 +15,7 @@ inline constexpr Instant start = 3 * second;
 inline const Address alice = Address::v4(10, 0, 0, 1, 5'005);
 inline const Address bob = Address::v4(10, 0, 0, 2, 5'005);
 
-/// A socket of the same host from which it only sends, as peers of other make do.
+/// Another socket of the same host, used only for sending, as in other implementations.
 inline Address elsewhere(Address address, std::uint16_t port = 40'000) {
     address.port = port;
     return address;
@@ -31,7 +31,7 @@ inline Options options_toward(const Address& target) {
 inline Value text_value(std::string_view text) { return Value::of_text(text).value(); }
 inline Bytes datagram_of(std::string_view text, Status status) { return bytes_of(encode({text_value(text), status})); }
 
-/// An endpoint and what a driver does with it.
+/// An endpoint with a minimal driver.
 class Turning {
   public:
     explicit Turning(const Options& options) : endpoint(options), now(options.start) {}
@@ -44,7 +44,7 @@ class Turning {
     }
     void hear_raw(const Address& source, std::string_view bytes) { endpoint.handle(now, {source, 0, bytes_of(bytes)}); }
 
-    /// Everything that leaves now, as `PORT or IP's last byte:TEXT`.
+    /// Everything sent now, as `PORT or IP's last byte:TEXT`.
     std::vector<std::string> turn() {
         if (const auto due = endpoint.poll_timeout(); due && *due <= now) endpoint.handle_timeout(now);
         std::vector<std::string> out;
@@ -56,13 +56,13 @@ class Turning {
         }
         return out;
     }
-    /// The same once so much time has passed.
+    /// The same after the time has advanced.
     std::vector<std::string> turn_after(Duration duration) {
         now += duration;
         return turn();
     }
 
-    /// Every event, as text.
+    /// All events, as text.
     std::vector<std::string> events() {
         std::vector<std::string> out;
         while (const auto event = endpoint.poll_event()) out.push_back(text_of(*event));

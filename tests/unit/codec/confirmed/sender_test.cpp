@@ -12,7 +12,7 @@ TEST(ConfirmedSender, one_message_in_flight_and_the_rest_in_order) {
     for (const char* text : {"one", "two", "three"}) ASSERT_TRUE(turning.send(text));
     EXPECT_EQ(turning.endpoint.in_flight(), 3u);
     EXPECT_EQ(turning.turn(), Texts{"2:5005 one"});
-    EXPECT_EQ(turning.turn_after(second), Texts{}) << "sent once, and not again";
+    EXPECT_EQ(turning.turn_after(second), Texts{}) << "sent once, never retransmitted";
     turning.hear(bob, "confirmed", Status::ok);
     EXPECT_EQ(turning.turn(), Texts{"2:5005 two"});
     turning.hear(bob, "no such thing", Status::failed);
@@ -20,7 +20,7 @@ TEST(ConfirmedSender, one_message_in_flight_and_the_rest_in_order) {
     EXPECT_EQ(turning.turn_after(9 * second), Texts{});
     EXPECT_EQ(turning.events(), (Texts{"1 confirmed confirmed", "2 failed no such thing", "3 timed out"}));
     EXPECT_EQ(turning.endpoint.in_flight(), 0u);
-    EXPECT_EQ(turning.endpoint.peers(), 1u) << "its answer may still come: it left a second after it was taken";
+    EXPECT_EQ(turning.endpoint.peers(), 1u) << "its answer may still arrive: it was sent a second after send()";
     turning.turn_after(second);
     EXPECT_EQ(turning.endpoint.peers(), 0u);
     EXPECT_FALSE(turning.endpoint.poll_timeout());
@@ -46,7 +46,7 @@ TEST(ConfirmedSender, peers_do_not_wait_for_each_other) {
     EXPECT_EQ(turning.endpoint.peers(), 0u);
 }
 
-TEST(ConfirmedSender, an_answer_from_any_port_of_the_peer_will_do_and_from_nobody_else) {
+TEST(ConfirmedSender, an_answer_from_any_port_of_the_peer_counts_and_no_other) {
     Turning turning(options_toward(bob));
     ASSERT_TRUE(turning.send("hello"));
     turning.turn();
@@ -57,13 +57,13 @@ TEST(ConfirmedSender, an_answer_from_any_port_of_the_peer_will_do_and_from_nobod
     EXPECT_EQ(turning.endpoint.counters().answers_stray, 1u);
 }
 
-TEST(ConfirmedSender, programs_of_one_host_are_one_peer_unless_replies_go_to_their_source) {
+TEST(ConfirmedSender, programs_on_one_host_are_one_peer_unless_replies_go_to_the_source) {
     const Address other = elsewhere(bob, 6'000);
     {
         Turning turning(options_toward(bob));
         ASSERT_TRUE(turning.send("one"));
         ASSERT_TRUE(turning.send("two", {.to = other}));
-        EXPECT_EQ(turning.turn(), Texts{"2:5005 one"}) << "whose answer it is could not be told";
+        EXPECT_EQ(turning.turn(), Texts{"2:5005 one"}) << "the answer could not be matched";
         turning.hear(elsewhere(bob), "confirmed", Status::ok);
         EXPECT_EQ(turning.turn(), Texts{"2:6000 two"});
     }
@@ -80,7 +80,7 @@ TEST(ConfirmedSender, programs_of_one_host_are_one_peer_unless_replies_go_to_the
     EXPECT_EQ(turning.events(), (Texts{"2 confirmed confirmed", "1 confirmed confirmed"}));
 }
 
-TEST(ConfirmedSender, a_deadline_runs_from_the_send_also_for_one_that_waits) {
+TEST(ConfirmedSender, a_deadline_includes_the_time_in_the_queue) {
     Turning turning(options_toward(bob));
     ASSERT_TRUE(turning.send("one"));
     turning.turn();
@@ -90,12 +90,12 @@ TEST(ConfirmedSender, a_deadline_runs_from_the_send_also_for_one_that_waits) {
     EXPECT_EQ(turning.events(), Texts{});
     EXPECT_EQ(turning.turn_after(1), Texts{});
     EXPECT_EQ(turning.events(), Texts{"2 timed out waiting"});
-    EXPECT_EQ(turning.turn_after(9 * second), Texts{"2:5005 three"}) << "answers come within those ten seconds";
+    EXPECT_EQ(turning.turn_after(9 * second), Texts{"2:5005 three"}) << "answers arrive within those ten seconds";
     EXPECT_EQ(turning.events(), Texts{"1 timed out"});
     EXPECT_EQ(turning.endpoint.counters().timed_out_waiting, 1u);
 }
 
-TEST(ConfirmedSender, after_a_timeout_the_next_waits_until_no_answer_can_come) {
+TEST(ConfirmedSender, after_a_timeout_the_next_message_waits_until_no_answer_can_arrive) {
     Turning turning(options_toward(bob));
     ASSERT_TRUE(turning.send("one", {.timeout = second}));
     ASSERT_TRUE(turning.send("two", {.timeout = 60 * second}));
@@ -108,7 +108,7 @@ TEST(ConfirmedSender, after_a_timeout_the_next_waits_until_no_answer_can_come) {
     EXPECT_EQ(turning.events(), Texts{"2 confirmed confirmed"});
 }
 
-TEST(ConfirmedSender, or_until_the_late_answer_has_come_which_confirms_nothing) {
+TEST(ConfirmedSender, after_a_timeout_the_late_answer_confirms_nothing_and_ends_the_wait) {
     Turning turning(options_toward(bob));
     ASSERT_TRUE(turning.send("one", {.timeout = second}));
     ASSERT_TRUE(turning.send("two", {.timeout = 60 * second}));
@@ -123,7 +123,7 @@ TEST(ConfirmedSender, or_until_the_late_answer_has_come_which_confirms_nothing) 
     EXPECT_EQ(turning.events(), Texts{"2 confirmed confirmed"});
 }
 
-TEST(ConfirmedSender, a_peer_is_remembered_while_its_late_answer_may_come) {
+TEST(ConfirmedSender, a_peer_is_kept_while_its_late_answer_may_arrive) {
     Turning turning(options_toward(bob));
     ASSERT_TRUE(turning.send("one", {.timeout = second}));
     turning.turn();
@@ -135,7 +135,7 @@ TEST(ConfirmedSender, a_peer_is_remembered_while_its_late_answer_may_come) {
     EXPECT_EQ(turning.turn_after(9 * second), Texts{"2:5005 two"});
 }
 
-TEST(ConfirmedSender, copies_of_an_answer_are_waited_for_when_told_to) {
+TEST(ConfirmedSender, copies_of_an_answer_are_awaited_if_configured) {
     Options options = options_toward(bob);
     options.copies_within = 50 * millisecond;
     Turning turning(options);
@@ -146,13 +146,13 @@ TEST(ConfirmedSender, copies_of_an_answer_are_waited_for_when_told_to) {
     EXPECT_EQ(turning.turn(), Texts{});
     turning.hear(bob, "confirmed", Status::ok);
     turning.hear(bob, "failed", Status::failed);
-    EXPECT_EQ(turning.events(), Texts{"1 confirmed confirmed"}) << "a copy, whatever it says";
+    EXPECT_EQ(turning.events(), Texts{"1 confirmed confirmed"}) << "a copy, whatever its content";
     EXPECT_EQ(turning.endpoint.counters().answers_again, 2u);
     EXPECT_EQ(turning.turn_after(50 * millisecond - 1), Texts{});
     EXPECT_EQ(turning.turn_after(1), Texts{"2:5005 two"});
 }
 
-TEST(ConfirmedSender, copies_of_a_late_answer_are_waited_for_too) {
+TEST(ConfirmedSender, copies_of_a_late_answer_are_awaited_too) {
     Options options = options_toward(bob);
     options.copies_within = 50 * millisecond;
     Turning turning(options);
@@ -166,12 +166,12 @@ TEST(ConfirmedSender, copies_of_a_late_answer_are_waited_for_too) {
     EXPECT_EQ(turning.endpoint.counters().answers_again, 1u);
     EXPECT_EQ(turning.turn_after(50 * millisecond - 1), Texts{});
     EXPECT_EQ(turning.turn_after(1), Texts{"2:5005 two"});
-    EXPECT_EQ(turning.turn_after(8 * second), Texts{}) << "the timer of the late answer is gone";
+    EXPECT_EQ(turning.turn_after(8 * second), Texts{}) << "the timer of the late answer was cancelled";
     turning.hear(bob, "confirmed", Status::ok);
     EXPECT_EQ(turning.events(), (Texts{"1 timed out", "2 confirmed confirmed"}));
 }
 
-TEST(ConfirmedSender, reports_leave_in_their_turn_and_wait_for_nothing) {
+TEST(ConfirmedSender, reports_are_sent_in_order_and_wait_for_nothing) {
     Turning turning(options_toward(bob));
     ASSERT_TRUE(turning.send("done", {.status = Status::ok}));
     ASSERT_TRUE(turning.send("disk full", {.status = Status::failed}));
@@ -186,7 +186,7 @@ TEST(ConfirmedSender, reports_leave_in_their_turn_and_wait_for_nothing) {
     EXPECT_EQ(turning.endpoint.peers(), 0u);
 }
 
-TEST(ConfirmedSender, an_answer_before_anything_has_left_is_none) {
+TEST(ConfirmedSender, an_answer_before_anything_was_sent_is_unexpected) {
     Turning turning(options_toward(bob));
     ASSERT_TRUE(turning.send("one"));
     turning.hear(bob, "confirmed", Status::ok);
@@ -195,7 +195,7 @@ TEST(ConfirmedSender, an_answer_before_anything_has_left_is_none) {
     EXPECT_EQ(turning.endpoint.counters().answers_stray, 1u);
 }
 
-TEST(ConfirmedSender, what_times_out_before_its_turn_leaves_no_trace) {
+TEST(ConfirmedSender, a_message_that_times_out_in_the_queue_leaves_no_state) {
     Turning turning(options_toward(bob));
     ASSERT_TRUE(turning.send("one", {.timeout = second}));
     turning.now += second;
@@ -207,7 +207,7 @@ TEST(ConfirmedSender, what_times_out_before_its_turn_leaves_no_trace) {
     EXPECT_EQ(turning.turn(), Texts{"2:5005 two"});
 }
 
-TEST(ConfirmedSender, the_middle_of_a_queue_can_go) {
+TEST(ConfirmedSender, the_middle_of_a_queue_can_time_out) {
     Turning turning(options_toward(bob));
     for (const Duration timeout : {10, 2, 10, 1, 10}) ASSERT_TRUE(turning.send("m", {.timeout = timeout * second}));
     turning.turn();
@@ -240,7 +240,7 @@ TEST(ConfirmedSender, refusals) {
     EXPECT_EQ(refused("three", bob), Refusal::queue_full);
     turning.turn();
     turning.hear(bob, "confirmed", Status::ok);
-    EXPECT_EQ(refused("three", bob), Refusal::queue_full) << "the application has not been told yet";
+    EXPECT_EQ(refused("three", bob), Refusal::queue_full) << "the outcome has not been polled yet";
     EXPECT_EQ(turning.events().size(), 1u);
     EXPECT_EQ(refused("three", bob), std::nullopt);
     const Counters& counts = turning.endpoint.counters();
@@ -258,7 +258,7 @@ TEST(ConfirmedSender, a_message_that_does_not_fit_is_refused_with_its_size) {
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().reason, Refusal::too_large);
     EXPECT_EQ(refused.error().bytes, limits::confirmed_bytes_max + 1);
-    // What counts is the datagram: what has to be escaped takes more.
+    // The limit applies to the datagram, including escapes.
     EXPECT_FALSE(turning.send(std::string(limits::confirmed_bytes_max / 2, '"')));
     EXPECT_EQ(turning.endpoint.counters().refused_too_large, 2u);
 
@@ -278,7 +278,7 @@ TEST(ConfirmedSender, a_text_that_is_not_utf8_is_refused) {
     EXPECT_EQ(turning.endpoint.counters().refused_not_utf8, 1u);
 }
 
-TEST(ConfirmedSender, deadlines_without_end) {
+TEST(ConfirmedSender, deadlines_may_be_infinite) {
     Turning turning(options_toward(bob));
     ASSERT_TRUE(turning.send("one", {.timeout = never}));
     turning.turn();

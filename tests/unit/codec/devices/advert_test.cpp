@@ -14,7 +14,7 @@ std::string encoded(const Advert& advert) {
     return {reinterpret_cast<const char*>(out.data()), out.size()};
 }
 
-TEST(DevicesAdvert, vectors_both_ways) {
+TEST(DevicesAdvert, vectors_in_both_directions) {
     const Json all = vectors("devices_advert");
     ASSERT_FALSE(all.empty());
     for (const Json& vector : all) {
@@ -28,7 +28,7 @@ TEST(DevicesAdvert, vectors_both_ways) {
     }
 }
 
-TEST(DevicesAdvert, the_longest_name_fits_and_no_longer_one) {
+TEST(DevicesAdvert, the_longest_name_fits_and_a_longer_one_does_not) {
     const std::string longest(limits::devices_name_bytes_max, 'n');
     EXPECT_EQ(encoded({AdvertKind::alive, longest}).size(), 256u);
     EXPECT_EQ(decode_advert(bytes_of("hello:,:" + longest))->name, longest);
@@ -36,7 +36,7 @@ TEST(DevicesAdvert, the_longest_name_fits_and_no_longer_one) {
     EXPECT_EQ(check_name(longest + "n"), NameError::too_long);
 }
 
-TEST(DevicesAdvert, what_is_no_advert) {
+TEST(DevicesAdvert, invalid_adverts) {
     const auto error = [](std::string_view text) { return decode_advert(bytes_of(text)).error(); };
     for (const char* text : {"", "hello", "hello:,", "Hello:,:a", "bye:,:a", " hello:,:a", "alive:;:a", ":,:a"})
         EXPECT_EQ(error(text), AdvertError::kind) << text;
@@ -44,7 +44,7 @@ TEST(DevicesAdvert, what_is_no_advert) {
         EXPECT_EQ(error(text), AdvertError::name) << text;
 }
 
-TEST(DevicesAdvert, what_is_no_name) {
+TEST(DevicesAdvert, invalid_names) {
     EXPECT_EQ(check_name(""), NameError::empty);
     EXPECT_EQ(check_name("a:,:b"), NameError::has_mark);
     EXPECT_EQ(check_name("/EOL"), NameError::has_mark);

@@ -26,7 +26,7 @@ struct DevicesAnnouncer : testing::Test {
         return out;
     }
 
-    /// What is said by `until`, as "AT kind socket".
+    /// The adverts sent until `until`, as "AT kind socket".
     std::vector<std::string> run(Instant until) {
         std::vector<std::string> out;
         const auto drain = [&] {
@@ -54,7 +54,7 @@ struct DevicesAnnouncer : testing::Test {
     Address last;
 };
 
-TEST_F(DevicesAnnouncer, says_hello_then_alive_then_alive_every_period) {
+TEST_F(DevicesAnnouncer, sends_hello_then_alive_then_alive_every_period) {
     announcer.add(0, 0, own);
     EXPECT_EQ(run(27 * second), (Said{"0 h0", "20 a0"}));
     EXPECT_EQ(last, default_group);
@@ -63,7 +63,7 @@ TEST_F(DevicesAnnouncer, says_hello_then_alive_then_alive_every_period) {
     EXPECT_LE(said, 11u);
 }
 
-TEST_F(DevicesAnnouncer, every_link_has_its_own_beginning_and_end) {
+TEST_F(DevicesAnnouncer, every_link_starts_and_ends_separately) {
     announcer.add(0, 0, own);
     EXPECT_EQ(run(second), (Said{"0 h0", "20 a0"}));
     announcer.add(second, 2, other);
@@ -78,7 +78,7 @@ TEST_F(DevicesAnnouncer, every_link_has_its_own_beginning_and_end) {
     EXPECT_EQ(announcer.next_timeout(), std::nullopt);
 }
 
-TEST_F(DevicesAnnouncer, one_answer_does_for_all_who_came) {
+TEST_F(DevicesAnnouncer, one_answer_serves_all_new_devices) {
     announcer.add(0, 0, own);
     announcer.answer(5 * millisecond, 0);
     EXPECT_EQ(run(second), (Said{"0 h0", "20 a0"})) << "the first alive is the answer";
@@ -86,16 +86,16 @@ TEST_F(DevicesAnnouncer, one_answer_does_for_all_who_came) {
     announcer.answer(second, 7);
     EXPECT_EQ(run(2 * second).size(), 1u);
     announcer.answer(2 * second, 0);
-    EXPECT_EQ(run(2 * second + 10 * millisecond).size(), 1u) << "soon, when there are few";
+    EXPECT_EQ(run(2 * second + 10 * millisecond).size(), 1u) << "soon, since there are few devices";
 }
 
-TEST_F(DevicesAnnouncer, answers_to_everybody_are_rare) {
+TEST_F(DevicesAnnouncer, answers_to_all_are_rate_limited) {
     announcer.add(0, 0, own);
     announcer.add(0, 1, other);
     run(second);
     std::size_t said = 0;
     for (; now < 9 * second; said += run(now + 100 * millisecond).size()) announcer.answer_all(now);
-    EXPECT_EQ(said, 4u) << "two links, and twice in this time";
+    EXPECT_EQ(said, 4u) << "two links, twice each in this time";
 }
 
 TEST_F(DevicesAnnouncer, seeds_and_families) {
@@ -111,13 +111,13 @@ TEST_F(DevicesAnnouncer, seeds_and_families) {
     EXPECT_EQ(last.ip, v6(7).ip);
     EXPECT_EQ(last.port, 99);
     announcer.send_alive(other, 1);
-    EXPECT_EQ(run(40 * millisecond), Said{"30 a0"}) << "by a link of its family";
+    EXPECT_EQ(run(40 * millisecond), Said{"30 a0"}) << "on a link of its family";
     announcer.remove(1);
     announcer.send_hello(v6(7), 1);
     EXPECT_EQ(run(50 * millisecond), Said{}) << "there is none";
 }
 
-TEST_F(DevicesAnnouncer, what_the_sockets_do_not_take_is_bounded_and_counted) {
+TEST_F(DevicesAnnouncer, the_queue_of_adverts_is_bounded_and_drops_are_counted) {
     announcer.add(0, 0, own);
     for (std::size_t i = 0; i < limits::devices_adverts_queued_max + 10; ++i) announcer.send_hello(other, 0);
     EXPECT_EQ(context.counts.adverts_unsent, 11u);

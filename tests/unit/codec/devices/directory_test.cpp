@@ -32,7 +32,7 @@ struct DevicesDirectory : testing::Test {
     Directory directory{4, period, {1, 2}, now};
 };
 
-TEST_F(DevicesDirectory, a_name_is_suspect_then_gone) {
+TEST_F(DevicesDirectory, a_name_becomes_suspect_then_gone) {
     EXPECT_EQ(advert("a", 1), Kind::appeared);
     EXPECT_EQ(advert("a", 1), Kind::known);
     EXPECT_EQ(pass(2 * period - 1), "");
@@ -44,7 +44,7 @@ TEST_F(DevicesDirectory, a_name_is_suspect_then_gone) {
     EXPECT_EQ(advert("a", 2), Kind::appeared);
 }
 
-TEST_F(DevicesDirectory, a_suspect_that_is_heard_is_back) {
+TEST_F(DevicesDirectory, a_suspect_name_comes_back_with_an_advert) {
     advert("a", 1);
     pass(3 * period);
     EXPECT_EQ(advert("a", 1), Kind::back);
@@ -52,7 +52,7 @@ TEST_F(DevicesDirectory, a_suspect_that_is_heard_is_back) {
     EXPECT_EQ(pass(1), "a?");
 }
 
-TEST_F(DevicesDirectory, signs_keep_a_name_that_is_not_heard) {
+TEST_F(DevicesDirectory, activity_keeps_a_name_without_adverts) {
     advert("a", 1);
     for (int i = 0; i < 20; ++i) {
         EXPECT_EQ(pass(period), i == 1 ? "a?" : "");
@@ -61,7 +61,7 @@ TEST_F(DevicesDirectory, signs_keep_a_name_that_is_not_heard) {
     EXPECT_EQ(pass(5 * period), "a-");
 }
 
-TEST_F(DevicesDirectory, a_failure_shortens_the_wait_until_it_is_heard) {
+TEST_F(DevicesDirectory, a_failure_shortens_the_expiry_until_the_next_advert) {
     advert("a", 1);
     advert("b", 2);
     now += second;
@@ -72,7 +72,7 @@ TEST_F(DevicesDirectory, a_failure_shortens_the_wait_until_it_is_heard) {
     EXPECT_EQ(pass(2 * period), "b?a-");
 }
 
-TEST_F(DevicesDirectory, the_first_address_keeps_the_name_while_it_is_heard) {
+TEST_F(DevicesDirectory, the_first_address_keeps_the_name_while_it_sends_adverts) {
     advert("a", 1);
     for (int i = 0; i < 10; ++i) {
         EXPECT_EQ(pass(period), "");
@@ -83,7 +83,7 @@ TEST_F(DevicesDirectory, the_first_address_keeps_the_name_while_it_is_heard) {
     EXPECT_EQ((*this)["a"].address, at(1));
 }
 
-TEST_F(DevicesDirectory, a_claimant_waits_for_an_advert_s_time) {
+TEST_F(DevicesDirectory, a_claimant_waits_for_the_time_of_an_advert) {
     advert("a", 1);
     now += second;
     EXPECT_EQ(advert("a", 2), Kind::conflict);
@@ -92,20 +92,20 @@ TEST_F(DevicesDirectory, a_claimant_waits_for_an_advert_s_time) {
     EXPECT_EQ((*this)["a"].address, at(2));
 }
 
-TEST_F(DevicesDirectory, a_claimant_waits_less_when_a_sign_was_asked_for) {
+TEST_F(DevicesDirectory, a_claimant_waits_less_after_a_ping) {
     advert("a", 1);
     now += second;
     advert("a", 2);
     directory.confirm_by(now + second, directory.find("a"));
     now += second / 2;
     directory.on_activity(now, directory.find("a"));
-    EXPECT_EQ(pass(second), "") << "there was a sign";
+    EXPECT_EQ(pass(second), "") << "there was activity";
     advert("a", 2);
     directory.confirm_by(now + second, directory.find("a"));
     EXPECT_EQ(pass(second), "a>");
 }
 
-TEST_F(DevicesDirectory, a_claimant_does_not_wait_for_one_that_is_lost) {
+TEST_F(DevicesDirectory, a_claimant_does_not_wait_for_a_lost_device) {
     advert("a", 1);
     now += second;
     directory.on_failure(now, directory.find("a"));
@@ -113,13 +113,13 @@ TEST_F(DevicesDirectory, a_claimant_does_not_wait_for_one_that_is_lost) {
     EXPECT_EQ(update.kind, Kind::moved);
     EXPECT_EQ(update.before, at(1));
     EXPECT_EQ((*this)["a"].presence, Presence::alive);
-    // And the other way round: first the claim, then the failure.
+    // The reverse order: first the claim, then the failure.
     advert("a", 3);
     EXPECT_EQ(directory.on_failure(now + 1, directory.find("a")), Change::moved);
     EXPECT_EQ((*this)["a"].address, at(3));
 }
 
-TEST_F(DevicesDirectory, conflicts_are_told_once_in_five_periods) {
+TEST_F(DevicesDirectory, conflicts_are_reported_once_in_five_periods) {
     advert("a", 1);
     int reported = 0;
     for (int i = 0; i < 11; ++i) {
@@ -130,7 +130,7 @@ TEST_F(DevicesDirectory, conflicts_are_told_once_in_five_periods) {
     EXPECT_EQ(reported, 3);
 }
 
-TEST_F(DevicesDirectory, full_is_an_answer) {
+TEST_F(DevicesDirectory, a_full_directory_refuses_names) {
     for (unsigned i = 0; i < 4; ++i) EXPECT_EQ(advert(std::to_string(i), i), Kind::appeared);
     EXPECT_EQ(advert("5", 5), Kind::full);
     EXPECT_EQ(directory.on_connected(now, "5", at(5)).kind, Kind::full);
@@ -139,18 +139,18 @@ TEST_F(DevicesDirectory, full_is_an_answer) {
     EXPECT_EQ(advert("3", 3), Kind::known);
 }
 
-TEST_F(DevicesDirectory, a_connection_teaches_a_name_and_brings_one_back) {
+TEST_F(DevicesDirectory, a_connection_adds_a_name_and_brings_one_back) {
     EXPECT_EQ(directory.on_connected(now, "a", at(1)).kind, Kind::appeared);
     EXPECT_EQ(directory.on_connected(now, "a", at(1)).kind, Kind::known);
     directory.on_failure(now, directory.find("a"));
     EXPECT_EQ(directory.on_connected(now, "a", at(1)).kind, Kind::back);
-    EXPECT_EQ(directory.on_connected(now, "a", at(2)).kind, Kind::known) << "the same host by another link";
+    EXPECT_EQ(directory.on_connected(now, "a", at(2)).kind, Kind::known) << "the same host on another link";
     EXPECT_EQ((*this)["a"].address, at(1));
     directory.on_failure(now, directory.find("a"));
     EXPECT_EQ(directory.on_connected(now, "a", at(2)).kind, Kind::moved);
 }
 
-TEST(DevicesDirectoryModel, finds_what_a_map_finds) {
+TEST(DevicesDirectoryModel, agrees_with_a_map) {
     Random random(1);
     Directory directory(64, period, {3, 4}, 0);
     std::map<std::string, Address> model;

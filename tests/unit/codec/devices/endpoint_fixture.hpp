@@ -21,13 +21,13 @@ inline Address at(unsigned host, std::uint16_t port = 3'235) {
     return Address::v4(10, 0, 0, static_cast<std::uint8_t>(host), port);
 }
 
-/// What the endpoint `m` asked of its driver, and told.
+/// Requests to the driver and events of the endpoint `m`.
 struct Wanted {
     StreamRequest request;
     std::string text;
 };
 
-/// The endpoint `m` under a driver of hands.
+/// The endpoint `m` with a scripted driver.
 struct DevicesEndpoint : testing::Test {
     static Options options() {
         Options out;
@@ -54,7 +54,7 @@ struct DevicesEndpoint : testing::Test {
             out.push_back({*request, {reinterpret_cast<const char*>(buffer.data()), request->bytes}});
         return out;
     }
-    /// Everything that is written, each write taken at once.
+    /// Everything written; each write completes at once.
     std::string written() {
         std::string out;
         for (bool more = true; more;) {
@@ -88,7 +88,7 @@ struct DevicesEndpoint : testing::Test {
     }
     using Said = std::vector<std::string>;
 
-    /// A peer that connected and said its name, and if it is one of ours, so much.
+    /// A peer that has connected and sent its name and, if it runs ringpost, a ping.
     StreamIndex connected(const std::string& name, unsigned host, bool ours = true) {
         const StreamIndex stream = *endpoint.accept(now, at(host, 40'000));
         input(stream, name + (ours ? "/EOLPiNg/EOL" : "/EOL"));

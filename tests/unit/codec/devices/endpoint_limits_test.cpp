@@ -5,7 +5,7 @@ namespace {
 
 using DevicesEndpointLimits = DevicesEndpoint;
 
-TEST_F(DevicesEndpointLimits, a_bad_peer_is_dropped_with_a_reason_and_nobody_else_notices) {
+TEST_F(DevicesEndpointLimits, a_misbehaving_peer_is_disconnected_with_a_cause_and_no_other_is_affected) {
     const StreamIndex good = connected("good", 9);
     const std::string megabyte(1'000'000, 'x');
     struct Case {
@@ -44,24 +44,24 @@ TEST_F(DevicesEndpointLimits, a_bad_peer_is_dropped_with_a_reason_and_nobody_els
     }
 }
 
-TEST_F(DevicesEndpointLimits, a_peer_that_never_says_its_name_or_closes_within_a_frame) {
+TEST_F(DevicesEndpointLimits, a_peer_that_never_sends_its_name_or_closes_inside_a_frame) {
     const StreamIndex silent = *endpoint.accept(now, at(2, 40'000));
     pass(5 * second - 1);
     EXPECT_FALSE(is_closed(silent));
     pass(1);
     EXPECT_TRUE(is_closed(silent));
     EXPECT_EQ(ended(Cause::name_timeout), 1u);
-    EXPECT_EQ(events(), Said{}) << "it was nobody";
+    EXPECT_EQ(events(), Said{}) << "no event for an unnamed peer";
 
     const StreamIndex cut = connected("a", 3);
     input(cut, "MeSsAgE:,:whole/EOLMeSsAgE:,:ha");
     input(cut, Input::closed);
     EXPECT_EQ(events(), (Said{"message a whole", "disconnected a", "suspect a"}));
     EXPECT_EQ(ended(Cause::mid_frame), 1u);
-    EXPECT_FALSE(is_closed(cut)) << "the driver knows";
+    EXPECT_FALSE(is_closed(cut)) << "the driver has closed it";
 }
 
-TEST_F(DevicesEndpointLimits, accepts_so_many_from_one_address_and_so_many_strangers) {
+TEST_F(DevicesEndpointLimits, limits_accepts_per_address_and_unnamed_peers) {
     std::size_t accepted = 0;
     while (endpoint.accept(now, at(2, 40'000))) ++accepted;
     EXPECT_EQ(accepted, 32u);
@@ -77,7 +77,7 @@ TEST_F(DevicesEndpointLimits, accepts_so_many_from_one_address_and_so_many_stran
     EXPECT_TRUE(endpoint.accept(now, at(2, 40'000)));
 }
 
-TEST_F(DevicesEndpointLimits, says_what_became_of_a_message) {
+TEST_F(DevicesEndpointLimits, reports_the_result_of_a_message) {
     const StreamIndex ours = connected("a", 2), other = connected("b", 3, false);
     EXPECT_EQ(endpoint.send(now, "nobody", "x"), Sent::not_connected);
     EXPECT_EQ(endpoint.send(now, "a", "x:,:y"), Sent::cannot_carry);
@@ -101,7 +101,7 @@ TEST_F(DevicesEndpointLimits, says_what_became_of_a_message) {
     (void)other;
 }
 
-TEST_F(DevicesEndpointLimits, holds_back_a_peer_whose_messages_are_not_taken) {
+TEST_F(DevicesEndpointLimits, pauses_a_peer_whose_messages_are_not_polled) {
     const StreamIndex stream = connected("a", 2);
     const std::string message = "MeSsAgE:,:" + std::string(60'000, 'x') + "/EOL";
     for (int i = 0; i < 4; ++i) input(stream, message);
@@ -110,25 +110,25 @@ TEST_F(DevicesEndpointLimits, holds_back_a_peer_whose_messages_are_not_taken) {
     auto asked = requests();
     ASSERT_EQ(asked.size(), 1u);
     EXPECT_EQ(asked[0].request.kind, Request::pause);
-    input(stream, message);  // what was on its way
+    input(stream, message);  // already in flight
     EXPECT_TRUE(requests().empty());
     EXPECT_EQ(events().size(), 6u);
     asked = requests();
     ASSERT_EQ(asked.size(), 1u);
     EXPECT_EQ(asked[0].request.kind, Request::resume);
-    // A wish that was never told is taken back.
+    // A request that the driver has not polled is withdrawn.
     for (int i = 0; i < 5; ++i) input(stream, message);
     EXPECT_EQ(events().size(), 5u);
     EXPECT_TRUE(requests().empty());
-    // A driver that goes on all the same loses the connection, and no message.
+    // A driver that ignores the pause loses the connection, but no message.
     const std::size_t fit = limits::devices_unread_bytes_max / message.size();
     for (std::size_t i = 0; i <= fit + 5; ++i) input(stream, message);
     EXPECT_EQ(ended(Cause::overrun), 1u);
     EXPECT_TRUE(is_closed(stream));
-    EXPECT_EQ(events().size(), fit + 1 + 2) << "with `disconnected` and `suspect`";
+    EXPECT_EQ(events().size(), fit + 1 + 2) << "plus `disconnected` and `suspect`";
 }
 
-TEST_F(DevicesEndpointLimits, adverts_are_judged_and_counted) {
+TEST_F(DevicesEndpointLimits, adverts_are_classified_and_counted) {
     advert("hello:,:m", own);
     advert("hello:,:m", at(2));
     advert("alive:,:m", at(2));
@@ -149,7 +149,7 @@ TEST_F(DevicesEndpointLimits, adverts_are_judged_and_counted) {
     EXPECT_EQ(events(), (Said{"name_taken m", "appeared a", "conflict a", "appeared b"}));
 }
 
-TEST_F(DevicesEndpointLimits, changes_that_are_not_taken_are_dropped_and_counted) {
+TEST_F(DevicesEndpointLimits, changes_that_are_not_polled_are_dropped_and_counted) {
     const StreamIndex stream = connected("a", 2);
     input(stream, Input::closed);
     for (std::size_t i = 0; endpoint.counters().notices_dropped == 0; ++i) {

@@ -3,7 +3,7 @@
 namespace ringpost::devices {
 namespace {
 
-TEST_F(DevicesEndpoint, opens_to_the_higher_name_only) {
+TEST_F(DevicesEndpoint, connects_to_the_higher_name_only) {
     advert("hello:,:z", at(2, 50'000));
     advert("hello:,:a", at(3));
     const auto asked = requests();
@@ -18,7 +18,7 @@ TEST_F(DevicesEndpoint, opens_to_the_higher_name_only) {
     EXPECT_FALSE(endpoint.peers()[0].is_ringpost);
 }
 
-TEST_F(DevicesEndpoint, knows_its_own_by_the_ping_behind_the_name) {
+TEST_F(DevicesEndpoint, recognises_ringpost_by_the_ping_behind_the_name) {
     struct Case {
         const char *first, *second;
         Duration between;
@@ -27,7 +27,7 @@ TEST_F(DevicesEndpoint, knows_its_own_by_the_ping_behind_the_name) {
     const Case cases[] = {
         {"a/EOLPiNg/EOL", "", 0, true},
         {"a/EOLPi", "Ng/EOL", second, true},
-        {"a/EOL", "PiNg/EOL", second + 1, false},  // the first program may ping, later
+        {"a/EOL", "PiNg/EOL", second + 1, false},  // the original program may ping as well, but later
         {"a/EOLMeSsAgE:,:x/EOL", "PiNg/EOL", 0, false},
         {"a/EOLMeSsAgE:,:PiNg/EOL", "", 0, false},
     };
@@ -43,7 +43,7 @@ TEST_F(DevicesEndpoint, knows_its_own_by_the_ping_behind_the_name) {
     }
 }
 
-TEST_F(DevicesEndpoint, a_connection_that_never_stands_is_given_up_and_tried_again) {
+TEST_F(DevicesEndpoint, a_connection_that_is_never_established_is_given_up_and_retried) {
     advert("alive:,:z", at(2));
     const StreamIndex stream = requests()[0].request.stream;
     pass(5 * second);
@@ -58,8 +58,8 @@ TEST_F(DevicesEndpoint, a_connection_that_never_stands_is_given_up_and_tried_aga
     EXPECT_EQ(asked[0].request.kind, Request::connect);
 }
 
-TEST_F(DevicesEndpoint, of_two_connections_the_lower_name_s_stays) {
-    // We are lower than z: what we opened stays, whichever stands first.
+TEST_F(DevicesEndpoint, of_two_connections_the_one_of_the_lower_name_remains) {
+    // Our name is lower than z: our connection remains, whichever is established first.
     for (const bool ours_first : {true, false}) {
         advert("hello:,:z", at(2));
         const StreamIndex dialled = requests()[0].request.stream;
@@ -83,7 +83,7 @@ TEST_F(DevicesEndpoint, of_two_connections_the_lower_name_s_stays) {
         requests();
         now += second;
     }
-    // We are higher than a: the newer one stays.
+    // Our name is higher than a: the newer connection remains.
     const StreamIndex older = connected("a", 3), newer = *endpoint.accept(now, at(3, 40'001));
     input(newer, "a/EOLMeSsAgE:,:new/EOL");
     EXPECT_TRUE(is_closed(older));
@@ -91,8 +91,8 @@ TEST_F(DevicesEndpoint, of_two_connections_the_lower_name_s_stays) {
     EXPECT_EQ(ended(Cause::duplicate), 3u);
 }
 
-// Who was quicker to connect under a name does not keep it from the one who has announced himself by it.
-TEST_F(DevicesEndpoint, the_host_whose_adverts_are_heard_has_the_name) {
+// Connecting first under a name does not keep it from the host that announces it.
+TEST_F(DevicesEndpoint, the_host_that_sends_the_adverts_owns_the_name) {
     advert("alive:,:a", at(3));
     const StreamIndex usurper = connected("a", 9);
     const StreamIndex announced = *endpoint.accept(now, at(3, 40'000));
@@ -104,7 +104,7 @@ TEST_F(DevicesEndpoint, the_host_whose_adverts_are_heard_has_the_name) {
     EXPECT_EQ(std::ranges::count(told, "disconnected a"), 1);
     ASSERT_EQ(endpoint.peers().size(), 1u);
     EXPECT_EQ(endpoint.peers()[0].address, at(3));
-    // And a third under that name changes nothing.
+    // A third host with that name changes nothing.
     const StreamIndex third = *endpoint.accept(now, at(8, 40'000));
     input(third, "a/EOLPiNg/EOL");
     EXPECT_TRUE(is_closed(third));
@@ -112,24 +112,24 @@ TEST_F(DevicesEndpoint, the_host_whose_adverts_are_heard_has_the_name) {
     EXPECT_EQ(endpoint.peers()[0].address, at(3));
 }
 
-TEST_F(DevicesEndpoint, a_stream_is_used_again_only_when_the_driver_has_let_go) {
+TEST_F(DevicesEndpoint, a_stream_index_is_reused_after_the_driver_has_closed_it) {
     const StreamIndex first = *endpoint.accept(now, at(2, 40'000));
-    input(first, "/EOL");  // bad: to be closed
+    input(first, "/EOL");  // invalid, so it is to be closed
     const StreamIndex second_one = *endpoint.accept(now, at(2, 40'001));
-    EXPECT_NE(first, second_one) << "the driver has not been told yet";
-    input(first, "a/EOL");  // and may still say this
+    EXPECT_NE(first, second_one) << "the driver has not polled the close yet";
+    input(first, "a/EOL");  // the driver may still report this
     input(first, Input::written);
     EXPECT_TRUE(is_closed(first));
     EXPECT_EQ(*endpoint.accept(now, at(2, 40'002)), first);
-    EXPECT_EQ(requests().size(), 1u) << "only the new one's greeting";
-    // Ended on both sides at once: no close, and free.
+    EXPECT_EQ(requests().size(), 1u) << "only the greeting of the new one";
+    // Both sides ended it at once: no close request, and the index is free.
     input(second_one, "/EOL");
     input(second_one, Input::closed, StreamEnd::reset);
     EXPECT_FALSE(is_closed(second_one));
     EXPECT_EQ(*endpoint.accept(now, at(2, 40'003)), second_one);
 }
 
-TEST_F(DevicesEndpoint, one_of_ours_gets_all_in_a_write_and_another_one_frame_at_a_time) {
+TEST_F(DevicesEndpoint, ringpost_peers_receive_many_frames_per_write_and_others_one) {
     connected("a", 2);
     connected("b", 3, false);
     now += second;
@@ -149,7 +149,7 @@ TEST_F(DevicesEndpoint, one_of_ours_gets_all_in_a_write_and_another_one_frame_at
     EXPECT_EQ(written(), "MeSsAgE:,:2/EOL");
 }
 
-TEST_F(DevicesEndpoint, a_greeting_leaves_alone_whatever_is_said_before_it) {
+TEST_F(DevicesEndpoint, a_greeting_is_written_alone) {
     const StreamIndex stream = *endpoint.accept(now, at(2, 40'000));
     input(stream, "a/EOL");
     EXPECT_EQ(endpoint.send(now, "a", "early"), Sent::queued);
@@ -174,7 +174,7 @@ TEST_F(DevicesEndpoint, answers_a_question_once) {
     EXPECT_EQ(endpoint.answer(now, last_question, "3"), Sent::not_connected);
 }
 
-TEST_F(DevicesEndpoint, an_ask_says_for_each_name_why_not) {
+TEST_F(DevicesEndpoint, an_ask_reports_for_each_name_why_there_is_no_answer) {
     connected("b", 3, false);
     const std::string large(600, 'x');
     const std::string_view names[] = {"b", "nobody"};
@@ -185,7 +185,7 @@ TEST_F(DevicesEndpoint, an_ask_says_for_each_name_why_not) {
     EXPECT_EQ(event->answers[0].reply, Reply::too_large);
     EXPECT_EQ(event->answers[1].reply, Reply::not_connected);
     ASSERT_TRUE(endpoint.ask(now, {}, "?", now + second));
-    EXPECT_EQ(events(), Said{"answers "}) << "nobody was asked";
+    EXPECT_EQ(events(), Said{"answers "}) << "no names were asked";
     ASSERT_TRUE(endpoint.ask_all(now, "?", now + second));
     EXPECT_EQ(written(), "QuEsTiOn:,:2:,:?/EOL") << "the key of the one that was too large is not used";
     pass(second);
@@ -193,19 +193,19 @@ TEST_F(DevicesEndpoint, an_ask_says_for_each_name_why_not) {
     EXPECT_EQ(events(), Said{});
 }
 
-TEST_F(DevicesEndpoint, what_happened_is_told_in_that_order) {
+TEST_F(DevicesEndpoint, events_are_reported_in_order) {
     const StreamIndex first = connected("a", 2);
     input(first, "MeSsAgE:,:1/EOL");
     input(first, "MeSsAgE:,:2/EOLquitQUITquit/EOL");
     input(first, Input::closed);
     const StreamIndex again = *endpoint.accept(now, at(2, 40'001));
-    EXPECT_NE(again, first) << "what came over it has not been told";
+    EXPECT_NE(again, first) << "its frames have not been polled";
     input(again, "a/EOLMeSsAgE:,:3/EOL");
     EXPECT_EQ(events(), (Said{"message a 1", "message a 2", "disconnected a", "suspect a", "back a", "connected a",
                               "message a 3"}));
 }
 
-TEST_F(DevicesEndpoint, says_goodbye_and_is_finished) {
+TEST_F(DevicesEndpoint, sends_goodbye_and_finishes) {
     const StreamIndex a = connected("a", 2), stalled = connected("b", 3);
     const StreamIndex unnamed = *endpoint.accept(now, at(4, 40'000));
     advert("hello:,:z", at(5));
@@ -223,7 +223,7 @@ TEST_F(DevicesEndpoint, says_goodbye_and_is_finished) {
         }
     }
     EXPECT_EQ(said, "MeSsAgE:,:last/EOLquitQUITquit/EOL");
-    EXPECT_FALSE(endpoint.finished()) << "b has not taken its goodbye";
+    EXPECT_FALSE(endpoint.finished()) << "b has not received its goodbye";
     pass(2 * second);
     requests();
     EXPECT_TRUE(endpoint.finished());

@@ -16,7 +16,7 @@ std::string encoded(const Frame& frame) {
     return {reinterpret_cast<const char*>(out.data()), out.size()};
 }
 
-TEST(DevicesFrame, vectors_both_ways) {
+TEST(DevicesFrame, vectors_in_both_directions) {
     const std::map<std::string, FrameKind> kinds = {{"name", FrameKind::name},         {"message", FrameKind::message},
                                                     {"question", FrameKind::question}, {"answer", FrameKind::answer},
                                                     {"ping", FrameKind::ping},         {"quit", FrameKind::quit}};
@@ -49,7 +49,7 @@ TEST(DevicesFrame, keys_have_one_spelling) {
     EXPECT_EQ(decode_frame("AnSwEr:,:1").error(), FrameError::key);
 }
 
-TEST(DevicesFrame, what_is_no_frame) {
+TEST(DevicesFrame, invalid_frames) {
     for (const char* text : {"", "message:,:x", "MeSsAgE", "MeSsAgE:,x", "PiNg:,:", "PiNg ", "quitQUITquitx", "name"})
         EXPECT_EQ(decode_frame(text).error(), FrameError::tag) << text;
     EXPECT_EQ(decode_frame("MeSsAgE:,:a:,:b").error(), FrameError::text);
@@ -59,7 +59,7 @@ TEST(DevicesFrame, what_is_no_frame) {
     EXPECT_EQ(decode_name("").error(), FrameError::name);
 }
 
-TEST(DevicesFrame, what_can_be_carried) {
+TEST(DevicesFrame, valid_and_invalid_texts) {
     using namespace std::string_view_literals;
     for (const auto text : {""sv, "plain"sv, "::,,::,"sv, "/EO/EO"sv, "//EO L"sv, "\0"sv, "„Guten Tag“"sv})
         EXPECT_TRUE(can_carry(text)) << text;
@@ -67,7 +67,7 @@ TEST(DevicesFrame, what_can_be_carried) {
         EXPECT_FALSE(can_carry(text)) << text;
 }
 
-TEST(DevicesSplitter, cuts_frames_however_the_bytes_come) {
+TEST(DevicesSplitter, splits_frames_however_the_bytes_arrive) {
     const std::vector<std::string> frames = {
         "name", "", "/", "/E/EO", "EOL/EO", "MeSsAgE:,:x", std::string(3'000, '/')};
     std::string stream;
@@ -81,7 +81,7 @@ TEST(DevicesSplitter, cuts_frames_however_the_bytes_come) {
             splitter.append(std::as_bytes(std::span(stream).subspan(at, count)));
             at += count;
             while (const auto frame = splitter.front()) {
-                EXPECT_EQ(splitter.front(), frame) << "the same again until pop()";
+                EXPECT_EQ(splitter.front(), frame) << "unchanged until pop()";
                 found.emplace_back(*frame);
                 splitter.pop();
             }
@@ -91,7 +91,7 @@ TEST(DevicesSplitter, cuts_frames_however_the_bytes_come) {
     }
 }
 
-TEST(DevicesSplitter, a_front_outlives_what_is_appended_behind_it) {
+TEST(DevicesSplitter, a_front_remains_valid_while_bytes_are_appended) {
     Splitter splitter;
     splitter.append(bytes_of("one/EOLtw"));
     EXPECT_EQ(splitter.front(), "one");
@@ -110,7 +110,7 @@ TEST(DevicesSplitter, a_front_outlives_what_is_appended_behind_it) {
 }
 
 TEST(DevicesSplitter, a_long_partial_frame_is_not_searched_again) {
-    // Half a megabyte of slashes byte by byte: searching from the front each time would take hours.
+    // Half a megabyte of slashes, byte by byte: searching from the front each time would take hours.
     Splitter splitter;
     const Bytes slash = bytes_of("/");
     for (int i = 0; i < 500'000; ++i) {

@@ -7,7 +7,7 @@
 namespace ringpost::devices {
 namespace {
 
-TEST(DevicesKeys, are_never_used_again_while_under_way) {
+TEST(DevicesKeys, are_not_reused_while_in_progress) {
     Keys keys;
     std::set<std::uint64_t> seen;
     for (int i = 0; i < 9'999; ++i) {
@@ -17,13 +17,13 @@ TEST(DevicesKeys, are_never_used_again_while_under_way) {
         keys.insert(*key, {{0, 0}, static_cast<std::uint32_t>(i)});
     }
     EXPECT_EQ(keys.take(true), std::nullopt);
-    EXPECT_EQ(keys.take(false), 10'000u) << "one of ours takes any number";
+    EXPECT_EQ(keys.take(false), 10'000u) << "ringpost peers accept any number";
     EXPECT_EQ(keys.remove(4'711)->position, 4'710u);
     EXPECT_FALSE(keys.remove(4'711));
     EXPECT_EQ(keys.take(true), 4'711u);
 }
 
-TEST(DevicesKeys, one_given_back_is_the_last_to_be_used) {
+TEST(DevicesKeys, a_freed_key_is_reused_last) {
     Keys keys;
     const std::uint64_t first = *keys.take(true);
     keys.insert(first, {});
@@ -44,10 +44,10 @@ TEST(DevicesAsks, end_with_the_last_of_their_names) {
     EXPECT_EQ(answers[0].reply, Reply::not_connected);
     EXPECT_EQ(answers[1].text, "yes");
     asks.release(id.index);
-    EXPECT_NE(*asks.open(1, 100), id) << "a place used again has another generation";
+    EXPECT_NE(*asks.open(1, 100), id) << "a reused index has a new generation";
 }
 
-TEST(DevicesAsks, end_by_their_deadline) {
+TEST(DevicesAsks, end_at_their_deadline) {
     Asks asks(0);
     const AskId id = *asks.open(3, 100);
     for (const char* name : {"a", "b", "c"}) asks.set_key(asks.add(id, name), 7, 70);
@@ -86,7 +86,7 @@ TEST(DevicesAsks, are_bounded) {
     EXPECT_TRUE(asks.open(0, 1));
 }
 
-TEST(DevicesAsks, keep_so_many_bytes_of_answers) {
+TEST(DevicesAsks, limit_the_bytes_of_answers) {
     Asks asks(0);
     const std::size_t fit = limits::devices_answer_bytes_max / limits::devices_frame_bytes_max;
     const AskId id = *asks.open(fit + 1, 1);
@@ -101,7 +101,7 @@ TEST(DevicesAsks, keep_so_many_bytes_of_answers) {
     EXPECT_EQ(asks.answers(again.index)[0].reply, Reply::answered);
 }
 
-TEST(DevicesInquiries, are_kept_for_a_minute_and_up_to_so_many) {
+TEST(DevicesInquiries, are_kept_for_a_minute_and_up_to_a_limit) {
     Inquiries inquiries;
     EXPECT_EQ(inquiries.find(0, {0}), nullptr);
     EXPECT_EQ(inquiries.find(0, {1}), nullptr);
@@ -111,7 +111,7 @@ TEST(DevicesInquiries, are_kept_for_a_minute_and_up_to_so_many) {
     EXPECT_EQ(inquiries.find(59 * second, first)->key, 333u);
     EXPECT_EQ(inquiries.find(60 * second, first), nullptr);
     for (std::uint32_t i = 1; i < limits::devices_questions_max; ++i) EXPECT_FALSE(inquiries.add(0, 3, 33, i));
-    EXPECT_TRUE(inquiries.add(0, 3, 33, 4)) << "the first had to go";
+    EXPECT_TRUE(inquiries.add(0, 3, 33, 4)) << "the first was evicted";
     EXPECT_EQ(inquiries.find(0, first), nullptr);
     inquiries.remove(inquiries.newest());
     EXPECT_EQ(inquiries.find(0, inquiries.newest()), nullptr);

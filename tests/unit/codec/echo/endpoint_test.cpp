@@ -15,7 +15,7 @@ class EchoTest : public testing::Test {
     void request(const Bytes& bytes, const Address& source = alice, SocketIndex socket = 0) {
         echo.handle(0, {source, socket, bytes});
     }
-    // Segment sizes of each transmit in turn.
+    // The segment sizes of each transmit.
     std::vector<std::vector<std::size_t>> trains() {
         std::vector<std::vector<std::size_t>> out;
         for (const Sent& sent : outbox.drain(echo, 0)) {
@@ -31,7 +31,7 @@ class EchoTest : public testing::Test {
 
 using Trains = std::vector<std::vector<std::size_t>>;
 
-TEST_F(EchoTest, returns_the_bytes_to_their_source_by_the_socket_they_came_by) {
+TEST_F(EchoTest, returns_the_bytes_to_their_source_on_the_same_socket) {
     request(bytes_of("hello"), bob, 3);
     const auto sent = outbox.drain(echo, 0);
     ASSERT_EQ(sent.size(), 1u);
@@ -45,7 +45,7 @@ TEST_F(EchoTest, returns_the_bytes_to_their_source_by_the_socket_they_came_by) {
     EXPECT_FALSE(echo.poll_event());
 }
 
-TEST_F(EchoTest, keeps_the_order_and_the_contents) {
+TEST_F(EchoTest, keeps_order_and_contents) {
     Random random(9);
     std::vector<std::pair<Address, Bytes>> requests;
     for (int i = 0; i < 2'000; ++i) {
@@ -65,12 +65,12 @@ TEST_F(EchoTest, keeps_the_order_and_the_contents) {
     EXPECT_EQ(echo.counters().sent, requests.size());
 }
 
-TEST_F(EchoTest, equal_neighbours_leave_as_one_train) {
+TEST_F(EchoTest, consecutive_equal_replies_form_a_train) {
     for (int i = 0; i < 5; ++i) request(Bytes(10));
     EXPECT_EQ(trains(), (Trains{{10, 10, 10, 10, 10}}));
 }
 
-TEST_F(EchoTest, a_shorter_reply_closes_the_train_and_a_longer_one_starts_the_next) {
+TEST_F(EchoTest, a_shorter_reply_ends_the_train_and_a_longer_one_starts_the_next) {
     for (const std::size_t size : {10, 10, 4, 4, 4, 10, 11}) request(Bytes(size));
     EXPECT_EQ(trains(), (Trains{{10, 10, 4}, {4, 4}, {10}, {11}}));
 }
@@ -86,7 +86,7 @@ TEST_F(EchoTest, another_destination_or_socket_starts_the_next_train) {
     EXPECT_EQ(trains(), (Trains{{10, 10}, {10}, {10}, {10}, {10}}));
 }
 
-TEST_F(EchoTest, empty_datagrams_travel_alone) {
+TEST_F(EchoTest, empty_datagrams_are_sent_alone) {
     for (const std::size_t size : {0, 0, 5, 0, 5, 5}) request(Bytes(size));
     EXPECT_EQ(trains(), (Trains{{0}, {0}, {5}, {0}, {5, 5}}));
     EXPECT_EQ(echo.counters().sent, 6u);
@@ -104,7 +104,7 @@ TEST_F(EchoTest, trains_end_at_the_limits) {
     EXPECT_EQ(trains(), (Trains{{limits::datagram_bytes_max}, {1}}));
 }
 
-TEST_F(EchoTest, ports_that_would_answer_back_are_refused) {
+TEST_F(EchoTest, ports_that_would_answer_are_refused) {
     for (const std::uint16_t port : std::initializer_list<std::uint16_t>{0, 7, 19})
         request(Bytes(10), Address::v4(10, 0, 0, 1, port));
     EXPECT_EQ(echo.counters().refused, 3u);
@@ -113,7 +113,7 @@ TEST_F(EchoTest, ports_that_would_answer_back_are_refused) {
     EXPECT_EQ(trains(), (Trains{{10}}));
 }
 
-// IPv6 carries up to 65,527 bytes, more than a Transmit may hold.
+// IPv6 carries up to 65,527 bytes, more than fits in a Transmit.
 TEST_F(EchoTest, a_request_longer_than_any_reply_is_refused) {
     request(Bytes(limits::datagram_bytes_max + 1));
     request(Bytes(65'527));

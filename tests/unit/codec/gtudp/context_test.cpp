@@ -30,7 +30,7 @@ Range range_of(Context& context, const Peer& peer, unsigned backoffs, int patien
     return range;
 }
 
-// The jitter fills the eighth above `least`, and nothing else.
+// The jitter covers the eighth above `least` and no more.
 void expect_jittered(const Range& range, Duration least) {
     EXPECT_GE(range.least, least);
     EXPECT_LE(range.least, least + least / 128);
@@ -38,7 +38,7 @@ void expect_jittered(const Range& range, Duration least) {
     EXPECT_GE(range.most, least + least / 8 - least / 128);
 }
 
-TEST(GtudpContext, intervals_to_an_unknown_peer_begin_with_the_initial_timeout) {
+TEST(GtudpContext, intervals_to_an_unknown_peer_start_with_the_initial_timeout) {
     Context context(options_of(1));
     const Peer peer;
     for (const int patience : {1, 2}) {
@@ -69,7 +69,7 @@ TEST(GtudpContext, intervals_to_a_known_peer_follow_the_round_trip) {
     expect_jittered(range_of(context, far, 1, 1), 3 * second);
 }
 
-TEST(GtudpContext, an_initial_timeout_above_the_bound_is_kept_and_not_doubled) {
+TEST(GtudpContext, an_initial_timeout_above_the_maximum_is_kept_and_not_doubled) {
     Options options = options_of(3);
     options.resending.timeout_initial = 5 * second;
     Context context(options);
@@ -91,7 +91,7 @@ TEST(GtudpContext, a_fixed_interval_is_exact) {
     }
 }
 
-TEST(GtudpContext, one_seed_is_one_run) {
+TEST(GtudpContext, same_seed_gives_the_same_jitter) {
     Context one(options_of(5)), same(options_of(5)), other(options_of(6));
     bool differs = false;
     for (int i = 0; i < 10; ++i) {
@@ -102,7 +102,7 @@ TEST(GtudpContext, one_seed_is_one_run) {
     EXPECT_TRUE(differs);
 }
 
-TEST(GtudpStamp, tells_time_in_microseconds_across_its_wrap) {
+TEST(GtudpStamp, measures_time_in_microseconds_across_its_wrap) {
     constexpr Instant wrap = Instant{1} << 42;
     for (const Instant from : {Instant{0}, second, wrap - 10 * millisecond, wrap - 1, 5 * wrap + second}) {
         for (const Duration apart : {Duration{0}, 1'024 * microsecond, 20 * millisecond, 3'600 * second}) {
@@ -112,19 +112,19 @@ TEST(GtudpStamp, tells_time_in_microseconds_across_its_wrap) {
     }
 }
 
-TEST(GtudpBackoffs, one_more_only_if_nothing_came_since_it_was_sent) {
+TEST(GtudpBackoffs, increases_only_if_nothing_was_received_since_the_last_send) {
     constexpr Instant sent = 100 * second, now = 101 * second;
     constexpr Instant not_ever = std::numeric_limits<Instant>::min();
     EXPECT_EQ(backoffs_of_resend(0, not_ever, stamp_of(sent), now), 1u);
     EXPECT_EQ(backoffs_of_resend(3, sent - 10 * microsecond, stamp_of(sent), now), 4u);
     EXPECT_EQ(backoffs_of_resend(3, sent + 10 * microsecond, stamp_of(sent), now), 3u);
     EXPECT_EQ(backoffs_of_resend(0, now, stamp_of(sent), now), 0u);
-    EXPECT_EQ(backoffs_of_resend(15, not_ever, stamp_of(sent), now), 15u) << "no more than its four bits hold";
+    EXPECT_EQ(backoffs_of_resend(15, not_ever, stamp_of(sent), now), 15u) << "the maximum of four bits";
 }
 
 // ---- trains ---------------------------------------------------------------------------------------
 
-TEST(GtudpTrainWriter, equal_frames_and_one_shorter_which_closes_it) {
+TEST(GtudpTrainWriter, equal_frames_and_a_shorter_one_which_ends_the_train) {
     Bytes out(1'000);
     TrainWriter train(out, bob, LocalPath{});
     EXPECT_TRUE(train.empty());
@@ -150,7 +150,7 @@ TEST(GtudpTrainWriter, holds_as_many_as_a_train_may) {
     EXPECT_EQ(train.transmit().bytes, 5 * limits::train_segments_max);
 }
 
-TEST(GtudpTrainWriter, ends_where_its_memory_does) {
+TEST(GtudpTrainWriter, ends_at_the_end_of_its_memory) {
     Bytes out(100);
     TrainWriter train(out, bob, LocalPath{});
     EXPECT_NE(train.add(60), nullptr);

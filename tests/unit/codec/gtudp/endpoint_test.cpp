@@ -1,4 +1,4 @@
-// What the two halves of an endpoint share: the order of leaving, events, foreign datagrams, timeouts, the wire.
+// Behaviour that involves both halves of an endpoint: order of transmission, events, foreign datagrams, timeouts, wire.
 
 #include "codec/gtudp/endpoint.hpp"
 
@@ -9,7 +9,7 @@
 namespace ringpost::gtudp {
 namespace {
 
-TEST(GtudpEndpoint, what_somebody_waits_for_leaves_first) {
+TEST(GtudpEndpoint, datagrams_that_a_peer_waits_for_are_sent_first) {
     Side side(steady_options());
     ASSERT_TRUE(side.send(bob, "again"));
     EXPECT_EQ(side.leaving(), "bob DATA 7 again");
@@ -21,7 +21,7 @@ TEST(GtudpEndpoint, what_somebody_waits_for_leaves_first) {
     EXPECT_EQ(side.leaving(), "carol RECV 1; bob DATA 7 again; dave raw bytes; carol DATA 8 fresh; carol ACK 2");
 }
 
-TEST(GtudpEndpoint, a_train_of_acks_is_many_and_leaves_before_all_else) {
+TEST(GtudpEndpoint, a_full_train_of_acks_is_sent_first) {
     for (const Identity acks : {127u, 128u, 129u}) {
         Side side(steady_options());
         Outbox outbox;
@@ -40,7 +40,7 @@ TEST(GtudpEndpoint, a_train_of_acks_is_many_and_leaves_before_all_else) {
     }
 }
 
-TEST(GtudpEndpoint, each_call_of_poll_transmit_asks_for_answers_first) {
+TEST(GtudpEndpoint, each_call_of_poll_transmit_starts_with_recvs) {
     Side side(steady_options());
     Outbox outbox;
     ASSERT_TRUE(side.send(bob, "x"));
@@ -63,7 +63,7 @@ TEST(GtudpEndpoint, a_peer_may_use_our_identities) {
     EXPECT_EQ(side.counters().ack_unknown + side.counters().recv_unknown, 0u);
 }
 
-TEST(GtudpEndpoint, two_of_them_confirm_each_other) {
+TEST(GtudpEndpoint, two_endpoints_confirm_each_other) {
     Side left(small_options()), right(small_options());
     Outbox outbox;
     const auto carry = [&](Side& from, const Address& source, Side& to) {
@@ -93,7 +93,7 @@ TEST(GtudpEndpoint, two_of_them_confirm_each_other) {
 
 // ---- foreign datagrams ----------------------------------------------------------------------------
 
-TEST(GtudpEndpoint, foreign_datagrams_are_only_counted) {
+TEST(GtudpEndpoint, foreign_datagrams_are_only_counted_by_default) {
     Side side(small_options());
     side.hear(bob, bytes_of("not gtUDP"));
     side.hear(bob, {});
@@ -104,7 +104,7 @@ TEST(GtudpEndpoint, foreign_datagrams_are_only_counted) {
     EXPECT_EQ(side.counters().data_received, 0u);
 }
 
-TEST(GtudpEndpoint, foreign_datagrams_are_delivered_if_asked_for) {
+TEST(GtudpEndpoint, foreign_datagrams_are_delivered_if_configured) {
     Options options = small_options();
     options.recv_from_any = true;
     Side side(options);
@@ -116,7 +116,7 @@ TEST(GtudpEndpoint, foreign_datagrams_are_delivered_if_asked_for) {
     EXPECT_EQ(side.counters().foreign, 2u);
 }
 
-TEST(GtudpEndpoint, foreign_datagrams_without_room_are_dropped) {
+TEST(GtudpEndpoint, foreign_datagrams_without_space_are_dropped) {
     Options options = small_options();
     options.recv_from_any = true;
     options.event_bytes = 128;
@@ -129,7 +129,7 @@ TEST(GtudpEndpoint, foreign_datagrams_without_room_are_dropped) {
     EXPECT_EQ(side.counters().foreign_dropped, 1u);
 }
 
-TEST(GtudpEndpoint, raw_datagrams_leave_as_they_are_once) {
+TEST(GtudpEndpoint, raw_datagrams_are_sent_once_and_unmodified) {
     Side side(steady_options());
     EXPECT_TRUE(side.endpoint.send_raw(bob, bytes_of("one")));
     EXPECT_TRUE(side.endpoint.send_raw(bob, {}));
@@ -193,7 +193,7 @@ TEST(GtudpEndpoint, the_longest_message_is_delivered_whole) {
     EXPECT_EQ(side.event(), "message from bob: " + text);
 }
 
-// ---- time -----------------------------------------------------------------------------------------
+// ---- timers ---------------------------------------------------------------------------------------
 
 TEST(GtudpEndpoint, the_timeout_is_the_earlier_of_both_halves) {
     Options options = steady_options();
@@ -216,8 +216,8 @@ TEST(GtudpEndpoint, the_timeout_is_the_earlier_of_both_halves) {
     EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
 }
 
-// Time jumps from one timeout to the next; after a bounded number nothing is left to do.
-TEST(GtudpEndpoint, comes_to_rest_with_one_outcome_for_each_send) {
+// The time jumps from one timeout to the next. After a bounded number nothing must be left to do.
+TEST(GtudpEndpoint, becomes_idle_with_one_outcome_for_each_send) {
     Options options = small_options();
     options.peers_max = 8;
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
@@ -245,9 +245,9 @@ TEST(GtudpEndpoint, comes_to_rest_with_one_outcome_for_each_send) {
     }
 }
 
-// ---- what it is told ------------------------------------------------------------------------------
+// ---- options --------------------------------------------------------------------------------------
 
-TEST(GtudpEndpoint, speaks_the_wire_it_is_told) {
+TEST(GtudpEndpoint, uses_the_configured_wire) {
     const auto codec = Codec::make({bytes_of("GT"), {bytes_of("D"), bytes_of("R"), bytes_of("A")}});
     ASSERT_TRUE(codec);
     Options options = small_options();

@@ -36,7 +36,7 @@ TEST(GtudpExchangeTable, finds_by_peer_and_identity) {
     EXPECT_FALSE(table.holds(index));
 }
 
-TEST(GtudpExchangeTable, an_inserted_exchange_is_a_fresh_one) {
+TEST(GtudpExchangeTable, an_inserted_exchange_is_value_initialised) {
     Table table(1, sip_key);
     const ExchangeIndex index = table.insert(1, 2);
     table[index].value = 99;
@@ -45,7 +45,7 @@ TEST(GtudpExchangeTable, an_inserted_exchange_is_a_fresh_one) {
     EXPECT_EQ(table[index].value, 0u);
 }
 
-TEST(GtudpExchangeTable, full_is_an_answer) {
+TEST(GtudpExchangeTable, a_full_table_refuses_exchanges) {
     Table table(8, sip_key);
     EXPECT_EQ(table.capacity(), 8u);
     for (Identity i = 0; i < 8; ++i) {
@@ -61,13 +61,13 @@ TEST(GtudpExchangeTable, full_is_an_answer) {
     EXPECT_NE(table.insert(0, 8), none);
 }
 
-TEST(GtudpExchangeTable, holds_nothing_that_it_did_not_give) {
+TEST(GtudpExchangeTable, holds_only_indices_it_has_returned) {
     Table table(4, sip_key);
     for (const ExchangeIndex index : {0u, 3u, 4u, none}) EXPECT_FALSE(table.holds(index)) << index;
 }
 
-// The table against a map. `name` gives an identity by its number; numbers come and go in a moving window, in any
-// order, so that the table is at times empty and at times full.
+// Compares the table with a map. `name` maps numbers to identities; numbers are inserted and erased in any order within
+// a moving window, so the table is sometimes empty and sometimes full.
 template <class Name>
 void play(std::uint64_t seed, std::uint32_t capacity, std::uint32_t peers, Name&& name) {
     Random random(seed);
@@ -89,7 +89,7 @@ void play(std::uint64_t seed, std::uint32_t capacity, std::uint32_t peers, Name&
                 ASSERT_LT(index, capacity);
                 table[index].value = step;
                 model[key] = {index, step};
-            } else {  // room for what comes next: the window moves on
+            } else {  // full: move the window
                 const auto leaving = model.begin();
                 table.erase(leaving->second.first);
                 model.erase(leaving);
@@ -101,26 +101,26 @@ void play(std::uint64_t seed, std::uint32_t capacity, std::uint32_t peers, Name&
     for (const auto& [key, held] : model) {
         EXPECT_EQ(table.find(key.first, key.second), held.first);
         EXPECT_EQ(table[held.first].value, held.second);
-        EXPECT_FALSE(used[held.first]) << "two exchanges in one place";
+        EXPECT_FALSE(used[held.first]) << "two exchanges with one index";
         used[held.first] = true;
     }
 }
 
-TEST(GtudpExchangeTable, model_with_identities_that_count_up) {
+TEST(GtudpExchangeTable, agrees_with_a_model_for_increasing_identities) {
     for (const std::uint32_t capacity : {1u, 2u, 64u, 256u})
         play(capacity, capacity, 3, [](std::uint32_t number) { return number; });
 }
 
-TEST(GtudpExchangeTable, model_with_identities_that_wrap) {
+TEST(GtudpExchangeTable, agrees_with_a_model_for_wrapping_identities) {
     play(1, 64, 2, [](std::uint32_t number) { return static_cast<Identity>(number - 300u); });
 }
 
-TEST(GtudpExchangeTable, model_with_scattered_identities) {
+TEST(GtudpExchangeTable, agrees_with_a_model_for_scattered_identities) {
     play(2, 64, 3, [](std::uint32_t number) { return static_cast<Identity>(number * 2'654'435'761u); });
     play(3, 64, 50, [](std::uint32_t number) { return static_cast<Identity>(number << 27); });
 }
 
-TEST(GtudpExchangeTable, a_stranger_who_chooses_identities_does_not_fill_one_bucket) {
+TEST(GtudpExchangeTable, chosen_identities_do_not_collide) {
     // Identities that agree in all low bits: without a keyed hash they would share one chain, and this would take
     // minutes.
     constexpr std::uint32_t capacity = 1u << 16;

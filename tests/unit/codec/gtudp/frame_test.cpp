@@ -33,7 +33,7 @@ void expect_decodes(const Codec& codec, const Bytes& bytes, Kind kind, Identity 
     EXPECT_EQ(Bytes(frame->data.begin(), frame->data.end()), data);
 }
 
-TEST(GtudpFrame, every_vector_both_ways) {
+TEST(GtudpFrame, every_vector_in_both_directions) {
     const Json all = vectors("gtudp");
     EXPECT_GE(all.size(), 27u);
     for (const Json& vector : all) {
@@ -50,7 +50,7 @@ TEST(GtudpFrame, every_vector_both_ways) {
     }
 }
 
-TEST(GtudpFrame, the_default_wire_is_the_vectors_with_no_magic) {
+TEST(GtudpFrame, the_default_wire_is_the_one_of_the_vectors_without_magic) {
     std::size_t seen = 0;
     for (const Json& vector : vectors("gtudp")) {
         if (vector.at("magic") != "") continue;
@@ -82,7 +82,7 @@ TEST(GtudpFrame, magic_of_any_length) {
             Wire wire{random_bytes(random, magic_bytes), {}};
             for (std::size_t i = 0; i < 3; ++i) {
                 wire.types[i] = random_bytes(random, type_bytes);
-                wire.types[i].back() = static_cast<std::byte>(i);  // they differ in their last byte only if in no other
+                wire.types[i].back() = static_cast<std::byte>(i);  // distinct in the last byte, if not earlier
             }
             const auto codec = Codec::make(wire);
             ASSERT_TRUE(codec);
@@ -113,7 +113,7 @@ TEST(GtudpFrame, the_magic_may_look_like_a_type) {
     EXPECT_FALSE(codec->decode(bytes_of("RDD1234")));
 }
 
-TEST(GtudpFrame, types_may_share_all_but_their_last_byte_or_their_first) {
+TEST(GtudpFrame, types_may_share_all_but_their_first_or_last_byte) {
     const auto ends = Codec::make(wire_of("", "xx1", "xx2", "xx3"));
     const auto starts = Codec::make(wire_of("", "1xx", "2xx", "3xx"));
     ASSERT_TRUE(ends && starts);
@@ -123,7 +123,7 @@ TEST(GtudpFrame, types_may_share_all_but_their_last_byte_or_their_first) {
     EXPECT_FALSE(starts->decode(bytes_of("1xyabcd")));
 }
 
-TEST(GtudpFrame, refuses_what_is_no_frame) {
+TEST(GtudpFrame, refuses_invalid_frames) {
     const Codec codec;
     const Bytes shortest = bytes_from_hex("1d01020304");
     for (std::size_t size = 0; size < shortest.size(); ++size)
@@ -140,7 +140,7 @@ TEST(GtudpFrame, refuses_what_is_no_frame) {
     }
 }
 
-TEST(GtudpFrame, the_data_is_a_view_into_the_datagram) {
+TEST(GtudpFrame, the_data_is_a_view_of_the_datagram) {
     const Bytes bytes = bytes_from_hex("1d01020304aabb");
     const auto frame = Codec().decode(bytes);
     ASSERT_TRUE(frame);
@@ -163,7 +163,7 @@ TEST(GtudpWire, every_error) {
     EXPECT_TRUE(Codec::make(wire_of("m", "a", "b", "c")));
 }
 
-TEST(GtudpWire, the_header_leaves_room_for_a_byte) {
+TEST(GtudpWire, the_header_must_leave_space_for_a_byte) {
     const std::size_t longest = limits::datagram_bytes_max - 1 - 1 - identity_bytes;
     const auto codec = Codec::make(wire_of(std::string(longest, 'm'), "a", "b", "c"));
     ASSERT_TRUE(codec);

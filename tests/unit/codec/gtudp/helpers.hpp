@@ -1,6 +1,6 @@
 #pragma once
 
-// A gtUDP endpoint driven by hand, at times that the test names. What leaves and what happens is told as text:
+// A gtUDP endpoint with a scripted driver and clock. Datagrams sent and events are described as text:
 //
 //     side.leaving()    "bob DATA 7 hello, DATA 8 hi; alice ACK 3"     a comma inside a train, a semicolon between two
 //     side.event()  "message from bob: hello; 7 confirmed after 1"
@@ -42,7 +42,7 @@ inline std::string_view name_of(Outcome outcome) {
     return "?";
 }
 
-/// Small tables, and identities from 7 on.
+/// Small tables, and identities starting at 7.
 inline Options small_options() {
     Options options;
     options.sends_max = options.receives_max = 16;
@@ -54,7 +54,7 @@ inline Options small_options() {
     return options;
 }
 
-/// The same, and everything is sent again after 100 ms exactly.
+/// The same with a fixed retransmission interval of 100 ms.
 inline Options steady_options() {
     Options options = small_options();
     options.resending.fixed_interval = 100 * millisecond;
@@ -76,7 +76,7 @@ class Side {
     Side(const Side&) = delete;
     Side& operator=(const Side&) = delete;
 
-    /// The exchange, or the refusal.
+    /// The exchange or the refusal.
     auto send(const Address& to, std::string_view data, Instant deadline = never) {
         return endpoint.send(now, to, bytes_of(data), deadline);
     }
@@ -107,14 +107,14 @@ class Side {
         return out;
     }
 
-    /// Time passes, then the timers run.
+    /// Advances the time, then runs the timers.
     void at(Instant instant) {
         now = instant;
         endpoint.handle_timeout(now);
         EXPECT_GT(endpoint.poll_timeout().value_or(never), now) << "a driver would spin";
     }
     void after(Duration duration) { at(now + duration); }
-    /// Until the timers have something to do; by how much time passed. They wake up early at most a few times.
+    /// Advances until a timer has something to do. Returns the time passed. Allows a few early wake-ups.
     Duration after_timeout() {
         const Instant from = now;
         const auto due = endpoint.poll_timeout();
@@ -175,7 +175,7 @@ class Side {
     Outbox outbox_;
 };
 
-/// The peer confirms a message, so that it is no spoofed source; nothing of that is left but the counts.
+/// Makes the peer verified by confirming a message. Leaves nothing else but counters.
 inline void mark_verified(Side& side, const Address& peer) {
     const auto id = side.send(peer, "are you there?");
     ASSERT_TRUE(id);

@@ -28,7 +28,7 @@ TEST(GtudpPeerTable, acquires_once_and_finds) {
     EXPECT_EQ(table.find(address(2)), two);
     EXPECT_EQ(table[one].address, address(1));
     EXPECT_EQ(table.size(), 2u);
-    EXPECT_EQ(table.find(Address{}), none) << "an unused place is nobody's";
+    EXPECT_EQ(table.find(Address{}), none) << "an unused entry does not match";
 }
 
 TEST(GtudpPeerTable, addresses_differ_by_port_scope_and_ip) {
@@ -43,7 +43,7 @@ TEST(GtudpPeerTable, addresses_differ_by_port_scope_and_ip) {
     EXPECT_EQ(table.find(address(1)), one);
 }
 
-TEST(GtudpPeerTable, a_full_table_forgets_the_least_recently_used) {
+TEST(GtudpPeerTable, a_full_table_evicts_the_least_recently_used_peer) {
     PeerTable table(2, sip_key);
     table[table.acquire(address(1))].bytes_received = 111;
     table.acquire(address(2));
@@ -54,13 +54,13 @@ TEST(GtudpPeerTable, a_full_table_forgets_the_least_recently_used) {
     EXPECT_EQ(table.find(address(2)), none);
     ASSERT_NE(table.find(address(1)), none);
     EXPECT_EQ(table[table.find(address(1))].bytes_received, 111u);
-    table.find(address(1));  // looking is not using
+    table.find(address(1));  // finding does not count as use
     table.acquire(address(4));
     EXPECT_EQ(table.find(address(1)), none);
     EXPECT_EQ(table.find(address(3)), three);
 }
 
-TEST(GtudpPeerTable, a_place_given_to_another_starts_afresh) {
+TEST(GtudpPeerTable, a_reused_entry_is_reset) {
     PeerTable table(1, sip_key);
     Peer& peer = table[table.acquire(address(1))];
     peer.verified = true;
@@ -75,7 +75,7 @@ TEST(GtudpPeerTable, a_place_given_to_another_starts_afresh) {
     EXPECT_EQ(fresh.rtt.smoothed(), 0);
 }
 
-TEST(GtudpPeerTable, what_is_held_stays) {
+TEST(GtudpPeerTable, held_peers_are_not_evicted) {
     PeerTable table(2, sip_key);
     const PeerIndex one = table.acquire(address(1)), two = table.acquire(address(2));
     table.hold(one);
@@ -83,7 +83,7 @@ TEST(GtudpPeerTable, what_is_held_stays) {
     table.hold(two);
     EXPECT_TRUE(table.all_held());
     EXPECT_EQ(table.acquire(address(3)), none);
-    EXPECT_EQ(table.acquire(address(1)), one) << "a held one is still found";
+    EXPECT_EQ(table.acquire(address(1)), one) << "a held peer is still found";
     table.release(one);
     EXPECT_TRUE(table.all_held()) << "it was held twice";
     table.release(one);
@@ -105,7 +105,7 @@ TEST(GtudpPeerTable, a_released_peer_is_the_most_recent) {
     EXPECT_EQ(table.find(address(2)), none);
 }
 
-TEST(GtudpPeerTable, counts_proven_peers_that_have_something_received) {
+TEST(GtudpPeerTable, counts_verified_peers_with_received_exchanges) {
     PeerTable table(4, sip_key);
     const PeerIndex one = table.acquire(address(1)), two = table.acquire(address(2));
     table.mark_verified(one);
@@ -128,7 +128,7 @@ TEST(GtudpPeerTable, counts_proven_peers_that_have_something_received) {
     EXPECT_EQ(table.verified_receiving(), 0u);
 }
 
-// The table beside one that is written to be plain.
+// Compares the table with a simple implementation.
 class Model {
   public:
     explicit Model(std::size_t capacity) : capacity_(capacity) {}
@@ -157,7 +157,7 @@ class Model {
     }
     bool all_held() const { return known_.size() == capacity_ && idle_.empty(); }
 
-    std::map<std::size_t, int> known_;  // and how often each is held
+    std::map<std::size_t, int> known_;  // and the number of its holds
     std::uint64_t evictions_ = 0;
 
   private:
@@ -165,7 +165,7 @@ class Model {
     std::deque<std::size_t> idle_;  // the least recently used first
 };
 
-TEST(GtudpPeerTable, model) {
+TEST(GtudpPeerTable, agrees_with_a_model) {
     for (const std::uint32_t capacity : {1u, 2u, 16u, 64u}) {
         Random random(capacity);
         PeerTable table(capacity, {random(), random()});
@@ -174,7 +174,7 @@ TEST(GtudpPeerTable, model) {
             const std::size_t who = random() % (2 * capacity);
             const PeerIndex index = table.find(address(who));
             ASSERT_EQ(index != none, model.known_.contains(who));
-            // Holds outnumber releases for a while, then the other way round.
+            // Phases with more holds than releases and the reverse.
             const bool leaning = step / 500 % 2 == 0;
             if (index == none || random() % 4 == 0) {
                 ASSERT_EQ(table.acquire(address(who)) != none, model.acquire(who));

@@ -1,4 +1,4 @@
-// No room: who is not taken, and who is forgotten for whom.
+// Full tables: which DATA is refused, and which exchanges are evicted.
 
 #include <gtest/gtest.h>
 
@@ -15,7 +15,7 @@ Options roomy(std::uint32_t receives_max, std::uint32_t peers_max = 4) {
     return options;
 }
 
-/// Delivered, answered and acknowledged: remembered from now on.
+/// Delivers a DATA and acknowledges its RECV, so that the exchange is only remembered.
 void exchange(Side& side, const Address& from, Identity identity) {
     side.hear_data(from, identity, "x");
     side.leaving();
@@ -23,14 +23,14 @@ void exchange(Side& side, const Address& from, Identity identity) {
     ASSERT_NE(side.event(), "");
 }
 
-/// Whether a DATA is still known: hears it once more, which changes a lot if it is not.
+/// Whether a DATA is still known. Receives it again, which changes the state if it is not.
 bool remembers(Side& side, const Address& from, Identity identity) {
     const std::uint64_t before = side.counters().duplicates;
     side.hear_data(from, identity, "x");
     return side.counters().duplicates > before;
 }
 
-TEST(GtudpReceiverRoom, what_the_application_has_no_room_for_has_not_come) {
+TEST(GtudpReceiverRoom, a_message_without_space_is_as_if_never_received) {
     Options options = steady_options();
     options.event_bytes = 128;
     Side side(options);
@@ -48,7 +48,7 @@ TEST(GtudpReceiverRoom, what_the_application_has_no_room_for_has_not_come) {
     EXPECT_EQ(side.counters().duplicates, 0u);
 }
 
-TEST(GtudpReceiverRoom, whoever_wants_so_many_messages_gets_no_more) {
+TEST(GtudpReceiverRoom, deliveries_max_limits_the_messages) {
     Options options = steady_options();
     options.deliveries_max = 2;
     Side side(options);
@@ -57,11 +57,11 @@ TEST(GtudpReceiverRoom, whoever_wants_so_many_messages_gets_no_more) {
     EXPECT_EQ(side.leaving(), "bob RECV 1, RECV 2");
     EXPECT_EQ(side.counters().app_behind, 1u);
     side.hear_data(bob, 2, "x");
-    EXPECT_EQ(side.leaving(), "bob RECV 2") << "its sender may not have heard";
+    EXPECT_EQ(side.leaving(), "bob RECV 2") << "its sender may not have received it";
     EXPECT_EQ(side.event(), "");
 }
 
-TEST(GtudpReceiverRoom, an_event_being_looked_at_still_takes_room) {
+TEST(GtudpReceiverRoom, a_returned_event_occupies_space_until_the_next_poll) {
     Options options = steady_options();
     options.event_bytes = 128;
     Side side(options);
@@ -73,7 +73,7 @@ TEST(GtudpReceiverRoom, an_event_being_looked_at_still_takes_room) {
     EXPECT_EQ(text_of(event->bytes), text);
 }
 
-TEST(GtudpReceiverRoom, what_waits_for_the_ack_of_a_proven_peer_is_never_forgotten) {
+TEST(GtudpReceiverRoom, exchanges_of_a_verified_peer_awaiting_an_ack_are_never_evicted) {
     Side side(roomy(4));
     mark_verified(side, bob);
     for (Identity identity = 0; identity < 4; ++identity) side.hear_data(bob, identity, "x");
@@ -87,14 +87,14 @@ TEST(GtudpReceiverRoom, what_waits_for_the_ack_of_a_proven_peer_is_never_forgott
     EXPECT_EQ(side.counters().forgotten_early, 0u);
     side.hear_ack(bob, 2);
     side.hear_data(bob, 4, "y");
-    EXPECT_EQ(side.event(), "message from bob: y") << "its sender tried again";
+    EXPECT_EQ(side.event(), "message from bob: y") << "its sender has retransmitted";
     EXPECT_EQ(side.counters().forgotten_early, 1u);
 }
 
-TEST(GtudpReceiverRoom, one_peer_alone_loses_its_oldest) {
+TEST(GtudpReceiverRoom, a_single_peer_loses_its_oldest_exchange) {
     Side side(roomy(4));
     for (const Identity identity : {1u, 2u, 3u, 4u}) exchange(side, bob, identity);
-    EXPECT_TRUE(remembers(side, bob, 1)) << "heard again, but the order is that in which they were done with";
+    EXPECT_TRUE(remembers(side, bob, 1)) << "received again, but the order is that of completion";
     exchange(side, bob, 5);
     exchange(side, bob, 6);
     EXPECT_EQ(side.counters().forgotten_early, 2u);
@@ -102,8 +102,8 @@ TEST(GtudpReceiverRoom, one_peer_alone_loses_its_oldest) {
     EXPECT_FALSE(remembers(side, bob, 1));
 }
 
-// Less than half of an even share among those who have acknowledged something is safe: here of 16 among two.
-TEST(GtudpReceiverRoom, who_floods_the_table_loses_his_own) {
+// A peer with less than half of an even share among the verified peers is safe: here a share of 16 among two.
+TEST(GtudpReceiverRoom, a_flooding_peer_evicts_only_its_own_exchanges) {
     Side side(roomy(16));
     for (const Identity identity : {1u, 2u, 3u}) exchange(side, carol, identity);
     for (Identity identity = 0; identity < 1'000; ++identity) exchange(side, bob, identity);
@@ -112,7 +112,7 @@ TEST(GtudpReceiverRoom, who_floods_the_table_loses_his_own) {
     for (Identity identity = 999; identity > 999 - 13; --identity) EXPECT_TRUE(remembers(side, bob, identity));
 }
 
-TEST(GtudpReceiverRoom, half_of_an_even_share_is_not_less_than_that) {
+TEST(GtudpReceiverRoom, a_peer_with_exactly_half_a_share_is_evictable) {
     Side side(roomy(16));
     for (const Identity identity : {1u, 2u, 3u, 4u}) exchange(side, carol, identity);
     for (Identity identity = 0; identity < 13; ++identity) exchange(side, bob, identity);
@@ -121,7 +121,7 @@ TEST(GtudpReceiverRoom, half_of_an_even_share_is_not_less_than_that) {
     EXPECT_FALSE(remembers(side, carol, 1));
 }
 
-TEST(GtudpReceiverRoom, who_has_more_than_a_share_loses_to_who_comes_later) {
+TEST(GtudpReceiverRoom, a_peer_above_its_share_loses_to_new_ones) {
     Side side(roomy(16));
     for (Identity identity = 0; identity < 16; ++identity) exchange(side, bob, identity);
     for (Identity identity = 0; identity < 20; ++identity) exchange(side, carol, identity);
@@ -136,7 +136,7 @@ TEST(GtudpReceiverRoom, who_has_more_than_a_share_loses_to_who_comes_later) {
     EXPECT_LE(bobs, 4u);
 }
 
-TEST(GtudpReceiverRoom, a_newcomer_takes_the_oldest_of_who_has_much_and_nothing_of_who_has_little) {
+TEST(GtudpReceiverRoom, a_new_peer_evicts_the_oldest_of_large_peers_only) {
     Side side(roomy(16));
     exchange(side, carol, 1);
     for (Identity identity = 0; identity < 15; ++identity) exchange(side, bob, identity);
@@ -147,7 +147,7 @@ TEST(GtudpReceiverRoom, a_newcomer_takes_the_oldest_of_who_has_much_and_nothing_
     EXPECT_FALSE(remembers(side, bob, 0));
 }
 
-TEST(GtudpReceiverRoom, an_unproven_peer_has_no_share) {
+TEST(GtudpReceiverRoom, an_unverified_peer_has_no_share) {
     Options options = roomy(16);
     options.resending.recv_sends_max = 1;
     Side side(options);
@@ -162,8 +162,8 @@ TEST(GtudpReceiverRoom, an_unproven_peer_has_no_share) {
     EXPECT_FALSE(remembers(side, carol, 1));
 }
 
-// By chance, so with many seeds: half of all places can be given up, but the first sixteen cannot.
-TEST(GtudpReceiverRoom, room_is_found_behind_many_that_wait) {
+// Depends on chance, so uses many seeds: half of all places are evictable, but not the first sixteen.
+TEST(GtudpReceiverRoom, evictable_places_are_found_behind_many_others) {
     for (std::uint64_t seed = 0; seed < 50; ++seed) {
         Options options = roomy(32);
         options.seed = seed;
@@ -179,7 +179,7 @@ TEST(GtudpReceiverRoom, room_is_found_behind_many_that_wait) {
     }
 }
 
-TEST(GtudpReceiverRoom, who_has_little_loses_his_own_if_nobody_else_can) {
+TEST(GtudpReceiverRoom, a_small_peer_loses_its_own_if_no_other_is_evictable) {
     Side side(roomy(32));
     mark_verified(side, carol);
     exchange(side, bob, 1);
@@ -195,7 +195,7 @@ TEST(GtudpReceiverRoom, who_has_little_loses_his_own_if_nobody_else_can) {
     EXPECT_TRUE(remembers(side, bob, 3));
 }
 
-TEST(GtudpReceiverRoom, a_peer_has_its_own_limit) {
+TEST(GtudpReceiverRoom, receives_per_peer_max_limits_a_peer) {
     Options options = roomy(16);
     options.receives_per_peer_max = 2;
     Side side(options);
@@ -216,7 +216,7 @@ TEST(GtudpReceiverRoom, a_peer_has_its_own_limit) {
     EXPECT_EQ(side.counters().delivered, 4u);
 }
 
-TEST(GtudpReceiverRoom, what_is_forgotten_in_time_counts_against_no_limit) {
+TEST(GtudpReceiverRoom, expired_exchanges_do_not_count_against_limits) {
     Options options = roomy(16);
     options.receives_per_peer_max = 2;
     Side side(options);
@@ -229,7 +229,7 @@ TEST(GtudpReceiverRoom, what_is_forgotten_in_time_counts_against_no_limit) {
     EXPECT_EQ(side.counters().delivered, 6u);
 }
 
-TEST(GtudpReceiverRoom, what_is_forgotten_out_of_turn_leaves_the_order_of_the_others) {
+TEST(GtudpReceiverRoom, eviction_out_of_order_keeps_the_order_of_the_others) {
     Side side(roomy(8));
     mark_verified(side, carol);
     mark_verified(side, dave);
@@ -237,7 +237,7 @@ TEST(GtudpReceiverRoom, what_is_forgotten_out_of_turn_leaves_the_order_of_the_ot
     for (const Identity identity : {1u, 2u, 3u, 4u}) side.hear_data(carol, identity, "x");
     side.leaving();
     for (const Identity identity : {2u, 1u, 3u, 4u}) side.hear_ack(bob, identity);
-    side.hear_data(dave, 1, "x");  // in the place of bob's 1, which is not the first that was done with
+    side.hear_data(dave, 1, "x");  // takes the place of bob's 1, which is not the first completed
     for (const Identity identity : {5u, 6u}) side.hear_data(bob, identity, "x");
     EXPECT_EQ(side.counters().forgotten_early, 3u);
     EXPECT_EQ(side.counters().receives_full, 0u);
@@ -246,7 +246,7 @@ TEST(GtudpReceiverRoom, what_is_forgotten_out_of_turn_leaves_the_order_of_the_ot
     for (const Identity identity : {1u, 2u, 3u, 4u}) EXPECT_TRUE(remembers(side, carol, identity)) << identity;
 }
 
-TEST(GtudpReceiverRoom, a_limit_of_no_exchanges_takes_none) {
+TEST(GtudpReceiverRoom, a_limit_of_no_exchanges_accepts_none) {
     Options options = roomy(4);
     options.receives_per_peer_max = 0;
     Side side(options);
@@ -255,23 +255,23 @@ TEST(GtudpReceiverRoom, a_limit_of_no_exchanges_takes_none) {
     EXPECT_EQ(side.event(), "");
 }
 
-TEST(GtudpReceiverRoom, what_is_forgotten_while_its_recv_waits_to_leave_has_none) {
+TEST(GtudpReceiverRoom, an_exchange_evicted_with_a_queued_recv_sends_none) {
     Side side(roomy(2));
     exchange(side, bob, 1);
     exchange(side, bob, 2);
-    EXPECT_TRUE(remembers(side, bob, 1));  // and its RECV is to be sent again
+    EXPECT_TRUE(remembers(side, bob, 1));  // so its RECV is queued again
     side.hear_data(bob, 3, "x");
     EXPECT_EQ(side.counters().forgotten_early, 1u);
-    EXPECT_EQ(side.leaving(), "bob RECV 3") << "once, though its place is in the queue twice";
+    EXPECT_EQ(side.leaving(), "bob RECV 3") << "once, although its index is queued twice";
 }
 
-TEST(GtudpReceiverRoom, recvs_that_do_not_fit_the_queue_count_as_lost) {
+TEST(GtudpReceiverRoom, recvs_that_do_not_fit_in_the_queue_count_as_lost) {
     Options options = roomy(2);
     options.remembered = 10 * second;
     Side side(options);
     exchange(side, bob, 1);
     exchange(side, bob, 2);
-    // Both places are queued for what they held before, and again for what they hold now.
+    // Both indices are queued for their previous exchange, and again for their current one.
     EXPECT_TRUE(remembers(side, bob, 1));
     EXPECT_TRUE(remembers(side, bob, 2));
     side.hear_data(bob, 3, "x");
@@ -285,7 +285,7 @@ TEST(GtudpReceiverRoom, recvs_that_do_not_fit_the_queue_count_as_lost) {
 
 // ---- peers ----------------------------------------------------------------------------------------
 
-TEST(GtudpReceiverRoom, no_place_for_a_peer_while_all_others_have_something_under_way) {
+TEST(GtudpReceiverRoom, a_new_peer_is_refused_while_all_others_have_exchanges_in_progress) {
     Side side(roomy(16, 2));
     mark_verified(side, bob);
     side.hear_data(bob, 1, "x");
@@ -296,19 +296,19 @@ TEST(GtudpReceiverRoom, no_place_for_a_peer_while_all_others_have_something_unde
     EXPECT_EQ(side.leaving(), "bob RECV 1; carol DATA 8 y");
 }
 
-TEST(GtudpReceiverRoom, a_proven_peer_is_not_forgotten_for_a_stranger) {
+TEST(GtudpReceiverRoom, a_verified_peer_is_not_evicted_for_an_unknown_one) {
     Side side(roomy(16, 1));
     exchange(side, bob, 1);
     side.hear_data(dave, 1, "x");
     EXPECT_EQ(side.counters().peers_full, 1u);
     EXPECT_EQ(side.counters().peers_forgotten, 0u);
-    side.after(30 * second);  // nothing of bob is remembered
+    side.after(30 * second);  // all exchanges of bob have expired
     side.hear_data(dave, 1, "x");
     EXPECT_EQ(side.event(), "message from dave: x");
     EXPECT_EQ(side.counters().peers_forgotten, 1u);
 }
 
-TEST(GtudpReceiverRoom, an_unproven_peer_is_forgotten_with_all_it_has) {
+TEST(GtudpReceiverRoom, an_unverified_peer_is_evicted_with_all_its_exchanges) {
     Side side(roomy(4, 1));
     for (const Identity identity : {1u, 2u, 3u}) side.hear_data(bob, identity, "x");
     side.leaving();
@@ -318,12 +318,12 @@ TEST(GtudpReceiverRoom, an_unproven_peer_is_forgotten_with_all_it_has) {
     EXPECT_EQ(side.leaving(), "dave RECV 1");
     EXPECT_EQ(side.counters().peers_forgotten, 1u);
     EXPECT_EQ(side.counters().forgotten_early, 3u);
-    side.after(60 * second);  // no timer is left of what is forgotten
+    side.after(60 * second);  // no timers of evicted exchanges remain
     EXPECT_LE(side.counters().recv_gave_up, 1u);
 }
 
-// Its place in the remembered order is nobody's: it waits for an ACK, and has none.
-TEST(GtudpReceiverRoom, what_waits_for_the_ack_of_an_unproven_peer_can_be_forgotten) {
+// It is awaiting an ACK, so it is not in the list of remembered exchanges.
+TEST(GtudpReceiverRoom, exchanges_of_an_unverified_peer_awaiting_an_ack_are_evictable) {
     Side side(roomy(4));
     for (const Identity identity : {1u, 2u, 3u, 4u}) side.hear_data(bob, identity, "x");
     side.leaving();
@@ -332,12 +332,12 @@ TEST(GtudpReceiverRoom, what_waits_for_the_ack_of_an_unproven_peer_can_be_forgot
     EXPECT_EQ(side.event(), "message from carol: x");
     EXPECT_EQ(side.counters().forgotten_early, 1u);
     side.hear_ack(bob, 1);
-    EXPECT_EQ(side.counters().ack_unknown, 1u) << "the oldest is forgotten";
+    EXPECT_EQ(side.counters().ack_unknown, 1u) << "the oldest was evicted";
     for (const Identity identity : {2u, 3u, 4u}) side.hear_ack(bob, identity);
     EXPECT_EQ(side.counters().ack_unknown, 1u);
 }
 
-TEST(GtudpReceiverRoom, strangers_do_not_keep_us_from_sending) {
+TEST(GtudpReceiverRoom, unverified_peers_do_not_keep_us_from_sending) {
     Side side(roomy(4, 1));
     side.hear_data(bob, 1, "x");
     EXPECT_TRUE(side.send(carol, "y"));
@@ -345,14 +345,14 @@ TEST(GtudpReceiverRoom, strangers_do_not_keep_us_from_sending) {
     EXPECT_EQ(side.leaving(), "carol DATA 7 y");
 }
 
-TEST(GtudpReceiverRoom, a_refused_stranger_leaves_nothing_behind) {
+TEST(GtudpReceiverRoom, a_refused_peer_leaves_no_state) {
     Side side(roomy(2, 2));
     mark_verified(side, bob);
     side.hear_data(bob, 1, "x");
     side.hear_data(bob, 2, "x");
     for (std::uint16_t port = 1; port < 100; ++port) side.hear_data(Address::v4(9, 9, 9, 9, port), 1, "x");
     EXPECT_EQ(side.counters().receives_full, 99u);
-    EXPECT_EQ(side.counters().peers_forgotten, 98u) << "in each other's place";
+    EXPECT_EQ(side.counters().peers_forgotten, 98u) << "each evicted by the next";
     EXPECT_EQ(side.leaving(), "bob RECV 1, RECV 2");
     side.hear_ack(bob, 1);
     EXPECT_EQ(side.counters().ack_unknown, 0u);

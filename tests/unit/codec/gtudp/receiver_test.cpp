@@ -1,5 +1,5 @@
-// One exchange that is received: delivered once, its RECV repeated until an ACK, remembered, forgotten. Who loses what
-// when there is no room is in gtudp_receiver_room_test.cpp.
+// A single received exchange: delivered once, its RECV repeated until an ACK, remembered, expired. Eviction is tested
+// in receiver_room_test.cpp.
 
 #include "codec/gtudp/receiver.hpp"
 
@@ -10,7 +10,7 @@
 namespace ringpost::gtudp {
 namespace {
 
-const std::string long_text(100, 'x');  // enough for every RECV to a stranger
+const std::string long_text(100, 'x');  // enough for all RECVs to an unverified peer
 
 TEST(GtudpReceiver, data_is_delivered_and_answered_until_an_ack) {
     Side side(steady_options());
@@ -38,7 +38,7 @@ TEST(GtudpReceiver, empty_data_is_a_message) {
     EXPECT_EQ(side.event(), "message from bob: ");
 }
 
-TEST(GtudpReceiver, a_duplicate_is_not_delivered_and_answered_at_once) {
+TEST(GtudpReceiver, a_duplicate_is_answered_at_once_and_not_delivered) {
     Side side(steady_options());
     side.hear_data(bob, 1, long_text);
     side.leaving();
@@ -48,14 +48,14 @@ TEST(GtudpReceiver, a_duplicate_is_not_delivered_and_answered_at_once) {
     EXPECT_EQ(side.event(), "");
     EXPECT_EQ(side.leaving(), "bob RECV 1");
     EXPECT_EQ(side.counters().duplicates, 1u);
-    EXPECT_EQ(side.endpoint.poll_timeout(), side.now + 100 * millisecond) << "the next RECV counts from this one";
+    EXPECT_EQ(side.endpoint.poll_timeout(), side.now + 100 * millisecond) << "the next RECV is scheduled from this one";
     side.hear_ack(bob, 1);
     side.after(second);
     side.hear_data(bob, 1, "anything");
     EXPECT_EQ(side.event(), "");
-    EXPECT_EQ(side.leaving(), "bob RECV 1") << "acknowledged, but somebody sends it again";
+    EXPECT_EQ(side.leaving(), "bob RECV 1") << "acknowledged, but received again";
     side.after(second);
-    EXPECT_EQ(side.leaving(), "") << "once for each";
+    EXPECT_EQ(side.leaving(), "") << "one RECV for each";
     EXPECT_EQ(side.counters().duplicates, 2u);
 }
 
@@ -67,10 +67,10 @@ TEST(GtudpReceiver, duplicates_in_one_turn_are_answered_once) {
     EXPECT_EQ(side.event(), "message from bob: hello");
     EXPECT_EQ(side.leaving(), "bob RECV 1");
     EXPECT_EQ(side.counters().duplicates, 2u);
-    EXPECT_EQ(side.counters().recv_withheld, 0u) << "they take no place in the queue";
+    EXPECT_EQ(side.counters().recv_withheld, 0u) << "they are not queued twice";
 }
 
-TEST(GtudpReceiver, an_exchange_is_known_by_its_address_and_identity) {
+TEST(GtudpReceiver, an_exchange_is_identified_by_address_and_identity) {
     Side side(small_options());
     Address other_port = bob;
     other_port.port = 1;
@@ -82,7 +82,7 @@ TEST(GtudpReceiver, an_exchange_is_known_by_its_address_and_identity) {
     EXPECT_EQ(side.leaving(), "bob RECV 1; carol RECV 1; port 1 RECV 1; bob RECV 2");
 }
 
-TEST(GtudpReceiver, recvs_are_sent_later_each_time_and_given_up) {
+TEST(GtudpReceiver, recvs_back_off_and_are_given_up) {
     Side side(small_options());
     side.hear_data(bob, 1, long_text);
     side.event();
@@ -100,11 +100,11 @@ TEST(GtudpReceiver, recvs_are_sent_later_each_time_and_given_up) {
     EXPECT_EQ(side.counters().recv_sent, 10u);
     EXPECT_EQ(side.counters().recv_resent, 9u);
     side.hear_data(bob, 1, long_text);
-    EXPECT_EQ(side.leaving(), "bob RECV 1") << "until the DATA comes again";
-    EXPECT_EQ(side.event(), "") << "which is still no new message";
+    EXPECT_EQ(side.leaving(), "bob RECV 1") << "only after another DATA";
+    EXPECT_EQ(side.event(), "") << "which is still a duplicate";
 }
 
-TEST(GtudpReceiver, a_fixed_interval_and_as_many_sends_as_the_reference_peer) {
+TEST(GtudpReceiver, fixed_interval_and_send_limit_of_the_reference_implementation) {
     Options options = small_options();
     options.resending.fixed_interval = 500 * millisecond;
     Side side(options);
@@ -134,7 +134,7 @@ TEST(GtudpReceiver, duplicates_count_as_sends) {
     Options options = steady_options();
     options.resending.recv_sends_max = 3;
     Side side(options);
-    for (int i = 0; i < 257; ++i) {  // more than a byte counts
+    for (int i = 0; i < 257; ++i) {  // more than one byte counts
         side.hear_data(bob, 1, long_text);
         EXPECT_EQ(side.leaving(), "bob RECV 1") << "each is answered";
     }
@@ -146,11 +146,11 @@ TEST(GtudpReceiver, duplicates_count_as_sends) {
 
 // ---- acknowledgements -----------------------------------------------------------------------------
 
-TEST(GtudpReceiver, an_ack_for_nothing_that_waits_for_one_is_counted) {
+TEST(GtudpReceiver, an_unexpected_ack_is_counted) {
     Side side(steady_options());
     side.hear_ack(bob, 1);
     side.hear_data(bob, 1, "x");
-    side.hear_ack(bob, 1);  // its RECV has not left: a guess
+    side.hear_ack(bob, 1);  // its RECV has not been sent: a guess
     EXPECT_EQ(side.leaving(), "bob RECV 1");
     side.hear_ack(carol, 1);
     side.hear_ack(bob, 2);
@@ -164,7 +164,7 @@ TEST(GtudpReceiver, an_ack_for_nothing_that_waits_for_one_is_counted) {
     EXPECT_EQ(side.counters().ack_received, 6u);
 }
 
-TEST(GtudpReceiver, an_ack_stops_a_recv_that_waits_to_leave) {
+TEST(GtudpReceiver, an_ack_cancels_a_queued_recv) {
     Side side(steady_options());
     side.hear_data(bob, 1, "x");
     side.leaving();
@@ -172,12 +172,12 @@ TEST(GtudpReceiver, an_ack_stops_a_recv_that_waits_to_leave) {
     side.hear_ack(bob, 1);
     EXPECT_EQ(side.leaving(), "");
     side.hear_data(bob, 1, "x");
-    EXPECT_EQ(side.leaving(), "bob RECV 1") << "and a later one leaves once";
+    EXPECT_EQ(side.leaving(), "bob RECV 1") << "and a later one is sent once";
 }
 
-constexpr Duration stamp_unit = 1'024;  // of the round trips, in ns
+constexpr Duration stamp_unit = 1'024;  // unit of round-trip times, in ns
 
-TEST(GtudpReceiver, the_ack_to_a_first_recv_is_a_sample_of_the_round_trip) {
+TEST(GtudpReceiver, the_ack_to_a_first_recv_is_a_round_trip_sample) {
     Side side(small_options());
     side.hear_data(bob, 1, "x");
     side.after(second);
@@ -185,7 +185,7 @@ TEST(GtudpReceiver, the_ack_to_a_first_recv_is_a_sample_of_the_round_trip) {
     side.after(5'000 * stamp_unit);
     side.hear_ack(bob, 1);
     EXPECT_EQ(side.endpoint.rtt(bob), 5'000 * stamp_unit);
-    // The next RECV waits for one timeout of three round trips.
+    // The next RECV waits for one timeout of three round-trip times.
     side.hear_data(bob, 2, "x");
     side.leaving();
     const Duration least = 15'000 * stamp_unit, waited = side.after_timeout();
@@ -193,8 +193,8 @@ TEST(GtudpReceiver, the_ack_to_a_first_recv_is_a_sample_of_the_round_trip) {
     EXPECT_LE(waited, least + least / 8);
 }
 
-// While ACKs come, a RECV without one was lost: it is sent again without being later each time. New DATA says nothing
-// of what becomes of our RECVs.
+// While ACKs arrive, a RECV without one was lost and is sent again without further back-off. New DATA does not show
+// that our RECVs arrive.
 TEST(GtudpReceiver, backs_off_only_from_a_peer_that_acknowledges_nothing) {
     for (const bool by_acks : {true, false}) {
         Side side(small_options());
@@ -202,14 +202,14 @@ TEST(GtudpReceiver, backs_off_only_from_a_peer_that_acknowledges_nothing) {
         side.leaving();
         side.after(100'000 * stamp_unit);
         side.hear_ack(bob, 2);
-        // The timers may wake up early where one was stopped.
+        // Timers may wake up early where one was cancelled.
         const auto wait_for_the_lost = [&] {
             const Instant from = side.now;
             while (!side.leaving().contains("RECV 1")) side.after_timeout();
             return side.now - from;
         };
         wait_for_the_lost();
-        side.after(100 * millisecond);  // the others have been sent twice, too: their ACKs are no samples
+        side.after(100 * millisecond);  // the others have been sent twice as well: their ACKs are not samples
         side.leaving();
         const Duration timeout = 3 * 100'000 * stamp_unit;
         for (const Identity identity : {3u, 4u}) {
@@ -224,11 +224,11 @@ TEST(GtudpReceiver, backs_off_only_from_a_peer_that_acknowledges_nothing) {
             }
         }
         wait_for_the_lost();
-        EXPECT_GE(wait_for_the_lost(), 2 * timeout) << "silent now";
+        EXPECT_GE(wait_for_the_lost(), 2 * timeout) << "the peer is silent now";
     }
 }
 
-TEST(GtudpReceiver, the_ack_to_a_recv_that_was_sent_twice_is_no_sample) {
+TEST(GtudpReceiver, the_ack_to_a_recv_sent_twice_is_not_a_sample) {
     Side side(steady_options());
     side.hear_data(bob, 1, "x");
     side.leaving();
@@ -240,7 +240,7 @@ TEST(GtudpReceiver, the_ack_to_a_recv_that_was_sent_twice_is_no_sample) {
 
 // ---- spoofed sources ------------------------------------------------------------------------------
 
-TEST(GtudpReceiver, a_stranger_gets_thrice_the_bytes_that_came_from_him) {
+TEST(GtudpReceiver, an_unverified_peer_receives_at_most_three_times_its_bytes) {
     Side side(steady_options());
     side.hear_data(bob, 1);  // as long as a RECV
     std::uint64_t left = 0;
@@ -250,14 +250,14 @@ TEST(GtudpReceiver, a_stranger_gets_thrice_the_bytes_that_came_from_him) {
     EXPECT_EQ(side.counters().recv_withheld, 7u);
     EXPECT_EQ(side.counters().recv_gave_up, 1u);
     side.hear_data(bob, 1);
-    EXPECT_EQ(side.leaving(), "bob RECV 1") << "each DATA pays for three more";
+    EXPECT_EQ(side.leaving(), "bob RECV 1") << "each DATA allows three more";
 }
 
-TEST(GtudpReceiver, the_budget_is_of_the_address_and_all_its_exchanges) {
+TEST(GtudpReceiver, the_reflection_budget_is_shared_by_all_exchanges_of_an_address) {
     Options options = steady_options();
     options.resending.recv_sends_max = 4;
     Side side(options);
-    side.hear_data(bob, 1, long_text);  // 105 bytes for 63 RECVs
+    side.hear_data(bob, 1, long_text);  // 105 bytes allow 63 RECVs
     side.hear_data(carol, 1);
     for (Identity identity = 2; identity < 6; ++identity) side.hear_data(bob, identity);
     std::size_t bobs = 0, carols = 0;
@@ -266,11 +266,11 @@ TEST(GtudpReceiver, the_budget_is_of_the_address_and_all_its_exchanges) {
         bobs += static_cast<std::size_t>(std::ranges::count(left, 'R')) - left.contains("carol");
         carols += left.contains("carol");
     }
-    EXPECT_EQ(bobs, 20u) << "the long one paid for the short ones";
+    EXPECT_EQ(bobs, 20u) << "the long DATA allowed RECVs for the short ones";
     EXPECT_EQ(carols, 3u);
 }
 
-TEST(GtudpReceiver, who_has_acknowledged_or_confirmed_has_no_budget) {
+TEST(GtudpReceiver, a_peer_that_has_acknowledged_or_confirmed_is_not_limited) {
     Options options = steady_options();
     Side side(options);
     side.hear_data(bob, 1);
@@ -283,7 +283,7 @@ TEST(GtudpReceiver, who_has_acknowledged_or_confirmed_has_no_budget) {
     side.hear_data(bob, 2);
     side.hear_data(carol, 2);
     for (int i = 0; i < 10; ++i, side.after(100 * millisecond)) {
-        const std::string left = side.leaving();  // in any order: they fall due together
+        const std::string left = side.leaving();  // in any order, since they are due at the same time
         EXPECT_TRUE(left.contains("bob RECV 2") && left.contains("carol RECV 2")) << left;
     }
     EXPECT_EQ(side.leaving(), "");
@@ -292,7 +292,7 @@ TEST(GtudpReceiver, who_has_acknowledged_or_confirmed_has_no_budget) {
 
 // ---- remembered ----------------------------------------------------------------------------------
 
-TEST(GtudpReceiver, remembered_for_its_time_after_the_last_datagram) {
+TEST(GtudpReceiver, remembered_for_the_window_after_the_last_datagram) {
     Options options = steady_options();
     options.remembered = 5 * second;
     Side side(options);
@@ -306,17 +306,17 @@ TEST(GtudpReceiver, remembered_for_its_time_after_the_last_datagram) {
     EXPECT_EQ(side.leaving(), "bob RECV 1");
     side.after(5 * second - 1);
     side.hear_data(bob, 1, "x");
-    EXPECT_EQ(side.event(), "") << "the window begins anew with each";
+    EXPECT_EQ(side.event(), "") << "the window restarts with each";
     side.leaving();
     side.after(5 * second);
-    EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt) << "forgotten";
+    EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt) << "expired";
     side.hear_data(bob, 1, "x");
     EXPECT_EQ(side.event(), "message from bob: x");
     EXPECT_EQ(side.counters().delivered, 2u);
     EXPECT_EQ(side.counters().forgotten_early, 0u);
 }
 
-TEST(GtudpReceiver, is_not_forgotten_while_its_recv_waits_to_leave) {
+TEST(GtudpReceiver, does_not_expire_while_its_recv_is_queued) {
     Options options = steady_options();
     options.remembered = second;
     Side side(options);
@@ -326,13 +326,13 @@ TEST(GtudpReceiver, is_not_forgotten_while_its_recv_waits_to_leave) {
     side.event();
     side.after(second - 1);
     side.hear_data(bob, 1, "x");
-    side.after(2 * second);  // and nothing could leave
+    side.after(2 * second);  // without a poll_transmit
     EXPECT_EQ(side.leaving(), "bob RECV 1");
     side.hear_data(bob, 1, "x");
     EXPECT_EQ(side.event(), "");
 }
 
-TEST(GtudpReceiver, what_was_never_acknowledged_is_remembered_from_when_it_was_given_up) {
+TEST(GtudpReceiver, an_unacknowledged_exchange_is_remembered_from_when_it_was_given_up) {
     Options options = steady_options();
     options.remembered = second;
     options.resending.recv_sends_max = 2;

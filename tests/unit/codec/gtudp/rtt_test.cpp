@@ -9,11 +9,11 @@ constexpr Duration min = 10 * millisecond, max = 3 * second;
 
 Duration timeout(const RttEstimator& rtt) { return rtt.timeout(min, max); }
 
-TEST(GtudpRtt, nothing_is_known_before_the_first_sample) { EXPECT_EQ(RttEstimator{}.smoothed(), 0); }
+TEST(GtudpRtt, unknown_before_the_first_sample) { EXPECT_EQ(RttEstimator{}.smoothed(), 0); }
 
 // RFC 6298, 2.2: SRTT = R, RTTVAR = R / 2, RTO = SRTT + 4 RTTVAR.
-// 2.3, with alpha = 1/8 and beta = 1/4: RTTVAR from the old SRTT, then SRTT.
-TEST(GtudpRtt, by_hand) {
+// 2.3, with alpha = 1/8 and beta = 1/4: RTTVAR uses the old SRTT, then SRTT is updated.
+TEST(GtudpRtt, computed_by_hand) {
     RttEstimator rtt;
     rtt.sample(100 * millisecond);
     EXPECT_EQ(rtt.smoothed(), 100 * millisecond);
@@ -29,7 +29,7 @@ TEST(GtudpRtt, by_hand) {
     EXPECT_EQ(timeout(rtt), 289'375 * microsecond);  // variation 63.125 * 3 / 4 = 47.34375
 }
 
-TEST(GtudpRtt, timeouts_stay_between_the_bounds) {
+TEST(GtudpRtt, timeouts_are_clamped) {
     RttEstimator fast, slow;
     fast.sample(100 * microsecond);
     EXPECT_EQ(timeout(fast), min);
@@ -46,12 +46,12 @@ TEST(GtudpRtt, a_round_trip_too_short_to_measure_is_still_a_sample) {
     }
 }
 
-TEST(GtudpRtt, follows_a_route_that_changes) {
+TEST(GtudpRtt, follows_a_change_of_route) {
     RttEstimator rtt;
     for (int i = 0; i < 200; ++i) rtt.sample(10 * millisecond);
     EXPECT_NEAR(static_cast<double>(timeout(rtt)), 10e6, 100);
     rtt.sample(50 * millisecond);
-    EXPECT_GT(timeout(rtt), 50 * millisecond) << "one surprise is enough not to resend too early the next time";
+    EXPECT_GT(timeout(rtt), 50 * millisecond) << "one outlier is enough to avoid early retransmission next time";
     for (int i = 0; i < 200; ++i) rtt.sample(50 * millisecond);
     EXPECT_NEAR(static_cast<double>(rtt.smoothed()), 50e6, 100);
     for (int i = 0; i < 200; ++i) rtt.sample(10 * millisecond);

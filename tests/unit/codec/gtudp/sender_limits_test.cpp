@@ -1,6 +1,6 @@
-// What is refused, what shares a train, which identities are given, and whose RECVs are answered.
+// Refusals, trains, identities, and answers to RECVs.
 //
-// Not tested: an identity that comes again while still in flight with that peer. It takes 2^32 sends to get there.
+// Not tested: an identity that repeats while still in flight to the same peer, which takes 2^32 sends.
 
 #include <gtest/gtest.h>
 
@@ -40,7 +40,8 @@ TEST(GtudpRefusal, table_full_of_exchanges) {
     side.leaving();
     side.hear_recv(bob, 8);
     EXPECT_EQ(side.endpoint.in_flight(), 3u);
-    EXPECT_EQ(side.send(bob, "x"), unexpected(Refusal::table_full)) << "its place is free once its end is told";
+    EXPECT_EQ(side.send(bob, "x"), unexpected(Refusal::table_full))
+        << "its entry is free once its outcome has been polled";
     EXPECT_EQ(side.event(), "8 confirmed after 1");
     EXPECT_TRUE(side.send(bob, "x"));
     EXPECT_EQ(side.counters().refused_table_full, 2u);
@@ -55,9 +56,9 @@ TEST(GtudpRefusal, table_full_of_payload) {
     ASSERT_TRUE(id);
     EXPECT_EQ(side.send(bob, "x"), unexpected(Refusal::table_full));
     EXPECT_EQ(side.counters().refused_table_full, 1u);
-    EXPECT_TRUE(side.send(bob, "")) << "nothing fits always";
+    EXPECT_TRUE(side.send(bob, "")) << "an empty message always fits";
     EXPECT_TRUE(side.endpoint.cancel(*id));
-    EXPECT_TRUE(side.send(bob, two_chunks)) << "freed with the outcome, told or not";
+    EXPECT_TRUE(side.send(bob, two_chunks)) << "freed with the outcome, polled or not";
     EXPECT_EQ(side.endpoint.in_flight(), 2u);
 }
 
@@ -83,16 +84,17 @@ TEST(GtudpRefusal, peers_full) {
     const auto id = side.send(bob, "x");
     EXPECT_TRUE(side.send(carol, "y"));
     EXPECT_EQ(side.send(dave, "z"), unexpected(Refusal::peers_full));
-    EXPECT_TRUE(side.send(carol, "z")) << "a known peer needs no place";
+    EXPECT_TRUE(side.send(carol, "z")) << "a known peer needs no new entry";
     EXPECT_EQ(side.counters().refused_peers_full, 1u);
     EXPECT_TRUE(side.endpoint.cancel(*id));
-    EXPECT_EQ(side.send(dave, "z"), unexpected(Refusal::peers_full)) << "the end names the peer and is not yet told";
+    EXPECT_EQ(side.send(dave, "z"), unexpected(Refusal::peers_full))
+        << "the outcome names the peer and has not been polled yet";
     side.event();
     EXPECT_TRUE(side.send(dave, "z"));
     EXPECT_EQ(side.counters().peers_forgotten, 1u);
 }
 
-TEST(GtudpRefusal, not_ready_once_closed_and_what_is_in_flight_goes_on) {
+TEST(GtudpRefusal, not_ready_once_closed_while_sends_in_flight_continue) {
     Side side(steady_options());
     ASSERT_TRUE(side.send(bob, "x"));
     ASSERT_TRUE(side.send(bob, "y"));
@@ -109,8 +111,8 @@ TEST(GtudpRefusal, not_ready_once_closed_and_what_is_in_flight_goes_on) {
     EXPECT_EQ(side.event(), "message from bob: theirs; 7 confirmed after 1");
 }
 
-// What ended before it left is still in the queue of what is to leave.
-TEST(GtudpRefusal, many_cancelled_in_one_turn_are_table_full_until_the_next) {
+// Sends that ended before they were transmitted remain in the queue until the next poll.
+TEST(GtudpRefusal, many_cancelled_in_one_turn_fill_the_table_until_the_next) {
     Options options = small_options();
     options.sends_max = 4;
     Side side(options);
@@ -127,7 +129,7 @@ TEST(GtudpRefusal, many_cancelled_in_one_turn_are_table_full_until_the_next) {
     EXPECT_EQ(side.leaving(), "bob DATA 11 y");
 }
 
-TEST(GtudpSender, an_index_that_is_used_again_in_one_turn_leaves_once) {
+TEST(GtudpSender, an_index_reused_in_one_turn_is_sent_once) {
     Side side(steady_options());
     const auto first = side.send(bob, "x");
     ASSERT_TRUE(side.endpoint.cancel(*first));
@@ -141,8 +143,8 @@ TEST(GtudpSender, an_index_that_is_used_again_in_one_turn_leaves_once) {
     EXPECT_EQ(side.counters().data_sent, 2u);
 }
 
-// An Endpoint sends again before it sends anew, so this needs the half alone.
-TEST(GtudpSender, no_room_to_be_sent_again_is_a_later_try) {
+// An Endpoint retransmits before it sends new messages, so this needs a Sender alone.
+TEST(GtudpSender, a_full_resend_queue_causes_a_later_retry) {
     Options options = steady_options();
     options.sends_max = 2;
     Context context(options);
@@ -166,7 +168,7 @@ TEST(GtudpSender, no_room_to_be_sent_again_is_a_later_try) {
         EXPECT_EQ(outcome, Outcome::cancelled);
         EXPECT_EQ(sends, 1u);
     }
-    send_two(second);  // behind two that have ended in the queue
+    send_two(second);  // queued behind two that have ended
     EXPECT_EQ(sender.next_timeout(), second + 200 * millisecond);
     EXPECT_FALSE(sender.poll_resends(second + 100 * millisecond, out));
     sender.expire(second + 200 * millisecond);
@@ -179,7 +181,7 @@ TEST(GtudpSender, no_room_to_be_sent_again_is_a_later_try) {
 
 // ---- identities -----------------------------------------------------------------------------------
 
-TEST(GtudpSender, identities_count_up_whoever_they_are_for_and_wrap) {
+TEST(GtudpSender, identities_count_up_across_peers_and_wrap) {
     Options options = small_options();
     options.first_identity = UINT32_MAX - 1;
     Side side(options);
@@ -187,25 +189,25 @@ TEST(GtudpSender, identities_count_up_whoever_they_are_for_and_wrap) {
     EXPECT_EQ(side.send(carol, "")->identity, UINT32_MAX);
     EXPECT_EQ(side.send(bob, "")->identity, 0u);
     EXPECT_EQ(side.send(bob, std::string(9'000, 'x')), unexpected(Refusal::table_full));
-    EXPECT_EQ(side.send(bob, "")->identity, 1u) << "what was refused had none";
+    EXPECT_EQ(side.send(bob, "")->identity, 1u) << "refused sends use no identity";
     EXPECT_EQ(side.counters().identities_skipped, 0u);
 }
 
 // ---- trains ---------------------------------------------------------------------------------------
 
-TEST(GtudpTrains, equal_ones_to_one_peer_and_a_shorter_one_at_the_end) {
+TEST(GtudpTrains, equal_messages_to_one_peer_and_a_shorter_one_at_the_end) {
     Side side(small_options());
     for (const char* text : {"aaa", "bbb", "c", "d", "eee", "ffff"}) ASSERT_TRUE(side.send(bob, text));
     EXPECT_EQ(side.leaving(), "bob DATA 7 aaa, DATA 8 bbb, DATA 9 c; bob DATA 10 d; bob DATA 11 eee; bob DATA 12 ffff");
 }
 
-TEST(GtudpTrains, another_peer_begins_another) {
+TEST(GtudpTrains, another_peer_starts_another) {
     Side side(small_options());
     for (const Address& to : {bob, bob, carol, bob}) ASSERT_TRUE(side.send(to, "x"));
     EXPECT_EQ(side.leaving(), "bob DATA 7 x, DATA 8 x; carol DATA 9 x; bob DATA 10 x");
 }
 
-TEST(GtudpTrains, hold_128_and_no_more_than_a_datagram_may_be_long) {
+TEST(GtudpTrains, are_limited_to_128_segments_and_the_size_of_a_datagram) {
     Options options = small_options();
     options.sends_max = 512;
     options.payload_bytes = 1u << 20;
@@ -218,7 +220,7 @@ TEST(GtudpTrains, hold_128_and_no_more_than_a_datagram_may_be_long) {
         EXPECT_EQ(sent->datagrams().size(), count);
         EXPECT_EQ(sent->transmit.segment_bytes, 10u);
     }
-    // 1472 bytes each with the header: 44 fit into 65,507.
+    // 1472 bytes each with header: 44 fit into 65,507.
     for (int i = 0; i < 50; ++i) ASSERT_TRUE(side.send(bob, std::string(1'467, 'x')));
     for (const std::size_t count : {44u, 6u})
         EXPECT_EQ(outbox.poll(side.endpoint, side.now)->datagrams().size(), count);
@@ -226,7 +228,7 @@ TEST(GtudpTrains, hold_128_and_no_more_than_a_datagram_may_be_long) {
     EXPECT_EQ(side.counters().data_sent, 350u);
 }
 
-TEST(GtudpTrains, what_has_ended_leaves_no_gap) {
+TEST(GtudpTrains, ended_sends_leave_no_gap) {
     Side side(small_options());
     std::vector<ExchangeId> ids;
     for (const Address& to : {bob, bob, carol, bob}) ids.push_back(*side.send(to, "x"));
@@ -234,7 +236,7 @@ TEST(GtudpTrains, what_has_ended_leaves_no_gap) {
     EXPECT_EQ(side.leaving(), "bob DATA 8 x, DATA 10 x");
 }
 
-TEST(GtudpTrains, acks_share_one_per_peer) {
+TEST(GtudpTrains, acks_form_one_per_peer) {
     Side side(small_options());
     for (const Identity identity : {1u, 2u, 3u}) side.hear_recv(bob, identity);
     side.hear_recv(carol, 4);
@@ -244,7 +246,7 @@ TEST(GtudpTrains, acks_share_one_per_peer) {
 
 // ---- answers to RECVs -----------------------------------------------------------------------------
 
-TEST(GtudpSender, a_recv_of_what_is_forgotten_is_acknowledged) {
+TEST(GtudpSender, a_recv_of_an_unknown_exchange_is_acknowledged) {
     Side side(small_options());
     side.hear_recv(bob, 99);
     EXPECT_EQ(side.leaving(), "bob ACK 99");
@@ -256,7 +258,7 @@ TEST(GtudpSender, a_recv_of_what_is_forgotten_is_acknowledged) {
     EXPECT_EQ(counts.ack_unknown_sent, 1u);
 }
 
-TEST(GtudpSender, strangers_share_so_many_acks_a_second) {
+TEST(GtudpSender, unknown_peers_share_a_number_of_acks_per_second) {
     Options options = small_options();
     options.unknown_acks_per_s = 4;
     options.peers_max = 16;
@@ -278,14 +280,14 @@ TEST(GtudpSender, strangers_share_so_many_acks_a_second) {
     EXPECT_EQ(ask(1), 1u);
     EXPECT_EQ(ask(9), 1u);
     side.after(150 * millisecond);
-    EXPECT_EQ(ask(9), 1u) << "what is left of the time is not lost";
+    EXPECT_EQ(ask(9), 1u) << "fractions of the interval are not lost";
     side.after(3'600 * second);
-    EXPECT_EQ(ask(10), 4u) << "but a quiet hour saves up no more than a second's worth";
+    EXPECT_EQ(ask(10), 4u) << "an idle hour saves at most one second's worth";
     const Counters counts = side.counters();
     EXPECT_EQ(counts.recv_unknown, counts.ack_unknown_sent + counts.ack_withheld);
 }
 
-TEST(GtudpSender, who_has_confirmed_may_ask_again_for_each_exchange_and_takes_from_nobody) {
+TEST(GtudpSender, a_peer_that_has_confirmed_has_an_ack_credit_of_its_own) {
     Options options = small_options();
     options.unknown_acks_per_s = 1;
     Side side(options);
@@ -295,7 +297,7 @@ TEST(GtudpSender, who_has_confirmed_may_ask_again_for_each_exchange_and_takes_fr
     side.hear_recv(bob, 7);
     side.hear_recv(bob, 8);
     side.leaving();
-    // Twice the ten times a RECV is sent, where the rate is one a second.
+    // Twice the ten sends of a RECV, with a rate of one a second.
     for (int i = 0; i < 25; ++i) side.hear_recv(bob, 7);
     EXPECT_EQ(side.counters().ack_unknown_sent, 20u);
     EXPECT_EQ(side.counters().ack_withheld, 5u);
@@ -307,7 +309,7 @@ TEST(GtudpSender, who_has_confirmed_may_ask_again_for_each_exchange_and_takes_fr
     EXPECT_EQ(side.counters().ack_unknown_sent, 22u);
 }
 
-TEST(GtudpSender, no_acks_for_strangers_at_all) {
+TEST(GtudpSender, acks_to_unknown_peers_can_be_disabled) {
     Options options = small_options();
     options.unknown_acks_per_s = 0;
     Side side(options);
@@ -321,7 +323,7 @@ TEST(GtudpSender, no_acks_for_strangers_at_all) {
     EXPECT_EQ(side.leaving(), "bob ACK 7");
 }
 
-TEST(GtudpSender, acks_withheld_when_a_queue_of_acks_is_full) {
+TEST(GtudpSender, acks_are_withheld_when_their_queue_is_full) {
     Options options = small_options();
     options.unknown_acks_per_s = 100'000;
     Side side(options);
@@ -329,14 +331,16 @@ TEST(GtudpSender, acks_withheld_when_a_queue_of_acks_is_full) {
     side.after(second);
     for (Identity i = 1'000; i < 1'000 + 65'537; ++i) side.hear_recv(bob, i);
     EXPECT_EQ(side.counters().ack_withheld, 1u);
-    for (Identity i = 0; i < 1'025; ++i) side.hear_recv(carol, i);  // those who are no peers have a queue of their own
+    for (Identity i = 0; i < 1'025; ++i)
+        side.hear_recv(carol, i);  // addresses without a peer entry have a queue of
+                                   // their own
     EXPECT_EQ(side.counters().ack_withheld, 2u);
     side.leaving();
     EXPECT_EQ(side.counters().ack_unknown_sent, 65'536u + 1'024u);
     EXPECT_EQ(side.counters().ack_sent, 1u + 65'536u + 1'024u);
 }
 
-TEST(GtudpSender, an_ack_that_waits_to_leave_keeps_its_peer) {
+TEST(GtudpSender, a_queued_ack_holds_its_peer) {
     Options options = small_options();
     options.peers_max = 1;
     Side side(options);
@@ -344,12 +348,12 @@ TEST(GtudpSender, an_ack_that_waits_to_leave_keeps_its_peer) {
     side.leaving();
     side.hear_recv(bob, 7);
     EXPECT_EQ(side.event(), "7 confirmed after 1");
-    EXPECT_FALSE(side.send(carol, "y")) << "the ACK is still to go to bob";
+    EXPECT_FALSE(side.send(carol, "y")) << "the ACK to bob is still queued";
     EXPECT_EQ(side.leaving(), "bob ACK 7");
     EXPECT_TRUE(side.send(carol, "y"));
 }
 
-TEST(GtudpSender, a_stranger_without_an_ack_takes_no_place) {
+TEST(GtudpSender, an_unknown_peer_without_an_ack_uses_no_entry) {
     Options options = small_options();
     options.unknown_acks_per_s = 1;
     options.peers_max = 1;
@@ -362,7 +366,7 @@ TEST(GtudpSender, a_stranger_without_an_ack_takes_no_place) {
     EXPECT_EQ(side.counters().peers_forgotten, 0u);
 }
 
-TEST(GtudpSender, a_stranger_gets_his_ack_though_there_is_no_place_for_a_peer) {
+TEST(GtudpSender, an_unknown_peer_gets_its_ack_although_the_peer_table_is_full) {
     Options options = small_options();
     options.peers_max = 1;
     Side side(options);

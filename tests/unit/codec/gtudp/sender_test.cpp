@@ -1,4 +1,4 @@
-// One exchange: its outcomes, when it is sent again, and who confirms it. The rest is in gtudp_sender_limits_test.cpp.
+// A single exchange: outcomes, retransmissions, and confirmation. See also sender_limits_test.cpp.
 
 #include "codec/gtudp/sender.hpp"
 
@@ -44,7 +44,7 @@ TEST(GtudpSender, a_recv_confirms_and_is_acknowledged) {
     EXPECT_EQ(counts.recv_unknown, 0u);
 }
 
-TEST(GtudpSender, the_data_is_a_copy_and_may_be_empty_or_the_most_that_fits) {
+TEST(GtudpSender, the_data_is_copied_and_may_be_empty_or_of_maximum_size) {
     Options options = small_options();
     options.payload_bytes = 1u << 17;
     Side side(options);
@@ -57,12 +57,12 @@ TEST(GtudpSender, the_data_is_a_copy_and_may_be_empty_or_the_most_that_fits) {
     EXPECT_EQ(side.leaving(), "bob DATA 7 " + sent + "; bob DATA 8 ");
 }
 
-TEST(GtudpSender, what_nobody_answers_is_sent_again_later_each_time_and_given_up) {
+TEST(GtudpSender, an_unanswered_send_backs_off_and_is_given_up) {
     Side side(small_options());
     ASSERT_TRUE(side.send(bob, "hello"));
     EXPECT_EQ(side.leaving(), "bob DATA 7 hello");
     EXPECT_EQ(side.leaving(), "");
-    // The initial timeout, doubled, up to twice the longest of three seconds; up to an eighth of jitter.
+    // The initial timeout, doubled up to twice the maximum of three seconds, with up to an eighth of jitter.
     for (const Duration least : {500 * millisecond, second, 2 * second, 4 * second, 6 * second}) {
         const Duration waited = side.after_timeout();
         EXPECT_GE(waited, least);
@@ -71,7 +71,7 @@ TEST(GtudpSender, what_nobody_answers_is_sent_again_later_each_time_and_given_up
         EXPECT_EQ(side.leaving(), "bob DATA 7 hello");
     }
     EXPECT_EQ(side.endpoint.in_flight(), 1u);
-    EXPECT_GE(side.after_timeout(), 6 * second) << "the last one has its time, too";
+    EXPECT_GE(side.after_timeout(), 6 * second) << "the last send has its full timeout";
     EXPECT_EQ(side.event(), "7 gave up after 6");
     EXPECT_EQ(side.leaving(), "");
     EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
@@ -81,7 +81,7 @@ TEST(GtudpSender, what_nobody_answers_is_sent_again_later_each_time_and_given_up
     EXPECT_EQ(counts.data_resent, 5u);
 }
 
-TEST(GtudpSender, a_fixed_interval_is_kept_exactly) {
+TEST(GtudpSender, a_fixed_interval_is_exact) {
     Options options = small_options();
     options.resending.fixed_interval = 500 * millisecond;
     Side side(options);
@@ -98,10 +98,10 @@ TEST(GtudpSender, a_fixed_interval_is_kept_exactly) {
     EXPECT_EQ(side.event(), "7 gave up after 6");
 }
 
-TEST(GtudpSender, the_interval_counts_from_when_the_data_leaves) {
+TEST(GtudpSender, the_interval_starts_when_the_data_is_sent) {
     Side side(steady_options());
     ASSERT_TRUE(side.send(bob, "hello"));
-    EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt) << "nothing has left";
+    EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt) << "nothing has been sent";
     side.after(second);
     EXPECT_EQ(side.leaving(), "bob DATA 7 hello");
     EXPECT_EQ(side.endpoint.poll_timeout(), side.now + 100 * millisecond);
@@ -135,7 +135,7 @@ TEST(GtudpSender, confirmed_after_a_resend) {
     EXPECT_EQ(side.leaving(), "bob ACK 7");
 }
 
-TEST(GtudpSender, a_recv_while_waiting_to_be_sent_again_confirms_and_stops_that) {
+TEST(GtudpSender, a_recv_confirms_a_send_queued_for_retransmission_and_cancels_it) {
     Side side(steady_options());
     ASSERT_TRUE(side.send(bob, "x"));
     side.leaving();
@@ -146,7 +146,7 @@ TEST(GtudpSender, a_recv_while_waiting_to_be_sent_again_confirms_and_stops_that)
     EXPECT_EQ(side.counters().data_sent, 1u);
 }
 
-TEST(GtudpSender, only_the_peer_it_was_sent_to_confirms) {
+TEST(GtudpSender, only_the_destination_confirms) {
     Side side(small_options());
     ASSERT_TRUE(side.send(bob, "x"));
     side.leaving();
@@ -160,7 +160,7 @@ TEST(GtudpSender, only_the_peer_it_was_sent_to_confirms) {
     EXPECT_EQ(side.endpoint.in_flight(), 1u);
 }
 
-TEST(GtudpSender, what_was_never_sent_cannot_be_confirmed) {
+TEST(GtudpSender, an_unsent_message_cannot_be_confirmed) {
     Side side(small_options());
     ASSERT_TRUE(side.send(bob, "x"));
     side.hear_recv(bob, 7);
@@ -185,9 +185,9 @@ TEST(GtudpSender, data_and_acks_do_not_confirm) {
 
 // ---- round trips ----------------------------------------------------------------------------------
 
-constexpr Duration stamp_unit = 1'024;  // of the round trips, in ns
+constexpr Duration stamp_unit = 1'024;  // unit of round-trip times, in ns
 
-TEST(GtudpSender, a_first_answer_is_a_sample_of_the_round_trip) {
+TEST(GtudpSender, a_first_confirmation_is_a_round_trip_sample) {
     Side side(small_options());
     EXPECT_EQ(side.endpoint.rtt(bob), 0);
     ASSERT_TRUE(side.send(bob, "x"));
@@ -198,7 +198,7 @@ TEST(GtudpSender, a_first_answer_is_a_sample_of_the_round_trip) {
     EXPECT_EQ(side.endpoint.rtt(bob), 20'000 * stamp_unit);
     EXPECT_EQ(side.endpoint.rtt(carol), 0);
 
-    // The next waits for twice the timeout of three round trips (RFC 6298, 2.2), which the jitter stretches.
+    // The next waits for twice the timeout of three round-trip times (RFC 6298, 2.2), plus jitter.
     ASSERT_TRUE(side.send(bob, "y"));
     side.leaving();
     const Duration least = 2 * 3 * 20'000 * stamp_unit, waited = side.after_timeout();
@@ -206,8 +206,8 @@ TEST(GtudpSender, a_first_answer_is_a_sample_of_the_round_trip) {
     EXPECT_LE(waited, least + least / 8);
 }
 
-// While the peer answers others, what is not answered was lost: it is sent again without being later each time.
-TEST(GtudpSender, backs_off_only_from_a_peer_that_is_silent) {
+// While the peer confirms other sends, an unconfirmed one was lost and is sent again without further back-off.
+TEST(GtudpSender, backs_off_only_from_a_silent_peer) {
     Side side(small_options());
     ASSERT_TRUE(side.send(bob, "known"));
     side.leaving();
@@ -215,7 +215,7 @@ TEST(GtudpSender, backs_off_only_from_a_peer_that_is_silent) {
     side.hear_recv(bob, 7);
     ASSERT_TRUE(side.send(bob, "lost"));
     side.leaving();
-    // The timers may wake up early where one was stopped.
+    // Timers may wake up early where one was cancelled.
     const auto wait_for_the_lost = [&] {
         const Instant from = side.now;
         std::string left = side.leaving();
@@ -233,11 +233,11 @@ TEST(GtudpSender, backs_off_only_from_a_peer_that_is_silent) {
         EXPECT_LE(wait_for_the_lost(), timeout + timeout / 8);
     }
     const Duration first = wait_for_the_lost();
-    EXPECT_GT(wait_for_the_lost(), first * 3 / 2) << "silent now";
+    EXPECT_GT(wait_for_the_lost(), first * 3 / 2) << "the peer is silent now";
 }
 
-// Karn's algorithm: which of the two was answered, nobody knows.
-TEST(GtudpSender, the_answer_to_what_was_sent_twice_is_no_sample) {
+// Karn's algorithm: it is unknown which of the two sends was answered.
+TEST(GtudpSender, a_confirmation_of_a_retransmitted_send_is_not_a_sample) {
     Side side(steady_options());
     ASSERT_TRUE(side.send(bob, "x"));
     side.leaving();
@@ -249,7 +249,7 @@ TEST(GtudpSender, the_answer_to_what_was_sent_twice_is_no_sample) {
     EXPECT_EQ(side.endpoint.rtt(bob), 0);
 }
 
-TEST(GtudpSender, a_repeated_recv_is_no_second_sample) {
+TEST(GtudpSender, a_repeated_recv_is_not_a_second_sample) {
     Side side(small_options());
     ASSERT_TRUE(side.send(bob, "x"));
     side.leaving();
@@ -262,11 +262,11 @@ TEST(GtudpSender, a_repeated_recv_is_no_second_sample) {
 
 // ---- cancel ---------------------------------------------------------------------------------------
 
-TEST(GtudpSender, cancelled_before_it_left) {
+TEST(GtudpSender, cancelled_before_it_is_sent) {
     Side side(small_options());
     const auto id = side.send(bob, "x");
     EXPECT_TRUE(side.endpoint.cancel(*id));
-    EXPECT_FALSE(side.endpoint.cancel(*id)) << "it has ended, though nobody has been told";
+    EXPECT_FALSE(side.endpoint.cancel(*id)) << "it has ended, although the outcome has not been polled";
     EXPECT_EQ(side.leaving(), "");
     EXPECT_EQ(side.event(), "7 was cancelled after 0");
     EXPECT_FALSE(side.endpoint.cancel(*id));
@@ -274,7 +274,7 @@ TEST(GtudpSender, cancelled_before_it_left) {
     EXPECT_EQ(side.counters().data_sent, 0u);
 }
 
-TEST(GtudpSender, cancelled_while_it_waits_for_its_answer) {
+TEST(GtudpSender, cancelled_in_flight) {
     Side side(steady_options());
     const auto id = side.send(bob, "x");
     side.leaving();
@@ -284,10 +284,10 @@ TEST(GtudpSender, cancelled_while_it_waits_for_its_answer) {
     EXPECT_EQ(side.leaving(), "");
     side.hear_recv(bob, 7);
     EXPECT_EQ(side.event(), "") << "one outcome";
-    EXPECT_EQ(side.leaving(), "bob ACK 7") << "the peer may stop";
+    EXPECT_EQ(side.leaving(), "bob ACK 7") << "so that the peer stops";
 }
 
-TEST(GtudpSender, cancelled_while_it_waits_to_be_sent_again) {
+TEST(GtudpSender, cancelled_while_queued_for_retransmission) {
     Side side(steady_options());
     const auto id = side.send(bob, "x"), other = side.send(bob, "y");
     side.leaving();
@@ -298,7 +298,7 @@ TEST(GtudpSender, cancelled_while_it_waits_to_be_sent_again) {
     EXPECT_TRUE(side.endpoint.cancel(*other));
 }
 
-TEST(GtudpSender, cancelling_what_is_not_in_flight_changes_nothing) {
+TEST(GtudpSender, cancelling_a_send_that_is_not_in_flight_changes_nothing) {
     Side side(small_options());
     EXPECT_FALSE(side.endpoint.cancel({}));
     EXPECT_FALSE(side.endpoint.cancel({0, 0}));
@@ -306,18 +306,18 @@ TEST(GtudpSender, cancelling_what_is_not_in_flight_changes_nothing) {
     const auto gone = side.send(bob, "x");
     side.leaving();
     side.hear_recv(bob, 7);
-    EXPECT_FALSE(side.endpoint.cancel(*gone)) << "confirmed, not yet told";
+    EXPECT_FALSE(side.endpoint.cancel(*gone)) << "confirmed, but not polled yet";
     side.event();
     const auto next = side.send(bob, "y");
     ASSERT_EQ(next->index, gone->index);
-    EXPECT_FALSE(side.endpoint.cancel(*gone)) << "its index is another's now";
+    EXPECT_FALSE(side.endpoint.cancel(*gone)) << "its index belongs to another send now";
     EXPECT_EQ(side.endpoint.in_flight(), 1u);
     EXPECT_TRUE(side.endpoint.cancel(*next));
 }
 
 // ---- deadlines ------------------------------------------------------------------------------------
 
-TEST(GtudpSender, the_deadline_of_what_never_left) {
+TEST(GtudpSender, deadline_before_it_is_sent) {
     Side side(small_options());
     const Instant deadline = side.now + second;
     ASSERT_TRUE(side.send(bob, "x", deadline));
@@ -330,7 +330,7 @@ TEST(GtudpSender, the_deadline_of_what_never_left) {
     EXPECT_EQ(side.counters().gave_up_deadline, 1u);
 }
 
-TEST(GtudpSender, the_deadline_of_what_waits_for_its_answer) {
+TEST(GtudpSender, deadline_in_flight) {
     Side side(steady_options());
     const Instant deadline = side.now + 150 * millisecond;
     ASSERT_TRUE(side.send(bob, "x", deadline));
@@ -345,17 +345,17 @@ TEST(GtudpSender, the_deadline_of_what_waits_for_its_answer) {
     EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
 }
 
-TEST(GtudpSender, the_deadline_of_what_waits_to_be_sent_again) {
+TEST(GtudpSender, deadline_while_queued_for_retransmission) {
     Side side(steady_options());
     ASSERT_TRUE(side.send(bob, "x", side.now + 150 * millisecond));
     side.leaving();
     side.after(100 * millisecond);
-    side.after(50 * millisecond);  // and nothing could leave in between
+    side.after(50 * millisecond);  // without a poll_transmit in between
     EXPECT_EQ(side.leaving(), "");
     EXPECT_EQ(side.event(), "7 was late after 1");
 }
 
-TEST(GtudpSender, a_deadline_that_is_past_already) {
+TEST(GtudpSender, deadline_in_the_past) {
     for (const Duration ago : {Duration{0}, second, 200 * second}) {
         Side side(small_options());
         ASSERT_TRUE(side.send(bob, "x", side.now - ago));

@@ -39,7 +39,7 @@ std::string hex_of(std::span<const std::byte> bytes) {
     return text;
 }
 
-/// Our encoding of a histogram with what `edit` does to it, decoded again.
+/// Encodes a histogram, modifies the bytes with `edit`, and decodes them.
 template <class F>
 std::string refusal_of(F&& edit) {
     Histogram histogram;
@@ -50,7 +50,7 @@ std::string refusal_of(F&& edit) {
     return decoded ? "decoded" : decoded.error();
 }
 
-/// A head that says how long what follows is, and that.
+/// A header with the length of the counts, followed by the counts.
 std::vector<std::byte> encoding_of(const std::string& counts_hex) {
     std::vector<std::byte> bytes = encode_histogram(Histogram{});
     bytes.resize(40);
@@ -59,7 +59,7 @@ std::vector<std::byte> encoding_of(const std::string& counts_hex) {
     return bytes;
 }
 
-TEST(HistogramLog, reads_what_the_reference_wrote) {
+TEST(HistogramLog, reads_the_vectors_of_the_reference) {
     for (const HistogramVector& vector : histogram_vectors) {
         SCOPED_TRACE(vector.name);
         const auto decoded = decode_histogram_text(vector.text);
@@ -71,7 +71,7 @@ TEST(HistogramLog, reads_what_the_reference_wrote) {
     }
 }
 
-TEST(HistogramLog, writes_what_the_reference_does_but_for_the_two_fields_nobody_reads) {
+TEST(HistogramLog, writes_the_vectors_of_the_reference_except_for_two_unused_fields) {
     for (const HistogramVector& vector : histogram_vectors) {
         SCOPED_TRACE(vector.name);
         const std::string ours = hex_of(encode_histogram(histogram_of(vector)));
@@ -84,7 +84,7 @@ TEST(HistogramLog, writes_what_the_reference_does_but_for_the_two_fields_nobody_
     }
 }
 
-TEST(HistogramLog, comes_back_as_it_was) {
+TEST(HistogramLog, a_histogram_is_equal_after_encoding_and_decoding) {
     std::mt19937_64 random(7);
     for (int round = 0; round < 20; ++round) {
         Histogram histogram;
@@ -101,7 +101,7 @@ TEST(HistogramLog, comes_back_as_it_was) {
     }
 }
 
-TEST(HistogramLog, saturated_durations_come_back_as_the_longest_bucket) {
+TEST(HistogramLog, saturated_durations_decode_as_the_longest_bucket) {
     Histogram histogram;
     histogram.record(90 * second);
     const auto decoded = decode_histogram(encode_histogram(histogram));
@@ -111,7 +111,7 @@ TEST(HistogramLog, saturated_durations_come_back_as_the_longest_bucket) {
     EXPECT_GE(decoded->max(), Histogram::trackable_ns_max);
 }
 
-TEST(HistogramLog, longer_durations_of_others_saturate) {
+TEST(HistogramLog, longer_durations_of_other_writers_saturate) {
     // A run of 2^36 / 2^25 + 25 * 1024 zeros, which is the index of 2^36 ns, and two durations there.
     const auto decoded = decode_histogram(encoding_of("ffaf0304"));
     ASSERT_TRUE(decoded) << decoded.error();
@@ -121,7 +121,7 @@ TEST(HistogramLog, longer_durations_of_others_saturate) {
     EXPECT_EQ(decoded->percentile(50), decoded->max());
 }
 
-TEST(HistogramLog, refuses_by_name_what_it_cannot_read) {
+TEST(HistogramLog, refuses_unsupported_encodings_with_the_reason) {
     EXPECT_EQ(refusal_of([](auto&) {}), "decoded");
     EXPECT_EQ(refusal_of([](auto& bytes) { bytes.clear(); }), "not a histogram in V2 encoding");
     EXPECT_EQ(refusal_of([](auto& bytes) { bytes.resize(39); }), "not a histogram in V2 encoding");
@@ -139,21 +139,21 @@ TEST(HistogramLog, refuses_by_name_what_it_cannot_read) {
 }
 
 TEST(HistogramLog, refuses_counts_that_do_not_fit) {
-    // 55,295 zeros and one duration are the longest there is; one zero more is not, nor is the longest run.
+    // 55,295 zeros and one duration are the maximum; one more zero, or the longest run, is too long.
     EXPECT_TRUE(decode_histogram(encoding_of("fddf0602")));
     for (const char* counts : {"ffdf0602", "ffffffffffffffffff", "ffffffffffffffffff02", "fddf060202"}) {
         const auto decoded = decode_histogram(encoding_of(counts));
         ASSERT_FALSE(decoded) << counts;
         EXPECT_EQ(decoded.error(), "a histogram with counts past the longest duration");
     }
-    // 2^63 - 1 durations of 0 ns; and one of 1 ns.
+    // 2^63 - 1 durations of 0 ns, and one of 1 ns.
     EXPECT_TRUE(decode_histogram(encoding_of("feffffffffffffffff")));
     const auto decoded = decode_histogram(encoding_of("feffffffffffffffff02"));
     ASSERT_FALSE(decoded);
     EXPECT_EQ(decoded.error(), "a histogram whose counts add up to more than 63 bits");
 }
 
-TEST(HistogramLog, refuses_text_that_is_none) {
+TEST(HistogramLog, refuses_invalid_text) {
     const std::string good = histogram_vectors[2].text;
     const auto why = [](const std::string& text) {
         const auto decoded = decode_histogram_text(text);
@@ -168,7 +168,7 @@ TEST(HistogramLog, refuses_text_that_is_none) {
     EXPECT_EQ(why(broken), "a histogram whose zlib stream is broken");
 }
 
-TEST(HistogramLog, refuses_what_swells_past_any_histogram) {
+TEST(HistogramLog, refuses_input_that_decompresses_to_more_than_a_histogram) {
     const Bytes zeros(1'000'000);
     Bytes bytes(8 + 2'000);
     libdeflate_compressor* const compressor = libdeflate_alloc_compressor(6);
@@ -183,7 +183,7 @@ TEST(HistogramLog, refuses_what_swells_past_any_histogram) {
     EXPECT_EQ(decoded.error(), "a histogram that is too large");
 }
 
-TEST(HistogramLog, reads_the_lines_of_the_reference) {
+TEST(HistogramLog, reads_log_lines_of_the_reference) {
     std::istringstream log(histogram_log_vector);
     std::vector<LoggedInterval> intervals;
     double start_s = 0;
@@ -206,13 +206,13 @@ TEST(HistogramLog, reads_the_lines_of_the_reference) {
     EXPECT_EQ(intervals[2].histogram.count(), 0u);
 }
 
-TEST(HistogramLog, writes_lines_that_it_reads) {
+TEST(HistogramLog, reads_its_own_lines) {
     LoggedInterval interval{.tag = "slip", .start_s = 1.0004, .length_s = 0.9996, .histogram = {}};
     interval.histogram.record(2'500'000);
     std::string line = histogram_log_line(interval);
     EXPECT_TRUE(line.starts_with("Tag=slip,1.000,1.000,2.500,HISTFA")) << line;
     ASSERT_EQ(line.back(), '\n');
-    line.back() = '\r';  // as from a file of another system
+    line.back() = '\r';  // line ending of another system
     const auto read = parse_histogram_log_line(line);
     ASSERT_TRUE(read && *read);
     EXPECT_EQ((*read)->tag, "slip");
@@ -224,7 +224,7 @@ TEST(HistogramLog, writes_lines_that_it_reads) {
               "\"Interval_Compressed_Histogram\"\n");
 }
 
-TEST(HistogramLog, says_what_is_wrong_with_a_line) {
+TEST(HistogramLog, reports_what_is_wrong_with_a_line) {
     const std::string text = histogram_vectors[1].text;
     for (const std::string line : {"nonsense", "1,2,", "x,1,0,", "nan,1,0,", "inf,1,0,", "-1,1,0,", "1,,0,", "Tag=a"}) {
         const auto read = parse_histogram_log_line(line + text);
@@ -237,7 +237,7 @@ TEST(HistogramLog, says_what_is_wrong_with_a_line) {
     EXPECT_FALSE(parse_histogram_log_start("#[StartTime: soon]"));
 }
 
-TEST(PercentileSpectrum, is_the_text_that_the_reference_prints) {
+TEST(PercentileSpectrum, prints_the_text_of_the_reference) {
     for (const HistogramVector& vector : histogram_vectors) {
         SCOPED_TRACE(vector.name);
         const auto decoded = decode_histogram_text(vector.text);
@@ -246,7 +246,7 @@ TEST(PercentileSpectrum, is_the_text_that_the_reference_prints) {
     }
 }
 
-TEST(PercentileSpectrum, ends_whatever_the_counts_are) {
+TEST(PercentileSpectrum, ends_for_all_counts) {
     Histogram histogram;
     histogram.record_bucket(0, (std::uint64_t{1} << 63) - 3);
     histogram.record_bucket(1, 1);
@@ -257,7 +257,7 @@ TEST(PercentileSpectrum, ends_whatever_the_counts_are) {
     EXPECT_EQ(points.back().value_ns, 2);
 }
 
-TEST(Base64, is_that_of_rfc_4648) {
+TEST(Base64, follows_rfc_4648) {
     const std::pair<const char*, const char*> vectors[] = {
         {"", ""}, {"66", "Zg=="}, {"666f", "Zm8="}, {"666f6f", "Zm9v"}, {"666f6f62", "Zm9vYg=="}, {"fbff", "+/8="}};
     for (const auto& [hex, text] : vectors) {

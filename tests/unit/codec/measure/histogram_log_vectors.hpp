@@ -1,7 +1,7 @@
 #pragma once
 
-// What hdr-histogram-js 3.0.1 (npm) makes of known durations: built with lowest 1, highest 60e9, 3 digits, 64 bits;
-// encoded, inflated, and asked for its percentiles and its distribution in microseconds after decoding.
+// Output of hdr-histogram-js 3.0.1 (npm) for known durations: built with lowest 1, highest 60e9, 3 digits, 64 bits;
+// encoded, decompressed, and after decoding its percentiles and its distribution in microseconds.
 
 #include <cstdint>
 #include <utility>
@@ -11,7 +11,7 @@ namespace ringpost {
 
 struct HistogramVector {
     const char* name;
-    std::vector<std::pair<std::int64_t, std::uint64_t>> recorded;  // duration, times
+    std::vector<std::pair<std::int64_t, std::uint64_t>> recorded;  // duration, count
     const char* text;
     const char* plain_hex;
     std::vector<std::pair<double, std::int64_t>> percentiles;
@@ -432,7 +432,7 @@ inline const std::vector<HistogramVector> histogram_vectors = {
 )v"},
 };
 
-/// By its HistogramLogWriter: {4096 seven times, 1000000}, {31} tagged slip, {}.
+/// Written by its HistogramLogWriter: {4096 seven times, 1000000}, {31} with the tag slip, {}.
 inline const char* const histogram_log_vector = R"v(#[Histogram log format version 1.3]
 #[StartTime: 1700000000.123 (seconds since epoch), Tue Nov 14 2023 22:13:20 GMT+0000 (Coordinated Universal Time)]
 
@@ -442,7 +442,7 @@ Tag=slip,1.001,0.999,0.000,HISTFAAAACV4nJNpmSzMwMDAxMDAwMjAwMDMAAEgNu8P9wgGGN+WC
 2.000,1.500,0.000,HISTFAAAAB14nJNpmSzMwMDACMXMDBAAYvP+cI9ggPMBR4gC8g==
 )v";
 
-/// Of two significant digits.
+/// With two significant digits.
 inline const char* const histogram_of_two_digits = "HISTFAAAACZ4nJNpmSzMwMDAzMDAwMjAwMDEAAEgNu8P9wgGGP8oIxMAT+sDuw==";
 // clang-format on
 

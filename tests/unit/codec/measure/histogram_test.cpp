@@ -30,13 +30,13 @@ std::vector<Bucket> buckets_of(const Histogram& histogram) {
     return buckets;
 }
 
-// Durations spread evenly over the magnitudes, as latencies are.
+// Durations distributed evenly over the orders of magnitude, like latencies.
 Duration random_duration(std::mt19937_64& random) {
     const std::uint64_t bits = random() % 36;
     return std::min<Duration>(static_cast<Duration>(random() & ((2ull << bits) - 1)), top);
 }
 
-TEST(Histogram, is_zero_everywhere_when_empty) {
+TEST(Histogram, an_empty_histogram_is_all_zero) {
     const Histogram histogram;
     EXPECT_EQ(histogram.count(), 0u);
     EXPECT_EQ(histogram.saturated(), 0u);
@@ -49,7 +49,7 @@ TEST(Histogram, is_zero_everywhere_when_empty) {
     EXPECT_TRUE(buckets_of(histogram).empty());
 }
 
-TEST(Histogram, a_bucket_is_never_wider_than_a_thousandth_of_what_it_counts) {
+TEST(Histogram, a_bucket_is_never_wider_than_a_thousandth_of_its_values) {
     std::vector<Duration> values = {0, top};
     for (unsigned bit = 0; bit < 36; ++bit) {
         for (Duration offset = -3; offset <= 3; ++offset) values.push_back((Duration{1} << bit) + offset);
@@ -74,8 +74,8 @@ TEST(Histogram, a_bucket_is_never_wider_than_a_thousandth_of_what_it_counts) {
     }
 }
 
-TEST(Histogram, its_buckets_tile_the_range_in_the_layout_of_hdr_histogram) {
-    // One value in every bucket: 2048 of 1 ns, then 1024 in each further power of two.
+TEST(Histogram, buckets_tile_the_range_in_the_layout_of_hdr_histogram) {
+    // One value per bucket: 2048 of 1 ns, then 1024 in each further power of two.
     Histogram histogram;
     for (Duration value = 0; value < 2'048; ++value) histogram.record(value);
     for (Duration width = 2; width * 1'024 <= top; width *= 2) {
@@ -92,7 +92,7 @@ TEST(Histogram, its_buckets_tile_the_range_in_the_layout_of_hdr_histogram) {
     EXPECT_GT(lowest_expected, top);
 }
 
-TEST(Histogram, counts_below_zero_as_zero) {
+TEST(Histogram, negative_durations_count_as_zero) {
     Histogram histogram;
     histogram.record(-1);
     histogram.record(std::numeric_limits<Duration>::min());
@@ -102,7 +102,7 @@ TEST(Histogram, counts_below_zero_as_zero) {
     EXPECT_EQ(histogram.mean(), 0.0);
 }
 
-TEST(Histogram, counts_above_a_minute_in_the_top_bucket_and_says_so) {
+TEST(Histogram, durations_above_a_minute_saturate) {
     Histogram histogram;
     histogram.record(top);
     EXPECT_EQ(histogram.saturated(), 0u);
@@ -119,10 +119,10 @@ TEST(Histogram, counts_above_a_minute_in_the_top_bucket_and_says_so) {
 
     histogram.record(1);
     EXPECT_EQ(histogram.percentile(25), 1);
-    EXPECT_EQ(histogram.percentile(50), 90 * second) << "a saturated bucket has no upper end but max()";
+    EXPECT_EQ(histogram.percentile(50), 90 * second) << "a saturated bucket has no upper bound but max()";
 }
 
-TEST(Histogram, takes_the_longest_duration_there_is) {
+TEST(Histogram, accepts_the_longest_duration) {
     Histogram histogram;
     for (int i = 0; i < 3; ++i) histogram.record(std::numeric_limits<Duration>::max());
     EXPECT_EQ(histogram.saturated(), 3u);
@@ -130,7 +130,7 @@ TEST(Histogram, takes_the_longest_duration_there_is) {
     EXPECT_DOUBLE_EQ(histogram.mean(), std::ldexp(1.0, 63)) << "the sum of three exceeds 64 bits";
 }
 
-TEST(Histogram, percentiles_are_those_of_the_sorted_values_within_a_bucket) {
+TEST(Histogram, percentiles_match_the_sorted_values_within_a_bucket) {
     for (std::uint64_t seed = 1; seed <= 5; ++seed) {
         SCOPED_TRACE(testing::Message() << "seed " << seed);
         std::mt19937_64 random(seed);
@@ -159,7 +159,7 @@ TEST(Histogram, percentiles_are_those_of_the_sorted_values_within_a_bucket) {
     }
 }
 
-TEST(Histogram, percentile_takes_the_rank_that_decimal_arithmetic_gives) {
+TEST(Histogram, percentile_uses_the_rank_of_decimal_arithmetic) {
     Histogram histogram;
     for (Duration value = 1; value <= 1'000; ++value) histogram.record(value);
     EXPECT_EQ(histogram.percentile(0.1), 1);
@@ -196,7 +196,7 @@ TEST(Histogram, merging_equals_recording_everything_in_one) {
     EXPECT_EQ(figures(empty), figures(both));
 }
 
-TEST(Histogram, merging_carries_a_sum_past_64_bits) {
+TEST(Histogram, merging_carries_a_sum_beyond_64_bits) {
     Histogram left, right;
     for (Histogram* histogram : {&left, &right}) {
         histogram->record(std::numeric_limits<Duration>::max());
@@ -206,7 +206,7 @@ TEST(Histogram, merging_carries_a_sum_past_64_bits) {
     EXPECT_DOUBLE_EQ(left.mean(), std::ldexp(1.0, 62));
 }
 
-// With saturated durations, and a sum that 64 bits do not hold.
+// Includes saturated durations and a sum of more than 64 bits.
 Histogram random_histogram(std::mt19937_64& random) {
     Histogram histogram;
     for (int i = 0; i < 5'000; ++i)
@@ -218,7 +218,7 @@ bool identical(const Histogram& a, const Histogram& b) {
     return a.totals() == b.totals() && std::ranges::equal(a.bucket_counts(), b.bucket_counts());
 }
 
-TEST(Histogram, is_rebuilt_from_its_counts_and_totals) {
+TEST(Histogram, is_restored_from_its_counts_and_totals) {
     std::mt19937_64 random(12);
     const Histogram original = random_histogram(random);
     Histogram rebuilt(original.bucket_counts(), original.totals());
@@ -232,7 +232,7 @@ TEST(Histogram, is_rebuilt_from_its_counts_and_totals) {
     EXPECT_EQ(rebuilt.count(), original.count() + 1);
 }
 
-TEST(Histogram, built_from_sums_of_counts_and_totals_is_the_merged_one) {
+TEST(Histogram, sums_of_counts_and_totals_equal_merging) {
     std::mt19937_64 random(13);
     std::vector<std::uint64_t> counts(Histogram{}.bucket_counts().size());
     Histogram::Totals totals;
@@ -247,12 +247,12 @@ TEST(Histogram, built_from_sums_of_counts_and_totals_is_the_merged_one) {
     EXPECT_TRUE(identical(Histogram(counts, totals), merged));
 }
 
-TEST(HistogramDeathTest, takes_no_totals_of_other_counts) {
+TEST(HistogramDeathTest, refuses_totals_that_do_not_match_the_counts) {
     EXPECT_DEATH(Histogram(Histogram{}.bucket_counts(), {.count = 1}), "check failed");
     EXPECT_DEATH(Histogram({}, {}), "check failed");
 }
 
-TEST(Histogram, reset_leaves_it_as_new) {
+TEST(Histogram, reset_clears_everything) {
     Histogram histogram;
     histogram.record(5);
     histogram.record(90 * second);

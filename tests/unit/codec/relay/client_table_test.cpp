@@ -14,7 +14,7 @@ constexpr SipKey test_key{1, 2};
 
 Address address_of(std::uint64_t i) { return Address::v4(10, 0, 0, 1, static_cast<std::uint16_t>(1'000 + i)); }
 
-TEST(RelayClientTable, knows_each_client_by_its_address_and_forgets_for_good) {
+TEST(RelayClientTable, finds_clients_by_address_and_erases_them_permanently) {
     ClientTable table(4, test_key);
     EXPECT_FALSE(table.touch(address_of(1)));
     const ClientId one = table.add(address_of(1));
@@ -27,17 +27,17 @@ TEST(RelayClientTable, knows_each_client_by_its_address_and_forgets_for_good) {
     const ClientId again = table.add(address_of(1));
     EXPECT_EQ(again.index, one.index);
     EXPECT_NE(again, one);
-    EXPECT_EQ(table.find(one), nullptr) << "the same place, another client";
+    EXPECT_EQ(table.find(one), nullptr) << "the same entry, another client";
     EXPECT_FALSE(table.find(again)->socket);
     EXPECT_EQ(table.find(ClientId{}), nullptr);
 }
 
-TEST(RelayClientTable, agrees_with_a_list_in_the_order_last_heard) {
+TEST(RelayClientTable, agrees_with_a_list_in_order_of_activity) {
     constexpr std::size_t capacity = 16;
     for (std::uint64_t seed = 1; seed <= 10; ++seed) {
         ringpost::Random random(seed);
         ClientTable table(capacity, SipKey{seed, 3});
-        std::list<std::pair<Address, ClientId>> model;  // newest first
+        std::list<std::pair<Address, ClientId>> model;  // most recent first
         for (int step = 0; step < 5'000; ++step) {
             const Address address = address_of(random() % 40);
             const auto known = std::ranges::find(model, address, &std::pair<Address, ClientId>::first);

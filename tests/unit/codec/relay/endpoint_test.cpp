@@ -22,7 +22,7 @@ class RelayTest : public testing::Test {
     void open(const Options& options = {}) { relay = std::make_unique<Endpoint>(options); }
     void SetUp() override { open(); }
 
-    // What the application does: a new client gets the next socket.
+    // Acts as the application: a new client gets the next socket.
     void answer_events() {
         while (const auto event = relay->poll_event()) {
             if (event->kind == Event::Kind::client_removed)
@@ -77,7 +77,7 @@ TEST_F(RelayTest, a_new_client_is_an_event_and_its_datagrams_wait_for_the_socket
     relay->handle(0, {alice, 0, bytes_of("one")});
     relay->handle(0, {alice, 0, bytes_of("two")});
     EXPECT_FALSE(outbox.poll(*relay, 0));
-    EXPECT_FALSE(relay->poll_timeout()) << "nothing to wake up for until the socket is there";
+    EXPECT_FALSE(relay->poll_timeout()) << "no timeout until the socket is attached";
     const auto event = relay->poll_event();
     ASSERT_TRUE(event);
     EXPECT_EQ(event->kind, Event::Kind::new_client);
@@ -93,7 +93,7 @@ TEST_F(RelayTest, a_new_client_is_an_event_and_its_datagrams_wait_for_the_socket
     EXPECT_EQ(sent[0].transmit.destination, Address{}) << "the connected target";
 }
 
-TEST_F(RelayTest, each_client_has_its_own_way_there_and_back) {
+TEST_F(RelayTest, each_client_has_its_own_path_in_both_directions) {
     from_client(bytes_of("from alice"), alice);
     from_client(bytes_of("from bob"), bob);
     from_client(bytes_of("alice again"), alice);
@@ -117,7 +117,7 @@ TEST_F(RelayTest, each_client_has_its_own_way_there_and_back) {
     EXPECT_EQ(back().forwarded, 2u);
 }
 
-TEST_F(RelayTest, equal_neighbours_of_one_client_leave_as_trains) {
+TEST_F(RelayTest, consecutive_equal_datagrams_of_one_client_form_trains) {
     for (const std::size_t size : std::initializer_list<std::size_t>{10, 10, 4, 4, 0, 10, 11}) from_client(Bytes(size));
     from_client(Bytes(11), bob);
     from_target(Bytes(11), 2);
@@ -129,7 +129,7 @@ TEST_F(RelayTest, equal_neighbours_of_one_client_leave_as_trains) {
     EXPECT_EQ(trains(), (Trains{{30'000, 30'000}, {30'000}}));
 }
 
-TEST_F(RelayTest, without_jitter_nothing_overtakes_and_nothing_leaves_early) {
+TEST_F(RelayTest, without_jitter_order_is_kept_and_nothing_is_sent_early) {
     open({.to_target = {.duplicate = 0.1, .rate_bits_per_s = 400'000'000, .delay = 5 * millisecond}, .seed = 3});
     ringpost::Random random(4);
     std::vector<Bytes> sent;
@@ -143,7 +143,7 @@ TEST_F(RelayTest, without_jitter_nothing_overtakes_and_nothing_leaves_early) {
             from_client(sent.back(), alice, now);
         }
         for (const Bytes& datagram : datagrams(now)) {
-            if (next > 0 && datagram == sent[next - 1]) continue;  // a second copy
+            if (next > 0 && datagram == sent[next - 1]) continue;  // a duplicate
             ASSERT_EQ(datagram, sent[next]);
             ASSERT_GE(now, sent_at[next] + 5 * millisecond);
             ++next;
@@ -156,9 +156,9 @@ TEST_F(RelayTest, without_jitter_nothing_overtakes_and_nothing_leaves_early) {
     expect_balance();
 }
 
-TEST_F(RelayTest, those_due_together_leave_in_the_order_they_came_even_when_some_were_held_back) {
+TEST_F(RelayTest, datagrams_due_together_are_sent_in_order_of_arrival) {
     open({.to_target = {.reorder = 0.3}, .seed = 5});
-    // A step is a hold: those held back in one step are due with those that come in the next.
+    // A step is a hold: datagrams held back in one step are due with those that arrive in the next.
     std::vector<Bytes> expected, held_back, got;
     for (std::uint32_t step = 0; step < 500; ++step) {
         const Instant now = step * reorder_hold;
@@ -176,7 +176,7 @@ TEST_F(RelayTest, those_due_together_leave_in_the_order_they_came_even_when_some
     EXPECT_GT(there().reordered, 100u);
 }
 
-TEST_F(RelayTest, poll_timeout_is_when_the_next_is_due) {
+TEST_F(RelayTest, poll_timeout_is_the_next_due_time) {
     open({.to_target = {.delay = 10 * millisecond}, .to_client = {.delay = millisecond}});
     from_client(Bytes(3), alice, 100);
     EXPECT_EQ(relay->poll_timeout(), 100 + 10 * millisecond);
@@ -208,10 +208,10 @@ TEST_F(RelayTest, corruption_flips_few_bits_and_nothing_else) {
     EXPECT_EQ(back().corrupted, 200u);
 }
 
-TEST_F(RelayTest, the_least_recently_heard_client_is_forgotten_and_its_socket_closed) {
+TEST_F(RelayTest, the_least_recently_active_client_is_evicted_and_its_socket_closed) {
     open({.clients_max = 4});
     for (std::uint32_t i = 0; i < 4; ++i) from_client(Bytes(1), client_address(i));
-    from_client(Bytes(1), client_address(0));  // 1 is now the oldest
+    from_client(Bytes(1), client_address(0));  // client 1 is the oldest now
     EXPECT_EQ(trains().size(), 5u);
     from_client(Bytes(1), client_address(9));
     EXPECT_EQ(closed, (std::vector<SocketIndex>{2}));
@@ -220,7 +220,7 @@ TEST_F(RelayTest, the_least_recently_heard_client_is_forgotten_and_its_socket_cl
     from_target(Bytes(6), 1);
     EXPECT_EQ(trains(), (Trains{{1}, {6}}));
     EXPECT_EQ(back().abandoned, 1u);
-    // The number of a closed socket comes again.
+    // The index of a closed socket is reused.
     relay->handle(0, {client_address(1), 0, Bytes(7)});
     std::optional<Event> event = relay->poll_event();
     ASSERT_TRUE(event);
@@ -236,7 +236,7 @@ TEST_F(RelayTest, the_least_recently_heard_client_is_forgotten_and_its_socket_cl
     expect_balance();
 }
 
-TEST_F(RelayTest, what_a_forgotten_client_had_under_way_is_abandoned) {
+TEST_F(RelayTest, datagrams_of_an_evicted_client_are_abandoned) {
     open({.to_target = {.delay = millisecond}, .to_client = {.delay = millisecond}, .clients_max = 1});
     from_client(Bytes(1), alice);
     from_target(Bytes(2), 1);
@@ -248,7 +248,7 @@ TEST_F(RelayTest, what_a_forgotten_client_had_under_way_is_abandoned) {
     expect_balance();
 }
 
-TEST_F(RelayTest, a_client_that_is_refused_loses_what_it_sent_and_may_come_again) {
+TEST_F(RelayTest, a_refused_client_loses_its_datagrams_and_may_return) {
     relay->handle(0, {alice, 0, Bytes(1)});
     const auto event = relay->poll_event();
     ASSERT_TRUE(event);
@@ -263,7 +263,7 @@ TEST_F(RelayTest, a_client_that_is_refused_loses_what_it_sent_and_may_come_again
     EXPECT_EQ(trains(), (Trains{{2}}));
 }
 
-TEST_F(RelayTest, more_strangers_in_a_turn_than_events_are_turned_away_and_the_rest_have_no_stale_events) {
+TEST_F(RelayTest, clients_beyond_the_event_queue_are_refused_and_no_events_are_stale) {
     open({.clients_max = 4});
     for (std::uint32_t i = 0; i < 100; ++i) relay->handle(0, {client_address(i), 0, Bytes(1)});
     EXPECT_EQ(relay->clients().clients + there().overflow, 100u);
@@ -274,19 +274,19 @@ TEST_F(RelayTest, more_strangers_in_a_turn_than_events_are_turned_away_and_the_r
         EXPECT_TRUE(relay->attach(event->client, ++sockets));
         ++events;
     }
-    EXPECT_EQ(events, 4) << "only those that are still known";
+    EXPECT_EQ(events, 4) << "only for clients that still exist";
     EXPECT_EQ(trains().size(), 4u);
     expect_balance();
     from_client(Bytes(1), client_address(200));
     EXPECT_EQ(trains(), (Trains{{1}}));
 }
 
-TEST_F(RelayTest, memory_is_bounded_in_bytes_and_in_datagrams_and_comes_back) {
+TEST_F(RelayTest, memory_is_bounded_in_bytes_and_datagrams_and_reused) {
     open({.to_target = {.delay = second}, .held_bytes_max = 64 * 100, .held_max = 16});
     for (int i = 0; i < 12; ++i) from_client(Bytes(1'000));  // 16 chunks each: six fit
     EXPECT_EQ(relay->held(), 6u);
     EXPECT_EQ(there().overflow, 6u);
-    for (int i = 0; i < 20; ++i) from_client({});  // these take no bytes
+    for (int i = 0; i < 20; ++i) from_client({});  // empty, so they need no chunks
     EXPECT_EQ(relay->held(), 16u);
     EXPECT_EQ(there().overflow, 16u);
     expect_balance();
@@ -296,22 +296,22 @@ TEST_F(RelayTest, memory_is_bounded_in_bytes_and_in_datagrams_and_comes_back) {
     EXPECT_EQ(there().overflow, 16u);
 }
 
-TEST_F(RelayTest, what_is_turned_away_or_abandoned_leaves_no_memory_taken) {
+TEST_F(RelayTest, refused_and_abandoned_datagrams_free_their_memory) {
     open({.held_bytes_max = 64 * 10, .held_max = 1, .clients_max = 1});
     for (std::uint32_t round = 0; round < 100; ++round) {
         from_client(Bytes(64), alice);
-        from_client(Bytes(64), alice);  // there is no second place
-        from_client(Bytes(64), bob);    // alice is forgotten, with what she has under way
+        from_client(Bytes(64), alice);  // there is space for only one client
+        from_client(Bytes(64), bob);    // alice is evicted with her datagrams
         EXPECT_TRUE(trains().empty());
         from_client(Bytes(64), bob);
         EXPECT_EQ(trains(), (Trains{{64}})) << round;
     }
     from_client(Bytes(640), bob);
-    EXPECT_EQ(trains(), (Trains{{640}})) << "all of the memory is free again";
+    EXPECT_EQ(trains(), (Trains{{640}})) << "all memory is free again";
     expect_balance();
 }
 
-// IPv6 carries up to 65,527 bytes, more than a Transmit may hold.
+// IPv6 carries up to 65,527 bytes, more than fits in a Transmit.
 TEST_F(RelayTest, a_datagram_longer_than_a_transmit_is_dropped) {
     from_client(Bytes(limits::datagram_bytes_max));
     from_client(Bytes(limits::datagram_bytes_max + 1));
@@ -319,7 +319,7 @@ TEST_F(RelayTest, a_datagram_longer_than_a_transmit_is_dropped) {
     EXPECT_EQ(trains(), (Trains{{limits::datagram_bytes_max}}));
 }
 
-TEST_F(RelayTest, a_direction_of_its_own_decides_by_itself) {
+TEST_F(RelayTest, the_directions_are_decided_independently) {
     const auto start_over = [&] {
         open({.to_target = {.loss = 0.5}, .to_client = {.loss = 0.5}, .seed = 8});
         sockets = 0;
@@ -336,7 +336,7 @@ TEST_F(RelayTest, a_direction_of_its_own_decides_by_itself) {
         return out;
     };
     EXPECT_EQ(fates(false), fates(true));
-    // And not the same as the other: each answer then would be lost with its request.
+    // The two directions must not make the same decisions: every reply would be lost with its request.
     start_over();
     std::uint64_t together = 0;
     for (int i = 0; i < 100; ++i) {
@@ -345,11 +345,11 @@ TEST_F(RelayTest, a_direction_of_its_own_decides_by_itself) {
         from_target(Bytes(1), 1);
         together += there().lost + back().lost == before + 2 ? 1 : 0;
     }
-    EXPECT_LT(together, 35u) << "a quarter by chance, half if they were one";
+    EXPECT_LT(together, 35u) << "a quarter by chance, half if they were the same";
     EXPECT_GT(together, 15u);
 }
 
-TEST_F(RelayTest, every_datagram_is_accounted_for_whatever_happens) {
+TEST_F(RelayTest, all_datagrams_are_accounted_for) {
     const Impairments all{.loss = 0.05,
                           .burst = 0.01,
                           .burst_datagrams = 5,

@@ -10,16 +10,16 @@
 namespace ringpost::relay {
 namespace {
 
-TEST(RelayHeldQueue, gives_the_earliest_and_those_due_together_as_they_came) {
+TEST(RelayHeldQueue, returns_the_earliest_and_equal_ones_in_order_of_arrival) {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         ringpost::Random random(seed);
         HeldQueue queue(64);
-        std::map<std::pair<Instant, std::uint32_t>, std::uint32_t> model;  // due and ordinal
+        std::map<std::pair<Instant, std::uint32_t>, std::uint32_t> model;  // due time and ordinal
         std::uint32_t pushed = 0;
         Instant now = 0;
         for (int step = 0; step < 5'000; ++step) {
             now += static_cast<Instant>(random() % 3);
-            // Mostly in order, as datagrams with one delay are; some later, some sooner.
+            // Mostly in order, like datagrams with a common delay; some are later, some earlier.
             const Instant due = now + static_cast<Instant>(random() % 4 == 0 ? random() % 50 : 10);
             if (random() % 2 == 0) {
                 const bool taken = queue.push({.due = due, .bytes = pushed});
@@ -38,7 +38,7 @@ TEST(RelayHeldQueue, gives_the_earliest_and_those_due_together_as_they_came) {
     }
 }
 
-TEST(RelayHeldQueue, full_is_an_answer_and_room_comes_back) {
+TEST(RelayHeldQueue, a_full_queue_refuses_until_one_is_popped) {
     HeldQueue queue(4);
     for (Instant due : {5, 3, 4, 9}) EXPECT_TRUE(queue.push({.due = due}));
     EXPECT_FALSE(queue.push({.due = 1}));

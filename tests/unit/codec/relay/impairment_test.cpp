@@ -38,14 +38,14 @@ Tally tally_of(const Impairments& options, std::uint64_t seed = 1) {
     return tally;
 }
 
-// Five standard deviations of a binomial count, and the seed is fixed: it passes always or never.
+// Five standard deviations of a binomial count. The seed is fixed, so the test passes always or never.
 void expect_share(int count, double chance, int of = draws) {
     const double expected = chance * of;
     const double deviation = std::sqrt(expected * (1 - chance));
     EXPECT_NEAR(count, expected, 5 * deviation + 0.5) << chance;
 }
 
-TEST(RelayImpairment, nothing_set_passes_everything_at_once_and_once) {
+TEST(RelayImpairment, without_impairments_everything_passes_once_and_at_once) {
     Impairment impairment({}, 1, start);
     for (int i = 0; i < 1'000; ++i) {
         const Decision decision = impairment.decide(start + i, 100);
@@ -57,7 +57,7 @@ TEST(RelayImpairment, nothing_set_passes_everything_at_once_and_once) {
     }
 }
 
-TEST(RelayImpairment, each_share_is_close_to_what_was_asked) {
+TEST(RelayImpairment, each_share_is_close_to_its_probability) {
     for (const double chance : {0.0, 0.001, 0.01, 0.05, 0.5, 1.0}) {
         expect_share(tally_of({.loss = chance}).lost, chance);
         expect_share(tally_of({.duplicate = chance}).duplicated, chance);
@@ -66,18 +66,18 @@ TEST(RelayImpairment, each_share_is_close_to_what_was_asked) {
     }
 }
 
-TEST(RelayImpairment, each_copy_suffers_on_its_own) {
+TEST(RelayImpairment, each_copy_is_impaired_independently) {
     const Tally tally = tally_of({.loss = 0.1, .duplicate = 0.5, .corrupt = 0.2});
     const int passed = draws - tally.lost;
     expect_share(tally.duplicated, 0.5, passed);
     expect_share(tally.corrupted, 0.2, passed + tally.duplicated);
 }
 
-TEST(RelayImpairment, bursts_have_their_length_and_begin_as_often_as_asked) {
+TEST(RelayImpairment, bursts_have_their_length_and_frequency) {
     for (const std::uint32_t length : {1u, 2u, 7u, 50u}) {
         const double chance = 0.01;
         Impairment impairment({.burst = chance, .burst_datagrams = length}, 3, start);
-        // Runs of losses are whole bursts, several where one follows on the other.
+        // Runs of losses are whole bursts; several if one directly follows another.
         std::uint32_t run = 0;
         int bursts = 0, lost = 0;
         for (int i = 0; i < draws; ++i) {
@@ -94,7 +94,7 @@ TEST(RelayImpairment, bursts_have_their_length_and_begin_as_often_as_asked) {
     }
 }
 
-TEST(RelayImpairment, one_to_three_distinct_bits_flip_everywhere_in_the_datagram) {
+TEST(RelayImpairment, one_to_three_distinct_bits_flip_anywhere_in_the_datagram) {
     Impairment impairment({.corrupt = 1}, 4, start);
     std::array<int, corrupt_bits_max + 1> by_flips{};
     std::set<std::uint32_t> seen;
@@ -113,7 +113,7 @@ TEST(RelayImpairment, one_to_three_distinct_bits_flip_everywhere_in_the_datagram
     EXPECT_EQ(impairment.decide(start, 0).copy[0].flips, 0) << "an empty datagram has no bits";
 }
 
-TEST(RelayImpairment, delay_and_jitter_stay_within_what_was_asked_and_use_all_of_it) {
+TEST(RelayImpairment, delay_and_jitter_cover_exactly_their_range) {
     Impairment impairment({.delay = 10 * millisecond, .jitter = 3 * millisecond}, 5, start);
     Duration least = never, most = 0, sum = 0;
     for (int i = 0; i < draws; ++i) {
@@ -130,7 +130,7 @@ TEST(RelayImpairment, delay_and_jitter_stay_within_what_was_asked_and_use_all_of
     EXPECT_NEAR(static_cast<double>(sum) / draws, 11.5e6, 15e3);
 }
 
-TEST(RelayImpairment, a_reordered_datagram_leaves_so_much_later_than_its_neighbours) {
+TEST(RelayImpairment, a_reordered_datagram_is_later_than_others_by_the_hold) {
     Impairment impairment({.reorder = 0.1, .delay = 2 * millisecond}, 6, start);
     for (int i = 0; i < 1'000; ++i) {
         const Copy copy = impairment.decide(start + i, 10).copy[0];
@@ -143,11 +143,11 @@ TEST(RelayImpairment, a_rate_spaces_datagrams_exactly_by_their_bits) {
     for (int i = 1; i <= 100; ++i)  // 64 + 28 bytes: 736 bits, 7.36 us each
         EXPECT_EQ(impairment.decide(start, 64).copy[0].due, start + i * 7'360 + millisecond);
     EXPECT_EQ(impairment.decide(start, 1'472).copy[0].due, start + 100 * 7'360 + 120'000 + millisecond);
-    // The link was idle in between: the next one waits for nobody.
+    // The link was idle, so the next one does not wait.
     EXPECT_EQ(impairment.decide(start + second, 0).copy[0].due, start + second + 2'240 + millisecond);
 }
 
-TEST(RelayImpairment, a_rate_that_does_not_divide_loses_no_time_over_many) {
+TEST(RelayImpairment, a_rate_that_does_not_divide_evenly_loses_no_time) {
     constexpr std::uint64_t rate = 7'000'003;
     constexpr std::int64_t count = 400;
     constexpr std::int64_t bits = (100 + 28) * 8;
@@ -161,12 +161,13 @@ TEST(RelayImpairment, a_full_queue_overflows_and_drains) {
     constexpr Duration each = millisecond;  // 972 + 28 bytes: 8,000 bits at 8 Mbit/s
     Impairment impairment({.rate_bits_per_s = 8'000'000}, 9, start);
     const auto arrive = [&](Instant now) { return impairment.decide(now, 972).copy[0]; };
-    const auto fits = static_cast<int>(limits::relay_queue_ns_max / each) + 1;  // the last waits just so long
+    const auto fits = static_cast<int>(limits::relay_queue_ns_max / each) + 1;  // the last waits for exactly the
+                                                                                // maximum
     for (int i = 0; i < fits; ++i) EXPECT_FALSE(arrive(start).overflow) << i;
     for (int i = 0; i < 10; ++i) EXPECT_TRUE(arrive(start).overflow);
     const Copy next = arrive(start + each);
     EXPECT_FALSE(next.overflow);
-    EXPECT_EQ(next.due, start + (fits + 1) * each) << "what overflowed has taken no time of the link";
+    EXPECT_EQ(next.due, start + (fits + 1) * each) << "dropped datagrams occupy no time on the link";
     EXPECT_TRUE(arrive(start + each).overflow);
 }
 
@@ -183,7 +184,7 @@ TEST(RelayImpairment, a_blackhole_keeps_its_periods_exactly) {
     }
 }
 
-TEST(RelayImpairment, without_jitter_and_reorder_nothing_is_due_before_what_came_before) {
+TEST(RelayImpairment, without_jitter_and_reordering_due_times_do_not_decrease) {
     Impairment impairment({.loss = 0.1, .duplicate = 0.2, .rate_bits_per_s = 3'000'000, .delay = millisecond}, 11,
                           start);
     SplitMix64 random(12);
@@ -199,7 +200,7 @@ TEST(RelayImpairment, without_jitter_and_reorder_nothing_is_due_before_what_came
     }
 }
 
-TEST(RelayImpairment, the_same_seed_and_arrivals_give_the_same_decisions) {
+TEST(RelayImpairment, same_seed_and_arrivals_give_the_same_decisions) {
     const Impairments all{.loss = 0.1,
                           .burst = 0.01,
                           .burst_datagrams = 5,

@@ -34,7 +34,7 @@ Bytes joined(std::initializer_list<Bytes> parts) {
     return out;
 }
 
-// An event with its payload kept.
+// An event with a copy of the payload.
 struct Told {
     Event event;
     Bytes payload;
@@ -47,7 +47,7 @@ std::vector<Told> events_of(Endpoint& endpoint) {
     return out;
 }
 
-TEST(StructsEndpoint, tells_every_packet_of_a_datagram_in_order) {
+TEST(StructsEndpoint, reports_every_packet_of_a_datagram_in_order) {
     const Library library = library_of_three();
     Endpoint endpoint(library);
     const Bytes four = bytes_from_hex("07000000");
@@ -70,7 +70,7 @@ TEST(StructsEndpoint, tells_every_packet_of_a_datagram_in_order) {
     EXPECT_FALSE(endpoint.poll_timeout());
 }
 
-TEST(StructsEndpoint, whole_packets_that_the_library_does_not_know) {
+TEST(StructsEndpoint, valid_packets_that_are_not_in_the_library) {
     const Library library = library_of_three();
     Endpoint endpoint(library);
     endpoint.handle(1, {alice, 0, joined({packet_of(99, Bytes(4)), packet_of(22, Bytes(5)), packet_of(22, Bytes(4))})});
@@ -99,7 +99,7 @@ TEST(StructsEndpoint, damage_is_one_event_up_to_the_next_packet) {
     const auto told = events_of(endpoint);
     ASSERT_EQ(told.size(), 3u);
     EXPECT_EQ(told[0].event.kind, Kind::damage);
-    EXPECT_EQ(told[0].event.error, FrameError::checksum) << "the first";
+    EXPECT_EQ(told[0].event.error, FrameError::checksum) << "of the first";
     EXPECT_EQ(told[0].event.offset, 1u);
     EXPECT_EQ(told[0].event.failures, 2u);
     EXPECT_EQ(told[0].event.source, alice);
@@ -125,7 +125,7 @@ TEST(StructsEndpoint, a_datagram_full_of_magics_is_one_event) {
     EXPECT_EQ(endpoint.counters().without_packet, 1u);
 }
 
-TEST(StructsEndpoint, a_datagram_that_holds_nothing_is_counted) {
+TEST(StructsEndpoint, a_datagram_without_packets_is_counted) {
     const Library library = library_of_three();
     Endpoint endpoint(library);
     for (const char* text : {"", "x", "nothing at all", "\xff"}) endpoint.handle(1, {alice, 0, bytes_of(text)});
@@ -152,14 +152,14 @@ TEST(StructsEndpoint, a_payload_is_valid_until_the_next_call) {
     EXPECT_EQ(shown(), "");
 }
 
-TEST(StructsEndpoint, sends_trains_of_neighbours_of_one_length) {
+TEST(StructsEndpoint, consecutive_messages_of_equal_length_form_trains) {
     const Library library = library_of_three();
     Endpoint endpoint(library);
     Outbox outbox;
     const Bytes four(4, std::byte{5});
     for (int i = 0; i < 3; ++i) ASSERT_TRUE(endpoint.send(alice, {22, four}));
-    ASSERT_TRUE(endpoint.send(alice, {23, four}));  // of another id, but as long
-    ASSERT_TRUE(endpoint.send(alice, {24, {}}));    // shorter: closes the train
+    ASSERT_TRUE(endpoint.send(alice, {23, four}));  // another id, but the same length
+    ASSERT_TRUE(endpoint.send(alice, {24, {}}));    // shorter: ends the train
     ASSERT_TRUE(endpoint.send(alice, {22, four}));
     ASSERT_TRUE(endpoint.send(bob, {22, four}));
     EXPECT_EQ(endpoint.waiting(), 7u);
@@ -176,7 +176,7 @@ TEST(StructsEndpoint, sends_trains_of_neighbours_of_one_length) {
     EXPECT_EQ(endpoint.waiting(), 0u);
 }
 
-TEST(StructsEndpoint, trains_end_at_what_a_transmit_holds) {
+TEST(StructsEndpoint, trains_end_at_the_limits_of_a_transmit) {
     Library library;
     ASSERT_TRUE(library.add(1, "small", "B"));
     ASSERT_TRUE(library.add(2, "large", "30000s"));
@@ -192,7 +192,7 @@ TEST(StructsEndpoint, trains_end_at_what_a_transmit_holds) {
     EXPECT_EQ(sent[0].datagrams().size(), 2u);
 }
 
-TEST(StructsEndpoint, refuses_what_the_other_side_would) {
+TEST(StructsEndpoint, refuses_messages_that_the_receiver_would_refuse) {
     Library library;
     ASSERT_TRUE(library.add(1, "largest", "65500s"));
     ASSERT_TRUE(library.add(2, "larger", "65501s"));
@@ -213,10 +213,10 @@ TEST(StructsEndpoint, refuses_what_the_other_side_would) {
     EXPECT_EQ(counts.refused_too_large, 1u);
     EXPECT_EQ(counts.refused_queue_full, 1u);
     EXPECT_EQ(counts.sent, taken);
-    EXPECT_TRUE(endpoint.send(alice, {1, Bytes(65'500)})) << "there is room again";
+    EXPECT_TRUE(endpoint.send(alice, {1, Bytes(65'500)})) << "there is space again";
 }
 
-TEST(StructsEndpoint, datagrams_that_the_application_did_not_take_are_counted) {
+TEST(StructsEndpoint, datagrams_that_the_application_did_not_poll_are_counted) {
     const Library library = library_of_three();
     Endpoint endpoint(library);
     const Bytes packet = packet_of(22, Bytes(4));

@@ -11,7 +11,7 @@ namespace {
 
 using Kind = FormatError::Kind;
 
-// What is known without running: parsing is for the compiler too.
+// Checked at compile time, since parsing is constexpr.
 static_assert(Format::parse("<BHIQ")->bytes() == 15);
 static_assert(Format::parse("@BHIQ")->has_gaps());
 static_assert(!Format::parse("<BHIQ")->has_gaps());
@@ -35,7 +35,7 @@ TEST(StructsFormat, sizes_of_the_vectors) {
     }
 }
 
-TEST(StructsFormat, where_every_value_stands) {
+TEST(StructsFormat, positions_of_all_values) {
     const struct {
         const char* text;
         std::size_t bytes;
@@ -79,7 +79,7 @@ TEST(StructsFormat, prefixes) {
     for (const char* text : {">h", "!h"}) EXPECT_EQ(Format::parse(text)->order(), std::endian::big);
 }
 
-TEST(StructsFormat, refused_with_the_position) {
+TEST(StructsFormat, errors_have_a_position) {
     using namespace std::string_view_literals;
     const struct {
         std::string_view text;
@@ -118,7 +118,7 @@ TEST(StructsFormat, refused_with_the_position) {
     }
 }
 
-TEST(StructsFormat, the_largest) {
+TEST(StructsFormat, maximum_size) {
     for (const char* text : {"65528s", "65528x", "65528B", "32764h", "8191d", "<8191q", "65520sd"})
         EXPECT_TRUE(Format::parse(text)) << text;
     EXPECT_EQ(Format::parse("65528B")->values(), 65'528u);
@@ -126,11 +126,11 @@ TEST(StructsFormat, the_largest) {
     EXPECT_EQ(Format::parse("65528x65528x").error(), (FormatError{Kind::too_large, 6}));
 }
 
-TEST(StructsFormat, no_more_runs_than_a_program_holds) {
+TEST(StructsFormat, maximum_number_of_runs) {
     std::string text;
     for (std::size_t i = 0; i < limits::struct_runs_max; ++i) text += i % 2 == 0 ? "b" : "B";
     EXPECT_TRUE(Format::parse(text));
-    EXPECT_TRUE(Format::parse(text + "B")) << "the last run goes on";
+    EXPECT_TRUE(Format::parse(text + "B")) << "extends the last run";
     EXPECT_TRUE(Format::parse(text + "x0b"));
     EXPECT_EQ(Format::parse(text + "b").error(), (FormatError{Kind::too_many_runs, text.size()}));
     EXPECT_EQ(Format::parse(text + "0s").error(), (FormatError{Kind::too_many_runs, text.size()}));

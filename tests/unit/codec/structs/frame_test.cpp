@@ -11,7 +11,7 @@
 namespace ringpost::structs {
 namespace {
 
-TEST(StructsFrame, every_vector_both_ways) {
+TEST(StructsFrame, every_vector_in_both_directions) {
     const Json all = vectors("struct");
     EXPECT_GE(all.size(), 17u);
     for (const Json& vector : all) {
@@ -27,7 +27,7 @@ TEST(StructsFrame, every_vector_both_ways) {
     }
 }
 
-TEST(StructsFrame, errors_in_the_order_in_which_they_are_looked_for) {
+TEST(StructsFrame, errors_in_the_order_of_the_checks) {
     const struct {
         const char* hex;
         FrameError error;
@@ -50,7 +50,7 @@ TEST(StructsFrame, errors_in_the_order_in_which_they_are_looked_for) {
         ASSERT_FALSE(packet) << hex;
         EXPECT_EQ(packet.error(), error) << hex;
     }
-    EXPECT_EQ(decode(bytes_from_hex("ffff000009000301020f"))->payload.size(), 2u) << "what follows is not looked at";
+    EXPECT_EQ(decode(bytes_from_hex("ffff000009000301020f"))->payload.size(), 2u) << "trailing bytes are ignored";
 }
 
 TEST(StructsFrame, the_largest_packet) {
@@ -65,7 +65,7 @@ TEST(StructsFrame, the_largest_packet) {
     EXPECT_EQ(decode(std::span(bytes).first(packet_bytes_max - 1)).error(), FrameError::past_end);
 }
 
-TEST(StructsFrame, any_flipped_bit_of_payload_and_check_is_seen_and_no_flip_of_the_id) {
+TEST(StructsFrame, any_flipped_bit_of_payload_and_checksum_is_detected_but_none_of_the_id) {
     Bytes bytes(header_bytes + 100);
     Random random(2);
     encode({7, random_bytes(random, 100)}, bytes);
@@ -88,7 +88,7 @@ TEST(StructsFrame, xor_of_every_length_and_alignment) {
         }
 }
 
-TEST(StructsFrame, the_magic_is_found_wherever_it_stands) {
+TEST(StructsFrame, the_magic_is_found_at_any_position) {
     for (std::size_t size = 0; size < 300; ++size) {
         Bytes bytes(size);
         ASSERT_EQ(find_magic(bytes, 0), size);
@@ -102,7 +102,7 @@ TEST(StructsFrame, the_magic_is_found_wherever_it_stands) {
     }
 }
 
-TEST(StructsFrame, a_lone_ff_is_no_magic) {
+TEST(StructsFrame, a_single_ff_is_not_a_magic) {
     Bytes bytes(1'000);
     for (std::size_t i = 0; i < bytes.size(); i += 2) bytes[i] = std::byte{0xff};
     EXPECT_EQ(find_magic(bytes, 0), bytes.size());

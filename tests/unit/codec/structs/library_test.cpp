@@ -28,7 +28,7 @@ TEST(StructsLibrary, finds_by_id_and_by_name) {
     EXPECT_EQ(&library.definitions()[1], reading);
 }
 
-TEST(StructsLibrary, refuses_what_it_has_and_what_it_cannot_read) {
+TEST(StructsLibrary, refuses_duplicates_and_invalid_formats) {
     Library library;
     ASSERT_TRUE(library.add(1, "one", "i"));
     EXPECT_EQ(library.add(1, "other", "i").error().kind, Kind::id_taken);
@@ -40,10 +40,10 @@ TEST(StructsLibrary, refuses_what_it_has_and_what_it_cannot_read) {
     EXPECT_EQ(refused.error().format, (FormatError{FormatError::Kind::bad_code, 2}));
     EXPECT_EQ(library.find("two"), nullptr);
     EXPECT_EQ(library.find(2), nullptr);
-    EXPECT_TRUE(library.add(2, "two", "i3s")) << "nothing was left of the one refused";
+    EXPECT_TRUE(library.add(2, "two", "i3s")) << "the refused message left no state";
 }
 
-TEST(StructsLibrary, resolves_what_fits_alone) {
+TEST(StructsLibrary, resolves_only_matching_packets) {
     Library library;
     ASSERT_TRUE(library.add(7, "seven", "3h"));
     EXPECT_EQ(library.resolve({7, Bytes(6)}), library.find(7));
@@ -53,7 +53,7 @@ TEST(StructsLibrary, resolves_what_fits_alone) {
     EXPECT_EQ(library.resolve({8, Bytes(6)}).error(), MessageError::unknown_id);
 }
 
-TEST(StructsLibrary, full_is_an_answer_and_what_was_found_stays) {
+TEST(StructsLibrary, a_full_library_refuses_messages_and_definitions_stay_valid) {
     Library library;
     ASSERT_TRUE(library.add(0, "0", "b"));
     const Definition* first = library.find(0);

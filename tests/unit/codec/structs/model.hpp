@@ -1,6 +1,6 @@
 #pragma once
 
-// What a reader of struct messages must find, written as the format is told: byte by byte, with no thought of speed.
+// A reference decoder for struct messages, written directly from the format description, byte by byte.
 
 #include <cstddef>
 #include <cstdint>

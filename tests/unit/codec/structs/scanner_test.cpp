@@ -25,7 +25,7 @@ std::vector<model::Found> scan(std::span<const std::byte> bytes) {
         }
         out.push_back(std::move(one));
     }
-    EXPECT_FALSE(scanner.next()) << "the end is the end";
+    EXPECT_FALSE(scanner.next()) << "no more results after the end";
     EXPECT_EQ(scanner.skipped(), bytes.size() - in_packets);
     return out;
 }
@@ -53,13 +53,13 @@ TEST(StructsScanner, every_stream_vector) {
     }
 }
 
-TEST(StructsScanner, every_error_is_told_with_its_offset) {
+TEST(StructsScanner, every_error_has_its_offset) {
     const Bytes good = packet_of(22, bytes_from_hex("07000000"));
-    Bytes bytes = bytes_from_hex("00ffff16000b005c09000000");  // a wrong check at 1
+    Bytes bytes = bytes_from_hex("00ffff16000b005c09000000");  // wrong checksum at 1
     append(bytes, good);                                       // at 12
-    append(bytes, bytes_from_hex("ffff1600030000"));           // too small at 23
+    append(bytes, bytes_from_hex("ffff1600030000"));           // size too small at 23
     append(bytes, good);                                       // at 30
-    append(bytes, bytes_from_hex("ffffff16000b"));             // past the end at 41 and 42
+    append(bytes, bytes_from_hex("ffffff16000b"));             // incomplete at 41 and 42
     const std::vector<model::Found> expected = {
         {1, FrameError::checksum, 0, {}},    {12, std::nullopt, 22, bytes_from_hex("07000000")},
         {23, FrameError::size_small, 0, {}}, {30, std::nullopt, 22, bytes_from_hex("07000000")},
@@ -75,10 +75,10 @@ TEST(StructsScanner, a_packet_inside_a_packet_is_payload) {
     const auto found = scan(broken);
     ASSERT_EQ(found.size(), 2u);
     EXPECT_EQ(found[0].error, FrameError::checksum);
-    EXPECT_EQ(found[1].id, 2) << "what a broken packet seemed to hold";
+    EXPECT_EQ(found[1].id, 2) << "the packet inside the damaged one";
 }
 
-// Anything put together from packets, broken ones and garbage that is rich in FF, against the model.
+// Random sequences of packets, damaged ones and garbage with many FF, compared with the model.
 TEST(StructsScanner, finds_what_the_model_finds) {
     sim::for_each_seed(3'000, [](std::uint64_t seed) {
         Random random(seed);
@@ -86,7 +86,7 @@ TEST(StructsScanner, finds_what_the_model_finds) {
         for (std::uint64_t pieces = random() % 12; pieces > 0; --pieces) {
             const std::uint64_t what = random() % 8;
             Bytes piece = random_bytes(random, random() % (random() % 4 == 0 ? 1'500 : 40));
-            if (what == 0) {  // half of it FF
+            if (what == 0) {  // half of it is FF
                 for (std::byte& byte : piece)
                     if (random() % 2 == 0) byte = std::byte{0xff};
             } else if (what == 1) {
@@ -103,9 +103,9 @@ TEST(StructsScanner, finds_what_the_model_finds) {
     });
 }
 
-// Every packet survives whatever one byte in front of it becomes, unless that byte made an earlier packet swallow it,
-// which the model tells.
-TEST(StructsScanner, damage_anywhere_loses_nothing_that_follows) {
+// Every packet is found, whatever one byte in front of it becomes, unless that byte extends an earlier packet over it,
+// which the model determines.
+TEST(StructsScanner, damage_hides_no_packet_that_follows) {
     Bytes bytes;
     for (MessageId id = 0; id < 6; ++id) append(bytes, packet_of(id, Bytes(id * 3u, static_cast<std::byte>(id))));
     Random random(4);
@@ -119,8 +119,8 @@ TEST(StructsScanner, damage_anywhere_loses_nothing_that_follows) {
     }
 }
 
-// Magics whose size tells of almost all the rest, none of them a packet, until the very end. Sixteen thousand of them
-// would have a scanner that reads each payload read a gigabyte; the figures of the time it takes are in bench/.
+// Magics whose sizes cover almost all of the rest, none of them a packet until the very end. A scanner that reads the
+// payload of all sixteen thousand would read a gigabyte; timings are in bench/.
 TEST(StructsScanner, garbage_full_of_magics_hides_no_packet) {
     for (const unsigned stride : {4u, 64u, 100u}) {
         Bytes bytes;
@@ -134,7 +134,7 @@ TEST(StructsScanner, garbage_full_of_magics_hides_no_packet) {
         }
         const Bytes last = packet_of(9, bytes_of("still here"));
         append(bytes, last);
-        if (stride == 4) {  // each magic's size is the next one's FF FF: past the end
+        if (stride == 4) {  // the size of each magic is the FF FF of the next: incomplete
             EXPECT_EQ(scan(bytes).back(),
                       (model::Found{bytes.size() - last.size(), std::nullopt, 9, bytes_of("still here")}));
             continue;
@@ -145,21 +145,21 @@ TEST(StructsScanner, garbage_full_of_magics_hides_no_packet) {
 
 TEST(StructsScanner, spans_longer_than_a_packet) {
     Random random(5);
-    Bytes bytes(200'000, std::byte{0xff});  // each magic a packet of 65,535 bytes, as it says, with a wrong check
+    Bytes bytes(200'000, std::byte{0xff});  // each magic claims a packet of 65,535 bytes with a wrong checksum
     append(bytes, packet_of(3, bytes_of("end")));
     const auto found = scan(bytes);
     ASSERT_FALSE(found.empty());
     EXPECT_EQ(found.back().payload, bytes_of("end"));
     EXPECT_EQ(found.front().error, FrameError::checksum);
     EXPECT_EQ(found.size(), 200'001u);
-    // Without a wrong check among them: packets of the largest size, back to back, and the last one byte short.
+    // Without wrong checksums: packets of the largest size back to back, the last one byte short.
     bytes.clear();
     for (int i = 0; i < 3; ++i) append(bytes, packet_of(1, random_bytes(random, limits::struct_payload_bytes_max)));
     bytes.pop_back();
     EXPECT_EQ(scan(bytes), model::scan(bytes));
 }
 
-TEST(StructsStretchXor, any_stretches_by_ascending_start) {
+TEST(StructsStretchXor, any_ranges_in_ascending_order) {
     sim::for_each_seed(40, [](std::uint64_t seed) {
         Random random(seed);
         const Bytes bytes = random_bytes(random, 300'000);

@@ -39,10 +39,10 @@ TEST(StructsTyped, an_aggregate_a_tuple_and_arguments_pack_alike) {
     EXPECT_EQ((unpack<"<BHIQ", std::tuple<std::uint8_t, std::uint16_t, std::uint32_t, std::uint64_t>>(expected)),
               tuple);
     for (const std::size_t size : {0u, 14u, 16u})
-        EXPECT_FALSE((unpack<"<BHIQ", Reading>(Bytes(size)))) << "another length";
+        EXPECT_FALSE((unpack<"<BHIQ", Reading>(Bytes(size)))) << "different length";
 }
 
-TEST(StructsTyped, orders_and_padding) {
+TEST(StructsTyped, byte_orders_and_padding) {
     const auto packed = [](auto array) { return bytes_of_array(array); };
     const std::int8_t small = -1;
     EXPECT_EQ(packed(pack<"bi">(small, 2)), bytes_from_hex("ff00000002000000")) << "padding is 0";
@@ -51,7 +51,7 @@ TEST(StructsTyped, orders_and_padding) {
     EXPECT_EQ(packed(pack<">bi">(small, 2)), bytes_from_hex("ff00000002"));
     EXPECT_EQ(packed(pack<"!fd">(1.5f, -2.25)), bytes_from_hex("3fc00000c002000000000000"));
     EXPECT_EQ(packed(pack<"b3xb0h">(small, small)), bytes_from_hex("ff000000ff00"));
-    EXPECT_EQ(packed(pack<"l">(5l)), bytes_from_hex("0500000000000000")) << "long and long long are both of 8 bytes";
+    EXPECT_EQ(packed(pack<"l">(5l)), bytes_from_hex("0500000000000000")) << "long and long long both have 8 bytes";
     EXPECT_EQ(packed(pack<"q">(5l)), packed(pack<"q">(5ll)));
     EXPECT_EQ(packed(pack<"<l">(5)), bytes_from_hex("05000000"));
     EXPECT_EQ(packed(pack<"?c">(true, 'Z')), bytes_from_hex("015a"));
@@ -60,7 +60,7 @@ TEST(StructsTyped, orders_and_padding) {
     EXPECT_EQ((unpack<"2x", Nothing>(Bytes(2, std::byte{7}))), Nothing{});
     EXPECT_EQ((unpack<"bi", std::pair<std::int8_t, int>>(bytes_from_hex("ffeeeeee02000000"))), std::pair(small, 2));
     EXPECT_EQ((unpack<">d", double>(bytes_from_hex("c002000000000000"))), -2.25);
-    EXPECT_EQ((unpack<"?", bool>(bytes_from_hex("80"))), true) << "anything but 0, as in Python";
+    EXPECT_EQ((unpack<"?", bool>(bytes_from_hex("80"))), true) << "any value but 0, as in Python";
 }
 
 struct Labelled {
@@ -71,7 +71,7 @@ struct Labelled {
     bool operator==(const Labelled&) const = default;
 };
 
-TEST(StructsTyped, arrays_are_texts_or_several_values) {
+TEST(StructsTyped, arrays_are_strings_or_several_values) {
     const Labelled labelled{{'a', 'b', 'c', 'd'}, {1, -2, 3}, {std::byte{8}, std::byte{9}}, std::byte{7}};
     const auto bytes = pack<">4s3h2sc">(labelled);
     EXPECT_EQ(bytes_of_array(bytes), bytes_from_hex("616263640001fffe0003080907"));
@@ -82,7 +82,7 @@ TEST(StructsTyped, arrays_are_texts_or_several_values) {
     EXPECT_EQ(bytes_of_array(pack<"2c">(std::array{'x', 'y'})), bytes_from_hex("7879"));
 }
 
-TEST(StructsTyped, a_text_is_cut_or_padded_and_seen_in_place) {
+TEST(StructsTyped, a_string_is_truncated_or_padded_and_viewed_in_place) {
     const auto packed = [](std::string_view text) { return bytes_of_array(pack<"B5s">(std::uint8_t{1}, text)); };
     EXPECT_EQ(packed("hi"), bytes_from_hex("016869000000"));
     EXPECT_EQ(packed(""), bytes_from_hex("010000000000"));
@@ -163,7 +163,7 @@ static_assert(detail::member_count<Nothing>() == 0 && detail::member_count<Readi
 static_assert(detail::member_count<Labelled>() == 4, "an array is one member");
 static_assert(detail::member_count<Sixteen>() == limits::struct_members_max);
 
-// Members come in order, whatever their number.
+// Members keep their order, for any number of them.
 template <std::size_t Count>
 void expect_in_order() {
     Many<Count> many{};
@@ -187,7 +187,7 @@ TEST(StructsTyped, aggregates_of_any_number_of_members) {
     EXPECT_EQ((unpack<"16b", Sixteen>(bytes)), Sixteen{});
 }
 
-// What would not compile, asked as a question.
+// Tests whether something compiles.
 template <class T>
 constexpr bool one_fits(char code, std::uint16_t bytes) {
     return detail::fits<T>(Slot{code, 0, bytes});
@@ -202,7 +202,7 @@ static_assert(one_fits<float>('f', 4) && !one_fits<double>('f', 4) && !one_fits<
 static_assert(one_fits<std::array<char, 5>>('s', 5) && !one_fits<std::array<char, 4>>('s', 5));
 static_assert(one_fits<std::string_view>('s', 5) && !one_fits<std::string>('s', 5) && !one_fits<const char*>('s', 5));
 
-TEST(StructsTyped, a_format_of_the_run_time_is_checked_then) {
+TEST(StructsTyped, a_runtime_format_is_checked_at_run_time) {
     const Format format = *Format::parse("<BHIQ");
     const Reading reading{1, 2, 3, 4};
     Bytes out(format.bytes());
@@ -210,9 +210,9 @@ TEST(StructsTyped, a_format_of_the_run_time_is_checked_then) {
     EXPECT_EQ(out, bytes_of_array(pack<"<BHIQ">(reading)));
     EXPECT_EQ(unpack<Reading>(format, out), reading);
     EXPECT_FALSE(unpack<Reading>(format, Bytes(14)));
-    EXPECT_FALSE(unpack<Reading>(*Format::parse("<BHII"), Bytes(11))) << "another type";
-    EXPECT_FALSE(unpack<Reading>(*Format::parse("<BHIQB"), Bytes(16))) << "one more value";
-    EXPECT_FALSE(unpack<Reading>(*Format::parse("<BHI"), Bytes(7))) << "one less";
+    EXPECT_FALSE(unpack<Reading>(*Format::parse("<BHII"), Bytes(11))) << "different type";
+    EXPECT_FALSE(unpack<Reading>(*Format::parse("<BHIQB"), Bytes(16))) << "one value more";
+    EXPECT_FALSE(unpack<Reading>(*Format::parse("<BHI"), Bytes(7))) << "one value less";
     EXPECT_FALSE(pack_into(format, out, std::uint8_t{1}, 2, 3, 4));
     EXPECT_TRUE(pack_into(format, out, std::uint8_t{1}, std::uint16_t{2}, 3u, 4ul));
 
@@ -221,7 +221,8 @@ TEST(StructsTyped, a_format_of_the_run_time_is_checked_then) {
     Bytes bytes(mixed.bytes(), std::byte{0xee});
     ASSERT_TRUE(pack_into(mixed, bytes, labelled));
     EXPECT_EQ(unpack<Labelled>(mixed, bytes), labelled);
-    EXPECT_FALSE(unpack<Labelled>(*Format::parse("4s2hi2sc"), Bytes(15))) << "an array's last value has another type";
+    EXPECT_FALSE(unpack<Labelled>(*Format::parse("4s2hi2sc"), Bytes(15)))
+        << "the last value of an array has a different type";
     EXPECT_FALSE(unpack<Labelled>(*Format::parse("5s3h2sc"), Bytes(15)));
 }
 
@@ -234,8 +235,8 @@ TEST(StructsTyped, messages) {
     const auto packet = decode(bytes);
     ASSERT_TRUE(packet);
     EXPECT_EQ(ReadingMessage::decode<Reading>(*packet), reading);
-    EXPECT_FALSE((Message<2, "<BHIQ">::decode<Reading>(*packet))) << "another id";
-    EXPECT_FALSE((Message<1, "<BHIQx">::decode<Reading>(*packet))) << "another length";
+    EXPECT_FALSE((Message<2, "<BHIQ">::decode<Reading>(*packet))) << "different id";
+    EXPECT_FALSE((Message<1, "<BHIQx">::decode<Reading>(*packet))) << "different length";
 }
 
 }  // namespace

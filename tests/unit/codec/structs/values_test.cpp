@@ -50,7 +50,7 @@ bool same(const Value& value, const Json& json) {
     return text == bytes;
 }
 
-TEST(StructsValues, every_vector_both_ways) {
+TEST(StructsValues, every_vector_in_both_directions) {
     for (const Json& vector : vectors("struct")) {
         SCOPED_TRACE(vector.dump());
         const Bytes bytes = bytes_from_hex(vector.at("hex"));
@@ -65,7 +65,7 @@ TEST(StructsValues, every_vector_both_ways) {
     }
 }
 
-TEST(StructsValues, the_ends_of_every_integer_range) {
+TEST(StructsValues, limits_of_every_integer_range) {
     for (const char* prefix : {"<", ">", "@"})
         for (const char code : std::string("bBhHiIlLqQ")) {
             const std::string format = prefix + std::string(1, code);
@@ -80,7 +80,7 @@ TEST(StructsValues, the_ends_of_every_integer_range) {
                 EXPECT_EQ(unpacked(parsed, least), std::vector<Value>{std::uint64_t{0}});
                 EXPECT_EQ(unpacked(parsed, most), std::vector<Value>{range.max});
             }
-            // One beyond either end, where there is such a number.
+            // One beyond either limit, if that number exists.
             std::vector<Value> beyond;
             if (range.min > INT64_MIN) beyond.emplace_back(range.min - 1);
             if (range.max < UINT64_MAX) beyond.emplace_back(range.max + 1);
@@ -91,7 +91,7 @@ TEST(StructsValues, the_ends_of_every_integer_range) {
         }
 }
 
-// What Python's struct.pack does with each kind of value.
+// The behaviour of Python's struct.pack for each kind of value.
 TEST(StructsValues, kinds_of_value) {
     const auto hex = bytes_from_hex;
     EXPECT_EQ(packed("<h", {true}), hex("0100")) << "a bool is an integer";
@@ -118,10 +118,10 @@ TEST(StructsValues, kinds_of_value) {
 TEST(StructsValues, floats) {
     const double largest = std::numeric_limits<float>::max();
     EXPECT_EQ(packed("<f", {largest}), bytes_from_hex("ffff7f7f"));
-    // Up to half a unit in the last place beyond the largest it rounds down to it; Python draws the line there too.
+    // Values up to half a unit in the last place above the maximum are rounded down to it, as in Python.
     EXPECT_TRUE(packed("<f", {3.4028235677973362e38}));
     EXPECT_EQ(packed("<f", {3.4028235677973366e38}).error().kind, Kind::out_of_range);
-    EXPECT_EQ(packed("f", {-1e300}).error().kind, Kind::out_of_range) << "natively too, unlike Python";
+    EXPECT_EQ(packed("f", {-1e300}).error().kind, Kind::out_of_range) << "in native mode as well, unlike Python";
     const double infinity = std::numeric_limits<double>::infinity();
     EXPECT_EQ(packed(">f", {infinity}), bytes_from_hex("7f800000"));
     EXPECT_EQ(packed(">d", {-infinity}), bytes_from_hex("fff0000000000000"));
@@ -129,7 +129,7 @@ TEST(StructsValues, floats) {
     EXPECT_TRUE(std::isnan(std::get<double>(back.at(0))));
 }
 
-TEST(StructsValues, errors_name_the_value) {
+TEST(StructsValues, errors_identify_the_value) {
     const std::vector<Value> values(3, Value{std::int64_t{300}});
     EXPECT_EQ(packed("<hhB", values).error(), (ValueError{Kind::out_of_range, 2, {'B', 4, 1}}));
     EXPECT_EQ(packed("<hh", values).error(), (ValueError{Kind::too_many, 2, {}}));
@@ -150,9 +150,9 @@ std::string random_format(Random& random) {
     return text;
 }
 
-// Whatever bytes come, what they unpack to packs to the same bytes, but for what stands between the values and for
-// bools other than 1; and a second time round to exactly the same.
-TEST(StructsValues, what_is_unpacked_packs_to_the_same_bytes) {
+// Unpacking and packing any payload yields the same bytes, except for padding and bools other than 1; a second time,
+// exactly the same.
+TEST(StructsValues, unpacked_values_pack_to_the_same_bytes) {
     sim::for_each_seed(3'000, [](std::uint64_t seed) {
         Random random(seed);
         const std::string text = random_format(random);
@@ -163,7 +163,7 @@ TEST(StructsValues, what_is_unpacked_packs_to_the_same_bytes) {
         Format::Slots slots = format.slots();
         while (const auto slot = slots.next()) {
             if (slot->code == '?' && payload[slot->offset] != std::byte{}) payload[slot->offset] = std::byte{1};
-            // A signalling NaN comes back quiet.
+            // A signalling NaN is returned as a quiet one.
             if (slot->code == 'f') payload[slot->offset + 1u] = payload[slot->offset + 2u] = std::byte{};
             for (std::size_t i = slot->offset; i < slot->offset + std::size_t{slot->bytes}; ++i)
                 expected[i] = payload[i];

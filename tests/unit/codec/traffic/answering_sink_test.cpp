@@ -23,7 +23,7 @@ class AnsweringSinkTest : public testing::Test {
                  Instant now = 10) {
         sink.handle(now, {source, socket, frame(sequence, bytes)});
     }
-    // Each datagram of a train as a frame.
+    // The datagrams of a train as frames.
     static std::vector<Frame> frames_of(const Sent& sent) {
         std::vector<Frame> out;
         for (const Bytes& datagram : sent.datagrams()) {
@@ -38,7 +38,7 @@ class AnsweringSinkTest : public testing::Test {
     Outbox outbox;
 };
 
-TEST_F(AnsweringSinkTest, answers_each_frame_with_one_as_long_by_the_socket_it_came_by) {
+TEST_F(AnsweringSinkTest, answers_each_frame_with_one_of_equal_size_on_the_same_socket) {
     receive(5, 200, peer, 3);
     const auto sent = outbox.poll(sink, 99);
     ASSERT_TRUE(sent);
@@ -47,16 +47,16 @@ TEST_F(AnsweringSinkTest, answers_each_frame_with_one_as_long_by_the_socket_it_c
     EXPECT_EQ(sent->transmit.bytes, 200u);
     const auto frames = frames_of(*sent);
     ASSERT_EQ(frames.size(), 1u);
-    EXPECT_EQ(frames[0].sequence, 0u) << "of its own stream";
+    EXPECT_EQ(frames[0].sequence, 0u) << "in its own stream";
     EXPECT_NE(frames[0].stream, 7u);
-    EXPECT_EQ(frames[0].due, 10 + 1'000) << "due when the frame came";
+    EXPECT_EQ(frames[0].due, 10 + 1'000) << "due when the frame was received";
     EXPECT_EQ(sent->bytes.back(), frame(5, 200).back()) << "the same fill";
     EXPECT_FALSE(outbox.poll(sink, 99));
     EXPECT_EQ(sink.answers().sent, 1u);
     EXPECT_EQ(sink.sink().counters().received, 1u);
 }
 
-TEST_F(AnsweringSinkTest, an_answer_is_not_answered) {
+TEST_F(AnsweringSinkTest, a_reply_is_not_answered) {
     receive(0);
     const auto sent = outbox.poll(sink, 10);
     ASSERT_TRUE(sent);
@@ -66,7 +66,7 @@ TEST_F(AnsweringSinkTest, an_answer_is_not_answered) {
     EXPECT_EQ(sink.sink().counters().received, 2u) << "but counted";
 }
 
-TEST_F(AnsweringSinkTest, what_is_corrupt_or_has_come_before_is_not_answered) {
+TEST_F(AnsweringSinkTest, corrupt_and_duplicate_frames_are_not_answered) {
     receive(0);
     Bytes bad = frame(1);
     bad[40] ^= std::byte{1};
@@ -79,7 +79,7 @@ TEST_F(AnsweringSinkTest, what_is_corrupt_or_has_come_before_is_not_answered) {
     EXPECT_EQ(sink.sink().counters().duplicate, 1u);
 }
 
-TEST_F(AnsweringSinkTest, each_source_has_a_stream_and_sequences_of_its_own) {
+TEST_F(AnsweringSinkTest, each_source_has_its_own_stream_and_sequences) {
     for (std::uint64_t i = 0; i < 3; ++i) {
         receive(i);
         receive(i, 64, other);
@@ -98,7 +98,7 @@ TEST_F(AnsweringSinkTest, each_source_has_a_stream_and_sequences_of_its_own) {
     EXPECT_NE(stream[0], stream[1]);
 }
 
-TEST_F(AnsweringSinkTest, neighbours_alike_leave_as_one_train) {
+TEST_F(AnsweringSinkTest, consecutive_equal_replies_form_a_train) {
     for (std::uint64_t i = 0; i < 130; ++i) receive(i, 64, peer, 0, static_cast<Instant>(i / 100));
     receive(130, 65);
     receive(131, 64);
@@ -112,7 +112,7 @@ TEST_F(AnsweringSinkTest, neighbours_alike_leave_as_one_train) {
     EXPECT_EQ(counts, (std::vector<std::size_t>{128, 2, 1, 1, 1, 1}));
 }
 
-TEST_F(AnsweringSinkTest, each_answer_of_a_train_is_due_when_its_frame_came) {
+TEST_F(AnsweringSinkTest, each_reply_of_a_train_is_due_when_its_frame_was_received) {
     receive(0, 64, peer, 0, 5);
     receive(1, 64, peer, 0, 6);
     receive(2, 64, peer, 0, 6);
@@ -123,7 +123,7 @@ TEST_F(AnsweringSinkTest, each_answer_of_a_train_is_due_when_its_frame_came) {
     EXPECT_EQ(frames[2].due, 1'006);
 }
 
-TEST_F(AnsweringSinkTest, trains_stay_within_what_a_transmit_holds) {
+TEST_F(AnsweringSinkTest, trains_stay_within_the_limits_of_a_transmit) {
     std::uint64_t sequence = 0;
     for (const std::size_t bytes : {1'400, 32'753, 32'754, 65'507})
         for (int i = 0; i < 60; ++i) receive(sequence++, bytes);
@@ -135,8 +135,8 @@ TEST_F(AnsweringSinkTest, trains_stay_within_what_a_transmit_holds) {
     EXPECT_EQ(answered, sequence);
 }
 
-// Sizes change under the fill that stands in the buffers, and there are more of those than are remembered.
-TEST_F(AnsweringSinkTest, frames_are_whole_in_every_buffer_it_is_lent) {
+// Sizes change in buffers that already hold a fill, and there are more buffers than the sink keeps track of.
+TEST_F(AnsweringSinkTest, frames_are_complete_in_every_buffer) {
     std::vector<Bytes> buffers(limits::transmit_buffers_max + 6, Bytes(limits::datagram_bytes_max));
     Random random(4);
     std::uint64_t sequence = 0, answered = 0;
@@ -158,8 +158,8 @@ TEST_F(AnsweringSinkTest, frames_are_whole_in_every_buffer_it_is_lent) {
     EXPECT_GT(answered, 3'000u);
 }
 
-// The answers that do leave have no gap: none of those dropped here looks lost on its way.
-TEST_F(AnsweringSinkTest, a_full_queue_drops_answers_and_counts_them) {
+// The replies sent have no gap: none of those dropped here looks lost on the network.
+TEST_F(AnsweringSinkTest, a_full_queue_drops_replies_and_counts_them) {
     for (std::uint64_t i = 0; i < limits::load_answers_owed_max + 10u; ++i) receive(i);
     EXPECT_EQ(sink.answers().dropped, 10u);
     std::uint64_t next = 0;
@@ -171,13 +171,13 @@ TEST_F(AnsweringSinkTest, a_full_queue_drops_answers_and_counts_them) {
     EXPECT_EQ(sink.answers().dropped, 10u);
 }
 
-TEST_F(AnsweringSinkTest, does_not_answer_where_it_could_come_back_for_ever) {
+TEST_F(AnsweringSinkTest, does_not_answer_ports_that_reflect) {
     for (const int port : {0, 7, 19}) receive(0, 64, Address::v4(10, 0, 0, 9, static_cast<std::uint16_t>(port)));
     EXPECT_FALSE(outbox.poll(sink, 10));
     EXPECT_EQ(sink.answers().refused, 3u);
 }
 
-TEST_F(AnsweringSinkTest, a_source_that_was_forgotten_begins_a_new_stream) {
+TEST_F(AnsweringSinkTest, a_source_that_was_evicted_starts_a_new_stream) {
     receive(0);
     const Frame before = frames_of(*outbox.poll(sink, 10)).front();
     for (std::uint32_t i = 0; i < limits::load_streams_max; ++i) {

@@ -43,11 +43,11 @@ std::string payload_of(Link link, const std::string& hex) {
     return {reinterpret_cast<const char*>(found->data()), found->size()};
 }
 
-TEST(Capture, every_link_and_both_families) {
+TEST(Capture, every_link_type_and_both_families) {
     for (const auto& [type, ip] : {std::pair{"0800", v4_head + udp}, std::pair{"86dd", v6_head + udp}}) {
         EXPECT_EQ(payload_of(Link::raw, ip), "abc");
         EXPECT_EQ(payload_of(Link::ethernet, macs + type + ip), "abc");
-        EXPECT_EQ(payload_of(Link::ethernet, macs + type + ip + "000000"), "abc") << "padding is no payload";
+        EXPECT_EQ(payload_of(Link::ethernet, macs + type + ip + "000000"), "abc") << "padding is not payload";
         EXPECT_EQ(payload_of(Link::ethernet, macs + "81000001" + type + ip), "abc");
         EXPECT_EQ(payload_of(Link::ethernet, macs +
                                                  "88a80001"
@@ -59,7 +59,7 @@ TEST(Capture, every_link_and_both_families) {
     }
 }
 
-TEST(Capture, options_and_extensions_are_passed) {
+TEST(Capture, options_and_extensions_are_skipped) {
     EXPECT_EQ(payload_of(Link::raw,
                          "4600"
                          "0023"
@@ -112,7 +112,7 @@ TEST(Capture, fragments) {
                   "skipped: fragment");
 }
 
-TEST(Capture, what_is_not_udp) {
+TEST(Capture, packets_that_are_not_udp) {
     EXPECT_EQ(payload_of(Link::ethernet, macs + "0806" + v4_head + udp), "skipped: other");
     EXPECT_EQ(payload_of(Link::raw,
                          "4500"
@@ -133,7 +133,7 @@ TEST(Capture, what_is_not_udp) {
     EXPECT_EQ(payload_of(Link::raw, std::string(80, '0')), "skipped: other");
 }
 
-TEST(Capture, any_cut_is_seen) {
+TEST(Capture, any_truncation_is_detected) {
     for (const std::string& whole : {macs + "0800" + v4_head + udp, macs + "86dd" + v6_head + udp,
                                      macs +
                                          "81000001"
@@ -148,7 +148,7 @@ TEST(Capture, any_cut_is_seen) {
     EXPECT_EQ(payload_of(Link::raw, ""), "skipped: cut");
 }
 
-TEST(Capture, lengths_that_contradict_one_another) {
+TEST(Capture, inconsistent_lengths) {
     EXPECT_EQ(payload_of(Link::raw, v4_head + "11112222"
                                               "0007"
                                               "0000"

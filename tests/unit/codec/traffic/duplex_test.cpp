@@ -7,7 +7,7 @@
 namespace ringpost::traffic {
 namespace {
 
-TEST(Duplex, sends_what_the_source_sends_and_verifies_what_comes_back) {
+TEST(Duplex, sends_from_the_source_and_verifies_replies) {
     Source source({.rate_per_s = 1e6, .start = 1'000, .stop = 2'500});
     Sink sink({.key = {1, 2}});
     Duplex duplex(source, sink);

@@ -1,4 +1,4 @@
-// A prober of foreign probes: what it counts as an answer, and when. Which reply answers which is probe_match_test's.
+// A prober with third-party probes: what counts as an answer, and when. Matching itself is tested in match_test.cpp.
 
 #include <gtest/gtest.h>
 
@@ -29,7 +29,7 @@ class ForeignProberTest : public testing::Test {
     Outbox outbox;
 };
 
-TEST_F(ForeignProberTest, ping_pong_measures_the_reply_and_sends_the_next) {
+TEST_F(ForeignProberTest, ping_pong_measures_the_reply_and_sends_the_next_probe) {
     Prober prober(options("0:1", 0));
     for (std::uint8_t i = 0; i < 3; ++i) {
         const Instant now = start + i * 100;
@@ -58,7 +58,7 @@ TEST_F(ForeignProberTest, open_loop_measures_from_the_due_time) {
     EXPECT_EQ(prober.counters().lost(), 1u);
 }
 
-TEST_F(ForeignProberTest, other_replies_are_counted_and_measure_nothing) {
+TEST_F(ForeignProberTest, other_replies_are_counted_but_not_measured) {
     Prober prober(options("0:1", 1e6));
     const Bytes bytes = probe(prober, start);
     answer(prober, start + 1, bytes_of("x"));
@@ -73,7 +73,7 @@ TEST_F(ForeignProberTest, other_replies_are_counted_and_measure_nothing) {
     EXPECT_EQ(prober.response().count(), 1u);
 }
 
-TEST_F(ForeignProberTest, a_late_reply_is_measured_and_lost_no_more) {
+TEST_F(ForeignProberTest, a_late_reply_is_measured_and_no_longer_lost) {
     Prober prober(options("0:1", 0));
     const Bytes first = probe(prober, start);
     prober.handle_timeout(start + millisecond);
@@ -87,7 +87,7 @@ TEST_F(ForeignProberTest, a_late_reply_is_measured_and_lost_no_more) {
     EXPECT_EQ(prober.counters().lost(), 0u);
 }
 
-TEST_F(ForeignProberTest, by_order_the_reply_after_a_lost_one_is_the_next_probes) {
+TEST_F(ForeignProberTest, by_order_the_reply_after_a_lost_one_is_taken_for_the_next_probe) {
     Prober prober(options("order", 0));
     probe(prober, start);
     prober.handle_timeout(start + millisecond);
@@ -110,14 +110,14 @@ TEST_F(ForeignProberTest, probes_of_several_sizes) {
     EXPECT_EQ(sent[0].bytes, bytes_of("short"));
     EXPECT_EQ(sent[1].transmit.bytes, limits::datagram_bytes_max);
     EXPECT_EQ(sent[2].transmit.segment_bytes, 5u);
-    // The first and the third are the same bytes: the older is given up, and one of the two can be answered.
+    // The first and the third probe have the same bytes: the older is given up, and only one of them can be answered.
     for (const Sent& one : sent) answer(prober, start + 9 * microsecond, one.bytes);
     EXPECT_EQ(prober.match_counts()->reused, 1u);
     EXPECT_EQ(prober.counters().duplicate, 1u);
     EXPECT_EQ(prober.counters().lost(), 1u);
 }
 
-TEST_F(ForeignProberTest, stamps_and_flows_as_with_frames_of_our_own) {
+TEST_F(ForeignProberTest, timestamps_and_flows_work_as_for_own_frames) {
     for (const double rate : {0.0, 1e6}) {
         SCOPED_TRACE(rate);
         ProberOptions made = options("0:1", rate);

@@ -14,7 +14,7 @@ void put(Bytes& out, std::size_t at, std::uint64_t value, std::size_t bytes) {
     for (std::size_t i = 0; i < bytes; ++i) out[at + i] = static_cast<std::byte>(value >> 8 * i);
 }
 
-// The format as frame.hpp draws it, with the CRC taken over everything: no Crc32cSuffix, no store_le.
+// The format as described in frame.hpp, with the CRC computed over all bytes, without Crc32cSuffix and store_le.
 Bytes straightforward(const Frame& frame, const Bytes& fill) {
     Bytes out(24 + fill.size());
     put(out, 4, frame.stream, 4);
@@ -38,7 +38,7 @@ Bytes fill_of(std::span<const std::byte> bytes) {
     return {fill.begin(), fill.end()};
 }
 
-TEST(LoadFrame, decodes_what_is_encoded_straightforwardly) {
+TEST(LoadFrame, decodes_the_reference_encoding) {
     const Frame frames[] = {
         {}, {0xdeadbeef, sequence_end - 1, 0x0123456789abcdef}, {1, 2, -1}, {0xffffffff, 0x800000000000, INT64_MIN}};
     for (const Frame& frame : frames)
@@ -47,7 +47,7 @@ TEST(LoadFrame, decodes_what_is_encoded_straightforwardly) {
         }
 }
 
-TEST(LoadFrame, writer_makes_the_straightforward_encoding) {
+TEST(LoadFrame, writer_agrees_with_the_reference_encoding) {
     Random random(7);
     for (std::size_t size = frame_bytes_min; size <= 1'472; size += size < 100 ? 1 : 49) {
         const Frame frame{static_cast<std::uint32_t>(random()), random() % sequence_end,
@@ -58,7 +58,7 @@ TEST(LoadFrame, writer_makes_the_straightforward_encoding) {
     }
 }
 
-TEST(LoadFrame, writer_lays_its_fill_once_for_a_whole_train) {
+TEST(LoadFrame, writer_prepares_the_fill_for_a_whole_train) {
     constexpr std::size_t size = 100, count = 5;
     const FrameWriter writer(size);
     Bytes train(size * count + 1, std::byte{0xee});
@@ -73,8 +73,8 @@ TEST(LoadFrame, writer_lays_its_fill_once_for_a_whole_train) {
     EXPECT_EQ(train.back(), std::byte{0xee}) << "wrote past the train";
 }
 
-TEST(LoadFrame, a_run_is_its_frames_one_by_one) {
-    constexpr std::size_t size = 50, count_max = 600;  // past two turns of the lowest byte
+TEST(LoadFrame, a_run_equals_its_single_frames) {
+    constexpr std::size_t size = 50, count_max = 600;  // more than two wraps of the lowest byte
     const FrameWriter writer(size);
     Bytes train(size * count_max);
     writer.prepare(train, count_max);
@@ -90,7 +90,7 @@ TEST(LoadFrame, a_run_is_its_frames_one_by_one) {
             }
         }
     writer.write(train.data(), {1, 2, 3}, 0);
-    EXPECT_EQ(decode(std::span(train).first(size))->stream, 0xdeadbeef) << "a run of none writes none";
+    EXPECT_EQ(decode(std::span(train).first(size))->stream, 0xdeadbeef) << "an empty run writes nothing";
 }
 
 TEST(LoadFrame, longest_frame) {
@@ -100,7 +100,7 @@ TEST(LoadFrame, longest_frame) {
     EXPECT_EQ(out, straightforward(frame, fill_of(out)));
 }
 
-TEST(LoadFrame, any_flipped_bit_is_seen) {
+TEST(LoadFrame, any_flipped_bit_is_detected) {
     for (const std::size_t size : {24, 25, 64, 200}) {
         Bytes out = written(size, {0x01020304, 5, 6});
         for (std::size_t bit = 0; bit < size * 8; ++bit) {
@@ -112,7 +112,7 @@ TEST(LoadFrame, any_flipped_bit_is_seen) {
     }
 }
 
-TEST(LoadFrame, any_cut_is_seen) {
+TEST(LoadFrame, any_truncation_is_detected) {
     const Bytes out = written(200, {1, 2, 3});
     for (std::size_t size = 0; size < out.size(); ++size) ASSERT_FALSE(decode(std::span(out).first(size))) << size;
     Bytes longer = out;
@@ -120,20 +120,20 @@ TEST(LoadFrame, any_cut_is_seen) {
     EXPECT_FALSE(decode(longer));
 }
 
-TEST(LoadFrame, sequence_out_of_range_is_refused_although_its_crc_fits) {
+TEST(LoadFrame, sequence_out_of_range_is_refused_despite_a_valid_crc) {
     EXPECT_TRUE(decode(straightforward({1, sequence_end - 1, 0}, {})));
     EXPECT_FALSE(decode(straightforward({1, sequence_end, 0}, {})));
     EXPECT_FALSE(decode(straightforward({1, UINT64_MAX, 0}, {})));
 }
 
-TEST(LoadFrame, encode_writes_what_a_writer_of_that_size_does) {
+TEST(LoadFrame, encode_agrees_with_a_writer_of_that_size) {
     for (const std::size_t bytes : {24, 25, 64, 1'400}) {
         const Frame frame{5, 0x123456789, 42};
         const FrameWriter writer(bytes);
         Bytes expected(bytes), out(2'000);
         writer.prepare(expected, 1);
         writer.write(expected.data(), frame, 1);
-        FrameWriter(out.size()).prepare(out, 1);  // a larger one's fill begins with that of a smaller
+        FrameWriter(out.size()).prepare(out, 1);  // the fill of a small frame is a prefix of that of a larger one
         encode(frame, std::span(out).first(bytes));
         out.resize(bytes);
         EXPECT_EQ(out, expected);

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a Matcher must answer, by looking through all the probes there were.
+// A reference for Matcher that searches all probes.
 
 #include <algorithm>
 #include <vector>
@@ -56,7 +56,7 @@ class MatchModel {
     struct Probe {
         Bytes key;
         Instant due, sent_at;
-        Reply::Kind next;  ///< what a reply to it would be
+        Reply::Kind next;  ///< the result of a reply to it
     };
 
     Bytes key_of(std::span<const std::byte> bytes, std::size_t offset) const {
@@ -64,7 +64,7 @@ class MatchModel {
         return {bytes.begin(), bytes.end()};
     }
 
-    /// The newest that is remembered.
+    /// The newest recorded one.
     Probe* find(const Bytes& key) {
         for (std::size_t i = probes_.size(); i > 0 && i + capacity_ > probes_.size(); --i)
             if (probes_[i - 1].key == key) return &probes_[i - 1];

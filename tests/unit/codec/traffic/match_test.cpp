@@ -31,7 +31,7 @@ TEST(ProbeMatch, rules_have_one_spelling) {
         EXPECT_FALSE(MatchRule::parse(text)) << text;
 }
 
-TEST(ProbeMatch, bytes_of_the_probe_come_back_elsewhere) {
+TEST(ProbeMatch, bytes_of_the_probe_return_at_another_offset) {
     Matcher matcher(rule("1:2@0"), sip_key, 8);
     matcher.sent(0, 100, 101, bytes_of("-ab-"));
     matcher.sent(1, 200, 202, bytes_of("-cd"));
@@ -46,7 +46,7 @@ TEST(ProbeMatch, bytes_of_the_probe_come_back_elsewhere) {
     EXPECT_EQ(matcher.counters().given_up, 0u);
 }
 
-TEST(ProbeMatch, an_echo_is_every_byte) {
+TEST(ProbeMatch, an_echo_covers_every_byte) {
     Matcher matcher(rule("echo"), sip_key, 8);
     const Bytes first = bytes_of("a probe of more than eight bytes"), empty;
     matcher.sent(0, 1, 1, first);
@@ -61,12 +61,12 @@ TEST(ProbeMatch, an_echo_is_every_byte) {
     EXPECT_EQ(matcher.answer(empty), (Reply{Kind::answer, 1, 2, 2}));
 }
 
-TEST(ProbeMatch, by_order_a_lost_one_is_given_up_and_the_next_takes_its_turn) {
+TEST(ProbeMatch, by_order_a_lost_probe_is_given_up_and_the_next_is_answered) {
     Matcher matcher(rule("order"), sip_key, 8);
     for (std::uint64_t i = 0; i < 4; ++i) matcher.sent(i, static_cast<Instant>(i), static_cast<Instant>(10 + i), {});
     EXPECT_EQ(matcher.answer({}), (Reply{Kind::answer, 0, 0, 10}));
     matcher.expire(11);
-    EXPECT_EQ(matcher.waiting(), 3u) << "what is as old as that still waits";
+    EXPECT_EQ(matcher.waiting(), 3u) << "a probe sent exactly then is still waiting";
     matcher.expire(12);
     EXPECT_EQ(matcher.answer({}), (Reply{Kind::answer, 2, 2, 12}));
     EXPECT_EQ(matcher.answer(bytes_of("anything")).sequence, 3u);
@@ -74,7 +74,7 @@ TEST(ProbeMatch, by_order_a_lost_one_is_given_up_and_the_next_takes_its_turn) {
     EXPECT_EQ(matcher.counters().given_up, 1u);
 }
 
-TEST(ProbeMatch, a_late_reply_is_told_and_answers_once) {
+TEST(ProbeMatch, a_late_reply_is_recognised_once) {
     Matcher matcher(rule("0:1"), sip_key, 8);
     matcher.sent(0, 5, 6, bytes_of("a"));
     matcher.expire(7);
@@ -84,20 +84,20 @@ TEST(ProbeMatch, a_late_reply_is_told_and_answers_once) {
     EXPECT_EQ(matcher.waiting(), 0u);
 }
 
-// As a 16-bit id at a high rate.
-TEST(ProbeMatch, reused_bytes_give_the_older_probe_up) {
+// Like a 16-bit id at a high rate.
+TEST(ProbeMatch, reused_bytes_give_up_the_older_probe) {
     Matcher matcher(rule("0:1"), sip_key, 8);
     matcher.sent(0, 5, 5, bytes_of("a"));
     matcher.sent(1, 6, 6, bytes_of("a"));
     EXPECT_EQ(matcher.counters().reused, 1u);
     EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Kind::answer, 1, 6, 6}));
     matcher.sent(2, 7, 7, bytes_of("a"));
-    EXPECT_EQ(matcher.counters().reused, 1u) << "the answered one does not wait";
+    EXPECT_EQ(matcher.counters().reused, 1u) << "the answered probe is not waiting";
     EXPECT_EQ(matcher.counters().given_up, 1u);
     EXPECT_EQ(matcher.waiting(), 1u);
 }
 
-TEST(ProbeMatch, what_the_ring_comes_round_to_is_given_up_and_forgotten) {
+TEST(ProbeMatch, probes_overwritten_in_the_ring_are_given_up_and_unknown) {
     Matcher matcher(rule("0:1"), sip_key, 4);
     for (std::uint64_t i = 0; i < 6; ++i) matcher.sent(i, 0, 0, bytes_of(std::string(1, static_cast<char>('a' + i))));
     EXPECT_EQ(matcher.counters().overrun, 2u);
@@ -115,7 +115,8 @@ TEST(ProbeMatch, agrees_with_a_naive_model) {
             MatchModel model(by, capacity);
             Instant now = 0;
             std::uint64_t sequence = 0;
-            // Few enough different bytes that they come again, often while they wait; the fewer, the more rarely not.
+            // Few distinct bytes, so that they repeat, often while a probe is waiting; with fewer of them, repeats are
+            // more frequent.
             const std::uint64_t alphabet = 1 + random() % 100;
             const auto some_bytes = [&] {
                 Bytes bytes(3, std::byte{7});

@@ -16,7 +16,7 @@ constexpr std::uint64_t seed = 42;
 Bytes written(const Payload& payload, std::uint64_t sequence, Instant due = 0, std::uint64_t of_seed = seed) {
     Bytes out(payload.bytes_max() + 1, std::byte{0xee});
     const std::size_t size = payload.write(out, sequence, due, of_seed);
-    EXPECT_EQ(out.back(), std::byte{0xee}) << "wrote past its longest payload";
+    EXPECT_EQ(out.back(), std::byte{0xee}) << "wrote beyond its longest payload";
     out.resize(size);
     return out;
 }
@@ -35,7 +35,7 @@ PayloadError error_of(std::string_view text) {
     return added ? PayloadError{} : added.error();
 }
 
-TEST(ProbePayload, literal_bytes_mean_themselves) {
+TEST(ProbePayload, literal_bytes_stand_for_themselves) {
     EXPECT_EQ(written("get key", 5), bytes_of("get key"));
     EXPECT_EQ(written(R"(a\x00\xfF\\\n\r\tz)", 5), bytes_from_hex("6100ff5c0a0d097a"));
     EXPECT_EQ(written(R"({{"id": 1})", 5), bytes_of(R"({"id": 1})"));
@@ -43,7 +43,7 @@ TEST(ProbePayload, literal_bytes_mean_themselves) {
     EXPECT_EQ(written("\xc3\xa9}", 5), bytes_from_hex("c3a97d"));
 }
 
-TEST(ProbePayload, integers_in_every_width_and_order) {
+TEST(ProbePayload, integers_in_every_width_and_byte_order) {
     constexpr std::uint64_t value = 0x0102030405060708;
     const std::pair<const char*, const char*> widths[] = {{"u8", "08"},
                                                           {"u16be", "0708"},
@@ -59,7 +59,7 @@ TEST(ProbePayload, integers_in_every_width_and_order) {
     }
 }
 
-TEST(ProbePayload, random_bytes_follow_from_seed_and_sequence_alone) {
+TEST(ProbePayload, random_bytes_depend_on_seed_and_sequence_alone) {
     Payload payload;
     ASSERT_TRUE(payload.add_text("{random:11}-{random:11}"));
     const Bytes first = written(payload, 7);
@@ -67,8 +67,8 @@ TEST(ProbePayload, random_bytes_follow_from_seed_and_sequence_alone) {
     EXPECT_EQ(first, written(payload, 7));
     EXPECT_NE(first, written(payload, 8));
     EXPECT_NE(first, written(payload, 7, 0, seed + 1));
-    EXPECT_FALSE(std::equal(first.begin(), first.begin() + 11, first.begin() + 12)) << "each field has its own";
-    // Over many probes each byte takes nearly every value: none stays as it was laid.
+    EXPECT_FALSE(std::equal(first.begin(), first.begin() + 11, first.begin() + 12)) << "fields are independent";
+    // Over many probes each byte takes almost every value, so none keeps its initial value.
     std::vector<std::vector<bool>> seen(23, std::vector<bool>(256));
     for (std::uint64_t i = 0; i < 4'096; ++i) {
         const Bytes bytes = written(payload, i);
@@ -80,7 +80,7 @@ TEST(ProbePayload, random_bytes_follow_from_seed_and_sequence_alone) {
         }
 }
 
-TEST(ProbePayload, several_payloads_take_turns) {
+TEST(ProbePayload, several_payloads_are_used_in_turn) {
     Payload payload;
     ASSERT_TRUE(payload.add_text("{seq:u8}"));
     ASSERT_TRUE(payload.add_hex("AA bb\tcc\n"));
@@ -95,7 +95,7 @@ TEST(ProbePayload, several_payloads_take_turns) {
     }
 }
 
-TEST(ProbePayload, errors_name_the_place) {
+TEST(ProbePayload, errors_have_a_position) {
     const std::tuple<const char*, Kind, std::size_t> wrong[] = {
         {"", Kind::empty, 0},
         {"ab\\", Kind::bad_escape, 2},
@@ -132,7 +132,7 @@ TEST(ProbePayload, errors_name_the_place) {
     EXPECT_EQ(payload.add_hex(" ").error(), (PayloadError{Kind::empty, 0}));
 }
 
-TEST(ProbePayload, limits_are_answers) {
+TEST(ProbePayload, limits_are_enforced) {
     const Bytes longest(limits::datagram_bytes_max), longer(limits::datagram_bytes_max + 1);
     Payload payload;
     EXPECT_EQ(payload.add_bytes(longer).error().kind, Kind::too_long);
@@ -158,7 +158,7 @@ Preset preset(std::string_view text) {
     return parsed ? std::move(*parsed) : Preset{};
 }
 
-// Written down by hand from RFC 1035: header, question.
+// Written by hand from RFC 1035: header, question.
 TEST(ProbePreset, dns_queries) {
     const Preset made = preset("dns:Example.com");
     EXPECT_EQ(made.port, 53);
@@ -209,7 +209,7 @@ TEST(ProbePreset, ntp_requests) {
     EXPECT_EQ(Bytes(bytes.begin() + 44, bytes.end()), bytes_from_hex("01020304"));
 }
 
-TEST(ProbePreset, errors_name_the_place) {
+TEST(ProbePreset, errors_have_a_position) {
     const std::string label(63, 'x'), longest = label + "." + label + "." + label + "." + std::string(61, 'x');
     const std::pair<std::string, std::size_t> wrong[] = {{"", 0},
                                                          {"smtp", 0},

@@ -18,7 +18,7 @@ class ProberTest : public testing::Test {
     static ProberOptions open_loop(std::uint64_t count) {
         return {.stream = stream, .rate_per_s = 1e6, .start = start, .count = count};
     }
-    // The probe that leaves at `now`; exactly one must.
+    // The probe sent at `now`; there must be exactly one.
     Bytes probe(Prober& prober, Instant now) {
         auto sent = outbox.drain(prober, now);
         EXPECT_EQ(sent.size(), 1u);
@@ -36,7 +36,7 @@ class ProberTest : public testing::Test {
     Outbox outbox;
 };
 
-TEST_F(ProberTest, ping_pong_sends_the_next_when_the_last_is_answered) {
+TEST_F(ProberTest, ping_pong_sends_the_next_probe_when_the_last_is_answered) {
     Prober prober(ping_pong(3));
     EXPECT_EQ(prober.poll_timeout(), start);
     EXPECT_TRUE(outbox.drain(prober, start - 1).empty());
@@ -49,7 +49,7 @@ TEST_F(ProberTest, ping_pong_sends_the_next_when_the_last_is_answered) {
         answer(prober, now + 100, bytes);
     }
     EXPECT_FALSE(prober.poll_timeout());
-    EXPECT_TRUE(prober.finished(now, second)) << "everything answered: no need to linger";
+    EXPECT_TRUE(prober.finished(now, second)) << "everything is answered: no need to linger";
     EXPECT_EQ(prober.counters().lost(), 0u);
     EXPECT_EQ(prober.response().count(), 3u);
     EXPECT_EQ(prober.response().min(), 100);
@@ -65,27 +65,27 @@ TEST_F(ProberTest, can_be_postponed) {
     EXPECT_EQ(decode(probe(prober, start)), (Frame{stream, 0, start}));
     EXPECT_EQ(outbox.drain(prober, start + 2'000).size(), 2u);
     EXPECT_FALSE(prober.finished(start + 2'499, 0));
-    EXPECT_FALSE(prober.poll_timeout()) << "the next would be due at the stop or later";
+    EXPECT_FALSE(prober.poll_timeout()) << "the next would be due at or after the stop";
 }
 
-TEST_F(ProberTest, what_left_before_a_mark_is_missing_until_it_is_answered) {
+TEST_F(ProberTest, probes_sent_before_a_mark_are_missing_until_answered) {
     Prober prober({.stream = stream, .rate_per_s = 1e6, .start = start, .count = 3});
     const Bytes first = probe(prober, start);
     const Bytes late = probe(prober, start + 1'000);
     EXPECT_EQ(prober.missing(), 0u);
     prober.mark();
     const Bytes after = probe(prober, start + 2'000);
-    EXPECT_EQ(prober.missing(), 2u) << "not what has left since";
+    EXPECT_EQ(prober.missing(), 2u) << "excludes probes sent since";
     answer(prober, start + 2'100, after);
     EXPECT_EQ(prober.missing(), 2u);
     answer(prober, start + 2'100, first);
     answer(prober, start + 2'100, first);
-    EXPECT_EQ(prober.missing(), 1u) << "once";
+    EXPECT_EQ(prober.missing(), 1u) << "counted once";
     answer(prober, start + 2'200, late);
     EXPECT_EQ(prober.missing(), 0u);
 }
 
-TEST_F(ProberTest, gives_up_on_an_unanswered_probe_and_takes_its_late_answer) {
+TEST_F(ProberTest, gives_up_an_unanswered_probe_and_accepts_its_late_answer) {
     Prober prober(ping_pong(2));
     const Bytes first = probe(prober, start);
     prober.handle_timeout(start + millisecond - 1);
@@ -115,19 +115,19 @@ TEST_F(ProberTest, overtaken_answers_are_reordered_and_measured) {
     EXPECT_EQ(prober.response().max(), 10 * microsecond);
 }
 
-TEST_F(ProberTest, a_duplicate_answer_is_counted_once) {
+TEST_F(ProberTest, a_duplicate_answer_is_only_counted) {
     Prober prober(ping_pong(2));
     const Bytes first = probe(prober, start);
     answer(prober, start + 10, first);
     const Bytes next = probe(prober, start + 10);
     answer(prober, start + 20, first);
-    EXPECT_TRUE(outbox.drain(prober, start + 20).empty()) << "a duplicate answers nothing";
+    EXPECT_TRUE(outbox.drain(prober, start + 20).empty()) << "a duplicate triggers no probe";
     EXPECT_EQ(prober.counters().duplicate, 1u);
     EXPECT_EQ(prober.response().count(), 1u);
     EXPECT_EQ(prober.counters().lost(), 1u);
 }
 
-TEST_F(ProberTest, foreign_and_corrupt_answers_answer_nothing) {
+TEST_F(ProberTest, foreign_and_corrupt_answers_are_only_counted) {
     Prober prober(ping_pong(2));
     Bytes bytes = probe(prober, start);
     answer(prober, start + 1, forged({stream + 1, 0, start}));
@@ -143,8 +143,8 @@ TEST_F(ProberTest, foreign_and_corrupt_answers_answer_nothing) {
     EXPECT_TRUE(outbox.drain(prober, start + 1).empty());
 }
 
-// The due time comes back from a stranger: no arithmetic may trust it.
-TEST_F(ProberTest, a_due_time_that_was_never_written_is_foreign) {
+// The due time in an answer may be forged: no arithmetic may rely on it.
+TEST_F(ProberTest, an_answer_with_a_forged_due_time_is_foreign) {
     Prober prober(ping_pong(1));
     probe(prober, start);
     for (const Instant due : {std::numeric_limits<Instant>::min(), start - 1, start + 1, never})
@@ -158,7 +158,7 @@ TEST_F(ProberTest, a_due_time_that_was_never_written_is_foreign) {
 TEST_F(ProberTest, open_loop_measures_from_the_due_time) {
     Prober prober(open_loop(5));
     const auto sent = outbox.drain(prober, start + 3 * microsecond);
-    ASSERT_EQ(sent.size(), 4u) << "numbers 0 to 3 were due while nobody polled";
+    ASSERT_EQ(sent.size(), 4u) << "numbers 0 to 3 were due while the prober was not polled";
     for (std::size_t i = 0; i < 4; ++i)
         EXPECT_EQ(decode(sent[i].bytes), (Frame{stream, i, start + static_cast<Instant>(i) * microsecond}));
     EXPECT_EQ(prober.slip().max(), 3 * microsecond);
@@ -168,7 +168,7 @@ TEST_F(ProberTest, open_loop_measures_from_the_due_time) {
     EXPECT_EQ(prober.response().max(), 10 * microsecond) << "the stall counts";
 }
 
-TEST_F(ProberTest, lingers_for_the_last_answers_only_as_long_as_told) {
+TEST_F(ProberTest, lingers_for_the_last_answers_for_a_limited_time) {
     Prober prober(open_loop(2));
     probe(prober, start);
     EXPECT_FALSE(prober.finished(start + second, second)) << "one is still to be sent";
@@ -180,7 +180,7 @@ TEST_F(ProberTest, lingers_for_the_last_answers_only_as_long_as_told) {
     EXPECT_EQ(prober.counters().lost(), 1u);
 }
 
-TEST_F(ProberTest, nothing_leaves_at_or_after_stop) {
+TEST_F(ProberTest, nothing_is_sent_at_or_after_stop) {
     for (const double rate : {0.0, 1e6}) {
         SCOPED_TRACE(rate);
         Prober prober({.stream = stream, .rate_per_s = rate, .start = start, .stop = start + 2 * microsecond});
@@ -193,8 +193,8 @@ TEST_F(ProberTest, nothing_leaves_at_or_after_stop) {
     }
 }
 
-// While it lingers for an answer that may never come, the driver must be able to sleep.
-TEST_F(ProberTest, stops_asking_for_wake_ups_once_stop_has_passed) {
+// While lingering for an answer that may never arrive, the driver must be able to sleep.
+TEST_F(ProberTest, has_no_timeout_after_stop) {
     for (const double rate : {0.0, 1e6}) {
         SCOPED_TRACE(rate);
         Prober prober({.stream = stream,
@@ -213,7 +213,7 @@ TEST_F(ProberTest, stops_asking_for_wake_ups_once_stop_has_passed) {
     }
 }
 
-TEST_F(ProberTest, the_service_is_measured_from_when_the_probe_left) {
+TEST_F(ProberTest, service_time_is_measured_from_the_actual_send_time) {
     Prober prober(open_loop(2));
     const auto sent = outbox.drain(prober, start + 3 * microsecond);
     ASSERT_EQ(sent.size(), 2u);
@@ -229,7 +229,7 @@ TEST_F(ProberTest, the_service_is_measured_from_when_the_probe_left) {
     EXPECT_EQ(prober.last_answered_at(), start + 10 * microsecond);
 }
 
-TEST_F(ProberTest, a_reply_that_is_very_late_is_measured_but_for_its_service) {
+TEST_F(ProberTest, a_very_late_reply_is_measured_except_for_its_service_time) {
     ProberOptions options = open_loop(limits::probes_in_flight_max + 1);
     options.rate_per_s = 1e9;
     Prober prober(options);
@@ -244,12 +244,12 @@ TEST_F(ProberTest, a_reply_that_is_very_late_is_measured_but_for_its_service) {
     EXPECT_EQ(prober.counters().service_unknown, 1u);
 }
 
-TEST_F(ProberTest, one_that_is_stopped_waits_for_what_is_under_way) {
+TEST_F(ProberTest, a_stopped_prober_waits_for_probes_in_flight) {
     Prober prober(open_loop(10));
     const auto sent = outbox.drain(prober, start);
     ASSERT_EQ(sent.size(), 1u);
     prober.stop(start + microsecond);
-    prober.stop(start + second);  // a later one changes nothing
+    prober.stop(start + second);  // a later stop changes nothing
     EXPECT_FALSE(prober.poll_timeout());
     EXPECT_TRUE(outbox.drain(prober, start + microsecond).empty());
     EXPECT_FALSE(prober.finished(start + microsecond, second));
@@ -260,7 +260,7 @@ TEST_F(ProberTest, one_that_is_stopped_waits_for_what_is_under_way) {
     EXPECT_EQ(prober.next_due(), start + microsecond);
 }
 
-TEST_F(ProberTest, a_window_is_filled_and_each_answer_makes_room_for_one) {
+TEST_F(ProberTest, a_window_is_filled_and_each_answer_triggers_one_probe) {
     ProberOptions options = ping_pong(6);
     options.window = 3;
     Prober prober(options);
@@ -270,23 +270,23 @@ TEST_F(ProberTest, a_window_is_filled_and_each_answer_makes_room_for_one) {
     };
     send_all(start);
     ASSERT_EQ(probes.size(), 3u);
-    answer(prober, start + 10, probes[2]);  // whichever
+    answer(prober, start + 10, probes[2]);  // any of them
     send_all(start + 10);
     ASSERT_EQ(probes.size(), 4u);
     EXPECT_EQ(prober.poll_timeout(), start + millisecond) << "the oldest is given up first";
-    answer(prober, start + 20, probes[2]);  // again: no room comes of it
+    answer(prober, start + 20, probes[2]);  // a duplicate triggers no probe
     send_all(start + 20);
     ASSERT_EQ(probes.size(), 4u);
     prober.handle_timeout(start + millisecond);  // two are given up
     send_all(start + millisecond);
     ASSERT_EQ(probes.size(), 6u);
     answer(prober, start + 2 * millisecond, probes[0]);
-    EXPECT_EQ(prober.response().max(), 2 * millisecond) << "late, and counted";
+    EXPECT_EQ(prober.response().max(), 2 * millisecond) << "late, but counted";
     EXPECT_EQ(prober.counters().lost(), 4u);
-    EXPECT_EQ(prober.service().count(), 0u) << "a closed loop has no schedule to be late for";
+    EXPECT_EQ(prober.service().count(), 0u) << "a closed loop has no schedule";
 }
 
-TEST_F(ProberTest, a_probe_left_far_behind_is_given_up) {
+TEST_F(ProberTest, a_probe_with_too_many_successors_is_given_up) {
     ProberOptions options = ping_pong(UINT64_MAX);
     options.window = 2;
     Prober prober(options);
@@ -296,7 +296,7 @@ TEST_F(ProberTest, a_probe_left_far_behind_is_given_up) {
     for (std::uint32_t i = 0; i < limits::probes_in_flight_max + 10; ++i) {
         answer(prober, start + 1, latest);
         auto next = outbox.drain(prober, start + 1);
-        // Once the first is given up, there is room for two.
+        // Once the first is given up, two more can be sent.
         ASSERT_EQ(next.size(), i + 2 == limits::probes_in_flight_max ? 2u : 1u) << i;
         latest = std::move(next.back().bytes);
     }
@@ -318,11 +318,11 @@ TEST_F(ProberTest, the_warm_up_is_not_counted) {
         EXPECT_EQ(prober.counters().lost(), 0u);
         EXPECT_EQ(prober.response().count(), 1u);
         EXPECT_EQ(prober.response().max(), 2 * microsecond);
-        EXPECT_TRUE(outbox.drain(prober, start + 3 * microsecond).empty()) << "the count is of measured ones";
+        EXPECT_TRUE(outbox.drain(prober, start + 3 * microsecond).empty()) << "the count applies to measured probes";
     }
 }
 
-TEST_F(ProberTest, probes_have_the_size_asked_for) {
+TEST_F(ProberTest, probes_have_the_configured_size) {
     Prober prober({.sizes = Sizes::fixed(1'400), .stream = stream, .start = start, .count = 1});
     const auto sent = outbox.drain(prober, start);
     ASSERT_EQ(sent.size(), 1u);
@@ -331,7 +331,7 @@ TEST_F(ProberTest, probes_have_the_size_asked_for) {
     EXPECT_EQ(sent[0].transmit.destination.family, Family::none);
 }
 
-TEST_F(ProberTest, flows_take_turns_and_a_reply_may_come_by_any) {
+TEST_F(ProberTest, flows_are_used_in_turn_and_a_reply_may_arrive_on_any) {
     ProberOptions options = open_loop(7);
     options.flows = 3;
     options.destination = Address::v4(239, 1, 2, 3, 9);
@@ -347,7 +347,7 @@ TEST_F(ProberTest, flows_take_turns_and_a_reply_may_come_by_any) {
     EXPECT_EQ(prober.response().count(), 7u);
 }
 
-TEST_F(ProberTest, of_a_groups_replies_the_first_counts) {
+TEST_F(ProberTest, of_the_replies_of_a_group_the_first_is_measured) {
     ProberOptions options = ping_pong(2);
     options.destination = Address::v4(239, 1, 2, 3, 9);
     Prober prober(options);
@@ -357,14 +357,14 @@ TEST_F(ProberTest, of_a_groups_replies_the_first_counts) {
     EXPECT_EQ(prober.response().count(), 1u);
     EXPECT_EQ(prober.response().max(), 1);
     EXPECT_EQ(prober.counters().duplicate, 2u);
-    EXPECT_EQ(outbox.drain(prober, start + 4).size(), 1u) << "one answer makes room for one probe";
+    EXPECT_EQ(outbox.drain(prober, start + 4).size(), 1u) << "one answered probe triggers one probe";
 }
 
-TEST_F(ProberTest, a_stamp_divides_path_from_pickup) {
+TEST_F(ProberTest, a_timestamp_separates_path_and_pickup) {
     for (const double rate : {0.0, 1e6}) {
         SCOPED_TRACE(rate);
         Prober prober({.stream = stream, .rate_per_s = rate, .start = start, .count = 1, .stamps = true});
-        const Instant left = start + 3 * microsecond;  // an open loop's was due at the start
+        const Instant left = start + 3 * microsecond;  // in the open loop it was due at the start
         const Bytes bytes = probe(prober, left);
         prober.handle(left + 100, {{}, 0, bytes, left + 70});
         EXPECT_EQ(prober.path().count(), 1u);
@@ -373,12 +373,12 @@ TEST_F(ProberTest, a_stamp_divides_path_from_pickup) {
         EXPECT_EQ(prober.pickup().max(), 30);
         EXPECT_EQ(prober.counters().unstamped, 0u);
         prober.handle(left + 200, {{}, 0, bytes, left + 170});
-        EXPECT_EQ(prober.path().count(), 1u) << "a duplicate measures nothing";
+        EXPECT_EQ(prober.path().count(), 1u) << "a duplicate is not measured";
         EXPECT_EQ(prober.counters().unstamped, 0u);
     }
 }
 
-TEST_F(ProberTest, a_reply_without_a_stamp_that_can_be_is_measured_as_a_response_only) {
+TEST_F(ProberTest, a_reply_without_a_valid_timestamp_is_measured_as_a_response_only) {
     for (const Instant stamp : {never, start - 1, start + 101, std::numeric_limits<Instant>::min()}) {
         SCOPED_TRACE(stamp);
         ProberOptions options = ping_pong(1);
@@ -392,14 +392,14 @@ TEST_F(ProberTest, a_reply_without_a_stamp_that_can_be_is_measured_as_a_response
     }
 }
 
-TEST_F(ProberTest, stamps_that_were_not_asked_for_are_left_alone) {
+TEST_F(ProberTest, timestamps_are_ignored_unless_configured) {
     Prober prober(ping_pong(1));
     prober.handle(start + 100, {{}, 0, probe(prober, start), start + 50});
     EXPECT_EQ(prober.path().count(), 0u);
     EXPECT_EQ(prober.counters().unstamped, 0u);
 }
 
-TEST_F(ProberTest, without_histograms_it_counts_and_verifies_all_the_same) {
+TEST_F(ProberTest, without_histograms_it_still_counts_and_verifies) {
     for (const double rate : {0.0, 1e6}) {
         SCOPED_TRACE(rate);
         Prober prober(
@@ -411,7 +411,7 @@ TEST_F(ProberTest, without_histograms_it_counts_and_verifies_all_the_same) {
         EXPECT_EQ(prober.counters().received, 2u);
         EXPECT_EQ(prober.counters().corrupt, 1u);
         EXPECT_EQ(prober.counters().lost(), 0u);
-        EXPECT_EQ(outbox.drain(prober, start + microsecond).size(), 1u) << "the loop goes on";
+        EXPECT_EQ(outbox.drain(prober, start + microsecond).size(), 1u) << "the loop continues";
         for (const Histogram* histogram :
              {&prober.response(), &prober.service(), &prober.slip(), &prober.path(), &prober.pickup()})
             EXPECT_EQ(histogram->count(), 0u);

@@ -16,7 +16,7 @@ Search search(const RateSearchOptions& options, const std::function<bool(double)
     RateSearch search(options);
     Search out;
     for (; const auto rate = search.next(); ++out.trials) {
-        EXPECT_LT(out.trials, 200) << "it ends";
+        EXPECT_LT(out.trials, 200) << "the search ends";
         if (out.trials >= 200) break;
         EXPECT_GE(*rate, options.least);
         EXPECT_LE(*rate, options.most);
@@ -35,7 +35,7 @@ TEST(RateSearch, finds_the_highest_rate_that_passes) {
     }
 }
 
-TEST(RateSearch, confirms_what_it_has_found_so_often) {
+TEST(RateSearch, confirms_its_result_the_configured_number_of_times) {
     for (const int confirmations : {1, 3, 7}) {
         int at_the_limit = 0;
         const Search found = search({.most = 4'000, .confirmations = confirmations},
@@ -45,12 +45,12 @@ TEST(RateSearch, confirms_what_it_has_found_so_often) {
     }
 }
 
-TEST(RateSearch, finds_none_where_none_passes) {
+TEST(RateSearch, finds_none_if_none_passes) {
     EXPECT_EQ(search({}, [](double) { return false; }).found, 0);
     EXPECT_EQ(search({.first = 10, .least = 6}, [](double rate) { return rate < 5; }).found, 0);
 }
 
-TEST(RateSearch, goes_below_what_passed_once_and_fails_when_confirmed) {
+TEST(RateSearch, searches_below_a_rate_that_fails_confirmation) {
     int lucky = 1;  // trials above 10,000 pass once
     const Search found =
         search({.first = 8'000}, [&](double rate) { return rate <= 10'000 || (rate < 17'000 && lucky-- > 0); });
@@ -58,8 +58,8 @@ TEST(RateSearch, goes_below_what_passed_once_and_fails_when_confirmed) {
     EXPECT_GT(found.found, 9'600);
 }
 
-// However trials come out, it ends, with a rate that passed as often as asked, the last times in a row.
-TEST(RateSearch, ends_under_any_luck) {
+// For any results of the trials, the search ends with a rate that passed the required number of times in a row.
+TEST(RateSearch, ends_for_any_results) {
     for (std::uint32_t seed = 0; seed < 500; ++seed) {
         std::mt19937 random(seed);
         int in_a_row = 0;

@@ -19,7 +19,7 @@ TEST(Schedule, fixed_gaps_do_not_drift) {
     EXPECT_EQ(schedule.next(), start + 1'000'000 * second);
 }
 
-TEST(Schedule, poisson_gaps_are_exponential_with_the_mean_asked_for) {
+TEST(Schedule, poisson_gaps_are_exponential_with_the_configured_mean) {
     constexpr std::uint64_t count = 200'000;
     constexpr double mean_ns = 10'000;
     Schedule schedule({.start = start, .rate_per_s = 1e9 / mean_ns, .arrivals = Arrivals::poisson, .seed = 42});
@@ -30,14 +30,14 @@ TEST(Schedule, poisson_gaps_are_exponential_with_the_mean_asked_for) {
         gaps.record(schedule.next() - last);
         last = schedule.next();
     }
-    // The mean of so many gaps has a standard error of mean / sqrt(count).
+    // The mean of this many gaps has a standard error of mean / sqrt(count).
     EXPECT_NEAR(gaps.mean(), mean_ns, 4 * mean_ns / std::sqrt(double{count}));
     // The quantile function of the exponential distribution: -ln(1 - p) times the mean.
     for (const double p : {0.1, 0.5, 0.9, 0.99})
         EXPECT_NEAR(static_cast<double>(gaps.percentile(100 * p)), -std::log(1 - p) * mean_ns, 0.02 * mean_ns) << p;
 }
 
-TEST(Schedule, the_seed_decides) {
+TEST(Schedule, the_seed_determines_the_schedule) {
     const auto poisson = [](std::uint64_t seed) {
         return Schedule({.start = start, .rate_per_s = 1e5, .arrivals = Arrivals::poisson, .seed = seed});
     };
@@ -62,7 +62,7 @@ std::vector<Instant> all_of(Schedule schedule, std::size_t at_most = 1'000'000) 
     return due;
 }
 
-TEST(Schedule, a_profile_of_steps) {
+TEST(Schedule, a_profile_with_steps) {
     const RatePoint points[] = {{0, 1'000},
                                 {10 * millisecond, 1'000},
                                 {10 * millisecond, 0},
@@ -83,7 +83,7 @@ TEST(Schedule, a_profile_of_steps) {
     }
 }
 
-TEST(Schedule, a_profile_that_rises_evenly) {
+TEST(Schedule, a_profile_with_a_ramp) {
     const RatePoint points[] = {{0, 0}, {second, 20'000}};
     const auto profile = RateProfile::make(points);
     ASSERT_TRUE(profile);
@@ -103,14 +103,14 @@ TEST(Schedule, poisson_arrivals_follow_the_profile) {
     const auto before = [&](Instant at) {
         return static_cast<double>(std::ranges::lower_bound(due, start + at) - due.begin());
     };
-    // Counters of a Poisson process have the variance of their mean.
+    // Counts of a Poisson process have a variance equal to their mean.
     EXPECT_EQ(before(second), 0);
     EXPECT_NEAR(before(2 * second), 50'000, 4 * std::sqrt(50'000));
     EXPECT_NEAR(before(3 * second) - before(2 * second), 25'000, 4 * std::sqrt(25'000));
     EXPECT_NEAR(before(2'500 * millisecond) - before(2 * second), 18'750, 4 * std::sqrt(18'750));
 }
 
-TEST(RateProfile, refuses_what_is_none) {
+TEST(RateProfile, refuses_invalid_profiles) {
     const auto make = [](std::vector<RatePoint> points) { return RateProfile::make(points).has_value(); };
     EXPECT_FALSE(make({}));
     EXPECT_FALSE(make({{0, 5}}));
@@ -119,7 +119,7 @@ TEST(RateProfile, refuses_what_is_none) {
     EXPECT_FALSE(make({{second, 5}, {0, 5}}));
     EXPECT_FALSE(make({{-1, 5}, {second, 5}}));
     EXPECT_FALSE(make({{0, 0}, {second, 0}})) << "nothing would be due";
-    EXPECT_FALSE(make({{second, 5}, {second, 7}})) << "nor here";
+    EXPECT_FALSE(make({{second, 5}, {second, 7}})) << "nothing would be due";
     EXPECT_TRUE(make({{0, 0}, {second, 1}}));
 }
 

@@ -12,10 +12,10 @@
 namespace ringpost::traffic {
 namespace {
 
-// How far back a late datagram is still told from a duplicate: the window less the word being reused.
+// How far back late datagrams and duplicates are distinguished: the window without the word being reused.
 constexpr std::uint64_t reach = limits::load_window_sequences - 64;
 
-// Remembers every sequence that ever came.
+// Stores every sequence ever received.
 class Model {
   public:
     Arrival record(std::uint64_t sequence) {
@@ -33,7 +33,7 @@ class Model {
     std::set<std::uint64_t> seen_;
 };
 
-// Holds both beside each other.
+// Compares the two.
 struct Pair {
     SequenceWindow window;
     Model model;
@@ -64,7 +64,7 @@ TEST(SequenceWindow, gaps_are_missing_until_filled_once) {
     EXPECT_EQ(window.end(), 6u);
 }
 
-TEST(SequenceWindow, too_late_to_tell_is_a_duplicate) {
+TEST(SequenceWindow, a_sequence_too_old_to_decide_is_a_duplicate) {
     for (const std::uint64_t newest : {reach + 64, reach + 101, std::uint64_t{1} << 40}) {
         SequenceWindow window;
         window.record(newest);
@@ -75,7 +75,7 @@ TEST(SequenceWindow, too_late_to_tell_is_a_duplicate) {
     }
 }
 
-TEST(SequenceWindow, jumps_around_the_window_size_leave_no_old_mark) {
+TEST(SequenceWindow, jumps_around_the_window_size_leave_no_old_marks) {
     for (std::uint64_t start : {0, 1, 63, 64, 65, 100})
         for (std::uint64_t jump = limits::load_window_sequences - 130; jump <= limits::load_window_sequences + 130;
              ++jump) {
@@ -83,7 +83,7 @@ TEST(SequenceWindow, jumps_around_the_window_size_leave_no_old_mark) {
             const auto pair = std::make_unique<Pair>();
             for (std::uint64_t i = 0; i <= start; ++i) pair->record(i);
             pair->record(start + jump);
-            // Both sides of the window's far edge, where marks of the first round would show.
+            // Both sides of the far edge of the window, where marks of the first round would show.
             for (std::uint64_t back = std::min(reach + 70, start + jump); back > reach - 200; back -= 3)
                 ASSERT_NO_FATAL_FAILURE(pair->record(start + jump - back));
         }
@@ -102,7 +102,7 @@ TEST(SequenceWindow, random_walks) {
         SCOPED_TRACE(testing::Message() << "seed " << seed);
         Random random(seed);
         const auto pair = std::make_unique<Pair>();
-        // From a gentle stream to one that leaps by whole windows.
+        // From small steps to leaps by whole windows.
         const std::uint64_t stride = 1ull << random() % 18;
         for (int step = 0; step < 3'000; ++step) {
             const std::uint64_t end = pair->model.end();

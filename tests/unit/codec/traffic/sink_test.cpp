@@ -24,7 +24,7 @@ class SinkTest : public testing::Test {
     void receive(std::uint32_t stream, std::initializer_list<std::uint64_t> sequences) {
         for (const std::uint64_t sequence : sequences) receive(frame(stream, sequence));
     }
-    // Of `sent` datagrams, `tail` were lost behind the last one received.
+    // `tail` of the `sent` datagrams were lost after the last one received.
     void expect_identity(std::uint64_t sent, std::uint64_t tail) const {
         const SinkCounters counts = sink.counters();
         EXPECT_EQ(sent, counts.received - counts.duplicate - counts.corrupt + counts.lost + tail);
@@ -34,7 +34,7 @@ class SinkTest : public testing::Test {
     Instant now = 0;
 };
 
-TEST_F(SinkTest, nothing_yet) {
+TEST_F(SinkTest, nothing_received) {
     const SinkCounters counts = sink.counters();
     EXPECT_EQ(counts.received, 0u);
     EXPECT_EQ(counts.first_at, never);
@@ -63,7 +63,7 @@ TEST_F(SinkTest, losses_at_the_start_in_the_middle_and_at_the_end) {
     expect_identity(9, 2);
 }
 
-TEST_F(SinkTest, a_late_datagram_is_not_lost_any_more) {
+TEST_F(SinkTest, a_late_datagram_is_no_longer_lost) {
     receive(7, {0, 3, 1, 2});
     EXPECT_EQ(sink.counters().lost, 0u);
     EXPECT_EQ(sink.counters().reordered, 2u);
@@ -90,14 +90,14 @@ TEST_F(SinkTest, a_corrupt_datagram_counts_as_corrupt_and_its_sequence_as_lost) 
     expect_identity(3, 0);
 }
 
-TEST_F(SinkTest, too_late_to_tell_stays_lost_and_counts_as_duplicate) {
+TEST_F(SinkTest, a_datagram_too_old_to_decide_stays_lost_and_counts_as_duplicate) {
     receive(7, {1, limits::load_window_sequences + 10, 0});
     EXPECT_EQ(sink.counters().duplicate, 1u);
     EXPECT_EQ(sink.counters().reordered, 0u);
     expect_identity(limits::load_window_sequences + 11, 0);
 }
 
-TEST_F(SinkTest, streams_are_told_apart_by_number_and_by_whole_source_address) {
+TEST_F(SinkTest, streams_are_distinguished_by_number_and_source_address) {
     const Address others[] = {Address::v4(10, 0, 0, 1, 4'001), Address::v4(10, 0, 0, 2, 4'000)};
     for (std::uint64_t sequence = 0; sequence < 3; ++sequence) {
         receive(frame(1, sequence));
@@ -109,7 +109,7 @@ TEST_F(SinkTest, streams_are_told_apart_by_number_and_by_whole_source_address) {
     EXPECT_EQ(counts.lost + counts.duplicate + counts.reordered, 0u);
 }
 
-TEST_F(SinkTest, the_least_recently_heard_stream_is_forgotten_when_the_table_is_full) {
+TEST_F(SinkTest, the_least_recently_received_stream_is_evicted_when_the_table_is_full) {
     for (std::uint32_t stream = 0; stream < limits::load_streams_max; ++stream) receive(frame(stream, 0));
     receive(0, {1});  // stream 1 is the oldest now
     EXPECT_EQ(sink.counters().streams_forgotten, 0u);
@@ -119,24 +119,24 @@ TEST_F(SinkTest, the_least_recently_heard_stream_is_forgotten_when_the_table_is_
     receive(0, {1});
     EXPECT_EQ(sink.counters().duplicate, 1u) << "stream 0 is still known";
     receive(1, {1'000});
-    EXPECT_EQ(sink.counters().lost, 0u) << "it may have come before: stream 1 starts over";
+    EXPECT_EQ(sink.counters().lost, 0u) << "stream 1 starts over, so nothing before counts as lost";
     receive(1, {1'002});
     EXPECT_EQ(sink.counters().lost, 1u);
     EXPECT_EQ(sink.counters().streams, limits::load_streams_max + 2u);
     EXPECT_EQ(sink.counters().streams_forgotten, 2u);
 }
 
-TEST_F(SinkTest, a_stream_met_in_the_middle_has_lost_nothing_before) {
+TEST_F(SinkTest, a_stream_joined_in_the_middle_has_no_earlier_losses) {
     const std::uint64_t first = limits::load_window_sequences;
     receive(1, {first, first + 2});
     EXPECT_EQ(sink.counters().lost, 1u);
     receive(1, {first + 1, first - 1});
     EXPECT_EQ(sink.counters().lost, 0u);
     EXPECT_EQ(sink.counters().reordered, 1u);
-    EXPECT_EQ(sink.counters().duplicate, 1u) << "from before its beginning: not to be told from a duplicate";
+    EXPECT_EQ(sink.counters().duplicate, 1u) << "before its start, so it cannot be distinguished from a duplicate";
 }
 
-TEST_F(SinkTest, take_says_whether_it_was_good_and_new) {
+TEST_F(SinkTest, take_returns_whether_the_frame_is_valid_and_new) {
     EXPECT_TRUE(sink.take(1, {peer, 0, frame(7, 0)}));
     EXPECT_TRUE(sink.take(1, {peer, 0, frame(7, 2)}));
     EXPECT_TRUE(sink.take(1, {peer, 0, frame(7, 1)})) << "late, but new";
@@ -174,7 +174,7 @@ TEST_F(OneWayTest, from_the_due_time_to_the_first_arrival_by_the_senders_clock) 
     EXPECT_EQ(timing.one_way_counts().before_sent, 0u);
 }
 
-TEST_F(OneWayTest, what_comes_before_it_was_sent_counts_as_no_time_at_all) {
+TEST_F(OneWayTest, arrivals_before_the_due_time_count_as_zero) {
     receive_due(0, offset + 500, 400);
     receive_due(1, offset + 500, 470);
     receive_due(2, offset + 500, 500);
@@ -192,17 +192,17 @@ TEST_F(OneWayTest, clocks_more_than_a_minute_apart_are_only_counted) {
     EXPECT_EQ(timing.one_way().max(), most);
     receive_due(2, offset, most + 1);
     receive_due(3, offset + most + 1, 0);
-    receive_due(4, 5, 6);  // a sender that tells its monotonic clock
+    receive_due(4, 5, 6);  // a sender that writes its monotonic clock
     receive_due(5, INT64_MAX, 7);
     receive_due(6, INT64_MIN, 8);
     EXPECT_EQ(timing.one_way().count(), 2u);
     EXPECT_EQ(timing.one_way_counts().clock_apart, 5u);
     EXPECT_EQ(timing.one_way_counts().before_sent, 1u);
-    EXPECT_EQ(timing.counters().received, 7u) << "they are verified as ever";
+    EXPECT_EQ(timing.counters().received, 7u) << "they are verified as usual";
     EXPECT_EQ(timing.counters().corrupt, 0u);
 }
 
-TEST_F(SinkTest, unverified_only_counts) {
+TEST_F(SinkTest, without_verification_it_only_counts) {
     Sink blind({.verify = false, .key = {}});
     blind.handle(5, {peer, 0, Bytes(10)});
     blind.handle(6, {peer, 0, Bytes{}});

@@ -28,7 +28,7 @@ TEST(Sizes, fixed_is_one_size) {
     }
 }
 
-TEST(Sizes, each_size_of_a_range_comes_alike) {
+TEST(Sizes, a_range_is_uniform) {
     const Sizes sizes = *Sizes::range(64, 71);
     EXPECT_FALSE(sizes.is_fixed());
     EXPECT_EQ(sizes.smallest(), 64u);
@@ -40,7 +40,7 @@ TEST(Sizes, each_size_of_a_range_comes_alike) {
     EXPECT_TRUE(Sizes::range(9, 9)->is_fixed());
 }
 
-TEST(Sizes, a_list_comes_by_its_weights) {
+TEST(Sizes, a_list_follows_its_weights) {
     const Sizes sizes = *Sizes::weighted({{1'472, 1}, {64, 7}, {576, 3}, {576, 1}});
     EXPECT_EQ(sizes.smallest(), 64u);
     EXPECT_EQ(sizes.largest(), 1'472u);
@@ -53,8 +53,8 @@ TEST(Sizes, a_list_comes_by_its_weights) {
     EXPECT_TRUE(Sizes::weighted({{64, 7}, {64, 1}})->is_fixed());
 }
 
-// Whoever reads an IMIX row expects the frames of other testers: what is on the wire is counted here.
-TEST(Sizes, imix_is_that_of_other_testers) {
+// IMIX is defined by frames on the wire, as in other testers.
+TEST(Sizes, imix_matches_other_testers) {
     constexpr std::size_t headers = 14 + 4 + 20 + 8;
     const Sizes imix = Sizes::imix();
     const auto list = imix.list();
@@ -64,7 +64,7 @@ TEST(Sizes, imix_is_that_of_other_testers) {
     EXPECT_EQ(list[2], (Sizes::Weighted{1'518 - headers, 1}));
 }
 
-TEST(Sizes, the_same_seed_draws_the_same_sizes) {
+TEST(Sizes, same_seed_gives_the_same_sizes) {
     SplitMix64 a(7), b(7), other(8);
     const Sizes sizes = *Sizes::range(1, 60'000);
     int different = 0;
@@ -76,7 +76,7 @@ TEST(Sizes, the_same_seed_draws_the_same_sizes) {
     EXPECT_GT(different, 90);
 }
 
-TEST(Sizes, refuses_what_no_datagram_has) {
+TEST(Sizes, refuses_sizes_that_no_datagram_has) {
     constexpr std::size_t most = limits::datagram_bytes_max;
     EXPECT_EQ(Sizes::range(0, 5).error(), SizesError::out_of_range);
     EXPECT_EQ(Sizes::range(5, most + 1).error(), SizesError::out_of_range);

@@ -11,7 +11,7 @@ namespace {
 
 constexpr Instant start = 1'000'000;
 
-// Everything that leaves at `now`, datagram by datagram.
+// Everything sent at `now`, datagram by datagram.
 std::vector<Frame> frames_of(const std::vector<Sent>& sent) {
     std::vector<Frame> out;
     for (const Sent& train : sent)
@@ -35,8 +35,8 @@ TEST(Source, fixed_rate_sends_exactly_what_is_due) {
     EXPECT_EQ(source.poll_timeout(), start + 1'000);
     EXPECT_TRUE(outbox.drain(source, start + 999).empty());
 
-    // Number i is due at start + i us, whatever happened since: a driver 3.5 us late catches up, with the times
-    // due.
+    // Number i is due at start + i us, whatever has happened: a driver that is 3.5 us late catches up, with the
+    // original due times.
     const auto caught_up = frames_of(outbox.drain(source, start + 4'500));
     ASSERT_EQ(caught_up.size(), 4u);
     for (std::size_t i = 0; i < 4; ++i) {
@@ -52,12 +52,12 @@ TEST(Source, fixed_rate_sends_exactly_what_is_due) {
     EXPECT_TRUE(source.finished(start + second));
 }
 
-TEST(Source, one_that_is_stopped_says_what_it_has_left_out) {
+TEST(Source, a_stopped_source_knows_what_it_has_not_sent) {
     Source source({.rate_per_s = 1e6, .start = start, .stop = start + second});
     Outbox outbox;
     EXPECT_EQ(frames_of(outbox.drain(source, start + 1'500)).size(), 2u);
     source.stop(start + 4'000);
-    source.stop(start + 9'000);  // a later one changes nothing
+    source.stop(start + 9'000);  // a later stop changes nothing
     EXPECT_FALSE(source.finished(start + 3'999));
     EXPECT_TRUE(source.finished(start + 4'000));
     EXPECT_TRUE(outbox.drain(source, start + 4'000).empty());
@@ -74,7 +74,7 @@ TEST(Source, fractional_periods_do_not_drift) {
     }
 }
 
-TEST(Source, slip_is_how_late_each_datagram_left) {
+TEST(Source, slip_is_the_delay_of_each_datagram) {
     Source source({.rate_per_s = 1e6, .train_segments = 2, .start = start, .count = 6});
     Outbox outbox;
     outbox.drain(source, start);
@@ -100,8 +100,8 @@ TEST(Source, nothing_due_at_or_after_stop_is_sent) {
     EXPECT_EQ(source.sent(), 3u);
 }
 
-// A driver that was late would otherwise be woken for ever for what may not be sent any more.
-TEST(Source, stops_asking_for_wake_ups_once_stop_has_passed) {
+// Otherwise a late driver would be woken for ever for datagrams that may no longer be sent.
+TEST(Source, has_no_timeout_after_stop) {
     for (const double rate : {0.0, 1e6}) {
         Source source({.rate_per_s = rate, .start = start, .stop = start + 3'000});
         Outbox outbox;
@@ -124,10 +124,10 @@ TEST(Source, unlimited_rate_always_has_a_full_train) {
     }
     EXPECT_EQ(bytes, (std::vector<std::size_t>{1'600, 1'600, 800}));
     EXPECT_TRUE(source.finished(start + 7));
-    EXPECT_EQ(source.slip().count(), 0u) << "nothing is late where nothing is due";
+    EXPECT_EQ(source.slip().count(), 0u) << "without due times there is no delay";
 }
 
-TEST(Source, trains_are_of_equal_segments_within_the_limits) {
+TEST(Source, trains_have_equal_segments_within_the_limits) {
     for (const std::size_t size : {24, 64, 511, 512, 1'400, 9'000, 32'753, 32'754, 65'507})
         for (const std::size_t asked : {1, 2, 64, 128, 1'000}) {
             SCOPED_TRACE(testing::Message() << size << " bytes, trains of " << asked);
@@ -145,7 +145,7 @@ TEST(Source, trains_are_of_equal_segments_within_the_limits) {
 }
 
 TEST(Source, flows_take_turns_each_with_its_own_stream_and_sequence) {
-    constexpr std::uint32_t flows = 5, stream = 0xfffffffe;  // the numbers wrap
+    constexpr std::uint32_t flows = 5, stream = 0xfffffffe;  // the stream numbers wrap
     Source source(
         {.flows = flows, .stream = stream, .rate_per_s = 1e6, .train_segments = 8, .start = start, .count = 1'000});
     Outbox outbox;
@@ -167,9 +167,9 @@ TEST(Source, flows_take_turns_each_with_its_own_stream_and_sequence) {
     EXPECT_EQ(next.size(), flows);
 }
 
-TEST(Source, frames_are_whole_in_every_buffer_it_is_lent) {
+TEST(Source, frames_are_complete_in_every_buffer) {
     Source source({.sizes = Sizes::fixed(200), .train_segments = 4, .count = 400});
-    // More buffers than the source remembers as prepared.
+    // More buffers than the source keeps track of.
     std::vector<Bytes> buffers(limits::transmit_buffers_max + 6, Bytes(limits::datagram_bytes_max));
     std::uint64_t sequence = 0;
     for (std::size_t i = 0;; ++i) {
@@ -185,7 +185,7 @@ TEST(Source, frames_are_whole_in_every_buffer_it_is_lent) {
     EXPECT_EQ(sequence, 400u);
 }
 
-TEST(Source, unverified_datagrams_may_be_of_any_size) {
+TEST(Source, without_verification_datagrams_may_have_any_size) {
     Source source({.sizes = Sizes::fixed(1), .train_segments = 128, .verify = false, .count = 200});
     Outbox outbox;
     const auto sent = outbox.drain(source, 0);
@@ -194,7 +194,7 @@ TEST(Source, unverified_datagrams_may_be_of_any_size) {
     EXPECT_EQ(sent[1].transmit.bytes, 72u);
 }
 
-TEST(Source, mixed_sizes_leave_one_by_one_as_they_are_drawn) {
+TEST(Source, mixed_sizes_are_sent_one_by_one_as_drawn) {
     const Sizes sizes = *Sizes::weighted({{24, 3}, {25, 1}, {700, 2}, {1'472, 1}});
     for (const double rate : {0.0, 1e9}) {
         Source source({.sizes = sizes, .sizes_seed = 5, .rate_per_s = rate, .train_segments = 128, .count = 500});
@@ -214,7 +214,7 @@ TEST(Source, mixed_sizes_leave_one_by_one_as_they_are_drawn) {
     }
 }
 
-TEST(Source, unverified_datagrams_of_mixed_sizes_may_be_short) {
+TEST(Source, without_verification_mixed_sizes_may_be_short) {
     Source source({.sizes = *Sizes::range(1, 30), .train_segments = 8, .verify = false, .count = 300});
     Outbox outbox;
     std::size_t shortest = 1'000;
@@ -223,7 +223,7 @@ TEST(Source, unverified_datagrams_of_mixed_sizes_may_be_short) {
     EXPECT_EQ(source.sent(), 300u);
 }
 
-TEST(Source, due_times_are_written_by_the_clock_that_was_agreed_on) {
+TEST(Source, due_times_are_written_with_the_configured_offset) {
     for (const double rate : {0.0, 1e6})
         for (const Sizes& sizes : {Sizes::fixed(64), *Sizes::range(24, 99)}) {
             Source source({.sizes = sizes, .rate_per_s = rate, .due_offset = 7 * second, .start = start, .count = 3});
@@ -234,7 +234,7 @@ TEST(Source, due_times_are_written_by_the_clock_that_was_agreed_on) {
             ASSERT_EQ(frames.size(), 3u);
             for (std::size_t i = 0; i < 3; ++i)
                 EXPECT_EQ(frames[i].due, start + 7 * second + (rate > 0 ? 1'000 * static_cast<Instant>(i) : 0));
-            EXPECT_EQ(source.slip().max(), 0) << "lateness is by the clock of here";
+            EXPECT_EQ(source.slip().max(), 0) << "the delay is measured with the local clock";
         }
 }
 
@@ -245,7 +245,7 @@ TEST(Source, bytes_sent) {
     EXPECT_EQ(source.bytes_sent(), 4'000u);
 }
 
-TEST(Source, counts_what_comes_back) {
+TEST(Source, counts_received_datagrams) {
     Source source({.count = 1});
     source.handle(0, {});
     EXPECT_EQ(source.unexpected(), 1u);
