@@ -23,9 +23,9 @@ class Counter {
     Counter(std::uint64_t count, Duration period) : count_(count), period_(period) {}
 
     void handle(Instant now, const Datagram& in) {
-        heard_at.push_back(now);
+        received_at.push_back(now);
         sources.push_back(in.source);
-        heard.push_back(in.bytes.size() == 8 ? load_le<std::uint64_t>(in.bytes.data()) : UINT64_MAX);
+        received.push_back(in.bytes.size() == 8 ? load_le<std::uint64_t>(in.bytes.data()) : UINT64_MAX);
     }
     void handle_timeout(Instant) {}
     std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out) {
@@ -37,8 +37,8 @@ class Counter {
     std::optional<Instant> poll_timeout() const { return sent < count_ ? std::optional(due()) : std::nullopt; }
 
     std::uint64_t sent = 0;
-    std::vector<std::uint64_t> heard;
-    std::vector<Instant> heard_at;
+    std::vector<std::uint64_t> received;
+    std::vector<Instant> received_at;
     std::vector<Address> sources;
 
   private:
@@ -74,10 +74,10 @@ struct Pair {
 TEST(Network, a_perfect_link_delivers_everything_in_order_after_its_delay) {
     Pair pair(1, 1'000, microsecond, {.delay = 5 * millisecond});
     EXPECT_EQ(pair.network.run(), Outcome::idle);
-    ASSERT_EQ(pair.b.heard.size(), 1'000u);
+    ASSERT_EQ(pair.b.received.size(), 1'000u);
     for (std::size_t i = 0; i < 1'000; ++i) {
-        EXPECT_EQ(pair.b.heard[i], i);
-        EXPECT_EQ(pair.b.heard_at[i], static_cast<Instant>(i) * microsecond + 5 * millisecond);
+        EXPECT_EQ(pair.b.received[i], i);
+        EXPECT_EQ(pair.b.received_at[i], static_cast<Instant>(i) * microsecond + 5 * millisecond);
         EXPECT_EQ(pair.b.sources[i], left);
     }
     EXPECT_EQ(pair.network.now(), 999 * microsecond + 5 * millisecond);
@@ -91,13 +91,13 @@ TEST(Network, all_datagrams_are_accounted_for) {
         const LinkCounters& counts = pair.network.counts(pair.from, pair.to);
         EXPECT_EQ(counts.sent, 500u);
         EXPECT_EQ(counts.delivered, counts.sent + counts.duplicated - counts.lost);
-        EXPECT_EQ(counts.delivered, pair.b.heard.size());
+        EXPECT_EQ(counts.delivered, pair.b.received.size());
         EXPECT_GT(counts.lost * counts.duplicated * counts.changed, 0u) << "every fault must occur";
         std::uint64_t changed = 0, out_of_order = 0;
         const auto& deliveries = pair.network.deliveries(pair.to);
         for (std::size_t i = 0; i < deliveries.size(); ++i) {
             changed += !deliveries[i].intact;
-            EXPECT_EQ(deliveries[i].intact, deliveries[i].ordinal == pair.b.heard[i]);
+            EXPECT_EQ(deliveries[i].intact, deliveries[i].ordinal == pair.b.received[i]);
             out_of_order += i > 0 && deliveries[i].ordinal < deliveries[i - 1].ordinal;
         }
         EXPECT_EQ(changed, counts.changed);
@@ -108,8 +108,9 @@ TEST(Network, all_datagrams_are_accounted_for) {
 TEST(Network, transmits_beyond_one_turn_leave_in_later_turns) {
     Pair pair(1, 100, 0, {});
     EXPECT_EQ(pair.network.run(), Outcome::idle);
-    EXPECT_EQ(pair.b.heard.size(), 100u);
-    EXPECT_EQ(pair.b.heard_at.back() - pair.b.heard_at.front(), 100 / Network::transmits_per_turn * Network::busy_ns);
+    EXPECT_EQ(pair.b.received.size(), 100u);
+    EXPECT_EQ(pair.b.received_at.back() - pair.b.received_at.front(),
+              100 / Network::transmits_per_turn * Network::busy_ns);
 }
 
 TEST(Network, partition_and_recovery) {
@@ -119,9 +120,9 @@ TEST(Network, partition_and_recovery) {
     EXPECT_EQ(pair.network.run_until(20 * millisecond - 1), Outcome::at_end);
     pair.network.link(pair.from, pair.to, {});
     EXPECT_EQ(pair.network.run(), Outcome::idle);
-    ASSERT_EQ(pair.b.heard.size(), 20u);
-    EXPECT_EQ(pair.b.heard[9], 9u);
-    EXPECT_EQ(pair.b.heard[10], 20u);
+    ASSERT_EQ(pair.b.received.size(), 20u);
+    EXPECT_EQ(pair.b.received[9], 9u);
+    EXPECT_EQ(pair.b.received[10], 20u);
 }
 
 TEST(Network, a_preset_fate_drops_or_duplicates_one_datagram) {
@@ -130,8 +131,8 @@ TEST(Network, a_preset_fate_drops_or_duplicates_one_datagram) {
         return Fate{.copies = n == 1 ? 0u : n == 2 ? 3u : 1u, .later = second};
     });
     EXPECT_EQ(pair.network.run(), Outcome::idle);
-    EXPECT_EQ(pair.b.heard, (std::vector<std::uint64_t>{0, 2, 3, 2, 2}));
-    EXPECT_EQ(pair.b.heard_at.back(), 2 * microsecond + millisecond + 2 * second);
+    EXPECT_EQ(pair.b.received, (std::vector<std::uint64_t>{0, 2, 3, 2, 2}));
+    EXPECT_EQ(pair.b.received_at.back(), 2 * microsecond + millisecond + 2 * second);
     const LinkCounters& counts = pair.network.counts(pair.from, pair.to);
     EXPECT_EQ(counts.delivered, counts.sent + counts.duplicated - counts.lost);
 }
@@ -149,7 +150,7 @@ TEST(Network, a_node_may_change_its_address) {
     EXPECT_EQ(other.network.run_until(5 * millisecond), Outcome::at_end);
     other.network.move(other.to, elsewhere);
     EXPECT_EQ(other.network.run(), Outcome::idle);
-    EXPECT_EQ(other.b.heard, (std::vector<std::uint64_t>{0, 1})) << "the others were in flight, or have no receiver";
+    EXPECT_EQ(other.b.received, (std::vector<std::uint64_t>{0, 1})) << "the others were in flight, or have no receiver";
     EXPECT_EQ(other.network.counts(other.from, other.to).lost, 4u);
     EXPECT_EQ(other.network.unroutable(), 4u);
 }
@@ -160,8 +161,8 @@ TEST(Network, a_restarted_node_has_a_new_endpoint) {
     Counter fresh(0, 1);
     pair.network.replace(pair.to, fresh, [](Instant, const Counter::Event&) {});
     EXPECT_EQ(pair.network.run(), Outcome::idle);
-    EXPECT_EQ(pair.b.heard.size(), 5u);
-    EXPECT_EQ(fresh.heard.size(), 5u);
+    EXPECT_EQ(pair.b.received.size(), 5u);
+    EXPECT_EQ(fresh.received.size(), 5u);
 }
 
 TEST(Network, clock_jumps_affect_one_node) {
@@ -172,8 +173,8 @@ TEST(Network, clock_jumps_affect_one_node) {
     EXPECT_EQ(pair.network.run(), Outcome::idle);
     EXPECT_EQ(pair.network.now(), 6 * millisecond) << "the last was due at 9 by the sender's clock";
     EXPECT_EQ(pair.network.now(pair.from), 9 * millisecond);
-    ASSERT_EQ(pair.b.heard_at.size(), 10u);
-    EXPECT_EQ(pair.b.heard_at.back(), 6 * millisecond - second);
+    ASSERT_EQ(pair.b.received_at.size(), 10u);
+    EXPECT_EQ(pair.b.received_at.back(), 6 * millisecond - second);
 }
 
 TEST(Network, datagrams_to_unused_addresses_are_counted) {

@@ -17,7 +17,7 @@ namespace ringpost::sim {
 class Probe {
   public:
     struct Event {};
-    struct Heard {
+    struct Received {
         Instant at = 0;
         Address source;
         SocketIndex socket = 0;
@@ -30,7 +30,7 @@ class Probe {
     }
 
     void handle(Instant now, const Datagram& in) {
-        heard.push_back({now, in.source, in.socket, {in.bytes.begin(), in.bytes.end()}});
+        received.push_back({now, in.source, in.socket, {in.bytes.begin(), in.bytes.end()}});
     }
     void handle_timeout(Instant) {}
     std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out) {
@@ -47,7 +47,7 @@ class Probe {
         return plan_.empty() ? std::nullopt : std::optional(plan_.begin()->first);
     }
 
-    std::vector<Heard> heard;
+    std::vector<Received> received;
 
   private:
     struct Planned {

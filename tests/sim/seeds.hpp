@@ -37,9 +37,9 @@ class LastWords {
   public:
     explicit LastWords(const std::string& command) {
         std::snprintf(words(), words_bytes, "\nreplay: %s\n", command.c_str());
-        std::signal(SIGABRT, [](int) { say(); });
+        std::signal(SIGABRT, [](int) { print_seed(); });
 #if RINGPOST_SANITIZED
-        __sanitizer_set_death_callback(say);
+        __sanitizer_set_death_callback(print_seed);
 #endif
     }
     ~LastWords() { words()[0] = 0; }
@@ -51,7 +51,7 @@ class LastWords {
         static char text[words_bytes];
         return text;
     }
-    static void say() {
+    static void print_seed() {
         if (write(STDERR_FILENO, words(), std::strlen(words())) < 0) return;
     }
 };

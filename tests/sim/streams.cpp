@@ -83,7 +83,7 @@ void Streams::step(Instant now) {
             End& mine = wire.ends[end];
             if (!mine.alive || !mine.writing || wire.ends[1 - end].coming_bytes > knobs.window_bytes) continue;
             mine.writing = false;
-            tell(mine, {.kind = StreamInput::Kind::written, .stream = mine.index, .bytes = {}});
+            dispatch(mine, {.kind = StreamInput::Kind::written, .stream = mine.index, .bytes = {}});
         }
         const auto quiet = [](const End& end) { return !end.alive && end.coming.empty(); };
         wire.over = quiet(wire.ends[0]) && quiet(wire.ends[1]);
@@ -117,7 +117,7 @@ void Streams::arrive(Instant now, Wire& wire, std::size_t towards, Item item) {
         End& other = wire.ends[1 - towards];
         std::erase_if(other.coming, [](const Item& coming) { return coming.kind == Item::Kind::bytes; });
         other.coming_bytes = 0;
-        tell(to, {.kind = StreamInput::Kind::closed, .stream = to.index, .bytes = {}, .end = why});
+        dispatch(to, {.kind = StreamInput::Kind::closed, .stream = to.index, .bytes = {}, .end = why});
     };
     switch (item.kind) {
         case Item::Kind::syn: {
@@ -136,7 +136,7 @@ void Streams::arrive(Instant now, Wire& wire, std::size_t towards, Item item) {
             return;
         }
         case Item::Kind::standing:
-            if (to.alive) tell(to, {.kind = StreamInput::Kind::connected, .stream = to.index, .bytes = {}});
+            if (to.alive) dispatch(to, {.kind = StreamInput::Kind::connected, .stream = to.index, .bytes = {}});
             return;
         case Item::Kind::bytes: arrive_bytes(now, wire, towards, std::move(item)); return;
         case Item::Kind::fin: close(StreamEnd::finished); return;
@@ -159,10 +159,10 @@ void Streams::arrive_bytes(Instant now, Wire& wire, std::size_t towards, Item it
             to.coming.pop_front();
         }
     counts_.bytes += item.bytes.size();
-    tell(to, {.kind = StreamInput::Kind::bytes, .stream = to.index, .bytes = item.bytes});
+    dispatch(to, {.kind = StreamInput::Kind::bytes, .stream = to.index, .bytes = item.bytes});
 }
 
-void Streams::tell(End& end, StreamInput input) {
+void Streams::dispatch(End& end, StreamInput input) {
     ++counts_.inputs;
     // An allocation of exactly this size that is freed after the call: a sanitizer detects reads beyond or after it.
     const std::vector<std::byte> bytes(input.bytes.begin(), input.bytes.end());

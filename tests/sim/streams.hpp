@@ -87,7 +87,7 @@ class Streams {
     bool step(Instant now, Wire& wire, std::size_t towards);
     void arrive(Instant now, Wire& wire, std::size_t towards, Item item);
     void arrive_bytes(Instant now, Wire& wire, std::size_t towards, Item item);
-    void tell(End& end, StreamInput input);
+    void dispatch(End& end, StreamInput input);
     Wire* find(NodeIndex node, StreamIndex index, std::size_t& end);
 
     World world_;

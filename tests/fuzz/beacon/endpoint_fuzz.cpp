@@ -29,7 +29,7 @@ Options options() {
     return options;
 }
 
-struct Heard {
+struct Received {
     Address source;
     std::uint64_t count;
     std::int64_t unix_s;
@@ -43,9 +43,9 @@ class Play {
             const std::uint8_t step = script.u8();
             switch (step & 7) {
                 case 0:
-                case 1: hear(step >> 3, script.bytes(script.u8())); break;
+                case 1: receive(step >> 3, script.bytes(script.u8())); break;
                 case 2:
-                case 3: hear(step >> 3, beacon(script)); break;
+                case 3: receive(step >> 3, beacon(script)); break;
                 case 4: pass(static_cast<Duration>(script.magnitude() % (3'600 * second))); break;
                 case 5: event(); break;
                 case 6:
@@ -70,28 +70,28 @@ class Play {
         return bytes;
     }
 
-    void hear(unsigned who, const fuzz::Bytes& bytes) {
+    void receive(unsigned who, const fuzz::Bytes& bytes) {
         const Address source =
             Address::v4(10, 0, 1, static_cast<std::uint8_t>(who % 8), static_cast<std::uint16_t>(who));
         endpoint_.handle(now_, {source, 0, bytes});
         ++received_;
-        heard_.push_back({source, ++counts_[who % 8], (now_ + unix_offset_) / second, bytes});
+        pending_.push_back({source, ++counts_[who % 8], (now_ + unix_offset_) / second, bytes});
     }
 
     bool event() {
         const auto event = endpoint_.poll_event();
-        RINGPOST_CHECK(event.has_value() == !heard_.empty());
+        RINGPOST_CHECK(event.has_value() == !pending_.empty());
         if (!event) return false;
-        const Heard heard = heard_.front();
-        heard_.pop_front();
-        RINGPOST_CHECK(event->source == heard.source && event->count == heard.count);
-        const auto frame = decode(heard.bytes);
+        const Received received = pending_.front();
+        pending_.pop_front();
+        RINGPOST_CHECK(event->source == received.source && event->count == received.count);
+        const auto frame = decode(received.bytes);
         bad_ += !frame;
         RINGPOST_CHECK(event->error.has_value() == !frame);
         if (!frame) return true;
         RINGPOST_CHECK(event->ipv4 == frame->ipv4 && event->port == frame->port && event->quote == frame->quote);
         __extension__ using Wide = __int128;
-        const Wide elapsed_s = Wide{heard.unix_s} - Wide{frame->unix_s};
+        const Wide elapsed_s = Wide{received.unix_s} - Wide{frame->unix_s};
         const bool fits = elapsed_s >= INT64_MIN && elapsed_s <= INT64_MAX;
         RINGPOST_CHECK(event->elapsed_s.has_value() == fits && (!fits || *event->elapsed_s == elapsed_s));
         return true;
@@ -126,7 +126,7 @@ class Play {
     Endpoint endpoint_{options_};
     Instant now_ = 0;
     Duration unix_offset_ = 0;
-    std::deque<Heard> heard_;
+    std::deque<Received> pending_;
     std::map<unsigned, std::uint64_t> counts_;
     fuzz::Bytes out_ = fuzz::Bytes(limits::datagram_bytes_max);
     std::uint64_t received_ = 0, sent_ = 0, bad_ = 0;

@@ -62,9 +62,9 @@ class Play {
         switch (step & 7) {
             case 0: return send(who, Status::none);
             case 1: return send(who, who & 8 ? Status::ok : Status::failed);
-            case 2: return hear(who, script_.bytes(script_.u8()));
-            case 3: return hear_frame(who, who & 16 ? std::string(initialize_text) : text(), Status::none);
-            case 4: return hear_frame(who, text(), who & 16 ? Status::failed : Status::ok);
+            case 2: return receive(who, script_.bytes(script_.u8()));
+            case 3: return receive_frame(who, who & 16 ? std::string(initialize_text) : text(), Status::none);
+            case 4: return receive_frame(who, text(), who & 16 ? Status::failed : Status::ok);
             case 5: return pass(static_cast<Duration>(script_.magnitude() % (60 * second)));
             case 6:
                 for (unsigned i = 0; i <= who; ++i) event(endpoint_.poll_event());
@@ -87,14 +87,14 @@ class Play {
         how.status = status;
         if (who & 16) how.to = address_of(who);
         how.timeout = 1 + static_cast<Duration>(script_.magnitude() % (60 * second));
-        const std::string said(script_.u8() * 5u, 'm');
-        const std::size_t bytes = encode({Value::of_text(said).value(), status}).size();
-        const auto sent = endpoint_.send(now_, said, how);
-        const bool nobody = how.to.family == Family::none && endpoint_.target().family == Family::none;
-        if (nobody || bytes > options_.bytes_max) RINGPOST_CHECK(!sent);
+        const std::string content(script_.u8() * 5u, 'm');
+        const std::size_t bytes = encode({Value::of_text(content).value(), status}).size();
+        const auto sent = endpoint_.send(now_, content, how);
+        const bool no_target = how.to.family == Family::none && endpoint_.target().family == Family::none;
+        if (no_target || bytes > options_.bytes_max) RINGPOST_CHECK(!sent);
         if (!sent) {
             RINGPOST_CHECK(sent.error().bytes == bytes);
-            RINGPOST_CHECK((sent.error().reason == Refusal::no_target) == nobody);
+            RINGPOST_CHECK((sent.error().reason == Refusal::no_target) == no_target);
             ++refused_;
             return;
         }
@@ -102,14 +102,14 @@ class Play {
         RINGPOST_CHECK(waiting_.size() <= options_.sends_max);
     }
 
-    void hear(unsigned who, const fuzz::Bytes& bytes) {
+    void receive(unsigned who, const fuzz::Bytes& bytes) {
         endpoint_.handle(now_, {address_of(who), 0, bytes});
         if (const auto frame = decode(bytes); frame && frame->status != Status::none) in_flight_.erase(key_of(who));
     }
-    void hear_frame(unsigned who, const std::string& said, Status status) {
-        const std::string bytes = encode({Value::of_text(said).value(), status});
+    void receive_frame(unsigned who, const std::string& content, Status status) {
+        const std::string bytes = encode({Value::of_text(content).value(), status});
         const auto view = std::as_bytes(std::span(bytes));
-        hear(who, {view.begin(), view.end()});
+        receive(who, {view.begin(), view.end()});
     }
 
     Address key_of(const Address& address) const {

@@ -73,22 +73,22 @@ class Play {
 
     void step(fuzz::Script& script) {
         const std::uint8_t step = script.u8();
-        const unsigned whom = step >> 4;
+        const unsigned arg = step >> 4;
         switch (step & 15) {
-            case 0: hear(whom, script.bytes(script.u8())); break;
-            case 1: hear(whom, bytes_of((whom & 8 ? "hello:,:" : "alive:,:") + name(script.u8()))); break;
-            case 2: accept(whom); break;
-            case 3: bytes(whom, script.bytes(script.u8())); break;
-            case 4: bytes(whom, bytes_of(name(script.u8()) + (script.u8() & 1 ? "/EOLPiNg/EOL" : "/EOL"))); break;
-            case 5: bytes(whom, frame(script)); break;
-            case 6: progress(whom); break;
-            case 7: close_stream(whom, static_cast<StreamEnd>(script.u8() % 5)); break;
-            case 8: say(whom, script); break;
+            case 0: receive(arg, script.bytes(script.u8())); break;
+            case 1: receive(arg, bytes_of((arg & 8 ? "hello:,:" : "alive:,:") + name(script.u8()))); break;
+            case 2: accept(arg); break;
+            case 3: bytes(arg, script.bytes(script.u8())); break;
+            case 4: bytes(arg, bytes_of(name(script.u8()) + (script.u8() & 1 ? "/EOLPiNg/EOL" : "/EOL"))); break;
+            case 5: bytes(arg, frame(script)); break;
+            case 6: progress(arg); break;
+            case 7: close_stream(arg, static_cast<StreamEnd>(script.u8() % 5)); break;
+            case 8: call(arg, script); break;
             case 9: pass(static_cast<Duration>(script.magnitude() % (3'600 * second))); break;
             case 10: drain(); break;
             case 11: events(1); break;
             case 12: events(SIZE_MAX); break;
-            case 13: link(whom); break;
+            case 13: link(arg); break;
             case 14:
                 if (script.u8() != 0) break;
                 endpoint_.close(now_);
@@ -112,49 +112,49 @@ class Play {
         return out;
     }
 
-    void hear(unsigned whom, const fuzz::Bytes& bytes) {
-        endpoint_.handle(now_, Datagram{address(whom % 8), whom % 2, bytes});
+    void receive(unsigned arg, const fuzz::Bytes& bytes) {
+        endpoint_.handle(now_, Datagram{address(arg % 8), arg % 2, bytes});
     }
 
-    void accept(unsigned whom) {
-        const auto stream = endpoint_.accept(now_, address(whom % 8));
+    void accept(unsigned arg) {
+        const auto stream = endpoint_.accept(now_, address(arg % 8));
         if (!stream) return;
         RINGPOST_CHECK(*stream < streams && !streams_[*stream].used);
         streams_[*stream] = {.used = true, .stands = true};
     }
 
-    void bytes(unsigned whom, const fuzz::Bytes& bytes) {
-        const StreamIndex stream = whom % streams;
+    void bytes(unsigned arg, const fuzz::Bytes& bytes) {
+        const StreamIndex stream = arg % streams;
         if (!streams_[stream].stands || bytes.empty()) return;
         endpoint_.handle(now_, StreamInput{.kind = StreamInput::Kind::bytes, .stream = stream, .bytes = bytes});
     }
 
-    void progress(unsigned whom) {
-        const StreamIndex stream = whom % streams;
-        Stream& told = streams_[stream];
-        if (!told.used || (told.stands && !told.writing)) return;
-        const auto kind = told.stands ? StreamInput::Kind::written : StreamInput::Kind::connected;
-        told.stands = true;
-        told.writing = false;
+    void progress(unsigned arg) {
+        const StreamIndex stream = arg % streams;
+        Stream& reported = streams_[stream];
+        if (!reported.used || (reported.stands && !reported.writing)) return;
+        const auto kind = reported.stands ? StreamInput::Kind::written : StreamInput::Kind::connected;
+        reported.stands = true;
+        reported.writing = false;
         endpoint_.handle(now_, StreamInput{.kind = kind, .stream = stream, .bytes = {}});
     }
 
-    void close_stream(unsigned whom, StreamEnd end) {
-        const StreamIndex stream = whom % streams;
+    void close_stream(unsigned arg, StreamEnd end) {
+        const StreamIndex stream = arg % streams;
         if (!streams_[stream].used) return;
         streams_[stream] = {};
         endpoint_.handle(now_,
                          StreamInput{.kind = StreamInput::Kind::closed, .stream = stream, .bytes = {}, .end = end});
     }
 
-    void say(unsigned whom, fuzz::Script& script) {
+    void call(unsigned arg, fuzz::Script& script) {
         const std::string text = text_of(script.bytes(script.u8() % 32));
-        const std::string to = name(whom), other = name(whom + 1);
+        const std::string to = name(arg), other = name(arg + 1);
         const std::string_view names[] = {to, other};
         switch (script.u8() % 6) {
             case 0: endpoint_.send(now_, to, text); break;
             case 1: RINGPOST_CHECK(endpoint_.send_all(now_, text).size() == endpoint_.peer_count()); break;
-            case 2: asked(endpoint_.ask(now_, std::span(names).first(whom % 3), text, now_ + script.u16())); break;
+            case 2: asked(endpoint_.ask(now_, std::span(names).first(arg % 3), text, now_ + script.u16())); break;
             case 3: asked(endpoint_.ask_all(now_, text, now_ + second)); break;
             case 4: endpoint_.answer(now_, question_, text); break;
             default: endpoint_.send(now_, to, std::string(script.u16(), 'x'));
@@ -211,11 +211,11 @@ class Play {
         }
     }
 
-    void link(unsigned whom) {
-        if (whom & 4)
-            endpoint_.add_interface(now_, whom % 4, address(whom % 4 + 20));
+    void link(unsigned arg) {
+        if (arg & 4)
+            endpoint_.add_interface(now_, arg % 4, address(arg % 4 + 20));
         else
-            endpoint_.remove_interface(whom % 4);
+            endpoint_.remove_interface(arg % 4);
     }
 
     Endpoint endpoint_{options()};

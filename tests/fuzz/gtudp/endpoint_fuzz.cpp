@@ -67,13 +67,13 @@ struct Message {
 
 /// State of an exchange that has been delivered.
 struct Delivered {
-    Instant heard_at;
+    Instant received_at;
     std::uint64_t forgotten_early;
 };
 
 /// Responses due to an address, and the limits on what may be sent to it.
 struct Them {
-    std::uint64_t bytes_heard = 0, recv_bytes = 0;
+    std::uint64_t bytes_received = 0, recv_bytes = 0;
     bool vouched = false;
     std::multiset<Identity> acks;  ///< one per RECV received
 };
@@ -102,9 +102,9 @@ class Play {
         switch (step & 7) {
             case 0: send(arg); break;
             case 1: cancel(arg); break;
-            case 2: hear_frame(arg); break;
+            case 2: receive_frame(arg); break;
             case 3: answer(arg); break;
-            case 4: hear(arg, script_.bytes(script_.u8() % 96)); break;
+            case 4: receive(arg, script_.bytes(script_.u8() % 96)); break;
             case 5: pass(arg); break;
             case 6: leave(arg % 2 == 1); break;
             default: other(arg);
@@ -141,18 +141,18 @@ class Play {
 
     // ---- input -------------------------------------------------------------------------------------
 
-    void hear_frame(unsigned arg) {
+    void receive_frame(unsigned arg) {
         const auto kind = static_cast<Kind>(script_.u8() % 3);
         const std::uint8_t low = script_.u8();
         const Identity identity = options_.first_identity + low % 16;
         const fuzz::Bytes data = kind == Kind::data ? script_.bytes(script_.u8() % 64) : fuzz::Bytes{};
-        hear(arg, frame(kind, identity, data));
+        receive(arg, frame(kind, identity, data));
     }
 
     void answer(unsigned arg) {
-        if (left_.empty()) return;
-        const auto& [who, kind, identity] = left_[arg % left_.size()];
-        if (kind != Kind::ack) hear(who, frame(kind == Kind::data ? Kind::recv : Kind::ack, identity, {}));
+        if (transmitted_.empty()) return;
+        const auto& [who, kind, identity] = transmitted_[arg % transmitted_.size()];
+        if (kind != Kind::ack) receive(who, frame(kind == Kind::data ? Kind::recv : Kind::ack, identity, {}));
     }
 
     fuzz::Bytes frame(Kind kind, Identity identity, const fuzz::Bytes& data) const {
@@ -162,12 +162,12 @@ class Play {
         return out;
     }
 
-    void hear(unsigned arg, const fuzz::Bytes& bytes) {
+    void receive(unsigned arg, const fuzz::Bytes& bytes) {
         const unsigned from = arg % addresses;
         const Counters before = endpoint_.counters();
         endpoint_.handle(now_, {address(from), 0, bytes});
         const Counters after = endpoint_.counters();
-        them_[from].bytes_heard += bytes.size();
+        them_[from].bytes_received += bytes.size();
         const auto frame = options_.codec.decode(bytes);
         if (!frame) {
             RINGPOST_CHECK(after.foreign == before.foreign + 1);
@@ -176,26 +176,26 @@ class Play {
             return;
         }
         them_[from].vouched |= frame->kind != Kind::data;
-        if (frame->kind == Kind::data) heard_data(from, *frame, before, after);
-        if (frame->kind == Kind::recv) heard_recv(from, frame->identity, after.confirmed > before.confirmed);
+        if (frame->kind == Kind::data) received_data(from, *frame, before, after);
+        if (frame->kind == Kind::recv) received_recv(from, frame->identity, after.confirmed > before.confirmed);
     }
 
-    void heard_data(unsigned from, const Frame& frame, const Counters& before, const Counters& after) {
+    void received_data(unsigned from, const Frame& frame, const Counters& before, const Counters& after) {
         const auto known = delivered_.find({from, frame.identity});
         if (after.delivered > before.delivered) {
             // A second delivery requires that the window has passed, or that an exchange was evicted early.
             if (known != delivered_.end())
-                RINGPOST_CHECK(now_ - known->second.heard_at >= options_.remembered ||
+                RINGPOST_CHECK(now_ - known->second.received_at >= options_.remembered ||
                                after.forgotten_early > known->second.forgotten_early);
             delivered_[{from, frame.identity}] = {now_, after.forgotten_early};
             messages_.push_back({Event::Kind::message, from, {frame.data.begin(), frame.data.end()}});
         } else if (after.duplicates > before.duplicates) {
             RINGPOST_CHECK(known != delivered_.end());
-            known->second.heard_at = now_;
+            known->second.received_at = now_;
         }
     }
 
-    void heard_recv(unsigned from, Identity identity, bool confirmed) {
+    void received_recv(unsigned from, Identity identity, bool confirmed) {
         them_[from].acks.insert(identity);
         Flight* flight = find([&](const Flight& each) {
             return each.to == from && each.id.identity == identity && each.sends > 0 && !each.outcome;
@@ -235,9 +235,9 @@ class Play {
 
     /// Checks the number of responses queued at most; some may have been withheld.
     std::size_t acks_owed() const {
-        std::size_t owed = 1;  // the one just sent
-        for (const auto& [who, them] : them_) owed += them.acks.size();
-        return owed;
+        std::size_t pending = 1;  // the one just sent
+        for (const auto& [who, them] : them_) pending += them.acks.size();
+        return pending;
     }
 
     /// Checks one datagram. Returns its rank in the order of transmission.
@@ -249,19 +249,19 @@ class Play {
             raws_.pop_front();
             return 3;
         }
-        left_.push_front({to, frame->kind, frame->identity});
-        if (left_.size() > 16) left_.pop_back();
+        transmitted_.push_front({to, frame->kind, frame->identity});
+        if (transmitted_.size() > 16) transmitted_.pop_back();
         if (frame->kind == Kind::data) return left_data(to, *frame);
         Them& them = them_[to];
         if (frame->kind == Kind::ack) {
-            const auto owed = them.acks.find(frame->identity);
-            RINGPOST_CHECK(owed != them.acks.end());
-            them.acks.erase(owed);
+            const auto pending = them.acks.find(frame->identity);
+            RINGPOST_CHECK(pending != them.acks.end());
+            them.acks.erase(pending);
             return acks_rank;
         }
         RINGPOST_CHECK(delivered_.contains({to, frame->identity}));
         them.recv_bytes += bytes.size();
-        RINGPOST_CHECK(them.vouched || them.recv_bytes <= 3 * them.bytes_heard);
+        RINGPOST_CHECK(them.vouched || them.recv_bytes <= 3 * them.bytes_received);
         return 1;
     }
 
@@ -349,7 +349,7 @@ class Play {
         return found == flights_.end() ? nullptr : &*found;
     }
 
-    struct Left {
+    struct Transmitted {
         unsigned who;
         Kind kind;
         Identity identity;
@@ -361,8 +361,8 @@ class Play {
     Instant now_ = 0;
     bool closed_ = false;
     std::vector<Flight> flights_;
-    std::deque<ExchangeId> ids_;  // of all sends, the latest first
-    std::deque<Left> left_;       // the latest first
+    std::deque<ExchangeId> ids_;           // of all sends, the latest first
+    std::deque<Transmitted> transmitted_;  // the latest first
     std::deque<Message> messages_, raws_;
     std::map<std::pair<unsigned, Identity>, Delivered> delivered_;
     std::map<unsigned, Them> them_;

@@ -45,9 +45,9 @@ class Play {
             const unsigned upper = step >> 3;
             switch (step & 7) {
                 case 0:
-                case 1: hear(upper, script.bytes(script.u8())); break;
+                case 1: receive(upper, script.bytes(script.u8())); break;
                 case 2:
-                case 3: hear(upper & 1, packets(script, upper)); break;
+                case 3: receive(upper & 1, packets(script, upper)); break;
                 case 4: send(script, upper); break;
                 case 5: leave(); break;
                 case 6: event(); break;
@@ -79,7 +79,7 @@ class Play {
         return out;
     }
 
-    void hear(unsigned who, const fuzz::Bytes& bytes) {
+    void receive(unsigned who, const fuzz::Bytes& bytes) {
         endpoint_.handle(0, {address(who), 0, bytes});
         ++received_;
         skipped_ += bytes.size();

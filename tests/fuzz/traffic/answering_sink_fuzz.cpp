@@ -17,7 +17,7 @@ using namespace ringpost::traffic;
 
 namespace {
 
-struct Owed {
+struct Expected {
     Address source;
     SocketIndex socket;
     std::size_t bytes;
@@ -85,15 +85,15 @@ class Play {
         Peer& peer = peer_of(transmit->destination == address_of(3) ? 3 : 1);
         for (std::size_t at = 0; at < transmit->bytes; at += transmit->segment_bytes) {
             RINGPOST_CHECK(!expected_.empty());
-            const Owed owed = expected_.front();
+            const Expected expected = expected_.front();
             expected_.pop_front();
-            RINGPOST_CHECK(owed.source == transmit->destination && owed.socket == transmit->socket);
-            RINGPOST_CHECK(owed.bytes == transmit->segment_bytes);
-            const auto bytes = std::span<const std::byte>(out).subspan(at, owed.bytes);
+            RINGPOST_CHECK(expected.source == transmit->destination && expected.socket == transmit->socket);
+            RINGPOST_CHECK(expected.bytes == transmit->segment_bytes);
+            const auto bytes = std::span<const std::byte>(out).subspan(at, expected.bytes);
             const auto frame = decode(bytes);
-            RINGPOST_CHECK(frame && frame->sequence == peer.answers && frame->due == owed.due);
+            RINGPOST_CHECK(frame && frame->sequence == peer.answers && frame->due == expected.due);
             RINGPOST_CHECK(std::ranges::equal(bytes.subspan(frame_bytes_min),
-                                              std::span(fill_).first(owed.bytes - frame_bytes_min)));
+                                              std::span(fill_).first(expected.bytes - frame_bytes_min)));
             if (peer.answers++ == 0) peer.stream = frame->stream;
             RINGPOST_CHECK(frame->stream == peer.stream);
         }
@@ -102,7 +102,7 @@ class Play {
 
     AnsweringSink sink_{{.sink = {.key = SipKey{1, 2}}, .seed = 3}};
     std::map<unsigned, Peer> peers_;
-    std::deque<Owed> expected_;
+    std::deque<Expected> expected_;
     fuzz::Bytes buffers_[3] = {fuzz::Bytes(limits::datagram_bytes_max), fuzz::Bytes(limits::datagram_bytes_max),
                                fuzz::Bytes(limits::datagram_bytes_max)};
     std::vector<std::byte> fill_ = make_fill(1'024);

@@ -17,7 +17,7 @@ constexpr Duration unix_offset = 1'700'000'000 * second + 123'456'789;
 constexpr std::uint64_t rounds = 30;
 
 // An event with a copy of the quote, whose view is only valid until the next call.
-struct Heard {
+struct Received {
     beacon::Event event;
     std::string quote;
 };
@@ -40,7 +40,7 @@ struct Play {
             quotes[i] = options.quote;
             beacons[i] = std::make_unique<beacon::Endpoint>(options);
             network.add(addresses[i], *beacons[i], [this, i](Instant, const beacon::Event& event) {
-                heard[i].push_back({event, std::string(event.quote)});
+                received[i].push_back({event, std::string(event.quote)});
             });
         }
         network.link_both(0, 1, link);
@@ -48,11 +48,11 @@ struct Play {
 
     void expect_truth(std::size_t i) {
         const auto& deliveries = network.deliveries(i);
-        ASSERT_EQ(heard[i].size(), deliveries.size());
+        ASSERT_EQ(received[i].size(), deliveries.size());
         std::uint64_t bad = 0;
         for (std::size_t n = 0; n < deliveries.size(); ++n) {
             const Delivery& delivery = deliveries[n];
-            const beacon::Event& event = heard[i][n].event;
+            const beacon::Event& event = received[i][n].event;
             EXPECT_EQ(event.source, addresses[1 - i]);
             EXPECT_EQ(event.count, n + 1);
             EXPECT_EQ(!event.error, delivery.intact);
@@ -61,7 +61,7 @@ struct Play {
             EXPECT_EQ(event.elapsed_s, unix_s(delivery.at) - unix_s(delivery.sent_at));
             EXPECT_EQ(event.ipv4, (std::array<std::uint8_t, 4>{10, 0, 0, static_cast<std::uint8_t>(1 - i)}));
             EXPECT_EQ(event.port, 5'005 + (1 - i));
-            EXPECT_EQ(heard[i][n].quote, quotes[1 - i]);
+            EXPECT_EQ(received[i][n].quote, quotes[1 - i]);
         }
         const beacon::Counters counts = beacons[i]->counters();
         EXPECT_EQ(counts.sent, rounds);
@@ -74,14 +74,14 @@ struct Play {
     Network network;
     std::string quotes[2];
     std::unique_ptr<beacon::Endpoint> beacons[2];
-    std::vector<Heard> heard[2];
+    std::vector<Received> received[2];
 };
 
 TEST(BeaconPair, each_receives_every_beacon_of_the_other) {
     Play play(1, {.delay = 3 * millisecond}, 2 * second);
     ASSERT_EQ(play.network.run(), Outcome::idle);
     for (std::size_t i = 0; i < 2; ++i) {
-        EXPECT_EQ(play.heard[i].size(), rounds);
+        EXPECT_EQ(play.received[i].size(), rounds);
         play.expect_truth(i);
     }
     EXPECT_EQ(play.network.now(), 700 * millisecond + (rounds - 1) * 2 * second + 3 * millisecond);

@@ -50,8 +50,9 @@ confirmed::Options ConfirmedPlay::options_of(NodeIndex node) const {
 void ConfirmedPlay::run() {
     for (std::size_t i = 0; i < peers_.size(); ++i)
         for (std::uint32_t n = 0; n < terms_.messages / 2; ++n)
-            peers_[i]->say(static_cast<Instant>(random_.below(static_cast<std::uint64_t>(terms_.every_ns_max)) * n),
-                           std::to_string(i + ours) + "/0/0/" + std::to_string(n));
+            peers_[i]->send_neutral(
+                static_cast<Instant>(random_.below(static_cast<std::uint64_t>(terms_.every_ns_max)) * n),
+                std::to_string(i + ours) + "/0/0/" + std::to_string(n));
     std::set<std::uint32_t> restarts;
     while (restarts.size() < terms_.restarts)
         restarts.insert(static_cast<std::uint32_t>(random_.below(terms_.messages)));

@@ -41,7 +41,7 @@ class ReferencePeer {
         : random_(seed), target_(target), thinks_ns_max_(thinks_ns_max), ignores_(ignores), refuses_(refuses) {}
 
     /// Sends a neutral message at `at`, regardless of messages in flight.
-    void say(Instant at, const std::string& words) { plan(at, tagged(words), confirmed::Status::none); }
+    void send_neutral(Instant at, const std::string& words) { plan(at, tagged(words), confirmed::Status::none); }
 
     void handle(Instant now, const Datagram& in) {
         const auto frame = confirmed::decode(in.bytes);

@@ -52,12 +52,12 @@ class ReferencePeer {
     std::optional<Instant> poll_timeout() const { return alive_at_; }
 
     std::optional<StreamIndex> accept(Instant, const Address&) {
-        say(streams_, name_);
+        queue_frame(streams_, name_);
         return streams_++;
     }
     void handle(Instant, const StreamInput& in) {
         switch (in.kind) {
-            case StreamInput::Kind::connected: say(in.stream, name_); break;
+            case StreamInput::Kind::connected: queue_frame(in.stream, name_); break;
             case StreamInput::Kind::written: writing_[in.stream] = false; break;
             case StreamInput::Kind::closed: ++closed; break;
             case StreamInput::Kind::bytes:
@@ -82,11 +82,11 @@ class ReferencePeer {
         return std::nullopt;
     }
 
-    void say(StreamIndex stream, const std::string& frame) { frames_[stream].push_back(frame + "/EOL"); }
+    void queue_frame(StreamIndex stream, const std::string& frame) { frames_[stream].push_back(frame + "/EOL"); }
 
-    std::vector<std::string> heard;  ///< frames other than names
-    std::vector<std::string> names;  ///< first frames
-    std::size_t dropped = 0;         ///< reads with bytes behind a terminator, except for the greeting
+    std::vector<std::string> received;  ///< frames other than names
+    std::vector<std::string> names;     ///< first frames
+    std::size_t dropped = 0;            ///< reads with bytes behind a terminator, except for the greeting
     std::size_t closed = 0;
     StreamIndex last_stream = 0;
 
@@ -110,10 +110,10 @@ class ReferencePeer {
         named_[stream] = true;
         dropped += !first && partial.size() > end + 4;
         partial.clear();
-        (first ? names : heard).push_back(frame);
+        (first ? names : received).push_back(frame);
         if (frame.starts_with("QuEsTiOn:,:")) {
             const std::size_t key = 11, text = frame.find(":,:", key);
-            say(stream, "AnSwEr:,:" + frame.substr(key, text - key) + ":,:to " + frame.substr(text + 3));
+            queue_frame(stream, "AnSwEr:,:" + frame.substr(key, text - key) + ":,:to " + frame.substr(text + 3));
         }
     }
 
@@ -151,7 +151,7 @@ TEST_P(DevicesCompatible, is_found_and_not_taken_for_ringpost) {
     EXPECT_EQ(peer.names, std::vector<std::string>{"m"});
     play.run_for(100 * second);
     EXPECT_TRUE(play.peer(0, name)->connected);
-    EXPECT_TRUE(peer.heard.empty()) << "the ping behind our name is discarded with the read";
+    EXPECT_TRUE(peer.received.empty()) << "the ping behind our name is discarded with the read";
     EXPECT_EQ(peer.closed, 0u);
 }
 
@@ -163,7 +163,7 @@ TEST_P(DevicesCompatible, everything_sent_at_once_arrives) {
         sent.push_back("MeSsAgE:,:" + text);
     }
     play.run_for(200 * 20 * millisecond + second);
-    EXPECT_EQ(peer.heard, sent);
+    EXPECT_EQ(peer.received, sent);
     EXPECT_EQ(peer.dropped, 0u);
 }
 
@@ -171,8 +171,8 @@ TEST_P(DevicesCompatible, frames_it_cannot_read_are_refused) {
     EXPECT_EQ(play.send(0, name, std::string(498, 'x')), Sent::queued);  // 512 bytes with MeSsAgE:,: and /EOL
     EXPECT_EQ(play.send(0, name, std::string(499, 'x')), Sent::too_large);
     play.run_for(second);
-    ASSERT_EQ(peer.heard.size(), 1u);
-    EXPECT_EQ(peer.heard[0].size(), 508u);
+    ASSERT_EQ(peer.received.size(), 1u);
+    EXPECT_EQ(peer.received[0].size(), 508u);
 }
 
 TEST_P(DevicesCompatible, an_answer_ends_the_gap_at_once) {
@@ -180,29 +180,29 @@ TEST_P(DevicesCompatible, an_answer_ends_the_gap_at_once) {
     const Instant asked_at = play.network.now();
     play.run_for(10 * second);
     ASSERT_EQ(play.count(0, Kind::answers), 100u);
-    for (const Told& told : play.told(0)) {
-        if (told.kind != Kind::answers) continue;
-        EXPECT_EQ(told.answers[0].reply, Reply::answered);
-        EXPECT_LE(told.at - asked_at, 300 * millisecond) << "round trips of 2 ms each, not gaps of 20 ms";
+    for (const Reported& reported : play.reported(0)) {
+        if (reported.kind != Kind::answers) continue;
+        EXPECT_EQ(reported.answers[0].reply, Reply::answered);
+        EXPECT_LE(reported.at - asked_at, 300 * millisecond) << "round trips of 2 ms each, not gaps of 20 ms";
     }
     EXPECT_EQ(peer.dropped, 0u);
     EXPECT_EQ(play[0].counters().answers_late, 0u);
 }
 
 TEST_P(DevicesCompatible, several_frames_sent_at_once_are_accepted) {
-    for (int i = 0; i < 10; ++i) peer.say(peer.last_stream, "MeSsAgE:,:" + std::to_string(i));
-    peer.say(peer.last_stream, "QuEsTiOn:,:4711:,:battery?");
-    peer.say(peer.last_stream, "PiNg");
-    play.on_event = [&](std::size_t, const Told& told) {
-        if (told.kind == Kind::question) play.answer(0, told.question, "83 %");
+    for (int i = 0; i < 10; ++i) peer.queue_frame(peer.last_stream, "MeSsAgE:,:" + std::to_string(i));
+    peer.queue_frame(peer.last_stream, "QuEsTiOn:,:4711:,:battery?");
+    peer.queue_frame(peer.last_stream, "PiNg");
+    play.on_event = [&](std::size_t, const Reported& reported) {
+        if (reported.kind == Kind::question) play.answer(0, reported.question, "83 %");
     };
     play.network.wake(1);
     play.run_for(second);
     EXPECT_EQ(play.messages(0, name).size(), 10u);
-    EXPECT_EQ(peer.heard, std::vector<std::string>{"AnSwEr:,:4711:,:83 %"});
+    EXPECT_EQ(peer.received, std::vector<std::string>{"AnSwEr:,:4711:,:83 %"});
     EXPECT_EQ(play.count(0, Kind::rejoin), 1u);
     EXPECT_FALSE(play.peer(0, name)->is_ringpost);
-    peer.say(peer.last_stream, "quitQUITquit");
+    peer.queue_frame(peer.last_stream, "quitQUITquit");
     play.network.wake(1);
     play.run_for(second);
     EXPECT_EQ(play[0].peer_count(), 0u);

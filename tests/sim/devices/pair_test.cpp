@@ -96,8 +96,9 @@ TEST(DevicesPair, an_ask_ends_once_with_the_reply_of_each_name) {
     DevicesPlay play(1, 4);
     play.start_all();
     play.run_for(second);
-    play.on_event = [&](std::size_t device, const Told& told) {
-        if (told.kind == Kind::question && device == 1) play.answer(1, told.question, told.text + " - 83 %");
+    play.on_event = [&](std::size_t device, const Reported& reported) {
+        if (reported.kind == Kind::question && device == 1)
+            play.answer(1, reported.question, reported.text + " - 83 %");
     };
     const auto id = play.ask(0, {"b", "c", "nobody", "b"}, "battery?");
     ASSERT_TRUE(id);
@@ -105,16 +106,16 @@ TEST(DevicesPair, an_ask_ends_once_with_the_reply_of_each_name) {
     EXPECT_EQ(play.count(0, Kind::answers), 0u) << "c has not answered";
     play.run_for(1'100 * millisecond);
     ASSERT_EQ(play.count(0, Kind::answers), 1u);
-    const Told& told = play.told(0).back();
-    EXPECT_EQ(told.ask, *id);
-    ASSERT_EQ(told.answers.size(), 4u);
-    EXPECT_EQ(told.answers[0].reply, Reply::answered);
-    EXPECT_EQ(told.answers[0].text, "battery? - 83 %");
-    EXPECT_EQ(told.answers[1].reply, Reply::timed_out);
-    EXPECT_EQ(told.answers[2].reply, Reply::not_connected);
-    EXPECT_EQ(told.answers[3].text, "battery? - 83 %");
+    const Reported& reported = play.reported(0).back();
+    EXPECT_EQ(reported.ask, *id);
+    ASSERT_EQ(reported.answers.size(), 4u);
+    EXPECT_EQ(reported.answers[0].reply, Reply::answered);
+    EXPECT_EQ(reported.answers[0].text, "battery? - 83 %");
+    EXPECT_EQ(reported.answers[1].reply, Reply::timed_out);
+    EXPECT_EQ(reported.answers[2].reply, Reply::not_connected);
+    EXPECT_EQ(reported.answers[3].text, "battery? - 83 %");
     // The answer of c is late now.
-    for (const Told& asked : play.told(2))
+    for (const Reported& asked : play.reported(2))
         if (asked.kind == Kind::question) play.answer(2, asked.question, "now");
     play.run_for(second);
     EXPECT_EQ(play[0].counters().answers_late, 1u);

@@ -8,7 +8,7 @@
 namespace ringpost::sim {
 
 DevicesPlay::DevicesPlay(std::uint64_t seed, std::size_t count, const DevicesKnobs& knobs)
-    : network(seed), seed_(seed), knobs_(knobs), told_(count) {
+    : network(seed), seed_(seed), knobs_(knobs), reported_(count) {
     network.streams().knobs = knobs.streams;
     for (std::size_t device = 0; device < count; ++device) {
         names_.push_back(name_of(device));
@@ -91,36 +91,37 @@ devices::Sent DevicesPlay::answer(std::size_t from, devices::QuestionId question
 }
 
 void DevicesPlay::take(std::size_t device, Instant now, const devices::Event& event) {
-    told_[device].push_back({now,
-                             event.kind,
-                             event.cause,
-                             std::string(event.name),
-                             std::string(event.text),
-                             event.question,
-                             event.ask,
-                             {event.answers.begin(), event.answers.end()},
-                             event.address,
-                             event.unsent});
-    if (on_event) on_event(device, told_[device].back());
+    reported_[device].push_back({now,
+                                 event.kind,
+                                 event.cause,
+                                 std::string(event.name),
+                                 std::string(event.text),
+                                 event.question,
+                                 event.ask,
+                                 {event.answers.begin(), event.answers.end()},
+                                 event.address,
+                                 event.unsent});
+    if (on_event) on_event(device, reported_[device].back());
 }
 
 std::size_t DevicesPlay::count(std::size_t device, Kind kind, std::string_view name) const {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        told_[device], [&](const Told& told) { return told.kind == kind && (name.empty() || told.name == name); }));
+    return static_cast<std::size_t>(std::ranges::count_if(reported_[device], [&](const Reported& reported) {
+        return reported.kind == kind && (name.empty() || reported.name == name);
+    }));
 }
 
-const Told* DevicesPlay::last(std::size_t device, std::initializer_list<Kind> kinds, std::string_view name) const {
-    for (std::size_t i = told_[device].size(); i-- > 0;) {
-        const Told& told = told_[device][i];
-        if (told.name == name && std::ranges::find(kinds, told.kind) != kinds.end()) return &told;
+const Reported* DevicesPlay::last(std::size_t device, std::initializer_list<Kind> kinds, std::string_view name) const {
+    for (std::size_t i = reported_[device].size(); i-- > 0;) {
+        const Reported& reported = reported_[device][i];
+        if (reported.name == name && std::ranges::find(kinds, reported.kind) != kinds.end()) return &reported;
     }
     return nullptr;
 }
 
 std::vector<std::string> DevicesPlay::messages(std::size_t device, std::string_view from) const {
     std::vector<std::string> out;
-    for (const Told& told : told_[device])
-        if (told.kind == Kind::message && told.name == from) out.push_back(told.text);
+    for (const Reported& reported : reported_[device])
+        if (reported.kind == Kind::message && reported.name == from) out.push_back(reported.text);
     return out;
 }
 
@@ -148,9 +149,9 @@ void DevicesPlay::expect_truth() {
             EXPECT_TRUE(believed->connected);
             EXPECT_EQ(network.streams().standing(device, other), 1u);
             // The application has received the same.
-            const Told* told = last(device, {Kind::connected, Kind::disconnected}, names_[other]);
-            EXPECT_TRUE(told != nullptr && told->kind == Kind::connected);
-            const Told* there = last(device, {Kind::appeared, Kind::gone}, names_[other]);
+            const Reported* reported = last(device, {Kind::connected, Kind::disconnected}, names_[other]);
+            EXPECT_TRUE(reported != nullptr && reported->kind == Kind::connected);
+            const Reported* there = last(device, {Kind::appeared, Kind::gone}, names_[other]);
             EXPECT_TRUE(there != nullptr && there->kind == Kind::appeared);
         }
     }

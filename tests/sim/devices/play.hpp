@@ -18,7 +18,7 @@
 namespace ringpost::sim {
 
 /// An event with copies of everything it points to.
-struct Told {
+struct Reported {
     Instant at = 0;
     devices::Event::Kind kind = devices::Event::Kind::message;
     devices::Cause cause = devices::Cause::closed;
@@ -61,18 +61,18 @@ class DevicesPlay {
     devices::Sent answer(std::size_t from, devices::QuestionId question, std::string_view text);
 
     devices::Endpoint& operator[](std::size_t device) { return *endpoints_[device]; }
-    const std::vector<Told>& told(std::size_t device) const { return told_[device]; }
+    const std::vector<Reported>& reported(std::size_t device) const { return reported_[device]; }
     std::size_t count(std::size_t device, Kind kind, std::string_view name = {}) const;
     /// The last event of one of these kinds about `name`.
-    const Told* last(std::size_t device, std::initializer_list<Kind> kinds, std::string_view name) const;
+    const Reported* last(std::size_t device, std::initializer_list<Kind> kinds, std::string_view name) const;
     std::vector<std::string> messages(std::size_t device, std::string_view from) const;
     const devices::Peer* peer(std::size_t device, std::string_view name);
-    void forget() {
-        for (auto& told : told_) told.clear();
+    void clear_events() {
+        for (auto& reported : reported_) reported.clear();
     }
 
     /// Called for every event as it happens; may send, ask and answer.
-    std::function<void(std::size_t device, const Told&)> on_event;
+    std::function<void(std::size_t device, const Reported&)> on_event;
 
     /// Checks that all devices have the correct state: every running device is alive and connected once to every other,
     /// and no other names are known.
@@ -94,7 +94,7 @@ class DevicesPlay {
     std::vector<std::unique_ptr<devices::Endpoint>> former_;  ///< of restarted devices; not called any more
     std::vector<std::string> names_;
     std::vector<Address> addresses_;
-    std::vector<std::vector<Told>> told_;
+    std::vector<std::vector<Reported>> reported_;
     std::vector<devices::Peer> peers_;
     std::uint64_t starts_ = 0;
 };

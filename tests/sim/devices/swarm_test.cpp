@@ -25,11 +25,11 @@ constexpr Duration period = 30 * second;
 class Swarm {
   public:
     explicit Swarm(std::uint64_t seed) : random_(~seed), play_(seed, 2 + seed % 5, knobs()) {
-        play_.on_event = [this](std::size_t device, const Told& told) { on_event(device, told); };
+        play_.on_event = [this](std::size_t device, const Reported& reported) { on_event(device, reported); };
         count_ = 2 + seed % 5;
         asked_.resize(count_);
         next_.resize(count_);
-        heard_.resize(count_);
+        received_.resize(count_);
         connected_.resize(count_);
         there_.resize(count_);
         cut_.resize(count_);
@@ -51,7 +51,7 @@ class Swarm {
     std::uint64_t trace_hash() const { return play_.network.trace_hash(); }
 
   private:
-    struct Heard {
+    struct Received {
         std::uint64_t next = 0;
         bool fresh = true;  ///< nothing has been received on this connection
     };
@@ -73,7 +73,7 @@ class Swarm {
         asked_[device].clear();
         connected_[device].clear();
         there_[device].clear();
-        heard_[device].clear();
+        received_[device].clear();
         ++starts_;
         play_.start(device, elsewhere ? std::optional(Address::v4(10, 0, 1, static_cast<std::uint8_t>(starts_), 3'235))
                                       : std::nullopt);
@@ -104,11 +104,11 @@ class Swarm {
             case 6:
             case 7:
             case 8: ask(device); break;
-            default: say(device, other, random_.between(1, 40));
+            default: send_messages(device, other, random_.between(1, 40));
         }
     }
 
-    void say(std::size_t device, std::size_t other, std::uint64_t times) {
+    void send_messages(std::size_t device, std::size_t other, std::uint64_t times) {
         std::uint64_t& next = next_[device][other];
         for (; times > 0; --times) {
             const std::string text = std::to_string(next) + std::string(random_.below(60), 'x');
@@ -127,40 +127,42 @@ class Swarm {
         asked_[device][{id->index, id->generation}] = {text, names};
     }
 
-    void on_event(std::size_t device, const Told& told) {
-        switch (told.kind) {
+    void on_event(std::size_t device, const Reported& reported) {
+        switch (reported.kind) {
             case Kind::message: {
-                Heard& from = heard_[device][told.name];
-                const std::uint64_t number = std::stoull(told.text);
+                Received& from = received_[device][reported.name];
+                const std::uint64_t number = std::stoull(reported.text);
                 EXPECT_TRUE(from.fresh ? number >= from.next : number == from.next)
-                    << play_.name_of(device) << " heard " << number << ", not " << from.next << ", from " << told.name;
+                    << play_.name_of(device) << " heard " << number << ", not " << from.next << ", from "
+                    << reported.name;
                 from = {number + 1, false};
                 break;
             }
             case Kind::question:
-                if (random_.chance(0.8)) play_.answer(device, told.question, "to " + told.text);
+                if (random_.chance(0.8)) play_.answer(device, reported.question, "to " + reported.text);
                 break;
-            case Kind::answers: on_answers(device, told); break;
+            case Kind::answers: on_answers(device, reported); break;
             case Kind::connected:
-                EXPECT_TRUE(connected_[device].insert(told.name).second);
-                heard_[device][told.name].fresh = true;  // messages in flight on the previous connection are lost
+                EXPECT_TRUE(connected_[device].insert(reported.name).second);
+                received_[device][reported.name].fresh =
+                    true;  // messages in flight on the previous connection are lost
                 break;
-            case Kind::disconnected: EXPECT_EQ(connected_[device].erase(told.name), 1u); break;
-            case Kind::appeared: EXPECT_TRUE(there_[device].insert(told.name).second); break;
-            case Kind::gone: EXPECT_EQ(there_[device].erase(told.name), 1u); break;
+            case Kind::disconnected: EXPECT_EQ(connected_[device].erase(reported.name), 1u); break;
+            case Kind::appeared: EXPECT_TRUE(there_[device].insert(reported.name).second); break;
+            case Kind::gone: EXPECT_EQ(there_[device].erase(reported.name), 1u); break;
             default: break;
         }
     }
 
-    void on_answers(std::size_t device, const Told& told) {
-        const auto asked = asked_[device].extract({told.ask.index, told.ask.generation});
+    void on_answers(std::size_t device, const Reported& reported) {
+        const auto asked = asked_[device].extract({reported.ask.index, reported.ask.generation});
         ASSERT_FALSE(asked.empty()) << "an ask ended twice";
         const auto& [text, names] = asked.mapped();
-        ASSERT_EQ(told.answers.size(), names.size());
+        ASSERT_EQ(reported.answers.size(), names.size());
         for (std::size_t i = 0; i < names.size(); ++i) {
-            EXPECT_EQ(told.answers[i].name, names[i]);
-            EXPECT_NE(told.answers[i].reply, Reply::waiting);
-            EXPECT_EQ(told.answers[i].text, told.answers[i].reply == Reply::answered ? "to " + text : "");
+            EXPECT_EQ(reported.answers[i].name, names[i]);
+            EXPECT_NE(reported.answers[i].reply, Reply::waiting);
+            EXPECT_EQ(reported.answers[i].text, reported.answers[i].reply == Reply::answered ? "to " + text : "");
         }
     }
 
@@ -182,7 +184,7 @@ class Swarm {
     std::vector<std::map<std::pair<std::uint32_t, std::uint32_t>, std::pair<std::string, std::vector<std::string>>>>
         asked_;
     std::vector<std::map<std::size_t, std::uint64_t>> next_;  ///< number of the next message, by sender and receiver
-    std::vector<std::map<std::string, Heard>> heard_;         ///< by receiver and sender
+    std::vector<std::map<std::string, Received>> received_;   ///< by receiver and sender
     std::uint64_t questions_ = 0;
     std::vector<std::set<std::string>> connected_, there_;
 };

@@ -13,7 +13,7 @@ using gtudp::Kind;
 
 std::size_t bytes_to_probe(const Duel& duel) {
     std::size_t bytes = 0;
-    for (const Probe::Heard& heard : duel.probe.heard) bytes += heard.bytes.size();
+    for (const Probe::Received& received : duel.probe.received) bytes += received.bytes.size();
     return bytes;
 }
 
@@ -24,7 +24,7 @@ constexpr SocketIndex spoofed = 1'000;
 
 TEST(GtudpAbuse, five_spoofed_bytes_cause_fifteen_at_most) {
     Duel duel(small_options(1));
-    duel.say(0, Kind::data, 77);
+    duel.send_frame(0, Kind::data, 77);
     EXPECT_EQ(duel.network.run(), Outcome::idle);
     EXPECT_EQ(bytes_to_probe(duel), 15u);
     EXPECT_EQ(duel.endpoint.counters().recv_sent, 3u);
@@ -37,7 +37,7 @@ TEST(GtudpAbuse, replies_to_spoofed_sources_are_limited_to_three_times_the_bytes
     std::size_t spent = 0;
     for (gtudp::Identity i = 0; i < 200; ++i) {
         const std::string text(i % 7, 'x');
-        duel.say(i * 50 * millisecond, Kind::data, i / 3, text);  // new messages and repetitions
+        duel.send_frame(i * 50 * millisecond, Kind::data, i / 3, text);  // new messages and repetitions
         spent += 5 + text.size();
     }
     EXPECT_EQ(duel.network.run(), Outcome::idle);
@@ -52,13 +52,14 @@ std::size_t answers_to_flood(SocketIndex addresses) {
     gtudp::Options options = small_options(1);
     options.unknown_acks_per_s = 100;
     Duel duel(options);
-    for (gtudp::Identity i = 0; i < 5'000; ++i) duel.say(i * millisecond, Kind::recv, i, "", spoofed + i % addresses);
+    for (gtudp::Identity i = 0; i < 5'000; ++i)
+        duel.send_frame(i * millisecond, Kind::recv, i, "", spoofed + i % addresses);
     EXPECT_EQ(duel.network.run(), Outcome::idle);
     const gtudp::Counters counts = duel.endpoint.counters();
     EXPECT_EQ(counts.recv_unknown, 5'000u);
     EXPECT_EQ(counts.ack_unknown_sent + counts.ack_withheld, 5'000u);
-    EXPECT_EQ(counts.ack_unknown_sent, duel.probe.heard.size());
-    return duel.probe.heard.size();
+    EXPECT_EQ(counts.ack_unknown_sent, duel.probe.received.size());
+    return duel.probe.received.size();
 }
 
 // The credit of five seconds, plus that of one second saved before.
@@ -76,10 +77,11 @@ TEST(GtudpAbuse, a_verified_peer_gets_its_ack_during_a_flood_of_recvs) {
     options.unknown_acks_per_s = 100;
     Duel duel(options);
     const auto id = duel.send(Duel::probe_at(0), "hello");
-    duel.say(10 * millisecond, Kind::recv, id.identity);
-    for (gtudp::Identity i = 0; i < 5'000; ++i) duel.say(i * millisecond, Kind::recv, i, "", spoofed + i % 2'000);
+    duel.send_frame(10 * millisecond, Kind::recv, id.identity);
+    for (gtudp::Identity i = 0; i < 5'000; ++i)
+        duel.send_frame(i * millisecond, Kind::recv, i, "", spoofed + i % 2'000);
     constexpr Instant again = 3 * second + 500 * microsecond;
-    duel.say(again, Kind::recv, id.identity);
+    duel.send_frame(again, Kind::recv, id.identity);
     EXPECT_EQ(duel.network.run(), Outcome::idle);
     EXPECT_EQ(duel.acks(0), (std::vector<Instant>{10 * millisecond + Duel::delay, again + Duel::delay}));
 }
@@ -92,10 +94,11 @@ constexpr gtudp::Identity honest_messages = 20;
 // one a millisecond. Returns after the last.
 Instant flood(Duel& duel, SocketIndex addresses, std::string_view text) {
     for (gtudp::Identity i = 0; i < honest_messages; ++i) {
-        duel.say(i * millisecond, Kind::data, i, "honest");
-        duel.say(i * millisecond + 100 * millisecond, Kind::ack, i);
+        duel.send_frame(i * millisecond, Kind::data, i, "honest");
+        duel.send_frame(i * millisecond + 100 * millisecond, Kind::ack, i);
     }
-    for (SocketIndex i = 0; i < addresses; ++i) duel.say(second + i * millisecond, Kind::data, i, text, spoofed + i);
+    for (SocketIndex i = 0; i < addresses; ++i)
+        duel.send_frame(second + i * millisecond, Kind::data, i, text, spoofed + i);
     return second + addresses * millisecond;
 }
 
@@ -112,7 +115,7 @@ TEST(GtudpAbuse, a_flood_of_spoofed_sources_does_not_evict_a_verified_peer) {
         options.peers_max = 1'024;
         Duel duel(options);
         const Instant over = flood(duel, addresses, "");
-        for (gtudp::Identity i = 0; i < honest_messages; ++i) duel.say(over + i, Kind::data, i, "honest");
+        for (gtudp::Identity i = 0; i < honest_messages; ++i) duel.send_frame(over + i, Kind::data, i, "honest");
         EXPECT_EQ(duel.network.run_until(over + second), Outcome::at_end);
         EXPECT_EQ(delivered_from(duel, 0), honest_messages) << addresses << " addresses";
     }
@@ -124,7 +127,7 @@ TEST(GtudpAbuse, a_flood_of_spoofed_peers_does_not_evict_a_verified_one) {
     options.peers_max = 64;
     Duel duel(options);
     const Instant over = flood(duel, 10'000, "");
-    for (gtudp::Identity i = 0; i < honest_messages; ++i) duel.say(over + i, Kind::data, i, "honest");
+    for (gtudp::Identity i = 0; i < honest_messages; ++i) duel.send_frame(over + i, Kind::data, i, "honest");
     EXPECT_EQ(duel.network.run_until(over + second), Outcome::at_end);
     EXPECT_EQ(delivered_from(duel, 0), honest_messages);
 }
@@ -138,7 +141,7 @@ TEST(GtudpAbuse, a_flood_of_spoofed_sources_does_not_lock_out_new_peers) {
         flood(duel, 25'000, "");
         const Instant comes = 5 * second + 1;
         for (const Duration later : {0, 1, 2, 4, 8, 14})
-            duel.say(comes + later * second, Kind::data, 7, "let me in", 1);
+            duel.send_frame(comes + later * second, Kind::data, 7, "let me in", 1);
         EXPECT_EQ(duel.network.run_until(comes + 15 * second), Outcome::at_end);
         EXPECT_GE(delivered_from(duel, 1), 1u) << peers_max << " peers";
     }

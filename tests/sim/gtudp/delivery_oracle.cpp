@@ -42,12 +42,12 @@ void DeliveryOracle::add(const Address& address, const Terms& terms) {
     Node node;
     node.terms = terms;
     nodes_.push_back(node);
-    whose_[address] = nodes_.size() - 1;
+    owners_[address] = nodes_.size() - 1;
 }
 
 NodeIndex DeliveryOracle::node_of(const Address& address) const {
-    const auto found = whose_.find(address);
-    return found == whose_.end() ? nobody : found->second;
+    const auto found = owners_.find(address);
+    return found == owners_.end() ? no_node : found->second;
 }
 
 void DeliveryOracle::sent(NodeIndex from, const Address& to, std::span<const std::byte> bytes, Instant deadline,
@@ -99,7 +99,7 @@ void DeliveryOracle::on_message(NodeIndex at, Instant now, const gtudp::Event& e
     Node& node = nodes_[at];
     ++node.life.messages;
     const NodeIndex from = node_of(event.peer);
-    ASSERT_NE(from, nobody) << "a message from an address that no node has had";
+    ASSERT_NE(from, no_node) << "a message from an address that no node has had";
     Way& way = ways_[{from, at}];
     const auto message = messages_.find({from, at, text_of(event.bytes)});
     if (message == messages_.end()) {
@@ -109,15 +109,15 @@ void DeliveryOracle::on_message(NodeIndex at, Instant now, const gtudp::Event& e
     }
     Content& content = message->second;
     ++content.delivered;
-    Came& came = content.came[node.lives][event.peer];
-    came.at.push_back(now);
-    if (came.at.size() <= content.sends + came.late) return;
-    const std::uint64_t excess = came.at.size() - content.sends - came.late;
-    const Duration span = now - came.at[came.at.size() - 1 - content.sends];
+    Deliveries& deliveries = content.deliveries[node.lives][event.peer];
+    deliveries.at.push_back(now);
+    if (deliveries.at.size() <= content.sends + deliveries.late) return;
+    const std::uint64_t excess = deliveries.at.size() - content.sends - deliveries.late;
+    const Duration span = now - deliveries.at[deliveries.at.size() - 1 - content.sends];
     if (span >= node.terms.remembered - node.terms.events_behind_max) {
-        ++came.late;
-    } else if (excess > came.excess) {
-        came.excess = excess;
+        ++deliveries.late;
+    } else if (excess > deliveries.excess) {
+        deliveries.excess = excess;
         ++way.repeats;
     }
 }
@@ -127,7 +127,7 @@ void DeliveryOracle::on_foreign(NodeIndex at, const gtudp::Event& event) {
     ++node.life.foreign;
     EXPECT_TRUE(node.terms.recv_from_any);
     const NodeIndex from = node_of(event.peer);
-    ASSERT_NE(from, nobody) << "from an address that no node has had";
+    ASSERT_NE(from, no_node) << "from an address that no node has had";
     Way& way = ways_[{from, at}];
     ++(raws_.contains({from, at, text_of(event.bytes)}) ? way.raw_came : way.unknown);
     EXPECT_LE(way.unknown, changed(from, at)) << "node " << at << " got from " << from << " what was never sent raw";
@@ -151,9 +151,9 @@ void DeliveryOracle::on_outcome(NodeIndex at, Instant now, const gtudp::Event& e
         case gtudp::Outcome::confirmed:
             EXPECT_GE(event.sends, 1u);
             ++content.confirmed;
-            if (key.to != nobody && nodes_[key.to].terms.events_behind_max > 0) break;  // expect_truth() checks
+            if (key.to != no_node && nodes_[key.to].terms.events_behind_max > 0) break;  // expect_truth() checks
             if (content.confirmed > content.delivered) {
-                EXPECT_LE(hollow(at, key.to), changed(at, key.to) + changed(key.to, at))
+                EXPECT_LE(unfounded(at, key.to), changed(at, key.to) + changed(key.to, at))
                     << "node " << at << " was told that " << key.to << " has what it has not";
             }
             break;
@@ -167,11 +167,11 @@ void DeliveryOracle::on_outcome(NodeIndex at, Instant now, const gtudp::Event& e
 
 /// Datagrams that arrived with changed bytes.
 std::uint64_t DeliveryOracle::changed(NodeIndex from, NodeIndex to) const {
-    return from == nobody || to == nobody ? 0 : network_.counts(from, to).changed;
+    return from == no_node || to == no_node ? 0 : network_.counts(from, to).changed;
 }
 
 /// Messages that were confirmed but not delivered.
-std::uint64_t DeliveryOracle::hollow(NodeIndex from, NodeIndex to) const {
+std::uint64_t DeliveryOracle::unfounded(NodeIndex from, NodeIndex to) const {
     std::uint64_t count = 0;
     for (auto at = messages_.lower_bound({from, to, ""}); at != messages_.end(); ++at) {
         const auto& [key, content] = *at;
@@ -216,7 +216,7 @@ void DeliveryOracle::expect_truth() const {
         const std::uint64_t broken = way.unknown + way.repeats, excused = changed(from, to);
         EXPECT_LE(way.unknown, excused) << "from node " << from << " to " << to;
         if (broken > excused) unexcused[to] += broken - excused;
-        if (to != nobody) {
+        if (to != no_node) {
             EXPECT_LE(way.raw_came, way.raw_sent + network_.counts(from, to).duplicated + excused);
         }
     }
@@ -226,7 +226,7 @@ void DeliveryOracle::expect_truth() const {
     std::set<std::pair<NodeIndex, NodeIndex>> ways;
     for (const auto& [key, content] : messages_) ways.insert({key.from, key.to});
     for (const auto& [from, to] : ways)
-        EXPECT_LE(hollow(from, to), changed(from, to) + changed(to, from)) << "from node " << from << " to " << to;
+        EXPECT_LE(unfounded(from, to), changed(from, to) + changed(to, from)) << "from node " << from << " to " << to;
 
     for (NodeIndex node = 0; node < nodes_.size(); ++node) {
         EXPECT_TRUE(nodes_[node].life.open.empty());

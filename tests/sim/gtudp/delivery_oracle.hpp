@@ -59,7 +59,7 @@ class DeliveryOracle {
     /// Adds a node, with the network's index, at its first address.
     void add(const Address& address, const Terms& terms);
     /// The node is at `address` from now on. Its previous addresses remain known.
-    void moved(NodeIndex node, const Address& address) { whose_[address] = node; }
+    void moved(NodeIndex node, const Address& address) { owners_[address] = node; }
 
     /// Endpoint::send() of `bytes` to `to` was called and returned `answer`.
     void sent(NodeIndex from, const Address& to, std::span<const std::byte> bytes, Instant deadline,
@@ -80,7 +80,7 @@ class DeliveryOracle {
     void expect_all_arrived() const;
 
   private:
-    static constexpr NodeIndex nobody = SIZE_MAX;
+    static constexpr NodeIndex no_node = SIZE_MAX;
 
     /// All messages with the same bytes from one node to another. Which of them was delivered cannot be determined.
     struct ContentKey {
@@ -89,14 +89,14 @@ class DeliveryOracle {
         auto operator<=>(const ContentKey&) const = default;
     };
     /// Deliveries to one life of a receiver from one address.
-    struct Came {
+    struct Deliveries {
         std::vector<Instant> at;
         std::uint64_t late = 0;    ///< repeated after the remembered window
         std::uint64_t excess = 0;  ///< repeated within the window; the maximum so far
     };
     struct Content {
         std::uint64_t sends = 0, confirmed = 0, delivered = 0;
-        std::map<std::uint64_t, std::map<Address, Came, AddressLess>> came;  ///< by life
+        std::map<std::uint64_t, std::map<Address, Deliveries, AddressLess>> deliveries;  ///< by life
     };
     using Contents = std::map<ContentKey, Content>;
 
@@ -134,11 +134,11 @@ class DeliveryOracle {
     void on_outcome(NodeIndex at, Instant now, const gtudp::Event& event);
     NodeIndex node_of(const Address& address) const;
     std::uint64_t changed(NodeIndex from, NodeIndex to) const;
-    std::uint64_t hollow(NodeIndex from, NodeIndex to) const;
+    std::uint64_t unfounded(NodeIndex from, NodeIndex to) const;
 
     Network& network_;
     std::vector<Node> nodes_;
-    std::map<Address, NodeIndex, AddressLess> whose_;
+    std::map<Address, NodeIndex, AddressLess> owners_;
     Contents messages_, raws_;
     std::map<std::pair<NodeIndex, NodeIndex>, Way> ways_;
 };

@@ -107,8 +107,8 @@ struct Duel {
     }
 
     /// The probe sends a frame of the default wire from `socket` to the endpoint.
-    void say(Instant at, gtudp::Kind kind, gtudp::Identity identity, std::string_view text = "",
-             SocketIndex socket = 0) {
+    void send_frame(Instant at, gtudp::Kind kind, gtudp::Identity identity, std::string_view text = "",
+                    SocketIndex socket = 0) {
         std::vector<std::byte> bytes(5);
         bytes[0] = std::array{std::byte{0x1d}, std::byte{0x5f}, std::byte{0xae}}[static_cast<std::size_t>(kind)];
         store_be(&bytes[1], identity);
@@ -119,16 +119,16 @@ struct Duel {
 
     /// The times at which the endpoint sent a frame of this kind to `socket`, judged by the first byte of the default
     /// wire.
-    std::vector<Instant> said(std::byte kind, SocketIndex socket = 0) const {
+    std::vector<Instant> sent_times(std::byte kind, SocketIndex socket = 0) const {
         std::vector<Instant> out;
-        for (const Probe::Heard& heard : probe.heard)
-            if (!heard.bytes.empty() && heard.bytes[0] == kind && heard.socket == socket)
-                out.push_back(heard.at - delay);
+        for (const Probe::Received& received : probe.received)
+            if (!received.bytes.empty() && received.bytes[0] == kind && received.socket == socket)
+                out.push_back(received.at - delay);
         return out;
     }
-    std::vector<Instant> datas(SocketIndex socket = 0) const { return said(std::byte{0x1d}, socket); }
-    std::vector<Instant> recvs(SocketIndex socket = 0) const { return said(std::byte{0x5f}, socket); }
-    std::vector<Instant> acks(SocketIndex socket = 0) const { return said(std::byte{0xae}, socket); }
+    std::vector<Instant> datas(SocketIndex socket = 0) const { return sent_times(std::byte{0x1d}, socket); }
+    std::vector<Instant> recvs(SocketIndex socket = 0) const { return sent_times(std::byte{0x5f}, socket); }
+    std::vector<Instant> acks(SocketIndex socket = 0) const { return sent_times(std::byte{0xae}, socket); }
 
     static Address probe_at(SocketIndex socket) {
         Address address = duo_addresses[1];

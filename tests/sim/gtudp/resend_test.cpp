@@ -65,9 +65,9 @@ TEST(GtudpResend, traffic_with_one_peer_does_not_delay_retransmissions_to_anothe
         for (gtudp::Identity i = 0; traffic && i < 300; ++i) {
             const Instant at = i * 10 * millisecond;
             EXPECT_EQ(duel.network.run_until(start + at), Outcome::at_end);
-            duel.say(at, Kind::data, i, "chatter", 1);
-            duel.say(at + 15 * millisecond, Kind::ack, i, "", 1);
-            duel.say(at + 15 * millisecond, Kind::recv, duel.send(Duel::probe_at(1), "chatter").identity, "", 1);
+            duel.send_frame(at, Kind::data, i, "chatter", 1);
+            duel.send_frame(at + 15 * millisecond, Kind::ack, i, "", 1);
+            duel.send_frame(at + 15 * millisecond, Kind::recv, duel.send(Duel::probe_at(1), "chatter").identity, "", 1);
         }
         EXPECT_EQ(duel.network.run(), Outcome::idle);
         const auto sends = duel.datas(0);
@@ -84,7 +84,7 @@ TEST(GtudpResend, each_peer_has_its_own_timeout) {
     Duel duel(small_options(1));
     for (int i = 0; i < 20; ++i) {
         const auto id = duel.send(Duel::probe_at(1), "quick");
-        duel.say(duel.network.now() + 6 * millisecond, Kind::recv, id.identity, "", 1);
+        duel.send_frame(duel.network.now() + 6 * millisecond, Kind::recv, id.identity, "", 1);
         duel.network.run_until(duel.network.now() + 20 * millisecond);
     }
     EXPECT_GT(duel.endpoint.rtt(Duel::probe_at(1)), 0);
@@ -104,23 +104,23 @@ TEST(GtudpResend, a_one_way_outage_of_a_second_is_survived) {
     Duel duel(small_options(1));
     for (int i = 0; i < 20; ++i) {
         const auto id = duel.send(duo_addresses[1], "before");
-        duel.say(duel.network.now() + 6 * millisecond, Kind::recv, id.identity);
+        duel.send_frame(duel.network.now() + 6 * millisecond, Kind::recv, id.identity);
         duel.network.run_until(duel.network.now() + 20 * millisecond);
     }
     const Instant outage = duel.network.now();
     const auto id = duel.send(duo_addresses[1], "lost for a second");
     for (gtudp::Identity i = 0; i < 100; ++i)
-        duel.say(outage + i * 10 * millisecond, Kind::data, i, "from the peer, who does not hear us");
+        duel.send_frame(outage + i * 10 * millisecond, Kind::data, i, "from the peer, who does not hear us");
     EXPECT_EQ(duel.network.run_until(outage + second), Outcome::at_end);
     EXPECT_EQ(duel.ends.size(), 20u) << "still in flight";
-    duel.say(outage + second, Kind::recv, id.identity);
+    duel.send_frame(outage + second, Kind::recv, id.identity);
     duel.network.run();
     EXPECT_EQ(duel.endpoint.counters().confirmed, 21u);
 }
 
 TEST(GtudpResend, a_recv_without_an_ack_is_sent_ten_times) {
     Duel duel(small_options(1));
-    duel.say(0, Kind::data, 77, "long enough to be answered ten times within thrice its bytes");
+    duel.send_frame(0, Kind::data, 77, "long enough to be answered ten times within three times its bytes");
     EXPECT_EQ(duel.network.run(), Outcome::idle);
     EXPECT_EQ(duel.recvs().size(), 10u);
     expect_backing_off(duel.recvs(), recv_longest);
@@ -131,8 +131,8 @@ TEST(GtudpResend, a_recv_without_an_ack_is_sent_ten_times) {
 TEST(GtudpResend, a_repeated_data_is_answered_at_once_in_any_state) {
     Duel duel(small_options(1));
     const std::vector<Instant> comes = {0, 100 * millisecond, 150 * millisecond, 151 * millisecond, 5 * second};
-    for (const Instant at : comes) duel.say(at, Kind::data, 77, "knock knock");
-    duel.say(200 * millisecond, Kind::ack, 77);
+    for (const Instant at : comes) duel.send_frame(at, Kind::data, 77, "knock knock");
+    duel.send_frame(200 * millisecond, Kind::ack, 77);
     EXPECT_EQ(duel.network.run(), Outcome::idle);
     std::vector<Instant> expected;
     for (const Instant at : comes) expected.push_back(at + Duel::delay);
@@ -145,16 +145,16 @@ TEST(GtudpResend, a_late_data_is_a_duplicate_within_the_remembered_window_and_ne
     gtudp::Options options = small_options(1);
     options.remembered = 30 * second;
     Duel duel(options);
-    duel.say(0, Kind::data, 77, "hello");
-    duel.say(20 * millisecond, Kind::ack, 77);
+    duel.send_frame(0, Kind::data, 77, "hello");
+    duel.send_frame(20 * millisecond, Kind::ack, 77);
     // The window starts again with each of these datagrams.
     const Instant second_time = 20 * millisecond + options.remembered - 1,
                   third_time = second_time + options.remembered - 1;
-    duel.say(second_time, Kind::data, 77, "hello");
-    duel.say(third_time, Kind::data, 77, "hello");
+    duel.send_frame(second_time, Kind::data, 77, "hello");
+    duel.send_frame(third_time, Kind::data, 77, "hello");
     EXPECT_EQ(duel.network.run_until(third_time + second), Outcome::at_end);
     EXPECT_EQ(duel.messages.size(), 1u);
-    duel.say(third_time + options.remembered + 1, Kind::data, 77, "hello");
+    duel.send_frame(third_time + options.remembered + 1, Kind::data, 77, "hello");
     EXPECT_EQ(duel.network.run(), Outcome::idle);
     EXPECT_EQ(duel.messages.size(), 2u);
     EXPECT_EQ(duel.endpoint.counters().forgotten_early, 0u);
@@ -162,9 +162,9 @@ TEST(GtudpResend, a_late_data_is_a_duplicate_within_the_remembered_window_and_ne
 
 TEST(GtudpResend, the_same_identity_from_another_address_is_another_exchange) {
     Duel duel(small_options(1));
-    duel.say(0, Kind::data, 77, "hello", 0);
-    duel.say(millisecond, Kind::data, 77, "hello", 1);
-    duel.say(20 * millisecond, Kind::ack, 77, "", 0);
+    duel.send_frame(0, Kind::data, 77, "hello", 0);
+    duel.send_frame(millisecond, Kind::data, 77, "hello", 1);
+    duel.send_frame(20 * millisecond, Kind::ack, 77, "", 0);
     EXPECT_EQ(duel.network.run_until(500 * millisecond), Outcome::at_end);
     ASSERT_EQ(duel.messages.size(), 2u);
     EXPECT_EQ(duel.messages[0].from, Duel::probe_at(0));
@@ -179,15 +179,15 @@ TEST(GtudpResend, a_recv_or_ack_from_another_address_has_no_effect) {
     options.resending.fixed_interval = second;
     Duel duel(options);
     const auto id = duel.send(Duel::probe_at(0), "for socket 0");
-    duel.say(10 * millisecond, Kind::recv, id.identity, "", 1);
-    duel.say(0, Kind::data, 77, "long enough to be answered several times", 0);
-    duel.say(15 * millisecond, Kind::ack, 77, "", 1);
+    duel.send_frame(10 * millisecond, Kind::recv, id.identity, "", 1);
+    duel.send_frame(0, Kind::data, 77, "long enough to be answered several times", 0);
+    duel.send_frame(15 * millisecond, Kind::ack, 77, "", 1);
     EXPECT_EQ(duel.network.run_until(3'100 * millisecond), Outcome::at_end);
     EXPECT_TRUE(duel.ends.empty());
     EXPECT_EQ(duel.datas(0).size(), 4u);
     EXPECT_EQ(duel.recvs(0).size(), 4u);
-    duel.say(duel.network.now(), Kind::recv, id.identity, "", 0);
-    duel.say(duel.network.now(), Kind::ack, 77, "", 0);
+    duel.send_frame(duel.network.now(), Kind::recv, id.identity, "", 0);
+    duel.send_frame(duel.network.now(), Kind::ack, 77, "", 0);
     EXPECT_EQ(duel.network.run_until(10 * second), Outcome::at_end);
     ASSERT_EQ(duel.ends.size(), 1u);
     EXPECT_EQ(duel.ends[0].event.outcome, gtudp::Outcome::confirmed);

@@ -223,20 +223,20 @@ void Swarm::expect_nothing_leaked(Node& node) {
 /// Excludes nodes with a delayed application: when their events happened is unknown when they are polled.
 void Swarm::jump_one() {
     const NodeIndex index = any_node();
-    if (nodes_[index].deaf_until) return;
+    if (nodes_[index].paused_until) return;
     network_.jump(index, static_cast<Duration>(random_.below(static_cast<std::uint64_t>(knobs_.jump_max) + 1)));
 }
 
 void Swarm::deafen_one() {
     const NodeIndex index = any_node();
-    if (nodes_[index].deaf_until) return;
-    nodes_[index].deaf_until = network_.now() + static_cast<Duration>(random_.below(trouble_max));
+    if (nodes_[index].paused_until) return;
+    nodes_[index].paused_until = network_.now() + static_cast<Duration>(random_.below(trouble_max));
     network_.take_events(index, false);
 }
 
 void Swarm::end_troubles(Instant now) {
     for (NodeIndex index = 0; index < nodes_.size(); ++index) {
-        auto& until = nodes_[index].deaf_until;
+        auto& until = nodes_[index].paused_until;
         if (!until || *until > now) continue;
         until.reset();
         network_.take_events(index, true);

@@ -40,7 +40,7 @@ class Swarm {
         std::vector<Address> addresses;  ///< the last is the current one
         std::vector<gtudp::ExchangeId> ids;
         bool closed = false;
-        std::optional<Instant> deaf_until;  ///< by the network's clock
+        std::optional<Instant> paused_until;  ///< by the network's clock
     };
     struct Partition {
         NodeIndex from, to;

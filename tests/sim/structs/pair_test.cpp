@@ -40,7 +40,7 @@ Bytes payload_of(const structs::Format& format, std::uint64_t n) {
     return out;
 }
 
-struct Told {
+struct Reported {
     Event event;
     Bytes payload;
 };
@@ -51,7 +51,7 @@ struct Tapped {
 
     explicit Tapped(const structs::Library& library) : endpoint(library) {}
     void handle(Instant now, const Datagram& in) {
-        came.emplace_back(in.bytes.begin(), in.bytes.end());
+        received.emplace_back(in.bytes.begin(), in.bytes.end());
         endpoint.handle(now, in);
     }
     void handle_timeout(Instant now) { endpoint.handle_timeout(now); }
@@ -62,7 +62,7 @@ struct Tapped {
     std::optional<Instant> poll_timeout() const { return endpoint.poll_timeout(); }
 
     Endpoint endpoint;
-    std::vector<Bytes> came;
+    std::vector<Bytes> received;
 };
 
 struct Play {
@@ -71,7 +71,7 @@ struct Play {
         for (std::size_t side = 0; side < 2; ++side) {
             sides[side] = std::make_unique<Tapped>(library);
             network.add(addresses[side], *sides[side], [this, side](Instant, const Event& event) {
-                told[side].push_back({event, {event.payload.begin(), event.payload.end()}});
+                reported[side].push_back({event, {event.payload.begin(), event.payload.end()}});
             });
         }
         network.link_both(0, 1, link);
@@ -95,19 +95,19 @@ struct Play {
     }
 
     void expect_truth(std::size_t side);
-    void expect_told(const Told& one, const structs::model::Found& found, std::size_t side);
+    void expect_reported(const Reported& one, const structs::model::Found& found, std::size_t side);
 
     Network network;
     structs::Library library;
     std::unique_ptr<Tapped> sides[2];
-    std::vector<Told> told[2];
+    std::vector<Reported> reported[2];
     std::vector<std::pair<MessageId, Bytes>> sent[2];
     std::uint64_t forged = 0;  ///< reported as a message, but never sent
     std::uint64_t failures[2]{}, unknown[2]{};
 };
 
 /// An event must be what the model has found there.
-void Play::expect_told(const Told& one, const structs::model::Found& found, std::size_t side) {
+void Play::expect_reported(const Reported& one, const structs::model::Found& found, std::size_t side) {
     EXPECT_EQ(one.event.source, addresses[1 - side]);
     EXPECT_EQ(one.event.offset, found.offset);
     EXPECT_EQ(one.event.kind == Event::Kind::damage, found.error.has_value());
@@ -130,13 +130,13 @@ void Play::expect_told(const Told& one, const structs::model::Found& found, std:
 
 void Play::expect_truth(std::size_t side) {
     const auto& deliveries = network.deliveries(side);
-    const auto& came = sides[side]->came;
-    ASSERT_EQ(came.size(), deliveries.size());
+    const auto& received = sides[side]->received;
+    ASSERT_EQ(received.size(), deliveries.size());
     std::size_t next = 0;
     std::uint64_t messages = 0, skipped = 0;
-    for (std::size_t i = 0; i < came.size(); ++i) {
-        const auto found = structs::model::scan(came[i]);
-        skipped += came[i].size();
+    for (std::size_t i = 0; i < received.size(); ++i) {
+        const auto found = structs::model::scan(received[i]);
+        skipped += received[i].size();
         if (deliveries[i].intact) {
             const auto& [id, payload] = sent[1 - side].at(deliveries[i].ordinal);
             ASSERT_EQ(found, (std::vector{structs::model::Found{0, std::nullopt, id, payload}}));
@@ -145,14 +145,14 @@ void Play::expect_truth(std::size_t side) {
             failures[side] += found[k].error.has_value();
             if (!found[k].error) skipped -= structs::header_bytes + found[k].payload.size();
             if (found[k].error && k > 0 && found[k - 1].error) continue;  // reported together with the first
-            ASSERT_LT(next, told[side].size());
-            expect_told(told[side][next], found[k], side);
-            messages += told[side][next++].event.kind == Event::Kind::message;
+            ASSERT_LT(next, reported[side].size());
+            expect_reported(reported[side][next], found[k], side);
+            messages += reported[side][next++].event.kind == Event::Kind::message;
         }
     }
-    EXPECT_EQ(next, told[side].size()) << "no further events";
+    EXPECT_EQ(next, reported[side].size()) << "no further events";
     const structs::Counters& counts = sides[side]->endpoint.counters();
-    EXPECT_EQ(counts.received, came.size());
+    EXPECT_EQ(counts.received, received.size());
     EXPECT_EQ(counts.sent, messages_each);
     EXPECT_EQ(counts.messages, messages);
     EXPECT_EQ(counts.unknown_id + counts.wrong_size, unknown[side]);
@@ -167,7 +167,7 @@ TEST(StructsPair, a_perfect_link_delivers_everything_once_and_in_order) {
     play.run(random);
     for (std::size_t side = 0; side < 2; ++side) {
         play.expect_truth(side);
-        EXPECT_EQ(play.told[side].size(), messages_each);
+        EXPECT_EQ(play.reported[side].size(), messages_each);
         EXPECT_EQ(play.unknown[side] + play.failures[side], 0u);
     }
     EXPECT_EQ(play.forged, 0u);

@@ -69,7 +69,7 @@ class Comparison {
         return random_() % 8 == 0 ? -(offset % (200 * tick)) : offset;
     }
 
-    void forget(TimerIndex index) {
+    void clear(TimerIndex index) {
         if (!timers_[index].at) return;
         auto place = deadlines_.lower_bound(*timers_[index].at);
         while (place->second != index) ++place;
@@ -80,7 +80,7 @@ class Comparison {
 
     void schedule(TimerIndex index, Instant at) {
         wheel_.schedule(index, at);
-        forget(index);
+        clear(index);
         timers_[index].at = at;
         timers_[index].counts_as = std::max(at, latest_);
         deadlines_.emplace(at, index);
@@ -90,7 +90,7 @@ class Comparison {
     void cancel(TimerIndex index) {
         ASSERT_EQ(wheel_.scheduled(index), timers_[index].at.has_value());
         wheel_.cancel(index);
-        forget(index);
+        clear(index);
         ASSERT_FALSE(wheel_.scheduled(index));
     }
 
@@ -124,7 +124,7 @@ class Comparison {
             ASSERT_LE(previous >> TimerWheel::tick_bits, timers_[index].counts_as >> TimerWheel::tick_bits)
                 << "out of order";
             previous = timers_[index].counts_as;
-            forget(index);
+            clear(index);
             if (!reentrant) return;
             for (std::uint64_t calls = random_() % 4; calls > 0; --calls) {
                 const TimerIndex target = random_() % 2 == 0 ? index : random_index();

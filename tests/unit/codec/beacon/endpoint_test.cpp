@@ -204,23 +204,23 @@ TEST(BeaconEndpoint, a_quote_stays_valid_until_the_next_call) {
 TEST(BeaconEndpoint, events_that_do_not_fit_are_counted) {
     Endpoint endpoint(listening());
     const std::string quote(60'000, 'q');
-    std::uint64_t heard = 0;
+    std::uint64_t received = 0;
     while (endpoint.counters().events_dropped == 0) {
         endpoint.handle(start, {alice, 0, beacon(1, quote)});
-        ASSERT_LE(++heard, 1 + limits::beacon_queue_bytes / quote.size());
+        ASSERT_LE(++received, 1 + limits::beacon_queue_bytes / quote.size());
     }
     std::uint64_t events = 0;
     for (; const auto event = endpoint.poll_event(); ++events) EXPECT_EQ(event->count, events + 1);
-    EXPECT_EQ(events, heard - 1);
+    EXPECT_EQ(events, received - 1);
     endpoint.handle(start, {alice, 0, beacon(1)});
-    EXPECT_EQ(endpoint.poll_event()->count, heard + 1) << "the dropped one still counts";
-    EXPECT_EQ(endpoint.counters().received, heard + 1);
+    EXPECT_EQ(endpoint.poll_event()->count, received + 1) << "the dropped one still counts";
+    EXPECT_EQ(endpoint.counters().received, received + 1);
 }
 
 TEST(BeaconEndpoint, the_least_recently_received_source_is_evicted_when_the_table_is_full) {
     Endpoint endpoint(listening());
     const Bytes bytes = beacon(1);
-    const auto hear = [&](std::uint32_t n) {
+    const auto receive = [&](std::uint32_t n) {
         endpoint.handle(start, {Address::v4(10, static_cast<std::uint8_t>(n >> 16), static_cast<std::uint8_t>(n >> 8),
                                             static_cast<std::uint8_t>(n), 1),
                                 0, bytes});
@@ -228,13 +228,13 @@ TEST(BeaconEndpoint, the_least_recently_received_source_is_evicted_when_the_tabl
         while (const auto event = endpoint.poll_event()) count = event->count;
         return count;
     };
-    for (std::uint32_t n = 0; n < limits::beacon_sources_max; ++n) ASSERT_EQ(hear(n), 1u);
-    EXPECT_EQ(hear(0), 2u);
+    for (std::uint32_t n = 0; n < limits::beacon_sources_max; ++n) ASSERT_EQ(receive(n), 1u);
+    EXPECT_EQ(receive(0), 2u);
     EXPECT_EQ(endpoint.counters().sources_forgotten, 0u);
-    EXPECT_EQ(hear(limits::beacon_sources_max), 1u);
+    EXPECT_EQ(receive(limits::beacon_sources_max), 1u);
     EXPECT_EQ(endpoint.counters().sources_forgotten, 1u);
-    EXPECT_EQ(hear(0), 3u) << "received recently";
-    EXPECT_EQ(hear(1), 1u) << "the oldest, evicted";
+    EXPECT_EQ(receive(0), 3u) << "received recently";
+    EXPECT_EQ(receive(1), 1u) << "the oldest, evicted";
     EXPECT_EQ(endpoint.counters().sources_forgotten, 2u);
 }
 

@@ -39,10 +39,12 @@ class Turning {
     std::expected<SendNumber, Refused> send(std::string_view text, const SendOptions& how = {}) {
         return endpoint.send(now, text, how);
     }
-    void hear(const Address& source, std::string_view text, Status status) {
+    void receive(const Address& source, std::string_view text, Status status) {
         endpoint.handle(now, {source, 0, datagram_of(text, status)});
     }
-    void hear_raw(const Address& source, std::string_view bytes) { endpoint.handle(now, {source, 0, bytes_of(bytes)}); }
+    void receive_raw(const Address& source, std::string_view bytes) {
+        endpoint.handle(now, {source, 0, bytes_of(bytes)});
+    }
 
     /// Everything sent now, as `PORT or IP's last byte:TEXT`.
     std::vector<std::string> turn() {

@@ -13,9 +13,9 @@ TEST(ConfirmedSender, one_message_in_flight_and_the_rest_in_order) {
     EXPECT_EQ(turning.endpoint.in_flight(), 3u);
     EXPECT_EQ(turning.turn(), Texts{"2:5005 one"});
     EXPECT_EQ(turning.turn_after(second), Texts{}) << "sent once, never retransmitted";
-    turning.hear(bob, "confirmed", Status::ok);
+    turning.receive(bob, "confirmed", Status::ok);
     EXPECT_EQ(turning.turn(), Texts{"2:5005 two"});
-    turning.hear(bob, "no such thing", Status::failed);
+    turning.receive(bob, "no such thing", Status::failed);
     EXPECT_EQ(turning.turn(), Texts{"2:5005 three"});
     EXPECT_EQ(turning.turn_after(9 * second), Texts{});
     EXPECT_EQ(turning.events(), (Texts{"1 confirmed confirmed", "2 failed no such thing", "3 timed out"}));
@@ -38,10 +38,10 @@ TEST(ConfirmedSender, peers_do_not_wait_for_each_other) {
     ASSERT_TRUE(turning.send("to alice", {.to = alice}));
     ASSERT_TRUE(turning.send("to alice too", {.to = alice}));
     EXPECT_EQ(turning.turn(), (Texts{"2:5005 to bob", "1:5005 to alice"}));
-    turning.hear(alice, "confirmed", Status::ok);
+    turning.receive(alice, "confirmed", Status::ok);
     EXPECT_EQ(turning.turn(), Texts{"1:5005 to alice too"});
-    turning.hear(alice, "confirmed", Status::ok);
-    turning.hear(bob, "confirmed", Status::ok);
+    turning.receive(alice, "confirmed", Status::ok);
+    turning.receive(bob, "confirmed", Status::ok);
     EXPECT_EQ(turning.events(), (Texts{"2 confirmed confirmed", "3 confirmed confirmed", "1 confirmed confirmed"}));
     EXPECT_EQ(turning.endpoint.peers(), 0u);
 }
@@ -50,9 +50,9 @@ TEST(ConfirmedSender, an_answer_from_any_port_of_the_peer_counts_and_no_other) {
     Turning turning(options_toward(bob));
     ASSERT_TRUE(turning.send("hello"));
     turning.turn();
-    turning.hear(alice, "confirmed", Status::ok);
+    turning.receive(alice, "confirmed", Status::ok);
     EXPECT_EQ(turning.events(), Texts{});
-    turning.hear(elsewhere(bob), "confirmed", Status::ok);
+    turning.receive(elsewhere(bob), "confirmed", Status::ok);
     EXPECT_EQ(turning.events(), Texts{"1 confirmed confirmed"});
     EXPECT_EQ(turning.endpoint.counters().answers_stray, 1u);
 }
@@ -64,7 +64,7 @@ TEST(ConfirmedSender, programs_on_one_host_are_one_peer_unless_replies_go_to_the
         ASSERT_TRUE(turning.send("one"));
         ASSERT_TRUE(turning.send("two", {.to = other}));
         EXPECT_EQ(turning.turn(), Texts{"2:5005 one"}) << "the answer could not be matched";
-        turning.hear(elsewhere(bob), "confirmed", Status::ok);
+        turning.receive(elsewhere(bob), "confirmed", Status::ok);
         EXPECT_EQ(turning.turn(), Texts{"2:6000 two"});
     }
     Options options = options_toward(bob);
@@ -73,10 +73,10 @@ TEST(ConfirmedSender, programs_on_one_host_are_one_peer_unless_replies_go_to_the
     ASSERT_TRUE(turning.send("one"));
     ASSERT_TRUE(turning.send("two", {.to = other}));
     EXPECT_EQ(turning.turn(), (Texts{"2:5005 one", "2:6000 two"}));
-    turning.hear(elsewhere(bob), "confirmed", Status::ok);
+    turning.receive(elsewhere(bob), "confirmed", Status::ok);
     EXPECT_EQ(turning.events(), Texts{});
-    turning.hear(other, "confirmed", Status::ok);
-    turning.hear(bob, "confirmed", Status::ok);
+    turning.receive(other, "confirmed", Status::ok);
+    turning.receive(bob, "confirmed", Status::ok);
     EXPECT_EQ(turning.events(), (Texts{"2 confirmed confirmed", "1 confirmed confirmed"}));
 }
 
@@ -104,7 +104,7 @@ TEST(ConfirmedSender, after_a_timeout_the_next_message_waits_until_no_answer_can
     EXPECT_EQ(turning.events(), Texts{"1 timed out"});
     EXPECT_EQ(turning.turn_after(9 * second - 1), Texts{});
     EXPECT_EQ(turning.turn_after(1), Texts{"2:5005 two"});
-    turning.hear(bob, "confirmed", Status::ok);
+    turning.receive(bob, "confirmed", Status::ok);
     EXPECT_EQ(turning.events(), Texts{"2 confirmed confirmed"});
 }
 
@@ -115,11 +115,11 @@ TEST(ConfirmedSender, after_a_timeout_the_late_answer_confirms_nothing_and_ends_
     turning.turn();
     turning.turn_after(second);
     turning.events();
-    turning.hear(bob, "confirmed", Status::ok);
+    turning.receive(bob, "confirmed", Status::ok);
     EXPECT_EQ(turning.events(), Texts{});
     EXPECT_EQ(turning.endpoint.counters().answers_late, 1u);
     EXPECT_EQ(turning.turn(), Texts{"2:5005 two"});
-    turning.hear(bob, "confirmed", Status::ok);
+    turning.receive(bob, "confirmed", Status::ok);
     EXPECT_EQ(turning.events(), Texts{"2 confirmed confirmed"});
 }
 
@@ -142,10 +142,10 @@ TEST(ConfirmedSender, copies_of_an_answer_are_awaited_if_configured) {
     ASSERT_TRUE(turning.send("one"));
     ASSERT_TRUE(turning.send("two"));
     turning.turn();
-    turning.hear(bob, "confirmed", Status::ok);
+    turning.receive(bob, "confirmed", Status::ok);
     EXPECT_EQ(turning.turn(), Texts{});
-    turning.hear(bob, "confirmed", Status::ok);
-    turning.hear(bob, "failed", Status::failed);
+    turning.receive(bob, "confirmed", Status::ok);
+    turning.receive(bob, "failed", Status::failed);
     EXPECT_EQ(turning.events(), Texts{"1 confirmed confirmed"}) << "a copy, whatever its content";
     EXPECT_EQ(turning.endpoint.counters().answers_again, 2u);
     EXPECT_EQ(turning.turn_after(50 * millisecond - 1), Texts{});
@@ -160,14 +160,14 @@ TEST(ConfirmedSender, copies_of_a_late_answer_are_awaited_too) {
     ASSERT_TRUE(turning.send("two", {.timeout = 60 * second}));
     turning.turn();
     turning.turn_after(second);
-    turning.hear(bob, "confirmed", Status::ok);
-    turning.hear(bob, "confirmed", Status::ok);
+    turning.receive(bob, "confirmed", Status::ok);
+    turning.receive(bob, "confirmed", Status::ok);
     EXPECT_EQ(turning.endpoint.counters().answers_late, 1u);
     EXPECT_EQ(turning.endpoint.counters().answers_again, 1u);
     EXPECT_EQ(turning.turn_after(50 * millisecond - 1), Texts{});
     EXPECT_EQ(turning.turn_after(1), Texts{"2:5005 two"});
     EXPECT_EQ(turning.turn_after(8 * second), Texts{}) << "the timer of the late answer was cancelled";
-    turning.hear(bob, "confirmed", Status::ok);
+    turning.receive(bob, "confirmed", Status::ok);
     EXPECT_EQ(turning.events(), (Texts{"1 timed out", "2 confirmed confirmed"}));
 }
 
@@ -179,7 +179,7 @@ TEST(ConfirmedSender, reports_are_sent_in_order_and_wait_for_nothing) {
     ASSERT_TRUE(turning.send("after it", {.status = Status::ok}));
     EXPECT_EQ(turning.turn(), (Texts{"2:5005 +done", "2:5005 -disk full", "2:5005 hello"}));
     EXPECT_EQ(turning.events(), (Texts{"1 reported", "2 reported"}));
-    turning.hear(bob, "confirmed", Status::ok);
+    turning.receive(bob, "confirmed", Status::ok);
     EXPECT_EQ(turning.turn(), Texts{"2:5005 +after it"});
     EXPECT_EQ(turning.events(), (Texts{"3 confirmed confirmed", "4 reported"}));
     EXPECT_EQ(turning.endpoint.counters().reported, 3u);
@@ -189,7 +189,7 @@ TEST(ConfirmedSender, reports_are_sent_in_order_and_wait_for_nothing) {
 TEST(ConfirmedSender, an_answer_before_anything_was_sent_is_unexpected) {
     Turning turning(options_toward(bob));
     ASSERT_TRUE(turning.send("one"));
-    turning.hear(bob, "confirmed", Status::ok);
+    turning.receive(bob, "confirmed", Status::ok);
     EXPECT_EQ(turning.events(), Texts{});
     EXPECT_EQ(turning.turn(), Texts{"2:5005 one"});
     EXPECT_EQ(turning.endpoint.counters().answers_stray, 1u);
@@ -214,7 +214,7 @@ TEST(ConfirmedSender, the_middle_of_a_queue_can_time_out) {
     turning.turn_after(2 * second);
     EXPECT_EQ(turning.events(), (Texts{"4 timed out waiting", "2 timed out waiting"}));
     for (int i = 0; i < 3; ++i) {
-        turning.hear(bob, "confirmed", Status::ok);
+        turning.receive(bob, "confirmed", Status::ok);
         turning.turn();
     }
     EXPECT_EQ(turning.events(), (Texts{"1 confirmed confirmed", "3 confirmed confirmed", "5 confirmed confirmed"}));
@@ -239,7 +239,7 @@ TEST(ConfirmedSender, refusals) {
     EXPECT_EQ(refused("two", bob), std::nullopt);
     EXPECT_EQ(refused("three", bob), Refusal::queue_full);
     turning.turn();
-    turning.hear(bob, "confirmed", Status::ok);
+    turning.receive(bob, "confirmed", Status::ok);
     EXPECT_EQ(refused("three", bob), Refusal::queue_full) << "the outcome has not been polled yet";
     EXPECT_EQ(turning.events().size(), 1u);
     EXPECT_EQ(refused("three", bob), std::nullopt);
@@ -283,7 +283,7 @@ TEST(ConfirmedSender, deadlines_may_be_infinite) {
     ASSERT_TRUE(turning.send("one", {.timeout = never}));
     turning.turn();
     EXPECT_EQ(turning.turn_after(1'000'000 * second), Texts{});
-    turning.hear(bob, "confirmed", Status::ok);
+    turning.receive(bob, "confirmed", Status::ok);
     EXPECT_EQ(turning.events(), Texts{"1 confirmed confirmed"});
 }
 

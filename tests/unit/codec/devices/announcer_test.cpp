@@ -45,7 +45,7 @@ struct DevicesAnnouncer : testing::Test {
         now = until;
         return out;
     }
-    using Said = std::vector<std::string>;
+    using Lines = std::vector<std::string>;
 
     Context context{options()};
     Announcer announcer{context};
@@ -56,23 +56,23 @@ struct DevicesAnnouncer : testing::Test {
 
 TEST_F(DevicesAnnouncer, sends_hello_then_alive_then_alive_every_period) {
     announcer.add(0, 0, own);
-    EXPECT_EQ(run(27 * second), (Said{"0 h0", "20 a0"}));
+    EXPECT_EQ(run(27 * second), (Lines{"0 h0", "20 a0"}));
     EXPECT_EQ(last, default_group);
-    const std::size_t said = run(300 * second).size();
-    EXPECT_GE(said, 9u);
-    EXPECT_LE(said, 11u);
+    const std::size_t sent = run(300 * second).size();
+    EXPECT_GE(sent, 9u);
+    EXPECT_LE(sent, 11u);
 }
 
 TEST_F(DevicesAnnouncer, every_link_starts_and_ends_separately) {
     announcer.add(0, 0, own);
-    EXPECT_EQ(run(second), (Said{"0 h0", "20 a0"}));
+    EXPECT_EQ(run(second), (Lines{"0 h0", "20 a0"}));
     announcer.add(second, 2, other);
     EXPECT_TRUE(announcer.is_own(other));
-    EXPECT_EQ(run(2 * second), (Said{"1000 h2", "1020 a2"}));
+    EXPECT_EQ(run(2 * second), (Lines{"1000 h2", "1020 a2"}));
     announcer.add(2 * second, 2, other);
     announcer.remove(2);
     EXPECT_FALSE(announcer.is_own(other));
-    EXPECT_EQ(run(10 * second), Said{});
+    EXPECT_EQ(run(10 * second), Lines{});
     announcer.remove(40);
     announcer.stop();
     EXPECT_EQ(announcer.next_timeout(), std::nullopt);
@@ -81,7 +81,7 @@ TEST_F(DevicesAnnouncer, every_link_starts_and_ends_separately) {
 TEST_F(DevicesAnnouncer, one_answer_serves_all_new_devices) {
     announcer.add(0, 0, own);
     announcer.answer(5 * millisecond, 0);
-    EXPECT_EQ(run(second), (Said{"0 h0", "20 a0"})) << "the first alive is the answer";
+    EXPECT_EQ(run(second), (Lines{"0 h0", "20 a0"})) << "the first alive is the answer";
     for (int i = 0; i < 100; ++i) announcer.answer(second, 0);
     announcer.answer(second, 7);
     EXPECT_EQ(run(2 * second).size(), 1u);
@@ -93,28 +93,28 @@ TEST_F(DevicesAnnouncer, answers_to_all_are_rate_limited) {
     announcer.add(0, 0, own);
     announcer.add(0, 1, other);
     run(second);
-    std::size_t said = 0;
-    for (; now < 9 * second; said += run(now + 100 * millisecond).size()) announcer.answer_all(now);
-    EXPECT_EQ(said, 4u) << "two links, twice each in this time";
+    std::size_t sent = 0;
+    for (; now < 9 * second; sent += run(now + 100 * millisecond).size()) announcer.answer_all(now);
+    EXPECT_EQ(sent, 4u) << "two links, twice each in this time";
 }
 
 TEST_F(DevicesAnnouncer, seeds_and_families) {
     context.options.seeds = {seed, v6(9)};
     announcer.add(0, 0, own);
     announcer.add(0, 1, v6(1));
-    EXPECT_EQ(run(0), (Said{"0 h0", "0 h0", "0 h1"})) << "there is no IPv6 group, but a seed";
+    EXPECT_EQ(run(0), (Lines{"0 h0", "0 h0", "0 h1"})) << "there is no IPv6 group, but a seed";
     context.options.group_v6 = v6(0xff);
     context.options.group_v6->port = 99;
     EXPECT_EQ(run(20 * millisecond).size(), 4u);
     announcer.send_hello(v6(7), no_socket);
-    EXPECT_EQ(run(30 * millisecond), Said{"20 h1"});
+    EXPECT_EQ(run(30 * millisecond), Lines{"20 h1"});
     EXPECT_EQ(last.ip, v6(7).ip);
     EXPECT_EQ(last.port, 99);
     announcer.send_alive(other, 1);
-    EXPECT_EQ(run(40 * millisecond), Said{"30 a0"}) << "on a link of its family";
+    EXPECT_EQ(run(40 * millisecond), Lines{"30 a0"}) << "on a link of its family";
     announcer.remove(1);
     announcer.send_hello(v6(7), 1);
-    EXPECT_EQ(run(50 * millisecond), Said{}) << "there is none";
+    EXPECT_EQ(run(50 * millisecond), Lines{}) << "there is none";
 }
 
 TEST_F(DevicesAnnouncer, the_queue_of_adverts_is_bounded_and_drops_are_counted) {

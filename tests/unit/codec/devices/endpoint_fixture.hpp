@@ -86,7 +86,7 @@ struct DevicesEndpoint : testing::Test {
         }
         return out;
     }
-    using Said = std::vector<std::string>;
+    using Lines = std::vector<std::string>;
 
     /// A peer that has connected and sent its name and, if it runs ringpost, a ping.
     StreamIndex connected(const std::string& name, unsigned host, bool ours = true) {

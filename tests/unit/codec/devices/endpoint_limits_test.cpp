@@ -9,7 +9,7 @@ TEST_F(DevicesEndpointLimits, a_misbehaving_peer_is_disconnected_with_a_cause_an
     const StreamIndex good = connected("good", 9);
     const std::string megabyte(1'000'000, 'x');
     struct Case {
-        std::vector<std::string> says;
+        std::vector<std::string> inputs;
         Cause cause;
     };
     const Case cases[] = {
@@ -29,18 +29,18 @@ TEST_F(DevicesEndpointLimits, a_misbehaving_peer_is_disconnected_with_a_cause_an
         {{"a/EOL", megabyte, megabyte, megabyte, megabyte, megabyte, megabyte, megabyte, megabyte, megabyte, megabyte},
          Cause::frame_too_long},
     };
-    for (const auto& [says, cause] : cases) {
-        SCOPED_TRACE(says[0].substr(0, 40));
+    for (const auto& [inputs, cause] : cases) {
+        SCOPED_TRACE(inputs[0].substr(0, 40));
         const std::uint64_t before = ended(cause);
         const auto stream = endpoint.accept(now, at(2, 40'000));
         ASSERT_TRUE(stream);
-        for (const std::string& bytes : says) input(*stream, bytes);
+        for (const std::string& bytes : inputs) input(*stream, bytes);
         EXPECT_EQ(ended(cause), before + 1);
         EXPECT_TRUE(is_closed(*stream));
         events();
         now += 100 * millisecond;
         input(good, "MeSsAgE:,:still here/EOL");
-        EXPECT_EQ(events(), Said{"message good still here"});
+        EXPECT_EQ(events(), Lines{"message good still here"});
     }
 }
 
@@ -51,12 +51,12 @@ TEST_F(DevicesEndpointLimits, a_peer_that_never_sends_its_name_or_closes_inside_
     pass(1);
     EXPECT_TRUE(is_closed(silent));
     EXPECT_EQ(ended(Cause::name_timeout), 1u);
-    EXPECT_EQ(events(), Said{}) << "no event for an unnamed peer";
+    EXPECT_EQ(events(), Lines{}) << "no event for an unnamed peer";
 
     const StreamIndex cut = connected("a", 3);
     input(cut, "MeSsAgE:,:whole/EOLMeSsAgE:,:ha");
     input(cut, Input::closed);
-    EXPECT_EQ(events(), (Said{"message a whole", "disconnected a", "suspect a"}));
+    EXPECT_EQ(events(), (Lines{"message a whole", "disconnected a", "suspect a"}));
     EXPECT_EQ(ended(Cause::mid_frame), 1u);
     EXPECT_FALSE(is_closed(cut)) << "the driver has closed it";
 }
@@ -91,9 +91,9 @@ TEST_F(DevicesEndpointLimits, reports_the_result_of_a_message) {
     EXPECT_EQ(endpoint.send_all(now, ":,:"), (std::vector{Sent::cannot_carry, Sent::cannot_carry}));
     while (endpoint.send(now, "a", longest) == Sent::queued) continue;
     EXPECT_EQ(endpoint.send(now, "a", longest), Sent::queue_full);
-    EXPECT_EQ(events(), Said{});
+    EXPECT_EQ(events(), Lines{});
     written();
-    EXPECT_EQ(events(), Said{"room a"});
+    EXPECT_EQ(events(), Lines{"room a"});
     EXPECT_EQ(endpoint.send(now, "a", longest), Sent::queued);
     input(ours, Input::closed, StreamEnd::reset);
     EXPECT_EQ(endpoint.counters().unsent, 1u);
@@ -146,7 +146,7 @@ TEST_F(DevicesEndpointLimits, adverts_are_classified_and_counted) {
     EXPECT_EQ(counts.adverts_limited, 68u);
     EXPECT_EQ(counts.adverts_taken, 33u);
     EXPECT_EQ(counts.adverts_heard, 107u);
-    EXPECT_EQ(events(), (Said{"name_taken m", "appeared a", "conflict a", "appeared b"}));
+    EXPECT_EQ(events(), (Lines{"name_taken m", "appeared a", "conflict a", "appeared b"}));
 }
 
 TEST_F(DevicesEndpointLimits, changes_that_are_not_polled_are_dropped_and_counted) {

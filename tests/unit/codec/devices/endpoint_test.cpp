@@ -14,7 +14,7 @@ TEST_F(DevicesEndpoint, connects_to_the_higher_name_only) {
     input(stream, Input::connected);
     EXPECT_EQ(written(), "m/EOLPiNg/EOL") << "in one write";
     input(stream, "z/EOLMeSsAgE:,:ready/EOL");
-    EXPECT_EQ(events(), (Said{"appeared z", "appeared a", "connected z", "message z ready"}));
+    EXPECT_EQ(events(), (Lines{"appeared z", "appeared a", "connected z", "message z ready"}));
     EXPECT_FALSE(endpoint.peers()[0].is_ringpost);
 }
 
@@ -77,9 +77,9 @@ TEST_F(DevicesEndpoint, of_two_connections_the_one_of_the_lower_name_remains) {
         EXPECT_TRUE(is_closed(accepted));
         EXPECT_TRUE(endpoint.peers()[0].connected);
         input(dialled, "MeSsAgE:,:x/EOLquitQUITquit/EOL");
-        const auto said = events();
-        EXPECT_EQ(std::ranges::count(said, "message z x"), 1);
-        EXPECT_EQ(said.back(), "gone z");
+        const auto sent = events();
+        EXPECT_EQ(std::ranges::count(sent, "message z x"), 1);
+        EXPECT_EQ(sent.back(), "gone z");
         requests();
         now += second;
     }
@@ -87,7 +87,7 @@ TEST_F(DevicesEndpoint, of_two_connections_the_one_of_the_lower_name_remains) {
     const StreamIndex older = connected("a", 3), newer = *endpoint.accept(now, at(3, 40'001));
     input(newer, "a/EOLMeSsAgE:,:new/EOL");
     EXPECT_TRUE(is_closed(older));
-    EXPECT_EQ(events(), (Said{"disconnected a", "connected a", "message a new"}));
+    EXPECT_EQ(events(), (Lines{"disconnected a", "connected a", "message a new"}));
     EXPECT_EQ(ended(Cause::duplicate), 3u);
 }
 
@@ -99,9 +99,9 @@ TEST_F(DevicesEndpoint, the_host_that_sends_the_adverts_owns_the_name) {
     input(announced, "a/EOLPiNg/EOL");
     EXPECT_TRUE(is_closed(usurper));
     EXPECT_EQ(ended(Cause::name_conflict), 1u);
-    const auto told = events();
-    EXPECT_EQ(told.back(), "connected a");
-    EXPECT_EQ(std::ranges::count(told, "disconnected a"), 1);
+    const auto reported = events();
+    EXPECT_EQ(reported.back(), "connected a");
+    EXPECT_EQ(std::ranges::count(reported, "disconnected a"), 1);
     ASSERT_EQ(endpoint.peers().size(), 1u);
     EXPECT_EQ(endpoint.peers()[0].address, at(3));
     // A third host with that name changes nothing.
@@ -161,7 +161,7 @@ TEST_F(DevicesEndpoint, a_greeting_is_written_alone) {
 TEST_F(DevicesEndpoint, answers_a_question_once) {
     const StreamIndex stream = connected("a", 2);
     input(stream, "QuEsTiOn:,:7:,:one?/EOLQuEsTiOn:,:8:,:two?/EOL");
-    EXPECT_EQ(events(), (Said{"question a one?", "question a two?"}));
+    EXPECT_EQ(events(), (Lines{"question a one?", "question a two?"}));
     EXPECT_EQ(endpoint.answer(now, last_question, "/EOL"), Sent::cannot_carry);
     EXPECT_EQ(endpoint.answer(now, last_question, "2"), Sent::queued);
     EXPECT_EQ(endpoint.answer(now, last_question, "2"), Sent::expired);
@@ -185,12 +185,12 @@ TEST_F(DevicesEndpoint, an_ask_reports_for_each_name_why_there_is_no_answer) {
     EXPECT_EQ(event->answers[0].reply, Reply::too_large);
     EXPECT_EQ(event->answers[1].reply, Reply::not_connected);
     ASSERT_TRUE(endpoint.ask(now, {}, "?", now + second));
-    EXPECT_EQ(events(), Said{"answers "}) << "no names were asked";
+    EXPECT_EQ(events(), Lines{"answers "}) << "no names were asked";
     ASSERT_TRUE(endpoint.ask_all(now, "?", now + second));
     EXPECT_EQ(written(), "QuEsTiOn:,:2:,:?/EOL") << "the key of the one that was too large is not used";
     pass(second);
-    EXPECT_EQ(events(), Said{"answers "});
-    EXPECT_EQ(events(), Said{});
+    EXPECT_EQ(events(), Lines{"answers "});
+    EXPECT_EQ(events(), Lines{});
 }
 
 TEST_F(DevicesEndpoint, events_are_reported_in_order) {
@@ -201,8 +201,8 @@ TEST_F(DevicesEndpoint, events_are_reported_in_order) {
     const StreamIndex again = *endpoint.accept(now, at(2, 40'001));
     EXPECT_NE(again, first) << "its frames have not been polled";
     input(again, "a/EOLMeSsAgE:,:3/EOL");
-    EXPECT_EQ(events(), (Said{"message a 1", "message a 2", "disconnected a", "suspect a", "back a", "connected a",
-                              "message a 3"}));
+    EXPECT_EQ(events(), (Lines{"message a 1", "message a 2", "disconnected a", "suspect a", "back a", "connected a",
+                               "message a 3"}));
 }
 
 TEST_F(DevicesEndpoint, sends_goodbye_and_finishes) {
@@ -215,14 +215,14 @@ TEST_F(DevicesEndpoint, sends_goodbye_and_finishes) {
     endpoint.close(now);
     EXPECT_FALSE(endpoint.accept(now, at(2, 40'000)));
     EXPECT_EQ(endpoint.send(now, "a", "later"), Sent::not_connected);
-    std::string said;
+    std::string sent;
     for (const Wanted& asked : requests()) {
         if (asked.request.stream == a) {
-            said += asked.text;
+            sent += asked.text;
             input(a, Input::written);
         }
     }
-    EXPECT_EQ(said, "MeSsAgE:,:last/EOLquitQUITquit/EOL");
+    EXPECT_EQ(sent, "MeSsAgE:,:last/EOLquitQUITquit/EOL");
     EXPECT_FALSE(endpoint.finished()) << "b has not received its goodbye";
     pass(2 * second);
     requests();

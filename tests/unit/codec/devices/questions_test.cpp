@@ -52,14 +52,14 @@ TEST(DevicesAsks, end_at_their_deadline) {
     const AskId id = *asks.open(3, 100);
     for (const char* name : {"a", "b", "c"}) asks.set_key(asks.add(id, name), 7, 70);
     asks.settle({id, 1}, Reply::answered, "yes");
-    std::size_t forgotten = 0, ended = 0;
+    std::size_t evicted = 0, ended = 0;
     const auto expire = [&](Instant now) {
         asks.expire(
             now,
             [&](StreamIndex stream, std::uint64_t key) {
                 EXPECT_EQ(stream, 7u);
                 EXPECT_EQ(key, 70u);
-                ++forgotten;
+                ++evicted;
             },
             [&](std::uint32_t index) {
                 EXPECT_EQ(index, id.index);
@@ -70,7 +70,7 @@ TEST(DevicesAsks, end_at_their_deadline) {
     EXPECT_EQ(ended, 0u);
     expire(100);
     expire(200);
-    EXPECT_EQ(forgotten, 2u);
+    EXPECT_EQ(evicted, 2u);
     EXPECT_EQ(ended, 1u);
     EXPECT_EQ(asks.answers(id.index)[0].reply, Reply::timed_out);
     EXPECT_EQ(asks.answers(id.index)[1].reply, Reply::answered);

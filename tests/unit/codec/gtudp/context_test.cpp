@@ -106,8 +106,8 @@ TEST(GtudpStamp, measures_time_in_microseconds_across_its_wrap) {
     constexpr Instant wrap = Instant{1} << 42;
     for (const Instant from : {Instant{0}, second, wrap - 10 * millisecond, wrap - 1, 5 * wrap + second}) {
         for (const Duration apart : {Duration{0}, 1'024 * microsecond, 20 * millisecond, 3'600 * second}) {
-            const Duration told = since(stamp_of(from), from + apart);
-            EXPECT_NEAR(static_cast<double>(told), static_cast<double>(apart), 1'024) << from << " " << apart;
+            const Duration reported = since(stamp_of(from), from + apart);
+            EXPECT_NEAR(static_cast<double>(reported), static_cast<double>(apart), 1'024) << from << " " << apart;
         }
     }
 }

@@ -12,13 +12,13 @@ namespace {
 TEST(GtudpEndpoint, datagrams_that_a_peer_waits_for_are_sent_first) {
     Side side(steady_options());
     ASSERT_TRUE(side.send(bob, "again"));
-    EXPECT_EQ(side.leaving(), "bob DATA 7 again");
+    EXPECT_EQ(side.transmitted(), "bob DATA 7 again");
     side.after(100 * millisecond);
     ASSERT_TRUE(side.send(carol, "fresh"));
     ASSERT_TRUE(side.endpoint.send_raw(dave, bytes_of("bytes")));
-    side.hear_data(carol, 1, "x");
-    side.hear_recv(carol, 2);
-    EXPECT_EQ(side.leaving(), "carol RECV 1; bob DATA 7 again; dave raw bytes; carol DATA 8 fresh; carol ACK 2");
+    side.receive_data(carol, 1, "x");
+    side.receive_recv(carol, 2);
+    EXPECT_EQ(side.transmitted(), "carol RECV 1; bob DATA 7 again; dave raw bytes; carol DATA 8 fresh; carol ACK 2");
 }
 
 TEST(GtudpEndpoint, a_full_train_of_acks_is_sent_first) {
@@ -26,8 +26,8 @@ TEST(GtudpEndpoint, a_full_train_of_acks_is_sent_first) {
         Side side(steady_options());
         Outbox outbox;
         ASSERT_TRUE(side.send(bob, "x"));
-        side.hear_data(carol, 1, "x");
-        for (Identity identity = 0; identity < acks; ++identity) side.hear_recv(dave, identity);
+        side.receive_data(carol, 1, "x");
+        for (Identity identity = 0; identity < acks; ++identity) side.receive_recv(dave, identity);
         std::vector<Address> order;
         for (const Sent& sent : outbox.drain(side.endpoint, side.now)) order.push_back(sent.transmit.destination);
         if (acks == 127)
@@ -46,20 +46,20 @@ TEST(GtudpEndpoint, each_call_of_poll_transmit_starts_with_recvs) {
     ASSERT_TRUE(side.send(bob, "x"));
     ASSERT_TRUE(side.send(carol, "x"));
     EXPECT_EQ(outbox.poll(side.endpoint, side.now)->transmit.destination, bob);
-    side.hear_data(dave, 1, "y");
-    EXPECT_EQ(side.leaving(), "dave RECV 1; carol DATA 8 x");
+    side.receive_data(dave, 1, "y");
+    EXPECT_EQ(side.transmitted(), "dave RECV 1; carol DATA 8 x");
 }
 
 TEST(GtudpEndpoint, a_peer_may_use_our_identities) {
     Side side(steady_options());
     ASSERT_TRUE(side.send(bob, "ours"));
-    side.hear_data(bob, 7, "theirs");
-    EXPECT_EQ(side.leaving(), "bob RECV 7; bob DATA 7 ours");
-    side.hear_ack(bob, 7);
+    side.receive_data(bob, 7, "theirs");
+    EXPECT_EQ(side.transmitted(), "bob RECV 7; bob DATA 7 ours");
+    side.receive_ack(bob, 7);
     EXPECT_EQ(side.endpoint.in_flight(), 1u);
-    side.hear_recv(bob, 7);
+    side.receive_recv(bob, 7);
     EXPECT_EQ(side.event(), "message from bob: theirs; 7 confirmed after 1");
-    EXPECT_EQ(side.leaving(), "bob ACK 7");
+    EXPECT_EQ(side.transmitted(), "bob ACK 7");
     EXPECT_EQ(side.counters().ack_unknown + side.counters().recv_unknown, 0u);
 }
 
@@ -69,7 +69,7 @@ TEST(GtudpEndpoint, two_endpoints_confirm_each_other) {
     const auto carry = [&](Side& from, const Address& source, Side& to) {
         bool any = false;
         for (const Sent& sent : outbox.drain(from.endpoint, from.now))
-            for (const Bytes& datagram : sent.datagrams()) to.hear(source, datagram), any = true;
+            for (const Bytes& datagram : sent.datagrams()) to.receive(source, datagram), any = true;
         return any;
     };
     for (int i = 0; i < 10; ++i) {
@@ -95,10 +95,10 @@ TEST(GtudpEndpoint, two_endpoints_confirm_each_other) {
 
 TEST(GtudpEndpoint, foreign_datagrams_are_only_counted_by_default) {
     Side side(small_options());
-    side.hear(bob, bytes_of("not gtUDP"));
-    side.hear(bob, {});
+    side.receive(bob, bytes_of("not gtUDP"));
+    side.receive(bob, {});
     EXPECT_EQ(side.event(), "");
-    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.transmitted(), "");
     EXPECT_EQ(side.counters().foreign, 2u);
     EXPECT_EQ(side.counters().foreign_dropped, 0u);
     EXPECT_EQ(side.counters().data_received, 0u);
@@ -108,11 +108,11 @@ TEST(GtudpEndpoint, foreign_datagrams_are_delivered_if_configured) {
     Options options = small_options();
     options.recv_from_any = true;
     Side side(options);
-    side.hear(bob, bytes_of("not gtUDP"));
-    side.hear(carol, {});
-    side.hear_data(bob, 1, "gtUDP");
+    side.receive(bob, bytes_of("not gtUDP"));
+    side.receive(carol, {});
+    side.receive_data(bob, 1, "gtUDP");
     EXPECT_EQ(side.event(), "foreign from bob: not gtUDP; foreign from carol: ; message from bob: gtUDP");
-    EXPECT_EQ(side.leaving(), "bob RECV 1");
+    EXPECT_EQ(side.transmitted(), "bob RECV 1");
     EXPECT_EQ(side.counters().foreign, 2u);
 }
 
@@ -122,8 +122,8 @@ TEST(GtudpEndpoint, foreign_datagrams_without_space_are_dropped) {
     options.event_bytes = 128;
     Side side(options);
     const std::string text(80, 'x');
-    side.hear(bob, bytes_of(text));
-    side.hear(bob, bytes_of(text));
+    side.receive(bob, bytes_of(text));
+    side.receive(bob, bytes_of(text));
     EXPECT_EQ(side.event(), "foreign from bob: " + text);
     EXPECT_EQ(side.counters().foreign, 2u);
     EXPECT_EQ(side.counters().foreign_dropped, 1u);
@@ -134,13 +134,13 @@ TEST(GtudpEndpoint, raw_datagrams_are_sent_once_and_unmodified) {
     EXPECT_TRUE(side.endpoint.send_raw(bob, bytes_of("one")));
     EXPECT_TRUE(side.endpoint.send_raw(bob, {}));
     EXPECT_TRUE(side.endpoint.send_raw(carol, bytes_of("two")));
-    EXPECT_EQ(side.leaving(), "bob raw one; bob raw ; carol raw two");
+    EXPECT_EQ(side.transmitted(), "bob raw one; bob raw ; carol raw two");
     EXPECT_EQ(side.counters().raw_sent, 3u);
     EXPECT_EQ(side.counters().taken, 0u);
     EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
     side.endpoint.close();
     EXPECT_TRUE(side.endpoint.send_raw(bob, bytes_of("closed or not")));
-    EXPECT_EQ(side.leaving(), "bob raw closed or not");
+    EXPECT_EQ(side.transmitted(), "bob raw closed or not");
 }
 
 TEST(GtudpEndpoint, raw_datagrams_have_limits) {
@@ -165,10 +165,10 @@ TEST(GtudpEndpoint, messages_come_in_order_and_before_outcomes) {
     Side side(small_options());
     const auto id = side.send(bob, "x");
     ASSERT_TRUE(side.endpoint.cancel(*id));
-    side.hear_data(bob, 2, "one");
-    side.hear_data(carol, 1, "two");
+    side.receive_data(bob, 2, "one");
+    side.receive_data(carol, 1, "two");
     EXPECT_EQ(side.event(), "message from bob: one; message from carol: two; 7 was cancelled after 0");
-    side.hear_data(bob, 3, "three");
+    side.receive_data(bob, 3, "three");
     EXPECT_EQ(side.event(), "message from bob: three");
 }
 
@@ -176,10 +176,10 @@ TEST(GtudpEndpoint, outcomes_come_in_the_order_of_their_end) {
     Side side(steady_options());
     std::vector<ExchangeId> ids;
     for (int i = 0; i < 3; ++i) ids.push_back(*side.send(bob, "x"));
-    side.leaving();
-    side.hear_recv(bob, 9);
+    side.transmitted();
+    side.receive_recv(bob, 9);
     EXPECT_TRUE(side.endpoint.cancel(ids[0]));
-    side.hear_recv(bob, 8);
+    side.receive_recv(bob, 8);
     EXPECT_EQ(side.event(), "9 confirmed after 1; 7 was cancelled after 1; 8 confirmed after 1");
 }
 
@@ -189,7 +189,7 @@ TEST(GtudpEndpoint, the_longest_message_is_delivered_whole) {
     Side side(options);
     std::string text(Codec().data_bytes_max(), 'x');
     text.front() = text.back() = 'y';
-    side.hear_data(bob, 1, text);
+    side.receive_data(bob, 1, text);
     EXPECT_EQ(side.event(), "message from bob: " + text);
 }
 
@@ -202,16 +202,16 @@ TEST(GtudpEndpoint, the_timeout_is_the_earlier_of_both_halves) {
     EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
     const Instant from = side.now;
     ASSERT_TRUE(side.send(bob, "x"));
-    side.leaving();
+    side.transmitted();
     EXPECT_EQ(side.endpoint.poll_timeout(), from + 100 * millisecond);
     side.at(from + 10 * millisecond);
-    side.hear_data(carol, 1, "x");
-    side.leaving();
-    side.hear_ack(carol, 1);
+    side.receive_data(carol, 1, "x");
+    side.transmitted();
+    side.receive_ack(carol, 1);
     EXPECT_EQ(side.endpoint.poll_timeout(), from + 60 * millisecond);
     side.at(from + 60 * millisecond);
     EXPECT_EQ(side.endpoint.poll_timeout(), from + 100 * millisecond);
-    side.hear_recv(bob, 7);
+    side.receive_recv(bob, 7);
     side.after(second);
     EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
 }
@@ -228,12 +228,12 @@ TEST(GtudpEndpoint, becomes_idle_with_one_outcome_for_each_send) {
         for (std::uint16_t i = 0; i < 12; ++i) {
             const Instant deadline = i % 3 == 0 ? side.now + static_cast<Duration>(random() % (30 * second)) : never;
             ids.push_back(*side.send(Address::v4(10, 0, 0, 1, i % 4), "x", deadline));
-            side.hear_data(Address::v4(10, 0, 0, 1, i % 4), i, "some text");
+            side.receive_data(Address::v4(10, 0, 0, 1, i % 4), i, "some text");
         }
         int events = 0, turns = 0;
         for (; side.endpoint.poll_timeout() || events == 0; ++turns) {
             ASSERT_LT(turns, 500) << "livelock";
-            side.leaving();
+            side.transmitted();
             if (turns % 8 == 3) side.endpoint.cancel(ids[random() % ids.size()]);
             while (const auto event = side.endpoint.poll_event()) events += event->kind == Event::Kind::outcome;
             if (side.endpoint.poll_timeout()) side.after_timeout();
@@ -241,7 +241,7 @@ TEST(GtudpEndpoint, becomes_idle_with_one_outcome_for_each_send) {
         while (const auto event = side.endpoint.poll_event()) events += event->kind == Event::Kind::outcome;
         EXPECT_EQ(events, 12);
         EXPECT_EQ(side.endpoint.in_flight(), 0u);
-        EXPECT_EQ(side.leaving(), "");
+        EXPECT_EQ(side.transmitted(), "");
     }
 }
 
@@ -256,9 +256,9 @@ TEST(GtudpEndpoint, uses_the_configured_wire) {
     Outbox outbox;
     ASSERT_TRUE(side.send(bob, "hello"));
     EXPECT_EQ(text_of(outbox.poll(side.endpoint, side.now)->bytes), std::string_view("GTD\0\0\0\7hello", 12));
-    side.hear(bob, bytes_from_hex("5f00000007"));
+    side.receive(bob, bytes_from_hex("5f00000007"));
     EXPECT_EQ(side.counters().foreign, 1u);
-    side.hear_recv(bob, 7);
+    side.receive_recv(bob, 7);
     EXPECT_EQ(side.event(), "7 confirmed after 1");
     EXPECT_EQ(side.send(bob, std::string(limits::datagram_bytes_max - 6, 'x')), std::unexpected(Refusal::too_large));
 }

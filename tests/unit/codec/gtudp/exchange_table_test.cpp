@@ -90,9 +90,9 @@ void play(std::uint64_t seed, std::uint32_t capacity, std::uint32_t peers, Name&
                 table[index].value = step;
                 model[key] = {index, step};
             } else {  // full: move the window
-                const auto leaving = model.begin();
-                table.erase(leaving->second.first);
-                model.erase(leaving);
+                const auto transmitted = model.begin();
+                table.erase(transmitted->second.first);
+                model.erase(transmitted);
             }
         }
         ASSERT_EQ(table.size(), model.size());

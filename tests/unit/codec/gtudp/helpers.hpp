@@ -2,8 +2,8 @@
 
 // A gtUDP endpoint with a scripted driver and clock. Datagrams sent and events are described as text:
 //
-//     side.leaving()    "bob DATA 7 hello, DATA 8 hi; alice ACK 3"     a comma inside a train, a semicolon between two
-//     side.event()  "message from bob: hello; 7 confirmed after 1"
+//     side.transmitted()  "bob DATA 7 hello, DATA 8 hi; alice ACK 3"  (commas within a train, semicolons between trains)
+//     side.event()        "message from bob: hello; 7 confirmed after 1"
 
 #include <gtest/gtest.h>
 
@@ -80,21 +80,23 @@ class Side {
     auto send(const Address& to, std::string_view data, Instant deadline = never) {
         return endpoint.send(now, to, bytes_of(data), deadline);
     }
-    void hear(const Address& from, const Bytes& bytes) { endpoint.handle(now, {from, 0, bytes}); }
-    void hear_data(const Address& from, Identity identity, std::string_view data = {}) {
-        hear(from, frame(Kind::data, identity, data, codec_));
+    void receive(const Address& from, const Bytes& bytes) { endpoint.handle(now, {from, 0, bytes}); }
+    void receive_data(const Address& from, Identity identity, std::string_view data = {}) {
+        receive(from, frame(Kind::data, identity, data, codec_));
     }
-    void hear_recv(const Address& from, Identity identity) { hear(from, frame(Kind::recv, identity, {}, codec_)); }
-    void hear_ack(const Address& from, Identity identity) { hear(from, frame(Kind::ack, identity, {}, codec_)); }
+    void receive_recv(const Address& from, Identity identity) {
+        receive(from, frame(Kind::recv, identity, {}, codec_));
+    }
+    void receive_ack(const Address& from, Identity identity) { receive(from, frame(Kind::ack, identity, {}, codec_)); }
 
-    std::string leaving() {
+    std::string transmitted() {
         std::string out;
         while (const auto sent = outbox_.poll(endpoint, now)) {
             expect_contract(sent->transmit);
             out += (out.empty() ? "" : "; ") + name_of(sent->transmit.destination);
             const char* before = " ";
             for (const Bytes& datagram : sent->datagrams()) {
-                out += before + told(datagram);
+                out += before + describe(datagram);
                 before = ", ";
             }
         }
@@ -103,7 +105,7 @@ class Side {
 
     std::string event() {
         std::string out;
-        while (const auto event = endpoint.poll_event()) out += (out.empty() ? "" : "; ") + told(*event);
+        while (const auto event = endpoint.poll_event()) out += (out.empty() ? "" : "; ") + describe(*event);
         return out;
     }
 
@@ -136,7 +138,7 @@ class Side {
         EXPECT_LE(segment_count(transmit.bytes, transmit.segment_bytes), limits::train_segments_max);
     }
 
-    std::string told(const Bytes& datagram) const {
+    std::string describe(const Bytes& datagram) const {
         const auto decoded = codec_.decode(datagram);
         if (!decoded) return "raw " + std::string(text_of(datagram));
         const std::string identity = " " + std::to_string(decoded->identity);
@@ -148,7 +150,7 @@ class Side {
         return "?";
     }
 
-    static std::string told(const Event& event) {
+    static std::string describe(const Event& event) {
         const std::string text(text_of(event.bytes));
         switch (event.kind) {
             case Event::Kind::message: return "message from " + name_of(event.peer) + ": " + text;
@@ -179,10 +181,10 @@ class Side {
 inline void mark_verified(Side& side, const Address& peer) {
     const auto id = side.send(peer, "are you there?");
     ASSERT_TRUE(id);
-    side.leaving();
-    side.hear_recv(peer, id->identity);
+    side.transmitted();
+    side.receive_recv(peer, id->identity);
     side.event();
-    side.leaving();
+    side.transmitted();
 }
 
 }  // namespace ringpost::gtudp

@@ -17,16 +17,16 @@ Options roomy(std::uint32_t receives_max, std::uint32_t peers_max = 4) {
 
 /// Delivers a DATA and acknowledges its RECV, so that the exchange is only remembered.
 void exchange(Side& side, const Address& from, Identity identity) {
-    side.hear_data(from, identity, "x");
-    side.leaving();
-    side.hear_ack(from, identity);
+    side.receive_data(from, identity, "x");
+    side.transmitted();
+    side.receive_ack(from, identity);
     ASSERT_NE(side.event(), "");
 }
 
 /// Whether a DATA is still known. Receives it again, which changes the state if it is not.
 bool remembers(Side& side, const Address& from, Identity identity) {
     const std::uint64_t before = side.counters().duplicates;
-    side.hear_data(from, identity, "x");
+    side.receive_data(from, identity, "x");
     return side.counters().duplicates > before;
 }
 
@@ -35,14 +35,14 @@ TEST(GtudpReceiverRoom, a_message_without_space_is_as_if_never_received) {
     options.event_bytes = 128;
     Side side(options);
     const std::string text(64, 'x');
-    side.hear_data(bob, 1, text);
-    side.hear_data(bob, 2, text);
+    side.receive_data(bob, 1, text);
+    side.receive_data(bob, 2, text);
     EXPECT_EQ(side.counters().app_behind, 1u);
-    EXPECT_EQ(side.leaving(), "bob RECV 1");
+    EXPECT_EQ(side.transmitted(), "bob RECV 1");
     EXPECT_EQ(side.event(), "message from bob: " + text);
-    side.hear_data(bob, 2, text);
+    side.receive_data(bob, 2, text);
     EXPECT_EQ(side.event(), "message from bob: " + text);
-    EXPECT_EQ(side.leaving(), "bob RECV 2");
+    EXPECT_EQ(side.transmitted(), "bob RECV 2");
     EXPECT_EQ(side.counters().app_behind, 1u);
     EXPECT_EQ(side.counters().delivered, 2u);
     EXPECT_EQ(side.counters().duplicates, 0u);
@@ -52,12 +52,12 @@ TEST(GtudpReceiverRoom, deliveries_max_limits_the_messages) {
     Options options = steady_options();
     options.deliveries_max = 2;
     Side side(options);
-    for (Identity identity = 1; identity <= 3; ++identity) side.hear_data(bob, identity, "x");
+    for (Identity identity = 1; identity <= 3; ++identity) side.receive_data(bob, identity, "x");
     EXPECT_EQ(side.event(), "message from bob: x; message from bob: x");
-    EXPECT_EQ(side.leaving(), "bob RECV 1, RECV 2");
+    EXPECT_EQ(side.transmitted(), "bob RECV 1, RECV 2");
     EXPECT_EQ(side.counters().app_behind, 1u);
-    side.hear_data(bob, 2, "x");
-    EXPECT_EQ(side.leaving(), "bob RECV 2") << "its sender may not have received it";
+    side.receive_data(bob, 2, "x");
+    EXPECT_EQ(side.transmitted(), "bob RECV 2") << "its sender may not have received it";
     EXPECT_EQ(side.event(), "");
 }
 
@@ -66,9 +66,9 @@ TEST(GtudpReceiverRoom, a_returned_event_occupies_space_until_the_next_poll) {
     options.event_bytes = 128;
     Side side(options);
     const std::string text(64, 'x');
-    side.hear_data(bob, 1, text);
+    side.receive_data(bob, 1, text);
     const auto event = side.endpoint.poll_event();
-    side.hear_data(bob, 2, std::string(64, 'y'));
+    side.receive_data(bob, 2, std::string(64, 'y'));
     EXPECT_EQ(side.counters().app_behind, 1u);
     EXPECT_EQ(text_of(event->bytes), text);
 }
@@ -76,17 +76,17 @@ TEST(GtudpReceiverRoom, a_returned_event_occupies_space_until_the_next_poll) {
 TEST(GtudpReceiverRoom, exchanges_of_a_verified_peer_awaiting_an_ack_are_never_evicted) {
     Side side(roomy(4));
     mark_verified(side, bob);
-    for (Identity identity = 0; identity < 4; ++identity) side.hear_data(bob, identity, "x");
+    for (Identity identity = 0; identity < 4; ++identity) side.receive_data(bob, identity, "x");
     side.event();
-    side.leaving();
-    side.hear_data(bob, 4, "x");
-    side.hear_data(carol, 4, "x");
+    side.transmitted();
+    side.receive_data(bob, 4, "x");
+    side.receive_data(carol, 4, "x");
     EXPECT_EQ(side.event(), "");
-    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.transmitted(), "");
     EXPECT_EQ(side.counters().receives_full, 2u);
     EXPECT_EQ(side.counters().forgotten_early, 0u);
-    side.hear_ack(bob, 2);
-    side.hear_data(bob, 4, "y");
+    side.receive_ack(bob, 2);
+    side.receive_data(bob, 4, "y");
     EXPECT_EQ(side.event(), "message from bob: y") << "its sender has retransmitted";
     EXPECT_EQ(side.counters().forgotten_early, 1u);
 }
@@ -151,8 +151,8 @@ TEST(GtudpReceiverRoom, an_unverified_peer_has_no_share) {
     Options options = roomy(16);
     options.resending.recv_sends_max = 1;
     Side side(options);
-    side.hear_data(carol, 1, "x");
-    side.leaving();
+    side.receive_data(carol, 1, "x");
+    side.transmitted();
     side.after(100 * millisecond);  // given up, and remembered without an ACK
     EXPECT_EQ(side.counters().recv_gave_up, 1u);
     for (Identity identity = 0; identity < 15; ++identity) exchange(side, bob, identity);
@@ -169,7 +169,7 @@ TEST(GtudpReceiverRoom, evictable_places_are_found_behind_many_others) {
         options.seed = seed;
         Side side(options);
         mark_verified(side, bob);
-        for (Identity identity = 0; identity < 16; ++identity) side.hear_data(bob, identity, "x");
+        for (Identity identity = 0; identity < 16; ++identity) side.receive_data(bob, identity, "x");
         for (Identity identity = 16; identity < 32; ++identity) exchange(side, bob, identity);
         exchange(side, dave, 1);
         EXPECT_EQ(side.counters().forgotten_early, 1u) << "seed " << seed;
@@ -184,8 +184,8 @@ TEST(GtudpReceiverRoom, a_small_peer_loses_its_own_if_no_other_is_evictable) {
     mark_verified(side, carol);
     exchange(side, bob, 1);
     exchange(side, bob, 2);
-    for (Identity identity = 0; identity < 30; ++identity) side.hear_data(carol, identity, "x");
-    side.hear_data(dave, 1, "x");
+    for (Identity identity = 0; identity < 30; ++identity) side.receive_data(carol, identity, "x");
+    side.receive_data(dave, 1, "x");
     EXPECT_EQ(side.counters().receives_full, 1u);
     side.event();
     exchange(side, bob, 3);
@@ -199,17 +199,17 @@ TEST(GtudpReceiverRoom, receives_per_peer_max_limits_a_peer) {
     Options options = roomy(16);
     options.receives_per_peer_max = 2;
     Side side(options);
-    side.hear_data(bob, 1, "x");
-    side.hear_data(bob, 2, "x");
-    side.leaving();
-    side.hear_data(bob, 3, "x");
+    side.receive_data(bob, 1, "x");
+    side.receive_data(bob, 2, "x");
+    side.transmitted();
+    side.receive_data(bob, 3, "x");
     EXPECT_EQ(side.counters().receives_peer_full, 1u);
-    EXPECT_EQ(side.leaving(), "");
-    side.hear_data(carol, 3, "x");
-    EXPECT_EQ(side.leaving(), "carol RECV 3");
-    side.hear_ack(bob, 2);
-    side.hear_data(bob, 3, "x");
-    EXPECT_EQ(side.leaving(), "bob RECV 3");
+    EXPECT_EQ(side.transmitted(), "");
+    side.receive_data(carol, 3, "x");
+    EXPECT_EQ(side.transmitted(), "carol RECV 3");
+    side.receive_ack(bob, 2);
+    side.receive_data(bob, 3, "x");
+    EXPECT_EQ(side.transmitted(), "bob RECV 3");
     EXPECT_EQ(side.counters().receives_peer_full, 1u);
     EXPECT_EQ(side.counters().forgotten_early, 1u);
     EXPECT_TRUE(remembers(side, bob, 1));
@@ -233,12 +233,12 @@ TEST(GtudpReceiverRoom, eviction_out_of_order_keeps_the_order_of_the_others) {
     Side side(roomy(8));
     mark_verified(side, carol);
     mark_verified(side, dave);
-    for (const Identity identity : {1u, 2u, 3u, 4u}) side.hear_data(bob, identity, "x");
-    for (const Identity identity : {1u, 2u, 3u, 4u}) side.hear_data(carol, identity, "x");
-    side.leaving();
-    for (const Identity identity : {2u, 1u, 3u, 4u}) side.hear_ack(bob, identity);
-    side.hear_data(dave, 1, "x");  // takes the place of bob's 1, which is not the first completed
-    for (const Identity identity : {5u, 6u}) side.hear_data(bob, identity, "x");
+    for (const Identity identity : {1u, 2u, 3u, 4u}) side.receive_data(bob, identity, "x");
+    for (const Identity identity : {1u, 2u, 3u, 4u}) side.receive_data(carol, identity, "x");
+    side.transmitted();
+    for (const Identity identity : {2u, 1u, 3u, 4u}) side.receive_ack(bob, identity);
+    side.receive_data(dave, 1, "x");  // takes the place of bob's 1, which is not the first completed
+    for (const Identity identity : {5u, 6u}) side.receive_data(bob, identity, "x");
     EXPECT_EQ(side.counters().forgotten_early, 3u);
     EXPECT_EQ(side.counters().receives_full, 0u);
     EXPECT_TRUE(remembers(side, dave, 1));
@@ -250,7 +250,7 @@ TEST(GtudpReceiverRoom, a_limit_of_no_exchanges_accepts_none) {
     Options options = roomy(4);
     options.receives_per_peer_max = 0;
     Side side(options);
-    side.hear_data(bob, 1, "x");
+    side.receive_data(bob, 1, "x");
     EXPECT_EQ(side.counters().receives_peer_full, 1u);
     EXPECT_EQ(side.event(), "");
 }
@@ -260,9 +260,9 @@ TEST(GtudpReceiverRoom, an_exchange_evicted_with_a_queued_recv_sends_none) {
     exchange(side, bob, 1);
     exchange(side, bob, 2);
     EXPECT_TRUE(remembers(side, bob, 1));  // so its RECV is queued again
-    side.hear_data(bob, 3, "x");
+    side.receive_data(bob, 3, "x");
     EXPECT_EQ(side.counters().forgotten_early, 1u);
-    EXPECT_EQ(side.leaving(), "bob RECV 3") << "once, although its index is queued twice";
+    EXPECT_EQ(side.transmitted(), "bob RECV 3") << "once, although its index is queued twice";
 }
 
 TEST(GtudpReceiverRoom, recvs_that_do_not_fit_in_the_queue_count_as_lost) {
@@ -274,12 +274,12 @@ TEST(GtudpReceiverRoom, recvs_that_do_not_fit_in_the_queue_count_as_lost) {
     // Both indices are queued for their previous exchange, and again for their current one.
     EXPECT_TRUE(remembers(side, bob, 1));
     EXPECT_TRUE(remembers(side, bob, 2));
-    side.hear_data(bob, 3, "x");
+    side.receive_data(bob, 3, "x");
     EXPECT_EQ(side.counters().recv_withheld, 1u);
-    side.leaving();
+    side.transmitted();
     side.after(100 * millisecond);
-    EXPECT_EQ(side.leaving(), "bob RECV 3");
-    side.hear_ack(bob, 3);
+    EXPECT_EQ(side.transmitted(), "bob RECV 3");
+    side.receive_ack(bob, 3);
     EXPECT_EQ(side.counters().ack_unknown, 0u);
 }
 
@@ -288,34 +288,34 @@ TEST(GtudpReceiverRoom, recvs_that_do_not_fit_in_the_queue_count_as_lost) {
 TEST(GtudpReceiverRoom, a_new_peer_is_refused_while_all_others_have_exchanges_in_progress) {
     Side side(roomy(16, 2));
     mark_verified(side, bob);
-    side.hear_data(bob, 1, "x");
+    side.receive_data(bob, 1, "x");
     ASSERT_TRUE(side.send(carol, "y"));
-    side.hear_data(dave, 1, "x");
+    side.receive_data(dave, 1, "x");
     EXPECT_EQ(side.counters().peers_full, 1u);
     EXPECT_EQ(side.event(), "message from bob: x");
-    EXPECT_EQ(side.leaving(), "bob RECV 1; carol DATA 8 y");
+    EXPECT_EQ(side.transmitted(), "bob RECV 1; carol DATA 8 y");
 }
 
 TEST(GtudpReceiverRoom, a_verified_peer_is_not_evicted_for_an_unknown_one) {
     Side side(roomy(16, 1));
     exchange(side, bob, 1);
-    side.hear_data(dave, 1, "x");
+    side.receive_data(dave, 1, "x");
     EXPECT_EQ(side.counters().peers_full, 1u);
     EXPECT_EQ(side.counters().peers_forgotten, 0u);
     side.after(30 * second);  // all exchanges of bob have expired
-    side.hear_data(dave, 1, "x");
+    side.receive_data(dave, 1, "x");
     EXPECT_EQ(side.event(), "message from dave: x");
     EXPECT_EQ(side.counters().peers_forgotten, 1u);
 }
 
 TEST(GtudpReceiverRoom, an_unverified_peer_is_evicted_with_all_its_exchanges) {
     Side side(roomy(4, 1));
-    for (const Identity identity : {1u, 2u, 3u}) side.hear_data(bob, identity, "x");
-    side.leaving();
+    for (const Identity identity : {1u, 2u, 3u}) side.receive_data(bob, identity, "x");
+    side.transmitted();
     side.event();
-    side.hear_data(dave, 1, "x");
+    side.receive_data(dave, 1, "x");
     EXPECT_EQ(side.event(), "message from dave: x");
-    EXPECT_EQ(side.leaving(), "dave RECV 1");
+    EXPECT_EQ(side.transmitted(), "dave RECV 1");
     EXPECT_EQ(side.counters().peers_forgotten, 1u);
     EXPECT_EQ(side.counters().forgotten_early, 3u);
     side.after(60 * second);  // no timers of evicted exchanges remain
@@ -325,36 +325,36 @@ TEST(GtudpReceiverRoom, an_unverified_peer_is_evicted_with_all_its_exchanges) {
 // It is awaiting an ACK, so it is not in the list of remembered exchanges.
 TEST(GtudpReceiverRoom, exchanges_of_an_unverified_peer_awaiting_an_ack_are_evictable) {
     Side side(roomy(4));
-    for (const Identity identity : {1u, 2u, 3u, 4u}) side.hear_data(bob, identity, "x");
-    side.leaving();
+    for (const Identity identity : {1u, 2u, 3u, 4u}) side.receive_data(bob, identity, "x");
+    side.transmitted();
     side.event();
-    side.hear_data(carol, 1, "x");
+    side.receive_data(carol, 1, "x");
     EXPECT_EQ(side.event(), "message from carol: x");
     EXPECT_EQ(side.counters().forgotten_early, 1u);
-    side.hear_ack(bob, 1);
+    side.receive_ack(bob, 1);
     EXPECT_EQ(side.counters().ack_unknown, 1u) << "the oldest was evicted";
-    for (const Identity identity : {2u, 3u, 4u}) side.hear_ack(bob, identity);
+    for (const Identity identity : {2u, 3u, 4u}) side.receive_ack(bob, identity);
     EXPECT_EQ(side.counters().ack_unknown, 1u);
 }
 
 TEST(GtudpReceiverRoom, unverified_peers_do_not_keep_us_from_sending) {
     Side side(roomy(4, 1));
-    side.hear_data(bob, 1, "x");
+    side.receive_data(bob, 1, "x");
     EXPECT_TRUE(side.send(carol, "y"));
     EXPECT_EQ(side.counters().forgotten_early, 1u);
-    EXPECT_EQ(side.leaving(), "carol DATA 7 y");
+    EXPECT_EQ(side.transmitted(), "carol DATA 7 y");
 }
 
 TEST(GtudpReceiverRoom, a_refused_peer_leaves_no_state) {
     Side side(roomy(2, 2));
     mark_verified(side, bob);
-    side.hear_data(bob, 1, "x");
-    side.hear_data(bob, 2, "x");
-    for (std::uint16_t port = 1; port < 100; ++port) side.hear_data(Address::v4(9, 9, 9, 9, port), 1, "x");
+    side.receive_data(bob, 1, "x");
+    side.receive_data(bob, 2, "x");
+    for (std::uint16_t port = 1; port < 100; ++port) side.receive_data(Address::v4(9, 9, 9, 9, port), 1, "x");
     EXPECT_EQ(side.counters().receives_full, 99u);
     EXPECT_EQ(side.counters().peers_forgotten, 98u) << "each evicted by the next";
-    EXPECT_EQ(side.leaving(), "bob RECV 1, RECV 2");
-    side.hear_ack(bob, 1);
+    EXPECT_EQ(side.transmitted(), "bob RECV 1, RECV 2");
+    side.receive_ack(bob, 1);
     EXPECT_EQ(side.counters().ack_unknown, 0u);
 }
 

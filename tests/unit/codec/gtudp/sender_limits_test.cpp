@@ -37,8 +37,8 @@ TEST(GtudpRefusal, table_full_of_exchanges) {
     EXPECT_EQ(side.send(bob, "x"), unexpected(Refusal::table_full));
     EXPECT_EQ(side.counters().refused_table_full, 1u);
     EXPECT_EQ(side.endpoint.in_flight(), 4u);
-    side.leaving();
-    side.hear_recv(bob, 8);
+    side.transmitted();
+    side.receive_recv(bob, 8);
     EXPECT_EQ(side.endpoint.in_flight(), 3u);
     EXPECT_EQ(side.send(bob, "x"), unexpected(Refusal::table_full))
         << "its entry is free once its outcome has been polled";
@@ -71,8 +71,8 @@ TEST(GtudpRefusal, peer_full) {
     EXPECT_EQ(side.send(bob, "z"), unexpected(Refusal::peer_full));
     EXPECT_TRUE(side.send(carol, "z"));
     EXPECT_EQ(side.counters().refused_peer_full, 1u);
-    side.leaving();
-    side.hear_recv(bob, 7);
+    side.transmitted();
+    side.receive_recv(bob, 7);
     EXPECT_TRUE(side.send(bob, "z"));
     EXPECT_EQ(side.send(bob, "z"), unexpected(Refusal::peer_full));
 }
@@ -102,12 +102,12 @@ TEST(GtudpRefusal, not_ready_once_closed_while_sends_in_flight_continue) {
     EXPECT_EQ(side.send(bob, "z"), unexpected(Refusal::not_ready));
     EXPECT_EQ(side.send(bob, std::string(70'000, 'z')), unexpected(Refusal::not_ready));
     EXPECT_EQ(side.counters().refused_not_ready, 2u);
-    EXPECT_EQ(side.leaving(), "bob DATA 7 x, DATA 8 y");
-    side.hear_recv(bob, 7);
-    EXPECT_EQ(side.leaving(), "bob ACK 7");
+    EXPECT_EQ(side.transmitted(), "bob DATA 7 x, DATA 8 y");
+    side.receive_recv(bob, 7);
+    EXPECT_EQ(side.transmitted(), "bob ACK 7");
     side.after(100 * millisecond);
-    EXPECT_EQ(side.leaving(), "bob DATA 8 y");
-    side.hear_data(bob, 1, "theirs");
+    EXPECT_EQ(side.transmitted(), "bob DATA 8 y");
+    side.receive_data(bob, 1, "theirs");
     EXPECT_EQ(side.event(), "message from bob: theirs; 7 confirmed after 1");
 }
 
@@ -124,9 +124,9 @@ TEST(GtudpRefusal, many_cancelled_in_one_turn_fill_the_table_until_the_next) {
     }
     EXPECT_EQ(side.endpoint.in_flight(), 0u);
     EXPECT_EQ(side.send(bob, "x"), unexpected(Refusal::table_full));
-    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.transmitted(), "");
     EXPECT_TRUE(side.send(bob, "y"));
-    EXPECT_EQ(side.leaving(), "bob DATA 11 y");
+    EXPECT_EQ(side.transmitted(), "bob DATA 11 y");
 }
 
 TEST(GtudpSender, an_index_reused_in_one_turn_is_sent_once) {
@@ -136,10 +136,10 @@ TEST(GtudpSender, an_index_reused_in_one_turn_is_sent_once) {
     side.event();
     const auto second_one = side.send(bob, "y");
     ASSERT_EQ(second_one->index, first->index);
-    EXPECT_EQ(side.leaving(), "bob DATA 8 y");
+    EXPECT_EQ(side.transmitted(), "bob DATA 8 y");
     EXPECT_EQ(side.counters().data_sent, 1u);
     side.after(100 * millisecond);
-    EXPECT_EQ(side.leaving(), "bob DATA 8 y");
+    EXPECT_EQ(side.transmitted(), "bob DATA 8 y");
     EXPECT_EQ(side.counters().data_sent, 2u);
 }
 
@@ -198,13 +198,14 @@ TEST(GtudpSender, identities_count_up_across_peers_and_wrap) {
 TEST(GtudpTrains, equal_messages_to_one_peer_and_a_shorter_one_at_the_end) {
     Side side(small_options());
     for (const char* text : {"aaa", "bbb", "c", "d", "eee", "ffff"}) ASSERT_TRUE(side.send(bob, text));
-    EXPECT_EQ(side.leaving(), "bob DATA 7 aaa, DATA 8 bbb, DATA 9 c; bob DATA 10 d; bob DATA 11 eee; bob DATA 12 ffff");
+    EXPECT_EQ(side.transmitted(),
+              "bob DATA 7 aaa, DATA 8 bbb, DATA 9 c; bob DATA 10 d; bob DATA 11 eee; bob DATA 12 ffff");
 }
 
 TEST(GtudpTrains, another_peer_starts_another) {
     Side side(small_options());
     for (const Address& to : {bob, bob, carol, bob}) ASSERT_TRUE(side.send(to, "x"));
-    EXPECT_EQ(side.leaving(), "bob DATA 7 x, DATA 8 x; carol DATA 9 x; bob DATA 10 x");
+    EXPECT_EQ(side.transmitted(), "bob DATA 7 x, DATA 8 x; carol DATA 9 x; bob DATA 10 x");
 }
 
 TEST(GtudpTrains, are_limited_to_128_segments_and_the_size_of_a_datagram) {
@@ -233,23 +234,23 @@ TEST(GtudpTrains, ended_sends_leave_no_gap) {
     std::vector<ExchangeId> ids;
     for (const Address& to : {bob, bob, carol, bob}) ids.push_back(*side.send(to, "x"));
     for (const std::size_t ended : {0u, 2u}) EXPECT_TRUE(side.endpoint.cancel(ids[ended]));
-    EXPECT_EQ(side.leaving(), "bob DATA 8 x, DATA 10 x");
+    EXPECT_EQ(side.transmitted(), "bob DATA 8 x, DATA 10 x");
 }
 
 TEST(GtudpTrains, acks_form_one_per_peer) {
     Side side(small_options());
-    for (const Identity identity : {1u, 2u, 3u}) side.hear_recv(bob, identity);
-    side.hear_recv(carol, 4);
-    side.hear_recv(bob, 5);
-    EXPECT_EQ(side.leaving(), "bob ACK 1, ACK 2, ACK 3; carol ACK 4; bob ACK 5");
+    for (const Identity identity : {1u, 2u, 3u}) side.receive_recv(bob, identity);
+    side.receive_recv(carol, 4);
+    side.receive_recv(bob, 5);
+    EXPECT_EQ(side.transmitted(), "bob ACK 1, ACK 2, ACK 3; carol ACK 4; bob ACK 5");
 }
 
 // ---- answers to RECVs -----------------------------------------------------------------------------
 
 TEST(GtudpSender, a_recv_of_an_unknown_exchange_is_acknowledged) {
     Side side(small_options());
-    side.hear_recv(bob, 99);
-    EXPECT_EQ(side.leaving(), "bob ACK 99");
+    side.receive_recv(bob, 99);
+    EXPECT_EQ(side.transmitted(), "bob ACK 99");
     EXPECT_EQ(side.event(), "");
     const Counters counts = side.counters();
     EXPECT_EQ(counts.recv_received, 1u);
@@ -266,8 +267,8 @@ TEST(GtudpSender, unknown_peers_share_a_number_of_acks_per_second) {
     const auto ask = [&](int times) {
         const std::uint64_t before = side.counters().ack_sent;
         for (int i = 0; i < times; ++i)
-            side.hear_recv(Address::v4(10, 9, 9, static_cast<std::uint8_t>(i), 1), static_cast<Identity>(i));
-        side.leaving();
+            side.receive_recv(Address::v4(10, 9, 9, static_cast<std::uint8_t>(i), 1), static_cast<Identity>(i));
+        side.transmitted();
         return side.counters().ack_sent - before;
     };
     EXPECT_EQ(ask(10), 4u);
@@ -293,19 +294,19 @@ TEST(GtudpSender, a_peer_that_has_confirmed_has_an_ack_credit_of_its_own) {
     Side side(options);
     ASSERT_TRUE(side.send(bob, "x"));
     ASSERT_TRUE(side.send(bob, "y"));
-    side.leaving();
-    side.hear_recv(bob, 7);
-    side.hear_recv(bob, 8);
-    side.leaving();
+    side.transmitted();
+    side.receive_recv(bob, 7);
+    side.receive_recv(bob, 8);
+    side.transmitted();
     // Twice the ten sends of a RECV, with a rate of one a second.
-    for (int i = 0; i < 25; ++i) side.hear_recv(bob, 7);
+    for (int i = 0; i < 25; ++i) side.receive_recv(bob, 7);
     EXPECT_EQ(side.counters().ack_unknown_sent, 20u);
     EXPECT_EQ(side.counters().ack_withheld, 5u);
-    side.hear_recv(carol, 1);
+    side.receive_recv(carol, 1);
     EXPECT_EQ(side.counters().ack_unknown_sent, 21u);
     side.after(second);
-    side.hear_recv(bob, 7);
-    side.hear_recv(bob, 7);
+    side.receive_recv(bob, 7);
+    side.receive_recv(bob, 7);
     EXPECT_EQ(side.counters().ack_unknown_sent, 22u);
 }
 
@@ -314,13 +315,13 @@ TEST(GtudpSender, acks_to_unknown_peers_can_be_disabled) {
     options.unknown_acks_per_s = 0;
     Side side(options);
     side.after(second);
-    side.hear_recv(bob, 1);
-    EXPECT_EQ(side.leaving(), "");
+    side.receive_recv(bob, 1);
+    EXPECT_EQ(side.transmitted(), "");
     EXPECT_EQ(side.counters().ack_withheld, 1u);
     ASSERT_TRUE(side.send(bob, "x"));
-    side.leaving();
-    side.hear_recv(bob, 7);
-    EXPECT_EQ(side.leaving(), "bob ACK 7");
+    side.transmitted();
+    side.receive_recv(bob, 7);
+    EXPECT_EQ(side.transmitted(), "bob ACK 7");
 }
 
 TEST(GtudpSender, acks_are_withheld_when_their_queue_is_full) {
@@ -329,13 +330,13 @@ TEST(GtudpSender, acks_are_withheld_when_their_queue_is_full) {
     Side side(options);
     mark_verified(side, bob);
     side.after(second);
-    for (Identity i = 1'000; i < 1'000 + 65'537; ++i) side.hear_recv(bob, i);
+    for (Identity i = 1'000; i < 1'000 + 65'537; ++i) side.receive_recv(bob, i);
     EXPECT_EQ(side.counters().ack_withheld, 1u);
     for (Identity i = 0; i < 1'025; ++i)
-        side.hear_recv(carol, i);  // addresses without a peer entry have a queue of
-                                   // their own
+        side.receive_recv(carol, i);  // addresses without a peer entry have a queue of
+                                      // their own
     EXPECT_EQ(side.counters().ack_withheld, 2u);
-    side.leaving();
+    side.transmitted();
     EXPECT_EQ(side.counters().ack_unknown_sent, 65'536u + 1'024u);
     EXPECT_EQ(side.counters().ack_sent, 1u + 65'536u + 1'024u);
 }
@@ -345,11 +346,11 @@ TEST(GtudpSender, a_queued_ack_holds_its_peer) {
     options.peers_max = 1;
     Side side(options);
     ASSERT_TRUE(side.send(bob, "x"));
-    side.leaving();
-    side.hear_recv(bob, 7);
+    side.transmitted();
+    side.receive_recv(bob, 7);
     EXPECT_EQ(side.event(), "7 confirmed after 1");
     EXPECT_FALSE(side.send(carol, "y")) << "the ACK to bob is still queued";
-    EXPECT_EQ(side.leaving(), "bob ACK 7");
+    EXPECT_EQ(side.transmitted(), "bob ACK 7");
     EXPECT_TRUE(side.send(carol, "y"));
 }
 
@@ -358,9 +359,9 @@ TEST(GtudpSender, an_unknown_peer_without_an_ack_uses_no_entry) {
     options.unknown_acks_per_s = 1;
     options.peers_max = 1;
     Side side(options);
-    for (const Address& stranger : {bob, carol, dave}) {
-        side.hear_recv(stranger, 1);
-        side.leaving();
+    for (const Address& unknown : {bob, carol, dave}) {
+        side.receive_recv(unknown, 1);
+        side.transmitted();
     }
     EXPECT_EQ(side.counters().ack_withheld, 2u);
     EXPECT_EQ(side.counters().peers_forgotten, 0u);
@@ -371,10 +372,10 @@ TEST(GtudpSender, an_unknown_peer_gets_its_ack_although_the_peer_table_is_full) 
     options.peers_max = 1;
     Side side(options);
     ASSERT_TRUE(side.send(bob, "x"));
-    side.hear_recv(carol, 1);
-    side.hear_recv(carol, 2);
-    side.hear_recv(dave, 1);
-    EXPECT_EQ(side.leaving(), "bob DATA 7 x; carol ACK 1, ACK 2; dave ACK 1");
+    side.receive_recv(carol, 1);
+    side.receive_recv(carol, 2);
+    side.receive_recv(dave, 1);
+    EXPECT_EQ(side.transmitted(), "bob DATA 7 x; carol ACK 1, ACK 2; dave ACK 1");
     EXPECT_EQ(side.counters().peers_forgotten, 0u);
 }
 

@@ -15,10 +15,10 @@ TEST(GtudpSender, a_recv_confirms_and_is_acknowledged) {
     ASSERT_TRUE(id);
     EXPECT_EQ(id->identity, 7u);
     EXPECT_EQ(side.endpoint.in_flight(), 1u);
-    EXPECT_EQ(side.leaving(), "bob DATA 7 hello");
+    EXPECT_EQ(side.transmitted(), "bob DATA 7 hello");
     EXPECT_EQ(side.event(), "");
     side.after(millisecond);
-    side.hear_recv(bob, 7);
+    side.receive_recv(bob, 7);
     EXPECT_EQ(side.endpoint.in_flight(), 0u);
     const auto event = side.endpoint.poll_event();
     ASSERT_TRUE(event);
@@ -29,9 +29,9 @@ TEST(GtudpSender, a_recv_confirms_and_is_acknowledged) {
     EXPECT_EQ(event->sends, 1u);
     EXPECT_TRUE(event->bytes.empty());
     EXPECT_EQ(side.event(), "");
-    EXPECT_EQ(side.leaving(), "bob ACK 7");
+    EXPECT_EQ(side.transmitted(), "bob ACK 7");
     side.after(100 * second);
-    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.transmitted(), "");
     EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
     const Counters counts = side.counters();
     EXPECT_EQ(counts.taken, 1u);
@@ -54,26 +54,26 @@ TEST(GtudpSender, the_data_is_copied_and_may_be_empty_or_of_maximum_size) {
     ASSERT_TRUE(side.send(bob, text));
     text.assign(text.size(), '-');
     ASSERT_TRUE(side.send(bob, ""));
-    EXPECT_EQ(side.leaving(), "bob DATA 7 " + sent + "; bob DATA 8 ");
+    EXPECT_EQ(side.transmitted(), "bob DATA 7 " + sent + "; bob DATA 8 ");
 }
 
 TEST(GtudpSender, an_unanswered_send_backs_off_and_is_given_up) {
     Side side(small_options());
     ASSERT_TRUE(side.send(bob, "hello"));
-    EXPECT_EQ(side.leaving(), "bob DATA 7 hello");
-    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.transmitted(), "bob DATA 7 hello");
+    EXPECT_EQ(side.transmitted(), "");
     // The initial timeout, doubled up to twice the maximum of three seconds, with up to an eighth of jitter.
     for (const Duration least : {500 * millisecond, second, 2 * second, 4 * second, 6 * second}) {
         const Duration waited = side.after_timeout();
         EXPECT_GE(waited, least);
         EXPECT_LE(waited, least + least / 8);
         EXPECT_EQ(side.event(), "");
-        EXPECT_EQ(side.leaving(), "bob DATA 7 hello");
+        EXPECT_EQ(side.transmitted(), "bob DATA 7 hello");
     }
     EXPECT_EQ(side.endpoint.in_flight(), 1u);
     EXPECT_GE(side.after_timeout(), 6 * second) << "the last send has its full timeout";
     EXPECT_EQ(side.event(), "7 gave up after 6");
-    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.transmitted(), "");
     EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);
     const Counters counts = side.counters();
     EXPECT_EQ(counts.gave_up_attempts, 1u);
@@ -86,13 +86,13 @@ TEST(GtudpSender, a_fixed_interval_is_exact) {
     options.resending.fixed_interval = 500 * millisecond;
     Side side(options);
     ASSERT_TRUE(side.send(bob, "hello"));
-    EXPECT_EQ(side.leaving(), "bob DATA 7 hello");
+    EXPECT_EQ(side.transmitted(), "bob DATA 7 hello");
     for (int i = 0; i < 5; ++i) {
         const Instant sent = side.now;
         side.at(sent + 500 * millisecond - 1);
-        EXPECT_EQ(side.leaving(), "");
+        EXPECT_EQ(side.transmitted(), "");
         side.at(sent + 500 * millisecond);
-        EXPECT_EQ(side.leaving(), "bob DATA 7 hello");
+        EXPECT_EQ(side.transmitted(), "bob DATA 7 hello");
     }
     EXPECT_EQ(side.after_timeout(), 500 * millisecond);
     EXPECT_EQ(side.event(), "7 gave up after 6");
@@ -103,11 +103,11 @@ TEST(GtudpSender, the_interval_starts_when_the_data_is_sent) {
     ASSERT_TRUE(side.send(bob, "hello"));
     EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt) << "nothing has been sent";
     side.after(second);
-    EXPECT_EQ(side.leaving(), "bob DATA 7 hello");
+    EXPECT_EQ(side.transmitted(), "bob DATA 7 hello");
     EXPECT_EQ(side.endpoint.poll_timeout(), side.now + 100 * millisecond);
     side.after(100 * millisecond);
     side.after(second);  // the driver is late
-    EXPECT_EQ(side.leaving(), "bob DATA 7 hello") << "once, however late";
+    EXPECT_EQ(side.transmitted(), "bob DATA 7 hello") << "once, however late";
     EXPECT_EQ(side.endpoint.poll_timeout(), side.now + 100 * millisecond);
 }
 
@@ -118,7 +118,7 @@ TEST(GtudpSender, sends_max_of_one_and_of_255) {
         Side side(options);
         ASSERT_TRUE(side.send(bob, ""));
         std::uint32_t sent = 0;
-        for (; side.leaving() == "bob DATA 7 "; ++sent) side.after_timeout();
+        for (; side.transmitted() == "bob DATA 7 "; ++sent) side.after_timeout();
         EXPECT_EQ(sent, sends_max);
         EXPECT_EQ(side.event(), "7 gave up after " + std::to_string(sends_max));
     }
@@ -127,21 +127,21 @@ TEST(GtudpSender, sends_max_of_one_and_of_255) {
 TEST(GtudpSender, confirmed_after_a_resend) {
     Side side(steady_options());
     ASSERT_TRUE(side.send(bob, "x"));
-    side.leaving();
+    side.transmitted();
     side.after(100 * millisecond);
-    EXPECT_EQ(side.leaving(), "bob DATA 7 x");
-    side.hear_recv(bob, 7);
+    EXPECT_EQ(side.transmitted(), "bob DATA 7 x");
+    side.receive_recv(bob, 7);
     EXPECT_EQ(side.event(), "7 confirmed after 2");
-    EXPECT_EQ(side.leaving(), "bob ACK 7");
+    EXPECT_EQ(side.transmitted(), "bob ACK 7");
 }
 
 TEST(GtudpSender, a_recv_confirms_a_send_queued_for_retransmission_and_cancels_it) {
     Side side(steady_options());
     ASSERT_TRUE(side.send(bob, "x"));
-    side.leaving();
+    side.transmitted();
     side.after(100 * millisecond);
-    side.hear_recv(bob, 7);
-    EXPECT_EQ(side.leaving(), "bob ACK 7");
+    side.receive_recv(bob, 7);
+    EXPECT_EQ(side.transmitted(), "bob ACK 7");
     EXPECT_EQ(side.event(), "7 confirmed after 1");
     EXPECT_EQ(side.counters().data_sent, 1u);
 }
@@ -149,12 +149,12 @@ TEST(GtudpSender, a_recv_confirms_a_send_queued_for_retransmission_and_cancels_i
 TEST(GtudpSender, only_the_destination_confirms) {
     Side side(small_options());
     ASSERT_TRUE(side.send(bob, "x"));
-    side.leaving();
-    side.hear_recv(carol, 7);
-    side.hear_recv(bob, 8);
+    side.transmitted();
+    side.receive_recv(carol, 7);
+    side.receive_recv(bob, 8);
     Address other_port = bob;
     ++other_port.port;
-    side.hear_recv(other_port, 7);
+    side.receive_recv(other_port, 7);
     EXPECT_EQ(side.event(), "");
     EXPECT_EQ(side.counters().recv_unknown, 3u);
     EXPECT_EQ(side.endpoint.in_flight(), 1u);
@@ -163,21 +163,21 @@ TEST(GtudpSender, only_the_destination_confirms) {
 TEST(GtudpSender, an_unsent_message_cannot_be_confirmed) {
     Side side(small_options());
     ASSERT_TRUE(side.send(bob, "x"));
-    side.hear_recv(bob, 7);
+    side.receive_recv(bob, 7);
     EXPECT_EQ(side.event(), "");
     EXPECT_EQ(side.counters().recv_unknown, 1u);
     EXPECT_EQ(side.counters().confirmed, 0u);
-    side.leaving();
-    side.hear_recv(bob, 7);
+    side.transmitted();
+    side.receive_recv(bob, 7);
     EXPECT_EQ(side.event(), "7 confirmed after 1");
 }
 
 TEST(GtudpSender, data_and_acks_do_not_confirm) {
     Side side(small_options());
     ASSERT_TRUE(side.send(bob, "x"));
-    side.leaving();
-    side.hear_ack(bob, 7);
-    side.hear_data(bob, 7, "theirs");
+    side.transmitted();
+    side.receive_ack(bob, 7);
+    side.receive_data(bob, 7, "theirs");
     EXPECT_EQ(side.event(), "message from bob: theirs");
     EXPECT_EQ(side.counters().ack_unknown, 1u);
     EXPECT_EQ(side.endpoint.in_flight(), 1u);
@@ -192,15 +192,15 @@ TEST(GtudpSender, a_first_confirmation_is_a_round_trip_sample) {
     EXPECT_EQ(side.endpoint.rtt(bob), 0);
     ASSERT_TRUE(side.send(bob, "x"));
     EXPECT_EQ(side.endpoint.rtt(bob), 0);
-    side.leaving();
+    side.transmitted();
     side.after(20'000 * stamp_unit);
-    side.hear_recv(bob, 7);
+    side.receive_recv(bob, 7);
     EXPECT_EQ(side.endpoint.rtt(bob), 20'000 * stamp_unit);
     EXPECT_EQ(side.endpoint.rtt(carol), 0);
 
     // The next waits for twice the timeout of three round-trip times (RFC 6298, 2.2), plus jitter.
     ASSERT_TRUE(side.send(bob, "y"));
-    side.leaving();
+    side.transmitted();
     const Duration least = 2 * 3 * 20'000 * stamp_unit, waited = side.after_timeout();
     EXPECT_GE(waited, least);
     EXPECT_LE(waited, least + least / 8);
@@ -210,26 +210,26 @@ TEST(GtudpSender, a_first_confirmation_is_a_round_trip_sample) {
 TEST(GtudpSender, backs_off_only_from_a_silent_peer) {
     Side side(small_options());
     ASSERT_TRUE(side.send(bob, "known"));
-    side.leaving();
+    side.transmitted();
     side.after(20'000 * stamp_unit);
-    side.hear_recv(bob, 7);
+    side.receive_recv(bob, 7);
     ASSERT_TRUE(side.send(bob, "lost"));
-    side.leaving();
+    side.transmitted();
     // Timers may wake up early where one was cancelled.
     const auto wait_for_the_lost = [&] {
         const Instant from = side.now;
-        std::string left = side.leaving();
-        for (; left.empty(); left = side.leaving()) side.after_timeout();
+        std::string left = side.transmitted();
+        for (; left.empty(); left = side.transmitted()) side.after_timeout();
         EXPECT_EQ(left, "bob DATA 8 lost");
         return side.now - from;
     };
     const Duration timeout = 2 * 3 * 20'000 * stamp_unit;
     for (Identity other = 9; other < 12; ++other) {
         ASSERT_TRUE(side.send(bob, "other"));
-        side.leaving();
+        side.transmitted();
         side.after(20'000 * stamp_unit);
-        side.hear_recv(bob, other);
-        EXPECT_EQ(side.leaving(), "bob ACK " + std::to_string(other));
+        side.receive_recv(bob, other);
+        EXPECT_EQ(side.transmitted(), "bob ACK " + std::to_string(other));
         EXPECT_LE(wait_for_the_lost(), timeout + timeout / 8);
     }
     const Duration first = wait_for_the_lost();
@@ -240,11 +240,11 @@ TEST(GtudpSender, backs_off_only_from_a_silent_peer) {
 TEST(GtudpSender, a_confirmation_of_a_retransmitted_send_is_not_a_sample) {
     Side side(steady_options());
     ASSERT_TRUE(side.send(bob, "x"));
-    side.leaving();
+    side.transmitted();
     side.after(100 * millisecond);
-    side.leaving();
+    side.transmitted();
     side.after(millisecond);
-    side.hear_recv(bob, 7);
+    side.receive_recv(bob, 7);
     EXPECT_EQ(side.counters().confirmed, 1u);
     EXPECT_EQ(side.endpoint.rtt(bob), 0);
 }
@@ -252,11 +252,11 @@ TEST(GtudpSender, a_confirmation_of_a_retransmitted_send_is_not_a_sample) {
 TEST(GtudpSender, a_repeated_recv_is_not_a_second_sample) {
     Side side(small_options());
     ASSERT_TRUE(side.send(bob, "x"));
-    side.leaving();
+    side.transmitted();
     side.after(stamp_unit * 1'000);
-    side.hear_recv(bob, 7);
+    side.receive_recv(bob, 7);
     side.after(stamp_unit * 100'000);
-    side.hear_recv(bob, 7);
+    side.receive_recv(bob, 7);
     EXPECT_EQ(side.endpoint.rtt(bob), stamp_unit * 1'000);
 }
 
@@ -267,7 +267,7 @@ TEST(GtudpSender, cancelled_before_it_is_sent) {
     const auto id = side.send(bob, "x");
     EXPECT_TRUE(side.endpoint.cancel(*id));
     EXPECT_FALSE(side.endpoint.cancel(*id)) << "it has ended, although the outcome has not been polled";
-    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.transmitted(), "");
     EXPECT_EQ(side.event(), "7 was cancelled after 0");
     EXPECT_FALSE(side.endpoint.cancel(*id));
     EXPECT_EQ(side.counters().cancelled, 1u);
@@ -277,23 +277,23 @@ TEST(GtudpSender, cancelled_before_it_is_sent) {
 TEST(GtudpSender, cancelled_in_flight) {
     Side side(steady_options());
     const auto id = side.send(bob, "x");
-    side.leaving();
+    side.transmitted();
     EXPECT_TRUE(side.endpoint.cancel(*id));
     EXPECT_EQ(side.event(), "7 was cancelled after 1");
     side.after(second);
-    EXPECT_EQ(side.leaving(), "");
-    side.hear_recv(bob, 7);
+    EXPECT_EQ(side.transmitted(), "");
+    side.receive_recv(bob, 7);
     EXPECT_EQ(side.event(), "") << "one outcome";
-    EXPECT_EQ(side.leaving(), "bob ACK 7") << "so that the peer stops";
+    EXPECT_EQ(side.transmitted(), "bob ACK 7") << "so that the peer stops";
 }
 
 TEST(GtudpSender, cancelled_while_queued_for_retransmission) {
     Side side(steady_options());
     const auto id = side.send(bob, "x"), other = side.send(bob, "y");
-    side.leaving();
+    side.transmitted();
     side.after(100 * millisecond);
     EXPECT_TRUE(side.endpoint.cancel(*id));
-    EXPECT_EQ(side.leaving(), "bob DATA 8 y");
+    EXPECT_EQ(side.transmitted(), "bob DATA 8 y");
     EXPECT_EQ(side.event(), "7 was cancelled after 1");
     EXPECT_TRUE(side.endpoint.cancel(*other));
 }
@@ -304,8 +304,8 @@ TEST(GtudpSender, cancelling_a_send_that_is_not_in_flight_changes_nothing) {
     EXPECT_FALSE(side.endpoint.cancel({0, 0}));
     EXPECT_FALSE(side.endpoint.cancel({16, 7}));
     const auto gone = side.send(bob, "x");
-    side.leaving();
-    side.hear_recv(bob, 7);
+    side.transmitted();
+    side.receive_recv(bob, 7);
     EXPECT_FALSE(side.endpoint.cancel(*gone)) << "confirmed, but not polled yet";
     side.event();
     const auto next = side.send(bob, "y");
@@ -326,7 +326,7 @@ TEST(GtudpSender, deadline_before_it_is_sent) {
     EXPECT_EQ(side.event(), "");
     side.at(deadline);
     EXPECT_EQ(side.event(), "7 was late after 0");
-    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.transmitted(), "");
     EXPECT_EQ(side.counters().gave_up_deadline, 1u);
 }
 
@@ -334,9 +334,9 @@ TEST(GtudpSender, deadline_in_flight) {
     Side side(steady_options());
     const Instant deadline = side.now + 150 * millisecond;
     ASSERT_TRUE(side.send(bob, "x", deadline));
-    side.leaving();
+    side.transmitted();
     EXPECT_EQ(side.after_timeout(), 100 * millisecond);
-    EXPECT_EQ(side.leaving(), "bob DATA 7 x");
+    EXPECT_EQ(side.transmitted(), "bob DATA 7 x");
     EXPECT_EQ(side.endpoint.poll_timeout(), deadline);
     side.at(deadline - 1);
     EXPECT_EQ(side.event(), "");
@@ -348,10 +348,10 @@ TEST(GtudpSender, deadline_in_flight) {
 TEST(GtudpSender, deadline_while_queued_for_retransmission) {
     Side side(steady_options());
     ASSERT_TRUE(side.send(bob, "x", side.now + 150 * millisecond));
-    side.leaving();
+    side.transmitted();
     side.after(100 * millisecond);
     side.after(50 * millisecond);  // without a poll_transmit in between
-    EXPECT_EQ(side.leaving(), "");
+    EXPECT_EQ(side.transmitted(), "");
     EXPECT_EQ(side.event(), "7 was late after 1");
 }
 
@@ -369,8 +369,8 @@ TEST(GtudpSender, deadline_in_the_past) {
 TEST(GtudpSender, confirmed_before_its_deadline) {
     Side side(small_options());
     ASSERT_TRUE(side.send(bob, "x", side.now + second));
-    side.leaving();
-    side.hear_recv(bob, 7);
+    side.transmitted();
+    side.receive_recv(bob, 7);
     side.after(second);
     EXPECT_EQ(side.event(), "7 confirmed after 1");
     EXPECT_EQ(side.endpoint.poll_timeout(), std::nullopt);

@@ -55,14 +55,14 @@ class RelayTest : public testing::Test {
     const Counters& there() const { return relay->counts(Direction::to_target); }
     const Counters& back() const { return relay->counts(Direction::to_client); }
     void expect_balance() const {
-        std::uint64_t came = 0, went = relay->held();
+        std::uint64_t received = 0, accounted = relay->held();
         for (const Direction direction : {Direction::to_target, Direction::to_client}) {
             const Counters& counts = relay->counts(direction);
-            came += counts.received + counts.duplicated;
-            went += counts.forwarded + counts.lost + counts.burst_lost + counts.blackholed + counts.overflow +
-                    counts.abandoned;
+            received += counts.received + counts.duplicated;
+            accounted += counts.forwarded + counts.lost + counts.burst_lost + counts.blackholed + counts.overflow +
+                         counts.abandoned;
         }
-        EXPECT_EQ(came, went);
+        EXPECT_EQ(received, accounted);
     }
 
     std::unique_ptr<Endpoint> relay;

@@ -35,13 +35,13 @@ Bytes joined(std::initializer_list<Bytes> parts) {
 }
 
 // An event with a copy of the payload.
-struct Told {
+struct Reported {
     Event event;
     Bytes payload;
 };
 
-std::vector<Told> events_of(Endpoint& endpoint) {
-    std::vector<Told> out;
+std::vector<Reported> events_of(Endpoint& endpoint) {
+    std::vector<Reported> out;
     while (const auto event = endpoint.poll_event())
         out.push_back({*event, {event->payload.begin(), event->payload.end()}});
     return out;
@@ -53,16 +53,16 @@ TEST(StructsEndpoint, reports_every_packet_of_a_datagram_in_order) {
     const Bytes four = bytes_from_hex("07000000");
     endpoint.handle(1, {alice, 0, joined({packet_of(22, four), bytes_of("garbage"), packet_of(24, {})})});
     endpoint.handle(1, {bob, 0, packet_of(23, four)});
-    const auto told = events_of(endpoint);
-    ASSERT_EQ(told.size(), 3u);
-    EXPECT_EQ(told[0].event.kind, Kind::message);
-    EXPECT_EQ(told[0].event.definition, library.find("number"));
-    EXPECT_EQ(told[0].event.source, alice);
-    EXPECT_EQ(told[0].payload, four);
-    EXPECT_EQ(told[1].event.id, 24);
-    EXPECT_EQ(told[1].event.offset, 11u + 7u);
-    EXPECT_EQ(told[2].event.source, bob);
-    EXPECT_EQ(told[2].event.definition->name, "pair");
+    const auto reported = events_of(endpoint);
+    ASSERT_EQ(reported.size(), 3u);
+    EXPECT_EQ(reported[0].event.kind, Kind::message);
+    EXPECT_EQ(reported[0].event.definition, library.find("number"));
+    EXPECT_EQ(reported[0].event.source, alice);
+    EXPECT_EQ(reported[0].payload, four);
+    EXPECT_EQ(reported[1].event.id, 24);
+    EXPECT_EQ(reported[1].event.offset, 11u + 7u);
+    EXPECT_EQ(reported[2].event.source, bob);
+    EXPECT_EQ(reported[2].event.definition->name, "pair");
     EXPECT_EQ(endpoint.counters().messages, 3u);
     EXPECT_EQ(endpoint.counters().received, 2u);
     EXPECT_EQ(endpoint.counters().skipped_bytes, 7u);
@@ -74,16 +74,16 @@ TEST(StructsEndpoint, valid_packets_that_are_not_in_the_library) {
     const Library library = library_of_three();
     Endpoint endpoint(library);
     endpoint.handle(1, {alice, 0, joined({packet_of(99, Bytes(4)), packet_of(22, Bytes(5)), packet_of(22, Bytes(4))})});
-    const auto told = events_of(endpoint);
-    ASSERT_EQ(told.size(), 3u);
-    EXPECT_EQ(told[0].event.kind, Kind::unknown_id);
-    EXPECT_EQ(told[0].event.id, 99);
-    EXPECT_EQ(told[0].event.definition, nullptr);
-    EXPECT_EQ(told[1].event.kind, Kind::wrong_size);
-    EXPECT_EQ(told[1].event.definition->name, "number");
-    EXPECT_EQ(told[1].payload.size(), 5u);
-    EXPECT_EQ(told[1].event.offset, 11u);
-    EXPECT_EQ(told[2].event.kind, Kind::message);
+    const auto reported = events_of(endpoint);
+    ASSERT_EQ(reported.size(), 3u);
+    EXPECT_EQ(reported[0].event.kind, Kind::unknown_id);
+    EXPECT_EQ(reported[0].event.id, 99);
+    EXPECT_EQ(reported[0].event.definition, nullptr);
+    EXPECT_EQ(reported[1].event.kind, Kind::wrong_size);
+    EXPECT_EQ(reported[1].event.definition->name, "number");
+    EXPECT_EQ(reported[1].payload.size(), 5u);
+    EXPECT_EQ(reported[1].event.offset, 11u);
+    EXPECT_EQ(reported[2].event.kind, Kind::message);
     EXPECT_EQ(endpoint.counters().unknown_id, 1u);
     EXPECT_EQ(endpoint.counters().wrong_size, 1u);
     EXPECT_EQ(endpoint.counters().messages, 1u);
@@ -96,17 +96,17 @@ TEST(StructsEndpoint, damage_is_one_event_up_to_the_next_packet) {
     broken[6] ^= std::byte{1};
     const Bytes small = bytes_from_hex("ffff1600030000"), good = packet_of(22, Bytes(4));
     endpoint.handle(1, {alice, 0, joined({bytes_of("x"), broken, small, good, bytes_from_hex("ffffff")})});
-    const auto told = events_of(endpoint);
-    ASSERT_EQ(told.size(), 3u);
-    EXPECT_EQ(told[0].event.kind, Kind::damage);
-    EXPECT_EQ(told[0].event.error, FrameError::checksum) << "of the first";
-    EXPECT_EQ(told[0].event.offset, 1u);
-    EXPECT_EQ(told[0].event.failures, 2u);
-    EXPECT_EQ(told[0].event.source, alice);
-    EXPECT_EQ(told[1].event.kind, Kind::message);
-    EXPECT_EQ(told[1].event.offset, 19u);
-    EXPECT_EQ(told[2].event.error, FrameError::past_end);
-    EXPECT_EQ(told[2].event.failures, 2u);
+    const auto reported = events_of(endpoint);
+    ASSERT_EQ(reported.size(), 3u);
+    EXPECT_EQ(reported[0].event.kind, Kind::damage);
+    EXPECT_EQ(reported[0].event.error, FrameError::checksum) << "of the first";
+    EXPECT_EQ(reported[0].event.offset, 1u);
+    EXPECT_EQ(reported[0].event.failures, 2u);
+    EXPECT_EQ(reported[0].event.source, alice);
+    EXPECT_EQ(reported[1].event.kind, Kind::message);
+    EXPECT_EQ(reported[1].event.offset, 19u);
+    EXPECT_EQ(reported[2].event.error, FrameError::past_end);
+    EXPECT_EQ(reported[2].event.failures, 2u);
     const Counters& counts = endpoint.counters();
     EXPECT_EQ(counts.checksum, 1u);
     EXPECT_EQ(counts.size_small, 1u);
@@ -118,9 +118,9 @@ TEST(StructsEndpoint, a_datagram_full_of_magics_is_one_event) {
     const Library library = library_of_three();
     Endpoint endpoint(library);
     endpoint.handle(1, {alice, 0, Bytes(limits::datagram_bytes_max, std::byte{0xff})});
-    const auto told = events_of(endpoint);
-    ASSERT_EQ(told.size(), 1u);
-    EXPECT_EQ(told[0].event.failures, limits::datagram_bytes_max - 1);
+    const auto reported = events_of(endpoint);
+    ASSERT_EQ(reported.size(), 1u);
+    EXPECT_EQ(reported[0].event.failures, limits::datagram_bytes_max - 1);
     EXPECT_EQ(endpoint.counters().past_end + endpoint.counters().checksum, limits::datagram_bytes_max - 1);
     EXPECT_EQ(endpoint.counters().without_packet, 1u);
 }
@@ -137,15 +137,15 @@ TEST(StructsEndpoint, a_datagram_without_packets_is_counted) {
 TEST(StructsEndpoint, a_payload_is_valid_until_the_next_call) {
     const Library library = library_of_three();
     Endpoint endpoint(library);
-    const auto hear = [&](std::string_view text) { endpoint.handle(1, {alice, 0, packet_of(22, bytes_of(text))}); };
-    hear("1st ");
-    hear("2nd ");
+    const auto receive = [&](std::string_view text) { endpoint.handle(1, {alice, 0, packet_of(22, bytes_of(text))}); };
+    receive("1st ");
+    receive("2nd ");
     const auto shown = [&] {
         const auto event = endpoint.poll_event();
         return event ? std::string(reinterpret_cast<const char*>(event->payload.data()), event->payload.size()) : "";
     };
     EXPECT_EQ(shown(), "1st ");
-    hear("3rd ");
+    receive("3rd ");
     EXPECT_EQ(shown(), "2nd ");
     EXPECT_EQ(shown(), "3rd ");
     EXPECT_EQ(shown(), "");
@@ -221,15 +221,15 @@ TEST(StructsEndpoint, datagrams_that_the_application_did_not_poll_are_counted) {
     Endpoint endpoint(library);
     const Bytes packet = packet_of(22, Bytes(4));
     const Bytes datagram = joined({Bytes(60'000), packet});
-    std::uint64_t heard = 0;
+    std::uint64_t received = 0;
     while (endpoint.counters().app_behind == 0) {
         endpoint.handle(1, {alice, 0, datagram});
-        ASSERT_LE(++heard, 1 + limits::struct_queue_bytes / datagram.size());
+        ASSERT_LE(++received, 1 + limits::struct_queue_bytes / datagram.size());
     }
-    EXPECT_EQ(events_of(endpoint).size(), heard - 1);
+    EXPECT_EQ(events_of(endpoint).size(), received - 1);
     endpoint.handle(1, {alice, 0, packet});
     EXPECT_EQ(events_of(endpoint).size(), 1u);
-    EXPECT_EQ(endpoint.counters().received, heard + 1);
+    EXPECT_EQ(endpoint.counters().received, received + 1);
 }
 
 }  // namespace
