@@ -1,6 +1,6 @@
-// Each link has one deadline: its next alive. A reply moves the deadline forward. If it has been moved already, the
-// same alive also serves further new devices. The first alive, due 20 ms after the hello, is not moved; it serves as a
-// reply as well.
+// Each link has one deadline: its next alive. A reply brings the deadline forward. If that has happened already, the
+// same alive also serves further new devices. The first alive, due 20 ms after the hello, is never moved and
+// serves as a reply as well.
 //
 // Periodic adverts are sent up to a tenth of the period early, at random, so that devices started together do not stay
 // synchronised.

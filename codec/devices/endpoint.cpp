@@ -260,7 +260,7 @@ void Endpoint::release_front() {
     Events& events = context_.events;
     const Pending& shown = events.front();
     if (shown.kind == Pending::Kind::frames) {
-        switchboard_.take(shown.index);  // the connection's turn goes on
+        switchboard_.take(shown.index);  // the connection keeps its turn
         return;
     }
     if (shown.kind == Pending::Kind::ask) context_.asks.release(shown.index);

@@ -4,8 +4,8 @@
 
 namespace ringpost::devices {
 
-std::optional<std::uint64_t> Keys::take(bool compatible) {
-    if (!compatible) return ++newest_;  // 64 bits do not wrap
+std::optional<std::uint64_t> Keys::take(Range range) {
+    if (range == Range::full) return ++newest_;  // 64 bits do not wrap
     if (waiting_.size() >= compatible_max) return std::nullopt;
     do newest_compatible_ = newest_compatible_ % compatible_max + 1;
     while (waiting_.contains(newest_compatible_));

@@ -28,9 +28,10 @@ struct Asked {
 /// The questions in progress on one connection, by key.
 class Keys {
   public:
-    /// Returns the key that has been unused for longest, or nullopt if all are in use. Keys for `compatible` peers are
-    /// those of the format's original program, 1 to 9999.
-    std::optional<std::uint64_t> take(bool compatible);
+    /// `compatible` keys are those of the format's original program, 1 to 9999.
+    enum class Range : std::uint8_t { full, compatible };
+    /// Returns the key that has been unused for longest, or nullopt if all are in use.
+    std::optional<std::uint64_t> take(Range range);
     void insert(std::uint64_t key, const Asked& asked) { waiting_.emplace(key, asked); }
     /// Frees the key and returns its question.
     std::optional<Asked> remove(std::uint64_t key);

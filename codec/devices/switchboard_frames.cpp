@@ -189,7 +189,7 @@ Sent Switchboard::ask(Instant now, NameIndex device, std::string_view text, cons
     const StreamIndex stream = link(device).connection;
     if (stream == no_stream) return Sent::not_connected;
     Connection& to = *connections_[stream];
-    const auto key = to.keys.take(!to.is_ringpost);
+    const auto key = to.keys.take(to.is_ringpost ? Keys::Range::full : Keys::Range::compatible);
     if (!key) return Sent::queue_full;
     const Sent sent = push_on(now, stream, {FrameKind::question, *key, text});
     if (sent != Sent::queued) return sent;

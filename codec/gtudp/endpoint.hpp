@@ -50,7 +50,7 @@ class Endpoint {
     std::expected<ExchangeId, Refusal> send(Instant now, const Address& to, std::span<const std::byte> data,
                                             Instant deadline = never) {
         // Unverified peers must not occupy the places that our own sends need.
-        if (context_.peers.all_held() && context_.peers.find(to) == none) receiver_.make_room_for_peer();
+        if (context_.peers.all_held() && context_.peers.find(to) == none) receiver_.make_space_for_peer();
         return sender_.send(now, to, data, deadline);
     }
     /// Ends a send with the outcome `cancelled`; the peer may still receive it. Returns false if it has ended already.

@@ -45,7 +45,7 @@ PeerIndex Receiver::admit(Instant now, const Datagram& in, Identity identity, bo
     Counters& counts = context_.counts;
     ++counts.data_received;
     PeerIndex index = context_.peers.acquire(in.source);
-    if (index == none && make_room_for_peer()) index = context_.peers.acquire(in.source);
+    if (index == none && make_space_for_peer()) index = context_.peers.acquire(in.source);
     if (index == none) {
         ++counts.peers_full;
         return none;
@@ -67,7 +67,7 @@ PeerIndex Receiver::admit(Instant now, const Datagram& in, Identity identity, bo
             return none;
         }
         evict_oldest_of(index);
-    } else if (exchanges_.full() && !make_room(index)) {
+    } else if (exchanges_.full() && !make_space(index)) {
         ++counts.receives_full;
         return none;
     }
@@ -92,7 +92,7 @@ void Receiver::on_duplicate(Instant now, ExchangeIndex index) {
 
 // ---- eviction --------------------------------------------------------------------------------------
 
-bool Receiver::make_room(PeerIndex newcomer) {
+bool Receiver::make_space(PeerIndex newcomer) {
     for (int i = 0; i < hand_steps_max; ++i)
         if (const ExchangeIndex index = advance_hand(); evictable(index)) {
             ++context_.counts.forgotten_early;
@@ -111,7 +111,7 @@ bool Receiver::make_room(PeerIndex newcomer) {
     return true;
 }
 
-bool Receiver::make_room_for_peer() {
+bool Receiver::make_space_for_peer() {
     for (int i = 0; i < hand_steps_for_peer_max && context_.peers.all_held(); ++i) {
         const ExchangeIndex index = advance_hand();
         if (!exchanges_.holds(index) || context_.peers[exchanges_[index].peer].verified) continue;
@@ -121,7 +121,7 @@ bool Receiver::make_room_for_peer() {
     return !context_.peers.all_held();
 }
 
-/// Number of exchanges from which on a verified peer may lose some when the table is full.
+/// Half of an even share of the table among the verified peers. A peer with this many exchanges may lose some.
 std::uint32_t Receiver::half_share() const {
     return exchanges_.capacity() / 2 / std::max(context_.peers.verified_receiving(), 1u);
 }

@@ -25,7 +25,7 @@ class Receiver {
     std::optional<Instant> next_timeout() const { return timers_.next(); }
 
     /// Evicts exchanges of unverified peers until a peer can be evicted. Returns false if that failed.
-    bool make_room_for_peer();
+    bool make_space_for_peer();
 
     std::optional<Transmit> poll_recvs(Instant now, std::span<std::byte> out);
 
@@ -53,7 +53,7 @@ class Receiver {
 
     PeerIndex admit(Instant now, const Datagram& in, Identity identity, bool app_has_room);
     void on_duplicate(Instant now, ExchangeIndex index);
-    bool make_room(PeerIndex newcomer);
+    bool make_space(PeerIndex newcomer);
     std::uint32_t half_share() const;
     bool evictable(ExchangeIndex index) const;
     ExchangeIndex advance_hand();

@@ -21,9 +21,8 @@ struct Impairments {
     std::uint64_t rate_bits_per_s = 0;  ///< of a link that adds header_bytes per datagram; 0: unlimited
     Duration delay = 0;                 ///< added behind the link
     Duration jitter = 0;                ///< maximum of a uniformly distributed extra delay
-    Duration blackhole_on = 0;          ///< 0: never. Otherwise everything passes for blackhole_off, then all is lost
-                                        ///< for
-    Duration blackhole_off = 0;         ///< blackhole_on, repeatedly
+    Duration blackhole_on = 0;          ///< time for which everything is lost; 0: never
+    Duration blackhole_off = 0;         ///< time before that for which everything passes; both repeat in turn
 };
 
 inline constexpr std::size_t corrupt_bits_max = 3;

@@ -69,8 +69,7 @@ class Library {
 
   private:
     std::deque<Definition> definitions_;
-    std::vector<std::uint16_t>
-        number_of_id_;  ///< index into definitions_ and 1, for every id there could be; 0 is none
+    std::vector<std::uint16_t> number_of_id_;  ///< index into definitions_ plus 1, for every possible id; 0: none
     std::map<std::string, const Definition*, std::less<>> by_name_;
 };
 

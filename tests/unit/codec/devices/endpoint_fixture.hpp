@@ -88,10 +88,11 @@ struct DevicesEndpoint : testing::Test {
     }
     using Lines = std::vector<std::string>;
 
+    enum class PeerKind : std::uint8_t { ringpost, compatible };
     /// A peer that has connected and sent its name and, if it runs ringpost, a ping.
-    StreamIndex connected(const std::string& name, unsigned host, bool ours = true) {
+    StreamIndex connected(const std::string& name, unsigned host, PeerKind kind = PeerKind::ringpost) {
         const StreamIndex stream = *endpoint.accept(now, at(host, 40'000));
-        input(stream, name + (ours ? "/EOLPiNg/EOL" : "/EOL"));
+        input(stream, name + (kind == PeerKind::ringpost ? "/EOLPiNg/EOL" : "/EOL"));
         written();
         events();
         now += 100 * millisecond;

@@ -78,7 +78,7 @@ TEST_F(DevicesEndpointLimits, limits_accepts_per_address_and_unnamed_peers) {
 }
 
 TEST_F(DevicesEndpointLimits, reports_the_result_of_a_message) {
-    const StreamIndex ours = connected("a", 2), other = connected("b", 3, false);
+    const StreamIndex ringpost_peer = connected("a", 2), other = connected("b", 3, PeerKind::compatible);
     EXPECT_EQ(endpoint.send(now, "nobody", "x"), Sent::not_connected);
     EXPECT_EQ(endpoint.send(now, "a", "x:,:y"), Sent::cannot_carry);
     EXPECT_EQ(endpoint.send(now, "a", "x/EOL"), Sent::cannot_carry);
@@ -95,7 +95,7 @@ TEST_F(DevicesEndpointLimits, reports_the_result_of_a_message) {
     written();
     EXPECT_EQ(events(), Lines{"room a"});
     EXPECT_EQ(endpoint.send(now, "a", longest), Sent::queued);
-    input(ours, Input::closed, StreamEnd::reset);
+    input(ringpost_peer, Input::closed, StreamEnd::reset);
     EXPECT_EQ(endpoint.counters().unsent, 1u);
     EXPECT_EQ(endpoint.send(now, "a", "x"), Sent::not_connected);
     (void)other;

@@ -22,7 +22,7 @@ TEST_F(DevicesEndpoint, recognises_ringpost_by_the_ping_behind_the_name) {
     struct Case {
         const char *first, *second;
         Duration between;
-        bool ours;
+        bool is_ringpost;
     };
     const Case cases[] = {
         {"a/EOLPiNg/EOL", "", 0, true},
@@ -31,12 +31,12 @@ TEST_F(DevicesEndpoint, recognises_ringpost_by_the_ping_behind_the_name) {
         {"a/EOLMeSsAgE:,:x/EOL", "PiNg/EOL", 0, false},
         {"a/EOLMeSsAgE:,:PiNg/EOL", "", 0, false},
     };
-    for (const auto& [first, then, between, ours] : cases) {
+    for (const auto& [first, then, between, is_ringpost] : cases) {
         const StreamIndex stream = *endpoint.accept(now, at(2, 40'000));
         input(stream, first);
         now += between;
         if (*then != 0) input(stream, then);
-        EXPECT_EQ(endpoint.peers()[0].is_ringpost, ours) << first << then;
+        EXPECT_EQ(endpoint.peers()[0].is_ringpost, is_ringpost) << first << then;
         input(stream, Input::closed);
         events();
         now += second;
@@ -131,7 +131,7 @@ TEST_F(DevicesEndpoint, a_stream_index_is_reused_after_the_driver_has_closed_it)
 
 TEST_F(DevicesEndpoint, ringpost_peers_receive_many_frames_per_write_and_others_one) {
     connected("a", 2);
-    connected("b", 3, false);
+    connected("b", 3, PeerKind::compatible);
     now += second;
     for (int i = 0; i < 3; ++i) endpoint.send_all(now, std::to_string(i));
     std::vector<std::string> writes;
@@ -175,7 +175,7 @@ TEST_F(DevicesEndpoint, answers_a_question_once) {
 }
 
 TEST_F(DevicesEndpoint, an_ask_reports_for_each_name_why_there_is_no_answer) {
-    connected("b", 3, false);
+    connected("b", 3, PeerKind::compatible);
     const std::string large(600, 'x');
     const std::string_view names[] = {"b", "nobody"};
     EXPECT_EQ(endpoint.ask(now, names, "/EOL", now).error(), AskRefusal::cannot_carry);

@@ -11,25 +11,25 @@ TEST(DevicesKeys, are_not_reused_while_in_progress) {
     Keys keys;
     std::set<std::uint64_t> seen;
     for (int i = 0; i < 9'999; ++i) {
-        const auto key = keys.take(true);
+        const auto key = keys.take(Keys::Range::compatible);
         ASSERT_TRUE(key && *key >= 1 && *key <= 9'999);
         ASSERT_TRUE(seen.insert(*key).second);
         keys.insert(*key, {{0, 0}, static_cast<std::uint32_t>(i)});
     }
-    EXPECT_EQ(keys.take(true), std::nullopt);
-    EXPECT_EQ(keys.take(false), 10'000u) << "ringpost peers accept any number";
+    EXPECT_EQ(keys.take(Keys::Range::compatible), std::nullopt);
+    EXPECT_EQ(keys.take(Keys::Range::full), 10'000u) << "ringpost peers accept any number";
     EXPECT_EQ(keys.remove(4'711)->position, 4'710u);
     EXPECT_FALSE(keys.remove(4'711));
-    EXPECT_EQ(keys.take(true), 4'711u);
+    EXPECT_EQ(keys.take(Keys::Range::compatible), 4'711u);
 }
 
 TEST(DevicesKeys, a_freed_key_is_reused_last) {
     Keys keys;
-    const std::uint64_t first = *keys.take(true);
+    const std::uint64_t first = *keys.take(Keys::Range::compatible);
     keys.insert(first, {});
     keys.remove(first);
-    for (int i = 0; i < 9'998; ++i) ASSERT_NE(*keys.take(true), first);
-    EXPECT_EQ(*keys.take(true), first);
+    for (int i = 0; i < 9'998; ++i) ASSERT_NE(*keys.take(Keys::Range::compatible), first);
+    EXPECT_EQ(*keys.take(Keys::Range::compatible), first);
 }
 
 TEST(DevicesAsks, end_with_the_last_of_their_names) {

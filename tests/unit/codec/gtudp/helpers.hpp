@@ -2,7 +2,7 @@
 
 // A gtUDP endpoint with a scripted driver and clock. Datagrams sent and events are described as text:
 //
-//     side.transmitted()  "bob DATA 7 hello, DATA 8 hi; alice ACK 3"  (commas within a train, semicolons between trains)
+//     side.transmitted()  "bob DATA 7 hello, DATA 8 hi; alice ACK 3" (commas within a train, semicolons between)
 //     side.event()        "message from bob: hello; 7 confirmed after 1"
 
 #include <gtest/gtest.h>
