@@ -15,7 +15,7 @@
 
 namespace ringpost::confirmed {
 
-/// The confirmed-message protocol: sends and receives, on socket 0. The five calls are specified in
+/// The confirmed-message protocol: sends and receives. The five calls are specified in
 /// codec/include/ringpost/datagram.hpp.
 ///
 /// Every accepted send ends with exactly one outcome event. A neutral message is confirmed to its sender when it has

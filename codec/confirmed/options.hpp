@@ -33,7 +33,7 @@ enum class Reply : std::uint8_t {
 struct Options {
     Reply reply = Reply::to_port;
     SocketIndex socket = 0;  ///< on which messages are sent; a confirmation leaves from where its message arrived
-    Address target{};                                     ///< default destination; Family::none: none yet
+    Address target{};        ///< default destination; Family::none: none yet
     std::uint16_t peer_port = default_port;               ///< to_port: the port of all peers except the target
     bool retarget = false;                                ///< `initialize` may replace an existing target
     std::size_t bytes_max = limits::confirmed_bytes_max;  ///< largest datagram sent; at most limits::datagram_bytes_max

@@ -19,7 +19,7 @@
 namespace ringpost::relay {
 
 struct Options {
-    SocketIndex listening_socket = 0;  ///< that clients send to
+    SocketIndex listening_socket = 0;  ///< to which clients send
     Impairments to_target{}, to_client{};
     std::uint64_t seed = 0;
     Instant start = 0;  ///< start of the blackhole periods
@@ -63,9 +63,10 @@ struct Event {
     SocketIndex socket = 0;  ///< client_removed only
 };
 
-/// The endpoint of `ringpost relay`: forwards what clients send to socket 0 to the target, through one socket per
-/// client, and replies on that socket back to the client through socket 0. Both directions pass an Impairment. All
-/// clients share the rate-limited link. Consecutive datagrams of equal size of one client form a train.
+/// The endpoint of `ringpost relay`: forwards what clients send to the listening socket to the target, through one
+/// socket per client, and replies on that socket back to the client through the listening socket. Both directions pass
+/// an Impairment. All clients share the rate-limited link. Consecutive datagrams of equal size of one client form a
+/// train.
 class Endpoint {
   public:
     using Event = relay::Event;

@@ -11,7 +11,10 @@
 namespace ringpost::structs {
 
 Endpoint::Endpoint(const Library& library, SocketIndex socket)
-    : library_(library), socket_(socket), outgoing_(limits::struct_queue_bytes), received_(limits::struct_queue_bytes) {}
+    : library_(library),
+      socket_(socket),
+      outgoing_(limits::struct_queue_bytes),
+      received_(limits::struct_queue_bytes) {}
 
 std::expected<void, Refusal> Endpoint::refuse(Refusal refusal) {
     switch (refusal) {

@@ -38,12 +38,12 @@ struct ProberOptions {
     std::uint64_t count = UINT64_MAX;  ///< number of measured probes
     /// Content of third-party probes and how to match replies; must outlive the prober. Null: our own frames.
     const Dialect* dialect = nullptr;
-    SipKey key{};             ///< of the table of third-party probes; must be random
-    std::uint32_t flows = 1;  ///< sockets that probes use in turn; replies may arrive on any
+    SipKey key{};                  ///< of the table of third-party probes; must be random
+    std::uint32_t flows = 1;       ///< sockets that probes use in turn; replies may arrive on any
     SocketIndex first_socket = 0;  ///< of the flows, which are consecutive
-    Address destination{};    ///< of every probe on unconnected sockets; Family::none: the socket's peer
-    bool stamps = false;      ///< the sockets have receive timestamps: path() and pickup() are measured
-    bool histograms = true;   ///< false: count only, to determine the cost of measuring
+    Address destination{};         ///< of every probe on unconnected sockets; Family::none: the socket's peer
+    bool stamps = false;           ///< the sockets have receive timestamps: path() and pickup() are measured
+    bool histograms = true;        ///< false: count only, to determine the cost of measuring
 };
 
 struct ProberCounters {
