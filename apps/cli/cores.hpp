@@ -28,11 +28,13 @@ std::string engines_text(const ThreadOptions& threads);
 /// The cores that this process may use, ascending; empty if the kernel does not report them.
 std::vector<int> allowed_cores();
 
-/// The core to pin engine `index` to; nothing leaves the choice to the kernel. `far` is the other end of a --self run.
+/// `far` is the other end of a --self run.
+enum class Side : std::uint8_t { near, far };
+
+/// The core to pin engine `index` to; nothing leaves the choice to the kernel.
 /// With --cpu, the listed cores are assigned round robin, first to the near end. Without it, the near end starts at the
 /// first allowed core and the far end at the last; a single engine without a far end is not pinned, and nothing is
 /// pinned on a single core. Agents on one host continue where the previous agent stopped.
-enum class Side : std::uint8_t { near, far };
 std::optional<int> core_of(const ThreadOptions& threads, Side side, std::size_t index);
 
 /// Pins the calling thread to a core; the destructor restores its former affinity.

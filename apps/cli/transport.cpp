@@ -57,7 +57,7 @@ gtudp::Wire parse_wire(const TransportOptions& options) {
         const std::size_t comma = options.types.find(',', from);
         const bool last = i + 1 == wire.types.size();
         if (last != (comma == std::string::npos))
-            throw CLI::ValidationError(fmt::format("--types {}: three are needed, DATA,RECV,ACK", options.types));
+            throw CLI::ValidationError(fmt::format("--types {}: expected three types, DATA,RECV,ACK", options.types));
         wire.types[i] = parse_hex("--types", options.types.substr(from, last ? comma : comma - from));
         from = comma + 1;
     }

@@ -77,7 +77,7 @@ class StructListenApplication {
         if (event.definition != nullptr) {
             fields["name"] = event.definition->name;
             fields["expected_bytes"] = event.definition->format.bytes();
-            what += fmt::format(" where {} has {}", event.definition->name, event.definition->format.bytes());
+            what += fmt::format(", expected {} for {}", event.definition->format.bytes(), event.definition->name);
         }
         fields["source"] = source;
         report_.event("rejected", fields);

@@ -148,7 +148,7 @@ class LoadAndLatency(unittest.TestCase):
 
 class Usage(unittest.TestCase):
     def test_invalid_magic_and_types(self):
-        for options, reason in ((("--types", "1d,5f"), "three are needed"),
+        for options, reason in ((("--types", "1d,5f"), "expected three types"),
                                 (("--types", "1d,5f,5f"), "the same"),
                                 (("--types", "1d,5f,aeae"), "differ in length"),
                                 (("--types", "1d,,ae"), "empty"),

@@ -152,7 +152,7 @@ class Listens(WithLibrary):
             done = ringpost.stop()
         self.assertEqual((done.summary()["unknown_id"], done.summary()["wrong_size"]), (1, 3))
         self.assertIn("id 99, 2 bytes", done.err)
-        self.assertIn("16 bytes where reading has 15", done.err)
+        self.assertIn("16 bytes, expected 15 for reading", done.err)
 
     def test_text_is_one_escaped_line_per_message(self):
         with Background("struct", "listen", "--port", 0, "--library", self.messages()) as ringpost, udp_socket() as peer:
