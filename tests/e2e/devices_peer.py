@@ -4,8 +4,8 @@
 devices_peer.py NAME [--own ADDRESS] [--period S]: prints events, answers each question with its text in upper case,
 and runs the commands `send NAME TEXT` and `ask NAME TEXT` from standard input.
 
-It behaves like the original implementation of the format, including its limitations: it reads at most 512 bytes at a time
-and drops what follows a terminator in the same read.
+It behaves like the original implementation of the format, including its limitations: it reads at most 512 bytes at a
+time and drops what follows a terminator in the same read.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """stalls.py RINGPOST [UNITTEST ARGUMENT...]: runs the tests of main.py while their processes are stopped at random.
 
-About every half second one process of the tests, or the tests themselves, stops for half a second and sometimes for two,
-like on a shared machine that stalls. A failure points to a test that depends on timing or to a fault of the program. Not
-part of the ordinary run; start it with in_own_network.py.
+About every half second one process of the tests, or the tests themselves, stops for half a second and sometimes for
+two, like on a shared machine that stalls. A failure points to a test that depends on timing or to a fault of the
+program. Not part of the ordinary run; start it with in_own_network.py.
 """
 
 import os
