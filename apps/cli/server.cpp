@@ -37,8 +37,9 @@ void check_address_family(const Address& local, const std::string& bind, const A
                                            target.family == Family::v6 ? "IPv6" : "IPv4"));
 }
 
-std::vector<UdpSocket> open_server_sockets(ServerOptions options) {
+std::vector<UdpSocket> open_server_sockets(const ServerOptions& options) {
     std::vector<UdpSocket> sockets;
+    ServerOptions each = options;
     if (options.threads.count > 1 && options.port != 0) {
         // SO_REUSEPORT would share the port with a server that already uses it: bind once without it to find out.
         ServerOptions alone = options;
@@ -46,10 +47,10 @@ std::vector<UdpSocket> open_server_sockets(ServerOptions options) {
         open_server_socket(alone);
     }
     for (std::uint32_t i = 0; i < options.threads.count; ++i) {
-        sockets.push_back(open_server_socket(options));
+        sockets.push_back(open_server_socket(each));
         // Every member socket receives a copy of a group's datagrams, so only the first one joins.
         if (i == 0) join_groups(sockets.front(), options.join);
-        options.port = sockets.front().local().port;
+        each.port = sockets.front().local().port;
     }
     return sockets;
 }

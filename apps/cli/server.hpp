@@ -38,6 +38,6 @@ void check_address_family(const Address& local, const std::string& bind, const A
 /// Opens and binds the server's socket; a Failure names the option at fault.
 UdpSocket open_server_socket(const ServerOptions& options);
 /// Opens a socket per engine. They share the port, and the kernel distributes the peers among them.
-std::vector<UdpSocket> open_server_sockets(ServerOptions options);
+std::vector<UdpSocket> open_server_sockets(const ServerOptions& options);
 
 }  // namespace ringpost::apps
