@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <ringpost/counters.hpp>
 #include <ringpost/datagram.hpp>
 #include <ringpost/time.hpp>
 #include "codec/base/lru_table.hpp"
@@ -56,7 +57,20 @@ struct Counters {
     std::uint64_t not_utf8 = 0;
     std::uint64_t events_dropped = 0;  ///< the application did not keep up with its events
     std::uint64_t sources_forgotten = 0;
+
+    static constexpr auto table() {
+        return std::to_array<Counter<Counters>>({
+            {"sent", &Counters::sent},
+            {"received", &Counters::received},
+            {"too_short", &Counters::too_short},
+            {"checksum", &Counters::checksum},
+            {"not_utf8", &Counters::not_utf8},
+            {"events_dropped", &Counters::events_dropped},
+            {"sources_forgotten", &Counters::sources_forgotten},
+        });
+    }
 };
+static_assert(lists_every_counter<Counters>());
 
 /// The endpoint of `ringpost beacon`: sends a quote to every target each period and reports received beacons.
 class Endpoint {

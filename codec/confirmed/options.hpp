@@ -7,6 +7,7 @@
 
 #include <ringpost/address.hpp>
 #include <ringpost/datagram.hpp>
+#include <ringpost/counters.hpp>
 #include <ringpost/time.hpp>
 #include "codec/base/limits.hpp"
 #include "codec/base/siphash.hpp"
@@ -116,6 +117,33 @@ struct Counters {
     std::uint64_t answers_stray = 0;  ///< nothing waited for one
     std::uint64_t failures_lost = 0;  ///< failure reports among the late and stray for whose event there was no room
     std::uint64_t replies_sent = 0;
+
+    static constexpr auto table() {
+        return std::to_array<Counter<Counters>>({
+            {"taken", &Counters::taken},
+            {"confirmed", &Counters::confirmed},
+            {"failed", &Counters::failed},
+            {"timed_out", &Counters::timed_out},
+            {"timed_out_waiting", &Counters::timed_out_waiting},
+            {"reported", &Counters::reported},
+            {"refused_not_utf8", &Counters::refused_not_utf8},
+            {"refused_no_target", &Counters::refused_no_target},
+            {"refused_too_large", &Counters::refused_too_large},
+            {"refused_queue_full", &Counters::refused_queue_full},
+            {"refused_peers_full", &Counters::refused_peers_full},
+            {"received", &Counters::received},
+            {"delivered", &Counters::delivered},
+            {"initialized", &Counters::initialized},
+            {"app_behind", &Counters::app_behind},
+            {"replies_full", &Counters::replies_full},
+            {"answers_late", &Counters::answers_late},
+            {"answers_again", &Counters::answers_again},
+            {"answers_stray", &Counters::answers_stray},
+            {"failures_lost", &Counters::failures_lost},
+            {"replies_sent", &Counters::replies_sent},
+        });
+    }
 };
+static_assert(lists_every_counter<Counters>(sizeof(Counters::malformed)));
 
 }  // namespace ringpost::confirmed

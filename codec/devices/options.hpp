@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <ringpost/address.hpp>
+#include <ringpost/counters.hpp>
 #include <ringpost/time.hpp>
 #include "codec/base/limits.hpp"
 #include "codec/base/siphash.hpp"
@@ -203,6 +204,45 @@ struct Counters {
     std::uint64_t unsent = 0;  ///< frames queued for a connection that ended before they left
 
     std::uint64_t notices_dropped = 0;  ///< the application did not keep up with changes: peers() is the truth
+
+    static constexpr auto table() {
+        return std::to_array<Counter<Counters>>({
+            {"hello_sent", &Counters::hello_sent},
+            {"alive_sent", &Counters::alive_sent},
+            {"adverts_unsent", &Counters::adverts_unsent},
+            {"adverts_heard", &Counters::adverts_heard},
+            {"adverts_taken", &Counters::adverts_taken},
+            {"adverts_own", &Counters::adverts_own},
+            {"adverts_limited", &Counters::adverts_limited},
+            {"adverts_bad", &Counters::adverts_bad},
+            {"adverts_conflicting", &Counters::adverts_conflicting},
+            {"adverts_elsewhere", &Counters::adverts_elsewhere},
+            {"adverts_name_taken", &Counters::adverts_name_taken},
+            {"adverts_no_room", &Counters::adverts_no_room},
+            {"connects", &Counters::connects},
+            {"accepts", &Counters::accepts},
+            {"accepts_limited", &Counters::accepts_limited},
+            {"accepts_full", &Counters::accepts_full},
+            {"connects_full", &Counters::connects_full},
+            {"messages_sent", &Counters::messages_sent},
+            {"messages_received", &Counters::messages_received},
+            {"questions_sent", &Counters::questions_sent},
+            {"questions_received", &Counters::questions_received},
+            {"questions_forgotten", &Counters::questions_forgotten},
+            {"answers_sent", &Counters::answers_sent},
+            {"answers_received", &Counters::answers_received},
+            {"answers_late", &Counters::answers_late},
+            {"pings_sent", &Counters::pings_sent},
+            {"pings_received", &Counters::pings_received},
+            {"refused_not_connected", &Counters::refused_not_connected},
+            {"refused_too_large", &Counters::refused_too_large},
+            {"refused_queue_full", &Counters::refused_queue_full},
+            {"refused_cannot_carry", &Counters::refused_cannot_carry},
+            {"unsent", &Counters::unsent},
+            {"notices_dropped", &Counters::notices_dropped},
+        });
+    }
 };
+static_assert(lists_every_counter<Counters>(sizeof(Counters::ended)));
 
 }  // namespace ringpost::devices

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
 
+#include <ringpost/counters.hpp>
 #include <ringpost/datagram.hpp>
 #include <ringpost/time.hpp>
 #include "codec/base/record_queue.hpp"
@@ -17,7 +19,17 @@ struct EchoCounters {
     /// be (IPv6 carries 20 bytes more than limits::datagram_bytes_max).
     std::uint64_t refused = 0;
     std::uint64_t queue_full = 0;  ///< not answered: the socket did not take replies as fast as requests came
+
+    static constexpr auto table() {
+        return std::to_array<Counter<EchoCounters>>({
+            {"received", &EchoCounters::received},
+            {"sent", &EchoCounters::sent},
+            {"refused", &EchoCounters::refused},
+            {"queue_full", &EchoCounters::queue_full},
+        });
+    }
 };
+static_assert(lists_every_counter<EchoCounters>());
 
 /// Returns every datagram to its source (RFC 862). Consecutive replies of one size to one peer form a train.
 class Endpoint {

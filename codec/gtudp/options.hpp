@@ -2,10 +2,12 @@
 
 // Options, results and counters of an Endpoint.
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
 #include <ringpost/datagram.hpp>
+#include <ringpost/counters.hpp>
 #include <ringpost/time.hpp>
 #include "codec/base/siphash.hpp"
 #include "codec/gtudp/frame.hpp"
@@ -126,6 +128,48 @@ struct Counters {
     std::uint64_t forgotten_early = 0;  ///< within the remembered window, to make room
     std::uint64_t foreign_dropped = 0;  ///< recv_from_any: no room for the event
     std::uint64_t peers_forgotten = 0;
+
+    static constexpr auto table() {
+        return std::to_array<Counter<Counters>>({
+            {"taken", &Counters::taken},
+            {"confirmed", &Counters::confirmed},
+            {"gave_up_attempts", &Counters::gave_up_attempts},
+            {"gave_up_deadline", &Counters::gave_up_deadline},
+            {"cancelled", &Counters::cancelled},
+            {"refused_too_large", &Counters::refused_too_large},
+            {"refused_table_full", &Counters::refused_table_full},
+            {"refused_peer_full", &Counters::refused_peer_full},
+            {"refused_peers_full", &Counters::refused_peers_full},
+            {"refused_not_ready", &Counters::refused_not_ready},
+            {"identities_skipped", &Counters::identities_skipped},
+            {"data_sent", &Counters::data_sent},
+            {"data_resent", &Counters::data_resent},
+            {"recv_sent", &Counters::recv_sent},
+            {"recv_resent", &Counters::recv_resent},
+            {"ack_sent", &Counters::ack_sent},
+            {"ack_unknown_sent", &Counters::ack_unknown_sent},
+            {"raw_sent", &Counters::raw_sent},
+            {"data_received", &Counters::data_received},
+            {"recv_received", &Counters::recv_received},
+            {"ack_received", &Counters::ack_received},
+            {"foreign", &Counters::foreign},
+            {"delivered", &Counters::delivered},
+            {"duplicates", &Counters::duplicates},
+            {"app_behind", &Counters::app_behind},
+            {"receives_full", &Counters::receives_full},
+            {"receives_peer_full", &Counters::receives_peer_full},
+            {"peers_full", &Counters::peers_full},
+            {"ack_unknown", &Counters::ack_unknown},
+            {"recv_unknown", &Counters::recv_unknown},
+            {"ack_withheld", &Counters::ack_withheld},
+            {"recv_withheld", &Counters::recv_withheld},
+            {"recv_gave_up", &Counters::recv_gave_up},
+            {"forgotten_early", &Counters::forgotten_early},
+            {"foreign_dropped", &Counters::foreign_dropped},
+            {"peers_forgotten", &Counters::peers_forgotten},
+        });
+    }
 };
+static_assert(lists_every_counter<Counters>());
 
 }  // namespace ringpost::gtudp

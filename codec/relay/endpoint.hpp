@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include <ringpost/counters.hpp>
 #include <ringpost/datagram.hpp>
 #include <ringpost/time.hpp>
 #include "codec/base/chunk_pool.hpp"
@@ -44,13 +45,38 @@ struct Counters {
     /// Transmit can be (IPv6 carries 20 bytes more than limits::datagram_bytes_max).
     std::uint64_t overflow = 0;
     std::uint64_t abandoned = 0;  ///< its client had been forgotten or refused
+
+    static constexpr auto table() {
+        return std::to_array<Counter<Counters>>({
+            {"received", &Counters::received},
+            {"forwarded", &Counters::forwarded},
+            {"lost", &Counters::lost},
+            {"burst_lost", &Counters::burst_lost},
+            {"blackholed", &Counters::blackholed},
+            {"duplicated", &Counters::duplicated},
+            {"corrupted", &Counters::corrupted},
+            {"reordered", &Counters::reordered},
+            {"overflow", &Counters::overflow},
+            {"abandoned", &Counters::abandoned},
+        });
+    }
 };
+static_assert(lists_every_counter<Counters>());
 
 struct ClientCounters {
     std::uint64_t clients = 0;    ///< that came; the next two are parts of it
     std::uint64_t forgotten = 0;  ///< in favour of a new one. One that is heard again counts again
     std::uint64_t refused = 0;    ///< by the application
+
+    static constexpr auto table() {
+        return std::to_array<Counter<ClientCounters>>({
+            {"clients", &ClientCounters::clients},
+            {"forgotten", &ClientCounters::forgotten},
+            {"refused", &ClientCounters::refused},
+        });
+    }
 };
+static_assert(lists_every_counter<ClientCounters>());
 
 /// new_client: open a socket connected to the target and attach() it, or refuse() the client. This must happen before
 /// the next poll_transmit(), since due datagrams of all clients wait for it.

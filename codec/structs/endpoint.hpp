@@ -1,11 +1,13 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <optional>
 #include <span>
 
+#include <ringpost/counters.hpp>
 #include <ringpost/datagram.hpp>
 #include <ringpost/time.hpp>
 #include "codec/base/record_queue.hpp"
@@ -60,7 +62,28 @@ struct Counters {
     std::uint64_t size_small = 0;
     std::uint64_t checksum = 0;
     std::uint64_t skipped_bytes = 0;  ///< that belong to no packet
+
+    static constexpr auto table() {
+        return std::to_array<Counter<Counters>>({
+            {"sent", &Counters::sent},
+            {"refused_unknown_id", &Counters::refused_unknown_id},
+            {"refused_wrong_size", &Counters::refused_wrong_size},
+            {"refused_too_large", &Counters::refused_too_large},
+            {"refused_queue_full", &Counters::refused_queue_full},
+            {"received", &Counters::received},
+            {"app_behind", &Counters::app_behind},
+            {"without_packet", &Counters::without_packet},
+            {"messages", &Counters::messages},
+            {"unknown_id", &Counters::unknown_id},
+            {"wrong_size", &Counters::wrong_size},
+            {"past_end", &Counters::past_end},
+            {"size_small", &Counters::size_small},
+            {"checksum", &Counters::checksum},
+            {"skipped_bytes", &Counters::skipped_bytes},
+        });
+    }
 };
+static_assert(lists_every_counter<Counters>());
 
 /// Sends struct messages, one per datagram, and extracts those in received datagrams, which may hold several messages
 /// and other bytes between them. Messages are not confirmed (see codec/gtudp for that), and there are no

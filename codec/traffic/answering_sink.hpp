@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include <ringpost/counters.hpp>
 #include "codec/base/ring_queue.hpp"
 #include "codec/base/split_mix.hpp"
 #include "codec/traffic/sink.hpp"
@@ -26,7 +27,17 @@ struct AnswerCounters {
     /// 20 bytes more).
     std::uint64_t refused = 0;
     std::uint64_t sources_forgotten = 0;  ///< more than load_streams_max at once: each begins a new stream
+
+    static constexpr auto table() {
+        return std::to_array<Counter<AnswerCounters>>({
+            {"sent", &AnswerCounters::sent},
+            {"dropped", &AnswerCounters::dropped},
+            {"refused", &AnswerCounters::refused},
+            {"sources_forgotten", &AnswerCounters::sources_forgotten},
+        });
+    }
 };
+static_assert(lists_every_counter<AnswerCounters>());
 
 /// The stream of replies to one source.
 struct AnswerStream {

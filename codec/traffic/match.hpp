@@ -2,6 +2,7 @@
 
 // Matches replies of third-party servers to probes.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include <ringpost/counters.hpp>
 #include <ringpost/time.hpp>
 #include "codec/base/limits.hpp"
 #include "codec/base/siphash.hpp"
@@ -63,7 +65,16 @@ struct MatchCounters {
     std::uint64_t given_up = 0;  ///< expired, or one of the next two, without an answer until then
     std::uint64_t reused = 0;    ///< a newer probe had the same bytes: replies are taken for the newer one's
     std::uint64_t overrun = 0;   ///< more than the capacity were sent since
+
+    static constexpr auto table() {
+        return std::to_array<Counter<MatchCounters>>({
+            {"given_up", &MatchCounters::given_up},
+            {"reused", &MatchCounters::reused},
+            {"overrun", &MatchCounters::overrun},
+        });
+    }
 };
+static_assert(lists_every_counter<MatchCounters>());
 
 /// The most recent probes, and which of them are waiting for a reply. All calls are O(1), expire() per probe given up.
 /// Nothing is allocated after construction.

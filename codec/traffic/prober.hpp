@@ -1,11 +1,13 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include <ringpost/counters.hpp>
 #include <ringpost/datagram.hpp>
 #include <ringpost/time.hpp>
 #include "codec/base/limits.hpp"
@@ -63,7 +65,23 @@ struct ProberCounters {
     std::uint64_t unstamped = 0;
     /// sent == (received - duplicate - corrupt - foreign - surplus) + lost, once the last reply has had its time.
     std::uint64_t lost() const { return sent - (received - duplicate - corrupt - foreign - surplus); }
+
+    static constexpr auto table() {
+        return std::to_array<Counter<ProberCounters>>({
+            {"sent", &ProberCounters::sent},
+            {"received", &ProberCounters::received},
+            {"duplicate", &ProberCounters::duplicate},
+            {"reordered", &ProberCounters::reordered},
+            {"corrupt", &ProberCounters::corrupt},
+            {"foreign", &ProberCounters::foreign},
+            {"late", &ProberCounters::late},
+            {"surplus", &ProberCounters::surplus},
+            {"service_unknown", &ProberCounters::service_unknown},
+            {"unstamped", &ProberCounters::unstamped},
+        });
+    }
 };
+static_assert(lists_every_counter<ProberCounters>());
 
 /// The endpoint of `ringpost latency`: measures round trips to anything that echoes datagrams or, with a Dialect, to
 /// any server. If a probe has several replies, as from the members of a multicast group, the first is measured and the

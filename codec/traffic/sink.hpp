@@ -1,10 +1,12 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include <ringpost/counters.hpp>
 #include <ringpost/datagram.hpp>
 #include <ringpost/time.hpp>
 #include "codec/base/lru_table.hpp"
@@ -30,7 +32,21 @@ struct SinkCounters {
     Instant first_at = never;
     std::uint64_t at_first = 0;  ///< received at first_at itself: a rate over first_at to last_at leaves them out
     Instant last_at = never;
+
+    static constexpr auto table() {
+        return std::to_array<Counter<SinkCounters>>({
+            {"received", &SinkCounters::received},
+            {"bytes", &SinkCounters::bytes},
+            {"lost", &SinkCounters::lost},
+            {"duplicate", &SinkCounters::duplicate},
+            {"reordered", &SinkCounters::reordered},
+            {"corrupt", &SinkCounters::corrupt},
+            {"streams", &SinkCounters::streams},
+            {"streams_forgotten", &SinkCounters::streams_forgotten},
+        });
+    }
 };
+static_assert(lists_every_counter<SinkCounters>(sizeof(Instant) + sizeof(SinkCounters::at_first) + sizeof(Instant)));
 
 struct SinkOptions {
     bool verify = true;
@@ -46,7 +62,15 @@ struct OneWayCounters {
     std::uint64_t before_sent = 0;
     Duration before_sent_max = 0;   ///< the most
     std::uint64_t clock_apart = 0;  ///< more than Histogram::trackable_ns_max from its due time: not recorded
+
+    static constexpr auto table() {
+        return std::to_array<Counter<OneWayCounters>>({
+            {"before_sent", &OneWayCounters::before_sent},
+            {"clock_apart", &OneWayCounters::clock_apart},
+        });
+    }
 };
+static_assert(lists_every_counter<OneWayCounters>(sizeof(Duration)));
 
 /// The endpoint of `ringpost sink`: verifies and classifies received frames. Sends nothing.
 class Sink {

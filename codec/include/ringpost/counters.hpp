@@ -1,8 +1,30 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace ringpost {
+
+/// A counter of the struct `Counters`: its name in every output, and its member. Each struct of counters returns an
+/// array of them from `table()`, which all outputs iterate over.
+template <class Counters>
+struct Counter {
+    std::string_view name;
+    std::uint64_t Counters::* member;
+};
+
+/// Whether `Counters::table()` contains each counter once. `other_bytes` is the size of the members that are not
+/// counters. Asserted next to each struct, so a counter without a row does not compile.
+template <class Counters>
+consteval bool lists_every_counter(std::size_t other_bytes = 0) {
+    const auto table = Counters::table();
+    for (std::size_t i = 0; i < table.size(); ++i)
+        for (std::size_t k = 0; k < i; ++k)
+            if (table[i].member == table[k].member || table[i].name == table[k].name) return false;
+    return sizeof(Counters) == table.size() * sizeof(std::uint64_t) + other_bytes;
+}
 
 /// Operations and losses of one engine since it started, by cause.
 struct EngineCounters {
@@ -28,6 +50,31 @@ struct EngineCounters {
     std::uint64_t stream_bytes_received = 0;  ///< handed to the endpoint
 
     int last_send_errno = 0;
+
+    static constexpr auto table() {
+        return std::to_array<Counter<EngineCounters>>({
+            {"received", &EngineCounters::received},
+            {"received_trains", &EngineCounters::received_trains},
+            {"sent", &EngineCounters::sent},
+            {"sent_trains", &EngineCounters::sent_trains},
+            {"send_retried", &EngineCounters::send_retried},
+            {"trains_refused", &EngineCounters::trains_refused},
+            {"send_failed", &EngineCounters::send_failed},
+            {"unreachable", &EngineCounters::unreachable},
+            {"truncated", &EngineCounters::truncated},
+            {"receive_failed", &EngineCounters::receive_failed},
+            {"socket_dropped", &EngineCounters::socket_dropped},
+            {"streams_accepted", &EngineCounters::streams_accepted},
+            {"streams_refused", &EngineCounters::streams_refused},
+            {"accept_failed", &EngineCounters::accept_failed},
+            {"streams_connected", &EngineCounters::streams_connected},
+            {"connect_failed", &EngineCounters::connect_failed},
+            {"streams_broken", &EngineCounters::streams_broken},
+            {"stream_bytes_sent", &EngineCounters::stream_bytes_sent},
+            {"stream_bytes_received", &EngineCounters::stream_bytes_received},
+        });
+    }
 };
+static_assert(lists_every_counter<EngineCounters>(sizeof(std::uint64_t)));
 
 }  // namespace ringpost
