@@ -131,10 +131,14 @@ std::optional<double> Ticker::tick(Instant at) {
     return elapsed_s;
 }
 
-Json engine_counts(const EngineCounters& counters) {
-    return {{"send_failed", counters.send_failed},   {"trains_refused", counters.trains_refused},
-            {"send_retried", counters.send_retried}, {"unreachable", counters.unreachable},
-            {"truncated", counters.truncated},       {"receive_failed", counters.receive_failed}};
+void add_engine_counts(Json& counts, const EngineCounters& counters) {
+    counts.update({{"send_failed", counters.send_failed},
+                   {"trains_refused", counters.trains_refused},
+                   {"send_retried", counters.send_retried},
+                   {"unreachable", counters.unreachable},
+                   {"truncated", counters.truncated},
+                   {"receive_failed", counters.receive_failed}});
+    add_counters(counts, "engine", counters);
 }
 
 void note_send_error(Json& facts, const EngineCounters& counters) {
@@ -142,7 +146,7 @@ void note_send_error(Json& facts, const EngineCounters& counters) {
 }
 
 void add_counters(Json& summary, const EngineCounters& counters) {
-    summary.update(engine_counts(counters));
+    add_engine_counts(summary, counters);
     note_send_error(summary, counters);
 }
 

@@ -75,10 +75,25 @@ class Ticker {
     Duration period_;
 };
 
-/// The engine's counters that tell of loss or refusal; why the kernel refused last, if it did; and both, added to a
-/// summary.
-Json engine_counts(const EngineCounters& counters);
+/// Every counter of a layer, by name.
+template <class Counters>
+Json counters_json(const Counters& counters) {
+    Json out = Json::object();
+    for (const auto& row : Counters::table()) out[std::string(row.name)] = counters.*row.member;
+    return out;
+}
+
+/// Adds every counter of a layer to a summary: {"counters": {LAYER: {NAME: count}}}.
+template <class Counters>
+void add_counters(Json& summary, const char* layer, const Counters& counters) {
+    summary["counters"][layer] = counters_json(counters);
+}
+
+/// Adds the engine's counters; those of loss and refusal are also direct members.
+void add_engine_counts(Json& counts, const EngineCounters& counters);
+/// Adds `last_send_error` if the kernel has refused a datagram.
 void note_send_error(Json& facts, const EngineCounters& counters);
+/// Adds both.
 void add_counters(Json& summary, const EngineCounters& counters);
 
 }  // namespace ringpost::apps

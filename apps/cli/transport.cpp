@@ -140,29 +140,30 @@ gtudp::OpenOptions open_options(const CommonOptions& common, const TransportOpti
             .protocol = wire_options(transport)};
 }
 
-Json wire_counts(const gtudp::Counters& counts) {
-    return {{"taken", counts.taken},
-            {"confirmed", counts.confirmed},
-            {"gave_up", counts.gave_up_attempts + counts.gave_up_deadline},
-            {"cancelled", counts.cancelled},
-            {"delivered", counts.delivered},
-            {"duplicates", counts.duplicates},
-            {"resends", counts.data_resent},
-            {"recv_resends", counts.recv_resent},
-            {"data_sent", counts.data_sent},
-            {"recv_sent", counts.recv_sent},
-            {"ack_sent", counts.ack_sent},
-            {"app_behind", counts.app_behind},
-            {"table_full", counts.receives_full + counts.receives_peer_full + counts.peers_full},
-            {"recv_withheld", counts.recv_withheld},
-            {"ack_withheld", counts.ack_withheld},
-            {"forgotten_early", counts.forgotten_early},
-            {"not_gtudp", counts.foreign}};
+void add_wire_counts(Json& counts, const gtudp::Counters& counters) {
+    counts.update({{"taken", counters.taken},
+                   {"confirmed", counters.confirmed},
+                   {"gave_up", counters.gave_up_attempts + counters.gave_up_deadline},
+                   {"cancelled", counters.cancelled},
+                   {"delivered", counters.delivered},
+                   {"duplicates", counters.duplicates},
+                   {"resends", counters.data_resent},
+                   {"recv_resends", counters.recv_resent},
+                   {"data_sent", counters.data_sent},
+                   {"recv_sent", counters.recv_sent},
+                   {"ack_sent", counters.ack_sent},
+                   {"app_behind", counters.app_behind},
+                   {"table_full", counters.receives_full + counters.receives_peer_full + counters.peers_full},
+                   {"recv_withheld", counters.recv_withheld},
+                   {"ack_withheld", counters.ack_withheld},
+                   {"forgotten_early", counters.forgotten_early},
+                   {"not_gtudp", counters.foreign}});
+    add_counters(counts, "gtudp", counters);
 }
 
-void add_wire(Json& summary, const gtudp::Counters& counts) {
+void add_wire(Json& summary, const gtudp::Counters& counters) {
     summary["transport"] = "gtudp";
-    summary.update(wire_counts(counts));
+    add_wire_counts(summary, counters);
 }
 
 std::string wire_text(const Json& summary) {

@@ -42,10 +42,10 @@ gtudp::Options wire_options(const TransportOptions& options);
 /// For a messenger: the same, on a port that the kernel chooses.
 gtudp::OpenOptions open_options(const CommonOptions& common, const TransportOptions& transport);
 
-/// What the wire has done: taken, confirmed, gave_up, delivered, duplicates, resends, ...
-Json wire_counts(const gtudp::Counters& counts);
-/// The same added to a summary, and that it is of gtudp.
-void add_wire(Json& summary, const gtudp::Counters& counts);
+/// Adds the counters of gtUDP; some are also direct members, under names of their own.
+void add_wire_counts(Json& counts, const gtudp::Counters& counters);
+/// The same, and that the transport is gtUDP.
+void add_wire(Json& summary, const gtudp::Counters& counters);
 /// The same as a line of text.
 std::string wire_text(const Json& summary);
 

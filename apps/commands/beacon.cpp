@@ -149,6 +149,7 @@ int beacon_command(const BeaconOptions& options) {
                         {"socket_dropped", engine.socket_dropped},
                         {"duration_s", duration_s},
                         {"backend", loop.backend().name}};
+        add_counters(summary, "beacon", counts);
         add_counters(summary, engine);
         report.event("summary", summary);
         report.note(fmt::format("sent {}  received {}  rejected {}", engine.sent, counts.received,

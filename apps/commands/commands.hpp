@@ -26,18 +26,18 @@ void add_send(CLI::App& root, Command& chosen);
 void add_recv(CLI::App& root, Command& chosen);
 void add_struct(CLI::App& root, Command& chosen);
 
-class SharedCounters;
+class SharedFigures;
 
-/// Options of sink and echo, the peers of the measuring commands.
+/// The options of the peer of a measuring command: sink or echo.
 struct PeerOptions : ServerOptions {
     Side side = Side::near;      ///< the side that its engines' cores are chosen for
     bool verify = true;          ///< sink only, as are the next three options
     bool one_way = false;        ///< record one-way times
-    bool bidirectional = false;  ///< answer every frame
+    bool bidirectional = false;  ///< answer each frame
     std::string prometheus;
-    /// After the signal to stop, continue until nothing has arrived for this long, to receive what is still in flight.
+    /// After the signal to stop, run until nothing has been received for this long, as datagrams may be in flight.
     Duration linger = 0;
-    SharedCounters* counters = nullptr;  ///< sink only: published here many times per second; may be null
+    SharedFigures* figures = nullptr;  ///< sink only: where it publishes its figures, many times a second
 };
 
 /// Options for the peer of a --self run: on loopback, with the options that both ends share.

@@ -1,4 +1,4 @@
-// ringpost compare: whether the second of two kept runs is worse than the first, and how sure that is.
+// ringpost compare: whether the second of two kept runs is significantly worse than the first.
 
 #include <fmt/core.h>
 
@@ -16,7 +16,7 @@ struct CompareOptions {
     Report::Form form = Report::Form::text;
 };
 
-/// Fewer intervals say nothing about how they vary.
+/// Fewer intervals do not show how much they vary.
 constexpr std::size_t intervals_min = 5;
 
 struct Compared {
@@ -30,18 +30,19 @@ constexpr std::array<Compared, measures> compared{{{"rate_per_s", "rate, 1/s", f
                                                    {"p99_us", "p99, us", true},
                                                    {"p999_us", "p99.9, us", true}}};
 
-/// Worse by more than the tolerance, and not by chance. A share of no loss at all is none: any loss is more.
+/// Whether a change is significant and worse than the tolerance. Loss is compared with the tolerance as a share of the
+/// first run's loss, so any significant loss is worse than none.
 bool is_regression(std::size_t measure, const Change& change, double tolerance) {
-    const bool sure = compared[measure].more_is_worse ? change.low > 0 : change.high < 0;
+    const bool significant = compared[measure].more_is_worse ? change.low > 0 : change.high < 0;
     const double worse = compared[measure].more_is_worse ? change.change : -change.change;
     const double allowed = measure == loss ? tolerance * change.first : tolerance;
-    return sure && worse > allowed;
+    return significant && worse > allowed;
 }
 
 KeptRun read_for_comparison(const std::string& path) {
     KeptRun run = read_run(path);
     if (run.series.size() < intervals_min)
-        throw Failure(Exit::usage, fmt::format("{}: has {} intervals of a second; fewer than {} tell nothing", path,
+        throw Failure(Exit::usage, fmt::format("{}: has {} intervals of a second; at least {} are needed", path,
                                                run.series.size(), intervals_min));
     return run;
 }
@@ -59,8 +60,8 @@ int compare_command(const CompareOptions& options) {
     const KeptRun first = read_for_comparison(options.first);
     const KeptRun second = read_for_comparison(options.second);
     if (first.command != second.command)
-        throw Failure(Exit::usage, fmt::format("{}: is of {}, and {} of {}", second.path, second.command, first.path,
-                                               first.command));
+        throw Failure(Exit::usage, fmt::format("{}: is a run of {}, but {} of {}", second.path, second.command,
+                                               first.path, first.command));
     if (first.recordings != second.recordings)
         throw Failure(Exit::usage, fmt::format("{}: has other histograms than {}", second.path, first.path));
     const RunBlocks first_blocks = blocks_of(first), second_blocks = blocks_of(second);
@@ -74,7 +75,7 @@ int compare_command(const CompareOptions& options) {
     std::string regressions;
     for (std::size_t i = 0; i < measures; ++i) {
         const bool timed = i == p50_us || i == p99_us || i == p999_us;
-        if ((i == loss && !first.shape().hears) || (timed && first.recordings.empty())) continue;
+        if ((i == loss && !first.shape().receives) || (timed && first.recordings.empty())) continue;
         const bool regressed = is_regression(i, found[i], options.tolerance);
         report.print(row_text(i, found[i]) + (regressed ? "  worse" : ""));
         summary[compared[i].name] = {{"first", found[i].first},   {"second", found[i].second},
@@ -83,7 +84,7 @@ int compare_command(const CompareOptions& options) {
         if (regressed) regressions += (regressions.empty() ? "" : "; ") + std::string(compared[i].label);
     }
     for (const std::string& text : differences(second, first)) report.print("configured differently: " + text);
-    report.print(fmt::format("{} drawings of {} and {} parts, seed {}", resamples, first_blocks.sent.size(),
+    report.print(fmt::format("{} resamples of {} and {} blocks, seed {}", resamples, first_blocks.sent.size(),
                              second_blocks.sent.size(), options.seed));
     summary["tolerance"] = options.tolerance;
     summary["resamples"] = resamples;
@@ -98,12 +99,13 @@ int compare_command(const CompareOptions& options) {
 }  // namespace
 
 void add_compare(CLI::App& root, Command& chosen) {
-    CLI::App* command = root.add_subcommand("compare", "tell whether one kept run is worse than another; exit 3 if so");
+    CLI::App* command =
+        root.add_subcommand("compare", "compare two kept runs; exit 3 if the second is significantly worse");
     auto options = std::make_shared<CompareOptions>();
-    command->add_option("FIRST", options->first, "a directory that --out has made")->required();
-    command->add_option("SECOND", options->second, "and another, which should be no worse")->required();
-    add_parsed(*command, "--tolerance", options->tolerance, parse_chance, "how much worse is none (default 5%)");
-    add_parsed(*command, "--seed", options->seed, parse_seed, "of the drawing (default 1)");
+    command->add_option("FIRST", options->first, "directory written by --out")->required();
+    command->add_option("SECOND", options->second, "another, to compare with it")->required();
+    add_parsed(*command, "--tolerance", options->tolerance, parse_chance, "relative change to accept (default 5%)");
+    add_parsed(*command, "--seed", options->seed, parse_seed, "seed of the resampling (default 1)");
     add_json(*command, options->form);
     command->callback([options, &chosen] { chosen = [options] { return compare_command(*options); }; });
 }

@@ -37,7 +37,10 @@ int discover_command(const DiscoverOptions& options) {
     node.stop();
     for (const std::string& line : table_of(peers)) report.print(line);
     for (const devices::Peer& peer : peers) report.event("peer", peer_json(peer));
-    report.event("summary", {{"peers", peers.size()}, {"backend", node.backend()}});
+    Json summary = {{"peers", peers.size()}, {"backend", node.backend()}};
+    add_counters(summary, "devices", node.counters().protocol);
+    add_counters(summary, "engine", node.counters().engine);
+    report.event("summary", summary);
     return exit_code(Exit::done);
 }
 

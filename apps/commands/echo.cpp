@@ -24,7 +24,7 @@ class EchoApplication {
 
     Instant on_turn(Instant at) {
         if (received_signal() != 0 || line_.failed()) loop_.stop();
-        // A signal wakes one engine; the others have to look.
+        // A signal wakes one engine; the others poll.
         if (!one_of_several_) return never;
         look_.tick(at);
         return look_.next();
@@ -55,7 +55,7 @@ Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const 
         traffic::GtudpTunnel tunnel(endpoint,
                                     traffic::GtudpTunnelOptions{.wire = wire_options(options.transport), .target = {}});
         loop.run(tunnel, application);
-        out.counts = wire_counts(tunnel.wire().counters());
+        add_wire_counts(out.counts, tunnel.wire().counters());
         confirmed = tunnel.wire().counters().confirmed;
     } else {
         loop.run(endpoint, application);
@@ -67,7 +67,8 @@ Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const 
                        {"refused", counts.refused},
                        {"queue_full", counts.queue_full},
                        {"socket_dropped", counters.socket_dropped}});
-    out.counts.update(engine_counts(counters));
+    add_counters(out.counts, "echo", counts);
+    add_engine_counts(out.counts, counters);
     out.facts = {{"backend", loop.backend().name}, {"gso", loop.backend().sends_trains()}, {"gro", gro}};
     note_send_error(out.facts, counters);
     return out;
@@ -80,7 +81,7 @@ int echo_command(const PeerOptions& options) {
         report.event("listening", {{"port", port}});
     });
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
-    report.print(fmt::format("received {}  returned {}  refused {}  not returned, queue full {}", count("received"),
+    report.print(fmt::format("received {}  returned {}  refused {}  dropped, queue full {}", count("received"),
                              count("sent"), count("refused"), count("queue_full")));
     if (options.transport.gtudp) report.print(wire_text(summary));
     report.event("summary", summary);
@@ -93,9 +94,9 @@ Json run_echo(const PeerOptions& options, Report& report, const OnListening& on_
     std::vector<UdpSocket> sockets = open_server_sockets(options);
     const Instant start = now();
     StartLine line(sockets.size());
-    const auto note = [&](const std::string& text) { report.note(text); };
+    const auto notify = [&](const std::string& text) { report.note(text); };
     const Outcome all = add_all(run_engines(
-        options.common.engine, options.threads, options.side, line, note, [&](auto& loop, std::size_t engine) {
+        options.common.engine, options.threads, options.side, line, notify, [&](auto& loop, std::size_t engine) {
             return run_one_echo(loop, engine, std::move(sockets[engine]), options, line, on_listening);
         }));
     Json summary = all.counts;

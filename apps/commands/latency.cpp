@@ -1,5 +1,5 @@
-// ringpost latency: round trips against `echo`, or anything that returns a datagram unchanged, or by foreign probes
-// (probe_options) against any server.
+// ringpost latency: measures round trips to `echo` or any server that returns datagrams unchanged, or with foreign
+// probes (probe_options) to any server.
 
 #include <fmt/core.h>
 
@@ -10,6 +10,7 @@
 #include "apps/commands/latency_run.hpp"
 #include "apps/measuring/self_peer.hpp"
 #include "apps/runs/environment.hpp"
+#include "apps/runs/figures.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/clock.hpp"
 
@@ -17,11 +18,12 @@ namespace ringpost::apps {
 namespace {
 
 constexpr Duration default_duration = 5 * second;
-/// Where neither a rate nor a closed loop is asked for: such as every server can answer.
+/// Unless a rate or a closed loop is given; every server can answer as many.
 constexpr double default_rate = 10'000;
-/// Of one trial of many.
+/// The duration of one of several trials.
 constexpr Duration default_trial = second;
-/// The histogram of that name, or null when the run has none.
+
+/// The histogram of that name, or null if the run has none.
 const Histogram* recording(const LatencyOptions& options, const Outcome& of, const char* name) {
     const std::vector<std::string> names = shape_of(options).histograms;
     const auto found = std::ranges::find(names, name);
@@ -29,11 +31,11 @@ const Histogram* recording(const LatencyOptions& options, const Outcome& of, con
 }
 
 Json summary_of(const LatencyOptions& options, const Outcome& of) {
-    Json summary = of.counts;
+    Json summary = summary_json(shape_of(options), of.snapshot);
+    summary.update(of.counts);
     summary["duration_s"] = of.duration_s;
     summary["rate_per_s"] = ratio(static_cast<double>(of.snapshot.sent), of.duration_s);
     summary.update(of.facts);
-    summary["lost_in"] = loss_json(shape_of(options), of.snapshot);
     if (options.transport.gtudp) summary["transport"] = "gtudp";
     for (const std::string& name : shape_of(options).histograms)
         summary[name == "response" ? "rtt_us" : name + "_us"] = percentiles_us(*recording(options, of, name.c_str()));
@@ -67,7 +69,7 @@ void print_summary(const Report& report, const LatencyOptions& options, const Ag
                              summary["foreign"] > 0 && !foreign_probes ? "  foreign " + count("foreign") : ""));
     if (of.snapshot.lost > 0) {
         const LossPlaces places = loss_places(shape_of(options), of.snapshot);
-        report.print(fmt::format("lost in our send queue {}, in our receive buffer {}, beyond us {}",
+        report.print(fmt::format("lost in the send queue {}, in the receive buffer {}, on the path {}",
                                  grouped(places.send_queue), grouped(places.receive_buffer), grouped(places.path)));
     }
     if (foreign_probes) report.print(*foreign_probes);
@@ -77,25 +79,25 @@ void print_summary(const Report& report, const LatencyOptions& options, const Ag
                                  percentiles_text(*recording(options, of, name.c_str()))));
     }
     if (options.rate > 0 && summary["service_unknown"] > 0)
-        report.print(fmt::format("replies so late that their service time is unknown {}", count("service_unknown")));
+        report.print(fmt::format("replies too late to know their service time {}", count("service_unknown")));
     if (options.stamps && summary["unstamped"] > 0)
-        report.print(fmt::format("replies without a usable stamp of the kernel {}", count("unstamped")));
+        report.print(fmt::format("replies without a usable kernel timestamp {}", count("unstamped")));
     if (options.transport.gtudp) report.print(wire_text(summary));
     report.print(clock_text(summary["clock"]));
 }
 
-/// --find-max, --sweep, --repeat: many runs, each told in a line.
+/// --find-max, --sweep, --repeat: several runs, one line each.
 int measure_again(LatencyOptions options, const Address& target, const Agents& agents, const Report& report,
-                  std::function<void(const std::string&)> note) {
+                  std::function<void(const std::string&)> notify) {
     Report silent(Report::Form::silent);
     RunDirectory unkept({}, "latency", silent);
     return run_trials(report, options.trials, [&](std::optional<double> rate) {
         options.rate = rate.value_or(options.rate);
         const Json summary =
-            summary_of(options, join(agents, measure_latency(options, target, agents, silent, unkept, note)));
-        // One that stops alone would leave the others waiting for it at the next start.
+            summary_of(options, join(agents, measure_latency(options, target, agents, silent, unkept, notify)));
+        // The other agents would wait for this one at the next start.
         if (received_signal() != 0) agents.abort(exit_code(Exit::failed));
-        note = [](const std::string&) {};  // which backend and why not another: once is enough
+        notify = [](const std::string&) {};  // notes on the backend are the same for each run
         return summary;
     });
 }
@@ -123,32 +125,32 @@ void check_trials(const CLI::App& command, LatencyOptions& options) {
     if (options.duration == never && options.count == UINT64_MAX) options.duration = default_trial;
 }
 
-/// Which loop it is, open or closed, and what goes with it.
+/// Decides between an open and a closed loop, and checks the options of either.
 void check_loop(const CLI::App& command, LatencyOptions& options) {
     const bool closed = options.ping_pong || options.window > 0;
     for (const char* name : {"--arrivals", "--burst", "--profile"})
         if (closed && command.count(name) > 0)
             throw CLI::ValidationError(
-                fmt::format("{}: a closed loop has none, an answer makes room for the next probe", name));
+                fmt::format("{}: not in a closed loop, where an answer triggers the next probe", name));
     if (options.rate == 0 && !closed) options.rate = default_rate;
     check_arrivals(command, options.arrivals, options.rate, options.duration);
     if (options.arrivals.profile && command.count("--duration") == 0) {
         if (options.warm_up >= options.duration)
-            throw CLI::ValidationError("--warmup: is as long as the --profile, which leaves nothing to measure");
+            throw CLI::ValidationError("--warmup: must be shorter than the --profile");
         options.duration -= options.warm_up;
     }
     options.window = std::max(options.window, options.ping_pong ? 1u : options.threads.count);
     if (closed && options.window < options.threads.count)
-        throw CLI::ValidationError(fmt::format("{}: {} engines need a probe in flight each",
+        throw CLI::ValidationError(fmt::format("{}: {} engines need one probe in flight each",
                                                options.ping_pong ? "--ping-pong" : "--window", options.threads.count));
 }
 
 /// The echo server of --self.
-int run_far_end(const LatencyOptions& options, const SelfPeer::Tell& tell) {
+int run_far_end(const LatencyOptions& options, const SelfPeer::WriteLine& write_line) {
     Report silent(Report::Form::silent);
     PeerOptions server = peer_of(options);
-    server.common.gro = false;  // probes come one by one: a receive without control messages is cheaper
-    run_echo(server, silent, [&](std::uint16_t port) { tell(std::to_string(port)); });
+    server.common.gro = false;  // probes arrive one by one, and a receive without control messages is cheaper
+    run_echo(server, silent, [&](std::uint16_t port) { write_line(std::to_string(port)); });
     return Exit::done;
 }
 
@@ -157,31 +159,31 @@ int run_latency(LatencyOptions options, const Address& target, const Agents& age
     const std::size_t engines = agents.count() * options.threads.count;
     if (options.rate == 0 && options.window < engines && !agents.alone())
         throw Failure(Exit::usage,
-                      fmt::format("{}: {} engines of {} agents need a probe in flight each",
+                      fmt::format("{}: {} engines of {} agents need one probe in flight each",
                                   options.ping_pong ? "--ping-pong" : "--window", engines, agents.count()));
     if (agents.rank() > 0) report.silence();
     if (options.transport.gtudp && is_multicast(target))
         throw Failure(Exit::usage, fmt::format("--to {}: gtudp sends to one peer, not to a group", to_text(target)));
     if (options.threads.self && !agents.alone())
-        throw Failure(Exit::usage, "--self: not under mpirun, where the server is started by itself");
+        throw Failure(Exit::usage, "--self: not under mpirun; start the server separately");
     RunDirectory directory(of_agent(options.run, agents.rank(), agents.count()), "latency", report);
-    const auto note = [&](const std::string& text) { report.note(text); };
-    if (!options.probes.note.empty()) note(options.probes.note);
-    if (options.trials.any()) return exit_code(measure_again(options, target, agents, report, note));
-    if (options.warm_up > 0) note(fmt::format("warming up for {:g} s", seconds(options.warm_up)));
-    Outcome mine = measure_latency(options, target, agents, report, directory, note);
+    const auto notify = [&](const std::string& text) { report.note(text); };
+    if (!options.probes.note.empty()) notify(options.probes.note);
+    if (options.trials.any()) return exit_code(measure_again(options, target, agents, report, notify));
+    if (options.warm_up > 0) notify(fmt::format("warming up for {:g} s", seconds(options.warm_up)));
+    Outcome mine = measure_latency(options, target, agents, report, directory, notify);
     const Outcome all = join(agents, mine);
     Json summary = summary_of(options, all);
     if (!agents.alone()) summary["agents"] = agents.count();
     print_summary(report, options, agents, all, summary);
-    const int verdict = tell_verdict(report, summary, options.verdict);
+    const int verdict = print_verdict(report, summary, options.verdict);
     report.event("summary", summary);
     const Json kept = agents.alone() ? summary : summary_of(options, mine);
     directory.close(std::move(mine.snapshot), kept);
     if (!summary["rtt_us"]["p50"].is_null()) return exit_code(verdict);
     if (received_signal() != 0) return exit_code(Exit::unreachable);
     if (summary["sent"] == 0 && summary["unreachable"] == 0) {
-        report.note("nothing was sent: the duration ended before the first probe was due");
+        report.note("nothing was sent: no probe was due within the duration");
         return Exit::failed;
     }
     report.note(fmt::format("{}: {}", to_text(target), summary["unreachable"] > 0 ? "unreachable" : "no answer"));
@@ -194,8 +196,8 @@ int latency_command(const LatencyOptions& options) {
     std::optional<SelfPeer> echo;
     Address target;
     if (options.threads.self) {
-        echo.emplace([&](const SelfPeer::Tell& tell) { return run_far_end(options, tell); });
-        target = Address::v4(127, 0, 0, 1, static_cast<std::uint16_t>(std::stoul(echo->hear())));
+        echo.emplace([&](const SelfPeer::WriteLine& write_line) { return run_far_end(options, write_line); });
+        target = Address::v4(127, 0, 0, 1, static_cast<std::uint16_t>(std::stoul(echo->read_line())));
     } else {
         target = target_address(options.to, options.probes.default_port);
         check_target_network(target, options.multicast, options.foreign_targets);
@@ -209,26 +211,29 @@ void add_latency(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("latency", "measure round trips against an echo server, or any UDP server");
     auto options = std::make_shared<LatencyOptions>();
     add_measuring(*command, *options,
-                  "HOST:PORT or [IPv6]:PORT of an echo server, or of what --payload or --preset is for",
-                  "run the echo server too, on loopback and on another core");
+                  "HOST:PORT or [IPv6]:PORT of an echo server, or of the server that --payload or --preset is for",
+                  "also run the echo server, on loopback and on another core");
     auto* size =
         add_parsed(*command, "--size", options->sizes, parse_probe_sizes,
-                   "bytes of payload, at least 24: 64, 1400, 64..1400, imix or 64:7,576:4,1472:1 (default 64)");
+                   "payload size in bytes, at least 24: 64, 1400, 64..1400, imix or 64:7,576:4,1472:1 (default 64)");
     add_probes(*command, options->probes, *size);
     auto* rate = add_parsed(*command, "--rate", options->rate, parse_fixed_rate,
-                            "open loop: probes per second, each measured from when it was due (default 10k)");
+                            "open loop: probes per second, each measured from its due time (default 10k)");
     auto* window = add_parsed(*command, "--window", options->window, parse_probe_window,
-                              "closed loop: so many probes in flight, the next as soon as one is answered")
+                              "closed loop: probes in flight; an answer triggers the next probe")
                        ->excludes(rate);
     command->add_flag("--ping-pong", options->ping_pong, "closed loop: one probe in flight")
         ->excludes(rate)
         ->excludes(window);
     add_parsed(*command, "--warmup", options->warm_up, parse_duration,
-               "so long at the start is not counted (default none)");
-    auto* duration = add_parsed(*command, "--duration", options->duration, parse_duration, "how long (default 5s)");
-    add_parsed(*command, "--count", options->count, parse_count, "probes to send")->excludes(duration);
+               "time to exclude from the measurement at the start (default 0s)");
+    auto* duration =
+        add_parsed(*command, "--duration", options->duration, parse_duration, "length of the run (default 5s)");
+    add_parsed(*command, "--count", options->count, parse_count,
+               "number of probes (default: as many as the duration allows)")
+        ->excludes(duration);
     add_parsed(*command, "--stamps", options->stamps, parse_stamps,
-               "kernel: tell apart how long a reply took to reach this host, and how long it waited there");
+               "kernel: also measure how long a reply took to reach this host, and how long it waited here");
     add_trials(*command, options->trials);
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {});
@@ -236,10 +241,10 @@ void add_latency(CLI::App& root, Command& chosen) {
         check_probes(options->probes);
         check_measuring(*command, *options);
         if (options->stamps && options->transport.gtudp)
-            throw CLI::ValidationError("--stamps: not with gtudp, whose messages are not datagrams");
+            throw CLI::ValidationError("--stamps: not with gtudp, whose messages are not single datagrams");
         if (options->flows > options->threads.count && options->probes.dialect &&
             options->probes.dialect->match.kind == traffic::MatchRule::Kind::order)
-            throw CLI::ValidationError("--flows: not with --match order, which is that of one socket");
+            throw CLI::ValidationError("--flows: not with --match order, which needs a single socket");
         check_trials(*command, *options);
         check_loop(*command, *options);
         if (options->count == UINT64_MAX && options->duration == never) options->duration = default_duration;

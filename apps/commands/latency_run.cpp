@@ -13,10 +13,10 @@
 namespace ringpost::apps {
 namespace {
 
-/// How long the last answers are waited for on the reliable layer, where they are not lost but late.
+/// How long to wait for the last answers on the reliable layer, where they are not lost but late.
 constexpr Duration reliable_linger = 10 * second;
 
-/// What the engines of one run share.
+/// Shared by the engines of one run.
 struct LatencyRun {
     const LatencyOptions& options;
     const Address& target;
@@ -36,7 +36,7 @@ struct ProberStack {
         return !tunnel || tunnel->wire().in_flight() == 0 || at >= prober.last_sent_at() + linger;
     }
 
-    void write_down(const LatencyOptions& options, const EngineCounters& counters, Snapshot& now) const {
+    void fill(const LatencyOptions& options, const EngineCounters& counters, Snapshot& now) const {
         now.sent = prober.counters().sent;
         now.received = prober.counters().received;
         now.lost = static_cast<std::int64_t>(prober.counters().lost());
@@ -71,21 +71,21 @@ class LatencyApplication {
     void on_event(Instant, const traffic::Prober::Event&) {}
 
     Instant on_turn(Instant at) {
-        // Probes under way when a signal comes are not lost: their answers are waited for, as at any end.
+        // Probes in flight when a signal arrives are not lost: wait for their answers, as at any end.
         if (received_signal() != 0) stack_.prober.stop(at);
         if (run_.line.failed() || stack_.finished(at)) loop_.stop();
-        const bool heard = stack_.prober.counters().received > 0;
-        if (look_.tick(at) && !heard && loop_.backend().counters().unreachable > 0) loop_.stop();
-        // While the last answers are waited for there is no interval: what they bring belongs to the last one.
+        const bool answered = stack_.prober.counters().received > 0;
+        if (look_.tick(at) && !answered && loop_.backend().counters().unreachable > 0) loop_.stop();
+        // No interval starts while the last answers arrive. They belong to the last one.
         if (ticker_.tick(at) && stack_.prober.sends(at)) hand_over(at);
         return std::min(look_.next(), ticker_.next());
     }
 
-    /// Since the warm-up.
+    /// Since the warm-up. A peer that was unreachable before is unreachable still.
     EngineCounters counters() {
         EngineCounters counters = loop_.backend().counters();
-        counters.send_failed -= warming_up_.send_failed;
-        counters.socket_dropped -= warming_up_.socket_dropped;
+        for (const auto& row : EngineCounters::table()) counters.*row.member -= warming_up_.*row.member;
+        counters.unreachable += warming_up_.unreachable;
         return counters;
     }
 
@@ -95,7 +95,7 @@ class LatencyApplication {
         if (begins && run_.options.warm_up == 0) return;
         if (begins) warming_up_ = loop_.backend().counters();
         run_.monitor.hand_over(engine_, [&](Snapshot& now) {
-            stack_.write_down(run_.options, counters(), now);
+            stack_.fill(run_.options, counters(), now);
             now.waiting = now.lost - static_cast<std::int64_t>(stack_.prober.missing());
             stack_.prober.mark();
             now.elapsed_s = begins ? 0 : seconds(at - begin_);
@@ -106,7 +106,7 @@ class LatencyApplication {
     ProberStack& stack_;
     const LatencyRun& run_;
     std::size_t engine_;
-    Instant begin_;  ///< of what is measured
+    Instant begin_;  ///< of the measurement
     Ticker look_, ticker_;
     bool begun_ = false;
     EngineCounters warming_up_;  ///< at the end of the warm-up
@@ -132,7 +132,7 @@ traffic::ProberOptions prober_options(const LatencyRun& run, const Share& share,
     return out;
 }
 
-/// A group's members answer from addresses of their own, which a connected socket would not take.
+/// The members of a group answer from their own addresses, so the socket is not connected then.
 UdpSocket open_stack_socket(const LatencyRun& run) {
     SocketOptions socket;
     socket.gro = false;
@@ -149,11 +149,11 @@ UdpSocket open_stack_socket(const LatencyRun& run) {
 
 struct SendPeriod {
     Instant end;
-    Instant next_due;  ///< the first that did not leave
+    Instant next_due;  ///< of the first probe that was not sent
 };
 
-/// Probes have left until the time that was asked for; or, where their number ended them, until one more would have
-/// been due, because n probes fill n gaps and not n - 1: in a closed loop when the last was answered.
+/// A run of a given duration ends with it. A run of a given number of probes ends when one more would have been due, as
+/// n probes take n gaps rather than n - 1; in a closed loop, when the last one is answered.
 SendPeriod send_period_of(const LatencyOptions& options, const traffic::Prober& prober, std::uint64_t count) {
     if (prober.counters().sent < count) return {std::min(now(), prober.stop()), prober.next_due()};
     if (options.rate == 0) return {std::max(prober.last_sent_at(), prober.last_answered_at()), never};
@@ -169,7 +169,7 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     if (engine == 0) wakes.emplace(loop.backend().waker());
     const auto flows = static_cast<std::uint32_t>(Share{engine, options.threads.count}.part(options.flows));
     for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_stack_socket(run));
-    // Tables take longer to make than what is left when the start is known.
+    // Allocates the tables before the start is known; there is no time for it afterwards.
     ProberStack stack{.prober = traffic::Prober(prober_options(run, share, flows, 0)), .tunnel = {}};
     if (options.transport.gtudp)
         stack.tunnel.emplace(stack.prober,
@@ -182,20 +182,21 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     stack.tunnel ? loop.run(*stack.tunnel, application) : loop.run(stack.prober, application);
     Outcome out;
     const EngineCounters counters = application.counters();
-    stack.write_down(options, counters, out.snapshot);
+    stack.fill(options, counters, out.snapshot);
     const SendPeriod period = send_period_of(options, prober, share.part(options.count));
     out.duration_s = out.snapshot.elapsed_s = seconds(std::max<Duration>(period.end - start - options.warm_up, 0));
     if (options.rate > 0) out.rate_share = rate_share_of(start, period.next_due, period.end);
     const traffic::ProberCounters& counts = prober.counters();
-    out.counts = {{"sent", counts.sent},           {"received", counts.received},
-                  {"lost", counts.lost()},         {"duplicate", counts.duplicate},
-                  {"reordered", counts.reordered}, {"corrupt", counts.corrupt},
-                  {"foreign", counts.foreign},     {"socket_dropped", counters.socket_dropped}};
+    out.counts = {{"duplicate", counts.duplicate},
+                  {"reordered", counts.reordered},
+                  {"corrupt", counts.corrupt},
+                  {"foreign", counts.foreign}};
     if (options.rate > 0) out.counts["service_unknown"] = counts.service_unknown;
-    out.counts.update(match_counts(prober));
     if (options.stamps) out.counts["unstamped"] = counts.unstamped;
-    if (stack.tunnel) out.counts.update(wire_counts(stack.tunnel->wire().counters()));
-    out.counts.update(engine_counts(counters));
+    add_counters(out.counts, "prober", counts);
+    add_match_counts(out.counts, prober);
+    if (stack.tunnel) add_wire_counts(out.counts, stack.tunnel->wire().counters());
+    add_engine_counts(out.counts, counters);
     out.facts = {
         {"backend", loop.backend().name}, {"granted", loop.backend().granted()}, {"gso", false}, {"gro", false}};
     note_send_error(out.facts, counters);
@@ -214,7 +215,7 @@ RunShape shape_of(const LatencyOptions& options) {
 }
 
 Outcome measure_latency(const LatencyOptions& options, const Address& target, const Agents& agents, Report& report,
-                        RunDirectory& directory, const std::function<void(const std::string&)>& note) {
+                        RunDirectory& directory, const std::function<void(const std::string&)>& notify) {
     const RunShape shape = shape_of(options);
     Monitor monitor(
         {.shape = shape, .engines = options.threads.count, .prometheus = options.prometheus, .complete = {}}, report,
@@ -222,10 +223,10 @@ Outcome measure_latency(const LatencyOptions& options, const Address& target, co
     StartLine line(options.threads.count, &agents, start_at(options));
     directory.begin(shape, expected_start(options) + options.warm_up);
     const LatencyRun run{options, target, agents, line, monitor};
-    Outcome mine = add_all(run_engines(options.common.engine, options.threads, Side::near, line, note,
+    Outcome mine = add_all(run_engines(options.common.engine, options.threads, Side::near, line, notify,
                                        [&](auto& loop, std::size_t engine) { return run_prober(loop, engine, run); }));
     monitor.finish(mine.snapshot);
-    if (line.late() > 0) note(late_text(line.late()));
+    if (line.late() > 0) notify(late_text(line.late()));
     return mine;
 }
 

@@ -13,8 +13,8 @@ namespace ringpost::apps {
 struct LatencyOptions : MeasureOptions {  // a rate of 0 is a closed loop
     ProbeOptions probes;
     bool stamps = false;
-    bool ping_pong = false;    // said explicitly
-    std::uint32_t window = 0;  // of all engines together; 0: not asked for
+    bool ping_pong = false;    // given explicitly
+    std::uint32_t window = 0;  // of all engines together; 0: not given
     Duration warm_up = 0;
     std::uint64_t count = UINT64_MAX;
     Duration duration = never;
@@ -23,8 +23,9 @@ struct LatencyOptions : MeasureOptions {  // a rate of 0 is a closed loop
 
 RunShape shape_of(const LatencyOptions& options);
 
-/// One run, and what this process's engines come to. Told of in the counts, beside the engines' own: those of a Prober.
+/// Makes one run and returns the outcome of this process's engines, with the counters of the Prober and the engine.
+/// `notify` prints a note for the user.
 Outcome measure_latency(const LatencyOptions& options, const Address& target, const Agents& agents, Report& report,
-                        RunDirectory& directory, const std::function<void(const std::string&)>& note);
+                        RunDirectory& directory, const std::function<void(const std::string&)>& notify);
 
 }  // namespace ringpost::apps

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "apps/measuring/one_way.hpp"
+#include "apps/runs/figures.hpp"
 
 namespace ringpost::apps {
 namespace {
@@ -27,10 +28,12 @@ void print_reliable(const Report& report, const Json& summary) {
 
 Json summary_of(const LoadOptions& options, const Outcome& of) {
     const std::uint64_t sent = of.snapshot.sent;
-    Json summary = {{"sent", sent},
-                    {"duration_s", of.duration_s},
+    RunShape own_view = shape_of(options);
+    own_view.receives = false;
+    Json summary = summary_json(own_view, of.snapshot);
+    summary.update({{"duration_s", of.duration_s},
                     {"rate_per_s", ratio(static_cast<double>(sent), of.duration_s)},
-                    {"bits_per_s", ratio(of.counts["bytes_sent"].get<double>() * 8, of.duration_s)}};
+                    {"bits_per_s", ratio(of.counts["bytes_sent"].get<double>() * 8, of.duration_s)}});
     summary.update(of.facts);
     summary.update(of.counts);
     summary["refused"] = of.counts["refused"] > 0;
@@ -53,14 +56,14 @@ Json join_reports(Json sender, const Json& sink) {
     Json summary = {{"sent", sender["sent"]}};
     for (const char* name : {"received", "bytes"}) summary[name] = sink[name];
     const auto of = [&](const char* name) { return sink[name].is_null() ? 0 : sink[name].get<std::int64_t>(); };
-    // Anybody may send to the sink: what it took in good order beyond what was sent is not ours.
+    // Other hosts may send to the sink too: good datagrams in excess of those sent are foreign.
     const std::int64_t missing =
         sender["sent"].get<std::int64_t>() - (of("received") - of("duplicate") - of("corrupt"));
     summary["lost"] = std::max<std::int64_t>(missing, 0);
     summary["foreign"] = std::max<std::int64_t>(-missing, 0);
     for (const char* name : {"duplicate", "reordered", "corrupt", "socket_dropped", "rate_per_s", "bits_per_s", "gro"})
         summary[name] = sink[name];
-    // The messages' receiver knows what it delivered; what the wire sent and sent again is told of both ends.
+    // Delivery is known to the receiver. Of the rest of gtUDP's counts the sender's stay, for DATA and ACK.
     if (sink.contains("transport"))
         for (const char* name : {"delivered", "duplicates", "recv_sent", "recv_resends", "app_behind", "table_full",
                                  "recv_withheld", "forgotten_early"})
@@ -68,7 +71,7 @@ Json join_reports(Json sender, const Json& sink) {
     for (const char* name : {"one_way_us", "before_sent", "before_sent_max_us", "clock_apart"})
         if (sink.contains(name)) sender[name] = sink[name];
     if (sink.contains("answers_sent")) {
-        // Here the last ones are known, too.
+        // The sink knows how many answers it sent, so even the loss of the last ones is known.
         for (const char* name : {"answers_sent", "answers_dropped"}) sender[name] = sink[name];
         const auto back = [&](const char* name) { return sender[name].get<std::int64_t>(); };
         sender["back_lost"] = std::max<std::int64_t>(
@@ -76,6 +79,7 @@ Json join_reports(Json sender, const Json& sink) {
     }
     summary["sent_rate_per_s"] = sender["rate_per_s"];
     for (const char* name : {"sent", "rate_per_s", "bits_per_s", "unexpected"}) sender.erase(name);
+    sender["counters"]["peer"] = sink["counters"];
     summary.update(sender);
     return summary;
 }
@@ -105,20 +109,20 @@ void print_summary(const Report& report, const LoadOptions& options, const Agent
     }
     if (options.bidirectional)
         report.print(fmt::format(
-            "came back {:>15} datagrams {:>15}/s    lost {}  duplicate {}  reordered {}  corrupt {}",
+            "returned  {:>15} datagrams {:>15}/s    lost {}  duplicate {}  reordered {}  corrupt {}",
             count("back_received"), grouped(static_cast<std::uint64_t>(real("back_received") / real("duration_s"))),
             count("back_lost"), count("back_duplicate"), count("back_reordered"), count("back_corrupt")));
     if (summary.contains("one_way_us")) report.print(one_way_text(summary));
     if (options.transport.gtudp) print_reliable(report, summary);
     if (options.rate > 0 && !summary["slip_us"]["p50"].is_null())
-        report.print(fmt::format("asked for {}; schedule slip us: p50 {:.1f}  p99 {:.1f}  max {:.1f}",
+        report.print(fmt::format("requested {}; schedule slip us: p50 {:.1f}  p99 {:.1f}  max {:.1f}",
                                  arrivals_text(options.arrivals, options.rate), summary["slip_us"]["p50"].get<double>(),
                                  summary["slip_us"]["p99"].get<double>(), summary["slip_us"]["max"].get<double>()));
     if (summary["send_failed"].get<std::uint64_t>() > 0)
-        report.print(fmt::format("not sent, refused by the kernel: {} (the last: {})", count("send_failed"),
+        report.print(fmt::format("refused by the kernel: {} (last error: {})", count("send_failed"),
                                  summary["last_send_error"].get<std::string>()));
     if (summary["unreachable"].get<std::uint64_t>() > 0)
-        report.print(fmt::format("the peer's host or network said unreachable {} times", count("unreachable")));
+        report.print(fmt::format("ICMP unreachable errors: {}", count("unreachable")));
 }
 
 }  // namespace ringpost::apps

@@ -4,10 +4,11 @@
 
 namespace ringpost::apps {
 
-/// The sender's view.
+/// The summary of the sender alone.
 Json summary_of(const LoadOptions& options, const Outcome& of);
 
-/// Both ends as one: what the sink saw replaces the sender's view where it knows better, and what never came is lost.
+/// The summary of sender and sink. The sink's figures replace those of the sender that they make more precise; lost is
+/// what was sent but did not arrive.
 Json join_reports(Json sender, const Json& sink);
 
 void print_summary(const Report& report, const LoadOptions& options, const Agents& agents, const Json& summary);

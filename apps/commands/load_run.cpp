@@ -14,12 +14,12 @@
 namespace ringpost::apps {
 namespace {
 
-/// The peer's port is closed when this is heard so soon after the start, with nothing known to have arrived; or at one
-/// of the first looks, however late they are.
+/// An ICMP error within this time after the start means that the peer's port is closed; so does one seen by one of the
+/// first looks, however late they are.
 constexpr Duration refused_early = 500 * millisecond;
 constexpr int first_looks = 3;
 
-/// What the engines of one run share.
+/// Shared by the engines of one run.
 struct LoadRun {
     const LoadOptions& options;
     const Address& target;
@@ -33,9 +33,9 @@ template <class AnyLoop>
 class LoadApplication {
   public:
     struct Hooks {
-        std::function<void(Instant)> stop;          ///< nothing due from then on is to be sent
-        std::function<bool(Instant)> finished;      ///< there is nothing more to wait for
-        std::function<void(Snapshot&)> write_down;  ///< what has been counted so far
+        std::function<void(Instant)> stop;      ///< sends nothing that is due from then on
+        std::function<bool(Instant)> finished;  ///< there is nothing more to wait for
+        std::function<void(Snapshot&)> fill;    ///< writes the counts since the start
     };
     LoadApplication(AnyLoop& loop, const LoadRun& run, std::size_t engine, Instant start, Hooks hooks)
         : loop_(loop),
@@ -57,13 +57,13 @@ class LoadApplication {
         }
         if (ticker_.tick(at) && !hooks_.finished(at))
             run_.monitor.hand_over(engine_, [&](Snapshot& now) {
-                hooks_.write_down(now);
+                hooks_.fill(now);
                 now.elapsed_s = seconds(at - start_);
             });
         return std::min(look_.next(), ticker_.next());
     }
 
-    /// The peer said at once that nobody is there.
+    /// The peer's port was found closed at the start.
     bool refused() const { return refused_; }
 
   private:
@@ -101,7 +101,7 @@ traffic::SourceOptions source_options(const LoadRun& run, const Share& share, st
     return out;
 }
 
-/// A Source, alone, with a sink for what comes back, or on the reliable layer, as one engine drives it.
+/// The endpoint of one engine: a Source alone, with a sink for the way back, or on the reliable layer.
 struct SourceStack {
     traffic::Source source;
     std::optional<traffic::Sink> back;
@@ -110,7 +110,7 @@ struct SourceStack {
     Instant stop_at = never;
     Instant interrupted_at = never;
 
-    /// Makes what takes long to make, long before begin().
+    /// Makes the large allocations, well before begin().
     explicit SourceStack(const LoadRun& run) : source({}) {
         if (run.options.bidirectional) {
             back.emplace(traffic::SinkOptions{.key = random_key(), .one_way = {}});
@@ -147,18 +147,18 @@ struct SourceStack {
         if (!source.finished(at)) return false;
         if (back) return back->counters().received >= source.sent() || at >= stop_at + answers_linger;
         if (!tunnel || tunnel->wire().in_flight() == 0) return true;
-        // Each message has its outcome, but whoever interrupts does not want to wait for that of a silent peer.
+        // Each message gets its outcome, but an interrupt does not wait long for a silent peer.
         return interrupted_at != never && at >= interrupted_at + answers_linger;
     }
 
-    /// Of what the kernel took, `sent` datagrams; of mixed sizes, as if it had refused each alike.
+    /// The bytes of the `sent` datagrams that the kernel took, assuming that it refused all sizes alike.
     std::uint64_t bytes_sent(std::uint64_t sent) const {
         const double taken = ratio(static_cast<double>(sent), static_cast<double>(source.sent()));
         return static_cast<std::uint64_t>(std::llround(static_cast<double>(source.bytes_sent()) * taken));
     }
 
-    void write_down(const LoadOptions& options, const EngineCounters& counters, Snapshot& now) const {
-        // What the kernel took, or what was given to the reliable layer.
+    void fill(const LoadOptions& options, const EngineCounters& counters, Snapshot& now) const {
+        // Datagrams taken by the kernel, or messages taken by the reliable layer.
         now.sent = tunnel ? tunnel->wire().counters().taken : counters.sent;
         now.refused = counters.send_failed;
         now.histograms.resize(shape_of(options).histograms.size());
@@ -169,7 +169,7 @@ struct SourceStack {
 
     Json counts(std::uint64_t sent) const {
         Json out = {{"bytes_sent", bytes_sent(sent)}, {"unexpected", source.unexpected()}};
-        if (tunnel) out.update(wire_counts(tunnel->wire().counters()));
+        if (tunnel) add_wire_counts(out, tunnel->wire().counters());
         if (!back) return out;
         const traffic::SinkCounters seen = back->counters();
         out.update({{"back_received", seen.received},
@@ -177,6 +177,7 @@ struct SourceStack {
                     {"back_duplicate", seen.duplicate},
                     {"back_reordered", seen.reordered},
                     {"back_corrupt", seen.corrupt}});
+        add_counters(out, "sink", seen);
         return out;
     }
 };
@@ -190,20 +191,21 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     const auto flows = static_cast<std::uint32_t>(Share{engine, options.threads.count}.part(options.flows));
     SocketOptions socket;
     socket.connect = run.target;
-    socket.gro = (options.transport.gtudp || options.bidirectional) && options.common.gro;  // else nothing comes back
+    socket.gro =
+        (options.transport.gtudp || options.bidirectional) && options.common.gro;  // otherwise nothing is received
     for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_flow(options, socket));
     SourceStack stack(run);
     const Instant start = run.line.ready();
     stack.begin(source_options(run, share, flows, start));
     const traffic::Source& source = stack.source;
-    const auto write_down = [&](Snapshot& now) { stack.write_down(options, loop.backend().counters(), now); };
+    const auto fill = [&](Snapshot& now) { stack.fill(options, loop.backend().counters(), now); };
     LoadApplication application(loop, run, engine, start,
                                 {.stop = [&](Instant at) { stack.stop(at); },
                                  .finished = [&](Instant at) { return stack.finished(at); },
-                                 .write_down = write_down});
+                                 .fill = fill});
     stack.run(loop, application);
     Outcome out;
-    write_down(out.snapshot);
+    fill(out.snapshot);
     const Instant stopped_at = std::max(std::min(now(), stack.stop_at), start);
     const Instant end = stack.tunnel ? std::max(stack.tunnel->last_confirmed_at(), stopped_at) : stopped_at;
     out.duration_s = out.snapshot.elapsed_s = seconds(end - start);
@@ -212,7 +214,7 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     out.counts = stack.counts(out.snapshot.sent);
     out.counts.update({{"refused", application.refused() ? 1 : 0}, {"trains", counters.sent_trains}});
     if (options.bidirectional) out.counts["back_socket_dropped"] = counters.socket_dropped;
-    out.counts.update(engine_counts(counters));
+    add_engine_counts(out.counts, counters);
     out.facts = {{"backend", loop.backend().name},
                  {"granted", loop.backend().granted()},
                  {"gso", loop.backend().sends_trains() && counters.trains_refused == 0}};
@@ -224,7 +226,7 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
 
 RunShape shape_of(const LoadOptions& options) {
     RunShape shape{.command = "load",
-                   .hears = options.threads.self,
+                   .receives = options.threads.self,
                    .verifies = options.verify,
                    .histograms = {},
                    .drop_datagrams_max = options.common.gro ? limits::train_segments_max : 1};
@@ -237,8 +239,8 @@ Outcome measure_load(const LoadOptions& options, const Address& target, const Ag
                      const Report& report) {
     StartLine line(options.threads.count, &agents, start_at(options));
     const LoadRun run{options, target, agents, line, monitor, options.one_way ? one_way_offset() : 0};
-    const auto note = [&](const std::string& text) { report.note(text); };
-    Outcome mine = add_all(run_engines(options.common.engine, options.threads, Side::near, line, note,
+    const auto notify = [&](const std::string& text) { report.note(text); };
+    Outcome mine = add_all(run_engines(options.common.engine, options.threads, Side::near, line, notify,
                                        [&](auto& loop, std::size_t engine) { return run_source(loop, engine, run); }));
     if (line.late() > 0) report.note(late_text(line.late()));
     return mine;

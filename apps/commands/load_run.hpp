@@ -15,9 +15,9 @@ struct LoadOptions : MeasureOptions {
 
 RunShape shape_of(const LoadOptions& options);
 
-/// What this process's engines come to. Told of in the counts, beside the engines' own: `bytes_sent`, `unexpected`,
-/// `trains`, `refused` (engines whose peer said at once that nobody is there), gtUDP's, and with --bidirectional what
-/// came `back_`.
+/// Returns the outcome of this process's engines. Its counts are those of the engine and of gtUDP, `bytes_sent`,
+/// `unexpected`, `trains`, `refused` (engines that found the peer's port closed at the start), and with --bidirectional
+/// the `back_` counts of the way back.
 Outcome measure_load(const LoadOptions& options, const Address& target, const Agents& agents, Monitor& monitor,
                      const Report& report);
 

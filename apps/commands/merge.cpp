@@ -1,5 +1,5 @@
-// ringpost merge: several runs as one. Counters and histograms are added, interval by interval from the start of each,
-// as if the runs had gone on at the same time; percentiles are those of what was added. Nothing is averaged.
+// ringpost merge: combines several runs into one. Counters and histograms are added interval by interval, as if all
+// runs had started together. Percentiles are those of the added histograms; nothing is averaged.
 
 #include <fmt/core.h>
 
@@ -7,9 +7,10 @@
 #include <deque>
 
 #include "apps/commands/commands.hpp"
-#include "apps/measuring/monitor.hpp"
+#include "apps/measuring/outcome.hpp"
 #include "apps/runs/directory.hpp"
 #include "apps/runs/environment.hpp"
+#include "apps/runs/figures.hpp"
 #include "apps/runs/reader.hpp"
 #include "apps/runs/report_page.hpp"
 #include "engine/os/clock.hpp"
@@ -23,7 +24,7 @@ struct MergeOptions {
     Report::Form form = Report::Form::text;
 };
 
-/// Options that say how much was measured, not what.
+/// Options for how much to measure, not what.
 constexpr const char* amounts[] = {"duration", "count", "warmup", "seed"};
 
 void refuse_other_measurements(const KeptRun& run, const KeptRun& first) {
@@ -40,7 +41,7 @@ void refuse_other_measurements(const KeptRun& run, const KeptRun& first) {
                       fmt::format("{}: measured something else than {}: {}", run.path, first.path, found[0]));
 }
 
-/// The runs' intervals side by side: the n-th call adds the n-th interval of each.
+/// Adds the n-th interval of each run in the n-th call.
 class MergedIntervals {
   public:
     explicit MergedIntervals(const std::vector<KeptRun>& runs) : runs_(runs) {
@@ -49,7 +50,7 @@ class MergedIntervals {
         sum_.histograms.resize(runs[0].recordings.size());
     }
 
-    /// False when no run has another.
+    /// Returns false when no run has another interval.
     bool add_next() {
         bool any = false;
         std::size_t reader = 0;
@@ -61,59 +62,60 @@ class MergedIntervals {
                     throw Failure(Exit::usage, run.path + ": series.csv and the .hlog files differ in their intervals");
                 if (interval) histogram.merge(interval->histogram);
             }
-            if (has) add(run.series[row_]);
+            if (has) {
+                sum_.add(run.series[row_].counted);
+                sum_.elapsed_s = std::max(sum_.elapsed_s, run.series[row_].end_s);
+            }
             any |= has;
         }
         ++row_;
         return any;
     }
 
-    /// All that was added so far.
+    /// The sum so far.
     const Snapshot& sum() const { return sum_; }
 
   private:
-    void add(const SeriesRow& row) {
-        sum_.elapsed_s = std::max(sum_.elapsed_s, row.elapsed_s);
-        sum_.cpu_s += row.cpu_percent / 100 * row.length_s;
-        sum_.sent += row.sent;
-        sum_.received += row.received;
-        sum_.lost += row.lost;
-        sum_.socket_dropped += row.socket_dropped;
-        sum_.refused += row.refused;
-    }
-
     const std::vector<KeptRun>& runs_;
     std::deque<IntervalReader> readers_;
     std::size_t row_ = 0;
     Snapshot sum_;
 };
 
-/// Whole numbers among the results that are no counts.
+/// Whole numbers among the results that are not counts.
 constexpr const char* not_counts[] = {"seed", "burst"};
 
-/// The whole numbers among the results are counts, and are added.
-Json added_results(const std::vector<KeptRun>& runs, const Snapshot& sum) {
-    const auto whole = [](const KeptRun& run, const std::string& name, std::int64_t otherwise) {
-        const auto found = run.results.find(name);
-        return found != run.results.end() && found->is_number_integer() ? found->get<std::int64_t>() : otherwise;
-    };
-    Json merged = {{"runs", 0}};
-    for (const auto& [name, value] : runs[0].results.items()) {
-        if (!value.is_number_integer() || std::ranges::find(not_counts, name) != std::end(not_counts)) continue;
-        std::int64_t total = 0;
-        for (const KeptRun& run : runs) total += whole(run, name, 0);
-        merged[name] = total;
+/// The whole numbers of an object, and those in objects down to `depth` levels below.
+Json counts_in(const Json& object, int depth) {
+    Json counts = Json::object();
+    for (const auto& [name, value] : object.items()) {
+        if (value.is_number_integer()) counts[name] = value;
+        if (value.is_object() && depth > 0) counts[name] = counts_in(value, depth - 1);
     }
-    std::int64_t made_of = 0;
-    for (const KeptRun& run : runs) made_of += whole(run, "runs", 1);
-    merged["runs"] = made_of;
+    return counts;
+}
+
+/// The counts among the results, including `counters`, where the peer's layers are one level deeper.
+Json counts_of(const KeptRun& run) {
+    Json counts = counts_in(run.results, 0);
+    for (const char* name : not_counts) counts.erase(name);
+    if (!counts.contains("runs")) counts["runs"] = 1;
+    if (const auto found = run.results.find("counters"); found != run.results.end() && found->is_object())
+        counts["counters"] = counts_in(*found, 2);
+    return counts;
+}
+
+Json added_results(const std::vector<KeptRun>& runs, const Snapshot& sum) {
+    const RunShape shape = runs[0].shape();
+    Json merged = {{"runs", 0}};
+    for (const KeptRun& run : runs) add_counts(merged, counts_of(run));
     merged["duration_s"] = sum.elapsed_s;
     merged["rate_per_s"] = ratio(static_cast<double>(sum.sent), sum.elapsed_s);
     for (std::size_t i = 0; i < sum.histograms.size(); ++i) {
         const std::string& name = runs[0].recordings[i];
         merged[name == "response" ? "rtt_us" : name + "_us"] = percentiles_us(sum.histograms[i]);
     }
-    if (runs[0].shape().hears) merged["lost_in"] = loss_json(runs[0].shape(), sum);
+    if (shape.receives) merged["lost_in"] = summary_json(shape, sum)["lost_in"];
     return merged;
 }
 
@@ -145,7 +147,7 @@ int merge_command(const MergeOptions& options) {
     }
     const auto count = [&](const char* name) { return grouped(merged.value(name, std::uint64_t{0})); };
     report.print(fmt::format("{} runs of {}, {:.3f} s", runs.size(), runs[0].command, intervals.sum().elapsed_s));
-    report.print(runs[0].shape().hears
+    report.print(runs[0].shape().receives
                      ? fmt::format("sent {}  received {}  lost {}", count("sent"), count("received"), count("lost"))
                      : fmt::format("sent {}", count("sent")));
     for (std::size_t i = 0; i < runs[0].recordings.size(); ++i)
@@ -157,10 +159,11 @@ int merge_command(const MergeOptions& options) {
 }  // namespace
 
 void add_merge(CLI::App& root, Command& chosen) {
-    CLI::App* command = root.add_subcommand("merge", "add the histograms and counts of kept runs");
+    CLI::App* command = root.add_subcommand("merge", "merge kept runs: add their histograms and counts");
     auto options = std::make_shared<MergeOptions>();
-    command->add_option("DIR", options->directories, "directories that --out has made")->required();
-    add_out(*command, options->out, "keep the sum in this directory, which must be empty or new");
+    command->add_option("DIR", options->directories, "directories written by --out")->required();
+    add_out(*command, options->out,
+            "write the merged run to this directory, which must be empty or new (default none)");
     add_json(*command, options->form);
     command->callback([options, &chosen] { chosen = [options] { return merge_command(*options); }; });
 }

@@ -154,6 +154,7 @@ Json summary_of(const confirmed::Counters& counts) {
         if (counts.malformed[i] > 0)
             malformed[confirmed::name_of(static_cast<confirmed::FrameError>(i))] = counts.malformed[i];
     summary["malformed"] = malformed;
+    add_counters(summary, "confirmed", counts);
     return summary;
 }
 

@@ -124,6 +124,7 @@ Json counts_json(const devices::NodeCounters& counts) {
                 {"notices_dropped", protocol.notices_dropped},
                 {"links_failed", counts.links_failed}};
     if (!counts.link_error.empty()) out["link_error"] = counts.link_error;
+    add_counters(out, "devices", protocol);
     add_counters(out, counts.engine);
     return out;
 }

@@ -76,13 +76,6 @@ class RelayApplication {
     std::uint64_t received_reported_ = 0, forwarded_reported_ = 0;
 };
 
-Json counts_json(const relay::Counters& counts) {
-    return {{"received", counts.received},     {"forwarded", counts.forwarded},   {"lost", counts.lost},
-            {"burst_lost", counts.burst_lost}, {"blackholed", counts.blackholed}, {"duplicated", counts.duplicated},
-            {"corrupted", counts.corrupted},   {"reordered", counts.reordered},   {"overflow", counts.overflow},
-            {"abandoned", counts.abandoned}};
-}
-
 std::string counts_text(const Json& counts) {
     std::string text;
     for (const auto& [name, value] : counts.items())
@@ -117,8 +110,8 @@ Json run_relay(const RelayOptions& options, Report& report) {
         loop.run(endpoint, application);
         report.end_progress();
         const EngineCounters engine = loop.backend().counters();
-        Json summary = {{"to_target", counts_json(endpoint.counts(Direction::to_target))},
-                        {"to_client", counts_json(endpoint.counts(Direction::to_client))},
+        Json summary = {{"to_target", counters_json(endpoint.counts(Direction::to_target))},
+                        {"to_client", counters_json(endpoint.counts(Direction::to_client))},
                         {"held", endpoint.held()},
                         {"clients", endpoint.clients().clients},
                         {"clients_forgotten", endpoint.clients().forgotten},
@@ -129,6 +122,9 @@ Json run_relay(const RelayOptions& options, Report& report) {
                         {"backend", loop.backend().name},
                         {"gso", loop.backend().sends_trains()},
                         {"gro", gro}};
+        add_counters(summary, "to_target", endpoint.counts(Direction::to_target));
+        add_counters(summary, "to_client", endpoint.counts(Direction::to_client));
+        add_counters(summary, "clients", endpoint.clients());
         add_counters(summary, engine);
         return summary;
     };

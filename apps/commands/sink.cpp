@@ -1,4 +1,4 @@
-// ringpost sink: receives, verifies, classifies.
+// ringpost sink: receives, verifies and classifies the datagrams of `load`.
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -14,6 +14,7 @@
 #include "apps/measuring/one_way.hpp"
 #include "apps/measuring/outcome.hpp"
 #include "apps/measuring/self_peer.hpp"
+#include "apps/runs/figures.hpp"
 #include "codec/base/limits.hpp"
 #include "codec/traffic/answering_sink.hpp"
 #include "engine/os/address.hpp"
@@ -21,10 +22,10 @@
 namespace ringpost::apps {
 namespace {
 
-/// How often the other end of a --self run can see what has been counted.
+/// How often the sink of --self publishes its figures to the sender.
 constexpr Duration publish_every = 10 * millisecond;
 
-/// What the engines of one sink share.
+/// Shared by the engines of one sink.
 struct SinkRun {
     const PeerOptions& options;
     std::optional<Duration> one_way;  ///< the offset of --one-way
@@ -52,11 +53,11 @@ class SinkApplication {
         if (received_signal() != 0) return stop_when_quiet(at);
         if (ticker_.tick(at)) hand_over(at);
         Instant next = ticker_.next();
-        if (run_.options.counters != nullptr) {
+        if (run_.options.figures != nullptr) {
             if (publish_.tick(at)) publish();
             next = std::min(next, publish_.next());
         }
-        // A signal wakes one engine; the others have to look.
+        // A signal wakes one engine; the others poll.
         if (run_.options.threads.count > 1) {
             look_.tick(at);
             next = std::min(next, look_.next());
@@ -66,29 +67,32 @@ class SinkApplication {
 
   private:
     void hand_over(Instant at) {
-        const traffic::SinkCounters counts = sink_.counters();
         run_.monitor.hand_over(engine_, [&](Snapshot& now) {
+            fill(now);
             now.elapsed_s = seconds(at - start_);
-            now.received = counts.received;
-            now.lost = static_cast<std::int64_t>(counts.lost);
-            now.socket_dropped = loop_.backend().counters().socket_dropped;
             if (run_.one_way) now.histograms.assign(1, sink_.one_way());
         });
     }
 
     void publish() {
+        Snapshot now;
+        fill(now);
+        run_.options.figures->publish(engine_, now);
+    }
+
+    void fill(Snapshot& now) {
         const traffic::SinkCounters counts = sink_.counters();
-        run_.options.counters->publish(engine_, {.received = counts.received,
-                                                 .lost = counts.lost,
-                                                 .socket_dropped = loop_.backend().counters().socket_dropped});
+        now.received = counts.received;
+        now.lost = static_cast<std::int64_t>(counts.lost);
+        now.socket_dropped = loop_.backend().counters().socket_dropped;
     }
 
     Instant stop_when_quiet(Instant at) {
-        if (asked_at_ == never) asked_at_ = at;
+        if (signalled_at_ == never) signalled_at_ = at;
         const Instant last = sink_.counters().last_at;
-        // Counted from when it was asked, too: what has come lately may not have been looked at.
-        const Instant quiet_at = (last == never ? asked_at_ : std::max(last, asked_at_)) + run_.options.linger;
-        const Instant stop_at = asked_at_ + 100 * run_.options.linger;
+        // Also wait since the signal: datagrams in the socket's buffer may not have been read yet.
+        const Instant quiet_at = (last == never ? signalled_at_ : std::max(last, signalled_at_)) + run_.options.linger;
+        const Instant stop_at = signalled_at_ + 100 * run_.options.linger;
         if (at >= quiet_at || at >= stop_at) loop_.stop();
         return std::min(quiet_at, stop_at);
     }
@@ -99,10 +103,10 @@ class SinkApplication {
     std::size_t engine_;
     Instant start_;
     Ticker ticker_, publish_, look_;
-    Instant asked_at_ = never;  ///< to stop
+    Instant signalled_at_ = never;
 };
 
-/// What one engine has seen, and when.
+/// The outcome of one engine, and when its datagrams arrived.
 struct SinkOutcome {
     Outcome outcome;
     Instant first_at = never, last_at = never;
@@ -119,7 +123,7 @@ struct SinkOutcome {
     }
 };
 
-/// The sink of one engine, alone, as a sink that answers, or on the reliable layer.
+/// The sink of one engine: alone, answering, or on the reliable layer.
 struct SinkStack {
     std::optional<traffic::Sink> plain;
     std::optional<traffic::AnsweringSink> answering;
@@ -151,13 +155,15 @@ struct SinkStack {
                     {"lost", seen.lost},           {"duplicate", seen.duplicate},
                     {"reordered", seen.reordered}, {"corrupt", seen.corrupt},
                     {"streams", seen.streams},     {"streams_forgotten", seen.streams_forgotten}};
-        if (tunnel) out.update(wire_counts(tunnel->wire().counters()));
+        add_counters(out, "sink", seen);
+        if (tunnel) add_wire_counts(out, tunnel->wire().counters());
         if (answering) {
             const traffic::AnswerCounters answers = answering->answers();
             out.update({{"answers_sent", answers.sent},
                         {"answers_dropped", answers.dropped},
                         {"answers_refused", answers.refused},
                         {"answers_sources_forgotten", answers.sources_forgotten}});
+            add_counters(out, "answers", answers);
         }
         return out;
     }
@@ -181,11 +187,12 @@ SinkOutcome run_one_sink(AnyLoop& loop, std::size_t engine, UdpSocket socket, co
     SinkOutcome out{.outcome = {}, .first_at = counts.first_at, .last_at = counts.last_at, .at_first = counts.at_first};
     out.outcome.counts = stack.counters();
     out.outcome.counts["socket_dropped"] = counters.socket_dropped;
-    out.outcome.counts.update(engine_counts(counters));
+    add_engine_counts(out.outcome.counts, counters);
     if (run.one_way) {
         const traffic::OneWayCounters& one_way = stack.sink().one_way_counts();
         out.outcome.counts["before_sent"] = one_way.before_sent;
         out.outcome.counts["clock_apart"] = one_way.clock_apart;
+        add_counters(out.outcome.counts, "one_way", one_way);
         out.before_sent_max = one_way.before_sent_max;
         out.outcome.snapshot.histograms.push_back(stack.sink().one_way());
     }
@@ -231,7 +238,7 @@ int sink_command(const PeerOptions& options) {
                      : fmt::format("receive buffer full {} times; not verified", count("socket_dropped")));
     if (summary["streams_forgotten"] > 0)
         report.print(
-            fmt::format("streams forgotten {}: more than {} at once, so loss at the start of a stream is unknown",
+            fmt::format("streams evicted {}: more than {} at once, so loss at the start of a stream is unknown",
                         count("streams_forgotten"), limits::load_streams_max));
     if (options.transport.gtudp) report.print(wire_text(summary));
     if (options.bidirectional)
@@ -256,14 +263,14 @@ Json run_sink(const PeerOptions& options, Report& report, const OnListening& on_
                     report, nullptr);
     StartLine line(sockets.size());
     const SinkRun run{options, options.one_way ? std::optional(one_way_offset()) : std::nullopt, line, monitor};
-    const auto note = [&](const std::string& text) { report.note(text); };
-    // What the kernel has given to one engine's socket must not go to another's when the first one ends: there it would
-    // pass for a new stream. So all stay open until all have ended.
+    const auto notify = [&](const std::string& text) { report.note(text); };
+    // If an engine's socket closed early, the kernel would route its streams to another engine, which would count them
+    // as new. So all sockets stay open until all engines have ended.
     std::vector<int> open_sockets;
     open_sockets.reserve(sockets.size());
     for (const UdpSocket& socket : sockets) open_sockets.push_back(dup(socket.fd()));
     std::vector<SinkOutcome> outcomes = run_engines(
-        options.common.engine, options.threads, options.side, line, note, [&](auto& loop, std::size_t engine) {
+        options.common.engine, options.threads, options.side, line, notify, [&](auto& loop, std::size_t engine) {
             return run_one_sink(loop, engine, std::move(sockets[engine]), run, on_listening);
         });
     for (const int fd : open_sockets) close(fd);
@@ -275,19 +282,22 @@ Json run_sink(const PeerOptions& options, Report& report, const OnListening& on_
     if (options.verify) end.lost = summary["lost"];
     end.socket_dropped = summary["socket_dropped"];
     monitor.finish(end);
-    if (options.verify) summary["lost_in"] = loss_json(shape, end);
+    // A sink alone knows the loss only from sequences.
+    summary.update(summary_json(shape, end, When::running));
     return summary;
 }
 
 void add_sink(CLI::App& root, Command& chosen) {
-    CLI::App* command = root.add_subcommand("sink", "receive, verify and classify what `load` sends");
+    CLI::App* command = root.add_subcommand("sink", "receive, verify and classify the datagrams of `load`");
     auto options = std::make_shared<PeerOptions>();
     add_server(*command, *options);
     add_threads(*command, options->threads);
     add_prometheus(*command, options->prometheus);
     add_join(*command, options->join);
-    auto* verify = command->add_flag("!--no-verify", options->verify, "only count: no sequences, no CRC");
-    command->add_flag("--one-way", options->one_way, "record the times from due to here; the sender needs it too")
+    auto* verify = command->add_flag("!--no-verify", options->verify, "count only, without checking sequence or CRC");
+    command
+        ->add_flag("--one-way", options->one_way,
+                   "record one-way times from due to received; the sender needs --one-way too")
         ->excludes(verify);
     command->add_flag("--bidirectional", options->bidirectional, "answer each frame with one of the same size")
         ->excludes(verify);

@@ -115,6 +115,7 @@ int listen_command(const StructOptions& options) {
                         {"app_behind", counts.app_behind},
                         {"socket_dropped", loop.backend().counters().socket_dropped},
                         {"backend", loop.backend().name}};
+        add_counters(summary, "structs", counts);
         add_counters(summary, loop.backend().counters());
         report.event("summary", summary);
         return Exit::done;
@@ -159,6 +160,7 @@ int send_command(const StructOptions& options) {
                         {"id", definition->id},
                         {"bytes", structs::header_bytes + payload.size()},
                         {"backend", loop.backend().name}};
+        add_counters(summary, "structs", endpoint.counters());
         add_counters(summary, engine);
         report.event("summary", summary);
         if (engine.send_failed > 0)

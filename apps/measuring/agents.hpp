@@ -11,18 +11,18 @@
 
 namespace ringpost::apps {
 
-/// The processes that measure together: those that mpirun has started, or this one alone. What all take part in must be
-/// called by each, in the same order. Only numbers and reports travel this way; datagrams have sockets of their own.
+/// The processes that measure together: those started by mpirun, or this one alone. Each must make the collective calls
+/// in the same order. They exchange only figures and reports; datagrams use sockets.
 ///
-/// Nobody may leave alone, because the others would wait. So whoever makes it catches what is thrown while it lives,
-/// tells of it, and calls abort(); an exception that leaves all the same ends all of them, and nobody tells why.
+/// A process that leaves alone would block the others. So the owner catches exceptions, reports them and calls abort(),
+/// as as_agents() does. An exception that escapes nevertheless ends all processes without a report.
 class Agents {
   public:
-    /// Joins the others; one at a time in a process and once, before it starts threads or other engines, and after it
-    /// has forked what it will fork: MPI does not survive a fork. A Failure when mpirun has started several and this
-    /// was built without MPI, or MPI cannot be loaded.
+    /// Joins the other processes. Create it once per process, before any thread or engine and after any fork, which MPI
+    /// does not survive. Throws Failure if mpirun has started several processes but this build has no MPI, or MPI
+    /// cannot be loaded.
     Agents();
-    /// Waits for the others to come here too.
+    /// Waits for the other processes.
     ~Agents();
     Agents(const Agents&) = delete;
     Agents& operator=(const Agents&) = delete;
@@ -31,13 +31,13 @@ class Agents {
     std::size_t count() const { return count_; }
     bool alone() const { return count_ == 1; }
 
-    /// Returns when all have come. From any thread, one at a time. Like all waiting here it keeps a core busy.
+    /// Returns when all processes have called it. From any thread, one at a time. Busy-waits, like all calls here.
     void barrier() const;
-    /// Every agent's text, by rank, at each. All together below 2 GiB; else a Failure at each.
+    /// Returns every agent's text, by rank. Throws Failure in each process if they exceed 2 GiB together.
     std::vector<std::string> gather(const std::string& text) const;
-    /// At each, the sum of all: exactly as if everything had been recorded there.
+    /// Replaces the histogram in each process by the exact sum of all.
     void add_up(Histogram& histogram) const;
-    /// Ends all of them with that exit code, this one included. Returns when alone.
+    /// Ends all processes with that exit code. Returns if this is the only one.
     void abort(int exit_code) const;
 
   private:
@@ -46,7 +46,7 @@ class Agents {
     std::size_t rank_ = 0, count_ = 1;
 };
 
-/// Joins the others, and returns what use(agents) does. What that throws is told by this process, and ends all of them.
+/// Joins the other processes and returns the result of use(agents). Reports its exceptions and then ends all processes.
 template <class Use>
 int as_agents(const Use& use) {
     const Agents agents;

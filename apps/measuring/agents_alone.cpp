@@ -1,4 +1,4 @@
-// For builds without MPI: there is nobody else.
+// For builds without MPI: a single agent.
 
 #include <cstdlib>
 #include <string_view>

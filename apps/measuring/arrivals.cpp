@@ -50,33 +50,35 @@ traffic::RateProfile read_profile(const std::string& path) {
         }
     }
     auto profile = traffic::RateProfile::make(points);
-    if (!profile) refuse("expected two lines TIME,RATE or more, with times that do not go back and some rate above 0");
+    if (!profile) refuse("expected at least two lines TIME,RATE, with times in order and a rate above 0");
     return std::move(*profile);
 }
 
 }  // namespace
 
 void add_arrivals(CLI::App& command, ArrivalOptions& options) {
-    auto* arrivals = add_parsed(command, "--arrivals", options.arrivals, parse_arrivals,
-                                "fixed gaps, or poisson: exponential ones of the same mean (default fixed)");
-    add_parsed(command, "--seed", options.seed, parse_seed, "of poisson arrivals, to have the same again")
+    auto* arrivals =
+        add_parsed(command, "--arrivals", options.arrivals, parse_arrivals,
+                   "gaps between datagrams: fixed, or poisson for exponential ones with the same mean (default fixed)");
+    add_parsed(command, "--seed", options.seed, parse_seed, "seed for poisson arrivals (default: random)")
         ->needs(arrivals);
     add_parsed(command, "--burst", options.burst, parse_burst,
-               "so many are due at once, at the same mean rate (default 1)");
-    command.add_option("--profile", options.profile_file,
-                       "a csv of TIME,RATE: the rate goes evenly from one line to the next, or in a step at one time");
+               "datagrams due at the same time, at an unchanged mean rate (default 1)");
+    command.add_option(
+        "--profile", options.profile_file,
+        "csv file of TIME,RATE lines: interpolate the rate linearly between them, or step at equal times");
 }
 
 void check_arrivals(const CLI::App& command, ArrivalOptions& options, double& rate, Duration& duration) {
     if (command.count("--seed") == 0) options.seed = random_value<std::uint64_t>();
     if (command.count("--profile") > 0) {
-        if (command.count("--rate") > 0) throw CLI::ValidationError("--profile: it says the rate, and so does --rate");
+        if (command.count("--rate") > 0) throw CLI::ValidationError("--profile: not with --rate");
         options.profile = read_profile(options.profile_file);
         rate = options.profile->highest_rate();
         if (command.count("--duration") == 0) duration = options.profile->end();
     }
     if (command.count("--seed") > 0 && options.arrivals != traffic::Arrivals::poisson)
-        throw CLI::ValidationError("--seed: only poisson arrivals are drawn");
+        throw CLI::ValidationError("--seed: needs --arrivals poisson");
     for (const char* name : {"--arrivals", "--burst", "--strict"})
         if (command.count(name) > 0 && rate == 0)
             throw CLI::ValidationError(fmt::format("{}: needs a --rate or a --profile", name));

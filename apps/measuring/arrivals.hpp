@@ -1,6 +1,6 @@
 #pragma once
 
-// When an open loop's datagrams are due: load and latency.
+// When the datagrams of an open loop are due: load and latency.
 
 #include <optional>
 #include <string>
@@ -13,7 +13,7 @@ namespace ringpost::apps {
 
 struct ArrivalOptions {
     traffic::Arrivals arrivals = traffic::Arrivals::fixed;
-    std::uint64_t seed = 0;  ///< drawn at random unless --seed says it
+    std::uint64_t seed = 0;  ///< random unless --seed is given
     std::uint32_t burst = 1;
     std::string profile_file;
     std::optional<traffic::RateProfile> profile;
@@ -22,11 +22,11 @@ struct ArrivalOptions {
 /// --arrivals, --seed, --burst, --profile.
 void add_arrivals(CLI::App& command, ArrivalOptions& options);
 
-/// After parsing: reads the profile, whose highest rate becomes `rate`, and whose length, unless a duration was given,
-/// `duration`. Refuses what does not go together.
+/// After parsing: reads the profile and sets `rate` to its highest rate and `duration`, unless given, to its length.
+/// Rejects options that conflict.
 void check_arrivals(const CLI::App& command, ArrivalOptions& options, double& rate, Duration& duration);
 
-/// Tells a Source or a Prober when to send.
+/// Sets the schedule of a Source or a Prober.
 template <class EndpointOptions>
 void set_arrivals(EndpointOptions& endpoint, const ArrivalOptions& options, double rate, Instant start) {
     endpoint.rate_per_s = rate;
@@ -39,7 +39,7 @@ void set_arrivals(EndpointOptions& endpoint, const ArrivalOptions& options, doub
 
 /// `2000/s`, `2000/s poisson (--seed 7)`, `as in FILE`, and bursts.
 std::string arrivals_text(const ArrivalOptions& options, double rate);
-/// Adds what is not the default: `seed`, `burst`, `profile`.
+/// Adds `seed`, `burst` and `profile` where they are not the default.
 void add_arrivals(Json& summary, const ArrivalOptions& options);
 
 }  // namespace ringpost::apps

@@ -1,5 +1,5 @@
-// libpcap reads the file. It is loaded only here, because ten more libraries come with it, for which every start of the
-// command would wait.
+// Reads the file with libpcap. It is loaded on demand, because its ten dependencies would slow down every start of the
+// command.
 
 #include "apps/measuring/capture.hpp"
 
@@ -64,7 +64,7 @@ std::string read_capture(traffic::Payload& payload, const std::string& where, co
     const std::unique_ptr<pcap_t, decltype(pcap.close)> file(pcap.open_offline(path.c_str(), error), pcap.close);
     if (!file) refuse(error);
     const auto link = link_of(pcap.datalink(file.get()));
-    if (!link) refuse("neither Ethernet, raw IP nor Linux cooked packets");
+    if (!link) refuse("not Ethernet, raw IP or Linux cooked packets");
     std::size_t packets = 0, fragments = 0, cut = 0, empty = 0, other = 0;
     pcap_pkthdr* header = nullptr;
     const unsigned char* bytes = nullptr;
@@ -82,11 +82,11 @@ std::string read_capture(traffic::Payload& payload, const std::string& where, co
             refuse(fmt::format("packet {}: {}", packets, describe(added.error().kind)));
     }
     if (got == PCAP_ERROR) refuse(fmt::format("after packet {}: {}", packets, pcap.geterr(file.get())));
-    const std::string told =
+    const std::string counted =
         fmt::format("{} of {} packets are payloads; skipped: fragments {}, cut {}, empty {}, not UDP {}",
                     payload.count(), packets, fragments, cut, empty, other);
-    if (payload.count() == 0) refuse(told);
-    return where + ": " + told;
+    if (payload.count() == 0) refuse(counted);
+    return where + ": " + counted;
 }
 
 }  // namespace ringpost::apps

@@ -1,6 +1,6 @@
 #pragma once
 
-// One engine or several, each a loop in a thread and on a core of its own. The first is the calling thread's.
+// Runs one or several engines, each a loop in its own thread and on its own core. The first runs in the calling thread.
 
 #include <atomic>
 #include <condition_variable>
@@ -16,27 +16,27 @@
 
 namespace ringpost::apps {
 
-/// load, latency: from the making of what sends to its first datagram, so that what is slow the first time is over.
+/// load, latency: from the creation of the sender to its first datagram, so that slow first calls are over.
 inline constexpr Duration settle = 10 * millisecond;
-/// load, latency: how often they look whether there is still somebody to send to.
+/// How often engines check for a signal, a failed engine or an unreachable peer.
 inline constexpr Duration look_every = 100 * millisecond;
 
-/// Where the engines of a run wait for each other, and for those of other agents, so that all begin at one time.
+/// A barrier that gives all engines of a run, including those of other agents, the same start time.
 class StartLine {
   public:
-    /// `agents` waits for the others' engines too, unless it is null. `start_at`: not before that time; `never`: as
-    /// soon as all are ready and `settle` has passed.
+    /// Also waits for the engines of other agents unless `agents` is null. The start is not before `start_at`, or with
+    /// `never` as soon as all are ready and `settle` has passed.
     explicit StartLine(std::size_t engines, const Agents* agents = nullptr, Instant start_at = never)
         : waiting_for_(engines), agents_(agents), start_at_(start_at) {}
 
-    /// To be called once by each engine that is ready; returns the start when all are. Throws Failure, with nothing to
-    /// say, when another engine could not get ready.
+    /// Called once by each engine when it is ready. Blocks until all are, and returns the start time. Throws Failure if
+    /// another engine has failed.
     Instant ready();
-    /// To be called instead, or later, by one that has failed: the others shall not go on.
+    /// Called by an engine that has failed, to stop the others.
     void fail();
-    /// How long after `start_at` the start was, because not all were ready; 0 when it was kept. After the start.
+    /// The delay after `start_at` because an engine was not ready. Call it after the start.
     Duration late() const { return start_ && start_at_ != never ? *start_ - start_at_ : 0; }
-    /// An engine has failed. Those that run look at it now and then.
+    /// Whether an engine has failed. Running engines poll it.
     bool failed() const { return failed_.load(std::memory_order_relaxed); }
 
   private:
@@ -49,24 +49,24 @@ class StartLine {
     std::atomic<bool> failed_{false};
 };
 
-/// What each engine's run(loop, index) returns, by index. `note` is called once to report which backend is refused and
-/// why. Throws what the first engine that failed has thrown, after all have ended.
-template <class Run, class Note>
+/// Calls run(loop, index) on each engine and returns the results by index. Calls `notify` once with the reason if a
+/// backend is not available. After all engines have ended, rethrows the exception of the first that failed.
+template <class Run, class Notify>
 auto run_engines(const EngineOptions& options, const ThreadOptions& threads, Side side, StartLine& line,
-                 const Note& note, const Run& run) {
+                 const Notify& notify, const Run& run) {
     using Result = decltype(run(std::declval<Loop<UringBackend>&>(), std::size_t{0}));
     std::vector<std::optional<Result>> results(threads.count);
     std::vector<std::exception_ptr> failures(threads.count);
     const auto one = [&](std::size_t index) {
         try {
             const Pinned pinned(core_of(threads, side, index));
-            const auto note_once = [&](const std::string& text) {
-                if (index == 0) note(text);
+            const auto notify_once = [&](const std::string& text) {
+                if (index == 0) notify(text);
             };
             results[index].emplace(
-                value_or_fail(with_loop(options, note_once, [&](auto& loop) { return run(loop, index); })));
+                value_or_fail(with_loop(options, notify_once, [&](auto& loop) { return run(loop, index); })));
         } catch (...) {
-            // One that gives up because another has failed has nothing of its own to tell.
+            // An engine that stops because another has failed has no error of its own.
             if (!line.failed()) failures[index] = std::current_exception();
             line.fail();
         }

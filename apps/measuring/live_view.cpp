@@ -1,8 +1,8 @@
-// An interval is told in parts, each a short text: rates, loss, processor time, times. Plain, they are one line. On a
-// terminal they are a few, then the spectrum; the cursor is left at the start of the line below, so that the next
-// interval goes up by as many lines as were drawn, writes over each and clears what an earlier, longer one left.
+// An interval is a few short texts: rates, loss, processor time, percentiles. In plain style they form one line. On a
+// terminal they form several, followed by the spectrum. The cursor stays below the last line, so the next interval
+// moves up, overwrites each line and clears what remains of a longer one.
 //
-// The columns of the spectrum cover what the whole run has seen, so that they move seldom.
+// The columns of the spectrum cover the values of the whole run, so they rarely move.
 
 #include "apps/measuring/live_view.hpp"
 
@@ -20,6 +20,7 @@
 
 #include "apps/cli/report.hpp"
 #include "apps/measuring/spectrum.hpp"
+#include "apps/runs/figures.hpp"
 
 namespace ringpost::apps {
 namespace {
@@ -36,7 +37,7 @@ std::string_view environment(const char* name) {
     return value == nullptr ? "" : value;
 }
 
-/// Asked of the environment: the program itself stays in the C locale.
+/// Of the environment. The program itself keeps the C locale.
 bool locale_is_utf8() {
     const locale_t locale = newlocale(LC_CTYPE_MASK, "", nullptr);
     if (locale == nullptr) return false;
@@ -45,7 +46,7 @@ bool locale_is_utf8() {
     return utf8;
 }
 
-/// Asked each time, because terminals are resized. The last column stays free: some terminals wrap once it is written.
+/// Queried each time, because terminals are resized. The last column stays free, since some terminals wrap after it.
 std::size_t columns_of(std::FILE* out) {
     winsize size{};
     const bool known = ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
@@ -58,25 +59,27 @@ std::string rate_text(std::uint64_t count, double interval_s) {
 
 std::string rates_text(const RunShape& shape, const Snapshot& interval) {
     std::string out;
-    if (shape.sends) out += "  sent " + rate_text(interval.sent, interval.elapsed_s);
-    if (shape.hears) out += "  received " + rate_text(interval.received, interval.elapsed_s);
+    for (const Figure& figure : figures)
+        if (figure.chart == Chart::rates && is_known(figure, shape, When::running))
+            out += fmt::format("  {} {}", figure.label,
+                               rate_text(total_of(figure, shape, interval).get<std::uint64_t>(), interval.elapsed_s));
     return out;
 }
 
 std::string share_text(double share) { return share < 0.0001 ? "under 0.01 %" : fmt::format("{:.2f} %", share * 100); }
 
-/// What was under way at the start of an interval may be answered in it: more is taken back then than was lost.
+/// An interval in which more probes of earlier ones were answered than were lost has no loss.
 std::uint64_t lost_in(const Snapshot& interval) {
     return static_cast<std::uint64_t>(std::max<std::int64_t>(interval.lost, 0));
 }
 
 bool refused_beside_lost(const RunShape& shape, const Snapshot& interval) {
-    return shape.sends && interval.refused > 0 && !(shape.hears && shape.lost_is_unanswered);
+    return shape.sends && interval.refused > 0 && !(shape.receives && shape.lost_is_unanswered);
 }
 
 std::string loss_text(const RunShape& shape, const Snapshot& interval) {
     std::string out;
-    if (shape.hears && shape.verifies) {
+    if (shape.receives && shape.verifies) {
         const std::uint64_t lost = lost_in(interval);
         out += "  lost " + grouped(lost);
         if (lost > 0) {
@@ -101,11 +104,13 @@ std::string cpu_text(const Snapshot& interval) {
 /// Empty where nothing was measured.
 std::string times_text(const RunShape& shape, const Snapshot& interval) {
     if (shape.histograms.empty() || interval.histograms.empty()) return "";
-    const Histogram& times = interval.histograms.front();
-    if (times.count() == 0) return "";
-    const auto to_us = [](Duration ns) { return static_cast<double>(ns) / 1e3; };
-    return fmt::format("  {} p50 {:.1f}  p99 {:.1f}  max {:.1f} us", shape.histograms.front(),
-                       to_us(times.percentile(50)), to_us(times.percentile(99)), to_us(times.max()));
+    if (interval.histograms.front().count() == 0) return "";
+    std::string values;
+    for (const Figure& figure : figures)
+        if (figure.kind == Kind::percentile && is_shown(figure, in_progress))
+            values += fmt::format("{}{} {:.1f}", values.empty() ? "" : "  ", figure.label,
+                                  total_of(figure, shape, interval).get<double>());
+    return fmt::format("  {} {} us", shape.histograms.front(), values);
 }
 
 }  // namespace
@@ -152,7 +157,7 @@ void LiveView::draw(const Snapshot& now, const Snapshot& interval) {
     const auto indented = [&](const std::string& part) { return part.empty() ? "" : indent + part; };
 
     add_text(fmt::format("{:>4.0f} s", now.elapsed_s) + rates_text(shape_, interval) + cpu_text(interval), nullptr);
-    const bool loss = (shape_.hears && lost_in(interval) > 0) || refused_beside_lost(shape_, interval);
+    const bool loss = (shape_.receives && lost_in(interval) > 0) || refused_beside_lost(shape_, interval);
     add_text(indented(loss_text(shape_, interval)), loss ? red : nullptr);
     const std::string times = indented(times_text(shape_, interval));
     add_text(times, nullptr);

@@ -1,5 +1,5 @@
-// prometheus-cpp serves HTTP, from two threads of its own. What a scrape tells is made from the last snapshot when it
-// is asked for; snapshots are handed over by their pointer, so that who measures never waits for who scrapes.
+// prometheus-cpp serves HTTP from two threads of its own. A scrape is built from the last snapshot on request.
+// Snapshots are exchanged by pointer, so the measuring side never waits for a scrape.
 
 #include "apps/measuring/metrics.hpp"
 
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "apps/cli/options.hpp"
+#include "apps/runs/figures.hpp"
 #include "engine/os/address.hpp"
 
 namespace ringpost::apps {
@@ -62,10 +63,10 @@ std::string histogram_name(const std::string& name) {
     return out + "_seconds";
 }
 
-/// The library does not say why it could not listen, but leaves errno as the system call has set it. Where none was
-/// made, it did not take the address, which is well-formed: an IPv6 one when it was built without, as Debian's is.
+/// The library does not report why it cannot listen, but leaves the errno of the system call. Without one, it has
+/// rejected a well-formed address: an IPv6 address in a build without IPv6, such as Debian's.
 std::unique_ptr<prometheus::Exposer> listen(const std::string& address) {
-    // Where others are to be reached no port is 0; here it stands for one that the kernel chooses.
+    // Port 0, which resolve_host_port() rejects, lets the kernel choose.
     const bool chosen = address.ends_with(":0");
     auto resolved = resolve_host_port(chosen ? address.substr(0, address.size() - 1) + "1" : address);
     if (!resolved) throw Failure(Exit::usage, "--prometheus " + resolved.error().text);
@@ -77,7 +78,7 @@ std::unique_ptr<prometheus::Exposer> listen(const std::string& address) {
         const int error = errno;
         const char* reason = error != 0                       ? std::strerror(error)
                              : resolved->family == Family::v6 ? "the web server of this prometheus-cpp has no IPv6"
-                                                              : "cannot be listened on";
+                                                              : "cannot listen";
         throw Failure(Exit::usage, fmt::format("--prometheus {}: {}", address, reason));
     }
 }
@@ -97,26 +98,16 @@ class Metrics::Collected : public prometheus::Collectable {
     std::vector<MetricFamily> Collect() const override {
         const std::shared_ptr<const Snapshot> last = this->last();
         std::vector<MetricFamily> out;
-        const auto add = [&](const char* name, const char* help, double value, MetricType type = MetricType::Counter) {
+        for (const Figure& figure : figures) {
+            if (figure.metric.empty() || !is_known(figure, shape_, When::running)) continue;
+            const bool counter = figure.kind == Kind::counter;
             ClientMetric metric = labelled();
-            (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
-            out.push_back({name, help, type, {metric}});
-        };
-        const auto number = [](auto count) { return static_cast<double>(count); };
-        if (shape_.sends) {
-            add("ringpost_datagrams_sent_total", "Datagrams sent.", number(last->sent));
-            add("ringpost_datagrams_refused_total", "Datagrams that the kernel refused to send.",
-                number(last->refused));
+            (counter ? metric.counter.value : metric.gauge.value) = total_of(figure, shape_, *last).get<double>();
+            out.push_back({std::string(figure.metric),
+                           std::string(figure.help),
+                           counter ? MetricType::Counter : MetricType::Gauge,
+                           {metric}});
         }
-        if (shape_.hears) {
-            add("ringpost_datagrams_received_total", "Datagrams received.", number(last->received));
-            if (shape_.verifies)
-                add("ringpost_datagrams_lost", "Datagrams lost.", number(std::max<std::int64_t>(last->lost, 0)),
-                    MetricType::Gauge);
-            add("ringpost_receive_buffer_full_total", "Times that a receive buffer was full.",
-                number(last->socket_dropped));
-        }
-        add("ringpost_cpu_seconds_total", "Processor time of the process.", last->cpu_s);
         if (!shape_.histograms.empty()) {
             const std::string& name = shape_.histograms.front();
             ClientMetric metric = labelled();

@@ -7,22 +7,15 @@
 #include <utility>
 
 #include "apps/runs/environment.hpp"
+#include "apps/runs/figures.hpp"
 
 namespace ringpost::apps {
 namespace {
 
-/// Engines hand over at about the same time. One that is so much later is part of the next interval.
+/// Engines hand over at about the same time. One that is later than this becomes part of the next interval.
 constexpr auto patience = std::chrono::milliseconds(300);
-/// Less is no interval of its own.
+/// Shorter intervals are merged into the next.
 constexpr double interval_s_min = 0.5;
-
-Json percentiles_of(const Histogram& histogram) {
-    const auto shown = [&](double percent) {
-        if (histogram.count() == 0) return Json();
-        return Json(static_cast<double>(histogram.percentile(percent)) / 1e3);
-    };
-    return {{"p50", shown(50)}, {"p99", shown(99)}, {"max", shown(100)}};
-}
 
 }  // namespace
 
@@ -38,12 +31,12 @@ Monitor::Monitor(Options options, Report& report, RunDirectory* run)
         report.event("metrics", {{"port", metrics_->port()}});
         if (options_.prometheus.ends_with(":0")) report.note(fmt::format("metrics on port {}", metrics_->port()));
     }
-    listens_ = view_ || metrics_ || run_ != nullptr || report.form() == Report::Form::json;
-    if (!listens_) return;
+    active_ = view_ || metrics_ || run_ != nullptr || report.form() == Report::Form::json;
+    if (!active_) return;
     thread_ = std::jthread([this] {
         try {
             watch();
-        } catch (...) {  // nobody listens any more: a closed pipe, a full disk
+        } catch (...) {  // a closed pipe, a full disk
             failure_ = std::current_exception();
         }
     });
@@ -88,57 +81,32 @@ void Monitor::collect() {
     for (const Snapshot& each : latest_) sum.add(each);
     if (options_.complete) options_.complete(sum);
     sum.cpu_s = cpu_seconds();
-    if (sum.elapsed_s == 0) {  // a warm-up is over
+    if (sum.elapsed_s == 0) {  // the end of a warm-up
         if (run_ != nullptr) run_->skip(sum);
         return skip(sum);
     }
-    if (sum.elapsed_s - told_.elapsed_s < interval_s_min) return;
-    // An idle sink: what comes next is not spread over the time in which nothing did.
-    if (!options_.shape.sends && sum.received == told_.received) return skip(sum);
+    if (sum.elapsed_s - reported_.elapsed_s < interval_s_min) return;
+    // An idle sink: the next interval starts with its first datagram, or its rate would be too low.
+    if (!options_.shape.sends && sum.received == reported_.received) return skip(sum);
     if (run_ != nullptr) run_->take(sum);
     sum.lost -= std::exchange(sum.waiting, 0);
-    tell(sum);
+    publish(sum);
 }
 
 void Monitor::skip(const Snapshot& now) {
     if (view_) view_->skip(now);
-    told_ = now;
+    reported_ = now;
 }
 
-void Monitor::tell(const Snapshot& now) {
+void Monitor::publish(const Snapshot& now) {
     if (metrics_) metrics_->update(now);
     if (view_) view_->show(now);
-    const RunShape& shape = options_.shape;
-    const double length_s = now.elapsed_s - told_.elapsed_s;
-    Json event = {{"elapsed_s", now.elapsed_s}};
-    if (shape.sends) event["sent"] = now.sent;
-    if (shape.hears) {
-        event["received"] = now.received;
-        if (shape.verifies) {
-            event["lost"] = std::max<std::int64_t>(now.lost, 0);
-            event["lost_in"] = loss_json(shape, now);
-        }
-        event["socket_dropped"] = now.socket_dropped;
-    }
-    const std::uint64_t moved = shape.sends ? now.sent - told_.sent : now.received - told_.received;
-    event["rate_per_s"] = ratio(static_cast<double>(moved), length_s);
-    event["cpu_percent"] = 100 * ratio(now.cpu_s - told_.cpu_s, length_s);
-    if (!now.histograms.empty()) {
-        const bool first = told_.histograms.empty();
-        event[shape.histograms[0] + "_us"] =
-            percentiles_of(first ? now.histograms[0] : difference(now.histograms[0], told_.histograms[0]));
-    }
-    report_.event("progress", event);
-    told_ = now;
+    report_.event("progress", progress_json(options_.shape, Interval(reported_, now)));
+    reported_ = now;
 }
 
 void add_prometheus(CLI::App& command, std::string& address) {
-    command.add_option("--prometheus", address, "ADDRESS:PORT on which metrics can be fetched while it runs");
-}
-
-Json loss_json(const RunShape& shape, const Snapshot& snapshot) {
-    const LossPlaces places = loss_places(shape, snapshot);
-    return {{"send_queue", places.send_queue}, {"receive_buffer", places.receive_buffer}, {"path", places.path}};
+    command.add_option("--prometheus", address, "ADDRESS:PORT that serves metrics during the run (default none)");
 }
 
 }  // namespace ringpost::apps

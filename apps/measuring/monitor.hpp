@@ -19,16 +19,15 @@
 
 namespace ringpost::apps {
 
-/// Tells of a run while it goes on: on the terminal or as events, to Prometheus, and in its directory. What measures
-/// only hands copies of its counts over, about once a second; all else is done by a thread of the monitor's, on
-/// whatever core is free.
+/// Reports a run while it goes on: on the terminal or as events, to Prometheus, and to its directory. The engines only
+/// hand over copies of their counts, about once a second. A thread of the monitor does the rest, on any free core.
 class Monitor {
   public:
     struct Options {
         RunShape shape;
         std::size_t engines = 1;
-        std::string prometheus;  ///< where to listen; "": no metrics
-        /// Adds what others know to a snapshot of all engines, such as the other end's counts. Called by the monitor's
+        std::string prometheus;  ///< where to listen; "" for no metrics
+        /// Adds figures from elsewhere, such as those of the peer, to the sum of all engines. Called on the monitor's
         /// thread.
         std::function<void(Snapshot&)> complete;
     };
@@ -39,52 +38,49 @@ class Monitor {
     Monitor(const Monitor&) = delete;
     Monitor& operator=(const Monitor&) = delete;
 
-    /// By the engine of that index: fill(Snapshot&) writes what it has counted since its start, over what is there. A
-    /// first one with no time elapsed is the end of a warm-up. Does nothing while the last has not been taken: then the
-    /// interval grows.
+    /// Called by the engine of that index. fill(Snapshot&) overwrites a snapshot with the counts since the start. A
+    /// first snapshot with no time elapsed ends a warm-up. Does nothing while the previous snapshot waits to be
+    /// collected; the interval then gets longer.
     template <class Fill>
     void hand_over(std::size_t engine, const Fill& fill) {
         Slot& slot = slots_[engine];
-        if (!listens_ || slot.fresh.load(std::memory_order_acquire)) return;
+        if (!active_ || slot.fresh.load(std::memory_order_acquire)) return;
         fill(slot.snapshot);
         slot.fresh.store(true, std::memory_order_release);
         handed_over_.release();
     }
 
-    /// The engines have ended, with `end` as their sum. Throws what has kept it from telling.
+    /// Called when the engines have ended, with `end` as their sum. Throws what has stopped the monitor's thread early.
     void finish(const Snapshot& end);
 
   private:
     struct Slot {
-        std::atomic<bool> fresh{false};  ///< the snapshot is the monitor's
+        std::atomic<bool> fresh{false};  ///< the snapshot belongs to the monitor
         Snapshot snapshot;
     };
 
     void watch();
     bool all_fresh() const;
     void collect();
-    void tell(const Snapshot& now);
-    void skip(const Snapshot& now);  ///< the next interval begins here
+    void publish(const Snapshot& now);
+    void skip(const Snapshot& now);  ///< starts the next interval here
 
     Options options_;
     Report& report_;
     RunDirectory* run_;
     std::optional<LiveView> view_;
     std::optional<Metrics> metrics_;
-    bool listens_;  ///< anybody wants to know
+    bool active_;  ///< there is any output
     std::unique_ptr<Slot[]> slots_;
     std::vector<Snapshot> latest_;  ///< of each engine
-    Snapshot told_;
-    std::exception_ptr failure_;  ///< why the thread has ended early
+    Snapshot reported_;
+    std::exception_ptr failure_;  ///< ended the thread early
     std::atomic<bool> stopping_{false};
     std::counting_semaphore<> handed_over_{0};
-    std::jthread thread_;  ///< last: ended before what it uses
+    std::jthread thread_;  ///< last: joined before what it uses is destroyed
 };
 
 /// --prometheus.
 void add_prometheus(CLI::App& command, std::string& address);
-
-/// The places of a run's loss, for a summary.
-Json loss_json(const RunShape& shape, const Snapshot& snapshot);
 
 }  // namespace ringpost::apps

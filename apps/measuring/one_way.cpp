@@ -9,8 +9,8 @@
 namespace ringpost::apps {
 
 Duration one_way_offset() {
-    // The wall clock is read before the other one: what passes in between, be it another process's turn, makes the
-    // offset too small, so the largest is the best.
+    // The wall clock is read first. A delay before the other read makes the offset too small, so the largest is the
+    // best.
     Duration offset = unix_offset();
     for (int i = 0; i < 64; ++i) offset = std::max(offset, unix_offset());
     return offset;
@@ -25,11 +25,11 @@ std::string one_way_text(const Json& summary) {
                            real("p50"), real("p99"), real("p999"), real("max"));
     const auto before_sent = summary["before_sent"].get<std::uint64_t>();
     const auto clock_apart = summary["clock_apart"].get<std::uint64_t>();
-    text += before_sent == 0 ? "; the difference of two clocks: none seen"
-                             : fmt::format("; the difference of two clocks: at least {:.1f} us, {} came before sent",
+    text += before_sent == 0 ? "; clock difference: none observed"
+                             : fmt::format("; clock difference: at least {:.1f} us, {} arrived before they were due",
                                            summary["before_sent_max_us"].get<double>(), grouped(before_sent));
     if (clock_apart > 0)
-        text += fmt::format("; {} more than a minute apart, as from a sender without --one-way", grouped(clock_apart));
+        text += fmt::format("; {} more than a minute apart, as with a sender without --one-way", grouped(clock_apart));
     return text;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// --one-way: due times by the wall clock, and what a sink makes of them.
+// --one-way: due times by the wall clock.
 
 #include <string>
 
@@ -8,14 +8,13 @@
 
 namespace ringpost::apps {
 
-/// What to add to now() for nanoseconds since 1970, which is by what both ends tell due times. Two processes of one
-/// host come to the same within some tens of nanoseconds.
+/// The offset from now() to nanoseconds since 1970, the time base of due times at both ends. Two processes on one host
+/// agree within some tens of nanoseconds.
 Duration one_way_offset();
 
-/// To be said at the start.
+/// Printed at the start.
 inline constexpr const char* one_way_warning =
-    "one-way times compare the clocks of two machines and are wrong by what these differ; on one machine they are "
-    "exact";
+    "one-way times include the difference between the clocks of both machines; on one machine they are exact";
 
 /// The `one_way_us`, `before_sent`, `before_sent_max_us` and `clock_apart` of a sink's summary as a line of text.
 std::string one_way_text(const Json& summary);

@@ -13,7 +13,7 @@
 namespace ringpost::apps {
 namespace {
 
-/// `2026-11-25T20:00:00Z`, with fractions of a second if you like, or seconds since 1970: nanoseconds since 1970.
+/// Parses `2026-11-25T20:00:00Z`, with optional fractions of a second, or seconds since 1970.
 Duration parse_time(const std::string& text) {
     const auto expected = [] {
         return std::invalid_argument("expected UTC such as 2026-01-31T23:59:59Z, or seconds since 1970");
@@ -28,7 +28,7 @@ Duration parse_time(const std::string& text) {
         rest.pop_back();
         if (!rest.empty() && rest[0] != '.') throw expected();
         whole_s = static_cast<double>(timegm(&parts));
-        if (parts.tm_mday != day) throw std::invalid_argument("there is no such day");  // 31 February, made 3 March
+        if (parts.tm_mday != day) throw std::invalid_argument("no such day");  // 31 February becomes 3 March
         if (rest.empty()) rest = "0";
     }
     if (rest.empty() || rest.find_first_not_of("0123456789.") != std::string::npos ||
@@ -40,11 +40,11 @@ Duration parse_time(const std::string& text) {
     if (whole.size() > 10) throw expected();
     const Duration given_s = whole.empty() ? 0 : std::stoll(whole);
     const Duration all_s = static_cast<Duration>(whole_s) + given_s;
-    if (all_s >= never / second) throw std::invalid_argument("is beyond what 64 bits of nanoseconds can tell");
+    if (all_s >= never / second) throw std::invalid_argument("is beyond 64 bits of nanoseconds");
     return all_s * second + std::stoll(fraction.substr(0, 9));
 }
 
-/// A flow is a descriptor, and shells start us with few.
+/// Each flow needs a descriptor, and the usual soft limit is low.
 void raise_descriptor_limit() {
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -63,10 +63,11 @@ void add_measuring(CLI::App& command, MeasureOptions& options, const std::string
         "allow a target that is not loopback, private or link-local");
     add_multicast(command, options.multicast);
     add_arrivals(command, options.arrivals);
-    add_parsed(command, "--flows", options.flows, parse_flows, "source ports to send from (default one per engine)");
+    add_parsed(command, "--flows", options.flows, parse_flows, "number of source ports (default: one per engine)");
     add_threads(command, options.threads);
-    command.add_option("--start-at", options.start_at_text,
-                       "begin at this time, such as 2026-01-31T23:59:59Z or seconds since 1970, as others will");
+    command.add_option(
+        "--start-at", options.start_at_text,
+        "start time, to synchronize several senders: 2026-01-31T23:59:59Z or seconds since 1970 (default: now)");
     add_prometheus(command, options.prometheus);
     add_verdict(command, options.verdict);
     add_run(command, options.run);
@@ -84,10 +85,10 @@ void check_measuring(const CLI::App& command, MeasureOptions& options) {
         throw CLI::ValidationError(
             fmt::format("--flows {}: {} engines need a source port each", options.flows, engines));
     if (options.transport.gtudp && options.sizes.largest() > options.transport.codec.data_bytes_max())
-        throw CLI::ValidationError(fmt::format("--size: {} bytes are more than a gtudp message holds, {}",
+        throw CLI::ValidationError(fmt::format("--size: {} bytes exceed the {} of a gtudp message",
                                                options.sizes.largest(), options.transport.codec.data_bytes_max()));
     if (options.transport.gtudp && options.flows > engines)
-        throw CLI::ValidationError(fmt::format("--flows {}: gtudp sends from one for each engine", options.flows));
+        throw CLI::ValidationError(fmt::format("--flows {}: gtudp has one per engine", options.flows));
     if (options.start_at_text.empty()) return;
     try {
         options.start_at = parse_time(options.start_at_text);
@@ -106,7 +107,7 @@ Instant start_at(const MeasureOptions& options) {
 Instant expected_start(const MeasureOptions& options) { return options.start_at == never ? now() : start_at(options); }
 
 std::string late_text(Duration late) {
-    return fmt::format("--start-at: not ready in time, and begun {:.3f} s later", seconds(late));
+    return fmt::format("--start-at: not ready in time, started {:.3f} s late", seconds(late));
 }
 
 UdpSocket open_flow(const MeasureOptions& options, const SocketOptions& socket) {

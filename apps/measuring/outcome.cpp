@@ -6,49 +6,50 @@
 #include <utility>
 
 #include "apps/runs/environment.hpp"
+#include "apps/runs/figures.hpp"
 
 namespace ringpost::apps {
 namespace {
 
 Json to_json(const Outcome& of) {
-    const Snapshot& end = of.snapshot;
-    return {{"counts", of.counts},
-            {"facts", of.facts},
-            {"duration_s", of.duration_s},
-            {"rate_share", of.rate_share},
-            {"elapsed_s", end.elapsed_s},
-            {"cpu_s", end.cpu_s},
-            {"sent", end.sent},
-            {"received", end.received},
-            {"lost", end.lost},
-            {"refused", end.refused},
-            {"socket_dropped", end.socket_dropped}};
+    Json out = {{"counts", of.counts},
+                {"facts", of.facts},
+                {"duration_s", of.duration_s},
+                {"rate_share", of.rate_share},
+                {"snapshot", Json::object()}};
+    for_each_member(
+        [&](const Figure& figure, auto member) { out["snapshot"][std::string(figure.name)] = of.snapshot.*member; });
+    return out;
 }
 
 /// Without histograms.
 Outcome from_json(const std::string& text) {
-    const Json told = Json::parse(text);
+    const Json received = Json::parse(text);
     Outcome out;
-    out.counts = told["counts"];
-    out.facts = told["facts"];
-    out.duration_s = told["duration_s"];
-    out.rate_share = told["rate_share"];
-    out.snapshot = {.elapsed_s = told["elapsed_s"],
-                    .cpu_s = told["cpu_s"],
-                    .sent = told["sent"],
-                    .received = told["received"],
-                    .lost = told["lost"],
-                    .refused = told["refused"],
-                    .socket_dropped = told["socket_dropped"],
-                    .histograms = {}};
+    out.counts = received["counts"];
+    out.facts = received["facts"];
+    out.duration_s = received["duration_s"];
+    out.rate_share = received["rate_share"];
+    for_each_member([&](const Figure& figure, auto member) {
+        received["snapshot"][std::string(figure.name)].get_to(out.snapshot.*member);
+    });
     return out;
 }
 
 }  // namespace
 
+void add_counts(Json& counts, const Json& other) {
+    for (const auto& [name, value] : other.items()) {
+        Json& sum = counts[name];
+        if (value.is_object() && (sum.is_null() || sum.is_object()))
+            add_counts(sum, value);
+        else if (value.is_number_integer() && (sum.is_null() || sum.is_number_integer()))
+            sum = (sum.is_null() ? 0 : sum.get<std::uint64_t>()) + value.get<std::uint64_t>();
+    }
+}
+
 void Outcome::add(const Outcome& other) {
-    for (const auto& [name, value] : other.counts.items())
-        counts[name] = counts.value(name, std::uint64_t{0}) + value.get<std::uint64_t>();
+    add_counts(counts, other.counts);
     for (const auto& [name, value] : other.facts.items()) {
         if (!facts.contains(name)) facts[name] = value;
         if (value.is_boolean()) facts[name] = facts[name].get<bool>() && value.get<bool>();

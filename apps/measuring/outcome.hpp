@@ -9,30 +9,34 @@
 
 namespace ringpost::apps {
 
-/// What one engine's run has come to. Those of several engines, and of several agents, add up to that of the whole run.
+/// The result of one engine's run. The outcomes of several engines, and of several agents, add up to that of the run.
 struct Outcome {
-    Json counts = Json::object();  ///< whole numbers, all of which add up
-    /// What is the same for all; where it is not, the first one's, and for true and false what holds for every one.
+    Json counts = Json::object();  ///< whole numbers that add up, also within objects
+    /// Properties that do not add up. The first value counts; a boolean is true if it is true for all.
     Json facts = Json::object();
     Snapshot snapshot;      ///< at the end
-    double duration_s = 0;  ///< of the measuring; the longest
-    double rate_share = 1;  ///< of an open loop's rate, what was achieved; the least
+    double duration_s = 0;  ///< of the measurement; the longest
+    double rate_share = 1;  ///< achieved share of an open loop's rate; the lowest
+
     void add(const Outcome& other);
 };
 
-/// What an open loop has achieved of its rate when it ended with `next_due` as the first that was not sent.
+/// Adds whole numbers by name, also within objects. Ignores anything else.
+void add_counts(Json& counts, const Json& other);
+
+/// The achieved share of an open loop's rate, if `next_due` is the due time of the first datagram not sent.
 double rate_share_of(Instant start, Instant next_due, Instant end);
 
-/// The outcome of all agents together, at each of them; `mine` is what this process's engines add up to.
+/// Adds up the outcomes of all agents, and returns the sum to each. `mine` is that of this process.
 Outcome join(const Agents& agents, Outcome mine);
 
-/// The seed of the first agent, at each: their schedules are shares of one.
+/// Returns the first agent's seed to each agent, because their schedules are shares of one.
 std::uint64_t one_seed(const Agents& agents, std::uint64_t seed);
 
-/// `4 agents, ` where there are several, else "".
+/// `4 agents, `, or "" if there is only one.
 std::string agents_text(const Agents& agents);
 
-/// The sum of one outcome or more: of all engines of this process, whose processor time it is given.
+/// The sum of the outcomes of all engines of this process, with the processor time of the process.
 Outcome add_all(std::vector<Outcome> outcomes);
 
 }  // namespace ringpost::apps

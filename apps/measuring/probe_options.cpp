@@ -16,7 +16,7 @@ namespace {
     throw Failure(Exit::usage, fmt::format("{}: {}", where, why));
 }
 
-/// The text shown whole only where it is short: what is wrong has its position.
+/// The text, shortened if it is long; messages name the position of an error.
 std::string shown(const std::string& text) {
     constexpr std::size_t shown_max = 60;
     return printable(text.size() <= shown_max ? text : text.substr(0, shown_max) + "...");
@@ -65,12 +65,13 @@ traffic::MatchRule parse_match(const std::string& text) {
 void add_probes(CLI::App& command, ProbeOptions& options, CLI::Option& size) {
     CLI::Option* const sources[] = {
         command.add_option("--payload", options.text,
-                           "what each probe carries: text with \\xNN, {seq:u16be}, {time:u64le}, {random:8}"),
-        command.add_option("--payload-hex", options.hex, "the same as hex digits"),
-        command.add_option("--payload-file", options.file, "a payload in each line, sent in turn"),
-        command.add_option("--payload-pcap", options.pcap, "the payloads of the UDP datagrams in a capture, in turn"),
-        command.add_option("--preset", options.preset, "dns:NAME[,TYPE], memcached-get:KEY or ntp: payload and match")};
-    command.add_flag("--payload-raw", options.raw, "the file is one payload, byte for byte")->needs(sources[2]);
+                           "payload of the probes: text with \\xNN, {seq:u16be}, {time:u64le}, {random:8}"),
+        command.add_option("--payload-hex", options.hex, "payload as hex digits"),
+        command.add_option("--payload-file", options.file, "file with one payload per line, sent in turn"),
+        command.add_option("--payload-pcap", options.pcap, "capture whose UDP payloads are sent in turn"),
+        command.add_option("--preset", options.preset,
+                           "payload and match for a protocol: dns:NAME[,TYPE], memcached-get:KEY, ntp")};
+    command.add_flag("--payload-raw", options.raw, "use the whole file as one payload")->needs(sources[2]);
     auto* match = command.add_option_function<std::string>(
         "--match",
         [&options](const std::string& text) {
@@ -80,9 +81,8 @@ void add_probes(CLI::App& command, ProbeOptions& options, CLI::Option& size) {
                 throw CLI::ValidationError("--match " + text + ": " + reason.what());
             }
         },
-        "whose reply it is: OFFSET:LEN[@REPLY_OFFSET] (bytes that come back), echo (all come back), or order (replies "
-        "keep "
-        "the probes' order: after a lost one they are taken for the one before, until it is given up after 1s)");
+        "how to match replies to probes: OFFSET:LEN[@REPLY_OFFSET] (bytes that the reply repeats), echo (it repeats "
+        "all), or order (replies keep the order of the probes; a lost one shifts them until its timeout of 1s)");
     for (CLI::Option* source : sources) {
         source->excludes(&size);
         for (CLI::Option* other : sources)
@@ -123,13 +123,14 @@ std::string size_text(const ProbeOptions& options, const traffic::Sizes& sizes) 
     return fmt::format("{} to {} B", payload.bytes_min(), payload.bytes_max());
 }
 
-Json match_counts(const traffic::Prober& prober) {
+void add_match_counts(Json& counts, const traffic::Prober& prober) {
     const traffic::MatchCounters* const matched = prober.match_counts();
-    if (matched == nullptr) return Json::object();
-    return {{"late", prober.counters().late},
-            {"surplus", prober.counters().surplus},
-            {"match_reused", matched->reused},
-            {"match_overrun", matched->overrun}};
+    if (matched == nullptr) return;
+    counts.update({{"late", prober.counters().late},
+                   {"surplus", prober.counters().surplus},
+                   {"match_reused", matched->reused},
+                   {"match_overrun", matched->overrun}});
+    add_counters(counts, "match", *matched);
 }
 
 std::optional<std::string> match_text(const Json& summary) {

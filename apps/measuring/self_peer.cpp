@@ -10,44 +10,56 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <type_traits>
 
 #include "apps/cli/failure.hpp"
 #include "apps/cli/options.hpp"
 
 namespace ringpost::apps {
-SharedCounters::SharedCounters() {
+namespace {
+
+/// Calls use(index, member) for each member of a snapshot that only a receiver knows.
+template <class Use>
+void for_each_received(const Use& use) {
+    for_each_member([&](const Figure& figure, auto member) {
+        if constexpr (!std::is_same_v<decltype(member), double Snapshot::*>)
+            if (figure.known == Known::receiving || figure.known == Known::verifying)
+                use(static_cast<std::size_t>(&figure - figures), member);
+    });
+}
+
+}  // namespace
+
+SharedFigures::SharedFigures() {
     void* memory = mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) throw Failure(Exit::failed, "mmap: no memory to share with the other end");
+    if (memory == MAP_FAILED) throw Failure(Exit::failed, "mmap: no memory to share with the peer");
     page_ = new (memory) Page;
 }
 
-SharedCounters::~SharedCounters() { munmap(page_, sizeof(Page)); }
+SharedFigures::~SharedFigures() { munmap(page_, sizeof(Page)); }
 
-SharedCounters::Counters SharedCounters::sum() const {
-    Counters out;
-    for (const Slot& slot : page_->slots) {
-        out.received += slot.received.load(std::memory_order_relaxed);
-        out.lost += slot.lost.load(std::memory_order_relaxed);
-        out.socket_dropped += slot.socket_dropped.load(std::memory_order_relaxed);
-    }
-    return out;
+void SharedFigures::publish(std::size_t engine, const Snapshot& now) {
+    for_each_received([&](std::size_t index, auto member) {
+        page_->slots[engine].values[index].store(static_cast<std::uint64_t>(now.*member), std::memory_order_relaxed);
+    });
 }
 
-void SharedCounters::publish(std::size_t engine, const Counters& counts) {
-    Slot& slot = page_->slots[engine];
-    slot.received.store(counts.received, std::memory_order_relaxed);
-    slot.lost.store(counts.lost, std::memory_order_relaxed);
-    slot.socket_dropped.store(counts.socket_dropped, std::memory_order_relaxed);
+void SharedFigures::copy_to(Snapshot& now) const {
+    for_each_received([&](std::size_t index, auto member) {
+        std::uint64_t sum = 0;
+        for (const Slot& slot : page_->slots) sum += slot.values[index].load(std::memory_order_relaxed);
+        now.*member = static_cast<std::remove_reference_t<decltype(now.*member)>>(sum);
+    });
 }
 
-SelfPeer::SelfPeer(const std::function<int(const Tell&)>& run) {
+SelfPeer::SelfPeer(const std::function<int(const WriteLine&)>& run) {
     int ends[2];
-    if (pipe(ends) != 0) throw Failure(Exit::failed, "pipe: cannot start the other end");
+    if (pipe(ends) != 0) throw Failure(Exit::failed, "pipe: cannot start the peer");
     child_ = fork();
-    if (child_ < 0) throw Failure(Exit::failed, "fork: cannot start the other end");
+    if (child_ < 0) throw Failure(Exit::failed, "fork: cannot start the peer");
     if (child_ == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        setpgid(0, 0);  // a terminal's interrupt is for the parent, who decides when this end stops
+        setpgid(0, 0);  // a terminal's interrupt goes to the parent, which stops this process
         ::close(ends[0]);
         int code = Exit::failed;
         try {
@@ -71,16 +83,15 @@ SelfPeer::~SelfPeer() {
     waitpid(child_, nullptr, 0);
 }
 
-std::string SelfPeer::hear() const {
+std::string SelfPeer::read_line() const {
     std::string line;
     char c = 0;
     while (true) {
         const ssize_t got = ::read(pipe_, &c, 1);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0)
-            throw Failure(exit_code(Exit::failed), received_signal() != 0
-                                                       ? "ended before it began"
-                                                       : "the other end has stopped without a report");
+            throw Failure(exit_code(Exit::failed), received_signal() != 0 ? "interrupted before the start"
+                                                                          : "the peer has exited without a report");
         if (c == '\n') return line;
         line += c;
     }

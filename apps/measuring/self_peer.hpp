@@ -9,29 +9,26 @@
 #include <string>
 
 #include "apps/cli/cores.hpp"
+#include "apps/runs/figures.hpp"
 
 namespace ringpost::apps {
 
-/// What the other end of a --self run has counted so far, in memory that both processes have. Made before the SelfPeer.
-class SharedCounters {
+/// The receiver's figures of a --self run, in memory shared by both processes. Create it before the SelfPeer.
+class SharedFigures {
   public:
-    struct Counters {
-        std::uint64_t received = 0, lost = 0, socket_dropped = 0;
-    };
+    SharedFigures();
+    ~SharedFigures();
+    SharedFigures(const SharedFigures&) = delete;
+    SharedFigures& operator=(const SharedFigures&) = delete;
 
-    SharedCounters();
-    ~SharedCounters();
-    SharedCounters(const SharedCounters&) = delete;
-    SharedCounters& operator=(const SharedCounters&) = delete;
-
-    /// By the engine of that index, below threads_max, of the other end.
-    void publish(std::size_t engine, const Counters& counts);
-    /// By this end: of all engines.
-    Counters sum() const;
+    /// Called by the receiver's engine of that index, below threads_max.
+    void publish(std::size_t engine, const Snapshot& now);
+    /// Replaces what only the receiver knows by the sums over its engines.
+    void copy_to(Snapshot& now) const;
 
   private:
     struct alignas(64) Slot {
-        std::atomic<std::uint64_t> received{0}, lost{0}, socket_dropped{0};
+        std::array<std::atomic<std::uint64_t>, std::size(figures)> values{};  ///< in the order of the table
     };
     struct Page {
         std::array<Slot, threads_max> slots;
@@ -39,21 +36,21 @@ class SharedCounters {
     Page* page_;
 };
 
-/// The other end of a --self run: a child process on another core, which ends with this one.
+/// The peer of a --self run: a child process on another core, which ends with this one.
 class SelfPeer {
   public:
-    /// In the child: tells the parent one line, by which both know that the child is ready, or its result.
-    using Tell = std::function<void(const std::string& line)>;
+    /// Writes a line to the parent: the child's port when it is ready, or its result.
+    using WriteLine = std::function<void(const std::string& line)>;
 
-    /// Forks; the child runs `run` and exits with what it returns. Call it before any thread or engine is started.
-    explicit SelfPeer(const std::function<int(const Tell&)>& run);
+    /// Forks. The child calls `run` and exits with its return value. Call it before any thread or engine is started.
+    explicit SelfPeer(const std::function<int(const WriteLine&)>& run);
     ~SelfPeer();
     SelfPeer(const SelfPeer&) = delete;
     SelfPeer& operator=(const SelfPeer&) = delete;
 
-    /// The child's next line; throws Failure when it has ended without one.
-    std::string hear() const;
-    /// Asks the child to stop; it will tell its result.
+    /// The child's next line. Throws Failure when it has exited without one.
+    std::string read_line() const;
+    /// Asks the child to stop; it then writes its result.
     void stop() const;
 
   private:

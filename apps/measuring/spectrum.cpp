@@ -1,6 +1,6 @@
-// The steps of a decade begin at 1, 2 and 5 times its power of ten and reach to where the next begins; the first of all
-// reaches down to zero, the last has no upper end. A bucket of the histogram belongs to the step that its shortest
-// duration is in. All columns are equally wide, as wide as there is room for.
+// A decade has steps that start at 1, 2 and 5 times its power of ten. The first step of all includes everything below,
+// the last everything above. A bucket of the histogram belongs to the step of its lower bound. All columns have the
+// same width, the largest that fits.
 
 #include "apps/measuring/spectrum.hpp"
 
@@ -21,7 +21,7 @@ constexpr std::array<const char*, heights> blocks{"\u2581", "\u2582", "\u2583", 
                                                   "\u2585", "\u2586", "\u2587", "\u2588"};
 constexpr std::array<const char*, heights> characters{".", ":", "-", "=", "+", "*", "#", "@"};
 
-/// The power of ten that a duration, in nanoseconds, has reached.
+/// The exponent of the largest power of ten, in nanoseconds, that is not above the duration.
 unsigned decade_of(Duration ns) {
     unsigned decade = 0;
     for (Duration rest = std::min(ns, Histogram::trackable_ns_max); rest >= 10; rest /= 10) ++decade;
@@ -64,7 +64,7 @@ Spectrum spectrum_of(const Histogram& histogram, Duration from_ns, Duration unti
     for (unsigned decade = first; decade <= last; ++decade) {
         const std::size_t at = (decade - first) * decade_steps * cells;
         const std::string label = decade_text(decade);
-        // One that would touch the label before it, or reach past the bars, is left out.
+        // Leaves out a label that would touch the one before it or extend past the bars.
         const bool free = out.labels.empty() || out.labels.size() < at;
         if (!free || at + label.size() > counts.size() * cells) continue;
         out.labels.resize(at, ' ');

@@ -15,12 +15,12 @@
 namespace ringpost::apps {
 namespace {
 
-/// Of one rate, where a hiccup of the machine may be what was measured.
+/// Attempts per rate, because a stall of the machine may spoil one.
 constexpr int tries = 3;
 constexpr double sweep_first = 1'000;
 constexpr double sweep_most = 1e8;
 constexpr double knee_loss = 0.01;
-constexpr double knee_times = 3;  // of the lowest rate's p50; higher percentiles jump by chance
+constexpr double knee_times = 3;  // times the lowest rate's p50; higher percentiles are too noisy
 constexpr double knee_rate = 0.99;
 constexpr int points_before_knee = 3;
 constexpr int plot_columns = 50;
@@ -44,7 +44,7 @@ std::string row_text(std::optional<double> rate, const Json& summary) {
     return out;
 }
 
-void tell_trial(const Report& report, std::optional<double> rate, const Json& summary, const std::string& outcome) {
+void print_trial(const Report& report, std::optional<double> rate, const Json& summary, const std::string& outcome) {
     report.print(row_text(rate, summary) + (outcome.empty() ? "" : "  " + outcome));
     Json event = {{"rate_asked", rate ? Json(*rate) : Json()}, {"outcome", outcome}};
     for (const char* name : {"sent", "received", "lost", "rate_per_s", "valid", "rtt_us", "slip_us"})
@@ -52,7 +52,7 @@ void tell_trial(const Report& report, std::optional<double> rate, const Json& su
     report.event("trial", event);
 }
 
-/// Why a trial has not passed; "" if it has.
+/// Why a trial has failed, or "".
 std::string failure(const Json& summary, const TrialOptions& options) {
     if (!summary["valid"].get<bool>()) return "INVALID";
     if (loss_of(summary) > options.loss_max) return "loss";
@@ -73,14 +73,14 @@ int find_max(const Report& report, const TrialOptions& options, const Trial& tri
         const bool confirming = search.confirming();
         Json summary;
         std::string reason;
-        // What the sender itself has spoilt says nothing of the server.
+        // Repeats an invalid trial, which measures the sender and not the server.
         for (int i = 0; i < tries && received_signal() == 0; ++i) {
             summary = trial(rate);
             reason = failure(summary, options);
             if (summary["valid"].get<bool>()) break;
         }
         if (received_signal() != 0) break;
-        tell_trial(report, rate, summary, reason.empty() ? (confirming ? "confirmed" : "passed") : reason);
+        print_trial(report, rate, summary, reason.empty() ? (confirming ? "confirmed" : "passed") : reason);
         if (reason.empty()) at_found = summary;
         answered |= percentile_of(summary, "p50").has_value();
         search.tried(reason.empty());
@@ -89,7 +89,7 @@ int find_max(const Report& report, const TrialOptions& options, const Trial& tri
     Json event = {{"found_per_s", found ? Json(*found) : Json()}, {"trials", trials}};
     if (found)
         for (const char* name : {"lost", "rtt_us", "slip_us", "backend"}) event[name] = at_found[name];
-    std::string verdict = received_signal() != 0 ? "ended before the search was over" : "no rate was found that passes";
+    std::string verdict = received_signal() != 0 ? "interrupted before the search was complete" : "no rate passes";
     if (found) verdict = fmt::format("the highest rate that passes: {:.0f}/s", *found);
     report.print(verdict);
     report.event("summary", event);
@@ -131,7 +131,7 @@ void plot(const Report& report, const std::vector<Point>& points) {
 
 int sweep(const Report& report, const Trial& trial) {
     std::vector<Point> points;
-    // False when it is enough: beyond the knee, or a signal has come.
+    // Returns false beyond the knee or after a signal.
     const auto measure = [&](double rate) {
         for (int i = 0; i < tries; ++i) {
             const Point point{rate, trial(rate)};
@@ -139,11 +139,11 @@ int sweep(const Report& report, const Trial& trial) {
             const bool beyond = beyond_knee(point, points.empty() ? point : points.front());
             const bool again = beyond && i + 1 < tries;
             const bool valid = point.summary["valid"].get<bool>();
-            tell_trial(report, rate, point.summary,
-                       again    ? "again"
-                       : beyond ? "beyond the knee"
-                       : valid  ? ""
-                                : "INVALID");
+            print_trial(report, rate, point.summary,
+                        again    ? "again"
+                        : beyond ? "beyond the knee"
+                        : valid  ? ""
+                                 : "INVALID");
             if (again) continue;
             points.push_back(point);
             return !beyond;
@@ -158,14 +158,14 @@ int sweep(const Report& report, const Trial& trial) {
         measure(rate / 2 * std::pow(step, i));
     std::ranges::sort(points, {}, &Point::rate);
     plot(report, points);
-    // Noise may fail one and pass a higher one: the knee is before the first that failed.
+    // Noise may let a rate fail and a higher one pass. The knee lies before the first failure.
     double knee = 0;
     for (const Point& point : points) {
         if (beyond_knee(point, points.front())) break;
         knee = point.rate;
     }
-    report.print(fmt::format("{}: latency and loss are those of a calm server up to {:.0f}/s",
-                             received_signal() != 0 ? "ended early, and so far" : "the knee", knee));
+    report.print(fmt::format("{}: latency and loss stay low up to {:.0f}/s",
+                             received_signal() != 0 ? "interrupted; knee so far" : "knee", knee));
     report.event("summary", {{"knee_per_s", knee}, {"trials", points.size()}});
     if (knee > 0) return Exit::done;
     const bool answered =
@@ -185,7 +185,7 @@ double median_of(std::vector<double> values) {
     return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-/// The median, and where it lies with 95 % were the runs drawn again (Efron's bootstrap). The same runs give the same.
+/// The median with its 95 % interval (Efron's bootstrap). Deterministic.
 Spread spread_of(const std::vector<double>& values) {
     constexpr std::size_t drawings = 2'000;
     SplitMix64 random(1);
@@ -202,9 +202,9 @@ int repeat(const Report& report, std::uint64_t count, const Trial& trial) {
     constexpr struct {
         const char* label;
         const char* name;
-    } figures[] = {{"p50", "p50"}, {"p99", "p99"}, {"p99.9", "p999"}};
+    } shown[] = {{"p50", "p50"}, {"p99", "p99"}, {"p99.9", "p999"}};
     std::vector<double> rates;
-    std::vector<double> percentiles[std::size(figures)];
+    std::vector<double> percentiles[std::size(shown)];
     std::uint64_t sent = 0, lost = 0, invalid = 0, runs = 0;
     report.print(heading);
     for (; runs < count; ++runs) {
@@ -213,25 +213,25 @@ int repeat(const Report& report, std::uint64_t count, const Trial& trial) {
         const bool valid = summary.value("valid", true);
         std::optional<double> asked;
         if (summary.contains("rate_asked")) asked = summary["rate_asked"].get<double>();
-        tell_trial(report, asked, summary, valid ? "" : "INVALID");
+        print_trial(report, asked, summary, valid ? "" : "INVALID");
         invalid += !valid;
         sent += summary["sent"].get<std::uint64_t>();
         lost += summary["lost"].get<std::uint64_t>();
         rates.push_back(summary["rate_per_s"].get<double>());
-        for (std::size_t i = 0; i < std::size(figures); ++i)
-            if (const auto value = percentile_of(summary, figures[i].name)) percentiles[i].push_back(*value);
+        for (std::size_t i = 0; i < std::size(shown); ++i)
+            if (const auto value = percentile_of(summary, shown[i].name)) percentiles[i].push_back(*value);
     }
     Json event = {{"runs", runs}, {"invalid", invalid}, {"sent", sent}, {"lost", lost}};
-    const auto tell = [&](const char* label, const char* unit, const std::vector<double>& values) {
+    const auto print_spread = [&](const char* label, const char* unit, const std::vector<double>& values) {
         if (values.empty()) return Json();
         const Spread spread = spread_of(values);
         report.print(fmt::format("{:<6} median {:>12.1f}{}, 95 % interval {:.1f} to {:.1f}", label, spread.median, unit,
                                  spread.low, spread.high));
         return Json{{"median", spread.median}, {"low", spread.low}, {"high", spread.high}};
     };
-    event["rate_per_s"] = tell("rate", "/s", rates);
-    for (std::size_t i = 0; i < std::size(figures); ++i)
-        event["rtt_us"][figures[i].name] = tell(figures[i].label, " us", percentiles[i]);
+    event["rate_per_s"] = print_spread("rate", "/s", rates);
+    for (std::size_t i = 0; i < std::size(shown); ++i)
+        event["rtt_us"][shown[i].name] = print_spread(shown[i].label, " us", percentiles[i]);
     if (invalid > 0) report.print(fmt::format("INVALID: {} of {} runs", invalid, runs));
     report.event("summary", event);
     return percentiles[0].empty() ? Exit::unreachable : Exit::done;
@@ -241,16 +241,16 @@ int repeat(const Report& report, std::uint64_t count, const Trial& trial) {
 
 void add_trials(CLI::App& command, TrialOptions& options) {
     auto* find = command.add_flag("--find-max", options.find_max,
-                                  "search the highest rate that passes --loss and --p99 (RFC 2544)");
-    add_parsed(command, "--loss", options.loss_max, parse_chance, "--find-max: passes with so much loss (default 0%)")
+                                  "find the highest rate that passes --loss and --p99 (RFC 2544)");
+    add_parsed(command, "--loss", options.loss_max, parse_chance, "--find-max: highest loss that passes (default 0%)")
         ->needs(find);
-    add_parsed(command, "--p99", options.p99_max, parse_duration, "--find-max: passes up to this p99 (default any)")
+    add_parsed(command, "--p99", options.p99_max, parse_duration, "--find-max: highest p99 that passes (default: any)")
         ->needs(find);
     auto* sweep =
-        command.add_flag("--sweep", options.sweep, "measure at rates from 1k up to where latency or loss gives way")
+        command.add_flag("--sweep", options.sweep, "measure at rising rates, from 1k until latency or loss degrades")
             ->excludes(find);
     add_parsed(command, "--repeat", options.repeat, parse_count,
-               "measure so often, and tell medians and how sure they are")
+               "run this many times; report medians with 95 % intervals (default 1)")
         ->excludes(find)
         ->excludes(sweep);
 }

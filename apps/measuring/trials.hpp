@@ -1,7 +1,7 @@
 #pragma once
 
-// latency more than once: the highest rate that is good enough, how latency grows with the rate, and how much of a
-// figure is chance.
+// Repeated runs of `latency`: the highest rate that passes, latency as a function of the rate, and the spread of
+// several equal runs.
 
 #include <cstdint>
 #include <functional>
@@ -25,11 +25,11 @@ struct TrialOptions {
 /// --find-max, --loss, --p99, --sweep, --repeat.
 void add_trials(CLI::App& command, TrialOptions& options);
 
-/// Measures at a rate per second, or as the command line says where there is none; returns the summary of `latency`.
+/// Measures at a rate per second, or without one as given on the command line. Returns the summary of `latency`.
 using Trial = std::function<Json(std::optional<double> rate)>;
 
-/// Makes the trials, tells of each as it ends, then the result and the event `summary`. Returns the exit code: failed
-/// when no rate is good enough.
+/// Makes the trials and prints each as it ends, then the result and the event `summary`. Returns the exit code: failed
+/// if no rate passes.
 int run_trials(const Report& report, const TrialOptions& options, const Trial& trial);
 
 }  // namespace ringpost::apps

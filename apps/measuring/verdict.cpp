@@ -3,39 +3,38 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 
 namespace ringpost::apps {
 namespace {
 
 constexpr double rate_share_min = 0.99;
 constexpr double slip_share_max = 0.1;
-/// With fewer, one hiccup at the end would speak for the whole run.
+/// With fewer datagrams, a single stall would decide.
 constexpr std::uint64_t judged_min = 10;
 
 std::string invalid_reason(double rate_share, const Histogram& slip, const Histogram* response) {
     if (slip.count() < judged_min) return "";
     if (rate_share < rate_share_min)
-        return fmt::format("only {:.1f} % of the rate was achieved: nothing is known of the rate asked for",
-                           rate_share * 100);
+        return fmt::format("only {:.1f} % of the requested rate was achieved", rate_share * 100);
     if (response == nullptr || response->count() == 0) return "";
     const double slip_us = static_cast<double>(slip.percentile(99)) / 1e3;
     const double response_us = static_cast<double>(response->percentile(99)) / 1e3;
     if (slip_us > response_us * slip_share_max)
         return fmt::format(
-            "the sender itself was late: its slip p99 of {:.1f} us is more than a tenth of the response's "
-            "p99 of {:.1f} us; --wait spin on a core of its own is more punctual",
+            "the sender was late: its slip p99 of {:.1f} us exceeds a tenth of the response p99 of {:.1f} us; "
+            "--wait spin on a dedicated core is more punctual",
             slip_us, response_us);
     return "";
 }
 
-struct Figure {
+struct ConditionFigure {
     const char* name;
     const char* member;  ///< of rtt_us
 };
-constexpr std::array figures{Figure{"min", "min"},   Figure{"p50", "p50"},     Figure{"p90", "p90"},
-                             Figure{"p99", "p99"},   Figure{"p99.9", "p999"},  Figure{"p99.99", "p9999"},
-                             Figure{"p999", "p999"}, Figure{"p9999", "p9999"}, Figure{"max", "max"}};
+constexpr ConditionFigure response_figures[] = {{"min", "min"},   {"p50", "p50"},     {"p90", "p90"},
+                                                {"p99", "p99"},   {"p99.9", "p999"},  {"p99.99", "p9999"},
+                                                {"p999", "p999"}, {"p9999", "p9999"}, {"max", "max"}};
 
 Condition parse_condition(const std::string& text) {
     const std::size_t at = text.find_first_of("<>");
@@ -47,9 +46,8 @@ Condition parse_condition(const std::string& text) {
     } else if (out.figure == "rate") {
         out.limit = parse_fixed_rate(limit);
     } else {
-        const auto* const known =
-            std::find_if(figures.begin(), figures.end(), [&](const Figure& f) { return out.figure == f.name; });
-        if (known == figures.end())
+        const auto* const known = std::ranges::find(response_figures, out.figure, &ConditionFigure::name);
+        if (known == std::end(response_figures))
             throw std::invalid_argument("the figures are min, p50, p90, p99, p99.9, p99.99, max, loss and rate");
         out.figure = known->member;
         out.limit = static_cast<double>(parse_duration(limit)) / 1e3;
@@ -105,16 +103,15 @@ std::vector<Condition> parse_conditions(const std::vector<std::string>& texts) {
 }
 
 void add_verdict(CLI::App& command, VerdictOptions& options) {
-    command.add_flag("--strict", options.strict,
-                     "exit 1 when the run was INVALID: the sender could not keep its schedule");
+    command.add_flag("--strict", options.strict, "exit 1 if the run is INVALID because the sender missed its schedule");
     command
         .add_option("--fail-if", options.fail_if,
-                    "such as 'p99>1ms', 'loss>0.1%' or 'rate<100k': exit 3 if it holds; may be given again")
+                    "exit 3 if this holds: 'p99>1ms', 'loss>0.1%', 'rate<100k'; repeatable")
         ->expected(1)
         ->take_all();
 }
 
-int tell_verdict(const Report& report, Json& summary, const VerdictOptions& options) {
+int print_verdict(const Report& report, Json& summary, const VerdictOptions& options) {
     const bool valid = summary.value("valid", true);
     if (!valid) report.print("INVALID: " + summary["invalid_reason"].get<std::string>());
     const std::vector<std::string> found = breached(summary, parse_conditions(options.fail_if));

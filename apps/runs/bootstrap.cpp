@@ -9,8 +9,8 @@
 namespace ringpost::apps {
 namespace {
 
-/// How often each of `count` blocks comes when as many are drawn. (The standard fixes what the engine gives, not what
-/// its distributions do: the same seed shall give the same everywhere.)
+/// How many times each of `count` blocks occurs in as many draws with replacement. (The standard specifies the output
+/// of the generator but not that of its distributions; a seed must give the same result everywhere.)
 std::vector<double> draw(std::mt19937_64& random, std::size_t count) {
     std::vector<double> times(count);
     for (std::size_t i = 0; i < count; ++i) ++times[(random() >> 32) * count >> 32];
@@ -41,9 +41,9 @@ RunBlocks blocks_of(const KeptRun& run) {
     if (!run.recordings.empty()) reader.emplace(run, run.recordings[0]);
     for (std::size_t row = 0; row < run.series.size(); ++row) {
         const std::size_t block = row / per_block;
-        blocks.length_s[block] += run.series[row].length_s;
-        blocks.sent[block] += static_cast<double>(run.series[row].sent);
-        blocks.lost[block] += static_cast<double>(run.series[row].lost);
+        blocks.length_s[block] += run.series[row].length_s();
+        blocks.sent[block] += static_cast<double>(run.series[row].counted.sent);
+        blocks.lost[block] += static_cast<double>(run.series[row].counted.lost);
         const auto interval = reader ? reader->next() : std::nullopt;
         if (!interval) continue;
         const auto counts = interval->histogram.bucket_counts();

@@ -41,7 +41,7 @@ void add_out(CLI::App& command, std::string& out, const std::string& help) {
 }
 
 void add_run(CLI::App& command, RunOptions& options) {
-    add_out(command, options.out, "keep the run in this directory, which must be empty or new");
+    add_out(command, options.out, "write the run to this directory, which must be empty or new (default none)");
 }
 
 void note_given(const CLI::App& command, RunOptions& options) {

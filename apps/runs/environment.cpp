@@ -14,7 +14,7 @@
 namespace ringpost::apps {
 namespace {
 
-/// As the kernel calls it; "" where it does not say.
+/// "" if the kernel does not name it.
 std::string cpu_model() {
     std::ifstream lines("/proc/cpuinfo");
     for (std::string line; std::getline(lines, line);) {

@@ -8,10 +8,11 @@
 #include <cmath>
 #include <filesystem>
 #include <set>
+#include <type_traits>
 #include <utility>
 
 #include "apps/cli/options.hpp"
-#include "apps/runs/series.hpp"
+#include "apps/runs/figures.hpp"
 #include "codec/base/limits.hpp"
 
 namespace ringpost::apps {
@@ -21,75 +22,85 @@ namespace {
     throw Failure(Exit::usage, file + ": " + reason);
 }
 
-/// Takes the text up to the next comma off `rest` and reads all of it as a number.
+std::vector<std::string_view> fields_of(std::string_view line) {
+    std::vector<std::string_view> fields;
+    while (true) {
+        const std::size_t comma = line.find(',');
+        fields.push_back(line.substr(0, comma));
+        if (comma == std::string_view::npos) return fields;
+        line.remove_prefix(comma + 1);
+    }
+}
+
+/// The figure of each column; null for a column of another version.
+std::vector<const Figure*> columns_of(const std::string& path, std::string_view head) {
+    std::vector<const Figure*> columns;
+    for (const std::string_view name : fields_of(head)) {
+        const Figure* const found = std::ranges::find(figures, name, &Figure::name);
+        columns.push_back(found == std::end(figures) ? nullptr : found);
+    }
+    for (const char* needed : {"elapsed_s", "sent"})
+        if (std::ranges::none_of(columns, [&](const Figure* each) { return each != nullptr && each->name == needed; }))
+            refuse_file(path, "cannot be read, or is not the series of a run");
+    return columns;
+}
+
 template <class Number>
-Number take_number(std::string_view& rest, const std::string& where) {
-    const std::string_view field = rest.substr(0, rest.find(','));
-    rest.remove_prefix(std::min(field.size() + 1, rest.size()));
+Number parse_number(std::string_view field, const std::string& where) {
     Number number{};
     const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), number);
     bool good = error == std::errc{} && end == field.data() + field.size();
     if constexpr (std::is_floating_point_v<Number>) good = good && std::isfinite(number) && number >= 0;
     if (!good) refuse_file(where, fmt::format("{}: expected a number", printable(field)));
+    if constexpr (std::is_same_v<Number, std::int64_t>) {
+        constexpr std::int64_t most = std::int64_t{1} << 40;
+        if (number > most || number < -most) refuse_file(where, fmt::format("{}: out of range", number));
+    }
     return number;
 }
 
-/// What a run did not know is an empty field.
-template <class Number>
-Number take_number_if_any(std::string_view& rest, const std::string& where) {
-    if (!rest.starts_with(',')) return take_number<Number>(rest, where);
-    rest.remove_prefix(1);
-    return {};
+/// Reads the fields that hold a member of the snapshot, and restores the member behind a rate, once the length of the
+/// interval is known. All other figures follow from these and from the .hlog files.
+SeriesRow parse_row(const std::vector<const Figure*>& columns, const std::vector<std::string_view>& fields,
+                    double last_s, const std::string& where) {
+    // What a run without a receiver of its own does not know is an empty field.
+    const RunShape least{.command = "", .receives = false, .histograms = {}};
+    SeriesRow row;
+    for (const bool rates : {false, true}) {
+        for (std::size_t i = 0; i < columns.size(); ++i) {
+            const Figure* const figure = columns[i];
+            if (figure == nullptr || (figure->kind == Kind::rate) != rates) continue;
+            if (fields[i].empty() && !is_known(*figure, least, When::ended)) continue;
+            std::visit(
+                [&](auto member) {
+                    if constexpr (std::is_member_object_pointer_v<decltype(member)>) {
+                        auto& value = row.counted.*member;
+                        value = parse_number<std::remove_reference_t<decltype(value)>>(fields[i], where);
+                        if constexpr (std::is_same_v<decltype(member), double Snapshot::*>)
+                            if (rates) value *= row.length_s() / (figure->unit == Unit::percent ? 100 : 1);
+                    }
+                },
+                figure->source);
+        }
+        if (rates) break;
+        row.end_s = row.counted.elapsed_s;
+        row.counted.elapsed_s -= last_s;
+        if (row.length_s() < 0) refuse_file(where, "earlier than the line before");
+    }
+    return row;
 }
 
-std::string_view without_fields(std::string_view rest, int count) {
-    for (; count > 0; --count) rest.remove_prefix(std::min(rest.find(','), rest.size() - 1) + 1);
-    return rest;
-}
-
-/// What was under way at the end of an interval is among its lost, and is taken off a later one. Up to then no more can
-/// have been lost than was missing at any later time: the least of that is told instead, which is never less than
-/// before.
+/// An interval counts what was in flight at its end as lost, and a later one takes it back. Replaces the running total
+/// by its minimum from then on, which is what had really been lost and never decreases.
 void settle_lost(std::vector<SeriesRow>& rows) {
     std::int64_t missing = 0;
-    for (SeriesRow& row : rows) row.lost = missing += row.lost;
-    for (std::size_t i = rows.size(); i-- > 0; missing = rows[i].lost) rows[i].lost = std::min(rows[i].lost, missing);
-    for (std::size_t i = rows.size(); i-- > 1;) rows[i].lost -= rows[i - 1].lost;
+    for (SeriesRow& row : rows) row.counted.lost = missing += row.counted.lost;
+    for (std::size_t i = rows.size(); i-- > 0; missing = rows[i].counted.lost)
+        rows[i].counted.lost = std::min(rows[i].counted.lost, missing);
+    for (std::size_t i = rows.size(); i-- > 1;) rows[i].counted.lost -= rows[i - 1].counted.lost;
 }
 
-std::vector<SeriesRow> read_series(const std::string& path) {
-    std::ifstream lines(path);
-    std::string line;
-    if (!std::getline(lines, line) || line != series_head)
-        refuse_file(path, "cannot be read, or is no series of a run");
-    std::vector<SeriesRow> rows;
-    double last_s = 0;
-    while (std::getline(lines, line)) {
-        const std::string where = fmt::format("{}:{}", path, rows.size() + 2);
-        if (std::count(line.begin(), line.end(), ',') != std::count(series_head, series_head + sizeof series_head, ','))
-            refuse_file(where, "not as many fields as the first line names");
-        std::string_view rest = line;
-        SeriesRow row;
-        row.elapsed_s = take_number<double>(rest, where);
-        row.sent = take_number<std::uint64_t>(rest, where);
-        row.received = take_number_if_any<std::uint64_t>(rest, where);
-        row.lost = take_number_if_any<std::int64_t>(rest, where);
-        rest = without_fields(rest, 4);  // the rate and percentiles follow from the rest and the .hlog
-        row.cpu_percent = take_number<double>(rest, where);
-        row.socket_dropped = take_number_if_any<std::uint64_t>(rest, where);
-        row.refused = take_number<std::uint64_t>(rest, where);  // where the loss was follows from all of these
-        row.length_s = row.elapsed_s - last_s;
-        constexpr std::int64_t lost_max = std::int64_t{1} << 40;
-        if (row.lost > lost_max || row.lost < -lost_max) refuse_file(where, fmt::format("{} lost: no count", row.lost));
-        if (row.length_s < 0) refuse_file(where, "earlier than the line before");
-        last_s = row.elapsed_s;
-        rows.push_back(row);
-    }
-    settle_lost(rows);
-    return rows;
-}
-
-/// The order in which runs tell of their histograms.
+/// The order of a run's histograms.
 std::size_t place_of(const std::string& name) {
     constexpr std::array order{"response", "service", "path", "pickup", "one_way", "slip", "confirmed"};
     return static_cast<std::size_t>(std::ranges::find(order, name) - order.begin());
@@ -106,20 +117,36 @@ std::vector<std::string> recordings_in(const std::string& path) {
 
 }  // namespace
 
+std::vector<SeriesRow> read_series(const std::string& path) {
+    std::ifstream lines(path);
+    std::string line;
+    std::getline(lines, line);
+    const std::vector<const Figure*> columns = columns_of(path, line);
+    std::vector<SeriesRow> rows;
+    while (std::getline(lines, line)) {
+        const std::string where = fmt::format("{}:{}", path, rows.size() + 2);
+        const std::vector<std::string_view> fields = fields_of(line);
+        if (fields.size() != columns.size()) refuse_file(where, "the number of fields differs from the first line");
+        rows.push_back(parse_row(columns, fields, rows.empty() ? 0 : rows.back().end_s, where));
+    }
+    settle_lost(rows);
+    return rows;
+}
+
 KeptRun read_run(const std::string& path) {
     const std::string file = path + "/run.json";
     std::ifstream text(file);
-    if (!text) refuse_file(file, "cannot be read: not a directory of --out, or its run was broken off");
-    const Json told = Json::parse(text, nullptr, false);
-    const auto has = [&](const char* name) { return told.contains(name) && told[name].is_object(); };
-    if (!told.is_object() || told.value("format", Json()) != "ringpost run 1" || !told.contains("command") ||
-        !told["command"].is_string() || !has("configuration") || !has("environment") || !has("results"))
-        refuse_file(file, "is not as apps/runs/run.schema.json has it");
+    if (!text) refuse_file(file, "cannot be read: not a directory of --out, or its run was interrupted");
+    const Json kept = Json::parse(text, nullptr, false);
+    const auto has = [&](const char* name) { return kept.contains(name) && kept[name].is_object(); };
+    if (!kept.is_object() || kept.value("format", Json()) != "ringpost run 1" || !kept.contains("command") ||
+        !kept["command"].is_string() || !has("configuration") || !has("environment") || !has("results"))
+        refuse_file(file, "does not match apps/runs/run.schema.json");
     return {.path = path,
-            .command = told["command"],
-            .configuration = told["configuration"],
-            .environment = told["environment"],
-            .results = told["results"],
+            .command = kept["command"],
+            .configuration = kept["configuration"],
+            .environment = kept["environment"],
+            .results = kept["results"],
             .recordings = recordings_in(path),
             .series = read_series(path + "/series.csv")};
 }
@@ -128,7 +155,7 @@ RunShape KeptRun::shape() const {
     const bool trains = environment.value("gro", Json(false)) == true;
     return {.command = command,
             .sends = true,
-            .hears = results.contains("received"),
+            .receives = results.contains("received"),
             .histograms = recordings,
             .lost_is_unanswered = command == "latency",
             .drop_datagrams_max = trains ? limits::train_segments_max : 1};

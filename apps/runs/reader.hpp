@@ -1,7 +1,7 @@
 #pragma once
 
-// Reads what RunDirectory has written. All of it may have been touched by anybody: what cannot be read is a Failure
-// that names the file, and the line where there is one.
+// Reads what RunDirectory has written. The files are untrusted input: an error is a Failure that names the file and,
+// in a text file, the line.
 
 #include <fstream>
 #include <optional>
@@ -14,23 +14,25 @@
 
 namespace ringpost::apps {
 
-/// One row of series.csv; the counts are those of its interval.
+/// A line of series.csv.
 struct SeriesRow {
-    double elapsed_s = 0;  ///< at its end
-    double length_s = 0;
-    std::uint64_t sent = 0, received = 0, socket_dropped = 0, refused = 0;
-    std::int64_t lost = 0;  ///< without what was only under way when the interval ended
-    double cpu_percent = 0;
+    double end_s = 0;  ///< of the interval, from the start of the run
+    Snapshot counted;  ///< in the interval, without histograms; `lost` excludes what was only in flight at its end
+
+    double length_s() const { return counted.elapsed_s; }
 };
+
+/// series.csv. The header decides which columns there are and their order; unknown ones are ignored.
+std::vector<SeriesRow> read_series(const std::string& path);
 
 struct KeptRun {
     std::string path;
     std::string command;
     Json configuration, environment, results;
-    std::vector<std::string> recordings;  ///< the names of its .hlog files, in the order of a run's
-    std::vector<SeriesRow> series;        ///< as many rows as each .hlog has intervals
+    std::vector<std::string> recordings;  ///< the names of its .hlog files, in the order of RunShape::histograms
+    std::vector<SeriesRow> series;        ///< each .hlog has as many intervals
 
-    /// What the command told when it ran.
+    /// The shape that the command had.
     RunShape shape() const;
 };
 
@@ -41,7 +43,7 @@ class IntervalReader {
   public:
     IntervalReader(const KeptRun& run, const std::string& recording);
 
-    /// The next one; nothing after the last.
+    /// The next interval, or nothing after the last.
     std::optional<LoggedInterval> next();
 
   private:
@@ -50,7 +52,7 @@ class IntervalReader {
     std::uint64_t line_number_ = 0;
 };
 
-/// In what two runs were configured differently: `rate 10k, not 5k`, a text for each option.
+/// The options that differ between two runs, each as a text: `rate 10k, not 5k`.
 std::vector<std::string> differences(const KeptRun& run, const KeptRun& from);
 
 }  // namespace ringpost::apps

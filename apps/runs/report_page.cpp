@@ -1,17 +1,15 @@
 #include "apps/runs/report_page.hpp"
 
 #include <fstream>
+#include <utility>
+#include <vector>
 
+#include "apps/runs/figures.hpp"
 #include "apps/runs/reader.hpp"
 #include "codec/measure/percentile_spectrum.hpp"
 
 namespace ringpost::apps {
 namespace {
-
-Json microseconds(const Histogram& histogram, double percent) {
-    if (histogram.count() == 0) return nullptr;  // a gap in the line
-    return static_cast<double>(histogram.percentile(percent)) / 1e3;
-}
 
 Json spectrum_of(const Histogram& histogram) {
     Json points = Json::array();
@@ -20,52 +18,78 @@ Json spectrum_of(const Histogram& histogram) {
     return points;
 }
 
+Json line_of(const Figure& figure) {
+    return {{"name", figure.name}, {"label", figure.label}, {"values", Json::array()}};
+}
+
+constexpr struct {
+    Chart chart;
+    const char* title;
+    Unit unit;
+    double y_max_least;  ///< the y axis reaches at least this far
+} charts[] = {{Chart::rates, "Datagrams per second", Unit::per_second, 1},
+              {Chart::losses, "Lost datagrams by place", Unit::percent, 0.1},
+              {Chart::processor, "Processor time of the sender", Unit::percent, 10}};
+
+/// A count of an interval, as its chart shows it.
+Json charted(const Figure& figure, const RunShape& shape, const SeriesRow& row) {
+    const Json value = total_of(figure, shape, row.counted);
+    switch (figure.chart) {
+        case Chart::rates: return ratio(value.get<double>(), row.length_s());
+        case Chart::losses: return 100 * ratio(value.get<double>(), static_cast<double>(row.counted.sent));
+        default: return value;
+    }
+}
+
+Json charts_of(const KeptRun& run) {
+    const RunShape shape = run.shape();
+    Json out = Json::array();
+    for (const auto& each : charts) {
+        Json lines = Json::array();
+        for (const Figure& figure : figures) {
+            if (figure.chart != each.chart || !is_known(figure, shape, When::ended)) continue;
+            Json line = line_of(figure);
+            for (const SeriesRow& row : run.series) line["values"].push_back(charted(figure, shape, row));
+            lines.push_back(line);
+        }
+        out.push_back({{"title", each.title},
+                       {"unit", each.unit == Unit::percent ? "percent" : "per_second"},
+                       {"y_max_least", each.y_max_least},
+                       {"lines", lines}});
+    }
+    return out;
+}
+
+/// The percentiles of each interval, and the spectrum of the whole run.
+Json recording_of(const KeptRun& run, const std::string& name) {
+    const RunShape shape = run.shape();
+    Json lines = Json::array();
+    std::vector<const Figure*> shown;
+    for (const Figure& figure : figures) {
+        if (figure.chart != Chart::times) continue;
+        shown.push_back(&figure);
+        lines.push_back(line_of(figure));
+    }
+    Histogram all;
+    Snapshot counted;
+    IntervalReader reader(run, name);
+    while (auto interval = reader.next()) {
+        all.merge(interval->histogram);
+        counted.histograms.assign(1, std::move(interval->histogram));
+        for (std::size_t i = 0; i < shown.size(); ++i)
+            lines[i]["values"].push_back(total_of(*shown[i], shape, counted));
+    }
+    return {{"lines", lines}, {"spectrum", spectrum_of(all)}};
+}
+
 /// What the script of the page draws.
 Json page_data(const KeptRun& run) {
-    const RunShape shape = run.shape();
-    Json data = {{"command", run.command},         {"configuration", run.configuration},
-                 {"environment", run.environment}, {"results", run.results},
-                 {"hears", shape.hears},           {"recordings", Json::object()}};
+    Json data = {{"command", run.command},      {"configuration", run.configuration}, {"environment", run.environment},
+                 {"results", run.results},      {"elapsed_s", Json::array()},         {"charts", charts_of(run)},
+                 {"recordings", Json::object()}};
     if (!run.recordings.empty()) data["first"] = run.recordings[0];
-    for (const char* column : {"elapsed_s", "sent_per_s", "received_per_s", "lost_send_queue_percent",
-                               "lost_receive_buffer_percent", "lost_path_percent", "cpu_percent"})
-        data[column] = Json::array();
-    for (const SeriesRow& row : run.series) {
-        const Snapshot interval{.sent = row.sent,
-                                .received = row.received,
-                                .lost = row.lost,
-                                .refused = row.refused,
-                                .socket_dropped = row.socket_dropped,
-                                .histograms = {}};
-        const LossPlaces lost = loss_places(shape, interval);
-        const auto per_cent = [&](std::uint64_t count) {
-            return 100 * ratio(static_cast<double>(count), static_cast<double>(row.sent));
-        };
-        data["elapsed_s"].push_back(row.elapsed_s);
-        data["sent_per_s"].push_back(ratio(static_cast<double>(row.sent), row.length_s));
-        data["received_per_s"].push_back(ratio(static_cast<double>(row.received), row.length_s));
-        data["lost_send_queue_percent"].push_back(per_cent(lost.send_queue));
-        data["lost_receive_buffer_percent"].push_back(per_cent(lost.receive_buffer));
-        data["lost_path_percent"].push_back(per_cent(lost.path));
-        data["cpu_percent"].push_back(row.cpu_percent);
-    }
-    for (const std::string& name : run.recordings) {
-        Json& recorded = data["recordings"][name];
-        recorded = {{"p50_us", Json::array()},
-                    {"p99_us", Json::array()},
-                    {"p999_us", Json::array()},
-                    {"max_us", Json::array()}};
-        IntervalReader reader(run, name);
-        Histogram all;
-        while (const auto interval = reader.next()) {
-            all.merge(interval->histogram);
-            recorded["p50_us"].push_back(microseconds(interval->histogram, 50));
-            recorded["p99_us"].push_back(microseconds(interval->histogram, 99));
-            recorded["p999_us"].push_back(microseconds(interval->histogram, 99.9));
-            recorded["max_us"].push_back(microseconds(interval->histogram, 100));
-        }
-        recorded["spectrum"] = spectrum_of(all);
-    }
+    for (const SeriesRow& row : run.series) data["elapsed_s"].push_back(row.end_s);
+    for (const std::string& name : run.recordings) data["recordings"][name] = recording_of(run, name);
     return data;
 }
 
@@ -78,7 +102,7 @@ void put_in(std::string& page, std::string_view mark, std::string_view text) {
 
 bool write_report_page(const std::string& path) {
     std::string data = page_data(read_run(path)).dump(-1, ' ', false, Json::error_handler_t::replace);
-    // Within a script element, `<` must not begin what ends it. In JSON it can only stand in a string.
+    // A `<` could begin the end tag of the script element. In JSON it occurs only within strings.
     for (std::size_t at = data.find('<'); at != std::string::npos; at = data.find('<', at))
         data.replace(at, 1, "\\u003c");
     std::string page(page_html);

@@ -2,17 +2,15 @@
 
 #include <algorithm>
 
+#include "apps/runs/figures.hpp"
+
 namespace ringpost::apps {
 
 void Snapshot::add(const Snapshot& other) {
-    elapsed_s = std::max(elapsed_s, other.elapsed_s);
-    cpu_s += other.cpu_s;
-    sent += other.sent;
-    received += other.received;
-    lost += other.lost;
-    waiting += other.waiting;
-    refused += other.refused;
-    socket_dropped += other.socket_dropped;
+    for_each_member([&](const Figure& figure, auto member) {
+        this->*member =
+            figure.kind == Kind::clock ? std::max(this->*member, other.*member) : this->*member + other.*member;
+    });
     histograms.resize(std::max(histograms.size(), other.histograms.size()));
     for (std::size_t i = 0; i < other.histograms.size(); ++i) histograms[i].merge(other.histograms[i]);
 }
@@ -27,15 +25,8 @@ LossPlaces loss_places(const RunShape& shape, const Snapshot& snapshot) {
 }
 
 Snapshot interval_between(const Snapshot& after, const Snapshot& before) {
-    Snapshot out{.elapsed_s = after.elapsed_s - before.elapsed_s,
-                 .cpu_s = after.cpu_s - before.cpu_s,
-                 .sent = after.sent - before.sent,
-                 .received = after.received - before.received,
-                 .lost = after.lost - before.lost,
-                 .waiting = after.waiting - before.waiting,
-                 .refused = after.refused - before.refused,
-                 .socket_dropped = after.socket_dropped - before.socket_dropped,
-                 .histograms = {}};
+    Snapshot out;
+    for_each_member([&](const Figure&, auto member) { out.*member = after.*member - before.*member; });
     for (std::size_t i = 0; i < after.histograms.size(); ++i)
         out.histograms.push_back(i < before.histograms.size() ? difference(after.histograms[i], before.histograms[i])
                                                               : after.histograms[i]);

@@ -8,43 +8,44 @@
 
 namespace ringpost::apps {
 
-/// What a measuring command tells, the same from its start to its end.
+/// What a measuring command measures. Constant during a run.
 struct RunShape {
     std::string command;                  ///< load, latency or sink
-    bool sends = true;                    ///< a sink does not
-    bool hears = true;                    ///< received and lost are known; not to a load whose sink is elsewhere
-    bool verifies = true;                 ///< else what was lost is known at the end, or not at all
-    std::vector<std::string> histograms;  ///< the first is the one shown
-    /// `lost` are probes without an answer: those the kernel refused to send are among them, and until the end those
-    /// still under way.
+    bool sends = true;                    ///< false for a sink
+    bool receives = true;                 ///< false for a load whose sink runs elsewhere: received and lost are unknown
+    bool verifies = true;                 ///< false: loss is known at the end, if both ends report to us, or never
+    std::vector<std::string> histograms;  ///< their names; live outputs show the first
+    /// `lost` counts unanswered probes, so it includes those that the kernel refused to send and, until the end, those
+    /// in flight.
     bool lost_is_unanswered = false;
     /// Datagrams that one drop at a receive buffer may stand for: more than 1 where trains are received.
     std::uint64_t drop_datagrams_max = 1;
 };
 
-/// What a run has counted and recorded from its start up to a moment.
+/// What a run has counted and recorded, from its start or during an interval. apps/runs/figures.hpp has a row for each
+/// number.
 struct Snapshot {
     double elapsed_s = 0;
     double cpu_s = 0;  ///< processor time of the process
     std::uint64_t sent = 0, received = 0;
     std::int64_t lost = 0;              ///< see RunShape::lost_is_unanswered
-    std::int64_t waiting = 0;           ///< of them, those that left after the last snapshot: they may be under way
+    std::int64_t waiting = 0;           ///< the part of `lost` sent since the last snapshot, which may be in flight
     std::uint64_t refused = 0;          ///< datagrams that the kernel refused to send
     std::uint64_t socket_dropped = 0;   ///< times that a receive buffer was full
-    std::vector<Histogram> histograms;  ///< as RunShape names them
+    std::vector<Histogram> histograms;  ///< in the order of RunShape::histograms
 
-    /// Those of several engines are one run's: everything adds up but the time.
+    /// Adds what another engine or agent measured at the same time: numbers add up, the longest time counts.
     void add(const Snapshot& other);
 };
 
-/// Where datagrams were lost: refused by our own host on the way out, dropped at a full receive buffer that we can ask,
-/// or anywhere else. With trains a drop may be of several datagrams: then receive_buffer is the most it can be.
+/// Loss by place: refused by this host's kernel, dropped at a full receive buffer that this run observes, or lost
+/// elsewhere. A drop may stand for a train of datagrams; receive_buffer is then an upper bound.
 struct LossPlaces {
     std::uint64_t send_queue = 0, receive_buffer = 0, path = 0;
 };
 LossPlaces loss_places(const RunShape& shape, const Snapshot& snapshot);
 
-/// What `after` has counted and recorded more than `before`; elapsed_s is the length.
+/// The difference of two snapshots of a run; elapsed_s is the length of the interval.
 Snapshot interval_between(const Snapshot& after, const Snapshot& before);
 Histogram difference(const Histogram& after, const Histogram& before);
 

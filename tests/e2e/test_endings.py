@@ -105,7 +105,7 @@ class Signals(unittest.TestCase):
                 support.until(lambda: catches(process.process.pid, signal.SIGINT), "it takes signals")
                 done = process.stop(signal.SIGINT)
                 self.assertEqual(done.code, 130, done)
-                self.assertIn(done.err, ("", "ringpost: ended before it began\n"))
+                self.assertIn(done.err, ("", "ringpost: interrupted before the start\n"))
                 self.assertEqual([summary["sent"] for summary in done.events("summary")], [0] if not done.err else [])
 
 

@@ -69,7 +69,7 @@ class Engines(unittest.TestCase):
                 (("load", "--self", "--threads", "257"), "--threads 257: expected 1 to 256"),
                 (("load", "--self", "--threads", 3, "--flows", 2), "--flows 2: 3 engines need a source port each"),
                 (("latency", "--self", "--threads", 2, "--ping-pong"),
-                 "--ping-pong: 2 engines need a probe in flight each"),
+                 "--ping-pong: 2 engines need one probe in flight each"),
                 (("sink", "--port", 0, "--cpu", "9999"), "--cpu 9999: this process may not use core 9999"),
                 (("sink", "--port", 0, "--cpu", "3-1"), "--cpu 3-1: 3-1: ends before it begins"),
                 (("sink", "--port", 0, "--cpu", "0,"), "--cpu 0,: expected cores such as 0,2,4-7")):

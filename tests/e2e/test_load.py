@@ -181,7 +181,7 @@ class Latency(unittest.TestCase):
                 self.assertGreaterEqual(tried(sent, lambda sent: sent >= 200), 200)
                 self.assertIn(f"as in {steps} in bursts of 5", run(command, "--self", "--profile", steps, "--burst", 5).out)
             for text, named in (("0,1k", "two lines"), ("0,1k\n1s,", "line 2"), ("0,1k\nsoon,1k", "line 2"),
-                                ("1s,1k\n0,1k", "back"), ("0,0\n1s,0", "above 0"), ("0;1k", "line 1")):
+                                ("1s,1k\n0,1k", "in order"), ("0,0\n1s,0", "above 0"), ("0;1k", "line 1")):
                 steps.write_text(text)
                 done = run("latency", "--self", "--profile", steps)
                 self.assertEqual(done.code, 2, done)
@@ -212,7 +212,7 @@ class Latency(unittest.TestCase):
             return
         self.assertEqual(done.code, 0, done)
         self.assertIn(knee, [trial["rate_asked"] for trial in trials])
-        self.assertIn("the knee", run("latency", "--self", "--sweep", "--duration", "20ms").out)
+        self.assertIn("knee: latency and loss stay low", run("latency", "--self", "--sweep", "--duration", "20ms").out)
 
     def test_conditions(self):
         latency = ("latency", "--self", "--count", 20)

@@ -1,8 +1,8 @@
-// Open MPI joins the processes. It is loaded only when mpirun has started several, because six more libraries come
-// with it, for which every start of the command would wait. What its header calls constants are addresses of its
-// objects: they are looked up by name as its functions are.
+// Joins the processes with Open MPI. It is loaded only when mpirun has started several, because its six dependencies
+// would slow down every start of the command. The constants of its header are addresses of objects, which are looked up
+// by name like the functions.
 //
-// Its plugins expect to find its symbols among those of the whole process. It is never unloaded.
+// Its plugins require its symbols to be global. It is never unloaded.
 
 #include "apps/measuring/agents.hpp"
 
@@ -39,7 +39,7 @@ struct Agents::Library {
     Library();
 };
 
-// Errors need no handling: by default MPI tells of one and ends all processes.
+// Errors need no handling: by default MPI reports them and ends all processes.
 
 Agents::Library::Library() {
     void* library = dlopen("libmpi.so.40", RTLD_NOW | RTLD_GLOBAL);  // of Open MPI 2 to 5
@@ -94,7 +94,7 @@ void Agents::barrier() const {
 
 std::vector<std::string> Agents::gather(const std::string& text) const {
     if (alone()) return {text};
-    // MPI counts in int. What is too long for that is told as INT_MAX, which is more than is allowed too.
+    // MPI counts in int. A longer text announces INT_MAX, which exceeds the limit below as well.
     const int bytes = static_cast<int>(std::min<std::size_t>(text.size(), INT_MAX));
     std::vector<int> sizes(count_), starts(count_);
     library_->allgather(&bytes, 1, library_->integer, sizes.data(), 1, library_->integer, library_->world);
@@ -116,7 +116,7 @@ void Agents::add_up(Histogram& histogram) const {
     std::vector<std::uint64_t> counts(histogram.bucket_counts().size());
     library_->allreduce(histogram.bucket_counts().data(), counts.data(), static_cast<int>(counts.size()),
                         library_->uint64, library_->sum, library_->world);
-    // The totals are not all sums: everyone gets them all and adds them itself.
+    // The totals are not only sums, so each process gathers and combines them.
     constexpr int bytes = sizeof(Histogram::Totals);
     std::vector<Histogram::Totals> each(count_);
     library_->allgather(&histogram.totals(), bytes, library_->byte, each.data(), bytes, library_->byte,

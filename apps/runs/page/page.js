@@ -5,7 +5,7 @@ const root = document.documentElement;
 const color = name => getComputedStyle(root).getPropertyValue(name).trim();
 const grouped = number => number.toLocaleString("en-US", {maximumFractionDigits: number < 100 ? 2 : 0});
 
-// 12.3 us, 4.56 ms, 1.2 s: three digits, whatever the size.
+// 12.3 us, 4.56 ms, 1.2 s: three significant digits.
 function duration(us) {
   if (us === null || us === undefined) return "-";
   const [value, unit] = us < 1 ? [us * 1e3, "ns"] : us < 1e3 ? [us, "us"] : us < 1e6 ? [us / 1e3, "ms"] : [us / 1e6, "s"];
@@ -15,8 +15,7 @@ const short = number => number >= 1e6 ? Number((number / 1e6).toPrecision(3)) + 
                       : number >= 1e4 ? Number((number / 1e3).toPrecision(3)) + "k" : Number(number.toPrecision(3)).toString();
 const percent = share => Number((share * 100).toFixed(6)) + " %";
 
-// The histogram that is shown second by second, and what it is called.
-const first = data.first;
+const first = data.first;  // the histogram shown second by second
 const shown = name => name.replaceAll("_", " ");
 
 function element(kind, text, parent) {
@@ -43,19 +42,23 @@ function head() {
   };
   card("sent", grouped(results.sent));
   card("sent per second", grouped(results.rate_per_s));
-  if (data.hears)
+  if (results.received !== undefined)
     card("lost", results.sent ? Number((100 * results.lost / results.sent).toPrecision(3)) + " %" : "-", results.lost > 0);
   if (first === undefined) return;
   const times = results[first === "response" ? "rtt_us" : first + "_us"];
   for (const [name, label] of [["p50", "p50"], ["p90", "p90"], ["p99", "p99"], ["p999", "p99.9"], ["p9999", "p99.99"],
-                               ["max", "longest"]])
+                               ["max", "max"]])
     card(`${label} ${shown(first)}`, duration(times?.[name]));
 }
 
 const palette = ["--one", "--two", "--three", "--four"];
 let charts = [];
 
-// A chart in a card of its own. `lines` are {label, values, color}.
+// Lines that stand out; all others take the palette in turn.
+const looks = {sent: {fill: true}, refused: {color: "--four"}, lost_receive_buffer: {color: "--two"},
+               lost_path: {color: "--bad", fill: true}};
+
+// Adds a chart in a section of its own. `lines` are {name, label, values}.
 function chart(title, x, lines, {x_axis = {}, y_axis = {}, scales = {}, value}) {
   const section = element("section", "", document.querySelector(".charts"));
   element("h2", title, section);
@@ -68,15 +71,17 @@ function chart(title, x, lines, {x_axis = {}, y_axis = {}, scales = {}, value}) 
     cursor: {points: {size: 6}},
     axes: [{...axis, ...x_axis}, {...axis, size: 66, ...y_axis}],
     series: [x_axis.series ?? {label: "second", value: (_, at) => at === null || at === undefined ? "-" : at.toFixed(1)},
-      ...lines.map((line, i) => ({label: line.label, stroke: color(line.color ?? palette[i]), width: 1.5,
-                                  fill: line.fill ? color(line.color ?? palette[i]) + "33" : undefined,
-                                  points: {show: single || undefined, size: 5},
-                                  value: (_, at) => at === null || at === undefined ? "-" : value(at)}))],
+      ...lines.map((line, i) => {
+        const look = looks[line.name] ?? {}, stroke = color(look.color ?? palette[i % palette.length]);
+        return {label: line.label, stroke, width: 1.5, fill: look.fill ? stroke + "33" : undefined,
+                points: {show: single || undefined, size: 5},
+                value: (_, at) => at === null || at === undefined ? "-" : value(at)};
+      })],
   }, [x, ...lines.map(line => line.values)], section);
   charts.push({made, section});
 }
 
-// A logarithmic scale from a power of ten to a power of ten, so that there are at least two labels.
+// A logarithmic scale over whole decades, so that there are at least two labels.
 function decades(lines) {
   const values = lines.flatMap(line => line.values).filter(value => value > 0);
   if (values.length === 0) return {};
@@ -95,28 +100,19 @@ function draw() {
   }
   charts = [];
   const seconds = {values: (_, splits) => splits.map(at => at + " s")};
-  chart("Datagrams per second", data.elapsed_s, [
-    {label: "sent", values: data.sent_per_s, fill: true},
-    ...data.hears ? [{label: "received", values: data.received_per_s}] : []],
-    {x_axis: seconds, y_axis: {values: (_, splits) => splits.map(short)}, scales: {y: from_zero(1)}, value: grouped});
-  chart("Lost, and where", data.elapsed_s, [
-    ...data.hears ? [{label: "on the path", values: data.lost_path_percent, color: "--bad", fill: true},
-                     {label: "in receive buffers", values: data.lost_receive_buffer_percent, color: "--two"}] : [],
-    {label: "in our send queue", values: data.lost_send_queue_percent, color: "--four"}],
-    {x_axis: seconds, y_axis: {values: (_, splits) => splits.map(at => at + " %")}, scales: {y: from_zero(0.1)},
-     value: at => percent(at / 100)});
-  chart("Processor time of the sender", data.elapsed_s, [{label: "of a core", values: data.cpu_percent}],
-    {x_axis: seconds, y_axis: {values: (_, splits) => splits.map(at => at + " %")}, scales: {y: from_zero(10)},
-     value: at => percent(at / 100)});
+  const units = {per_second: {axis: short, value: grouped},
+                 percent: {axis: at => at + " %", value: at => percent(at / 100)}};
+  for (const {title, unit, y_max_least, lines} of data.charts)
+    chart(title, data.elapsed_s, lines,
+      {x_axis: seconds, y_axis: {values: (_, splits) => splits.map(units[unit].axis)}, scales: {y: from_zero(y_max_least)},
+       value: units[unit].value});
   if (first === undefined) return;
-  const times = data.recordings[first];
-  const over_time = [{label: "p50", values: positive(times.p50_us)}, {label: "p99", values: positive(times.p99_us)},
-    {label: "p99.9", values: positive(times.p999_us)}, {label: "longest", values: positive(times.max_us)}];
-  chart(`Time of ${shown(first)}, second by second`, data.elapsed_s, over_time,
+  const over_time = data.recordings[first].lines.map(line => ({...line, values: positive(line.values)}));
+  chart(`${shown(first)} time, second by second`, data.elapsed_s, over_time,
     {x_axis: seconds, y_axis: in_decades, scales: {y: decades(over_time)}, value: duration});
 
-  // The spectrum's x is 1 / (1 - share): every decade is one nine more. 100 % has no place there: the last share below it is
-  // the end.
+  // The spectrum's x axis is 1 / (1 - share), so each decade adds a nine. It cannot show 100 %, and ends at the last share
+  // below.
   const points = Object.entries(data.recordings).map(([name, {spectrum}]) => [name, spectrum.filter(([share]) => share < 1)]);
   const x = [...new Set(points.flatMap(([, spectrum]) => spectrum.map(([share]) => 1 / (1 - share))))].sort((a, b) => a - b);
   const lines = points.map(([name, spectrum]) => {
@@ -131,7 +127,7 @@ function draw() {
     {x_axis: nines, y_axis: in_decades, scales: {x: {time: false, distr: 3, range: (_, low, high) => [1, Math.max(high, 10)]}, y: decades(lines)}, value: duration});
 }
 
-// For whoever asks whether all of it was drawn.
+// The number of charts with any pixel drawn; tests read it.
 function count_drawn() {
   return charts.filter(({made}) => {
     const {width, height} = made.ctx.canvas;

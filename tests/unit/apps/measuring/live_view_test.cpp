@@ -69,13 +69,13 @@ TEST(IntervalText, tells_where_datagrams_were_lost) {
 
 TEST(IntervalText, leaves_out_what_the_shape_does_not_have) {
     const Snapshot interval{.elapsed_s = 1, .sent = 100, .received = 80, .lost = 20, .histograms = {}};
-    EXPECT_EQ(interval_text({.command = "load", .hears = false, .histograms = {}}, interval, 12),
+    EXPECT_EQ(interval_text({.command = "load", .receives = false, .histograms = {}}, interval, 12),
               "  12 s  sent 100/s  cpu 0 %");
     EXPECT_EQ(interval_text({.command = "sink", .sends = false, .histograms = {}}, interval, 12),
               "  12 s  received 80/s  lost 20 (20.00 %: receive buffer 0, path 20)  cpu 0 %");
     const Snapshot refused{.elapsed_s = 1, .refused = 7, .histograms = {}};
     EXPECT_EQ(
-        interval_text({.command = "load", .hears = false, .histograms = {}, .lost_is_unanswered = true}, refused, 1),
+        interval_text({.command = "load", .receives = false, .histograms = {}, .lost_is_unanswered = true}, refused, 1),
         "   1 s  sent 0/s  refused 7  cpu 0 %");
 }
 
@@ -87,7 +87,7 @@ TEST(IntervalText, shows_no_loss_below_zero_and_no_percentiles_of_nothing) {
 }
 
 TEST(IntervalText, of_no_time_has_no_rates) {
-    EXPECT_EQ(interval_text({.command = "load", .hears = false, .histograms = {}},
+    EXPECT_EQ(interval_text({.command = "load", .receives = false, .histograms = {}},
                             {.cpu_s = 1, .sent = 100, .histograms = {}}, 0),
               "   0 s  sent 0/s  cpu 0 %");
 }

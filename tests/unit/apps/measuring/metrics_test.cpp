@@ -101,7 +101,7 @@ TEST(Metrics, leaves_out_what_the_shape_does_not_have) {
     EXPECT_TRUE(has_line(heard, R"(ringpost_datagrams_received_total{command="sink"} 0)"));
     EXPECT_TRUE(has_line(heard, R"(ringpost_one_way_delay_seconds_count{command="sink"} 0)"));
 
-    const Metrics load("127.0.0.1:0", {.command = "load", .hears = false, .histograms = {}});
+    const Metrics load("127.0.0.1:0", {.command = "load", .receives = false, .histograms = {}});
     const std::string sent = scraped(load.port());
     EXPECT_TRUE(has_line(sent, R"(ringpost_datagrams_sent_total{command="load"} 0)"));
     EXPECT_EQ(sent.find("ringpost_datagrams_received"), std::string::npos);
