@@ -40,7 +40,7 @@ struct ProberStack {
         now.sent = prober.counters().sent;
         now.received = prober.counters().received;
         now.lost = static_cast<std::int64_t>(prober.counters().lost());
-        now.refused = counters.send_failed;
+        now.engine = counters;
         now.socket_dropped = counters.socket_dropped;
         const std::vector<std::string> names = shape_of(options).histograms;
         now.histograms.resize(names.size());

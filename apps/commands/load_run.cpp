@@ -160,7 +160,7 @@ struct SourceStack {
     void fill(const LoadOptions& options, const EngineCounters& counters, Snapshot& now) const {
         // Datagrams taken by the kernel, or messages taken by the reliable layer.
         now.sent = tunnel ? tunnel->wire().counters().taken : counters.sent;
-        now.refused = counters.send_failed;
+        now.engine = counters;
         now.histograms.resize(shape_of(options).histograms.size());
         std::size_t next = 0;
         if (options.rate > 0) now.histograms[next++] = source.slip();

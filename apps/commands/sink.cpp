@@ -84,7 +84,8 @@ class SinkApplication {
         const traffic::SinkCounters counts = sink_.counters();
         now.received = counts.received;
         now.lost = static_cast<std::int64_t>(counts.lost);
-        now.socket_dropped = loop_.backend().counters().socket_dropped;
+        now.engine = loop_.backend().counters();
+        now.socket_dropped = now.engine.socket_dropped;
     }
 
     Instant stop_when_quiet(Instant at) {

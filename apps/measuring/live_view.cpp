@@ -74,7 +74,7 @@ std::uint64_t lost_in(const Snapshot& interval) {
 }
 
 bool refused_beside_lost(const RunShape& shape, const Snapshot& interval) {
-    return shape.sends && interval.refused > 0 && !(shape.receives && shape.lost_is_unanswered);
+    return shape.sends && interval.engine.send_failed > 0 && !(shape.receives && shape.lost_is_unanswered);
 }
 
 std::string loss_text(const RunShape& shape, const Snapshot& interval) {
@@ -93,7 +93,7 @@ std::string loss_text(const RunShape& shape, const Snapshot& interval) {
                                grouped(places.path));
         }
     }
-    if (refused_beside_lost(shape, interval)) out += "  refused " + grouped(interval.refused);
+    if (refused_beside_lost(shape, interval)) out += "  refused " + grouped(interval.engine.send_failed);
     return out;
 }
 

@@ -16,9 +16,8 @@ Json to_json(const Outcome& of) {
                 {"facts", of.facts},
                 {"duration_s", of.duration_s},
                 {"rate_share", of.rate_share},
-                {"snapshot", Json::object()}};
-    for_each_member(
-        [&](const Figure& figure, auto member) { out["snapshot"][std::string(figure.name)] = of.snapshot.*member; });
+                {"snapshot", Json::array()}};
+    for_each_number([&](Kind, const auto& number) { out["snapshot"].push_back(number(of.snapshot)); });
     return out;
 }
 
@@ -30,9 +29,8 @@ Outcome from_json(const std::string& text) {
     out.facts = received["facts"];
     out.duration_s = received["duration_s"];
     out.rate_share = received["rate_share"];
-    for_each_member([&](const Figure& figure, auto member) {
-        received["snapshot"][std::string(figure.name)].get_to(out.snapshot.*member);
-    });
+    auto next = received["snapshot"].begin();
+    for_each_number([&](Kind, const auto& number) { (next++)->get_to(number(out.snapshot)); });
     return out;
 }
 

@@ -40,7 +40,8 @@ SharedFigures::~SharedFigures() { munmap(page_, sizeof(Page)); }
 
 void SharedFigures::publish(std::size_t engine, const Snapshot& now) {
     for_each_received([&](std::size_t index, auto member) {
-        page_->slots[engine].values[index].store(static_cast<std::uint64_t>(now.*member), std::memory_order_relaxed);
+        page_->slots[engine].values[index].store(static_cast<std::uint64_t>(member_of(now, member)),
+                                                 std::memory_order_relaxed);
     });
 }
 
@@ -48,7 +49,7 @@ void SharedFigures::copy_to(Snapshot& now) const {
     for_each_received([&](std::size_t index, auto member) {
         std::uint64_t sum = 0;
         for (const Slot& slot : page_->slots) sum += slot.values[index].load(std::memory_order_relaxed);
-        now.*member = static_cast<std::remove_reference_t<decltype(now.*member)>>(sum);
+        member_of(now, member) = static_cast<std::remove_reference_t<decltype(member_of(now, member))>>(sum);
     });
 }
 

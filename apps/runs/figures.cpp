@@ -32,12 +32,16 @@ Json percentile_us(const Snapshot& snapshot, double percent) {
 
 /// Of everything that a snapshot covers.
 Json value_of(const Figure& figure, const RunShape& shape, const Snapshot& snapshot) {
-    if (const auto* percent = std::get_if<double>(&figure.source)) return percentile_us(snapshot, *percent);
-    Json value;
-    if (const auto* derived = std::get_if<Derived>(&figure.source)) value = (*derived)(shape, snapshot);
-    if (const auto* member = std::get_if<double Snapshot::*>(&figure.source)) value = snapshot.**member;
-    if (const auto* member = std::get_if<std::uint64_t Snapshot::*>(&figure.source)) value = snapshot.**member;
-    if (const auto* member = std::get_if<std::int64_t Snapshot::*>(&figure.source)) value = snapshot.**member;
+    Json value = std::visit(
+        [&](auto source) -> Json {
+            if constexpr (std::is_same_v<decltype(source), double>)
+                return percentile_us(snapshot, source);
+            else if constexpr (std::is_same_v<decltype(source), Derived>)
+                return source(shape, snapshot);
+            else
+                return member_of(snapshot, source);
+        },
+        figure.source);
     if (figure.kind != Kind::rate) return value;
     return (figure.unit == Unit::percent ? 100 : 1) * ratio(value.get<double>(), snapshot.elapsed_s);
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <variant>
 
 #include "apps/cli/report.hpp"
@@ -40,9 +41,10 @@ enum class Chart : std::uint8_t { none, rates, losses, processor, times };
 /// Outputs that show a figure, as bits.
 enum Output : std::uint8_t { nowhere = 0, in_series = 1, in_progress = 2, in_summary = 4 };
 
-/// A member of Snapshot, a number derived from a snapshot, or the percent of a percentile.
+/// A member of Snapshot or of its engine's counters, a number derived from a snapshot, or the percent of a percentile.
 using Derived = std::int64_t (*)(const RunShape&, const Snapshot&);
-using Source = std::variant<double Snapshot::*, std::uint64_t Snapshot::*, std::int64_t Snapshot::*, Derived, double>;
+using Source = std::variant<double Snapshot::*, std::uint64_t Snapshot::*, std::int64_t Snapshot::*,
+                            std::uint64_t EngineCounters::*, Derived, double>;
 
 struct Figure {
     std::string_view name;   ///< a column of series.csv, a member of events; see json_place()
@@ -84,7 +86,7 @@ inline constexpr Figure figures[] = {
     {"socket_dropped", "receive buffer full", Unit::times, Kind::counter, Known::receiving, &Snapshot::socket_dropped,
      in_series | in_progress | in_summary, Chart::none, "ringpost_receive_buffer_full_total",
      "Times that a receive buffer was full."},
-    {"refused", "refused by the kernel", Unit::datagrams, Kind::counter, Known::sending, &Snapshot::refused,
+    {"refused", "refused by the kernel", Unit::datagrams, Kind::counter, Known::sending, &EngineCounters::send_failed,
      in_series | in_progress, Chart::losses, "ringpost_datagrams_refused_total",
      "Datagrams that the kernel refused to send."},
     {"lost_send_queue", "lost in the send queue", Unit::datagrams, Kind::counter, Known::verifying,
@@ -106,8 +108,19 @@ consteval std::size_t members_held() {
     for (const Figure& figure : figures) count += holds_member(figure);
     return count;
 }
-static_assert(sizeof(Snapshot) == members_held() * sizeof(double) + sizeof(Snapshot::histograms),
+static_assert(sizeof(Snapshot) ==
+                  members_held() * sizeof(double) + sizeof(Snapshot::engine) + sizeof(Snapshot::histograms),
               "each number of a Snapshot has a row");
+
+/// The member of a snapshot to which a source points.
+template <class Number>
+auto& member_of(auto& snapshot, Number Snapshot::* member) {
+    return snapshot.*member;
+}
+template <class Number>
+auto& member_of(auto& snapshot, Number EngineCounters::* member) {
+    return snapshot.engine.*member;
+}
 
 /// Calls use(figure, member) for each row that holds a member of Snapshot.
 template <class Use>
@@ -119,6 +132,16 @@ void for_each_member(const Use& use) {
                     if constexpr (std::is_member_object_pointer_v<decltype(source)>) use(figure, source);
                 },
                 figure.source);
+}
+
+/// Calls use(kind, number) for each number of a snapshot, the engine's included; number(snapshot) is a reference to it.
+template <class Use>
+void for_each_number(const Use& use) {
+    const auto use_member = [&](Kind kind, auto member) {
+        use(kind, [member](auto& snapshot) -> auto& { return member_of(snapshot, member); });
+    };
+    for_each_member([&](const Figure& figure, auto member) { use_member(figure.kind, member); });
+    for (const auto& row : EngineCounters::table()) use_member(Kind::counter, row.member);
 }
 
 bool is_known(const Figure& figure, const RunShape& shape, When when);

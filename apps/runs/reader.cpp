@@ -74,7 +74,7 @@ SeriesRow parse_row(const std::vector<const Figure*>& columns, const std::vector
             std::visit(
                 [&](auto member) {
                     if constexpr (std::is_member_object_pointer_v<decltype(member)>) {
-                        auto& value = row.counted.*member;
+                        auto& value = member_of(row.counted, member);
                         value = parse_number<std::remove_reference_t<decltype(value)>>(fields[i], where);
                         if constexpr (std::is_same_v<decltype(member), double Snapshot::*>)
                             if (rates) value *= row.length_s() / (figure->unit == Unit::percent ? 100 : 1);

@@ -7,9 +7,9 @@
 namespace ringpost::apps {
 
 void Snapshot::add(const Snapshot& other) {
-    for_each_member([&](const Figure& figure, auto member) {
-        this->*member =
-            figure.kind == Kind::clock ? std::max(this->*member, other.*member) : this->*member + other.*member;
+    for_each_number([&](Kind kind, const auto& number) {
+        auto& mine = number(*this);
+        mine = kind == Kind::clock ? std::max(mine, number(other)) : mine + number(other);
     });
     histograms.resize(std::max(histograms.size(), other.histograms.size()));
     for (std::size_t i = 0; i < other.histograms.size(); ++i) histograms[i].merge(other.histograms[i]);
@@ -17,8 +17,8 @@ void Snapshot::add(const Snapshot& other) {
 
 LossPlaces loss_places(const RunShape& shape, const Snapshot& snapshot) {
     auto left = static_cast<std::uint64_t>(std::max<std::int64_t>(snapshot.lost, 0));
-    LossPlaces out{.send_queue = snapshot.refused};
-    if (shape.lost_is_unanswered) left -= std::min(left, snapshot.refused);
+    LossPlaces out{.send_queue = shape.sends ? snapshot.engine.send_failed : 0};
+    if (shape.lost_is_unanswered) left -= std::min(left, out.send_queue);
     out.receive_buffer = std::min(left, snapshot.socket_dropped * shape.drop_datagrams_max);
     out.path = left - out.receive_buffer;
     return out;
@@ -26,7 +26,7 @@ LossPlaces loss_places(const RunShape& shape, const Snapshot& snapshot) {
 
 Snapshot interval_between(const Snapshot& after, const Snapshot& before) {
     Snapshot out;
-    for_each_member([&](const Figure&, auto member) { out.*member = after.*member - before.*member; });
+    for_each_number([&](Kind, const auto& number) { number(out) = number(after) - number(before); });
     for (std::size_t i = 0; i < after.histograms.size(); ++i)
         out.histograms.push_back(i < before.histograms.size() ? difference(after.histograms[i], before.histograms[i])
                                                               : after.histograms[i]);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <ringpost/counters.hpp>
 #include "codec/measure/histogram.hpp"
 
 namespace ringpost::apps {
@@ -23,15 +24,15 @@ struct RunShape {
 };
 
 /// What a run has counted and recorded, from its start or during an interval. apps/runs/figures.hpp has a row for each
-/// number.
+/// number but the engine's, which have their own table.
 struct Snapshot {
     double elapsed_s = 0;
     double cpu_s = 0;  ///< processor time of the process
     std::uint64_t sent = 0, received = 0;
     std::int64_t lost = 0;              ///< see RunShape::lost_is_unanswered
     std::int64_t waiting = 0;           ///< the part of `lost` sent since the last snapshot, which may be in flight
-    std::uint64_t refused = 0;          ///< datagrams that the kernel refused to send
     std::uint64_t socket_dropped = 0;   ///< times that a receive buffer was full
+    EngineCounters engine;              ///< of this process
     std::vector<Histogram> histograms;  ///< in the order of RunShape::histograms
 
     /// Adds what another engine or agent measured at the same time: numbers add up, the longest time counts.

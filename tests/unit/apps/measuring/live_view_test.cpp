@@ -54,8 +54,13 @@ TEST(IntervalText, tells_rates_loss_processor_and_times) {
 }
 
 TEST(IntervalText, tells_where_datagrams_were_lost) {
-    Snapshot interval{
-        .elapsed_s = 1, .sent = 100, .received = 80, .lost = 20, .refused = 5, .socket_dropped = 12, .histograms = {}};
+    Snapshot interval{.elapsed_s = 1,
+                      .sent = 100,
+                      .received = 80,
+                      .lost = 20,
+                      .socket_dropped = 12,
+                      .engine = {.send_failed = 5},
+                      .histograms = {}};
     EXPECT_EQ(interval_text(shape_of_latency(), interval, 1),
               "   1 s  sent 100/s  received 80/s  lost 20 (20.00 %: send queue 5, receive buffer 12, path 3)  cpu 0 %");
     RunShape load{.command = "load", .histograms = {}, .drop_datagrams_max = 64};
@@ -73,7 +78,7 @@ TEST(IntervalText, leaves_out_what_the_shape_does_not_have) {
               "  12 s  sent 100/s  cpu 0 %");
     EXPECT_EQ(interval_text({.command = "sink", .sends = false, .histograms = {}}, interval, 12),
               "  12 s  received 80/s  lost 20 (20.00 %: receive buffer 0, path 20)  cpu 0 %");
-    const Snapshot refused{.elapsed_s = 1, .refused = 7, .histograms = {}};
+    const Snapshot refused{.elapsed_s = 1, .engine = {.send_failed = 7}, .histograms = {}};
     EXPECT_EQ(
         interval_text({.command = "load", .receives = false, .histograms = {}, .lost_is_unanswered = true}, refused, 1),
         "   1 s  sent 0/s  refused 7  cpu 0 %");

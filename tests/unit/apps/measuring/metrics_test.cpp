@@ -53,8 +53,8 @@ TEST(Metrics, tells_every_count_and_the_first_histogram) {
                  .sent = 12'345'678'901,
                  .received = 7,
                  .lost = 5,
-                 .refused = 2,
                  .socket_dropped = 3,
+                 .engine = {.send_failed = 2},
                  .histograms = {}};
     now.histograms.resize(2);
     Histogram& response = now.histograms[0];
