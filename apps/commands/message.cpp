@@ -149,12 +149,13 @@ Json summary_of(const confirmed::Counters& counts) {
                     {"app_behind", counts.app_behind},
                     {"replies_full", counts.replies_full},
                     {"failures_lost", counts.failures_lost}};
-    Json malformed = Json::object();
-    for (std::size_t i = 0; i < counts.malformed.size(); ++i)
-        if (counts.malformed[i] > 0)
-            malformed[confirmed::name_of(static_cast<confirmed::FrameError>(i))] = counts.malformed[i];
-    summary["malformed"] = malformed;
     add_counters(summary, "confirmed", counts);
+    summary["malformed"] = Json::object();
+    for (std::size_t i = 0; i < counts.malformed.size(); ++i) {
+        const char* const name = confirmed::name_of(static_cast<confirmed::FrameError>(i));
+        if (counts.malformed[i] > 0) summary["malformed"][name] = counts.malformed[i];
+        summary["counters"]["confirmed"]["malformed"][name] = counts.malformed[i];
+    }
     return summary;
 }
 

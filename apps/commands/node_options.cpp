@@ -125,6 +125,8 @@ Json counts_json(const devices::NodeCounters& counts) {
                 {"links_failed", counts.links_failed}};
     if (!counts.link_error.empty()) out["link_error"] = counts.link_error;
     add_counters(out, "devices", protocol);
+    for (std::size_t i = 0; i < protocol.ended.size(); ++i)
+        out["counters"]["devices"]["ended"][name_of(static_cast<devices::Cause>(i))] = protocol.ended[i];
     add_counters(out, counts.engine);
     return out;
 }

@@ -60,7 +60,7 @@ std::string rate_text(std::uint64_t count, double interval_s) {
 std::string rates_text(const RunShape& shape, const Snapshot& interval) {
     std::string out;
     for (const Figure& figure : figures)
-        if (figure.chart == Chart::rates && is_known(figure, shape, When::running))
+        if (figure.kind == Kind::counter && is_shown(figure, in_text) && is_known(figure, shape, When::running))
             out += fmt::format("  {} {}", figure.label,
                                rate_text(total_of(figure, shape, interval).get<std::uint64_t>(), interval.elapsed_s));
     return out;
@@ -107,7 +107,7 @@ std::string times_text(const RunShape& shape, const Snapshot& interval) {
     if (interval.histograms.front().count() == 0) return "";
     std::string values;
     for (const Figure& figure : figures)
-        if (figure.kind == Kind::percentile && is_shown(figure, in_progress))
+        if (figure.kind == Kind::percentile && is_shown(figure, in_text))
             values += fmt::format("{}{} {:.1f}", values.empty() ? "" : "  ", figure.label,
                                   total_of(figure, shape, interval).get<double>());
     return fmt::format("  {} {} us", shape.histograms.front(), values);

@@ -39,7 +39,7 @@ enum class When : std::uint8_t { running, ended };
 enum class Chart : std::uint8_t { none, rates, losses, processor, times };
 
 /// Outputs that show a figure, as bits.
-enum Output : std::uint8_t { nowhere = 0, in_series = 1, in_progress = 2, in_summary = 4 };
+enum Output : std::uint8_t { nowhere = 0, in_series = 1, in_progress = 2, in_summary = 4, in_text = 8 };
 
 /// A member of Snapshot or of its engine's counters, a number derived from a snapshot, or the percent of a percentile.
 using Derived = std::int64_t (*)(const RunShape&, const Snapshot&);
@@ -69,17 +69,20 @@ std::int64_t lost_path(const RunShape& shape, const Snapshot& snapshot);
 inline constexpr Figure figures[] = {
     {"elapsed_s", "elapsed", Unit::seconds, Kind::clock, Known::always, &Snapshot::elapsed_s, in_series | in_progress},
     {"sent", "sent", Unit::datagrams, Kind::counter, Known::sending, &Snapshot::sent,
-     in_series | in_progress | in_summary, Chart::rates, "ringpost_datagrams_sent_total", "Datagrams sent."},
+     in_series | in_progress | in_summary | in_text, Chart::rates, "ringpost_datagrams_sent_total", "Datagrams sent."},
     {"received", "received", Unit::datagrams, Kind::counter, Known::receiving, &Snapshot::received,
-     in_series | in_progress | in_summary, Chart::rates, "ringpost_datagrams_received_total", "Datagrams received."},
+     in_series | in_progress | in_summary | in_text, Chart::rates, "ringpost_datagrams_received_total",
+     "Datagrams received."},
     {"lost", "lost", Unit::datagrams, Kind::gauge, Known::verifying, &Snapshot::lost,
      in_series | in_progress | in_summary, Chart::none, "ringpost_datagrams_lost", "Datagrams lost."},
     {"rate_per_s", "rate", Unit::per_second, Kind::rate, Known::always, derived::datagrams_moved,
      in_series | in_progress},
-    {"p50_us", "p50", Unit::microseconds, Kind::percentile, Known::always, 50.0, in_series | in_progress, Chart::times},
-    {"p99_us", "p99", Unit::microseconds, Kind::percentile, Known::always, 99.0, in_series | in_progress, Chart::times},
+    {"p50_us", "p50", Unit::microseconds, Kind::percentile, Known::always, 50.0, in_series | in_progress | in_text,
+     Chart::times},
+    {"p99_us", "p99", Unit::microseconds, Kind::percentile, Known::always, 99.0, in_series | in_progress | in_text,
+     Chart::times},
     {"p999_us", "p99.9", Unit::microseconds, Kind::percentile, Known::always, 99.9, nowhere, Chart::times},
-    {"max_us", "max", Unit::microseconds, Kind::percentile, Known::always, 100.0, in_series | in_progress,
+    {"max_us", "max", Unit::microseconds, Kind::percentile, Known::always, 100.0, in_series | in_progress | in_text,
      Chart::times},
     {"cpu_percent", "of one core", Unit::percent, Kind::rate, Known::always, &Snapshot::cpu_s, in_series | in_progress,
      Chart::processor},

@@ -32,7 +32,7 @@ struct Snapshot {
     std::int64_t lost = 0;              ///< see RunShape::lost_is_unanswered
     std::int64_t waiting = 0;           ///< the part of `lost` sent since the last snapshot, which may be in flight
     std::uint64_t socket_dropped = 0;   ///< times that a receive buffer was full
-    EngineCounters engine;              ///< of this process
+    EngineCounters engine = {};         ///< of this process
     std::vector<Histogram> histograms;  ///< in the order of RunShape::histograms
 
     /// Adds what another engine or agent measured at the same time: numbers add up, the longest time counts.

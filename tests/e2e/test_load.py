@@ -1,6 +1,7 @@
 """load and latency, against themselves and against foreign ends."""
 
 import pathlib
+import re
 import tempfile
 import unittest
 
@@ -33,6 +34,24 @@ class Load(unittest.TestCase):
                 self.assertGreater(summary["received"], 0)
                 if "off" in offload:
                     self.assertEqual((summary["gso"], summary["gro"]), (False, False))
+
+    def test_a_summary_has_every_counter_of_each_layer_by_the_name_of_its_member(self):
+        codec = pathlib.Path(__file__).parents[2] / "codec"
+
+        def members(file, struct):
+            body = re.search(rf"struct {struct} {{\n(.*?)\n\n? *static constexpr", (codec / file).read_text(), re.DOTALL)[1]
+            return set(re.findall(r"^ *std::uint64_t (\w+) = 0;", body, re.MULTILINE)) - {"at_first"}
+
+        layers = {"engine": members("include/ringpost/counters.hpp", "EngineCounters"),
+                  "gtudp": members("gtudp/options.hpp", "Counters"), "sink": members("traffic/sink.hpp", "SinkCounters"),
+                  "prober": members("traffic/prober.hpp", "ProberCounters")}
+        for command, near, far in (("load", ("gtudp", "engine"), ("sink", "gtudp", "engine")),
+                                   ("latency", ("prober", "gtudp", "engine"), ())):
+            counters = run(command, "--self", "--rate", "1k", "--duration", "100ms", "--transport", "gtudp",
+                           "--json").summary()["counters"]
+            peer = counters.pop("peer", {})
+            self.assertEqual({name: set(found) for name, found in counters.items()}, {name: layers[name] for name in near})
+            self.assertEqual({name: set(found) for name, found in peer.items()}, {name: layers[name] for name in far})
 
     def test_a_low_rate_is_kept_and_nothing_is_lost(self):
         for backend in backends():

@@ -106,10 +106,12 @@ TEST(Figures, a_series_of_another_version_is_read) {
 TEST(Figures, unknown_ones_are_left_out) {
     const RunShape load{.command = "load", .receives = false, .histograms = {}};
     const Snapshot none, now{.elapsed_s = 2, .cpu_s = 1, .sent = 10, .engine = {.send_failed = 3}, .histograms = {}};
-    EXPECT_EQ(series_line(load, Interval(none, now)), "2.000000,10,,,5.000,,,,50.00,,3,,");
+    EXPECT_TRUE(series_line(load, Interval(none, now)).starts_with("2.000000,10,,,5.000,,,,50.00,,3,,"));
     const Json event = progress_json(load, Interval(none, now));
-    EXPECT_EQ(event,
-              (Json{{"elapsed_s", 2.0}, {"sent", 10}, {"rate_per_s", 5.0}, {"cpu_percent", 50.0}, {"refused", 3}}));
+    for (const char* known : {"elapsed_s", "sent", "rate_per_s", "cpu_percent", "refused"})
+        EXPECT_TRUE(event.contains(known)) << known;
+    for (const char* unknown : {"received", "lost", "lost_in", "socket_dropped"})
+        EXPECT_FALSE(event.contains(unknown)) << unknown;
 
     const RunShape unverified{.command = "load", .verifies = false, .histograms = {}};
     EXPECT_FALSE(progress_json(unverified, Interval(none, now)).contains("lost"));
