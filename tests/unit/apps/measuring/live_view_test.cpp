@@ -46,14 +46,14 @@ std::string written(const RunShape& shape, LiveView::Style style, const std::fun
     return result;
 }
 
-TEST(IntervalText, tells_rates_loss_processor_and_times) {
+TEST(IntervalText, shows_rates_loss_processor_and_times) {
     EXPECT_EQ(
         interval_text(shape_of_latency(), interval_of_latency(), 3),
         "   3 s  sent 100,001/s  received 99,995/s  lost 12 (under 0.01 %: send queue 0, receive buffer 12, path 0)"
         "  cpu 42 %  response p50 1.0  p99 2.0  max 20.0 us");
 }
 
-TEST(IntervalText, tells_where_datagrams_were_lost) {
+TEST(IntervalText, shows_where_datagrams_were_lost) {
     Snapshot interval{.elapsed_s = 1,
                       .sent = 100,
                       .received = 80,
@@ -228,7 +228,7 @@ TEST(LiveView, style_is_that_of_standard_error_and_the_environment) {
     ASSERT_GE(terminal.device, 0);
     EXPECT_EQ(plain_terminal, Style::terminal);
     EXPECT_EQ(coloured, Style::coloured);
-    EXPECT_EQ(empty, Style::coloured) << "NO_COLOR says something only when it is not empty";
+    EXPECT_EQ(empty, Style::coloured) << "an empty NO_COLOR has no effect";
     EXPECT_EQ(dumb, Style::plain);
     EXPECT_EQ(unnamed, Style::plain);
     EXPECT_EQ(no_terminal, Style::plain);

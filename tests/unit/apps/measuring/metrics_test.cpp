@@ -46,7 +46,7 @@ std::string refusal_of(const std::string& address) {
     return "";
 }
 
-TEST(Metrics, tells_every_count_and_the_first_histogram) {
+TEST(Metrics, has_every_count_and_the_first_histogram) {
     Metrics metrics("127.0.0.1:0", {.command = "latency", .histograms = {"response", "slip"}});
     Snapshot now{.elapsed_s = 9,
                  .cpu_s = 1.5,
@@ -95,11 +95,11 @@ TEST(Metrics, tells_every_count_and_the_first_histogram) {
 
 TEST(Metrics, leaves_out_what_the_shape_does_not_have) {
     const Metrics sink("127.0.0.1:0", {.command = "sink", .sends = false, .histograms = {"one-way delay"}});
-    const std::string heard = scraped(sink.port());
-    EXPECT_EQ(heard.find("ringpost_datagrams_sent"), std::string::npos);
-    EXPECT_EQ(heard.find("ringpost_datagrams_refused"), std::string::npos);
-    EXPECT_TRUE(has_line(heard, R"(ringpost_datagrams_received_total{command="sink"} 0)"));
-    EXPECT_TRUE(has_line(heard, R"(ringpost_one_way_delay_seconds_count{command="sink"} 0)"));
+    const std::string received = scraped(sink.port());
+    EXPECT_EQ(received.find("ringpost_datagrams_sent"), std::string::npos);
+    EXPECT_EQ(received.find("ringpost_datagrams_refused"), std::string::npos);
+    EXPECT_TRUE(has_line(received, R"(ringpost_datagrams_received_total{command="sink"} 0)"));
+    EXPECT_TRUE(has_line(received, R"(ringpost_one_way_delay_seconds_count{command="sink"} 0)"));
 
     const Metrics load("127.0.0.1:0", {.command = "load", .receives = false, .histograms = {}});
     const std::string sent = scraped(load.port());
@@ -109,7 +109,7 @@ TEST(Metrics, leaves_out_what_the_shape_does_not_have) {
     EXPECT_EQ(sent.find("histogram"), std::string::npos);
 }
 
-TEST(Metrics, says_why_it_cannot_listen) {
+TEST(Metrics, reports_why_it_cannot_listen) {
     const Metrics first("127.0.0.1:0", {.command = "load", .histograms = {}});
     const std::string taken = "127.0.0.1:" + std::to_string(first.port());
     EXPECT_EQ(refusal_of(taken), "--prometheus " + taken + ": Address already in use");
@@ -118,7 +118,7 @@ TEST(Metrics, says_why_it_cannot_listen) {
     EXPECT_EQ(refusal_of("127.0.0.1:+80"), "--prometheus 127.0.0.1:+80: the port must be 1 to 65535");
 }
 
-TEST(Metrics, listens_on_ipv6_or_says_that_it_cannot) {
+TEST(Metrics, listens_on_ipv6_or_reports_that_it_cannot) {
     const std::string refusal = refusal_of("[::1]:0");
     EXPECT_TRUE(refusal.empty() || refusal.find(": the web server of this prometheus-cpp has no IPv6") == 20)
         << refusal;
