@@ -254,8 +254,8 @@ class LoadModes(unittest.TestCase):
                            (("latency", "--self", "--stamps", "nic"), "--stamps nic: expected kernel"),
                            (("latency", "--self", "--size", "20..64"), "a probe needs at least 24 bytes"),
                            (("load", "--self", "--size", "64:0"), "--size 64:0"),
-                           (("load", "--self", "--window", 4), "--window: is gtudp's"),
-                           (("sink", "--port", 0, "--recv-sends", 3), "--recv-sends: is gtudp's"),
+                           (("load", "--self", "--window", 4), "--window: requires --transport gtudp"),
+                           (("sink", "--port", 0, "--recv-sends", 3), "--recv-sends: requires --transport gtudp"),
                            (("load", "--to", "239.255.77.9:9", "--interface", "lo", "--bidirectional"), "--bidirectional"),
                            (("load", "--self", "--ttl", 3), "--ttl")):
             done = run(*args)
