@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 
+#include "apps/commands/commands.hpp"
 #include "apps/commands/latency_run.hpp"
 #include "apps/measuring/self_peer.hpp"
 #include "apps/runs/environment.hpp"

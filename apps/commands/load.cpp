@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 
+#include "apps/commands/commands.hpp"
 #include "apps/commands/load_report.hpp"
 #include "apps/measuring/one_way.hpp"
 #include "apps/measuring/self_peer.hpp"
