@@ -8,6 +8,7 @@
 
 #include "apps/commands/commands.hpp"
 #include "apps/commands/struct_values.hpp"
+#include "apps/measuring/agents.hpp"
 #include "engine/os/waker.hpp"
 
 namespace {
@@ -60,7 +61,7 @@ int run(int argc, char** argv) {
 }
 
 int fail(int code, const char* text) {
-    std::fprintf(stderr, "ringpost: %s\n", text);
+    if (speaks_for_all()) std::fprintf(stderr, "ringpost: %s\n", text);
     return code;
 }
 

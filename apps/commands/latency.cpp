@@ -155,8 +155,7 @@ int run_far_end(const LatencyOptions& options, const SelfPeer::WriteLine& write_
     return Exit::done;
 }
 
-int run_latency(LatencyOptions options, const Address& target, const Agents& agents, Report& report) {
-    options.arrivals.seed = one_seed(agents, options.arrivals.seed);
+int run_latency(LatencyOptions options, const Address& target, Agents& agents, Report& report) {
     const std::size_t engines = agents.count() * options.threads.count;
     if (options.rate == 0 && options.window < engines && !agents.alone())
         throw Failure(Exit::usage,
@@ -168,6 +167,9 @@ int run_latency(LatencyOptions options, const Address& target, const Agents& age
     if (options.threads.self && !agents.alone())
         throw Failure(Exit::usage, "--self: not under mpirun; start the server separately");
     RunDirectory directory(of_agent(options.run, agents.rank(), agents.count()), "latency", report);
+    expected_start(options);  // throws if it is in the past
+    agents.join();
+    options.arrivals.seed = one_seed(agents, options.arrivals.seed);
     const auto notify = [&](const std::string& text) { report.note(text); };
     if (!options.probes.note.empty()) notify(options.probes.note);
     if (options.trials.any()) return exit_code(measure_again(options, target, agents, report, notify));
@@ -203,7 +205,7 @@ int latency_command(const LatencyOptions& options) {
         target = target_address(options.to, options.probes.default_port);
         check_target_network(target, options.multicast, options.foreign_targets);
     }
-    return as_agents([&](const Agents& agents) { return run_latency(options, target, agents, report); });
+    return as_agents([&](Agents& agents) { return run_latency(options, target, agents, report); });
 }
 
 }  // namespace

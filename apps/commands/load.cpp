@@ -49,9 +49,7 @@ struct OwnSink {
     }
 };
 
-int run_load(LoadOptions options, const Address& target, const OwnSink* own_sink, const Agents& agents,
-             Report& report) {
-    options.arrivals.seed = one_seed(agents, options.arrivals.seed);
+int run_load(LoadOptions options, const Address& target, const OwnSink* own_sink, Agents& agents, Report& report) {
     if (agents.rank() > 0) report.silence();
     if (options.transport.gtudp && is_multicast(target))
         throw Failure(Exit::usage, fmt::format("--to {}: gtudp sends to one peer, not to a group", to_text(target)));
@@ -65,7 +63,10 @@ int run_load(LoadOptions options, const Address& target, const OwnSink* own_sink
     std::function<void(Snapshot&)> complete;
     if (own_sink != nullptr) complete = [&](Snapshot& now) { own_sink->figures.copy_to(now); };
     Monitor monitor({shape, options.threads.count, options.prometheus, complete}, report, &directory);
-    directory.begin(shape, expected_start(options));
+    const Instant start = expected_start(options);
+    agents.join();
+    options.arrivals.seed = one_seed(agents, options.arrivals.seed);
+    directory.begin(shape, start);
     Outcome mine = measure_load(options, target, agents, monitor, report);
     Outcome all = join(agents, mine);
     Json summary = summary_of(options, all);
@@ -108,7 +109,7 @@ int load_command(const LoadOptions& options) {
     const Address target = own_sink ? own_sink->address() : target_address(options.to);
     if (!own_sink) check_target_network(target, options.multicast, options.foreign_targets);
     if (options.one_way && !own_sink) report.note(one_way_warning);
-    return as_agents([&](const Agents& agents) {
+    return as_agents([&](Agents& agents) {
         return run_load(options, target, own_sink ? &*own_sink : nullptr, agents, report);
     });
 }

@@ -11,18 +11,21 @@
 
 namespace ringpost::apps {
 
-/// The processes that measure together: those started by mpirun, or this one alone. Each must make the collective calls
-/// in the same order. They exchange only figures and reports; datagrams use sockets.
+/// The processes that measure together: those that mpirun started, or this one alone. Every agent makes the same calls
+/// in the same order. Only figures and reports travel this way; datagrams have sockets of their own.
 ///
-/// A process that leaves alone would block the others. So the owner catches exceptions, reports them and calls abort(),
-/// as as_agents() does. An exception that escapes nevertheless ends all processes without a report.
+/// Until it joins, an agent that fails simply ends with its exit code, and mpirun ends the others: check options and
+/// open files before that. Once joined no agent may leave alone, because the others would wait: catch every exception,
+/// report it, and call abort(). An exception that destroys a joined object ends all agents without a report.
 class Agents {
   public:
-    /// Joins the other processes. Create it once per process, before any thread or engine and after any fork, which MPI
-    /// does not survive. Throws Failure if mpirun has started several processes but this build has no MPI, or MPI
-    /// cannot be loaded.
+    /// Takes rank and count from mpirun's environment. A Failure when mpirun started several agents and this program
+    /// was built without MPI.
     Agents();
-    /// Waits for the other processes.
+    /// Joins the others, once in a process, and after any fork: MPI does not survive one. No calls below before this. A
+    /// Failure when MPI cannot be loaded.
+    void join();
+    /// When joined, waits until all agents come here.
     ~Agents();
     Agents(const Agents&) = delete;
     Agents& operator=(const Agents&) = delete;
@@ -30,6 +33,7 @@ class Agents {
     std::size_t rank() const { return rank_; }
     std::size_t count() const { return count_; }
     bool alone() const { return count_ == 1; }
+    bool joined() const { return library_ != nullptr; }
 
     /// Returns when all processes have called it. From any thread, one at a time. Busy-waits, like all calls here.
     void barrier() const;
@@ -42,17 +46,22 @@ class Agents {
 
   private:
     struct Library;
-    std::unique_ptr<const Library> library_;  ///< null when alone
+    std::unique_ptr<const Library> library_;  ///< null when alone, and before join()
     std::size_t rank_ = 0, count_ = 1;
 };
 
-/// Joins the other processes and returns the result of use(agents). Reports its exceptions and then ends all processes.
+/// Whether this process reports its failure. All agents are likely to fail alike, and one report is enough: agents
+/// other than the first wait until mpirun, which the first has ended with its own failure, ends them too.
+bool speaks_for_all();
+
+/// Returns what use(agents) returns; use() joins the agents when it is ready. What it throws after that, this process
+/// reports, and ends all agents.
 template <class Use>
 int as_agents(const Use& use) {
-    const Agents agents;
+    Agents agents;
     const auto end_all = [&](int code, const char* text) {
-        if (agents.alone()) return;
-        std::fprintf(stderr, "ringpost: %s\n", text);
+        if (!agents.joined()) return;
+        if (speaks_for_all()) std::fprintf(stderr, "ringpost: %s\n", text);
         agents.abort(code);
     };
     try {

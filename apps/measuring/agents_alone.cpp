@@ -18,6 +18,10 @@ Agents::Agents() {
 
 Agents::~Agents() = default;
 
+void Agents::join() {}
+
+bool speaks_for_all() { return true; }
+
 void Agents::barrier() const {}
 
 std::vector<std::string> Agents::gather(const std::string& text) const { return {text}; }

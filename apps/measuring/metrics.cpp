@@ -66,19 +66,15 @@ std::string histogram_name(const std::string& name) {
 /// The library does not report why it cannot listen, but leaves the errno of the system call. Without one, it has
 /// rejected a well-formed address: an IPv6 address in a build without IPv6, such as Debian's.
 std::unique_ptr<prometheus::Exposer> listen(const std::string& address) {
-    // Port 0, which resolve_host_port() rejects, lets the kernel choose.
-    const bool chosen = address.ends_with(":0");
-    auto resolved = resolve_host_port(chosen ? address.substr(0, address.size() - 1) + "1" : address);
-    if (!resolved) throw Failure(Exit::usage, "--prometheus " + resolved.error().text);
-    if (chosen) resolved->port = 0;
+    const Address resolved = listening_address(address);
     errno = 0;
     try {
-        return std::make_unique<prometheus::Exposer>(to_text(*resolved));
+        return std::make_unique<prometheus::Exposer>(to_text(resolved));
     } catch (const std::exception&) {
         const int error = errno;
-        const char* reason = error != 0                       ? std::strerror(error)
-                             : resolved->family == Family::v6 ? "the web server of this prometheus-cpp has no IPv6"
-                                                              : "cannot listen";
+        const char* reason = error != 0                      ? std::strerror(error)
+                             : resolved.family == Family::v6 ? "the web server of this prometheus-cpp has no IPv6"
+                                                             : "cannot listen";
         throw Failure(Exit::usage, fmt::format("--prometheus {}: {}", address, reason));
     }
 }
@@ -133,6 +129,15 @@ class Metrics::Collected : public prometheus::Collectable {
     mutable std::mutex mutex_;
     std::shared_ptr<const Snapshot> last_ = std::make_shared<const Snapshot>();
 };
+
+Address listening_address(const std::string& text) {
+    // Elsewhere no address has port 0.
+    const bool chosen = text.ends_with(":0");
+    auto resolved = resolve_host_port(chosen ? text.substr(0, text.size() - 1) + "1" : text);
+    if (!resolved) throw Failure(Exit::usage, "--prometheus " + resolved.error().text);
+    if (chosen) resolved->port = 0;
+    return *resolved;
+}
 
 Metrics::Metrics(const std::string& address, const RunShape& shape)
     : collected_(std::make_shared<Collected>(shape)), exposer_(listen(address)) {

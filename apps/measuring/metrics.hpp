@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include <ringpost/address.hpp>
 #include "apps/runs/snapshot.hpp"
 
 namespace prometheus {
@@ -11,6 +12,10 @@ class Exposer;
 }
 
 namespace ringpost::apps {
+
+/// The address of --prometheus: HOST:PORT or [IPv6]:PORT; port 0 lets the kernel choose. Throws Failure for any other
+/// text.
+Address listening_address(const std::string& text);
 
 /// Serves a run's figures and its first histogram to Prometheus at http://ADDRESS:PORT/metrics. Each metric has the
 /// label `command`. apps/runs/figures.hpp names the counters and gauges; a figure that the run does not know is left

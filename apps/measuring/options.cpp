@@ -7,6 +7,7 @@
 #include <cmath>
 #include <ctime>
 
+#include "apps/measuring/metrics.hpp"
 #include "apps/measuring/monitor.hpp"
 #include "engine/os/clock.hpp"
 
@@ -77,6 +78,7 @@ void check_measuring(const CLI::App& command, MeasureOptions& options) {
     note_given(command, options.run);
     check_transport(command, options.transport);
     parse_conditions(options.verdict.fail_if);
+    if (!options.prometheus.empty()) listening_address(options.prometheus);
     if (options.to.empty() && !options.threads.self)
         throw CLI::ValidationError("one of --to HOST:PORT and --self is required");
     const std::uint32_t engines = options.threads.count;

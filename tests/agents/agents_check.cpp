@@ -59,7 +59,8 @@ void check(const Agents& agents) {
 }
 
 int run(std::size_t count, const std::string& what) {
-    const Agents agents;
+    Agents agents;
+    agents.join();
     expect(agents.count() == count && agents.rank() < count, "as many as mpirun has started");
     const bool last = agents.rank() + 1 == count;
     if (last && what == "throw") throw Failure(Exit::failed, "thrown while it lives");

@@ -9,7 +9,7 @@ import unittest
 import unittest.mock
 
 import support
-from support import Background, Segment, die_with_parent, parse_events, patience_s, run, until, until_read
+from support import Background, Segment, die_with_parent, parse_events, patience_s, run, tried, until, until_read
 from test_runs import Directories
 
 MPIRUN = ("mpirun", "--allow-run-as-root", "--oversubscribe", "--mca", "btl_vader_single_copy_mechanism", "none")
@@ -35,8 +35,12 @@ class Agents(Directories):
             self.skipTest("built without MPI")
 
     def mpirun(self, *args):
-        """Runs four agents; returns their combined output and the exit code of mpirun."""
-        return run(*args, by=(*MPIRUN, "-n", "4"))
+        """Four agents; what they printed together, and how it ended.
+
+        mpirun itself crashes now and then, ended by a signal, when several agents fail at once. It reports an agent that
+        a signal has ended by an exit code of its own.
+        """
+        return tried(lambda: run(*args, by=(*MPIRUN, "-n", "4")), lambda done: done.code >= 0)
 
     def test_four_load_one_sink(self):
         with Background("sink", "--port", 0, "--bind", "127.0.0.1", "--json") as sink:
@@ -83,6 +87,7 @@ class Agents(Directories):
         done = self.mpirun("load", "--to", "127.0.0.1:9", "--duration", "1s", "--prometheus", "127.0.0.1:1x")
         self.assertEqual(done.code, 2, done)
         self.assertIn("--prometheus 127.0.0.1:1x", done.err)
+        self.assertNotIn("MPI_ABORT", done.err, "found before MPI is involved")
         with Background("sink", "--port", 0, "--bind", "127.0.0.1", "--json") as sink:
             command = [*MPIRUN, "-n", "4", support.binary, "load", "--to", f"127.0.0.1:{sink.port()}", "--rate", "1k",
                        "--duration", "60s"]

@@ -11,14 +11,17 @@
 #include <fmt/core.h>
 #include <mpi.h>
 
+#include <algorithm>
+#include <chrono>
 #include <climits>
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <numeric>
-#include <string_view>
+#include <thread>
 
 #include "apps/cli/failure.hpp"
+#include "engine/os/waker.hpp"
 
 namespace ringpost::apps {
 
@@ -65,9 +68,33 @@ Agents::Library::Library() {
     find(sum, "ompi_mpi_op_sum");
 }
 
-Agents::Agents() {
-    const char* started = std::getenv("OMPI_COMM_WORLD_SIZE");  // set by mpirun
-    if (started == nullptr || std::string_view(started) == "1") return;
+namespace {
+
+/// A number that mpirun has put into the environment.
+std::size_t from_mpirun(const char* name, std::size_t otherwise) {
+    const char* text = std::getenv(name);
+    return text == nullptr ? otherwise : std::strtoul(text, nullptr, 10);
+}
+
+/// Between the reports of two agents: time for mpirun to notice that the first has ended, and to end the others.
+constexpr auto turn = std::chrono::seconds(1);
+constexpr std::size_t turns_max = 3;
+
+}  // namespace
+
+bool speaks_for_all() {
+    const std::size_t rank = from_mpirun("OMPI_COMM_WORLD_RANK", 0);
+    for (std::size_t i = 0; i < std::min(rank, turns_max) && received_signal() == 0; ++i)
+        std::this_thread::sleep_for(turn);
+    return rank == 0 || received_signal() == 0;
+}
+
+Agents::Agents()
+    : rank_(from_mpirun("OMPI_COMM_WORLD_RANK", 0)),
+      count_(std::max<std::size_t>(from_mpirun("OMPI_COMM_WORLD_SIZE", 1), 1)) {}
+
+void Agents::join() {
+    if (alone()) return;
     auto library = std::make_unique<const Library>();
     int threads = 0, rank = 0, count = 0;
     library->init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &threads);
@@ -83,7 +110,7 @@ Agents::Agents() {
 }
 
 Agents::~Agents() {
-    if (alone()) return;
+    if (!joined()) return;
     if (std::uncaught_exceptions() > 0) abort(Exit::failed);
     library_->finalize();
 }
@@ -127,7 +154,7 @@ void Agents::add_up(Histogram& histogram) const {
 }
 
 void Agents::abort(int exit_code) const {
-    if (!alone()) library_->abort(library_->world, exit_code);
+    if (joined()) library_->abort(library_->world, exit_code);
 }
 
 }  // namespace ringpost::apps
