@@ -83,7 +83,11 @@ def tried(attempt, good):
 
 @functools.cache
 def backends():
-    """Both backends, or only mmsg (with a note) where io_uring is not available, as in many containers."""
+    """Both backends, or only mmsg (with a note) where io_uring is not available, as in many containers.
+    $RINGPOST_BACKENDS overrides this: a list separated by commas.
+    """
+    if chosen := os.environ.get("RINGPOST_BACKENDS"):
+        return tuple(chosen.split(","))
     done = run("beacon", "--port", 0, "--duration", "1ms", "--backend", "uring")
     if done.code == 0:
         return "uring", "mmsg"

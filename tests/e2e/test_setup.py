@@ -1,4 +1,4 @@
-"""scripts/setup with a missing package. Nothing is installed: apt-get and sudo are stubs."""
+"""scripts/setup.sh with a missing package. Nothing is installed: apt-get and sudo are stubs."""
 
 import os
 import pathlib
