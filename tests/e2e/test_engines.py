@@ -311,7 +311,7 @@ class OverIpv6(unittest.TestCase):
 
 class Metrics(unittest.TestCase):
     def fetch(self, port):
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=patience_s) as answer:
             return answer.read().decode()
 
     def test_of_a_sink(self):

@@ -362,11 +362,18 @@ class Compare(Made):
 class Page(Made):
     def opened(self, page):
         """The attributes of the page's root after a browser without network has run it."""
-        dom = subprocess.run(
-            ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--proxy-server=127.0.0.1:9",
-             f"--user-data-dir={self.base / 'browser'}", "--dump-dom", page.as_uri()],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=patience_s, preexec_fn=die_with_parent).stdout
-        return dict(re.findall(r'data-(\w+)="([^"]*)"', re.search(r"<html[^>]*>", dom)[0]))
+        command = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                   "--proxy-server=127.0.0.1:9", f"--user-data-dir={self.base / 'browser'}", "--dump-dom", page.as_uri()]
+
+        def dump():
+            return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=patience_s,
+                                  preexec_fn=die_with_parent)
+
+        # A browser that crashes says nothing of the page.
+        done = tried(dump, lambda done: done.returncode == 0 and "<html" in done.stdout)
+        root = re.search(r"<html[^>]*>", done.stdout)
+        self.assertIsNotNone(root, done.stderr)
+        return dict(re.findall(r'data-(\w+)="([^"]*)"', root[0]))
 
     def test_draws_a_run(self):
         _, kept = self.measure("run", "--self", "--rate", "1k", "--duration", "100ms")

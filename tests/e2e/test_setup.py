@@ -19,7 +19,7 @@ class Setup(unittest.TestCase):
             # With -e, as in scripts/run: a failing command ends the script.
             return subprocess.run(["bash", "-euc", '. "$0/scripts/setup"; need "$@"; echo went on', ROOT, *packages],
                                   env={**os.environ, "PATH": f"{directory}:{os.environ['PATH']}"},
-                                  capture_output=True, text=True, timeout=30)
+                                  capture_output=True, text=True, timeout=120)
 
     def test_missing_packages_are_named_and_installed(self):
         ended = self.need("bash", "no-such-package-of-ringpost")
