@@ -14,7 +14,7 @@ import unittest
 import zlib
 from random import Random
 
-from support import EchoThread, backends, die_with_parent, parse_events, patience_s, run
+from support import EchoThread, backends, die_with_parent, parse_events, patience_s, run, tried
 
 SCHEMA = pathlib.Path(__file__).parents[2] / "apps" / "runs" / "run.schema.json"
 TYPES = {"object": dict, "string": str, "boolean": bool, "null": type(None), "number": (int, float), "integer": int}
