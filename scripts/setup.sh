@@ -1,21 +1,21 @@
-# Sourced by the other scripts: packages and builds. Debian 12 is all it expects.
+# Sourced by the other scripts: installs packages and configures builds. Expects Debian 12.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 build_packages=(g++ meson ninja-build pkg-config liburing-dev libmimalloc-dev libcli11-dev libfmt-dev
                 nlohmann-json3-dev libdeflate-dev libpcap-dev prometheus-cpp-dev)
 test_packages=(git libgtest-dev libbenchmark-dev python3 iproute2 binutils clang-19 clang-tidy-19 clang-format-19
-               libclang-rt-19-dev dnsmasq-base chromium libopenmpi-dev openmpi-bin)
-# Servers that tests measure, each test its own. Where the system's policy forbids it, as in images for containers,
-# installing them starts none; elsewhere it would, so there it is not done and their tests say that they are skipped.
+               lld-19 libclang-rt-19-dev dnsmasq-base chromium libopenmpi-dev openmpi-bin)
+# Servers that tests start for themselves and measure. Installing them starts system services unless a policy forbids that,
+# as in container images. Without such a policy they are not installed, and their tests are skipped.
 [ ! -x /usr/sbin/policy-rc.d ] || test_packages+=(memcached chrony)
 bench_packages=(libbenchmark-dev libenet-dev libzmq3-dev python3 sockperf iperf3 dnsperf dnsmasq-base)
 
-# Installs what is missing of the packages named, and says so. Nothing missing: does nothing, in milliseconds.
+# need PACKAGE...: installs the missing packages and lists them. Takes milliseconds when none is missing.
 need() {
     local missing=() package
     local installed
-    # dpkg-query fails when it does not know one of them, which is what is asked.
+    # dpkg-query fails when it does not know a package: that one is missing.
     installed=" $(dpkg-query -W -f '${db:Status-Status}:${Package} ' "$@" 2>/dev/null || true) "
     for package in "$@"; do
         case $installed in *" installed:$package "*) ;; *) missing+=("$package") ;; esac
@@ -31,7 +31,7 @@ need() {
     } >&2 || { echo "could not install: ${missing[*]}" >&2; return 1; }
 }
 
-# configure DIR [MESON OPTION...]: sets a build up, and anew when the options have changed; meson itself notices the rest.
+# configure DIR [MESON OPTION...]: sets up a build, again when compiler or options have changed. ninja does the rest.
 configure() {
     local dir=$1
     shift

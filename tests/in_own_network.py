@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""in_own_network.py PROGRAM [ARGUMENT...]: runs it in a network namespace of its own, where nobody else has its ports.
+"""in_own_network.py PROGRAM [ARGUMENT...]: runs it in a network namespace of its own, where all ports are free.
 
-Where that is not permitted it runs as it is.
+Where the system does not permit that, it runs in the current network.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-// Precompiled: the large library headers that most apps include. It only saves time; every file includes what it uses.
+// Precompiled to save time: large headers that most files include. Every file still includes what it uses.
 
 #include <fmt/core.h>
 

@@ -1,5 +1,5 @@
-// agents_check COUNT [abort | throw]: run by mpirun, checks that COUNT agents hear of each other what they should; or
-// the last one ends all of them while the others wait.
+// agents_check COUNT [abort | throw]: under mpirun, checks that COUNT agents exchange their data correctly; with abort or
+// throw, the last agent ends all while the others wait.
 
 #include <cstdio>
 #include <cstdlib>
@@ -18,7 +18,7 @@ void expect(bool holds, const char* what) {
     if (!holds) throw Failure(Exit::failed, what);
 }
 
-/// What the agent of that rank has recorded: a different number each, saturated durations, and a sum beyond 64 bits.
+/// The histogram of an agent: a different count for each rank, saturated durations, and a sum beyond 64 bits.
 Histogram histogram_of(std::size_t rank) {
     Histogram histogram;
     std::mt19937_64 random(rank);
@@ -27,7 +27,7 @@ Histogram histogram_of(std::size_t rank) {
     return histogram;
 }
 
-/// Of very different lengths, with bytes of every kind; that of the first is empty.
+/// The text of an agent: lengths differ greatly, one is empty, and a zero byte is included.
 std::string text_of(std::size_t rank) {
     std::string text(rank * rank * 100'000, static_cast<char>('a' + rank));
     if (!text.empty()) text.front() = '\0';
@@ -46,24 +46,24 @@ void check(const Agents& agents) {
     expect(std::ranges::equal(sum.bucket_counts(), expected.bucket_counts()), "add_up: counts");
     expect(agents.alone() || (sum.saturated() > 0 && sum.totals().sum_high > 0), "add_up: more than 64 bits");
 
-    // Each writes before the barrier what all read behind it: nobody may be through before the last has come.
+    // Each agent writes before the barrier, and reads all after it: none may pass before the last has arrived.
     const std::string path = std::getenv("AGENTS_CHECK_FILE");
     std::FILE* file = std::fopen(path.c_str(), "a");
     expect(file != nullptr && std::fputc('.', file) != EOF && std::fclose(file) == 0, "the file of the check");
     agents.barrier();
     file = std::fopen(path.c_str(), "r");
-    std::size_t come = 0;
-    while (std::fgetc(file) != EOF) ++come;
+    std::size_t arrived = 0;
+    while (std::fgetc(file) != EOF) ++arrived;
     std::fclose(file);
-    expect(come == agents.count(), "barrier: all have come");
+    expect(arrived == agents.count(), "barrier: all have arrived");
 }
 
 int run(std::size_t count, const std::string& what) {
     Agents agents;
     agents.join();
-    expect(agents.count() == count && agents.rank() < count, "as many as mpirun has started");
+    expect(agents.count() == count && agents.rank() < count, "as many agents as mpirun has started");
     const bool last = agents.rank() + 1 == count;
-    if (last && what == "throw") throw Failure(Exit::failed, "thrown while it lives");
+    if (last && what == "throw") throw Failure(Exit::failed, "thrown while Agents exists");
     try {
         if (last && what == "abort") agents.abort(abort_code);
         if (what.empty()) check(agents);
@@ -80,11 +80,11 @@ int run(std::size_t count, const std::string& what) {
 }  // namespace ringpost::apps
 
 int main(int argc, char** argv) {
-    // Caught, as the command's main() does: what is not would end the process without a destructor being run.
+    // Like the command's main(): an uncaught exception would end the process without running destructors.
     try {
         return ringpost::apps::run(std::strtoul(argv[1], nullptr, 10), argc > 2 ? argv[2] : "");
     } catch (const std::exception& error) {
-        std::fprintf(stderr, "left by an exception: %s\n", error.what());
+        std::fprintf(stderr, "exception: %s\n", error.what());
         return ringpost::apps::Exit::failed;
     }
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""check.py AGENTS_CHECK: runs it alone and as four agents, and sees that one of them can end all."""
+"""check.py AGENTS_CHECK: runs it alone and as four agents, and checks that one agent can end all."""
 
 import os
 import shutil
@@ -11,8 +11,7 @@ SKIPPED = 77  # to meson
 AGENTS = 4
 ABORT_CODE = 7
 PATIENCE_S = 120
-# More agents than cores; as root, as in containers, which mpirun refuses otherwise; and without reading another
-# process's memory, which containers forbid.
+# Allow more agents than cores and, as in containers, root. Do not read another process's memory: containers forbid it.
 MPIRUN = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--mca", "btl_vader_single_copy_mechanism", "none",
           "-n", str(AGENTS)]
 

@@ -1,4 +1,4 @@
-// Precompiled: what nearly every test includes. It only saves time; every file includes what it uses.
+// Precompiled to save time: headers that nearly every test includes. Every file still includes what it uses.
 
 #include <gtest/gtest.h>
 
