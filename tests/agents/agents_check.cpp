@@ -1,5 +1,5 @@
-// agents_check COUNT [abort | throw]: under mpirun, checks that COUNT agents exchange their data correctly; with abort or
-// throw, the last agent ends all while the others wait.
+// agents_check COUNT [abort | throw]: under mpirun, checks that COUNT agents exchange their data correctly; with abort
+// or throw, the last agent ends all while the others wait.
 
 #include <cstdio>
 #include <cstdlib>
