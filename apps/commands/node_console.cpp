@@ -39,24 +39,24 @@ void NodeConsole::print_notices() {
 }
 
 void NodeConsole::print(const devices::Notice& notice) {
-    using Kind = devices::Event::Kind;
+    using EventKind = devices::Event::Kind;
     const std::string name = printable(notice.name);
     const std::string at = to_text(notice.address);
     switch (notice.kind) {
-        case Kind::message:
+        case EventKind::message:
             return print_result(fmt::format("{}: {}", name, printable(notice.text)), "message",
                                 {{"from", notice.name}, {"text", notice.text}});
-        case Kind::disconnected:
+        case EventKind::disconnected:
             return print_result(fmt::format("- {} disconnected: {}", name, name_of(notice.cause)), "disconnected",
                                 {{"name", notice.name}, {"cause", name_of(notice.cause)}, {"unsent", notice.unsent}});
-        case Kind::connected:
-        case Kind::room:
+        case EventKind::connected:
+        case EventKind::room:
             return print_result(fmt::format("- {} {}", name, name_of(notice.kind)), name_of(notice.kind),
                                 {{"name", notice.name}});
-        case Kind::conflict:
+        case EventKind::conflict:
             return print_result(fmt::format("- conflict: {} is also at {}", name, at), "conflict",
                                 {{"name", notice.name}, {"address", at}});
-        case Kind::name_taken:
+        case EventKind::name_taken:
             return print_result(fmt::format("- our name {} is also used by {}", name, at), "name_taken",
                                 {{"name", notice.name}, {"address", at}});
         default:
