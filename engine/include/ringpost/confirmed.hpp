@@ -23,77 +23,76 @@ class PolledEndpoint;  // polled_endpoint.hpp
 
 namespace ringpost::confirmed {
 
-/// Options as they stand in codec/confirmed/options.hpp, with the key drawn from the kernel.
+/// The defaults of codec/confirmed/options.hpp, with a random key (getrandom).
 Options fresh_options();
 
-/// How a Messenger is opened.
 struct OpenOptions {
-    Address bind = any_address(default_port);  ///< port 0: the kernel chooses, local() tells
+    Address bind = any_address(default_port);  ///< port 0: chosen by the kernel, see local()
     BackendChoice backend = BackendChoice::automatic;
     WaitMode wait = WaitMode::adaptive;
-    Options protocol = fresh_options();  ///< `start` is set on opening
+    Options protocol = fresh_options();  ///< `start` is set by open()
 };
 
-/// What a peer has answered to a message that left, or that nothing has come of it.
+/// The result of send_and_wait().
 struct Answer {
     Outcome outcome = Outcome::confirmed;
-    Value message;  ///< of the confirmation, or of the failure report
+    Value message;  ///< from the confirmation or the failure report
 };
 
 struct Message {
     Value message;
-    Status status = Status::none;  ///< none, or failed: a failure report for which nothing waited
+    Status status = Status::none;  ///< none, or failed: a failure report that matched no pending send
     Address source;
 };
 
-/// Confirmed messages for a program with a loop of its own: an Endpoint (codec/confirmed/endpoint.hpp says what it
-/// promises) on a socket and a backend.
+/// Confirmed messages for a program with its own event loop: an Endpoint on a socket and a backend. Guarantees: see
+/// codec/confirmed/endpoint.hpp.
 ///
-/// It belongs to the thread that opened it. Nothing is sent, received or confirmed but in poll(), send_and_wait() and
-/// query(): one of them is to be called often while anything is in flight or may come.
+/// Not thread-safe: use it only on the thread that opened it. All work is done in poll(), send_and_wait() and query();
+/// call one of them frequently while sends are in flight or messages are expected.
 class Messenger {
   public:
     /// The error names what failed: `bind 0.0.0.0:5005: Address already in use`.
     static Result<Messenger> open(const OpenOptions& options = {});
     Messenger(Messenger&&) noexcept;
     Messenger& operator=(Messenger&&) noexcept;
-    /// What is in flight ends here, without an outcome.
+    /// Drops sends in flight; they get no outcome.
     ~Messenger();
 
-    /// Takes a copy of the message, which leaves with the next poll(). Its outcome is an event with the same number.
+    /// Copies the message and sends it in the next poll(). The outcome is an event with the returned number.
     std::expected<SendNumber, Refused> send(const Value& message, const SendOptions& how = {});
     std::expected<SendNumber, Refused> send(std::string_view text, const SendOptions& how = {});
 
-    /// Sends a message and waits for its outcome, at most `timeout`; `to` is the target when left out. What comes
-    /// meanwhile is kept for query() and poll().
+    /// Sends a message and waits up to `timeout` for its outcome. The default for `to` is target(). Messages that
+    /// arrive meanwhile are kept for query() and poll().
     std::expected<Answer, Refused> send_and_wait(const Value& message, Duration timeout = default_timeout,
                                                  const Address& to = {});
     std::expected<Answer, Refused> send_and_wait(std::string_view text, Duration timeout = default_timeout,
                                                  const Address& to = {});
-    /// The next message; waits for one at most `timeout`. Outcomes are kept for poll().
+    /// Returns the next message, waiting up to `timeout` for it; nullopt on timeout. Outcomes are kept for poll().
     std::optional<Message> query(Duration timeout = never);
 
-    /// An event is valid during the call, which may call everything here but poll(), send_and_wait() and query(). It
-    /// must not throw.
+    /// The event is valid during the call only. The handler may call any member except poll(), send_and_wait() and
+    /// query(), and must not throw.
     using Handler = std::function<void(const Event&)>;
-    /// Sends, receives and keeps the timers until `handler` has been given something, or `timeout` is over: 0 never
-    /// sleeps, `never` waits as long as it takes. False when there was nothing.
+    /// Sends, receives and runs timers until at least one event was passed to `handler` or `timeout` has elapsed. 0
+    /// never sleeps; `never` has no limit. Returns whether there was an event.
     bool poll(Duration timeout, const Handler& handler);
     /// Ends a poll() early, or else the next one. Any thread, and from a signal handler.
     void wake() const;
 
-    /// Family::none while there is none: neither in the options, nor learnt from `initialize`.
+    /// From the options or from a received `initialize`; Family::none before either.
     const Address& target() const;
-    /// Sends that have no outcome yet.
+    /// Number of sends without an outcome.
     std::uint32_t in_flight() const;
     const Counters& counters() const;
-    /// What the socket and the backend have done.
+    /// Counters of the socket and the backend.
     EngineCounters engine_counters() const;
 
     const Address& local() const;
     /// `uring` or `mmsg`.
     const char* backend() const;
-    /// Why BackendChoice::automatic has not taken io_uring; "" when it has.
+    /// Why BackendChoice::automatic did not select io_uring; "" if it did.
     const std::string& note() const;
 
   private:

@@ -22,50 +22,51 @@ class PolledEndpoint;  // polled_endpoint.hpp
 
 namespace ringpost::gtudp {
 
-/// Messages that arrive, once each, for a program with a loop of its own: an Endpoint on a socket and a backend.
+/// Confirmed messages, each delivered once, for a program with its own event loop: an Endpoint on a socket and a
+/// backend. Guarantees: see codec/gtudp/endpoint.hpp.
 ///
-/// It belongs to the thread that opened it. Nothing happens but in poll(), which is to be called often while anything
-/// is in flight or may come; from other threads, use a ThreadedMessenger (threaded_messenger.hpp).
+/// Not thread-safe: use it only on the thread that opened it. All work is done in poll(); call it frequently while
+/// sends are in flight or messages are expected. For use from several threads see ThreadedMessenger.
 class Messenger {
   public:
     /// The error names what failed: `bind 127.0.0.1:5005: Address already in use`.
     static Result<Messenger> open(const OpenOptions& options = {});
     Messenger(Messenger&&) noexcept;
     Messenger& operator=(Messenger&&) noexcept;
-    /// What is in flight ends here, without an outcome.
+    /// Drops sends in flight; they get no outcome.
     ~Messenger();
 
-    /// Takes a copy of `bytes` for `peer`, which leaves with the next poll(). It is given up unless confirmed by
-    /// `deadline`, an instant like now() + 2 * second. Its outcome is an event with the same id.
+    /// Copies `bytes` and sends them to `peer` in the next poll(). The send expires at `deadline`, an instant such as
+    /// now() + 2 * second. The outcome is an event with the returned id.
     std::expected<ExchangeId, Refusal> send(const Address& peer, std::span<const std::byte> bytes,
                                             Instant deadline = never);
-    /// Ends a send with the outcome `cancelled`, which is an event too; false when it has ended already.
+    /// Ends a send with an event of outcome `cancelled`. False if the send has already ended.
     bool cancel(ExchangeId id);
-    /// Sends `bytes` as they are, once, to a peer that does not speak gtUDP; false when the queue is full.
+    /// Sends `bytes` unframed, once, to a peer that does not speak gtUDP. False if the queue is full.
     bool send_raw(const Address& peer, std::span<const std::byte> bytes);
 
-    /// An event's bytes are valid during the call, which may call everything here but poll(), also with them. It must
-    /// not throw.
+    /// The event and its bytes are valid during the call only. The handler may call any member except poll(), may pass
+    /// the bytes to send(), and must not throw.
     using Handler = std::function<void(const Event&)>;
-    /// Sends, receives and keeps the timers until `handler` has been given something, or `timeout` is over: 0 never
-    /// sleeps, `never` waits as long as it takes. False when there was nothing. A handler that is made once and kept
-    /// costs nothing; one made anew for each call may allocate.
+    /// Sends, receives and runs timers until at least one event was passed to `handler` or `timeout` has elapsed. 0
+    /// never sleeps; `never` has no limit. Returns whether there was an event. Reuse one Handler across calls:
+    /// constructing it may allocate.
     bool poll(Duration timeout, const Handler& handler);
     /// Ends a poll() early, or else the next one. Any thread, and from a signal handler.
     void wake() const;
 
-    /// Sends that have no outcome yet.
+    /// Number of sends without an outcome.
     std::uint32_t in_flight() const;
     Counters counters() const;
-    /// What the socket and the backend have done.
+    /// Counters of the socket and the backend.
     EngineCounters engine_counters() const;
-    /// The smoothed round trip to `peer`, 0 when unknown.
+    /// Smoothed round-trip time to `peer`; 0 if unknown.
     Duration rtt(const Address& peer) const;
 
     const Address& local() const;
     /// `uring` or `mmsg`.
     const char* backend() const;
-    /// Why BackendChoice::automatic has not taken io_uring; "" when it has.
+    /// Why BackendChoice::automatic did not select io_uring; "" if it did.
     const std::string& note() const;
 
   private:

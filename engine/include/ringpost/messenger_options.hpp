@@ -9,23 +9,23 @@
 
 namespace ringpost::gtudp {
 
-/// Options with the defaults of codec/gtudp/options.hpp, and keys and identities drawn from the kernel.
+/// The defaults of codec/gtudp/options.hpp, with random keys and identities (getrandom).
 Options fresh_options();
 
-/// How a Messenger or a ThreadedMessenger is opened.
+/// For Messenger and ThreadedMessenger.
 struct OpenOptions {
-    Address bind = any_address(0);  ///< port 0: the kernel chooses; local() returns it
+    Address bind = any_address(0);  ///< port 0: chosen by the kernel, see local()
     BackendChoice backend = BackendChoice::automatic;
     WaitMode wait = WaitMode::adaptive;
-    bool gso = true;  ///< send trains where the kernel can
-    bool gro = true;  ///< receive trains where the kernel can
-    /// `start` is set on opening.
+    bool gso = true;  ///< send trains (UDP_SEGMENT) if the kernel supports it
+    bool gro = true;  ///< receive trains (UDP_GRO) if the kernel supports it
+    /// `start` is set by open().
     Options protocol = fresh_options();
 
-    // Queues of a ThreadedMessenger; each is rounded up to a power of two, 2 to 2^20. A send or a message larger than
-    // BlockPool::small_bytes takes a large block, of which there is one for every large_share of these.
+    // Queue capacities of a ThreadedMessenger, each rounded up to a power of two from 2 to 2^20. A payload larger than
+    // BlockPool::small_bytes needs a large block; there is one large block per large_share entries.
     std::uint32_t sends_max = 4'096;     ///< sends whose outcome has not been taken
-    std::uint32_t receives_max = 4'096;  ///< messages that have arrived and have not been taken
+    std::uint32_t receives_max = 4'096;  ///< received messages that have not been taken
 };
 inline constexpr std::uint32_t large_share = 32;
 

@@ -17,24 +17,24 @@
 
 namespace ringpost::devices {
 
-/// Options as they stand in codec/devices/options.hpp, with what is to be random drawn from the kernel.
+/// The defaults of codec/devices/options.hpp, with a random key and seed (getrandom).
 Options fresh_options(std::string name);
 
-/// How a Node is opened.
 struct NodeOptions {
-    Options protocol;  ///< of fresh_options(); `start` is set on opening
-    // The initializers spare those who leave them out a warning. NOLINTBEGIN(readability-redundant-member-init)
-    std::vector<std::string> interfaces{};  ///< only these, loopback among them if named; none: all but loopback
+    Options protocol;  ///< from fresh_options(); `start` is set by open()
+    // The initializers avoid -Wmissing-field-initializers. NOLINTBEGIN(readability-redundant-member-init)
+    std::vector<std::string> interfaces{};  ///< use only these; empty: all except loopback
     std::vector<std::string> ignored_interfaces{};
     // NOLINTEND(readability-redundant-member-init)
-    /// Off: nobody can connect to us, so only those are reached whose names sort after ours, for to them we connect.
+    /// Accept TCP connections. If false, only peers whose names sort after ours are reachable, because we connect to
+    /// those.
     bool listen = true;
     EngineOptions engine{.wait = WaitMode::block};
-    std::uint32_t notices_max = 4'096;  ///< that wait for receive(); a power of two, as is the next
-    std::uint32_t questions_max = 256;  ///< that wait for next_question()
+    std::uint32_t notices_max = 4'096;  ///< queue capacity of receive(); a power of two
+    std::uint32_t questions_max = 256;  ///< queue capacity of next_question(); a power of two
 };
 
-/// An Event (codec/devices/options.hpp) that is its owner's to keep. An ask's end is told to who asked, not here.
+/// An owning copy of an Event (codec/devices/options.hpp). The result of an ask is returned by ask(), not here.
 struct Notice {
     Event::Kind kind = Event::Kind::message;
     Cause cause = Cause::closed;
@@ -45,61 +45,60 @@ struct Notice {
     std::size_t unsent = 0;
 };
 
-/// What a Node has done that its endpoint and its engine do not count.
 struct NodeCounters {
     Counters protocol;
     EngineCounters engine;
-    std::uint64_t questions_dropped = 0;  ///< questions_max waited: their askers are not answered
-    std::uint64_t links_failed = 0;       ///< a socket for a link could not be opened, and will be tried again
-    std::string link_error;               ///< why, the last time
+    std::uint64_t questions_dropped = 0;  ///< the question queue was full; they are not answered
+    std::uint64_t links_failed = 0;       ///< failures to open a link's socket; each is retried
+    std::string link_error;               ///< of the latest such failure
 };
 
-/// A device with a name, on a thread of its own: it is found, and finds the others, on every link of the host, while
-/// links come and go. Any number of threads use it at once.
+/// A named device with its own thread. It discovers other devices and is discovered on every link of the host, and
+/// follows links that appear and disappear. Thread-safe.
 ///
-/// Every call but receive(), next_question() and ask(), which wait as long as they are told, takes as long as the
-/// node's thread needs to look: microseconds. Nothing of the application's runs on that thread. What arrives waits in
-/// bounded queues; when that of receive() is full the node stops taking from its peers, whom TCP then holds back, and
-/// ask() is not answered before its timeout either.
+/// receive(), next_question() and ask() block up to their timeout. All other calls take one round trip to the node's
+/// thread: microseconds. Application code never runs on that thread. Arrivals wait in bounded queues. While the queue
+/// of receive() is full, the node stops reading from its peers, so TCP flow control slows them down, and a pending
+/// ask() gets no answers before its timeout.
 class Node {
   public:
-    /// The error names what failed: `bind 0.0.0.0:4112: Address already in use`; a bad name or interface too.
+    /// The error names what failed: `bind 0.0.0.0:4112: Address already in use`, an invalid name or interface.
     static Result<Node> open(const NodeOptions& options);
     Node(Node&&) noexcept;
     Node& operator=(Node&&) noexcept;
-    /// stop(). No other call may still be under way: stop() and let their threads return first.
+    /// Calls stop(). No other call may be in progress: call stop() first and let other threads return.
     ~Node();
 
-    /// To one peer. `queued` says that it leaves, not that it arrives.
+    /// Sends to one peer. `queued` means that the message will be sent, not that it was delivered.
     Sent send(std::string_view name, std::string_view text);
-    /// To everybody in the directory: each name, and what became of it.
+    /// Sends to every peer in the directory; returns the result for each name.
     std::vector<std::pair<std::string, Sent>> send_all(std::string_view text);
 
-    /// Asks each of `names`, or everybody, and waits until all have answered or `timeout` is over. The answers are in
-    /// the order of `names`; nothing when the question cannot be carried or too many are under way.
+    /// Asks each of `names`, or every peer, and waits until all have answered or `timeout` has elapsed. Answers are in
+    /// the order of `names`. Fails if the question is invalid or too many asks are pending.
     std::expected<std::vector<Answer>, AskRefusal> ask(std::span<const std::string> names, std::string_view text,
                                                        Duration timeout = 2 * second);
     std::expected<std::vector<Answer>, AskRefusal> ask_all(std::string_view text, Duration timeout = 2 * second);
 
-    /// Everybody in the directory, by name.
+    /// The directory, sorted by name.
     std::vector<Peer> peers();
 
-    /// The next message or change; nothing when none has come for `timeout`, or is left since the node has stopped.
+    /// Returns the next message or change; nullopt on timeout, or when the node has stopped and the queue is empty.
     std::optional<Notice> receive(Duration timeout);
-    /// The next question, for answer(), once, from any thread. In a queue of their own, so that what takes long to
-    /// answer does not keep messages waiting.
+    /// Returns the next question; answer it once, from any thread. Questions have their own queue, so that slow answers
+    /// do not delay messages.
     std::optional<Notice> next_question(Duration timeout);
     Sent answer(QuestionId question, std::string_view text);
 
-    /// Says goodbye to every peer, for two seconds at most, and ends the thread. Calls that wait return; what has
-    /// arrived can still be taken. May be called again.
+    /// Sends a goodbye to every peer, for at most two seconds, and ends the thread. Blocked calls return; queued
+    /// arrivals can still be taken. Idempotent.
     void stop();
 
     NodeCounters counters();
 
     /// `uring` or `mmsg`.
     const char* backend() const;
-    /// Why BackendChoice::automatic has not taken io_uring; "" when it has.
+    /// Why BackendChoice::automatic did not select io_uring; "" if it did.
     const std::string& note() const;
 
   private:

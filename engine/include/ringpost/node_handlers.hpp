@@ -1,8 +1,8 @@
 #pragma once
 
-// A Node used by callbacks: they run on the threads that call serve(), never on the node's own, so that one which takes
-// its time keeps nobody waiting but its own thread. What a callback throws is reported and survived: this header is
-// compiled in programs that have exceptions, which the engine has not.
+// Callbacks for a Node. They run on the threads that call dispatch_notice() and dispatch_question(), never on the
+// node's thread, so a slow callback blocks only its own thread. Exceptions are caught and passed to Handlers::failed.
+// Header-only, because the library itself is compiled without exceptions.
 
 #include <exception>
 #include <functional>
@@ -13,19 +13,19 @@
 
 namespace ringpost::devices {
 
-/// Any of them may be missing.
+/// Each may be empty.
 struct Handlers {
     std::function<void(const std::string& from, const std::string& text)> message{};
     /// Returns the answer.
     std::function<std::string(const std::string& from, const std::string& text)> question{};
-    /// The directory or a connection has changed: notice.kind says how, peers() is the whole.
+    /// The directory or a connection has changed; see notice.kind. Node::peers() returns the new directory.
     std::function<void(const Notice&)> changed{};
-    /// A handler has thrown `cause` on `notice`; or there is no cause, and its answer was refused: `sent` says why.
+    /// The handler for `notice` threw `cause`; or, if `cause` is null, its answer was refused with `sent`.
     std::function<void(const Notice& notice, const std::exception_ptr& cause, Sent sent)> failed{};
 };
 
-/// Waits for one message or change, at most for `timeout`, and calls its handler. False when there was none.
-inline bool serve(Node& node, const Handlers& handlers, Duration timeout) {
+/// Waits up to `timeout` for one message or change and calls its handler. False on timeout.
+inline bool dispatch_notice(Node& node, const Handlers& handlers, Duration timeout) {
     const std::optional<Notice> notice = node.receive(timeout);
     if (!notice) return false;
     try {
@@ -40,8 +40,9 @@ inline bool serve(Node& node, const Handlers& handlers, Duration timeout) {
     return true;
 }
 
-/// The same for one question, whose handler's answer is sent. As many threads may do this as are to answer at once.
-inline bool serve_question(Node& node, const Handlers& handlers, Duration timeout) {
+/// The same for one question; sends the answer that its handler returns. To answer questions in parallel, call this on
+/// several threads.
+inline bool dispatch_question(Node& node, const Handlers& handlers, Duration timeout) {
     const std::optional<Notice> notice = node.next_question(timeout);
     if (!notice) return false;
     if (!handlers.question) return true;

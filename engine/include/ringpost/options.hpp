@@ -1,6 +1,6 @@
 #pragma once
 
-// Options of every engine.
+// Options common to all engines.
 
 #include <cstddef>
 #include <cstdint>
@@ -10,9 +10,9 @@
 namespace ringpost {
 
 enum class WaitMode : std::uint8_t {
-    block,     ///< sleep in the kernel whenever there is nothing to do
-    spin,      ///< never sleep: the lowest latency, a whole core
-    adaptive,  ///< spin for a while after the last work and before a deadline, else sleep
+    block,     ///< sleep in the kernel when idle
+    spin,      ///< never sleep: lowest latency, occupies a core
+    adaptive,  ///< spin for 100 us after work and before a deadline, otherwise sleep
 };
 
 enum class BackendChoice : std::uint8_t { automatic, uring, mmsg };
@@ -20,10 +20,10 @@ enum class BackendChoice : std::uint8_t { automatic, uring, mmsg };
 struct EngineOptions {
     BackendChoice backend = BackendChoice::automatic;
     WaitMode wait = WaitMode::adaptive;
-    bool gso = true;
+    bool gso = true;  ///< send trains (UDP_SEGMENT) if the kernel supports it
 };
 
-/// The bytes of a text, and the text in some bytes: views, valid as long as what they are made from.
+/// Reinterpret text as bytes and bytes as text. The results are views of the argument's memory.
 inline std::span<const std::byte> as_bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
 inline std::string_view as_text(std::span<const std::byte> bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};

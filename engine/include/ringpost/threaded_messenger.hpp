@@ -17,20 +17,20 @@
 
 namespace ringpost::gtudp {
 
-/// Why a send has not been taken. It will never be sent, and has no outcome.
+/// Why a send was refused. Nothing is transmitted.
 enum class SendRefusal : std::uint8_t {
-    queue_full,  ///< OpenOptions::sends_max are under way or have untaken outcomes, or their payloads fill the queue
+    queue_full,  ///< OpenOptions::sends_max sends are pending or have untaken outcomes, or the payload pool is empty
     too_large,   ///< more than protocol.codec.data_bytes_max()
     table_full,  ///< protocol.sends_max or protocol.payload_bytes are in flight
     peer_full,   ///< protocol.sends_per_peer_max are in flight to this peer
-    peers_full,  ///< protocol.peers_max peers all have something in flight or remembered
-    stopped,     ///< the engine has been
+    peers_full,  ///< protocol.peers_max peers all have sends in flight or remembered state
+    stopped,     ///< the engine has stopped
 };
 
-/// How a send has ended. Only `confirmed` says that the peer has it; the other outcomes do not say that it has not.
+/// The result of a send. Only `confirmed` proves delivery; the other outcomes do not prove the opposite.
 using SendResult = std::expected<Outcome, SendRefusal>;
 
-/// A send that was taken, different from every other of the same engine.
+/// Identifies an accepted send; unique within its ThreadedMessenger.
 struct Ticket {
     std::uint64_t number = 0;
     bool operator==(const Ticket&) const = default;
@@ -39,9 +39,9 @@ struct Ticket {
 struct Ended {
     Ticket ticket;
     Address peer;
-    /// table_full, peer_full and peers_full can only be told here, once the engine's thread has looked.
+    /// table_full, peer_full and peers_full are reported only here, because the engine's thread detects them.
     SendResult result;
-    std::uint32_t sends = 0;  ///< how often the message was sent
+    std::uint32_t sends = 0;  ///< number of transmissions, including retransmissions
 };
 
 struct Message {
@@ -50,49 +50,49 @@ struct Message {
     bool foreign = false;  ///< a datagram that is not gtUDP (Options::recv_from_any)
 };
 
-/// Messages that arrive, once each, on a thread of its own: an Endpoint that any number of threads use at once.
+/// Confirmed messages, each delivered once: an Endpoint with its own thread. Thread-safe.
 ///
-/// Every call may be made from any thread, and none waits longer than it says. The queues between those threads and the
-/// engine's own are bounded and take no locks; when one is full, that is an answer: send() refuses, and a message that
-/// receive() has no place for is not acknowledged, so that its sender tries again (Counters::app_behind).
-/// The engine's thread allocates nothing after open(); receive() allocates the message it returns.
+/// No call blocks longer than its timeout. The queues between the callers and the engine's thread are bounded and
+/// lock-free. When the send queue is full, send() refuses. When the receive queue is full, messages are not
+/// acknowledged, so their senders retransmit (Counters::app_behind). The engine's thread does not allocate after
+/// open(); receive() allocates the message it returns.
 class ThreadedMessenger {
   public:
     /// The error names what failed: `bind 127.0.0.1:5005: Address already in use`.
     static Result<ThreadedMessenger> open(const OpenOptions& options = {});
     ThreadedMessenger(ThreadedMessenger&&) noexcept;
     ThreadedMessenger& operator=(ThreadedMessenger&&) noexcept;
-    /// stop(). No other call may still be under way: stop() and let their threads return first.
+    /// Calls stop(). No other call may be in progress: call stop() first and let other threads return.
     ~ThreadedMessenger();
 
-    /// Takes a copy of `bytes` for `peer` and returns at once. It is given up unless confirmed by `deadline`, an
-    /// instant like now() + 2 * second. Exactly one next_outcome() then tells how it has ended.
+    /// Copies `bytes` for `peer` and returns immediately. The send expires at `deadline`, an instant such as
+    /// now() + 2 * second. Its outcome is returned by exactly one next_outcome().
     std::expected<Ticket, SendRefusal> send(const Address& peer, std::span<const std::byte> bytes,
                                             Instant deadline = never);
-    /// Asks for the outcome `cancelled`, unless there is another already. False when the queue is full: ask again.
+    /// Requests cancellation; no effect if the send has already ended. False if the command queue is full: retry.
     bool cancel(Ticket ticket);
-    /// The outcome of one send(), of those that have ended the first; nothing when there is none for `timeout`, or ever
-    /// since the engine has been stopped. Outcomes that nobody takes are kept, and count towards sends_max.
+    /// Returns outcomes of send() in the order in which the sends ended; nullopt on timeout, or when the engine has
+    /// stopped and none is left. Untaken outcomes are kept and count towards sends_max.
     std::optional<Ended> next_outcome(Duration timeout);
 
-    /// send(), and waits for the outcome, at most for `timeout`: that is its deadline.
+    /// Sends and waits for the outcome. The deadline of the send is `timeout` from now.
     SendResult send_and_wait(const Address& peer, std::span<const std::byte> bytes, Duration timeout);
 
-    /// The next message; nothing when none has come for `timeout`, or is left since the engine has been stopped.
+    /// Returns the next message; nullopt on timeout, or when the engine has stopped and none is left.
     std::optional<Message> receive(Duration timeout);
 
-    /// Ends every send that has no outcome with `cancelled`, closes the socket and ends the thread. Calls that wait
-    /// return; what has arrived and ended can still be taken. May be called again.
+    /// Ends every pending send with `cancelled`, closes the socket and ends the thread. Blocked calls return; queued
+    /// messages and outcomes can still be taken. Idempotent.
     void stop();
 
-    /// What the endpoint, the socket and the backend have done; waits for the engine's thread to tell.
+    /// Counters of the endpoint; of the socket and the backend. One round trip to the engine's thread.
     Counters counters() const;
     EngineCounters engine_counters() const;
 
     const Address& local() const;
     /// `uring` or `mmsg`.
     const char* backend() const;
-    /// Why BackendChoice::automatic has not taken io_uring; "" when it has.
+    /// Why BackendChoice::automatic did not select io_uring; "" if it did.
     const std::string& note() const;
 
   private:

@@ -356,7 +356,7 @@ TEST_P(NodeTest, what_a_handler_throws_is_told_and_survived) {
         told.push_back(notice.text + " failed: " + why.substr(0, why.find(':')));
     };
     for (const char* text : {"one", "throw", "two"}) ann.send("bob", text);
-    for (int i = 0; i < 3; ++i) EXPECT_TRUE(serve(bob, handlers, patience));
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(dispatch_notice(bob, handlers, patience));
     EXPECT_EQ(told, (std::vector<std::string>{"ann: one", "throw failed: no", "ann: two"}));
     told.clear();
 
@@ -366,18 +366,18 @@ TEST_P(NodeTest, what_a_handler_throws_is_told_and_survived) {
         EXPECT_EQ(ann.ask(names, "mark", millisecond)->at(0).reply, Reply::timed_out);
         EXPECT_EQ(ann.ask(names, "well", patience)->at(0).text, "well!");
     });
-    for (int i = 0; i < 3; ++i) EXPECT_TRUE(serve_question(bob, handlers, patience));
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(dispatch_question(bob, handlers, patience));
     asking.join();
     EXPECT_EQ(told, (std::vector<std::string>{"throw failed: an int", "mark failed: cannot be carried"}));
     told.clear();
 
     ann.stop();
-    while (told.empty()) EXPECT_TRUE(serve(bob, handlers, patience));
+    while (told.empty()) EXPECT_TRUE(dispatch_notice(bob, handlers, patience));
     EXPECT_EQ(told, (std::vector<std::string>{"disconnected", " failed: also no"}));
     // None is needed.
-    EXPECT_TRUE(serve(bob, {}, patience));
-    EXPECT_FALSE(serve(bob, {}, 0));
-    EXPECT_FALSE(serve_question(bob, {}, 0));
+    EXPECT_TRUE(dispatch_notice(bob, {}, patience));
+    EXPECT_FALSE(dispatch_notice(bob, {}, 0));
+    EXPECT_FALSE(dispatch_question(bob, {}, 0));
 }
 
 TEST_P(NodeTest, who_does_not_listen_connects) {
