@@ -56,7 +56,7 @@ void set_multicast(UdpSocket& socket, const Address& target, const MulticastOpti
         throw Failure(Exit::usage, fmt::format("{}: {} is not a multicast group", options.ttl ? "--ttl" : "--interface",
                                                to_text(target)));
     }
-    const auto set = socket.send_multicast(options.interface, options.ttl.value_or(1), true);
+    const auto set = socket.configure_multicast(options.interface, options.ttl.value_or(1), MulticastLoop::on);
     if (!set) throw Failure(Exit::usage, fmt::format("--interface {}: {}", options.interface, set.error().text));
 }
 

@@ -214,7 +214,7 @@ std::expected<std::string, std::string> contents_of(const std::string& path) {
 }
 
 void check_target_network(const Address& target, ForeignTargets foreign) {
-    if (foreign == ForeignTargets::allowed || is_own_network(target)) return;
+    if (foreign == ForeignTargets::allowed || is_private_network(target)) return;
     throw Failure(Exit::usage, fmt::format("--to {}: neither loopback, private nor link-local; give "
                                            "--i-own-this-network if it is yours to load",
                                            to_text(target)));

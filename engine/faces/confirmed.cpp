@@ -12,7 +12,7 @@ namespace ringpost::confirmed {
 
 Options fresh_options() {
     Options options;
-    // So few bytes come whole or not at all, and only a kernel without the call gives none.
+    // getrandom() never returns a short count for so few bytes. It fails only if the kernel does not have it.
     RINGPOST_CHECK(getrandom(&options.key, sizeof options.key, 0) == static_cast<ssize_t>(sizeof options.key));
     return options;
 }
@@ -47,7 +47,7 @@ std::expected<Answer, Refused> Messenger::send_and_wait(std::string_view text, D
     return outcome_of(send(text, {.to = to, .timeout = timeout}));
 }
 
-/// Its own deadline ends the wait.
+/// Waits without a timeout, because the send itself expires.
 std::expected<Answer, Refused> Messenger::outcome_of(const std::expected<SendNumber, Refused>& sent) {
     if (!sent) return std::unexpected(sent.error());
     std::optional<Event> ended;
@@ -56,9 +56,10 @@ std::expected<Answer, Refused> Messenger::outcome_of(const std::expected<SendNum
 }
 
 std::optional<Message> Messenger::query(Duration timeout) {
-    std::optional<Event> heard;
-    if (!polled_->wait_for(timeout, [&] { return (heard = polled_->endpoint.take_message()).has_value(); })) return {};
-    return Message{std::move(heard->message), heard->status, heard->peer};
+    std::optional<Event> received;
+    if (!polled_->wait_for(timeout, [&] { return (received = polled_->endpoint.take_message()).has_value(); }))
+        return {};
+    return Message{std::move(received->message), received->status, received->peer};
 }
 
 bool Messenger::poll(Duration timeout, const Handler& handler) { return polled_->poll(timeout, handler); }

@@ -1,11 +1,11 @@
-// In: a DATA is handed to the endpoint only when there is a block and a place in the inbox for its message, which goes
-// there at once. So no message is acknowledged that cannot be delivered, and no outcome waits behind a message that is
-// not received. For the endpoint a DATA without a place never arrived; its sender tries again.
+// Receiving: a DATA frame is passed to the endpoint only if a block and an inbox entry are available for its message,
+// which is queued immediately. So no message is acknowledged that cannot be delivered, and outcomes never wait behind
+// messages that nobody receives. Otherwise the frame is dropped as if lost, and its sender retransmits.
 //
-// Out: a command names a slot; a send that the endpoint refuses ends at once.
+// Sending: a command refers to a slot. A send that the endpoint refuses ends immediately with that outcome.
 //
-// There is a place in the queue for every outcome, but a user who is suspended while taking one may bar the way to the
-// free ones; then outcomes are held here until the next turn.
+// The outcome queue has an entry for every slot, but a consumer that is suspended during pop() can block the free
+// entries (bounded_queue.hpp); outcomes are then held in outcomes_held_ until a later turn.
 
 #include "engine/faces/messenger_core.hpp"
 
@@ -22,12 +22,12 @@
 namespace ringpost::gtudp {
 namespace {
 
-constexpr Duration hold_outcomes_for = millisecond;
+constexpr Duration retry_outcomes_after = millisecond;
 
-std::uint32_t places(std::uint32_t wanted) { return std::bit_ceil(std::clamp(wanted, 2u, 1u << 20)); }
-std::uint32_t large_places(std::uint32_t wanted) { return std::max(places(wanted) / large_share, 2u); }
+std::uint32_t capacity_of(std::uint32_t wanted) { return std::bit_ceil(std::clamp(wanted, 2u, 1u << 20)); }
+std::uint32_t large_blocks(std::uint32_t wanted) { return std::max(capacity_of(wanted) / large_share, 2u); }
 
-/// The endpoint's own room for messages: it never holds more than one.
+/// The endpoint's own event buffer never holds more than one message.
 Options with_room_for_one(Options options) {
     options.event_bytes = 2 * BlockPool::large_bytes;
     return options;
@@ -49,19 +49,19 @@ SendRefusal to_send_refusal(Refusal refusal) {
 MessengerCore::MessengerCore(const OpenOptions& options, UdpSocket bound)
     : socket_(std::move(bound)),
       options_(with_room_for_one(options.protocol)),
-      slots_(new Slot[places(options.sends_max)]),
-      free_slots_(0, places(options.sends_max)),
-      outgoing_(places(options.sends_max), large_places(options.sends_max)),
-      incoming_(places(options.receives_max), large_places(options.receives_max)),
-      outcomes_(places(options.sends_max)),
-      inbox_(2 * places(options.receives_max)),
-      in_flight_(places(options.sends_max)),
+      slots_(new Slot[capacity_of(options.sends_max)]),
+      free_slots_(0, capacity_of(options.sends_max)),
+      outgoing_(capacity_of(options.sends_max), large_blocks(options.sends_max)),
+      incoming_(capacity_of(options.receives_max), large_blocks(options.receives_max)),
+      outcomes_(capacity_of(options.sends_max)),
+      inbox_(2 * capacity_of(options.receives_max)),
+      in_flight_(capacity_of(options.sends_max)),
       slot_of_exchange_(options.protocol.sends_max),
-      outcomes_held_(places(options.sends_max)) {}
+      outcomes_held_(capacity_of(options.sends_max)) {}
 
-std::uint32_t MessengerCore::commands_max(const OpenOptions& options) { return 2 * places(options.sends_max); }
+std::uint32_t MessengerCore::commands_max(const OpenOptions& options) { return 2 * capacity_of(options.sends_max); }
 
-// ---- users ----------------------------------------------------------------------------------------
+// ---- any thread -----------------------------------------------------------------------------------
 
 std::expected<Ticket, SendRefusal> MessengerCore::take_slot(const Address& peer, std::span<const std::byte> bytes,
                                                             Instant deadline, OutcomeTo outcome_to) {
@@ -85,7 +85,7 @@ std::expected<Ticket, SendRefusal> MessengerCore::take_slot(const Address& peer,
     return ticket_of(*index);
 }
 
-void MessengerCore::give_back(Ticket ticket) {
+void MessengerCore::discard(Ticket ticket) {
     outgoing_.give(slots_[slot_of(ticket)].block);
     free_slots_.give(slot_of(ticket));
 }
@@ -126,17 +126,17 @@ void MessengerCore::abandon(const Command& command) {
     if (!settle(index, Outcome::cancelled, 0)) outcomes_.push_late(index, sched_yield);
 }
 
-// ---- in -------------------------------------------------------------------------------------------
+// ---- receiving ------------------------------------------------------------------------------------
 
 bool MessengerCore::admits(const Datagram& in) {
     if (reserve(in.bytes.size())) return true;
     const auto frame = options_.codec.decode(in.bytes);
-    if (frame && frame->kind != Kind::data) return true;  // becomes no message
+    if (frame && frame->kind != Kind::data) return true;  // needs no room
     ++(frame ? messages_refused_ : foreign_refused_);
     return false;
 }
 
-/// Whether there is room for a message of `bytes`.
+/// Reserves an inbox entry and a block for a message of `bytes`. False if there is none.
 bool MessengerCore::reserve(std::size_t bytes) {
     if (!inbox_.has_room()) return false;
     if (reserved_ && incoming_.memory(*reserved_).size() >= bytes) return true;
@@ -152,7 +152,7 @@ void MessengerCore::on_event(Instant, const Event& event) {
         end_send(slot_of_exchange_[event.id.index], event.outcome, event.sends);
         return;
     }
-    RINGPOST_CHECK(reserved_.has_value());  // admits() saw to it
+    RINGPOST_CHECK(reserved_.has_value());  // by admits()
     const BlockPool::Block block = *std::exchange(reserved_, std::nullopt);
     if (!event.bytes.empty()) std::memcpy(incoming_.memory(block).data(), event.bytes.data(), event.bytes.size());
     const bool pushed = inbox_.try_push({.peer = event.peer,
@@ -162,7 +162,7 @@ void MessengerCore::on_event(Instant, const Event& event) {
     RINGPOST_CHECK(pushed);
 }
 
-// ---- out ------------------------------------------------------------------------------------------
+// ---- sending --------------------------------------------------------------------------------------
 
 void MessengerCore::run(Instant now, const Command& command) {
     const InFlight& in_flight = in_flight_[slot_of(command.ticket)];
@@ -190,19 +190,19 @@ void MessengerCore::end_send(SlotIndex slot, SendResult result, std::uint32_t se
     in_flight_[slot].ticket = {};
     if (settle(slot, result, sends)) return;
     const bool held = outcomes_held_.push(slot);
-    RINGPOST_CHECK(held);  // each slot ends once before its outcome is taken
+    RINGPOST_CHECK(held);  // at most one outcome per slot
 }
 
-/// Gives a send its outcome; false when it is for the queue.
+/// Stores the outcome and wakes a waiting caller. False if the outcome must go to the queue instead.
 bool MessengerCore::settle(SlotIndex index, SendResult result, std::uint32_t sends) {
     Slot& slot = slots_[index];
     slot.result = result;
     slot.sends = sends;
     if (slot.outcome_to == OutcomeTo::queue) return false;
-    // From the exchange on the slot may have another owner, and is not read again. Waking a thread that sleeps on its
-    // word for another reason does no harm.
+    // The exchange may transfer the slot to another owner, so it is not read afterwards. A stray wake-up of a later
+    // waiter is harmless.
     if (slot.progress.exchange(Slot::ended, std::memory_order_acq_rel) == Slot::waited_for)
-        futex_wake(slot.progress, everybody);
+        futex_wake(slot.progress, all_waiters);
     return true;
 }
 
@@ -212,7 +212,7 @@ void MessengerCore::flush_outcomes() {
 
 Instant MessengerCore::on_turn(Instant now) {
     flush_outcomes();
-    return outcomes_held_.empty() ? never : now + hold_outcomes_for;
+    return outcomes_held_.empty() ? never : now + retry_outcomes_after;
 }
 
 void MessengerCore::publish() {
@@ -221,7 +221,7 @@ void MessengerCore::publish() {
     outcomes_.flush();
 }
 
-// ---- the end --------------------------------------------------------------------------------------
+// ---- stopping -------------------------------------------------------------------------------------
 
 void MessengerCore::close(Instant) {
     closed_ = true;

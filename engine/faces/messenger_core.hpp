@@ -20,11 +20,11 @@
 
 namespace ringpost::gtudp {
 
-/// The ThreadedProtocol of a ThreadedMessenger: a gtudp::Endpoint, and the sends and messages on their way between its
-/// thread and its users, which are all other threads. See the .cpp for the mechanism.
+/// The ThreadedProtocol of a ThreadedMessenger: a gtudp::Endpoint, and the sends and messages passed between its thread
+/// and the user threads. See the .cpp for the mechanism.
 ///
-/// A send lives in a Slot, which has one owner at a time: the user who took it; the engine's thread, from the command
-/// on; then the user who takes its outcome, from the queue or as the one who waits for it, and gives it back.
+/// Each send occupies a Slot, which has one owner at a time: the thread that takes it; from submit() on, the engine's
+/// thread; finally the thread that takes the outcome, from the queue or in wait_for(), and frees the slot.
 class MessengerCore {
   public:
     using Endpoint = gtudp::Endpoint;
@@ -37,17 +37,17 @@ class MessengerCore {
 
     MessengerCore(const OpenOptions& options, UdpSocket bound);
 
-    /// Commands that may be under way: a send for every slot, and as many cancels.
+    /// Capacity of the command queue: a send for every slot, and as many cancels.
     static std::uint32_t commands_max(const OpenOptions& options);
 
-    // ---- users ----------------------------------------------------------------------------------
+    // ---- any thread -----------------------------------------------------------------------------
 
-    /// A slot with a copy of `bytes`, for a command of Kind::send.
+    /// Takes a slot and copies `bytes`; submit a command of Kind::send with the ticket.
     std::expected<Ticket, SendRefusal> take_slot(const Address& peer, std::span<const std::byte> bytes,
                                                  Instant deadline, OutcomeTo outcome_to);
-    /// Of a command that was not submitted.
-    void give_back(Ticket ticket);
-    /// Of a send for a waiting_caller.
+    /// Frees the slot of a command that was not submitted.
+    void discard(Ticket ticket);
+    /// Waits for the outcome of a send with OutcomeTo::waiting_caller.
     SendResult wait_for(Ticket ticket);
     std::optional<Ended> next_outcome(Instant deadline);
     std::optional<Message> receive(Instant deadline);
@@ -73,7 +73,7 @@ class MessengerCore {
     bool finished() const { return closed_; }
     void end();
 
-    /// The endpoint's, and the datagrams that it was not given because there was no room for their message.
+    /// Includes the datagrams that admits() refused.
     Counters counters() const;
 
   private:
@@ -112,22 +112,22 @@ class MessengerCore {
     bool settle(SlotIndex slot, SendResult result, std::uint32_t sends);
     void flush_outcomes();
 
-    UdpSocket socket_;  ///< until the backend has it
+    UdpSocket socket_;  ///< moved to the backend by open()
     Options options_;
 
-    // Between the threads.
+    // Shared between threads.
     std::unique_ptr<Slot[]> slots_;
     FreeList free_slots_;
     BlockPool outgoing_, incoming_;
-    EventQueue<SlotIndex> outcomes_;  ///< a place for every slot
-    EventQueue<Arrived> inbox_;       ///< a place for every block of `incoming_`
+    EventQueue<SlotIndex> outcomes_;  ///< an entry for every slot
+    EventQueue<Arrived> inbox_;       ///< an entry for every block of `incoming_`
 
-    // The engine's thread only.
+    // Engine's thread only.
     std::optional<Endpoint> endpoint_;
     std::vector<InFlight> in_flight_;           ///< by slot
     std::vector<SlotIndex> slot_of_exchange_;   ///< by ExchangeId::index
     std::optional<BlockPool::Block> reserved_;  ///< for the next message
-    RingQueue<SlotIndex> outcomes_held_;        ///< in order, while the queue to the users seems full
+    RingQueue<SlotIndex> outcomes_held_;        ///< in order, while outcomes_ appears full
     std::uint64_t messages_refused_ = 0, foreign_refused_ = 0;
     bool closed_ = false;
 };

@@ -12,7 +12,7 @@ Options fresh_options() {
         std::uint64_t seed;
         Identity first_identity;
     } random;
-    // So few bytes come whole or not at all, and only a kernel without the call gives none.
+    // getrandom() never returns a short count for so few bytes. It fails only if the kernel does not have it.
     RINGPOST_CHECK(getrandom(&random, sizeof random, 0) == static_cast<ssize_t>(sizeof random));
     Options options;
     options.key = random.key;

@@ -1,5 +1,6 @@
-// open() looks at the options and binds the listener, then starts the thread, which opens its backend and a socket for
-// each link, and turns its loop until stop(). Every other call is a job that the thread runs for its user (NodeShared).
+// open() checks the options and binds the listener, then starts the thread, which opens its backend and a socket for
+// each link, and runs its loop until stop(). receive() and next_question() pop from queues; every other call runs on
+// the thread (Threaded::call).
 
 #include <ringpost/node.hpp>
 
@@ -22,7 +23,7 @@
 namespace ringpost::devices {
 namespace {
 
-/// The endpoint keeps a question's deadline; its asker waits this much longer for the answers.
+/// The endpoint ends an ask at its deadline; the caller waits this much longer for the result.
 constexpr Duration answers_within = 100 * millisecond;
 
 const char* what(NameError error) {
@@ -52,7 +53,7 @@ Options fresh_options(std::string name) {
         SipKey key;
         std::uint64_t seed;
     } random;
-    // So few bytes come whole or not at all, and only a kernel without the call gives none.
+    // getrandom() never returns a short count for so few bytes. It fails only if the kernel does not have it.
     RINGPOST_CHECK(getrandom(&random, sizeof random, 0) == static_cast<ssize_t>(sizeof random));
     Options options;
     options.name = std::move(name);
@@ -62,7 +63,7 @@ Options fresh_options(std::string name) {
 }
 
 class Node::Thread : public Threaded<NodeCore> {
-    static constexpr std::uint32_t calls_max = 1'024;  // users who call at the same time: more wait for a place
+    static constexpr std::uint32_t calls_max = 1'024;  // concurrent calls; further callers wait for a queue entry
 
   public:
     Thread(const NodeOptions& options, NodeLinks links, std::optional<StreamListener> listener)
@@ -71,7 +72,7 @@ class Node::Thread : public Threaded<NodeCore> {
     Endpoint& endpoint() { return protocol.endpoint(); }
 };
 
-// ---- the face -------------------------------------------------------------------------------------
+// ---- Node -----------------------------------------------------------------------------------------
 
 Result<Node> Node::open(const NodeOptions& options) {
     if (auto wrong = check(options)) return std::unexpected(std::move(*wrong));
@@ -112,7 +113,8 @@ std::vector<std::pair<std::string, Sent>> Node::send_all(std::string_view text) 
 
 namespace {
 
-/// Calls begin(Endpoint&, Instant), which asks, and waits for the answers. Without any, `names` did not answer.
+/// Calls begin(Endpoint&, Instant), which starts the ask, and waits for the answers. If none arrive, reports each of
+/// `names` as timed out or not connected.
 template <class Begin>
 std::expected<std::vector<Answer>, AskRefusal> ask_and_wait(Threaded<NodeCore>& node, Instant deadline,
                                                             std::span<const std::string> names, Begin&& begin) {

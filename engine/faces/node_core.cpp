@@ -1,5 +1,5 @@
-// Events are taken from the endpoint only while there is room for one in the users' queue. Those left there make the
-// endpoint hold its peers back; a user who makes room wakes the engine, and the next turn takes more.
+// Events are taken from the endpoint only while the notice queue has room. While events remain in the endpoint, it
+// pauses reading from its peers. A consumer that makes room wakes the engine, and the next turn takes more.
 
 #include "engine/faces/node_core.hpp"
 
@@ -12,8 +12,8 @@
 namespace ringpost::devices {
 namespace {
 
-/// How often the links are looked at, at most, while the loop is busy.
-constexpr Duration links_look_every = millisecond;
+/// Minimum interval between checks for link changes while the loop is busy.
+constexpr Duration link_check_interval = millisecond;
 
 }  // namespace
 
@@ -44,7 +44,7 @@ std::optional<Error> NodeCore::open_endpoint() {
     options_.protocol.start = now();
     endpoint_.emplace(options_.protocol);
     update_links(options_.protocol.start);
-    if (links_.members().empty() && links_.error()) return links_.error();  // it would receive no advert
+    if (links_.members().empty() && links_.error()) return links_.error();  // no adverts could be received
     return std::nullopt;
 }
 
@@ -77,14 +77,14 @@ void NodeCore::on_event(Instant, const Event& event) {
                                                   .address = event.address,
                                                   .unsent = event.unsent});
     const bool pushed = (question ? questions_ : notices_).try_push(notice.get());
-    RINGPOST_CHECK(pushed);  // the engine alone pushes, and has_room() said so
-    [[maybe_unused]] Notice* const receivers = notice.release();
+    RINGPOST_CHECK(pushed);  // the engine is the only producer, and has_room() was true
+    [[maybe_unused]] Notice* const queued = notice.release();
 }
 
 Instant NodeCore::on_turn(Instant now) {
     if (std::exchange(rejoin_wanted_, false)) rejoin();
-    if (now >= look_at_links_at_) {
-        look_at_links_at_ = now + links_look_every;
+    if (now >= check_links_at_) {
+        check_links_at_ = now + link_check_interval;
         if (links_.changed(now)) update_links(now);
     }
     return links_.retry_at();
@@ -120,7 +120,7 @@ NodeCounters NodeCore::counters() const {
 
 // ---- links ----------------------------------------------------------------------------------------
 
-/// Makes the sockets those of the links that there are.
+/// Closes and opens sockets to match the current links.
 void NodeCore::update_links(Instant now) {
     NodeLinks::Plan plan = links_.plan(now);
     for (const NodeLinks::Member& member : plan.closed) {
@@ -130,7 +130,7 @@ void NodeCore::update_links(Instant now) {
     for (NodeLinks::Opened& opened : plan.opened) {
         opened.member.socket = add_socket_(std::move(opened.socket));
         if (opened.member.socket >= limits::devices_interfaces_max) {
-            // The places of those just closed are not free yet.
+            // The slots of the sockets just closed are still in use.
             remove_socket_(opened.member.socket);
             links_.retry_later(now);
             continue;
@@ -140,14 +140,14 @@ void NodeCore::update_links(Instant now) {
     }
 }
 
-/// A switch that has lost a membership learns it again from a leave and a join.
+/// Leaves and joins every group: refreshes the state of a switch that has lost a membership (IGMP and MLD snooping).
 void NodeCore::rejoin() {
     for (const NodeLinks::Member& member : links_.members()) {
         if (member.link.empty()) continue;
         const Options& protocol = links_.protocol();
         const Address& group = member.own.family == Family::v4 ? protocol.group : *protocol.group_v6;
         UdpSocket& socket = *socket_at_(member.socket);
-        // A link that has just gone fails here; rtnetlink reports that too.
+        // Fails if the link has just disappeared, which rtnetlink also reports.
         if (!socket.leave(group, member.link)) continue;
         [[maybe_unused]] const auto joined = socket.join(group, member.link);
     }

@@ -18,9 +18,8 @@
 
 namespace ringpost::devices {
 
-/// The ThreadedProtocol of a Node: a devices::Endpoint, its sockets on the host's links, and the notices and questions
-/// on their way to the node's users, which are all other threads. Users' requests are calls (Threaded::call), so there
-/// are no commands.
+/// The ThreadedProtocol of a Node: a devices::Endpoint, its sockets on the host's links, and queues of notices and
+/// questions for the user threads. User requests are calls (Threaded::call), so there are no commands.
 class NodeCore {
   public:
     using Endpoint = devices::Endpoint;
@@ -29,11 +28,11 @@ class NodeCore {
     NodeCore(const NodeOptions& options, NodeLinks links, std::optional<StreamListener> listener);
     ~NodeCore();
 
-    // ---- users ----------------------------------------------------------------------------------
+    // ---- any thread -----------------------------------------------------------------------------
 
     std::optional<Notice> receive(Instant deadline) { return pop(notices_, deadline); }
     std::optional<Notice> next_question(Instant deadline) { return pop(questions_, deadline); }
-    /// The engine left notices with the endpoint for lack of room: wake it after a receive().
+    /// The notice queue was full: wake the engine after receive().
     bool room_wanted() const { return notices_.room_wanted(); }
     void abandon(const Command&) {}
 
@@ -57,11 +56,11 @@ class NodeCore {
     void publish();
     bool may_sleep() const { return !notices_.has_wanted_room(); }
     void close(Instant now) { endpoint_->close(now); }
-    /// Every peer has received the goodbye, or had its time for it.
+    /// Every peer has received the goodbye, or the time for it is over.
     bool finished() const { return endpoint_->finished(); }
     void end();
 
-    /// An ask whose user waits for the answers. It stays until it is notified or forgotten.
+    /// A pending ask, owned by the waiting thread. Must remain valid until `done` is notified or forget() returns.
     struct Asker {
         std::vector<Answer> answers;
         bool stopped = false;  ///< the node ended first
@@ -70,11 +69,11 @@ class NodeCore {
     void expect(AskId ask, Asker& asker) { askers_[ask.index] = &asker; }
     void forget(const Asker& asker);
 
-    /// Without the engine's.
+    /// Without NodeCounters::engine.
     NodeCounters counters() const;
 
   private:
-    /// Notices are on the heap while they are in a queue.
+    /// Queued notices are heap-allocated and owned by the queue.
     using Queue = EventQueue<Notice*>;
 
     static std::optional<Notice> pop(Queue& queue, Instant deadline);
@@ -85,17 +84,17 @@ class NodeCore {
     NodeOptions options_;
     Queue notices_, questions_;
     NodeLinks links_;
-    std::optional<StreamListener> listener_;  ///< until the backend has it
+    std::optional<StreamListener> listener_;  ///< moved to the backend by open()
     std::optional<Endpoint> endpoint_;
 
-    // The backend's calls.
+    // Calls of the backend, whose type is known only in open().
     std::function<SocketIndex(UdpSocket)> add_socket_;
     std::function<void(SocketIndex)> remove_socket_;
     std::function<UdpSocket*(SocketIndex)> socket_at_;
 
     std::unordered_map<std::uint32_t, Asker*> askers_;  ///< by AskId::index
     std::uint64_t questions_dropped_ = 0;
-    Instant look_at_links_at_ = 0;
+    Instant check_links_at_ = 0;
     bool rejoin_wanted_ = false;
 };
 

@@ -1,8 +1,7 @@
-// A link's address may come with the link or seconds later (IPv6 tries its out first), and a socket can fail to join
-// while a link is just going: what could not be opened is tried again a second later, until the system says that the
-// link is no more.
+// A link may get its address seconds after it appears (IPv6 duplicate address detection), and joining a group can fail
+// while a link is disappearing. A socket that could not be opened is retried every second until its link is gone.
 //
-// Seeds need a socket of their family even where no link has one: then there is one that has joined nothing.
+// Seeds need a socket of their address family. If no link provides one, an extra socket without a group is opened.
 
 #include "engine/faces/node_links.hpp"
 
@@ -77,7 +76,7 @@ bool NodeLinks::takes(const Link& link) const {
 std::vector<NodeLinks::Member> NodeLinks::wanted() const {
     const Options& protocol = options_.protocol;
     std::vector<Member> out;
-    // Without a list of links nothing is known to have gone.
+    // If the list of links is unavailable, keep the current sockets.
     const auto links = multicast_links();
     if (!links) return members_;
     for (const Link& link : *links) {
@@ -108,8 +107,8 @@ Result<UdpSocket> NodeLinks::open_socket(const Member& member) const {
     options.reuse_address = true;
     auto socket = UdpSocket::open(options);
     if (!socket || member.link.empty()) return socket;
-    if (auto sending = socket->send_multicast(member.link, multicast_hops, true, member.own); !sending)
-        return std::unexpected(sending.error());
+    if (auto done = socket->configure_multicast(member.link, multicast_hops, MulticastLoop::on, member.own); !done)
+        return std::unexpected(done.error());
     if (auto joined = socket->join(group, member.link); !joined) return std::unexpected(joined.error());
     return socket;
 }

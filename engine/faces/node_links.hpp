@@ -14,46 +14,47 @@
 
 namespace ringpost::devices {
 
-/// The sockets by which a Node hears and says adverts, one for each link and family: opened and closed as links and
-/// their addresses come and go.
+/// The advert sockets of a Node, one per link and address family. They follow the links and addresses of the host.
+/// Opens sockets and plans changes; the caller adds them to and removes them from the backend.
 class NodeLinks {
   public:
-    /// The error names an interface that was asked for and does not exist.
+    /// Fails if an interface in the options does not exist.
     static Result<NodeLinks> open(const NodeOptions& options);
 
-    /// Readable when changed() may have something to say: for a backend's watch().
+    /// Readable when changed() may return true; for a backend's watch().
     int watched_fd() const { return watcher_.fd(); }
-    /// Something has changed since the last call, or a socket that could not be opened is due to be tried again.
+    /// The links have changed since the last call, or a retry is due.
     bool changed(Instant now);
-    /// When to ask again, whatever the watched descriptor says.
+    /// When changed() returns true regardless of watched_fd().
     Instant retry_at() const { return retry_at_; }
 
-    /// A socket that there is.
+    /// A socket in use, identified by `link` and `own`.
     struct Member {
-        std::string link;
-        Address own;  ///< where its datagrams come from; what makes it the same socket as before
+        std::string link;  ///< "": none, for seeds only
+        Address own;       ///< source address of its datagrams
         SocketIndex socket = 0;
     };
-    /// A socket that there should be, joined to its group.
+    /// A new socket that has joined its group.
     struct Opened {
         Member member;
         UdpSocket socket;
     };
     struct Plan {
         std::vector<Member> closed;
-        std::vector<Opened> opened;  ///< add() each when the backend has it
+        std::vector<Opened> opened;  ///< call add() once its socket is in the backend
     };
-    /// What has to be done for the sockets to be those of the links that there are now.
+    /// The changes that make the sockets match the current links.
     Plan plan(Instant now);
     void add(Member member) { members_.push_back(std::move(member)); }
 
     const std::vector<Member>& members() const { return members_; }
     const Options& protocol() const { return options_.protocol; }
-    /// One could not be opened after all, or not be added: plan() will have it again.
+    /// A socket could not be opened or added: schedule another plan().
     void retry_later(Instant now);
 
+    /// Number of retry_later() calls.
     std::uint64_t failed() const { return failed_; }
-    /// Why the latest of those could not be opened.
+    /// The latest error of opening a socket.
     const std::optional<Error>& error() const { return error_; }
 
   private:

@@ -1,10 +1,10 @@
 #pragma once
 
-// What the Messengers are made of: an endpoint of any protocol on a socket and a backend, which does its work when its
-// owner polls.
+// The implementation of the polled Messengers: an endpoint of any protocol on one socket and a backend, which works
+// only when its owner polls.
 //
-// PolledEndpoint is the endpoint and what it is on; On<Loop> adds the virtual calls that depend on the backend, a turn
-// of the loop each. Both ways of polling are an Application (engine/loop/loop.hpp) whose deadline is the caller's.
+// PolledEndpoint is independent of the backend; On<Loop> implements its virtual calls for one backend, one turn of the
+// loop per call. It is the LoopApplication (engine/loop/loop.hpp); its next turn is due at the caller's deadline.
 
 #include <atomic>
 #include <functional>
@@ -23,14 +23,14 @@
 
 namespace ringpost {
 
-/// Belongs to the thread that opened it.
+/// Not thread-safe: use it only on the thread that opened it.
 template <class Endpoint>
 class PolledEndpoint {
   public:
     using Event = typename Endpoint::Event;
     using Handler = std::function<void(const Event&)>;
 
-    /// `protocol` are the endpoint's options, whose socket and start are set here. The error names what failed:
+    /// `protocol` are the endpoint's options; their `socket` and `start` are set here. The error names what failed:
     /// `bind 127.0.0.1:5005: Address already in use`.
     template <class Options>
     static Result<std::unique_ptr<PolledEndpoint>> open(const SocketOptions& socket, const EngineOptions& engine,
@@ -39,13 +39,13 @@ class PolledEndpoint {
     PolledEndpoint(const PolledEndpoint&) = delete;
     PolledEndpoint& operator=(const PolledEndpoint&) = delete;
 
-    /// Turns until `handler` has been given something, or `timeout` is over: 0 never sleeps, `never` waits as long as
-    /// it takes. False when there was nothing.
+    /// Runs turns until at least one event was passed to `handler` or `timeout` has elapsed. 0 never sleeps; `never`
+    /// has no limit. Returns whether there was an event.
     bool poll(Duration timeout, const Handler& handler) {
         handler_ = &handler;
         return run(timeout);
     }
-    /// The same until `done` says true. Events stay with the endpoint, where `done` may take its own.
+    /// The same until `done` returns true. Leaves events in the endpoint; `done` may take those it waits for.
     bool wait_for(Duration timeout, const std::function<bool()>& done) {
         done_ = &done;
         return run(timeout);
@@ -59,14 +59,13 @@ class PolledEndpoint {
 
     virtual EngineCounters counters() = 0;
 
-    // What the loop calls.
+    // Called by the loop.
     void on_event(Instant, const Event& event) {
         happened_ = true;
         (*handler_)(event);
     }
-    /// While wait_for() runs, events stay with the endpoint.
     bool has_room() const { return done_ == nullptr; }
-    /// Once something has happened the turn only sends what that has brought about.
+    /// Once there was an event, the turn does not sleep; it only sends the responses.
     Instant on_turn(Instant at) {
         if (done_ != nullptr) happened_ = happened_ || (*done_)();
         return happened_ ? at : deadline_;
@@ -75,7 +74,7 @@ class PolledEndpoint {
     Endpoint endpoint;
     Address local;
     const char* backend;  ///< `uring` or `mmsg`
-    std::string note;     ///< why BackendChoice::automatic has not taken io_uring; "" when it has
+    std::string note;     ///< why BackendChoice::automatic did not select io_uring; "" if it did
 
   protected:
     template <class Options>
@@ -90,12 +89,12 @@ class PolledEndpoint {
     struct On;
 
     bool run(Duration timeout) {
-        RINGPOST_CHECK(!running_);  // not from within a handler
+        RINGPOST_CHECK(!running_);  // called from within a handler
         running_ = true;
         deadline_ = deadline_after(timeout);
         happened_ = false;
         turn();
-        // What the wait at a turn's end brings is handed over by the next, so one more follows the deadline.
+        // A turn ends with a wait; what arrives then is handled by the next turn, so one more follows the deadline.
         for (bool late = false; !happened_ && !late && !woken_.exchange(false);) {
             late = now() >= deadline_;
             turn();
@@ -106,8 +105,8 @@ class PolledEndpoint {
         return happened_;
     }
 
-    const Handler* handler_ = nullptr;             // while poll() runs
-    const std::function<bool()>* done_ = nullptr;  // while wait_for() runs
+    const Handler* handler_ = nullptr;             // set during poll()
+    const std::function<bool()>* done_ = nullptr;  // set during wait_for()
     Instant deadline_ = never;
     mutable std::atomic<bool> woken_{false};
     bool happened_ = false, running_ = false;

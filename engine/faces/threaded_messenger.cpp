@@ -16,7 +16,7 @@ class ThreadedMessenger::Thread {
         if (engine.stopping()) return std::unexpected(SendRefusal::stopped);
         const auto ticket = engine.protocol.take_slot(peer, bytes, deadline, outcome_to);
         if (!ticket || engine.submit({.kind = MessengerCore::Command::Kind::send, .ticket = *ticket})) return ticket;
-        engine.protocol.give_back(*ticket);
+        engine.protocol.discard(*ticket);
         return std::unexpected(SendRefusal::queue_full);
     }
 
@@ -47,7 +47,7 @@ std::expected<Ticket, SendRefusal> ThreadedMessenger::send(const Address& peer, 
 }
 
 bool ThreadedMessenger::cancel(Ticket ticket) {
-    if (thread_->engine.stopping()) return true;  // which cancels everything
+    if (thread_->engine.stopping()) return true;  // stop() cancels every send
     return thread_->engine.submit({.kind = MessengerCore::Command::Kind::cancel, .ticket = ticket});
 }
 

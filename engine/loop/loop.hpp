@@ -12,31 +12,31 @@
 
 namespace ringpost {
 
-/// What a loop's endpoint works for. Beside these two calls an application may have:
+/// The consumer of an endpoint's events. Optional members:
 ///
-///     bool admits(const Datagram&);    // false: the datagram is dropped before the endpoint sees it
-///     bool has_room() const;           // false: events stay with the endpoint for now
-///     bool on_sleep();                 // the turn is about to sleep; false: something has come up, it must not
+///     bool admits(const Datagram&);    // false: drop the datagram before the endpoint sees it
+///     bool has_room() const;           // false: leave events in the endpoint for now
+///     bool on_sleep();                 // called before the turn sleeps; false: do not sleep
 ///
 /// With admits(), events are dispatched after every datagram instead of after every train.
 template <class A, class Endpoint>
 concept LoopApplication = requires(A& application, Instant now, const typename Endpoint::Event& event) {
-    // May not remove a socket: more of the batch may belong to it.
+    // Must not remove a socket: later datagrams of the batch may refer to it.
     { application.on_event(now, event) } -> std::same_as<void>;
-    // Once a turn. Returns when the next turn is wanted at the latest, or `never`.
+    // Once per turn. Returns the latest time for the next turn, or `never`.
     { application.on_turn(now) } -> std::same_as<Instant>;
 };
 
-/// What a turn takes at most of poll_stream, so that the rest gets its turn too.
+/// Limits on poll_stream per turn, so that streams do not starve datagrams and timers.
 inline constexpr std::size_t stream_requests_per_turn = 256;
 inline constexpr std::size_t stream_bytes_per_turn = 1u << 20;
 
 /// The engine: one backend, one endpoint at a time (several through a Router), one thread.
 ///
-/// One turn: reap what has arrived and read the clock; hand each train to the endpoint and dispatch its events while
-/// both are in the processor's cache; timers and their events; on_turn(); the endpoint's transmits; and one enter()
-/// that submits, and sleeps until the next deadline. A StreamEndpoint's stream events follow the trains, and its
-/// requests precede its transmits.
+/// One turn: reap a batch and read the clock; pass each train to the endpoint and dispatch its events while both are in
+/// the cache; run timers and dispatch their events; on_turn(); drain the endpoint's transmits; one enter(), which
+/// submits and sleeps until the next deadline. A StreamEndpoint's stream events are handled after the trains, and its
+/// requests are drained before its transmits.
 template <EngineBackend Backend>
 class Loop {
   public:
@@ -45,8 +45,8 @@ class Loop {
     Backend& backend() { return *backend_; }
     const Backend& backend() const { return *backend_; }
 
-    /// Turns until stop(), then returns once everything received is handled and the kernel has taken what was posted,
-    /// or has not for a second. Can be run again, with the same endpoint or another.
+    /// Runs turns until stop(), then flushes: handles what was received and waits up to a second for the kernel to take
+    /// what was posted. May be called again, with the same endpoint or another.
     template <DatagramEndpoint Endpoint, LoopApplication<Endpoint> Application>
     void run(Endpoint& endpoint, Application& application) {
         stopped_ = false;
@@ -59,8 +59,8 @@ class Loop {
         }
     }
 
-    /// Ends run() after this turn. To be called from the application; from elsewhere, wake the backend's waker and have
-    /// on_turn() look.
+    /// Ends run() after this turn. Call it on the loop's thread; from other threads set a flag for on_turn() and wake
+    /// the backend's waker.
     void stop() { stopped_ = true; }
 
     template <DatagramEndpoint Endpoint, LoopApplication<Endpoint> Application>
@@ -79,7 +79,7 @@ class Loop {
         const Drained drained = drain(at, endpoint);
         worked |= drained != Drained::nothing;
         if (worked) last_work_ = at;
-        // With no way out, what is due waits for room anyway, and the kernel reports room.
+        // While sends are blocked, due transmits cannot leave; the kernel wakes the loop when there is space.
         const Instant due = backend_->blocked() ? never : endpoint.poll_timeout().value_or(never);
         const Instant deadline = std::min(wanted, due);
         const bool more = stopped_ || again || (drained == Drained::partly && !backend_->blocked());
@@ -89,7 +89,7 @@ class Loop {
         backend_->enter(sleep);
     }
 
-    /// Hands the endpoint's events to the application while there is room for them; true when there was one.
+    /// Passes events to the application while it has room. True if there was at least one.
     template <class Endpoint, class Application>
     static bool dispatch(Instant at, Endpoint& endpoint, Application& application) {
         for (bool any = false;; any = true) {
@@ -163,7 +163,7 @@ class Loop {
         }
     }
 
-    /// `dispatched`: there was an event after on_turn(), and the application may want another turn for it.
+    /// Sets `dispatched` if an event was dispatched after on_turn(): the application may want another turn for it.
     template <class Endpoint, class Application>
     Drained drain_streams(Instant at, Endpoint& endpoint, Application& application, bool& dispatched) {
         std::size_t requests = 0;

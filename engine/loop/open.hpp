@@ -9,10 +9,10 @@
 
 namespace ringpost {
 
-/// Opens the chosen backend and calls use(loop) with a Loop over it; returns what that returns. `automatic` takes mmsg
-/// where io_uring is refused, after telling say(text) so in one line. The error is that of the last backend tried.
-template <class Use, class Say>
-auto with_loop(const EngineOptions& options, Say&& say, Use&& use)
+/// Opens the chosen backend and returns use(loop), called with a Loop over it. If io_uring is unavailable, `automatic`
+/// calls report(text) with a one-line reason and falls back to mmsg. The error is that of the last backend tried.
+template <class Use, class Report>
+auto with_loop(const EngineOptions& options, Report&& report, Use&& use)
     -> Result<decltype(use(std::declval<Loop<UringBackend>&>()))> {
     if (options.backend != BackendChoice::mmsg) {
         auto backend = UringBackend::open(options);
@@ -21,7 +21,7 @@ auto with_loop(const EngineOptions& options, Say&& say, Use&& use)
             return use(loop);
         }
         if (options.backend == BackendChoice::uring) return std::unexpected(backend.error());
-        say(backend.error().text + "; using the mmsg backend (epoll, recvmmsg, sendmmsg)");
+        report(backend.error().text + "; using the mmsg backend (epoll, recvmmsg, sendmmsg)");
     }
     auto backend = MmsgBackend::open(options);
     if (!backend) return std::unexpected(backend.error());

@@ -7,16 +7,16 @@
 
 namespace ringpost {
 
-/// How long after the last work adaptive still spins: about what an idle virtual CPU takes to wake up.
+/// How long `adaptive` spins after the last work: about the wake-up latency of an idle virtual CPU.
 inline constexpr Duration adaptive_spin = 100 * microsecond;
 
-/// How long the loop may sleep now: 0 is not at all, `never` until something happens.
-/// `last_work` is when it last received or sent; `deadline` when it must be back.
+/// How long the loop may sleep: 0 means poll, `never` means until something happens. `last_work` is the time of the
+/// last receive or send, `deadline` the time by which the loop must run again.
 inline Duration sleep_for(WaitMode mode, Instant now, Instant last_work, Instant deadline) {
     if (mode == WaitMode::spin || deadline <= now) return 0;
     if (mode == WaitMode::block) return deadline == never ? never : deadline - now;
     if (now - last_work < adaptive_spin) return 0;
-    // Waking up takes as long as spinning pays: be back that much early, and spin the rest.
+    // Wake up early by the wake-up latency, and spin until the deadline.
     return deadline == never ? never : std::max<Duration>(deadline - now - adaptive_spin, 0);
 }
 

@@ -1,8 +1,8 @@
-// The same promises as the io_uring backend, kept with three system calls: sendmmsg, recvmmsg, epoll_wait.
+// The same guarantees as the io_uring backend, with three system calls: sendmmsg, recvmmsg, epoll_pwait2.
 //
-// Sending: messages leave in order, as many per call as go by one socket. A full socket buffer (EAGAIN) leaves the rest
-// queued and blocks the way out until epoll says that there is room.
-// Receiving: a few sockets are simply tried each turn; among many, epoll says which to try.
+// Sending: messages are sent in order, consecutive messages of one socket in one call. If a socket buffer is full
+// (EAGAIN), the rest stays queued and sending is blocked until epoll reports the socket writable.
+// Receiving: with few sockets, each turn receives from all of them; with many, only from those that epoll reports.
 
 #include "engine/mmsg/mmsg_backend.hpp"
 
@@ -71,7 +71,7 @@ void MmsgBackend::remove(SocketIndex index) {
     RINGPOST_CHECK(sockets_[index].socket.has_value());
     flush();
     counters_.socket_dropped += sockets_[index].socket->new_drops();
-    sockets_[index] = {};  // closing the last descriptor takes it out of the epoll set
+    sockets_[index] = {};  // closing the last descriptor removes it from the epoll set
     --sockets_open_;
 }
 
@@ -113,7 +113,7 @@ EngineCounters MmsgBackend::counters() {
     return counters_;
 }
 
-// ---- the way out ----------------------------------------------------------------------------------
+// ---- sending --------------------------------------------------------------------------------------
 
 std::span<std::byte> MmsgBackend::transmit_buffer() { return blocked_ ? std::span<std::byte>{} : outbox_.buffer(); }
 
@@ -135,13 +135,14 @@ void MmsgBackend::flush() {
             sends_[count].msg_hdr = outbox_.header(outbox_.at(count));
         const int fd = sockets_[index].socket->fd();
         const int sent = send_now(fd, sends_.data(), count);
-        // An error is reported only for the first message; one further on shows as a short count, and then comes first.
+        // sendmmsg reports an error only for the first message. A later failure shows as a short count; the next
+        // iteration retries that message first.
         if (sent < 0) finish_send(outbox_.front(), sent);
         for (int i = 0; i < sent; ++i) finish_send(outbox_.front(), 0);
     }
 }
 
-/// The first queued message is through, or `result` is the negative errno why not.
+/// Completes the first queued message with 0 or a negative errno.
 void MmsgBackend::finish_send(MessageId id, int result) {
     const std::size_t segments = outbox_.segments(id);
     if (result == -EINTR) return;
@@ -152,7 +153,7 @@ void MmsgBackend::finish_send(MessageId id, int result) {
     }
     outbox_.pop();
     if (refuses_trains(-result) && segments > 1) {
-        counters_.trains_refused += outbox_.latch_singles(id, result == -EIO) ? 1 : 0;
+        counters_.trains_refused += outbox_.latch_singles(id, Outbox::refused_by(-result)) ? 1 : 0;
         outbox_.split(id, Outbox::Place::first);
         return;
     }
@@ -163,16 +164,16 @@ void MmsgBackend::finish_send(MessageId id, int result) {
     outbox_.done(id);
 }
 
-// ---- the way in -----------------------------------------------------------------------------------
+// ---- receiving ------------------------------------------------------------------------------------
 
 void MmsgBackend::enter(Duration sleep) {
     received_.clear();
     inbox_.clear();
     if (!outbox_.empty()) flush();
     if (streams_ != nullptr) sleep = streams_->prepare(sleep);
-    tries_all_ = sockets_open_ <= tried_sockets_max;
+    polls_all_ = sockets_open_ <= polled_sockets_max;
     const bool polls = sleep <= 0;
-    if (!polls || !tries_all_ || streams_ != nullptr || ++polls_ % polls_per_waker_look == 0)
+    if (!polls || !polls_all_ || streams_ != nullptr || ++polls_ % polls_per_waker_look == 0)
         sleep_until_ready(polls ? 0 : sleep);
 }
 
@@ -181,7 +182,7 @@ std::span<const Received> MmsgBackend::reap() {
     for (SocketIndex i = 0; i < count && !inbox_.full(); ++i) {
         const SocketIndex index = (next_socket_ + i) % count;
         SocketSlot& slot = sockets_[index];
-        if (slot.socket && (slot.readable || tries_all_))
+        if (slot.socket && (slot.readable || polls_all_))
             slot.readable = inbox_.receive(*slot.socket, index, slot.burst, received_, counters_);
     }
     if (count > 0) next_socket_ = (next_socket_ + 1) % count;
@@ -195,7 +196,7 @@ void MmsgBackend::sleep_until_ready(Duration sleep) {
     epoll_event events[received_max];
     const timespec limit{sleep / second, sleep % second};
     int count = epoll_pwait2(epoll_fd_, events, received_max, sleep == never ? nullptr : &limit, nullptr);
-    if (count < 0 && errno != EINTR) {  // refused by an old kernel or a filter: whole milliseconds will have to do
+    if (count < 0 && errno != EINTR) {  // not available (Linux before 5.11, seccomp): fall back to milliseconds
         const Duration whole_ms = std::min(sleep / millisecond + 1, Duration{INT_MAX});
         count = epoll_wait(epoll_fd_, events, received_max, sleep == never ? -1 : static_cast<int>(whole_ms));
     }
@@ -204,7 +205,7 @@ void MmsgBackend::sleep_until_ready(Duration sleep) {
         if (data == waker_mark)
             waker_.clear();
         else if (data == watches_mark)
-            continue;  // to have woken up is all
+            continue;  // waking up is enough
         else if ((data & MmsgStreams::mark) != 0)
             streams_->ready(data, events[i].events);
         else

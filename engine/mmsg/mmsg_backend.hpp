@@ -19,8 +19,8 @@
 
 namespace ringpost {
 
-/// Sockets driven by epoll, recvmmsg and sendmmsg: for kernels and containers that refuse io_uring, and for comparison.
-/// See backend.hpp for the calls and mmsg_backend.cpp for the mechanism.
+/// Backend with epoll, recvmmsg and sendmmsg, for kernels and containers without io_uring, and for comparison.
+/// See backend.hpp for the interface and mmsg_backend.cpp for the mechanism.
 class MmsgBackend {
   public:
     static constexpr const char* name = "mmsg";
@@ -37,7 +37,7 @@ class MmsgBackend {
     std::span<std::byte> transmit_buffer();
     void post(const Transmit& transmit);
     bool blocked() const { return blocked_; }
-    std::string granted() const { return ""; }  // there is nothing that could be refused
+    std::string granted() const { return ""; }  // no optional kernel features
     bool sends_trains() const { return outbox_.sends_trains(); }
     bool sending() const { return !outbox_.empty() || (streams_ != nullptr && streams_->sending()); }
     void enter(Duration sleep);
@@ -48,7 +48,7 @@ class MmsgBackend {
         return streams_ != nullptr ? streams_->stream_events() : std::span<const StreamEvent>{};
     }
     void answer(const StreamEvent& accepted, std::optional<StreamIndex> stream) { streams_->answer(accepted, stream); }
-    std::span<std::byte> stream_buffer() { return write_buffers_.lend(); }
+    std::span<std::byte> stream_buffer() { return write_buffers_.current(); }
     std::optional<StreamInput> post(const StreamRequest& request);
 
     Result<Watched> watch(int fd);
@@ -60,7 +60,7 @@ class MmsgBackend {
   private:
     struct SocketSlot {
         std::optional<UdpSocket> socket;
-        bool readable = false;  // as epoll last said
+        bool readable = false;  // reported by epoll, and not drained since
         Burst burst;
     };
     MmsgBackend(int epoll_fd, Waker waker, const EngineOptions& options);
@@ -80,13 +80,13 @@ class MmsgBackend {
     std::uint64_t polls_ = 0;
     std::vector<mmsghdr> sends_;
     std::vector<Received> received_;
-    SocketIndex next_socket_ = 0;  ///< where the next sweep begins, so that a flooded socket does not starve the rest
-    bool tries_all_ = false;       ///< reap() receives from every socket, not only the readable ones
+    SocketIndex next_socket_ = 0;  ///< first socket of the next reap(), so that a flooded socket does not starve others
+    bool polls_all_ = false;       ///< reap() receives from every socket, not only the readable ones
     bool blocked_ = false;
     EngineCounters counters_;
     WriteBuffers write_buffers_;
-    std::unique_ptr<MmsgStreams> streams_;  // once there was a use for them
-    std::optional<Watches> watches_;        // likewise
+    std::unique_ptr<MmsgStreams> streams_;  // created on first use
+    std::optional<Watches> watches_;        // created on first use
 };
 
 }  // namespace ringpost

@@ -1,8 +1,8 @@
-// epoll looks out for what each connection wants: bytes unless it is paused, room while something is unsent or the
-// connection is being made, and for nothing at all (it is taken out) when it is paused and has nothing to send. For a
-// connection that has ended is always «ready», and would wake us again and again.
+// The epoll interest of a connection follows its state: EPOLLIN unless paused, EPOLLOUT while connecting or while a
+// write is partial. A paused connection without unsent bytes is removed from the set, because EPOLLHUP is always
+// reported and would wake the loop repeatedly after the connection has ended.
 //
-// Each descriptor that is ready is served once a turn, and epoll takes turns among those that stay ready.
+// Each ready descriptor is handled once per turn. epoll rotates among descriptors that stay ready.
 
 #include "engine/mmsg/mmsg_streams.hpp"
 
@@ -28,21 +28,21 @@ Duration MmsgStreams::prepare(Duration sleep) {
     return Streams::prepare(sleep);
 }
 
-// ---- what to look out for ---------------------------------------------------------------------------
+// ---- interest ---------------------------------------------------------------------------------------
 
-void MmsgStreams::serve(Slot slot) {
-    const Connection& of = connection(slot);
-    if (of.connecting && watched(slot) == 0) {
-        const int result = of.socket.connect(of.peer);
+void MmsgStreams::update(Slot slot) {
+    const Connection& conn = connection(slot);
+    if (conn.connecting && watched(slot) == 0) {
+        const int result = conn.socket.connect(conn.peer);
         if (result != -EINPROGRESS) {
             on_connected(slot, result);
             return;
         }
     }
-    const bool wants_room = of.connecting || !of.unsent.empty();
-    const int result = set_interest(slot, (of.wants_bytes() ? EPOLLIN : 0u) | (wants_room ? EPOLLOUT : 0u));
+    const bool wants_room = conn.connecting || !conn.unsent.empty();
+    const int result = set_interest(slot, (conn.wants_bytes() ? EPOLLIN : 0u) | (wants_room ? EPOLLOUT : 0u));
     if (result == 0) return;
-    if (of.connecting)
+    if (conn.connecting)
         on_connected(slot, result);
     else
         on_end(slot, result);
@@ -59,17 +59,17 @@ int MmsgStreams::set_interest(Slot slot, std::uint32_t events) {
     return 0;
 }
 
-void MmsgStreams::attend(std::uint32_t index) {
+void MmsgStreams::start_accepting(std::uint32_t index) {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = mark | listener_mark | index;
-    Listener& on = listener(index);
-    on.waiting = epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, on.socket.fd(), &event) == 0;
-    if (!on.waiting) on_accepted(on, -errno);
+    Listener& entry = listener(index);
+    entry.waiting = epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, entry.socket.fd(), &event) == 0;
+    if (!entry.waiting) on_accepted(entry, -errno);
 }
 
-bool MmsgStreams::let_go(Slot slot) {
-    // Closing would do the same, but not while a child that has just been forked holds the descriptor too.
+bool MmsgStreams::cancel_requests(Slot slot) {
+    // Closing removes it too, but not while a forked child also holds the descriptor.
     set_interest(slot, 0);
     return true;
 }
@@ -79,7 +79,7 @@ std::uint32_t& MmsgStreams::watched(Slot slot) {
     return watched_[slot];
 }
 
-// ---- what has come ----------------------------------------------------------------------------------
+// ---- readiness --------------------------------------------------------------------------------------
 
 void MmsgStreams::ready(std::uint64_t data, std::uint32_t events) {
     const auto index = static_cast<std::uint32_t>(data);
@@ -87,26 +87,26 @@ void MmsgStreams::ready(std::uint64_t data, std::uint32_t events) {
         accept(index);
         return;
     }
-    const Connection& of = connection(index);
-    if (of.connecting) {
-        on_connected(index, of.socket.result());
+    const Connection& conn = connection(index);
+    if (conn.connecting) {
+        on_connected(index, conn.socket.result());
         return;
     }
     const std::uint32_t ended = EPOLLERR | EPOLLHUP;
-    if (!of.unsent.empty() && (events & (EPOLLOUT | ended)) != 0) on_sent(index, of.socket.send(of.unsent));
-    if (of.socket.is_open() && of.wants_bytes() && (events & (EPOLLIN | ended)) != 0) receive(index);
+    if (!conn.unsent.empty() && (events & (EPOLLOUT | ended)) != 0) on_sent(index, conn.socket.send(conn.unsent));
+    if (conn.socket.is_open() && conn.wants_bytes() && (events & (EPOLLIN | ended)) != 0) receive(index);
 }
 
 void MmsgStreams::accept(std::uint32_t index) {
-    Listener& on = listener(index);
+    Listener& entry = listener(index);
     for (int i = 0; i < accepts_per_turn; ++i) {
-        const int result = on.socket.accept();
-        on_accepted(on, result);
+        const int result = entry.socket.accept();
+        on_accepted(entry, result);
         if (result < 0) break;
     }
-    if (on.rests_until == 0) return;
-    epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, on.socket.fd(), nullptr);
-    on.waiting = false;
+    if (entry.paused_until == 0) return;
+    epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, entry.socket.fd(), nullptr);
+    entry.waiting = false;
 }
 
 void MmsgStreams::receive(Slot slot) {

@@ -11,21 +11,21 @@ namespace ringpost {
 /// The streams of an MmsgBackend. See mmsg_streams.cpp for the mechanism.
 class MmsgStreams final : public Streams {
   public:
-    /// What epoll carries along for one of our descriptors has this bit set, and the backend's own have not.
+    /// This bit is set in the epoll data of streams and listeners, and clear in that of the backend's descriptors.
     static constexpr std::uint64_t mark = std::uint64_t{1} << 62;
 
-    /// What is handed in is the backend's, and outlives this.
+    /// The arguments belong to the backend and must outlive this object.
     MmsgStreams(int epoll_fd, EngineCounters& counters, WriteBuffers& writes);
 
-    /// Begins what is due and forgets what was told. Returns how long enter() may sleep.
+    /// Frees the receive buffers, then see Streams::prepare().
     Duration prepare(Duration sleep);
-    /// What epoll has said of one of our descriptors.
+    /// Handles the epoll event of a stream or listener.
     void ready(std::uint64_t data, std::uint32_t events);
 
   private:
-    void serve(Slot slot) override;
-    void attend(std::uint32_t index) override;
-    bool let_go(Slot slot) override;
+    void update(Slot slot) override;
+    void start_accepting(std::uint32_t index) override;
+    bool cancel_requests(Slot slot) override;
     /// 0 or a negative errno.
     int set_interest(Slot slot, std::uint32_t events);
     void accept(std::uint32_t index);
@@ -33,9 +33,9 @@ class MmsgStreams final : public Streams {
     std::uint32_t& watched(Slot slot);
 
     int epoll_fd_;
-    std::unique_ptr<std::byte[]> memory_;
-    std::size_t used_ = 0;                // of it, in pieces, by what this turn has received
-    std::vector<std::uint32_t> watched_;  // by slot: what epoll looks out for
+    std::unique_ptr<std::byte[]> memory_;  // receive buffers
+    std::size_t used_ = 0;                 // receive buffers filled in this turn
+    std::vector<std::uint32_t> watched_;   // by slot: the registered epoll events
 };
 
 }  // namespace ringpost

@@ -91,7 +91,7 @@ Result<Address> resolve(std::string_view host, std::uint16_t port) {
     const int failed = name.empty() ? EAI_NONAME : getaddrinfo(name.c_str(), nullptr, &hints, &list);
     if (failed != 0) return std::unexpected(Error{EHOSTUNREACH, fmt::format("{}: {}", host, gai_strerror(failed))});
     const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(list, &freeaddrinfo);
-    RINGPOST_CHECK(list != nullptr);  // it has not failed
+    RINGPOST_CHECK(list != nullptr);  // guaranteed on success
     const addrinfo* chosen = list;
     for (const addrinfo* at = list; at != nullptr; at = at->ai_next)
         if (at->ai_family == AF_INET) {
@@ -140,7 +140,7 @@ bool is_multicast(const Address& address) {
     return address.family == Family::v4 ? address.ip[12] >> 4 == 0xe : address.ip[0] == 0xff;
 }
 
-bool is_own_network(const Address& address) {
+bool is_private_network(const Address& address) {
     if (is_loopback(address)) return true;
     const auto& ip = address.ip;
     if (address.family == Family::v4)

@@ -1,9 +1,8 @@
-// Two clocks are compared by bracketing: a read of the one between two reads of the other was made at their middle,
-// give or take half their distance. Whatever interrupts the thread meanwhile only widens the bracket, so the tightest
-// of many tries is taken.
+// Two clocks are compared by bracketing: a read of one clock between two reads of the other happened at their midpoint,
+// plus or minus half their distance. An interrupt only widens the bracket, so the tightest of many tries is used.
 //
-// Calibration: the counter against CLOCK_MONOTONIC twice, calibration_ns apart. With a bracket of some 50 ns at either
-// end the rate is right to about two millionths; clock_report() tells how right it has turned out to be.
+// Calibration compares the counter with CLOCK_MONOTONIC twice, calibration_ns apart. With brackets of about 50 ns, the
+// rate is accurate to about 2 ppm; clock_report() measures the actual drift.
 
 #include "engine/os/clock.hpp"
 
@@ -29,7 +28,7 @@ constexpr Duration unix_bracket_enough_ns = microsecond;
 constexpr std::size_t cost_batches = 101;  // odd: one of them is the median
 constexpr int reads_per_batch = 64;
 
-/// What one read costs: the median of many batches, each too short to be interrupted often.
+/// Cost of one read: the median of many batches, each short enough to be rarely interrupted.
 template <class Read>
 double read_cost_ns(Read read) {
     std::array<Duration, cost_batches> took{};
@@ -37,7 +36,7 @@ double read_cost_ns(Read read) {
         const Instant from = monotonic_now();
         for (int i = 0; i < reads_per_batch; ++i) {
             const Instant at = read();
-            asm volatile("" : : "r"(at));  // it is wanted, multiplied and all
+            asm volatile("" : : "r"(at));  // keeps the compiler from removing the computation
         }
         batch = monotonic_now() - from;
     }
@@ -45,13 +44,13 @@ double read_cost_ns(Read read) {
     return static_cast<double>(took[cost_batches / 2]) / reads_per_batch;
 }
 
-/// The same moment by two clocks.
+/// Simultaneous readings of two clocks.
 struct Pair {
     std::int64_t outer = 0, inner = 0;
-    std::int64_t width = std::numeric_limits<std::int64_t>::max();  ///< of the bracket, by the outer one
+    std::int64_t width = std::numeric_limits<std::int64_t>::max();  ///< of the bracket, in units of the outer clock
 };
 
-/// The tightest of so many tries; the first that is no wider than `enough` ends them.
+/// Returns the tightest bracket of up to `tries`; stops at the first of width `enough` or less.
 template <class Outer, class Inner>
 Pair bracket(int tries, std::int64_t enough, Outer outer, Inner inner) {
     Pair best;
@@ -70,7 +69,7 @@ Instant wall_now() {
     return Instant{t.tv_sec} * second + t.tv_nsec;
 }
 
-/// What choose_clock() has found.
+/// The measurements of choose_clock().
 struct ClockChoice {
     bool made = false;
     double vdso_read_ns = 0, tsc_read_ns = 0;
@@ -79,12 +78,12 @@ struct ClockChoice {
 ClockChoice clock_choice;
 
 #if defined(__x86_64__)
-/// The kernel's own clock is made of it, directly or by what the hypervisor tells: where it has found the counters of
-/// several processors to differ, it uses something else.
+/// Whether the kernel's own clock source is based on the TSC, natively or paravirtualized. If the kernel detects that
+/// the counters of the processors differ, it switches to another source.
 bool kernel_trusts_tsc() {
     std::array<char, 64> text{};
     const int fd = ::open("/sys/devices/system/clocksource/clocksource0/current_clocksource", O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return true;  // it does not say
+    if (fd < 0) return true;  // unknown
     const ssize_t count = ::read(fd, text.data(), text.size());
     ::close(fd);
     std::string_view name(text.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
@@ -92,14 +91,14 @@ bool kernel_trusts_tsc() {
     return name == "tsc" || name == "kvm-clock" || name == "hyperv_clocksource_tsc_page" || name == "xen";
 }
 
-/// It runs at one rate whatever the processor's frequency and sleep (AMD APM volume 3 and Intel SDM volume 2, CPUID).
+/// Whether the rate is independent of frequency scaling and sleep states (AMD APM volume 3, Intel SDM volume 2, CPUID).
 bool tsc_is_invariant() {
     constexpr unsigned power_management_leaf = 0x8000'0007u, invariant_tsc = 1u << 8;
     unsigned a = 0, b = 0, c = 0, d = 0;
     return __get_cpuid(power_management_leaf, &a, &b, &c, &d) != 0 && (d & invariant_tsc) != 0 && kernel_trusts_tsc();
 }
 
-/// True when the scale is set.
+/// Sets tsc_scale. False on failure.
 bool calibrate_tsc() {
     const auto ticks = [] { return static_cast<std::int64_t>(__rdtsc()); };
     const Pair first = bracket(bracket_tries, 0, ticks, monotonic_now);
@@ -127,7 +126,7 @@ void choose_clock() {
     if (tsc_is_invariant() && calibrate_tsc()) {
         clock_choice.tsc_read_ns = read_cost_ns([] { return tsc_now(); });
         if (clock_choice.tsc_read_ns < clock_choice.vdso_read_ns) {
-            // Half a bracket behind at most; but an Instant that somebody has already must not lie in the future.
+            // The counter may lag by half a bracket. Never go back behind an Instant that was already returned.
             const Instant latest = monotonic_now();
             tsc_scale.start += std::max<Duration>(latest - tsc_now(), 0);
             tsc_scale.chosen = true;

@@ -1,4 +1,4 @@
-// FUTEX_WAIT takes a timeout, not a deadline: an Instant need not be a reading of any clock of the kernel.
+// Waits use FUTEX_WAIT with a relative timeout, because an Instant is not necessarily a reading of a kernel clock.
 
 #include "engine/os/futex.hpp"
 

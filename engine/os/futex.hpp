@@ -6,12 +6,12 @@
 
 namespace ringpost {
 
-/// Sleeps while `word` is `seen`, until `deadline` at most; may return early. What std::atomic::wait does, with a
-/// deadline. See futex(2).
+/// Sleeps while `word` equals `seen`, at most until `deadline`. May return spuriously. std::atomic::wait with a
+/// deadline; see futex(2).
 void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t seen, Instant deadline);
 /// Wakes up to `count` threads that sleep on `word`.
 void futex_wake(const std::atomic<std::uint32_t>& word, std::uint32_t count);
 
-inline constexpr std::uint32_t everybody = 0x7fff'ffff;
+inline constexpr std::uint32_t all_waiters = 0x7fff'ffff;
 
 }  // namespace ringpost

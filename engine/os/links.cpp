@@ -19,14 +19,14 @@
 namespace ringpost {
 namespace {
 
-// A link that is up without a carrier takes what is sent, and loses it.
+// A link that is up without a carrier accepts datagrams but loses them.
 bool takes_multicast(unsigned flags) {
     return (flags & IFF_UP) != 0 && (flags & IFF_RUNNING) != 0 && (flags & (IFF_MULTICAST | IFF_LOOPBACK)) != 0;
 }
 
 bool is_link_local(const Address& address) { return address.ip[0] == 0xfe && (address.ip[1] & 0xc0) == 0x80; }
 
-/// Whether it may be sent from: not while the system still tries whether it is the only one (RFC 4862).
+/// Whether the address is usable as a source: not while duplicate address detection is in progress (RFC 4862).
 bool is_assigned(const Address& address) {
     const int fd = ::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return true;
@@ -37,14 +37,14 @@ bool is_assigned(const Address& address) {
     return !refused;
 }
 
-/// The link of that name, which is made if it is new.
+/// Finds the link of that name, or adds it. Null if the interface no longer exists.
 Link* link_named(std::vector<Link>& links, const ifaddrs& at) {
     std::string name = at.ifa_name;
-    name.resize(std::min(name.size(), name.find(':')));  // eth0:1 is what old tools call an address of eth0
+    name.resize(std::min(name.size(), name.find(':')));  // eth0:1 is the label of an address of eth0
     const auto found = std::find_if(links.begin(), links.end(), [&](const Link& link) { return link.name == name; });
     if (found != links.end()) return &*found;
     const unsigned index = if_nametoindex(name.c_str());
-    if (index == 0) return nullptr;  // gone in the meantime
+    if (index == 0) return nullptr;
     Link& link = links.emplace_back();
     link.name = name;
     link.index = index;
@@ -91,7 +91,7 @@ LinkWatcher::~LinkWatcher() {
 }
 
 bool LinkWatcher::changed() {
-    // What it says is not looked at: the list is read anew. ENOBUFS says that messages were lost, once, and then go on.
+    // The contents are ignored, because callers reread the list. ENOBUFS means that messages were lost: also a change.
     bool changed = false;
     while (true) {
         std::byte message[8192];

@@ -13,18 +13,17 @@ struct Link {
     std::string name;
     unsigned index = 0;
     bool loopback = false;
-    std::vector<Address> v4;             ///< port 0; in the system's order, the primary address first
-    std::vector<Address> v6_link_local;  ///< port 0, scope the link's index
+    std::vector<Address> v4;             ///< port 0; in kernel order, primary address first
+    std::vector<Address> v6_link_local;  ///< port 0; scope is the link's index
 
     bool operator==(const Link&) const = default;
 };
 
-/// The links that are up, have a carrier and take multicast, by index, with the addresses that they can be used with.
-/// Loopback is among them while it is up, though the system does not mark it: a program that joins a group there hears
-/// those on the same host.
+/// The links that are up, have a carrier and support multicast, sorted by index, with their usable addresses. Includes
+/// loopback while it is up: although it lacks IFF_MULTICAST, groups joined there connect programs of the same host.
 Result<std::vector<Link>> multicast_links();
 
-/// Tells when links or their addresses come, go or change (rtnetlink(7)).
+/// Detects changes of links and their addresses (rtnetlink(7)).
 class LinkWatcher {
   public:
     static Result<LinkWatcher> open();
@@ -32,10 +31,10 @@ class LinkWatcher {
     LinkWatcher& operator=(LinkWatcher&&) = delete;
     ~LinkWatcher();
 
-    /// Readable when changed() may have something to say: for a backend's watch().
+    /// Readable when something may have changed; for a backend's watch().
     int fd() const { return fd_; }
-    /// True when something has changed since the last call. Never waits, and leaves nothing unread. When more has
-    /// changed than the system could note, that counts too.
+    /// True if something has changed since the last call. Does not block; drains the socket. A receive buffer overflow
+    /// counts as a change.
     bool changed();
 
   private:

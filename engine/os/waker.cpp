@@ -42,7 +42,7 @@ Waker::~Waker() {
 
 void Waker::wake() const {
     const std::uint64_t one = 1;
-    // It can only fail by a full counter, and then the loop is being woken already.
+    // Fails only if the counter is full, and then a wake-up is already pending.
     [[maybe_unused]] const ssize_t written = ::write(fd_, &one, sizeof one);
 }
 

@@ -4,7 +4,7 @@
 
 namespace ringpost {
 
-/// Wakes a sleeping loop from another thread or a signal handler, and tells it to stop.
+/// Wakes a sleeping loop from another thread or a signal handler (eventfd(2)).
 class Waker {
   public:
     static Result<Waker> open();
@@ -14,7 +14,7 @@ class Waker {
 
     /// Readable while the loop should wake up.
     int fd() const { return fd_; }
-    /// Async-signal-safe, any thread.
+    /// Thread-safe and async-signal-safe.
     void wake() const;
     /// Makes fd() unreadable again.
     void clear() const;
@@ -24,15 +24,15 @@ class Waker {
     int fd_;
 };
 
-/// From catch_signals() on, the first SIGINT or SIGTERM is only noted, so that a report can still be printed; the
-/// second ends the process at once.
+/// Installs handlers: the first SIGINT or SIGTERM is only recorded, so that the program can print its report; the
+/// second ends the process.
 void catch_signals();
 
-/// The first signal that came, or 0.
+/// The recorded signal, or 0.
 int received_signal();
 
-/// While it lives, SIGINT and SIGTERM also call target.wake(), which is async-signal-safe: that of a Waker or a
-/// messenger. One at a time in a process.
+/// During its lifetime a signal also calls target.wake(), which must be async-signal-safe, as those of Waker and the
+/// messengers are. At most one instance per process.
 class SignalWakes {
   public:
     template <class Target>

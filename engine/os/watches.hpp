@@ -4,15 +4,15 @@
 
 namespace ringpost {
 
-/// What there is to say of a descriptor that is to be watched.
+/// The result of adding a descriptor.
 enum class Watched : std::uint8_t {
     watched,
-    /// A regular file, /dev/null: reading it never waits, so there is nothing to be told. The owner reads at once.
+    /// A regular file or /dev/null: reads never block, and epoll does not support it. Read it immediately.
     always_readable,
 };
 
-/// Descriptors of the application's (a pipe, a terminal, rtnetlink) of which it wants to know when they can be read:
-/// one epoll set, whose own descriptor is readable while any of them is.
+/// An epoll set for the application's own descriptors (pipe, terminal, rtnetlink). Its descriptor is readable while any
+/// of them is.
 class Watches {
   public:
     static Result<Watches> open();
@@ -20,9 +20,9 @@ class Watches {
     Watches& operator=(Watches&&) = delete;
     ~Watches();
 
-    /// The descriptor stays the caller's. The error says why it cannot be watched.
+    /// The caller keeps ownership of `fd`.
     Result<Watched> add(int fd);
-    /// To be called before the descriptor is closed.
+    /// Call before closing `fd`.
     void remove(int fd);
 
     int fd() const { return fd_; }

@@ -6,13 +6,12 @@
 
 namespace ringpost {
 
-/// What has happened to a stream: somebody has connected and waits for answer(), or an input for the endpoint. The
-/// bytes are valid until the next wait().
+/// An accepted connection that needs answer(), or an input for the endpoint. Bytes are valid until the next enter().
 struct StreamEvent {
     bool accepted = false;
-    std::uint32_t connection = 0;  ///< `accepted`: for answer()
-    Address peer{};                ///< `accepted`
-    StreamInput input{};           ///< otherwise
+    std::uint32_t connection = 0;  ///< if accepted: for answer()
+    Address peer{};                ///< if accepted
+    StreamInput input{};           ///< if not accepted
 };
 
 }  // namespace ringpost

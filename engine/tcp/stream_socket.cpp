@@ -13,7 +13,7 @@
 namespace ringpost {
 namespace {
 
-constexpr std::size_t discarded_bytes_max = 16u << 20;  // more than receive buffers hold
+constexpr std::size_t discarded_bytes_max = 16u << 20;  // more than a receive buffer holds
 
 void set_flag(int fd, int level, int option, int value) { setsockopt(fd, level, option, &value, sizeof value); }
 
@@ -50,7 +50,7 @@ StreamSocket& StreamSocket::operator=(StreamSocket&& other) noexcept {
 
 StreamSocket::~StreamSocket() {
     if (fd_ < 0) return;
-    // The end is said now, even if a request or a forked child holds the connection open for a moment longer.
+    // Send the FIN now, even if a request in flight or a forked child still holds the descriptor.
     ::shutdown(fd_, SHUT_WR);
     ::recv(fd_, nullptr, discarded_bytes_max, MSG_TRUNC | MSG_DONTWAIT);
     ::close(fd_);

@@ -8,34 +8,34 @@
 
 namespace ringpost {
 
-/// One end of a TCP connection: owns its descriptor, closes it once. It never blocks, and it waits for no more to send
-/// (TCP_NODELAY): what is to go together is written together.
-/// Tests link another implementation of this class, on a network in memory.
+/// A TCP connection; owns its descriptor. Non-blocking, with TCP_NODELAY: combine small writes before sending.
+/// Tests link another implementation of this class, with a network in memory.
 class StreamSocket {
   public:
     StreamSocket() = default;
-    /// For a connection to an address of that family.
+    /// An unconnected socket.
     static Result<StreamSocket> open(Family family);
-    /// Takes over what accept() has returned of a StreamListener, from which it has its settings.
+    /// Takes ownership of a descriptor from StreamListener::accept(). It inherits the listener's options.
     static StreamSocket accepted(int fd);
 
     StreamSocket(StreamSocket&& other) noexcept;
     StreamSocket& operator=(StreamSocket&& other) noexcept;
-    /// Closes. What the system has taken still reaches the peer, unless that sends more: to bytes that nobody will read
-    /// TCP answers with a reset, and forgets what it had to send. So what has come until now is thrown away first.
+    /// Closes. Sent bytes still reach the peer unless it sends more: unread received bytes make TCP send a reset and
+    /// discard its send buffer. Therefore reads and discards what has arrived so far.
     ~StreamSocket();
 
     bool is_open() const { return fd_ >= 0; }
     int fd() const { return fd_; }
 
-    /// The address at the other end; Family::none when the connection is no more.
+    /// The remote address; Family::none if the connection has ended.
     Address peer() const;
-    /// Begins to connect: 0, or a negative errno, -EINPROGRESS among them.
+    /// Starts connecting. Returns 0 or a negative errno, usually -EINPROGRESS.
     int connect(const Address& peer) const;
-    /// How that has ended, or what else has befallen the connection: 0 or a negative errno.
+    /// The result of connect(), or the pending error of the connection (SO_ERROR): 0 or a negative errno.
     int result() const;
 
-    /// What the system takes or has now: bytes, or a negative errno. 0 bytes received: the peer has sent its last.
+    /// Return the number of bytes transferred, which may be less than requested, or a negative errno. receive() returns
+    /// 0 at the end of the stream.
     int send(std::span<const std::byte> bytes) const;
     int receive(std::span<std::byte> out) const;
 
@@ -44,11 +44,11 @@ class StreamSocket {
     int fd_ = -1;
 };
 
-/// A socket that TCP connections are accepted from.
+/// A listening TCP socket; owns its descriptor. Non-blocking.
 class StreamListener {
   public:
-    /// Port 0: the kernel chooses; a v6 wildcard also takes IPv4. A port that a closed connection still occupies is
-    /// taken over (SO_REUSEADDR), one that somebody listens on is not: `bind 0.0.0.0:4112: Address already in use`.
+    /// Port 0: chosen by the kernel; the IPv6 wildcard also accepts IPv4. A port with connections in TIME_WAIT can be
+    /// bound (SO_REUSEADDR), a port with a listener cannot: `bind 0.0.0.0:4112: Address already in use`.
     static Result<StreamListener> open(const Address& bind);
 
     StreamListener(StreamListener&& other) noexcept;
@@ -58,7 +58,7 @@ class StreamListener {
     int fd() const { return fd_; }
     const Address& local() const { return local_; }
 
-    /// The next connection's descriptor, or a negative errno.
+    /// The descriptor of the next connection, owned by the caller, or a negative errno.
     int accept() const;
 
   private:
@@ -67,7 +67,7 @@ class StreamListener {
     Address local_;
 };
 
-/// How accepted sockets are made, whoever accepts them.
+/// The flags for accept4(2), here and in io_uring requests.
 extern const int accept_flags;
 
 }  // namespace ringpost

@@ -1,7 +1,7 @@
 #pragma once
 
-// What both backends share of TCP: connections and the endpoint's names for them, what is asked of them, what has
-// happened to them. How to wait for a connection is what a backend adds: UringStreams, MmsgStreams.
+// TCP streams, shared by both backends: the connection table, the endpoint's requests and the resulting events.
+// UringStreams and MmsgStreams add how to wait for sockets.
 
 #include <array>
 #include <cstddef>
@@ -20,85 +20,90 @@
 
 namespace ringpost {
 
-/// Buffers to receive in, of all connections together: a turn takes in no more than they hold.
+/// Receive buffers, shared by all connections. They limit how much one turn receives.
 inline constexpr unsigned stream_receive_buffers = 64;
 inline constexpr std::size_t stream_receive_bytes = 65'536;
 
-/// How long a listener rests that cannot accept: out of descriptors or memory.
-inline constexpr Duration accept_rest = 100 * millisecond;
+/// How long a listener pauses after an accept failed for lack of descriptors or memory.
+inline constexpr Duration accept_pause = 100 * millisecond;
 
-/// The buffers that writes are made in. One is lent; it is taken only when the system has not taken its bytes at once.
+/// Write buffers of limits::stream_write_bytes_max each. The current one is reused by every write until a partial write
+/// takes it.
 class WriteBuffers {
   public:
     using Buffer = std::unique_ptr<std::byte[]>;
 
-    /// limits::stream_write_bytes_max, the same ones until take().
-    std::span<std::byte> lend();
-    Buffer take() { return std::move(lent_); }
-    void give_back(Buffer buffer);
+    /// The current buffer; the same one until take().
+    std::span<std::byte> current();
+    Buffer take() { return std::move(current_); }
+    void recycle(Buffer buffer);
 
   private:
-    Buffer lent_;
+    Buffer current_;
     std::vector<Buffer> spare_;
 };
 
+/// The connections and listeners of a backend. Single-threaded. See streams.cpp for the mechanism.
 class Streams {
   public:
     virtual ~Streams() = default;
     Streams(const Streams&) = delete;
     Streams& operator=(const Streams&) = delete;
 
-    // The calls of backend.hpp.
+    // See backend.hpp.
     void listen(StreamListener listener);
     std::span<const StreamEvent> stream_events() const { return events_; }
-    void answer(const StreamEvent& accepted, std::optional<StreamIndex> name);
+    void answer(const StreamEvent& accepted, std::optional<StreamIndex> stream);
     std::optional<StreamInput> post(const StreamRequest& request);
-    bool sending() const { return writes_under_way_ > 0; }
+    bool sending() const { return writes_in_flight_ > 0; }
 
   protected:
-    using Slot = std::uint32_t;  // a connection's place in the table
+    using Slot = std::uint32_t;  // index into the connection table
 
-    /// Its socket is closed in a place that is free, or that requests still under way keep from being used again.
+    /// The socket is closed if the slot is free, or waits for the completion of its last requests.
     struct Connection {
         StreamSocket socket;
-        std::optional<StreamIndex> name;  // none before accept() was answered
+        std::optional<StreamIndex> stream;  // none until an accepted connection is answered
         Address peer;
         bool connecting = false;
         bool paused = false;
-        bool to_serve = false;              // is in to_serve_
-        int send_result = 0;                // a send has failed with it: the receive ends, and tells
-        WriteBuffers::Buffer buffer;        // of the write under way, if it did not go at once
-        std::span<const std::byte> unsent;  // what the system has not yet taken of it
+        bool update_scheduled = false;      // is in scheduled_
+        int send_result = 0;                // negative errno of a failed send, reported when the receive ends
+        WriteBuffers::Buffer buffer;        // of a partial write
+        std::span<const std::byte> unsent;  // the rest of a partial write
 
-        bool wants_bytes() const { return name && !connecting && !paused; }
+        bool wants_bytes() const { return stream && !connecting && !paused; }
     };
     struct Listener {
         StreamListener socket;
         bool waiting = false;  // the backend waits for connections
-        Instant rests_until = 0;
+        Instant paused_until = 0;
     };
 
-    /// Both are the backend's, and the buffer lent last is where a write's bytes are.
+    /// Both belong to the backend. post() takes a write's bytes from buffers.current().
     Streams(EngineCounters& counters, WriteBuffers& buffers) : counters_(counters), buffers_(buffers) {}
 
-    // What a backend has seen. Results are bytes, or a negative errno.
+    // Called by the backend. `result` is a byte count or a negative errno.
     void on_accepted(Listener& listener, int result);
     void on_connected(Slot slot, int result);
     void on_received(Slot slot, std::span<const std::byte> bytes);
     void on_sent(Slot slot, int result);
-    /// The receive has ended: 0, the peer has sent its last byte; or an error.
+    /// A receive returned the end of the stream (0) or an error.
     void on_end(Slot slot, int result);
 
-    /// What a backend does once a turn, before it waits: forgets what was told, serve()s whom something has changed
-    /// for and calls attend() for the listeners that wait for nothing. Returns how long it may sleep.
+    /// Call once per turn before sleeping. Clears the events, calls update() for connections whose state has changed
+    /// and start_accepting() for idle listeners. Returns how long the backend may sleep, at most `sleep`.
     Duration prepare(Duration sleep);
-    void serve_later(Slot slot);
-    /// Waits for what the connection now wants, and no more for what it wants no more.
-    virtual void serve(Slot slot) = 0;
-    /// Waits for connections.
-    virtual void attend(std::uint32_t index) = 0;
-    /// The connection is about to be closed. False: something under way still needs its memory, release() will follow.
-    virtual bool let_go(Slot slot) = 0;
+    /// Schedules update() for the next prepare().
+    void schedule_update(Slot slot);
+    /// Starts and stops waiting for the socket according to the state of the connection.
+    virtual void update(Slot slot) = 0;
+    /// Starts accepting connections.
+    virtual void start_accepting(std::uint32_t index) = 0;
+    /// Cancels the connection's requests before it is closed. False if the kernel still uses its memory; call release()
+    /// once it does not.
+    virtual bool cancel_requests(Slot slot) = 0;
+    /// Frees the slot of a closed connection.
     void release(Slot slot);
 
     Connection& connection(Slot slot) { return connections_[slot]; }
@@ -109,24 +114,24 @@ class Streams {
 
   private:
     Slot add(StreamSocket socket, const Address& peer);
-    void give_name(Slot slot, StreamIndex name);
-    Slot slot_of(StreamIndex name) const;
+    void assign_index(Slot slot, StreamIndex stream);
+    Slot slot_of(StreamIndex stream) const;
     std::optional<StreamInput> connect(const StreamRequest& request);
     std::optional<StreamInput> write(const StreamRequest& request);
-    std::optional<StreamInput> pause(StreamIndex name, bool paused);
+    std::optional<StreamInput> set_paused(StreamIndex stream, bool paused);
     StreamInput end(Slot slot, int result);
-    void tell(const StreamInput& input) { events_.push_back({.input = input}); }
+    void emit(const StreamInput& input) { events_.push_back({.input = input}); }
     void close(Slot slot);
 
     EngineCounters& counters_;
     WriteBuffers& buffers_;
-    std::deque<Connection> connections_;  // deques: requests in the kernel's hands point into them
+    std::deque<Connection> connections_;  // deques, because requests in flight point into them
     std::deque<Listener> listeners_;
     std::vector<Slot> free_;
-    std::vector<Slot> slots_;  // by name
-    std::vector<Slot> to_serve_, serving_;
+    std::vector<Slot> slot_by_stream_;  // by StreamIndex
+    std::vector<Slot> scheduled_, updating_;
     std::vector<StreamEvent> events_;
-    std::size_t writes_under_way_ = 0;
+    std::size_t writes_in_flight_ = 0;
 };
 
 }  // namespace ringpost

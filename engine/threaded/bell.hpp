@@ -9,17 +9,17 @@
 
 namespace ringpost {
 
-/// Lets consumers of a queue sleep while it is empty, and producers wake them. Ringing costs one fence while no
-/// consumer sleeps.
+/// An event count: consumers of a queue sleep while it is empty, and producers wake them. ring() costs one fence while
+/// no consumer sleeps.
 ///
-/// No ring is missed. A consumer registers as a sleeper, then looks at the queue a last time; a producer fills the
-/// queue, then looks for sleepers; each has a sequentially consistent fence between the two. Whichever fence is first,
-/// the other thread sees what precedes it: either the consumer finds the item, or the producer finds the sleeper. In
-/// the latter case rings_ changes: after the consumer has read it, and futex_wait() returns at once or is woken; or
-/// before, and then the consumer's last look (acquire) sees the item.
+/// No wake-up is lost. A consumer registers as a sleeper, then checks the queue again; a producer pushes to the queue,
+/// then checks for sleepers; each has a sequentially consistent fence between the two. Whichever fence is first, the
+/// other thread sees what precedes it: either the consumer finds the item, or the producer finds the sleeper and
+/// increments rings_. If the increment follows the consumer's load of rings_, futex_wait() returns immediately or is
+/// woken. If it precedes the load, the consumer's second check (acquire) sees the item.
 class Bell {
   public:
-    /// Calls attempt() at every ring until it returns true; false when `deadline` has passed first.
+    /// Calls attempt() after every ring until it returns true. False if `deadline` passes first.
     template <class Attempt>
     bool wait(Instant deadline, Attempt&& attempt) {
         while (!attempt()) {
@@ -35,7 +35,7 @@ class Bell {
         return true;
     }
 
-    /// There is something for `count` of the sleepers.
+    /// Wakes up to `count` sleepers.
     void ring(std::uint32_t count) {
         std::atomic_thread_fence(std::memory_order_seq_cst);
         if (sleepers_.load(std::memory_order_relaxed) == 0) return;

@@ -12,25 +12,24 @@
 
 namespace ringpost {
 
-/// What two threads write stands so far apart.
+/// Alignment of data written by different threads, to avoid false sharing.
 inline constexpr std::size_t cache_line_bytes = 64;
 
-/// First-in first-out of a fixed capacity, for any number of threads at both ends, without locks and without allocating
-/// after construction. Full and empty are answers.
+/// A lock-free multi-producer multi-consumer FIFO queue of fixed capacity. Does not allocate after construction.
 ///
-/// Source: Dmitry Vyukov, "Bounded MPMC queue" (1024cores.net). Each cell carries the position it is ready for: its own
-/// number when free, one more when filled. A thread takes a position by moving push_ or pop_ on, and then has the cell
-/// for itself until it moves the cell's number on, which is also what hands the item over (release to acquire).
+/// Source: Dmitry Vyukov, "Bounded MPMC queue" (1024cores.net). Each cell stores the position for which it is ready:
+/// the push position while free, one more while filled. A thread claims a position by advancing push_ or pop_. It then
+/// owns the cell until it advances the cell's number, which also publishes the item (release to acquire).
 ///
-/// A thread that is suspended between the two holds up its one cell: until it goes on, try_pop() may say empty although
-/// later items are there, and try_push() full although later cells are free. Callers take both answers as «not now».
+/// A thread that is suspended in between blocks its cell. Until it resumes, try_pop() may report empty although later
+/// cells are filled, and try_push() full although later cells are free. Callers must treat both as "try again later".
 template <class T>
 class BoundedQueue {
     static_assert(std::is_trivially_copyable_v<T>);
 
   public:
-    /// `capacity` is a power of two, and 2 at least (checked): with one cell, filled and free for the next would be the
-    /// same number.
+    /// `capacity` is a power of two and at least 2 (checked): with one cell, "filled" and "free for the next position"
+    /// would be the same number.
     explicit BoundedQueue(std::uint32_t capacity) : cells_(new Cell[capacity]), mask_(capacity - 1) {
         RINGPOST_CHECK(capacity >= 2 && std::has_single_bit(capacity));
         for (std::uint64_t i = 0; i < capacity; ++i) cells_[i].ready_for.store(i, std::memory_order_relaxed);
@@ -38,7 +37,7 @@ class BoundedQueue {
 
     std::uint32_t capacity() const { return static_cast<std::uint32_t>(mask_ + 1); }
 
-    /// False, and nothing kept, when full.
+    /// False if full.
     bool try_push(const T& item) {
         std::uint64_t position = push_.next.load(std::memory_order_relaxed);
         while (true) {
@@ -55,7 +54,7 @@ class BoundedQueue {
         }
     }
 
-    /// The oldest, or nothing when empty.
+    /// Removes and returns the oldest item; nullopt if empty.
     std::optional<T> try_pop() {
         std::uint64_t position = pop_.next.load(std::memory_order_relaxed);
         while (true) {
@@ -72,12 +71,12 @@ class BoundedQueue {
         }
     }
 
-    /// Whether try_push() would now fail. For the only thread that pushes, false stays false until it does.
+    /// Whether try_push() would fail now. With a single producer, false remains valid until its next push.
     bool full() const {
         const std::uint64_t position = push_.next.load(std::memory_order_relaxed);
         return cells_[position & mask_].ahead_of(position) < 0;
     }
-    /// Whether try_pop() would now fail. For the only thread that pops, false stays false until it does.
+    /// Whether try_pop() would fail now. With a single consumer, false remains valid until its next pop.
     bool empty() const {
         const std::uint64_t position = pop_.next.load(std::memory_order_relaxed);
         return cells_[position & mask_].ahead_of(position + 1) < 0;
@@ -93,7 +92,7 @@ class BoundedQueue {
         }
     };
 
-    /// Of one end, on a cache line of its own.
+    /// The position of one end, on its own cache line.
     struct alignas(cache_line_bytes) Position {
         std::atomic<std::uint64_t> next{0};
         std::byte unused[cache_line_bytes - sizeof(std::uint64_t)];

@@ -9,16 +9,16 @@
 
 namespace ringpost {
 
-/// One notification from one thread to another, which owns this.
+/// A one-shot notification from one thread to another, which owns this object.
 class Done {
   public:
-    /// After the store this may already be destroyed: only its address is used then, and waking a sleeper on that
-    /// address has no effect.
+    /// The owner may destroy this object as soon as the store is visible. After it, only the address is used, and a
+    /// stray wake-up on that address is harmless.
     void notify() {
         done_.store(1, std::memory_order_release);
         futex_wake(done_, 1);
     }
-    /// False when `deadline` has passed first.
+    /// False if `deadline` passes first.
     bool wait(Instant deadline) const {
         while (done_.load(std::memory_order_acquire) == 0) {
             if (deadline <= now()) return false;

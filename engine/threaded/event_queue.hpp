@@ -10,18 +10,18 @@
 
 namespace ringpost {
 
-/// Events from an engine's thread to any number of other threads, which may sleep until there is one.
+/// Events from an engine's thread (the only producer) to any number of consumers, which can wait for them.
 template <class Item>
 class EventQueue {
   public:
-    /// `capacity` as of BoundedQueue.
+    /// `capacity`: see BoundedQueue.
     explicit EventQueue(std::uint32_t capacity) : queue_(capacity) {}
 
     std::uint32_t capacity() const { return queue_.capacity(); }
 
     // ---- the engine's thread --------------------------------------------------------------------
 
-    /// False: full. The consumer that then makes room sees room_wanted().
+    /// False if full. Sets room_wanted() for the consumer that makes room.
     bool has_room() {
         const bool full = queue_.full();
         room_wanted_.store(full, std::memory_order_relaxed);
@@ -32,17 +32,17 @@ class EventQueue {
         pushed_ += pushed ? 1 : 0;
         return pushed;
     }
-    /// Wakes a sleeper for each item pushed since the last flush().
+    /// Wakes one consumer for each item pushed since the last flush().
     void flush() {
         if (pushed_ > 0) bell_.ring(pushed_);
         pushed_ = 0;
     }
-    /// No item follows: consumers no longer wait once the queue is empty.
+    /// No more items follow: pop() no longer waits once the queue is empty.
     void close() {
         closed_.store(true, std::memory_order_release);
-        bell_.ring(everybody);
+        bell_.ring(all_waiters);
     }
-    /// An item that the engine left behind when it ended, pushed by the thread that found it. Waits for a place.
+    /// Pushes an item after the engine's thread has ended; any thread. Calls yield() while the queue is full.
     template <class Yield>
     void push_late(const Item& item, Yield&& yield) {
         while (!queue_.try_push(item)) yield();
@@ -51,7 +51,7 @@ class EventQueue {
 
     // ---- any thread -----------------------------------------------------------------------------
 
-    /// The oldest item; nothing when there is none until `deadline`, or none can follow.
+    /// Returns the oldest item, waiting until `deadline`; nullopt on timeout, or when the queue is closed and empty.
     std::optional<Item> pop(Instant deadline) {
         std::optional<Item> item;
         bell_.wait(deadline, [&] {
@@ -59,14 +59,14 @@ class EventQueue {
             item = queue_.try_pop();
             return item || closed;
         });
-        // Either this sees that room is wanted, or has_room() sees the room: each stores, fences, then loads. The
-        // engine's fence is that of falling asleep.
+        // Either this thread sees room_wanted(), or the engine sees the room: each stores, fences, then loads. The
+        // engine's fence is in WakeUp::prepare_sleep().
         std::atomic_thread_fence(std::memory_order_seq_cst);
         return item;
     }
-    /// The engine has found the queue full and waits for room: wake it after a pop().
+    /// The engine found the queue full and waits for room: wake it after pop().
     bool room_wanted() const { return room_wanted_.load(std::memory_order_relaxed); }
-    /// Room is wanted, and there is some.
+    /// Room is wanted and available.
     bool has_wanted_room() const { return room_wanted() && !queue_.full(); }
 
   private:

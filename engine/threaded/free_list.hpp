@@ -12,20 +12,19 @@
 
 namespace ringpost {
 
-/// The numbers first, first + 1, ... first + count - 1, to be taken and given back by any number of threads without
-/// locks; the last one given back is the first one taken, while it is still in a cache. give() never fails.
+/// A lock-free free list of the indices first to first + count - 1, last in, first out. Thread-safe. give() never
+/// fails.
 ///
 /// Source: Treiber, "Systems programming: coping with parallelism" (1986): a linked stack whose head is replaced by
-/// compare-and-exchange. The head counts its changes in its upper half, so that a head which was taken and given back
-/// meanwhile is not mistaken for an unchanged one. Every change of the head is a read-modify-write, hence whoever takes
-/// a number sees all that was written before it was given back (a release sequence).
+/// compare-and-exchange. The upper half of the head counts its changes, which prevents the ABA problem. Every change of
+/// the head is a read-modify-write, so take() synchronizes with the give() of the same index (a release sequence).
 class FreeList {
   public:
     FreeList(std::uint32_t first, std::uint32_t count) : first_(first), below_(new std::atomic<std::uint32_t>[count]) {
         for (std::uint32_t i = count; i > 0; --i) give(first + i - 1);
     }
 
-    /// Nothing when all are taken.
+    /// Nullopt if all are in use.
     std::optional<std::uint32_t> take() {
         std::uint64_t head = head_.load(std::memory_order_acquire);
         while (top(head) != none) {
@@ -37,7 +36,7 @@ class FreeList {
         return std::nullopt;
     }
 
-    /// `number` has been taken, and is not its giver's any longer.
+    /// Returns an index from take(). The caller must not use it afterwards.
     void give(std::uint32_t number) {
         const std::uint32_t place = number - first_;
         std::uint64_t head = head_.load(std::memory_order_relaxed);
@@ -54,12 +53,12 @@ class FreeList {
     static std::uint64_t next(std::uint64_t head, std::uint32_t place) { return ((head >> 32) + 1) << 32 | place; }
 
     std::uint32_t first_;
-    std::unique_ptr<std::atomic<std::uint32_t>[]> below_;  // what each had under it when it was given back
+    std::unique_ptr<std::atomic<std::uint32_t>[]> below_;  // the next entry of the stack, by index
     std::atomic<std::uint64_t> head_{none};
 };
 
-/// Memory for payloads on their way between threads: small blocks, and few that hold any datagram. Taken at
-/// construction, and not touched until used.
+/// Payload blocks for passing data between threads: many small blocks, and a few large enough for any datagram.
+/// Thread-safe. Allocated at construction, but not touched before use.
 class BlockPool {
   public:
     using Block = std::uint32_t;
@@ -74,7 +73,7 @@ class BlockPool {
           small_(0, small_count),
           large_(small_count, large_count) {}
 
-    /// One of at least `bytes`, at most large_bytes; nothing when there is none.
+    /// Returns a block of at least `bytes` (at most large_bytes, checked); nullopt if none is free.
     std::optional<Block> take(std::size_t bytes) {
         RINGPOST_CHECK(bytes <= large_bytes);
         if (bytes <= small_bytes)
@@ -83,7 +82,7 @@ class BlockPool {
     }
     void give(Block block) { (is_small(block) ? small_ : large_).give(block); }
 
-    /// The whole block, for whoever has taken it.
+    /// The memory of a block from take(); valid until give().
     std::span<std::byte> memory(Block block) {
         if (is_small(block)) return {&memory_[block * small_bytes], small_bytes};
         return {&memory_[small_count_ * small_bytes + (block - small_count_) * large_bytes], large_bytes};

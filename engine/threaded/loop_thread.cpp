@@ -31,14 +31,15 @@ void LoopThread::join() {
 
 void* LoopThread::run(void* self) {
     auto& thread = *static_cast<LoopThread*>(self);
-    if (auto failure = thread.body_([&] { thread.tell_opened(std::nullopt); })) thread.tell_opened(std::move(failure));
+    if (auto failure = thread.body_([&] { thread.finish_opening(std::nullopt); }))
+        thread.finish_opening(std::move(failure));
     return nullptr;
 }
 
-void LoopThread::tell_opened(std::optional<Error> failure) {
+void LoopThread::finish_opening(std::optional<Error> failure) {
     failure_ = std::move(failure);
     opened_.store(1, std::memory_order_release);
-    futex_wake(opened_, everybody);
+    futex_wake(opened_, all_waiters);
 }
 
 }  // namespace ringpost

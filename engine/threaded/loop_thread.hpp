@@ -12,11 +12,11 @@
 
 namespace ringpost {
 
-/// A thread that opens a backend (an io_uring belongs to the thread that made it), says whether that went well, and
-/// turns a loop on it until it is told to stop. Signals are for the program's own threads: it takes none.
+/// A thread that opens a backend (an io_uring belongs to the thread that created it), reports the result to start(),
+/// and runs a loop. All signals are blocked, so that they go to the program's own threads.
 class LoopThread {
   public:
-    /// What the thread does: it calls opened() once it can be used, or returns why it cannot.
+    /// The thread's function. Calls opened() when it is ready, or returns an error.
     using Body = std::function<std::optional<Error>(const std::function<void()>& opened)>;
 
     LoopThread() = default;
@@ -24,14 +24,14 @@ class LoopThread {
     LoopThread(const LoopThread&) = delete;
     LoopThread& operator=(const LoopThread&) = delete;
 
-    /// Once. Returns when the body has called opened(), or with its error.
+    /// Call once. Waits until the body has called opened(), or returns its error.
     std::optional<Error> start(Body body);
-    /// Waits for the thread to end, which somebody has told it to. Any number of threads, any number of times.
+    /// Waits for the thread to end; does not stop it. Thread-safe and idempotent.
     void join();
 
   private:
     static void* run(void* self);
-    void tell_opened(std::optional<Error> failure);
+    void finish_opening(std::optional<Error> failure);
 
     Body body_;
     std::optional<Error> failure_;

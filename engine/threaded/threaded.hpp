@@ -21,36 +21,36 @@
 
 namespace ringpost {
 
-/// What Threaded drives: one endpoint, and what other threads may ask of it. All calls but abandon() are made by the
-/// engine's thread. It may also have admits() and has_room(), as of LoopApplication.
+/// An endpoint and the commands that other threads submit to it. Threaded calls everything except abandon() on the
+/// engine's thread. May also have admits() and has_room(), see LoopApplication.
 template <class P>
 concept ThreadedProtocol =
     DatagramEndpoint<typename P::Endpoint> && std::is_trivially_copyable_v<typename P::Command> &&
     requires(P& protocol, const P& constant, Instant now, const typename P::Command& command,
              const typename P::Endpoint::Event& event) {
-        // Valid once open(Backend&) has returned without an error.
+        // Valid after open(Backend&) has succeeded.
         { protocol.endpoint() } -> std::same_as<typename P::Endpoint&>;
         { protocol.on_event(now, event) } -> std::same_as<void>;
         { protocol.run(now, command) } -> std::same_as<void>;
-        // Once a turn, after its commands and events; returns when the next turn is wanted, or `never`.
+        // Once per turn, after its commands and events. Returns the latest time for the next turn, or `never`.
         { protocol.on_turn(now) } -> std::same_as<Instant>;
         // Wakes the consumers of the event queues.
         { protocol.publish() } -> std::same_as<void>;
         { constant.may_sleep() } -> std::same_as<bool>;
-        // stop() was called: end what is under way. The loop ends once finished().
+        // stop() was called: start ending what is in progress. The loop runs until finished().
         { protocol.close(now) } -> std::same_as<void>;
         { constant.finished() } -> std::same_as<bool>;
-        // After the loop's last turn: nothing follows.
+        // After the loop's last turn.
         { protocol.end() } -> std::same_as<void>;
-        // Any thread, after end(): the command was submitted too late to be run.
+        // Any thread, from end() on: the command was submitted too late to run.
         { protocol.abandon(command) } -> std::same_as<void>;
     };
 
-/// An endpoint on an engine of its own thread, used by any number of other threads: a lock-free queue of commands in,
-/// the protocol's event queues out, and one wake-up, which costs a system call only while the engine sleeps.
+/// An endpoint with an engine on its own thread, used by any number of other threads: a lock-free command queue in, the
+/// protocol's event queues out, and one wake-up, which costs a system call only while the engine sleeps.
 ///
-/// Every command ends: those that the engine does not get to run, because it has been stopped, are abandoned, each
-/// once, by end_leftovers() on whichever thread finds them. See wake_up.hpp for why none is left behind.
+/// Every command either runs or, if the engine stops first, is abandoned exactly once, by abandon_remaining() on any
+/// thread. See wake_up.cpp for why none is missed.
 template <ThreadedProtocol Protocol>
 class Threaded {
   public:
@@ -63,27 +63,27 @@ class Threaded {
     Threaded(const Threaded&) = delete;
     Threaded& operator=(const Threaded&) = delete;
 
-    /// Once, before all else. Starts the thread, which opens a backend and then the protocol; returns when both are
-    /// open, or why they are not.
+    /// Call once, first. Starts the thread and waits until it has opened the backend and the protocol, or returns the
+    /// error.
     std::optional<Error> start(const EngineOptions& options) {
         return thread_.start([this, options](const std::function<void()>& opened) {
             const auto done = with_loop(
                 options, [this](const std::string& text) { note = text; },
-                [&](auto& loop) { return serve(loop, opened); });
+                [&](auto& loop) { return run_loop(loop, opened); });
             return done ? *done : std::optional(done.error());
         });
     }
 
     // ---- any thread -----------------------------------------------------------------------------
 
-    /// False, and the command is not taken, when the queue is full.
+    /// False if the queue is full.
     bool submit(const Command& command) {
         if (!commands_.try_push({.call = nullptr, .command = command})) return false;
         wake();
         return true;
     }
 
-    /// f(Instant) on the engine's thread, while this one waits. False, and f was not called, when the engine has ended.
+    /// Runs f(Instant) on the engine's thread and waits for it. False, without calling f, if the engine has ended.
     template <class F>
     bool call(F&& f) {
         struct Now final : Call {
@@ -97,7 +97,7 @@ class Threaded {
         return call.ran;
     }
 
-    /// The same, on this thread once the engine has ended.
+    /// The same, but if the engine has ended, runs f on this thread.
     template <class F>
     void call_or_run(F&& f) {
         if (call(f)) return;
@@ -105,28 +105,29 @@ class Threaded {
         f(now());
     }
 
-    /// The engine's counters. Only within call() and call_or_run().
+    /// Call only from within call() or call_or_run().
     EngineCounters engine_counters() const { return engine_counters_(); }
 
-    /// After an event queue's consumer has made room that was wanted, or anything else the engine should look at.
+    /// Wakes the engine if it sleeps. Call it after anything that the engine must notice, such as making room in an
+    /// event queue that has room_wanted().
     void wake() {
-        if (wake_up_.nudge() == WakeUp::finished) end_leftovers();
+        if (wake_up_.notify() == WakeUp::finished) abandon_remaining();
     }
 
     bool stopping() const { return stopping_.load(std::memory_order_acquire); }
-    /// Closes the protocol, and returns once the thread has ended. May be called again.
+    /// Closes the protocol and waits for the thread to end. Idempotent.
     void stop() {
         stopping_.store(true, std::memory_order_release);
-        wake_up_.nudge();
+        wake_up_.notify();
         thread_.join();
     }
 
     Protocol protocol;
     const char* backend = "";  ///< `uring` or `mmsg`
-    std::string note;          ///< why BackendChoice::automatic has not taken io_uring; "" when it has
+    std::string note;          ///< why BackendChoice::automatic did not select io_uring; "" if it did
 
   private:
-    /// On the stack of the thread that waits for it.
+    /// A call in progress, on the stack of the waiting thread.
     struct Call {
         virtual void run(Instant at) = 0;
         bool ran = false;
@@ -171,13 +172,13 @@ class Threaded {
         }
         bool on_sleep() {
             threaded.protocol.publish();  // events since on_turn()
-            return !threaded.finished() && threaded.fall_asleep();
+            return !threaded.finished() && threaded.prepare_sleep();
         }
     };
 
     template <class AnyLoop>
-    std::optional<Error> serve(AnyLoop& loop, const std::function<void()>& opened) {
-        if (auto failure = wake_up_.by(loop.backend().waker())) return failure;
+    std::optional<Error> run_loop(AnyLoop& loop, const std::function<void()>& opened) {
+        if (auto failure = wake_up_.attach(loop.backend().waker())) return failure;
         if (auto failure = protocol.open(loop.backend())) return failure;
         backend = loop.backend().name;
         engine_counters_ = [&loop] { return loop.backend().counters(); };
@@ -186,21 +187,21 @@ class Threaded {
         loop.run(protocol.endpoint(), turns);
         engine_counters_ = [last = loop.backend().counters()] { return last; };
         wake_up_.finish();
-        end_leftovers();
+        abandon_remaining();
         protocol.end();
         return std::nullopt;
     }
 
     bool finished() const { return closing_ && protocol.finished(); }
 
-    bool fall_asleep() {
-        return wake_up_.fall_asleep(
+    bool prepare_sleep() {
+        return wake_up_.prepare_sleep(
             [this] { return commands_.empty() && (closing_ || !stopping()) && protocol.may_sleep(); });
     }
 
-    /// True when there may be more.
+    /// True if more commands may be queued.
     bool run_commands(Instant at) {
-        wake_up_.wake_up();
+        wake_up_.set_awake();
         for (int i = 0; i < commands_per_turn; ++i) {
             const auto entry = commands_.try_pop();
             if (!entry) return false;
@@ -210,12 +211,13 @@ class Threaded {
             }
             entry->call->run(at);
             entry->call->ran = true;
-            entry->call->done.notify();  // from here on it may be gone
+            entry->call->done.notify();  // the caller may now destroy the Call
         }
         return true;
     }
 
-    void end_leftovers() {
+    /// Ends the queued commands that the engine will not run.
+    void abandon_remaining() {
         while (const auto entry = commands_.try_pop()) {
             if (entry->call != nullptr)
                 entry->call->done.notify();
@@ -227,9 +229,9 @@ class Threaded {
     BoundedQueue<Entry> commands_;
     WakeUp wake_up_;
     std::atomic<bool> stopping_{false};
-    bool closing_ = false;                             ///< the protocol has been closed
-    std::function<EngineCounters()> engine_counters_;  ///< the engine's thread; once that has ended, any
-    LoopThread thread_;                                ///< last: ended before what it uses
+    bool closing_ = false;                             ///< protocol.close() was called
+    std::function<EngineCounters()> engine_counters_;  ///< for the engine's thread; for any thread once it has ended
+    LoopThread thread_;                                ///< last, so that it is joined before the rest is destroyed
 };
 
 }  // namespace ringpost

@@ -10,8 +10,8 @@
 
 namespace ringpost {
 
-/// One wake-up for a loop from any number of threads, which costs a system call only while the loop sleeps. See the
-/// .cpp for why none is lost.
+/// Wakes a loop from any number of threads, with a system call only while the loop sleeps. See the .cpp for why no
+/// wake-up is lost.
 class WakeUp {
   public:
     enum State : std::uint32_t { awake, sleeping, finished };
@@ -21,32 +21,33 @@ class WakeUp {
     WakeUp(const WakeUp&) = delete;
     WakeUp& operator=(const WakeUp&) = delete;
 
-    /// Before anybody else uses this. Keeps a descriptor of its own, which outlives the loop's waker.
-    std::optional<Error> by(const Waker& waker);
+    /// Call before any other use. Duplicates the waker's descriptor, so that notify() works after the loop has ended.
+    std::optional<Error> attach(const Waker& waker);
 
     // ---- other threads ------------------------------------------------------------------------
 
-    /// After leaving something for the loop: wakes it if it sleeps. `finished`: the loop will not look again.
-    State nudge();
+    /// Call after publishing work for the loop: wakes it if it sleeps. Returns the state before; `finished` means that
+    /// the loop will not check for work again.
+    State notify();
 
     // ---- the loop -----------------------------------------------------------------------------
 
-    /// The loop is about to sleep; false when it must not, since nothing_left() said that something waits for it.
-    template <class NothingLeft>
-    bool fall_asleep(NothingLeft&& nothing_left) {
+    /// Call before sleeping. False if the loop must not sleep, because no_work() returned false.
+    template <class NoWork>
+    bool prepare_sleep(NoWork&& no_work) {
         state_.store(sleeping, std::memory_order_relaxed);
         std::atomic_thread_fence(std::memory_order_seq_cst);
-        if (nothing_left()) return true;
-        wake_up();
+        if (no_work()) return true;
+        set_awake();
         return false;
     }
-    /// The loop has woken up, and looks at everything others may have left before it falls asleep again.
-    void wake_up() {
-        // A store on every turn would take the cache line away from those who read it at every nudge.
+    /// Call after sleeping, before checking for work.
+    void set_awake() {
+        // Store only on change: otherwise every turn would invalidate the cache line that notify() reads.
         if (state_.load(std::memory_order_relaxed) == sleeping) state_.store(awake, std::memory_order_relaxed);
     }
-    /// The loop has looked for the last time. What is left when this returns is the caller's to end, and what comes
-    /// later that of whoever finds `finished`.
+    /// Call after the last check for work. When this returns, the caller must end work published before; a thread whose
+    /// notify() returns `finished` must end work published later.
     void finish();
 
   private:

@@ -15,8 +15,8 @@ T value_of(const cmsghdr* message) {
     return value;
 }
 
-/// The address of the interface that received it: for a datagram sent to a group or to everybody, which cannot be the
-/// source of a reply, an address of ours; nothing where the interface has none.
+/// The receiving interface's own address: a multicast or broadcast destination cannot be the source of a reply.
+/// Family::none if the interface has no IPv4 address.
 Address local_of(const in_pktinfo& info) {
     if (info.ipi_spec_dst.s_addr == INADDR_ANY) return {};
     Address out = Address::v4(0, 0, 0, 0, 0);
@@ -24,7 +24,7 @@ Address local_of(const in_pktinfo& info) {
     return out;
 }
 
-/// Nothing for a group, and for an IPv4 address, which in_pktinfo reports.
+/// Family::none for a multicast destination, and for mapped IPv4 addresses, which in_pktinfo reports.
 Address local_of(const in6_pktinfo& info) {
     Address out;
     if (IN6_IS_ADDR_V4MAPPED(&info.ipi6_addr) || IN6_IS_ADDR_MULTICAST(&info.ipi6_addr)) return out;

@@ -1,6 +1,7 @@
 #pragma once
 
-// Control messages of sendmsg() and recvmsg(): trains and local addresses both ways, time stamps and ECN on the way in.
+// Control messages (cmsg(3)) of sendmsg() and recvmsg(): segment size and local address in both directions, time stamp
+// and ECN field when receiving.
 
 #include <time.h>
 // After time.h, which it needs.
@@ -17,14 +18,15 @@
 
 namespace ringpost {
 
-/// What goes with one buffer's messages: the source address, and for trains where to cut them (UDP_SEGMENT, 16 bits).
+/// Control data for the messages of one send buffer: source address, and for trains the segment size (UDP_SEGMENT,
+/// 16 bits).
 class SendControl {
   public:
-    /// `local` of Family::none, `segment_bytes` of 0: without.
+    /// Omits the source address if `local` is Family::none, and the segment size if `segment_bytes` is 0.
     SendControl() = default;
     SendControl(const Address& local, std::uint16_t segment_bytes);
 
-    /// Points `message`, which holds a train or a single datagram, at what it needs, if anything. This must outlive it.
+    /// Sets the control fields of `message`, which holds a train or a single datagram. *this must outlive the message.
     enum class Holds : std::uint8_t { train, datagram };
     void attach(msghdr& message, Holds holds);
 
@@ -33,12 +35,12 @@ class SendControl {
 
     static constexpr std::size_t bytes_max = CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(std::uint16_t));
     alignas(cmsghdr) unsigned char bytes_[bytes_max] = {};
-    std::uint16_t local_bytes_ = 0;  ///< that come first
-    std::uint16_t bytes_used_ = 0;   ///< of all
+    std::uint16_t local_bytes_ = 0;  ///< length of the source address, which comes first
+    std::uint16_t bytes_used_ = 0;   ///< total length
 };
 
-/// Room for UDP_GRO (an int on the way in), SCM_TIMESTAMPING (three times, the first of which is the software's), the
-/// local address (a dual-stack socket reports IPv4 both ways), and the ECN field.
+/// Buffer sizes for received control data: UDP_GRO (an int), SCM_TIMESTAMPING (three time stamps, the first by
+/// software), the local address (a dual-stack socket reports IPv4 in both formats), and the ECN field (likewise).
 inline constexpr std::size_t gro_control_bytes = CMSG_SPACE(sizeof(int));
 inline constexpr std::size_t stamp_control_bytes = CMSG_SPACE(sizeof(scm_timestamping));
 inline constexpr std::size_t local_control_bytes = CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(sizeof(in6_pktinfo));
@@ -48,7 +50,7 @@ inline constexpr std::size_t receive_control_bytes_max =
 
 struct ReceiveControl {
     std::size_t segment_bytes = 0;    ///< of a received train; 0: a single datagram
-    Instant stamped_unix_ns = never;  ///< when the kernel received it, by the wall clock; `never`: no stamp
+    Instant stamped_unix_ns = never;  ///< kernel receive time (CLOCK_REALTIME); `never`: no stamp
     Address local;                    ///< without the port; Family::none: not reported
     Ecn ecn = Ecn::not_capable;
 };

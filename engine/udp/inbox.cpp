@@ -33,7 +33,7 @@ bool Inbox::receive(const UdpSocket& socket, SocketIndex index, Burst& burst, st
                                      .control_bytes = header.msg_controllen}));
     }
     used_ += count;
-    burst.result(count == burst.size());
+    burst.adapt(count == burst.size());
     return count == room;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// What both backends share of the way in when they try sockets directly: receive buffers, and how many to ask for.
+// Direct (non-blocking) receives, shared by both backends: receive buffers and an adaptive batch size.
 
 #include <cstddef>
 #include <memory>
@@ -15,27 +15,29 @@
 
 namespace ringpost {
 
-/// How many messages the next try of a socket asks for: doubled by a try that came back full, halved by one that did
-/// not, so that an idle socket costs the cheapest call there is and a flooded one the fewest.
+/// Batch size of the next receive: doubled after a full batch, otherwise halved. An idle socket costs the cheapest
+/// call, a flooded one the fewest calls.
 class Burst {
   public:
     std::size_t size() const { return size_; }
-    void result(bool full) { size_ = full ? (size_ < size_max ? size_ * 2 : size_max) : (size_ + 1) / 2; }
+    void adapt(bool was_full) { size_ = was_full ? (size_ < size_max ? size_ * 2 : size_max) : (size_ + 1) / 2; }
 
   private:
     static constexpr std::size_t size_max = 32;
     std::size_t size_ = 1;
 };
 
+/// received_max receive buffers, filled in order. Received::bytes point into them.
 class Inbox {
   public:
     Inbox();
 
-    /// Gives every buffer free again: what was received into them is no longer needed.
+    /// Frees all buffers. Invalidates the views appended by receive().
     void clear() { used_ = 0; }
     bool full() const { return used_ == received_max; }
 
-    /// Receives what is there, up to a burst, without waiting, and appends it to `out`; false when the socket ran dry.
+    /// Receives up to burst.size() messages without blocking and appends them to `out`. False if the socket has no
+    /// more.
     bool receive(const UdpSocket& socket, SocketIndex index, Burst& burst, std::vector<Received>& out,
                  EngineCounters& counters);
 

@@ -1,6 +1,5 @@
-// A Transmit fills one buffer. It is cut into messages of at most `train_segments` segments each; a message is named by
-// its buffer and the segment it begins with, so the same table serves whole trains and, after a split, single
-// datagrams.
+// Each Transmit occupies one buffer. It is divided into messages of at most `train_segments` segments. A message is
+// identified by its buffer and its first segment, so one table holds whole trains and, after a split, single datagrams.
 
 #include "engine/udp/outbox.hpp"
 
@@ -11,7 +10,7 @@
 
 namespace ringpost {
 
-// The queue's counters run freely, below zero too.
+// The queue's counters wrap around in both directions.
 static_assert(std::has_single_bit(limits::transmit_buffers_max * limits::train_segments_max));
 
 Outbox::Outbox(std::size_t train_segments)
@@ -49,7 +48,7 @@ void Outbox::post(const Transmit& transmit, const UdpSocket& socket) {
     queue_messages(id, 0, segments, per_message, transmit.bytes);
 }
 
-/// Lays out and queues the messages for segments [first, end) of a buffer whose train ends at byte `bytes`.
+/// Builds and queues the messages for segments [first, end) of a buffer whose train is `bytes` long.
 void Outbox::queue_messages(std::uint16_t id, std::size_t first, std::size_t end, std::size_t per_message,
                             std::size_t bytes) {
     Buffer& buffer = buffers_[id];
@@ -67,7 +66,7 @@ void Outbox::queue_messages(std::uint16_t id, std::size_t first, std::size_t end
         buffer.control.attach(message.header,
                               message.segments > 1 ? SendControl::Holds::train : SendControl::Holds::datagram);
         ++buffer.messages_left;
-        put_back(message_id);
+        push_back(message_id);
     }
 }
 
@@ -76,7 +75,7 @@ std::span<const std::byte> Outbox::bytes(MessageId id) const {
     return {static_cast<const std::byte*>(vector.iov_base), vector.iov_len};
 }
 
-bool Outbox::plain(MessageId id) const {
+bool Outbox::is_plain(MessageId id) const {
     const msghdr& header = messages_[index(id)].header;
     return header.msg_namelen == 0 && header.msg_controllen == 0;
 }
@@ -91,14 +90,15 @@ void Outbox::split(MessageId id, Place place) {
     --buffers_[id.buffer].messages_left;
     queue_messages(id.buffer, id.segment, id.segment + whole.segments, 1, end_bytes);
     if (place == Place::last) return;
-    for (std::uint32_t i = 0; i < whole.segments; ++i) put_first(queue_[--queue_end_ % queue_.size()]);
+    for (std::uint32_t i = 0; i < whole.segments; ++i) push_front(queue_[--queue_end_ % queue_.size()]);
 }
 
-bool Outbox::latch_singles(MessageId id, bool all) {
+bool Outbox::latch_singles(MessageId id, Refused refused) {
     const SocketIndex socket = buffers_[id.buffer].socket;
     if (socket >= refused_bytes_.size()) refused_bytes_.resize(socket + 1, SIZE_MAX);
     const bool first = refused_bytes_[socket] == SIZE_MAX;
-    refused_bytes_[socket] = std::min(refused_bytes_[socket], all ? 0 : buffers_[id.buffer].segment_bytes);
+    const std::size_t from_bytes = refused == Refused::all ? 0 : buffers_[id.buffer].segment_bytes;
+    refused_bytes_[socket] = std::min(refused_bytes_[socket], from_bytes);
     return first;
 }
 

@@ -1,11 +1,12 @@
 #pragma once
 
-// What both backends share of the way out: the buffers lent to endpoints, a train cut into the messages the kernel will
-// take, and the order in which they leave.
+// The send queue, shared by both backends: transmit buffers, trains divided into messages for the kernel, and their
+// order.
 
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -21,7 +22,7 @@
 
 namespace ringpost {
 
-/// One hand-over to the kernel: a buffer, and the segment of its train that the message begins with.
+/// Identifies one message for the kernel by its buffer and its first segment there.
 struct MessageId {
     std::uint16_t buffer;
     std::uint16_t segment;
@@ -29,48 +30,50 @@ struct MessageId {
 
 class Outbox {
   public:
-    /// `train_segments`: the most one message may hold; 1 sends every datagram by itself.
+    /// `train_segments` is the maximum per message; 1 sends every datagram separately.
     explicit Outbox(std::size_t train_segments);
 
-    /// A free buffer of limits::datagram_bytes_max for the next post(); empty while all are on their way.
-    /// Free buffers are lent last in, first out, so that a light load stays in the processor's cache.
+    /// A buffer of limits::datagram_bytes_max for the next post(); empty while all are in use. Free buffers are reused
+    /// last in, first out, so that a light load stays in the cache.
     std::span<std::byte> buffer();
 
-    /// Cuts what was written into the last buffer() into messages for `socket` and queues them.
+    /// Divides the contents of the last buffer() into messages for `socket` and queues them.
     void post(const Transmit& transmit, const UdpSocket& socket);
 
-    /// The kernel takes trains and they were not turned off.
+    /// GSO is supported and enabled.
     bool sends_trains() const { return train_segments_ > 1; }
     bool empty() const { return queue_first_ == queue_end_; }
     MessageId front() const { return queue_[queue_first_ % queue_.size()]; }
     MessageId at(std::size_t offset) const { return queue_[(queue_first_ + offset) % queue_.size()]; }
     std::size_t size() const { return queue_end_ - queue_first_; }
     void pop() { ++queue_first_; }
-    /// Queues a message again, behind those that are queued.
-    void put_back(MessageId id) { queue_[queue_end_++ % queue_.size()] = id; }
-    /// Queues a message again, before those that are queued.
-    void put_first(MessageId id) { queue_[--queue_first_ % queue_.size()] = id; }
+    void push_back(MessageId id) { queue_[queue_end_++ % queue_.size()] = id; }
+    void push_front(MessageId id) { queue_[--queue_first_ % queue_.size()] = id; }
 
     msghdr& header(MessageId id) { return messages_[index(id)].header; }
     SocketIndex socket(MessageId id) const { return buffers_[id.buffer].socket; }
     std::size_t segments(MessageId id) const { return messages_[index(id)].segments; }
     std::span<const std::byte> bytes(MessageId id) const;
-    /// No destination and no train: a plain send() does.
-    bool plain(MessageId id) const;
+    /// Without address and control data: send() suffices.
+    bool is_plain(MessageId id) const;
 
-    /// The kernel is through with the message; the last of a train's gives the buffer back.
+    /// The kernel no longer uses the message. The last message of a buffer frees the buffer.
     void done(MessageId id);
 
-    /// Queues each datagram of a train as a message of its own, before or behind those that are queued: the path does
-    /// not take trains.
+    /// Queues each datagram of a train as a message of its own, at the front or at the back of the queue.
     enum class Place : std::uint8_t { first, last };
     void split(MessageId id, Place place);
 
-    /// From now on trains for this socket whose segments are as large as this message's, or larger, leave as single
-    /// datagrams; with `all`, every train. True the first time.
-    bool latch_singles(MessageId id, bool all);
-    /// The index stands for a new socket, of which nothing is known.
+    /// The path refused this train: from now on, send trains of this socket as single datagrams, either those with
+    /// segments of at least this size, or all. True on the first call for a socket.
+    enum class Refused : std::uint8_t { from_this_size, all };
+    bool latch_singles(MessageId id, Refused refused);
+    /// Forgets latch_singles() for an index that is reused for a new socket.
     void unlatch(SocketIndex socket);
+
+    /// What a send error of a train (socket_errors.hpp: refuses_trains) implies: EIO refuses all trains, the others
+    /// depend on the segment size.
+    static Refused refused_by(int error) { return error == EIO ? Refused::all : Refused::from_this_size; }
 
   private:
     struct Message {
@@ -92,7 +95,7 @@ class Outbox {
     void queue_messages(std::uint16_t id, std::size_t first, std::size_t end, std::size_t per_message,
                         std::size_t bytes);
 
-    static constexpr std::size_t stride = 65'536;  // one buffer, a power of two above datagram_bytes_max
+    static constexpr std::size_t stride = 65'536;  // of buffers: a power of two above datagram_bytes_max
 
     std::size_t train_segments_;
     std::unique_ptr<std::byte[]> memory_;
@@ -101,7 +104,7 @@ class Outbox {
     std::vector<std::uint16_t> free_;
     std::vector<MessageId> queue_;
     std::size_t queue_first_ = 0, queue_end_ = 0;
-    std::vector<std::size_t> refused_bytes_;  ///< by socket: segments from this size on are refused as trains
+    std::vector<std::size_t> refused_bytes_;  ///< by socket: trains with segments of at least this size are refused
 };
 
 }  // namespace ringpost

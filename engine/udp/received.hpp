@@ -13,19 +13,19 @@
 
 namespace ringpost {
 
-/// One delivery by the kernel: a datagram, or a train of equal segments of which the last may be shorter. `bytes` are
+/// One receive from the kernel: a datagram, or a train of equal segments of which the last may be shorter. `bytes` are
 /// valid until the backend's next enter().
 struct Received {
     Address source;
     SocketIndex socket = 0;
     std::span<const std::byte> bytes;
     std::size_t segment_bytes = 0;  ///< equal to the length for a single datagram
-    Instant stamped_at = never;     ///< of now(): when the kernel received it; `never` unless its socket stamps
+    Instant stamped_at = never;     ///< kernel receive time, in now()'s scale; `never` without SocketOptions::stamps
     Address local{};                ///< the local address it was sent to; Family::none when unknown
-    Ecn ecn = Ecn::not_capable;     ///< where the socket reports it
+    Ecn ecn = Ecn::not_capable;     ///< with SocketOptions::ecn
 };
 
-/// What recvmsg() left: `source` is null on a connected socket, `control` may be.
+/// The output of recvmsg(). `source` is null on a connected socket; `control` may be null.
 struct ReceivedMessage {
     std::span<const std::byte> bytes;
     const sockaddr* source = nullptr;
@@ -33,23 +33,22 @@ struct ReceivedMessage {
     std::size_t control_bytes = 0;
 };
 
-/// The delivery in a message that arrived at `socket`, whose index is `index`. Its time stamp is the wall clock's until
+/// Converts a message received by `socket`, whose index is `index`. Its time stamp is in CLOCK_REALTIME until
 /// settle_stamps().
 Received make_received(const UdpSocket& socket, SocketIndex index, const ReceivedMessage& message);
 
-/// Converts the stamps of a batch from the wall clock, as it stands now, to now()'s scale. Reads no clock when there is
-/// no stamp.
+/// Converts the stamps of a batch from CLOCK_REALTIME to now()'s scale. Reads no clock if there is no stamp.
 void settle_stamps(std::span<Received> batch);
 
 void count_received(EngineCounters& counters, std::span<const Received> batch);
 
-/// Most deliveries of one reap(), so that timers and sends get their turn under any load.
+/// Maximum per reap(), so that timers and sends make progress under any load.
 inline constexpr std::size_t received_max = 64;
 
-/// A receive buffer holds the largest train: the kernel truncates trains silently to a buffer below 64 KiB.
+/// Holds the largest train. The kernel silently truncates trains to smaller buffers.
 inline constexpr std::size_t receive_buffer_bytes = 65'536;
 
-/// A polling turn tries to receive from every socket up to this many, and beyond asks the kernel which are ready.
-inline constexpr std::size_t tried_sockets_max = 4;
+/// A polling turn receives from every socket directly up to this many; beyond, the kernel reports which are ready.
+inline constexpr std::size_t polled_sockets_max = 4;
 
 }  // namespace ringpost

@@ -37,7 +37,7 @@ Result<UdpSocket> UdpSocket::open(const SocketOptions& options) {
 }
 
 Result<void> UdpSocket::configure(const SocketOptions& options) {
-    // The buffers are wishes: a smaller one costs drops, and drops are counted.
+    // Best effort: the kernel may grant less. The resulting drops are counted.
     set_option(fd_, SOL_SOCKET, SO_RCVBUF, options.receive_buffer_bytes);
     set_option(fd_, SOL_SOCKET, SO_SNDBUF, options.send_buffer_bytes);
     if (family_ == Family::v6) set_option(fd_, IPPROTO_IPV6, IPV6_V6ONLY, 0);
@@ -48,7 +48,7 @@ Result<void> UdpSocket::configure(const SocketOptions& options) {
     if (options.reuse_address && set_option(fd_, SOL_SOCKET, SO_REUSEADDR, 1) != 0) return failed("set SO_REUSEADDR");
     gro_ = options.gro && set_option(fd_, SOL_UDP, UDP_GRO, 1) == 0;
     if (options.stamps) {
-        // Made on the way in, and reported.
+        // Generate software time stamps on receive, and report them.
         const int stamps = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
         if (set_option(fd_, SOL_SOCKET, SO_TIMESTAMPING, stamps) != 0) return failed("set SO_TIMESTAMPING");
         stamps_ = true;
@@ -64,9 +64,9 @@ Result<void> UdpSocket::configure(const SocketOptions& options) {
         ecn_ = true;
     }
     if (options.connect.family != Family::none) return connect(options.connect);
-    if (auto done = learn_local(); !done) return done;
+    if (auto done = read_local(); !done) return done;
     if (!is_any(local_)) return {};
-    // A dual-stack socket reports IPv4 as IP_PKTINFO too, with an address that a reply can leave from.
+    // A dual-stack socket also reports IPv4 as IP_PKTINFO, which has an address usable as the source of a reply.
     const bool v6_done = family_ == Family::v4 || set_option(fd_, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) == 0;
     if (!v6_done || set_option(fd_, IPPROTO_IP, IP_PKTINFO, 1) != 0) return failed("set IP_PKTINFO");
     reports_local_ = true;
@@ -78,7 +78,7 @@ std::size_t UdpSocket::control_bytes() const {
            (reports_local_ ? local_control_bytes : 0) + (ecn_ ? ecn_control_bytes : 0);
 }
 
-Result<void> UdpSocket::learn_local() {
+Result<void> UdpSocket::read_local() {
     SocketAddress address;
     socklen_t length = sizeof address;
     if (getsockname(fd_, &address.any, &length) != 0) return failed("getsockname");
@@ -91,7 +91,7 @@ Result<void> UdpSocket::connect(const Address& peer) {
     const socklen_t length = to_socket_address(peer, family_, address);
     if (::connect(fd_, &address.any, length) != 0) return failed("connect " + to_text(peer));
     peer_ = peer;
-    return learn_local();
+    return read_local();
 }
 
 UdpSocket::UdpSocket(UdpSocket&& other) noexcept { *this = std::move(other); }
@@ -138,21 +138,22 @@ Result<void> UdpSocket::leave(const Address& group, const std::string& interface
     return membership(MCAST_LEAVE_GROUP, "leave", group, interface);
 }
 
-Result<void> UdpSocket::send_multicast(const std::string& interface, int hops, bool loop, const Address& source) {
+Result<void> UdpSocket::configure_multicast(const std::string& interface, int hops, MulticastLoop loop,
+                                            const Address& source) {
+    const int looped = loop == MulticastLoop::on ? 1 : 0;
     const unsigned index = interface.empty() ? 0 : if_nametoindex(interface.c_str());
     if (!interface.empty() && index == 0) return failed("multicast on " + interface);
     ip_mreqn choice{};
     choice.imr_ifindex = static_cast<int>(index);
     if (source.family == Family::v4) std::memcpy(&choice.imr_address, &source.ip[12], sizeof choice.imr_address);
-    // A dual-stack socket sends both kinds, so both are set; the kernel ignores IPv6 options on an IPv4 socket's
-    // behalf.
+    // A dual-stack socket sends IPv4 and IPv6, so it needs both sets of options.
     const bool v4_done = setsockopt(fd_, IPPROTO_IP, IP_MULTICAST_IF, &choice, sizeof choice) == 0 &&
                          set_option(fd_, IPPROTO_IP, IP_MULTICAST_TTL, hops) == 0 &&
-                         set_option(fd_, IPPROTO_IP, IP_MULTICAST_LOOP, loop ? 1 : 0) == 0;
+                         set_option(fd_, IPPROTO_IP, IP_MULTICAST_LOOP, looped) == 0;
     const bool v6_done =
         family_ == Family::v4 || (set_option(fd_, IPPROTO_IPV6, IPV6_MULTICAST_IF, static_cast<int>(index)) == 0 &&
                                   set_option(fd_, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, hops) == 0 &&
-                                  set_option(fd_, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, loop ? 1 : 0) == 0);
+                                  set_option(fd_, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, looped) == 0);
     if (!v4_done || !v6_done) return failed("multicast on " + interface);
     return {};
 }
@@ -189,7 +190,7 @@ std::size_t kernel_train_segments() {
         options.bind = Address::v4(127, 0, 0, 1, 0);
         auto receiver = UdpSocket::open(options);
         if (!receiver)
-            return limits::train_segments_always;  // no IPv4 loopback to ask; the kernel's errors are believed later
+            return limits::train_segments_always;  // no IPv4 loopback to test on; send errors latch singles later
         options.connect = receiver->local();
         auto sender = UdpSocket::open(options);
         if (!sender) return limits::train_segments_always;

@@ -9,25 +9,28 @@
 namespace ringpost {
 
 struct SocketOptions {
-    Address bind;             ///< port 0: the kernel chooses; a v6 wildcard also takes IPv4
+    Address bind;             ///< port 0: chosen by the kernel; the IPv6 wildcard also accepts IPv4
     Address connect;          ///< Family::none: unconnected
-    bool gro = true;          ///< receive trains (UDP_GRO), where the kernel can
-    bool broadcast = false;   ///< may send to broadcast addresses (SO_BROADCAST)
+    bool gro = true;          ///< receive trains (UDP_GRO) if the kernel supports it
+    bool broadcast = false;   ///< allow broadcast destinations (SO_BROADCAST)
     bool reuse_port = false;  ///< share the port with other sockets of this user (SO_REUSEPORT)
-    /// Share the port with any socket that asks the same (SO_REUSEADDR): what goes to a multicast group reaches all of
-    /// them, what goes to one address only the one that was bound last.
+    /// Share the port with other sockets that set this (SO_REUSEADDR). All of them receive multicast; unicast goes to
+    /// the one bound last.
     bool reuse_address = false;
-    /// Have the kernel note when it takes a datagram in (SO_TIMESTAMPING, by software): Received::stamped_at. The
-    /// first few after the host's first such socket may come without.
+    /// Software receive time stamps (SO_TIMESTAMPING), see Received::stamped_at. The first few datagrams after the
+    /// host's first such socket may have none.
     bool stamps = false;
     bool ecn = false;  ///< report the ECN field of received datagrams
-    /// Asked for; the kernel may grant less (net.core.rmem_max, wmem_max).
+    /// Requested; the kernel may grant less (net.core.rmem_max, wmem_max).
     int receive_buffer_bytes = 4 << 20;
     int send_buffer_bytes = 4 << 20;
 };
 
-/// One UDP socket: owns its descriptor, closes it once. It hears the multicast groups that it has joined itself, on the
-/// interface on which it has (not, as Linux would have it, those of every program on the host).
+/// Multicast datagrams that this socket sends: `on` also delivers them to members on this host (IP_MULTICAST_LOOP).
+enum class MulticastLoop : std::uint8_t { off, on };
+
+/// A UDP socket; owns its descriptor. Receives only the multicast groups that it joined itself, on the interface on
+/// which it joined them (IP_MULTICAST_ALL off; the Linux default is every group joined on the host).
 class UdpSocket {
   public:
     /// Errors name the step and the address: `bind 0.0.0.0:5005: Address already in use`.
@@ -44,31 +47,31 @@ class UdpSocket {
     const Address& peer() const { return peer_; }
     bool gro() const { return gro_; }
     bool stamps() const { return stamps_; }
-    /// Bound to all addresses: each datagram comes with the one it was sent to (IP_PKTINFO), and a reply can leave from
-    /// there. On all other sockets that address is local().
+    /// True if bound to a wildcard address: each datagram is received with its local address (IP_PKTINFO), and replies
+    /// can be sent from there. Otherwise the local address is always local().
     bool reports_local() const { return reports_local_; }
-    /// Room that the control messages of one received datagram or train take.
+    /// Size of the control data of one received datagram or train.
     std::size_t control_bytes() const;
 
-    /// Sends to `peer`, and hears it alone, from now on.
+    /// Fixes the destination, and receives only from it.
     Result<void> connect(const Address& peer);
 
-    /// Joins or leaves a multicast group (RFC 1112, RFC 3678) on the interface of that name; "" lets the routes choose.
+    /// Joins or leaves a multicast group (RFC 1112, RFC 3678) on the named interface; "": chosen by the routing table.
     Result<void> join(const Address& group, const std::string& interface);
     Result<void> leave(const Address& group, const std::string& interface);
-    /// How multicast leaves: by which interface ("" lets the routes choose), how far, whether this host hears it too,
-    /// and from which IPv4 address (any: the kernel chooses, which on loopback is 0.0.0.0).
-    Result<void> send_multicast(const std::string& interface, int hops, bool loop, const Address& source = {});
+    /// Configures outgoing multicast: interface ("": chosen by the routing table), hop limit, loopback, and IPv4 source
+    /// address (default: chosen by the kernel; on loopback that is 0.0.0.0).
+    Result<void> configure_multicast(const std::string& interface, int hops, MulticastLoop loop,
+                                     const Address& source = {});
 
-    /// Datagrams dropped since the last call because the receive buffer was full (SO_MEMINFO; asked of the kernel, so
-    /// it costs the receive path nothing and also counts drops that nothing has followed). Call it more often than
-    /// every 2^32 drops.
+    /// Datagrams dropped since the last call because the receive buffer was full. Queries the kernel (SO_MEMINFO), so
+    /// it adds no cost to the receive path. Call it at least every 2^32 drops.
     std::uint64_t new_drops();
 
   private:
     UdpSocket(int fd, Family family) : fd_(fd), family_(family) {}
     Result<void> configure(const SocketOptions& options);
-    Result<void> learn_local();
+    Result<void> read_local();
     Result<void> membership(int option, const char* verb, const Address& group, const std::string& interface) const;
 
     int fd_ = -1;
@@ -81,14 +84,14 @@ class UdpSocket {
     std::uint32_t drops_seen_ = 0;
 };
 
-/// 0.0.0.0 or :: with `port`: where a server listens when nobody said where. Dual-stack where the host has IPv6.
+/// The wildcard address with `port`: :: (dual-stack) if the host has IPv6, otherwise 0.0.0.0.
 Address any_address(std::uint16_t port);
 
-/// The local address from which datagrams to `target` leave; no traffic is made.
+/// The source address that the kernel selects for datagrams to `target`. Sends nothing.
 Result<Address> source_address_toward(const Address& target);
 
-/// Most segments of one GSO train that this kernel takes: 128, 64, or 1 when it has no GSO. Asked once of the kernel by
-/// sending a train on loopback to a socket of our own.
+/// Maximum number of segments of a GSO train: 128 or 64 depending on the kernel, 1 without GSO. Probed once, by sending
+/// trains over loopback.
 std::size_t kernel_train_segments();
 
 }  // namespace ringpost

@@ -1,6 +1,6 @@
 #pragma once
 
-// What an error of a UDP socket means, and where it is counted.
+// Classification and counting of UDP socket errors.
 
 #include <cerrno>
 #include <cstdint>
@@ -8,15 +8,15 @@
 
 namespace ringpost {
 
-/// ICMP has told that the peer, its port or its network is not there.
+/// An ICMP error: port, host or network unreachable.
 constexpr bool is_unreachable(int error) {
     return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH;
 }
 
-/// The socket's send buffer is full: the same message may go later.
+/// The send buffer is full: retry later.
 constexpr bool is_full(int error) { return error == EAGAIN || error == ENOBUFS; }
 
-/// How a path that cannot carry trains says so. Believed for the rest of the socket's life.
+/// Errors of a path that does not support GSO trains.
 constexpr bool refuses_trains(int error) { return error == EIO || error == EINVAL || error == EMSGSIZE; }
 
 inline void count_sent(EngineCounters& counters, std::uint64_t datagrams) {
@@ -30,7 +30,7 @@ inline void count_send_error(EngineCounters& counters, int error, std::uint64_t 
     if (is_unreachable(error)) ++counters.unreachable;
 }
 
-/// Errors that only mean "nothing now" are not counted.
+/// Does not count errors that only mean that nothing was received.
 inline void count_receive_error(EngineCounters& counters, int error) {
     if (is_unreachable(error))
         ++counters.unreachable;

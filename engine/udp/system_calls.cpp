@@ -25,7 +25,7 @@ int receive_now(int fd, mmsghdr* messages, std::size_t count) {
         result = recvmmsg(fd, messages, static_cast<unsigned>(count), MSG_DONTWAIT, nullptr);
     else if (first.msg_control != nullptr)
         result = recvmsg(fd, &first, MSG_DONTWAIT);
-    else  // without MSG_TRUNC in its result a datagram that did not fit would pass for whole
+    else  // MSG_TRUNC returns the full length; without it a truncated datagram would look complete
         result =
             recvfrom(fd, first.msg_iov->iov_base, first.msg_iov->iov_len, MSG_DONTWAIT | MSG_TRUNC,
                      static_cast<sockaddr*>(first.msg_name), first.msg_name != nullptr ? &first.msg_namelen : nullptr);

@@ -1,6 +1,6 @@
 #pragma once
 
-// The direct system calls of the datagram path, apart so that tests can link others in their place.
+// The direct system calls of the datagram path, in a file of their own so that tests can replace them at link time.
 
 #include <sys/socket.h>
 
@@ -8,11 +8,11 @@
 
 namespace ringpost {
 
-/// Sends up to `count` messages without waiting: how many went, or a negative errno if the first did not. One message
-/// goes by the call that has the least to unpack: send, sendto, sendmsg; several by sendmmsg.
+/// Sends up to `count` messages without blocking. Returns how many were sent, or a negative errno if the first failed.
+/// A single message uses the cheapest call that fits (sendto or sendmsg), several use sendmmsg.
 int send_now(int fd, mmsghdr* messages, std::size_t count);
 
-/// Receives up to `count` messages without waiting, likewise; their lengths are in msg_len.
+/// Receives up to `count` messages without blocking, with the same return value. Lengths are in msg_len.
 int receive_now(int fd, mmsghdr* messages, std::size_t count);
 
 }  // namespace ringpost

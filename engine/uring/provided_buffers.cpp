@@ -8,7 +8,7 @@
 namespace ringpost {
 namespace {
 
-constexpr std::size_t page_bytes = 4096;  // the kernel wants the ring page-aligned
+constexpr std::size_t page_bytes = 4096;  // the kernel requires a page-aligned ring
 
 std::size_t ring_bytes(unsigned count) {
     return (count * sizeof(io_uring_buf) + page_bytes - 1) / page_bytes * page_bytes;
@@ -24,12 +24,12 @@ ProvidedBuffers::ProvidedBuffers(unsigned count, std::size_t buffer_bytes, std::
       memory_(new std::byte[count * buffer_bytes]) {
     RINGPOST_CHECK(ring_ != nullptr && count > 0 && (count & (count - 1)) == 0);
     std::memset(static_cast<void*>(ring_.get()), 0, ring_bytes(count));
-    for (unsigned id = 0; id < count; ++id) give_back(static_cast<std::uint16_t>(id));
+    for (unsigned id = 0; id < count; ++id) recycle(static_cast<std::uint16_t>(id));
 }
 
 Result<void> ProvidedBuffers::register_with(Ring& ring) { return ring.register_buffers(ring_.get(), count_, group_); }
 
-void ProvidedBuffers::give_back(std::uint16_t id) {
+void ProvidedBuffers::recycle(std::uint16_t id) {
     io_uring_buf_ring_add(ring_.get(), &memory_[id * buffer_bytes_], static_cast<unsigned>(buffer_bytes_), id,
                           static_cast<int>(count_ - 1), 0);
     io_uring_buf_ring_advance(ring_.get(), 1);

@@ -11,7 +11,7 @@
 
 namespace ringpost {
 
-/// Receive buffers that the kernel picks from by itself, in a ring shared with it (IORING_REGISTER_PBUF_RING).
+/// A ring of receive buffers from which the kernel selects (IORING_REGISTER_PBUF_RING).
 class ProvidedBuffers {
   public:
     /// `count` is a power of two. Must outlive the ring it is registered with.
@@ -19,13 +19,14 @@ class ProvidedBuffers {
 
     Result<void> register_with(Ring& ring);
 
-    /// The buffer a completion names (its flags' upper 16 bits). Ours until give_back().
+    /// The buffer of a completion; `id` is the upper 16 bits of its flags. Valid until recycle().
     std::span<std::byte> buffer(std::uint16_t id) { return {&memory_[id * buffer_bytes_], buffer_bytes_}; }
-    void give_back(std::uint16_t id);
-    /// Buffers that the kernel holds.
+    /// Returns a buffer to the kernel.
+    void recycle(std::uint16_t id);
+    /// Number of buffers that the kernel holds.
     unsigned available() const { return available_; }
-    /// Takes note that the kernel has used one.
-    void taken() { --available_; }
+    /// Call for each completion that carries a buffer.
+    void on_consumed() { --available_; }
     std::uint16_t group() const { return group_; }
 
   private:

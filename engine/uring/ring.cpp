@@ -10,17 +10,17 @@
 namespace ringpost {
 namespace {
 
-// In the order in which they are given up when the kernel does not know one.
+// If the kernel does not support one, they are dropped in this order.
 constexpr unsigned wanted[] = {
-    // Deferred work shows in shared memory: a polling turn that finds none there need not enter the kernel.
+    // Pending task work is flagged in shared memory, so a polling turn without any can skip the system call.
     IORING_SETUP_TASKRUN_FLAG,
-    // Completions are worked off when this thread asks, never by interrupting it in the middle of a turn.
+    // Task work runs only when this thread enters the kernel, and never interrupts a turn.
     IORING_SETUP_DEFER_TASKRUN,
-    // One thread submits: the kernel may skip its locks. DEFER_TASKRUN needs it.
+    // Only one thread submits, so the kernel can skip locks. Required by DEFER_TASKRUN.
     IORING_SETUP_SINGLE_ISSUER,
-    // A submission that fails completes with its error, and those behind it still run.
+    // A submission that fails completes with its error, and the following ones still run.
     IORING_SETUP_SUBMIT_ALL,
-    // Too large a ring is made smaller instead of refused.
+    // A ring that is too large is reduced instead of refused.
     IORING_SETUP_CLAMP,
 };
 
@@ -35,9 +35,9 @@ Error explain(int code) {
     }
 }
 
-/// Multishot receives came with Linux 6.0. One on no socket at all fails in any kernel: with EINVAL where they are
-/// unknown, with EBADF where they are.
-bool knows_multishot(io_uring& ring) {
+/// Probes for multishot receives (Linux 6.0). On an invalid descriptor they fail with EINVAL if unsupported and with
+/// EBADF if supported.
+bool supports_multishot(io_uring& ring) {
     msghdr header{};
     io_uring_sqe* sqe = io_uring_get_sqe(&ring);
     io_uring_prep_recvmsg_multishot(sqe, -1, &header, 0);
@@ -67,16 +67,16 @@ Result<Ring> Ring::open(unsigned submissions, unsigned completions) {
     }
     if (result < 0) return std::unexpected(explain(-result));
     ring.open_ = true;
-    ring.tells_of_work_ = (flags & IORING_SETUP_TASKRUN_FLAG) != 0;
-    if (!knows_multishot(ring.ring_))
+    ring.flags_task_work_ = (flags & IORING_SETUP_TASKRUN_FLAG) != 0;
+    if (!supports_multishot(ring.ring_))
         return std::unexpected(
             Error{EINVAL, "io_uring refused: no multishot receive here (Linux 6.0 and later have it)"});
-    io_uring_register_ring_fd(&ring.ring_);  // saves a descriptor look-up per enter; without it all works the same
+    io_uring_register_ring_fd(&ring.ring_);  // optional: saves a descriptor lookup per enter
     return ring;
 }
 
 Ring::Ring(Ring&& other) noexcept
-    : ring_(other.ring_), open_(std::exchange(other.open_, false)), tells_of_work_(other.tells_of_work_) {}
+    : ring_(other.ring_), open_(std::exchange(other.open_, false)), flags_task_work_(other.flags_task_work_) {}
 
 Ring::~Ring() {
     if (open_) io_uring_queue_exit(&ring_);
@@ -85,7 +85,7 @@ Ring::~Ring() {
 io_uring_sqe* Ring::submission() {
     io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
     while (sqe == nullptr) {
-        // EBUSY means that completions overflow: they are worked off here and stay queued for completions().
+        // EBUSY means that the completion queue overflowed: flush the overflow, which stays queued for completions().
         if (io_uring_submit(&ring_) < 0) io_uring_get_events(&ring_);
         sqe = io_uring_get_sqe(&ring_);
     }
@@ -112,9 +112,9 @@ void Ring::advance(std::size_t count) { io_uring_cq_advance(&ring_, static_cast<
 
 bool Ring::completions_ready() { return io_uring_cq_ready(&ring_) > 0; }
 
-bool Ring::quiet() {
+bool Ring::idle() {
     constexpr unsigned work = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
-    return tells_of_work_ && io_uring_sq_ready(&ring_) == 0 && io_uring_cq_ready(&ring_) == 0 &&
+    return flags_task_work_ && io_uring_sq_ready(&ring_) == 0 && io_uring_cq_ready(&ring_) == 0 &&
            (IO_URING_READ_ONCE(*ring_.sq.kflags) & work) == 0;
 }
 

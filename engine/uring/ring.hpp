@@ -10,37 +10,39 @@
 
 namespace ringpost {
 
-/// One io_uring instance, as little wrapped as will do. Owned and entered by one thread.
-/// Tests link another implementation of this class whose every completion can be made to fail.
+/// A thin wrapper of one io_uring instance. Single-threaded.
+/// Tests link another implementation of this class, which can make every completion fail.
 class Ring {
   public:
-    /// `completions` bounds what may be in flight at once. The error says which limit refused the ring.
+    /// `completions` limits the requests in flight. The error names the cause: EPERM, ENOSYS or ENOMEM with its usual
+    /// reason, or a kernel without multishot receive.
     static Result<Ring> open(unsigned submissions, unsigned completions);
 
     Ring(Ring&& other) noexcept;
     Ring& operator=(Ring&&) = delete;
     ~Ring();
 
-    /// The next free submission entry, zeroed; submits what is queued when the queue is full. The entry belongs to the
-    /// ring; fill it before the next call.
+    /// Returns the next free submission entry, owned by the ring; fill it before the next call. Submits first if the
+    /// queue is full.
     io_uring_sqe* submission();
 
-    /// Submits what is queued, runs the kernel's deferred completions, and returns without waiting.
+    /// Submits, runs pending task work, and returns without waiting.
     void submit_and_poll();
-    /// The same, and sleeps until a completion is there or `timeout` has passed (negative: no limit).
+    /// The same, then sleeps until there is a completion or `timeout` has elapsed (negative: no limit).
     void submit_and_wait(Duration timeout);
 
-    /// Fills `out` with completions that are ready, oldest first; they stay valid until advance() of as many.
+    /// Fills `out` with ready completions, oldest first, and returns their number. Valid until advance().
     std::size_t completions(std::span<io_uring_cqe*> out);
     void advance(std::size_t count);
     bool completions_ready();
-    /// Nothing to submit, to run or to take: entering the kernel would be for nothing.
-    bool quiet();
+    /// Nothing to submit, no pending task work, no completions: entering the kernel would have no effect.
+    bool idle();
 
-    /// The IORING_SETUP_ flags that the kernel has granted.
+    /// The IORING_SETUP_ flags in use.
     unsigned setup_flags() const { return ring_.flags; }
 
-    /// Offers `entries` buffers to receives that name `group`. The memory stays the caller's until the ring is closed.
+    /// Registers `entries` buffers for receives of buffer group `group`. The caller keeps ownership of the memory,
+    /// which must outlive the ring.
     Result<void> register_buffers(io_uring_buf_ring* buffers, unsigned entries, std::uint16_t group);
 
   private:
@@ -48,7 +50,7 @@ class Ring {
 
     io_uring ring_{};
     bool open_ = false;
-    bool tells_of_work_ = false;  ///< the kernel flags deferred work where we can see it without a system call
+    bool flags_task_work_ = false;  ///< the kernel flags pending task work in shared memory (TASKRUN_FLAG)
 };
 
 }  // namespace ringpost

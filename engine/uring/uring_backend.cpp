@@ -1,21 +1,21 @@
 // One io_uring, entered once per turn.
 //
-// Sleeping: every socket has a multishot receive armed (ReceiveState::multishot), which delivers into provided buffers
-// until it ends: out of buffers, an empty datagram, a queued ICMP error, a cancel. It is armed again by the next
-// sleeping enter().
+// Receiving while sleeping: every socket has a multishot receive armed (ReceiveState::multishot), which delivers into
+// provided buffers until it ends: out of buffers, an empty datagram, a queued ICMP error, a cancel. The next sleeping
+// enter() arms it again.
 //
-// Polling: a multishot makes every arrival take the detour over the kernel's poll queue, so it is cancelled
-// (ReceiveState::cancelling, then idle) and each turn tries the sockets directly, the cheapest way there is to find
-// nothing. The ring is entered only when it has something to do. With many sockets, where trying each would cost more
-// than it saves, the multishots stay.
+// Receiving while polling: a multishot receive would route every datagram through the kernel's poll queue. Therefore it
+// is cancelled (ReceiveState::cancelling, then idle), and each turn receives from the sockets directly, which is the
+// cheapest way to find nothing. The ring is entered only when it is not idle. With more than polled_sockets_max
+// sockets, where polling each would cost more than it saves, the multishot receives stay armed.
 //
-// Sending: one request per message with MSG_DONTWAIT, complete before the enter returns; a lone message while polling
-// goes by a direct call. A full socket buffer (EAGAIN) puts the message back and blocks the way out: one request
-// without MSG_DONTWAIT then waits for room in the kernel, and the rest follow it in order. Only messages handed over in
-// the same turn can overtake it.
+// Sending: one request per message with MSG_DONTWAIT, which completes before enter() returns. A single message of a
+// polling turn is sent by a direct call. If a socket buffer is full (EAGAIN), the message is queued again and sending
+// is blocked: one request without MSG_DONTWAIT waits in the kernel for space, and the rest follow it in order. Only
+// messages submitted in the same turn can overtake it.
 //
-// user_data is a packed Tag. A removed socket's place is given to a new one only when its last request has completed,
-// so a late completion finds no socket and is dropped.
+// user_data is a packed Tag. The slot of a removed socket is reused only after its last request has completed, so a
+// late completion finds no socket and is dropped.
 
 #include "engine/uring/uring_backend.hpp"
 
@@ -35,12 +35,12 @@ namespace {
 
 constexpr unsigned submissions = 256;
 constexpr unsigned provided_buffers = 64;
-// What a multishot receive lays out before the payload: its header, the source's name, the control messages.
+// A multishot receive writes a header, the source address, the control messages and the payload.
 constexpr std::size_t provided_buffer_bytes =
     sizeof(io_uring_recvmsg_out) + sizeof(SocketAddress) + receive_control_bytes_max + receive_buffer_bytes;
 static_assert(sizeof(SocketAddress) % alignof(cmsghdr) == 0 && provided_buffer_bytes % alignof(cmsghdr) == 0);
 static_assert(receive_control_bytes_max % alignof(cmsghdr) == 0);
-// Room for every completion at once: sends, provided buffers, cancels, the waker.
+// Enough for all possible completions: sends, provided buffers, cancels, the waker.
 constexpr unsigned completions =
     unsigned{limits::transmit_buffers_max * limits::train_segments_max} + 2 * provided_buffers + submissions;
 constexpr std::size_t completions_per_batch = 512;
@@ -63,7 +63,7 @@ UringBackend::UringBackend(Ring ring, Waker waker, const EngineOptions& options)
       buffers_(provided_buffers, provided_buffer_bytes, 0),
       outbox_(options.gso ? kernel_train_segments() : 1),
       ring_(std::move(ring)) {
-    received_.reserve(2 * received_max);  // what was tried directly, and what the ring has brought
+    received_.reserve(2 * received_max);  // received directly, and through the ring
     buffers_lent_.reserve(received_max);
 }
 
@@ -72,7 +72,7 @@ UringBackend::~UringBackend() {
         if (sockets_[i].socket) remove(i);
     if (streams_ == nullptr) return;
     streams_->shut_down();
-    // A connection accepted meanwhile is nobody's: its descriptor stands in the completion alone.
+    // A connection accepted in the meantime has no owner: only its completion holds the descriptor.
     io_uring_cqe* ready[completions_per_batch];
     for (int turns = 0; turns < shut_down_turns_max && streams_->accepting(); ++turns) {
         ring_.submit_and_poll();
@@ -105,18 +105,18 @@ void UringBackend::remove(SocketIndex index) {
     RINGPOST_CHECK(slot.socket.has_value());
     counters_.socket_dropped += slot.socket->new_drops();
     if (slot.receiving == ReceiveState::multishot) cancel_multishot(index);
-    // Requests name the descriptor's number: none may still be unsubmitted when it is closed and the number reused.
+    // Requests contain the descriptor number. Submit them all before it is closed and the number can be reused.
     queue_sends();
     ring_.submit_and_poll();
     slot.socket.reset();
     --sockets_open_;
 }
 
-// ---- the way in -----------------------------------------------------------------------------------
+// ---- receiving ------------------------------------------------------------------------------------
 
 std::span<const Received> UringBackend::reap() {
-    if (tries_) try_sockets();
-    // Every completed send is among them: a refusal has to be known before anything more is posted.
+    if (polls_sockets_) poll_sockets();
+    // Reads all send completions: a refused train must be known before more is posted.
     io_uring_cqe* ready[completions_per_batch];
     for (std::size_t used = completions_per_batch; used == completions_per_batch;) {
         const std::size_t count = ring_.completions(ready);
@@ -128,7 +128,7 @@ std::span<const Received> UringBackend::reap() {
     return received_;
 }
 
-void UringBackend::try_sockets() {
+void UringBackend::poll_sockets() {
     const auto count = static_cast<SocketIndex>(sockets_.size());
     for (SocketIndex i = 0; i < count && !inbox_.full(); ++i) {
         const SocketIndex index = (next_socket_ + i) % count;
@@ -163,7 +163,7 @@ void UringBackend::complete_multishot(const Tag& tag, const io_uring_cqe& cqe) {
     if (cqe.res < 0) count_receive_error(counters_, -cqe.res);
     if ((cqe.flags & IORING_CQE_F_BUFFER) == 0) return;
     const auto id = static_cast<std::uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
-    buffers_.taken();
+    buffers_.on_consumed();
     buffers_lent_.push_back(id);
     if (cqe.res < 0 || !slot.socket) return;
     auto* out = io_uring_recvmsg_validate(buffers_.buffer(id).data(), cqe.res, &slot.shape);
@@ -181,37 +181,38 @@ void UringBackend::complete_multishot(const Tag& tag, const io_uring_cqe& cqe) {
                        .control_bytes = out->controllen}));
 }
 
-// ---- the way out ----------------------------------------------------------------------------------
+// ---- sending --------------------------------------------------------------------------------------
 
 std::span<std::byte> UringBackend::transmit_buffer() { return blocked_ ? std::span<std::byte>{} : outbox_.buffer(); }
 
 void UringBackend::post(const Transmit& transmit) { outbox_.post(transmit, *sockets_[transmit.socket].socket); }
 
 void UringBackend::queue_sends() {
-    // A message whose socket is gone is no retry to wait for: then it is the next one's turn.
-    for (; blocked_ && !retrying_ && !outbox_.empty(); outbox_.pop()) retrying_ = queue_send(outbox_.front(), true);
+    // If the socket of the message to retry was removed, retry the next message instead.
+    for (; blocked_ && !retrying_ && !outbox_.empty(); outbox_.pop())
+        retrying_ = queue_send(outbox_.front(), SendMode::wait);
     blocked_ = blocked_ && retrying_;
     if (blocked_) return;
-    for (; !outbox_.empty(); outbox_.pop()) queue_send(outbox_.front(), false);
+    for (; !outbox_.empty(); outbox_.pop()) queue_send(outbox_.front(), SendMode::dont_wait);
 }
 
-/// False when the message's socket is gone.
-bool UringBackend::queue_send(MessageId id, bool retry) {
+/// False, and the message is dropped, if its socket was removed.
+bool UringBackend::queue_send(MessageId id, SendMode mode) {
     SocketSlot& slot = sockets_[outbox_.socket(id)];
     if (!slot.socket) {
         counters_.send_failed += outbox_.segments(id);
         outbox_.done(id);
         return false;
     }
-    const int flags = retry ? 0 : MSG_DONTWAIT;
+    const int flags = mode == SendMode::wait ? 0 : MSG_DONTWAIT;
     const int fd = slot.socket->fd();
     io_uring_sqe* sqe = ring_.submission();
-    if (const auto bytes = outbox_.bytes(id); outbox_.plain(id))
+    if (const auto bytes = outbox_.bytes(id); outbox_.is_plain(id))
         io_uring_prep_send(sqe, fd, bytes.data(), bytes.size(), flags);
     else
         io_uring_prep_sendmsg(sqe, fd, &outbox_.header(id), static_cast<unsigned>(flags));
     sqe->user_data = Tag{.kind = Tag::Kind::send,
-                         .retry = retry,
+                         .retry = mode == SendMode::wait,
                          .buffer = static_cast<std::uint8_t>(id.buffer),
                          .index = id.segment}
                          .pack();
@@ -229,7 +230,7 @@ void UringBackend::send_directly() {
     }
     outbox_.pop();
     mmsghdr message{outbox_.header(id), 0};
-    finish_send(id, send_now(slot.socket->fd(), &message, 1), false);
+    finish_send(id, send_now(slot.socket->fd(), &message, 1), SendMode::dont_wait);
 }
 
 void UringBackend::complete_send(const Tag& tag, int result) {
@@ -237,25 +238,26 @@ void UringBackend::complete_send(const Tag& tag, int result) {
     --sockets_[outbox_.socket(id)].requests;
     --sends_in_flight_;
     if (tag.retry) retrying_ = false;
-    finish_send(id, result, tag.retry);
+    finish_send(id, result, tag.retry ? SendMode::wait : SendMode::dont_wait);
 }
 
-/// A message is through, or `result` is the negative errno why not.
-void UringBackend::finish_send(MessageId id, int result, bool was_retry) {
+/// Completes a message with a byte count or a negative errno.
+void UringBackend::finish_send(MessageId id, int result, SendMode mode) {
+    const bool was_retry = mode == SendMode::wait;
     const std::size_t segments = outbox_.segments(id);
     if (is_full(-result)) {
         ++counters_.send_retried;
         blocked_ = true;
-        // The others that were refused in the same enter are queued already; a retry goes before them again.
+        // Others that failed in the same enter() are already queued; a retry goes before them.
         if (was_retry)
-            outbox_.put_first(id);
+            outbox_.push_front(id);
         else
-            outbox_.put_back(id);
+            outbox_.push_back(id);
         return;
     }
     if (was_retry) blocked_ = false;
     if (refuses_trains(-result) && segments > 1) {
-        counters_.trains_refused += outbox_.latch_singles(id, result == -EIO) ? 1 : 0;
+        counters_.trains_refused += outbox_.latch_singles(id, Outbox::refused_by(-result)) ? 1 : 0;
         outbox_.split(id, was_retry ? Outbox::Place::first : Outbox::Place::last);
         return;
     }
@@ -308,7 +310,7 @@ Result<void> UringBackend::listen(StreamListener listener) {
 }
 
 std::optional<StreamInput> UringBackend::post(const StreamRequest& request) {
-    if (!open_streams()) {  // so that no stream stands yet: all that can be asked is to connect
+    if (!open_streams()) {  // no stream exists yet, so the request can only be to connect
         ++counters_.connect_failed;
         StreamInput refused;
         refused.kind = StreamInput::Kind::closed;
@@ -332,12 +334,12 @@ void UringBackend::unwatch(int fd) {
     if (watches_) watches_->remove(fd);
 }
 
-// ---- the one system call of a turn ----------------------------------------------------------------
+// ---- enter ----------------------------------------------------------------------------------------
 
 void UringBackend::enter(Duration sleep) {
     received_.clear();
     inbox_.clear();
-    give_back_buffers();
+    recycle_buffers();
     if (!waker_armed_) arm_waker();
     if (streams_ != nullptr) sleep = streams_->prepare(sleep);
     const bool polls = sleep <= 0;
@@ -345,21 +347,21 @@ void UringBackend::enter(Duration sleep) {
         send_directly();
     else
         queue_sends();
-    tries_ = polls && sockets_open_ <= tried_sockets_max;
+    polls_sockets_ = polls && sockets_open_ <= polled_sockets_max;
     for (SocketIndex i = 0; i < sockets_.size(); ++i) {
         if (!sockets_[i].socket) continue;
-        if (tries_ && sockets_[i].receiving == ReceiveState::multishot) cancel_multishot(i);
-        if (!tries_ && sockets_[i].receiving == ReceiveState::idle) arm_multishot(i);
+        if (polls_sockets_ && sockets_[i].receiving == ReceiveState::multishot) cancel_multishot(i);
+        if (!polls_sockets_ && sockets_[i].receiving == ReceiveState::idle) arm_multishot(i);
     }
     if (!polls && watches_ && !watches_armed_) arm_watches();
     if (!polls && !ring_.completions_ready())
         ring_.submit_and_wait(sleep == never ? -1 : sleep);
-    else if (!ring_.quiet())
+    else if (!ring_.idle())
         ring_.submit_and_poll();
 }
 
-void UringBackend::give_back_buffers() {
-    for (const std::uint16_t id : buffers_lent_) buffers_.give_back(id);
+void UringBackend::recycle_buffers() {
+    for (const std::uint16_t id : buffers_lent_) buffers_.recycle(id);
     buffers_lent_.clear();
 }
 

@@ -23,12 +23,12 @@
 
 namespace ringpost {
 
-/// Sockets driven by one io_uring. See backend.hpp for the calls and uring_backend.cpp for the mechanism.
+/// Backend with one io_uring. See backend.hpp for the interface and uring_backend.cpp for the mechanism.
 class UringBackend {
   public:
     static constexpr const char* name = "uring";
 
-    /// The error says what refused: a sysctl, a seccomp filter, a memory limit, or a kernel without multishot receive.
+    /// The error names the cause: a sysctl, a seccomp filter, a memory limit, or a kernel without multishot receive.
     static Result<std::unique_ptr<UringBackend>> open(const EngineOptions& options);
     ~UringBackend();
     UringBackend(const UringBackend&) = delete;
@@ -41,7 +41,7 @@ class UringBackend {
     std::span<std::byte> transmit_buffer();
     void post(const Transmit& transmit);
     bool blocked() const { return blocked_; }
-    /// What the kernel has granted the ring, by the names of its IORING_SETUP_ flags: `single_issuer defer_taskrun`.
+    /// The IORING_SETUP_ flags in use, lower case and separated by spaces: `single_issuer defer_taskrun`.
     std::string granted() const;
     bool sends_trains() const { return outbox_.sends_trains(); }
     bool sending() const {
@@ -55,7 +55,7 @@ class UringBackend {
         return streams_ != nullptr ? streams_->stream_events() : std::span<const StreamEvent>{};
     }
     void answer(const StreamEvent& accepted, std::optional<StreamIndex> stream) { streams_->answer(accepted, stream); }
-    std::span<std::byte> stream_buffer() { return write_buffers_.lend(); }
+    std::span<std::byte> stream_buffer() { return write_buffers_.current(); }
     std::optional<StreamInput> post(const StreamRequest& request);
 
     Result<Watched> watch(int fd);
@@ -63,28 +63,29 @@ class UringBackend {
 
     const Waker& waker() const { return waker_; }
     EngineCounters counters();
-    /// Requests the kernel has not completed: after every socket is removed, every stream closed and their last
-    /// completions received, only those that listen: to the waker, to what is watched, for connections.
+    /// Number of requests that the kernel has not completed. When every socket is removed, every stream closed and
+    /// their completions are reaped, only the polls of the waker and the watched descriptors and the accepts remain.
     std::size_t in_flight() const;
 
   private:
     enum class ReceiveState : std::uint8_t {
-        idle,        // nothing armed: the next enter() arms what it needs
-        multishot,   // one request delivers datagram after datagram into provided buffers
-        cancelling,  // the multishot has been told to end, and may still deliver
+        idle,        // no request: the next sleeping enter() arms one
+        multishot,   // armed
+        cancelling,  // being cancelled; may still deliver
     };
+    enum class SendMode : std::uint8_t { dont_wait, wait };
     struct SocketSlot {
         std::optional<UdpSocket> socket;
         ReceiveState receiving = ReceiveState::idle;
-        std::size_t requests = 0;  // in the kernel's hands
+        std::size_t requests = 0;  // in flight
         Burst burst;
-        msghdr shape{};  // room for name and control that a multishot lays out in its buffers
+        msghdr shape{};  // layout of the provided buffers: lengths of source address and control data
     };
     using Tag = UringTag;
 
     UringBackend(Ring ring, Waker waker, const EngineOptions& options);
 
-    void try_sockets();
+    void poll_sockets();
     void complete(const io_uring_cqe& cqe);
     void complete_multishot(const Tag& tag, const io_uring_cqe& cqe);
     void complete_send(const Tag& tag, int result);
@@ -96,28 +97,28 @@ class UringBackend {
     void arm_multishot(SocketIndex index);
     void cancel_multishot(SocketIndex index);
     void queue_sends();
-    bool queue_send(MessageId id, bool retry);
+    bool queue_send(MessageId id, SendMode mode);
     void send_directly();
-    void finish_send(MessageId id, int result, bool was_retry);
-    void give_back_buffers();
+    void finish_send(MessageId id, int result, SendMode mode);
+    void recycle_buffers();
 
     Waker waker_;
     ProvidedBuffers buffers_;
     Inbox inbox_;
     Outbox outbox_;
-    std::deque<SocketSlot> sockets_;  // a deque: multishot requests point into it
+    std::deque<SocketSlot> sockets_;  // a deque, because multishot requests point into it
     std::size_t sockets_open_ = 0;
     std::size_t sends_in_flight_ = 0;
-    SocketIndex next_socket_ = 0;  // where the next sweep begins, so that a flooded socket does not starve the rest
+    SocketIndex next_socket_ = 0;  // first socket of the next reap(), so that a flooded socket does not starve others
     std::vector<Received> received_;
     std::vector<std::uint16_t> buffers_lent_;  // provided buffers that received_ points into
-    bool tries_ = false;                       // the last enter() polled, and reap() receives by itself
+    bool polls_sockets_ = false;               // the last enter() polled: reap() receives from the sockets directly
     bool blocked_ = false, retrying_ = false, waker_armed_ = false, watches_armed_ = false;
     EngineCounters counters_;
     WriteBuffers write_buffers_;
-    std::unique_ptr<UringStreams> streams_;  // once there was a use for them
-    std::optional<Watches> watches_;         // likewise
-    Ring ring_;  // last, so that it is closed first: everything above may be in the kernel's hands
+    std::unique_ptr<UringStreams> streams_;  // created on first use
+    std::optional<Watches> watches_;         // created on first use
+    Ring ring_;  // last, so that it is destroyed first: requests in flight may point into the members above
 };
 
 }  // namespace ringpost

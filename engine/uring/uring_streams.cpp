@@ -1,14 +1,14 @@
-// Every listener has a multishot accept armed, and every stream that is not paused a multishot receive, which delivers
-// into provided buffers until it ends: out of buffers, a cancel, the peer's end. Those that have ended are armed again
-// by the next enter(), in the order in which they ended, so that no stream keeps the buffers from the others. Where a
-// kernel refuses multishot (EINVAL), each request brings one thing and is made anew.
+// Every listener has a multishot accept armed, and every stream that is not paused has a multishot receive, which
+// delivers into provided buffers until it ends: out of buffers, a cancel, the end of the stream. The next enter() arms
+// ended ones again, in the order in which they ended, so that no stream monopolizes the buffers. If the kernel does not
+// support multishot (EINVAL), each request completes once and is submitted again.
 //
-// What a socket did not take of a write is one request, which waits in the kernel for room (MSG_WAITALL: until all has
-// gone; should it be told of a part all the same, the next request is for the rest).
+// The rest of a partial write is one request, which waits in the kernel for space (MSG_WAITALL). If it nevertheless
+// completes with a part, the next request sends the remainder.
 //
-// Requests that name a descriptor are queued by prepare() only and handed over in the same enter(), so that none is
-// still waiting to be handed over when its descriptor is closed. A connection that is closed cancels what it has in
-// flight, and its slot is free when the last of it has completed.
+// Requests that contain a descriptor are queued only by prepare() and submitted by the same enter(), so that none is
+// still unsubmitted when its descriptor is closed. Closing a connection cancels its requests in flight; the slot is
+// free after the last of them has completed.
 
 #include "engine/uring/uring_streams.hpp"
 
@@ -38,7 +38,7 @@ UringStreams::UringStreams(Ring& ring, EngineCounters& counters, WriteBuffers& w
 void UringStreams::shut_down() {
     for (Slot slot = 0; slot < slots(); ++slot)
         if (connection(slot).socket.is_open()) {
-            let_go(slot);
+            cancel_requests(slot);
             connection(slot).socket = StreamSocket{};
         }
     for (std::uint32_t i = 0; i < listeners(); ++i) {
@@ -70,82 +70,82 @@ std::size_t UringStreams::in_flight() const {
 // ---- requests ---------------------------------------------------------------------------------------
 
 Duration UringStreams::prepare(Duration sleep) {
-    for (const std::uint16_t id : lent_) buffers_.give_back(id);
+    for (const std::uint16_t id : lent_) buffers_.recycle(id);
     lent_.clear();
     return Streams::prepare(sleep);
 }
 
-void UringStreams::serve(Slot slot) {
-    const Connection& of = connection(slot);
-    Requests& has = requests(slot);
-    if (of.connecting) {
-        if (!has.connecting) connect(slot, has);
+void UringStreams::update(Slot slot) {
+    const Connection& conn = connection(slot);
+    Requests& state = requests(slot);
+    if (conn.connecting) {
+        if (!state.connecting) connect(slot, state);
         return;
     }
-    if (!of.unsent.empty() && !has.sending) send(slot, has);
-    if (of.paused && has.receiving == ReceiveState::armed) {
-        has.receiving = ReceiveState::cancelling;
-        cancel(has.receive);
+    if (!conn.unsent.empty() && !state.sending) send(slot, state);
+    if (conn.paused && state.receiving == ReceiveState::armed) {
+        state.receiving = ReceiveState::cancelling;
+        cancel(state.receive);
     }
-    if (!of.wants_bytes() || has.receiving != ReceiveState::idle) return;
+    if (!conn.wants_bytes() || state.receiving != ReceiveState::idle) return;
     if (buffers_.available() > 0)
-        receive(slot, has);
-    else  // they are in completions not yet taken: armed now, it would end at once
-        serve_later(slot);
+        receive(slot, state);
+    else  // all are in completions not yet reaped: a receive armed now would end immediately
+        schedule_update(slot);
 }
 
-void UringStreams::attend(std::uint32_t index) {
-    Listener& on = listener(index);
+void UringStreams::start_accepting(std::uint32_t index) {
+    Listener& entry = listener(index);
     io_uring_sqe* sqe = ring_.submission();
-    io_uring_prep_accept(sqe, on.socket.fd(), nullptr, nullptr, accept_flags);
+    io_uring_prep_accept(sqe, entry.socket.fd(), nullptr, nullptr, accept_flags);
     if (multishot_) sqe->ioprio |= IORING_ACCEPT_MULTISHOT;
     sqe->user_data = UringTag{.kind = Kind::accept, .multishot = multishot_, .index = index}.pack();
-    on.waiting = true;
+    entry.waiting = true;
 }
 
-bool UringStreams::let_go(Slot slot) {
-    const Requests& has = requests(slot);
-    if (has.connecting) cancel({.kind = Kind::connect, .index = slot});
-    if (has.sending) cancel({.kind = Kind::stream_send, .index = slot});
-    if (has.receiving == ReceiveState::armed) cancel(has.receive);
-    return has.in_flight == 0;
+bool UringStreams::cancel_requests(Slot slot) {
+    const Requests& state = requests(slot);
+    if (state.connecting) cancel({.kind = Kind::connect, .index = slot});
+    if (state.sending) cancel({.kind = Kind::stream_send, .index = slot});
+    if (state.receiving == ReceiveState::armed) cancel(state.receive);
+    return state.in_flight == 0;
 }
 
-void UringStreams::connect(Slot slot, Requests& has) {
-    const Connection& to = connection(slot);
-    const socklen_t length = to_socket_address(to.peer, to.peer.family, has.address);
+void UringStreams::connect(Slot slot, Requests& state) {
+    const Connection& conn = connection(slot);
+    const socklen_t length = to_socket_address(conn.peer, conn.peer.family, state.address);
     io_uring_sqe* sqe = ring_.submission();
-    io_uring_prep_connect(sqe, to.socket.fd(), &has.address.any, length);
-    hand_over(sqe, {.kind = Kind::connect, .index = slot});
-    has.connecting = true;
+    io_uring_prep_connect(sqe, conn.socket.fd(), &state.address.any, length);
+    tag_request(sqe, {.kind = Kind::connect, .index = slot});
+    state.connecting = true;
 }
 
-void UringStreams::receive(Slot slot, Requests& has) {
+void UringStreams::receive(Slot slot, Requests& state) {
     io_uring_sqe* sqe = ring_.submission();
     io_uring_prep_recv(sqe, connection(slot).socket.fd(), nullptr, 0, 0);
     if (multishot_) sqe->ioprio |= IORING_RECV_MULTISHOT;
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = buffers_.group();
-    has.receive = {.kind = Kind::stream_receive, .multishot = multishot_, .index = slot};
-    hand_over(sqe, has.receive);
-    has.receiving = ReceiveState::armed;
+    state.receive = {.kind = Kind::stream_receive, .multishot = multishot_, .index = slot};
+    tag_request(sqe, state.receive);
+    state.receiving = ReceiveState::armed;
 }
 
-void UringStreams::send(Slot slot, Requests& has) {
-    const Connection& to = connection(slot);
+void UringStreams::send(Slot slot, Requests& state) {
+    const Connection& conn = connection(slot);
     io_uring_sqe* sqe = ring_.submission();
-    io_uring_prep_send(sqe, to.socket.fd(), to.unsent.data(), to.unsent.size(), MSG_WAITALL | MSG_NOSIGNAL);
-    hand_over(sqe, {.kind = Kind::stream_send, .index = slot});
-    has.sending = true;
+    io_uring_prep_send(sqe, conn.socket.fd(), conn.unsent.data(), conn.unsent.size(), MSG_WAITALL | MSG_NOSIGNAL);
+    tag_request(sqe, {.kind = Kind::stream_send, .index = slot});
+    state.sending = true;
 }
 
 void UringStreams::cancel(UringTag tag) {
     io_uring_sqe* sqe = ring_.submission();
     io_uring_prep_cancel64(sqe, tag.pack(), 0);
-    hand_over(sqe, {.kind = Kind::stream_cancel, .index = tag.index});
+    tag_request(sqe, {.kind = Kind::stream_cancel, .index = tag.index});
 }
 
-void UringStreams::hand_over(io_uring_sqe* sqe, UringTag tag) {
+void UringStreams::tag_request(io_uring_sqe* sqe, UringTag tag) {
     sqe->user_data = tag.pack();
     ++requests(tag.index).in_flight;
 }
@@ -163,28 +163,28 @@ void UringStreams::complete(const UringTag& tag, const io_uring_cqe& cqe) {
         return;
     }
     const Slot slot = tag.index;
-    Requests& has = requests(slot);
+    Requests& state = requests(slot);
     const bool closed = !connection(slot).socket.is_open();
-    if ((cqe.flags & IORING_CQE_F_MORE) == 0) --has.in_flight;
+    if ((cqe.flags & IORING_CQE_F_MORE) == 0) --state.in_flight;
     switch (tag.kind) {
         case Kind::connect:
-            has.connecting = false;
+            state.connecting = false;
             if (!closed) on_connected(slot, cqe.res);
             break;
         case Kind::stream_send:
-            has.sending = false;
+            state.sending = false;
             if (!closed) on_sent(slot, cqe.res);
             break;
         case Kind::stream_receive: complete_receive(tag, cqe); break;
-        default: break;  // a cancel has done its work, or come too late
+        default: break;  // stream_cancel: the outcome does not matter
     }
-    if (closed && has.in_flight == 0) release(slot);
+    if (closed && state.in_flight == 0) release(slot);
 }
 
 void UringStreams::complete_accept(const UringTag& tag, const io_uring_cqe& cqe) {
-    Listener& on = listener(tag.index);
-    if ((cqe.flags & IORING_CQE_F_MORE) == 0) on.waiting = false;
-    if (!refuses_multishot(tag, cqe.res)) on_accepted(on, cqe.res);
+    Listener& entry = listener(tag.index);
+    if ((cqe.flags & IORING_CQE_F_MORE) == 0) entry.waiting = false;
+    if (!refuses_multishot(tag, cqe.res)) on_accepted(entry, cqe.res);
 }
 
 bool UringStreams::refuses_multishot(const UringTag& tag, int result) {
@@ -195,12 +195,12 @@ bool UringStreams::refuses_multishot(const UringTag& tag, int result) {
 
 void UringStreams::complete_receive(const UringTag& tag, const io_uring_cqe& cqe) {
     const Slot slot = tag.index;
-    Requests& has = requests(slot);
-    if ((cqe.flags & IORING_CQE_F_MORE) == 0) has.receiving = ReceiveState::idle;
+    Requests& state = requests(slot);
+    if ((cqe.flags & IORING_CQE_F_MORE) == 0) state.receiving = ReceiveState::idle;
     std::span<const std::byte> bytes;
     if ((cqe.flags & IORING_CQE_F_BUFFER) != 0) {
         const auto id = static_cast<std::uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
-        buffers_.taken();
+        buffers_.on_consumed();
         lent_.push_back(id);
         bytes = buffers_.buffer(id).first(static_cast<std::size_t>(std::max(cqe.res, 0)));
     }
@@ -211,7 +211,7 @@ void UringStreams::complete_receive(const UringTag& tag, const io_uring_cqe& cqe
         return;
     }
     if (!bytes.empty()) on_received(slot, bytes);
-    if (has.receiving == ReceiveState::idle) serve_later(slot);
+    if (state.receiving == ReceiveState::idle) schedule_update(slot);
 }
 
 }  // namespace ringpost

@@ -16,19 +16,20 @@ namespace ringpost {
 /// The streams of a UringBackend. See uring_streams.cpp for the mechanism.
 class UringStreams final : public Streams {
   public:
-    /// What is handed in is the backend's, and outlives this.
+    /// The arguments belong to the backend and must outlive this object.
     static Result<std::unique_ptr<UringStreams>> open(Ring& ring, EngineCounters& counters, WriteBuffers& writes);
 
-    /// Queues the requests that are due, and gives the kernel back the buffers of what was told. The ring must be
-    /// entered before anything is posted again. Returns how long enter() may sleep.
+    /// Recycles the buffers of the last stream events and queues the requests that are due; see Streams::prepare().
+    /// Enter the ring before the next post().
     Duration prepare(Duration sleep);
     void complete(const UringTag& tag, const io_uring_cqe& cqe);
-    /// Closes everything. The ring must be entered once more, so that no port stays taken.
+    /// Closes everything. Enter the ring afterwards, because the cancelled accepts keep the ports bound.
     void shut_down();
-    /// After shut_down(): a listener's request has not completed, and may still bring connections, each for refuse().
+    /// After shut_down(): an accept has not completed. It may still accept connections; pass its completions to
+    /// refuse(), which closes them.
     bool accepting() const;
     void refuse(const UringTag& tag, const io_uring_cqe& cqe);
-    /// Requests that the kernel has not completed.
+    /// Number of requests that the kernel has not completed.
     std::size_t in_flight() const;
 
   private:
@@ -36,21 +37,21 @@ class UringStreams final : public Streams {
     struct Requests {
         std::uint32_t in_flight = 0;
         ReceiveState receiving = ReceiveState::idle;
-        UringTag receive{};  // the one that is armed
+        UringTag receive{};  // of the armed receive
         bool sending = false;
         bool connecting = false;
-        SocketAddress address;  // connecting: where to
+        SocketAddress address;  // connecting: the destination
     };
 
     UringStreams(Ring& ring, EngineCounters& counters, WriteBuffers& writes);
 
-    void serve(Slot slot) override;
-    void attend(std::uint32_t index) override;
-    bool let_go(Slot slot) override;
-    void connect(Slot slot, Requests& has);
-    void receive(Slot slot, Requests& has);
-    void send(Slot slot, Requests& has);
-    void hand_over(io_uring_sqe* sqe, UringTag tag);
+    void update(Slot slot) override;
+    void start_accepting(std::uint32_t index) override;
+    bool cancel_requests(Slot slot) override;
+    void connect(Slot slot, Requests& state);
+    void receive(Slot slot, Requests& state);
+    void send(Slot slot, Requests& state);
+    void tag_request(io_uring_sqe* sqe, UringTag tag);
     void cancel(UringTag tag);
     Requests& requests(Slot slot);
 
@@ -61,8 +62,8 @@ class UringStreams final : public Streams {
     Ring& ring_;
     ProvidedBuffers buffers_;
     std::vector<std::uint16_t> lent_;  // buffers that stream_events point into
-    std::deque<Requests> requests_;    // by slot; a deque: requests point into it
-    bool multishot_ = true;            // the kernel knows it
+    std::deque<Requests> requests_;    // by slot; a deque, because requests point into it
+    bool multishot_ = true;            // supported, as far as known
 };
 
 }  // namespace ringpost

@@ -7,7 +7,7 @@
 
 namespace ringpost {
 
-/// What a completion belongs to, in the 64 bits that io_uring carries along.
+/// Identifies a request in its 64-bit user_data.
 struct UringTag {
     enum class Kind : std::uint8_t {
         send,
@@ -23,9 +23,9 @@ struct UringTag {
         stream_cancel,
     };
     Kind kind = Kind::wake;
-    bool retry = false;       ///< send: without MSG_DONTWAIT; everything else waits for it
-    bool multishot = false;   ///< accept, stream_receive: the request completes many times
-    std::uint8_t buffer = 0;  ///< send: of the Outbox
+    bool retry = false;       ///< send: without MSG_DONTWAIT; all other sends wait for it
+    bool multishot = false;   ///< accept, stream_receive: a multishot request
+    std::uint8_t buffer = 0;  ///< send: MessageId::buffer
     std::uint32_t index = 0;  ///< send: first segment; multishot, cancel: socket; accept: listener; streams: slot
 
     std::uint64_t pack() const { return std::bit_cast<std::uint64_t>(*this); }

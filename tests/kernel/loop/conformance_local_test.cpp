@@ -73,7 +73,7 @@ TYPED_TEST(Conformance, what_was_sent_to_a_group_has_the_address_of_its_interfac
         const Address group = Address::v4(239, 1, 2, 3, 0);
         const SocketIndex member = engine.add_bound(Address::v4(0, 0, 0, 0, 0));
         ASSERT_TRUE(engine->socket(member).join(group, "lo"));
-        ASSERT_TRUE(engine->socket(member).send_multicast("lo", 1, true, loopback_v4()));
+        ASSERT_TRUE(engine->socket(member).configure_multicast("lo", 1, MulticastLoop::on, loopback_v4()));
         engine.post(member, "to the group", with_port(group, engine.local(member).port));
         engine.turn(0);
         ASSERT_TRUE(engine.hear(1));

@@ -196,7 +196,7 @@ TYPED_TEST(Conformance, multicast_is_heard_while_joined) {
             const SocketIndex socket = engine.add_bound(any);
             const SocketIndex source = engine.add_bound(any);
             to.port = engine.local(socket).port;
-            ASSERT_TRUE(engine->socket(source).send_multicast("lo", 1, true));
+            ASSERT_TRUE(engine->socket(source).configure_multicast("lo", 1, MulticastLoop::on));
             ASSERT_TRUE(engine->socket(socket).join(to, "lo"));
             engine.post(source, "joined", to);
             ASSERT_TRUE(engine.hear(1));
@@ -237,7 +237,7 @@ TYPED_TEST(Conformance, a_socket_for_each_interface_hears_and_sends_only_there) 
             UdpSocket& socket = engine->socket(sockets.back());
             group.port = socket.local().port;
             ASSERT_TRUE(socket.join(group, name));
-            ASSERT_TRUE(socket.send_multicast(name, 1, false));
+            ASSERT_TRUE(socket.configure_multicast(name, 1, MulticastLoop::off));
         }
         engine.post(sockets[0], "on a", group);
         engine.post(sockets[3], "on b", group);
@@ -250,7 +250,7 @@ TYPED_TEST(Conformance, a_socket_for_each_interface_hears_and_sends_only_there) 
         EXPECT_EQ(by["on b"], sockets[1]);
         // Looped, by the sender's socket too.
         engine.heard.clear();
-        ASSERT_TRUE(engine->socket(sockets[0]).send_multicast("neara", 1, true));
+        ASSERT_TRUE(engine->socket(sockets[0]).configure_multicast("neara", 1, MulticastLoop::on));
         engine.post(sockets[0], "looped", group);
         ASSERT_TRUE(engine.hear(2));
         engine.settle();
@@ -278,7 +278,7 @@ TEST(UdpSocket, connects_to_a_group_by_the_interface_chosen_before) {
         for (const auto& [name, ip] : {std::pair{"near", "192.0.2.1"}, {"far", "192.0.2.129"}}) {
             auto socket = UdpSocket::open(bound_to(Address::v4(0, 0, 0, 0, 0)));
             ASSERT_TRUE(socket);
-            ASSERT_TRUE(socket->send_multicast(name, 1, true));
+            ASSERT_TRUE(socket->configure_multicast(name, 1, MulticastLoop::on));
             ASSERT_TRUE(socket->connect(group));
             EXPECT_EQ(ip_text(socket->local()), ip);
             EXPECT_EQ(socket->peer(), group);
@@ -297,7 +297,7 @@ TYPED_TEST(Conformance, what_cannot_be_joined_is_an_error) {
     EXPECT_EQ(no_interface.error().text, "join 239.1.2.3 on nonesuch0: No such device");
     EXPECT_FALSE(engine->socket(socket).join(Address::v4(127, 0, 0, 1, 0), "lo"));
     EXPECT_FALSE(engine->socket(socket).leave(group, "lo")) << "never joined";
-    EXPECT_FALSE(engine->socket(socket).send_multicast("nonesuch0", 1, true));
+    EXPECT_FALSE(engine->socket(socket).configure_multicast("nonesuch0", 1, MulticastLoop::on));
 }
 
 /// Sends until a datagram has come with a stamp: the host begins to make them a while after the first socket asked.

@@ -216,7 +216,7 @@ TYPED_TEST(StreamsTest, without_descriptors_a_listener_rests_and_then_goes_on) {
     const Duration took = now() - from;
     setrlimit(RLIMIT_NOFILE, &before);
     ASSERT_TRUE(failed);
-    EXPECT_LE(failures, 2 + static_cast<std::uint64_t>(took / accept_rest)) << "it does not rest";
+    EXPECT_LE(failures, 2 + static_cast<std::uint64_t>(took / accept_pause)) << "it does not rest";
     if (TypeParam::mode == WaitMode::block) {
         EXPECT_LE(node.turns - turns_before, 8 * failures) << "the loop spins";
     }

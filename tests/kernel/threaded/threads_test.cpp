@@ -236,7 +236,7 @@ TEST(WakeUp, leaves_no_command_to_a_sleeping_loop) {
     BoundedQueue<std::uint32_t> commands(8);
     WakeUp wake_up;
     const Waker waker = Waker::open().value();
-    ASSERT_EQ(wake_up.by(waker), std::nullopt);
+    ASSERT_EQ(wake_up.attach(waker), std::nullopt);
     const std::uint32_t count = 5'000 * scale;
     std::atomic<std::uint32_t> done{0};
     std::thread submitting([&] {
@@ -244,7 +244,7 @@ TEST(WakeUp, leaves_no_command_to_a_sleeping_loop) {
             // A little later each time, so that every moment of falling asleep has its turn.
             for (std::uint32_t delay = 0; delay < i % 128; ++delay) std::atomic_signal_fence(std::memory_order_seq_cst);
             ASSERT_TRUE(commands.try_push(i));
-            wake_up.nudge();
+            wake_up.notify();
             // Without a system call at first, which would give the loop all the time it needs.
             for (int looks = 0; looks < 10'000 && done.load() <= i; ++looks) continue;
             while (done.load() <= i) std::this_thread::yield();
@@ -253,13 +253,13 @@ TEST(WakeUp, leaves_no_command_to_a_sleeping_loop) {
     pollfd ready{waker.fd(), POLLIN, 0};
     while (done < count) {
         while (commands.try_pop()) ++done;
-        if (done == count || !wake_up.fall_asleep([&] { return commands.empty(); })) continue;
+        if (done == count || !wake_up.prepare_sleep([&] { return commands.empty(); })) continue;
         int woken = 0;
         for (int looks = 0; looks < 20 && woken == 0; ++looks) woken = poll(&ready, 1, 0);
         if (woken == 0) woken = poll(&ready, 1, static_cast<int>(patience / millisecond));
         EXPECT_EQ(woken, 1) << "asleep after " << done << ", and a command is waiting";
         waker.clear();
-        wake_up.wake_up();
+        wake_up.set_awake();
     }
     submitting.join();
 }

@@ -48,7 +48,7 @@ void Ring::advance(std::size_t count) {
     ready.erase(ready.begin(), ready.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
-bool Ring::quiet() { return fake_kernel().quiet(); }
+bool Ring::idle() { return fake_kernel().quiet(); }
 bool Ring::completions_ready() { return !fake_kernel().completions.empty(); }
 
 Result<void> Ring::register_buffers(io_uring_buf_ring* buffers, unsigned entries, std::uint16_t group) {
