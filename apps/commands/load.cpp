@@ -109,9 +109,8 @@ int load_command(const LoadOptions& options) {
     const Address target = own_sink ? own_sink->address() : target_address(options.to);
     if (!own_sink) check_target_network(target, options.multicast, options.foreign_targets);
     if (options.one_way && !own_sink) report.note(one_way_warning);
-    return as_agents([&](Agents& agents) {
-        return run_load(options, target, own_sink ? &*own_sink : nullptr, agents, report);
-    });
+    return as_agents(
+        [&](Agents& agents) { return run_load(options, target, own_sink ? &*own_sink : nullptr, agents, report); });
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 #include <cstdint>
 
 #include <ringpost/address.hpp>
-#include <ringpost/datagram.hpp>
 #include <ringpost/counters.hpp>
+#include <ringpost/datagram.hpp>
 #include <ringpost/time.hpp>
 #include "codec/base/limits.hpp"
 #include "codec/base/siphash.hpp"

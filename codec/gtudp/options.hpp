@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <optional>
 
-#include <ringpost/datagram.hpp>
 #include <ringpost/counters.hpp>
+#include <ringpost/datagram.hpp>
 #include <ringpost/time.hpp>
 #include "codec/base/siphash.hpp"
 #include "codec/gtudp/frame.hpp"

@@ -1,7 +1,7 @@
 #pragma once
 
-// What the tests on the real kernel share: a backend driven until something is true, and a peer that knows nothing of
-// the engine. All traffic stays on loopback, or in a network namespace of the test's own.
+// Shared by the tests on the real kernel: a backend driver and a peer that uses plain system calls. All traffic stays
+// on loopback or in a network namespace of the test.
 
 #include <gtest/gtest.h>
 #include <net/if.h>
@@ -28,13 +28,11 @@
 
 namespace ringpost {
 
-/// How a failed expectation shows an address.
 inline void PrintTo(const Address& address, std::ostream* out) { *out << to_text(address); }
 
 namespace test {
 
-/// After so long a condition is taken never to come true, and the test fails. It never decides how long a good run
-/// takes.
+/// Timeout of every wait. It affects only failing tests.
 inline constexpr Duration patience = 10 * second;
 
 inline Address loopback_v4(std::uint16_t port = 0) { return Address::v4(127, 0, 0, 1, port); }
@@ -65,7 +63,7 @@ inline SocketOptions connected_to(const Address& peer, bool gro = true) {
     options.gro = gro;
     return options;
 }
-inline SocketOptions sharing(const Address& address) {
+inline SocketOptions sharing_port(const Address& address) {
     SocketOptions options = bound_to(address);
     options.reuse_port = true;
     return options;
@@ -84,7 +82,7 @@ inline std::string text_of(std::span<const std::byte> bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// `size` bytes that differ from those of every other number: 4 bytes of it if they fit, then a pattern.
+/// `size` bytes that are unique for `number`: the number in 4 bytes if they fit, then a pattern.
 inline std::string numbered(std::uint32_t number, std::size_t size = 8) {
     std::string out(size, '\0');
     for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<char>(number * 31 + i * 7);
@@ -92,7 +90,7 @@ inline std::string numbered(std::uint32_t number, std::size_t size = 8) {
     return out;
 }
 
-/// The numbers first, first + 1, ... as equal segments, of which the last has `last_bytes`.
+/// `count` datagrams numbered from `first`, as segments of equal size; the last has `last_bytes`.
 struct Train {
     std::string bytes;
     std::size_t segment_bytes;
@@ -109,7 +107,7 @@ inline Train make_train(std::uint32_t first, std::size_t count, std::size_t segm
     return train;
 }
 
-/// A backend, what it has received, and how it waits.
+/// A backend with a fixed way of waiting; collects the received datagrams.
 template <class Backend>
 class Driven {
   public:
@@ -142,47 +140,47 @@ class Driven {
         collect();
     }
 
-    /// False when `done` did not come true.
+    /// Runs turns until `done` returns true. False on timeout.
     bool run_until(const std::function<bool()>& done) {
         for (const Instant give_up = now() + patience; !done(); turn(sleep_))
             if (now() > give_up) return false;
         return true;
     }
-    bool hear(std::size_t count) {
-        return run_until([&] { return heard.size() >= count; });
+    bool await_received(std::size_t count) {
+        return run_until([&] { return received.size() >= count; });
     }
-    /// Turns until nothing more is coming: for «and nothing else arrives».
+    /// Runs enough turns for anything in flight to arrive; to test that nothing else does.
     void settle() {
         for (int i = 0; i < 5; ++i) turn(0);
     }
     std::vector<std::string> texts() const {
         std::vector<std::string> out;
-        for (const Delivery& delivery : heard) out.push_back(delivery.bytes);
+        for (const Delivery& delivery : received) out.push_back(delivery.bytes);
         return out;
     }
 
-    /// Takes over what the last enter() has brought.
+    /// Reaps and appends to `received`.
     void collect() {
         for (const Received& train : backend_->reap()) {
             if (train.bytes.empty())
-                heard.push_back({train.source, train.socket, {}, train.stamped_at, train.local, train.ecn});
+                received.push_back({train.source, train.socket, {}, train.stamped_at, train.local, train.ecn});
             for (std::size_t at = 0; at < train.bytes.size(); at += train.segment_bytes) {
                 ASSERT_GT(train.segment_bytes, 0u);
                 const std::size_t size = std::min(train.segment_bytes, train.bytes.size() - at);
-                heard.push_back({train.source, train.socket, text_of(train.bytes.subspan(at, size)), train.stamped_at,
-                                 train.local, train.ecn});
+                received.push_back({train.source, train.socket, text_of(train.bytes.subspan(at, size)),
+                                    train.stamped_at, train.local, train.ecn});
             }
         }
     }
 
-    std::vector<Delivery> heard;  ///< trains cut into datagrams
+    std::vector<Delivery> received;  ///< trains split into datagrams
 
   private:
     std::unique_ptr<Backend> backend_;
     Duration sleep_;
 };
 
-/// The other end, with plain system calls.
+/// A remote peer with plain system calls.
 class Peer {
   public:
     explicit Peer(const Address& bind_to) : family_(bind_to.family) {
@@ -210,7 +208,7 @@ class Peer {
             << std::strerror(errno);
     }
 
-    /// The next datagram and who sent it; nothing when none came.
+    /// The next datagram; nullopt on timeout.
     std::optional<Delivery> receive(int flags = 0) {
         std::string bytes(receive_buffer_bytes, '\0');
         SocketAddress address;
@@ -239,9 +237,9 @@ class Peer {
     Address local_;
 };
 
-/// Runs `body` on a thread in a network namespace of its own, whose loopback interface is up with that MTU.
-/// False when this process may make none.
-inline bool in_own_network(int mtu, const std::function<void()>& body) {
+/// Runs `body` on a thread in a new network namespace, whose loopback interface is up with the given MTU. False if the
+/// process lacks the permission.
+inline bool in_network_namespace(int mtu, const std::function<void()>& body) {
     bool made = false;
     std::thread thread([&] {
         if (unshare(CLONE_NEWNET) != 0) return;
@@ -259,7 +257,7 @@ inline bool in_own_network(int mtu, const std::function<void()>& body) {
     thread.join();
     return made;
 }
-inline constexpr const char* no_namespace = "this process may not make a network namespace";
+inline constexpr const char* no_namespace = "no permission to create a network namespace";
 
 }  // namespace test
 }  // namespace ringpost

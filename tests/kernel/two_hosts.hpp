@@ -1,6 +1,6 @@
 #pragma once
 
-// Two hosts of a test: network namespaces with a link between them.
+// Two simulated hosts: network namespaces connected by a veth link.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@
 
 namespace ringpost::test {
 
-/// Both network namespaces, for as long as the tests run. None when this process may make none.
+/// Two connected network namespaces. made() is false if the process lacks the permission.
 class Hosts {
   public:
     Hosts() {
@@ -49,7 +49,7 @@ class Hosts {
 
     bool made() const { return made_; }
 
-    /// Runs `body` on a thread of that host.
+    /// Runs `body` on a thread in the namespace of `host`.
     void on(std::size_t host, const std::function<void()>& body) const {
         std::thread thread([&] {
             ASSERT_EQ(setns(networks_[host], CLONE_NEWNET), 0) << std::strerror(errno);

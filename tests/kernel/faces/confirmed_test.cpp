@@ -1,4 +1,4 @@
-// confirmed::Messenger: one thread, its own loop, both backends.
+// confirmed::Messenger on both backends.
 
 #include <thread>
 
@@ -20,7 +20,7 @@ class ConfirmedTest : public test::OnBackend {
     }
 };
 
-TEST_P(ConfirmedTest, sends_to_itself_and_keeps_what_comes_meanwhile) {
+TEST_P(ConfirmedTest, sends_to_itself_and_queues_messages_while_waiting) {
     Messenger messenger = open_messenger();
     EXPECT_EQ(messenger.backend(), backend_name({GetParam(), 0}));
     EXPECT_EQ(messenger.note(), "");
@@ -52,8 +52,8 @@ TEST_P(ConfirmedTest, a_reference_peer_answers_from_another_socket) {
     std::thread peer([&] {
         for (const char* answer :
              {R"({"message": "confirmed", "status": true})", R"({"message": "disk full", "status": false})"}) {
-            const auto heard = listening.receive();
-            if (heard) sending.send(answer, messenger.local());
+            const auto received = listening.receive();
+            if (received) sending.send(answer, messenger.local());
         }
     });
     const auto confirmed = messenger.send_and_wait("one", patience);
@@ -63,7 +63,7 @@ TEST_P(ConfirmedTest, a_reference_peer_answers_from_another_socket) {
     EXPECT_EQ(confirmed->outcome, Outcome::confirmed);
     EXPECT_EQ(failed->outcome, Outcome::failed);
     EXPECT_EQ(failed->message.text(), "disk full");
-    // And its messages are confirmed where it listens.
+    // Messages from the peer are confirmed at the address where it listens.
     sending.send(R"({"message": "hello", "status": null})", messenger.local());
     const auto message = messenger.query(patience);
     ASSERT_TRUE(message);
@@ -73,7 +73,7 @@ TEST_P(ConfirmedTest, a_reference_peer_answers_from_another_socket) {
     EXPECT_EQ(listening.receive_texts(1), std::vector<std::string>{R"({"message":"confirmed","status":true})"});
 }
 
-TEST_P(ConfirmedTest, what_does_not_work) {
+TEST_P(ConfirmedTest, errors_and_timeouts) {
     const Peer silent(loopback_v4());
     Messenger messenger = open_messenger();
     EXPECT_EQ(messenger.send_and_wait("to nobody").error().reason, Refusal::no_target);
@@ -90,7 +90,7 @@ TEST_P(ConfirmedTest, what_does_not_work) {
     EXPECT_EQ(Messenger::open(options).error().text, "bind " + to_text(messenger.local()) + ": Address already in use");
 }
 
-TEST_P(ConfirmedTest, initialize_makes_a_target) {
+TEST_P(ConfirmedTest, initialize_sets_the_target) {
     Messenger asked = open_messenger(), asking = open_messenger(asked.local());
     ASSERT_TRUE(asking.send(initialize_text));
     std::string answer;
@@ -107,7 +107,7 @@ TEST_P(ConfirmedTest, initialize_makes_a_target) {
 
 RINGPOST_ON_BOTH_BACKENDS(ConfirmedTest);
 
-TEST(ConfirmedOptions, the_key_is_fresh) {
+TEST(ConfirmedOptions, the_key_is_random) {
     const Options a = fresh_options(), b = fresh_options();
     EXPECT_FALSE(a.key.k0 == b.key.k0 && a.key.k1 == b.key.k1);
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the tests of engine/api share: engines and messengers on loopback, on either backend.
+// Shared by the tests of the public interfaces: messengers on loopback, on both backends.
 
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@
 
 namespace ringpost::test {
 
-/// The ThreadSanitizer makes everything some ten times slower: there, that much less of it.
+/// Work factor. ThreadSanitizer is about ten times slower, so it gets a tenth.
 #if defined(__SANITIZE_THREAD__)
 inline constexpr std::uint32_t scale = 1;
 #elif defined(__has_feature)
@@ -27,14 +27,14 @@ inline constexpr std::uint32_t scale = 10;
 inline constexpr std::uint32_t scale = 10;
 #endif
 
-/// A test for each backend; skipped where the kernel refuses io_uring.
+/// Runs each test on both backends; skips io_uring if it is unavailable.
 class OnBackend : public ::testing::TestWithParam<BackendChoice> {
   protected:
     void SetUp() override {
         if (GetParam() != BackendChoice::uring) return;
         if (auto opened = UringBackend::open({}); !opened) GTEST_SKIP() << opened.error().text;
     }
-    /// On 127.0.0.1, and patient: a machine busy with other things makes nothing be given up.
+    /// Bound to 127.0.0.1, with so many resends that a busy machine does not make sends expire.
     static gtudp::OpenOptions options() {
         gtudp::OpenOptions options{.bind = loopback_v4(), .backend = GetParam()};
         options.protocol.resending.data_sends_max = 255;
@@ -56,7 +56,7 @@ inline std::string backend_name(const ::testing::TestParamInfo<BackendChoice>& i
 #define RINGPOST_ON_BOTH_BACKENDS(Suite) \
     INSTANTIATE_TEST_SUITE_P(Both, Suite, ::testing::Values(BackendChoice::uring, BackendChoice::mmsg), backend_name)
 
-/// The number that numbered() has put in front.
+/// The number in the first bytes of numbered().
 inline std::uint32_t number_of(std::span<const std::byte> bytes) {
     std::uint32_t number = UINT32_MAX;
     if (bytes.size() >= sizeof number) std::memcpy(&number, bytes.data(), sizeof number);

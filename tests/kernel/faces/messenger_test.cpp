@@ -1,4 +1,4 @@
-// Messenger: one thread, its own loop, both backends.
+// gtudp::Messenger on both backends.
 
 #include "tests/kernel/faces/face_test.hpp"
 
@@ -9,7 +9,7 @@ using gtudp::Event, gtudp::Messenger, gtudp::Outcome;
 
 class MessengerTest : public OnBackend {
   protected:
-    /// Polls `messengers` until `done`, in turn if there are several; false when patience runs out.
+    /// Polls `messengers` in turn until `done` returns true. False on timeout.
     template <class Done>
     static bool poll_until(std::initializer_list<Messenger*> messengers, const Messenger::Handler& handler, Done done) {
         for (const Instant give_up = now() + patience; !done();) {
@@ -45,7 +45,7 @@ TEST_P(MessengerTest, sends_to_itself) {
     EXPECT_EQ(messenger.in_flight(), 0u);
 }
 
-TEST_P(MessengerTest, many_of_all_sizes_arrive_once_each_in_every_way_of_waiting) {
+TEST_P(MessengerTest, all_sizes_arrive_once_in_every_wait_mode) {
     for (const WaitMode mode : {WaitMode::block, WaitMode::spin, WaitMode::adaptive}) {
         auto chosen = options();
         chosen.wait = mode;
@@ -72,7 +72,7 @@ TEST_P(MessengerTest, many_of_all_sizes_arrive_once_each_in_every_way_of_waiting
     }
 }
 
-TEST_P(MessengerTest, a_handler_may_answer_with_the_bytes_it_is_given) {
+TEST_P(MessengerTest, a_handler_may_send_the_event_bytes) {
     Messenger asking = open_messenger(), echoing = open_messenger();
     const std::string question = numbered(7, 60'000);
     ASSERT_TRUE(asking.send(echoing.local(), as_bytes(question)));
@@ -81,7 +81,7 @@ TEST_P(MessengerTest, a_handler_may_answer_with_the_bytes_it_is_given) {
         if (event.kind != Event::Kind::message) return;
         if (event.peer == asking.local()) {
             EXPECT_TRUE(echoing.send(event.peer, event.bytes));
-            EXPECT_EQ(as_text(event.bytes), question) << "still there after the send";
+            EXPECT_EQ(as_text(event.bytes), question) << "the bytes are invalid after send()";
         } else {
             answer = as_text(event.bytes);
         }
@@ -108,7 +108,7 @@ TEST_P(MessengerTest, an_unanswered_send_ends_at_its_deadline_or_when_cancelled)
                                                                      {late.index, Outcome::gave_up_deadline}}));
 }
 
-TEST_P(MessengerTest, poll_ends_with_its_timeout) {
+TEST_P(MessengerTest, poll_returns_at_its_timeout) {
     Messenger messenger = open_messenger();
     const auto nothing = [](const Event&) { ADD_FAILURE(); };
     EXPECT_FALSE(messenger.poll(0, nothing));
@@ -117,7 +117,7 @@ TEST_P(MessengerTest, poll_ends_with_its_timeout) {
     EXPECT_GE(now(), deadline);
 }
 
-TEST_P(MessengerTest, a_poll_without_sleep_hands_over_what_is_in_the_socket) {
+TEST_P(MessengerTest, poll_with_timeout_0_delivers_what_is_in_the_socket) {
     auto chosen = options();
     chosen.protocol.recv_from_any = true;
     Messenger messenger = open_messenger(chosen);
@@ -125,21 +125,21 @@ TEST_P(MessengerTest, a_poll_without_sleep_hands_over_what_is_in_the_socket) {
     for (int i = 0; i < 20; ++i) {
         stranger.send("not gtUDP", messenger.local());
         // Loopback delivers before the send returns.
-        std::string heard;
+        std::string received;
         const auto handler = [&](const Event& event) {
             EXPECT_EQ(event.kind, Event::Kind::foreign);
             EXPECT_EQ(event.peer, stranger.local());
-            heard = as_text(event.bytes);
+            received = as_text(event.bytes);
         };
         ASSERT_TRUE(messenger.poll(0, handler));
-        EXPECT_EQ(heard, "not gtUDP");
+        EXPECT_EQ(received, "not gtUDP");
         EXPECT_TRUE(messenger.send_raw(stranger.local(), as_bytes("as it is")));
         messenger.poll(0, [](const Event&) {});
         EXPECT_EQ(stranger.receive_texts(1), std::vector<std::string>{"as it is"});
     }
 }
 
-TEST_P(MessengerTest, what_cannot_be_opened_is_named) {
+TEST_P(MessengerTest, open_reports_the_address_in_use) {
     Messenger first = open_messenger();
     auto chosen = options();
     chosen.bind = first.local();
@@ -148,7 +148,7 @@ TEST_P(MessengerTest, what_cannot_be_opened_is_named) {
     EXPECT_EQ(second.error().text, "bind " + to_text(first.local()) + ": Address already in use");
 }
 
-TEST(FreshOptions, differ_in_what_is_random) {
+TEST(FreshOptions, have_random_keys_seeds_and_identities) {
     const gtudp::Options a = gtudp::fresh_options(), b = gtudp::fresh_options();
     EXPECT_FALSE(a.key.k0 == b.key.k0 && a.key.k1 == b.key.k1);
     EXPECT_FALSE(a.seed == b.seed && a.first_identity == b.first_identity);

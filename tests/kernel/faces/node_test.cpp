@@ -1,4 +1,4 @@
-// devices::Node: two hosts, each a network namespace with one end of a link, and a node on each.
+// devices::Node on two hosts, which are network namespaces connected by a link.
 
 #include <atomic>
 #include <map>
@@ -45,13 +45,13 @@ class NodeTest : public test::OnBackend {
     }
     static Node open(std::size_t host, const NodeOptions& chosen) { return try_open(host, chosen).value(); }
 
-    /// Takes notices until that one has come; what else came is dropped.
+    /// Takes notices until one matches, and drops the others.
     static Notice await(Node& node, Event::Kind kind, std::string_view name) {
         for (const Instant give_up = now() + patience; now() < give_up;) {
             const auto notice = node.receive(give_up - now());
             if (notice && notice->kind == kind && notice->name == name) return *notice;
         }
-        ADD_FAILURE() << name_of(kind) << " of " << name << " never came";
+        ADD_FAILURE() << "no notice " << name_of(kind) << " of " << name;
         return {};
     }
     static bool until(const std::function<bool()>& condition) {
@@ -95,7 +95,7 @@ TEST_P(NodeTest, what_cannot_be_opened) {
     EXPECT_EQ(error_of(options("bob")), "bind [::]:4112: Address already in use");
 }
 
-TEST_P(NodeTest, two_find_each_other_and_say_goodbye) {
+TEST_P(NodeTest, two_nodes_connect_exchange_and_say_goodbye) {
     auto both = pair();
     Node &ann = both.first, &bob = both.second;
     EXPECT_EQ(ann.send("bob", "hello"), Sent::queued);
@@ -136,7 +136,7 @@ TEST_P(NodeTest, two_find_each_other_and_say_goodbye) {
     EXPECT_TRUE(bob.ask_all("anybody?", patience)->empty());
 }
 
-TEST_P(NodeTest, stopped_it_answers_at_once_and_keeps_what_has_arrived) {
+TEST_P(NodeTest, after_stop_calls_return_at_once_and_queued_messages_remain) {
     auto both = pair();
     Node &ann = both.first, &bob = both.second;
     for (int i = 0; i < 3; ++i) EXPECT_EQ(bob.send("ann", std::to_string(i)), Sent::queued);
@@ -209,7 +209,7 @@ TEST_P(NodeTest, many_threads_at_once) {
                 const std::size_t space = message.text.find(' ');
                 ASSERT_NE(space, std::string::npos);
                 const auto id = static_cast<std::uint32_t>(std::stoul(message.text.substr(0, space)));
-                ASSERT_EQ(message.text.substr(space + 1), std::to_string(next[id]++)) << "in the order of each thread";
+                ASSERT_EQ(message.text.substr(space + 1), std::to_string(next[id]++)) << "out of order";
             }
         });
     }
@@ -223,14 +223,14 @@ TEST_P(NodeTest, many_threads_at_once) {
     }
 }
 
-TEST_P(NodeTest, a_slow_receiver_holds_its_peer_back_and_loses_nothing) {
+TEST_P(NodeTest, a_slow_receiver_throttles_its_peer_without_loss) {
     NodeOptions slow = options("bob");
     slow.notices_max = 2;
     auto both = pair(options("ann"), slow);
     Node &ann = both.first, &bob = both.second;
     const std::string filling(32 << 10, 'x');
     std::uint32_t taken = 0;
-    // Until its own queue, the system's buffers and the peer's are full, and stay so.
+    // Send until the node's queue, the socket buffers and the peer's queue are full and remain full.
     for (int full = 0; full < 2'000;) {
         if (ann.send("bob", std::to_string(taken) + filling) == Sent::queued)
             ++taken, full = 0;
@@ -238,7 +238,7 @@ TEST_P(NodeTest, a_slow_receiver_holds_its_peer_back_and_loses_nothing) {
             ++full;
     }
     EXPECT_TRUE(until([&bob] { return bob.counters().protocol.messages_received == 2; }));
-    // bob's asks get their answers behind all that: they end at their deadline.
+    // The answer to bob would arrive behind all these messages, so his ask times out.
     const Instant before = now();
     const auto answers = bob.ask(std::vector<std::string>{"ann"}, "are you there?", 20 * millisecond);
     ASSERT_TRUE(answers);
@@ -253,7 +253,7 @@ TEST_P(NodeTest, a_slow_receiver_holds_its_peer_back_and_loses_nothing) {
     await(ann, Event::Kind::room, "bob");
     EXPECT_EQ(ann.send("bob", "room again"), Sent::queued);
     EXPECT_EQ(await(bob, Event::Kind::message, "ann").text, "room again");
-    // And its asks are told again.
+    // Asks work again.
     std::thread answering([&ann] {
         while (const auto question = ann.next_question(patience)) {
             ann.answer(question->question, "yes");
@@ -264,7 +264,7 @@ TEST_P(NodeTest, a_slow_receiver_holds_its_peer_back_and_loses_nothing) {
     answering.join();
 }
 
-TEST_P(NodeTest, stop_ends_every_wait) {
+TEST_P(NodeTest, stop_unblocks_every_call) {
     for (std::uint32_t round = 0; round < scale; ++round) {
         auto both = pair();
         Node &ann = both.first, &bob = both.second;
@@ -302,7 +302,7 @@ TEST_P(NodeTest, stop_ends_every_wait) {
     }
 }
 
-TEST_P(NodeTest, questions_that_nobody_takes_are_dropped_and_counted) {
+TEST_P(NodeTest, unanswered_questions_are_dropped_and_counted) {
     NodeOptions slow = options("bob");
     slow.questions_max = 2;
     auto both = pair(options("ann"), slow);
@@ -320,7 +320,7 @@ TEST_P(NodeTest, questions_that_nobody_takes_are_dropped_and_counted) {
         EXPECT_EQ(bob.answer(bob.next_question(patience).value().question, "yes"), Sent::queued);
     EXPECT_FALSE(bob.next_question(0));
     EXPECT_TRUE(until([&answered] { return answered == 2; }));
-    // Messages have a queue of their own.
+    // Messages have a separate queue.
     EXPECT_EQ(ann.send("bob", "text"), Sent::queued);
     EXPECT_EQ(await(bob, Event::Kind::message, "ann").text, "text");
     ann.stop();
@@ -328,21 +328,21 @@ TEST_P(NodeTest, questions_that_nobody_takes_are_dropped_and_counted) {
     EXPECT_EQ(answered, 2);
 }
 
-TEST_P(NodeTest, what_a_handler_throws_is_told_and_survived) {
+TEST_P(NodeTest, exceptions_of_handlers_are_reported) {
     auto both = pair();
     Node &ann = both.first, &bob = both.second;
-    std::vector<std::string> told;
+    std::vector<std::string> calls;
     Handlers handlers;
     handlers.message = [&](const std::string& from, const std::string& text) {
         if (text == "throw") throw std::runtime_error("no");
-        told.push_back(from + ": " + text);
+        calls.push_back(from + ": " + text);
     };
     handlers.question = [](const std::string&, const std::string& text) -> std::string {
         if (text == "throw") throw 7;
         return text == "mark" ? ":,:" : text + "!";
     };
     handlers.changed = [&](const Notice& notice) {
-        told.emplace_back(name_of(notice.kind));
+        calls.emplace_back(name_of(notice.kind));
         throw std::runtime_error("also no");
     };
     handlers.failed = [&](const Notice& notice, const std::exception_ptr& cause, Sent sent) {
@@ -353,12 +353,12 @@ TEST_P(NodeTest, what_a_handler_throws_is_told_and_survived) {
             why = error.what();
         } catch (int) {
         }
-        told.push_back(notice.text + " failed: " + why.substr(0, why.find(':')));
+        calls.push_back(notice.text + " failed: " + why.substr(0, why.find(':')));
     };
     for (const char* text : {"one", "throw", "two"}) ann.send("bob", text);
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(dispatch_notice(bob, handlers, patience));
-    EXPECT_EQ(told, (std::vector<std::string>{"ann: one", "throw failed: no", "ann: two"}));
-    told.clear();
+    EXPECT_EQ(calls, (std::vector<std::string>{"ann: one", "throw failed: no", "ann: two"}));
+    calls.clear();
 
     std::thread asking([&ann] {
         const std::vector<std::string> names{"bob"};
@@ -368,24 +368,24 @@ TEST_P(NodeTest, what_a_handler_throws_is_told_and_survived) {
     });
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(dispatch_question(bob, handlers, patience));
     asking.join();
-    EXPECT_EQ(told, (std::vector<std::string>{"throw failed: an int", "mark failed: cannot be carried"}));
-    told.clear();
+    EXPECT_EQ(calls, (std::vector<std::string>{"throw failed: an int", "mark failed: cannot be carried"}));
+    calls.clear();
 
     ann.stop();
-    while (told.empty()) EXPECT_TRUE(dispatch_notice(bob, handlers, patience));
-    EXPECT_EQ(told, (std::vector<std::string>{"disconnected", " failed: also no"}));
-    // None is needed.
+    while (calls.empty()) EXPECT_TRUE(dispatch_notice(bob, handlers, patience));
+    EXPECT_EQ(calls, (std::vector<std::string>{"disconnected", " failed: also no"}));
+    // Handlers may be empty.
     EXPECT_TRUE(dispatch_notice(bob, {}, patience));
     EXPECT_FALSE(dispatch_notice(bob, {}, 0));
     EXPECT_FALSE(dispatch_question(bob, {}, 0));
 }
 
-TEST_P(NodeTest, who_does_not_listen_connects) {
+TEST_P(NodeTest, a_node_that_does_not_listen_connects) {
     NodeOptions quiet = options("aaa");
     quiet.listen = false;
     Node bob = open(1, options("bob")), other = open(0, options("other"));
     await(other, Event::Kind::connected, "bob");
-    Node aaa = open(0, quiet);  // on a host whose port is taken
+    Node aaa = open(0, quiet);  // on a host whose port is in use
     await(aaa, Event::Kind::connected, "bob");
     EXPECT_EQ(aaa.send("bob", "hello"), Sent::queued);
     EXPECT_EQ(await(bob, Event::Kind::message, "aaa").text, "hello");
@@ -395,7 +395,7 @@ TEST_P(NodeTest, who_does_not_listen_connects) {
 
 RINGPOST_ON_BOTH_BACKENDS(NodeTest);
 
-TEST(NodeOptions, what_is_random_is_fresh) {
+TEST(NodeOptions, key_and_seed_are_random) {
     const Options a = fresh_options("ann"), b = fresh_options("ann");
     EXPECT_EQ(a.name, "ann");
     EXPECT_FALSE(a.key.k0 == b.key.k0 && a.key.k1 == b.key.k1);

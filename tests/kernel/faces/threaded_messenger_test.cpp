@@ -1,4 +1,4 @@
-// ThreadedMessenger: what each of its calls promises, on both backends.
+// The calls of ThreadedMessenger, on both backends.
 
 #include <thread>
 
@@ -13,7 +13,7 @@ constexpr SendResult refused(SendRefusal why) { return std::unexpected(why); }
 
 class EngineTest : public OnBackend {};
 
-TEST_P(EngineTest, a_send_is_waited_for_and_received) {
+TEST_P(EngineTest, send_and_wait_delivers) {
     ThreadedMessenger source = open_engine(), target = open_engine();
     EXPECT_STREQ(source.backend(), backend_name({GetParam(), 0}).c_str());
     for (const unsigned size : {0u, 1u, 4u, 2'048u, 2'049u, 60'000u, 65'502u}) {
@@ -32,7 +32,7 @@ TEST_P(EngineTest, a_send_is_waited_for_and_received) {
     EXPECT_GT(target.engine_counters().received, 0u);
 }
 
-TEST_P(EngineTest, send_and_wait_ends_with_its_timeout) {
+TEST_P(EngineTest, send_and_wait_returns_at_its_timeout) {
     const Peer silent(loopback_v4());
     Address dead;
     {
@@ -89,7 +89,7 @@ TEST_P(EngineTest, each_ticket_has_one_outcome) {
 
     const auto cancelled = engine.send(silent.local(), as_bytes("never mind")).value();
     EXPECT_NE(cancelled, confirmed);
-    EXPECT_TRUE(engine.cancel(confirmed)) << "which is over, and so nothing happens";
+    EXPECT_TRUE(engine.cancel(confirmed)) << "no effect, because it has ended";
     EXPECT_FALSE(engine.next_outcome(0));
     EXPECT_TRUE(engine.cancel(cancelled));
     ended = engine.next_outcome(patience);
@@ -105,7 +105,7 @@ TEST_P(EngineTest, each_ticket_has_one_outcome) {
     EXPECT_FALSE(engine.next_outcome(millisecond));
 }
 
-TEST_P(EngineTest, a_full_queue_is_an_answer_and_taken_outcomes_make_room) {
+TEST_P(EngineTest, a_full_queue_refuses_until_outcomes_are_taken) {
     auto chosen = options();
     chosen.sends_max = 4;
     ThreadedMessenger engine = open_engine(chosen);
@@ -124,7 +124,7 @@ TEST_P(EngineTest, a_full_queue_is_an_answer_and_taken_outcomes_make_room) {
     }
 }
 
-TEST_P(EngineTest, what_the_endpoint_refuses_is_an_outcome) {
+TEST_P(EngineTest, refusals_of_the_endpoint_are_outcomes) {
     const Peer silent(loopback_v4());
     auto chosen = options();
     chosen.protocol.sends_per_peer_max = 1;
@@ -143,7 +143,7 @@ TEST_P(EngineTest, what_the_endpoint_refuses_is_an_outcome) {
     EXPECT_EQ(engine.next_outcome(patience)->result, Outcome::cancelled);
 }
 
-TEST_P(EngineTest, what_nobody_receives_is_not_acknowledged_and_comes_again) {
+TEST_P(EngineTest, without_room_messages_are_not_acknowledged_and_are_resent) {
     auto chosen = options();
     chosen.receives_max = 4;
     ThreadedMessenger source = open_engine(), target = open_engine(chosen);
@@ -152,8 +152,8 @@ TEST_P(EngineTest, what_nobody_receives_is_not_acknowledged_and_comes_again) {
     for (std::uint32_t i = 0; i < count; ++i)
         ASSERT_TRUE(source.send(target.local(), as_bytes(numbered(i, size_of(i)))));
     while (target.counters().app_behind == 0) std::this_thread::yield();
-    EXPECT_LE(target.counters().delivered, 6u) << "four places, and two for large ones";
-    // That nobody receives does not hold up what else the engine is asked to do.
+    EXPECT_LE(target.counters().delivered, 6u) << "four small blocks and two large ones";
+    // A full receive queue does not delay sends.
     EXPECT_EQ(target.send_and_wait(source.local(), as_bytes(numbered(count)), patience), Outcome::confirmed);
     EXPECT_TRUE(source.receive(patience));
 
@@ -172,7 +172,7 @@ TEST_P(EngineTest, what_nobody_receives_is_not_acknowledged_and_comes_again) {
     EXPECT_EQ(counts.data_received, counts.delivered + counts.duplicates + counts.app_behind);
 }
 
-TEST_P(EngineTest, receive_ends_with_its_timeout) {
+TEST_P(EngineTest, receive_returns_at_its_timeout) {
     ThreadedMessenger engine = open_engine();
     EXPECT_FALSE(engine.receive(0));
     const Instant before = now();
@@ -181,8 +181,8 @@ TEST_P(EngineTest, receive_ends_with_its_timeout) {
     EXPECT_GE(now(), before + 10 * millisecond);
 }
 
-TEST_P(EngineTest, a_sleeping_engine_hears_every_send) {
-    // Each send finds both loops asleep or just falling asleep, for the one before has ended: a lost wake-up hangs.
+TEST_P(EngineTest, every_send_wakes_a_sleeping_engine) {
+    // Each send finds both loops asleep or about to sleep, because the previous one has ended: a lost wake-up hangs.
     auto chosen = options();
     chosen.wait = WaitMode::block;
     ThreadedMessenger source = open_engine(chosen), target = open_engine(chosen);
@@ -217,7 +217,7 @@ TEST_P(EngineTest, a_foreign_datagram_is_marked) {
     EXPECT_EQ(as_text(message->bytes), "not gtUDP");
 }
 
-TEST_P(EngineTest, what_cannot_be_opened_is_named) {
+TEST_P(EngineTest, open_reports_the_address_in_use) {
     ThreadedMessenger first = open_engine();
     auto chosen = options();
     chosen.bind = first.local();

@@ -1,6 +1,6 @@
 #pragma once
 
-// The promises of backend.hpp are tested four times: on both backends, each one polling and sleeping.
+// Tests of the contract in backend.hpp. Each runs four times: on both backends, polling and sleeping.
 
 #include "tests/kernel/kernel_test.hpp"
 
@@ -9,7 +9,7 @@ namespace ringpost::test {
 template <class AnyBackend, Duration any_sleep>
 struct Case {
     using Backend = AnyBackend;
-    /// Long enough that a test that only goes on after it has failed.
+    /// When sleeping, so long that a test which continues only on timeout has failed.
     static constexpr Duration sleep = any_sleep;
 };
 using Cases = ::testing::Types<Case<UringBackend, 0>, Case<UringBackend, patience>, Case<MmsgBackend, 0>,

@@ -1,4 +1,4 @@
-// Sockets that come, go, share, fail and overflow.
+// Adding, removing and sharing sockets; errors, full buffers, multicast and time stamps.
 
 #include <algorithm>
 #include <cstdlib>
@@ -12,10 +12,10 @@ namespace {
 
 TYPED_TEST_SUITE(Conformance, Cases, CaseNames);
 
-/// A port on which nothing listens.
+/// A port without a listener.
 Address closed_port() { return Peer(loopback_v4()).local(); }
 
-TYPED_TEST(Conformance, two_sockets_on_one_backend_are_told_apart) {
+TYPED_TEST(Conformance, two_sockets_on_one_backend_are_independent) {
     auto engine = this->open();
     const SocketIndex a = engine.add_bound(loopback_v4()), b = engine.add_bound(loopback_v6());
     Peer to_a(loopback_v4()), to_b(loopback_v6());
@@ -23,11 +23,11 @@ TYPED_TEST(Conformance, two_sockets_on_one_backend_are_told_apart) {
         to_a.send(numbered(i), engine.local(a));
         to_b.send(numbered(1'000 + i), engine.local(b));
     }
-    ASSERT_TRUE(engine.hear(100));
-    std::map<SocketIndex, std::vector<std::string>> heard;
-    for (const Delivery& delivery : engine.heard) heard[delivery.socket].push_back(delivery.bytes);
-    EXPECT_EQ(heard[a], make_train(0, 50, 8, 8).datagrams);
-    EXPECT_EQ(heard[b], make_train(1'000, 50, 8, 8).datagrams);
+    ASSERT_TRUE(engine.await_received(100));
+    std::map<SocketIndex, std::vector<std::string>> received;
+    for (const Delivery& delivery : engine.received) received[delivery.socket].push_back(delivery.bytes);
+    EXPECT_EQ(received[a], make_train(0, 50, 8, 8).datagrams);
+    EXPECT_EQ(received[b], make_train(1'000, 50, 8, 8).datagrams);
     engine.post(b, "from b", to_b.local());
     engine.post(a, "from a", to_a.local());
     engine.turn(0);
@@ -37,18 +37,18 @@ TYPED_TEST(Conformance, two_sockets_on_one_backend_are_told_apart) {
 
 TYPED_TEST(Conformance, sockets_may_share_a_port) {
     auto engine = this->open();
-    const SocketIndex first = engine.add(sharing(loopback_v4()));
-    const SocketIndex second = engine.add(sharing(engine.local(first)));
+    const SocketIndex first = engine.add(sharing_port(loopback_v4()));
+    const SocketIndex second = engine.add(sharing_port(engine.local(first)));
     EXPECT_EQ(engine.local(first), engine.local(second));
     std::set<SocketIndex> used;
     for (std::uint32_t i = 0; i < 64; ++i) {
         Peer peer(loopback_v4());
-        engine.heard.clear();
+        engine.received.clear();
         peer.send("one", engine.local(first));
         peer.send("two", engine.local(first));
-        ASSERT_TRUE(engine.hear(2));
-        EXPECT_EQ(engine.heard[0].socket, engine.heard[1].socket) << "one peer, one socket";
-        used.insert(engine.heard[0].socket);
+        ASSERT_TRUE(engine.await_received(2));
+        EXPECT_EQ(engine.received[0].socket, engine.received[1].socket) << "one peer, one socket";
+        used.insert(engine.received[0].socket);
     }
     EXPECT_EQ(used.size(), 2u);
     const auto refused = UdpSocket::open(bound_to(engine.local(first)));
@@ -63,7 +63,7 @@ TYPED_TEST(Conformance, a_closed_port_is_counted_and_receiving_goes_on) {
         const SocketIndex socket = engine.add(connected_to(port, gro));
         for (int round = 0; round < 3; ++round) {
             const std::uint64_t before = engine->counters().unreachable;
-            // The answer comes with a receive, or with the next send, whichever is first.
+            // The ICMP error is reported by a receive or by the next send, whichever is first.
             ASSERT_TRUE(engine.run_until([&] {
                 engine.post(socket, "anybody?");
                 engine.turn(0);
@@ -74,12 +74,12 @@ TYPED_TEST(Conformance, a_closed_port_is_counted_and_receiving_goes_on) {
         engine.settle();
         Peer peer(port);
         for (std::uint32_t i = 0; i < 20; ++i) peer.send(numbered(i), engine.local(socket));
-        ASSERT_TRUE(engine.hear(20));
+        ASSERT_TRUE(engine.await_received(20));
         EXPECT_EQ(engine.texts(), make_train(0, 20, 8, 8).datagrams);
     }
 }
 
-TYPED_TEST(Conformance, a_full_sockets_drops_are_counted) {
+TYPED_TEST(Conformance, drops_of_a_full_receive_buffer_are_counted) {
     auto engine = this->open();
     SocketOptions tiny = bound_to(loopback_v4());
     tiny.receive_buffer_bytes = 1;
@@ -88,7 +88,7 @@ TYPED_TEST(Conformance, a_full_sockets_drops_are_counted) {
     engine.settle();
     constexpr std::uint32_t sent = 50;
     for (std::uint32_t i = 0; i < sent; ++i) peer.send(numbered(i, 1'000), engine.local(socket));
-    ASSERT_TRUE(engine.run_until([&] { return engine.heard.size() + engine->counters().socket_dropped >= sent; }));
+    ASSERT_TRUE(engine.run_until([&] { return engine.received.size() + engine->counters().socket_dropped >= sent; }));
     const EngineCounters counters = engine->counters();
     EXPECT_GT(counters.socket_dropped, 0u);
     EXPECT_EQ(counters.received + counters.socket_dropped, sent);
@@ -104,7 +104,7 @@ TYPED_TEST(Conformance, nothing_of_a_removed_socket_reaches_the_next_one) {
     for (std::uint32_t round = 0; round < 40; ++round) {
         const SocketIndex old_socket = engine.add_bound(loopback_v4());
         const Address old_address = engine.local(old_socket);
-        // In every state: nothing armed, armed by a sleep or a poll, told to end, with deliveries not yet fetched.
+        // In every state: idle, armed, cancelling, with completions not yet reaped.
         if (round % 2 == 1) engine->enter(round % 4 == 1 ? 0 : 50 * microsecond);
         engine->reap();
         if (round % 8 > 3) engine->enter(0);
@@ -115,18 +115,18 @@ TYPED_TEST(Conformance, nothing_of_a_removed_socket_reaches_the_next_one) {
         const SocketIndex new_socket = engine.add_bound(loopback_v4());
         engine.collect();
         for (int i = 0; i < 3; ++i) peer.send("new", engine.local(new_socket));
-        ASSERT_TRUE(engine.hear(3));
+        ASSERT_TRUE(engine.await_received(3));
         engine.settle();
         EXPECT_EQ(engine.texts(), (std::vector<std::string>{"new", "new", "new"})) << "round " << round;
-        engine.heard.clear();
+        engine.received.clear();
         engine->remove(new_socket);
-        ASSERT_TRUE(peer.receive()) << "what was posted before remove() is sent";
-        // The port is free at once, not when the ring is closed.
+        ASSERT_TRUE(peer.receive()) << "datagrams posted before remove() are sent";
+        // The port is free immediately, not only when the ring is closed.
         EXPECT_TRUE(UdpSocket::open(bound_to(old_address)));
     }
 }
 
-TYPED_TEST(Conformance, the_other_sockets_go_on_when_one_is_removed) {
+TYPED_TEST(Conformance, other_sockets_continue_when_one_is_removed) {
     auto engine = this->open();
     Peer peer(loopback_v4());
     const SocketIndex kept = engine.add_bound(loopback_v4());
@@ -138,17 +138,17 @@ TYPED_TEST(Conformance, the_other_sockets_go_on_when_one_is_removed) {
         peer.send(numbered(2 * round + 1), engine.local(kept));
         engine->remove(other);
         ASSERT_TRUE(engine.run_until([&] {
-            std::erase_if(engine.heard, [](const Delivery& delivery) { return delivery.bytes == "other"; });
-            return engine.heard.size() == 2 * (round + 1);
+            std::erase_if(engine.received, [](const Delivery& delivery) { return delivery.bytes == "other"; });
+            return engine.received.size() == 2 * (round + 1);
         }));
     }
     EXPECT_EQ(engine.texts(), make_train(0, 60, 8, 8).datagrams);
 }
 
-TYPED_TEST(Conformance, a_full_send_buffer_blocks_the_way_out_and_nothing_is_lost) {
+TYPED_TEST(Conformance, a_full_send_buffer_blocks_sending_without_loss) {
     bool slowed = false;
-    const bool made = in_own_network(1'500, [&] {
-        // A slow interface is what fills a send buffer; loopback as it is never does.
+    const bool made = in_network_namespace(1'500, [&] {
+        // Only a slow interface fills a send buffer; plain loopback never does.
         slowed = std::system("tc qdisc replace dev lo root tbf rate 100mbit burst 4kb limit 10mb 2>/dev/null") == 0;
         if (!slowed) return;
         auto engine = this->open();
@@ -162,31 +162,31 @@ TYPED_TEST(Conformance, a_full_send_buffer_blocks_the_way_out_and_nothing_is_los
             engine.post(source, train);
             sent.insert(sent.end(), train.datagrams.begin(), train.datagrams.end());
         }
-        ASSERT_TRUE(engine.hear(sent.size()));
+        ASSERT_TRUE(engine.await_received(sent.size()));
         const EngineCounters counters = engine->counters();
         EXPECT_GT(counters.send_retried, 0u);
         EXPECT_EQ(counters.sent, sent.size());
         EXPECT_EQ(counters.send_failed, 0u);
-        auto heard = engine.texts();
-        // What left in the same turn may have overtaken what was refused.
+        auto received = engine.texts();
+        // Messages of the same turn may have overtaken refused ones.
         if (std::string_view(TypeParam::Backend::name) == "uring") {
-            std::sort(heard.begin(), heard.end());
+            std::sort(received.begin(), received.end());
             std::sort(sent.begin(), sent.end());
         }
-        EXPECT_EQ(heard, sent);
+        EXPECT_EQ(received, sent);
     });
     if (!made) GTEST_SKIP() << no_namespace;
-    if (!slowed) GTEST_SKIP() << "this kernel cannot slow an interface down (tc tbf)";
+    if (!slowed) GTEST_SKIP() << "no traffic shaping (tc tbf)";
 }
 
-TYPED_TEST(Conformance, multicast_is_heard_while_joined) {
-    const bool made = in_own_network(65'536, [this] {
+TYPED_TEST(Conformance, multicast_is_received_while_joined) {
+    const bool made = in_network_namespace(65'536, [this] {
         Address group = Address::v4(239, 1, 2, 3, 0), group6;
         group6.ip = {0xff, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x77};  // interface-local
         group6.family = Family::v6;
         group6.scope = if_nametoindex("lo");
         std::vector<Address> groups{group};
-        // Loopback has no route for IPv6 multicast of its own.
+        // Loopback has no IPv6 multicast route by default.
         if (std::system("ip -6 route add ff01::/16 dev lo table local") == 0) groups.push_back(group6);
         for (Address to : groups) {
             SCOPED_TRACE(to_text(to));
@@ -199,24 +199,24 @@ TYPED_TEST(Conformance, multicast_is_heard_while_joined) {
             ASSERT_TRUE(engine->socket(source).configure_multicast("lo", 1, MulticastLoop::on));
             ASSERT_TRUE(engine->socket(socket).join(to, "lo"));
             engine.post(source, "joined", to);
-            ASSERT_TRUE(engine.hear(1));
-            EXPECT_EQ(engine.heard[0].socket, socket);
+            ASSERT_TRUE(engine.await_received(1));
+            EXPECT_EQ(engine.received[0].socket, socket);
             ASSERT_TRUE(engine->socket(socket).leave(to, "lo"));
             engine.post(source, "left", to);
             engine.settle();
             ASSERT_TRUE(engine->socket(socket).join(to, "lo"));
             engine.post(source, "joined again", to);
-            ASSERT_TRUE(engine.hear(2));
+            ASSERT_TRUE(engine.await_received(2));
             EXPECT_EQ(engine.texts(), (std::vector<std::string>{"joined", "joined again"}));
         }
     });
     if (!made) GTEST_SKIP() << no_namespace;
 }
 
-TYPED_TEST(Conformance, a_socket_for_each_interface_hears_and_sends_only_there) {
+TYPED_TEST(Conformance, a_socket_per_interface_sends_and_receives_only_there) {
     bool linked = false;
-    const bool made = in_own_network(65'536, [&] {
-        // Two links, each to itself: what leaves on one end is heard on the other.
+    const bool made = in_network_namespace(65'536, [&] {
+        // Two veth links with both ends in this namespace: what is sent on one end arrives on the other.
         const char* commands =
             "for i in a b; do ip link add near$i type veth peer name far$i && ip link set near$i up && "
             "ip link set far$i up || exit 1; done 2>/dev/null; ip addr add 192.0.2.1/25 dev neara && "
@@ -241,33 +241,33 @@ TYPED_TEST(Conformance, a_socket_for_each_interface_hears_and_sends_only_there) 
         }
         engine.post(sockets[0], "on a", group);
         engine.post(sockets[3], "on b", group);
-        ASSERT_TRUE(engine.hear(2));
+        ASSERT_TRUE(engine.await_received(2));
         engine.settle();
-        ASSERT_EQ(engine.heard.size(), 2u) << "each by the other end alone";
+        ASSERT_EQ(engine.received.size(), 2u) << "each only by the other end";
         std::map<std::string, SocketIndex> by;
-        for (const Delivery& delivery : engine.heard) by[delivery.bytes] = delivery.socket;
+        for (const Delivery& delivery : engine.received) by[delivery.bytes] = delivery.socket;
         EXPECT_EQ(by["on a"], sockets[2]);
         EXPECT_EQ(by["on b"], sockets[1]);
-        // Looped, by the sender's socket too.
-        engine.heard.clear();
+        // With MulticastLoop::on, also by the sending socket.
+        engine.received.clear();
         ASSERT_TRUE(engine->socket(sockets[0]).configure_multicast("neara", 1, MulticastLoop::on));
         engine.post(sockets[0], "looped", group);
-        ASSERT_TRUE(engine.hear(2));
+        ASSERT_TRUE(engine.await_received(2));
         engine.settle();
-        std::set<SocketIndex> heard;
-        for (const Delivery& delivery : engine.heard) heard.insert(delivery.socket);
-        EXPECT_EQ(heard, (std::set{sockets[0], sockets[2]}));
-        // A port shared so is refused to a socket that does not ask for it.
+        std::set<SocketIndex> received;
+        for (const Delivery& delivery : engine.received) received.insert(delivery.socket);
+        EXPECT_EQ(received, (std::set{sockets[0], sockets[2]}));
+        // A socket without reuse_address cannot bind the shared port.
         EXPECT_FALSE(UdpSocket::open(bound_to(Address::v4(0, 0, 0, 0, group.port))));
     });
     if (!made) GTEST_SKIP() << no_namespace;
-    if (!linked) GTEST_SKIP() << "this process may not make veth links";
+    if (!linked) GTEST_SKIP() << "no permission to create veth links";
 }
 
-// No route leads to the group: only the interface that was chosen says from where.
-TEST(UdpSocket, connects_to_a_group_by_the_interface_chosen_before) {
+// There is no route to the group: the source address comes only from configure_multicast().
+TEST(UdpSocket, connects_to_a_group_through_the_configured_interface) {
     bool linked = false;
-    const bool made = in_own_network(65'536, [&] {
+    const bool made = in_network_namespace(65'536, [&] {
         const char* commands =
             "ip link add near type veth peer name far && ip link set near up && ip link set far up && "
             "ip addr add 192.0.2.1/25 dev near && ip addr add 192.0.2.129/25 dev far";
@@ -285,10 +285,10 @@ TEST(UdpSocket, connects_to_a_group_by_the_interface_chosen_before) {
         }
     });
     if (!made) GTEST_SKIP() << no_namespace;
-    if (!linked) GTEST_SKIP() << "this process may not make veth links";
+    if (!linked) GTEST_SKIP() << "no permission to create veth links";
 }
 
-TYPED_TEST(Conformance, what_cannot_be_joined_is_an_error) {
+TYPED_TEST(Conformance, join_reports_errors) {
     auto engine = this->open();
     const SocketIndex socket = engine.add_bound(loopback_v4());
     const Address group = Address::v4(239, 1, 2, 3, 0);
@@ -300,13 +300,13 @@ TYPED_TEST(Conformance, what_cannot_be_joined_is_an_error) {
     EXPECT_FALSE(engine->socket(socket).configure_multicast("nonesuch0", 1, MulticastLoop::on));
 }
 
-/// Sends until a datagram has come with a stamp: the host begins to make them a while after the first socket asked.
+/// Sends until a datagram arrives with a stamp: the host starts stamping with a delay after the first such socket.
 template <class Engine>
 bool stamps_are_made(Engine& engine, Peer& peer, SocketIndex socket) {
-    for (std::size_t heard = 1; heard < 10'000; ++heard, std::this_thread::yield()) {
+    for (std::size_t received = 1; received < 10'000; ++received, std::this_thread::yield()) {
         peer.send("?", engine.local(socket));
-        if (!engine.hear(heard)) return false;
-        if (engine.heard.back().stamped_at != never) return true;
+        if (!engine.await_received(received)) return false;
+        if (engine.received.back().stamped_at != never) return true;
     }
     return false;
 }
@@ -323,16 +323,16 @@ TYPED_TEST(Conformance, a_stamp_lies_between_the_send_and_the_receive) {
             const SocketIndex with = engine.add(options);
             ASSERT_TRUE(stamps_are_made(engine, peer, with));
             for (std::uint32_t i = 0; i < 100; ++i) {
-                engine.heard.clear();
+                engine.received.clear();
                 const Instant before = now();
                 peer.send(numbered(i), engine.local(with));
                 peer.send(numbered(i), engine.local(without));
-                ASSERT_TRUE(engine.hear(2));
+                ASSERT_TRUE(engine.await_received(2));
                 const Instant after = now();
-                for (const Delivery& delivery : engine.heard) {
+                for (const Delivery& delivery : engine.received) {
                     ASSERT_EQ(delivery.stamped_at != never, delivery.socket == with);
                     if (delivery.socket != with) continue;
-                    // The two clocks are compared to within half of what this round has taken.
+                    // The clock conversion is accurate to half the duration of this round.
                     const Duration unsure = after - before;
                     EXPECT_GE(delivery.stamped_at, before - unsure);
                     EXPECT_LE(delivery.stamped_at, after + unsure);
@@ -349,14 +349,14 @@ TYPED_TEST(Conformance, a_train_has_one_stamp) {
     const SocketIndex target = engine.add(options);
     const SocketIndex source = engine.add_connected(engine.local(target));
     ASSERT_TRUE(stamps_are_made(engine, peer, target));
-    engine.heard.clear();
+    engine.received.clear();
     const Train train = make_train(100, 40, 1'000, 123);
     engine.post(source, train);
-    ASSERT_TRUE(engine.hear(40));
+    ASSERT_TRUE(engine.await_received(40));
     EXPECT_EQ(engine.texts(), train.datagrams);
-    ASSERT_NE(engine.heard[0].stamped_at, never);
+    ASSERT_NE(engine.received[0].stamped_at, never);
     if (kernel_train_segments() == 1) return;
-    for (const Delivery& delivery : engine.heard) EXPECT_EQ(delivery.stamped_at, engine.heard[0].stamped_at);
+    for (const Delivery& delivery : engine.received) EXPECT_EQ(delivery.stamped_at, engine.received[0].stamped_at);
     EXPECT_EQ(engine->counters().truncated, 0u);
 }
 

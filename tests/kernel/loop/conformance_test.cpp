@@ -1,4 +1,4 @@
-// What every datagram is promised, on either backend: whole, once, in order, from whom.
+// Datagrams arrive complete, once, in order and with their source address, on both backends.
 
 #include "tests/kernel/loop/conformance.hpp"
 
@@ -13,11 +13,11 @@ TYPED_TEST(Conformance, a_datagram_crosses_both_ways_with_its_source) {
         const SocketIndex socket = engine.add_bound(local);
         Peer peer(local);
         peer.send("ping", engine.local(socket));
-        ASSERT_TRUE(engine.hear(1));
-        EXPECT_EQ(engine.heard[0].bytes, "ping");
-        EXPECT_EQ(engine.heard[0].source, peer.local());
-        EXPECT_EQ(engine.heard[0].socket, socket);
-        engine.post(socket, "pong", engine.heard[0].source);
+        ASSERT_TRUE(engine.await_received(1));
+        EXPECT_EQ(engine.received[0].bytes, "ping");
+        EXPECT_EQ(engine.received[0].source, peer.local());
+        EXPECT_EQ(engine.received[0].socket, socket);
+        engine.post(socket, "pong", engine.received[0].source);
         engine.turn(0);
         const auto answer = peer.receive();
         ASSERT_TRUE(answer);
@@ -34,11 +34,11 @@ TYPED_TEST(Conformance, an_ipv4_peer_of_a_dual_stack_socket_is_reported_as_ipv4)
     const std::uint16_t port = engine.local(socket).port;
     Peer v4(loopback_v4()), v6(loopback_v6());
     v4.send("four", loopback_v4(port));
-    ASSERT_TRUE(engine.hear(1));
+    ASSERT_TRUE(engine.await_received(1));
     v6.send("six", loopback_v6(port));
-    ASSERT_TRUE(engine.hear(2));
-    EXPECT_EQ(engine.heard[0].source, v4.local());
-    EXPECT_EQ(engine.heard[1].source, v6.local());
+    ASSERT_TRUE(engine.await_received(2));
+    EXPECT_EQ(engine.received[0].source, v4.local());
+    EXPECT_EQ(engine.received[1].source, v6.local());
     engine.post(socket, "back to four", v4.local());
     engine.post(socket, "back to six", v6.local());
     engine.turn(0);
@@ -46,7 +46,7 @@ TYPED_TEST(Conformance, an_ipv4_peer_of_a_dual_stack_socket_is_reported_as_ipv4)
     EXPECT_EQ(v6.receive_texts(1), std::vector<std::string>{"back to six"});
 }
 
-TYPED_TEST(Conformance, a_connected_socket_needs_no_destination_and_hears_only_its_peer) {
+TYPED_TEST(Conformance, a_connected_socket_needs_no_destination_and_receives_only_from_its_peer) {
     for (const Address& local : {loopback_v4(), loopback_v6()})
         for (const bool gro : {true, false}) {
             auto engine = this->open();
@@ -59,11 +59,11 @@ TYPED_TEST(Conformance, a_connected_socket_needs_no_destination_and_hears_only_i
             EXPECT_EQ(request->bytes, "hello");
             stranger.send("not for you", request->source);
             peer.send("answer", request->source);
-            ASSERT_TRUE(engine.hear(1));
+            ASSERT_TRUE(engine.await_received(1));
             engine.settle();
-            ASSERT_EQ(engine.heard.size(), 1u);
-            EXPECT_EQ(engine.heard[0].bytes, "answer");
-            EXPECT_EQ(engine.heard[0].source, peer.local());
+            ASSERT_EQ(engine.received.size(), 1u);
+            EXPECT_EQ(engine.received[0].bytes, "answer");
+            EXPECT_EQ(engine.received[0].source, peer.local());
         }
 }
 
@@ -78,9 +78,9 @@ TYPED_TEST(Conformance, empty_datagrams_arrive_and_receiving_goes_on) {
             const std::vector<std::string> texts{"", "a", "", "", "b", ""};
             for (int round = 0; round < 3; ++round) {
                 for (const std::string& text : texts) peer.send(text, engine.local(socket));
-                ASSERT_TRUE(engine.hear(texts.size()));
+                ASSERT_TRUE(engine.await_received(texts.size()));
                 EXPECT_EQ(engine.texts(), texts);
-                engine.heard.clear();
+                engine.received.clear();
                 for (const std::string& text : texts) engine.post(socket, text, connected ? Address{} : peer.local());
                 engine.turn(0);
                 EXPECT_EQ(peer.receive_texts(texts.size()), texts);
@@ -96,7 +96,7 @@ TYPED_TEST(Conformance, the_largest_datagram_crosses_both_ways) {
             Peer peer(local);
             const std::string largest = numbered(1, limits::datagram_bytes_max);
             peer.send(largest, engine.local(socket));
-            ASSERT_TRUE(engine.hear(1));
+            ASSERT_TRUE(engine.await_received(1));
             EXPECT_EQ(engine.texts(), std::vector{largest});
             engine.post(socket, largest, peer.local());
             engine.turn(0);
@@ -104,7 +104,7 @@ TYPED_TEST(Conformance, the_largest_datagram_crosses_both_ways) {
         }
 }
 
-TYPED_TEST(Conformance, more_datagrams_than_buffers_arrive_in_order_when_drained_as_they_come) {
+TYPED_TEST(Conformance, more_datagrams_than_buffers_arrive_in_order_when_drained) {
     for (const bool gro : {true, false}) {
         auto engine = this->open();
         const SocketIndex socket = engine.add_bound(loopback_v4(), gro);
@@ -116,7 +116,7 @@ TYPED_TEST(Conformance, more_datagrams_than_buffers_arrive_in_order_when_drained
                 sent.push_back(numbered(i, 4 + i % 90));
                 peer.send(sent.back(), engine.local(socket));
             }
-            ASSERT_TRUE(engine.hear(sent.size()));
+            ASSERT_TRUE(engine.await_received(sent.size()));
         }
         EXPECT_EQ(engine.texts(), sent);
         EXPECT_EQ(engine->counters().received, total);
@@ -124,8 +124,8 @@ TYPED_TEST(Conformance, more_datagrams_than_buffers_arrive_in_order_when_drained
     }
 }
 
-TYPED_TEST(Conformance, more_sends_than_one_enter_holds_leave_in_order) {
-    // Every buffer full of single datagrams: many times a ring's submission queue.
+TYPED_TEST(Conformance, more_sends_than_the_queue_holds_leave_in_order) {
+    // All buffers full of single datagrams: many times the submission queue.
     auto engine = this->open({.gso = false});
     Peer peer(loopback_v4());
     const int bytes = 8 << 20;
@@ -133,7 +133,7 @@ TYPED_TEST(Conformance, more_sends_than_one_enter_holds_leave_in_order) {
     int granted = 0;
     socklen_t length = sizeof granted;
     getsockopt(peer.fd(), SOL_SOCKET, SO_RCVBUF, &granted, &length);
-    if (granted < bytes) GTEST_SKIP() << "a receive buffer for them all is not granted";
+    if (granted < bytes) GTEST_SKIP() << "no permission for a large receive buffer";
     constexpr std::uint32_t at_once = 64;
     const SocketIndex socket = engine.add_connected(peer.local());
     std::vector<std::string> sent;
@@ -155,16 +155,16 @@ TYPED_TEST(Conformance, a_train_arrives_whole_and_in_order_with_and_without_gro)
             const SocketIndex source = engine.add_bound(local);
             const Train train = make_train(100, 40, 1'000, 123);
             engine.post(source, train, engine.local(target));
-            ASSERT_TRUE(engine.hear(40));
+            ASSERT_TRUE(engine.await_received(40));
             EXPECT_EQ(engine.texts(), train.datagrams);
-            for (const Delivery& delivery : engine.heard) {
+            for (const Delivery& delivery : engine.received) {
                 EXPECT_EQ(delivery.source, engine.local(source));
                 EXPECT_EQ(delivery.socket, target);
             }
             const EngineCounters counters = engine->counters();
             EXPECT_EQ(counters.sent, 40u);
             EXPECT_EQ(counters.received, 40u);
-            // Loopback hands a train over as it is, if the receiver takes trains.
+            // Loopback passes a train unchanged if the receiver has GRO enabled.
             EXPECT_EQ(counters.sent_trains, kernel_train_segments() > 1 ? 1u : 40u);
             EXPECT_EQ(counters.received_trains, kernel_train_segments() > 1 && gro ? 1u : 40u);
         }
@@ -175,17 +175,17 @@ TYPED_TEST(Conformance, trains_of_every_length_arrive) {
         auto engine = this->open();
         const SocketIndex target = engine.add_bound(loopback_v4(), gro);
         const SocketIndex source = engine.add_connected(engine.local(target));
-        std::size_t heard = 0;
+        std::size_t received = 0;
         for (std::uint32_t count = 1; count <= limits::train_segments_max; ++count) {
-            // With a shorter last segment, and with an equal one.
+            // Alternates between an equal and a shorter last segment.
             const Train train = make_train(count * 1'000, count, 24, count % 2 == 0 ? 24 : 1 + count % 23);
-            engine.heard.clear();
+            engine.received.clear();
             engine.post(source, train);
-            ASSERT_TRUE(engine.hear(count)) << "segments " << count;
+            ASSERT_TRUE(engine.await_received(count)) << "segments " << count;
             ASSERT_EQ(engine.texts(), train.datagrams) << "segments " << count;
-            heard += count;
+            received += count;
         }
-        EXPECT_EQ(engine->counters().sent, heard);
+        EXPECT_EQ(engine->counters().sent, received);
         EXPECT_EQ(engine->counters().send_failed, 0u);
     }
 }
@@ -200,9 +200,9 @@ TYPED_TEST(Conformance, trains_and_singles_of_many_sizes_keep_their_order) {
         const Train train = make_train(i * 1'000, 1 + i * 13 % 40, segment_bytes, 1 + i % segment_bytes);
         engine.post(source, train);
         sent.insert(sent.end(), train.datagrams.begin(), train.datagrams.end());
-        ASSERT_TRUE(i % 3 != 0 || engine.hear(sent.size()));
+        ASSERT_TRUE(i % 3 != 0 || engine.await_received(sent.size()));
     }
-    ASSERT_TRUE(engine.hear(sent.size()));
+    ASSERT_TRUE(engine.await_received(sent.size()));
     EXPECT_EQ(engine.texts(), sent);
 }
 
@@ -210,32 +210,32 @@ TYPED_TEST(Conformance, the_largest_train_arrives) {
     auto engine = this->open();
     const SocketIndex target = engine.add_bound(loopback_v4());
     const SocketIndex source = engine.add_connected(engine.local(target));
-    // 65,507 bytes in all: no room is left in a receive buffer.
+    // 65,507 bytes in total: fills a receive buffer.
     const Train train = make_train(0, 47, 1'400, limits::datagram_bytes_max - 46 * 1'400);
     ASSERT_EQ(train.bytes.size(), limits::datagram_bytes_max);
     for (int round = 0; round < 3; ++round) {
-        engine.heard.clear();
+        engine.received.clear();
         engine.post(source, train);
-        ASSERT_TRUE(engine.hear(47));
+        ASSERT_TRUE(engine.await_received(47));
         EXPECT_EQ(engine.texts(), train.datagrams);
     }
     EXPECT_EQ(engine->counters().truncated, 0u);
 }
 
-TYPED_TEST(Conformance, without_gso_every_datagram_leaves_by_itself) {
+TYPED_TEST(Conformance, without_gso_every_datagram_is_sent_separately) {
     auto engine = this->open({.gso = false});
     const SocketIndex target = engine.add_bound(loopback_v4());
     const SocketIndex source = engine.add_connected(engine.local(target));
     const Train train = make_train(0, 50, 64, 10);
     engine.post(source, train);
-    ASSERT_TRUE(engine.hear(50));
+    ASSERT_TRUE(engine.await_received(50));
     EXPECT_EQ(engine.texts(), train.datagrams);
     EXPECT_EQ(engine->counters().sent, 50u);
     EXPECT_EQ(engine->counters().sent_trains, 50u);
 }
 
 TYPED_TEST(Conformance, a_train_over_the_paths_mtu_falls_back_to_single_datagrams) {
-    const bool made = in_own_network(1'500, [this] {
+    const bool made = in_network_namespace(1'500, [this] {
         auto engine = this->open();
         const SocketIndex target = engine.add_bound(loopback_v4());
         const SocketIndex source = engine.add_connected(engine.local(target));
@@ -244,7 +244,7 @@ TYPED_TEST(Conformance, a_train_over_the_paths_mtu_falls_back_to_single_datagram
             const Train train = make_train(i * 100, 10, 2'000, 77);
             engine.post(source, train);
             sent.insert(sent.end(), train.datagrams.begin(), train.datagrams.end());
-            ASSERT_TRUE(engine.hear(sent.size()));
+            ASSERT_TRUE(engine.await_received(sent.size()));
         }
         EXPECT_EQ(engine.texts(), sent);
         EXPECT_EQ(engine->counters().sent, sent.size());

@@ -1,4 +1,4 @@
-// What ends a wait, and that nothing is lost or overtaken when polling and sleeping alternate.
+// What ends a wait; alternating polls and sleeps neither lose nor reorder datagrams.
 
 #include <sys/resource.h>
 
@@ -27,7 +27,7 @@ struct BackendNames {
 using Backends = ::testing::Types<UringBackend, MmsgBackend>;
 TYPED_TEST_SUITE(Waiting, Backends, BackendNames);
 
-/// Returns once thread `id` of this process sleeps in the kernel (or patience has run out).
+/// Returns once thread `id` of this process sleeps in the kernel, or on timeout.
 void until_asleep(pid_t id) {
     for (const Instant give_up = now() + patience; now() < give_up; std::this_thread::yield()) {
         std::ifstream stat("/proc/self/task/" + std::to_string(id) + "/stat");
@@ -38,7 +38,7 @@ void until_asleep(pid_t id) {
     }
 }
 
-/// Calls enter(patience) while `wake` runs on another thread as soon as this one sleeps.
+/// Calls enter(patience), and `wake` on another thread as soon as this one sleeps.
 template <class AnyBackend>
 void sleep_until_woken_by(AnyBackend& backend, const std::function<void()>& wake) {
     std::thread waker([&, sleeper = gettid()] {
@@ -55,10 +55,10 @@ TYPED_TEST(Waiting, a_datagram_ends_a_sleep) {
     Peer peer(loopback_v4());
     engine.turn(0);
     for (int round = 0; round < 3; ++round) {
-        // The first sleeps may end early: by the completion of what polling left behind.
+        // The first sleeps may end early, with completions left over from polling.
         const Instant give_up = now() + patience;
         bool sent = false;
-        while (engine.heard.empty() && now() < give_up) {
+        while (engine.received.empty() && now() < give_up) {
             sleep_until_woken_by(*engine, [&] {
                 if (!std::exchange(sent, true)) peer.send("wake up", engine.local(socket));
             });
@@ -66,11 +66,11 @@ TYPED_TEST(Waiting, a_datagram_ends_a_sleep) {
         }
         EXPECT_LT(now(), give_up);
         EXPECT_EQ(engine.texts(), std::vector<std::string>{"wake up"});
-        engine.heard.clear();
+        engine.received.clear();
     }
 }
 
-TYPED_TEST(Waiting, the_waker_ends_a_sleep_again_and_again) {
+TYPED_TEST(Waiting, the_waker_ends_a_sleep_repeatedly) {
     Driven<TypeParam> engine(patience);
     engine.add_bound(loopback_v4());
     const Instant give_up = now() + patience;
@@ -78,9 +78,9 @@ TYPED_TEST(Waiting, the_waker_ends_a_sleep_again_and_again) {
         sleep_until_woken_by(*engine, [&] { engine->waker().wake(); });
         engine->reap();
     }
-    engine->waker().wake();  // before the sleep counts, too
+    engine->waker().wake();  // a wake-up before the sleep also counts
     engine->enter(patience);
-    EXPECT_LT(now(), give_up) << "the limit, not the waker, ended a sleep";
+    EXPECT_LT(now(), give_up) << "a sleep ended by timeout";
 }
 
 TYPED_TEST(Waiting, the_waker_ends_a_sleep_without_limit_and_without_sockets) {
@@ -110,7 +110,7 @@ TYPED_TEST(Waiting, a_sleep_lasts_until_its_timeout) {
     const Instant wake_at = now() + 5 * millisecond;
     int sleeps = 0;
     for (; now() < wake_at; ++sleeps) engine.turn(wake_at - now());
-    EXPECT_LE(sleeps, 4) << "waits return before anything has happened";
+    EXPECT_LE(sleeps, 4) << "waits return early";
 }
 
 TYPED_TEST(Waiting, polling_never_sleeps) {
@@ -125,12 +125,12 @@ TYPED_TEST(Waiting, polling_never_sleeps) {
         engine.turn(0);
     }
     getrusage(RUSAGE_THREAD, &after);
-    // A page fault or a lock of the kernel's may cost a few; sleeping polls would cost hundreds.
+    // Page faults and kernel locks may cause a few context switches; sleeping polls would cause hundreds.
     EXPECT_LT(after.ru_nvcsw - before.ru_nvcsw, 20);
-    EXPECT_EQ(engine.heard.size(), 40u);
+    EXPECT_EQ(engine.received.size(), 40u);
 }
 
-TYPED_TEST(Waiting, alternating_polls_and_sleeps_lose_and_reorder_nothing) {
+TYPED_TEST(Waiting, alternating_polls_and_sleeps_neither_lose_nor_reorder) {
     for (const std::uint32_t seed : {1u, 2u, 3u, 4u, 5u, 6u})
         for (const bool gro : {true, false}) {
             SCOPED_TRACE("seed " + std::to_string(seed));
@@ -143,54 +143,54 @@ TYPED_TEST(Waiting, alternating_polls_and_sleeps_lose_and_reorder_nothing) {
             while (sent.size() < 1'500) {
                 const std::uint32_t burst = below(4) == 0 ? below(120) : below(4);
                 for (std::uint32_t i = 0; i < burst; ++i) {
-                    // An empty one ends a multishot receive, and every few so does a switch to polling.
+                    // An empty datagram ends a multishot receive, as does a switch to polling.
                     const bool empty = below(50) == 0;
                     sent.push_back(empty ? "" : numbered(static_cast<std::uint32_t>(sent.size()), 4 + below(60)));
                     peer.send(sent.back(), engine.local(socket));
                 }
                 for (std::uint32_t turns = below(5); turns > 0; --turns)
                     engine.turn(below(2) == 0 ? 0 : 50 * microsecond);
-                const bool behind = sent.size() - engine.heard.size() > 150;
-                ASSERT_TRUE(!behind || engine.hear(sent.size()));
+                const bool behind = sent.size() - engine.received.size() > 150;
+                ASSERT_TRUE(!behind || engine.await_received(sent.size()));
             }
-            ASSERT_TRUE(engine.hear(sent.size()));
+            ASSERT_TRUE(engine.await_received(sent.size()));
             engine.settle();
             EXPECT_EQ(engine.texts(), sent);
         }
 }
 
-TYPED_TEST(Waiting, the_same_with_a_sender_that_does_not_wait_for_our_turns) {
+TYPED_TEST(Waiting, the_same_with_a_concurrent_sender) {
     constexpr std::uint32_t total = 6'000, ahead_max = 100;
     Driven<TypeParam> engine(0);
     const SocketIndex socket = engine.add_bound(loopback_v4());
     const Address target = engine.local(socket);
-    std::atomic<std::uint32_t> heard = 0;
+    std::atomic<std::uint32_t> received = 0;
     std::thread sender([&] {
         Peer peer(loopback_v4());
         const Instant give_up = now() + patience;
         for (std::uint32_t i = 0; i < total; ++i) {
-            while (i - heard >= ahead_max && now() < give_up) std::this_thread::yield();
+            while (i - received >= ahead_max && now() < give_up) std::this_thread::yield();
             peer.send(numbered(i, 4 + i % 50), target);
         }
     });
     std::mt19937 random(7);
     const Instant give_up = now() + patience;
-    while (engine.heard.size() < total && now() < give_up) {
+    while (engine.received.size() < total && now() < give_up) {
         engine.turn(random() % 3 == 0 ? 0 : 200 * microsecond);
-        heard = static_cast<std::uint32_t>(engine.heard.size());
+        received = static_cast<std::uint32_t>(engine.received.size());
     }
     sender.join();
-    ASSERT_EQ(engine.heard.size(), total);
-    for (std::uint32_t i = 0; i < total; ++i) ASSERT_EQ(engine.heard[i].bytes, numbered(i, 4 + i % 50));
+    ASSERT_EQ(engine.received.size(), total);
+    for (std::uint32_t i = 0; i < total; ++i) ASSERT_EQ(engine.received[i].bytes, numbered(i, 4 + i % 50));
 }
 
-TYPED_TEST(Waiting, many_sockets_alternate_the_same_way) {
-    // Across the number of sockets up to which polling tries each: the rest of the time their multishots stay.
+TYPED_TEST(Waiting, the_same_with_many_sockets) {
+    // Crosses polled_sockets_max, above which multishot receives stay armed while polling.
     Driven<TypeParam> engine(0);
     Peer peer(loopback_v4());
     std::mt19937 random(11);
     std::vector<SocketIndex> sockets;
-    std::vector<std::vector<std::string>> sent(16), heard(16);
+    std::vector<std::vector<std::string>> sent(16), received(16);
     for (std::uint32_t round = 0; round < 400; ++round) {
         const bool grow = sockets.size() < 2 || (sockets.size() < 7 && random() % 2 == 0);
         if (round % 20 == 0 && grow) sockets.push_back(engine.add_bound(loopback_v4()));
@@ -203,9 +203,9 @@ TYPED_TEST(Waiting, many_sockets_alternate_the_same_way) {
     }
     std::size_t total = 0;
     for (const auto& texts : sent) total += texts.size();
-    ASSERT_TRUE(engine.hear(total));
-    for (const Delivery& delivery : engine.heard) heard[delivery.socket].push_back(delivery.bytes);
-    EXPECT_EQ(heard, sent);
+    ASSERT_TRUE(engine.await_received(total));
+    for (const Delivery& delivery : engine.received) received[delivery.socket].push_back(delivery.bytes);
+    EXPECT_EQ(received, sent);
 }
 
 }  // namespace

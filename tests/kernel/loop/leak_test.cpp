@@ -1,4 +1,4 @@
-// Opening and closing many thousands of sockets and rings leaves the process as it was.
+// Opening and closing thousands of sockets, streams and backends leaks neither descriptors nor memory.
 
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
@@ -25,8 +25,8 @@ std::size_t resident_bytes() {
     return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
-// AddressSanitizer keeps what is freed for a while, so that there resident memory says nothing. (LeakSanitizer does.)
-#ifdef __has_feature  // how clang says it; g++ 12 has only the macro
+// AddressSanitizer delays the reuse of freed memory, so resident memory is meaningless there. (LeakSanitizer checks.)
+#ifdef __has_feature  // clang; g++ 12 has only the macro
 #if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
 #define __SANITIZE_ADDRESS__
 #endif
@@ -34,7 +34,7 @@ std::size_t resident_bytes() {
 #ifdef __SANITIZE_ADDRESS__
 constexpr std::size_t growth_bytes_max = SIZE_MAX / 2;
 #else
-constexpr std::size_t growth_bytes_max = 8u << 20;  // less than 1.2 KiB a socket, 11 KiB a ring
+constexpr std::size_t growth_bytes_max = 8u << 20;  // less than 1.2 KiB per socket, 11 KiB per ring
 #endif
 
 template <class Backend>
@@ -70,17 +70,17 @@ TYPED_TEST(Leak, ten_thousand_sockets) {
         for (std::size_t round = 0; round < rounds; ++round) {
             std::vector<SocketIndex> sockets;
             for (std::size_t i = 0; i < at_once; ++i) sockets.push_back(engine.add_bound(loopback_v4()));
-            EXPECT_LT(*std::max_element(sockets.begin(), sockets.end()), 2 * at_once) << "places are used again";
-            // In turn: untouched, slept on, with datagrams both ways, closed with datagrams unread and unsent.
+            EXPECT_LT(*std::max_element(sockets.begin(), sockets.end()), 2 * at_once) << "slots are not reused";
+            // In turn: unused, after a sleep, with datagrams both ways, with datagrams unread and unsent.
             if (round % 4 == 1) engine.turn(50 * microsecond);
             if (round % 4 >= 2)
                 for (const SocketIndex socket : sockets) {
                     peer.send("in", engine.local(socket));
                     engine.post(socket, "out", peer.local());
                 }
-            ASSERT_TRUE(round % 4 != 2 || engine.hear(at_once));
+            ASSERT_TRUE(round % 4 != 2 || engine.await_received(at_once));
             for (const SocketIndex socket : sockets) engine->remove(socket);
-            engine.heard.clear();
+            engine.received.clear();
             while (peer.receive(MSG_DONTWAIT)) {
             }
             engine.settle();
@@ -105,7 +105,7 @@ TYPED_TEST(Leak, a_thousand_streams) {
         const std::size_t descriptors_open = descriptors();
         std::size_t resident_after_warm_up = 0;
         for (std::size_t round = 0; round < rounds; ++round) {
-            // Ours and theirs; closed before they stand, at rest, with bytes under way; in order and broken off.
+            // Connected and accepted; closed while connecting, idle, or with bytes in flight; closed and reset.
             std::vector<PlainStream> peers;
             node.talker.accepted.clear();
             for (std::size_t i = 0; i < at_once / 2; ++i) {
@@ -120,7 +120,7 @@ TYPED_TEST(Leak, a_thousand_streams) {
             if (round % 4 > 2) node.settle();
             for (std::size_t i = 0; i < peers.size(); i += 3) peers[i].reset();
             if (round % 8 > 3) node.settle();
-            for (const auto& [name, stream] : node.talker.streams) EXPECT_LT(name, 4 * at_once) << "used again";
+            for (const auto& [name, stream] : node.talker.streams) EXPECT_LT(name, 4 * at_once) << "indices not reused";
             node.talker.close_all();
             peers.clear();
             node.settle();
@@ -141,16 +141,15 @@ TYPED_TEST(Leak, a_thousand_backends) {
     std::size_t resident_after_warm_up = 0;
     for (std::size_t i = 0; i < 1'000; ++i) {
         auto opened = TypeParam::open({});
-        // Without privileges a ring's memory counts as locked until the kernel has torn it down, behind our backs and
-        // an RCU grace period later. That is what this call waits for; trying again at once would only make more to
-        // tear down.
+        // Without privileges a ring's memory counts as locked until the kernel has torn it down asynchronously, after
+        // an RCU grace period. membarrier waits for that; retrying immediately would only add more to tear down.
         for (const Instant give_up = now() + patience; !opened && opened.error().code == ENOMEM && now() < give_up;
              opened = TypeParam::open({}))
             syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
         ASSERT_TRUE(opened) << opened.error().text;
         Driven<TypeParam> engine(0, std::move(*opened));
         if (i % 10 < 5) {
-            // Closed with everything in flight: receives armed by a sleep, datagrams on their way.
+            // Close with requests in flight: an armed receive and datagrams.
             const SocketIndex socket = engine.add_bound(loopback_v4());
             engine.turn(1);
             engine.post(socket, "to itself", engine.local(socket));

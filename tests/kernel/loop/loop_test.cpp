@@ -1,4 +1,4 @@
-// Loop over both backends, with an endpoint that writes down what it is asked; the waiting policy; signals.
+// Loop on both backends with an endpoint that records its calls; the wait policy; signals; with_loop().
 
 #include "engine/loop/loop.hpp"
 
@@ -25,11 +25,11 @@ class Recorder {
 
     void handle(Instant, const Datagram& in) {
         calls.push_back("handle " + text_of(in.bytes));
-        heard.push_back({in.source, in.socket, text_of(in.bytes)});
+        received.push_back({in.source, in.socket, text_of(in.bytes)});
     }
     void handle_timeout(Instant at) {
         calls.push_back("timeout");
-        EXPECT_GE(at, timeout.value_or(0)) << "before it was due";
+        EXPECT_GE(at, timeout.value_or(0)) << "too early";
         ++timeouts;
         timeout = timeouts_left-- > 0 ? std::optional(at + 300 * microsecond) : std::nullopt;
     }
@@ -50,7 +50,7 @@ class Recorder {
     std::optional<Instant> poll_timeout() const { return timeout; }
 
     std::vector<std::string> calls;
-    std::vector<Delivery> heard;
+    std::vector<Delivery> received;
     std::deque<Train> outgoing;
     Address destination;
     SocketIndex socket = 0;
@@ -58,7 +58,7 @@ class Recorder {
     std::optional<Instant> timeout;
 };
 
-/// Stops the loop when `done` says so, or when patience has run out.
+/// Stops the loop when `done` returns true, or on timeout.
 template <class AnyLoop>
 struct Application {
     AnyLoop& loop;
@@ -104,8 +104,8 @@ TYPED_TEST(LoopTest, one_turn_keeps_its_order) {
     Application<decltype(loop)> application{loop, endpoint, [] { return false; }};
     for (int i = 0; i < 3; ++i) loop.turn(endpoint, application);
     peer.send("a", loop.backend().socket(socket).local());
-    // The wait at a turn's end brings what the next one handles.
-    while (endpoint.heard.empty() && now() < application.give_up) {
+    // A turn ends with a wait; the next turn handles what arrived.
+    while (endpoint.received.empty() && now() < application.give_up) {
         endpoint.calls.clear();
         endpoint.timeout = 0;
         endpoint.events = 1;
@@ -156,7 +156,7 @@ TYPED_TEST(LoopTest, endpoints_share_a_loop_through_a_router) {
     EXPECT_EQ(reply->bytes, "echo");
 }
 
-TYPED_TEST(LoopTest, every_way_of_waiting_delivers) {
+TYPED_TEST(LoopTest, every_wait_mode_delivers) {
     for (const WaitMode mode : {WaitMode::block, WaitMode::spin, WaitMode::adaptive}) {
         auto loop = this->open(mode);
         const SocketIndex socket = this->add(loop);
@@ -165,10 +165,10 @@ TYPED_TEST(LoopTest, every_way_of_waiting_delivers) {
         Recorder endpoint;
         for (std::size_t round = 1; round <= 50; ++round) {
             peer.send(numbered(static_cast<std::uint32_t>(round)), local);
-            Application<decltype(loop)> application{loop, endpoint, [&] { return endpoint.heard.size() == round; }};
+            Application<decltype(loop)> application{loop, endpoint, [&] { return endpoint.received.size() == round; }};
             loop.run(endpoint, application);
-            ASSERT_EQ(endpoint.heard.size(), round);
-            EXPECT_EQ(endpoint.heard.back().source, peer.local());
+            ASSERT_EQ(endpoint.received.size(), round);
+            EXPECT_EQ(endpoint.received.back().source, peer.local());
         }
     }
 }
@@ -184,12 +184,12 @@ TYPED_TEST(LoopTest, trains_are_handled_datagram_by_datagram) {
         endpoint.outgoing.push_back(make_train(static_cast<std::uint32_t>(count) * 1'000, count, 50, 7));
         for (const std::string& text : endpoint.outgoing.back().datagrams) sent.push_back(text);
     }
-    Application<decltype(loop)> application{loop, endpoint, [&] { return endpoint.heard.size() >= sent.size(); }};
+    Application<decltype(loop)> application{loop, endpoint, [&] { return endpoint.received.size() >= sent.size(); }};
     loop.run(endpoint, application);
-    ASSERT_EQ(endpoint.heard.size(), sent.size());
-    for (std::size_t i = 0; i < sent.size(); ++i) EXPECT_EQ(endpoint.heard[i].bytes, sent[i]);
-    EXPECT_EQ(endpoint.heard[0].socket, target);
-    EXPECT_EQ(endpoint.heard[0].source, loop.backend().socket(source).local());
+    ASSERT_EQ(endpoint.received.size(), sent.size());
+    for (std::size_t i = 0; i < sent.size(); ++i) EXPECT_EQ(endpoint.received[i].bytes, sent[i]);
+    EXPECT_EQ(endpoint.received[0].socket, target);
+    EXPECT_EQ(endpoint.received[0].source, loop.backend().socket(source).local());
 }
 
 TYPED_TEST(LoopTest, more_transmits_than_buffers_all_leave) {
@@ -199,13 +199,13 @@ TYPED_TEST(LoopTest, more_transmits_than_buffers_all_leave) {
     endpoint.socket = source;
     endpoint.destination = loop.backend().socket(target).local();
     for (std::uint32_t i = 0; i < 300; ++i) endpoint.outgoing.push_back(make_train(i, 1, 8, 8));
-    Application<decltype(loop)> application{loop, endpoint, [&] { return endpoint.heard.size() == 300; }};
+    Application<decltype(loop)> application{loop, endpoint, [&] { return endpoint.received.size() == 300; }};
     loop.run(endpoint, application);
-    ASSERT_EQ(endpoint.heard.size(), 300u);
-    for (std::uint32_t i = 0; i < 300; ++i) EXPECT_EQ(endpoint.heard[i].bytes, numbered(i));
+    ASSERT_EQ(endpoint.received.size(), 300u);
+    for (std::uint32_t i = 0; i < 300; ++i) EXPECT_EQ(endpoint.received[i].bytes, numbered(i));
 }
 
-TYPED_TEST(LoopTest, timers_come_when_they_are_due_in_every_way_of_waiting) {
+TYPED_TEST(LoopTest, timers_fire_when_due_in_every_wait_mode) {
     for (const WaitMode mode : {WaitMode::block, WaitMode::spin, WaitMode::adaptive}) {
         auto loop = this->open(mode);
         this->add(loop);
@@ -233,7 +233,7 @@ TYPED_TEST(LoopTest, what_the_last_turn_posts_is_sent) {
     }
 }
 
-TYPED_TEST(LoopTest, another_thread_stops_it_by_the_waker) {
+TYPED_TEST(LoopTest, another_thread_stops_it_through_the_waker) {
     for (const WaitMode mode : {WaitMode::block, WaitMode::spin, WaitMode::adaptive}) {
         auto loop = this->open(mode);
         this->add(loop);
@@ -250,7 +250,7 @@ TYPED_TEST(LoopTest, another_thread_stops_it_by_the_waker) {
     }
 }
 
-TEST(SleepFor, says_how_long) {
+TEST(SleepFor, depends_on_mode_last_work_and_deadline) {
     constexpr Instant at = 1'000 * second;
     constexpr Instant idle = at - adaptive_spin, busy = at - adaptive_spin + 1;
     constexpr struct {
@@ -279,7 +279,7 @@ TEST(SleepFor, says_how_long) {
         EXPECT_EQ(sleep_for(row.mode, at, row.last_work, row.deadline), row.sleep) << &row - table;
 }
 
-/// Runs `body` in a child process; what it ends with, as waitpid() tells it.
+/// Runs `body` in a child process and returns the status of waitpid().
 int in_child(const std::function<int()>& body) {
     const pid_t child = fork();
     if (child == 0) _exit(body());
@@ -293,7 +293,7 @@ bool readable(const Waker& waker) {
     return poll(&ready, 1, 0) == 1;
 }
 
-TEST(Signals, the_first_is_noted_and_the_second_ends_the_process) {
+TEST(Signals, the_first_is_recorded_and_the_second_ends_the_process) {
     for (const int first : {SIGINT, SIGTERM})
         for (const int second : {SIGINT, SIGTERM}) {
             const int status = in_child([=] {
@@ -312,7 +312,7 @@ TEST(Signals, the_first_is_noted_and_the_second_ends_the_process) {
         }
 }
 
-TEST(Signals, are_noted_while_no_loop_is_there_to_wake) {
+TEST(Signals, are_recorded_without_a_waker) {
     const int status = in_child([] {
         const Waker waker = Waker::open().value();
         catch_signals();
@@ -325,16 +325,16 @@ TEST(Signals, are_noted_while_no_loop_is_there_to_wake) {
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-TEST(WithLoop, opens_what_was_chosen) {
+TEST(WithLoop, opens_the_chosen_backend) {
     const auto name = [](auto& loop) { return std::string(loop.backend().name); };
-    std::string said;
-    const auto say = [&](const std::string& text) { said += text; };
-    EXPECT_EQ(with_loop({.backend = BackendChoice::mmsg}, say, name).value(), "mmsg");
-    EXPECT_EQ(said, "");
-    const auto uring = with_loop({.backend = BackendChoice::uring}, say, name);
-    const auto automatic = with_loop({}, say, name);
+    std::string reported;
+    const auto report = [&](const std::string& text) { reported += text; };
+    EXPECT_EQ(with_loop({.backend = BackendChoice::mmsg}, report, name).value(), "mmsg");
+    EXPECT_EQ(reported, "");
+    const auto uring = with_loop({.backend = BackendChoice::uring}, report, name);
+    const auto automatic = with_loop({}, report, name);
     EXPECT_EQ(automatic.value(), uring ? "uring" : "mmsg");
-    EXPECT_EQ(said.empty(), uring.has_value()) << "falling back is told";
+    EXPECT_EQ(reported.empty(), uring.has_value()) << "the fallback is reported";
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The clock of the programs that measure. Which source is chosen is this machine's affair: the promises are the same.
+// now() and choose_clock(). The selected source depends on the machine; the guarantees do not.
 
 #include "engine/os/clock.hpp"
 
@@ -9,11 +9,11 @@
 namespace ringpost {
 namespace {
 
-/// Wide enough for a shared virtual machine, whose CLOCK_MONOTONIC is slewed; a wrong rate or start misses it by far.
+/// Tolerates a virtual machine with a slewed CLOCK_MONOTONIC. A wrong rate or offset exceeds it by far.
 constexpr Duration error_ns_max = millisecond;
 constexpr Duration tracked_for = 100 * millisecond;
 
-/// How far now() is ahead of CLOCK_MONOTONIC, or behind it: the least of many, for what comes between the reads adds.
+/// How far now() is ahead of or behind CLOCK_MONOTONIC: the minimum of many, because interruptions only add.
 Duration ahead() {
     Duration least = never;
     for (int i = 0; i < 100; ++i) {
@@ -31,7 +31,7 @@ Duration behind() {
     return least;
 }
 
-TEST(Clock, the_chosen_one_goes_on_from_the_old_one_and_never_back) {
+TEST(Clock, the_chosen_source_continues_and_never_goes_back) {
     Instant last = now();
     choose_clock();
     for (int i = 0; i < 1'000'000; ++i) {
@@ -41,7 +41,7 @@ TEST(Clock, the_chosen_one_goes_on_from_the_old_one_and_never_back) {
     }
 }
 
-TEST(Clock, the_chosen_one_tracks_the_monotonic_clock) {
+TEST(Clock, the_chosen_source_tracks_the_monotonic_clock) {
     choose_clock();
     const Instant from = monotonic_now();
     for (Duration since = 0; since < tracked_for; since = monotonic_now() - from) {
@@ -50,7 +50,7 @@ TEST(Clock, the_chosen_one_tracks_the_monotonic_clock) {
     }
 }
 
-TEST(Clock, a_second_choice_changes_nothing) {
+TEST(Clock, choosing_twice_has_no_effect) {
     choose_clock();
     const TscScale before = tsc_scale;
     choose_clock();
@@ -58,7 +58,7 @@ TEST(Clock, a_second_choice_changes_nothing) {
     EXPECT_EQ(tsc_scale.chosen, before.chosen);
 }
 
-TEST(Clock, the_report_says_what_was_chosen_and_why) {
+TEST(Clock, the_report_gives_the_source_and_its_cost) {
     choose_clock();
     const ClockReport report = clock_report();
     EXPECT_EQ(report.source == ClockReport::Source::tsc, tsc_scale.chosen);
@@ -73,14 +73,14 @@ TEST(Clock, the_report_says_what_was_chosen_and_why) {
     EXPECT_LT(std::abs(report.error_ppm), 1e6 * error_ns_max / (20 * millisecond));
 }
 
-TEST(Clock, the_unix_offset_makes_wall_clock_time_of_now) {
+TEST(Clock, unix_offset_converts_now_to_wall_clock_time) {
     for (int i = 0; i < 2; ++i, choose_clock()) {
         timespec before{}, after{};
         clock_gettime(CLOCK_REALTIME, &before);
         const Instant wall = now() + unix_offset();
         clock_gettime(CLOCK_REALTIME, &after);
         const auto ns = [](const timespec& t) { return Instant{t.tv_sec} * second + t.tv_nsec; };
-        // Interrupted, it is off by as much as the whole took.
+        // If interrupted, the result may be off by the duration of the whole block.
         const Duration took = ns(after) - ns(before) + microsecond;
         EXPECT_GT(wall, ns(before) - took);
         EXPECT_LT(wall, ns(after) + took);

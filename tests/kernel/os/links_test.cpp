@@ -1,4 +1,4 @@
-// The host's links, in a network namespace of the test's own, where links come and go as it says.
+// multicast_links() and LinkWatcher, in a network namespace in which the test adds and removes links.
 
 #include "engine/os/links.hpp"
 
@@ -20,15 +20,15 @@ const Link* find(const std::vector<Link>& links, const std::string& name) {
     return nullptr;
 }
 
-/// changed() once the watcher's descriptor can be read; false when that does not come.
-bool hears_of_it(LinkWatcher& watcher) {
+/// Waits until the watcher's descriptor is readable and returns changed(). False on timeout.
+bool await_change(LinkWatcher& watcher) {
     pollfd ready{watcher.fd(), POLLIN, 0};
     return poll(&ready, 1, static_cast<int>(patience / millisecond)) == 1 && watcher.changed();
 }
 
-TEST(Links, follow_what_comes_and_goes) {
+TEST(Links, follow_changes_of_links_and_addresses) {
     bool dummy = false;
-    const bool made = in_own_network(65'536, [&] {
+    const bool made = in_network_namespace(65'536, [&] {
         auto opened = LinkWatcher::open();
         ASSERT_TRUE(opened) << opened.error().text;
         LinkWatcher watcher = std::move(*opened);
@@ -42,16 +42,16 @@ TEST(Links, follow_what_comes_and_goes) {
 
         dummy = ip("link add far0 type veth peer name far1");
         if (!dummy) return;
-        EXPECT_TRUE(hears_of_it(watcher));
-        EXPECT_FALSE(watcher.changed()) << "told once";
+        EXPECT_TRUE(await_change(watcher));
+        EXPECT_FALSE(watcher.changed()) << "a change is reported once";
         EXPECT_EQ(multicast_links().value(), links) << "it is not up";
 
         ASSERT_TRUE(ip("link set far0 up"));
-        EXPECT_TRUE(hears_of_it(watcher));
+        EXPECT_TRUE(await_change(watcher));
         EXPECT_EQ(multicast_links().value(), links) << "it has no carrier";
         ASSERT_TRUE(ip("link set far1 up"));
-        do {  // the carrier comes a moment later
-            ASSERT_TRUE(hears_of_it(watcher));
+        do {  // the carrier is detected with a delay
+            ASSERT_TRUE(await_change(watcher));
             links = multicast_links().value();
         } while (find(links, "far0") == nullptr);
         EXPECT_FALSE(find(links, "far0")->loopback);
@@ -62,7 +62,7 @@ TEST(Links, follow_what_comes_and_goes) {
         }
         ASSERT_TRUE(ip("addr add 192.0.2.1/24 dev far0") && ip("addr add 192.0.2.2/24 dev far0 label far0:two"));
         ASSERT_TRUE(ip("addr add fe80::7/64 dev far0 nodad") && ip("addr add 2001:db8::7/64 dev far0 nodad"));
-        EXPECT_TRUE(hears_of_it(watcher));
+        EXPECT_TRUE(await_change(watcher));
         links = multicast_links().value();
         const Link* far = find(links, "far0");
         ASSERT_NE(far, nullptr);
@@ -73,34 +73,34 @@ TEST(Links, follow_what_comes_and_goes) {
         for (const std::string& text : v6) EXPECT_TRUE(text.starts_with("fe80::")) << text;
 
         ASSERT_TRUE(ip("link set far0 multicast off"));
-        EXPECT_TRUE(hears_of_it(watcher));
+        EXPECT_TRUE(await_change(watcher));
         EXPECT_EQ(find(multicast_links().value(), "far0"), nullptr);
         ASSERT_TRUE(ip("link set far0 multicast on") && ip("link set far0 down"));
-        EXPECT_TRUE(hears_of_it(watcher));
+        EXPECT_TRUE(await_change(watcher));
         EXPECT_EQ(find(multicast_links().value(), "far0"), nullptr);
         ASSERT_TRUE(ip("link del far0"));
-        EXPECT_TRUE(hears_of_it(watcher));
+        EXPECT_TRUE(await_change(watcher));
         EXPECT_EQ(multicast_links().value().size(), 1u);
     });
     if (!made) GTEST_SKIP() << no_namespace;
-    if (!dummy) GTEST_SKIP() << "this process may not make a veth link";
+    if (!dummy) GTEST_SKIP() << "no permission to create a veth link";
 }
 
-TEST(Links, more_changes_than_can_be_noted_are_a_change) {
+TEST(Links, a_receive_buffer_overflow_is_a_change) {
     bool done = false;
-    const bool made = in_own_network(65'536, [&] {
+    const bool made = in_network_namespace(65'536, [&] {
         LinkWatcher watcher = LinkWatcher::open().value();
         const int tiny = 1;
         setsockopt(watcher.fd(), SOL_SOCKET, SO_RCVBUF, &tiny, sizeof tiny);
         for (int i = 0; i < 20 && ip("addr add 127.0.1." + std::to_string(i) + "/32 dev lo"); ++i) done = true;
         if (!done) return;
-        EXPECT_TRUE(hears_of_it(watcher));
+        EXPECT_TRUE(await_change(watcher));
         EXPECT_FALSE(watcher.changed());
         ASSERT_TRUE(ip("addr del 127.0.1.1/32 dev lo"));
-        EXPECT_TRUE(hears_of_it(watcher)) << "it goes on hearing";
+        EXPECT_TRUE(await_change(watcher)) << "later changes are still detected";
     });
     if (!made) GTEST_SKIP() << no_namespace;
-    if (!done) GTEST_SKIP() << "this process may not add addresses";
+    if (!done) GTEST_SKIP() << "no permission to add addresses";
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #pragma once
 
-// What the tests of streams share: an endpoint that does with its streams what a test asks, the loop that drives it on
-// either backend, spinning and sleeping, and a peer of plain system calls.
+// Shared by the stream tests: an endpoint controlled by the test, a loop that drives it on either backend, spinning and
+// sleeping, and a peer with plain system calls.
 
 #include <netinet/in.h>
 #include <poll.h>
@@ -20,67 +20,67 @@
 
 namespace ringpost::test {
 
-/// Keeps the driver to the contract of codec/include/ringpost/stream.hpp, and does what it is asked.
+/// A StreamEndpoint controlled by the test. Verifies that the loop follows codec/include/ringpost/stream.hpp.
 class Talker {
   public:
     struct Event {};
     struct Stream {
-        bool stands = false;   ///< accepted or connected, and not closed
-        bool writing = false;  ///< a write is under way
+        bool established = false;  ///< accepted or connected, and not closed
+        bool writing = false;      ///< a write is in progress
         bool paused = false;
-        Address peer;            ///< of an accepted one
-        std::string received;    ///< kept unless `counts_only`
-        std::size_t bytes = 0;   ///< received
-        std::string outgoing;    ///< to be written
-        std::size_t asked = 0;   ///< of it, bytes that were
-        std::size_t writes = 0;  ///< that were answered by `written`
+        Address peer;               ///< if accepted
+        std::string received;       ///< unless `counts_only`
+        std::size_t bytes = 0;      ///< number of bytes received
+        std::string outgoing;       ///< to be written
+        std::size_t requested = 0;  ///< bytes of `outgoing` already passed to a write
+        std::size_t writes = 0;     ///< number of `written` inputs
         std::optional<StreamEnd> end;
     };
 
-    // ---- what a test asks
-    bool echoes = false;       ///< what comes is sent back; more than `echo_max` unsent pauses the stream
-    bool counts_only = false;  ///< keeps no bytes
+    // ---- controls
+    bool echoes = false;       ///< sends received bytes back; pauses the stream while `echo_max` are unsent
+    bool counts_only = false;  ///< discards received bytes
     std::size_t accepts_max = limits::streams_max;
     std::size_t write_max = limits::stream_write_bytes_max;
     static constexpr std::size_t echo_max = 1u << 20;
 
     StreamIndex connect(const Address& peer) {
-        // One that is being closed will do: it is free by the time that this is asked.
-        const StreamIndex name = free_name(in_use_);
-        ask(StreamRequest::Kind::connect, name).peer = peer;
-        return name;
+        // May reuse the index of a stream being closed: its close is requested first.
+        const StreamIndex index = free_index(in_use_);
+        queue_request(StreamRequest::Kind::connect, index).peer = peer;
+        return index;
     }
-    void close(StreamIndex name) {
-        const bool unasked = std::ranges::any_of(requests_, [&](const StreamRequest& each) {
-            return each.stream == name && each.kind == StreamRequest::Kind::connect;
+    void close(StreamIndex index) {
+        const bool connect_pending = std::ranges::any_of(requests_, [&](const StreamRequest& each) {
+            return each.stream == index && each.kind == StreamRequest::Kind::connect;
         });
         std::erase_if(requests_, [&](const StreamRequest& each) {
-            return each.stream == name && each.kind != StreamRequest::Kind::close;
+            return each.stream == index && each.kind != StreamRequest::Kind::close;
         });
-        in_use_.erase(name);
-        if (!unasked) {
-            ask(StreamRequest::Kind::close, name);
-            closing_.insert(name);
+        in_use_.erase(index);
+        if (!connect_pending) {
+            queue_request(StreamRequest::Kind::close, index);
+            closing_.insert(index);
         }
-        streams[name].stands = streams[name].writing = false;
-        streams[name].outgoing.clear();
-        streams[name].asked = 0;
+        streams[index].established = streams[index].writing = false;
+        streams[index].outgoing.clear();
+        streams[index].requested = 0;
     }
     void close_all() {
-        for (const StreamIndex name : std::set<StreamIndex>(in_use_)) close(name);
+        for (const StreamIndex index : std::set<StreamIndex>(in_use_)) close(index);
     }
     bool at_rest() const { return in_use_.empty() && closing_.empty(); }
-    void pause(StreamIndex name, bool paused) {
-        streams[name].paused = paused;
-        ask(paused ? StreamRequest::Kind::pause : StreamRequest::Kind::resume, name);
+    void set_paused(StreamIndex index, bool paused) {
+        streams[index].paused = paused;
+        queue_request(paused ? StreamRequest::Kind::pause : StreamRequest::Kind::resume, index);
     }
 
-    // ---- what happened
+    // ---- results
     std::map<StreamIndex, Stream> streams;
-    std::vector<StreamIndex> accepted;  ///< their names, in order
+    std::vector<StreamIndex> accepted;  ///< in order
     std::size_t refused = 0;
 
-    // ---- the endpoint's face
+    // ---- StreamEndpoint
     std::optional<StreamIndex> accept(Instant, const Address& peer) {
         if (in_use_.size() >= accepts_max) {
             ++refused;
@@ -88,27 +88,27 @@ class Talker {
         }
         std::set<StreamIndex> taken = in_use_;
         taken.insert(closing_.begin(), closing_.end());
-        const StreamIndex name = free_name(taken);
-        streams[name].stands = true;
-        streams[name].peer = peer;
-        accepted.push_back(name);
-        return name;
+        const StreamIndex index = free_index(taken);
+        streams[index].established = true;
+        streams[index].peer = peer;
+        accepted.push_back(index);
+        return index;
     }
     void handle(Instant, const Datagram&) {}
     void handle(Instant, const StreamInput& in) {
         if (closing_.contains(in.stream)) {
-            // Of the stream that we have done with, but not yet asked to close; now it needs no asking.
+            // Its close request is still queued. If the stream has ended, the request is obsolete.
             if (in.kind != StreamInput::Kind::closed) return;
             closing_.erase(in.stream);
             requests_.erase(std::ranges::find(requests_, in.stream, &StreamRequest::stream));
             return;
         }
-        ASSERT_TRUE(in_use_.contains(in.stream)) << "told of a name that is not in use: " << in.stream;
+        ASSERT_TRUE(in_use_.contains(in.stream)) << "input for an unused stream index: " << in.stream;
         Stream& stream = streams[in.stream];
         switch (in.kind) {
             case StreamInput::Kind::connected:
-                EXPECT_FALSE(stream.stands);
-                stream.stands = true;
+                EXPECT_FALSE(stream.established);
+                stream.established = true;
                 break;
             case StreamInput::Kind::bytes: take(in.stream, in.bytes); break;
             case StreamInput::Kind::written:
@@ -118,9 +118,9 @@ class Talker {
                 break;
             case StreamInput::Kind::closed:
                 stream.end = in.end;
-                stream.stands = stream.writing = false;
+                stream.established = stream.writing = false;
                 stream.outgoing.clear();
-                stream.asked = 0;
+                stream.requested = 0;
                 in_use_.erase(in.stream);
                 std::erase_if(requests_, [&](const StreamRequest& each) { return each.stream == in.stream; });
                 break;
@@ -137,18 +137,18 @@ class Talker {
             if (request.kind == StreamRequest::Kind::close) closing_.erase(request.stream);
             return request;
         }
-        for (const StreamIndex name : in_use_) {
-            Stream& stream = streams[name];
-            const std::size_t left = stream.outgoing.size() - stream.asked;
-            if (closing_.contains(name) || !stream.stands || stream.writing || left == 0) continue;
+        for (const StreamIndex index : in_use_) {
+            Stream& stream = streams[index];
+            const std::size_t left = stream.outgoing.size() - stream.requested;
+            if (closing_.contains(index) || !stream.established || stream.writing || left == 0) continue;
             const std::size_t size = std::min({left, write_max, out.size()});
-            std::memcpy(out.data(), stream.outgoing.data() + stream.asked, size);
-            stream.asked += size;
-            if (size == left) stream.outgoing.clear(), stream.asked = 0;
+            std::memcpy(out.data(), stream.outgoing.data() + stream.requested, size);
+            stream.requested += size;
+            if (size == left) stream.outgoing.clear(), stream.requested = 0;
             stream.writing = true;
-            if (echoes && stream.paused && left - size < echo_max) pause(name, false);
+            if (echoes && stream.paused && left - size < echo_max) set_paused(index, false);
             StreamRequest request;
-            request.stream = name;
+            request.stream = index;
             request.bytes = size;
             return request;
         }
@@ -157,36 +157,36 @@ class Talker {
     std::optional<Instant> poll_timeout() const { return std::nullopt; }
 
   private:
-    /// The lowest that is free: names are used again at once.
-    StreamIndex free_name(const std::set<StreamIndex>& taken) {
-        StreamIndex name = 0;
-        while (taken.contains(name)) ++name;
-        in_use_.insert(name);
-        streams[name] = Stream{};
-        return name;
+    /// The lowest free index, so that indices are reused as early as possible.
+    StreamIndex free_index(const std::set<StreamIndex>& taken) {
+        StreamIndex index = 0;
+        while (taken.contains(index)) ++index;
+        in_use_.insert(index);
+        streams[index] = Stream{};
+        return index;
     }
-    StreamRequest& ask(StreamRequest::Kind kind, StreamIndex name) {
+    StreamRequest& queue_request(StreamRequest::Kind kind, StreamIndex index) {
         StreamRequest request;
         request.kind = kind;
-        request.stream = name;
+        request.stream = index;
         return requests_.emplace_back(request);
     }
-    void take(StreamIndex name, std::span<const std::byte> bytes) {
-        Stream& stream = streams[name];
-        EXPECT_TRUE(stream.stands);
+    void take(StreamIndex index, std::span<const std::byte> bytes) {
+        Stream& stream = streams[index];
+        EXPECT_TRUE(stream.established);
         ASSERT_FALSE(bytes.empty());
         stream.bytes += bytes.size();
         if (!counts_only) stream.received += text_of(bytes);
         if (!echoes) return;
         stream.outgoing += text_of(bytes);
-        if (stream.outgoing.size() - stream.asked > echo_max && !stream.paused) pause(name, true);
+        if (stream.outgoing.size() - stream.requested > echo_max && !stream.paused) set_paused(index, true);
     }
 
     std::set<StreamIndex> in_use_, closing_;
     std::deque<StreamRequest> requests_;
 };
 
-/// Runs a loop until something is true.
+/// A loop with a Talker.
 template <class Backend>
 class TalkerLoop {
   public:
@@ -194,21 +194,21 @@ class TalkerLoop {
 
     Backend& backend() { return loop_.backend(); }
 
-    /// The address that was bound.
+    /// Returns the bound address.
     Address listen(const Address& bind) {
         StreamListener listener = StreamListener::open(bind).value();
         const Address local = listener.local();
         EXPECT_TRUE(backend().listen(std::move(listener)));
         return local;
     }
-    /// False when `done` did not come true. `done` is asked once a turn, and at least every millisecond: a test may do
-    /// there what no descriptor tells of.
+    /// Runs turns until `done` returns true. False on timeout. Calls `done` once per turn and at least every `look`, so
+    /// that it may also poll the peer.
     bool run_until(const std::function<bool()>& done, Duration look = millisecond) {
         Application application{done, now() + patience, look};
         for (; !application.over; ++turns) loop_.turn(talker, application);
         return !application.gave_up;
     }
-    /// A whole run of one turn, with what the loop does at its end.
+    /// One Loop::run() that stops after one turn, including the final flush.
     void run() {
         struct {
             Loop<Backend>& loop;
@@ -217,7 +217,7 @@ class TalkerLoop {
         } application{loop_};
         loop_.run(talker, application);
     }
-    /// Until nothing more is coming: for «and nothing else happens».
+    /// Runs enough turns for pending events to arrive; to test that nothing else happens.
     void settle() {
         int turns_left = 5;
         EXPECT_TRUE(run_until([&] { return turns_left-- == 0; }));
@@ -243,11 +243,11 @@ class TalkerLoop {
     Loop<Backend> loop_;
 };
 
-/// The other end, with plain system calls. Nothing here waits.
+/// A remote peer with plain, non-blocking system calls.
 class PlainStream {
   public:
     explicit PlainStream(int fd = -1) : fd_(fd) {}
-    /// Connects; a listener's backlog does not need anyone to accept.
+    /// Connects; the listener's backlog completes the connection before it is accepted.
     static PlainStream connected(const Address& to, int send_buffer_bytes = 0) {
         PlainStream out(::socket(to.family == Family::v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
         if (send_buffer_bytes > 0)
@@ -279,12 +279,12 @@ class PlainStream {
         setsockopt(fd_, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
         close();
     }
-    /// Bytes taken, or a negative errno.
+    /// The number of bytes sent, or a negative errno.
     ssize_t send(std::string_view bytes) const {
         const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
         return sent < 0 ? -errno : sent;
     }
-    /// Appends what is there; 0: the end has come, or a negative errno.
+    /// Appends received bytes. Returns their number, 0 at the end of the stream, or a negative errno.
     ssize_t receive(std::string& out) const {
         char buffer[65'536];
         const ssize_t got = ::recv(fd_, buffer, sizeof buffer, MSG_DONTWAIT);
@@ -296,13 +296,13 @@ class PlainStream {
     int fd_;
 };
 
-/// A node connected to itself: both ends in one endpoint, so that nothing but the loop makes it go on.
+/// Connects a node to itself: both ends belong to one endpoint, so only the loop drives them.
 template <class Driven>
 std::pair<StreamIndex, StreamIndex> connect_to_itself(Driven& node, const Address& listening) {
     const std::size_t before = node.talker.accepted.size();
     const StreamIndex ours = node.talker.connect(listening);
     EXPECT_TRUE(
-        node.run_until([&] { return node.talker.streams[ours].stands && node.talker.accepted.size() > before; }));
+        node.run_until([&] { return node.talker.streams[ours].established && node.talker.accepted.size() > before; }));
     return {ours, node.talker.accepted.back()};
 }
 
@@ -317,7 +317,7 @@ inline std::string pattern(std::uint32_t seed, std::size_t size) {
     return out;
 }
 
-// ---- the promises are tested four times --------------------------------------------------------------
+// ---- both backends, each spinning and sleeping -------------------------------------------------------
 
 template <class AnyBackend, WaitMode any_mode>
 struct Way {

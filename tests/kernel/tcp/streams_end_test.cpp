@@ -1,4 +1,4 @@
-// How streams begin and end, on either backend, spinning and sleeping.
+// How streams start and end, on both backends, spinning and sleeping.
 
 #include <sys/resource.h>
 
@@ -9,26 +9,26 @@ namespace {
 
 TYPED_TEST_SUITE(StreamsTest, Ways, WayNames);
 
-/// An address at which nobody listens.
+/// An address without a listener.
 Address closed_port() { return StreamListener::open(loopback_v4()).value().local(); }
 
-TYPED_TEST(StreamsTest, what_cannot_be_connected_is_closed_with_the_reason) {
+TYPED_TEST(StreamsTest, a_failed_connect_closes_with_the_reason) {
     auto node = this->open();
     const StreamIndex refused = node.talker.connect(closed_port());
     ASSERT_TRUE(node.run_until([&] { return node.talker.streams[refused].end.has_value(); }));
     EXPECT_EQ(node.talker.streams[refused].end, StreamEnd::refused);
     const StreamIndex multicast = node.talker.connect(Address::v4(239, 1, 2, 3, 4));
-    EXPECT_EQ(multicast, refused) << "the name is free again";
+    EXPECT_EQ(multicast, refused) << "the index is free again";
     ASSERT_TRUE(node.run_until([&] { return node.talker.streams[multicast].end.has_value(); }));
     EXPECT_EQ(node.talker.streams[multicast].end, StreamEnd::unreachable);
     EXPECT_EQ(node.backend().counters().connect_failed, 2u);
     EXPECT_EQ(node.backend().counters().streams_broken, 0u);
 }
 
-TYPED_TEST(StreamsTest, a_connection_being_made_can_be_given_up) {
-    const bool made = in_own_network(65'536, [&] {
+TYPED_TEST(StreamsTest, a_pending_connect_can_be_closed) {
+    const bool made = in_network_namespace(65'536, [&] {
         auto node = this->open();
-        // Nobody answers for this neighbour, so that it takes as long as the test likes.
+        // A neighbour that does not exist, so that the connect stays pending.
         if (std::system("ip route add 192.0.2.0/24 dev lo && ip addr add 192.0.2.1/32 dev lo && "
                         "ip route add blackhole 198.51.100.0/24") != 0)
             return;
@@ -50,17 +50,17 @@ TYPED_TEST(StreamsTest, a_peer_that_resets_while_we_write) {
     for (int round = 0; round < 6; ++round) {
         SCOPED_TRACE(round);
         PlainStream peer = PlainStream::connected(local);
-        ASSERT_TRUE(node.run_until([&] { return node.talker.streams[0].stands; }));
+        ASSERT_TRUE(node.run_until([&] { return node.talker.streams[0].established; }));
         Talker::Stream& stream = node.talker.streams[0];
         stream.outgoing = std::string(16u << 20, 'x');
         const bool paused = round % 2 == 1;
-        if (paused) node.talker.pause(0, true);
+        if (paused) node.talker.set_paused(0, true);
         node.settle();
         peer.send("last words");
         node.settle();
-        EXPECT_TRUE(stream.writing) << "more than the buffers hold";
+        EXPECT_TRUE(stream.writing) << "larger than the socket buffers";
         peer.reset();
-        // A paused one is not looked at, but the write under way meets the end.
+        // A paused stream has no receive, but the write in progress detects the reset.
         ASSERT_TRUE(node.run_until([&] { return stream.end.has_value(); }));
         EXPECT_EQ(stream.end, StreamEnd::reset);
         EXPECT_EQ(stream.received, paused ? "" : "last words");
@@ -69,14 +69,14 @@ TYPED_TEST(StreamsTest, a_peer_that_resets_while_we_write) {
     EXPECT_FALSE(node.backend().sending());
 }
 
-TYPED_TEST(StreamsTest, what_the_peer_said_before_it_broke_off_is_heard) {
+TYPED_TEST(StreamsTest, bytes_sent_before_a_reset_are_received) {
     auto node = this->open();
     const Address local = node.listen(loopback_v4());
     for (int round = 0; round < 4; ++round) {
         PlainStream peer = PlainStream::connected(local);
-        ASSERT_TRUE(node.run_until([&] { return node.talker.streams[0].stands; }));
+        ASSERT_TRUE(node.run_until([&] { return node.talker.streams[0].established; }));
         Talker::Stream& stream = node.talker.streams[0];
-        node.talker.pause(0, true);
+        node.talker.set_paused(0, true);
         node.settle();
         const std::string text = pattern(1, 100'000);
         ASSERT_EQ(peer.send(text), static_cast<ssize_t>(text.size()));
@@ -86,8 +86,8 @@ TYPED_TEST(StreamsTest, what_the_peer_said_before_it_broke_off_is_heard) {
             peer.close();
         node.settle();
         EXPECT_FALSE(stream.end) << "while it is paused";
-        // The write comes first upon a connection that is no more.
-        node.talker.pause(0, false);
+        // In some rounds a write detects the end before the receive.
+        node.talker.set_paused(0, false);
         if (round > 1) stream.outgoing = "anybody?";
         ASSERT_TRUE(node.run_until([&] { return stream.end.has_value(); }));
         EXPECT_EQ(stream.received, text);
@@ -95,17 +95,17 @@ TYPED_TEST(StreamsTest, what_the_peer_said_before_it_broke_off_is_heard) {
     }
 }
 
-TYPED_TEST(StreamsTest, what_was_written_before_close_reaches_the_peer) {
+TYPED_TEST(StreamsTest, bytes_written_before_close_reach_the_peer) {
     auto node = this->open();
     const Address local = node.listen(loopback_v4());
     for (int round = 0; round < 8; ++round) {
         SCOPED_TRACE(round);
         PlainStream peer = PlainStream::connected(local);
-        ASSERT_TRUE(node.run_until([&] { return node.talker.streams[0].stands; }));
+        ASSERT_TRUE(node.run_until([&] { return node.talker.streams[0].established; }));
         Talker::Stream& stream = node.talker.streams[0];
         if (round % 2 == 1) {
-            // Not read by us: a plain close() would answer it with a reset.
-            node.talker.pause(0, true);
+            // Unread bytes: a plain close() would send a reset.
+            node.talker.set_paused(0, true);
             node.settle();
             peer.send(std::string(50'000, 'x'));
         }
@@ -113,60 +113,61 @@ TYPED_TEST(StreamsTest, what_was_written_before_close_reaches_the_peer) {
         stream.outgoing = text;
         ASSERT_TRUE(node.run_until([&] { return stream.writes == 1; }));
         node.talker.close(0);
-        std::string heard;
-        ASSERT_TRUE(node.run_until([&] { return peer.receive(heard) == 0; }));
-        EXPECT_EQ(heard, text);
+        std::string received;
+        ASSERT_TRUE(node.run_until([&] { return peer.receive(received) == 0; }));
+        EXPECT_EQ(received, text);
     }
 }
 
-TYPED_TEST(StreamsTest, closing_with_a_write_under_way_ends_it) {
+TYPED_TEST(StreamsTest, close_ends_a_write_in_progress) {
     auto node = this->open();
     const Address local = node.listen(loopback_v4());
     const std::string text = pattern(1, 16u << 20);
     for (int round = 0; round < 4; ++round) {
         PlainStream peer = PlainStream::connected(local);
-        ASSERT_TRUE(node.run_until([&] { return node.talker.streams[0].stands; }));
+        ASSERT_TRUE(node.run_until([&] { return node.talker.streams[0].established; }));
         node.talker.streams[0].outgoing = text;
         node.settle();
         EXPECT_TRUE(node.talker.streams[0].writing);
         node.talker.close(0);
         node.settle();
         EXPECT_FALSE(node.backend().sending());
-        std::string heard;
-        ASSERT_TRUE(node.run_until([&] { return peer.receive(heard) == 0; }));
-        EXPECT_EQ(heard, text.substr(0, heard.size()));
+        std::string received;
+        ASSERT_TRUE(node.run_until([&] { return peer.receive(received) == 0; }));
+        EXPECT_EQ(received, text.substr(0, received.size()));
     }
 }
 
-TYPED_TEST(StreamsTest, the_loop_waits_for_a_write_under_way_before_it_returns) {
+TYPED_TEST(StreamsTest, the_loop_flushes_a_write_in_progress_before_it_returns) {
     auto node = this->open();
     const Address local = node.listen(loopback_v4());
     PlainStream peer = PlainStream::connected(local);
-    ASSERT_TRUE(node.run_until([&] { return node.talker.streams[0].stands; }));
+    ASSERT_TRUE(node.run_until([&] { return node.talker.streams[0].established; }));
     const std::string text = pattern(1, limits::stream_write_bytes_max);
     std::size_t sent = 0;
-    // Until one is under way: the buffers are full.
+    // Write until a write stays in progress because the socket buffers are full.
     for (; !node.backend().sending(); sent += text.size()) {
         node.talker.streams[0].outgoing = text;
         node.run_until([] { return true; });
     }
-    std::string heard;
+    std::string received;
     std::thread reader([&] {
-        for (const Instant give_up = now() + patience; heard.size() < sent && now() < give_up;) peer.receive(heard);
+        for (const Instant give_up = now() + patience; received.size() < sent && now() < give_up;)
+            peer.receive(received);
     });
     node.run();
     EXPECT_FALSE(node.backend().sending());
     reader.join();
-    EXPECT_EQ(heard.size(), sent);
+    EXPECT_EQ(received.size(), sent);
 }
 
-TYPED_TEST(StreamsTest, a_name_is_free_as_soon_as_close_was_asked) {
+TYPED_TEST(StreamsTest, an_index_is_free_as_soon_as_close_is_requested) {
     auto node = this->open();
     const StreamListener far = StreamListener::open(loopback_v4()).value();
     for (std::uint32_t i = 0; i < 60; ++i) {
         const StreamIndex name = node.talker.connect(far.local());
         ASSERT_EQ(name, 0u);
-        ASSERT_TRUE(node.run_until([&] { return node.talker.streams[name].stands; }));
+        ASSERT_TRUE(node.run_until([&] { return node.talker.streams[name].established; }));
         PlainStream peer(far.accept());
         peer.send("of number " + std::to_string(i));
         node.talker.streams[name].outgoing = "hello " + std::to_string(i);
@@ -174,22 +175,22 @@ TYPED_TEST(StreamsTest, a_name_is_free_as_soon_as_close_was_asked) {
         if (i % 3 == 1) {
             EXPECT_EQ(node.talker.streams[name].received, "of number " + std::to_string(i));
         }
-        // What the old one still has coming must not pass for the next one's, which is asked for in the same turn.
+        // Late events of the old stream must not reach the next stream, which is requested in the same turn.
         peer.send("too late");
         if (i % 4 == 3) peer.reset();
         if (!node.talker.streams[name].end) node.talker.close(name);
     }
 }
 
-TYPED_TEST(StreamsTest, whom_the_endpoint_refuses_is_closed_and_counted) {
+TYPED_TEST(StreamsTest, a_refused_connection_is_closed_and_counted) {
     auto node = this->open();
     node.talker.accepts_max = 2;
     const Address local = node.listen(loopback_v4());
     std::vector<PlainStream> peers;
     for (int i = 0; i < 5; ++i) peers.push_back(PlainStream::connected(local));
     ASSERT_TRUE(node.run_until([&] { return node.talker.refused == 3; }));
-    std::string heard;
-    for (std::size_t i = 2; i < 5; ++i) ASSERT_TRUE(node.run_until([&] { return peers[i].receive(heard) == 0; }));
+    std::string received;
+    for (std::size_t i = 2; i < 5; ++i) ASSERT_TRUE(node.run_until([&] { return peers[i].receive(received) == 0; }));
     EXPECT_EQ(node.backend().counters().streams_refused, 3u);
     EXPECT_EQ(node.backend().counters().streams_accepted, 2u);
     EXPECT_EQ(node.backend().counters().accept_failed, 0u);
@@ -198,9 +199,9 @@ TYPED_TEST(StreamsTest, whom_the_endpoint_refuses_is_closed_and_counted) {
     ASSERT_TRUE(node.run_until([&] { return node.talker.accepted.size() == 3; }));
 }
 
-TYPED_TEST(StreamsTest, without_descriptors_a_listener_rests_and_then_goes_on) {
+TYPED_TEST(StreamsTest, a_listener_without_descriptors_pauses_and_resumes) {
     auto node = this->open();
-    // A ring keeps to the limit of when it was asked to accept, which is the first turn.
+    // io_uring applies the limit at the time of the accept request, which is made in the first turn.
     const Address local = node.listen(loopback_v4());
     std::vector<PlainStream> peers;
     for (int i = 0; i < 3; ++i) peers.push_back(PlainStream::connected(local));
@@ -216,7 +217,7 @@ TYPED_TEST(StreamsTest, without_descriptors_a_listener_rests_and_then_goes_on) {
     const Duration took = now() - from;
     setrlimit(RLIMIT_NOFILE, &before);
     ASSERT_TRUE(failed);
-    EXPECT_LE(failures, 2 + static_cast<std::uint64_t>(took / accept_pause)) << "it does not rest";
+    EXPECT_LE(failures, 2 + static_cast<std::uint64_t>(took / accept_pause)) << "the listener does not pause";
     if (TypeParam::mode == WaitMode::block) {
         EXPECT_LE(node.turns - turns_before, 8 * failures) << "the loop spins";
     }
@@ -225,13 +226,13 @@ TYPED_TEST(StreamsTest, without_descriptors_a_listener_rests_and_then_goes_on) {
     ASSERT_TRUE(node.run_until([&] { return node.talker.streams[0].received == "at last"; }, second));
 }
 
-TYPED_TEST(StreamsTest, a_port_is_free_at_once_when_the_backend_is_closed) {
+TYPED_TEST(StreamsTest, a_port_is_free_as_soon_as_the_backend_is_closed) {
     Address local = loopback_v4();
     for (int round = 0; round < 5; ++round) {
         auto node = this->open();
         local = node.listen(local);
         PlainStream peer = PlainStream::connected(local);
-        ASSERT_TRUE(node.run_until([&] { return node.talker.streams[0].stands; }));
+        ASSERT_TRUE(node.run_until([&] { return node.talker.streams[0].established; }));
         const auto taken = StreamListener::open(local);
         ASSERT_FALSE(taken);
         EXPECT_EQ(taken.error().text, "bind " + to_text(local) + ": Address already in use");

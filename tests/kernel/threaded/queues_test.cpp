@@ -1,4 +1,4 @@
-// BoundedQueue, FreeList, BlockPool and Bell: alone, then with several threads at each end.
+// BoundedQueue, FreeList, BlockPool and Bell, with one thread and with several at each end.
 
 #include <numeric>
 #include <thread>
@@ -11,7 +11,7 @@
 namespace ringpost::test {
 namespace {
 
-TEST(BoundedQueue, is_first_in_first_out_and_full_is_an_answer) {
+TEST(BoundedQueue, is_fifo_and_refuses_when_full) {
     for (const std::uint32_t capacity : {2u, 4u, 64u}) {
         BoundedQueue<std::uint32_t> queue(capacity);
         std::uint32_t next_in = 0, next_out = 0;
@@ -21,7 +21,7 @@ TEST(BoundedQueue, is_first_in_first_out_and_full_is_an_answer) {
             while (queue.try_push(next_in)) ++next_in;
             EXPECT_EQ(next_in - next_out, capacity);
             EXPECT_TRUE(queue.full());
-            // Leaves one behind each time, so that the positions wander around the ring.
+            // Leaves one item in every other round, so that the positions move around the ring.
             for (std::uint32_t i = 0; i < capacity - round % 2; ++i) EXPECT_EQ(queue.try_pop(), next_out++);
             EXPECT_FALSE(queue.full());
             while (const auto item = queue.try_pop()) EXPECT_EQ(*item, next_out++);
@@ -30,7 +30,7 @@ TEST(BoundedQueue, is_first_in_first_out_and_full_is_an_answer) {
     }
 }
 
-TEST(BoundedQueue, loses_and_doubles_nothing_between_threads) {
+TEST(BoundedQueue, neither_loses_nor_duplicates_between_threads) {
     constexpr std::uint32_t threads = 4, each = 20'000 * scale;
     struct Item {
         std::uint32_t producer, number;
@@ -62,21 +62,21 @@ TEST(BoundedQueue, loses_and_doubles_nothing_between_threads) {
         std::vector<std::uint32_t> least(threads, 0);
         for (const Item& item : by_one) {
             ++seen[item.producer * each + item.number];
-            EXPECT_GE(item.number, least[item.producer]) << "one producer's items overtook each other";
+            EXPECT_GE(item.number, least[item.producer]) << "items of one producer are out of order";
             least[item.producer] = item.number;
         }
     }
     EXPECT_EQ(std::count(seen.begin(), seen.end(), 1u), threads * each);
 }
 
-TEST(FreeList, gives_each_number_to_one_at_a_time) {
+TEST(FreeList, hands_out_each_index_once) {
     FreeList list(100, 3);
     std::vector<std::uint32_t> taken;
     while (const auto number = list.take()) taken.push_back(*number);
     EXPECT_EQ(taken, (std::vector<std::uint32_t>{100, 101, 102}));
     list.give(101);
     list.give(100);
-    EXPECT_EQ(list.take(), 100u) << "the last given back is the first taken";
+    EXPECT_EQ(list.take(), 100u) << "last in, first out";
     EXPECT_EQ(list.take(), 101u);
     EXPECT_EQ(list.take(), std::nullopt);
 }
@@ -84,7 +84,7 @@ TEST(FreeList, gives_each_number_to_one_at_a_time) {
 TEST(FreeList, between_threads) {
     constexpr std::uint32_t threads = 4, numbers = 3, rounds = 50'000 * scale;
     FreeList list(0, numbers);
-    // Plain memory: two owners at once would be a data race, and a wrong sum.
+    // Not atomic: two owners of one index would be a data race and a wrong sum.
     std::uint64_t uses[numbers] = {};
     std::atomic<std::uint64_t> total{0};
     std::vector<std::thread> running;
@@ -105,12 +105,12 @@ TEST(FreeList, between_threads) {
     EXPECT_EQ(left, numbers);
 }
 
-TEST(BlockPool, gives_small_blocks_first_and_never_too_small_ones) {
+TEST(BlockPool, prefers_small_blocks_that_are_large_enough) {
     BlockPool pool(2, 2);
     const auto a = pool.take(1), b = pool.take(BlockPool::small_bytes), c = pool.take(0);
     EXPECT_EQ(pool.memory(*a).size(), BlockPool::small_bytes);
     EXPECT_EQ(pool.memory(*b).size(), BlockPool::small_bytes);
-    EXPECT_EQ(pool.memory(*c).size(), BlockPool::large_bytes) << "the small ones are all taken";
+    EXPECT_EQ(pool.memory(*c).size(), BlockPool::large_bytes) << "all small blocks are in use";
     const auto d = pool.take(BlockPool::small_bytes + 1);
     EXPECT_EQ(pool.memory(*d).size(), BlockPool::large_bytes);
     EXPECT_EQ(pool.take(1), std::nullopt);
@@ -121,7 +121,7 @@ TEST(BlockPool, gives_small_blocks_first_and_never_too_small_ones) {
     for (const auto block : {*a, *b, *c, *d}) EXPECT_EQ(pool.memory(block)[999], static_cast<std::byte>(block));
 }
 
-TEST(Bell, wakes_whoever_found_the_queue_empty) {
+TEST(Bell, wakes_consumers_of_an_empty_queue) {
     constexpr std::uint32_t items = 5'000 * scale, threads = 3;
     BoundedQueue<std::uint32_t> queue(8);
     Bell bell, answered;
@@ -137,7 +137,7 @@ TEST(Bell, wakes_whoever_found_the_queue_empty) {
                 answered.ring(1);
             }
         });
-    // Each item waits for its answer, so that the others sleep in between: a missed ring would hang here.
+    // Waits until each item is processed, so that the consumers sleep in between: a lost wake-up would hang here.
     for (std::uint32_t i = 0; i < items; ++i) {
         ASSERT_TRUE(queue.try_push(i));
         bell.ring(1);
@@ -155,7 +155,7 @@ TEST(Bell, a_deadline_ends_the_wait) {
     const Instant deadline = now() + millisecond;
     EXPECT_FALSE(bell.wait(deadline, [] { return false; }));
     EXPECT_GE(now(), deadline);
-    EXPECT_TRUE(bell.wait(0, [] { return true; })) << "looks once even when it is late";
+    EXPECT_TRUE(bell.wait(0, [] { return true; })) << "tries once even after the deadline";
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// ThreadedMessenger under many threads at once: nothing lost, nothing doubled; and stopped in the middle of it.
+// ThreadedMessenger used by many threads, and stopped while they use it; its MessengerCore, WakeUp and Threaded.
 
 #include <poll.h>
 
@@ -17,7 +17,7 @@ using gtudp::ThreadedMessenger, gtudp::Outcome, gtudp::SendRefusal;
 
 class ThreadOptionsTest : public OnBackend {};
 
-/// Threads that send numbers from one engine to another and take the outcomes.
+/// Threads that send numbered messages from one engine to another and take the outcomes.
 class Senders {
   public:
     Senders(ThreadedMessenger& source, const Address& target, std::uint32_t threads, std::uint32_t each) {
@@ -58,7 +58,7 @@ class Senders {
     std::vector<std::thread> running_;
 };
 
-/// Threads that receive until `count` messages have come.
+/// Threads that receive until `count` messages have arrived.
 class Receivers {
   public:
     Receivers(ThreadedMessenger& engine, std::uint32_t threads, std::uint32_t count) : seen_(count) {
@@ -88,7 +88,7 @@ class Receivers {
     std::vector<std::thread> running_;
 };
 
-TEST_P(ThreadOptionsTest, a_hundred_thousand_each_way_arrive_once_each) {
+TEST_P(ThreadOptionsTest, a_hundred_thousand_each_way_arrive_once) {
     constexpr std::uint32_t threads = 4, each = 2'500 * scale, count = threads * each;
     ThreadedMessenger left = open_engine(), right = open_engine();
     Receivers at_left(left, 2, count), at_right(right, 2, count);
@@ -112,14 +112,14 @@ TEST_P(ThreadOptionsTest, a_hundred_thousand_each_way_arrive_once_each) {
     }
 }
 
-TEST_P(ThreadOptionsTest, stopped_in_the_middle_every_send_has_its_outcome) {
+TEST_P(ThreadOptionsTest, every_send_has_an_outcome_when_stopped) {
     for (std::uint32_t round = 0; round < 4 * scale; ++round) {
         const Peer silent(loopback_v4());
         auto chosen = options();
         chosen.sends_max = 64;
         ThreadedMessenger engine = open_engine(chosen);
         std::mutex mutex;
-        std::map<std::uint64_t, int> tickets;  // +1 when taken, -1 when ended
+        std::map<std::uint64_t, int> tickets;  // +1 by send(), -1 by next_outcome()
         std::atomic<std::uint32_t> taken{0}, returned{0};
         std::vector<std::thread> running;
         for (int id = 0; id < 2; ++id)
@@ -163,7 +163,7 @@ TEST_P(ThreadOptionsTest, stopped_in_the_middle_every_send_has_its_outcome) {
     }
 }
 
-TEST_P(ThreadOptionsTest, what_has_arrived_and_ended_outlives_the_stop) {
+TEST_P(ThreadOptionsTest, queued_messages_and_outcomes_survive_stop) {
     ThreadedMessenger engine = open_engine();
     const Peer silent(loopback_v4());
     const auto ticket = engine.send(silent.local(), as_bytes("in flight")).value();
@@ -177,10 +177,10 @@ TEST_P(ThreadOptionsTest, what_has_arrived_and_ended_outlives_the_stop) {
     EXPECT_EQ(ended->result, Outcome::cancelled);
     EXPECT_FALSE(engine.next_outcome(never));
     EXPECT_EQ(engine.counters().cancelled, 1u);
-    EXPECT_TRUE(UdpSocket::open(bound_to(engine.local()))) << "its port is free again";
+    EXPECT_TRUE(UdpSocket::open(bound_to(engine.local()))) << "the port is free again";
 }
 
-TEST_P(ThreadOptionsTest, counts_are_told_to_many_threads) {
+TEST_P(ThreadOptionsTest, many_threads_read_counters) {
     ThreadedMessenger engine = open_engine();
     std::vector<std::thread> running;
     for (int id = 0; id < 4; ++id)
@@ -210,7 +210,7 @@ gtudp::MessengerCore small_core() {
     return gtudp::MessengerCore(small_queues(), UdpSocket::open(bound_to(loopback_v4())).value());
 }
 
-TEST(MessengerCore, large_sends_have_few_places) {
+TEST(MessengerCore, large_sends_have_few_blocks) {
     using To = gtudp::MessengerCore::OutcomeTo;
     gtudp::MessengerCore core = small_core();
     std::vector<gtudp::Ticket> tickets;
@@ -231,8 +231,8 @@ TEST(MessengerCore, large_sends_have_few_places) {
     EXPECT_EQ(cancelled, 8);
 }
 
-TEST(WakeUp, leaves_no_command_to_a_sleeping_loop) {
-    // Nothing but the hand-over, many times a second: the loop is always about to fall asleep when a command arrives.
+TEST(WakeUp, never_sleeps_with_a_command_queued) {
+    // Only the wake-up protocol, many times: each command arrives while the loop is about to sleep.
     BoundedQueue<std::uint32_t> commands(8);
     WakeUp wake_up;
     const Waker waker = Waker::open().value();
@@ -241,11 +241,11 @@ TEST(WakeUp, leaves_no_command_to_a_sleeping_loop) {
     std::atomic<std::uint32_t> done{0};
     std::thread submitting([&] {
         for (std::uint32_t i = 0; i < count; ++i) {
-            // A little later each time, so that every moment of falling asleep has its turn.
+            // A varying delay, to hit every point of prepare_sleep().
             for (std::uint32_t delay = 0; delay < i % 128; ++delay) std::atomic_signal_fence(std::memory_order_seq_cst);
             ASSERT_TRUE(commands.try_push(i));
             wake_up.notify();
-            // Without a system call at first, which would give the loop all the time it needs.
+            // Spin first, because a system call would give the loop too much time.
             for (int looks = 0; looks < 10'000 && done.load() <= i; ++looks) continue;
             while (done.load() <= i) std::this_thread::yield();
         }
@@ -257,14 +257,14 @@ TEST(WakeUp, leaves_no_command_to_a_sleeping_loop) {
         int woken = 0;
         for (int looks = 0; looks < 20 && woken == 0; ++looks) woken = poll(&ready, 1, 0);
         if (woken == 0) woken = poll(&ready, 1, static_cast<int>(patience / millisecond));
-        EXPECT_EQ(woken, 1) << "asleep after " << done << ", and a command is waiting";
+        EXPECT_EQ(woken, 1) << "sleeping after " << done << " commands with another queued";
         waker.clear();
         wake_up.set_awake();
     }
     submitting.join();
 }
 
-/// A ThreadedProtocol that only counts its commands.
+/// A ThreadedProtocol that counts its commands.
 struct CountingProtocol {
     struct Endpoint {
         struct Event {};
@@ -295,7 +295,7 @@ struct CountingProtocol {
     Endpoint endpoint_;
 };
 
-TEST(Threaded, what_is_submitted_while_it_stops_ends_once) {
+TEST(Threaded, commands_submitted_during_stop_end_once) {
     for (std::uint32_t round = 0; round < 40 * scale; ++round) {
         Threaded<CountingProtocol> threaded(8);
         ASSERT_EQ(threaded.start({.wait = WaitMode::block}), std::nullopt);

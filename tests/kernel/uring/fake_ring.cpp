@@ -1,5 +1,5 @@
-// Requests end as the kernel's do: sends while they are submitted, the rest while the caller is in an enter. What the
-// engine may never do, such as naming a closed descriptor or offering a buffer twice, fails the test.
+// Requests complete as in the kernel: sends on submission, everything else during an enter. Misuse by the engine, such
+// as a request with a closed descriptor or a buffer provided twice, fails the test.
 
 #include "tests/kernel/uring/fake_ring.hpp"
 
@@ -48,7 +48,7 @@ void Ring::advance(std::size_t count) {
     ready.erase(ready.begin(), ready.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
-bool Ring::idle() { return fake_kernel().quiet(); }
+bool Ring::idle() { return fake_kernel().idle(); }
 bool Ring::completions_ready() { return !fake_kernel().completions.empty(); }
 
 Result<void> Ring::register_buffers(io_uring_buf_ring* buffers, unsigned entries, std::uint16_t group) {
@@ -75,7 +75,7 @@ Outgoing message_of(const msghdr& header) {
         std::uint16_t segment_bytes = 0;
         std::memcpy(&segment_bytes, CMSG_DATA(control), sizeof segment_bytes);
         out.segment_bytes = segment_bytes;
-        EXPECT_GT(out.bytes.size(), out.segment_bytes) << "a train of one";
+        EXPECT_GT(out.bytes.size(), out.segment_bytes) << "a train of one segment";
     }
     return out;
 }
@@ -90,7 +90,7 @@ Outgoing message_of(const io_uring_sqe& sqe) {
     return out;
 }
 
-/// Lays a stamp, UDP_GRO and the source out as the kernel does, into whatever room there is for them.
+/// Writes source address, time stamp and UDP_GRO in the kernel's format.
 void fill_name(const Incoming& datagram, void* name, std::size_t room) {
     SocketAddress address;
     const socklen_t length = to_socket_address(datagram.source, Family::v6, address);
@@ -141,13 +141,13 @@ std::shared_ptr<FakeSocket> FakeKernel::open(int fd, bool connected) {
 }
 
 void FakeKernel::close(int fd) {
-    EXPECT_TRUE(queue_.empty()) << "requests that name a descriptor are queued while it is closed";
+    EXPECT_TRUE(queue_.empty()) << "closed with unsubmitted requests";
     sockets_.erase(fd);
 }
 
 void FakeKernel::close_stream(int descriptor) {
     for (const io_uring_sqe& sqe : queue_)
-        EXPECT_TRUE(sqe.fd != descriptor || sqe.opcode == IORING_OP_ASYNC_CANCEL) << "closed, and then named";
+        EXPECT_TRUE(sqe.fd != descriptor || sqe.opcode == IORING_OP_ASYNC_CANCEL) << "closed with unsubmitted requests";
     streams.close(descriptor);
 }
 
@@ -174,7 +174,7 @@ void FakeKernel::Buffers::check() const {
     ASSERT_LE(offered(), max);
     std::set<std::uint16_t> ids;
     for (std::uint16_t at = head; at != ring->tail; ++at)
-        EXPECT_TRUE(ids.insert(ring->bufs[at % max].bid).second) << "a buffer is offered twice";
+        EXPECT_TRUE(ids.insert(ring->bufs[at % max].bid).second) << "a buffer is provided twice";
 }
 
 io_uring_sqe* FakeKernel::submission() {
@@ -184,28 +184,28 @@ io_uring_sqe* FakeKernel::submission() {
 
 void FakeKernel::enter() {
     submit();
-    run(false);
+    run(Caller::awake);
     ++enters_;
 }
 
 void FakeKernel::enter_and_sleep(bool without_limit) {
     submit();
-    run(false);
+    run(Caller::awake);
     if (completions.empty()) {
-        run(true);
+        run(Caller::asleep);
         if (completions.empty() && without_limit) stuck_ = true;
     }
     ++enters_;
 }
 
-/// Whether the kernel has flagged that it has work for the caller to run.
-bool FakeKernel::quiet() const {
+/// False if an enter would complete anything.
+bool FakeKernel::idle() const {
     const auto due = [](const Multishot& armed) { return armed.cancelled || !armed.socket->incoming.empty(); };
     const auto readable = [](const Poll& poll) {
         pollfd ready{poll.fd, POLLIN, 0};
         return ::poll(&ready, 1, 0) == 1;
     };
-    return queue_.empty() && completions.empty() && waiting_.empty() && streams.quiet() &&
+    return queue_.empty() && completions.empty() && waiting_.empty() && streams.idle() &&
            std::ranges::none_of(multishots_, due) && std::ranges::none_of(polls_, readable);
 }
 
@@ -236,11 +236,11 @@ void FakeKernel::issue(const io_uring_sqe& sqe) {
 std::shared_ptr<FakeSocket> FakeKernel::socket_of(int fd) {
     const auto found = sockets_.find(fd);
     if (found != sockets_.end()) return found->second;
-    ADD_FAILURE() << "a closed descriptor is named";
+    ADD_FAILURE() << "a request with a closed descriptor";
     return nullptr;
 }
 
-/// False when it has to wait for room.
+/// False if it must wait for space.
 bool FakeKernel::send(const Waiting& request) {
     Outgoing message = request.read();
     message.turn = request.turn;
@@ -271,7 +271,7 @@ int FakeKernel::receive_now(int fd, mmsghdr* messages, std::size_t count) {
     const auto socket = socket_of(fd);
     if (socket == nullptr) return -EBADF;
     for (const Multishot& armed : multishots_)
-        EXPECT_NE(armed.socket, socket) << "two readers of one socket overtake each other";
+        EXPECT_NE(armed.socket, socket) << "two concurrent readers of one socket";
     for (std::size_t i = 0; i < count; ++i) {
         const int error = script.receive();
         if (error != 0 || socket->incoming.empty()) return i > 0 ? static_cast<int>(i) : -(error != 0 ? error : EAGAIN);
@@ -291,7 +291,7 @@ int FakeKernel::receive_now(int fd, mmsghdr* messages, std::size_t count) {
 void FakeKernel::arm(const io_uring_sqe& sqe) {
     const auto socket = socket_of(sqe.fd);
     if (socket == nullptr) return complete(sqe.user_data, -EBADF);
-    EXPECT_TRUE((sqe.ioprio & IORING_RECV_MULTISHOT) != 0) << "a receive of our own memory would wait in the kernel";
+    EXPECT_TRUE((sqe.ioprio & IORING_RECV_MULTISHOT) != 0) << "only multishot receives are used";
     EXPECT_TRUE((sqe.flags & IOSQE_BUFFER_SELECT) != 0);
     for (const Multishot& other : multishots_) EXPECT_NE(other.user_data, sqe.user_data) << "armed twice";
     multishots_.push_back({socket, sqe.user_data, *reinterpret_cast<msghdr*>(sqe.addr)});
@@ -306,12 +306,13 @@ void FakeKernel::cancel(const io_uring_sqe& sqe) {
     complete(sqe.user_data, 0);
 }
 
-/// What happens inside an enter after submission: receives deliver, waiting sends find room, the waker is heard.
-void FakeKernel::run(bool asleep) {
+/// The part of an enter after submission: receives deliver, waiting sends are retried, polls complete.
+void FakeKernel::run(Caller caller) {
     for (const auto& [group, buffers] : buffers_) buffers.check();
-    streams.run(asleep, enters_);
-    std::erase_if(waiting_, [&](const Waiting& waiting) { return (asleep || script.room()) && send(waiting); });
-    std::erase_if(multishots_, [&](Multishot& multishot) { return !run_multishot(multishot, asleep); });
+    streams.run(caller, enters_);
+    std::erase_if(waiting_,
+                  [&](const Waiting& waiting) { return (caller == Caller::asleep || script.room()) && send(waiting); });
+    std::erase_if(multishots_, [&](Multishot& multishot) { return !run_multishot(multishot, caller); });
     std::erase_if(polls_, [&](const Poll& poll) {
         pollfd ready{poll.fd, POLLIN, 0};
         if (::poll(&ready, 1, 0) != 1) return false;
@@ -320,8 +321,8 @@ void FakeKernel::run(bool asleep) {
     });
 }
 
-/// False when it has ended.
-bool FakeKernel::run_multishot(Multishot& multishot, bool asleep) {
+/// False if it has ended.
+bool FakeKernel::run_multishot(Multishot& multishot, Caller caller) {
     const auto end = [&](int error) {
         complete(multishot.user_data, -error);
         return false;
@@ -340,11 +341,11 @@ bool FakeKernel::run_multishot(Multishot& multishot, bool asleep) {
         if (shot == Shot::deliver_and_end) return false;
     }
     if (const int error = script.idle_shot(); error != 0) return end(error);
-    if (multishot.cancelled && (asleep || enters_ >= multishot.ends_at)) return end(ECANCELED);
+    if (multishot.cancelled && (caller == Caller::asleep || enters_ >= multishot.ends_at)) return end(ECANCELED);
     return true;
 }
 
-/// False without a buffer.
+/// False if no buffer is available.
 bool FakeKernel::deliver(Multishot& multishot, std::uint32_t more) {
     const io_uring_buf* buffer = take_buffer(0);
     if (buffer == nullptr) return false;

@@ -1,8 +1,8 @@
 #pragma once
 
-// The kernel behind the other implementations of class Ring and of system_calls.hpp (fake_ring.cpp): requests and calls
-// are interpreted against a network in memory, and a script decides how each one ends. No datagram touches a real
-// socket; descriptors are only names.
+// A fake kernel behind substitute implementations of class Ring and system_calls.hpp (fake_ring.cpp). Requests and
+// calls run against a network in memory, and a script determines the result of each. Descriptors only serve as keys; no
+// datagram touches a real socket.
 
 #include <liburing.h>
 
@@ -20,54 +20,54 @@
 
 namespace ringpost::test {
 
-/// One datagram on its way in, or a train that the kernel has coalesced (segment_bytes > 0).
+/// An arriving datagram, or a train coalesced by the kernel (segment_bytes > 0).
 struct Incoming {
     Address source;
     std::string bytes;
     std::size_t segment_bytes = 0;
-    std::int64_t stamped_unix_ns = 0;  ///< 0: it comes without a stamp
+    std::int64_t stamped_unix_ns = 0;  ///< 0: no time stamp
 };
 
-/// What became of one message (a datagram or a train) that was handed over.
+/// A message (a datagram or a train) that was submitted, with its result.
 struct Outgoing {
     std::string bytes;
     std::size_t segment_bytes = 0;  ///< 0: a single datagram
     Address destination;            ///< Family::none: plain send()
-    bool waits = false;             ///< handed over without MSG_DONTWAIT
-    bool direct = false;            ///< by a system call of its own, not through the ring
-    int result = 0;                 ///< 0: the network took it
-    unsigned turn = 0;              ///< the turn it was handed over in
+    bool waits = false;             ///< without MSG_DONTWAIT
+    bool direct = false;            ///< by a direct system call, not through the ring
+    int result = 0;                 ///< 0: sent; otherwise an errno
+    unsigned turn = 0;              ///< of submission
 };
 
-/// What a descriptor stands for. Requests hold it as the kernel holds a file: closing the descriptor does not end them.
+/// The socket of a descriptor. Requests share ownership, as in the kernel: closing the descriptor does not end them.
 struct FakeSocket {
     std::uint32_t id = 0;
     bool connected = false;
     std::deque<Incoming> incoming;
-    std::vector<Outgoing> outgoing;  ///< in the order in which requests ended; those still waiting are not in it
+    std::vector<Outgoing> outgoing;  ///< completed messages, in order of completion
 };
 
 /// What an armed multishot receive does with the next datagram.
 enum class Shot : std::uint8_t {
     deliver,
-    deliver_and_end,  ///< a completion with data and without F_MORE
-    fail,             ///< ends with `Script::shot_errno`, the datagram stays in the socket
-    fail_with_buffer  ///< the same, and a buffer is spent
+    deliver_and_end,  ///< completes with data and without F_MORE
+    fail,             ///< ends with `Script::shot_errno`; the datagram stays in the socket
+    fail_with_buffer  ///< the same, and consumes a buffer
 };
 
-/// How requests end. The defaults are a kernel in which nothing ever goes wrong.
+/// The results of requests. By default nothing fails.
 struct Script {
-    /// 0: the network takes it. EAGAIN for a message that waits: it goes on waiting.
+    /// 0 or an errno. A message with `waits` keeps waiting on EAGAIN.
     std::function<int(const Outgoing&)> send = [](const Outgoing&) { return 0; };
-    /// For a receive that is tried once: 0 delivers what is there.
+    /// For direct receives: 0 delivers what is in the socket.
     std::function<int()> receive = [] { return 0; };
     std::function<Shot()> shot = [] { return Shot::deliver; };
-    /// An error that ends an armed multishot when nothing has come; 0: none.
+    /// An error that ends an armed multishot without a datagram; 0: none.
     std::function<int()> idle_shot = [] { return 0; };
     int shot_errno = ECONNREFUSED;
-    /// How many enters the end of a cancelled multishot comes late.
+    /// Number of enters by which the end of a cancelled multishot is delayed.
     std::function<unsigned()> lateness = [] { return 0u; };
-    /// Whether a waiting send finds room in this enter. While the caller sleeps, it always does.
+    /// Whether waiting sends are retried in this enter. Always while the caller sleeps.
     std::function<bool()> room = [] { return true; };
 };
 
@@ -78,22 +78,22 @@ class FakeKernel {
     Script script;
     FakeStreams streams;
 
-    /// The descriptor is open and stands for a new socket; until close().
+    /// Associates the descriptor with a new socket, until close().
     std::shared_ptr<FakeSocket> open(int fd, bool connected);
     void close(int fd);
     void close_stream(int descriptor);
 
-    /// Messages handed over from now on belong to another turn.
+    /// Messages submitted from now on belong to a new turn.
     void next_turn() { ++turn_; }
     unsigned enters() const { return enters_; }
-    /// Slept without limit although nothing was ever going to come.
+    /// The engine slept without a timeout although nothing could wake it.
     bool stuck() const { return stuck_; }
-    /// Requests that have not ended, the poll for the waker aside.
+    /// Requests in flight, without polls.
     std::size_t pending() const { return multishots_.size() + waiting_.size() + streams.pending(); }
     std::size_t buffers_offered(std::uint16_t group = 0) const;
     std::size_t multishots() const { return multishots_.size(); }
 
-    // What class Ring and the system calls come to.
+    // For class Ring and the system calls.
     struct Completion {
         std::uint64_t user_data;
         std::int32_t result;
@@ -104,7 +104,7 @@ class FakeKernel {
     io_uring_sqe* submission();
     void enter();
     void enter_and_sleep(bool without_limit);
-    bool quiet() const;
+    bool idle() const;
     int send_now(int fd, mmsghdr* messages, std::size_t count);
     int receive_now(int fd, mmsghdr* messages, std::size_t count);
     std::deque<Completion> completions;
@@ -121,7 +121,7 @@ class FakeKernel {
         std::shared_ptr<FakeSocket> socket;
         unsigned turn;
         std::uint64_t user_data;
-        std::function<Outgoing()> read;  // the message, anew each time: it has to stay put until the request ends
+        std::function<Outgoing()> read;  // rereads the message, which must remain valid until the request ends
     };
     struct Poll {
         int fd;
@@ -134,8 +134,8 @@ class FakeKernel {
     bool send(const Waiting& request);
     void arm(const io_uring_sqe& sqe);
     void cancel(const io_uring_sqe& sqe);
-    void run(bool asleep);
-    bool run_multishot(Multishot& multishot, bool asleep);
+    void run(Caller caller);
+    bool run_multishot(Multishot& multishot, Caller caller);
     bool deliver(Multishot& multishot, std::uint32_t more);
     void complete(std::uint64_t user_data, std::int64_t result, std::uint32_t flags = 0);
     const io_uring_buf* take_buffer(std::uint16_t group);
@@ -160,7 +160,7 @@ class FakeKernel {
     bool stuck_ = false;
 };
 
-/// The kernel that the next Ring::open() gets. A test makes a new one first.
+/// The kernel used by Ring::open(). Each test creates a new one first.
 FakeKernel& fake_kernel();
 void new_fake_kernel();
 

@@ -1,6 +1,6 @@
-// UringBackend on the fake ring: schedules drawn from a seed, in which every completion can fail.
+// UringBackend on the fake ring: random schedules in which every completion can fail.
 //
-// A failing seed is replayed by `RINGPOST_SEED=N fake_ring_test --gtest_filter='*Random*'`.
+// Replay a failing seed with `RINGPOST_SEED=N fake_ring_test --gtest_filter='*Random*'`.
 
 #include <cstdlib>
 #include <random>
@@ -13,7 +13,7 @@ namespace {
 class Schedule {
   public:
     explicit Schedule(std::uint32_t seed) : random_(seed), world_({.gso = seed % 5 != 0}) {
-        // Each seed has its own weather, so that rare pairs of failures come up together.
+        // Each seed has its own failure rates, so that rare failures coincide.
         send_fails_ = one_of({0, 5, 30, 60});
         receive_fails_ = one_of({0, 5, 40});
         shot_ends_ = one_of({0, 5, 40});
@@ -25,10 +25,10 @@ class Schedule {
 
     void run() {
         write_script();
-        world_.add(chance(50), chance(50));
+        world_.add({.connected = chance(50), .gro = chance(50)});
         for (int i = 0; i < 250 && !::testing::Test::HasFailure(); ++i) step();
         world_.settle();
-        world_.judge();
+        world_.verify();
     }
 
   private:
@@ -66,7 +66,8 @@ class Schedule {
 
     void step() {
         World::Socket* socket = live_socket();
-        if (chance(10) && world_.sockets.size() < 40 && live_count() < sockets_max_) world_.add(chance(50), chance(50));
+        if (chance(10) && world_.sockets.size() < 40 && live_count() < sockets_max_)
+            world_.add({.connected = chance(50), .gro = chance(50)});
         if (socket != nullptr && live_count() > 1 && chance(4)) world_.remove(*socket);
         for (std::uint32_t i = chance(10) ? below(70) : below(4); i > 0; --i) post();
         for (std::uint32_t i = chance(10) ? below(100) : below(4); i > 0; --i) push();
@@ -100,7 +101,7 @@ class Schedule {
     std::size_t sockets_max_;
 };
 
-TEST(FakeRingRandom, nothing_is_lost_doubled_or_leaked_whatever_fails) {
+TEST(FakeRingRandom, random_failures_neither_lose_nor_duplicate_nor_leak) {
     const char* given = std::getenv("RINGPOST_SEED");
     const std::uint32_t first = given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : 1;
     const std::uint32_t last = given != nullptr ? first : 250;

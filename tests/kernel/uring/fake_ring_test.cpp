@@ -5,7 +5,7 @@
 namespace ringpost::test {
 namespace {
 
-/// Fails the messages whose place in the order of all hand-overs is in `which`.
+/// Fails the messages whose position in submission order is in `which`.
 std::function<int(const Outgoing&)> fail_those(std::set<std::size_t> which, int error) {
     return
         [which, error, count = std::size_t{0}](const Outgoing&) mutable { return which.contains(count++) ? error : 0; };
@@ -17,10 +17,10 @@ std::vector<int> results(const World::Socket& socket) {
     return out;
 }
 
-TEST(FakeRing, a_perfect_kernel_takes_and_brings_everything) {
+TEST(FakeRing, everything_is_delivered_without_failures) {
     World world;
     World::Socket& unconnected = world.add();
-    World::Socket& connected = world.add(true, false);
+    World::Socket& connected = world.add({.connected = true, .gro = false});
     for (int round = 0; round < 20; ++round) {
         EXPECT_TRUE(world.post(unconnected, 40, 100, 9));
         EXPECT_TRUE(world.post(connected));
@@ -32,12 +32,12 @@ TEST(FakeRing, a_perfect_kernel_takes_and_brings_everything) {
     EXPECT_EQ(unconnected.fake->outgoing.at(0).segment_bytes, 100u);
     EXPECT_EQ(connected.fake->outgoing.at(0).destination, Address{});
     world.settle();
-    EXPECT_EQ(world.trains_heard, 20u);
+    EXPECT_EQ(world.trains_received, 20u);
     EXPECT_EQ(world.backend->counters().send_retried, 0u);
-    world.judge();
+    world.verify();
 }
 
-TEST(FakeRing, a_full_socket_puts_the_message_back_and_waits_for_room) {
+TEST(FakeRing, a_full_socket_queues_the_message_again_and_waits) {
     for (std::size_t kth = 0; kth < 6; ++kth) {
         World world;
         World::Socket& socket = world.add();
@@ -59,11 +59,11 @@ TEST(FakeRing, a_full_socket_puts_the_message_back_and_waits_for_room) {
         EXPECT_TRUE(socket.fake->outgoing.back().waits) << "retried without MSG_DONTWAIT";
         EXPECT_EQ(world.backend->counters().send_retried, 1u);
         world.settle();
-        world.judge();
+        world.verify();
     }
 }
 
-TEST(FakeRing, what_a_full_socket_refused_follows_in_order) {
+TEST(FakeRing, messages_refused_by_a_full_socket_follow_in_order) {
     World world;
     World::Socket& socket = world.add();
     world.script().send = fail_those({1, 2, 3, 4, 5}, EAGAIN);
@@ -74,10 +74,10 @@ TEST(FakeRing, what_a_full_socket_refused_follows_in_order) {
     for (const Outgoing& message : socket.fake->outgoing)
         if (message.result == 0) taken.push_back(message.bytes.substr(4, 1));
     EXPECT_EQ(taken, (std::vector<std::string>{{"\0", 1}, "\1", "\2", "\3", "\4", "\5"}));
-    world.judge();
+    world.verify();
 }
 
-TEST(FakeRing, no_buffer_space_is_retried_until_there_is_some) {
+TEST(FakeRing, enobufs_is_retried) {
     World world;
     World::Socket& socket = world.add();
     int refusals = 5;
@@ -87,10 +87,10 @@ TEST(FakeRing, no_buffer_space_is_retried_until_there_is_some) {
     world.settle();
     EXPECT_EQ(world.backend->counters().send_retried, 5u);
     EXPECT_EQ(world.backend->counters().send_failed, 0u);
-    world.judge();
+    world.verify();
 }
 
-TEST(FakeRing, one_full_send_among_a_thousand_stops_what_is_posted_later) {
+TEST(FakeRing, one_refusal_among_a_thousand_blocks_later_posts) {
     // More messages in one enter than a submission queue or a batch of completions holds.
     for (const std::size_t kth : {3, 300, 600, 1'000}) {
         World world({.gso = false});
@@ -108,11 +108,11 @@ TEST(FakeRing, one_full_send_among_a_thousand_stops_what_is_posted_later) {
         EXPECT_TRUE(world.backend->blocked());
         world.settle();
         EXPECT_EQ(world.backend->counters().send_failed, 0u);
-        world.judge();
+        world.verify();
     }
 }
 
-TEST(FakeRing, a_path_without_trains_gets_singles_from_then_on) {
+TEST(FakeRing, a_path_without_gso_gets_single_datagrams) {
     World world;
     World::Socket& socket = world.add();
     World::Socket& other = world.add();
@@ -126,16 +126,16 @@ TEST(FakeRing, a_path_without_trains_gets_singles_from_then_on) {
     EXPECT_TRUE(world.post(socket, 5));
     EXPECT_TRUE(world.post(other, 5));
     world.turn(0);
-    EXPECT_EQ(socket.fake->outgoing.size(), 16u) << "believed for the rest of the socket's life";
-    EXPECT_EQ(other.fake->outgoing.size(), 1u) << "and of no other socket";
+    EXPECT_EQ(socket.fake->outgoing.size(), 16u) << "latched for the lifetime of the socket";
+    EXPECT_EQ(other.fake->outgoing.size(), 1u) << "other sockets are not affected";
     world.settle();
     EXPECT_EQ(world.backend->counters().send_failed, 0u);
     EXPECT_EQ(world.backend->counters().sent, 20u);
     EXPECT_EQ(world.backend->counters().trains_refused, 1u);
-    world.judge();
+    world.verify();
 }
 
-TEST(FakeRing, segments_too_long_for_the_path_go_singly_and_shorter_ones_in_trains) {
+TEST(FakeRing, only_segments_too_long_for_the_path_are_sent_singly) {
     for (const int error : {EINVAL, EMSGSIZE}) {
         World world;
         World::Socket& socket = world.add();
@@ -150,16 +150,16 @@ TEST(FakeRing, segments_too_long_for_the_path_go_singly_and_shorter_ones_in_trai
         EXPECT_EQ(messages_for(2'000), 11u);
         EXPECT_EQ(messages_for(2'000), 10u);
         EXPECT_EQ(messages_for(3'000), 10u);
-        EXPECT_EQ(messages_for(1'401), 11u) << "smaller than what was refused";
+        EXPECT_EQ(messages_for(1'401), 11u) << "smaller than the refused size";
         EXPECT_EQ(messages_for(1'401), 10u);
         EXPECT_EQ(messages_for(1'400), 1u);
         EXPECT_EQ(world.backend->counters().sent, 60u);
         world.settle();
-        world.judge();
+        world.verify();
     }
 }
 
-TEST(FakeRing, what_a_train_of_one_socket_taught_is_forgotten_with_it) {
+TEST(FakeRing, the_latch_to_singles_ends_with_the_socket) {
     World world;
     World::Socket& old_socket = world.add();
     world.script().send = [](const Outgoing& message) { return message.segment_bytes > 0 ? EIO : 0; };
@@ -175,10 +175,10 @@ TEST(FakeRing, what_a_train_of_one_socket_taught_is_forgotten_with_it) {
     world.turn(0);
     EXPECT_EQ(new_socket.fake->outgoing.size(), 1u);
     world.settle();
-    world.judge();
+    world.verify();
 }
 
-TEST(FakeRing, a_single_datagram_that_is_refused_is_counted) {
+TEST(FakeRing, a_refused_single_datagram_is_counted) {
     for (const int error : {EIO, EINVAL, EMSGSIZE, ECONNREFUSED, ECANCELED, EPERM}) {
         World world;
         World::Socket& socket = world.add();
@@ -192,11 +192,11 @@ TEST(FakeRing, a_single_datagram_that_is_refused_is_counted) {
         EXPECT_EQ(counters.last_send_errno, error);
         EXPECT_EQ(counters.unreachable, error == ECONNREFUSED ? 1u : 0u);
         world.settle();
-        world.judge();
+        world.verify();
     }
 }
 
-TEST(FakeRing, a_retry_that_fails_for_good_lets_the_others_go) {
+TEST(FakeRing, a_failed_retry_unblocks_the_others) {
     for (const int error : {ECONNREFUSED, ECANCELED, EPERM}) {
         World world;
         World::Socket& socket = world.add();
@@ -209,7 +209,7 @@ TEST(FakeRing, a_retry_that_fails_for_good_lets_the_others_go) {
         EXPECT_FALSE(world.backend->blocked());
         world.settle();
         EXPECT_EQ(world.backend->counters().sent, 1u);
-        world.judge();
+        world.verify();
     }
 }
 
@@ -225,10 +225,10 @@ TEST(FakeRing, a_retried_train_that_is_refused_is_split_and_keeps_its_place) {
     world.turn(0);
     world.settle();
     EXPECT_EQ(world.backend->counters().sent, 5u);
-    world.judge();
+    world.verify();
 }
 
-TEST(FakeRing, removing_the_socket_that_is_full_does_not_stop_the_others) {
+TEST(FakeRing, removing_a_full_socket_unblocks_the_others) {
     World world;
     World::Socket& full = world.add();
     World::Socket& other = world.add();
@@ -240,15 +240,15 @@ TEST(FakeRing, removing_the_socket_that_is_full_does_not_stop_the_others) {
     world.turn(0);  // the first is being retried
     world.remove(full);
     world.settle();
-    EXPECT_TRUE(world.post(other)) << "blocked for good";
+    EXPECT_TRUE(world.post(other)) << "still blocked";
     world.settle();
-    // The retry was in the kernel's hands; the one behind it had lost its socket.
+    // The retry was already in flight; the message behind it failed because its socket was removed.
     EXPECT_EQ(world.backend->counters().sent, 3u);
     EXPECT_EQ(world.backend->counters().send_failed, 1u);
-    world.judge();
+    world.verify();
 }
 
-TEST(FakeRing, a_multishot_that_ends_is_armed_again_and_loses_nothing) {
+TEST(FakeRing, a_multishot_that_ends_is_armed_again_without_loss) {
     for (const Shot shot : {Shot::deliver_and_end, Shot::fail, Shot::fail_with_buffer})
         for (const int error : {ECONNREFUSED, EIO, ECANCELED}) {
             World world;
@@ -264,11 +264,11 @@ TEST(FakeRing, a_multishot_that_ends_is_armed_again_and_loses_nothing) {
                 world.turn(50);
             }
             world.settle();
-            EXPECT_EQ(socket.heard, 120u);
+            EXPECT_EQ(socket.received, 120u);
             const EngineCounters counters = world.backend->counters();
             EXPECT_EQ(counters.unreachable > 0, error == ECONNREFUSED && shot != Shot::deliver_and_end);
             EXPECT_EQ(counters.receive_failed > 0, error == EIO && shot != Shot::deliver_and_end);
-            world.judge();
+            world.verify();
         }
 }
 
@@ -282,13 +282,13 @@ TEST(FakeRing, more_arrivals_than_provided_buffers_wait_in_the_socket) {
         world.push(second);
     }
     world.settle();
-    EXPECT_EQ(first.heard, 150u);
-    EXPECT_EQ(second.heard, 150u);
-    EXPECT_EQ(world.backend->counters().receive_failed, 0u) << "out of buffers is no failure";
-    world.judge();
+    EXPECT_EQ(first.received, 150u);
+    EXPECT_EQ(second.received, 150u);
+    EXPECT_EQ(world.backend->counters().receive_failed, 0u) << "running out of buffers is not a failure";
+    world.verify();
 }
 
-TEST(FakeRing, while_a_cancelled_multishot_lingers_nothing_else_reads) {
+TEST(FakeRing, nothing_else_reads_until_a_cancelled_multishot_ends) {
     World world;
     World::Socket& socket = world.add();
     world.turn(50);
@@ -298,12 +298,12 @@ TEST(FakeRing, while_a_cancelled_multishot_lingers_nothing_else_reads) {
         world.turn(0);
         EXPECT_EQ(world.kernel().multishots(), 1u);
     }
-    EXPECT_EQ(socket.heard, 8u);
+    EXPECT_EQ(socket.received, 8u);
     world.settle();
-    world.judge();
+    world.verify();
 }
 
-TEST(FakeRing, completions_that_come_after_remove_find_nobody) {
+TEST(FakeRing, completions_after_remove_are_dropped) {
     World world;
     World::Socket& old_socket = world.add();
     world.turn(50);
@@ -311,19 +311,19 @@ TEST(FakeRing, completions_that_come_after_remove_find_nobody) {
     world.push(old_socket);
     world.remove(old_socket);
     World::Socket& new_socket = world.add();
-    EXPECT_NE(new_socket.index, old_socket.index) << "its requests have not ended";
+    EXPECT_NE(new_socket.index, old_socket.index) << "reused with requests in flight";
     for (int i = 0; i < 8; ++i) {
         old_socket.fake->incoming.push_back({world.peer, "for the old one", 0});
         world.push(new_socket);
         world.turn(0);
     }
-    EXPECT_EQ(new_socket.heard, 8u);
-    EXPECT_EQ(world.add().index, old_socket.index) << "now they have";
+    EXPECT_EQ(new_socket.received, 8u);
+    EXPECT_EQ(world.add().index, old_socket.index) << "not reused after the last completion";
     world.settle();
-    world.judge();
+    world.verify();
 }
 
-TEST(FakeRing, what_was_received_but_not_fetched_goes_with_its_socket) {
+TEST(FakeRing, unreaped_datagrams_are_dropped_with_their_socket) {
     World world;
     World::Socket& old_socket = world.add();
     world.push(old_socket);
@@ -333,40 +333,40 @@ TEST(FakeRing, what_was_received_but_not_fetched_goes_with_its_socket) {
     EXPECT_EQ(new_socket.index, old_socket.index);
     EXPECT_TRUE(world.backend->reap().empty());
     world.settle();
-    world.judge();
+    world.verify();
 }
 
-TEST(FakeRing, single_receives_that_fail_are_counted_and_tried_again) {
+TEST(FakeRing, failed_direct_receives_are_counted_and_retried) {
     World world;
-    World::Socket& socket = world.add(true);
+    World::Socket& socket = world.add({.connected = true});
     int tries = 0;
     world.script().receive = [&] { return ++tries % 3 == 0 ? 0 : tries % 3 == 1 ? ECONNREFUSED : EIO; };
     for (int i = 0; i < 30; ++i) world.push(socket);
     for (int i = 0; i < 120; ++i) world.turn(0);
-    EXPECT_EQ(socket.heard, 30u);
+    EXPECT_EQ(socket.received, 30u);
     EXPECT_GT(world.backend->counters().unreachable, 0u);
     EXPECT_GT(world.backend->counters().receive_failed, 0u);
     world.settle();
-    world.judge();
+    world.verify();
 }
 
-TEST(FakeRing, stamps_come_beside_trains_and_only_where_asked_for) {
+TEST(FakeRing, stamps_come_with_trains_and_only_if_requested) {
     World world;
     for (const bool connected : {true, false})
         for (const bool gro : {true, false})
-            for (const bool stamps : {true, false}) world.add(connected, gro, stamps);
+            for (const bool stamps : {true, false}) world.add({.connected = connected, .gro = gro, .stamps = stamps});
     for (int round = 0; round < 20; ++round) {
         for (const auto& socket : world.sockets) world.push(*socket, socket->gro ? 10 : 1, 50, 20);
         world.turn(round % 3 == 0 ? never : 0);
     }
     world.settle();
-    EXPECT_EQ(world.trains_heard, 80u);
-    world.judge();
+    EXPECT_EQ(world.trains_received, 80u);
+    world.verify();
 }
 
 TEST(FakeRing, closing_with_everything_in_flight_is_harmless) {
     World world;
-    for (int i = 0; i < 6; ++i) world.push(world.add(i % 2 == 0));
+    for (int i = 0; i < 6; ++i) world.push(world.add({.connected = i % 2 == 0}));
     world.script().lateness = [] { return 100u; };
     world.script().room = [] { return false; };
     world.script().send = [](const Outgoing&) { return EAGAIN; };

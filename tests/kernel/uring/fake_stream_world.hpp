@@ -1,7 +1,7 @@
 #pragma once
 
-// The streams of UringBackend on the fake ring, with an oracle: it knows what was asked and what the network had, and
-// judges what is told.
+// The streams of UringBackend on the fake ring, with an oracle that compares the stream events with the requests and
+// the state of the fake network.
 
 #include <gtest/gtest.h>
 
@@ -28,12 +28,12 @@ class StreamWorld {
   public:
     using Kind = StreamRequest::Kind;
 
-    /// A stream as the endpoint knows it.
+    /// The endpoint's view of a stream.
     struct Stream {
-        std::shared_ptr<FakeStream> fake;  // none while no request has reached the kernel
+        std::shared_ptr<FakeStream> fake;  // null until a request has reached the kernel
         Address peer;
-        bool stands = false, writing = false, paused = false;
-        std::string asked, heard, sent;  // bytes of all writes, bytes told, bytes that the peer has sent
+        bool established = false, writing = false, paused = false;
+        std::string written, received, sent;  // written by the endpoint, received by it, sent by the peer
     };
 
     StreamWorld() {
@@ -52,47 +52,47 @@ class StreamWorld {
         net().backlog.push_back(std::move(stream));
     }
     void send(Stream& from, std::size_t bytes) {
-        if (!from.fake || !from.fake->stands || from.fake->ended) return;
+        if (!from.fake || !from.fake->established || from.fake->ended) return;
         const std::string_view text = stretch(from.sent.size(), bytes);
         from.sent += text;
         from.fake->incoming += text;
     }
     static void end(Stream& stream, int error) {
-        if (!stream.fake || !stream.fake->stands || stream.fake->ended) return;
+        if (!stream.fake || !stream.fake->established || stream.fake->ended) return;
         stream.fake->ended = true;
         stream.fake->broken = error;
     }
 
     // ---- the endpoint
     StreamIndex connect() {
-        StreamIndex name = free_name();
-        streams[name].peer = next_peer();
+        StreamIndex index = free_index();
+        streams[index].peer = next_peer();
         StreamRequest request;
         request.kind = Kind::connect;
-        request.stream = name;
-        request.peer = streams[name].peer;
+        request.stream = index;
+        request.peer = streams[index].peer;
         post(request);
-        return name;
+        return index;
     }
-    void write(StreamIndex name, std::size_t bytes) {
-        Stream& to = streams.at(name);
-        if (!to.stands || to.writing) return;
+    void write(StreamIndex index, std::size_t bytes) {
+        Stream& to = streams.at(index);
+        if (!to.established || to.writing) return;
         const auto out = backend->stream_buffer();
-        const std::string_view text = stretch(to.asked.size() + 77, bytes);
+        const std::string_view text = stretch(to.written.size() + 77, bytes);
         std::memcpy(out.data(), text.data(), bytes);
-        to.asked += text;
+        to.written += text;
         to.writing = true;
         StreamRequest request;
-        request.stream = name;
+        request.stream = index;
         request.bytes = bytes;
         post(request);
     }
-    void ask(Kind kind, StreamIndex name) {
+    void request(Kind kind, StreamIndex index) {
         StreamRequest request;
         request.kind = kind;
-        request.stream = name;
-        streams.at(name).paused = kind == Kind::pause;
-        if (kind == Kind::close) forget(name);
+        request.stream = index;
+        streams.at(index).paused = kind == Kind::pause;
+        if (kind == Kind::close) forget(index);
         post(request);
     }
 
@@ -103,36 +103,36 @@ class StreamWorld {
             if (event.accepted)
                 accept(event);
             else
-                hear(event.input);
+                handle(event.input);
         }
     }
 
-    /// From now on nothing goes wrong: all that was begun ends.
+    /// Disables failures and runs until everything pending has completed.
     void settle() {
         const bool multishot = script().multishot;
         script() = StreamScript{};
         script().multishot = multishot;
-        for (auto& [name, stream] : std::map(streams))
-            if (stream.paused) ask(Kind::resume, name);
+        for (auto& [index, stream] : std::map(streams))
+            if (stream.paused) request(Kind::resume, index);
         for (int i = 0; i < 1'000 && !settled(); ++i) turn(i % 4 == 0 ? 0 : Duration{50});
         turn(0);
         EXPECT_TRUE(settled());
     }
 
-    /// After settle().
-    void judge() {
-        for (auto& [name, stream] : streams) {
-            EXPECT_TRUE(stream.stands);
-            EXPECT_EQ(stream.heard, stream.sent) << name;
-            EXPECT_EQ(stream.fake->taken, stream.asked) << name;
+    /// Call after settle().
+    void verify() {
+        for (auto& [index, stream] : streams) {
+            EXPECT_TRUE(stream.established);
+            EXPECT_EQ(stream.received, stream.sent) << index;
+            EXPECT_EQ(stream.fake->taken, stream.written) << index;
         }
         EXPECT_FALSE(backend->sending());
-        for (const auto& [name, stream] : std::map(streams)) ask(Kind::close, name);
+        for (const auto& [index, stream] : std::map(streams)) request(Kind::close, index);
         for (int i = 0; i < 12; ++i) turn(0);
         EXPECT_EQ(backend->in_flight(), 2u) << "the waker's poll and the accept";
         EXPECT_EQ(net().pending(), 1u);
         EXPECT_EQ(net().descriptors(), 0u);
-        EXPECT_EQ(fake_kernel().buffers_offered(1), 64u) << "a provided buffer has not come back";
+        EXPECT_EQ(fake_kernel().buffers_offered(1), 64u) << "a provided buffer was not recycled";
         for (const auto& [peer, stream] : net().by_peer) EXPECT_EQ(stream->descriptors, 0u);
     }
 
@@ -142,7 +142,7 @@ class StreamWorld {
     std::size_t refusals_left = 0;
 
   private:
-    /// What a stream carries from one place of it on: no two places close by look alike.
+    /// The content of a stream from offset `at` on: random, so that a wrong offset is detected.
     static std::string_view stretch(std::size_t at, std::size_t bytes) {
         static const std::string all = [] {
             std::mt19937 random(1);
@@ -156,65 +156,67 @@ class StreamWorld {
         const std::uint32_t number = ++peers_;
         return Address::v4(10, 0, static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number), 7);
     }
-    StreamIndex free_name() {
-        StreamIndex name = 0;
-        while (streams.contains(name)) ++name;
-        streams[name] = Stream{};
-        return name;
+    StreamIndex free_index() {
+        StreamIndex index = 0;
+        while (streams.contains(index)) ++index;
+        streams[index] = Stream{};
+        return index;
     }
     bool settled() {
-        for (auto& [name, stream] : streams)
-            if (!stream.stands || stream.writing || stream.heard != stream.sent || stream.fake->ended) return false;
+        for (auto& [index, stream] : streams)
+            if (!stream.established || stream.writing || stream.received != stream.sent || stream.fake->ended)
+                return false;
         return net().backlog.empty();
     }
     void post(const StreamRequest& request) {
-        if (const auto input = backend->post(request)) hear(*input);
+        if (const auto input = backend->post(request)) handle(*input);
     }
     void accept(const StreamEvent& event) {
         if (refusals_left > 0) {
             --refusals_left;
             return backend->answer(event, std::nullopt);
         }
-        const StreamIndex name = free_name();
-        Stream& stream = streams[name];
-        stream.stands = true;
+        const StreamIndex index = free_index();
+        Stream& stream = streams[index];
+        stream.established = true;
         stream.peer = event.peer;
         stream.fake = net().by_peer.at(to_text(event.peer));
-        backend->answer(event, name);
+        backend->answer(event, index);
     }
-    void hear(const StreamInput& input) {
-        ASSERT_TRUE(streams.contains(input.stream)) << "told of a name that is not in use";
+    void handle(const StreamInput& input) {
+        ASSERT_TRUE(streams.contains(input.stream)) << "input for an unused stream index";
         Stream& stream = streams[input.stream];
         switch (input.kind) {
             case StreamInput::Kind::connected:
-                EXPECT_FALSE(stream.stands);
+                EXPECT_FALSE(stream.established);
                 stream.fake = net().by_peer.at(to_text(stream.peer));
-                EXPECT_TRUE(stream.fake->stands);
-                stream.stands = true;
+                EXPECT_TRUE(stream.fake->established);
+                stream.established = true;
                 break;
             case StreamInput::Kind::bytes:
-                EXPECT_TRUE(stream.stands && !input.bytes.empty());
-                EXPECT_EQ(stream.sent.compare(stream.heard.size(), input.bytes.size(), text_of(input.bytes)), 0)
-                    << "of another stream, or out of order";
-                stream.heard += text_of(input.bytes);
+                EXPECT_TRUE(stream.established && !input.bytes.empty());
+                EXPECT_EQ(stream.sent.compare(stream.received.size(), input.bytes.size(), text_of(input.bytes)), 0)
+                    << "bytes of another stream, or out of order";
+                stream.received += text_of(input.bytes);
                 break;
             case StreamInput::Kind::written:
                 EXPECT_TRUE(stream.writing);
-                EXPECT_EQ(stream.fake->taken, stream.asked);
+                EXPECT_EQ(stream.fake->taken, stream.written);
                 stream.writing = false;
                 break;
             case StreamInput::Kind::closed:
-                EXPECT_TRUE(!stream.stands || stream.fake->ended || stream.fake->refused) << "for no reason";
-                EXPECT_TRUE(input.end != StreamEnd::finished || stream.heard == stream.sent);
+                EXPECT_TRUE(!stream.established || stream.fake->ended || stream.fake->refused)
+                    << "closed without cause";
+                EXPECT_TRUE(input.end != StreamEnd::finished || stream.received == stream.sent);
                 ++ends[input.end];
                 forget(input.stream);
                 break;
         }
     }
-    void forget(StreamIndex name) {
-        const Stream& stream = streams[name];
-        EXPECT_TRUE(!stream.fake || stream.asked.starts_with(stream.fake->taken));
-        streams.erase(name);
+    void forget(StreamIndex index) {
+        const Stream& stream = streams[index];
+        EXPECT_TRUE(!stream.fake || stream.written.starts_with(stream.fake->taken));
+        streams.erase(index);
     }
 
     std::uint32_t peers_ = 0;

@@ -1,5 +1,5 @@
-// Requests end as the kernel's do: at once where they can, the rest while the caller is in an enter. A request holds
-// its stream, so that closing the descriptor does not end it; only a cancel does.
+// Requests complete as in the kernel: immediately if possible, otherwise during an enter. A request shares ownership of
+// its stream, so closing the descriptor does not end it; only a cancel does.
 
 #include "tests/kernel/uring/fake_streams.hpp"
 
@@ -60,7 +60,7 @@ Address FakeStreams::peer(int descriptor) const { return script.gone() ? Address
 
 int FakeStreams::send(int descriptor, std::span<const std::byte> bytes) {
     FakeStream& stream = *streams_.at(descriptor);
-    EXPECT_TRUE(stream.stands);
+    EXPECT_TRUE(stream.established);
     for (const Request& request : requests_)
         EXPECT_FALSE(request.stream.get() == &stream && request.sqe->opcode == IORING_OP_SEND) << "two writes at once";
     return take(stream, reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -78,17 +78,17 @@ void FakeStreams::issue(const io_uring_sqe& sqe, unsigned enters) {
     request.sqe = std::make_shared<const io_uring_sqe>(sqe);
     if (sqe.opcode != IORING_OP_ACCEPT) {
         const auto found = streams_.find(sqe.fd);
-        ASSERT_NE(found, streams_.end()) << "a closed descriptor is named";
+        ASSERT_NE(found, streams_.end()) << "a request with a closed descriptor";
         request.stream = found->second;
         highest_slot = std::max(highest_slot, UringTag::unpack(sqe.user_data).index);
     }
     for (const Request& other : requests_)
-        EXPECT_TRUE(&other == &request || other.sqe->user_data != sqe.user_data) << "two requests of one name";
+        EXPECT_TRUE(&other == &request || other.sqe->user_data != sqe.user_data) << "two requests with one user_data";
     if (sqe.opcode == IORING_OP_CONNECT) {
         request.stream->peer = from_socket_address(*reinterpret_cast<const sockaddr*>(sqe.addr));
         by_peer[to_text(request.stream->peer)] = request.stream;
     }
-    run(request, false, enters);
+    run(request, Caller::awake, enters);
     if (request.over) requests_.pop_back();
 }
 
@@ -101,12 +101,12 @@ bool FakeStreams::cancel(std::uint64_t user_data, unsigned enters) {
     return true;
 }
 
-void FakeStreams::run(bool asleep, unsigned enters) {
-    for (Request& request : requests_) run(request, asleep, enters);
+void FakeStreams::run(Caller caller, unsigned enters) {
+    for (Request& request : requests_) run(request, caller, enters);
     std::erase_if(requests_, [](const Request& request) { return request.over; });
 }
 
-bool FakeStreams::quiet() const {
+bool FakeStreams::idle() const {
     return std::ranges::none_of(requests_, [this](const Request& request) { return due(request); });
 }
 
@@ -115,7 +115,7 @@ bool FakeStreams::due(const Request& request) const {
     switch (request.sqe->opcode) {
         case IORING_OP_ACCEPT: return !backlog.empty();
         case IORING_OP_RECV: return request.stream->ended || !request.stream->incoming.empty();
-        default: return true;  // waits for the script
+        default: return true;  // depends on the script
     }
 }
 
@@ -124,9 +124,9 @@ void FakeStreams::end(Request& request, std::int64_t result, std::uint32_t flags
     request.over = true;
 }
 
-void FakeStreams::run(Request& request, bool asleep, unsigned enters) {
+void FakeStreams::run(Request& request, Caller caller, unsigned enters) {
     EXPECT_TRUE(request.stream == nullptr || request.stream->descriptors > 0 || request.cancelled)
-        << "closed, and what is under way was not cancelled";
+        << "closed without cancelling a request in flight";
     const bool many = (request.sqe->ioprio & (IORING_RECV_MULTISHOT | IORING_ACCEPT_MULTISHOT)) != 0;
     if (many && !script.multishot) return end(request, -EINVAL);
     switch (request.sqe->opcode) {
@@ -136,7 +136,8 @@ void FakeStreams::run(Request& request, bool asleep, unsigned enters) {
         case IORING_OP_RECV: run_receive(request); break;
         default: ADD_FAILURE() << "unexpected request " << int{request.sqe->opcode};
     }
-    if (!request.over && request.cancelled && (asleep || enters >= request.ends_at)) end(request, -ECANCELED);
+    if (!request.over && request.cancelled && (caller == Caller::asleep || enters >= request.ends_at))
+        end(request, -ECANCELED);
 }
 
 void FakeStreams::run_accept(Request& request) {
@@ -144,7 +145,7 @@ void FakeStreams::run_accept(Request& request) {
         if (const int error = script.accept(); error != 0) return end(request, -error);
         auto stream = backlog.front();
         backlog.pop_front();
-        stream->stands = true;
+        stream->established = true;
         stream->descriptors = 1;
         by_peer[to_text(stream->peer)] = stream;
         streams_[next_descriptor_] = std::move(stream);
@@ -156,12 +157,12 @@ void FakeStreams::run_accept(Request& request) {
 void FakeStreams::run_connect(Request& request) {
     const int error = script.connect();
     if (error == EAGAIN) return;
-    request.stream->stands = error == 0;
+    request.stream->established = error == 0;
     end(request, -error);
 }
 
 void FakeStreams::run_send(Request& request) {
-    // Read only now: the bytes have to stay put until the request ends.
+    // Reads the bytes only now: they must remain valid until the request ends.
     const int taken = take(*request.stream, reinterpret_cast<const char*>(request.sqe->addr), request.sqe->len);
     if (taken != -EAGAIN && taken != 0) end(request, taken);
 }

@@ -1,7 +1,7 @@
-// The streams of UringBackend on the fake ring: one failure at a time, and schedules drawn from a seed in which every
-// completion can fail.
+// The streams of UringBackend on the fake ring: one failure at a time, and random schedules in which every completion
+// can fail.
 //
-// A failing seed is replayed by `RINGPOST_SEED=N fake_ring_test --gtest_filter='FakeRingStreams.*whatever*'`.
+// Replay a failing seed with `RINGPOST_SEED=N fake_ring_test --gtest_filter='FakeRingStreams.random*'`.
 
 #include <cstdlib>
 
@@ -13,7 +13,7 @@ namespace {
 
 using Kind = StreamRequest::Kind;
 
-TEST(FakeRingStreams, a_perfect_kernel_takes_and_brings_everything) {
+TEST(FakeRingStreams, everything_is_delivered_without_failures) {
     for (const bool multishot : {true, false}) {
         StreamWorld world;
         world.script().multishot = multishot;
@@ -28,13 +28,13 @@ TEST(FakeRingStreams, a_perfect_kernel_takes_and_brings_everything) {
                 world.turn(round % 3 == 0 ? Duration{50} : 0);
             }
         world.settle();
-        EXPECT_TRUE(world.streams.at(ours).stands);
+        EXPECT_TRUE(world.streams.at(ours).established);
         EXPECT_EQ(world.backend->counters().accept_failed, 0u);
-        world.judge();
+        world.verify();
     }
 }
 
-TEST(FakeRingStreams, a_write_goes_in_parts_and_is_answered_once_it_has_all_gone) {
+TEST(FakeRingStreams, a_partial_write_completes_once) {
     StreamWorld world;
     const StreamIndex name = world.connect();
     world.turn(50);
@@ -50,15 +50,15 @@ TEST(FakeRingStreams, a_write_goes_in_parts_and_is_answered_once_it_has_all_gone
     world.script().send = [&](std::size_t bytes) { return room ? static_cast<int>(bytes) : -EAGAIN; };
     world.write(name, 100);
     for (int i = 0; i < 5; ++i) world.turn(0);
-    EXPECT_TRUE(world.streams.at(name).writing) << "it waits in the kernel";
-    world.write(world.connect(), 1);  // its bytes are in a buffer of their own
+    EXPECT_TRUE(world.streams.at(name).writing) << "the rest waits in the kernel";
+    world.write(world.connect(), 1);  // uses another write buffer
     room = true;
     world.turn(0);
     world.settle();
-    world.judge();
+    world.verify();
 }
 
-TEST(FakeRingStreams, a_send_that_fails_leaves_it_to_the_receive_to_tell) {
+TEST(FakeRingStreams, a_failed_send_is_reported_by_the_receive) {
     for (const bool at_once : {true, false})
         for (const bool paused : {true, false}) {
             StreamWorld world;
@@ -66,13 +66,13 @@ TEST(FakeRingStreams, a_send_that_fails_leaves_it_to_the_receive_to_tell) {
             world.turn(50);
             world.turn(50);
             auto& stream = world.streams.at(name);
-            if (paused) world.ask(Kind::pause, name);
+            if (paused) world.request(Kind::pause, name);
             if (!at_once) {
                 world.script().send = [](std::size_t) { return -EAGAIN; };
                 world.write(name, 1'000);
                 world.turn(0);
             }
-            world.script().shot = [] { return FakeShot::fail; };  // what was said before is held up
+            world.script().shot = [] { return FakeShot::fail; };  // delays the bytes sent before the reset
             world.send(stream, 500);
             world.end(stream, ECONNRESET);
             if (at_once) world.write(name, 1'000);
@@ -84,11 +84,11 @@ TEST(FakeRingStreams, a_send_that_fails_leaves_it_to_the_receive_to_tell) {
             EXPECT_EQ(world.ends[StreamEnd::reset], 1u);
             EXPECT_EQ(world.backend->counters().stream_bytes_received, paused ? 0u : 500u);
             world.settle();
-            world.judge();
+            world.verify();
         }
 }
 
-TEST(FakeRingStreams, a_connect_ends_as_the_kernel_says) {
+TEST(FakeRingStreams, connect_errors_are_mapped) {
     constexpr struct {
         int error;
         StreamEnd end;
@@ -107,17 +107,17 @@ TEST(FakeRingStreams, a_connect_ends_as_the_kernel_says) {
         EXPECT_EQ(world.ends[row.end], 1u) << row.error;
         EXPECT_EQ(world.backend->counters().connect_failed, 1u);
         world.settle();
-        world.judge();
+        world.verify();
     }
     StreamWorld world;
     world.script().open = [] { return EMFILE; };
     world.connect();
-    EXPECT_EQ(world.ends[StreamEnd::failed], 1u) << "told at once";
+    EXPECT_EQ(world.ends[StreamEnd::failed], 1u) << "reported immediately";
     world.settle();
-    world.judge();
+    world.verify();
 }
 
-TEST(FakeRingStreams, an_accept_that_fails_is_counted_and_made_again) {
+TEST(FakeRingStreams, a_failed_accept_is_counted_and_retried) {
     for (const int error : {ECONNABORTED, EINTR, EMFILE, ENOMEM}) {
         StreamWorld world;
         int failures = 1;
@@ -129,11 +129,11 @@ TEST(FakeRingStreams, an_accept_that_fails_is_counted_and_made_again) {
         EXPECT_EQ(world.streams.size(), 2u);
         EXPECT_EQ(world.backend->counters().accept_failed, 1u);
         world.settle();
-        world.judge();
+        world.verify();
     }
 }
 
-TEST(FakeRingStreams, who_is_gone_or_not_wanted_leaves_nothing_behind) {
+TEST(FakeRingStreams, lost_and_refused_connections_are_released) {
     StreamWorld world;
     world.script().gone = [] { return true; };
     world.arrive();
@@ -146,7 +146,7 @@ TEST(FakeRingStreams, who_is_gone_or_not_wanted_leaves_nothing_behind) {
     world.turn(50);
     EXPECT_EQ(world.backend->counters().streams_refused, 1u);
     world.settle();
-    world.judge();
+    world.verify();
 }
 
 TEST(FakeRingStreams, more_bytes_than_provided_buffers_wait_in_their_sockets) {
@@ -156,21 +156,21 @@ TEST(FakeRingStreams, more_bytes_than_provided_buffers_wait_in_their_sockets) {
     world.script().cut = [] { return std::size_t{10}; };
     for (auto& [name, stream] : world.streams) world.send(stream, 1'000);
     for (int i = 0; i < 8; ++i) world.turn(0);
-    for (const auto& [name, stream] : world.streams) EXPECT_GT(stream.heard.size(), 0u) << "starved: " << name;
+    for (const auto& [name, stream] : world.streams) EXPECT_GT(stream.received.size(), 0u) << "starved: " << name;
     world.settle();
-    world.judge();
+    world.verify();
 }
 
-TEST(FakeRingStreams, completions_that_come_after_close_find_nobody) {
+TEST(FakeRingStreams, completions_after_close_are_dropped) {
     StreamWorld world;
     world.script().lateness = [] { return 6u; };
     world.script().connect = [] { return EAGAIN; };
     world.connect();
     world.turn(0);
     world.script().connect = [] { return 0; };
-    world.ask(Kind::close, 0);  // and it will connect all the same
+    world.request(Kind::close, 0);  // the connect still completes
     for (int i = 0; i < 100; ++i) {
-        ASSERT_EQ(world.connect(), 0u) << "the name is free at once";
+        ASSERT_EQ(world.connect(), 0u) << "the index is not free";
         world.turn(0);
         world.turn(0);
         auto& stream = world.streams.at(0);
@@ -178,29 +178,29 @@ TEST(FakeRingStreams, completions_that_come_after_close_find_nobody) {
         world.write(0, 100);
         world.turn(0);
         world.send(stream, 50);
-        world.ask(Kind::close, 0);  // with bytes to come and a write under way
+        world.request(Kind::close, 0);  // with bytes unread and a write in progress
     }
-    EXPECT_LT(world.net().highest_slot, 10u) << "places are used again";
+    EXPECT_LT(world.net().highest_slot, 10u) << "slots are not reused";
     world.settle();
-    world.judge();
+    world.verify();
 }
 
-TEST(FakeRingStreams, pause_and_resume_in_any_order_lose_nothing) {
+TEST(FakeRingStreams, pause_and_resume_in_any_order_without_loss) {
     StreamWorld world;
     world.connect();
     world.turn(50);
     world.script().lateness = [] { return 3u; };
     for (int i = 0; i < 60; ++i) {
-        world.ask(i % 3 == 0 ? Kind::pause : Kind::resume, 0);
-        if (i % 7 == 0) world.ask(Kind::pause, 0);
+        world.request(i % 3 == 0 ? Kind::pause : Kind::resume, 0);
+        if (i % 7 == 0) world.request(Kind::pause, 0);
         world.send(world.streams.at(0), 100);
         if (i % 2 == 0) world.turn(0);
     }
     world.settle();
-    world.judge();
+    world.verify();
 }
 
-/// One seed's weather, and 250 turns in it.
+/// 250 turns with the failure rates of one seed.
 class Schedule {
   public:
     explicit Schedule(std::uint32_t seed) : random_(seed) {
@@ -216,7 +216,7 @@ class Schedule {
     void run() {
         for (int i = 0; i < 250 && !::testing::Test::HasFailure(); ++i) step();
         world_.settle();
-        world_.judge();
+        world_.verify();
     }
 
   private:
@@ -252,16 +252,16 @@ class Schedule {
         if (chance(20) && world_.streams.size() < 12) world_.connect();
         if (chance(3)) ++world_.refusals_left;
         for (const auto& [name, stream] : std::map(world_.streams)) {
-            const auto again = world_.streams.find(name);  // asking for one may end it
+            const auto again = world_.streams.find(name);  // an earlier request may have ended it
             if (again == world_.streams.end()) continue;
             if (chance(30)) world_.send(again->second, 1 + below(chance(10) ? 90'000 : 300));
             if (chance(3)) StreamWorld::end(again->second, one_of({0, 0, ECONNRESET, ETIMEDOUT}));
             if (chance(30))
                 world_.write(name, 1 + below(chance(10) ? 90'000 : 300));
             else if (chance(4))
-                world_.ask(Kind::close, name);
-            else if (again->second.stands && chance(10))
-                world_.ask(one_of({Kind::pause, Kind::resume}), name);
+                world_.request(Kind::close, name);
+            else if (again->second.established && chance(10))
+                world_.request(one_of({Kind::pause, Kind::resume}), name);
         }
         if (chance(2)) world_.backend->waker().wake();
         world_.turn(chance(sleeps_percent_) ? Duration{50} : 0);
@@ -272,7 +272,7 @@ class Schedule {
     std::uint32_t send_fails_, connect_fails_, shot_ends_, accept_fails_, late_max_, sleeps_percent_;
 };
 
-TEST(FakeRingStreams, nothing_is_lost_mixed_up_or_leaked_whatever_fails) {
+TEST(FakeRingStreams, random_failures_neither_lose_nor_mix_up_nor_leak) {
     const char* given = std::getenv("RINGPOST_SEED");
     const std::uint32_t first = given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : 1;
     const std::uint32_t last = given != nullptr ? first : 100;

@@ -1,7 +1,7 @@
 #pragma once
 
-// UringBackend on the fake kernel, with an oracle: it knows what was posted and what waits in each socket, and judges
-// what the network has taken and what reap() has returned.
+// UringBackend on the fake kernel, with an oracle that compares the sent messages and the results of reap() with what
+// was posted and what arrived in each socket.
 
 #include <gtest/gtest.h>
 
@@ -23,7 +23,7 @@ namespace ringpost::test {
 
 class World {
   public:
-    /// A socket of the backend, live or removed. Every datagram on its way begins with the socket's id and its own
+    /// A socket of the backend, live or removed. Each of its datagrams starts with the socket's id and a sequence
     /// number.
     struct Socket {
         SocketIndex index;
@@ -32,9 +32,9 @@ class World {
         bool gro;
         bool stamps;
         bool live = true;
-        std::uint32_t posted = 0;  ///< datagrams, numbered 0 and up
-        std::uint32_t pushed = 0;  ///< the same on the way in
-        std::uint32_t heard = 0;
+        std::uint32_t posted = 0;  ///< datagrams to send, numbered from 0
+        std::uint32_t pushed = 0;  ///< datagrams that arrived, numbered from 0
+        std::uint32_t received = 0;
     };
 
     explicit World(const EngineOptions& options = {}) {
@@ -45,17 +45,22 @@ class World {
     FakeKernel& kernel() { return fake_kernel(); }
     Script& script() { return fake_kernel().script; }
 
-    Socket& add(bool connected = false, bool gro = true, bool stamps = false) {
+    struct SocketKind {
+        bool connected = false, gro = true, stamps = false;
+    };
+    Socket& add() { return add(SocketKind{}); }
+    Socket& add(const SocketKind& kind) {
         SocketOptions options;
-        (connected ? options.connect : options.bind) = connected ? peer : Address::v4(127, 0, 0, 1, 0);
-        options.gro = gro;
-        options.stamps = stamps;
+        (kind.connected ? options.connect : options.bind) = kind.connected ? peer : Address::v4(127, 0, 0, 1, 0);
+        options.gro = kind.gro;
+        options.stamps = kind.stamps;
         UdpSocket socket = UdpSocket::open(options).value();
         const int fd = socket.fd();
-        auto fake = kernel().open(fd, connected);
+        auto fake = kernel().open(fd, kind.connected);
         const SocketIndex index = backend->add(std::move(socket));
         by_index_[index] = sockets.size();
-        return *sockets.emplace_back(std::make_unique<Socket>(Socket{index, fd, std::move(fake), gro, stamps}));
+        return *sockets.emplace_back(
+            std::make_unique<Socket>(Socket{index, fd, std::move(fake), kind.gro, kind.stamps}));
     }
 
     void remove(Socket& socket) {
@@ -65,7 +70,7 @@ class World {
         by_index_.erase(socket.index);
     }
 
-    /// Posts a train of `count` datagrams; false while there is no buffer.
+    /// Posts a train of `count` datagrams. False if there is no transmit buffer.
     bool post(Socket& socket, std::size_t count = 1, std::size_t segment_bytes = 16, std::size_t last_bytes = 16) {
         const std::span<std::byte> out = backend->transmit_buffer();
         if (out.empty()) return false;
@@ -78,7 +83,7 @@ class World {
         return true;
     }
 
-    /// A datagram, or a coalesced train, arrives; in a socket that stamps, at its own moment.
+    /// Adds a datagram or a coalesced train to the socket, with a distinct time stamp if the socket stamps.
     void push(Socket& socket, std::size_t count = 1, std::size_t segment_bytes = 16, std::size_t last_bytes = 16) {
         std::string bytes;
         for (std::size_t i = 0; i < count; ++i)
@@ -87,7 +92,7 @@ class World {
             {peer, bytes, count > 1 ? segment_bytes : 0, socket.stamps ? stamp_of(socket.pushed - 1) : 0});
     }
 
-    /// One turn as the loop makes it. What is received is judged.
+    /// One turn of a loop. Verifies what is received.
     void turn(Duration sleep) {
         backend->enter(sleep);
         const std::span<const Received> received = backend->reap();
@@ -96,45 +101,45 @@ class World {
         kernel().next_turn();
     }
 
-    /// From now on nothing goes wrong, and nothing but the ring's completions ends a wait: all that was begun ends.
+    /// Disables failures and runs until everything pending has completed, woken only by completions.
     void settle() {
         script() = Script{};
         turn(0);
         for (int i = 0; i < 1'000 && !settled(); ++i) turn(i % 4 == 0 ? 0 : never);
     }
 
-    /// After settle(): every datagram was taken once, in order, or counted; every buffer came back.
-    void judge() {
+    /// Call after settle(): every datagram was sent once and in order, or counted as failed; every buffer was recycled.
+    void verify() {
         const EngineCounters counters = backend->counters();
         std::uint64_t posted = 0, taken = 0;
         for (const auto& socket : sockets) {
             posted += socket->posted;
-            taken += judge_sent(*socket);
-            EXPECT_TRUE(!socket->live || socket->heard == socket->pushed) << "socket " << socket->fake->id;
+            taken += verify_sent(*socket);
+            EXPECT_TRUE(!socket->live || socket->received == socket->pushed) << "socket " << socket->fake->id;
         }
         EXPECT_EQ(counters.sent, taken);
         EXPECT_EQ(counters.send_failed, posted - taken);
-        EXPECT_FALSE(kernel().stuck()) << "a wait without limit, with work left to do";
+        EXPECT_FALSE(kernel().stuck()) << "a wait without timeout while work was pending";
         for (const auto& socket : sockets)
             if (socket->live) remove(*socket);
         for (int i = 0; i < 8; ++i) turn(0);
-        EXPECT_LE(backend->in_flight(), 1u) << "more than the poll for the waker";
+        EXPECT_LE(backend->in_flight(), 1u) << "more than the poll of the waker";
         EXPECT_EQ(kernel().pending(), 0u);
-        EXPECT_EQ(kernel().buffers_offered(), 64u) << "a provided buffer has not come back";
-        judge_outbox();
+        EXPECT_EQ(kernel().buffers_offered(), 64u) << "a provided buffer was not recycled";
+        verify_outbox();
     }
 
     const Address peer = Address::v4(127, 9, 9, 9, 999);
     std::unique_ptr<UringBackend> backend;
     std::vector<std::unique_ptr<Socket>> sockets;
-    std::size_t trains_heard = 0;
+    std::size_t trains_received = 0;
 
   private:
     bool settled() {
         std::uint64_t posted = 0;
         for (const auto& socket : sockets) {
             posted += socket->posted;
-            if (socket->live && socket->heard < socket->pushed) return false;
+            if (socket->live && socket->received < socket->pushed) return false;
         }
         const EngineCounters counters = backend->counters();
         return counters.sent + counters.send_failed >= posted;
@@ -161,35 +166,35 @@ class World {
         return out;
     }
 
-    /// Far enough from each other that no unevenness of the clocks confuses them.
+    /// A minute apart, so that clock inaccuracy cannot confuse them.
     static std::int64_t stamp_of(std::uint32_t number) { return 1'700'000'000 * second + number * minute; }
     static constexpr Duration minute = 60 * second;
 
-    void judge_stamp(const Socket& socket, Instant stamped_at) {
+    void verify_stamp(const Socket& socket, Instant stamped_at) {
         ASSERT_EQ(stamped_at != never, socket.stamps);
         if (!socket.stamps) return;
-        const Duration off = stamped_at + unix_offset() - stamp_of(socket.heard - 1);
-        EXPECT_LT(std::abs(off), minute / 2) << "the stamp of another";
+        const Duration off = stamped_at + unix_offset() - stamp_of(socket.received - 1);
+        EXPECT_LT(std::abs(off), minute / 2) << "the stamp of another datagram";
     }
 
     void take(const Received& train) {
         const auto found = by_index_.find(train.socket);
-        ASSERT_NE(found, by_index_.end()) << "from a removed socket";
+        ASSERT_NE(found, by_index_.end()) << "received from a removed socket";
         Socket& socket = *sockets[found->second];
         EXPECT_EQ(train.source, peer);
         const std::string_view bytes(reinterpret_cast<const char*>(train.bytes.data()), train.bytes.size());
-        if (bytes.size() > train.segment_bytes) ++trains_heard;
+        if (bytes.size() > train.segment_bytes) ++trains_received;
         for (const std::string_view datagram : cut(bytes, train.segment_bytes))
-            ASSERT_EQ(label(datagram), std::pair(socket.fake->id, socket.heard++));
-        judge_stamp(socket, train.stamped_at);
+            ASSERT_EQ(label(datagram), std::pair(socket.fake->id, socket.received++));
+        verify_stamp(socket, train.stamped_at);
     }
 
-    /// The number of datagrams taken. One may overtake another only in a turn in which the kernel refused the other.
-    std::uint64_t judge_sent(const Socket& socket) {
+    /// Returns the number of datagrams sent. One may overtake another only in a turn in which the other was refused.
+    std::uint64_t verify_sent(const Socket& socket) {
         std::set<std::uint32_t> taken;
-        std::map<std::uint32_t, std::set<unsigned>> refused;    // by number: the turns
+        std::map<std::uint32_t, std::set<unsigned>> refused;    // turns by number
         std::vector<std::pair<std::uint32_t, unsigned>> order;  // number and turn
-        const decltype(order) nobody;
+        const decltype(order) none;
         std::uint32_t newest = 0;
         for (const Outgoing& message : socket.fake->outgoing) {
             const auto datagrams = cut(message.bytes, message.segment_bytes);
@@ -202,7 +207,7 @@ class World {
                     continue;
                 }
                 EXPECT_TRUE(taken.insert(number).second) << "sent twice: " << number;
-                for (const auto& [other, turn] : number < newest ? order : nobody) {
+                for (const auto& [other, turn] : number < newest ? order : none) {
                     EXPECT_TRUE(other < number || refused[number].contains(turn))
                         << number << " was overtaken by " << other << " in turn " << turn;
                 }
@@ -213,8 +218,8 @@ class World {
         return taken.size();
     }
 
-    /// All buffers can be lent again.
-    void judge_outbox() {
+    /// All transmit buffers are free again.
+    void verify_outbox() {
         Socket& socket = add();
         for (std::size_t i = 0; i < limits::transmit_buffers_max; ++i) ASSERT_TRUE(post(socket)) << "buffer " << i;
         EXPECT_TRUE(backend->transmit_buffer().empty());
