@@ -1,3 +1,6 @@
+// send() and the counters access the endpoint directly. The blocking calls run turns of a PolledEndpoint until the
+// endpoint has the outcome or message that they wait for, and leave other events in the endpoint for later calls.
+
 #include <ringpost/confirmed.hpp>
 
 #include <sys/random.h>

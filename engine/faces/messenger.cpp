@@ -1,3 +1,5 @@
+// Forwards to the endpoint; poll() runs turns of a PolledEndpoint.
+
 #include <ringpost/messenger.hpp>
 
 #include <utility>

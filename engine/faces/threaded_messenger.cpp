@@ -1,3 +1,6 @@
+// The binding of MessengerCore to Threaded. A send takes a slot, copies the payload and submits a command; every other
+// call pops from a queue of the core or runs on the engine's thread.
+
 #include <ringpost/threaded_messenger.hpp>
 #include <utility>
 

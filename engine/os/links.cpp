@@ -1,3 +1,6 @@
+// The links are read from getifaddrs(3). Changes are detected by an rtnetlink socket subscribed to link and address
+// notifications; their contents are ignored, and the caller reads the list again.
+
 #include "engine/os/links.hpp"
 
 #include <ifaddrs.h>

@@ -1,3 +1,6 @@
+// A wake-up increments an eventfd that the backend watches. The signal handler records the signal, restores the default
+// actions, so that the second signal ends the process, and finds the waker through an atomic pointer.
+
 #include "engine/os/waker.hpp"
 #include "engine/os/system_error.hpp"
 

@@ -1,3 +1,5 @@
+// An epoll descriptor is itself pollable, so a backend watches any number of descriptors by polling this one.
+
 #include "engine/os/watches.hpp"
 #include "engine/os/system_error.hpp"
 

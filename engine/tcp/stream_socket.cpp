@@ -1,3 +1,6 @@
+// All sockets are non-blocking, close-on-exec and TCP_NODELAY. Results are byte counts or negative errnos, the same as
+// in io_uring completions.
+
 #include "engine/tcp/stream_socket.hpp"
 
 #include <netinet/tcp.h>

@@ -1,3 +1,6 @@
+// start() blocks all signals, creates the thread, which inherits the mask, and restores the mask. It then waits on a
+// futex until the body has called opened() or returned an error.
+
 #include "engine/threaded/loop_thread.hpp"
 
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): pthread_sigmask is in here only

@@ -1,3 +1,6 @@
+// Control messages are copied with memcpy, since the buffers hold bytes and not objects of the payload types. The local
+// address arrives as in_pktinfo or in6_pktinfo; a dual-stack socket reports an IPv4 datagram in both formats.
+
 #include "engine/udp/control.hpp"
 
 #include <algorithm>

@@ -1,3 +1,6 @@
+// Buffers are used in order until clear(). Each receive prepares the message headers of its burst (source address only
+// if the socket is unconnected, control data only if enabled). Truncated messages are counted and dropped.
+
 #include "engine/udp/inbox.hpp"
 
 #include <algorithm>

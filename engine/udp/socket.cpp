@@ -1,3 +1,7 @@
+// A socket bound to a wildcard address requests IP_PKTINFO, so that replies can leave from the address of the request.
+// Multicast reception is limited to the groups joined on this socket (IP_MULTICAST_ALL off). The GSO limit is probed
+// once per process.
+
 #include "engine/udp/socket.hpp"
 
 #include <fmt/core.h>

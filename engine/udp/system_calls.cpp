@@ -1,3 +1,5 @@
+// One message uses the call with the fewest arguments for the kernel to copy; several use one sendmmsg or recvmmsg.
+
 #include "engine/udp/system_calls.hpp"
 
 #include <cerrno>

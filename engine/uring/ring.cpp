@@ -1,3 +1,6 @@
+// Setup requests all optional flags and drops them one by one while the kernel returns EINVAL. Multishot receive, which
+// the backend requires, is probed by a request on an invalid descriptor.
+
 #include "engine/uring/ring.hpp"
 
 #include <cerrno>
