@@ -165,25 +165,19 @@ void MessengerCore::on_event(Instant, const Event& event) {
 // ---- sending --------------------------------------------------------------------------------------
 
 void MessengerCore::run(Instant now, const Command& command) {
-    const InFlight& in_flight = in_flight_[slot_of(command.ticket)];
-    if (command.kind == Command::Kind::send)
-        start(now, command.ticket);
-    else if (in_flight.ticket == command.ticket)
-        endpoint_->cancel(in_flight.exchange);
-}
-
-void MessengerCore::start(Instant now, Ticket ticket) {
-    const SlotIndex index = slot_of(ticket);
+    const SlotIndex index = slot_of(command.ticket);
+    InFlight& in_flight = in_flight_[index];
+    if (command.kind == Command::Kind::cancel) {
+        if (in_flight.ticket == command.ticket) endpoint_->cancel(in_flight.exchange);
+        return;
+    }
     const Slot& slot = slots_[index];
     const auto bytes = outgoing_.memory(slot.block).first(slot.bytes);
     const auto exchange = endpoint_->send(now, slot.peer, bytes, slot.deadline);
     outgoing_.give(slot.block);
-    if (exchange) {
-        in_flight_[index] = {ticket, *exchange};
-        slot_of_exchange_[exchange->index] = index;
-    } else {
-        end_send(index, std::unexpected(to_send_refusal(exchange.error())), 0);
-    }
+    if (!exchange) return end_send(index, std::unexpected(to_send_refusal(exchange.error())), 0);
+    in_flight = {command.ticket, *exchange};
+    slot_of_exchange_[exchange->index] = index;
 }
 
 void MessengerCore::end_send(SlotIndex slot, SendResult result, std::uint32_t sends) {

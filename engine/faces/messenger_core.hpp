@@ -107,7 +107,6 @@ class MessengerCore {
     Ticket ticket_of(SlotIndex index) const { return {std::uint64_t{slots_[index].generation} << 32 | index}; }
 
     bool reserve(std::size_t bytes);
-    void start(Instant now, Ticket ticket);
     void end_send(SlotIndex slot, SendResult result, std::uint32_t sends);
     bool settle(SlotIndex slot, SendResult result, std::uint32_t sends);
     void flush_outcomes();
