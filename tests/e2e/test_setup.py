@@ -17,7 +17,7 @@ class Setup(unittest.TestCase):
                 stub.write_text('#!/bin/sh\necho "$(basename "$0") $*" >&2\n')
                 stub.chmod(0o755)
             # With -e, as in scripts/run: a failing command ends the script.
-            return subprocess.run(["bash", "-euc", '. "$0/scripts/setup"; need "$@"; echo went on', ROOT, *packages],
+            return subprocess.run(["bash", "-euc", '. "$0/scripts/setup.sh"; need "$@"; echo went on', ROOT, *packages],
                                   env={**os.environ, "PATH": f"{directory}:{os.environ['PATH']}"},
                                   capture_output=True, text=True, timeout=120)
 
