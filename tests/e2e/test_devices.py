@@ -303,13 +303,13 @@ class Answers(unittest.TestCase):
                     self.assertEqual(answers_of(asks.expect("answers")), {"replies": answer})
                 # Failed commands send no answer: the asking node waits until its timeout.
                 cannot = "the answer cannot be carried: it contains `:,:` or `/EOL`, or is not UTF-8"
-                for whom, question, error in ((replies, "fail", "the command exited with 3"),
+                for peer, question, error in ((replies, "fail", "the command exited with 3"),
                                               (replies, "kill", "the command was killed by signal 9"),
                                               (replies, "huge", "the command printed too much"),
                                               (replies, "mark", cannot),
                                               (short, "slow", "the command took too long")):
-                    self.assertEqual(brief.ask(whom.name, question), {whom.name: ("timed out",)})
-                    self.assertEqual(whom.expect("question"),
+                    self.assertEqual(brief.ask(peer.name, question), {peer.name: ("timed out",)})
+                    self.assertEqual(peer.expect("question"),
                                      {"event": "question", "from": "brief", "text": question, "error": error})
                 until(lambda: not running(int(pid_file.read_text())), "child processes of the command are killed")
 

@@ -1,4 +1,4 @@
-"""How runs end: with a peer that dies or was never there, by a signal, by a number; and what their figures are then."""
+"""How runs end: with a dead or unreachable peer, by a signal or by --count; and the figures they report then."""
 
 import csv
 import json
@@ -40,12 +40,12 @@ class Directories(unittest.TestCase):
 
 
 class ReliablePeers(unittest.TestCase):
-    to_it = ("--transport", "gtudp", "--sends", 2, "--json")
+    gtudp_args = ("--transport", "gtudp", "--sends", 2, "--json")
 
-    def test_a_peer_that_dies_holds_the_rate_up(self):
+    def test_a_dead_peer_makes_the_run_invalid(self):
         with Background("sink", "--port", 0, "--transport", "gtudp", "--json") as sink, \
                 Background("load", "--to", f"127.0.0.1:{sink.port()}", "--rate", "20k", "--window", 100, "--duration",
-                           "3s", *self.to_it) as load:
+                           "3s", *self.gtudp_args) as load:
             load.event("progress")
             sink.process.kill()
             done = load.finish()
@@ -54,35 +54,35 @@ class ReliablePeers(unittest.TestCase):
         self.assertGreaterEqual(summary["duration_s"], 3)
         self.assertAlmostEqual(summary["rate_per_s"], summary["sent"] / summary["duration_s"], delta=1)
 
-    def test_one_that_is_silent_is_no_success(self):
+    def test_a_silent_peer_gives_exit_code_4(self):
         for rate in ((), ("--rate", "1k")):
             with udp_socket() as silent:
                 done = run("load", "--to", f"127.0.0.1:{silent.getsockname()[1]}", "--duration", "500ms", *rate,
-                           *self.to_it)
+                           *self.gtudp_args)
             self.assertEqual(done.code, 4, done)
             self.assertIn("no answer", done.err)
 
 
 class Signals(unittest.TestCase):
-    def test_a_silent_peer_is_not_waited_for(self):
+    def test_a_signal_ends_the_wait_for_a_silent_peer(self):
         for command in ("load", "latency"):
             with self.subTest(command), udp_socket() as silent, \
                     Background(command, "--to", f"127.0.0.1:{silent.getsockname()[1]}", "--transport", "gtudp",
                                "--sends", 255, "--rate", 200, "--duration", "1200ms", "--json") as process:
                 process.event("progress")
-                time.sleep(1)  # it sends nothing new any more, and waits for what it has sent
+                time.sleep(1)  # it has stopped sending and waits for confirmations
                 done = process.stop(signal.SIGINT)
                 self.assertEqual(done.code, 130, done)
                 self.assertGreater(done.summary()["sent"], 0)
 
-    def test_a_closed_port_is_told_whenever_it_is(self):
+    def test_a_closed_port_is_reported_during_warm_up(self):
         with udp_socket() as sock:
             port = sock.getsockname()[1]
         done = run("latency", "--to", f"127.0.0.1:{port}", "--warmup", "20s")
         self.assertEqual(done.code, 4, done)
         self.assertIn("unreachable", done.err)
 
-    def test_probes_under_way_are_not_lost(self):
+    def test_probes_in_flight_are_not_lost(self):
         for loop in (("--rate", 200), ("--window", 4)):
             def interrupted(port, loop=loop):
                 with Background("latency", "--to", f"127.0.0.1:{port}", "--duration", "1h", *loop, "--json") as latency:
@@ -95,21 +95,21 @@ class Signals(unittest.TestCase):
                     Background("relay", "--listen", 0, "--to", f"127.0.0.1:{echo.port}", "--delay", "50ms",
                                "--json") as relay:
                 port = relay.port()
-                summary = tried(lambda: interrupted(port), lambda told: told["lost"] == 0)
+                summary = tried(lambda: interrupted(port), lambda summary: summary["lost"] == 0)
                 self.assertGreater(summary["sent"], 0)
                 self.assertEqual((summary["lost"], summary["received"]), (0, summary["sent"]))
 
-    def test_before_anything_was_due(self):
+    def test_a_signal_before_the_start(self):
         for command in ("load", "latency"):
             with self.subTest(command), Background(command, "--self", "--start-at", "4102444800", "--json") as process:
-                support.until(lambda: catches(process.process.pid, signal.SIGINT), "it takes signals")
+                support.until(lambda: catches(process.process.pid, signal.SIGINT), "it handles signals")
                 done = process.stop(signal.SIGINT)
                 self.assertEqual(done.code, 130, done)
                 self.assertIn(done.err, ("", "ringpost: interrupted before the start\n"))
                 self.assertEqual([summary["sent"] for summary in done.events("summary")], [0] if not done.err else [])
 
 
-class ByNumber(unittest.TestCase):
+class ByCount(unittest.TestCase):
     def test_a_closed_loop_ends_when_its_last_probe_is_answered(self):
         with EchoThread() as echo, \
                 Background("relay", "--listen", 0, "--to", f"127.0.0.1:{echo.port}", "--delay", "20ms",
@@ -119,7 +119,7 @@ class ByNumber(unittest.TestCase):
         self.assertEqual(summary["sent"], 2)
         self.assertGreaterEqual(summary["duration_s"], 0.080, "two round trips, not one")
 
-    def test_one_that_is_lost_is_no_time_of_measuring(self):
+    def test_waiting_for_lost_probes_does_not_count_as_duration(self):
         with EchoThread() as echo, \
                 Background("relay", "--listen", 0, "--to", f"127.0.0.1:{echo.port}", "--loss", "5%", "--seed", 1,
                            "--json") as relay:
@@ -128,20 +128,20 @@ class ByNumber(unittest.TestCase):
             def measure():
                 return run("latency", "--to", f"127.0.0.1:{port}", "--window", 50, "--count", 50, "--json").summary()
 
-            # All leave at once and none is waited for but those that are lost.
-            summary = tried(measure, lambda told: told["lost"] > 0 and told["duration_s"] < 0.5)
+            # All probes are sent at once, so only the lost ones are waited for.
+            summary = tried(measure, lambda summary: summary["lost"] > 0 and summary["duration_s"] < 0.5)
         self.assertGreater(summary["lost"], 0)
         self.assertLess(summary["duration_s"], 0.5)
 
-    def test_the_rate_of_a_part_of_a_burst_was_achieved(self):
-        # So long that a last probe sent a few milliseconds late is less than the tolerated hundredth.
+    def test_a_partial_burst_achieves_the_rate(self):
+        # Long enough that a last probe sent a few milliseconds late stays within the tolerance of 1 %.
         for pattern in (("--rate", "1k", "--burst", 100, "--count", 1050),
                         ("--rate", 100, "--arrivals", "poisson", "--count", 60)):
             done = tried(lambda: run("latency", "--self", *pattern, "--json"),
                          lambda done: "of the rate was achieved" not in done.summary().get("invalid_reason", ""))
             self.assertNotIn("of the rate was achieved", done.summary().get("invalid_reason", ""), pattern)
 
-    def test_so_many_messages_and_not_one_more(self):
+    def test_recv_stops_after_count_messages(self):
         with Background("recv", "--port", 0, "--bind", "127.0.0.1", "--json", "--count", 3) as recv:
             to = f"127.0.0.1:{recv.port()}"
             with subprocess.Popen([support.binary, "send", "--to", to, "--sends", "3"], stdin=subprocess.PIPE,
@@ -154,7 +154,7 @@ class ByNumber(unittest.TestCase):
 
 
 class Figures(Directories):
-    def test_seconds_in_which_nothing_was_due_are_seconds(self):
+    def test_idle_seconds_are_reported(self):
         profile = self.profile("0,200", "0.5,200", "0.5,0", "3.4,0", "3.4,200", "3.9,200")
         for command in ("load", "latency"):
             out = self.here / command
@@ -163,7 +163,7 @@ class Figures(Directories):
             self.assertIn(0, [row["sent"] for row in series(out)])
             self.assertIn("sent 0/s", done.err)
 
-    def test_a_warm_up_is_left_out_of_every_figure(self):
+    def test_a_warm_up_is_excluded_from_every_figure(self):
         out = self.here / "out"
         done = run("latency", "--self", "--rate", 200, "--warmup", "1200ms", "--duration", "600ms", "--out", out, "--json")
         self.assertEqual(done.code, 0, done)
@@ -174,7 +174,7 @@ class Figures(Directories):
         self.assertAlmostEqual(merged["duration_s"], 0.6, delta=0.1)
         self.assertAlmostEqual(merged["rate_per_s"], merged["sent"] / merged["duration_s"], delta=1)
 
-    def test_a_warm_up_takes_the_beginning_of_a_profile(self):
+    def test_a_warm_up_uses_the_start_of_a_profile(self):
         profile = self.profile("0,2000", "0.3,2000", "0.3,100", "1.3,100")
         done = run("latency", "--self", "--profile", profile, "--warmup", "300ms", "--json")
         self.assertEqual(done.code, 0, done)
@@ -186,7 +186,7 @@ class Figures(Directories):
 
 
 class Directory(Directories):
-    def test_a_run_that_did_not_begin_leaves_it_as_it_was(self):
+    def test_a_run_that_fails_to_start_leaves_it_unchanged(self):
         made, new = self.here / "made", self.here / "new"
         made.mkdir()
         for command in ("load", "latency"):
@@ -198,7 +198,7 @@ class Directory(Directories):
                 self.assertFalse(new.exists())
 
 
-class NoWay(unittest.TestCase):
+class NoRoute(unittest.TestCase):
     """A host without any route."""
 
     @classmethod
@@ -206,7 +206,7 @@ class NoWay(unittest.TestCase):
         cls.host = Network()
         cls.addClassCleanup(cls.host.close)
 
-    def test_what_cannot_leave_cannot_reach_anybody(self):
+    def test_an_unroutable_target_gives_exit_code_4(self):
         for args in (("message", "send", "--to", "192.0.2.1", "x"),
                      ("message", "send", "--to", "192.0.2.1", "--status", "fail", "x"),
                      ("send", "--to", "192.0.2.1:7", "--sends", 2, "x")):
@@ -217,7 +217,7 @@ class NoWay(unittest.TestCase):
 
 
 class Searches(unittest.TestCase):
-    def test_nobody_there(self):
+    def test_a_closed_port(self):
         with udp_socket() as sock:
             port = sock.getsockname()[1]
         for search in ("--find-max", "--sweep", ("--repeat", 2)):

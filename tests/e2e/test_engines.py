@@ -1,4 +1,4 @@
-"""Several engines in one command, an agreed start, and what a load leaves behind and shows while it goes on."""
+"""Several engines in one command, synchronized starts, and what runs write to files and show in progress."""
 
 import csv
 import fcntl
@@ -20,15 +20,15 @@ from test_runs import SCHEMA, Directories, violations
 
 
 class Engines(unittest.TestCase):
-    def test_load_and_sink_with_several(self):
+    def test_load_and_sink_with_several_engines(self):
         for backend in backends():
             done = run("load", "--self", "--threads", 2, "--flows", 5, "--duration", "200ms", "--rate", "20k", "--json",
                        "--backend", backend)
             self.assertEqual(done.code, 0, done)
-            told = done.summary()
-            self.assertEqual(told["sent"], told["received"] + told["lost"])
-            self.assertEqual((told["duplicate"], told["corrupt"], told["foreign"]), (0, 0, 0))
-            self.assertLessEqual(told["sent"], 4001, "the rate is that of both together")
+            summary = done.summary()
+            self.assertEqual(summary["sent"], summary["received"] + summary["lost"])
+            self.assertEqual((summary["duplicate"], summary["corrupt"], summary["foreign"]), (0, 0, 0))
+            self.assertLessEqual(summary["sent"], 4001, "the rate is the total of both engines")
 
     def test_every_flow_reaches_one_engine_of_a_sink(self):
         with Background("sink", "--port", 0, "--bind", "127.0.0.1", "--threads", 2, "--json") as sink:
@@ -37,17 +37,17 @@ class Engines(unittest.TestCase):
                        "--json")
             self.assertEqual(done.code, 0, done)
             until_read(port)
-            heard = sink.stop().summary()
-        self.assertEqual((heard["received"], heard["lost"], heard["streams"]), (done.summary()["sent"], 0, 8))
+            at_sink = sink.stop().summary()
+        self.assertEqual((at_sink["received"], at_sink["lost"], at_sink["streams"]), (done.summary()["sent"], 0, 8))
 
-    def test_latency_with_several(self):
+    def test_latency_with_several_engines(self):
         for loop, sent in ((("--count", 101), 101), (("--window", 4, "--count", 50), 50), (("--count", 1), 1)):
-            told = run("latency", "--self", "--threads", 2, "--json", *loop)
-            self.assertEqual(told.code, 0, told)
-            self.assertEqual((told.summary()["sent"], told.summary()["received"]), (sent, sent), loop)
+            done = run("latency", "--self", "--threads", 2, "--json", *loop)
+            self.assertEqual(done.code, 0, done)
+            self.assertEqual((done.summary()["sent"], done.summary()["received"]), (sent, sent), loop)
 
-    def test_the_schedule_is_one_for_all(self):
-        """The due times of two engines together are those of one."""
+    def test_engines_share_one_schedule(self):
+        """Two engines together have the due times of a single one."""
 
         def due_times(threads):
             with udp_socket() as sock:
@@ -56,14 +56,14 @@ class Engines(unittest.TestCase):
                 times = sorted(int.from_bytes(sock.recv(65536)[16:24], "little") for _ in range(done.summary()["sent"]))
             return [time - times[0] for time in times]
 
-        # 98 are due, so that of more than 50 both engines have sent some.
+        # 98 are due, half of them in each engine, so both have sent some if there are more than 50.
         one, two = tried(lambda: (due_times(1), due_times(2)), lambda pair: min(map(len, pair)) > 50)
-        # An engine that the machine holds up leaves out what was due last, so one has the beginning of the whole schedule.
+        # A stalled engine skips its last due times, so a single engine has sent a prefix of the schedule.
         both = [time for time in two if time <= one[-1]]
         self.assertGreater(len(both), 20)
         self.assertEqual([time for time in both if not any(abs(time - alone) <= 1 for alone in one)], [])
 
-    def test_what_cannot_be_is_refused(self):
+    def test_invalid_options_are_refused(self):
         for args, line in (
                 (("load", "--self", "--threads", "0"), "--threads 0: expected 1 or more"),
                 (("load", "--self", "--threads", "257"), "--threads 257: expected 1 to 256"),
@@ -76,7 +76,7 @@ class Engines(unittest.TestCase):
             done = run(*args)
             self.assertEqual((done.code, done.err), (2, f"ringpost: {line}\n"), done)
 
-    def test_stays_on_the_core_it_is_told(self):
+    def test_runs_on_the_selected_core(self):
         core = min(os.sched_getaffinity(0))
         with Background("sink", "--port", 0, "--cpu", core, "--json") as sink:
             sink.port()
@@ -85,12 +85,12 @@ class Engines(unittest.TestCase):
 
 
 class StartAt(unittest.TestCase):
-    def test_a_signal_before_ends_all_engines(self):
+    def test_a_signal_before_the_start_ends_all_engines(self):
         with Background("load", "--self", "--threads", 2, "--start-at", int(time.time()) + 1000, "--json") as load:
-            until(lambda: len(os.listdir(f"/proc/{load.process.pid}/task")) >= 3, "its engines are there")
+            until(lambda: len(os.listdir(f"/proc/{load.process.pid}/task")) >= 3, "its engines are running")
             self.assertEqual(load.stop().code, 143)
 
-    def test_nothing_leaves_before(self):
+    def test_nothing_is_sent_before_the_start(self):
         for text in (lambda at: f"{at:.3f}",
                      lambda at: time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{at % 1:.3f}"[2:] + "Z"):
             with udp_socket() as sock:
@@ -100,10 +100,10 @@ class StartAt(unittest.TestCase):
                 self.assertEqual(done.code, 0, done)
                 due_ns = int.from_bytes(sock.recv(65536)[16:24], "little")
                 offset_ns = time.time_ns() - time.monotonic_ns()
-                late = re.search(r"begun ([0-9.]+) s later", done.err)  # a machine may be that busy, but it is told
+                late = re.search(r"begun ([0-9.]+) s later", done.err)  # a busy machine may start late, and reports it
                 self.assertAlmostEqual((due_ns + offset_ns) / 1e9, at + (float(late[1]) if late else 0), delta=0.002)
 
-    def test_a_time_that_is_none_or_over(self):
+    def test_an_invalid_or_past_start_time_is_refused(self):
         for text, line in (("1", "--start-at 1: is in the past"),
                            ("2020-01-01T00:00:00Z", "--start-at 2020-01-01T00:00:00Z: is in the past"),
                            ("soon", "--start-at soon: expected UTC such as 2026-01-31T23:59:59Z, or seconds since 1970"),
@@ -118,16 +118,16 @@ class KeptLoad(Directories):
         done = run("load", *args, "--out", self.base / name, "--json")
         self.assertEqual(done.code, 0, done)
         kept = self.base / name
-        told = json.loads((kept / "run.json").read_text())
-        self.assertEqual(list(violations(told, json.loads(SCHEMA.read_text()))), [])
-        self.assertEqual({"event": "summary"} | told["results"], done.summary())
+        document = json.loads((kept / "run.json").read_text())
+        self.assertEqual(list(violations(document, json.loads(SCHEMA.read_text()))), [])
+        self.assertEqual({"event": "summary"} | document["results"], done.summary())
         with open(kept / "series.csv") as lines:
             return done, kept, list(csv.DictReader(lines))
 
-    def test_with_its_sink(self):
+    def test_with_self(self):
         runs = []
         for backend in backends():
-            for attempt in range(3):  # a machine that stalls tells none, or one more when it is over
+            for attempt in range(3):  # a stall suppresses the progress event, or adds one at the end
                 done, kept, rows = self.load(f"{backend} {attempt}", "--self", "--rate", "5k", "--duration", "1900ms",
                                              "--backend", backend, "--threads", 2)
                 progress = done.events("progress")
@@ -144,9 +144,9 @@ class KeptLoad(Directories):
             self.assertTrue(0 < progress[0]["received"] <= done.summary()["received"], done)
         both = run("merge", *runs, "--json")
         if len(backends()) > 1:
-            self.assertEqual(both.code, 2, "not the same backend")
+            self.assertEqual(both.code, 2, "the backends differ")
 
-    def test_with_a_sink_elsewhere_what_arrived_is_unknown(self):
+    def test_received_is_unknown_without_self(self):
         with udp_socket() as sock:
             to = f"127.0.0.1:{sock.getsockname()[1]}"
             kept = []
@@ -174,17 +174,17 @@ class Latency(unittest.TestCase):
         self.assertEqual(done.code, 0, done)
         return done.summary()
 
-    def test_the_kernels_stamps_part_a_round_trip(self):
+    def test_kernel_timestamps_split_the_round_trip(self):
         for backend in backends():
-            # Neither is over before the kernel's own thread has got round to enabling them.
+            # The kernel enables timestamps asynchronously; both runs outlast that.
             for loop in (("--rate", "1k", "--count", 300), ("--ping-pong", "--count", 10_000)):
-                told = self.measure("--self", "--stamps", "kernel", "--backend", backend, *loop)
-                stamped = told["received"] - told["unstamped"]
-                self.assertGreater(stamped, 0, "the first few after the first such socket may come without")
+                summary = self.measure("--self", "--stamps", "kernel", "--backend", backend, *loop)
+                stamped = summary["received"] - summary["unstamped"]
+                self.assertGreater(stamped, 0, "only the first few replies may lack a timestamp")
                 for name in ("path_us", "pickup_us"):
-                    self.assertGreater(told[name]["max"], 0)
-                whole = told["service_us"] if "service_us" in told else told["rtt_us"]
-                self.assertLess(told["path_us"]["min"], whole["max"])
+                    self.assertGreater(summary[name]["max"], 0)
+                whole = summary["service_us"] if "service_us" in summary else summary["rtt_us"]
+                self.assertLess(summary["path_us"]["min"], whole["max"])
 
     def test_flows_and_sizes(self):
         with udp_socket() as sock:
@@ -192,22 +192,22 @@ class Latency(unittest.TestCase):
                                  "--count", 60, "--rate", "2k", "--json")
             with process:
                 seen = [(sock.sendto(data, source), source[1]) for data, source in (sock.recvfrom(65536) for _ in range(60))]
-                told = process.finish().summary()
-        self.assertEqual((told["sent"], told["received"], told["corrupt"]), (60, 60, 0))
+                summary = process.finish().summary()
+        self.assertEqual((summary["sent"], summary["received"], summary["corrupt"]), (60, 60, 0))
         self.assertEqual(len({port for _, port in seen}), 3)
         sizes = {size for size, _ in seen}
         self.assertTrue(min(sizes) >= 24 and max(sizes) <= 90 and len(sizes) > 10, sizes)
 
-    def test_a_group_answers_from_its_members(self):
+    def test_the_members_of_a_group_answer(self):
         with Background("echo", "--port", 0, "--join", "239.255.77.1@lo", "--json") as echo:
             to = f"239.255.77.1:{echo.port()}"
-            told = self.measure("--to", to, "--interface", "lo", "--count", 20)
-            self.assertEqual((told["sent"], told["received"], told["lost"]), (20, 20, 0))
+            summary = self.measure("--to", to, "--interface", "lo", "--count", 20)
+            self.assertEqual((summary["sent"], summary["received"], summary["lost"]), (20, 20, 0))
             refused = run("latency", "--to", to, "--count", 1)
             self.assertEqual(refused.code, 2, refused)
             self.assertIn("--i-own-this-network", refused.err)
 
-    def test_says_which_clock_measured(self):
+    def test_reports_its_clock(self):
         clock = self.measure("--self", "--count", 5)["clock"]
         self.assertIn(clock["source"], ("tsc", "vdso"))
         self.assertGreater(clock["read_ns"], 0)
@@ -215,40 +215,41 @@ class Latency(unittest.TestCase):
 
 
 class LoadModes(unittest.TestCase):
-    def test_both_ways(self):
+    def test_bidirectional(self):
         for backend in backends():
             done = run("load", "--self", "--bidirectional", "--rate", "2k", "--size", "imix", "--duration", "300ms", "--json",
                        "--threads", 2, "--backend", backend)
             self.assertEqual(done.code, 0, done)
-            told = done.summary()
-            self.assertEqual(told["sent"], told["received"] + told["lost"])
-            self.assertEqual(told["answers_sent"], told["back_received"] + told["back_lost"])
-            self.assertEqual((told["back_corrupt"], told["corrupt"]), (0, 0))
+            summary = done.summary()
+            self.assertEqual(summary["sent"], summary["received"] + summary["lost"])
+            self.assertEqual(summary["answers_sent"], summary["back_received"] + summary["back_lost"])
+            self.assertEqual((summary["back_corrupt"], summary["corrupt"]), (0, 0))
         with EchoThread() as echo:
-            told = run("load", "--to", f"127.0.0.1:{echo.port}", "--bidirectional", "--rate", "1k", "--duration", "100ms",
-                       "--json").summary()
-            self.assertGreater(told["back_received"], 0)
-            self.assertEqual((told["back_lost"], told["back_corrupt"]), (0, 0))
+            done = run("load", "--to", f"127.0.0.1:{echo.port}", "--bidirectional", "--rate", "1k", "--duration", "100ms",
+                       "--json")
+            summary = done.summary()
+            self.assertGreater(summary["back_received"], 0)
+            self.assertEqual((summary["back_lost"], summary["back_corrupt"]), (0, 0))
 
     def test_one_way(self):
         done = run("load", "--self", "--one-way", "--rate", "1k", "--duration", "200ms", "--json")
         self.assertEqual(done.code, 0, done)
-        told = done.summary()
-        self.assertEqual((told["clock_apart"], told["before_sent"]), (0, 0), "one machine, one clock")
-        self.assertGreater(told["one_way_us"]["min"], 0)
-        self.assertLess(told["one_way_us"]["p50"], 10e6)
+        summary = done.summary()
+        self.assertEqual((summary["clock_apart"], summary["before_sent"]), (0, 0), "both ends use the same clock")
+        self.assertGreater(summary["one_way_us"]["min"], 0)
+        self.assertLess(summary["one_way_us"]["p50"], 10e6)
 
-    def test_a_group_hears_a_load(self):
+    def test_load_to_a_multicast_group(self):
         with Background("sink", "--port", 0, "--join", "239.255.77.2@lo", "--json") as sink:
             port = sink.port()
             done = run("load", "--to", f"239.255.77.2:{port}", "--interface", "lo", "--rate", "1k", "--duration", "200ms",
                        "--size", "30:1,600:2", "--json")
             self.assertEqual(done.code, 0, done)
             until_read(port)
-            heard = sink.stop().summary()
-        self.assertEqual((heard["received"], heard["lost"], heard["corrupt"]), (done.summary()["sent"], 0, 0))
+            at_sink = sink.stop().summary()
+        self.assertEqual((at_sink["received"], at_sink["lost"], at_sink["corrupt"]), (done.summary()["sent"], 0, 0))
 
-    def test_what_does_not_go_together_is_refused(self):
+    def test_conflicting_options_are_refused(self):
         for args, part in ((("load", "--self", "--transport", "gtudp", "--bidirectional"), "--bidirectional"),
                            (("load", "--self", "--bidirectional", "--no-verify"), "--no-verify"),
                            (("latency", "--self", "--stamps", "nic"), "--stamps nic: expected kernel"),
@@ -267,7 +268,7 @@ class OverIpv6(unittest.TestCase):
     def served(self, *args):
         return Background(*args, "--port", 0, "--bind", "::1", "--json")
 
-    def test_load_both_ways_with_several_engines(self):
+    def test_bidirectional_load_with_several_engines(self):
         for backend in backends():
             with self.served("sink", "--bidirectional", "--threads", 2, "--backend", backend) as sink:
                 port = sink.port()
@@ -276,9 +277,9 @@ class OverIpv6(unittest.TestCase):
                            backend, "--json")
                 self.assertEqual(done.code, 0, done)
                 until_read(port)
-                told, heard = done.summary(), sink.stop().summary()
-            self.assertEqual((heard["received"], heard["lost"], heard["streams"]), (told["sent"], 0, 4))
-            self.assertEqual((told["back_received"], told["back_lost"]), (told["sent"], 0))
+                summary, at_sink = done.summary(), sink.stop().summary()
+            self.assertEqual((at_sink["received"], at_sink["lost"], at_sink["streams"]), (summary["sent"], 0, 4))
+            self.assertEqual((summary["back_received"], summary["back_lost"]), (summary["sent"], 0))
 
     def test_one_way(self):
         with self.served("sink", "--one-way") as sink:
@@ -286,9 +287,10 @@ class OverIpv6(unittest.TestCase):
             done = run("load", "--to", f"[::1]:{port}", "--one-way", "--rate", "1k", "--duration", "100ms", "--json")
             self.assertEqual(done.code, 0, done)
             until_read(port)
-            heard = sink.stop().summary()
-        self.assertEqual((heard["received"], heard["clock_apart"], heard["before_sent"]), (done.summary()["sent"], 0, 0))
-        self.assertGreater(heard["one_way_us"]["min"], 0)
+            at_sink = sink.stop().summary()
+        self.assertEqual((at_sink["received"], at_sink["clock_apart"], at_sink["before_sent"]),
+                         (done.summary()["sent"], 0, 0))
+        self.assertGreater(at_sink["one_way_us"]["min"], 0)
 
     def test_latency(self):
         for backend in backends():
@@ -302,11 +304,11 @@ class OverIpv6(unittest.TestCase):
                         (60, ("--window", 2, "--match", "0:4", "--payload", "{seq:u32be}abcd"))):
                     done = run("latency", "--to", to, "--count", count, "--backend", backend, "--json", *args)
                     self.assertEqual(done.code, 0, done)
-                    told = done.summary()
-                    self.assertEqual((told["sent"], told["received"]), (count, count), done)
-                    self.assertEqual((told["lost"], told["corrupt"]), (0, 0), done)
-                    if "--stamps" in args and "--rate" in args:  # the other is over before the kernel begins to stamp
-                        self.assertGreater(told["path_us"]["max"], 0)
+                    summary = done.summary()
+                    self.assertEqual((summary["sent"], summary["received"]), (count, count), done)
+                    self.assertEqual((summary["lost"], summary["corrupt"]), (0, 0), done)
+                    if "--stamps" in args and "--rate" in args:  # the others may end before stamps are enabled
+                        self.assertGreater(summary["path_us"]["max"], 0)
 
 
 class Metrics(unittest.TestCase):
@@ -319,8 +321,8 @@ class Metrics(unittest.TestCase):
             metrics, port = sink.event("metrics")["port"], sink.port()
             done = run("load", "--to", f"127.0.0.1:{port}", "--rate", "1k", "--duration", "100ms", "--json")
             self.assertEqual(done.code, 0, done)
-            heard = f'ringpost_datagrams_received_total{{command="sink"}} {done.summary()["sent"]}\n'
-            until(lambda: heard in self.fetch(metrics), "the sink tells all that was sent")
+            expected = f'ringpost_datagrams_received_total{{command="sink"}} {done.summary()["sent"]}\n'
+            until(lambda: expected in self.fetch(metrics), "the metrics count every datagram sent")
             self.assertEqual(sink.stop().code, 143)
 
     def test_can_be_fetched_while_it_runs(self):
@@ -335,7 +337,7 @@ class Metrics(unittest.TestCase):
 
 class Terminal(unittest.TestCase):
     def drawn(self, duration, **more):
-        """What a measurement draws on a terminal of 70 columns."""
+        """Returns what a measurement draws on a terminal of 70 columns."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 70, 0, 0))
         environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "LC_ALL", "LANG")}
@@ -358,23 +360,23 @@ class Terminal(unittest.TestCase):
         self.assertRegex(tried(lambda: self.drawn("1900ms"), re.compile(colour).search), colour)
         self.assertNotRegex(self.drawn("1900ms", NO_COLOR="1"), colour)
 
-    def test_draws_over_what_it_has_drawn(self):
+    def test_redraws_in_place(self):
         drawn = tried(lambda: self.drawn("2900ms"), re.compile(rb"\x1b\[\d+A").search)
         self.assertRegex(drawn.decode(), "[\u2581-\u2588]")
-        self.assertRegex(drawn, rb"\x1b\[\d+A", "up, to draw over it")
+        self.assertRegex(drawn, rb"\x1b\[\d+A", "the cursor moves up to redraw")
         lines = re.sub(rb"\x1b\[[0-9;]*[A-Za-z]", b"", drawn).decode().replace("\r", "\n").split("\n")
         self.assertLessEqual(max(map(len, lines)), 70, "no line wraps")
 
 
 class Progress(unittest.TestCase):
-    def test_nobody_reads_it(self):
+    def test_unwritable_standard_output(self):
         with open("/dev/full", "w") as full:
             done = subprocess.run([support.binary, "load", "--self", "--json", "--rate", "1k", "--duration", "1200ms"],
                                   stdout=full, stderr=subprocess.PIPE, text=True, timeout=patience_s,
                                   preexec_fn=die_with_parent)
         self.assertEqual((done.returncode, done.stderr), (1, "ringpost: standard output: cannot be written\n"))
 
-    def test_what_is_under_way_is_not_lost(self):
+    def test_probes_in_flight_are_not_lost(self):
         with EchoThread() as echo, Background("relay", "--listen", 0, "--bind", "127.0.0.1", "--to", f"127.0.0.1:{echo.port}",
                                               "--delay", "50ms", "--json") as relay:
             to = f"127.0.0.1:{relay.port()}"
@@ -384,18 +386,18 @@ class Progress(unittest.TestCase):
                 self.assertEqual(done.code, 0, done)
                 return done.events("progress")
 
-            # What a stall keeps under way for a second is told as lost.
-            told = tried(progress, lambda told: not any(event["lost"] for event in told))
-            self.assertEqual([event["lost"] for event in told], [0] * len(told), told)
-            self.assertTrue(any(event["sent"] > event["received"] for event in told), "there was something under way")
+            # Probes that a stall keeps in flight for a second are reported as lost.
+            events = tried(progress, lambda events: not any(event["lost"] for event in events))
+            self.assertEqual([event["lost"] for event in events], [0] * len(events), events)
+            self.assertTrue(any(event["sent"] > event["received"] for event in events), "some probes were in flight")
 
-    def test_plain_lines_where_there_is_no_terminal(self):
-        def lines_told():
+    def test_plain_lines_without_a_terminal(self):
+        def progress_lines():
             done = run("load", "--self", "--rate", "5k", "--duration", "1900ms")
             self.assertEqual(done.code, 0, done)
             self.assertNotIn("\x1b", done.err)
             return [line for line in done.err.splitlines() if "sent" in line and "cpu" in line]
 
-        lines = tried(lines_told, lambda lines: len(lines) == 1)
+        lines = tried(progress_lines, lambda lines: len(lines) == 1)
         self.assertEqual(len(lines), 1, lines)
         self.assertIn("received", lines[0])

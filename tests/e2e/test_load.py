@@ -1,4 +1,4 @@
-"""load and latency, against themselves and against foreign ends."""
+"""The commands load and latency, with --self and against other peers."""
 
 import pathlib
 import re
@@ -35,7 +35,7 @@ class Load(unittest.TestCase):
                 if "off" in offload:
                     self.assertEqual((summary["gso"], summary["gro"]), (False, False))
 
-    def test_a_summary_has_every_counter_of_each_layer_by_the_name_of_its_member(self):
+    def test_a_summary_has_every_counter_of_each_layer(self):
         codec = pathlib.Path(__file__).parents[2] / "codec"
 
         def members(file, struct):
@@ -53,9 +53,9 @@ class Load(unittest.TestCase):
             self.assertEqual({name: set(found) for name, found in counters.items()}, {name: layers[name] for name in near})
             self.assertEqual({name: set(found) for name, found in peer.items()}, {name: layers[name] for name in far})
 
-    def test_a_low_rate_is_kept_and_nothing_is_lost(self):
+    def test_a_low_rate_is_achieved_without_loss(self):
         for backend in backends():
-            for _ in range(3):  # a machine that stalls at the very end misses the last few
+            for _ in range(3):  # a stall at the end of a run cuts off the last datagrams
                 summary = self.check(run("load", "--self", "--rate", "2k", "--duration", "200ms", "--backend", backend,
                                          "--json"), backend)
                 self.assertEqual(summary["lost"], 0)
@@ -67,7 +67,7 @@ class Load(unittest.TestCase):
             self.assertEqual(list(summary["slip_us"]), percentiles)
 
     def test_sizes(self):
-        # As many as a socket's buffer holds, so that none is lost however late it is read.
+        # Few enough for the socket buffer, so that none is lost even if the receiver is late.
         for size, rate, args in (("24", 500, ()), ("65507", 80, ()), ("1", 500, ("--no-verify",)), ("1k", 500, ())):
             done = run("load", "--self", "--size", size, "--rate", rate, "--duration", "50ms", "--json", *args)
             summary = self.check(done, done.summary()["backend"], verified=not args)
@@ -84,20 +84,20 @@ class Load(unittest.TestCase):
                 stream, sequence, _, fill = frame.parse(data)
                 self.assertEqual(len(fill), 16)
                 streams.setdefault((stream, source[1]), []).append(sequence)
-        self.assertEqual(len(streams), 2, "a stream and a port for each flow")
+        self.assertEqual(len(streams), 2, "each flow has its own stream and port")
         for sequences in streams.values():
             self.assertEqual(sequences, list(range(len(sequences))))
 
-    def test_into_a_sink_of_its_own(self):
+    def test_against_our_own_sink(self):
         for backend in backends():
             with Background("sink", "--port", 0, "--json", "--backend", backend) as sink:
                 port = sink.port()
                 done = run("load", "--to", f"127.0.0.1:{port}", "--rate", "4k", "--duration", "100ms", "--json",
                            "--backend", backend)
                 until_read(port)
-                heard = sink.stop().summary()
+                at_sink = sink.stop().summary()
             self.assertEqual(done.code, 0, done)
-            self.assertEqual((heard["received"], heard["lost"]), (done.summary()["sent"], 0))
+            self.assertEqual((at_sink["received"], at_sink["lost"]), (done.summary()["sent"], 0))
 
     def test_text_report(self):
         done = run("load", "--self", "--duration", "50ms", "--rate", "1k")
@@ -143,10 +143,10 @@ class Latency(unittest.TestCase):
             self.assertTrue(0 < summary["sent"] < 300, summary)
             return summary["sent"]
 
-        # 200 on the average, with a standard deviation of 14; the same seed draws the same, the clock cuts it off.
+        # 200 on average, with a standard deviation of 14. The seed fixes the schedule, but a stall can cut off its end.
         self.assertGreater(tried(sent, lambda sent: sent > 100), 100)
 
-    def test_a_rate_that_cannot_be_kept_is_invalid(self):
+    def test_a_rate_that_cannot_be_achieved_is_invalid(self):
         asked = ("load", "--self", "--gso", "off", "--rate", "500M", "--duration", "500ms")
         done = run(*asked, "--json")
         self.assertEqual(done.code, 0, done)
@@ -156,25 +156,25 @@ class Latency(unittest.TestCase):
         self.assertEqual(done.code, 1, done)
         self.assertIn("INVALID: ", done.out)
 
-    def test_a_rate_is_that_of_the_time_asked_for(self):
-        """Three in a second at 3/s, not three in the two gaps between them."""
-        def measure(*ended_by):
-            return self.check(run("latency", "--self", "--rate", 3, "--json", *ended_by))
+    def test_the_rate_refers_to_the_requested_duration(self):
+        """Three probes in a second are 3/s, although they span only two intervals."""
+        def measure(*limit):
+            return self.check(run("latency", "--self", "--rate", 3, "--json", *limit))
 
-        told = tried(lambda: measure("--duration", "1s"), lambda told: told["sent"] == 3)
-        self.assertEqual(told["sent"], 3)
-        self.assertAlmostEqual(told["rate_per_s"], 3, delta=0.1)
-        told = measure("--count", 3)
-        self.assertEqual(told["sent"], 3)
-        slowest = 3 / (1 + told["slip_us"]["max"] / 1e6)  # the last may have left late
-        self.assertTrue(slowest - 0.1 <= told["rate_per_s"] <= 3.1, told)
+        summary = tried(lambda: measure("--duration", "1s"), lambda summary: summary["sent"] == 3)
+        self.assertEqual(summary["sent"], 3)
+        self.assertAlmostEqual(summary["rate_per_s"], 3, delta=0.1)
+        summary = measure("--count", 3)
+        self.assertEqual(summary["sent"], 3)
+        slowest = 3 / (1 + summary["slip_us"]["max"] / 1e6)  # the last probe may have been sent late
+        self.assertTrue(slowest - 0.1 <= summary["rate_per_s"] <= 3.1, summary)
 
     def test_the_highest_rate_that_passes(self):
         done = run("latency", "--self", "--find-max", "--loss", "5%", "--duration", "40ms", "--json")
         trials = [event for event in done.events() if event["event"] == "trial"]
         found = done.summary()["found_per_s"]
         self.assertEqual(done.summary()["trials"], len(trials))
-        if done.code == 1:  # a busy machine may be late at any rate
+        if done.code == 1:  # a busy machine may miss the schedule at every rate
             self.assertIsNone(found)
             return
         self.assertEqual(done.code, 0, done)
@@ -196,7 +196,7 @@ class Latency(unittest.TestCase):
                     self.assertTrue(0 < summary["sent"] <= 300, summary)
                     return summary["sent"]
 
-                # 300 are due; a stall of the machine at the end cuts some off.
+                # 300 are due; a stall at the end of the run cuts some off.
                 self.assertGreaterEqual(tried(sent, lambda sent: sent >= 200), 200)
                 self.assertIn(f"as in {steps} in bursts of 5", run(command, "--self", "--profile", steps, "--burst", 5).out)
             for text, named in (("0,1k", "two lines"), ("0,1k\n1s,", "line 2"), ("0,1k\nsoon,1k", "line 2"),
@@ -215,10 +215,10 @@ class Latency(unittest.TestCase):
             summary = done.summary()
             self.assertEqual((summary["runs"], len(trials)), (5, 5))
             for name in ("p50", "p99", "p999"):
-                told = sorted(trial["rtt_us"][name] for trial in trials)
+                values = sorted(trial["rtt_us"][name] for trial in trials)
                 spread = summary["rtt_us"][name]
-                self.assertEqual(spread["median"], told[2])
-                self.assertTrue(told[0] <= spread["low"] <= spread["median"] <= spread["high"] <= told[4], spread)
+                self.assertEqual(spread["median"], values[2])
+                self.assertTrue(values[0] <= spread["low"] <= spread["median"] <= spread["high"] <= values[4], spread)
         self.assertIn("95 %", run("latency", "--self", "--repeat", 2, "--count", 3).out)
 
     def test_a_sweep(self):
@@ -226,7 +226,7 @@ class Latency(unittest.TestCase):
         trials = [event for event in done.events() if event["event"] == "trial"]
         self.assertIn("beyond the knee", [trial["outcome"] for trial in trials])
         knee = done.summary()["knee_per_s"]
-        if knee == 0:  # a busy machine may be late from the first
+        if knee == 0:  # a busy machine may miss the schedule at the lowest rate
             self.assertEqual(done.code, 1, done)
             return
         self.assertEqual(done.code, 0, done)
@@ -264,7 +264,7 @@ class Latency(unittest.TestCase):
 
 
 class ClosedPort(unittest.TestCase):
-    def test_exit_code_4_and_a_line_that_names_it(self):
+    def test_exit_code_4_and_an_error_that_names_the_port(self):
         with udp_socket() as sock:
             port = sock.getsockname()[1]
         for backend in backends():
@@ -273,4 +273,4 @@ class ClosedPort(unittest.TestCase):
                 done = run(*command, "--to", f"127.0.0.1:{port}", "--backend", backend, "--json")
                 self.assertEqual(done.code, 4, done)
                 self.assertIn(f"127.0.0.1:{port}", done.err)
-                self.assertLess(done.summary()["duration_s"], 10, "it does not go on to the end")
+                self.assertLess(done.summary()["duration_s"], 10, "the run ends early")

@@ -1,4 +1,4 @@
-"""sink and echo in their other modes: multicast groups, one-way times, load in both directions."""
+"""Modes of sink and echo: multicast groups, one-way times, load in both directions."""
 
 import socket
 import time
@@ -34,7 +34,7 @@ class Multicast(unittest.TestCase):
     def server(self, *args):
         return self.host.call(lambda: Background(*args, "--port", 0, "--json"))
 
-    def test_a_sink_hears_the_groups_it_joins_and_no_other(self):
+    def test_a_sink_receives_only_the_groups_it_joined(self):
         for backend in backends():
             for joined in ((GROUP,), (f"{GROUP}@lo", OTHER_GROUP)):
                 args = [word for group in joined for word in ("--join", group)]
@@ -46,9 +46,9 @@ class Multicast(unittest.TestCase):
                         sock.sendto(frame.make(2, sequence), (OTHER_GROUP, port))
                         sock.sendto(frame.make(3, sequence), ("127.0.0.1", port))
                     self.host.call(lambda: until_read(port))
-                    heard = sink.stop().summary()
-                    self.assertEqual((heard["received"], heard["streams"]), (5 * (1 + len(joined)), 1 + len(joined)))
-                    self.assertEqual((heard["lost"], heard["corrupt"]), (0, 0))
+                    summary = sink.stop().summary()
+                    self.assertEqual((summary["received"], summary["streams"]), (5 * (1 + len(joined)), 1 + len(joined)))
+                    self.assertEqual((summary["lost"], summary["corrupt"]), (0, 0))
 
     def test_an_echo_answers_a_group_from_its_own_address(self):
         with self.server("echo", "--join", GROUP) as echo, self.sender() as sock:
@@ -82,14 +82,14 @@ class Refused(unittest.TestCase):
         for part in named:
             self.assertIn(part, done.err)
 
-    def test_what_cannot_be_joined(self):
+    def test_invalid_groups(self):
         for command in ("sink", "echo"):
             for text in ("10.0.0.1", "239.1.2.3@", "@lo", "no.group.invalid"):
                 self.refused(command, "--port", 0, "--join", text, named=(f"--join {text}", "multicast group"))
             self.refused(command, "--port", 0, "--join", "239.1.2.3@nonesuch0",
                          named=("--join 239.1.2.3@nonesuch0", "No such device"))
 
-    def test_what_does_not_go_together(self):
+    def test_conflicting_options(self):
         self.refused("sink", "--port", 0, "--bidirectional", "--no-verify", named=("--bidirectional", "--no-verify"))
         self.refused("sink", "--port", 0, "--one-way", "--no-verify", named=("--one-way", "--no-verify"))
         self.refused("sink", "--port", 0, "--bidirectional", "--transport", "gtudp", named=("--bidirectional", "gtudp"))
@@ -102,7 +102,7 @@ class Refused(unittest.TestCase):
         for command in ("load", "latency"):
             self.refused(command, "--self", "--transport", "gtudp", "--size", 65507, named=("--size", "65502"))
 
-    def test_times_that_are_none(self):
+    def test_invalid_start_times(self):
         for time_text, why in (("2026-02-31T00:00:00Z", "no such day"), ("9999999999", "64 bits"),
                                ("2999-01-01T00:00:00Z", "64 bits"), ("2020-01-01T00:00:00Z", "in the past")):
             for command in ("load", "latency"):
@@ -110,7 +110,7 @@ class Refused(unittest.TestCase):
 
 
 class OneWay(unittest.TestCase):
-    def heard(self, dues, *args):
+    def result(self, dues, *args):
         with Background("sink", "--port", 0, "--bind", "127.0.0.1", "--one-way", "--json", *args) as sink, \
                 udp_socket() as sock:
             port = sink.port()
@@ -119,11 +119,11 @@ class OneWay(unittest.TestCase):
             until_read(port)
             return sink.stop()
 
-    def test_records_the_time_since_each_was_due(self):
+    def test_records_times_from_the_due_time(self):
         for backend in backends():
-            done = self.heard([time.time_ns, lambda: time.time_ns() - 10**9, lambda: time.time_ns() + 20 * 10**9,
-                               time.monotonic_ns, lambda: time.time_ns() - 2 * minute_ns,
-                               lambda: time.time_ns() + 2 * minute_ns], "--backend", backend)
+            done = self.result([time.time_ns, lambda: time.time_ns() - 10**9, lambda: time.time_ns() + 20 * 10**9,
+                                time.monotonic_ns, lambda: time.time_ns() - 2 * minute_ns,
+                                lambda: time.time_ns() + 2 * minute_ns], "--backend", backend)
             self.assertIn("include the difference between the clocks", done.err)
             summary = done.summary()
             self.assertEqual((summary["received"], summary["corrupt"], summary["lost"]), (6, 0, 0))
@@ -136,17 +136,17 @@ class OneWay(unittest.TestCase):
             self.assertGreater(summary["before_sent_max_us"], 0)
             self.assertLessEqual(summary["before_sent_max_us"], 20e6)
 
-    def test_says_so_in_text(self):
+    def test_text_report(self):
         with udp_socket() as reserved:
             port = reserved.getsockname()[1]
         with Background("sink", "--port", port, "--bind", "127.0.0.1", "--one-way") as sink, udp_socket() as sock:
-            until(lambda: unread_is_there(port), "the sink listens")
+            until(lambda: is_bound(port), "the sink listens")
             sock.sendto(frame.make(1, 0, time.time_ns() - 5_000), ("127.0.0.1", port))
             until_read(port)
             done = sink.stop()
         self.assertRegex(done.out, r"one way   min [0-9.]+  p50 .*; clock difference: none observed\n")
 
-    def test_without_it_there_is_nothing_of_it(self):
+    def test_is_absent_without_the_option(self):
         with Background("sink", "--port", 0, "--json") as sink:
             sink.port()
             summary = sink.stop().summary()
@@ -154,8 +154,8 @@ class OneWay(unittest.TestCase):
         self.assertNotIn("answers_sent", summary)
 
 
-def unread_is_there(port):
-    """A UDP socket is bound to `port`."""
+def is_bound(port):
+    """Whether a UDP socket is bound to `port`."""
     with open("/proc/net/udp") as lines:
         return any(int(line.split()[1].rsplit(":", 1)[1], 16) == port for line in list(lines)[1:])
 
@@ -164,7 +164,7 @@ class Bidirectional(unittest.TestCase):
     def sink(self, *args):
         return Background("sink", "--port", 0, "--bind", "127.0.0.1", "--bidirectional", "--json", *args)
 
-    def test_answers_each_frame_with_one_of_its_own(self):
+    def test_answers_each_frame(self):
         for backend in backends():
             with self.sink("--backend", backend) as sink, udp_socket() as a, udp_socket() as b:
                 target = ("127.0.0.1", sink.port())
@@ -186,7 +186,7 @@ class Bidirectional(unittest.TestCase):
                 self.assertEqual((summary["received"], summary["answers_sent"], summary["answers_dropped"]),
                                  (60, 60, 0))
 
-    def test_a_burst_is_answered_in_order_and_whole(self):
+    def test_a_burst_is_answered_completely_and_in_order(self):
         with self.sink() as sink, udp_socket() as sock:
             target = ("127.0.0.1", sink.port())
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
@@ -197,7 +197,7 @@ class Bidirectional(unittest.TestCase):
             self.assertEqual(len({answer[0] for answer in answers}), 1)
             sink.stop()
 
-    def test_what_is_not_a_good_new_frame_is_not_answered(self):
+    def test_invalid_and_duplicate_frames_are_not_answered(self):
         with self.sink() as sink, udp_socket() as sock:
             target = ("127.0.0.1", sink.port())
             good = frame.make(1, 0)
@@ -213,7 +213,7 @@ class Bidirectional(unittest.TestCase):
             sock.settimeout(0)
             self.assertRaises(BlockingIOError, sock.recv, 100)
 
-    def test_answers_are_due_by_the_wall_clock_where_both_ends_are_told_so(self):
+    def test_answers_carry_wall_clock_due_times_with_one_way(self):
         with self.sink("--one-way") as sink, udp_socket() as sock:
             before = time.time_ns()
             sock.sendto(frame.make(1, 0, before), ("127.0.0.1", sink.port()))

@@ -1,4 +1,4 @@
-"""The files of a measured run (--out), and the commands merge and compare."""
+"""The files that --out writes for a measured run, and the commands merge and compare."""
 
 import base64
 import collections
@@ -21,19 +21,19 @@ TYPES = {"object": dict, "string": str, "boolean": bool, "null": type(None), "nu
 
 
 def violations(value, schema, at="run.json"):
-    """Where `value` violates the JSON schema. Fails on a keyword of the schema that it does not know."""
+    """Yields each violation of the JSON schema. Asserts that the schema uses supported keywords only."""
     unknown = schema.keys() - {"$schema", "title", "description", "type", "required", "additionalProperties", "properties",
                                "const", "enum", "pattern", "minimum"}
-    assert not unknown, f"the schema has {unknown}, which is not checked here"
+    assert not unknown, f"the schema uses {unknown}, which this checker does not support"
     types = schema.get("type", [])
     types = [types] if isinstance(types, str) else types
     fits = [isinstance(value, TYPES[name]) and (name == "boolean" or not isinstance(value, bool)) for name in types]
     if types and not any(fits):
-        yield f"{at}: {value!r} is no {' or '.join(types)}"
+        yield f"{at}: {value!r} is not of type {' or '.join(types)}"
     if "const" in schema and value != schema["const"]:
         yield f"{at}: {value!r} is not {schema['const']!r}"
     if "enum" in schema and value not in schema["enum"]:
-        yield f"{at}: {value!r} is none of {schema['enum']}"
+        yield f"{at}: {value!r} is not one of {schema['enum']}"
     if "pattern" in schema and isinstance(value, str) and not re.search(schema["pattern"], value):
         yield f"{at}: {value!r} does not match {schema['pattern']}"
     if "minimum" in schema and isinstance(value, (int, float)) and value < schema["minimum"]:
@@ -53,19 +53,19 @@ def violations(value, schema, at="run.json"):
 
 class Directories(unittest.TestCase):
     def setUp(self):
-        made = tempfile.TemporaryDirectory(prefix="ringpost_runs_")
-        self.addCleanup(made.cleanup)
-        self.base = pathlib.Path(made.name)
+        temporary = tempfile.TemporaryDirectory(prefix="ringpost_runs_")
+        self.addCleanup(temporary.cleanup)
+        self.base = pathlib.Path(temporary.name)
 
     def measure(self, name, *args):
-        """A kept run of `latency`, and its directory."""
+        """Runs `latency` with --out. Returns its result and the directory."""
         done = run("latency", *args, "--out", self.base / name, "--json")
         self.assertEqual(done.code, 0, done)
         return done, self.base / name
 
 
 class Kept(Directories):
-    def test_the_schema_finds_what_is_wrong(self):
+    def test_the_schema_rejects_invalid_documents(self):
         schema = json.loads(SCHEMA.read_text())
         _, kept = self.measure("run", "--self", "--count", 5)
         good = json.loads((kept / "run.json").read_text())
@@ -108,12 +108,12 @@ class Kept(Directories):
                 self.assertTrue(log[1].startswith("#[StartTime: "), log[1])
                 self.assertEqual(len(log), 3 + len(rows))
 
-    def test_events_are_kept_without_json_on_standard_output(self):
+    def test_events_are_written_even_without_json_on_standard_output(self):
         done = run("latency", "--self", "--count", 5, "--out", self.base / "run")
         self.assertEqual(done.code, 0, done)
         self.assertEqual(parse_events((self.base / "run" / "events.ndjson").read_text())[-1]["event"], "summary")
 
-    def test_a_run_without_answers_is_kept_too(self):
+    def test_a_run_without_answers_is_written(self):
         with EchoThread() as echo:
             port = echo.port
         done = run("latency", "--to", f"127.0.0.1:{port}", "--ping-pong", "--count", 3, "--out", self.base / "run")
@@ -137,7 +137,7 @@ class Kept(Directories):
 
 
 def bucket_index(value):
-    """The index of a value in HdrHistogram's counts for 3 digits from 1."""
+    """Index of a value in the counts of a HdrHistogram with 3 significant digits and lowest value 1."""
     shift = max(value.bit_length() - 11, 0)
     return (shift << 10) + (value >> shift)
 
@@ -172,7 +172,7 @@ def histogram_text(values):
 
 
 def histogram_values(text):
-    """What was recorded, each as its bucket's index, sorted."""
+    """The recorded values, each as the index of its bucket, sorted."""
     stream = base64.b64decode(text)
     plain = zlib.decompress(stream[8:])
     values, index, number, shift = [], 0, 0, 0
@@ -190,11 +190,11 @@ def histogram_values(text):
 SERIES = "elapsed_s,sent,received,lost,rate_per_s,p50_us,p99_us,max_us,cpu_percent,socket_dropped,refused,lost_receive_buffer,lost_path\n"
 
 
-class Made(Directories):
-    """Made-up runs, as other programs might write them."""
+class SyntheticRuns(Directories):
+    """Runs written by the test, as another program might write them."""
 
     def make(self, name, seconds, lost=None, configuration=None, command="latency"):
-        """A run of one interval for each list of values in `seconds`."""
+        """Writes a run that has one interval for each list of values in `seconds`."""
         lost = lost or [0] * len(seconds)
         path = self.base / name
         path.mkdir()
@@ -216,8 +216,8 @@ class Made(Directories):
         self.assertEqual((done.code, done.err), (2, f"ringpost: {line}\n"), done)
 
 
-class Merge(Made):
-    def test_counts_and_histograms_are_added_and_percentiles_are_those_of_the_sum(self):
+class Merge(SyntheticRuns):
+    def test_adds_counts_and_histograms(self):
         random = Random(3)
         first = [[random.randrange(5_000, 9_000) for _ in range(100)] for _ in range(3)]
         second = [[random.randrange(50_000, 90_000) for _ in range(40)] for _ in range(2)]
@@ -237,9 +237,9 @@ class Merge(Made):
                                 sorted(map(bucket_index, first[1] + second[1])), sorted(map(bucket_index, first[2]))])
         again = run("merge", self.base / "sum", "--json")
         self.assertEqual(again.code, 0, again)
-        self.assertEqual(again.summary(), merged, "it counts the runs that it consists of")
+        self.assertEqual(again.summary(), merged, "a merged run keeps its number of runs")
 
-    def test_what_was_really_measured_can_be_merged(self):
+    def test_measured_runs(self):
         kept = [self.measure(name, "--self", "--count", count)[1] for name, count in (("a", 30), ("b", 50))]
         done = run("merge", *kept)
         self.assertEqual(done.code, 0, done)
@@ -249,7 +249,7 @@ class Merge(Made):
         self.assertEqual(merged["counters"]["engine"]["sent"], 80)
         self.assertIn("response    min ", done.out)
 
-    def test_runs_that_measured_something_else_are_refused_by_name(self):
+    def test_runs_of_other_configurations_are_refused_by_name(self):
         a = self.make("a", [[1]])
         what = f"measured something else than {a}"
         b = self.make("b", [[1]], configuration={"rate": "2k"})
@@ -263,7 +263,7 @@ class Merge(Made):
         longer = self.make("longer", [[1]], configuration={"rate": "1k", "duration": "2s"})
         self.assertEqual(run("merge", a, longer).code, 0, "the duration may differ")
 
-    def test_what_cannot_be_read_is_named(self):
+    def test_unreadable_files_are_named(self):
         self.refused(f"{self.base}/run.json: cannot be read: not a directory of --out, or its run was interrupted", "merge",
                      self.base)
         a = self.make("a", [[1], [2]])
@@ -287,7 +287,7 @@ class Merge(Made):
             (a / file).write_text(good[file])
 
 
-class Compare(Made):
+class Compare(SyntheticRuns):
     def noisy(self, seed, base_ns, spread=0.02, seconds=12, each=400):
         random = Random(seed)
         return [[int(base_ns * level * random.uniform(0.9, 1.1)) for _ in range(each)]
@@ -297,7 +297,7 @@ class Compare(Made):
         done = run("compare", a, b, "--json", *args)
         return done, done.summary()
 
-    def test_the_same_again_is_no_regression(self):
+    def test_a_similar_run_is_no_regression(self):
         a, b = self.make("a", self.noisy(1, 20_000)), self.make("b", self.noisy(2, 20_000))
         done, found = self.compare(a, b)
         self.assertEqual((done.code, found["regressed"]), (0, False), done)
@@ -305,10 +305,10 @@ class Compare(Made):
             self.assertLessEqual(found[name]["low"], found[name]["change"] + 1e-9)
             self.assertLessEqual(found[name]["change"], found[name]["high"] + 1e-9)
         self.assertEqual(found["seed"], 1)
-        self.assertEqual(self.compare(a, b)[1], found, "the same seed gives the same")
+        self.assertEqual(self.compare(a, b)[1], found, "the same seed gives the same result")
         self.assertNotEqual(self.compare(a, b, "--seed", 2)[1]["p99_us"], found["p99_us"])
 
-    def test_a_slower_run_is_one_and_a_faster_is_not(self):
+    def test_a_slower_run_is_a_regression_and_a_faster_one_is_not(self):
         a, b = self.make("a", self.noisy(1, 20_000)), self.make("b", self.noisy(2, 24_000))
         done, found = self.compare(a, b)
         self.assertEqual(done.code, 3, done)
@@ -318,21 +318,21 @@ class Compare(Made):
         self.assertEqual(self.compare(b, a)[0].code, 0)
         self.assertEqual(self.compare(a, b, "--tolerance", "40%")[0].code, 0)
 
-    def test_what_may_be_chance_is_none(self):
+    def test_an_insignificant_change_is_no_regression(self):
         calm, stalled = self.noisy(1, 20_000), self.noisy(2, 20_000)
-        stalled[5] = [value * 10 for value in stalled[5]]  # one second of twelve: p99 is ten times as long
+        stalled[5] = [value * 10 for value in stalled[5]]  # one second of twelve: p99 grows tenfold
         a, b = self.make("a", calm), self.make("b", stalled)
         done, found = self.compare(a, b)
         self.assertEqual(done.code, 0, done)
         self.assertGreater(found["p99_us"]["change"], 5)
         self.assertLessEqual(found["p99_us"]["low"], 0.05)
 
-    def test_a_lower_rate_and_any_sure_loss_are_regressions(self):
+    def test_a_lower_rate_and_significant_loss_are_regressions(self):
         values = self.noisy(1, 20_000)
         a, b = self.make("a", values), self.make("b", [second[:300] for second in values])
         self.assertEqual(self.compare(a, b)[1]["rate_per_s"]["regressed"], True)
         once = self.make("once", values, lost=[1] + [0] * 11)
-        self.assertEqual(self.compare(a, once)[0].code, 0, "one lost once is chance")
+        self.assertEqual(self.compare(a, once)[0].code, 0, "a single loss is not significant")
         often = self.make("often", values, lost=[1] * 12)
         done, found = self.compare(a, often)
         self.assertEqual(done.code, 3, done)
@@ -347,7 +347,7 @@ class Compare(Made):
                      "1000 resamples of 12 and 12 blocks, seed 1"):
             self.assertIn(text, done.out)
 
-    def test_what_cannot_be_compared_is_refused(self):
+    def test_runs_that_cannot_be_compared_are_refused(self):
         a, short = self.make("a", [[1]] * 5), self.make("short", [[1]] * 4)
         self.refused(f"{short}: has 4 intervals of a second; at least 5 are needed", "compare", a, short)
         other = self.make("other", [[1]] * 5, command="load")
@@ -359,9 +359,9 @@ class Compare(Made):
 
 
 @unittest.skipUnless(shutil.which("chromium"), "chromium is not installed: apt-get install --no-install-recommends chromium")
-class Page(Made):
+class Page(SyntheticRuns):
     def opened(self, page):
-        """The attributes of the page's root after a browser without network has run it."""
+        """Opens the page in a browser without network access. Returns the data attributes of its root element."""
         command = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
                    "--proxy-server=127.0.0.1:9", f"--user-data-dir={self.base / 'browser'}", "--dump-dom", page.as_uri()]
 
@@ -369,7 +369,7 @@ class Page(Made):
             return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=patience_s,
                                   preexec_fn=die_with_parent)
 
-        # A browser that crashes says nothing of the page.
+        # The browser itself may crash; then it is started again.
         done = tried(dump, lambda done: done.returncode == 0 and "<html" in done.stdout)
         root = re.search(r"<html[^>]*>", done.stdout)
         self.assertIsNotNone(root, done.stderr)
@@ -378,7 +378,7 @@ class Page(Made):
     def test_draws_a_run(self):
         _, kept = self.measure("run", "--self", "--rate", "1k", "--duration", "100ms")
         page = kept / "report.html"
-        self.assertNotRegex(page.read_text(), r"(src|href)=|@import|url\(", "nothing is fetched")
+        self.assertNotRegex(page.read_text(), r"(src|href)=|@import|url\(", "the page loads no resources")
         self.assertEqual(self.opened(page), {"drawn": "5"})
 
     def test_draws_a_load(self):
@@ -387,7 +387,7 @@ class Page(Made):
             self.assertEqual(done.code, 0, done)
             self.assertEqual(self.opened(self.base / name / "report.html"), {"drawn": str(drawn)})
 
-    def test_draws_where_nothing_was_measured_and_runs_nothing_of_the_run(self):
+    def test_draws_an_empty_run_and_escapes_its_configuration(self):
         intruder = "</script><script>document.documentElement.dataset.error = 'ran'</script>/* page.js */"
         made = self.make("made", [[], [], []], configuration={"rate": intruder})
         done = run("merge", made, "--out", self.base / "sum")
