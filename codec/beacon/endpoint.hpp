@@ -51,12 +51,12 @@ struct Event {
 
 struct Counters {
     std::uint64_t sent = 0;
-    std::uint64_t received = 0;  ///< the next four are parts of it
+    std::uint64_t received = 0;  ///< datagrams; the next four are parts of it
     std::uint64_t too_short = 0;
     std::uint64_t checksum = 0;
     std::uint64_t not_utf8 = 0;
-    std::uint64_t events_dropped = 0;  ///< the application did not keep up with its events
-    std::uint64_t sources_forgotten = 0;
+    std::uint64_t events_dropped = 0;     ///< the application is behind with its events
+    std::uint64_t sources_forgotten = 0;  ///< source addresses evicted for new ones
 
     static constexpr auto table() {
         return std::to_array<Counter<Counters>>({

@@ -88,12 +88,12 @@ enum class Outcome : std::uint8_t {
 };
 
 struct Counters {
-    // Sending: taken == confirmed + failed + timed_out + reported + those without an outcome.
+    // Sending: taken == confirmed + failed + timed_out + reported + sends without an outcome yet.
     std::uint64_t taken = 0;
     std::uint64_t confirmed = 0;
     std::uint64_t failed = 0;
     std::uint64_t timed_out = 0;
-    std::uint64_t timed_out_waiting = 0;  ///< part of timed_out: never left
+    std::uint64_t timed_out_waiting = 0;  ///< part of timed_out: never sent
     std::uint64_t reported = 0;
     std::uint64_t refused_not_utf8 = 0;
     std::uint64_t refused_no_target = 0;
@@ -101,21 +101,21 @@ struct Counters {
     std::uint64_t refused_queue_full = 0;
     std::uint64_t refused_peers_full = 0;
 
-    // Receiving: received == all malformed + neutral messages + answers.
+    // Receiving: received == sum of malformed + neutral messages + answers.
     std::uint64_t received = 0;
-    std::array<std::uint64_t, frame_errors> malformed{};  ///< by FrameError; dropped
+    std::array<std::uint64_t, frame_errors> malformed{};  ///< dropped, by FrameError
 
-    // Neutral messages: delivered + initialized + app_behind + replies_full.
+    // Neutral messages == delivered + initialized + app_behind + replies_full.
     std::uint64_t delivered = 0;
     std::uint64_t initialized = 0;
-    std::uint64_t app_behind = 0;    ///< no room for the event; answered by a failure report
-    std::uint64_t replies_full = 0;  ///< no room for the confirmation, so not delivered either
+    std::uint64_t app_behind = 0;    ///< no room for the event; answered with a failure report
+    std::uint64_t replies_full = 0;  ///< not delivered: no room for the confirmation
 
-    // Answers: confirmed + failed + the next three.
-    std::uint64_t answers_late = 0;   ///< to a message that had timed out
-    std::uint64_t answers_again = 0;  ///< within copies_within of the one before
-    std::uint64_t answers_stray = 0;  ///< nothing waited for one
-    std::uint64_t failures_lost = 0;  ///< failure reports among the late and stray for whose event there was no room
+    // Answers == confirmed + failed + answers_late + answers_again + answers_stray.
+    std::uint64_t answers_late = 0;   ///< to a message that has timed out
+    std::uint64_t answers_again = 0;  ///< copies received within copies_within of an answer
+    std::uint64_t answers_stray = 0;  ///< no message was waiting for an answer
+    std::uint64_t failures_lost = 0;  ///< late or stray failure reports without room for the event
     std::uint64_t replies_sent = 0;
 
     static constexpr auto table() {

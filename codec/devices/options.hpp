@@ -167,43 +167,43 @@ struct Counters {
     // Adverts.
     std::uint64_t hello_sent = 0;
     std::uint64_t alive_sent = 0;
-    std::uint64_t adverts_unsent = 0;       ///< the sockets did not take them as fast as they became due
-    std::uint64_t adverts_heard = 0;        ///< the sum of the next eight
-    std::uint64_t adverts_taken = 0;        ///< of a peer in the directory, from its address
-    std::uint64_t adverts_own = 0;          ///< our own, come back
-    std::uint64_t adverts_limited = 0;      ///< too many from one address
-    std::uint64_t adverts_bad = 0;          ///< AdvertError
-    std::uint64_t adverts_conflicting = 0;  ///< of a known name, from an address on the same link
-    std::uint64_t adverts_elsewhere = 0;    ///< of a known name, on another link or in the other family
-    std::uint64_t adverts_name_taken = 0;   ///< our own name, from a foreign address
+    std::uint64_t adverts_unsent = 0;       ///< the queue was full: the sockets cannot keep up
+    std::uint64_t adverts_heard = 0;        ///< received; the sum of the next eight
+    std::uint64_t adverts_taken = 0;        ///< accepted by the directory
+    std::uint64_t adverts_own = 0;          ///< our own, looped back
+    std::uint64_t adverts_limited = 0;      ///< rate limit of the source address exceeded
+    std::uint64_t adverts_bad = 0;          ///< malformed; see AdvertError
+    std::uint64_t adverts_conflicting = 0;  ///< for a known name, from another address on the same link
+    std::uint64_t adverts_elsewhere = 0;    ///< for a known name, on another link or in the other family
+    std::uint64_t adverts_name_taken = 0;   ///< for our own name, from a foreign address
     std::uint64_t adverts_no_room = 0;      ///< the directory is full
 
-    // Connections: connects + accepts == the sum of `ended` + those there are.
+    // Connections: connects + accepts == sum of `ended` + open connections.
     std::uint64_t connects = 0;
     std::uint64_t accepts = 0;
     std::uint64_t accepts_limited = 0;          ///< refused: too many from one address
-    std::uint64_t accepts_full = 0;             ///< refused: no room, or closed
-    std::uint64_t connects_full = 0;            ///< put off: no room
+    std::uint64_t accepts_full = 0;             ///< refused: no room, or the endpoint is closed
+    std::uint64_t connects_full = 0;            ///< postponed: no room
     std::array<std::uint64_t, causes> ended{};  ///< by Cause
 
     // Frames.
     std::uint64_t messages_sent = 0;      ///< queued
-    std::uint64_t messages_received = 0;  ///< taken by the application
+    std::uint64_t messages_received = 0;  ///< delivered to the application
     std::uint64_t questions_sent = 0;
     std::uint64_t questions_received = 0;
-    std::uint64_t questions_forgotten = 0;  ///< not answered in time, or too many waited
+    std::uint64_t questions_forgotten = 0;  ///< expired, or evicted because too many were waiting
     std::uint64_t answers_sent = 0;
     std::uint64_t answers_received = 0;
-    std::uint64_t answers_late = 0;  ///< part of it: to a question that has ended, or was never asked
+    std::uint64_t answers_late = 0;  ///< part of answers_received: the question has ended or was never asked
     std::uint64_t pings_sent = 0;
     std::uint64_t pings_received = 0;
     std::uint64_t refused_not_connected = 0;
     std::uint64_t refused_too_large = 0;
     std::uint64_t refused_queue_full = 0;
     std::uint64_t refused_cannot_carry = 0;
-    std::uint64_t unsent = 0;  ///< frames queued for a connection that ended before they left
+    std::uint64_t unsent = 0;  ///< frames still queued when their connection ended
 
-    std::uint64_t notices_dropped = 0;  ///< the application did not keep up with changes: peers() is the truth
+    std::uint64_t notices_dropped = 0;  ///< the application is behind; peers() has the current state
 
     static constexpr auto table() {
         return std::to_array<Counter<Counters>>({

@@ -15,10 +15,10 @@ namespace ringpost::echo {
 struct EchoCounters {
     std::uint64_t received = 0;
     std::uint64_t sent = 0;
-    /// Came from an echo, chargen or zero port, so that answering could loop forever; or is longer than a Transmit can
-    /// be (IPv6 carries 20 bytes more than limits::datagram_bytes_max).
+    /// Datagrams from an echo, chargen or zero port, to which replying could cause a loop, and those too long for a
+    /// Transmit (IPv6 carries 20 bytes more than limits::datagram_bytes_max).
     std::uint64_t refused = 0;
-    std::uint64_t queue_full = 0;  ///< not answered: the socket did not take replies as fast as requests came
+    std::uint64_t queue_full = 0;  ///< not answered: replies leave more slowly than requests arrive
 
     static constexpr auto table() {
         return std::to_array<Counter<EchoCounters>>({

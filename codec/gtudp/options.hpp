@@ -95,39 +95,40 @@ struct Counters {
     std::uint64_t refused_peer_full = 0;
     std::uint64_t refused_peers_full = 0;
     std::uint64_t refused_not_ready = 0;
-    std::uint64_t identities_skipped = 0;  ///< still in flight with that peer after 2^32 sends
+    std::uint64_t identities_skipped = 0;  ///< still in flight with that peer when due for reuse after 2^32 sends
 
-    // What was sent, by kind; the second of each pair is the part that repeats an earlier one.
+    // Frames sent, by kind; data_resent and recv_resent are parts of data_sent and recv_sent.
     std::uint64_t data_sent = 0;
     std::uint64_t data_resent = 0;
     std::uint64_t recv_sent = 0;
     std::uint64_t recv_resent = 0;
     std::uint64_t ack_sent = 0;
-    std::uint64_t ack_unknown_sent = 0;  ///< part of ack_sent: for exchanges no longer known
+    std::uint64_t ack_unknown_sent = 0;  ///< part of ack_sent: for unknown exchanges
     std::uint64_t raw_sent = 0;
 
-    // What came.
+    // Frames received, by kind.
     std::uint64_t data_received = 0;
     std::uint64_t recv_received = 0;
     std::uint64_t ack_received = 0;
-    std::uint64_t foreign = 0;  ///< not gtUDP
+    std::uint64_t foreign = 0;  ///< datagrams that are not gtUDP
 
-    // Receiving: data_received == delivered + duplicates + the four that follow.
+    // Receiving: data_received == delivered + duplicates + the next four.
     std::uint64_t delivered = 0;
     std::uint64_t duplicates = 0;
-    std::uint64_t app_behind = 0;     ///< no room for the event; the peer will send it again
-    std::uint64_t receives_full = 0;  ///< nothing could be forgotten for it
+    std::uint64_t app_behind = 0;     ///< no room for the event; the peer will resend
+    std::uint64_t receives_full = 0;  ///< the table is full and no exchange can be evicted
     std::uint64_t receives_peer_full = 0;
     std::uint64_t peers_full = 0;
 
-    std::uint64_t ack_unknown = 0;      ///< an ACK for nothing that waits for one
-    std::uint64_t recv_unknown = 0;     ///< a RECV for nothing in flight
-    std::uint64_t ack_withheld = 0;     ///< not sent for such a RECV: too many (unknown_acks_per_s), or queue full
-    std::uint64_t recv_withheld = 0;    ///< not sent: thrice the bytes received have gone to a peer without an ACK
-    std::uint64_t recv_gave_up = 0;     ///< sent recv_sends_max times and never acknowledged
-    std::uint64_t forgotten_early = 0;  ///< within the remembered window, to make room
-    std::uint64_t foreign_dropped = 0;  ///< recv_from_any: no room for the event
-    std::uint64_t peers_forgotten = 0;
+    std::uint64_t ack_unknown = 0;   ///< ACKs that no exchange was waiting for
+    std::uint64_t recv_unknown = 0;  ///< RECVs for a message that is not in flight
+    std::uint64_t ack_withheld = 0;  ///< ACKs not sent for such a RECV: unknown_acks_per_s exceeded, or queue full
+    /// RECVs not sent: an unverified peer has been sent three times the bytes received from it, or queue full.
+    std::uint64_t recv_withheld = 0;
+    std::uint64_t recv_gave_up = 0;     ///< exchanges whose RECV was sent recv_sends_max times without an ACK
+    std::uint64_t forgotten_early = 0;  ///< exchanges evicted within the remembered window to make room
+    std::uint64_t foreign_dropped = 0;  ///< part of foreign, with recv_from_any: no room for the event
+    std::uint64_t peers_forgotten = 0;  ///< peers evicted for new ones
 
     static constexpr auto table() {
         return std::to_array<Counter<Counters>>({

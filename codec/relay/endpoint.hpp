@@ -34,17 +34,17 @@ struct Options {
 /// what is still held.
 struct Counters {
     std::uint64_t received = 0;
-    std::uint64_t forwarded = 0;  ///< handed to the driver: what the kernel made of it is the engine's to tell
+    std::uint64_t forwarded = 0;  ///< passed to the driver; EngineCounters has the kernel's result
     std::uint64_t lost = 0;
     std::uint64_t burst_lost = 0;
     std::uint64_t blackholed = 0;
     std::uint64_t duplicated = 0;  ///< copies made
-    std::uint64_t corrupted = 0;   ///< copies, as is the next
-    std::uint64_t reordered = 0;   ///< held back, whether or not another overtook
-    /// No room: in the queue of a limited rate, in memory, in the queue of events for one more client; or longer than a
-    /// Transmit can be (IPv6 carries 20 bytes more than limits::datagram_bytes_max).
+    std::uint64_t corrupted = 0;   ///< copies
+    std::uint64_t reordered = 0;   ///< copies delayed, whether or not another datagram overtook
+    /// Dropped: no room in the queue of a limited rate, in memory, or in the event queue for a new client; or too long
+    /// for a Transmit (IPv6 carries 20 bytes more than limits::datagram_bytes_max).
     std::uint64_t overflow = 0;
-    std::uint64_t abandoned = 0;  ///< its client had been forgotten or refused
+    std::uint64_t abandoned = 0;  ///< dropped: the client had been evicted or refused
 
     static constexpr auto table() {
         return std::to_array<Counter<Counters>>({
@@ -64,8 +64,8 @@ struct Counters {
 static_assert(lists_every_counter<Counters>());
 
 struct ClientCounters {
-    std::uint64_t clients = 0;    ///< that came; the next two are parts of it
-    std::uint64_t forgotten = 0;  ///< in favour of a new one. One that is heard again counts again
+    std::uint64_t clients = 0;    ///< new clients; the next two are parts of it
+    std::uint64_t forgotten = 0;  ///< evicted for a new client; counted as a new client when it returns
     std::uint64_t refused = 0;    ///< by the application
 
     static constexpr auto table() {

@@ -45,23 +45,23 @@ enum class Refusal : std::uint8_t {
 };
 
 struct Counters {
-    std::uint64_t sent = 0;  ///< handed to the driver
+    std::uint64_t sent = 0;  ///< passed to the driver
     std::uint64_t refused_unknown_id = 0;
     std::uint64_t refused_wrong_size = 0;
     std::uint64_t refused_too_large = 0;
     std::uint64_t refused_queue_full = 0;
 
     std::uint64_t received = 0;        ///< datagrams
-    std::uint64_t app_behind = 0;      ///< of them: dropped, the application did not keep up with its events
-    std::uint64_t without_packet = 0;  ///< of them: held no packet, damaged or foreign
+    std::uint64_t app_behind = 0;      ///< part of received: dropped, the application is behind with its events
+    std::uint64_t without_packet = 0;  ///< part of received: no packet found; damaged or foreign
 
     std::uint64_t messages = 0;
     std::uint64_t unknown_id = 0;
     std::uint64_t wrong_size = 0;
-    std::uint64_t past_end = 0;  ///< the next three: magics that begin no packet
+    std::uint64_t past_end = 0;  ///< this and the next two: magics that do not start a packet
     std::uint64_t size_small = 0;
     std::uint64_t checksum = 0;
-    std::uint64_t skipped_bytes = 0;  ///< that belong to no packet
+    std::uint64_t skipped_bytes = 0;  ///< outside of packets
 
     static constexpr auto table() {
         return std::to_array<Counter<Counters>>({

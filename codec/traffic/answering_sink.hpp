@@ -19,14 +19,14 @@ struct AnsweringSinkOptions {
     Duration due_offset = 0;  ///< added to each due time written; see frame.hpp
 };
 
-/// Each frame that a plain sink would count as received in order is answered, dropped or refused.
+/// Each new valid frame counts as sent, dropped or refused.
 struct AnswerCounters {
     std::uint64_t sent = 0;
-    std::uint64_t dropped = 0;  ///< load_answers_owed_max are owed already
-    /// An answer itself, from a port that could send it back for ever, or longer than a Transmit can be (IPv6 carries
-    /// 20 bytes more).
+    std::uint64_t dropped = 0;  ///< load_answers_owed_max answers are pending already
+    /// Frames that are answers themselves, come from a port that could cause a loop, or are too long for a Transmit
+    /// (IPv6 carries 20 bytes more).
     std::uint64_t refused = 0;
-    std::uint64_t sources_forgotten = 0;  ///< more than load_streams_max at once: each begins a new stream
+    std::uint64_t sources_forgotten = 0;  ///< evicted: more than load_streams_max; on return, a new stream starts
 
     static constexpr auto table() {
         return std::to_array<Counter<AnswerCounters>>({

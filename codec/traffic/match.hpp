@@ -62,9 +62,9 @@ struct Reply {
 };
 
 struct MatchCounters {
-    std::uint64_t given_up = 0;  ///< expired, or one of the next two, without an answer until then
-    std::uint64_t reused = 0;    ///< a newer probe had the same bytes: replies are taken for the newer one's
-    std::uint64_t overrun = 0;   ///< more than the capacity were sent since
+    std::uint64_t given_up = 0;  ///< unanswered probes that expired or count in one of the next two
+    std::uint64_t reused = 0;    ///< replaced by a newer probe with the same bytes, which gets the replies
+    std::uint64_t overrun = 0;   ///< replaced because more probes than the capacity were sent since
 
     static constexpr auto table() {
         return std::to_array<Counter<MatchCounters>>({

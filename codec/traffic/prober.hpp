@@ -50,20 +50,20 @@ struct ProberOptions {
 
 struct ProberCounters {
     std::uint64_t sent = 0;
-    std::uint64_t received = 0;  ///< everything that came back; the rest are parts of it
+    std::uint64_t received = 0;  ///< all replies; the counters below are parts of it
     std::uint64_t duplicate = 0;
     std::uint64_t reordered = 0;  ///< replies overtaken by a later one
-    std::uint64_t corrupt = 0;    ///< came back changed
-    std::uint64_t foreign = 0;    ///< frames of another run or sender, or such as we have not sent; replies to no probe
-    std::uint64_t late = 0;       ///< replies to foreign probes that had been given up; measured all the same
-    std::uint64_t surplus = 0;    ///< foreign probes, by order: replies that no probe waited for
-    /// Open loop: measured replies that service() lacks, for limits::probes_in_flight_max probes had left since.
+    std::uint64_t corrupt = 0;    ///< invalid frames
+    std::uint64_t foreign = 0;    ///< frames that this run has not sent; replies that match no probe
+    std::uint64_t late = 0;       ///< with a Dialect: replies to probes that had been given up; still measured
+    std::uint64_t surplus = 0;    ///< with a Dialect, matched by order: replies that no probe was waiting for
+    /// Open loop: measured replies missing from service(), because limits::probes_in_flight_max probes were sent since.
     std::uint64_t service_unknown = 0;
-    /// ProberOptions::stamps: measured replies that path() and pickup() lack, for they had no stamp, or none that can
-    /// be: before the probe left or after the reply was handed over (the wall clock has been set), or the probe is
-    /// forgotten.
+    /// ProberOptions::stamps: measured replies missing from path() and pickup(): without a timestamp, with one before
+    /// the probe was sent or after the reply was passed on (the wall clock was stepped), or whose send time is no
+    /// longer stored.
     std::uint64_t unstamped = 0;
-    /// sent == (received - duplicate - corrupt - foreign - surplus) + lost, once the last reply has had its time.
+    /// sent == (received - duplicate - corrupt - foreign - surplus) + lost. Final once no more replies can arrive.
     std::uint64_t lost() const { return sent - (received - duplicate - corrupt - foreign - surplus); }
 
     static constexpr auto table() {

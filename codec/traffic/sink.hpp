@@ -23,14 +23,14 @@ namespace ringpost::traffic {
 struct SinkCounters {
     std::uint64_t received = 0;
     std::uint64_t bytes = 0;
-    std::uint64_t lost = 0;  ///< sequences overtaken by a later one that have not come
+    std::uint64_t lost = 0;  ///< missing sequences below the highest received
     std::uint64_t duplicate = 0;
     std::uint64_t reordered = 0;
-    std::uint64_t corrupt = 0;  ///< not a frame, or a frame whose CRC does not fit; its sequence also counts as lost
+    std::uint64_t corrupt = 0;  ///< not a frame, or wrong CRC; the sequence of such a frame also counts as lost
     std::uint64_t streams = 0;
-    std::uint64_t streams_forgotten = 0;  ///< more senders at once than load_streams_max
+    std::uint64_t streams_forgotten = 0;  ///< streams evicted: more than load_streams_max at once
     Instant first_at = never;
-    std::uint64_t at_first = 0;  ///< received at first_at itself: a rate over first_at to last_at leaves them out
+    std::uint64_t at_first = 0;  ///< received at first_at; excluded from a rate over first_at to last_at
     Instant last_at = never;
 
     static constexpr auto table() {
@@ -58,10 +58,9 @@ struct SinkOptions {
 
 /// One-way times of all frames but duplicates, as accurate as the clocks of both ends agree.
 struct OneWayCounters {
-    /// Came before it was due, and was recorded as 0: by so much, at least, the clocks differ.
-    std::uint64_t before_sent = 0;
-    Duration before_sent_max = 0;   ///< the most
-    std::uint64_t clock_apart = 0;  ///< more than Histogram::trackable_ns_max from its due time: not recorded
+    std::uint64_t before_sent = 0;  ///< received before its due time, recorded as 0: the clocks differ
+    Duration before_sent_max = 0;   ///< largest such lead; the clocks differ by at least this much
+    std::uint64_t clock_apart = 0;  ///< not recorded: more than Histogram::trackable_ns_max from its due time
 
     static constexpr auto table() {
         return std::to_array<Counter<OneWayCounters>>({

@@ -28,26 +28,26 @@ consteval bool lists_every_counter(std::size_t other_bytes = 0) {
 
 /// Operations and losses of one engine since it started, by cause.
 struct EngineCounters {
-    std::uint64_t received = 0;         ///< datagrams handed to the endpoint
-    std::uint64_t received_trains = 0;  ///< of them, deliveries by the kernel
-    std::uint64_t sent = 0;             ///< datagrams the kernel took
-    std::uint64_t sent_trains = 0;      ///< of them, hand-overs to the kernel
-    std::uint64_t send_retried = 0;     ///< hand-overs put back because the socket's send buffer was full
-    std::uint64_t trains_refused = 0;   ///< sockets whose path takes no trains: from then on datagrams go singly
-    std::uint64_t send_failed = 0;      ///< datagrams the kernel refused
-    std::uint64_t unreachable = 0;      ///< reports that a peer, its port or its network cannot be reached
-    std::uint64_t truncated = 0;        ///< deliveries that did not fit their buffer, dropped
-    std::uint64_t receive_failed = 0;   ///< receive errors of any other kind
-    std::uint64_t socket_dropped = 0;   ///< by the kernel, a receive buffer being full; a train counts as one
+    std::uint64_t received = 0;         ///< datagrams passed to the endpoint
+    std::uint64_t received_trains = 0;  ///< deliveries by the kernel, each a datagram or a train
+    std::uint64_t sent = 0;             ///< datagrams accepted by the kernel
+    std::uint64_t sent_trains = 0;      ///< submissions to the kernel, each a datagram or a train
+    std::uint64_t send_retried = 0;     ///< submissions repeated because the socket's send buffer was full
+    std::uint64_t trains_refused = 0;   ///< sockets that now send datagrams singly because their path rejects trains
+    std::uint64_t send_failed = 0;      ///< datagrams rejected by the kernel
+    std::uint64_t unreachable = 0;      ///< errors reporting a peer, its port or its network as unreachable
+    std::uint64_t truncated = 0;        ///< received datagrams or trains dropped because they did not fit the buffer
+    std::uint64_t receive_failed = 0;   ///< other receive errors
+    std::uint64_t socket_dropped = 0;   ///< dropped by the kernel: receive buffer full; a train counts as one
 
-    std::uint64_t streams_accepted = 0;       ///< connections of others that the endpoint took
-    std::uint64_t streams_refused = 0;        ///< and that it did not
-    std::uint64_t accept_failed = 0;          ///< connections that could not be accepted: no descriptor, no memory
-    std::uint64_t streams_connected = 0;      ///< connections that were made
-    std::uint64_t connect_failed = 0;         ///< and that were not
-    std::uint64_t streams_broken = 0;         ///< ended by a reset or an error
-    std::uint64_t stream_bytes_sent = 0;      ///< that the kernel took
-    std::uint64_t stream_bytes_received = 0;  ///< handed to the endpoint
+    std::uint64_t streams_accepted = 0;       ///< incoming connections that the endpoint accepted
+    std::uint64_t streams_refused = 0;        ///< incoming connections that the endpoint refused
+    std::uint64_t accept_failed = 0;          ///< failures of accept(), such as no descriptor or no memory
+    std::uint64_t streams_connected = 0;      ///< outgoing connections established
+    std::uint64_t connect_failed = 0;         ///< outgoing connections that failed
+    std::uint64_t streams_broken = 0;         ///< connections ended by a reset or an error
+    std::uint64_t stream_bytes_sent = 0;      ///< accepted by the kernel
+    std::uint64_t stream_bytes_received = 0;  ///< passed to the endpoint
 
     int last_send_errno = 0;
 
