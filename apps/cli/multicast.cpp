@@ -22,7 +22,7 @@ std::optional<int> parse_ttl(const std::string& text) {
 }  // namespace
 
 void add_join(CLI::App& command, std::vector<std::string>& groups) {
-    command.add_option("--join", groups, "multicast group to join; repeatable")
+    command.add_option("--join", groups, "multicast group to join; repeatable (default none)")
         ->type_name("GROUP[@INTERFACE]")
         ->allow_extra_args(false);
 }

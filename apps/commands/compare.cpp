@@ -102,9 +102,10 @@ void add_compare(CLI::App& root, Command& chosen) {
     CLI::App* command =
         root.add_subcommand("compare", "compare two kept runs; exit 3 if the second is significantly worse");
     auto options = std::make_shared<CompareOptions>();
-    command->add_option("FIRST", options->first, "directory written by --out")->required();
-    command->add_option("SECOND", options->second, "another, to compare with it")->required();
-    add_parsed(*command, "--tolerance", options->tolerance, parse_chance, "relative change to accept (default 5%)");
+    command->add_option("FIRST", options->first, "directory written by --out, the reference")->required();
+    command->add_option("SECOND", options->second, "directory written by --out, to compare with FIRST")->required();
+    add_parsed(*command, "--tolerance", options->tolerance, parse_chance,
+               "relative change that is accepted (default 5%)");
     add_parsed(*command, "--seed", options->seed, parse_seed, "seed of the resampling (default 1)");
     add_json(*command, options->form);
     command->callback([options, &chosen] { chosen = [options] { return compare_command(*options); }; });

@@ -214,29 +214,29 @@ void add_latency(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("latency", "measure round trips against an echo server, or any UDP server");
     auto options = std::make_shared<LatencyOptions>();
     add_measuring(*command, *options,
-                  "HOST:PORT or [IPv6]:PORT of an echo server, or of the server that --payload or --preset is for",
-                  "also run the echo server, on loopback and on another core");
+                  "target, an echo server or the server for --payload or --preset: a name, IPv4 or [IPv6] address",
+                  "run the echo server too, on loopback and another core");
     auto* size =
         add_parsed(*command, "--size", options->sizes, parse_probe_sizes,
                    "payload size in bytes, at least 24: 64, 1400, 64..1400, imix or 64:7,576:4,1472:1 (default 64)");
     add_probes(*command, options->probes, *size);
     auto* rate = add_parsed(*command, "--rate", options->rate, parse_fixed_rate,
                             "open loop: probes per second, each measured from its due time (default 10k)");
-    auto* window = add_parsed(*command, "--window", options->window, parse_probe_window,
-                              "closed loop: probes in flight; an answer triggers the next probe")
-                       ->excludes(rate);
-    command->add_flag("--ping-pong", options->ping_pong, "closed loop: one probe in flight")
+    auto* window =
+        add_parsed(*command, "--window", options->window, parse_probe_window,
+                   "closed loop: number of probes in flight; an answer triggers the next probe (default open loop)")
+            ->excludes(rate);
+    command->add_flag("--ping-pong", options->ping_pong, "closed loop with one probe in flight")
         ->excludes(rate)
         ->excludes(window);
     add_parsed(*command, "--warmup", options->warm_up, parse_duration,
-               "time to exclude from the measurement at the start (default 0s)");
+               "time at the start to exclude from the measurement (default 0s)");
     auto* duration =
-        add_parsed(*command, "--duration", options->duration, parse_duration, "length of the run (default 5s)");
-    add_parsed(*command, "--count", options->count, parse_count,
-               "number of probes (default: as many as the duration allows)")
+        add_parsed(*command, "--duration", options->duration, parse_duration, "duration of the run (default 5s)");
+    add_parsed(*command, "--count", options->count, parse_count, "number of probes (default limited by --duration)")
         ->excludes(duration);
     add_parsed(*command, "--stamps", options->stamps, parse_stamps,
-               "kernel: also measure how long a reply took to reach this host, and how long it waited here");
+               "kernel: also measure when a reply reached this host and how long it waited here (default none)");
     add_trials(*command, options->trials);
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {});

@@ -118,15 +118,15 @@ int load_command(const LoadOptions& options) {
 void add_load(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("load", "send datagrams at a fixed rate or as fast as possible");
     auto options = std::make_shared<LoadOptions>();
-    add_measuring(*command, *options, "HOST:PORT or [IPv6]:PORT of a sink, or of any UDP server",
-                  "also run the sink, on loopback and on another core");
+    add_measuring(*command, *options, "target, a sink or any UDP server: a name, IPv4 or [IPv6] address",
+                  "run the sink too, on loopback and another core");
     add_parsed(*command, "--size", options->sizes, parse_sizes,
                "payload size in bytes: 64, 1400, 64..1400 (uniform), imix, or 64:7,576:4,1472:1 (default 64)");
     add_parsed(*command, "--rate", options->rate, parse_rate,
-               "datagrams per second of all flows together: max, 100k, 2.5M (default max)");
-    add_parsed(*command, "--duration", options->duration, parse_duration, "length of the run (default 5s)");
-    auto* verify = command->add_flag("!--no-verify", options->verify, "send arbitrary bytes, without sequence or CRC");
-    command->add_flag("--one-way", options->one_way, "stamp due times with the wall clock, for a sink with --one-way")
+               "datagrams per second, total of all flows: max, 100k, 2.5M (default max)");
+    add_parsed(*command, "--duration", options->duration, parse_duration, "duration of the run (default 5s)");
+    auto* verify = command->add_flag("!--no-verify", options->verify, "send arbitrary bytes without sequence and CRC");
+    command->add_flag("--one-way", options->one_way, "take due times from the wall clock, for a sink with --one-way")
         ->excludes(verify);
     command
         ->add_flag("--bidirectional", options->bidirectional,

@@ -295,10 +295,9 @@ void add_sink(CLI::App& root, Command& chosen) {
     add_threads(*command, options->threads);
     add_prometheus(*command, options->prometheus);
     add_join(*command, options->join);
-    auto* verify = command->add_flag("!--no-verify", options->verify, "count only, without checking sequence or CRC");
+    auto* verify = command->add_flag("!--no-verify", options->verify, "count without checking sequence and CRC");
     command
-        ->add_flag("--one-way", options->one_way,
-                   "record one-way times from due to received; the sender needs --one-way too")
+        ->add_flag("--one-way", options->one_way, "record times from due to received; the sender needs --one-way too")
         ->excludes(verify);
     command->add_flag("--bidirectional", options->bidirectional, "answer each frame with one of the same size")
         ->excludes(verify);

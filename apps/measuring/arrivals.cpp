@@ -57,16 +57,18 @@ traffic::RateProfile read_profile(const std::string& path) {
 }  // namespace
 
 void add_arrivals(CLI::App& command, ArrivalOptions& options) {
-    auto* arrivals =
-        add_parsed(command, "--arrivals", options.arrivals, parse_arrivals,
-                   "gaps between datagrams: fixed, or poisson for exponential ones with the same mean (default fixed)");
-    add_parsed(command, "--seed", options.seed, parse_seed, "seed for poisson arrivals (default: random)")
+    auto* arrivals = add_parsed(
+        command, "--arrivals", options.arrivals, parse_arrivals,
+        "intervals between datagrams: fixed, or poisson for exponential ones of the same mean (default fixed)");
+    add_parsed(command, "--seed", options.seed, parse_seed, "seed of poisson arrivals (default random)")
         ->needs(arrivals);
     add_parsed(command, "--burst", options.burst, parse_burst,
-               "datagrams due at the same time, at an unchanged mean rate (default 1)");
-    command.add_option(
-        "--profile", options.profile_file,
-        "csv file of TIME,RATE lines: interpolate the rate linearly between them, or step at equal times");
+               "number of datagrams due at the same time; the mean rate stays the same (default 1)");
+    command
+        .add_option("--profile", options.profile_file,
+                    "csv file of TIME,RATE lines; the rate is interpolated between them, and steps at equal times "
+                    "(default none)")
+        ->type_name("FILE");
 }
 
 void check_arrivals(const CLI::App& command, ArrivalOptions& options, double& rate, Duration& duration) {

@@ -106,7 +106,8 @@ void Monitor::publish(const Snapshot& now) {
 }
 
 void add_prometheus(CLI::App& command, std::string& address) {
-    command.add_option("--prometheus", address, "ADDRESS:PORT that serves metrics during the run (default none)");
+    command.add_option("--prometheus", address, "local address that serves metrics during the run (default none)")
+        ->type_name("ADDRESS:PORT");
 }
 
 }  // namespace ringpost::apps

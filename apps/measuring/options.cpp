@@ -57,18 +57,19 @@ void raise_descriptor_limit() {
 
 void add_measuring(CLI::App& command, MeasureOptions& options, const std::string& to_help,
                    const std::string& self_help) {
-    auto* to = command.add_option("--to", options.to, to_help);
+    auto* to = command.add_option("--to", options.to, to_help)->type_name("HOST:PORT");
     command.add_flag("--self", options.threads.self, self_help)->excludes(to);
     command.add_flag_callback(
         "--i-own-this-network", [&options] { options.foreign_targets = ForeignTargets::allowed; },
-        "allow a target that is not loopback, private or link-local");
+        "allow targets that are not loopback, private or link-local");
     add_multicast(command, options.multicast);
     add_arrivals(command, options.arrivals);
-    add_parsed(command, "--flows", options.flows, parse_flows, "number of source ports (default: one per engine)");
+    add_parsed(command, "--flows", options.flows, parse_flows, "number of source ports (default one per engine)");
     add_threads(command, options.threads);
-    command.add_option(
-        "--start-at", options.start_at_text,
-        "start time, to synchronize several senders: 2026-01-31T23:59:59Z or seconds since 1970 (default: now)");
+    command
+        .add_option("--start-at", options.start_at_text,
+                    "start time, to synchronize senders: 2026-01-31T23:59:59Z or seconds since 1970 (default now)")
+        ->type_name("UTC");
     add_prometheus(command, options.prometheus);
     add_verdict(command, options.verdict);
     add_run(command, options.run);

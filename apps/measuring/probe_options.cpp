@@ -64,14 +64,22 @@ traffic::MatchRule parse_match(const std::string& text) {
 
 void add_probes(CLI::App& command, ProbeOptions& options, CLI::Option& size) {
     CLI::Option* const sources[] = {
-        command.add_option("--payload", options.text,
-                           "payload of the probes: text with \\xNN, {seq:u16be}, {time:u64le}, {random:8}"),
-        command.add_option("--payload-hex", options.hex, "payload as hex digits"),
-        command.add_option("--payload-file", options.file, "file with one payload per line, sent in turn"),
-        command.add_option("--payload-pcap", options.pcap, "capture whose UDP payloads are sent in turn"),
-        command.add_option("--preset", options.preset,
-                           "payload and match for a protocol: dns:NAME[,TYPE], memcached-get:KEY, ntp")};
-    command.add_flag("--payload-raw", options.raw, "use the whole file as one payload")->needs(sources[2]);
+        command.add_option(
+            "--payload", options.text,
+            "payload of the probes: text with \\xNN, {seq:u16be}, {time:u64le}, {random:8} (default none)"),
+        command.add_option("--payload-hex", options.hex, "payload of the probes as hex digits (default none)")
+            ->type_name("HEX"),
+        command
+            .add_option("--payload-file", options.file, "file with one payload per line, sent in turn (default none)")
+            ->type_name("FILE"),
+        command
+            .add_option("--payload-pcap", options.pcap, "capture whose UDP payloads are sent in turn (default none)")
+            ->type_name("FILE"),
+        command
+            .add_option("--preset", options.preset,
+                        "payload and match for a protocol: dns:NAME[,TYPE], memcached-get:KEY, ntp (default none)")
+            ->type_name("PROTOCOL")};
+    command.add_flag("--payload-raw", options.raw, "use all of --payload-file as one payload")->needs(sources[2]);
     auto* match = command.add_option_function<std::string>(
         "--match",
         [&options](const std::string& text) {
@@ -81,8 +89,10 @@ void add_probes(CLI::App& command, ProbeOptions& options, CLI::Option& size) {
                 throw CLI::ValidationError("--match " + text + ": " + reason.what());
             }
         },
-        "how to match replies to probes: OFFSET:LEN[@REPLY_OFFSET] (bytes that the reply repeats), echo (it repeats "
-        "all), or order (replies keep the order of the probes; a lost one shifts them until its timeout of 1s)");
+        "how to match replies to probes: OFFSET:LEN[@REPLY_OFFSET] (bytes repeated in the reply), echo (the reply "
+        "equals the probe), or order (of the probes; a lost reply shifts the others until its timeout of 1s) "
+        "(default by --preset)");
+    match->type_name("RULE");
     for (CLI::Option* source : sources) {
         source->excludes(&size);
         for (CLI::Option* other : sources)

@@ -244,13 +244,15 @@ void add_trials(CLI::App& command, TrialOptions& options) {
                                   "find the highest rate that passes --loss and --p99 (RFC 2544)");
     add_parsed(command, "--loss", options.loss_max, parse_chance, "--find-max: highest loss that passes (default 0%)")
         ->needs(find);
-    add_parsed(command, "--p99", options.p99_max, parse_duration, "--find-max: highest p99 that passes (default: any)")
+    add_parsed(command, "--p99", options.p99_max, parse_duration,
+               "--find-max: highest p99 that passes (default unlimited)")
         ->needs(find);
-    auto* sweep =
-        command.add_flag("--sweep", options.sweep, "measure at rising rates, from 1k until latency or loss degrades")
-            ->excludes(find);
+    auto* sweep = command
+                      .add_flag("--sweep", options.sweep,
+                                "measure at rising rates, from 1k per second until latency or loss degrades")
+                      ->excludes(find);
     add_parsed(command, "--repeat", options.repeat, parse_count,
-               "run this many times; report medians with 95 % intervals (default 1)")
+               "number of runs; report medians with 95 % intervals (default 1)")
         ->excludes(find)
         ->excludes(sweep);
 }

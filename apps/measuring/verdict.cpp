@@ -106,9 +106,10 @@ void add_verdict(CLI::App& command, VerdictOptions& options) {
     command.add_flag("--strict", options.strict, "exit 1 if the run is INVALID because the sender missed its schedule");
     command
         .add_option("--fail-if", options.fail_if,
-                    "exit 3 if this holds: 'p99>1ms', 'loss>0.1%', 'rate<100k'; repeatable")
+                    "exit 3 if the condition holds: 'p99>1ms', 'loss>0.1%', 'rate<100k'; repeatable (default none)")
         ->expected(1)
-        ->take_all();
+        ->take_all()
+        ->type_name("CONDITION");
 }
 
 int print_verdict(const Report& report, Json& summary, const VerdictOptions& options) {
