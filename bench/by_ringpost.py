@@ -47,7 +47,7 @@ def rate_error(rate_per_s, *options):
 
 
 def share_of_maximum(share):
-    """A share of the rate that a load with these options reaches unpaced, measured anew each time."""
+    """A share of the rate that a load with these options reaches unpaced. Each call measures it again."""
     return lambda options: share * load(0.5, *options)["sent_rate_per_s"]
 
 

@@ -179,7 +179,7 @@ def paragraph(text):
 
 
 def documents(samples, described, load, micro, took_s):
-    """Both documents with their tables made anew, by path."""
+    """Returns both documents with regenerated tables, by path."""
     length = f"{round(took_s / 60)} min" if took_s >= 90 else f"{round(took_s)} s"
     readme = replace(README.read_text(), "demo", demo())
     readme = replace(readme, "summary", f"{summary(samples)}\n{paragraph(f'{described}.')}")

@@ -71,7 +71,7 @@ inline constexpr const char* value_help =
     "TIME is 100ns, 250us, 20ms, 2s, 1m or 1h; BYTES 1400 or 64k (1024 bytes each); RATE 100k or 2.5M (per second);\n"
     "BITRATE 64kbit, 100Mbit or 1Gbit (per second); PERCENT 0.1%.";
 
-/// How --help names the value of an option by its parser: `TIME`, `PORT`, `RATE`, ...; "" where the type does not tell.
+/// Placeholder in --help for the value of an option with this parser: `TIME`, `PORT`, `RATE`, ...; "" if there is none.
 const char* value_name(Duration (*parse)(const std::string&));
 const char* value_name(std::uint16_t (*parse)(const std::string&));
 const char* value_name(std::uint32_t (*parse)(const std::string&));

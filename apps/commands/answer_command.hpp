@@ -9,7 +9,7 @@
 namespace ringpost::apps {
 
 /// Runs `command` in /bin/sh with the question on its standard input and returns its standard output without the last
-/// newline. The error says why there is no answer: the command failed, its output exceeds a frame, or it did not finish
+/// newline. The error describes the failure: the command failed, its output exceeds a frame, or it did not finish
 /// within `timeout` or before `stopping` became true. The command and its child processes are killed in any case.
 /// Thread-safe.
 std::expected<std::string, std::string> answer_by_command(const std::string& command, const std::string& question,

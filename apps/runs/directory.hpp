@@ -5,7 +5,7 @@
 //     run.json         configuration, environment and results; see apps/runs/run.schema.json
 //     events.ndjson    the events of --json, written as they happen
 //     NAME.hlog        the histogram NAME ("response", "slip"), one line per second, in HdrHistogram's format
-//     NAME.hgrm        its percentile spectrum in microseconds, likewise
+//     NAME.hgrm        its percentile spectrum in microseconds, in HdrHistogram's format
 //     series.csv       one row per second; apps/runs/figures.hpp has the columns
 //     report.html      charts of everything, in one file
 

@@ -15,7 +15,7 @@ namespace ringpost {
 
 /// Several endpoints that share one driver, each with sockets of its own: an endpoint itself, which passes a datagram
 /// to the endpoint that owns its socket. Sends are taken from the endpoints in turn. At most one of them may have
-/// streams, whose calls are its own. An event says whose it is by its place in the variant.
+/// streams; stream calls are passed to it. The alternative of an event's variant identifies the endpoint.
 template <DatagramEndpoint... Endpoints>
 class Router {
     static constexpr std::size_t count = sizeof...(Endpoints);

@@ -1,5 +1,5 @@
 // A peer is known from its first queued message until nothing is queued and no answer can arrive, so unknown senders
-// cannot fill the table. Each peer has a queue of sends and one state, which says what it waits for:
+// cannot fill the table. Each peer has a queue of sends and one state, named after what it waits for:
 //
 //     ready --first is sent--> answer --answer arrives--> copies --copies_within--> ready
 //                                |                        ^

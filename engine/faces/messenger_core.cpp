@@ -1,6 +1,7 @@
 // Receiving: a DATA frame is passed to the endpoint only if a block and an inbox entry are available for its message,
-// which is queued immediately. So no message is acknowledged that cannot be delivered, and outcomes never wait behind
-// messages that nobody receives. Otherwise the frame is dropped as if lost, and its sender retransmits.
+// which is queued immediately. So every acknowledged message can be delivered, and outcomes never wait
+// behind messages that the application does not receive. Otherwise the frame is dropped as if lost, and its sender
+// retransmits.
 //
 // Sending: a command refers to a slot. A send that the endpoint refuses ends immediately with that outcome.
 //

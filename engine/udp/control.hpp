@@ -40,7 +40,8 @@ class SendControl {
 };
 
 /// Buffer sizes for received control data: UDP_GRO (an int), SCM_TIMESTAMPING (three time stamps, the first by
-/// software), the local address (a dual-stack socket reports IPv4 in both formats), and the ECN field (likewise).
+/// software), the local address (a dual-stack socket reports IPv4 in both formats), and the ECN field
+/// (also in both).
 inline constexpr std::size_t gro_control_bytes = CMSG_SPACE(sizeof(int));
 inline constexpr std::size_t stamp_control_bytes = CMSG_SPACE(sizeof(scm_timestamping));
 inline constexpr std::size_t local_control_bytes = CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(sizeof(in6_pktinfo));

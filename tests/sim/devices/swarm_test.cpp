@@ -133,7 +133,7 @@ class Swarm {
                 Received& from = received_[device][reported.name];
                 const std::uint64_t number = std::stoull(reported.text);
                 EXPECT_TRUE(from.fresh ? number >= from.next : number == from.next)
-                    << play_.name_of(device) << " heard " << number << ", not " << from.next << ", from "
+                    << play_.name_of(device) << " received " << number << ", not " << from.next << ", from "
                     << reported.name;
                 from = {number + 1, false};
                 break;

@@ -154,7 +154,7 @@ void DeliveryOracle::on_outcome(NodeIndex at, Instant now, const gtudp::Event& e
             if (key.to != no_node && nodes_[key.to].terms.events_behind_max > 0) break;  // expect_truth() checks
             if (content.confirmed > content.delivered) {
                 EXPECT_LE(unfounded(at, key.to), changed(at, key.to) + changed(key.to, at))
-                    << "node " << at << " was told that " << key.to << " has what it has not";
+                    << "node " << at << " has confirmations of messages that were not delivered to " << key.to;
             }
             break;
         case gtudp::Outcome::gave_up_attempts: EXPECT_EQ(event.sends, node.terms.data_sends_max); break;

@@ -110,7 +110,7 @@ TEST(GtudpResend, a_one_way_outage_of_a_second_is_survived) {
     const Instant outage = duel.network.now();
     const auto id = duel.send(duo_addresses[1], "lost for a second");
     for (gtudp::Identity i = 0; i < 100; ++i)
-        duel.send_frame(outage + i * 10 * millisecond, Kind::data, i, "from the peer, who does not hear us");
+        duel.send_frame(outage + i * 10 * millisecond, Kind::data, i, "from the peer that receives nothing");
     EXPECT_EQ(duel.network.run_until(outage + second), Outcome::at_end);
     EXPECT_EQ(duel.ends.size(), 20u) << "still in flight";
     duel.send_frame(outage + second, Kind::recv, id.identity);
