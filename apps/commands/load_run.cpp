@@ -8,7 +8,8 @@
 #include "apps/cli/random.hpp"
 #include "apps/measuring/engines.hpp"
 #include "apps/measuring/one_way.hpp"
-#include "codec/traffic/duplex.hpp"
+#include "codec/traffic/sink.hpp"
+#include "codec/traffic/source.hpp"
 #include "engine/os/clock.hpp"
 
 namespace ringpost::apps {
@@ -105,17 +106,13 @@ traffic::SourceOptions source_options(const LoadRun& run, const Share& share, st
 struct SourceStack {
     traffic::Source source;
     std::optional<traffic::Sink> back;
-    std::optional<traffic::Duplex> both_ways;
     std::optional<traffic::GtudpTunnel<traffic::Source>> tunnel;
     Instant stop_at = never;
     Instant interrupted_at = never;
 
     /// Makes the large allocations, well before begin().
     explicit SourceStack(const LoadRun& run) : source({}) {
-        if (run.options.bidirectional) {
-            back.emplace(traffic::SinkOptions{.key = random_key(), .one_way = {}});
-            both_ways.emplace(source, *back);
-        }
+        if (run.options.bidirectional) back.emplace(traffic::SinkOptions{.key = random_key(), .one_way = {}});
         const TransportOptions& transport = run.options.transport;
         if (transport.gtudp)
             tunnel.emplace(source,
@@ -126,7 +123,8 @@ struct SourceStack {
     SourceStack(const SourceStack&) = delete;
     SourceStack& operator=(const SourceStack&) = delete;
 
-    void begin(const traffic::SourceOptions& options) {
+    void begin(traffic::SourceOptions options) {
+        options.replies = back ? &*back : nullptr;
         source = traffic::Source(options);
         stop_at = options.stop;
     }
@@ -139,8 +137,7 @@ struct SourceStack {
 
     template <class AnyLoop, class Application>
     void run(AnyLoop& loop, Application& application) {
-        if (tunnel) return loop.run(*tunnel, application);
-        both_ways ? loop.run(*both_ways, application) : loop.run(source, application);
+        tunnel ? loop.run(*tunnel, application) : loop.run(source, application);
     }
 
     bool finished(Instant at) const {

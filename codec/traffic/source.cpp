@@ -11,6 +11,7 @@
 
 #include "codec/base/check.hpp"
 #include "codec/base/limits.hpp"
+#include "codec/traffic/sink.hpp"
 
 namespace ringpost::traffic {
 
@@ -33,6 +34,13 @@ Source::Source(const SourceOptions& options)
     options_.train_segments =
         std::clamp<std::size_t>(together, 1, std::min(options.train_segments, limits::train_segments_max));
     prepared_buffers_.reserve(limits::transmit_buffers_max);
+}
+
+void Source::handle(Instant now, const Datagram& in) {
+    if (options_.replies != nullptr)
+        options_.replies->handle(now, in);
+    else
+        ++unexpected_;
 }
 
 std::optional<Transmit> Source::poll_transmit(Instant now, std::span<std::byte> out) {

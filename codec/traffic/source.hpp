@@ -15,6 +15,8 @@
 
 namespace ringpost::traffic {
 
+class Sink;
+
 struct SourceOptions {
     Sizes sizes = Sizes::fixed(64);  ///< with `verify`, at least frame_bytes_min
     std::uint64_t sizes_seed = 0;    ///< of random sizes
@@ -34,16 +36,18 @@ struct SourceOptions {
     Instant start = 0;
     Instant stop = never;  ///< datagrams due at or after this time are not sent
     std::uint64_t count = UINT64_MAX;
+    Sink* replies = nullptr;  ///< verifies received datagrams (see AnsweringSink); null: they are unexpected
 };
 
-/// The endpoint of `ringpost load`: sends an open loop of datagrams and receives nothing.
+/// The endpoint of `ringpost load`: sends an open loop of datagrams, and passes those it receives to a sink if it has
+/// one.
 class Source {
   public:
     struct Event {};  ///< none; see sent() and slip()
 
     explicit Source(const SourceOptions& options);
 
-    void handle(Instant, const Datagram&) { ++unexpected_; }
+    void handle(Instant now, const Datagram& in);
     void handle_timeout(Instant now) { stopped_ = now >= options_.stop; }
     std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out);
     std::optional<Event> poll_event() { return std::nullopt; }
@@ -56,7 +60,7 @@ class Source {
     std::uint64_t bytes_sent() const { return bytes_sent_; }
     /// Fixed rate: due time of the next datagram to send.
     Instant next_due() const { return schedule_.next(); }
-    std::uint64_t unexpected() const { return unexpected_; }  ///< datagrams received
+    std::uint64_t unexpected() const { return unexpected_; }  ///< datagrams received without a sink
     /// Delay between due time and sending, for each datagram of a fixed rate.
     const Histogram& slip() const { return slip_; }
 

@@ -149,12 +149,12 @@ class Threaded {
         AnyLoop& loop;
 
         bool admits(const Datagram& in)
-            requires requires(Protocol& protocol) { protocol.admits(in); }
+            requires requires(Protocol& candidate) { candidate.admits(in); }
         {
             return threaded.protocol.admits(in);
         }
         bool has_room()
-            requires requires(Protocol& protocol) { protocol.has_room(); }
+            requires requires(Protocol& candidate) { candidate.has_room(); }
         {
             return threaded.protocol.has_room();
         }

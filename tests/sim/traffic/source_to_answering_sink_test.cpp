@@ -3,7 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "codec/traffic/answering_sink.hpp"
-#include "codec/traffic/duplex.hpp"
+#include "codec/traffic/sink.hpp"
+#include "codec/traffic/source.hpp"
 #include "tests/sim/network.hpp"
 #include "tests/sim/seeds.hpp"
 #include "tests/sim/traffic/sink_oracle.hpp"
@@ -47,12 +48,12 @@ struct Play {
           source([&] {
               traffic::SourceOptions options = sending(random);
               options.flows = flows;
+              options.replies = &back;
               return options;
           }()),
           back({.key = SipKey{seed, 1}}),
-          duplex(source, back),
           answering({.sink = {.key = SipKey{seed, 2}}, .seed = seed}) {
-        from = network.add(here, duplex);
+        from = network.add(here, source);
         to = network.add(there, answering);
         network.connect(from, there);
         network.link(from, to, faulty(random));
@@ -63,7 +64,6 @@ struct Play {
     Network network;
     traffic::Source source;
     traffic::Sink back;
-    traffic::Duplex duplex;
     traffic::AnsweringSink answering;
     NodeIndex from = 0, to = 0;
 };
@@ -76,7 +76,7 @@ void expect_truth(const traffic::SinkCounters& counts, const SinkOracle& truth) 
     EXPECT_EQ(counts.lost, truth.lost);
 }
 
-TEST(DuplexToAnsweringSink, losses_of_both_directions_are_distinguished_exactly) {
+TEST(SourceToAnsweringSink, losses_of_both_directions_are_distinguished_exactly) {
     for_each_seed(30, [](std::uint64_t seed) {
         Play play(seed, 1);
         ASSERT_EQ(play.network.run(), Outcome::idle);
@@ -98,7 +98,7 @@ TEST(DuplexToAnsweringSink, losses_of_both_directions_are_distinguished_exactly)
     });
 }
 
-TEST(DuplexToAnsweringSink, each_flow_has_its_own_reply_stream) {
+TEST(SourceToAnsweringSink, each_flow_has_its_own_reply_stream) {
     for_each_seed(8, [](std::uint64_t seed) {
         constexpr std::uint32_t flows = 5;
         Play play(seed, flows);
