@@ -33,7 +33,7 @@ constexpr struct {
 
 /// A count of an interval, as its chart shows it.
 Json charted(const Figure& figure, const RunShape& shape, const SeriesRow& row) {
-    const Json value = total_of(figure, shape, row.counted);
+    Json value = total_of(figure, shape, row.counted);
     switch (figure.chart) {
         case Chart::rates: return ratio(value.get<double>(), row.length_s());
         case Chart::losses: return 100 * ratio(value.get<double>(), static_cast<double>(row.counted.sent));
@@ -75,7 +75,8 @@ Json recording_of(const KeptRun& run, const std::string& name) {
     IntervalReader reader(run, name);
     while (auto interval = reader.next()) {
         all.merge(interval->histogram);
-        counted.histograms.assign(1, std::move(interval->histogram));
+        counted.histograms.clear();
+        counted.histograms.push_back(std::move(interval->histogram));
         for (std::size_t i = 0; i < shown.size(); ++i)
             lines[i]["values"].push_back(total_of(*shown[i], shape, counted));
     }

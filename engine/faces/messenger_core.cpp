@@ -48,14 +48,14 @@ SendRefusal to_send_refusal(Refusal refusal) {
 }  // namespace
 
 MessengerCore::MessengerCore(const OpenOptions& options, UdpSocket bound)
-    : socket_(std::move(bound)),
-      options_(with_room_for_one(options.protocol)),
+    : outcomes_(capacity_of(options.sends_max)),
+      inbox_(2 * capacity_of(options.receives_max)),
       slots_(new Slot[capacity_of(options.sends_max)]),
       free_slots_(0, capacity_of(options.sends_max)),
       outgoing_(capacity_of(options.sends_max), large_blocks(options.sends_max)),
       incoming_(capacity_of(options.receives_max), large_blocks(options.receives_max)),
-      outcomes_(capacity_of(options.sends_max)),
-      inbox_(2 * capacity_of(options.receives_max)),
+      socket_(std::move(bound)),
+      options_(with_room_for_one(options.protocol)),
       in_flight_(capacity_of(options.sends_max)),
       slot_of_exchange_(options.protocol.sends_max),
       outcomes_held_(capacity_of(options.sends_max)) {}

@@ -108,18 +108,18 @@ class MessengerCore {
 
     bool reserve(std::size_t bytes);
     void end_send(SlotIndex slot, SendResult result, std::uint32_t sends);
-    bool settle(SlotIndex slot, SendResult result, std::uint32_t sends);
+    bool settle(SlotIndex index, SendResult result, std::uint32_t sends);
     void flush_outcomes();
 
-    UdpSocket socket_;  ///< moved to the backend by open()
-    Options options_;
-
     // Shared between threads.
+    EventQueue<SlotIndex> outcomes_;  ///< an entry for every slot
+    EventQueue<Arrived> inbox_;       ///< an entry for every block of `incoming_`
     std::unique_ptr<Slot[]> slots_;
     FreeList free_slots_;
     BlockPool outgoing_, incoming_;
-    EventQueue<SlotIndex> outcomes_;  ///< an entry for every slot
-    EventQueue<Arrived> inbox_;       ///< an entry for every block of `incoming_`
+
+    UdpSocket socket_;  ///< moved to the backend by open()
+    Options options_;
 
     // Engine's thread only.
     std::optional<Endpoint> endpoint_;

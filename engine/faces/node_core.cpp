@@ -18,9 +18,9 @@ constexpr Duration link_check_interval = millisecond;
 }  // namespace
 
 NodeCore::NodeCore(const NodeOptions& options, NodeLinks links, std::optional<StreamListener> listener)
-    : options_(options),
-      notices_(options.notices_max),
+    : notices_(options.notices_max),
       questions_(options.questions_max),
+      options_(options),
       links_(std::move(links)),
       listener_(std::move(listener)) {}
 

@@ -81,8 +81,8 @@ class NodeCore {
     void update_links(Instant now);
     void rejoin();
 
-    NodeOptions options_;
     Queue notices_, questions_;
+    NodeOptions options_;
     NodeLinks links_;
     std::optional<StreamListener> listener_;  ///< moved to the backend by open()
     std::optional<Endpoint> endpoint_;
