@@ -51,7 +51,7 @@ PeerIndex Receiver::admit(Instant now, const Datagram& in, Identity identity, bo
         return none;
     }
     Peer& peer = context_.peers[index];
-    peer.path = in.path();
+    peer.note_path(in);
     if (!peer.verified) peer.bytes_received += in.bytes.size();
     if (const ExchangeIndex known = exchanges_.find(index, identity); known != none) {
         on_duplicate(now, known);
@@ -211,7 +211,7 @@ void Receiver::on_ack(Instant now, const Datagram& in, Identity identity) {
     }
     Peer& known = context_.peers[peer];
     if (exchanges_[index].sends == 1) known.rtt.sample(since(exchanges_[index].sent_at, now));
-    known.path = in.path();
+    known.note_path(in);
     context_.peers.mark_verified(peer);
     known.acked_at = now;
     remember(now, index);

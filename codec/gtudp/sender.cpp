@@ -147,7 +147,7 @@ void Sender::on_recv(Instant now, const Datagram& in, Identity identity) {
     const Exchange& exchange = exchanges_[index];
     Peer& known = context_.peers[peer];
     if (exchange.sends == 1) known.rtt.sample(since(exchange.sent_at, now));
-    known.path = in.path();
+    known.note_path(in);
     context_.peers.mark_verified(peer);
     known.confirmed_at = now;
     const std::uint32_t repeats = context_.options.resending.recv_sends_max;
