@@ -7,9 +7,6 @@
 
 namespace ringpost::apps {
 
-/// Longest sleep of a command between two looks at whether a signal has arrived.
-inline constexpr Duration signal_check_interval = 50 * millisecond;
-
 /// Reads lines from standard input without blocking.
 class Lines {
   public:

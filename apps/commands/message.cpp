@@ -62,7 +62,7 @@ class Conversation {
             while (waiting_ && messenger_.in_flight() == 0 && send(*waiting_)) waiting_ = lines_.next();
             const bool done = !waiting_ && lines_.ended();
             if (done && messenger_.in_flight() == 0 && options_.role != Role::listen) return;
-            messenger_.poll(done ? signal_check_interval : Lines::poll_interval, handler);
+            messenger_.poll(done ? never : Lines::poll_interval, handler);
         }
     }
 

@@ -7,7 +7,6 @@
 #include <string>
 #include <utility>
 
-#include "apps/cli/lines.hpp"
 #include "apps/commands/commands.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/waker.hpp"
@@ -33,7 +32,7 @@ class Receiver {
     void run() {
         const gtudp::Messenger::Handler print = [this](const gtudp::Event& event) { on_event(event); };
         while (received_signal() == 0) {
-            const Duration timeout = printed_ < count_ ? signal_check_interval : last_at_ + last_linger - now();
+            const Duration timeout = printed_ < count_ ? never : last_at_ + last_linger - now();
             if (timeout <= 0) return;
             messenger_.poll(timeout, print);
             const std::uint64_t duplicates = messenger_.counters().duplicates;

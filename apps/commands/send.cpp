@@ -51,7 +51,7 @@ class LineSender {
             while (waiting_ && send(*waiting_)) waiting_ = lines_.next();
             const bool done = !waiting_ && lines_.ended();
             if (done && messenger_.in_flight() == 0) return;
-            messenger_.poll(done ? signal_check_interval : Lines::poll_interval, handler);
+            messenger_.poll(done ? never : Lines::poll_interval, handler);
         }
     }
 

@@ -68,7 +68,8 @@ class PolledEndpoint {
     /// Once there was an event, the turn does not sleep; it only sends the responses.
     Instant on_turn(Instant at) {
         if (done_ != nullptr) happened_ = happened_ || (*done_)();
-        return happened_ ? at : deadline_;
+        // The reap of this turn may have consumed the wake-up, so the turn must not sleep.
+        return happened_ || woken_ ? at : deadline_;
     }
 
     Endpoint endpoint;
