@@ -1,5 +1,7 @@
 // gtudp::Messenger on both backends.
 
+#include <thread>
+
 #include "tests/kernel/faces/face_test.hpp"
 
 namespace ringpost::test {
@@ -43,6 +45,27 @@ TEST_P(MessengerTest, sends_to_itself) {
     EXPECT_EQ(messenger.counters().confirmed, 1u);
     EXPECT_GT(messenger.engine_counters().sent, 0u);
     EXPECT_EQ(messenger.in_flight(), 0u);
+}
+
+TEST_P(MessengerTest, wake_ends_the_poll_under_way_or_the_next_one) {
+    for (const WaitMode mode : {WaitMode::block, WaitMode::adaptive}) {
+        auto chosen = options();
+        chosen.wait = mode;
+        Messenger messenger = open_messenger(chosen);
+        const Messenger::Handler handler = [](const Event&) {};
+        messenger.poll(0, handler);
+        for (int i = 0; i < 20; ++i) {
+            const Instant give_up = now() + patience;
+            messenger.wake();
+            EXPECT_FALSE(messenger.poll(patience, handler));
+            ASSERT_LT(now(), give_up) << "the wake-up before poll() was lost";
+        }
+        std::thread waking([&] { messenger.wake(); });
+        const Instant give_up = now() + patience;
+        EXPECT_FALSE(messenger.poll(patience, handler));
+        EXPECT_LT(now(), give_up);
+        waking.join();
+    }
 }
 
 TEST_P(MessengerTest, all_sizes_arrive_once_in_every_wait_mode) {
