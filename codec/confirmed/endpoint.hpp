@@ -16,7 +16,7 @@
 namespace ringpost::confirmed {
 
 /// The confirmed-message protocol: sends and receives. The five calls are specified in
-/// codec/include/ringpost/datagram.hpp.
+/// codec/include/ringpost/endpoint.hpp.
 ///
 /// Every accepted send ends with exactly one outcome event. A neutral message is confirmed to its sender when it has
 /// become an event here. Neutral messages to one peer are sent in order, each after the outcome of the previous one.

@@ -18,7 +18,7 @@
 namespace ringpost::devices {
 
 /// A named device. Devices discover each other with adverts on the datagram sockets, one per link, then connect and
-/// exchange messages and questions by name over streams. The calls are specified in codec/include/ringpost/datagram.hpp
+/// exchange messages and questions by name over streams. The calls are specified in codec/include/ringpost/endpoint.hpp
 /// and codec/include/ringpost/stream.hpp.
 ///
 /// Messages to one peer arrive once and in order while the connection lasts. Received messages are never dropped: an

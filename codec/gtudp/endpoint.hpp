@@ -36,7 +36,7 @@ struct Event {
 /// even if the network drops, duplicates, delays or reorders datagrams within the remembered window
 /// (Options::remembered). Messages are unordered. Every accepted send ends with exactly one outcome event. `confirmed`
 /// means that the peer has the message; with any other outcome the peer may or may not have it. The five calls are
-/// specified in codec/include/ringpost/datagram.hpp.
+/// specified in codec/include/ringpost/endpoint.hpp.
 class Endpoint {
   public:
     using Event = gtudp::Event;
