@@ -51,7 +51,7 @@ class PolledEndpoint {
         return run(timeout);
     }
 
-    /// Ends a poll() or wait_for() early, or else the next one. Any thread, and from a signal handler.
+    /// Ends a poll() early, or else the next one; wait_for() goes on. Any thread, and from a signal handler.
     void wake() const {
         woken_ = true;
         waker().wake();
@@ -69,7 +69,7 @@ class PolledEndpoint {
     Instant on_turn(Instant at) {
         if (done_ != nullptr) happened_ = happened_ || (*done_)();
         // The reap of this turn may have consumed the wake-up, so the turn must not sleep.
-        return happened_ || woken_ ? at : deadline_;
+        return happened_ || (polling() && woken_) ? at : deadline_;
     }
 
     Endpoint endpoint;
@@ -89,6 +89,8 @@ class PolledEndpoint {
     template <class AnyLoop>
     struct On;
 
+    bool polling() const { return handler_ != nullptr; }
+
     bool run(Duration timeout) {
         RINGPOST_CHECK(!running_);  // called from within a handler
         running_ = true;
@@ -96,7 +98,7 @@ class PolledEndpoint {
         happened_ = false;
         turn();
         // A turn ends with a wait; what arrives then is handled by the next turn, so one more follows the deadline.
-        for (bool late = false; !happened_ && !late && !woken_.exchange(false);) {
+        for (bool late = false; !happened_ && !late && !(polling() && woken_.exchange(false));) {
             late = now() >= deadline_;
             turn();
         }

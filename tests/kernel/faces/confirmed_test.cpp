@@ -46,6 +46,19 @@ TEST_P(ConfirmedTest, sends_to_itself_and_queues_messages_while_waiting) {
     EXPECT_EQ(messenger.in_flight(), 0u);
 }
 
+TEST_P(ConfirmedTest, wake_ends_a_poll_but_no_wait_for_an_outcome) {
+    Peer silent(loopback_v4());
+    Messenger messenger = open_messenger(silent.local());
+    const Messenger::Handler handler = [](const Event&) {};
+    messenger.wake();
+    const auto answer = messenger.send_and_wait("no answer", 20 * millisecond);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->outcome, Outcome::timed_out);
+    const Instant give_up = now() + patience;
+    EXPECT_FALSE(messenger.poll(patience, handler));
+    EXPECT_LT(now(), give_up) << "the wake-up is kept for the next poll()";
+}
+
 TEST_P(ConfirmedTest, a_reference_peer_answers_from_another_socket) {
     Peer listening(loopback_v4()), sending(loopback_v4());
     Messenger messenger = open_messenger(listening.local(), Reply::to_port);
