@@ -24,7 +24,8 @@ class EventQueue {
     /// False if full. Sets room_wanted() for the consumer that makes room.
     bool has_room() {
         const bool full = queue_.full();
-        room_wanted_.store(full, std::memory_order_relaxed);
+        // A store for every item would take the cache line away from the consumers.
+        if (full != room_wanted_.load(std::memory_order_relaxed)) room_wanted_.store(full, std::memory_order_relaxed);
         return !full;
     }
     bool try_push(const Item& item) {
@@ -59,15 +60,17 @@ class EventQueue {
             item = queue_.try_pop();
             return item || closed;
         });
-        // Either this thread sees room_wanted(), or the engine sees the room: each stores, fences, then loads. The
-        // engine's fence is in WakeUp::prepare_sleep().
-        std::atomic_thread_fence(std::memory_order_seq_cst);
         return item;
     }
-    /// The engine found the queue full and waits for room: wake it after pop().
-    bool room_wanted() const { return room_wanted_.load(std::memory_order_relaxed); }
+    /// The engine found the queue full and waits for room: wake it. Call it after pop().
+    bool room_wanted() const {
+        // Either this thread sees room_wanted_, or the engine sees the room: each stores, fences, then loads. The
+        // engine's fence is in WakeUp::prepare_sleep().
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+        return room_wanted_.load(std::memory_order_relaxed);
+    }
     /// Room is wanted and available.
-    bool has_wanted_room() const { return room_wanted() && !queue_.full(); }
+    bool has_wanted_room() const { return room_wanted_.load(std::memory_order_relaxed) && !queue_.full(); }
 
   private:
     BoundedQueue<Item> queue_;
