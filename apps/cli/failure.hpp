@@ -11,7 +11,14 @@
 namespace ringpost::apps {
 
 /// Exit codes of all subcommands. A command ended by a signal exits with 128 + the signal number.
-enum Exit : int { done = 0, failed = 1, usage = 2, breach = 3, unreachable = 4 };
+enum Exit : int {
+    done = 0,
+    failed = 1,
+    usage = 2,
+    breach = 3,
+    unreachable = 4,
+    cannot_tell = 5,  ///< the run cannot decide: it is INVALID (--strict), or a bound fails by the sender's lateness
+};
 
 /// Thrown to end a command with one line on standard error.
 struct Failure : std::runtime_error {

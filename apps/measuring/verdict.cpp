@@ -86,8 +86,14 @@ std::vector<std::string> breached(Json& summary, const std::vector<Condition>& c
 
 void judge(Json& summary, double rate_share, const Histogram& slip, const Histogram* response) {
     const std::string reason = invalid_reason(rate_share, slip, response);
-    summary["valid"] = reason.empty();
-    if (!reason.empty()) summary["invalid_reason"] = reason;
+    summary["valid"] = true;
+    if (!reason.empty()) add_invalid(summary, reason);
+}
+
+void add_invalid(Json& summary, const std::string& reason) {
+    summary["valid"] = false;
+    const std::string before = summary.value("invalid_reason", "");
+    summary["invalid_reason"] = before.empty() ? reason : before + "; " + reason;
 }
 
 std::vector<Condition> parse_conditions(const std::vector<std::string>& texts) {

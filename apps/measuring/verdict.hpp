@@ -18,6 +18,9 @@ namespace ringpost::apps {
 /// of its response, which then measures the sender. `response` is null if none was measured.
 void judge(Json& summary, double rate_share, const Histogram& slip, const Histogram* response);
 
+/// Makes the run INVALID for one more reason: sets `valid` to false and appends to `invalid_reason`, separated by `; `.
+void add_invalid(Json& summary, const std::string& reason);
+
 /// A condition of --fail-if: `p99>1ms`, `loss>0.1%`, `rate<100k`.
 struct Condition {
     std::string text;
