@@ -9,6 +9,17 @@
 #include "codec/base/check.hpp"
 
 namespace ringpost {
+namespace {
+
+/// The rank of a percentile above 0 among `count` values. It steps towards zero first: the rank of 99.9 % of 1000 must
+/// be 999, but the product rounds to 999.0000000000001, and thus up to 1000.
+std::uint64_t rank_of(double percent, std::uint64_t count) {
+    const double share = std::nextafter(std::min(percent, 100.0), 0.0) / 100;
+    return std::clamp<std::uint64_t>(static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(count))), 1,
+                                     count);
+}
+
+}  // namespace
 
 void Histogram::Totals::add(const Totals& other) {
     count += other.count;
@@ -36,15 +47,14 @@ Duration Histogram::percentile(double percent) const {
     if (!(percent > 0)) return min();
     if (percent >= 100) return max();
 
-    // Step towards zero first: the rank of 99.9 % of 1000 must be 999, but the product rounds to 999.0000000000001, and
-    // thus up to 1000.
-    const double share = std::nextafter(percent, 0.0) / 100;
-    const auto rank = static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(totals_.count)));
+    return at_rank(rank_of(percent, totals_.count));
+}
 
+Duration Histogram::at_rank(std::uint64_t rank) const {
     std::uint64_t passed = 0;
     for (std::size_t index = 0; index < counts_.size(); ++index) {
         passed += counts_[index];
-        if (passed < rank || passed == 0) continue;
+        if (passed < rank) continue;
         if (index == top_index() && totals_.saturated != 0) break;
         return std::min(highest_of(index), max());
     }
@@ -73,6 +83,16 @@ void Histogram::merge(const Histogram& other) {
 void Histogram::reset() {
     std::fill(counts_.begin(), counts_.end(), 0);
     totals_ = {};
+}
+
+std::optional<Duration> percentile_with_lost(const Histogram& histogram, double percent, std::uint64_t lost) {
+    if (lost == 0 || !(percent > 0)) {
+        if (histogram.count() == 0) return std::nullopt;
+        return histogram.percentile(percent);
+    }
+    const std::uint64_t rank = rank_of(percent, histogram.count() + lost);
+    if (percent >= 100 || rank > histogram.count()) return std::nullopt;
+    return histogram.at_rank(rank);
 }
 
 }  // namespace ringpost

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -77,6 +78,9 @@ class Histogram {
     /// Source: getValueAtPercentile of HdrHistogram.
     [[nodiscard]] Duration percentile(double percent) const;
 
+    /// The duration in nanoseconds at a rank from 1, the shortest, to count(), rounded as in percentile().
+    [[nodiscard]] Duration at_rank(std::uint64_t rank) const;
+
     /// Adds all durations of `other`.
     void merge(const Histogram& other);
 
@@ -139,5 +143,11 @@ class Histogram {
     std::vector<std::uint64_t> counts_;
     Totals totals_;
 };
+
+/// percentile() of the recorded durations and `lost` others, of which is known only that they were longer than all of
+/// the recorded ones, such as probes without an answer. Nothing if the percentile is one of the lost durations, or if
+/// there are neither recorded nor lost ones.
+[[nodiscard]] std::optional<Duration> percentile_with_lost(const Histogram& histogram, double percent,
+                                                           std::uint64_t lost);
 
 }  // namespace ringpost

@@ -172,6 +172,63 @@ TEST(Histogram, percentile_uses_the_rank_of_decimal_arithmetic) {
     EXPECT_EQ(histogram.percentile(1e-300), 1);
 }
 
+Histogram one_to(Duration longest) {
+    Histogram histogram;
+    for (Duration value = 1; value <= longest; ++value) histogram.record(value);
+    return histogram;
+}
+
+TEST(Histogram, lost_durations_count_as_longer_than_all_recorded) {
+    const Histogram histogram = one_to(900);
+    EXPECT_EQ(percentile_with_lost(histogram, 0, 100), 1);
+    EXPECT_EQ(percentile_with_lost(histogram, 50, 100), 500);
+    EXPECT_EQ(percentile_with_lost(histogram, 89.9, 100), 899);
+    EXPECT_EQ(percentile_with_lost(histogram, 90, 100), 900) << "the longest recorded one";
+    EXPECT_EQ(percentile_with_lost(histogram, 90.1, 100), std::nullopt);
+    EXPECT_EQ(percentile_with_lost(histogram, 99, 100), std::nullopt);
+    EXPECT_EQ(percentile_with_lost(histogram, 100, 100), std::nullopt);
+    EXPECT_EQ(percentile_with_lost(histogram, 100, 1), std::nullopt) << "the longest one is the lost one";
+    EXPECT_EQ(percentile_with_lost(histogram, 99.99, UINT64_MAX / 4), std::nullopt);
+}
+
+TEST(Histogram, the_longest_is_lost_even_among_so_many_that_a_double_rounds_their_number) {
+    Histogram histogram;
+    histogram.record_bucket(5, std::uint64_t{1} << 60);
+    EXPECT_EQ(percentile_with_lost(histogram, 100, 1), std::nullopt);
+    EXPECT_EQ(percentile_with_lost(histogram, 50, 1), 5);
+}
+
+TEST(Histogram, without_lost_durations_the_percentiles_are_those_recorded) {
+    const Histogram histogram = one_to(1'000);
+    for (const double percent : {0.0, 0.1, 50.0, 99.0, 99.9, 99.99, 100.0})
+        EXPECT_EQ(percentile_with_lost(histogram, percent, 0), histogram.percentile(percent)) << percent;
+}
+
+TEST(Histogram, nothing_recorded_has_no_percentile_with_or_without_losses) {
+    for (const double percent : {0.0, 50.0, 100.0}) {
+        EXPECT_EQ(percentile_with_lost(Histogram{}, percent, 0), std::nullopt) << percent;
+        EXPECT_EQ(percentile_with_lost(Histogram{}, percent, 7), std::nullopt) << percent;
+    }
+}
+
+TEST(Histogram, percentiles_with_losses_match_the_sorted_values) {
+    const std::uint64_t seed = 21;
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937_64 random(seed);
+    for (int round = 0; round < 20; ++round) {
+        const auto recorded = static_cast<Duration>(1 + random() % 1'000);
+        const std::uint64_t lost = random() % 1'000;
+        const Histogram histogram = one_to(recorded);
+        const std::uint64_t all = static_cast<std::uint64_t>(recorded) + lost;
+        for (std::uint64_t permille = 1; permille <= 1'000; ++permille) {
+            const auto rank = static_cast<Duration>((permille * all + 999) / 1'000);
+            const auto expected = rank <= recorded ? std::optional(rank) : std::nullopt;
+            ASSERT_EQ(percentile_with_lost(histogram, static_cast<double>(permille) / 10, lost), expected)
+                << permille << " of " << recorded << " and " << lost << " lost";
+        }
+    }
+}
+
 TEST(Histogram, merging_equals_recording_everything_in_one) {
     const std::uint64_t seed = 11;
     SCOPED_TRACE(testing::Message() << "seed " << seed);
