@@ -95,31 +95,41 @@ double seconds(Duration ns) { return static_cast<double>(ns) / 1e9; }
 
 namespace {
 
-constexpr struct {
-    const char* name;
-    const char* label;
-    double percent;
-} shown_percentiles[] = {
-    {"p50", "p50", 50}, {"p90", "p90", 90}, {"p99", "p99", 99}, {"p999", "p99.9", 99.9}, {"p9999", "p99.99", 99.99}};
-
 double us(Duration ns) { return static_cast<double>(ns) / 1e3; }
 
 }  // namespace
 
-Json percentiles_us(const Histogram& histogram) {
-    const auto exact = [&](Duration ns) { return histogram.count() > 0 ? Json(us(ns)) : Json(); };
-    Json out = {{"min", exact(histogram.min())}};
-    for (const auto& shown : shown_percentiles) out[shown.name] = exact(histogram.percentile(shown.percent));
-    out["max"] = exact(histogram.max());
+std::string duration_text(Duration ns) {
+    constexpr struct {
+        Duration length;
+        const char* name;
+    } units[] = {{second, "s"}, {millisecond, "ms"}, {microsecond, "us"}};
+    for (const auto& unit : units)
+        if (ns >= unit.length)
+            return fmt::format("{:g} {}", static_cast<double>(ns) / static_cast<double>(unit.length), unit.name);
+    return fmt::format("{} ns", ns);
+}
+
+Json percentiles_us(const Histogram& histogram, const LostProbes& lost) {
+    const auto exact = [](std::optional<Duration> ns) { return ns ? Json(us(*ns)) : Json(); };
+    Json out = {{"min", histogram.count() > 0 ? Json(us(histogram.min())) : Json()}};
+    for (const auto& reported : reported_percentiles)
+        out[reported.name] = exact(percentile_with_lost(histogram, reported.percent, lost.count));
+    if (lost.count > 0) out["lost_beyond"] = us(lost.timeout);
     return out;
 }
 
-std::string percentiles_text(const Histogram& histogram) {
+std::string percentiles_text(const Histogram& histogram, const LostProbes& lost) {
     if (histogram.count() == 0) return "nothing measured";
     std::string out = fmt::format("min {:.1f}", us(histogram.min()));
-    for (const auto& shown : shown_percentiles)
-        out += fmt::format("  {} {:.1f}", shown.label, us(histogram.percentile(shown.percent)));
-    return out + fmt::format("  max {:.1f} us", us(histogram.max()));
+    for (const auto& reported : reported_percentiles) {
+        const auto value = percentile_with_lost(histogram, reported.percent, lost.count);
+        if (!value)
+            return out + fmt::format(" us  {}{} > {}", reported.label, reported.percent < 100 ? " and above" : "",
+                                     duration_text(lost.timeout));
+        out += fmt::format("  {} {:.1f}", reported.label, us(*value));
+    }
+    return out + " us";
 }
 
 std::optional<double> Ticker::tick(Instant at) {

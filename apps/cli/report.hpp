@@ -57,9 +57,29 @@ std::string grouped(std::uint64_t number);
 double ratio(double part, double whole);
 double seconds(Duration ns);
 
-/// {"min","p50","p90","p99","p999","p9999","max"} in microseconds; null if nothing was recorded.
-Json percentiles_us(const Histogram& histogram);
-std::string percentiles_text(const Histogram& histogram);
+/// The percentiles of reports. The longest duration is the percentile 100.
+struct ReportedPercentile {
+    const char* name;   ///< in JSON
+    const char* label;  ///< in text and in --fail-if
+    double percent;
+};
+inline constexpr ReportedPercentile reported_percentiles[] = {{"p50", "p50", 50},         {"p90", "p90", 90},
+                                                              {"p99", "p99", 99},         {"p999", "p99.9", 99.9},
+                                                              {"p9999", "p99.99", 99.99}, {"max", "max", 100}};
+
+/// Probes without an answer: each took longer than it was waited for, and longer than any with an answer.
+struct LostProbes {
+    std::uint64_t count = 0;
+    Duration timeout = 0;
+};
+
+/// {"min","p50","p90","p99","p999","p9999","max"} in microseconds; null if nothing was recorded. With lost probes,
+/// those that lie among them are null, and `lost_beyond` is the timeout in microseconds.
+Json percentiles_us(const Histogram& histogram, const LostProbes& lost = {});
+/// The same as text, with `p99 and above > 1 s` for those that lie among the lost probes.
+std::string percentiles_text(const Histogram& histogram, const LostProbes& lost = {});
+/// `250 us`, `1.5 s`: the shortest exact form.
+std::string duration_text(Duration ns);
 
 /// Ticks once per period and returns the time since the last tick, so that rates stay right after a stall.
 class Ticker {

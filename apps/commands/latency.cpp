@@ -19,6 +19,9 @@ namespace ringpost::apps {
 namespace {
 
 constexpr Duration default_duration = 5 * second;
+constexpr Duration default_timeout = second;
+/// The reliable layer resends, so what is late is not lost.
+constexpr Duration default_timeout_gtudp = 10 * second;
 /// Unless a rate or a closed loop is given; every server can answer as many.
 constexpr double default_rate = 10'000;
 /// The duration of one of several trials.
@@ -31,6 +34,13 @@ const Histogram* recording(const LatencyOptions& options, const Outcome& of, con
     return found == names.end() ? nullptr : &of.snapshot.histograms[static_cast<std::size_t>(found - names.begin())];
 }
 
+LostProbes lost_probes(const LatencyOptions& options, const Outcome& of) {
+    return {static_cast<std::uint64_t>(std::max<std::int64_t>(of.snapshot.lost, 0)), options.timeout};
+}
+
+/// Whether the percentiles of a histogram rank the lost probes too.
+bool counts_lost(const std::string& name) { return name == "response" || name == "service"; }
+
 Json summary_of(const LatencyOptions& options, const Outcome& of) {
     Json summary = summary_json(shape_of(options), of.snapshot);
     summary.update(of.counts);
@@ -38,11 +48,15 @@ Json summary_of(const LatencyOptions& options, const Outcome& of) {
     summary["rate_per_s"] = ratio(static_cast<double>(of.snapshot.sent), of.duration_s);
     summary.update(of.facts);
     if (options.transport.gtudp) summary["transport"] = "gtudp";
+    const LostProbes lost = lost_probes(options, of);
     for (const std::string& name : shape_of(options).histograms)
-        summary[name == "response" ? "rtt_us" : name + "_us"] = percentiles_us(*recording(options, of, name.c_str()));
+        summary[name == "response" ? "rtt_us" : name + "_us"] =
+            percentiles_us(*recording(options, of, name.c_str()), counts_lost(name) ? lost : LostProbes{});
+    summary["timeout_us"] = static_cast<double>(options.timeout) / 1e3;
     if (options.rate > 0) {
         summary["rate_asked"] = options.rate;
-        judge(summary, of.rate_share, *recording(options, of, "slip"), recording(options, of, "response"));
+        judge_schedule(summary);
+        judge_lateness(summary, *recording(options, of, "response"), *recording(options, of, "service"), lost.count);
     }
     add_arrivals(summary, options.arrivals);
     summary["clock"] = clock_json();
@@ -77,8 +91,10 @@ void print_summary(const Report& report, const LatencyOptions& options, const Ag
     for (const std::string& name : shape_of(options).histograms) {
         const bool only = name == "response" && options.rate == 0;  // with no schedule, the response is the round trip
         report.print(fmt::format("{:<11} {}", only ? "round trip" : name,
-                                 percentiles_text(*recording(options, of, name.c_str()))));
+                                 percentiles_text(*recording(options, of, name.c_str()),
+                                                  counts_lost(name) ? lost_probes(options, of) : LostProbes{})));
     }
+    if (summary.contains("stands")) report.print("lateness    " + lateness_text(summary));
     if (options.rate > 0 && summary["service_unknown"] > 0)
         report.print(fmt::format("replies too late to know their service time {}", count("service_unknown")));
     if (options.stamps && summary["unstamped"] > 0)
@@ -92,8 +108,9 @@ int measure_again(LatencyOptions options, const Address& target, const Agents& a
                   std::function<void(const std::string&)> notify) {
     Report silent(Report::Form::silent);
     RunDirectory unkept({}, "latency", silent);
-    return run_trials(report, options.trials, [&](std::optional<double> rate) {
-        options.rate = rate.value_or(options.rate);
+    return run_trials(report, options.trials, [&](const TrialRequest& request) {
+        options.rate = request.rate.value_or(options.rate);
+        options.duration = request.duration.value_or(options.duration);
         const Json summary =
             summary_of(options, join(agents, measure_latency(options, target, agents, silent, unkept, notify)));
         // The other agents would wait for this one at the next start.
@@ -124,6 +141,7 @@ void check_trials(const CLI::App& command, LatencyOptions& options) {
         if (options.trials.repeat == 1 && command.count(other) > 0)
             throw CLI::ValidationError(fmt::format("{}: not with --find-max or --sweep", other));
     if (options.duration == never && options.count == UINT64_MAX) options.duration = default_trial;
+    if (options.duration != never) options.trials.duration = options.duration;
 }
 
 /// Decides between an open and a closed loop, and checks the options of either.
@@ -183,7 +201,7 @@ int run_latency(LatencyOptions options, const Address& target, Agents& agents, R
     report.event("summary", summary);
     const Json kept = agents.alone() ? summary : summary_of(options, mine);
     directory.close(std::move(mine.snapshot), kept);
-    if (!summary["rtt_us"]["p50"].is_null()) return exit_code(verdict);
+    if (!summary["rtt_us"]["min"].is_null()) return exit_code(verdict);
     if (received_signal() != 0) return exit_code(Exit::unreachable);
     if (summary["sent"] == 0 && summary["unreachable"] == 0) {
         report.note("nothing was sent: no probe was due within the duration");
@@ -235,6 +253,8 @@ void add_latency(CLI::App& root, Command& chosen) {
         add_parsed(*command, "--duration", options->duration, parse_duration, "duration of the run (default 5s)");
     add_parsed(*command, "--count", options->count, parse_count, "number of probes (default limited by --duration)")
         ->excludes(duration);
+    add_parsed(*command, "--timeout", options->timeout, parse_duration,
+               "how long an answer is waited for; a probe without one is then lost (default 1s, gtudp 10s)");
     add_parsed(*command, "--stamps", options->stamps, parse_stamps,
                "kernel: also measure when a reply reached this host and how long it waited here (default none)");
     add_trials(*command, options->trials);
@@ -251,6 +271,8 @@ void add_latency(CLI::App& root, Command& chosen) {
         check_trials(*command, *options);
         check_loop(*command, *options);
         if (options->count == UINT64_MAX && options->duration == never) options->duration = default_duration;
+        if (options->timeout == 0)
+            options->timeout = options->transport.gtudp ? default_timeout_gtudp : default_timeout;
         chosen = [options] { return latency_command(*options); };
     });
 }

@@ -13,9 +13,6 @@
 namespace ringpost::apps {
 namespace {
 
-/// How long to wait for the last answers on the reliable layer, where they are not lost but late.
-constexpr Duration reliable_linger = 10 * second;
-
 /// Shared by the engines of one run.
 struct LatencyRun {
     const LatencyOptions& options;
@@ -28,10 +25,12 @@ struct LatencyRun {
 /// A Prober, alone or on the reliable layer, as one engine drives it.
 struct ProberStack {
     traffic::Prober prober;
+    Duration timeout = second;  ///< how long an answer is waited for
     std::optional<traffic::GtudpTunnel<traffic::Prober>> tunnel;
 
     bool finished(Instant at) const {
-        const Duration linger = tunnel && received_signal() == 0 ? reliable_linger : answers_linger;
+        // After a signal, the last answers have a second at most.
+        const Duration linger = received_signal() == 0 ? timeout : std::min(timeout, answers_linger);
         if (!prober.finished(at, linger)) return false;
         return !tunnel || tunnel->wire().in_flight() == 0 || at >= prober.last_sent_at() + linger;
     }
@@ -75,7 +74,10 @@ class LatencyApplication {
         if (received_signal() != 0) stack_.prober.stop(at);
         if (run_.line.failed() || stack_.finished(at)) loop_.stop();
         const bool answered = stack_.prober.counters().received > 0;
-        if (look_.tick(at) && !answered && loop_.backend().counters().unreachable > 0) loop_.stop();
+        if (look_.tick(at) && !answered && loop_.backend().counters().unreachable > 0) {
+            stack_.prober.stop(at);
+            loop_.stop();
+        }
         // No interval starts while the last answers arrive. They belong to the last one.
         if (ticker_.tick(at) && stack_.prober.sends(at)) hand_over(at);
         return std::min(look_.next(), ticker_.next());
@@ -120,6 +122,7 @@ traffic::ProberOptions prober_options(const LatencyRun& run, const Share& share,
                                .share_index = share.index,
                                .share_of = share.of,
                                .window = std::max(1u, static_cast<std::uint32_t>(share.part(options.window))),
+                               .timeout = options.timeout,
                                .warm_up = options.warm_up,
                                .stop = options.duration == never ? never : start + options.warm_up + options.duration,
                                .count = options.count == UINT64_MAX ? UINT64_MAX : share.part(options.count),
@@ -147,18 +150,13 @@ UdpSocket open_stack_socket(const LatencyRun& run) {
     return opened;
 }
 
-struct SendPeriod {
-    Instant end;
-    Instant next_due;  ///< of the first probe that was not sent
-};
-
 /// A run of a given duration ends with it. A run of a given number of probes ends when one more would have been due, as
 /// n probes take n gaps rather than n - 1; in a closed loop, when the last one is answered.
-SendPeriod send_period_of(const LatencyOptions& options, const traffic::Prober& prober, std::uint64_t count) {
-    if (prober.counters().sent < count) return {std::min(now(), prober.stop()), prober.next_due()};
-    if (options.rate == 0) return {std::max(prober.last_sent_at(), prober.last_answered_at()), never};
+Instant end_of(const LatencyOptions& options, const traffic::Prober& prober, std::uint64_t count) {
+    if (prober.counters().sent < count) return std::min(now(), prober.stop());
+    if (options.rate == 0) return std::max(prober.last_sent_at(), prober.last_answered_at());
     const auto gap = options.arrivals.profile ? 0 : static_cast<Duration>(1e9 * options.arrivals.burst / options.rate);
-    return {prober.last_sent_at() + gap, prober.last_due() + gap};
+    return prober.last_sent_at() + gap;
 }
 
 template <class AnyLoop>
@@ -170,7 +168,8 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     const auto flows = static_cast<std::uint32_t>(Share{engine, options.threads.count}.part(options.flows));
     for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_stack_socket(run));
     // Allocates the tables before the start is known; there is no time for it afterwards.
-    ProberStack stack{.prober = traffic::Prober(prober_options(run, share, flows, 0)), .tunnel = {}};
+    ProberStack stack{
+        .prober = traffic::Prober(prober_options(run, share, flows, 0)), .timeout = options.timeout, .tunnel = {}};
     if (options.transport.gtudp)
         stack.tunnel.emplace(stack.prober,
                              traffic::GtudpTunnelOptions{
@@ -183,15 +182,17 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     Outcome out;
     const EngineCounters counters = application.counters();
     stack.fill(options, counters, out.snapshot);
-    const SendPeriod period = send_period_of(options, prober, share.part(options.count));
-    out.duration_s = out.snapshot.elapsed_s = seconds(std::max<Duration>(period.end - start - options.warm_up, 0));
-    if (options.rate > 0) out.rate_share = rate_share_of(start, period.next_due, period.end);
+    const Instant end = end_of(options, prober, share.part(options.count));
+    out.duration_s = out.snapshot.elapsed_s = seconds(std::max<Duration>(end - start - options.warm_up, 0));
     const traffic::ProberCounters& counts = prober.counters();
     out.counts = {{"duplicate", counts.duplicate},
                   {"reordered", counts.reordered},
                   {"corrupt", counts.corrupt},
                   {"foreign", counts.foreign}};
-    if (options.rate > 0) out.counts["service_unknown"] = counts.service_unknown;
+    if (options.rate > 0)
+        out.counts.update({{"due", counts.sent + prober.unsent()},
+                           {"unsent", prober.unsent()},
+                           {"service_unknown", counts.service_unknown}});
     if (options.stamps) out.counts["unstamped"] = counts.unstamped;
     add_counters(out.counts, "prober", counts);
     add_match_counts(out.counts, prober);

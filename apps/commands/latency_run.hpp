@@ -18,6 +18,7 @@ struct LatencyOptions : MeasureOptions {  // a rate of 0 is a closed loop
     Duration warm_up = 0;
     std::uint64_t count = UINT64_MAX;
     Duration duration = never;
+    Duration timeout = 0;  // an unanswered probe is then lost; 0: not given
     TrialOptions trials;
 };
 

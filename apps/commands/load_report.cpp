@@ -46,7 +46,7 @@ Json summary_of(const LoadOptions& options, const Outcome& of) {
     if (options.rate > 0) {
         summary["rate_asked"] = options.rate;
         summary["slip_us"] = percentiles_us(histograms[0]);
-        judge(summary, of.rate_share, histograms[0], nullptr);
+        judge_schedule(summary);
         add_arrivals(summary, options.arrivals);
     }
     return summary;

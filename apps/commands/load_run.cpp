@@ -54,7 +54,10 @@ class LoadApplication {
         if (run_.line.failed() || hooks_.finished(at)) loop_.stop();
         if (look_.tick(at) && at >= start_ && (looks_++ < first_looks || at < start_ + refused_early)) {
             refused_ = loop_.backend().counters().unreachable > 0;
-            if (refused_) loop_.stop();
+            if (refused_) {
+                hooks_.stop(at);
+                loop_.stop();
+            }
         }
         if (ticker_.tick(at) && !hooks_.finished(at))
             run_.monitor.hand_over(engine_, [&](Snapshot& now) {
@@ -206,9 +209,9 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     const Instant stopped_at = std::max(std::min(now(), stack.stop_at), start);
     const Instant end = stack.tunnel ? std::max(stack.tunnel->last_confirmed_at(), stopped_at) : stopped_at;
     out.duration_s = out.snapshot.elapsed_s = seconds(end - start);
-    if (options.rate > 0) out.rate_share = rate_share_of(start, source.next_due(), stopped_at);
     const EngineCounters counters = loop.backend().counters();
     out.counts = stack.counts(out.snapshot.sent);
+    if (options.rate > 0) out.counts.update({{"due", source.sent() + source.unsent()}, {"unsent", source.unsent()}});
     out.counts.update({{"refused", application.refused() ? 1 : 0}, {"trains", counters.sent_trains}});
     if (options.bidirectional) out.counts["back_socket_dropped"] = counters.socket_dropped;
     add_engine_counts(out.counts, counters);

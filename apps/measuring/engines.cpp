@@ -2,7 +2,11 @@
 
 #include "engine/os/clock.hpp"
 
+#include <sys/prctl.h>
+
 namespace ringpost::apps {
+
+void wake_punctually() { prctl(PR_SET_TIMERSLACK, 1); }
 
 Instant StartLine::ready() {
     std::unique_lock lock(mutex_);

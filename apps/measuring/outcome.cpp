@@ -12,11 +12,7 @@ namespace ringpost::apps {
 namespace {
 
 Json to_json(const Outcome& of) {
-    Json out = {{"counts", of.counts},
-                {"facts", of.facts},
-                {"duration_s", of.duration_s},
-                {"rate_share", of.rate_share},
-                {"snapshot", Json::array()}};
+    Json out = {{"counts", of.counts}, {"facts", of.facts}, {"duration_s", of.duration_s}, {"snapshot", Json::array()}};
     for_each_number([&](Kind, const auto& number) { out["snapshot"].push_back(number(of.snapshot)); });
     return out;
 }
@@ -28,7 +24,6 @@ Outcome from_json(const std::string& text) {
     out.counts = received["counts"];
     out.facts = received["facts"];
     out.duration_s = received["duration_s"];
-    out.rate_share = received["rate_share"];
     auto next = received["snapshot"].begin();
     for_each_number([&](Kind, const auto& number) { (next++)->get_to(number(out.snapshot)); });
     return out;
@@ -54,11 +49,6 @@ void Outcome::add(const Outcome& other) {
     }
     snapshot.add(other.snapshot);
     duration_s = std::max(duration_s, other.duration_s);
-    rate_share = std::min(rate_share, other.rate_share);
-}
-
-double rate_share_of(Instant start, Instant next_due, Instant end) {
-    return end > start ? ratio(seconds(std::min(next_due, end) - start), seconds(end - start)) : 1;
 }
 
 Outcome join(const Agents& agents, Outcome mine) {

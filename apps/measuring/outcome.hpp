@@ -16,16 +16,12 @@ struct Outcome {
     Json facts = Json::object();
     Snapshot snapshot;      ///< at the end
     double duration_s = 0;  ///< of the measurement; the longest
-    double rate_share = 1;  ///< achieved share of an open loop's rate; the lowest
 
     void add(const Outcome& other);
 };
 
 /// Adds whole numbers by name, also within objects. Ignores anything else.
 void add_counts(Json& counts, const Json& other);
-
-/// The achieved share of an open loop's rate, if `next_due` is the due time of the first datagram not sent.
-double rate_share_of(Instant start, Instant next_due, Instant end);
 
 /// Adds up the outcomes of all agents, and returns the sum to each. `mine` is that of this process.
 Outcome join(const Agents& agents, Outcome mine);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "apps/cli/failure.hpp"
+#include "apps/measuring/verdict.hpp"
 #include "codec/base/split_mix.hpp"
 #include "codec/traffic/rate_search.hpp"
 
@@ -17,11 +18,15 @@ namespace {
 
 /// Attempts per rate, because a stall of the machine may spoil one.
 constexpr int tries = 3;
+constexpr int confirmations = 3;
+/// Of --find-max, unless a longer one is asked for.
+constexpr Duration trial_longest = 5 * second;
+/// With a larger share of probes that were due but not sent, a trial does not test its rate.
+constexpr double unsent_max = 0.01;
 constexpr double sweep_first = 1'000;
 constexpr double sweep_most = 1e8;
 constexpr double knee_loss = 0.01;
 constexpr double knee_times = 3;  // times the lowest rate's p50; higher percentiles are too noisy
-constexpr double knee_rate = 0.99;
 constexpr int points_before_knee = 3;
 constexpr int plot_columns = 50;
 
@@ -47,55 +52,151 @@ std::string row_text(std::optional<double> rate, const Json& summary) {
 void print_trial(const Report& report, std::optional<double> rate, const Json& summary, const std::string& outcome) {
     report.print(row_text(rate, summary) + (outcome.empty() ? "" : "  " + outcome));
     Json event = {{"rate_asked", rate ? Json(*rate) : Json()}, {"outcome", outcome}};
-    for (const char* name : {"sent", "received", "lost", "rate_per_s", "valid", "rtt_us", "slip_us"})
+    for (const char* name :
+         {"sent", "due", "received", "lost", "rate_per_s", "valid", "rtt_us", "lateness_us", "slip_us"})
         if (summary.contains(name)) event[name] = summary[name];
     report.event("trial", event);
 }
 
-/// Why a trial has failed, or "".
-std::string failure(const Json& summary, const TrialOptions& options) {
-    if (!summary["valid"].get<bool>()) return "INVALID";
-    if (loss_of(summary) > options.loss_max) return "loss";
-    const auto p99 = percentile_of(summary, "p99");
-    if (!p99) return "no answer";
-    return options.p99_max != never && *p99 * 1e3 > static_cast<double>(options.p99_max) ? "p99" : "";
-}
-
 // ---- --find-max -----------------------------------------------------------------------------------
 
-int find_max(const Report& report, const TrialOptions& options, const Trial& trial) {
-    traffic::RateSearch search({});
-    report.print(heading);
-    int trials = 0;
-    bool answered = false;
-    Json at_found;
-    for (; const auto rate = search.next(); ++trials) {
-        const bool confirming = search.confirming();
-        Json summary;
-        std::string reason;
-        // Repeats an invalid trial, which measures the sender and not the server.
-        for (int i = 0; i < tries && received_signal() == 0; ++i) {
-            summary = trial(rate);
-            reason = failure(summary, options);
-            if (summary["valid"].get<bool>()) break;
-        }
-        if (received_signal() != 0) break;
-        print_trial(report, rate, summary, reason.empty() ? (confirming ? "confirmed" : "passed") : reason);
-        if (reason.empty()) at_found = summary;
-        answered |= percentile_of(summary, "p50").has_value();
-        search.tried(reason.empty());
+struct Judged {
+    traffic::TrialResult result = traffic::TrialResult::passed;
+    std::string reason;  ///< of any other result
+};
+
+/// The largest share of the probes that may have left in a burst, because the sender had fallen behind by many.
+double burst_share_max(const Json& summary, double rate) {
+    constexpr double burst = 50;
+    const double late_us = 1e6 * burst / rate;
+    double share = 1;
+    for (const auto& reported : reported_percentiles) {
+        const Json& slip = summary["slip_us"][reported.name];
+        if (slip.is_null() || slip.get<double>() > late_us) return share;
+        share = 1 - reported.percent / 100;
     }
-    const std::optional<double> found = search.found();
-    Json event = {{"found_per_s", found ? Json(*found) : Json()}, {"trials", trials}};
-    if (found)
-        for (const char* name : {"lost", "rtt_us", "slip_us", "backend"}) event[name] = at_found[name];
-    std::string verdict = received_signal() != 0 ? "interrupted before the search was complete" : "no rate passes";
-    if (found) verdict = fmt::format("the highest rate that passes: {:.0f}/s", *found);
-    report.print(verdict);
-    report.event("summary", event);
-    if (found) return Exit::done;
-    return answered ? Exit::failed : Exit::unreachable;
+    return 0;
 }
+
+/// Loss and delay fail a trial if they are the peer's. A trial passes with whatever lateness of the sender: without it
+/// the times would be shorter.
+Judged judge_trial(const Json& summary, double rate, const TrialOptions& options) {
+    using traffic::TrialResult;
+    const double loss = loss_of(summary);
+    if (summary["rtt_us"]["min"].is_null()) return {TrialResult::failed, "no answer"};
+    if (loss > options.loss_max) {
+        if (loss > burst_share_max(summary, rate)) return {TrialResult::failed, "loss"};
+        return {TrialResult::cannot_tell, "the sender was late and sent bursts, of which some were lost"};
+    }
+    if (options.p99_max != never) {
+        const Condition p99{"p99", "p99", true, static_cast<double>(options.p99_max) / 1e3};
+        const Met met = p99.met_by(summary);
+        if (met == Met::no) return {TrialResult::failed, "p99"};
+        if (met == Met::undecided)
+            return {TrialResult::cannot_tell, fmt::format("{:.1f} us of the p99 is this machine's own lateness",
+                                                          summary["lateness_us"]["p99"].get<double>())};
+    }
+    const double unsent = ratio(summary["unsent"].get<double>(), summary["due"].get<double>());
+    if (unsent > unsent_max)
+        return {TrialResult::cannot_tell, fmt::format("it sends only {:.1f} % of the rate", 100 * (1 - unsent))};
+    return {};
+}
+
+/// A hundredth, or the loss allowed, must be more than a few probes.
+std::uint64_t probes_needed(const TrialOptions& options) {
+    constexpr double behind_p99 = 10;    // probes slower than the p99
+    constexpr double rule_of_three = 3;  // none lost of n: with 95 % confidence the loss is below 3 / n
+    double needed = options.p99_max != never ? behind_p99 / 0.01 : 0;
+    if (options.loss_max > 0) needed = std::max(needed, rule_of_three / options.loss_max);
+    return static_cast<std::uint64_t>(std::ceil(needed));
+}
+
+/// The trials of --find-max at one rate after another.
+class MaxSearch {
+  public:
+    MaxSearch(const Report& report, const TrialOptions& options, const Trial& trial)
+        : report_(report), options_(options), trial_(trial) {}
+
+    int run() {
+        report_.print(heading);
+        while (const auto rate = search_.next()) {
+            const Judged judged = try_rate(*rate);
+            if (received_signal() != 0) break;
+            if (judged.result != traffic::TrialResult::passed) reason_above_ = judged.reason;
+            search_.tried(judged.result);
+        }
+        print_result();
+        if (search_.found()) return Exit::done;
+        if (!answered_) return Exit::unreachable;
+        return search_.above() == traffic::TrialResult::cannot_tell ? Exit::cannot_tell : Exit::failed;
+    }
+
+  private:
+    /// Repeats a trial that has not passed, as a stall of either machine may have spoilt it; longer if it was ours.
+    Judged try_rate(double rate) {
+        const auto needed = static_cast<Duration>(1e9 * static_cast<double>(probes_needed(options_)) / rate);
+        const Duration longest = std::max(options_.duration, trial_longest);
+        Duration length = std::clamp(needed, options_.duration, longest);
+        Judged worst;
+        for (int i = 0; i < tries; ++i) {
+            const Json summary = trial_({rate, length});
+            ++trials_;
+            if (received_signal() != 0) return {};
+            const Judged judged = judge_trial(summary, rate, options_);
+            const bool passed = judged.result == traffic::TrialResult::passed;
+            print_trial(report_, rate, summary,
+                        passed ? (search_.confirming() ? "confirmed" : "passed") : judged.reason);
+            answered_ |= !summary["rtt_us"]["min"].is_null();
+            if (passed) at_found_ = summary;
+            if (passed) return judged;
+            if (worst.result != traffic::TrialResult::failed) worst = judged;
+            if (judged.result == traffic::TrialResult::cannot_tell) length = std::min(2 * length, longest);
+        }
+        return worst;
+    }
+
+    void print_result() const {
+        const std::optional<double> found = search_.found();
+        const bool undecided = search_.above() == traffic::TrialResult::cannot_tell;
+        Json event = {{"found_per_s", found ? Json(*found) : Json()}, {"trials", trials_}};
+        event["above"] = search_.above() == traffic::TrialResult::passed ? ""
+                         : undecided                                     ? "cannot tell: " + reason_above_
+                                                                         : reason_above_;
+        std::string text = "interrupted before the search was complete";
+        if (received_signal() == 0 && !found)
+            text =
+                undecided ? "cannot tell: no rate passes here; " + reason_above_ : "no rate passes: " + reason_above_;
+        if (found) {
+            for (const char* name : {"sent", "lost", "rtt_us", "slip_us", "backend"}) event[name] = at_found_[name];
+            const std::string rate = fmt::format("{:.0f}/s", *found);
+            text = undecided ? "at least " + rate + "; above that this machine cannot tell: " + reason_above_
+                             : "the highest rate that passes: " + rate + "; above it: " + reason_above_;
+        }
+        report_.print(text);
+        if (found) report_.print(evidence_text(at_found_));
+        report_.event("summary", event);
+    }
+
+    /// How many probes the result rests on.
+    std::string evidence_text(const Json& summary) const {
+        const auto sent = summary["sent"].get<std::uint64_t>();
+        std::string text = fmt::format("confirmed by {} trials of {} probes", confirmations, grouped(sent));
+        if (options_.p99_max != never) text += fmt::format(", {} of them behind the p99", grouped(sent / 100));
+        if (sent < probes_needed(options_))
+            text += fmt::format("; {} would be needed to be sure: use a longer --duration",
+                                grouped(probes_needed(options_)));
+        return text;
+    }
+
+    const Report& report_;
+    const TrialOptions& options_;
+    const Trial& trial_;
+    traffic::RateSearch search_{{.confirmations = confirmations}};
+    std::string reason_above_;  ///< of the last trial that has not passed
+    Json at_found_;             ///< the last trial that passed
+    int trials_ = 0;
+    bool answered_ = false;
+};
 
 // ---- --sweep --------------------------------------------------------------------------------------
 
@@ -106,8 +207,13 @@ struct Point {
 
 bool beyond_knee(const Point& point, const Point& lowest) {
     const auto p50 = percentile_of(point.summary, "p50"), calm = percentile_of(lowest.summary, "p50");
-    return point.summary["rate_per_s"].get<double>() < point.rate * knee_rate || loss_of(point.summary) > knee_loss ||
-           !p50 || (calm && *p50 > *calm * knee_times);
+    return loss_of(point.summary) > knee_loss || !p50 || (calm && *p50 > *calm * knee_times);
+}
+
+/// Whether this machine sends the rate too late or not at all, so that it is not tested.
+bool is_untested(const Point& point) {
+    const double unsent = ratio(point.summary["unsent"].get<double>(), point.summary["due"].get<double>());
+    return unsent > unsent_max || !point.summary["valid"].get<bool>();
 }
 
 /// A bar for each rate, its length the logarithm of the p99.
@@ -131,20 +237,24 @@ void plot(const Report& report, const std::vector<Point>& points) {
 
 int sweep(const Report& report, const Trial& trial) {
     std::vector<Point> points;
-    // Returns false beyond the knee or after a signal.
+    std::string untested;  // why the lowest rate that is not tested is not
+    // Returns false beyond the knee, at a rate that cannot be tested, or after a signal.
     const auto measure = [&](double rate) {
         for (int i = 0; i < tries; ++i) {
-            const Point point{rate, trial(rate)};
+            const Point point{rate, trial({rate, {}})};
             if (received_signal() != 0) return false;
             const bool beyond = beyond_knee(point, points.empty() ? point : points.front());
-            const bool again = beyond && i + 1 < tries;
-            const bool valid = point.summary["valid"].get<bool>();
+            const bool again = (beyond || is_untested(point)) && i + 1 < tries;
             print_trial(report, rate, point.summary,
-                        again    ? "again"
-                        : beyond ? "beyond the knee"
-                        : valid  ? ""
-                                 : "INVALID");
+                        again                ? "again"
+                        : is_untested(point) ? "cannot tell"
+                        : beyond             ? "beyond the knee"
+                                             : "");
             if (again) continue;
+            if (is_untested(point)) {
+                untested = point.summary["invalid_reason"].get<std::string>();
+                return false;
+            }
             points.push_back(point);
             return !beyond;
         }
@@ -154,23 +264,30 @@ int sweep(const Report& report, const Trial& trial) {
     double rate = sweep_first;
     while (rate < sweep_most && measure(rate)) rate *= 2;
     const double step = std::pow(2, 1.0 / (points_before_knee + 1));
-    for (int i = 1; i <= points_before_knee && points.size() > 1 && received_signal() == 0; ++i)
+    for (int i = 1; i <= points_before_knee && !points.empty() && received_signal() == 0; ++i)
         measure(rate / 2 * std::pow(step, i));
     std::ranges::sort(points, {}, &Point::rate);
     plot(report, points);
     // Noise may let a rate fail and a higher one pass. The knee lies before the first failure.
     double knee = 0;
+    bool seen = false;  // a rate beyond the knee
     for (const Point& point : points) {
-        if (beyond_knee(point, points.front())) break;
+        seen = beyond_knee(point, points.front());
+        if (seen) break;
         knee = point.rate;
     }
-    report.print(fmt::format("{}: latency and loss stay low up to {:.0f}/s",
-                             received_signal() != 0 ? "interrupted; knee so far" : "knee", knee));
-    report.event("summary", {{"knee_per_s", knee}, {"trials", points.size()}});
+    const bool undecided = !seen && !untested.empty();
+    if (received_signal() != 0)
+        report.print(fmt::format("interrupted; knee so far: {:.0f}/s", knee));
+    else if (undecided)
+        report.print(fmt::format("knee: at least {:.0f}/s; above that this machine cannot tell: {}", knee, untested));
+    else
+        report.print(fmt::format("knee: latency and loss stay low up to {:.0f}/s", knee));
+    report.event("summary", {{"knee_per_s", knee}, {"at_least", undecided}, {"trials", points.size()}});
     if (knee > 0) return Exit::done;
     const bool answered =
-        std::ranges::any_of(points, [](const Point& point) { return percentile_of(point.summary, "p50").has_value(); });
-    return answered ? Exit::failed : Exit::unreachable;
+        std::ranges::any_of(points, [](const Point& point) { return percentile_of(point.summary, "min").has_value(); });
+    return undecided ? Exit::cannot_tell : answered ? Exit::failed : Exit::unreachable;
 }
 
 // ---- --repeat -------------------------------------------------------------------------------------
@@ -208,7 +325,7 @@ int repeat(const Report& report, std::uint64_t count, const Trial& trial) {
     std::uint64_t sent = 0, lost = 0, invalid = 0, runs = 0;
     report.print(heading);
     for (; runs < count; ++runs) {
-        const Json summary = trial(std::nullopt);
+        const Json summary = trial({});
         if (received_signal() != 0) break;
         const bool valid = summary.value("valid", true);
         std::optional<double> asked;
@@ -258,7 +375,7 @@ void add_trials(CLI::App& command, TrialOptions& options) {
 }
 
 int run_trials(const Report& report, const TrialOptions& options, const Trial& trial) {
-    if (options.find_max) return find_max(report, options, trial);
+    if (options.find_max) return MaxSearch(report, options, trial).run();
     return options.sweep ? sweep(report, trial) : repeat(report, options.repeat, trial);
 }
 

@@ -3,30 +3,16 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
+#include <limits>
+
+#include "codec/measure/lateness.hpp"
 
 namespace ringpost::apps {
 namespace {
 
 constexpr double rate_share_min = 0.99;
-constexpr double slip_share_max = 0.1;
-/// With fewer datagrams, a single stall would decide.
-constexpr std::uint64_t judged_min = 10;
-
-std::string invalid_reason(double rate_share, const Histogram& slip, const Histogram* response) {
-    if (slip.count() < judged_min) return "";
-    if (rate_share < rate_share_min)
-        return fmt::format("only {:.1f} % of the requested rate was achieved", rate_share * 100);
-    if (response == nullptr || response->count() == 0) return "";
-    const double slip_us = static_cast<double>(slip.percentile(99)) / 1e3;
-    const double response_us = static_cast<double>(response->percentile(99)) / 1e3;
-    if (slip_us > response_us * slip_share_max)
-        return fmt::format(
-            "the sender was late: its slip p99 of {:.1f} us exceeds a tenth of the response p99 of {:.1f} us; "
-            "--wait spin on a dedicated core is more punctual",
-            slip_us, response_us);
-    return "";
-}
 
 struct ConditionFigure {
     const char* name;
@@ -55,14 +41,26 @@ Condition parse_condition(const std::string& text) {
     return out;
 }
 
-std::optional<double> value_of(const Json& summary, const std::string& figure) {
-    if (figure == "rate") return summary["rate_per_s"].get<double>();
+/// A figure of a summary. Times may be infinite, and include up to `lateness` of the sender's own.
+struct Measured {
+    double value = 0;
+    double lateness = 0;
+};
+
+std::optional<Measured> measured(const Json& summary, const std::string& figure) {
+    if (figure == "rate") return Measured{summary["rate_per_s"].get<double>()};
     if (figure == "loss") {
         if (!summary.contains("lost")) return std::nullopt;
-        return ratio(summary["lost"].get<double>(), summary["sent"].get<double>());
+        return Measured{ratio(summary["lost"].get<double>(), summary["sent"].get<double>())};
     }
-    if (!summary.contains("rtt_us") || summary["rtt_us"][figure].is_null()) return std::nullopt;
-    return summary["rtt_us"][figure].get<double>();
+    if (!summary.contains("rtt_us")) return std::nullopt;
+    const Json& times = summary["rtt_us"];
+    if (!times[figure].is_null()) {
+        const bool late = summary.contains("lateness_us") && summary["lateness_us"].contains(figure);
+        return Measured{times[figure].get<double>(), late ? summary["lateness_us"][figure].get<double>() : 0};
+    }
+    if (!times.contains("lost_beyond")) return std::nullopt;
+    return Measured{std::numeric_limits<double>::infinity()};
 }
 
 std::string worded(const std::string& figure, double value) {
@@ -71,29 +69,78 @@ std::string worded(const std::string& figure, double value) {
     return fmt::format("{:.1f} us", value);
 }
 
-std::vector<std::string> breached(Json& summary, const std::vector<Condition>& conditions) {
-    std::vector<std::string> out;
-    for (const Condition& condition : conditions) {
-        const std::optional<double> value = value_of(summary, condition.figure);
-        if (value && !(condition.above ? *value > condition.limit : *value < condition.limit)) continue;
-        out.push_back(fmt::format("{}: {}", condition.text, value ? worded(condition.figure, *value) : "not measured"));
+/// Why a condition is not met: `p99>1ms: 1333.2 us`.
+std::string text_of(const Condition& condition, const Json& summary) {
+    const std::optional<Measured> found = measured(summary, condition.figure);
+    if (!found) return condition.text + ": not measured";
+    if (std::isinf(found->value)) {
+        const auto timeout = static_cast<Duration>(summary["rtt_us"]["lost_beyond"].get<double>() * 1e3);
+        return fmt::format("{}: not answered within {}", condition.text, duration_text(timeout));
     }
-    if (!conditions.empty()) summary["breached"] = out;
+    return fmt::format("{}: {}", condition.text, worded(condition.figure, found->value));
+}
+
+/// `p50, p90 and p99`
+std::string listed(const std::vector<std::string>& items) {
+    std::string out;
+    for (std::size_t i = 0; i < items.size(); ++i)
+        out += (i == 0 ? "" : i + 1 == items.size() ? " and " : ", ") + items[i];
     return out;
 }
 
 }  // namespace
 
-void judge(Json& summary, double rate_share, const Histogram& slip, const Histogram* response) {
-    const std::string reason = invalid_reason(rate_share, slip, response);
+void judge_schedule(Json& summary) {
     summary["valid"] = true;
-    if (!reason.empty()) add_invalid(summary, reason);
+    const auto due = summary["due"].get<std::uint64_t>(), unsent = summary["unsent"].get<std::uint64_t>();
+    if (unsent == 0) return;
+    std::string reason = fmt::format("{} were due, but {} not sent", grouped(due), grouped(unsent));
+    const double share = ratio(static_cast<double>(due - unsent), static_cast<double>(due));
+    if (share < rate_share_min) reason += fmt::format(": {:.1f} % of the requested rate", share * 100);
+    add_invalid(summary, reason);
+}
+
+void judge_lateness(Json& summary, const Histogram& response, const Histogram& service, std::uint64_t lost) {
+    if (response.count() == 0) return;
+    for (const auto& reported : reported_percentiles) {
+        const PercentileTimes times = percentile_times(response, service, reported.percent, lost);
+        summary["lateness_us"][reported.name] = static_cast<double>(times.lateness()) / 1e3;
+        summary["stands"][reported.name] = times.stands();
+    }
+    if (summary["stands"]["p50"].get<bool>()) return;
+    add_invalid(summary,
+                fmt::format("the sender was late: {:.1f} of the {:.1f} us of the response's median is its own "
+                            "lateness; --wait spin on a dedicated core is more punctual",
+                            summary["lateness_us"]["p50"].get<double>(), summary["rtt_us"]["p50"].get<double>()));
+}
+
+std::string lateness_text(const Json& summary) {
+    std::vector<std::string> standing, late;
+    for (const auto& reported : reported_percentiles) {
+        if (summary["stands"][reported.name].get<bool>())
+            standing.emplace_back(reported.label);
+        else
+            late.push_back(
+                fmt::format("{:.1f} us of {}", summary["lateness_us"][reported.name].get<double>(), reported.label));
+    }
+    if (late.empty()) return "all percentiles stand: less than a tenth of each is this machine's own lateness";
+    if (standing.empty()) standing.emplace_back("none");
+    return fmt::format("{} stand{}; this machine's own lateness is up to {}", listed(standing),
+                       standing.size() == 1 ? "s" : "", listed(late));
 }
 
 void add_invalid(Json& summary, const std::string& reason) {
     summary["valid"] = false;
     const std::string before = summary.value("invalid_reason", "");
     summary["invalid_reason"] = before.empty() ? reason : before + "; " + reason;
+}
+
+Met Condition::met_by(const Json& summary) const {
+    const std::optional<Measured> found = measured(summary, figure);
+    if (!found) return Met::no;
+    const auto breaches = [&](double value) { return above ? value > limit : value < limit; };
+    const bool with_lateness = breaches(found->value), without = breaches(found->value - found->lateness);
+    return with_lateness != without ? Met::undecided : with_lateness ? Met::no : Met::yes;
 }
 
 std::vector<Condition> parse_conditions(const std::vector<std::string>& texts) {
@@ -109,10 +156,12 @@ std::vector<Condition> parse_conditions(const std::vector<std::string>& texts) {
 }
 
 void add_verdict(CLI::App& command, VerdictOptions& options) {
-    command.add_flag("--strict", options.strict, "exit 1 if the run is INVALID because the sender missed its schedule");
+    command.add_flag("--strict", options.strict,
+                     "exit 5 if the run is INVALID: the sender missed its schedule, or replies cannot be told apart");
     command
         .add_option("--fail-if", options.fail_if,
-                    "exit 3 if the condition holds: 'p99>1ms', 'loss>0.1%', 'rate<100k'; repeatable (default none)")
+                    "exit 3 if the condition holds, 5 if the sender's lateness decides: 'p99>1ms', 'loss>0.1%', "
+                    "'rate<100k'; repeatable (default none)")
         ->expected(1)
         ->take_all()
         ->type_name("CONDITION");
@@ -121,10 +170,21 @@ void add_verdict(CLI::App& command, VerdictOptions& options) {
 int print_verdict(const Report& report, Json& summary, const VerdictOptions& options) {
     const bool valid = summary.value("valid", true);
     if (!valid) report.print("INVALID: " + summary["invalid_reason"].get<std::string>());
-    const std::vector<std::string> found = breached(summary, parse_conditions(options.fail_if));
-    for (const std::string& text : found) report.print("FAILED: " + text);
-    if (!found.empty()) return Exit::breach;
-    return !valid && options.strict ? Exit::failed : Exit::done;
+    const std::vector<Condition> conditions = parse_conditions(options.fail_if);
+    Json breached = Json::array(), undecided = Json::array();
+    for (const Condition& condition : conditions) {
+        const Met met = condition.met_by(summary);
+        if (met == Met::yes) continue;
+        std::string text = text_of(condition, summary);
+        if (met == Met::undecided)
+            text += fmt::format(", of which up to {:.1f} us is this machine's own lateness",
+                                summary["lateness_us"][condition.figure].get<double>());
+        report.print((met == Met::no ? "FAILED: " : "CANNOT TELL: ") + text);
+        (met == Met::no ? breached : undecided).push_back(text);
+    }
+    if (!conditions.empty()) summary.update({{"breached", breached}, {"undecided", undecided}});
+    if (!breached.empty()) return Exit::breach;
+    return !undecided.empty() || (!valid && options.strict) ? Exit::cannot_tell : Exit::done;
 }
 
 }  // namespace ringpost::apps

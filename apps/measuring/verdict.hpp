@@ -1,6 +1,7 @@
 #pragma once
 
-// Whether a run is valid, and whether its figures meet the limits of --fail-if.
+// Whether a run is valid, which of its percentiles stand, and whether its figures meet the limits of --fail-if. The
+// rules are explained in apps/README.md, "Verdicts".
 
 #include <optional>
 #include <string>
@@ -13,13 +14,22 @@
 
 namespace ringpost::apps {
 
-/// Judges whether an open loop kept its schedule. Adds `valid`, and `invalid_reason` if it is false. A run is invalid
-/// if `rate_share`, the achieved share of its rate, is below 99 %, or if the p99 of its slip exceeds a tenth of the p99
-/// of its response, which then measures the sender. `response` is null if none was measured.
-void judge(Json& summary, double rate_share, const Histogram& slip, const Histogram* response);
+/// Judges whether an open loop kept its schedule, by the summary's `due` and `unsent`. Adds `valid`, and
+/// `invalid_reason` if it is false.
+void judge_schedule(Json& summary);
+
+/// Adds `lateness_us` and `stands` for each percentile of the response: how much of it may be the sender's own
+/// lateness, and whether it describes the peer all the same. The run is INVALID if the median does not stand. Call it
+/// after judge_schedule().
+void judge_lateness(Json& summary, const Histogram& response, const Histogram& service, std::uint64_t lost);
+/// `lateness_us` and `stands` as a sentence.
+std::string lateness_text(const Json& summary);
 
 /// Makes the run INVALID for one more reason: sets `valid` to false and appends to `invalid_reason`, separated by `; `.
 void add_invalid(Json& summary, const std::string& reason);
+
+/// Whether a limit is met. A time that exceeds a limit only with the sender's lateness cannot be decided.
+enum class Met : std::uint8_t { yes, no, undecided };
 
 /// A condition of --fail-if: `p99>1ms`, `loss>0.1%`, `rate<100k`.
 struct Condition {
@@ -27,6 +37,9 @@ struct Condition {
     std::string figure;  ///< min, p50, p90, p99, p999, p9999 or max of the response; loss; rate
     bool above = false;  ///< breached above the limit; otherwise below
     double limit = 0;    ///< us; a share from 0 to 1; per second
+
+    /// An unmeasured figure does not meet it.
+    Met met_by(const Json& summary) const;
 };
 std::vector<Condition> parse_conditions(const std::vector<std::string>& texts);
 
@@ -36,8 +49,8 @@ struct VerdictOptions {
 };
 void add_verdict(CLI::App& command, VerdictOptions& options);
 
-/// Prints whether the run is INVALID and each breached condition, and adds the latter to the summary as `breached`. An
-/// unmeasured figure counts as a breach. Returns the exit code: done, failed (--strict), or breach.
+/// Prints whether the run is INVALID, and each condition that is breached or undecided, and adds the latter to the
+/// summary as `breached` and `undecided`. Returns the exit code: done, breach or cannot_tell.
 int print_verdict(const Report& report, Json& summary, const VerdictOptions& options);
 
 }  // namespace ringpost::apps

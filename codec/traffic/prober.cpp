@@ -1,6 +1,6 @@
 // Open loop: a probe is sent when it is due, regardless of unanswered ones.
 // Closed loop: a fixed number of probes is in flight. An answer lets the next one be sent at once. So does giving up a
-// probe that has been unanswered for give_up_after, or after which limits::probes_in_flight_max others have been sent.
+// probe that has been unanswered for timeout, or after which limits::probes_in_flight_max others have been sent.
 // A late answer still counts as received, and its round trip is recorded.
 
 #include "codec/traffic/prober.hpp"
@@ -106,7 +106,7 @@ bool Prober::is_own(const Frame& frame) const {
 }
 
 std::optional<Prober::Answer> Prober::match_reply(Instant now, std::span<const std::byte> bytes) {
-    matcher_->expire(now - options_.give_up_after + 1);
+    matcher_->expire(now - options_.timeout + 1);
     const Reply reply = matcher_->answer(bytes);
     switch (reply.kind) {
         case Reply::Kind::answer:
@@ -128,8 +128,8 @@ void Prober::close_probe(std::uint64_t sequence) {
 }
 
 void Prober::handle_timeout(Instant now) {
-    while (in_flight_ > 0 && now >= probe(oldest_open_).sent_at + options_.give_up_after) close_probe(oldest_open_);
-    if (now >= options_.stop) stopped_ = true;
+    while (in_flight_ > 0 && now >= probe(oldest_open_).sent_at + options_.timeout) close_probe(oldest_open_);
+    if (now >= closing()) stopped_ = true;
 }
 
 // ---- probes ---------------------------------------------------------------------------------------
@@ -173,13 +173,23 @@ std::size_t Prober::write_probe(std::span<std::byte> out, Instant due, Instant n
     return size;
 }
 
-bool Prober::may_send(Instant now) const {
-    if (!has_more() || now < options_.start || now >= options_.stop) return false;
-    return open_loop() ? schedule_.next() <= now : in_flight_ < options_.window;
+Instant Prober::closing() const {
+    return options_.stop == never || !open_loop() ? options_.stop
+                                                  : options_.stop + overtime(options_.start, options_.stop);
+}
+
+bool Prober::sends(Instant now) const {
+    if (!has_more() || now >= closing()) return false;
+    return now < options_.stop || schedule_.next() < options_.stop;
+}
+
+std::uint64_t Prober::unsent() const {
+    if (!open_loop() || options_.stop == never) return 0;
+    return schedule_.count_due(options_.start + options_.warm_up, options_.stop, options_.count - counts_.sent);
 }
 
 std::optional<Instant> Prober::poll_timeout() const {
-    if (in_flight_ == options_.window) return probe(oldest_open_).sent_at + options_.give_up_after;
+    if (in_flight_ == options_.window) return probe(oldest_open_).sent_at + options_.timeout;
     if (stopped_ || !has_more()) return std::nullopt;
     const Instant due = open_loop() ? schedule_.next() : options_.start;
     return due < options_.stop ? std::optional(due) : std::nullopt;

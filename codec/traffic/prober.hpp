@@ -31,12 +31,12 @@ struct ProberOptions {
     const RateProfile* profile = nullptr;  ///< replaces the rate, which must then be > 0; must outlive the prober
     /// Takes number share_index and every share_of-th after it from the schedule.
     std::size_t share_index = 0, share_of = 1;
-    std::uint32_t window = 1;         ///< closed loop: probes in flight, 1 to limits::probes_in_flight_max
-    Duration give_up_after = second;  ///< an unanswered probe then counts as lost; in a closed loop it is replaced
+    std::uint32_t window = 1;   ///< closed loop: probes in flight, 1 to limits::probes_in_flight_max
+    Duration timeout = second;  ///< an unanswered probe is then given up; in a closed loop it is replaced
     Instant start = 0;
     /// Probes due within this time are sent and answered, but neither counted nor measured.
     Duration warm_up = 0;
-    Instant stop = never;              ///< probes due at or after this time are not sent
+    Instant stop = never;              ///< probes due at or after this time are not sent; see overtime()
     std::uint64_t count = UINT64_MAX;  ///< number of measured probes
     /// Content of third-party probes and how to match replies; must outlive the prober. Null: our own frames.
     const Dialect* dialect = nullptr;
@@ -114,17 +114,17 @@ class Prober {
     /// End of the schedule; `never` if only the count ends it.
     Instant stop() const { return options_.stop; }
     /// Whether probes may still be sent.
-    bool sends(Instant now) const { return has_more() && now < options_.stop; }
+    bool sends(Instant now) const;
     /// Whether all probes have been sent and either all were answered or `linger` has passed since the last one.
     bool finished(Instant now, Duration linger) const;
+    /// Open loop: probes due before the stop time and within the count that were not sent, because the sender was held
+    /// up beyond the end. Those of the warm-up are excluded. Final once sends() is false.
+    std::uint64_t unsent() const;
 
     /// ProberOptions::start if nothing has been sent.
     Instant last_sent_at() const { return last_sent_at_; }
     /// When a first answer to a probe was last received; ProberOptions::start if there was none.
     Instant last_answered_at() const { return last_answered_at_; }
-    /// Due time of the last probe sent and, in an open loop, of the next one to send.
-    Instant last_due() const { return next_ == 0 ? options_.start : probe(next_ - 1).due; }
-    Instant next_due() const { return schedule_.next(); }
     const ProberCounters& counters() const { return counts_; }
     const Histogram& response() const { return response_; }
     /// Open loop only: in a closed loop, probes are due when they are sent.
@@ -152,7 +152,12 @@ class Prober {
 
     bool open_loop() const { return options_.rate_per_s > 0; }
     bool has_more() const { return counts_.sent < options_.count; }
-    bool may_send(Instant now) const;
+    bool may_send(Instant now) const {
+        if (now < options_.start || !sends(now)) return false;
+        return open_loop() ? schedule_.next() <= now : in_flight_ < options_.window;
+    }
+    /// When nothing is sent any more.
+    Instant closing() const;
     bool is_own(const Frame& frame) const;
     void close_probe(std::uint64_t sequence);
     void measure(Instant now, const Answer& answer, Instant stamped_at);
@@ -176,7 +181,7 @@ class Prober {
     std::uint64_t warmed_up_ = 0;    ///< sequence of the first measured probe
     std::uint64_t oldest_open_ = 0;  ///< closed loop: no earlier probe is in flight
     std::uint32_t in_flight_ = 0;    ///< closed loop
-    bool stopped_ = false;           ///< handle_timeout() has been called at or after options_.stop
+    bool stopped_ = false;           ///< handle_timeout() has been called at or after closing()
     Instant last_sent_at_, last_answered_at_;
     ProberCounters counts_;
     std::uint64_t marked_ = 0, missing_ = 0;

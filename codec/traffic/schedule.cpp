@@ -48,6 +48,21 @@ void Schedule::step() {
     }
 }
 
+std::uint64_t Schedule::count_due(Instant from, Instant until, std::uint64_t at_most) const {
+    constexpr std::uint64_t counted_max = 1'000'000;
+    Schedule ahead = *this;
+    while (ahead.next() < std::min(from, until)) ahead.advance();
+    const Instant first = ahead.next();
+    std::uint64_t count = 0;
+    for (; ahead.next() < until && count < at_most; ++count, ahead.advance())
+        if (count == counted_max) {
+            const double mean_gap = static_cast<double>(ahead.next() - first) / static_cast<double>(count);
+            count += static_cast<std::uint64_t>(static_cast<double>(until - ahead.next()) / mean_gap);
+            break;
+        }
+    return std::min(count, at_most);
+}
+
 void Schedule::place(double offset_ns) { next_ = options_.start + static_cast<Duration>(offset_ns); }
 
 /// In units of the mean gap. Poisson: by inversion (Devroye 1986, II.2), -ln(u) with u in (0, 1].

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include <ringpost/time.hpp>
@@ -25,6 +26,13 @@ struct ScheduleOptions {
     std::size_t share_index = 0, share_of = 1;
 };
 
+/// How long after its end a schedule's overdue datagrams are still sent: a stall of the sender at the end then costs
+/// none of them, and the rate is wrong by at most one percent.
+constexpr Duration overtime(Instant start, Instant stop) {
+    if (stop == never || stop <= start) return 0;
+    return std::clamp((stop - start) / 100, millisecond, 20 * millisecond);
+}
+
 /// The due times of an open loop's datagrams, independent of what happens to them.
 class Schedule {
   public:
@@ -33,6 +41,10 @@ class Schedule {
     /// Due time of the next datagram; `never` if there is none. advance() moves on to the next one.
     Instant next() const { return next_; }
     void advance();
+
+    /// Number of datagrams from the next one on that are due in [from, until), at most `at_most`. Counts a million of
+    /// them one by one; what is beyond is estimated from their mean gap.
+    std::uint64_t count_due(Instant from, Instant until, std::uint64_t at_most) const;
 
   private:
     void step();

@@ -44,17 +44,15 @@ void Source::handle(Instant now, const Datagram& in) {
 }
 
 std::optional<Transmit> Source::poll_transmit(Instant now, std::span<std::byte> out) {
-    if (now < options_.start || now >= options_.stop) return std::nullopt;
-    const bool scheduled = options_.rate_per_s > 0;
-    if (scheduled && schedule_.next() > now) return std::nullopt;
+    if (now < options_.start || !sends(now)) return std::nullopt;
+    if (scheduled() && schedule_.next() > now) return std::nullopt;
     auto count = static_cast<std::size_t>(std::min<std::uint64_t>(options_.train_segments, options_.count - sent_));
-    if (count == 0) return std::nullopt;
     const std::size_t size = options_.sizes.draw(size_random_);
     const std::uint32_t flow = next_flow_;
     next_flow_ = next_flow_ + 1 == options_.flows ? 0 : next_flow_ + 1;
     const Frame first{options_.stream + flow, sequences_[flow], now};
     if (options_.verify) prepare(out);
-    if (scheduled)
+    if (scheduled())
         count = write_due(out, size, first, count);
     else
         write(out, size, first, count);
@@ -78,7 +76,8 @@ void Source::write(std::span<std::byte> out, std::size_t size, const Frame& firs
 std::size_t Source::write_due(std::span<std::byte> out, std::size_t size, Frame frame, std::size_t at_most) {
     const Instant now = frame.due;
     std::size_t count = 0;
-    for (; count < at_most && schedule_.next() <= now; ++count, ++frame.sequence, schedule_.advance()) {
+    for (; count < at_most && schedule_.next() <= std::min(now, options_.stop - 1);
+         ++count, ++frame.sequence, schedule_.advance()) {
         frame.due = schedule_.next();
         slip_.record(now - frame.due);
         write(out.subspan(count * size), size, frame, 1);
@@ -88,9 +87,24 @@ std::size_t Source::write_due(std::span<std::byte> out, std::size_t size, Frame 
 
 std::optional<Instant> Source::poll_timeout() const {
     if (stopped_ || sent_ == options_.count) return std::nullopt;
-    if (options_.rate_per_s == 0) return options_.start;
+    if (!scheduled()) return options_.start;
     const Instant due = schedule_.next();
     return due < options_.stop ? std::optional(due) : std::nullopt;
+}
+
+Instant Source::closing() const {
+    return options_.stop == never || !scheduled() ? options_.stop
+                                                  : options_.stop + overtime(options_.start, options_.stop);
+}
+
+bool Source::sends(Instant now) const {
+    if (sent_ == options_.count || now >= closing()) return false;
+    return now < options_.stop || schedule_.next() < options_.stop;
+}
+
+std::uint64_t Source::unsent() const {
+    if (!scheduled() || options_.stop == never) return 0;
+    return schedule_.count_due(options_.start, options_.stop, options_.count - sent_);
 }
 
 void Source::prepare(std::span<std::byte> out) {

@@ -34,7 +34,7 @@ struct SourceOptions {
     bool verify = true;              ///< write frames that a Sink can verify; otherwise the contents are arbitrary
     Duration due_offset = 0;         ///< added to each due time written; see frame.hpp
     Instant start = 0;
-    Instant stop = never;  ///< datagrams due at or after this time are not sent
+    Instant stop = never;  ///< datagrams due at or after this time are not sent; see overtime()
     std::uint64_t count = UINT64_MAX;
     Sink* replies = nullptr;  ///< verifies received datagrams (see AnsweringSink); null: they are unexpected
 };
@@ -48,23 +48,28 @@ class Source {
     explicit Source(const SourceOptions& options);
 
     void handle(Instant now, const Datagram& in);
-    void handle_timeout(Instant now) { stopped_ = now >= options_.stop; }
+    void handle_timeout(Instant now) { stopped_ = now >= closing(); }
     std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out);
     std::optional<Event> poll_event() { return std::nullopt; }
     std::optional<Instant> poll_timeout() const;
 
     /// Sends nothing due at or after `at`; an earlier stop time is kept.
     void stop(Instant at) { options_.stop = std::min(options_.stop, at); }
-    bool finished(Instant now) const { return sent_ == options_.count || now >= options_.stop; }
+    bool finished(Instant now) const { return !sends(now); }
     std::uint64_t sent() const { return sent_; }
     std::uint64_t bytes_sent() const { return bytes_sent_; }
-    /// Fixed rate: due time of the next datagram to send.
-    Instant next_due() const { return schedule_.next(); }
+    /// Fixed rate: datagrams due before the stop time that were not sent, because the sender was held up beyond the
+    /// end. Final once finished.
+    std::uint64_t unsent() const;
     std::uint64_t unexpected() const { return unexpected_; }  ///< datagrams received without a sink
     /// Delay between due time and sending, for each datagram of a fixed rate.
     const Histogram& slip() const { return slip_; }
 
   private:
+    bool scheduled() const { return options_.rate_per_s > 0; }
+    bool sends(Instant now) const;
+    /// When nothing is sent any more.
+    Instant closing() const;
     void prepare(std::span<std::byte> out);
     void write(std::span<std::byte> out, std::size_t size, const Frame& first, std::size_t count) const;
     std::size_t write_due(std::span<std::byte> out, std::size_t size, Frame frame, std::size_t at_most);
@@ -73,7 +78,7 @@ class Source {
     FrameWriter writer_;  ///< for the largest size
     SplitMix64 size_random_;
     Schedule schedule_;
-    bool stopped_ = false;  ///< handle_timeout() has been called at or after options_.stop
+    bool stopped_ = false;  ///< handle_timeout() has been called at or after closing()
     std::uint64_t sent_ = 0, bytes_sent_ = 0, unexpected_ = 0;
     std::uint32_t next_flow_ = 0;
     std::vector<std::uint64_t> sequences_;            ///< next sequence of each flow

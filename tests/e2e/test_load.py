@@ -153,7 +153,7 @@ class Latency(unittest.TestCase):
         self.assertFalse(done.summary()["valid"])
         self.assertIn("rate", done.summary()["invalid_reason"])
         done = run(*asked, "--strict")
-        self.assertEqual(done.code, 1, done)
+        self.assertEqual(done.code, 5, done)
         self.assertIn("INVALID: ", done.out)
 
     def test_the_rate_refers_to_the_requested_duration(self):
@@ -174,7 +174,7 @@ class Latency(unittest.TestCase):
         trials = [event for event in done.events() if event["event"] == "trial"]
         found = done.summary()["found_per_s"]
         self.assertEqual(done.summary()["trials"], len(trials))
-        if done.code == 1:  # a busy machine may miss the schedule at every rate
+        if done.code in (1, 5):  # a busy machine may lose probes or miss the schedule at every rate
             self.assertIsNone(found)
             return
         self.assertEqual(done.code, 0, done)
@@ -224,14 +224,14 @@ class Latency(unittest.TestCase):
     def test_a_sweep(self):
         done = run("latency", "--self", "--sweep", "--duration", "100ms", "--json")
         trials = [event for event in done.events() if event["event"] == "trial"]
-        self.assertIn("beyond the knee", [trial["outcome"] for trial in trials])
+        self.assertTrue({"beyond the knee", "cannot tell"} & {trial["outcome"] for trial in trials}, trials)
         knee = done.summary()["knee_per_s"]
         if knee == 0:  # a busy machine may miss the schedule at the lowest rate
-            self.assertEqual(done.code, 1, done)
+            self.assertIn(done.code, (1, 5), done)
             return
         self.assertEqual(done.code, 0, done)
         self.assertIn(knee, [trial["rate_asked"] for trial in trials])
-        self.assertIn("knee: latency and loss stay low", run("latency", "--self", "--sweep", "--duration", "20ms").out)
+        self.assertIn("knee: ", run("latency", "--self", "--sweep", "--duration", "20ms").out)
 
     def test_conditions(self):
         latency = ("latency", "--self", "--count", 20)

@@ -16,7 +16,7 @@ class ForeignProberTest : public testing::Test {
         dialect.payload = {};
         EXPECT_TRUE(dialect.payload.add_text(text));
         dialect.match = *MatchRule::parse(match);
-        return {.rate_per_s = rate_per_s, .give_up_after = millisecond, .start = start, .dialect = &dialect};
+        return {.rate_per_s = rate_per_s, .timeout = millisecond, .start = start, .dialect = &dialect};
     }
     Bytes probe(Prober& prober, Instant now) {
         auto sent = outbox.drain(prober, now);

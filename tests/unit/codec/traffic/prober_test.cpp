@@ -13,7 +13,7 @@ constexpr std::uint32_t stream = 77;
 class ProberTest : public testing::Test {
   protected:
     static ProberOptions ping_pong(std::uint64_t count) {
-        return {.stream = stream, .give_up_after = millisecond, .start = start, .count = count};
+        return {.stream = stream, .timeout = millisecond, .start = start, .count = count};
     }
     static ProberOptions open_loop(std::uint64_t count) {
         return {.stream = stream, .rate_per_s = 1e6, .start = start, .count = count};
@@ -199,11 +199,11 @@ TEST_F(ProberTest, has_no_timeout_after_stop) {
         SCOPED_TRACE(rate);
         Prober prober({.stream = stream,
                        .rate_per_s = rate,
-                       .give_up_after = millisecond,
+                       .timeout = millisecond,
                        .start = start,
                        .stop = start + 2 * microsecond});
         probe(prober, start);
-        const Instant late = start + millisecond;
+        const Instant late = start + 2 * millisecond;
         for (int wake_ups = 0; prober.poll_timeout() && *prober.poll_timeout() <= late; ++wake_ups) {
             ASSERT_LT(wake_ups, 3);
             prober.handle_timeout(late);
@@ -223,8 +223,6 @@ TEST_F(ProberTest, service_time_is_measured_from_the_actual_send_time) {
     EXPECT_EQ(prober.response().min(), 9 * microsecond);
     EXPECT_EQ(prober.service().max(), 7 * microsecond);
     EXPECT_EQ(prober.service().min(), 7 * microsecond);
-    EXPECT_EQ(prober.last_due(), start + microsecond);
-    EXPECT_EQ(prober.next_due(), start + 2 * microsecond);
     EXPECT_EQ(prober.last_sent_at(), start + 3 * microsecond);
     EXPECT_EQ(prober.last_answered_at(), start + 10 * microsecond);
 }
@@ -257,7 +255,28 @@ TEST_F(ProberTest, a_stopped_prober_waits_for_probes_in_flight) {
     EXPECT_TRUE(prober.finished(start + 2 * microsecond, second));
     EXPECT_EQ(prober.counters().lost(), 0u);
     EXPECT_EQ(prober.stop(), start + microsecond);
-    EXPECT_EQ(prober.next_due(), start + microsecond);
+    EXPECT_EQ(prober.unsent(), 0u);
+}
+
+TEST_F(ProberTest, overdue_probes_are_sent_shortly_after_the_end_and_counted_later) {
+    ProberOptions options{.stream = stream, .rate_per_s = 1'000, .start = start, .stop = start + second};
+    for (const auto& [late, sent] : {std::pair{9 * millisecond, 1'000u}, {10 * millisecond, 100u}, {second, 100u}}) {
+        SCOPED_TRACE(late);
+        Prober prober(options);
+        EXPECT_EQ(outbox.drain(prober, start + second / 10 - 1).size(), 100u);
+        const Instant resumed = options.stop + late;
+        prober.handle_timeout(resumed);
+        outbox.drain(prober, resumed);
+        EXPECT_EQ(prober.counters().sent, sent);
+        EXPECT_EQ(prober.unsent(), 1'000 - sent);
+        EXPECT_FALSE(prober.poll_timeout() && *prober.poll_timeout() <= resumed);
+    }
+    options.warm_up = second / 2;
+    EXPECT_EQ(Prober(options).unsent(), 500u) << "without those of the warm-up";
+    options.count = 20;
+    EXPECT_EQ(Prober(options).unsent(), 20u);
+    options.stop = never;
+    EXPECT_EQ(Prober(options).unsent(), 0u);
 }
 
 TEST_F(ProberTest, a_window_is_filled_and_each_answer_triggers_one_probe) {

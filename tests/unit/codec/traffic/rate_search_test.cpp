@@ -20,7 +20,7 @@ Search search(const RateSearchOptions& options, const std::function<bool(double)
         if (out.trials >= 200) break;
         EXPECT_GE(*rate, options.least);
         EXPECT_LE(*rate, options.most);
-        search.tried(passes(*rate));
+        search.tried(passes(*rate) ? TrialResult::passed : TrialResult::failed);
     }
     out.found = search.found().value_or(0);
     return out;
@@ -71,7 +71,9 @@ TEST(RateSearch, ends_for_any_results) {
             const bool passed = random() % 4 != 0;
             in_a_row = passed ? (*rate == last ? in_a_row + 1 : 1) : 0;
             last = *rate;
-            search.tried(passed);
+            search.tried(passed              ? TrialResult::passed
+                         : random() % 2 == 0 ? TrialResult::failed
+                                             : TrialResult::cannot_tell);
         }
         if (search.found()) {
             EXPECT_EQ(*search.found(), last) << "seed " << seed;

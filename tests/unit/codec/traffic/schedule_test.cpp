@@ -110,6 +110,28 @@ TEST(Schedule, poisson_arrivals_follow_the_profile) {
     EXPECT_NEAR(before(2'500 * millisecond) - before(2 * second), 18'750, 4 * std::sqrt(18'750));
 }
 
+TEST(Schedule, counts_what_is_due) {
+    const Schedule fixed({.start = start, .rate_per_s = 1'000});
+    EXPECT_EQ(fixed.count_due(start, start + second, 5'000), 1'000u);
+    EXPECT_EQ(fixed.count_due(start, start + second, 300), 300u);
+    EXPECT_EQ(fixed.count_due(start + second / 2, start + second, 5'000), 500u);
+    EXPECT_EQ(fixed.count_due(start + second, start + second, 5'000), 0u);
+    EXPECT_EQ(Schedule({.start = start, .rate_per_s = 1'000, .burst = 10}).count_due(start, start + second, 5'000),
+              1'000u);
+    const Schedule third({.start = start, .rate_per_s = 1'000, .share_index = 1, .share_of = 3});
+    EXPECT_EQ(third.count_due(start, start + second, 5'000), 333u);
+    const Schedule fast({.start = start, .rate_per_s = 1e8});
+    EXPECT_NEAR(static_cast<double>(fast.count_due(start, start + 5 * second, UINT64_MAX)), 5e8, 5e4);
+}
+
+TEST(Schedule, overtime_is_a_hundredth_within_bounds) {
+    EXPECT_EQ(overtime(start, start + second), 10 * millisecond);
+    EXPECT_EQ(overtime(start, start + 60 * second), 20 * millisecond);
+    EXPECT_EQ(overtime(start, start + millisecond), millisecond);
+    EXPECT_EQ(overtime(start, start), 0);
+    EXPECT_EQ(overtime(start, never), 0);
+}
+
 TEST(RateProfile, refuses_invalid_profiles) {
     const auto make = [](std::vector<RatePoint> points) { return RateProfile::make(points).has_value(); };
     EXPECT_FALSE(make({}));

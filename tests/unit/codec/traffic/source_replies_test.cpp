@@ -25,9 +25,9 @@ TEST(SourceWithReplies, sends_and_verifies_what_comes_back) {
     EXPECT_EQ(source.unexpected(), 0u);
     EXPECT_FALSE(source.poll_event());
 
-    source.handle_timeout(2'500);
+    source.handle_timeout(2 * millisecond);
     EXPECT_FALSE(source.poll_timeout());
-    EXPECT_FALSE(outbox.poll(source, 2'500));
+    EXPECT_FALSE(outbox.poll(source, 2 * millisecond));
 }
 
 }  // namespace

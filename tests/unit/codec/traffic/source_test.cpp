@@ -59,9 +59,18 @@ TEST(Source, a_stopped_source_knows_what_it_has_not_sent) {
     source.stop(start + 4'000);
     source.stop(start + 9'000);  // a later stop changes nothing
     EXPECT_FALSE(source.finished(start + 3'999));
-    EXPECT_TRUE(source.finished(start + 4'000));
-    EXPECT_TRUE(outbox.drain(source, start + 4'000).empty());
-    EXPECT_EQ(source.next_due(), start + 2'000);
+    EXPECT_EQ(source.unsent(), 2u);
+    EXPECT_EQ(frames_of(outbox.drain(source, start + 5'000)).size(), 2u) << "overdue ones are sent shortly after";
+    EXPECT_TRUE(source.finished(start + 5'000));
+    EXPECT_EQ(source.unsent(), 0u);
+}
+
+TEST(Source, datagrams_due_during_a_stall_over_the_end_are_unsent) {
+    Source source({.rate_per_s = 100, .start = start, .stop = start + second / 5});
+    Outbox outbox;
+    EXPECT_TRUE(outbox.drain(source, start + second).empty());
+    EXPECT_TRUE(source.finished(start + second));
+    EXPECT_EQ(source.unsent(), 20u);
 }
 
 TEST(Source, fractional_periods_do_not_drift) {
@@ -106,8 +115,8 @@ TEST(Source, has_no_timeout_after_stop) {
         Source source({.rate_per_s = rate, .start = start, .stop = start + 3'000});
         Outbox outbox;
         ASSERT_EQ(source.poll_timeout(), start);
-        source.handle_timeout(start + 5'000);
-        EXPECT_TRUE(outbox.drain(source, start + 5'000).empty());
+        source.handle_timeout(start + 2 * millisecond);
+        EXPECT_TRUE(outbox.drain(source, start + 2 * millisecond).empty());
         EXPECT_FALSE(source.poll_timeout());
     }
 }
