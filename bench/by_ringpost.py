@@ -88,6 +88,38 @@ def ringpost_pingpong(*options):
     return measure
 
 
+@contextlib.contextmanager
+def echo_server(*options):
+    """ringpost echo on the second core; yields its address."""
+    process, port = listening("echo", "--port", "0", "--bind", HOST, *options)
+    try:
+        yield f"{HOST}:{port}"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+
+
+def echo_flood(*options):
+    """Datagrams a second that come back from an echo server, sent one by one as fast as the kernel takes them."""
+    def measure(seconds):
+        with echo_server(*options) as target:
+            result = last_json(run("taskset", "-c", "0", program("apps/ringpost"), "load", "--bidirectional", "--to",
+                                   target, "--gso", "off", "--gro", "off", "--json", "--duration", f"{seconds}s",
+                                   *options))
+        return {"rate": result["back_received"] / result["duration_s"], "lost": result["back_lost"]}
+    return measure
+
+
+def highest_rate(*options):
+    """The rate that latency --find-max finds for an echo server."""
+    def measure(seconds):
+        with echo_server(*options) as target:
+            result = last_json(run("taskset", "-c", "0", program("apps/ringpost"), "latency", "--find-max", "--loss",
+                                   "0.1%", "--to", target, "--duration", f"{min(seconds, 0.3)}s", "--json", *options))
+        return {"rate": result["found_per_s"], "lost": result["lost"]}
+    return measure
+
+
 def measuring(backend, what):
     """Round trips a second with 64 in flight; `what` is on (each recorded) or off (none)."""
     def measure(seconds):

@@ -19,6 +19,7 @@ namespace {
 /// Attempts per rate, because a stall of the machine may spoil one.
 constexpr int tries = 3;
 constexpr int confirmations = 3;
+constexpr double search_first = 10'000;
 /// Of --find-max, unless a longer one is asked for.
 constexpr Duration trial_longest = 5 * second;
 /// With a larger share of probes that were due but not sent, a trial does not test its rate.
@@ -191,7 +192,7 @@ class MaxSearch {
     const Report& report_;
     const TrialOptions& options_;
     const Trial& trial_;
-    traffic::RateSearch search_{{.confirmations = confirmations}};
+    traffic::RateSearch search_{{.first = search_first, .confirmations = confirmations}};
     std::string reason_above_;  ///< of the last trial that has not passed
     Json at_found_;             ///< the last trial that passed
     int trials_ = 0;
