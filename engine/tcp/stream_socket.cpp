@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "engine/os/address.hpp"
+#include "engine/os/bind.hpp"
 #include "engine/os/system_error.hpp"
 
 namespace ringpost {
@@ -94,11 +95,11 @@ Result<StreamListener> StreamListener::open(const Address& bind) {
     StreamListener listener(*fd);
     set_flag(*fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (bind.family == Family::v6) set_flag(*fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-    SocketAddress address;
-    socklen_t length = to_socket_address(bind, bind.family, address);
-    if (::bind(*fd, &address.any, length) != 0) return std::unexpected(system_error("bind " + to_text(bind), errno));
+    if (const int error = bind_socket(*fd, bind.family, bind, PortInUse::waits); error != 0)
+        return std::unexpected(system_error("bind " + to_text(bind), error));
     if (::listen(*fd, SOMAXCONN) != 0) return std::unexpected(system_error("listen on " + to_text(bind), errno));
-    length = sizeof address;
+    SocketAddress address;
+    socklen_t length = sizeof address;
     if (::getsockname(*fd, &address.any, &length) != 0) return std::unexpected(system_error("getsockname", errno));
     listener.local_ = from_socket_address(address.any);
     return listener;

@@ -19,6 +19,7 @@
 
 #include "codec/base/limits.hpp"
 #include "engine/os/address.hpp"
+#include "engine/os/bind.hpp"
 #include "engine/os/system_error.hpp"
 #include "engine/udp/control.hpp"
 
@@ -58,9 +59,9 @@ Result<void> UdpSocket::configure(const SocketOptions& options) {
         stamps_ = true;
     }
     if (options.bind.family != Family::none) {
-        SocketAddress address;
-        const socklen_t length = to_socket_address(options.bind, family_, address);
-        if (bind(fd_, &address.any, length) != 0) return failed("bind " + to_text(options.bind));
+        const PortInUse in_use = options.reuse_address ? PortInUse::fails : PortInUse::waits;
+        const int error = bind_socket(fd_, family_, options.bind, in_use);
+        if (error != 0) return std::unexpected(system_error("bind " + to_text(options.bind), error));
     }
     if (options.ecn) {
         const bool v6_done = family_ == Family::v4 || set_option(fd_, IPPROTO_IPV6, IPV6_RECVTCLASS, 1) == 0;

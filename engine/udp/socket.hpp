@@ -9,7 +9,9 @@
 namespace ringpost {
 
 struct SocketOptions {
-    Address bind;             ///< port 0: chosen by the kernel; the IPv6 wildcard also accepts IPv4
+    /// Port 0: chosen by the kernel. The IPv6 wildcard also accepts IPv4. open() waits up to a second for a port in
+    /// use, unless the socket shares it (`reuse_address`): the sockets of a process just killed close a little later.
+    Address bind;
     Address connect;          ///< Family::none: unconnected
     bool gro = true;          ///< receive trains (UDP_GRO) if the kernel supports it
     bool broadcast = false;   ///< allow broadcast destinations (SO_BROADCAST)

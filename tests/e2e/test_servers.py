@@ -1,10 +1,13 @@
 """sink and echo with datagrams sent by Python."""
 
+import concurrent.futures
+import json
 import os
+import tempfile
 import unittest
 
 import frame
-from support import Background, backends, udp_socket, until_read
+from support import Background, backends, run, udp_socket, until_read
 
 
 class Sink(unittest.TestCase):
@@ -51,6 +54,36 @@ class Sink(unittest.TestCase):
         for name in ("received", "lost", "duplicate", "reordered", "corrupt", "socket_dropped", "duration_s",
                      "rate_per_s", "backend", "gro"):
             self.assertIn(name, summary)
+
+
+class Restart(unittest.TestCase):
+    """The kernel may close the sockets of a killed process a little later than the process ends."""
+
+    def test_at_once_after_a_kill(self):
+        with tempfile.NamedTemporaryFile("w") as library:
+            json.dump({"a": {"id": 1, "format": "<B"}}, library)
+            library.flush()
+            for args in (("echo", "--port", 7000), ("echo", "--port", 7000, "--threads", 2), ("sink", "--port", 7000),
+                         ("echo", "--port", 7000, "--transport", "gtudp"),
+                         ("relay", "--listen", 7000, "--to", "127.0.0.1:9"), ("recv", "--port", 7000),
+                         ("message", "listen", "--port", 7000), ("beacon", "--port", 7000),
+                         ("struct", "listen", "--port", 7000, "--library", library.name),
+                         ("node", "--name", "a", "--interface", "lo")):
+                for backend in backends():
+                    for _ in range(6):
+                        with self.subTest(f"{args} {backend}"), Background(*args, "--json", "--backend", backend) as server:
+                            server.event("listening")
+                            server.process.kill()
+                            server.process.wait()
+
+    def test_a_port_that_stays_in_use_is_an_error(self):
+        with udp_socket() as sock:
+            port = sock.getsockname()[1]
+            commands = [(command, "--port", port, *bind) for command in ("sink", "echo", "recv") for bind in ((), ("--bind", "127.0.0.1"))]
+            with concurrent.futures.ThreadPoolExecutor(len(commands)) as pool:
+                for done in pool.map(lambda args: run(*args), commands):
+                    self.assertEqual((done.code, done.out, len(done.err.splitlines())), (2, "", 1), done)
+                    self.assertIn("in use", done.err)
 
 
 class Echo(unittest.TestCase):

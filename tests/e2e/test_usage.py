@@ -147,9 +147,9 @@ class BadInput(unittest.TestCase):
     def test_port_in_use(self):
         with udp_socket() as sock:
             port = sock.getsockname()[1]
-            for command in ("sink", "echo", "beacon"):
-                self.refused(f"{command} --port {port}", "--port", str(port), "in use")
-                self.refused(f"{command} --port {port} --bind 127.0.0.1", "--port", f"127.0.0.1:{port}", "in use")
+            # Each waits a second for the port.
+            self.refused(f"sink --port {port}", "--port", str(port), "in use")
+            self.refused(f"beacon --port {port} --bind 127.0.0.1", "--port", f"127.0.0.1:{port}", "in use")
 
     def test_address_of_another_host(self):
         for command in ("sink", "echo", "beacon"):
