@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <utility>
 
 #include "apps/runs/environment.hpp"
 #include "apps/runs/figures.hpp"
+#include "engine/os/waker.hpp"
 
 namespace ringpost::apps {
 namespace {
@@ -36,8 +38,9 @@ Monitor::Monitor(Options options, Report& report, RunDirectory* run)
     thread_ = std::jthread([this] {
         try {
             watch();
-        } catch (...) {  // a closed pipe, a full disk
+        } catch (...) {  // the results have no reader or no space: end the run, as a signal does
             failure_ = std::current_exception();
+            record_signal(SIGPIPE);
         }
     });
 }

@@ -50,7 +50,8 @@ class Monitor {
         handed_over_.release();
     }
 
-    /// Called when the engines have ended, with `end` as their sum. Throws what has stopped the monitor's thread early.
+    /// Called when the engines have ended, with `end` as their sum. Throws what has stopped the monitor's thread early,
+    /// which also ends the run.
     void finish(const Snapshot& end);
 
   private:

@@ -1,7 +1,9 @@
-// A wake-up increments an eventfd that the backend watches. The signal handler records the signal, restores the default
-// actions, so that the second signal ends the process, and finds the waker through an atomic pointer.
+// A wake-up increments an eventfd that the backend watches. The signal handler records the first signal and when it
+// arrived, and finds the waker through an atomic pointer. Signals within a second after it are repetitions: timeout(1)
+// signals the process and then its group. A later one restores the default action and raises itself again.
 
 #include "engine/os/waker.hpp"
+#include "engine/os/clock.hpp"
 #include "engine/os/system_error.hpp"
 
 #include <sys/eventfd.h>
@@ -16,16 +18,20 @@
 namespace ringpost {
 namespace {
 
+constexpr Duration repetitions_within = second;
+
 std::atomic<int> stop_signal{0};
+std::atomic<Instant> stop_signal_at{never};
 std::atomic<void (*)(const void*)> signal_wake{nullptr};
 std::atomic<const void*> signal_target{nullptr};
 
 void on_signal(int signal) {
     const int saved = errno;
-    stop_signal = signal;
-    std::signal(SIGINT, SIG_DFL);
-    std::signal(SIGTERM, SIG_DFL);
-    if (const void* target = signal_target.load()) signal_wake.load()(target);
+    record_signal(signal);
+    if (monotonic_now() - stop_signal_at >= repetitions_within) {
+        std::signal(signal, SIG_DFL);
+        std::raise(signal);
+    }
     errno = saved;
 }
 
@@ -56,10 +62,18 @@ void Waker::clear() const {
 
 void catch_signals() {
     stop_signal = 0;
+    stop_signal_at = never;
     struct sigaction action{};
     action.sa_handler = on_signal;
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
+}
+
+void record_signal(int signal) {
+    Instant none = never;
+    if (!stop_signal_at.compare_exchange_strong(none, monotonic_now())) return;
+    stop_signal = signal;
+    if (const void* target = signal_target.load()) signal_wake.load()(target);
 }
 
 int received_signal() { return stop_signal; }

@@ -24,9 +24,12 @@ class Waker {
     int fd_;
 };
 
-/// Installs handlers: the first SIGINT or SIGTERM is only recorded, so that the program can print its report; the
-/// second ends the process.
+/// Installs handlers: the first SIGINT or SIGTERM is only recorded, so that the program can print its report. Further
+/// ones within a second are ignored; a later one ends the process.
 void catch_signals();
+
+/// Records a signal as if it had arrived, unless one has. Thread-safe and async-signal-safe.
+void record_signal(int signal);
 
 /// The recorded signal, or 0.
 int received_signal();

@@ -1,9 +1,12 @@
 """SIGINT and SIGTERM: the report is printed, and the exit code is 128 + the signal number."""
 
 import signal
+import subprocess
+import time
 import unittest
 
 import frame
+import support
 from support import Background, EchoThread, backends, udp_socket, until_read
 
 signals = ((signal.SIGINT, 130), (signal.SIGTERM, 143))
@@ -58,6 +61,26 @@ class Signals(unittest.TestCase):
                         echo.received.wait(30)
                         summary = self.check(latency.stop(by), code)
                         self.assertIn("rtt_us", summary)
+
+    def test_a_repeated_signal_is_one_signal(self):
+        for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM)):
+            with self.subTest(f"{first} {second}"), udp_socket() as silent:
+                to = f"127.0.0.1:{silent.getsockname()[1]}"
+                with Background("latency", "--to", to, "--rate", 100, "--duration", "1h", "--json") as latency:
+                    silent.recv(100)
+                    latency.process.send_signal(first)  # it waits for answers, for up to a second
+                    time.sleep(0.02)
+                    self.check(latency.stop(second), 128 + first)
+
+    def test_timeout(self):
+        """timeout(1) signals its child and then the group of both."""
+        for _ in range(5):
+            done = subprocess.run(["timeout", "0.1", support.binary, "sink", "--port", "0", "--json"],
+                                  capture_output=True, text=True, timeout=support.patience_s)
+            self.assertEqual(done.returncode, 124, done)
+            if not done.stdout:  # the machine stalled, and it was not yet started
+                continue
+            self.assertEqual(support.parse_events(done.stdout)[-1]["event"], "summary")
 
     def test_a_beacon_between_two_rounds(self):
         for by, code in signals:
