@@ -27,6 +27,7 @@ int discover_command(const DiscoverOptions& options) {
     devices::NodeOptions settings = node_options(options.network, fmt::format("!discover-{}", getpid()));
     settings.listen = false;
     devices::Node node = open_node(settings, report);
+    if (node.counters().links == 0) throw Failure(Exit::unreachable, no_link_text(options.network));
     const Instant end = now() + options.duration;
     while (received_signal() == 0 && now() < end) {
         const auto notice = node.receive(std::min(signal_poll_interval, end - now()));

@@ -34,6 +34,7 @@ int node_command(const NodeCommandOptions& options) {
     settings.protocol.period = options.period;
     devices::Node node = open_node(settings, report);
     report.note(fmt::format("node {} on TCP port {}", printable(options.name), options.network.tcp_port));
+    if (node.counters().links == 0) report.note(no_link_text(options.network) + "; waiting for one");
     report.event("listening", {{"name", options.name}, {"port", options.network.tcp_port}});
     NodeConsole(node, options.console, report, waker).run();
     Json summary = counts_json(node.counters());

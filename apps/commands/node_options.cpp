@@ -1,6 +1,6 @@
 #include "apps/commands/node_options.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -74,6 +74,13 @@ devices::Node open_node(const devices::NodeOptions& options, const Report& repor
     return std::move(*node);
 }
 
+std::string no_link_text(const NodeNetworkOptions& options) {
+    return fmt::format("no interface takes multicast: none{} is up with an IPv4 address",
+                       options.interfaces.empty()
+                           ? " but lo"
+                           : fmt::format(" of --interface {}", fmt::join(options.interfaces, ", ")));
+}
+
 Json peer_json(const devices::Peer& peer) {
     return {{"name", peer.name},
             {"address", to_text(peer.address)},
@@ -122,6 +129,7 @@ Json counts_json(const devices::NodeCounters& counts) {
                 {"pings_received", protocol.pings_received},
                 {"unsent", protocol.unsent},
                 {"notices_dropped", protocol.notices_dropped},
+                {"links", counts.links},
                 {"links_failed", counts.links_failed}};
     if (!counts.link_error.empty()) out["link_error"] = counts.link_error;
     add_counters(out, "devices", protocol);

@@ -29,6 +29,9 @@ devices::NodeOptions node_options(const NodeNetworkOptions& options, const std::
 /// Opens a node. Throws a Failure, with Exit::usage if an option is at fault, such as a port in use.
 devices::Node open_node(const devices::NodeOptions& options, const Report& report);
 
+/// Explains why a node has no link.
+std::string no_link_text(const NodeNetworkOptions& options);
+
 Json peer_json(const devices::Peer& peer);
 /// The lines of a table of peers with the columns NAME, ADDRESS and STATE.
 std::vector<std::string> table_of(const std::vector<devices::Peer>& peers);

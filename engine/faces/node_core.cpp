@@ -113,6 +113,7 @@ NodeCounters NodeCore::counters() const {
     NodeCounters out;
     out.protocol = endpoint_->counters();
     out.questions_dropped = questions_dropped_;
+    out.links = links_.members().size();
     out.links_failed = links_.failed();
     if (links_.error()) out.link_error = links_.error()->text;
     return out;

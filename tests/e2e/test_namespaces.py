@@ -10,6 +10,29 @@ from support import Background, Network, backends, run, udp_socket, until_read
 here_ip, there_ip = "10.77.0.1", "10.77.0.2"
 
 
+class NoLink(unittest.TestCase):
+    """A host of which no interface is up."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.host = Network()
+        cls.addClassCleanup(cls.host.close)
+
+    def test_discover_fails(self):
+        for more in ((), ("--interface", "lo"), ("--json",), ("--group6", "[ff02::4:3]:3235")):
+            done = self.host.call(lambda more=more: run("discover", "--duration", "10s", *more))
+            self.assertEqual((done.code, done.out, len(done.err.splitlines())), (4, "", 1), done)
+            self.assertIn("no interface takes multicast", done.err)
+
+    def test_a_node_waits_for_one(self):
+        for more in ((), ("--interface", "lo")):
+            with self.host.call(lambda more=more: Background("node", "--name", "a", "--json", *more)) as node:
+                node.event("listening")
+                done = node.stop()
+            self.assertEqual((done.code, done.summary()["links"]), (143, 0), done)
+            self.assertIn("no interface takes multicast", done.err)
+
+
 class TwoHosts(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

@@ -49,6 +49,7 @@ struct NodeCounters {
     Counters protocol;
     EngineCounters engine;
     std::uint64_t questions_dropped = 0;  ///< the question queue was full; they are not answered
+    std::uint64_t links = 0;              ///< sockets open now: one for each link and address family
     std::uint64_t links_failed = 0;       ///< failures to open a link's socket; each is retried
     std::string link_error;               ///< of the latest such failure
 };
