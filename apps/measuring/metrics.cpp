@@ -1,4 +1,5 @@
-// prometheus-cpp serves HTTP from two threads of its own. A scrape is built from the last snapshot on request.
+// prometheus-cpp serves HTTP from threads of its own, which mostly sleep. Each serves one connection at a time, so a
+// connection without a request occupies one until it times out. A scrape is built from the last snapshot on request.
 // Snapshots are exchanged by pointer, so the measuring side never waits for a scrape.
 
 #include "apps/measuring/metrics.hpp"
@@ -28,6 +29,9 @@ namespace {
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
+
+constexpr const char* server_threads = "16";
+constexpr const char* request_timeout_ms = "2000";
 
 /// 1, 2 and 5 times the powers of ten, from 1 us to 10 s.
 constexpr auto bounds_ns = [] {
@@ -69,7 +73,9 @@ std::unique_ptr<prometheus::Exposer> listen(const std::string& address) {
     const Address resolved = listening_address(address);
     errno = 0;
     try {
-        return std::make_unique<prometheus::Exposer>(to_text(resolved));
+        return std::make_unique<prometheus::Exposer>(
+            std::vector<std::string>{"listening_ports", to_text(resolved), "num_threads", server_threads,
+                                     "request_timeout_ms", request_timeout_ms});
     } catch (const std::exception&) {
         const int error = errno;
         const char* reason = error != 0                      ? std::strerror(error)

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import socket
 import struct
 import subprocess
 import termios
@@ -312,8 +313,8 @@ class OverIpv6(unittest.TestCase):
 
 
 class Metrics(unittest.TestCase):
-    def fetch(self, port):
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=patience_s) as answer:
+    def fetch(self, port, timeout=patience_s):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=timeout) as answer:
             return answer.read().decode()
 
     def test_of_a_sink(self):
@@ -324,6 +325,14 @@ class Metrics(unittest.TestCase):
             expected = f'ringpost_datagrams_received_total{{command="sink"}} {done.summary()["sent"]}\n'
             until(lambda: expected in self.fetch(metrics), "the metrics count every datagram sent")
             self.assertEqual(sink.stop().code, 143)
+
+    def test_connections_without_a_request_do_not_block_others(self):
+        with Background("sink", "--port", 0, "--prometheus", "127.0.0.1:0", "--json") as sink:
+            port = sink.event("metrics")["port"]
+            idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(8)]
+            self.assertIn("ringpost_datagrams_received_total", self.fetch(port, timeout=20))
+            for each in idle:
+                each.close()
 
     def test_can_be_fetched_while_it_runs(self):
         with Background("load", "--self", "--rate", "1k", "--duration", "20s", "--prometheus", "127.0.0.1:0", "--json") as load:
