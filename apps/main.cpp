@@ -1,11 +1,15 @@
 // Entry point of the command: parses the options of the chosen subcommand and runs it.
 
+#include <fcntl.h>
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cstdio>
+#include <cerrno>
+#include <csignal>
+#include <iostream>
 #include <string_view>
 
+#include "apps/cli/report.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/commands/struct_values.hpp"
 #include "apps/measuring/agents.hpp"
@@ -47,7 +51,11 @@ int run(int argc, char** argv) {
         for (const std::string& argument : arguments) pointers.push_back(argument.c_str());
         app.parse(argc, pointers.data());
     } catch (const CLI::ParseError& error) {
-        if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+        if (error.get_exit_code() == 0) {  // --help, --version
+            app.exit(error);
+            if (!std::cout.flush()) fail_to_write();
+            return Exit::done;
+        }
         // CLI11 reports a missing subcommand where the user gave an unknown one: name it instead.
         const CLI::App* innermost = &app;
         int next = 1;
@@ -61,13 +69,24 @@ int run(int argc, char** argv) {
 }
 
 int fail(int code, const char* text) {
-    if (speaks_for_all()) std::fprintf(stderr, "ringpost: %s\n", text);
+    if (speaks_for_all()) diagnose(text);
     return code;
+}
+
+/// Opens /dev/null for each of the descriptors 0 to 2 that is closed, so that no socket or file takes its place.
+/// Standard input is then empty and diagnostics are dropped. Results cannot be written, which is an error.
+void open_standard_descriptors() {
+    constexpr int modes[] = {O_RDONLY, O_RDONLY, O_WRONLY};
+    for (int fd = 0; fd < 3; ++fd)
+        // open() returns the lowest free descriptor, which is fd.
+        if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) ::open("/dev/null", modes[fd]);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+    open_standard_descriptors();
+    std::signal(SIGPIPE, SIG_IGN);  // a write to a closed pipe fails instead
     try {
         return run(argc, argv);
     } catch (const ringpost::apps::Failure& failure) {

@@ -1,82 +1,84 @@
 #include "apps/cli/report.hpp"
 
 #include <fmt/core.h>
+#include <poll.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 
 #include "apps/cli/options.hpp"
-#include "codec/base/utf8.hpp"
 
 namespace ringpost::apps {
 
 namespace {
 
+/// Waits for room where the descriptor is non-blocking, as of a terminal that is shared with another program.
+bool write_all(int fd, std::string_view text) {
+    while (!text.empty()) {
+        const ssize_t written = ::write(fd, text.data(), text.size());
+        if (written >= 0) {
+            text.remove_prefix(static_cast<std::size_t>(written));
+        } else if (errno == EAGAIN) {
+            pollfd writable{fd, POLLOUT, 0};
+            ::poll(&writable, 1, -1);
+        } else if (errno != EINTR) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /// Throws if the line could not be written.
 void put(const std::string& line) {
-    fmt::print("{}\n", line);
-    if (std::fflush(stdout) != 0) throw Failure(Exit::failed, "standard output: cannot be written");
+    if (!write_all(STDOUT_FILENO, line + '\n')) fail_to_write();
+}
+
+/// A diagnostic that cannot be written is lost; the work goes on.
+void write_diagnostic(const std::string& text) {
+    std::fputs(text.c_str(), stderr);
+    std::fflush(stderr);
 }
 
 }  // namespace
 
-Report::Report(Form form) : form_(form), terminal_(isatty(STDERR_FILENO) != 0) {}
+void fail_to_write() { throw Failure(Exit::failed, "standard output: cannot be written"); }
+
+void diagnose(std::string_view line) { write_diagnostic(fmt::format("ringpost: {}\n", printable_line(line))); }
+
+Report::Report(Form form)
+    : form_(form), result_terminal_(isatty(STDOUT_FILENO) != 0), terminal_(isatty(STDERR_FILENO) != 0) {}
 
 void Report::event(const char* name, const Json& fields) const {
     if (form_ != Form::json && copy_ == nullptr) return;
     Json object = {{"event", name}};
     object.update(fields);
     // Bytes that are not UTF-8 become U+FFFD; by default dump() would throw.
-    const std::string line = object.dump(-1, ' ', false, Json::error_handler_t::replace);
+    const std::string line = printable_json(object.dump(-1, ' ', false, Json::error_handler_t::replace));
     if (copy_ != nullptr) *copy_ << line << '\n' << std::flush;
     if (form_ == Form::json) put(line);
 }
 
 void Report::print(const std::string& line) const {
     if (form_ != Form::text) return;
-    put(line);
+    put(result_terminal_ ? printable_line(line) : line);
 }
 
 void Report::note(const std::string& line) const {
-    if (form_ != Form::silent) fmt::print(stderr, "ringpost: {}\n", line);
+    if (form_ != Form::silent) diagnose(line);
 }
 
 void Report::progress(const std::string& line) {
     if (form_ != Form::text) return;
-    if (terminal_)
-        fmt::print(stderr, "\r\033[K{}", line);
-    else
-        fmt::print(stderr, "{}\n", line);
-    std::fflush(stderr);
+    const std::string text = printable_line(line);
+    write_diagnostic(terminal_ ? "\r\033[K" + text : text + '\n');
     in_progress_ = terminal_;
 }
 
 void Report::end_progress() {
-    if (in_progress_) fmt::print(stderr, "\r\033[K");
+    if (in_progress_) write_diagnostic("\r\033[K");
     in_progress_ = false;
-}
-
-std::string printable(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size();) {
-        const auto byte = [&](std::size_t k) {
-            return static_cast<unsigned char>(i + k < text.size() ? text[i + k] : 0);
-        };
-        std::size_t length = byte(0) < 0x80 ? 1 : byte(0) < 0xe0 ? 2 : byte(0) < 0xf0 ? 3 : 4;
-        const bool broken = !is_utf8(text.substr(i, length));
-        if (broken) length = 1;
-        const bool separator_or_bidi = byte(0) == 0xe2 && ((byte(1) == 0x80 && byte(2) >= 0xa8 && byte(2) <= 0xae) ||
-                                                           (byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9));
-        const bool control =
-            byte(0) < 0x20 || byte(0) == 0x7f || byte(0) == '\\' || (byte(0) == 0xc2 && byte(1) < 0xa0);
-        for (std::size_t k = 0; k < length; ++k)
-            out += broken || control || separator_or_bidi ? fmt::format("\\x{:02x}", byte(k))
-                                                          : std::string(1, text[i + k]);
-        i += length;
-    }
-    return out;
 }
 
 std::string grouped(std::uint64_t number) {

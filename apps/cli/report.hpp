@@ -8,14 +8,22 @@
 #include <string_view>
 
 #include <ringpost/counters.hpp>
+#include "apps/cli/printable.hpp"
 #include "codec/measure/histogram.hpp"
 
 namespace ringpost::apps {
 
 using Json = nlohmann::ordered_json;
 
+/// Throws the Failure of a result that cannot be written to standard output.
+[[noreturn]] void fail_to_write();
+
+/// Prints `ringpost: LINE` on standard error. A line that cannot be written is dropped.
+void diagnose(std::string_view line);
+
 /// The output of a subcommand: results on standard output, as text or as one JSON object per line, and notes on
-/// standard error.
+/// standard error. A result that cannot be written is a Failure; notes and progress that cannot be written are dropped.
+/// Characters that a terminal must not get are escaped, except in text results for a pipe or a file.
 class Report {
   public:
     enum class Form : std::uint8_t {
@@ -43,13 +51,10 @@ class Report {
   private:
     Form form_;
     std::ostream* copy_ = nullptr;
-    bool terminal_;
+    bool result_terminal_;  ///< standard output is a terminal
+    bool terminal_;         ///< standard error is
     bool in_progress_ = false;
 };
-
-/// Escapes text from a peer for a terminal: control characters (C0, C1, DEL), line and paragraph separators,
-/// bidirectional overrides, backslashes and bytes that are not UTF-8 become \x and two hex digits.
-std::string printable(std::string_view text);
 
 /// With thousands separators: 12,345,678.
 std::string grouped(std::uint64_t number);

@@ -49,8 +49,8 @@ class StructListenApplication {
         const std::string source = to_text(event.source);
         if (event.kind != structs::Event::Kind::message) return reject(event, source);
         const std::string values = values_text(*event.definition, event.payload);
-        report_.print(
-            fmt::format("{}{}{}  from {}", event.definition->name, values.empty() ? "" : " ", values, source));
+        report_.print(fmt::format("{}{}{}  from {}", printable(event.definition->name), values.empty() ? "" : " ",
+                                  values, source));
         report_.event("message", {{"name", event.definition->name},
                                   {"id", event.id},
                                   {"values", values_json(*event.definition, event.payload)},

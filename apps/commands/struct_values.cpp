@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "apps/cli/options.hpp"
+#include "apps/cli/printable.hpp"
 #include "codec/base/utf8.hpp"
 
 namespace ringpost::apps {
@@ -96,24 +97,11 @@ std::string_view trimmed(const Slot& slot, std::string_view bytes) {
     return bytes;
 }
 
-/// The length in bytes of the first character, or 0 if it must be escaped: not UTF-8, a control character, a line
-/// separator, a bidirectional override, a backslash or a quote.
-std::size_t printable_bytes(std::string_view text) {
-    const auto lead = static_cast<unsigned char>(text[0]);
-    const std::size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    if (length > text.size() || !is_utf8(text.substr(0, length))) return 0;
-    if (lead < 0x20 || lead == 0x7f || lead == '\\' || lead == '"') return 0;
-    const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    if (lead == 0xc2 && at(1) < 0xa0) return 0;
-    if (lead == 0xe2 && at(1) == 0x80 && at(2) >= 0xa8 && at(2) <= 0xae) return 0;
-    if (lead == 0xe2 && at(1) == 0x81 && at(2) >= 0xa6 && at(2) <= 0xa9) return 0;
-    return length;
-}
-
 std::string quoted(std::string_view bytes) {
     std::string out = "\"";
     while (!bytes.empty()) {
-        const std::size_t length = printable_bytes(bytes);
+        const bool special = bytes[0] == '\\' || bytes[0] == '"';
+        const std::size_t length = special ? 0 : printable_bytes(bytes);
         if (length > 0)
             out += bytes.substr(0, length);
         else

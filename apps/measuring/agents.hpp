@@ -1,12 +1,12 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "apps/cli/failure.hpp"
+#include "apps/cli/report.hpp"
 #include "codec/measure/histogram.hpp"
 
 namespace ringpost::apps {
@@ -61,7 +61,7 @@ int as_agents(const Use& use) {
     Agents agents;
     const auto end_all = [&](int code, const char* text) {
         if (!agents.joined()) return;
-        if (speaks_for_all()) std::fprintf(stderr, "ringpost: %s\n", text);
+        if (speaks_for_all()) diagnose(text);
         agents.abort(code);
     };
     try {

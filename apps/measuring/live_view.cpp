@@ -132,10 +132,9 @@ LiveView::LiveView(RunShape shape, Style style, std::FILE* out)
 void LiveView::show(const Snapshot& now) {
     const Snapshot interval = interval_between(now, last_);
     if (style_ == Style::plain)
-        fmt::print(out_, "{}\n", interval_text(shape_, interval, now.elapsed_s));
+        write(interval_text(shape_, interval, now.elapsed_s) + '\n');
     else
         draw(now, interval);
-    std::fflush(out_);
     last_ = now;
 }
 
@@ -171,16 +170,20 @@ void LiveView::draw(const Snapshot& now, const Snapshot& interval) {
             add_line(margin + spectrum.labels, nullptr);
         }
     }
-    if (lines_drawn_ > 0) fmt::print(out_, "\033[{}A\r", lines_drawn_);
-    fmt::print(out_, "{}{}", drawing, clear_below);
+    const std::string up = lines_drawn_ > 0 ? fmt::format("\033[{}A\r", lines_drawn_) : "";
+    write(up + drawing + clear_below);
     lines_drawn_ = lines;
 }
 
 void LiveView::end() {
     if (lines_drawn_ == 0) return;
-    fmt::print(out_, "\033[{}A\r{}", lines_drawn_, clear_below);
-    std::fflush(out_);
+    write(fmt::format("\033[{}A\r{}", lines_drawn_, clear_below));
     lines_drawn_ = 0;
+}
+
+void LiveView::write(const std::string& text) {
+    std::fputs(text.c_str(), out_);
+    std::fflush(out_);
 }
 
 }  // namespace ringpost::apps

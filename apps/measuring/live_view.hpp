@@ -26,6 +26,7 @@ class LiveView {
 
   private:
     void draw(const Snapshot& now, const Snapshot& interval);
+    void write(const std::string& text);  ///< what cannot be written is dropped
 
     RunShape shape_;
     Style style_;

@@ -7,13 +7,13 @@
 
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <exception>
 #include <new>
 #include <type_traits>
 
 #include "apps/cli/failure.hpp"
 #include "apps/cli/options.hpp"
+#include "apps/cli/report.hpp"
 
 namespace ringpost::apps {
 namespace {
@@ -70,7 +70,7 @@ SelfPeer::SelfPeer(const std::function<int(const WriteLine&)>& run) {
                     _exit(Exit::failed);
             });
         } catch (const std::exception& error) {
-            std::fprintf(stderr, "ringpost: %s\n", error.what());
+            diagnose(error.what());
         }
         _exit(code);
     }

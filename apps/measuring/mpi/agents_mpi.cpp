@@ -99,7 +99,7 @@ void Agents::join() {
     int threads = 0, rank = 0, count = 0;
     library->init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &threads);
     if (threads < MPI_THREAD_SERIALIZED) {
-        std::fputs("ringpost: this MPI cannot be called from more than one thread\n", stderr);
+        diagnose("this MPI cannot be called from more than one thread");
         library->abort(library->world, Exit::failed);
     }
     library->comm_rank(library->world, &rank);
