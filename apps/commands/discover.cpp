@@ -48,7 +48,8 @@ int discover_command(const DiscoverOptions& options) {
 }  // namespace
 
 void add_discover(CLI::App& root, Command& chosen) {
-    CLI::App* command = root.add_subcommand("discover", "list the named devices on the network");
+    CLI::App* command =
+        root.add_subcommand("discover", "list the named devices on the network (exit 4 without multicast)");
     auto options = std::make_shared<DiscoverOptions>();
     add_parsed(*command, "--duration", options->duration, parse_duration, "time to wait for devices (default 3s)");
     add_node_network(*command, options->network);

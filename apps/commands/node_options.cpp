@@ -75,10 +75,11 @@ devices::Node open_node(const devices::NodeOptions& options, const Report& repor
 }
 
 std::string no_link_text(const NodeNetworkOptions& options) {
-    return fmt::format("no interface takes multicast: none{} is up with an IPv4 address",
-                       options.interfaces.empty()
-                           ? " but lo"
-                           : fmt::format(" of --interface {}", fmt::join(options.interfaces, ", ")));
+    const std::string which = !options.interfaces.empty()
+                                  ? fmt::format(" of --interface {}", fmt::join(options.interfaces, ", "))
+                              : !options.ignored_interfaces.empty() ? " but lo and ignored ones"
+                                                                    : " but lo";
+    return fmt::format("no interface takes multicast: none{} is up with an IPv4 address", which);
 }
 
 Json peer_json(const devices::Peer& peer) {

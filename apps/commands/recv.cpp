@@ -83,7 +83,8 @@ int recv_command(const RecvOptions& options) {
 }  // namespace
 
 void add_recv(CLI::App& root, Command& chosen) {
-    CLI::App* command = root.add_subcommand("recv", "receive messages, print each once as a line");
+    CLI::App* command =
+        root.add_subcommand("recv", "receive messages, print each once as a line, escaped on a terminal");
     auto options = std::make_shared<RecvOptions>();
     add_server(*command, options->server);
     add_parsed(*command, "--count", options->count, parse_count,
