@@ -23,6 +23,7 @@ struct alignas(64) Peer {
     ExchangeIndex remembered_oldest = none, remembered_newest = none;
     /// The peer has replied to a datagram of ours, so its address is not spoofed.
     bool verified = false;
+    bool path_known = false;  ///< `path` is that of a datagram from the peer
 
     // Used by the table.
     std::uint32_t holds = 0;
@@ -40,10 +41,11 @@ struct alignas(64) Peer {
     Instant ack_credit_at = 0;
     LocalPath path;  ///< of the last datagram from this peer; datagrams to it use the same
 
-    /// Datagrams to the peer leave from where this one arrived. Most arrive where the last one did: a compare is
-    /// cheaper than a store that the next train has to read.
+    /// Datagrams to the peer leave from where this one arrived. Those of a train arrive alike, so the first is enough.
     void note_path(const Datagram& in) {
-        if (path.socket != in.socket || path.local != in.local) path = in.path();
+        if (in.segment > 0 && path_known) return;
+        path = in.path();
+        path_known = true;
     }
 };
 

@@ -147,6 +147,7 @@ class Loop {
                 endpoint.handle(at, datagram);
             }
             offset += train.segment_bytes;
+            ++datagram.segment;
         } while (offset < train.bytes.size());
     }
 

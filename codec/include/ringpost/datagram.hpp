@@ -32,6 +32,7 @@ struct Datagram {
     Instant stamped_at = never;  ///< when the kernel received it; `never` when its socket does not report that
     Address local{};             ///< the local address it was sent to; Family::none when unknown
     Ecn ecn = Ecn::not_capable;  ///< where the socket reports it
+    std::uint16_t segment = 0;   ///< its position in the train it arrived in, whose datagrams differ only in `bytes`
 
     LocalPath path() const { return {socket, local}; }
 };
