@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,9 +34,18 @@ constexpr int plot_columns = 50;
 
 double loss_of(const Json& summary) { return ratio(summary["lost"].get<double>(), summary["sent"].get<double>()); }
 
+bool has_answers(const Json& summary) { return !summary["rtt_us"]["min"].is_null(); }
+
+/// In microseconds; infinite among the lost probes.
 std::optional<double> percentile_of(const Json& summary, const char* name) {
     const Json& value = summary["rtt_us"][name];
-    return value.is_null() ? std::nullopt : std::optional(value.get<double>());
+    if (!value.is_null()) return value.get<double>();
+    if (!summary["rtt_us"].contains("lost_beyond")) return std::nullopt;
+    return std::numeric_limits<double>::infinity();
+}
+
+std::string time_text(std::optional<double> us) {
+    return !us ? "-" : std::isinf(*us) ? "lost" : fmt::format("{:.1f}", *us);
 }
 
 const char* const heading = "     asked/s       sent/s     loss %     p50 us     p99 us   p99.9 us";
@@ -44,8 +54,7 @@ std::string row_text(std::optional<double> rate, const Json& summary) {
     std::string out = fmt::format("{:>12} {:>12.0f} {:>10.4f}", rate ? fmt::format("{:.0f}", *rate) : "-",
                                   summary["rate_per_s"].get<double>(), 100 * loss_of(summary));
     for (const char* name : {"p50", "p99", "p999"}) {
-        const auto value = percentile_of(summary, name);
-        out += value ? fmt::format(" {:>10.1f}", *value) : fmt::format(" {:>10}", "-");
+        out += fmt::format(" {:>10}", time_text(percentile_of(summary, name)));
     }
     return out;
 }
@@ -84,7 +93,7 @@ double burst_share_max(const Json& summary, double rate) {
 Judged judge_trial(const Json& summary, double rate, const TrialOptions& options) {
     using traffic::TrialResult;
     const double loss = loss_of(summary);
-    if (summary["rtt_us"]["min"].is_null()) return {TrialResult::failed, "no answer"};
+    if (!has_answers(summary)) return {TrialResult::failed, "no answer"};
     if (loss > options.loss_max) {
         if (loss > burst_share_max(summary, rate)) return {TrialResult::failed, "loss"};
         return {TrialResult::cannot_tell, "the sender was late and sent bursts, of which some were lost"};
@@ -147,7 +156,7 @@ class MaxSearch {
             const bool passed = judged.result == traffic::TrialResult::passed;
             print_trial(report_, rate, summary,
                         passed ? (search_.confirming() ? "confirmed" : "passed") : judged.reason);
-            answered_ |= !summary["rtt_us"]["min"].is_null();
+            answered_ |= has_answers(summary);
             if (passed) at_found_ = summary;
             if (passed) return judged;
             if (worst.result != traffic::TrialResult::failed) worst = judged;
@@ -221,7 +230,7 @@ bool is_untested(const Point& point) {
 void plot(const Report& report, const std::vector<Point>& points) {
     double least = 0, most = 0;
     for (const Point& point : points)
-        if (const auto p99 = percentile_of(point.summary, "p99")) {
+        if (const auto p99 = percentile_of(point.summary, "p99"); p99 && !std::isinf(*p99)) {
             least = least == 0 ? *p99 : std::min(least, *p99);
             most = std::max(most, *p99);
         }
@@ -229,7 +238,7 @@ void plot(const Report& report, const std::vector<Point>& points) {
     report.print("");
     report.print(fmt::format("p99 at each rate, from {:.1f} to {:.1f} us on a logarithmic scale", least, most));
     for (const Point& point : points) {
-        const double p99 = percentile_of(point.summary, "p99").value_or(most);
+        const double p99 = std::min(percentile_of(point.summary, "p99").value_or(most), most);
         const double share = most > least ? std::log(p99 / least) / std::log(most / least) : 0;
         const auto columns = static_cast<std::size_t>(1 + share * (plot_columns - 1));
         report.print(fmt::format("{:>12.0f} {}", point.rate, std::string(columns, '#')));
@@ -286,8 +295,7 @@ int sweep(const Report& report, const Trial& trial) {
         report.print(fmt::format("knee: latency and loss stay low up to {:.0f}/s", knee));
     report.event("summary", {{"knee_per_s", knee}, {"at_least", undecided}, {"trials", points.size()}});
     if (knee > 0) return Exit::done;
-    const bool answered =
-        std::ranges::any_of(points, [](const Point& point) { return percentile_of(point.summary, "min").has_value(); });
+    const bool answered = std::ranges::any_of(points, [](const Point& point) { return has_answers(point.summary); });
     return undecided ? Exit::cannot_tell : answered ? Exit::failed : Exit::unreachable;
 }
 
@@ -324,6 +332,7 @@ int repeat(const Report& report, std::uint64_t count, const Trial& trial) {
     std::vector<double> rates;
     std::vector<double> percentiles[std::size(shown)];
     std::uint64_t sent = 0, lost = 0, invalid = 0, runs = 0;
+    bool answered = false;
     report.print(heading);
     for (; runs < count; ++runs) {
         const Json summary = trial({});
@@ -333,6 +342,7 @@ int repeat(const Report& report, std::uint64_t count, const Trial& trial) {
         if (summary.contains("rate_asked")) asked = summary["rate_asked"].get<double>();
         print_trial(report, asked, summary, valid ? "" : "INVALID");
         invalid += !valid;
+        answered |= has_answers(summary);
         sent += summary["sent"].get<std::uint64_t>();
         lost += summary["lost"].get<std::uint64_t>();
         rates.push_back(summary["rate_per_s"].get<double>());
@@ -343,16 +353,17 @@ int repeat(const Report& report, std::uint64_t count, const Trial& trial) {
     const auto print_spread = [&](const char* label, const char* unit, const std::vector<double>& values) {
         if (values.empty()) return Json();
         const Spread spread = spread_of(values);
-        report.print(fmt::format("{:<6} median {:>12.1f}{}, 95 % interval {:.1f} to {:.1f}", label, spread.median, unit,
-                                 spread.low, spread.high));
-        return Json{{"median", spread.median}, {"low", spread.low}, {"high", spread.high}};
+        report.print(fmt::format("{:<6} median {:>12}{}, 95 % interval {} to {}", label, time_text(spread.median), unit,
+                                 time_text(spread.low), time_text(spread.high)));
+        const auto finite = [](double value) { return std::isinf(value) ? Json() : Json(value); };
+        return Json{{"median", finite(spread.median)}, {"low", finite(spread.low)}, {"high", finite(spread.high)}};
     };
     event["rate_per_s"] = print_spread("rate", "/s", rates);
     for (std::size_t i = 0; i < std::size(shown); ++i)
         event["rtt_us"][shown[i].name] = print_spread(shown[i].label, " us", percentiles[i]);
     if (invalid > 0) report.print(fmt::format("INVALID: {} of {} runs", invalid, runs));
     report.event("summary", event);
-    return percentiles[0].empty() ? Exit::unreachable : Exit::done;
+    return answered ? Exit::done : Exit::unreachable;
 }
 
 }  // namespace

@@ -121,8 +121,8 @@ TEST(FindMax, a_trial_of_the_sender_is_repeated_longer) {
     std::vector<Duration> lengths;
     search({.find_max = true, .duration = 100 * millisecond}, [&](const TrialRequest& request) {
         Json summary = perfect(request);
-        if (*request.rate >= 2'000) summary["unsent"] = summary["due"];
-        if (*request.rate == 2'000) lengths.push_back(*request.duration);
+        if (*request.rate >= 20'000) summary["unsent"] = summary["due"];
+        if (*request.rate == 20'000) lengths.push_back(*request.duration);
         return summary;
     });
     ASSERT_GE(lengths.size(), 3u);
@@ -147,6 +147,22 @@ TEST(FindMax, exit_codes_without_a_rate) {
     const Found found = search({.find_max = true}, stuck);
     EXPECT_EQ(found.exit_code, Exit::cannot_tell);
     EXPECT_TRUE(found.summary["found_per_s"].is_null());
+}
+
+TEST(Repeat, a_percentile_among_the_lost_probes_is_longer_than_any) {
+    int runs = 0;
+    const Found found = search({.repeat = 5}, [&](const TrialRequest&) {
+        Json summary = perfect({.rate = 1'000, .duration = second});
+        if (++runs % 2 == 0) return summary;
+        summary["lost"] = 20;
+        summary["rtt_us"]["p99"] = nullptr;
+        summary["rtt_us"]["p999"] = nullptr;
+        summary["rtt_us"]["lost_beyond"] = 1e6;
+        return summary;
+    });
+    EXPECT_EQ(found.summary["rtt_us"]["p50"]["median"], 50);
+    EXPECT_TRUE(found.summary["rtt_us"]["p99"]["median"].is_null()) << found.summary;
+    EXPECT_EQ(found.summary["rtt_us"]["p99"]["low"], 50);
 }
 
 TEST(Sweep, reports_a_lower_bound_where_the_sender_is_the_limit) {
