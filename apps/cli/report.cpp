@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 
@@ -89,6 +91,21 @@ std::string grouped(std::uint64_t number) {
         out += digits[i];
     }
     return out;
+}
+
+namespace {
+
+constexpr double whole_rates_from = 99.5;
+
+}  // namespace
+
+std::string rate_text(double per_s) {
+    return per_s < whole_rates_from ? fmt::format("{:.3g}/s", per_s) : fmt::format("{:.0f}/s", per_s);
+}
+
+std::string grouped_rate_text(double per_s) {
+    return per_s < whole_rates_from ? rate_text(per_s)
+                                    : grouped(static_cast<std::uint64_t>(std::llround(per_s))) + "/s";
 }
 
 double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }

@@ -58,6 +58,10 @@ class Report {
 
 /// With thousands separators: 12,345,678.
 std::string grouped(std::uint64_t number);
+/// A rate: `20000/s`, below 100 with three significant digits: `12.3/s`, `0.4/s`.
+std::string rate_text(double per_s);
+/// The same with thousands separators.
+std::string grouped_rate_text(double per_s);
 /// part / whole, or 0 if `whole` is not positive.
 double ratio(double part, double whole);
 double seconds(Duration ns);

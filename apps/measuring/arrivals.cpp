@@ -87,7 +87,7 @@ void check_arrivals(const CLI::App& command, ArrivalOptions& options, double& ra
 }
 
 std::string arrivals_text(const ArrivalOptions& options, double rate) {
-    std::string out = options.profile ? fmt::format("as in {}", options.profile_file) : fmt::format("{:.0f}/s", rate);
+    std::string out = options.profile ? fmt::format("as in {}", options.profile_file) : rate_text(rate);
     if (options.burst > 1) out += fmt::format(" in bursts of {}", options.burst);
     if (options.arrivals == traffic::Arrivals::poisson) out += fmt::format(" poisson (--seed {})", options.seed);
     return out;

@@ -13,7 +13,6 @@
 
 #include <algorithm>
 #include <clocale>
-#include <cmath>
 #include <cstdlib>
 #include <string_view>
 #include <utility>
@@ -53,16 +52,13 @@ std::size_t columns_of(std::FILE* out) {
     return (known ? size.ws_col : columns_unknown) - 1;
 }
 
-std::string rate_text(std::uint64_t count, double interval_s) {
-    return grouped(static_cast<std::uint64_t>(std::llround(ratio(static_cast<double>(count), interval_s)))) + "/s";
-}
-
 std::string rates_text(const RunShape& shape, const Snapshot& interval) {
     std::string out;
     for (const Figure& figure : figures)
         if (figure.kind == Kind::counter && is_shown(figure, in_text) && is_known(figure, shape, When::running))
-            out += fmt::format("  {} {}", figure.label,
-                               rate_text(total_of(figure, shape, interval).get<std::uint64_t>(), interval.elapsed_s));
+            out += fmt::format(
+                "  {} {}", figure.label,
+                grouped_rate_text(ratio(total_of(figure, shape, interval).get<double>(), interval.elapsed_s)));
     return out;
 }
 
