@@ -29,6 +29,7 @@ constexpr Duration publish_every = 10 * millisecond;
 struct SinkRun {
     const PeerOptions& options;
     std::optional<Duration> one_way;  ///< the offset of --one-way
+    Instant listening_since;          ///< from then on the kernel keeps what arrives
     StartLine& line;
     Monitor& monitor;
 };
@@ -131,7 +132,10 @@ struct SinkStack {
     std::optional<traffic::GtudpTunnel<traffic::Sink>> tunnel;
 
     explicit SinkStack(const SinkRun& run) {
-        const traffic::SinkOptions options{.verify = run.options.verify, .key = random_key(), .one_way = run.one_way};
+        const traffic::SinkOptions options{.verify = run.options.verify,
+                                           .key = random_key(),
+                                           .one_way = run.one_way,
+                                           .listening_since = run.listening_since};
         if (run.options.bidirectional)
             answering.emplace(traffic::AnsweringSinkOptions{
                 .sink = options, .seed = random_value<std::uint64_t>(), .due_offset = run.one_way.value_or(0)});
@@ -152,10 +156,15 @@ struct SinkStack {
 
     Json counters() const {
         const traffic::SinkCounters seen = sink().counters();
-        Json out = {{"received", seen.received},   {"bytes", seen.bytes},
-                    {"lost", seen.lost},           {"duplicate", seen.duplicate},
-                    {"reordered", seen.reordered}, {"corrupt", seen.corrupt},
-                    {"streams", seen.streams},     {"streams_forgotten", seen.streams_forgotten}};
+        Json out = {{"received", seen.received},
+                    {"bytes", seen.bytes},
+                    {"lost", seen.lost},
+                    {"before_start", seen.before_start},
+                    {"duplicate", seen.duplicate},
+                    {"reordered", seen.reordered},
+                    {"corrupt", seen.corrupt},
+                    {"streams", seen.streams},
+                    {"streams_forgotten", seen.streams_forgotten}};
         add_counters(out, "sink", seen);
         if (tunnel) add_wire_counts(out, tunnel->wire().counters());
         if (answering) {
@@ -212,7 +221,8 @@ Json summary_of(const PeerOptions& options, const SinkOutcome& of) {
     summary["bits_per_s"] = ratio(rate_per_s * summary["bytes"].get<double>() * 8, static_cast<double>(received));
     summary.update(of.outcome.facts);
     if (!options.verify)
-        for (const char* unknown : {"lost", "duplicate", "reordered", "corrupt"}) summary[unknown] = nullptr;
+        for (const char* unknown : {"lost", "before_start", "duplicate", "reordered", "corrupt"})
+            summary[unknown] = nullptr;
     if (options.transport.gtudp) summary["transport"] = "gtudp";
     if (options.one_way) {
         summary["one_way_us"] = percentiles_us(of.outcome.snapshot.histograms.at(0));
@@ -229,14 +239,17 @@ int sink_command(const PeerOptions& options) {
         report.event("listening", {{"port", port}});
     });
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
-    report.print(fmt::format("received {} datagrams ({} bytes) in {:.3f} s: {:.0f}/s, {:.3f} Gbit/s", count("received"),
-                             count("bytes"), summary["duration_s"].get<double>(), summary["rate_per_s"].get<double>(),
+    report.print(fmt::format("received {} datagrams ({} bytes) in {:.3f} s: {}, {:.3f} Gbit/s", count("received"),
+                             count("bytes"), summary["duration_s"].get<double>(),
+                             rate_text(summary["rate_per_s"].get<double>()),
                              summary["bits_per_s"].get<double>() / 1e9));
     report.print(options.verify
                      ? fmt::format("lost {} (receive buffer full {} times)  duplicate {}  reordered {}  corrupt {}",
                                    count("lost"), count("socket_dropped"), count("duplicate"), count("reordered"),
                                    count("corrupt"))
                      : fmt::format("receive buffer full {} times; not verified", count("socket_dropped")));
+    if (options.verify && summary["before_start"] > 0)
+        report.print(fmt::format("sent before this sink started {}, not counted as lost", count("before_start")));
     if (summary["streams_forgotten"] > 0)
         report.print(
             fmt::format("streams evicted {}: more than {} at once, so loss at the start of a stream is unknown",
@@ -254,6 +267,7 @@ int sink_command(const PeerOptions& options) {
 
 Json run_sink(const PeerOptions& options, Report& report, const OnListening& on_listening) {
     std::vector<UdpSocket> sockets = open_server_sockets(options);
+    const Instant listening_since = now();
     RunShape shape{.command = "sink",
                    .sends = false,
                    .verifies = options.verify,
@@ -263,7 +277,8 @@ Json run_sink(const PeerOptions& options, Report& report, const OnListening& on_
     Monitor monitor({.shape = shape, .engines = sockets.size(), .prometheus = options.prometheus, .complete = {}},
                     report, nullptr);
     StartLine line(sockets.size());
-    const SinkRun run{options, options.one_way ? std::optional(one_way_offset()) : std::nullopt, line, monitor};
+    const SinkRun run{options, options.one_way ? std::optional(one_way_offset()) : std::nullopt, listening_since, line,
+                      monitor};
     const auto notify = [&](const std::string& text) { report.note(text); };
     // If an engine's socket closed early, the kernel would route its streams to another engine, which would count them
     // as new. So all sockets stay open until all engines have ended.

@@ -1,5 +1,11 @@
 // Each datagram is decoded and classified by its stream's window. The totals are updated at once, so evicting a stream
 // loses no counts.
+//
+// When the first sequence received of a stream is not 0, the earlier ones are lost, or were sent before this sink began
+// to listen. The due times decide: those received so far give the stream's interval, and the interval gives the time at
+// which sequence 0 would have arrived. Sender and sink may have different clocks; the shortest difference between
+// arrival and due time converts one to the other, so that a late read of the first datagram does not count. The
+// decision is revised with each datagram until as many sequences have passed as it extrapolates over.
 
 #include "codec/traffic/sink.hpp"
 
@@ -8,6 +14,14 @@
 #include "codec/base/limits.hpp"
 
 namespace ringpost::traffic {
+namespace {
+
+/// Due times come from the network, so the subtraction uses unsigned arithmetic, which may wrap.
+Duration difference(Instant later, Instant earlier) {
+    return static_cast<Duration>(static_cast<std::uint64_t>(later) - static_cast<std::uint64_t>(earlier));
+}
+
+}  // namespace
 
 Sink::Sink(const SinkOptions& options) : options_(options), streams_(limits::load_streams_max, options.key) {}
 
@@ -23,26 +37,29 @@ bool Sink::take(Instant now, const Datagram& in) {
         return false;
     }
     if (newest_ == nullptr || frame->stream != newest_key_.stream || in.source != newest_key_.source)
-        find_stream(in.source, *frame);
-    SequenceWindow& window = *newest_;
-    const std::uint64_t end_before = window.end();
-    switch (window.record(frame->sequence)) {
+        find_stream(now, in.source, *frame);
+    SinkStream& stream = *newest_;
+    const std::uint64_t end_before = stream.window.end();
+    switch (stream.window.record(frame->sequence)) {
         case Arrival::in_order: counts_.lost += frame->sequence - end_before; break;
         case Arrival::reordered:
             ++counts_.reordered;
-            --counts_.lost;
+            if (frame->sequence < stream.first_sequence) {
+                --unseen_count(stream);
+                --stream.unseen;
+            } else {
+                --counts_.lost;
+            }
             break;
         case Arrival::duplicate: ++counts_.duplicate; return false;
     }
+    if (stream.age_open) judge_age(now, *frame);
     if (options_.one_way) record_one_way(now, *frame);
     return true;
 }
 
 void Sink::record_one_way(Instant now, const Frame& frame) {
-    // The due time comes from the network, so the subtraction uses unsigned arithmetic, which may wrap.
-    const auto passed =
-        static_cast<Duration>(static_cast<std::uint64_t>(now) + static_cast<std::uint64_t>(*options_.one_way) -
-                              static_cast<std::uint64_t>(frame.due));
+    const Duration passed = difference(now + *options_.one_way, frame.due);
     if (passed > Histogram::trackable_ns_max || passed < -Histogram::trackable_ns_max) {
         ++one_way_counts_.clock_apart;
         return;
@@ -53,14 +70,41 @@ void Sink::record_one_way(Instant now, const Frame& frame) {
     one_way_counts_.before_sent_max = std::max(one_way_counts_.before_sent_max, -passed);
 }
 
-void Sink::find_stream(const Address& source, const Frame& frame) {
+void Sink::find_stream(Instant now, const Address& source, const Frame& frame) {
     newest_key_ = {source, frame.stream};
     newest_ = &streams_.touch(newest_key_);
-    if (newest_->end() > 0) return;
+    SinkStream& stream = *newest_;
+    if (stream.window.end() > 0) return;
     ++counts_.streams;
+    if (frame.sequence == 0) return;
     // Joined in the middle of a stream: it started before this sink, or has been evicted, which is possible for any
     // stream after the first eviction. Earlier sequences are not lost.
-    if (frame.sequence >= limits::load_window_sequences || streams_.evictions() > 0) newest_->begin_at(frame.sequence);
+    if (frame.sequence >= limits::load_window_sequences || streams_.evictions() > 0) {
+        stream.window.begin_at(frame.sequence);
+        if (streams_.evictions() == 0) counts_.before_start += frame.sequence;
+        return;
+    }
+    stream.first_sequence = stream.unseen = frame.sequence;
+    stream.first_due = frame.due;
+    stream.transit_min = difference(now, frame.due);
+    stream.age_open = options_.listening_since.has_value();
+}
+
+void Sink::judge_age(Instant now, const Frame& frame) {
+    SinkStream& stream = *newest_;
+    stream.transit_min = std::min(stream.transit_min, difference(now, frame.due));
+    if (frame.sequence <= stream.first_sequence) return;
+    const auto passed = static_cast<double>(frame.sequence - stream.first_sequence);
+    const double interval = static_cast<double>(difference(frame.due, stream.first_due)) / passed;
+    const double first_arrival = static_cast<double>(stream.first_due) + static_cast<double>(stream.transit_min);
+    const double began = first_arrival - interval * static_cast<double>(stream.first_sequence);
+    const bool older = began < static_cast<double>(*options_.listening_since);
+    if (older != stream.older) {
+        unseen_count(stream) -= stream.unseen;
+        stream.older = older;
+        unseen_count(stream) += stream.unseen;
+    }
+    stream.age_open = frame.sequence - stream.first_sequence < stream.first_sequence;
 }
 
 SinkCounters Sink::counters() const {

@@ -18,12 +18,13 @@
 namespace ringpost::traffic {
 
 /// What a sink has received. `received` counts every datagram; duplicate, reordered and corrupt are parts of it. With
-/// verification, and if every stream is received from its start:
-///     sent == (received - duplicate - corrupt) + lost + those lost after the last one received.
+/// verification, and if no stream is evicted:
+///     sent == (received - duplicate - corrupt) + lost + before_start + those lost after the last one received.
 struct SinkCounters {
     std::uint64_t received = 0;
     std::uint64_t bytes = 0;
-    std::uint64_t lost = 0;  ///< missing sequences below the highest received
+    std::uint64_t lost = 0;          ///< missing sequences below the highest received
+    std::uint64_t before_start = 0;  ///< missing at the start of streams that are older than this sink; not in `lost`
     std::uint64_t duplicate = 0;
     std::uint64_t reordered = 0;
     std::uint64_t corrupt = 0;  ///< not a frame, or wrong CRC; the sequence of such a frame also counts as lost
@@ -38,6 +39,7 @@ struct SinkCounters {
             {"received", &SinkCounters::received},
             {"bytes", &SinkCounters::bytes},
             {"lost", &SinkCounters::lost},
+            {"before_start", &SinkCounters::before_start},
             {"duplicate", &SinkCounters::duplicate},
             {"reordered", &SinkCounters::reordered},
             {"corrupt", &SinkCounters::corrupt},
@@ -54,6 +56,8 @@ struct SinkOptions {
     SipKey key = {};
     /// Offset from our clock to that of the senders' due times (see frame.hpp). If set, one-way times are recorded.
     std::optional<Duration> one_way = std::nullopt;
+    /// When this sink began to listen. What was sent before is not lost. Without it, every stream counts as new.
+    std::optional<Instant> listening_since = std::nullopt;
 };
 
 /// One-way times of all frames but duplicates, as accurate as the clocks of both ends agree.
@@ -70,6 +74,17 @@ struct OneWayCounters {
     }
 };
 static_assert(lists_every_counter<OneWayCounters>(sizeof(Duration)));
+
+/// One stream of a sink, and what is needed to find out whether it is older than the sink; see the .cpp.
+struct SinkStream {
+    SequenceWindow window;
+    std::uint64_t first_sequence = 0;  ///< the first one received
+    std::uint64_t unseen = 0;          ///< missing sequences below first_sequence
+    Instant first_due = 0;
+    Duration transit_min = 0;  ///< shortest difference of arrival and due time, by clocks that may differ
+    bool older = false;        ///< began before the sink: `unseen` is part of before_start, not of lost
+    bool age_open = false;     ///< `older` may change
+};
 
 /// The endpoint of `ringpost sink`: verifies and classifies received frames. Sends nothing.
 class Sink {
@@ -98,16 +113,18 @@ class Sink {
         bool operator==(const StreamKey&) const = default;
     };
 
-    void find_stream(const Address& source, const Frame& frame);
+    void find_stream(Instant now, const Address& source, const Frame& frame);
+    void judge_age(Instant now, const Frame& frame);
+    std::uint64_t& unseen_count(const SinkStream& stream) { return stream.older ? counts_.before_start : counts_.lost; }
     void record_one_way(Instant now, const Frame& frame);
 
     SinkOptions options_;
     SinkCounters counts_;
     OneWayCounters one_way_counts_;
     Histogram one_way_;
-    LruTable<StreamKey, SequenceWindow> streams_;
+    LruTable<StreamKey, SinkStream> streams_;
     StreamKey newest_key_{};  ///< the datagrams of a train belong to one stream, so lookups are rare
-    SequenceWindow* newest_ = nullptr;
+    SinkStream* newest_ = nullptr;
 };
 
 }  // namespace ringpost::traffic

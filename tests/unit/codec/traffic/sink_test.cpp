@@ -27,7 +27,7 @@ class SinkTest : public testing::Test {
     // `tail` of the `sent` datagrams were lost after the last one received.
     void expect_identity(std::uint64_t sent, std::uint64_t tail) const {
         const SinkCounters counts = sink.counters();
-        EXPECT_EQ(sent, counts.received - counts.duplicate - counts.corrupt + counts.lost + tail);
+        EXPECT_EQ(sent, counts.received - counts.duplicate - counts.corrupt + counts.lost + counts.before_start + tail);
     }
 
     Sink sink{{.key = SipKey{1, 2}}};
@@ -130,6 +130,7 @@ TEST_F(SinkTest, a_stream_joined_in_the_middle_has_no_earlier_losses) {
     const std::uint64_t first = limits::load_window_sequences;
     receive(1, {first, first + 2});
     EXPECT_EQ(sink.counters().lost, 1u);
+    EXPECT_EQ(sink.counters().before_start, first);
     receive(1, {first + 1, first - 1});
     EXPECT_EQ(sink.counters().lost, 0u);
     EXPECT_EQ(sink.counters().reordered, 1u);
@@ -148,6 +149,92 @@ TEST_F(SinkTest, without_one_way_no_times_are_recorded) {
     receive(7, {0, 1, 2});
     EXPECT_EQ(sink.one_way().count(), 0u);
     EXPECT_EQ(sink.one_way_counts().clock_apart, 0u);
+}
+
+// Streams of a sender with another clock, one datagram a millisecond, and a sink that listens since `since`.
+class RestartTest : public SinkTest {
+  protected:
+    static constexpr Instant since = 100 * second;
+    static constexpr Duration clocks_apart = -7 * 60 * second;
+
+    static Bytes frame_due(std::uint64_t sequence, Instant due) {
+        const FrameWriter writer(24);
+        Bytes bytes(24);
+        writer.write(bytes.data(), {7, sequence, due}, 1);
+        return bytes;
+    }
+    // `sequence` of a stream that began at `began`, received `late` after it was due.
+    void receive_at(Instant began, std::uint64_t sequence, Duration late = 50 * microsecond) {
+        const Instant due = began + static_cast<Instant>(sequence) * millisecond;
+        restarted.handle(due + late, {peer, 0, frame_due(sequence, due + clocks_apart)});
+    }
+    void expect_missing(std::uint64_t lost, std::uint64_t before_start) const {
+        EXPECT_EQ(restarted.counters().lost, lost);
+        EXPECT_EQ(restarted.counters().before_start, before_start);
+    }
+
+    Sink restarted{{.key = {1, 2}, .listening_since = since}};
+};
+
+TEST_F(RestartTest, what_was_sent_before_the_start_is_not_lost) {
+    const Instant began = since - 160 * millisecond;
+    for (const std::uint64_t sequence : {160, 161, 163}) receive_at(began, sequence);
+    expect_missing(1, 160);
+    receive_at(began, 162);
+    expect_missing(0, 160);
+    EXPECT_EQ(restarted.counters().reordered, 1u);
+}
+
+TEST_F(RestartTest, losses_at_the_start_of_a_stream_that_begins_while_it_listens_count) {
+    receive_at(since + millisecond, 3);
+    expect_missing(3, 0);
+    receive_at(since + millisecond, 4);
+    expect_missing(3, 0);
+    receive_at(since + millisecond, 1);
+    expect_missing(2, 0);
+    EXPECT_EQ(restarted.counters().reordered, 1u);
+}
+
+TEST_F(RestartTest, reordering_at_the_join_is_not_loss) {
+    const Instant began = since - 10 * millisecond;
+    for (const std::uint64_t sequence : {13, 11, 14, 12, 10, 15}) receive_at(began, sequence);
+    expect_missing(0, 10);
+    EXPECT_EQ(restarted.counters().reordered, 3u);
+    EXPECT_EQ(restarted.counters().duplicate, 0u);
+}
+
+TEST_F(RestartTest, a_late_read_of_the_first_datagrams_does_not_make_the_stream_younger) {
+    const Instant began = since - 160 * millisecond;
+    for (std::uint64_t sequence = 161; sequence < 400; ++sequence)  // read together, then on time
+        receive_at(began, sequence, sequence < 361 ? static_cast<Duration>(361 - sequence) * millisecond : 0);
+    expect_missing(0, 161);
+}
+
+TEST_F(RestartTest, the_first_of_a_new_stream_is_lost_even_if_it_is_read_late) {
+    for (std::uint64_t sequence = 5; sequence < 400; ++sequence)
+        receive_at(since + millisecond, sequence,
+                   sequence < 200 ? static_cast<Duration>(200 - sequence) * millisecond : 0);
+    expect_missing(5, 0);
+}
+
+TEST_F(RestartTest, bursts_and_streams_of_one_datagram) {
+    receive_at(since - 10 * second, 10'000);
+    EXPECT_EQ(restarted.counters().lost, 10'000u) << "one datagram has no interval";
+    const Instant due = since + 40 * millisecond + clocks_apart;
+    for (std::uint64_t sequence = 10'001; sequence < 30'000; ++sequence)  // ten at once, every ten milliseconds
+        restarted.handle(since + 41 * millisecond,
+                         {peer, 0, frame_due(sequence, due + static_cast<Instant>(sequence / 10) * 10 * millisecond)});
+    expect_missing(0, 10'000);
+}
+
+TEST_F(RestartTest, times_that_make_no_sense_change_only_their_own_stream) {
+    for (const Instant due : {INT64_MIN, INT64_MAX, Instant{0}}) {
+        Sink odd({.key = {1, 2}, .listening_since = since});
+        odd.handle(since + 1, {peer, 0, frame_due(9, INT64_MIN)});
+        odd.handle(since + 2, {peer, 0, frame_due(11, due)});
+        odd.handle(since + 3, {peer, 0, frame_due(12, INT64_MAX)});
+        EXPECT_EQ(odd.counters().lost + odd.counters().before_start, 10u);
+    }
 }
 
 class OneWayTest : public SinkTest {
