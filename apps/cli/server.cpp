@@ -37,6 +37,20 @@ void check_address_family(const Address& local, const std::string& bind, const A
                                            target.family == Family::v6 ? "IPv6" : "IPv4"));
 }
 
+void check_not_itself(const Address& local, const std::string& to, const Address& target, const char* who) {
+    const bool only_ipv4 = local.family == Family::v4 && target.family == Family::v6;
+    if (local.port != target.port || only_ipv4 || is_multicast(target)) return;
+    // The source that the kernel chooses toward an address of this host is that address.
+    const auto source = source_address_toward(target);
+    if (!source) return;
+    // 0.0.0.0 as a destination is the source, :: is ::1.
+    const bool any_v4 = is_any(target) && target.family == Family::v4;
+    const auto& destination = is_any(target) ? source->ip : target.ip;
+    const bool on_this_host = is_any(target) || is_loopback(target) || source->ip == target.ip;
+    if (is_any(local) ? on_this_host : any_v4 || local.ip == destination)
+        throw Failure(Exit::usage, fmt::format("--to {}: reaches {} itself, on port {}", to, who, local.port));
+}
+
 std::vector<UdpSocket> open_server_sockets(const ServerOptions& options) {
     std::vector<UdpSocket> sockets;
     ServerOptions each = options;

@@ -33,6 +33,10 @@ void add_server(CLI::App& command, ServerOptions& options);
 /// and `target` are the values of --bind and --to.
 void check_address_family(const Address& local, const std::string& bind, const Address& target);
 
+/// Throws a Failure if what a socket bound to `local` sends to `target`, the value `to` of --to, would come back to
+/// that socket: its own port, on a local address that it receives. `who` names the socket: `the relay`.
+void check_not_itself(const Address& local, const std::string& to, const Address& target, const char* who);
+
 /// Throws a Failure that names the option at fault: why the server's socket could not be opened.
 [[noreturn]] void fail_to_open(const ServerOptions& options, const Error& error);
 /// Opens and binds the server's socket; a Failure names the option at fault.

@@ -122,6 +122,7 @@ int beacon_command(const BeaconOptions& options) {
     for (const std::string& text : options.to) {
         const Address target = target_address(text);
         check_address_family(socket.local(), options.bind, target);
+        check_not_itself(socket.local(), text, target, "the beacon");
         settings.targets.push_back({target, advertised_address(target, socket.local(), options)});
     }
     settings.advertised_port = options.port ? socket.local().port : 0;

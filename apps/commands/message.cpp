@@ -173,7 +173,10 @@ int message_command(const MessageOptions& options) {
     if (!opened) fail_to_open(options.server, opened.error());
     confirmed::Messenger& messenger = *opened;
     const std::uint16_t port = messenger.local().port;
-    if (!options.to.empty()) check_address_family(messenger.local(), options.server.bind, wanted.protocol.target);
+    if (!options.to.empty()) {
+        check_address_family(messenger.local(), options.server.bind, wanted.protocol.target);
+        check_not_itself(messenger.local(), options.to, wanted.protocol.target, "ringpost message");
+    }
     const SignalWakes wakes(messenger);
     if (!messenger.note().empty()) report.note(messenger.note());
     if (options.role != Role::send) report.note(fmt::format("message listening on port {}", port));

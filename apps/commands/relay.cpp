@@ -57,10 +57,9 @@ class RelayApplication {
         const std::uint64_t forwarded = there.forwarded + back.forwarded, received = there.received + back.received;
         if (received == received_reported_ && forwarded == forwarded_reported_) return;
         const double rate = static_cast<double>(forwarded - forwarded_reported_) / elapsed_s;
-        report_.progress(fmt::format("{:>13} datagrams/s   to target {}  to clients {}  dropped {}  held {}",
-                                     grouped(static_cast<std::uint64_t>(rate)), grouped(there.forwarded),
-                                     grouped(back.forwarded), grouped(dropped(there) + dropped(back)),
-                                     grouped(endpoint_.held())));
+        report_.progress(fmt::format("{:>15}   to target {}  to clients {}  dropped {}  held {}",
+                                     grouped_rate_text(rate), grouped(there.forwarded), grouped(back.forwarded),
+                                     grouped(dropped(there) + dropped(back)), grouped(endpoint_.held())));
         report_.event("progress", {{"received", received}, {"forwarded", forwarded}, {"rate_per_s", rate}});
         received_reported_ = received;
         forwarded_reported_ = forwarded;
@@ -87,9 +86,7 @@ Json run_relay(const RelayOptions& options, Report& report) {
     const Address target = target_address(options.to);
     UdpSocket socket = open_server_socket(options.server);
     const std::uint16_t port = socket.local().port;
-    const auto source = source_address_toward(target);
-    if (source && source->ip == target.ip && target.port == port)
-        throw Failure(Exit::usage, fmt::format("--to {}: this is the relay itself", options.to));
+    check_not_itself(socket.local(), options.to, target, "the relay");
     const relay::Impairments impairments = impairments_of(options);
     SocketOptions upstream;
     upstream.connect = target;
