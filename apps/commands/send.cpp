@@ -6,12 +6,14 @@
 #include <optional>
 #include <ringpost/messenger.hpp>
 #include <string>
+#include <utility>
 
 #include "apps/cli/lines.hpp"
 #include "apps/commands/commands.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/clock.hpp"
 #include "engine/os/waker.hpp"
+#include "engine/udp/socket_errors.hpp"
 
 namespace ringpost::apps {
 namespace {
@@ -46,18 +48,23 @@ class LineSender {
 
     void run() {
         const gtudp::Messenger::Handler handler = [this](const gtudp::Event& event) { on_event(event); };
-        while (received_signal() == 0) {
+        while (received_signal() == 0 && !unreachable()) {
             if (!waiting_) waiting_ = lines_.next();
             while (waiting_ && send(*waiting_)) waiting_ = lines_.next();
             const bool done = !waiting_ && lines_.ended();
             if (done && messenger_.in_flight() == 0) return;
-            messenger_.poll(done ? never : Lines::poll_interval, handler);
+            messenger_.poll(done && answered() ? never : Lines::poll_interval, handler);
         }
     }
 
     std::uint64_t failed() const { return failed_; }
 
+    /// The kernel reported the peer as unreachable before anything came from it. Later it may be restarting.
+    bool unreachable() const { return !answered() && messenger_.engine_counters().unreachable > 0; }
+
   private:
+    bool answered() const { return messenger_.engine_counters().received > 0; }
+
     void on_event(const gtudp::Event& event) {
         if (event.kind != gtudp::Event::Kind::outcome) return;
         const bool confirmed = event.outcome == gtudp::Outcome::confirmed;
@@ -89,25 +96,43 @@ class LineSender {
     std::uint64_t failed_ = 0;
 };
 
+/// Connected, so that a closed port is reported.
+gtudp::Messenger open_messenger(const SendOptions& options, const Address& target) {
+    gtudp::OpenOptions wanted = open_options(options.common, options.transport);
+    wanted.connect = target;
+    auto messenger = gtudp::Messenger::open(wanted);
+    // The kernel may choose the target's port, if nobody has it, and the messenger would send to itself.
+    while (messenger && messenger->local() == target) messenger = gtudp::Messenger::open(wanted);
+    if (messenger) return std::move(*messenger);
+    const bool refused = messenger.error().text.starts_with("connect ");
+    throw Failure(refused ? Exit::unreachable : Exit::failed,
+                  fmt::format("--to {}: {}", options.to, messenger.error().text));
+}
+
 int send_command(const SendOptions& options) {
     const Report report(options.common.form);
     const Address target = target_address(options.to);
-    // Unconnected: a peer that starts late is not an error.
-    auto messenger = value_or_fail(gtudp::Messenger::open(open_options(options.common, options.transport)));
+    gtudp::Messenger messenger = open_messenger(options, target);
     const SignalWakes wakes(messenger);
     if (!messenger.note().empty()) report.note(messenger.note());
     LineSender sender(messenger, options, target, report);
     sender.run();
     const gtudp::Counters counts = messenger.counters();
     const EngineCounters engine = messenger.engine_counters();
-    Json summary = {{"sent", counts.taken}, {"failed", sender.failed()}, {"backend", messenger.backend()}};
+    const bool unreachable = sender.unreachable();
+    const std::uint64_t failed = sender.failed() + (unreachable ? messenger.in_flight() : 0);
+    Json summary = {{"sent", counts.taken}, {"failed", failed}, {"backend", messenger.backend()}};
     add_wire(summary, counts);
     add_counters(summary, engine);
     report.event("summary", summary);
-    if (counts.confirmed == 0 && engine.send_failed > 0)
+    if (counts.confirmed == 0 && engine.send_failed > 0 && !is_unreachable(engine.last_send_errno))
         throw Failure(exit_code(Exit::unreachable),
                       fmt::format("--to {}: {}", options.to, std::strerror(engine.last_send_errno)));
-    return exit_code(sender.failed() == 0 && counts.confirmed == counts.taken ? Exit::done : Exit::failed);
+    if (unreachable) {
+        report.note(fmt::format("{}: unreachable", to_text(target)));
+        return exit_code(Exit::unreachable);
+    }
+    return exit_code(failed == 0 && counts.confirmed == counts.taken ? Exit::done : Exit::failed);
 }
 
 }  // namespace

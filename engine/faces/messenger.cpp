@@ -10,7 +10,8 @@ namespace ringpost::gtudp {
 
 Result<Messenger> Messenger::open(const OpenOptions& options) {
     SocketOptions socket;
-    socket.bind = options.bind;
+    socket.connect = options.connect;
+    if (options.connect.family == Family::none) socket.bind = options.bind;
     socket.gro = options.gro;
     auto polled = PolledEndpoint<Endpoint>::open(
         socket, {.backend = options.backend, .wait = options.wait, .gso = options.gso}, options.protocol);

@@ -29,7 +29,8 @@ class ThreadedMessenger::Thread {
 
 Result<ThreadedMessenger> ThreadedMessenger::open(const OpenOptions& options) {
     SocketOptions wanted;
-    wanted.bind = options.bind;
+    wanted.connect = options.connect;
+    if (options.connect.family == Family::none) wanted.bind = options.bind;
     wanted.gro = options.gro;
     auto socket = UdpSocket::open(wanted);
     if (!socket) return std::unexpected(socket.error());

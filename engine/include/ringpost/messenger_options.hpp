@@ -15,6 +15,9 @@ Options fresh_options();
 /// For Messenger and ThreadedMessenger.
 struct OpenOptions {
     Address bind = any_address(0);  ///< port 0: chosen by the kernel, see local()
+    /// The only peer; replaces `bind`. The kernel then reports its port or host as unreachable
+    /// (EngineCounters::unreachable). Family::none: any peer.
+    Address connect{};
     BackendChoice backend = BackendChoice::automatic;
     WaitMode wait = WaitMode::adaptive;
     bool gso = true;  ///< send trains (UDP_SEGMENT) if the kernel supports it
