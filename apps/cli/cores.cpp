@@ -57,10 +57,10 @@ void set_affinity(const std::vector<int>& cores) {
 
 void add_threads(CLI::App& command, ThreadOptions& options) {
     add_parsed(command, "--threads", options.count, parse_threads,
-               "number of engines, each on its own core (default 1)");
+               "number of engines, each in its own thread (default 1)");
     add_parsed(
         command, "--cpu", options.cores, parse_cores,
-        "cores to pin the engines to, round robin, e.g. 0,2,4-7; with --self, first this end's (default automatic)")
+        "cores to pin the engines to, round robin, e.g. 0,2,4-7; with --self, first this end's (default not pinned)")
         ->type_name("CORES");
 }
 
@@ -79,13 +79,9 @@ std::vector<int> allowed_cores() {
 }
 
 std::optional<int> core_of(const ThreadOptions& threads, Side side, std::size_t index) {
-    index += threads.count * agents_before();
-    const std::vector<int> cores = threads.cores.empty() ? allowed_cores() : threads.cores;
-    const bool chosen = !threads.cores.empty();
-    if (!chosen && (cores.size() < 2 || (threads.count == 1 && !threads.self))) return std::nullopt;
-    const std::size_t turn = index % cores.size();
-    if (side == Side::near) return cores[turn];
-    return chosen ? cores[(threads.count + index) % cores.size()] : cores[cores.size() - 1 - turn];
+    if (threads.cores.empty()) return std::nullopt;
+    index += threads.count * agents_before() + (side == Side::far ? threads.count : 0);
+    return threads.cores[index % threads.cores.size()];
 }
 
 Pinned::Pinned(std::optional<int> core) {

@@ -12,10 +12,10 @@ namespace ringpost::apps {
 
 inline constexpr std::uint32_t threads_max = 256;
 
-/// The engines that a command runs, each in its own thread and on its own core.
+/// The engines that a command runs, each in its own thread.
 struct ThreadOptions {
     std::uint32_t count = 1;
-    std::vector<int> cores;  ///< of --cpu; empty: chosen by core_of()
+    std::vector<int> cores;  ///< of --cpu; empty: not pinned
     bool self = false;       ///< the other end runs on this machine, too, with the same number of engines
 };
 
@@ -31,10 +31,9 @@ std::vector<int> allowed_cores();
 /// `far` is the other end of a --self run.
 enum class Side : std::uint8_t { near, far };
 
-/// The core to pin engine `index` to; nothing leaves the choice to the kernel.
-/// With --cpu, the listed cores are assigned round robin, first to the near end. Without it, the near end starts at the
-/// first allowed core and the far end at the last; a single engine without a far end is not pinned, and nothing is
-/// pinned on a single core. Agents on one host continue where the previous agent stopped.
+/// The core of --cpu to pin engine `index` to: the listed cores are assigned round robin, first to the near end. Agents
+/// on one host continue where the previous agent stopped. Nothing without --cpu: the kernel moves an engine away from a
+/// core that others hold.
 std::optional<int> core_of(const ThreadOptions& threads, Side side, std::size_t index);
 
 /// Pins the calling thread to a core; the destructor restores its former affinity.

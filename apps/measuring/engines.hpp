@@ -1,6 +1,6 @@
 #pragma once
 
-// Runs one or several engines, each a loop in its own thread and on its own core. The first runs in the calling thread.
+// Runs one or several engines, each a loop in its own thread. The first runs in the calling thread.
 
 #include <atomic>
 #include <condition_variable>

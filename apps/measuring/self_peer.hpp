@@ -36,7 +36,7 @@ class SharedFigures {
     Page* page_;
 };
 
-/// The peer of a --self run: a child process on another core, which ends with this one.
+/// The peer of a --self run: a child process, which ends with this one.
 class SelfPeer {
   public:
     /// Writes a line to the parent: the child's port when it is ready, or its result.
