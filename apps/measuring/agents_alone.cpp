@@ -11,9 +11,16 @@ namespace ringpost::apps {
 struct Agents::Library {};
 
 Agents::Agents() {
-    const char* started = std::getenv("OMPI_COMM_WORLD_SIZE");  // set by mpirun
-    if (started != nullptr && std::string_view(started) != "1")
-        throw Failure(Exit::failed, "mpirun has started several, but this ringpost was built without MPI");
+    // Set by the mpirun of Open MPI, by that of MPICH, and by any launcher that speaks PMIx.
+    constexpr struct {
+        const char* name;
+        std::string_view alone;
+    } launchers[] = {{"OMPI_COMM_WORLD_SIZE", "1"}, {"PMI_SIZE", "1"}, {"PMIX_RANK", "0"}};
+    for (const auto& [name, alone] : launchers)
+        if (const char* value = std::getenv(name); value != nullptr && value != alone)
+            throw Failure(Exit::usage,
+                          "mpirun has started several, but this ringpost was built without MPI: install "
+                          "libopenmpi-dev and build again");
 }
 
 Agents::~Agents() = default;

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "apps/cli/options.hpp"
 #include "apps/measuring/agents.hpp"
 #include "tests/unit/environment.hpp"
@@ -26,13 +28,19 @@ TEST(AgentsAlone, are_one) {
 }
 
 TEST(AgentsAlone, refuse_to_be_one_of_several) {
-    const Variable started(count_variable, "4");
-    try {
-        const Agents agents;
-        FAIL() << "four would have measured the same each";
-    } catch (const Failure& failure) {
-        EXPECT_EQ(failure.exit_code, Exit::failed);
-        EXPECT_STREQ(failure.what(), "mpirun has started several, but this ringpost was built without MPI");
+    constexpr std::pair<const char*, const char*> launchers[] = {
+        {count_variable, "4"}, {"PMI_SIZE", "2"}, {"PMIX_RANK", "1"}};
+    for (const auto& [name, value] : launchers) {
+        const Variable started(name, value);
+        try {
+            const Agents agents;
+            FAIL() << name << ": each would have measured the same";
+        } catch (const Failure& failure) {
+            EXPECT_EQ(failure.exit_code, Exit::usage);
+            EXPECT_STREQ(failure.what(),
+                         "mpirun has started several, but this ringpost was built without MPI: install "
+                         "libopenmpi-dev and build again");
+        }
     }
 }
 
