@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cmath>
 #include <ctime>
+#include <utility>
+#include <vector>
 
 #include "apps/measuring/metrics.hpp"
 #include "apps/measuring/monitor.hpp"
@@ -14,35 +16,42 @@
 namespace ringpost::apps {
 namespace {
 
+constexpr const char* expected_time = "expected UTC such as 2026-01-31T23:59:59Z, or seconds since 1970";
+
+/// The digits after a decimal point as nanoseconds; "" is 0.
+Duration parse_fraction(const std::string& digits) {
+    if (digits.find_first_not_of("0123456789") != std::string::npos) throw std::invalid_argument(expected_time);
+    return std::stoll((digits + "000000000").substr(0, 9));
+}
+
+/// Nanoseconds since 1970; a time before that becomes 1970, which has passed as well.
+Duration since_1970(std::time_t whole_s, Duration fraction) {
+    if (whole_s >= never / second) throw std::invalid_argument("is beyond 64 bits of nanoseconds");
+    return whole_s < 0 ? 0 : whole_s * second + fraction;
+}
+
 /// Parses `2026-11-25T20:00:00Z`, with optional fractions of a second, or seconds since 1970.
 Duration parse_time(const std::string& text) {
-    const auto expected = [] {
-        return std::invalid_argument("expected UTC such as 2026-01-31T23:59:59Z, or seconds since 1970");
-    };
     std::tm parts{};
-    std::string rest = text;
-    double whole_s = 0;
     if (const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts)) {
-        const int day = parts.tm_mday;
-        rest = end;
-        if (!rest.ends_with('Z')) throw expected();
+        std::string rest = end;
+        if (!rest.ends_with('Z')) throw std::invalid_argument(expected_time);
         rest.pop_back();
-        if (!rest.empty() && rest[0] != '.') throw expected();
-        whole_s = static_cast<double>(timegm(&parts));
+        if (!rest.empty() && (rest[0] != '.' || rest.size() == 1)) throw std::invalid_argument(expected_time);
+        const int day = parts.tm_mday;
+        const std::time_t whole_s = timegm(&parts);
         if (parts.tm_mday != day) throw std::invalid_argument("no such day");  // 31 February becomes 3 March
-        if (rest.empty()) rest = "0";
+        return since_1970(whole_s, rest.empty() ? 0 : parse_fraction(rest.substr(1)));
     }
-    if (rest.empty() || rest.find_first_not_of("0123456789.") != std::string::npos ||
-        rest.find('.') != rest.rfind('.') || rest == ".")
-        throw expected();
-    const std::size_t dot = std::min(rest.find('.'), rest.size());
-    const std::string whole = rest.substr(0, dot),
-                      fraction = (rest.substr(std::min(dot + 1, rest.size())) + "000000000");
-    if (whole.size() > 10) throw expected();
-    const Duration given_s = whole.empty() ? 0 : std::stoll(whole);
-    const Duration all_s = static_cast<Duration>(whole_s) + given_s;
-    if (all_s >= never / second) throw std::invalid_argument("is beyond 64 bits of nanoseconds");
-    return all_s * second + std::stoll(fraction.substr(0, 9));
+    const std::size_t dot = std::min(text.find('.'), text.size());
+    const std::string whole = text.substr(0, dot), fraction = text.substr(std::min(dot + 1, text.size()));
+    if (whole.find_first_not_of("0123456789") != std::string::npos || (whole.empty() && fraction.empty()))
+        throw std::invalid_argument(expected_time);
+    constexpr std::size_t digits_max = 18;  // far beyond the limit, within std::time_t
+    return since_1970(whole.size() > digits_max ? never
+                      : whole.empty()           ? 0
+                                                : std::stoll(whole),
+                      parse_fraction(fraction));
 }
 
 /// Each flow needs a descriptor, and the usual soft limit is low.
@@ -119,6 +128,12 @@ UdpSocket open_flow(const MeasureOptions& options, const SocketOptions& socket) 
                                                      : open_connected(socket, options.multicast);
     };
     auto opened = open();
+    // The kernel may choose the target's port, if nobody has it, and the socket would send to itself.
+    std::vector<UdpSocket> connected_to_themselves;
+    while (opened && opened->local() == socket.connect) {
+        connected_to_themselves.push_back(std::move(*opened));
+        opened = open();
+    }
     if (!opened && opened.error().code == EMFILE) {
         raise_descriptor_limit();
         opened = open();
