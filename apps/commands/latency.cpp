@@ -9,6 +9,7 @@
 
 #include "apps/commands/commands.hpp"
 #include "apps/commands/latency_run.hpp"
+#include "apps/measuring/lost_messages.hpp"
 #include "apps/measuring/self_peer.hpp"
 #include "apps/runs/environment.hpp"
 #include "apps/runs/figures.hpp"
@@ -197,7 +198,8 @@ int run_latency(LatencyOptions options, const Address& target, Agents& agents, R
     Json summary = summary_of(options, all);
     if (!agents.alone()) summary["agents"] = agents.count();
     print_summary(report, options, agents, all, summary);
-    const int verdict = print_verdict(report, summary, options.verdict);
+    const int verdict =
+        print_lost_messages(report, summary, options.verdict, print_verdict(report, summary, options.verdict));
     report.event("summary", summary);
     const Json kept = agents.alone() ? summary : summary_of(options, mine);
     directory.close(std::move(mine.snapshot), kept);
@@ -233,7 +235,7 @@ void add_latency(CLI::App& root, Command& chosen) {
     auto options = std::make_shared<LatencyOptions>();
     add_measuring(*command, *options,
                   "target, an echo server or the server for --payload or --preset: a name, IPv4 or [IPv6] address",
-                  "run the echo server too, on loopback and another core");
+                  "run the echo server too, on loopback");
     auto* size =
         add_parsed(*command, "--size", options->sizes, parse_probe_sizes,
                    "payload size in bytes, at least 24: 64, 1400, 64..1400, imix or 64:7,576:4,1472:1 (default 64)");

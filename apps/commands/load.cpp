@@ -6,10 +6,11 @@
 #include <optional>
 
 #include "apps/commands/commands.hpp"
+#include "apps/commands/load_find_max.hpp"
 #include "apps/commands/load_report.hpp"
+#include "apps/commands/load_self.hpp"
+#include "apps/measuring/lost_messages.hpp"
 #include "apps/measuring/one_way.hpp"
-#include "apps/measuring/self_peer.hpp"
-#include "apps/runs/figures.hpp"
 #include "codec/traffic/frame.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/clock.hpp"
@@ -17,45 +18,14 @@
 namespace ringpost::apps {
 namespace {
 
-/// The sink of --self.
-int run_sink_process(const LoadOptions& options, SharedFigures& figures, const SelfPeer::WriteLine& write_line) {
-    Report silent(Report::Form::silent);
-    PeerOptions server = peer_of(options);
-    server.verify = options.verify;
-    server.one_way = options.one_way;
-    server.bidirectional = options.bidirectional;
-    server.linger = 20 * millisecond;
-    server.figures = &figures;
-    write_line(run_sink(server, silent, [&](std::uint16_t port) { write_line(std::to_string(port)); }).dump());
-    return Exit::done;
+int no_answer(const Address& target, const Report& report) {
+    report.note(to_text(target) + ": no answer, nothing came back");
+    return Exit::unreachable;
 }
-
-/// The sink as a child process.
-struct OwnSink {
-    SharedFigures figures;
-    SelfPeer process;
-
-    explicit OwnSink(const LoadOptions& options)
-        : process(
-              [&](const SelfPeer::WriteLine& write_line) { return run_sink_process(options, figures, write_line); }) {}
-
-    Address address() const {
-        return Address::v4(127, 0, 0, 1, static_cast<std::uint16_t>(std::stoul(process.read_line())));
-    }
-    /// Stops the sink and returns its summary.
-    Json stop() const {
-        process.stop();
-        return Json::parse(process.read_line());
-    }
-};
 
 int run_load(LoadOptions options, const Address& target, const OwnSink* own_sink, Agents& agents, Report& report) {
     if (agents.rank() > 0) report.silence();
-    if (options.transport.gtudp && is_multicast(target))
-        throw Failure(Exit::usage, fmt::format("--to {}: gtudp sends to one peer, not to a group", to_text(target)));
-    if (options.bidirectional && is_multicast(target))
-        throw Failure(Exit::usage, fmt::format("--to {}: --bidirectional receives from one peer, not from a group",
-                                               to_text(target)));
+    check_load_target(options, target);
     if (own_sink != nullptr && !agents.alone())
         throw Failure(Exit::usage, "--self: not under mpirun; start the sink separately");
     RunDirectory directory(of_agent(options.run, agents.rank(), agents.count()), "load", report);
@@ -70,20 +40,13 @@ int run_load(LoadOptions options, const Address& target, const OwnSink* own_sink
     Outcome mine = measure_load(options, target, agents, monitor, report);
     Outcome all = join(agents, mine);
     Json summary = summary_of(options, all);
-    if (own_sink != nullptr) {
-        summary = join_reports(summary, own_sink->stop());
-        for (Snapshot* end : {&mine.snapshot, &all.snapshot}) {
-            end->received = summary["received"];
-            end->lost = summary["lost"];
-            end->socket_dropped = summary["socket_dropped"];
-        }
-        summary.update(summary_json(shape, all.snapshot));
-    }
+    if (own_sink != nullptr) summary = own_sink->finish(shape, summary, {&all.snapshot, &mine.snapshot});
     if (!agents.alone()) summary["agents"] = agents.count();
     monitor.finish(mine.snapshot);
     if (summary["trains_refused"] > 0) report.note("the path does not support GSO: datagrams were sent one by one");
     print_summary(report, options, agents, summary);
-    const int verdict = print_verdict(report, summary, options.verdict);
+    const int verdict =
+        print_lost_messages(report, summary, options.verdict, print_verdict(report, summary, options.verdict));
     report.event("summary", summary);
     const Json kept = agents.alone() ? summary : summary_of(options, mine);
     directory.close(std::move(mine.snapshot), kept);
@@ -96,14 +59,17 @@ int run_load(LoadOptions options, const Address& target, const OwnSink* own_sink
         report.note("nothing was sent: no datagram was due within the duration, or the kernel refused all");
         return Exit::failed;
     }
-    if (!options.transport.gtudp || summary["confirmed"] > 0) return verdict;
-    report.note(to_text(target) + ": no answer");
-    return Exit::unreachable;
+    if (options.transport.gtudp && summary["confirmed"] == 0) return no_answer(target, report);
+    if (!options.bidirectional || returned(summary) > 0) return verdict;
+    if (summary["back_received"] == 0) return no_answer(target, report);
+    report.note(to_text(target) + ": answers came, none is intact");
+    return Exit::failed;
 }
 
 int load_command(const LoadOptions& options) {
     Report report(options.common.form);
     if (!options.one_way) choose_clock();  // both ends, which may be two processes, use the kernel's clock
+    if (options.find_max) return as_agents([&](Agents& agents) { return find_max_load(options, agents, report); });
     std::optional<OwnSink> own_sink;
     if (options.threads.self) own_sink.emplace(options);
     const Address target = own_sink ? own_sink->address() : target_address(options.to);
@@ -119,12 +85,20 @@ void add_load(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("load", "send datagrams at a fixed rate or as fast as possible");
     auto options = std::make_shared<LoadOptions>();
     add_measuring(*command, *options, "target, a sink or any UDP server: a name, IPv4 or [IPv6] address",
-                  "run the sink too, on loopback and another core");
+                  "run the sink too, on loopback");
     add_parsed(*command, "--size", options->sizes, parse_sizes,
                "payload size in bytes: 64, 1400, 64..1400 (uniform), imix, or 64:7,576:4,1472:1 (default 64)");
-    add_parsed(*command, "--rate", options->rate, parse_rate,
-               "datagrams per second, total of all flows: max, 100k, 2.5M (default max)");
-    add_parsed(*command, "--duration", options->duration, parse_duration, "duration of the run (default 5s)");
+    auto* rate = add_parsed(*command, "--rate", options->rate, parse_rate,
+                            "datagrams per second, total of all flows: max, 100k, 2.5M (default max)");
+    auto* find = command
+                     ->add_flag("--find-max", options->find_max,
+                                "find the highest rate with less loss than --loss, beside the rate and loss of max")
+                     ->excludes(rate);
+    add_parsed(*command, "--loss", options->loss_max, parse_chance,
+               "--find-max: highest loss that passes (default 0.01%)")
+        ->needs(find);
+    add_parsed(*command, "--duration", options->duration, parse_duration,
+               "duration of the run, or of each trial of --find-max (default 5s, 300ms)");
     auto* verify = command->add_flag("!--no-verify", options->verify, "send arbitrary bytes without sequence and CRC");
     command->add_flag("--one-way", options->one_way, "take due times from the wall clock, for a sink with --one-way")
         ->excludes(verify);
@@ -141,6 +115,7 @@ void add_load(CLI::App& root, Command& chosen) {
             throw CLI::ValidationError(
                 fmt::format("--size: {}, at least {} for sequence and CRC; use --no-verify for less",
                             sizes_text(options->sizes), traffic::frame_bytes_min));
+        check_find_max(*command, *options);
         if (options->transport.gtudp && options->bidirectional)
             throw CLI::ValidationError("--bidirectional: not with gtudp, whose confirmations use the way back");
         chosen = [options] { return load_command(*options); };

@@ -14,9 +14,8 @@ double real_of(const Json& summary, const char* name) { return summary[name].get
 
 void print_reliable(const Report& report, const Json& summary) {
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
-    report.print(fmt::format("confirmed {:>15} messages  {:>15}/s    gave up {}", count("confirmed"),
-                             grouped(static_cast<std::uint64_t>(real_of(summary, "confirmed_per_s"))),
-                             count("gave_up")));
+    report.print(fmt::format("confirmed {:>15} messages  {:>17}    gave up {}", count("confirmed"),
+                             grouped_rate_text(real_of(summary, "confirmed_per_s")), count("gave_up")));
     report.print(wire_text(summary));
     const Json& us = summary["confirmed_us"];
     if (us["p50"].is_null()) return;
@@ -24,7 +23,18 @@ void print_reliable(const Report& report, const Json& summary) {
                              real_of(us, "p50"), real_of(us, "p99"), real_of(us, "p999"), real_of(us, "max")));
 }
 
+/// Of `due` datagrams, those that did not come back intact.
+std::uint64_t not_returned(const Json& summary, std::uint64_t due) {
+    const std::uint64_t came = returned(summary);
+    return due > came ? due - came : 0;
+}
+
 }  // namespace
+
+std::uint64_t returned(const Json& summary) {
+    const auto count = [&](const char* name) { return summary[name].get<std::uint64_t>(); };
+    return count("back_received") - count("back_duplicate") - count("back_corrupt");
+}
 
 Json summary_of(const LoadOptions& options, const Outcome& of) {
     const std::uint64_t sent = of.snapshot.sent;
@@ -40,9 +50,11 @@ Json summary_of(const LoadOptions& options, const Outcome& of) {
     const std::vector<Histogram>& histograms = of.snapshot.histograms;
     if (options.transport.gtudp) {
         summary["transport"] = "gtudp";
+        summary["lost"] = summary["gave_up"];
         summary["confirmed_per_s"] = ratio(real_of(summary, "confirmed"), of.duration_s);
         summary["confirmed_us"] = percentiles_us(histograms.back());
     }
+    if (options.bidirectional) summary["back_lost"] = not_returned(summary, sent);
     if (options.rate > 0) {
         summary["rate_asked"] = options.rate;
         summary["slip_us"] = percentiles_us(histograms[0]);
@@ -53,18 +65,20 @@ Json summary_of(const LoadOptions& options, const Outcome& of) {
 }
 
 Json join_reports(Json sender, const Json& sink) {
+    const bool gtudp = sink.contains("transport");
     Json summary = {{"sent", sender["sent"]}};
     for (const char* name : {"received", "bytes"}) summary[name] = sink[name];
     const auto of = [&](const char* name) { return sink[name].is_null() ? 0 : sink[name].get<std::int64_t>(); };
     // Other hosts may send to the sink too: good datagrams in excess of those sent are foreign.
     const std::int64_t missing =
         sender["sent"].get<std::int64_t>() - (of("received") - of("duplicate") - of("corrupt"));
-    summary["lost"] = std::max<std::int64_t>(missing, 0);
+    // A message that was given up is lost to the sender, even if it arrived.
+    summary["lost"] = gtudp ? sender["lost"].get<std::int64_t>() : std::max<std::int64_t>(missing, 0);
     summary["foreign"] = std::max<std::int64_t>(-missing, 0);
     for (const char* name : {"duplicate", "reordered", "corrupt", "socket_dropped", "rate_per_s", "bits_per_s", "gro"})
         summary[name] = sink[name];
     // Delivery is known to the receiver. Of the rest of gtUDP's counts the sender's stay, for DATA and ACK.
-    if (sink.contains("transport"))
+    if (gtudp)
         for (const char* name : {"delivered", "duplicates", "recv_sent", "recv_resends", "app_behind", "table_full",
                                  "recv_withheld", "forgotten_early"})
             sender[name] = sink[name];
@@ -73,9 +87,7 @@ Json join_reports(Json sender, const Json& sink) {
     if (sink.contains("answers_sent")) {
         // The sink knows how many answers it sent, so even the loss of the last ones is known.
         for (const char* name : {"answers_sent", "answers_dropped"}) sender[name] = sink[name];
-        const auto back = [&](const char* name) { return sender[name].get<std::int64_t>(); };
-        sender["back_lost"] = std::max<std::int64_t>(
-            back("answers_sent") - (back("back_received") - back("back_duplicate") - back("back_corrupt")), 0);
+        sender["back_lost"] = not_returned(sender, sink["answers_sent"].get<std::uint64_t>());
     }
     summary["sent_rate_per_s"] = sender["rate_per_s"];
     for (const char* name : {"sent", "rate_per_s", "bits_per_s", "unexpected"}) sender.erase(name);
@@ -95,11 +107,10 @@ void print_summary(const Report& report, const LoadOptions& options, const Agent
                              summary["backend"].get<std::string>(), summary["gso"].get<bool>() ? "on" : "off",
                              self ? (summary["gro"].get<bool>() ? ", gro on" : ", gro off") : "", real("duration_s")));
     const double sent_rate = real(self ? "sent_rate_per_s" : "rate_per_s");
-    report.print(fmt::format("sent      {:>15} datagrams {:>15}/s", count("sent"),
-                             grouped(static_cast<std::uint64_t>(sent_rate))));
+    report.print(fmt::format("sent      {:>15} datagrams {:>17}", count("sent"), grouped_rate_text(sent_rate)));
     if (self) {
-        report.print(fmt::format("received  {:>15} datagrams {:>15}/s {:>9.3f} Gbit/s{}", count("received"),
-                                 grouped(static_cast<std::uint64_t>(real("rate_per_s"))), real("bits_per_s") / 1e9,
+        report.print(fmt::format("received  {:>15} datagrams {:>17} {:>9.3f} Gbit/s{}", count("received"),
+                                 grouped_rate_text(real("rate_per_s")), real("bits_per_s") / 1e9,
                                  options.verify ? ", each one verified" : ""));
         report.print(fmt::format("lost      {:>15} ({:.4f} %), receive buffer full {} times", count("lost"),
                                  100 * ratio(real("lost"), real("sent")), count("socket_dropped")));
@@ -109,9 +120,11 @@ void print_summary(const Report& report, const LoadOptions& options, const Agent
     }
     if (options.bidirectional)
         report.print(fmt::format(
-            "returned  {:>15} datagrams {:>15}/s    lost {}  duplicate {}  reordered {}  corrupt {}",
-            count("back_received"), grouped(static_cast<std::uint64_t>(real("back_received") / real("duration_s"))),
-            count("back_lost"), count("back_duplicate"), count("back_reordered"), count("back_corrupt")));
+            "returned  {:>15} datagrams {:>17}    lost {}{}  duplicate {}  reordered {}  corrupt {}",
+            count("back_received"), grouped_rate_text(ratio(real("back_received"), real("duration_s"))),
+            count("back_lost"),
+            self || summary["back_gaps"] == 0 ? "" : fmt::format(" ({} of them on the way back)", count("back_gaps")),
+            count("back_duplicate"), count("back_reordered"), count("back_corrupt")));
     if (summary.contains("one_way_us")) report.print(one_way_text(summary));
     if (options.transport.gtudp) print_reliable(report, summary);
     if (options.rate > 0 && !summary["slip_us"]["p50"].is_null())

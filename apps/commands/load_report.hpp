@@ -11,6 +11,9 @@ Json summary_of(const LoadOptions& options, const Outcome& of);
 /// what was sent but did not arrive.
 Json join_reports(Json sender, const Json& sink);
 
+/// With --bidirectional: the datagrams that came back intact, each counted once.
+std::uint64_t returned(const Json& summary);
+
 void print_summary(const Report& report, const LoadOptions& options, const Agents& agents, const Json& summary);
 
 }  // namespace ringpost::apps

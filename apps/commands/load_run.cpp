@@ -1,5 +1,7 @@
 #include "apps/commands/load_run.hpp"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -10,6 +12,7 @@
 #include "apps/measuring/one_way.hpp"
 #include "codec/traffic/sink.hpp"
 #include "codec/traffic/source.hpp"
+#include "engine/os/address.hpp"
 #include "engine/os/clock.hpp"
 
 namespace ringpost::apps {
@@ -173,7 +176,7 @@ struct SourceStack {
         if (!back) return out;
         const traffic::SinkCounters seen = back->counters();
         out.update({{"back_received", seen.received},
-                    {"back_lost", seen.lost},
+                    {"back_gaps", seen.lost},
                     {"back_duplicate", seen.duplicate},
                     {"back_reordered", seen.reordered},
                     {"back_corrupt", seen.corrupt}});
@@ -233,6 +236,15 @@ RunShape shape_of(const LoadOptions& options) {
     if (options.rate > 0) shape.histograms.emplace_back("slip");
     if (options.transport.gtudp) shape.histograms.emplace_back("confirmed");
     return shape;
+}
+
+void check_load_target(const LoadOptions& options, const Address& target) {
+    if (!is_multicast(target)) return;
+    if (options.transport.gtudp)
+        throw Failure(Exit::usage, fmt::format("--to {}: gtudp sends to one peer, not to a group", to_text(target)));
+    if (options.bidirectional)
+        throw Failure(Exit::usage, fmt::format("--to {}: --bidirectional receives from one peer, not from a group",
+                                               to_text(target)));
 }
 
 Outcome measure_load(const LoadOptions& options, const Address& target, const Agents& agents, Monitor& monitor,
