@@ -1,17 +1,14 @@
-// Entry point of the command: parses the options of the chosen subcommand and runs it.
+// Entry point of the command: parses the command line and runs the chosen subcommand.
 
 #include <fcntl.h>
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <iostream>
-#include <string_view>
+#include <cstdio>
 
 #include "apps/cli/report.hpp"
-#include "apps/commands/commands.hpp"
-#include "apps/commands/struct_values.hpp"
+#include "apps/commands/command_line.hpp"
 #include "apps/measuring/agents.hpp"
 #include "engine/os/waker.hpp"
 
@@ -19,53 +16,15 @@ namespace {
 
 using namespace ringpost::apps;
 
-struct Subcommand {
-    std::string_view name;
-    void (*add)(CLI::App& app, Command& chosen);
-};
-
-constexpr Subcommand subcommands[] = {
-    {"load", add_load},         {"sink", add_sink},       {"latency", add_latency}, {"echo", add_echo},
-    {"merge", add_merge},       {"compare", add_compare}, {"relay", add_relay},     {"send", add_send},
-    {"recv", add_recv},         {"message", add_message}, {"struct", add_struct},   {"node", add_node},
-    {"discover", add_discover}, {"beacon", add_beacon},
-};
-
 int run(int argc, char** argv) {
-    CLI::App app("ringpost: UDP load generation, latency measurement and reliable messaging");
-    app.set_help_flag("-h,--help", "print this help and exit");
-    app.set_version_flag("--version", "ringpost " RINGPOST_VERSION, "print the version and exit");
-    app.footer(value_help);  // inherited by the subcommands
-    app.require_subcommand(1);
-    Command chosen;
-    // Registering only the named subcommand makes start-up faster. Without one, register all for --help.
-    const std::string_view named = argc > 1 ? argv[1] : "";
-    const bool known = std::ranges::find(subcommands, named, &Subcommand::name) != std::end(subcommands);
-    for (const auto& [name, add] : subcommands)
-        if (!known || name == named) add(app, chosen);
-    app.footer("");
-    try {
-        const std::vector<std::string> arguments = escape_brackets(argc, argv);
-        std::vector<const char*> pointers;
-        pointers.reserve(arguments.size());
-        for (const std::string& argument : arguments) pointers.push_back(argument.c_str());
-        app.parse(argc, pointers.data());
-    } catch (const CLI::ParseError& error) {
-        if (error.get_exit_code() == 0) {  // --help, --version
-            app.exit(error);
-            if (!std::cout.flush()) fail_to_write();
-            return Exit::done;
-        }
-        // CLI11 reports a missing subcommand where the user gave an unknown one: name it instead.
-        const CLI::App* innermost = &app;
-        int next = 1;
-        for (; !innermost->get_subcommands().empty(); ++next) innermost = innermost->get_subcommands().front();
-        const bool unknown = innermost->get_require_subcommand_min() > 0 && argc > next && argv[next][0] != '-';
-        throw Failure(Exit::usage,
-                      unknown ? fmt::format("{}: no such subcommand; see --help", argv[next]) : error.what());
+    const CommandLine line = parse_command_line(argc, argv, "ringpost " RINGPOST_VERSION);
+    if (line.command) {
+        ringpost::catch_signals();
+        return line.command();
     }
-    ringpost::catch_signals();
-    return chosen();
+    std::fputs(line.text.c_str(), stdout);
+    if (std::fflush(stdout) != 0) fail_to_write();
+    return Exit::done;
 }
 
 int fail(int code, const char* text) {

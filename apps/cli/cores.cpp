@@ -11,9 +11,7 @@ namespace ringpost::apps {
 namespace {
 
 std::uint32_t parse_threads(const std::string& text) {
-    const std::uint64_t count = parse_count(text);
-    if (count > threads_max) throw std::invalid_argument(fmt::format("expected 1 to {}", threads_max));
-    return static_cast<std::uint32_t>(count);
+    return static_cast<std::uint32_t>(parse_whole(text, 1, threads_max));
 }
 
 /// `0,2,4-7`
@@ -56,6 +54,7 @@ void set_affinity(const std::vector<int>& cores) {
 }  // namespace
 
 void add_threads(CLI::App& command, ThreadOptions& options) {
+    begin_group(command, "Engine");
     add_parsed(command, "--threads", options.count, parse_threads,
                "number of engines, each in its own thread (default 1)");
     add_parsed(

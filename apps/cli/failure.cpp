@@ -1,12 +1,29 @@
 #include "apps/cli/failure.hpp"
 
+#include <cerrno>
+
 #include "engine/os/waker.hpp"
 #include "engine/udp/socket_errors.hpp"
 
 namespace ringpost::apps {
 
 void fail_with(const Error& error) {
-    throw Failure(is_unreachable(error.code) ? Exit::unreachable : Exit::failed, error.text);
+    const bool no_family = error.code == EADDRNOTAVAIL || error.code == EAFNOSUPPORT;
+    throw Failure(is_unreachable(error.code) ? Exit::unreachable : Exit::failed,
+                  error.text + (no_family ? " (this host has no address for it; is IPv6 off?)" : ""));
+}
+
+const char* meaning(int code) {
+    switch (code) {
+        case Exit::done: return "done";
+        case Exit::failed: return "failed: something was not delivered, confirmed or answered as asked";
+        case Exit::usage: return "wrong usage";
+        case Exit::breach: return "a bound was breached (--fail-if, compare)";
+        case Exit::unreachable: return "the peer cannot be reached";
+        case Exit::cannot_tell:
+            return "the run cannot decide: INVALID with --strict, or a bound fails by lateness alone";
+    }
+    return "ended by SIGINT or SIGTERM";
 }
 
 int exit_code(int code) { return received_signal() != 0 ? 128 + received_signal() : code; }

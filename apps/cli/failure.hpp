@@ -20,6 +20,9 @@ enum Exit : int {
     cannot_tell = 5,  ///< the run cannot decide: it is INVALID (--strict), or a bound fails by the sender's lateness
 };
 
+/// What an exit code means, for --help.
+const char* meaning(int code);
+
 /// Thrown to end a command with one line on standard error.
 struct Failure : std::runtime_error {
     Failure(int code, const std::string& text) : std::runtime_error(text), exit_code(code) {}

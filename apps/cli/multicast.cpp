@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 
-#include <charconv>
+#include <cerrno>
 
 #include "apps/cli/failure.hpp"
 #include "engine/os/address.hpp"
@@ -11,17 +11,17 @@ namespace ringpost::apps {
 namespace {
 
 /// The default is 1 (RFC 1112, section 6.1). 0 would keep datagrams on this host, which is what --self does.
-std::optional<int> parse_ttl(const std::string& text) {
-    int ttl = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ttl);
-    if (error != std::errc{} || end != text.data() + text.size() || ttl < 1 || ttl > 255)
-        throw std::invalid_argument("expected a whole number from 1 to 255");
-    return ttl;
+std::optional<int> parse_ttl(const std::string& text) { return static_cast<int>(parse_whole(text, 1, 255)); }
+
+std::string multicast_error(const std::string& interface, const Error& error) {
+    return error.code == ENODEV ? fmt::format("--interface {}: no interface has this name", interface)
+                                : fmt::format("--interface {}: {}", interface, error.text);
 }
 
 }  // namespace
 
 void add_join(CLI::App& command, std::vector<std::string>& groups) {
+    begin_group(command, "Listening");
     command.add_option("--join", groups, "multicast group to join; repeatable (default none)")
         ->type_name("GROUP[@INTERFACE]")
         ->allow_extra_args(false);
@@ -56,8 +56,11 @@ void set_multicast(UdpSocket& socket, const Address& target, const MulticastOpti
         throw Failure(Exit::usage, fmt::format("{}: {} is not a multicast group", options.ttl ? "--ttl" : "--interface",
                                                to_text(target)));
     }
+    if (needs_interface(target) && options.interface.empty())
+        throw Failure(Exit::usage, fmt::format("--to {}: a link-local group needs its interface: --interface eth0",
+                                               to_text(target)));
     const auto set = socket.configure_multicast(options.interface, options.ttl.value_or(1), MulticastLoop::on);
-    if (!set) throw Failure(Exit::usage, fmt::format("--interface {}: {}", options.interface, set.error().text));
+    if (!set) throw Failure(Exit::usage, multicast_error(options.interface, set.error()));
 }
 
 Result<UdpSocket> open_connected(const SocketOptions& options, const MulticastOptions& multicast) {

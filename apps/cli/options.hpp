@@ -1,7 +1,7 @@
 #pragma once
 
-// Option parsing shared by the subcommands. An invalid value throws CLI::ValidationError with one line that names the
-// option and the value.
+// Options shared by the subcommands. An invalid value throws CLI::ValidationError with one line that names the option
+// and the value.
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include <ringpost/address.hpp>
 #include <ringpost/time.hpp>
 #include "apps/cli/failure.hpp"
+#include "apps/cli/quantities.hpp"
 #include "apps/cli/report.hpp"
 #include "codec/traffic/schedule.hpp"
 #include "engine/loop/open.hpp"
@@ -37,39 +38,8 @@ struct CommonChoice {
 /// --backend, --json, --gso, --gro, --wait.
 void add_common(CLI::App& command, CommonOptions& options, CommonChoice choice);
 
-// The parsers below throw std::invalid_argument with the reason.
-
-/// `64`, `1400`, `64k` (1024 each): bytes.
-std::uint64_t parse_size(const std::string& text);
-/// A size of at most 65,507 bytes, the payload of a UDP datagram.
-std::uint64_t parse_datagram_size(const std::string& text);
-/// 1 or more.
-std::uint64_t parse_count(const std::string& text);
-/// Decimal digits only: 0 to 65535.
-std::uint16_t parse_port(const std::string& text);
-/// 1 to limits::load_flows_max.
-std::uint32_t parse_flows(const std::string& text);
-/// `max` (0), `100k`, `2.5M` (1000 each): per second.
-double parse_rate(const std::string& text);
-/// A rate other than `max`.
-double parse_fixed_rate(const std::string& text);
-/// `5%`, `0.1%`, `100%`: a probability from 0 to 1.
-double parse_chance(const std::string& text);
-/// `800bit`, `64kbit`, `100Mbit`, `1Gbit` (1000 each): bits per second, at least 1.
-std::uint64_t parse_bit_rate(const std::string& text);
-/// `fixed`, `poisson`.
+/// `fixed`, `poisson`. Throws std::invalid_argument with the reason, as the parsers of quantities do.
 traffic::Arrivals parse_arrivals(const std::string& text);
-/// 1 to limits::probes_in_flight_max.
-std::uint32_t parse_probe_window(const std::string& text);
-/// Any 64-bit whole number.
-std::uint64_t parse_seed(const std::string& text);
-/// `100ns`, `250us`, `1.5ms`, `2s`, `1m`, `1h`: nanoseconds, at least 1.
-Duration parse_duration(const std::string& text);
-
-/// The --help text about the names below.
-inline constexpr const char* value_help =
-    "TIME is 100ns, 250us, 20ms, 2s, 1m or 1h; BYTES 1400 or 64k (1024 bytes each); RATE 100k or 2.5M (per second);\n"
-    "BITRATE 64kbit, 100Mbit or 1Gbit (per second); PERCENT 0.1%.";
 
 /// Placeholder in --help for the value of an option with this parser: `TIME`, `PORT`, `RATE`, ...; "" if there is none.
 const char* value_name(Duration (*parse)(const std::string&));
@@ -82,6 +52,12 @@ const char* value_name(T (*)(const std::string&)) {
     return "";
 }
 
+/// Puts the options added from now on into this group of --help.
+void begin_group(CLI::App& command, const char* group);
+
+/// A value as messages show it: in quotes if it is empty or has spaces, control characters escaped, a long one cut.
+std::string shown_value(const std::string& text);
+
 /// Adds an option read by `parse`. A std::invalid_argument that it throws is reported as `--name VALUE: reason`.
 template <class T>
 CLI::Option* add_parsed(CLI::App& command, const std::string& name, T& target, T (*parse)(const std::string&),
@@ -92,7 +68,7 @@ CLI::Option* add_parsed(CLI::App& command, const std::string& name, T& target, T
             try {
                 target = parse(text);
             } catch (const std::invalid_argument& reason) {
-                throw CLI::ValidationError(name + " " + text + ": " + reason.what());
+                throw CLI::ValidationError(name + " " + shown_value(text) + ": " + reason.what());
             }
         },
         help);
@@ -100,7 +76,7 @@ CLI::Option* add_parsed(CLI::App& command, const std::string& name, T& target, T
     return option;
 }
 
-/// Resolves the local address or host name of --bind; "" is any_address().
+/// Resolves the local address or host name of --bind; "" is any_address(). Throws a Failure as peer_address() does.
 Address bind_address(const std::string& text, std::uint16_t port);
 
 /// Resolves the peer that `option` names: HOST:PORT or [IPv6]:PORT and, with a default port, also HOST, IPv6 or [IPv6].

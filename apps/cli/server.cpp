@@ -22,19 +22,22 @@ UdpSocket open_server_socket(const ServerOptions& options) {
 }
 
 void fail_to_open(const ServerOptions& options, const Error& error) {
-    // A failed bind is a usage error; anything else is not.
-    const bool bind_failed = error.text.starts_with("bind ");
-    const std::string option = error.code == EADDRNOTAVAIL ? "--bind " + options.bind
-                                                           : fmt::format("{} {}", options.port_option, options.port);
-    throw Failure(bind_failed ? Exit::usage : Exit::failed, bind_failed ? option + ": " + error.text : error.text);
+    if (error.code == EAFNOSUPPORT && !options.bind.empty())
+        throw Failure(Exit::usage, fmt::format("--bind {}: this host has no IPv6", options.bind));
+    if (!error.text.starts_with("bind ")) throw Failure(Exit::failed, error.text);  // not the fault of an option
+    if (error.code == EADDRNOTAVAIL)
+        throw Failure(Exit::usage, fmt::format("--bind {}: is not an address of this host", options.bind));
+    const char* const hint = error.code == EACCES ? "; low ports need root or CAP_NET_BIND_SERVICE" : "";
+    throw Failure(Exit::usage, fmt::format("{} {}: {}{}", options.port_option, options.port, error.text, hint));
 }
 
 void check_address_family(const Address& local, const std::string& bind, const Address& target) {
     const bool dual_stack = local.family == Family::v6 && local.ip == Address{}.ip;
     if (dual_stack || local.family == target.family) return;
-    throw Failure(Exit::usage, fmt::format("--to {}: {} cannot reach {}", to_text(target),
-                                           bind.empty() ? "this host" : "--bind " + bind,
-                                           target.family == Family::v6 ? "IPv6" : "IPv4"));
+    const char* const family = target.family == Family::v6 ? "IPv6" : "IPv4";
+    if (bind.empty())
+        throw Failure(Exit::unreachable, fmt::format("--to {}: this host has no {}", to_text(target), family));
+    throw Failure(Exit::usage, fmt::format("--to {}: --bind {} cannot reach {}", to_text(target), bind, family));
 }
 
 void check_not_itself(const Address& local, const std::string& to, const Address& target, const char* who) {
@@ -70,6 +73,7 @@ std::vector<UdpSocket> open_server_sockets(const ServerOptions& options) {
 }
 
 void add_server(CLI::App& command, ServerOptions& options) {
+    begin_group(command, "Listening");
     add_parsed(command, "--port", options.port, parse_port, "UDP port to listen on; 0 for any free port")->required();
     command.add_option("--bind", options.bind, "local address to listen on (default all)")->type_name("ADDRESS");
 }

@@ -21,7 +21,7 @@ traffic::Sizes valid_sizes(std::expected<traffic::Sizes, traffic::SizesError> si
         case weights: throw std::invalid_argument(fmt::format("a weight is 1 to {}", traffic::Sizes::weight_max));
         case count: throw std::invalid_argument(fmt::format("1 to {} sizes", limits::load_sizes_max));
     }
-    throw std::invalid_argument(fmt::format("a datagram carries 1 to {} bytes", limits::datagram_bytes_max));
+    throw std::invalid_argument(fmt::format("a datagram carries at most {} bytes", limits::datagram_bytes_max));
 }
 
 traffic::Sizes parse_list(const std::string& text) {
@@ -30,7 +30,8 @@ traffic::Sizes parse_list(const std::string& text) {
     for (std::string item; std::getline(items, item, ',');) {
         const auto colon = item.find(':');
         if (colon == std::string::npos) throw std::invalid_argument(item + " has no weight, as in 64:7,576:4,1472:1");
-        list.push_back({parse_datagram_size(item.substr(0, colon)), parse_count(item.substr(colon + 1))});
+        list.push_back({parse_datagram_size(item.substr(0, colon)),
+                        parse_whole(item.substr(colon + 1), 1, traffic::Sizes::weight_max)});
     }
     return valid_sizes(traffic::Sizes::weighted(std::move(list)));
 }

@@ -20,16 +20,11 @@ bool parse_gtudp_only(const std::string& text) {
 }
 
 std::uint32_t parse_sends(const std::string& text) {
-    const std::uint64_t sends = parse_count(text);
-    if (sends > UINT8_MAX) throw std::invalid_argument("at most 255");
-    return static_cast<std::uint32_t>(sends);
+    return static_cast<std::uint32_t>(parse_whole(text, 1, UINT8_MAX));
 }
 
 std::uint32_t parse_window(const std::string& text) {
-    const std::uint64_t window = parse_count(text);
-    if (window > gtudp::Options{}.sends_max)
-        throw std::invalid_argument(fmt::format("at most {}", gtudp::Options{}.sends_max));
-    return static_cast<std::uint32_t>(window);
+    return static_cast<std::uint32_t>(parse_whole(text, 1, gtudp::Options{}.sends_max));
 }
 
 std::optional<Duration> parse_interval(const std::string& text) { return parse_duration(text); }
@@ -39,7 +34,7 @@ std::vector<std::byte> parse_hex(const std::string& name, const std::string& tex
         if (c >= '0' && c <= '9') return c - '0';
         if (c >= 'a' && c <= 'f') return c - 'a' + 10;
         if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-        throw CLI::ValidationError(fmt::format("{} {}: not hexadecimal digits", name, text));
+        throw CLI::ValidationError(fmt::format("{} {}: not hexadecimal digits", name, shown_value(text)));
     };
     if (text.size() % 2 != 0) throw CLI::ValidationError(fmt::format("{} {}: an odd number of digits", name, text));
     std::vector<std::byte> out;
@@ -77,6 +72,7 @@ const char* reason(gtudp::WireError error) {
 }  // namespace
 
 void add_transport(CLI::App& command, TransportOptions& options, TransportChoice choice) {
+    begin_group(command, "Transport");
     options.gtudp = choice.gtudp_only;
     if (choice.gtudp_only)
         add_parsed(command, "--transport", options.gtudp, parse_gtudp_only, "transport protocol (default gtudp)")

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "apps/cli/help.hpp"
 #include "apps/cli/random.hpp"
 #include "apps/cli/run_on_loop.hpp"
 #include "apps/commands/commands.hpp"
@@ -174,26 +175,34 @@ Duration parse_period(const std::string& text) {
 void add_beacon(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("beacon", "send a quote every period, print received quotes");
     auto options = std::make_shared<BeaconOptions>();
+    begin_group(*command, "Listening");
     add_parsed(*command, "--port", options->port, parse_listening_port,
                "UDP port to listen on (default none, send only)")
         ->type_name("PORT");
     command->add_option("--bind", options->bind, "local address to use (default all)")->type_name("ADDRESS");
-    command->add_option("--to", options->to, "target, a name, IPv4 or [IPv6] address; repeatable")
+    begin_group(*command, "Target");
+    command->add_option("--to", options->to, "target, a name, IPv4 or [IPv6] address; repeatable (default none)")
         ->type_name("HOST:PORT")
         ->expected(1)
         ->take_all();
+    begin_group(*command, "Schedule");
     add_parsed(*command, "--every", options->every, parse_period,
                "interval between beacons, at least 10ms (default 2s)");
+    begin_group(*command, "Payload");
     command->add_option("--quote", options->quote, "text to send (default a quote by Nelson Mandela)")
         ->type_name("TEXT");
     command
         ->add_option("--advertise", options->advertise,
                      "listening address to announce, IPv4 (default as seen by the target)")
         ->type_name("ADDRESS");
+    begin_group(*command, "Schedule");
     add_parsed(*command, "--count", options->count, parse_count,
                "exit after this number of beacons per target (default unlimited)");
     add_parsed(*command, "--duration", options->duration, parse_duration, "exit after this time (default unlimited)");
     add_common(*command, options->common, {});
+    end_help(*command, {.notes = {},
+                        .examples = {"ringpost beacon --port 5005 --to 127.0.0.1:5006 --quote \"still here\""},
+                        .exits = {Exit::failed, Exit::unreachable}});
     command->callback([options, &chosen] {
         if (!options->port && options->to.empty())
             throw CLI::ValidationError("at least one of --port (to listen) and --to (to send) is required");

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "apps/cli/help.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/runs/bootstrap.hpp"
 #include "apps/runs/reader.hpp"
@@ -104,10 +105,15 @@ void add_compare(CLI::App& root, Command& chosen) {
     auto options = std::make_shared<CompareOptions>();
     command->add_option("FIRST", options->first, "directory written by --out, the reference")->required();
     command->add_option("SECOND", options->second, "directory written by --out, to compare with FIRST")->required();
+    begin_group(*command, "Verdict");
     add_parsed(*command, "--tolerance", options->tolerance, parse_chance,
                "relative change that is accepted (default 5%)");
     add_parsed(*command, "--seed", options->seed, parse_seed, "seed of the resampling (default 1)");
     add_json(*command, options->form);
+    end_help(*command, {.notes = {},
+                        .examples = {"ringpost compare before after --tolerance 10%"},
+                        .exits = {Exit::failed, Exit::breach},
+                        .signals = false});
     command->callback([options, &chosen] { chosen = [options] { return compare_command(*options); }; });
 }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "apps/cli/help.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/commands/node_options.hpp"
 #include "engine/os/clock.hpp"
@@ -51,8 +52,12 @@ void add_discover(CLI::App& root, Command& chosen) {
     CLI::App* command =
         root.add_subcommand("discover", "list the named devices on the network (exit 4 without multicast)");
     auto options = std::make_shared<DiscoverOptions>();
+    begin_group(*command, "End");
     add_parsed(*command, "--duration", options->duration, parse_duration, "time to wait for devices (default 3s)");
     add_node_network(*command, options->network);
+    end_help(
+        *command,
+        {.notes = {}, .examples = {"ringpost discover --duration 1s"}, .exits = {Exit::failed, Exit::unreachable}});
     command->callback([options, &chosen] { chosen = [options] { return discover_command(*options); }; });
 }
 

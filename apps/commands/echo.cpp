@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "apps/cli/help.hpp"
 #include "apps/cli/multicast.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/measuring/engines.hpp"
@@ -115,6 +116,9 @@ void add_echo(CLI::App& root, Command& chosen) {
     add_join(*command, options->join);
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {.offload = true});
+    end_help(*command, {.notes = {},
+                        .examples = {"ringpost echo --port 7777", "ringpost echo --port 7777 --bind 127.0.0.1 --json"},
+                        .exits = {Exit::failed, Exit::unreachable}});
     command->callback([options, command, &chosen] {
         check_transport(*command, options->transport);
         chosen = [options] { return echo_command(*options); };

@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 
+#include "apps/cli/help.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/commands/latency_run.hpp"
 #include "apps/measuring/lost_messages.hpp"
@@ -236,10 +237,13 @@ void add_latency(CLI::App& root, Command& chosen) {
     add_measuring(*command, *options,
                   "target, an echo server or the server for --payload or --preset: a name, IPv4 or [IPv6] address",
                   "run the echo server too, on loopback");
+    begin_group(*command, "Payload");
     auto* size =
         add_parsed(*command, "--size", options->sizes, parse_probe_sizes,
                    "payload size in bytes, at least 24: 64, 1400, 64..1400, imix or 64:7,576:4,1472:1 (default 64)");
+    size->type_name("SIZE");
     add_probes(*command, options->probes, *size);
+    begin_group(*command, "Schedule");
     auto* rate = add_parsed(*command, "--rate", options->rate, parse_fixed_rate,
                             "open loop: probes per second, each measured from its due time (default 10k)");
     auto* window =
@@ -249,7 +253,7 @@ void add_latency(CLI::App& root, Command& chosen) {
     command->add_flag("--ping-pong", options->ping_pong, "closed loop with one probe in flight")
         ->excludes(rate)
         ->excludes(window);
-    add_parsed(*command, "--warmup", options->warm_up, parse_duration,
+    add_parsed(*command, "--warmup", options->warm_up, parse_duration_or_zero,
                "time at the start to exclude from the measurement (default 0s)");
     auto* duration =
         add_parsed(*command, "--duration", options->duration, parse_duration, "duration of the run (default 5s)");
@@ -257,11 +261,18 @@ void add_latency(CLI::App& root, Command& chosen) {
         ->excludes(duration);
     add_parsed(*command, "--timeout", options->timeout, parse_duration,
                "how long an answer is waited for; a probe without one is then lost (default 1s, gtudp 10s)");
+    begin_group(*command, "Output");
     add_parsed(*command, "--stamps", options->stamps, parse_stamps,
-               "kernel: also measure when a reply reached this host and how long it waited here (default none)");
+               "kernel: also measure when a reply reached this host and how long it waited here (default none)")
+        ->type_name("kernel");
+    begin_group(*command, "Several runs in one");
     add_trials(*command, options->trials);
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {});
+    end_help(*command, {.notes = {},
+                        .examples = {"ringpost latency --self --rate 20k --fail-if 'p99>10ms'",
+                                     "ringpost latency --to 192.168.0.1 --preset dns:www.example.com,AAAA"},
+                        .exits = {Exit::failed, Exit::breach, Exit::unreachable, Exit::cannot_tell}});
     command->callback([options, command, &chosen] {
         check_probes(options->probes);
         check_measuring(*command, *options);

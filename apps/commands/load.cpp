@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 
+#include "apps/cli/help.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/commands/load_find_max.hpp"
 #include "apps/commands/load_report.hpp"
@@ -86,8 +87,11 @@ void add_load(CLI::App& root, Command& chosen) {
     auto options = std::make_shared<LoadOptions>();
     add_measuring(*command, *options, "target, a sink or any UDP server: a name, IPv4 or [IPv6] address",
                   "run the sink too, on loopback");
+    begin_group(*command, "Payload");
     add_parsed(*command, "--size", options->sizes, parse_sizes,
-               "payload size in bytes: 64, 1400, 64..1400 (uniform), imix, or 64:7,576:4,1472:1 (default 64)");
+               "payload size in bytes: 64, 1400, 64..1400 (uniform), imix, or 64:7,576:4,1472:1 (default 64)")
+        ->type_name("SIZE");
+    begin_group(*command, "Schedule");
     auto* rate = add_parsed(*command, "--rate", options->rate, parse_rate,
                             "datagrams per second, total of all flows: max, 100k, 2.5M (default max)");
     auto* find = command
@@ -99,6 +103,7 @@ void add_load(CLI::App& root, Command& chosen) {
         ->needs(find);
     add_parsed(*command, "--duration", options->duration, parse_duration,
                "duration of the run, or of each trial of --find-max (default 5s, 300ms)");
+    begin_group(*command, "Payload");
     auto* verify = command->add_flag("!--no-verify", options->verify, "send arbitrary bytes without sequence and CRC");
     command->add_flag("--one-way", options->one_way, "take due times from the wall clock, for a sink with --one-way")
         ->excludes(verify);
@@ -108,6 +113,10 @@ void add_load(CLI::App& root, Command& chosen) {
         ->excludes(verify);
     add_transport(*command, options->transport, {.window = true});
     add_common(*command, options->common, {.offload = true});
+    end_help(*command, {.notes = {},
+                        .examples = {"ringpost load --self --rate 100k --duration 10s",
+                                     "ringpost load --to 10.0.0.7:5000 --size imix --rate 50k --fail-if 'loss>0.1%'"},
+                        .exits = {Exit::failed, Exit::breach, Exit::unreachable, Exit::cannot_tell}});
     command->callback([options, command, &chosen] {
         check_measuring(*command, *options);
         check_arrivals(*command, options->arrivals, options->rate, options->duration);

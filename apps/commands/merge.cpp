@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <deque>
 
+#include "apps/cli/help.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/measuring/outcome.hpp"
 #include "apps/runs/directory.hpp"
@@ -162,9 +163,14 @@ void add_merge(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("merge", "merge kept runs: add their histograms and counts");
     auto options = std::make_shared<MergeOptions>();
     command->add_option("DIR", options->directories, "directories written by --out")->required();
+    begin_group(*command, "Output");
     add_out(*command, options->out,
             "write the merged run to this directory, which must be empty or new (default none)");
     add_json(*command, options->form);
+    end_help(*command, {.notes = {},
+                        .examples = {"ringpost merge run/0 run/1 --out run/all"},
+                        .exits = {Exit::failed},
+                        .signals = false});
     command->callback([options, &chosen] { chosen = [options] { return merge_command(*options); }; });
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "apps/cli/help.hpp"
 #include "apps/cli/lines.hpp"
 #include "apps/commands/commands.hpp"
 #include "engine/os/address.hpp"
@@ -208,11 +209,12 @@ confirmed::Reply parse_reply(const std::string& text) {
     throw std::invalid_argument("one of port, source");
 }
 
-void add_role(CLI::App& message, Command& chosen, const char* name, const char* help, Role role) {
+void add_role(CLI::App& message, Command& chosen, const char* name, const char* help, Role role, const char* example) {
     CLI::App* command = message.add_subcommand(name, help);
     auto options = std::make_shared<MessageOptions>();
     options->role = role;
     options->server.port = confirmed::default_port;
+    begin_group(*command, "Addresses");
     CLI::Option* to =
         command->add_option("--to", options->to, "peer, a name, IPv4 or [IPv6] address (default port 5005)")
             ->type_name("HOST[:PORT]");
@@ -224,7 +226,8 @@ void add_role(CLI::App& message, Command& chosen, const char* name, const char* 
         ->type_name("port|source");
     if (role == Role::send) {
         to->required();
-        command->add_option("text", options->text, "message to send")->type_name("")->required();
+        command->add_option("TEXT", options->text, "message to send")->required();
+        begin_group(*command, "Message");
         add_parsed(*command, "--status", options->how.status, parse_status,
                    "none requests a confirmation; ok and fail send a report, which is not confirmed (default none)")
             ->type_name("none|ok|fail");
@@ -232,6 +235,7 @@ void add_role(CLI::App& message, Command& chosen, const char* name, const char* 
                    "time to wait for the confirmation (default 10s)");
     }
     add_common(*command, options->server.common, {});
+    end_help(*command, {.notes = {}, .examples = {example}, .exits = {Exit::failed, Exit::unreachable}});
     command->callback([options, &chosen] { chosen = [options] { return message_command(*options); }; });
 }
 
@@ -240,9 +244,15 @@ void add_role(CLI::App& message, Command& chosen, const char* name, const char* 
 void add_message(CLI::App& root, Command& chosen) {
     CLI::App* message = root.add_subcommand("message", "exchange messages that the receiver confirms");
     message->require_subcommand(1);
-    add_role(*message, chosen, "send", "send one message (exit 0 only if it is confirmed)", Role::send);
-    add_role(*message, chosen, "listen", "confirm and print every message", Role::listen);
-    add_role(*message, chosen, "chat", "send lines of standard input, print received messages", Role::chat);
+    add_role(*message, chosen, "send", "send one message (exit 0 only if it is confirmed)", Role::send,
+             "ringpost message send --bind 127.0.0.1 --to 127.0.0.2 \"Hello World\"");
+    add_role(*message, chosen, "listen", "confirm and print every message", Role::listen,
+             "ringpost message listen --bind 127.0.0.2");
+    add_role(*message, chosen, "chat", "send lines of standard input, print received messages", Role::chat,
+             "ringpost message chat --bind 127.0.0.1 --to 127.0.0.2");
+    end_help(*message, {.notes = {},
+                        .examples = {"ringpost message send --bind 127.0.0.1 --to 127.0.0.2 \"Hello World\""},
+                        .exits = {Exit::failed, Exit::unreachable}});
 }
 
 }  // namespace ringpost::apps

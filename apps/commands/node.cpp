@@ -4,8 +4,10 @@
 
 #include <string>
 
+#include "apps/cli/help.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/commands/node_console.hpp"
+#include "apps/commands/node_names.hpp"
 #include "apps/commands/node_options.hpp"
 #include "engine/os/waker.hpp"
 
@@ -18,6 +20,10 @@ struct NodeCommandOptions {
     std::string name;
     Duration period = devices::Options{}.period;
 };
+
+constexpr const char* console_help =
+    "Commands on standard input: send NAME|* TEXT, ask NAME[,NAME]|* TEXT, peers, quit. A name with\n"
+    "spaces or commas stands in quotes, as it is printed; \\xNN is a byte.";
 
 /// Peers ignore a device that advertises much more often (codec/devices/endpoint.hpp).
 Duration parse_advert_period(const std::string& text) {
@@ -33,7 +39,7 @@ int node_command(const NodeCommandOptions& options) {
     devices::NodeOptions settings = node_options(options.network, options.name);
     settings.protocol.period = options.period;
     devices::Node node = open_node(settings, report);
-    report.note(fmt::format("node {} on TCP port {}", printable(options.name), options.network.tcp_port));
+    report.note(fmt::format("node {} on TCP port {}", shown_name(options.name), options.network.tcp_port));
     if (node.counters().links == 0) report.note(no_link_text(options.network) + "; waiting for one");
     report.event("listening", {{"name", options.name}, {"port", options.network.tcp_port}});
     NodeConsole(node, options.console, report, waker).run();
@@ -48,7 +54,9 @@ int node_command(const NodeCommandOptions& options) {
 void add_node(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("node", "join a network of named devices: send messages, ask and answer");
     auto options = std::make_shared<NodeCommandOptions>();
-    command->add_option("--name", options->name, "name of this device, unique on the network")
+    begin_group(*command, "Device");
+    add_parsed(*command, "--name", options->name, parse_device_name,
+               "name of this device, unique on the network; without spaces, commas and quotes")
         ->type_name("NAME")
         ->required();
     auto* answer = command
@@ -65,9 +73,10 @@ void add_node(CLI::App& root, Command& chosen) {
                "interval between adverts, at least 100ms; a peer is suspect after two without one and gone after five "
                "(default 30s)");
     add_node_network(*command, options->network);
-    command->footer(
-        std::string("Commands on standard input: send NAME|* TEXT, ask NAME[,NAME]|* TEXT, peers, quit.\n") +
-        value_help);
+    end_help(*command, {.notes = console_help,
+                        .examples = {"ringpost node --name panel",
+                                     "ringpost node --name pump --answer 'read what; echo \"$what: 4.2 bar\"'"},
+                        .exits = {Exit::failed, Exit::unreachable}});
     command->callback([options, &chosen] { chosen = [options] { return node_command(*options); }; });
 }
 

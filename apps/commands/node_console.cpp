@@ -20,16 +20,6 @@ namespace {
 /// How many --answer commands run at once; further questions wait.
 constexpr int answer_threads = 4;
 
-std::vector<std::string> split_names(const std::string& text) {
-    std::vector<std::string> names;
-    for (std::size_t begin = 0; begin <= text.size();) {
-        const std::size_t end = std::min(text.find(',', begin), text.size());
-        if (end > begin) names.push_back(text.substr(begin, end - begin));
-        begin = end + 1;
-    }
-    return names;
-}
-
 }  // namespace
 
 // ---- events ---------------------------------------------------------------------------------------
@@ -40,7 +30,7 @@ void NodeConsole::print_notices() {
 
 void NodeConsole::print(const devices::Notice& notice) {
     using EventKind = devices::Event::Kind;
-    const std::string name = printable(notice.name);
+    const std::string name = shown_name(notice.name);
     const std::string at = to_text(notice.address);
     switch (notice.kind) {
         case EventKind::message:
@@ -75,7 +65,7 @@ void NodeConsole::answer_questions() {
 }
 
 void NodeConsole::answer(const devices::Notice& question) {
-    const std::string name = printable(question.name);
+    const std::string name = shown_name(question.name);
     Json fields = {{"from", question.name}, {"text", question.text}};
     std::string outcome = "no --answer command";
     if (!options_.answer.empty()) {
@@ -98,38 +88,33 @@ void NodeConsole::run_command(const std::string& line) {
     const std::size_t verb_end = std::min(line.find(' '), line.size());
     const std::string verb = line.substr(0, verb_end);
     const std::string rest = line.substr(std::min(verb_end + 1, line.size()));
-    const std::size_t name_end = rest.find(' ');
-    const std::string name = rest.substr(0, name_end);
-    const std::string text = name_end == std::string::npos ? "" : rest.substr(name_end + 1);
     if (verb == "quit" && rest.empty())
         quit_ = true;
     else if (verb == "peers" && rest.empty())
         list_peers();
-    else if (verb == "send" && name_end != std::string::npos)
-        send(name, text);
-    else if (verb == "ask" && name_end != std::string::npos)
-        ask(name, text);
+    else if (const auto to = parse_addressed(rest, Addressees::one); verb == "send" && to)
+        send(*to);
+    else if (const auto asked = parse_addressed(rest, Addressees::list); verb == "ask" && asked)
+        ask(*asked);
     else if (!line.empty())
         note(fmt::format("{}: expected send NAME|* TEXT, ask NAME[,NAME]|* TEXT, peers or quit", printable(line)));
 }
 
-void NodeConsole::send(const std::string& name, const std::string& text) {
+void NodeConsole::send(const Addressed& to) {
     std::vector<std::pair<std::string, devices::Sent>> sent;
-    if (name == "*")
-        sent = node_.send_all(text);
-    else
-        sent.emplace_back(name, node_.send(name, text));
+    if (to.all) sent = node_.send_all(to.text);
+    for (const std::string& name : to.names) sent.emplace_back(name, node_.send(name, to.text));
     if (sent.empty()) note("no device to send to");
-    for (const auto& [to, result] : sent) {
-        if (result != devices::Sent::queued) note(fmt::format("{}: {}", printable(to), name_of(result)));
+    for (const auto& [name, result] : sent) {
+        if (result != devices::Sent::queued) note(fmt::format("{}: {}", shown_name(name), name_of(result)));
         const std::lock_guard lock(mutex_);
-        report_.event("sent", {{"name", to}, {"result", name_of(result)}});
+        report_.event("sent", {{"name", name}, {"result", name_of(result)}});
     }
 }
 
-void NodeConsole::ask(const std::string& names, const std::string& text) {
-    const auto answers = names == "*" ? node_.ask_all(text, options_.ask_timeout)
-                                      : node_.ask(split_names(names), text, options_.ask_timeout);
+void NodeConsole::ask(const Addressed& asked) {
+    const auto answers = asked.all ? node_.ask_all(asked.text, options_.ask_timeout)
+                                   : node_.ask(asked.names, asked.text, options_.ask_timeout);
     if (!answers)
         return note(answers.error() == devices::AskRefusal::full ? "too many questions are pending"
                                                                  : name_of(devices::Sent::cannot_carry));
@@ -140,11 +125,11 @@ void NodeConsole::ask(const std::string& names, const std::string& text) {
         list.push_back({{"name", answer.name}, {"reply", name_of(answer.reply)}, {"text", answer.text}});
         const std::lock_guard lock(mutex_);
         report_.print(
-            fmt::format("{}{}", printable(answer.name),
+            fmt::format("{}{}", shown_name(answer.name),
                         answered ? " answers: " + printable(answer.text) : std::string(": ") + name_of(answer.reply)));
     }
     const std::lock_guard lock(mutex_);
-    report_.event("answers", {{"question", text}, {"answers", list}});
+    report_.event("answers", {{"question", asked.text}, {"answers", list}});
 }
 
 void NodeConsole::list_peers() {

@@ -14,6 +14,7 @@
 #include <ringpost/node.hpp>
 #include "apps/cli/lines.hpp"
 #include "apps/cli/report.hpp"
+#include "apps/commands/node_names.hpp"
 #include "engine/os/waker.hpp"
 
 namespace ringpost::apps {
@@ -45,8 +46,8 @@ class NodeConsole {
     void stop_when_woken();
     void run_commands();
     void run_command(const std::string& line);
-    void send(const std::string& name, const std::string& text);
-    void ask(const std::string& names, const std::string& text);
+    void send(const Addressed& to);
+    void ask(const Addressed& asked);
     void list_peers();
 
     void note(const std::string& line);

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "apps/commands/node_names.hpp"
 #include "codec/base/limits.hpp"
 #include "engine/os/address.hpp"
 
@@ -22,6 +23,7 @@ Address group_address(const std::string& option, const std::string& text, Family
 }  // namespace
 
 void add_node_network(CLI::App& command, NodeNetworkOptions& options) {
+    begin_group(command, "Network");
     command.add_option("--group", options.group, "IPv4 multicast group of the adverts (default 239.255.4.3:3235)")
         ->type_name("GROUP:PORT");
     command
@@ -29,13 +31,15 @@ void add_node_network(CLI::App& command, NodeNetworkOptions& options) {
         ->type_name("[GROUP]:PORT");
     command
         .add_option("--seed", options.seeds,
-                    "also send adverts to this host, which multicast does not reach; repeatable")
+                    "also send adverts to this host, which multicast does not reach; repeatable (default none)")
         ->type_name("HOST[:PORT]");
     command
         .add_option("--interface", options.interfaces,
                     "interface to announce on; repeatable (default all with multicast except loopback)")
         ->type_name("INTERFACE");
-    command.add_option("--ignore-interface", options.ignored_interfaces, "interface not to announce on; repeatable")
+    command
+        .add_option("--ignore-interface", options.ignored_interfaces,
+                    "interface not to announce on; repeatable (default none)")
         ->type_name("INTERFACE");
     add_parsed(command, "--tcp-port", options.tcp_port, parse_port, "TCP port, the same on all devices (default 4112)");
     add_common(command, options.common, {});
@@ -93,13 +97,13 @@ Json peer_json(const devices::Peer& peer) {
 
 std::vector<std::string> table_of(const std::vector<devices::Peer>& peers) {
     std::size_t width = 4;
-    for (const devices::Peer& peer : peers) width = std::max(width, printable(peer.name).size());
+    for (const devices::Peer& peer : peers) width = std::max(width, shown_name(peer.name).size());
     std::vector<std::string> out{fmt::format("{:<{}}  {:<21}  {}", "NAME", width, "ADDRESS", "STATE")};
     for (const devices::Peer& peer : peers) {
         const std::string state = peer.connected    ? "connected"
                                   : peer.last_cause ? std::string("not connected: ") + name_of(*peer.last_cause)
                                                     : "not connected";
-        out.push_back(fmt::format("{:<{}}  {:<21}  {}{}{}", printable(peer.name), width, to_text(peer.address),
+        out.push_back(fmt::format("{:<{}}  {:<21}  {}{}{}", shown_name(peer.name), width, to_text(peer.address),
                                   peer.presence == devices::Presence::suspect ? "suspect, " : "", state,
                                   peer.is_ringpost ? ", ringpost" : ""));
     }

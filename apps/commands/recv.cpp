@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "apps/cli/help.hpp"
 #include "apps/commands/commands.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/waker.hpp"
@@ -87,10 +88,14 @@ void add_recv(CLI::App& root, Command& chosen) {
         root.add_subcommand("recv", "receive messages, print each once as a line, escaped on a terminal");
     auto options = std::make_shared<RecvOptions>();
     add_server(*command, options->server);
+    begin_group(*command, "End");
     add_parsed(*command, "--count", options->count, parse_count,
                "exit after this number of messages (default unlimited)");
     add_transport(*command, options->server.transport, {.gtudp_only = true});
     add_common(*command, options->server.common, {.offload = true});
+    end_help(*command, {.notes = {},
+                        .examples = {"ringpost recv --port 7000", "ringpost recv --port 7000 --count 10 --json"},
+                        .exits = {Exit::failed, Exit::unreachable}});
     command->callback([options, command, &chosen] {
         check_transport(*command, options->server.transport);
         chosen = [options] { return recv_command(*options); };

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "apps/cli/help.hpp"
 #include "apps/cli/run_on_loop.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/commands/relay_options.hpp"
@@ -147,6 +148,10 @@ void add_relay(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("relay", "forward datagrams both ways; drop, delay or corrupt some");
     auto options = std::make_shared<RelayOptions>();
     add_relay_options(*command, *options);
+    end_help(*command,
+             {.notes = {},
+              .examples = {"ringpost relay --listen 7001 --to 127.0.0.1:7000 --loss 5% --delay 10ms --seed 1"},
+              .exits = {Exit::failed, Exit::unreachable}});
     command->callback([options, &chosen] { chosen = [options] { return relay_command(*options); }; });
 }
 

@@ -14,9 +14,7 @@ std::pair<std::string, std::string> split_pair(const std::string& text, const ch
 
 BurstLoss parse_burst_loss(const std::string& text) {
     const auto [chance, datagrams] = split_pair(text, "expected a share and a length such as 0.1%,20");
-    const std::uint64_t length = parse_count(datagrams);
-    if (length > UINT32_MAX) throw std::invalid_argument("the length must be below 2^32");
-    return {parse_chance(chance), static_cast<std::uint32_t>(length)};
+    return {parse_chance(chance), static_cast<std::uint32_t>(parse_whole(datagrams, 1, UINT32_MAX))};
 }
 
 Blackhole parse_blackhole(const std::string& text) {
@@ -33,9 +31,9 @@ void add_impairments(CLI::App& command, RelayOptions& options) {
     add_parsed(command, "--blackhole", options.blackhole, parse_blackhole,
                "alternately forward all for OFF and drop all for ON (default none)")
         ->type_name("ON,OFF");
-    add_parsed(command, "--delay", out.delay, parse_duration, "delay every datagram (default 0)");
-    add_parsed(command, "--jitter", out.jitter, parse_duration,
-               "further delay from 0 to this time, uniformly distributed (default 0)");
+    add_parsed(command, "--delay", out.delay, parse_duration_or_zero, "delay every datagram (default 0ms)");
+    add_parsed(command, "--jitter", out.jitter, parse_duration_or_zero,
+               "further delay from 0 to this time, uniformly distributed (default 0ms)");
     add_parsed(command, "--reorder", out.reorder, parse_chance,
                "delay datagrams by another 1ms at random (default 0%)");
     add_parsed(command, "--duplicate", out.duplicate, parse_chance, "send datagrams twice at random (default 0%)");
@@ -49,12 +47,15 @@ void add_impairments(CLI::App& command, RelayOptions& options) {
 
 void add_relay_options(CLI::App& command, RelayOptions& options) {
     options.server.port_option = "--listen";
+    begin_group(command, "Listening");
     add_parsed(command, "--listen", options.server.port, parse_port, "UDP port for clients; 0 for any free port")
         ->required();
     command.add_option("--bind", options.server.bind, "local address to listen on (default all)")->type_name("ADDRESS");
+    begin_group(command, "Target");
     command.add_option("--to", options.to, "target, a name, IPv4 or [IPv6] address")
         ->type_name("HOST:PORT")
         ->required();
+    begin_group(command, "Impairments");
     add_impairments(command, options);
     add_parsed(command, "--seed", options.seed, parse_seed,
                "seed of the random impairments, printed in the report (default random)");

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "apps/cli/help.hpp"
 #include "apps/cli/lines.hpp"
 #include "apps/commands/commands.hpp"
 #include "engine/os/address.hpp"
@@ -140,15 +141,19 @@ int send_command(const SendOptions& options) {
 void add_send(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("send", "send lines of text, each confirmed (exit 0 only if all are)");
     auto options = std::make_shared<SendOptions>();
+    begin_group(*command, "Target");
     command->add_option("--to", options->to, "gtUDP peer, such as `ringpost recv`: a name, IPv4 or [IPv6] address")
         ->type_name("HOST:PORT")
         ->required();
-    command->add_option("text", options->text, "text to send; - sends the lines of standard input (default -)")
-        ->type_name("");
+    command->add_option("TEXT", options->text, "text to send; - sends the lines of standard input (default -)");
     add_parsed(*command, "--timeout", options->timeout, parse_duration,
                "give up on a message after this time (default after --sends transmissions)");
     add_transport(*command, options->transport, {.gtudp_only = true});
     add_common(*command, options->common, {});
+    end_help(*command, {.notes = {},
+                        .examples = {"ringpost send --to 127.0.0.1:7000 \"one line\" --timeout 2s",
+                                     "dmesg | ringpost send --to 127.0.0.1:7000"},
+                        .exits = {Exit::failed, Exit::unreachable}});
     command->callback([options, command, &chosen] {
         check_transport(*command, options->transport);
         chosen = [options] { return send_command(*options); };

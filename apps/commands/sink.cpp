@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "apps/cli/help.hpp"
 #include "apps/cli/multicast.hpp"
 #include "apps/cli/random.hpp"
 #include "apps/commands/commands.hpp"
@@ -308,8 +309,10 @@ void add_sink(CLI::App& root, Command& chosen) {
     auto options = std::make_shared<PeerOptions>();
     add_server(*command, *options);
     add_threads(*command, options->threads);
-    add_prometheus(*command, options->prometheus);
     add_join(*command, options->join);
+    begin_group(*command, "Output");
+    add_prometheus(*command, options->prometheus);
+    begin_group(*command, "Payload");
     auto* verify = command->add_flag("!--no-verify", options->verify, "count without checking sequence and CRC");
     command
         ->add_flag("--one-way", options->one_way, "record times from due to received; the sender needs --one-way too")
@@ -318,6 +321,10 @@ void add_sink(CLI::App& root, Command& chosen) {
         ->excludes(verify);
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {.offload = true});
+    end_help(*command,
+             {.notes = {},
+              .examples = {"ringpost sink --port 5000 --threads 2", "ringpost sink --port 5000 --join 239.1.2.3@eth0"},
+              .exits = {Exit::failed, Exit::unreachable}});
     command->callback([options, command, &chosen] {
         check_transport(*command, options->transport);
         if (options->bidirectional && options->transport.gtudp)

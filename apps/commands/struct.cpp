@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/cli/help.hpp"
 #include "apps/cli/run_on_loop.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/commands/struct_library.hpp"
@@ -179,21 +180,28 @@ void add_struct(CLI::App& root, Command& chosen) {
     auto options = std::make_shared<StructOptions>();
     CLI::App* listen = command->add_subcommand("listen", "print received struct messages");
     add_server(*listen, options->server);
+    begin_group(*listen, "Messages");
     CLI::App* send = command->add_subcommand("send", "send one struct message");
+    begin_group(*send, "Addresses");
     send->add_option("--to", options->to, "target, a name, IPv4 or [IPv6] address")->type_name("HOST:PORT")->required();
     send->add_option("--bind", options->server.bind, "local address to send from (default any)")->type_name("ADDRESS");
-    send->add_option("name", options->name, "name of the message in the library")->type_name("")->required();
+    send->add_option("NAME", options->name, "name of the message in the library")->required();
     send->add_option(
-            "values", options->values,
-            "values of the message, e.g. 12 -0x1f 1.5 true text; \\xNN is a byte; -- goes before values such as -inf")
-        ->type_name("");
+        "VALUE", options->values,
+        "values of the message, e.g. 12 -0x1f 1.5 true text; \\xNN is a byte; -- goes before values such as -inf");
+    begin_group(*send, "Messages");
     for (CLI::App* each : {listen, send}) {
         each->add_option("--library", options->library, "messages that both ends know, see below")
             ->type_name("FILE")
             ->required();
-        each->footer(std::string(library_help) + "\n" + value_help);
         add_common(*each, options->server.common, {.wait = each == listen});
     }
+    constexpr const char* send_example = "ringpost struct send --to 127.0.0.1:7007 --library messages.json reading 1 2";
+    end_help(*listen, {.notes = library_help,
+                       .examples = {"ringpost struct listen --port 7007 --library messages.json"},
+                       .exits = {Exit::failed, Exit::unreachable}});
+    end_help(*send, {.notes = library_help, .examples = {send_example}, .exits = {Exit::failed, Exit::unreachable}});
+    end_help(*command, {.notes = {}, .examples = {send_example}, .exits = {Exit::failed, Exit::unreachable}});
     listen->callback([options, &chosen] { chosen = [options] { return listen_command(*options); }; });
     send->callback([options, &chosen] { chosen = [options] { return send_command(*options); }; });
 }

@@ -2,55 +2,76 @@
 
 #include <fmt/core.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
+#include <algorithm>
+#include <string_view>
 #include <vector>
 
 #include "apps/cli/random.hpp"
+#include "apps/cli/text_lines.hpp"
 
 namespace ringpost::apps {
 namespace {
 
 std::uint32_t parse_burst(const std::string& text) {
-    const std::uint64_t burst = parse_count(text);
-    if (burst > 1'000'000) throw std::invalid_argument("expected 1 to 1000000");
-    return static_cast<std::uint32_t>(burst);
-}
-
-std::string trimmed(const std::string& text) {
-    const std::size_t first = text.find_first_not_of(" \t\r");
-    return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
+    return static_cast<std::uint32_t>(parse_whole(text, 1, 1'000'000));
 }
 
 /// A line `TIME,RATE`; a time without a unit is in seconds.
-traffic::RatePoint parse_point(const std::string& line) {
+traffic::RatePoint parse_point(std::string_view line) {
     const std::size_t comma = line.find(',');
-    if (comma == std::string::npos) throw std::invalid_argument("expected TIME,RATE");
-    std::string time = trimmed(line.substr(0, comma));
-    const std::string rate = trimmed(line.substr(comma + 1));
-    if (!time.empty() && time.find_first_not_of("0123456789.") == std::string::npos) time += "s";
-    const bool zero = time.find_first_not_of("0.s") == std::string::npos && time.starts_with('0');
-    return {.at = zero ? 0 : parse_duration(time), .rate_per_s = rate == "0" ? 0 : parse_fixed_rate(rate)};
+    if (comma == std::string_view::npos)
+        throw std::invalid_argument(shown_value(std::string(line)) + ": expected TIME,RATE");
+    const auto parse = [](std::string_view field, auto* parser, const char* unit) {
+        const std::string text(trimmed(field));
+        const bool bare = !text.empty() && text.find_first_not_of("0123456789.") == std::string::npos;
+        try {
+            return parser(bare ? text + unit : text);
+        } catch (const std::invalid_argument& reason) {
+            throw std::invalid_argument(shown_value(text) + ": " + reason.what());
+        }
+    };
+    return {.at = parse(line.substr(0, comma), parse_duration_or_zero, "s"),
+            .rate_per_s = parse(line.substr(comma + 1), parse_rate_or_zero, "")};
+}
+
+bool is_header(std::string_view line) {
+    const std::size_t comma = std::min(line.find(','), line.size());
+    const auto is = [](std::string_view field, std::string_view name) {
+        return std::ranges::equal(trimmed(field), name, {}, [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
+    };
+    return comma < line.size() && is(line.substr(0, comma), "time") && is(line.substr(comma + 1), "rate");
+}
+
+/// Why no profile can be made of these points.
+const char* reason_against(const std::vector<traffic::RatePoint>& points) {
+    if (points.size() < 2) return "expected at least two lines TIME,RATE";
+    if (std::ranges::all_of(points, [](const auto& point) { return point.rate_per_s == 0; })) return "every rate is 0";
+    return "nothing is due: all rates above 0 last no time";
 }
 
 traffic::RateProfile read_profile(const std::string& path) {
-    const auto refuse = [&](const std::string& why) { throw CLI::ValidationError("--profile " + path + ": " + why); };
-    std::ifstream file(path);
-    if (!file) refuse(std::strerror(errno));
+    const auto refuse = [&](const std::string& why) {
+        throw CLI::ValidationError("--profile " + shown_value(path) + ": " + why);
+    };
+    const auto contents = contents_of(path);
+    if (!contents) refuse(contents.error());
+    const auto lines = text_lines(*contents);
+    if (!lines) refuse(lines.error());
     std::vector<traffic::RatePoint> points;
-    std::string line;
-    for (int number = 1; std::getline(file, line); ++number) {
-        line = trimmed(line);
-        if (line.empty() || line[0] == '#' || (points.empty() && line == "time,rate")) continue;
+    for (std::size_t number = 1; number <= lines->size(); ++number) {
+        const std::string_view line = trimmed((*lines)[number - 1]);
+        if (line.empty() || line[0] == '#' || (points.empty() && is_header(line))) continue;
         try {
-            points.push_back(parse_point(line));
+            const traffic::RatePoint point = parse_point(line);
+            if (!points.empty() && point.at < points.back().at)
+                throw std::invalid_argument("its time is before that of the line above");
+            points.push_back(point);
         } catch (const std::invalid_argument& reason) {
             refuse(fmt::format("line {}: {}", number, reason.what()));
         }
     }
     auto profile = traffic::RateProfile::make(points);
-    if (!profile) refuse("expected at least two lines TIME,RATE, with times in order and a rate above 0");
+    if (!profile) refuse(reason_against(points));
     return std::move(*profile);
 }
 
@@ -60,14 +81,16 @@ void add_arrivals(CLI::App& command, ArrivalOptions& options) {
     auto* arrivals = add_parsed(
         command, "--arrivals", options.arrivals, parse_arrivals,
         "intervals between datagrams: fixed, or poisson for exponential ones of the same mean (default fixed)");
+    arrivals->type_name("fixed|poisson");
     add_parsed(command, "--seed", options.seed, parse_seed, "seed of poisson arrivals (default random)")
         ->needs(arrivals);
     add_parsed(command, "--burst", options.burst, parse_burst,
                "number of datagrams due at the same time; the mean rate stays the same (default 1)");
     command
-        .add_option("--profile", options.profile_file,
-                    "csv file of TIME,RATE lines; the rate is interpolated between them, and steps at equal times "
-                    "(default none)")
+        .add_option(
+            "--profile", options.profile_file,
+            "csv file of TIME,RATE lines, e.g. 0s,100 and 10s,5k; the rate is interpolated between them, and steps "
+            "at equal times; # begins a comment (default none)")
         ->type_name("FILE");
 }
 

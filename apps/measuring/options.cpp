@@ -66,22 +66,26 @@ void raise_descriptor_limit() {
 
 void add_measuring(CLI::App& command, MeasureOptions& options, const std::string& to_help,
                    const std::string& self_help) {
+    begin_group(command, "Target");
     auto* to = command.add_option("--to", options.to, to_help)->type_name("HOST:PORT");
     command.add_flag("--self", options.threads.self, self_help)->excludes(to);
     command.add_flag_callback(
         "--i-own-this-network", [&options] { options.foreign_targets = ForeignTargets::allowed; },
         "allow targets that are not loopback, private or link-local");
     add_multicast(command, options.multicast);
+    begin_group(command, "Schedule");
     add_arrivals(command, options.arrivals);
-    add_parsed(command, "--flows", options.flows, parse_flows, "number of source ports (default one per engine)");
-    add_threads(command, options.threads);
     command
         .add_option("--start-at", options.start_at_text,
                     "start time, to synchronize senders: 2026-01-31T23:59:59Z or seconds since 1970 (default now)")
         ->type_name("UTC");
-    add_prometheus(command, options.prometheus);
+    begin_group(command, "Verdict");
     add_verdict(command, options.verdict);
+    begin_group(command, "Output");
+    add_prometheus(command, options.prometheus);
     add_run(command, options.run);
+    add_threads(command, options.threads);
+    add_parsed(command, "--flows", options.flows, parse_flows, "number of source ports (default one per engine)");
 }
 
 void check_measuring(const CLI::App& command, MeasureOptions& options) {

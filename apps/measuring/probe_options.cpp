@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "apps/cli/text_lines.hpp"
 #include "apps/measuring/capture.hpp"
 #include "codec/traffic/payload.hpp"
 #include "codec/traffic/presets.hpp"
@@ -28,11 +29,11 @@ void must(const std::expected<void, traffic::PayloadError>& added, const std::st
 }
 
 void add_lines(traffic::Payload& payload, const std::string& where, std::string_view contents) {
-    for (std::size_t number = 1; !contents.empty(); ++number) {
-        const std::size_t end = std::min(contents.find('\n'), contents.size());
-        must(payload.add_text(contents.substr(0, end)), fmt::format("{}: line {}", where, number));
-        contents.remove_prefix(std::min(end + 1, contents.size()));
-    }
+    const auto lines = text_lines(contents);
+    if (!lines) refuse_probe(where, lines.error());
+    for (std::size_t number = 1; number <= lines->size(); ++number)
+        if (const std::string_view line = (*lines)[number - 1]; !line.empty())
+            must(payload.add_text(line), fmt::format("{}: line {}", where, number));
     if (payload.count() == 0) refuse_probe(where, "no payload in it");
 }
 
@@ -64,9 +65,10 @@ traffic::MatchRule parse_match(const std::string& text) {
 
 void add_probes(CLI::App& command, ProbeOptions& options, CLI::Option& size) {
     CLI::Option* const sources[] = {
-        command.add_option(
-            "--payload", options.text,
-            "payload of the probes: text with \\xNN, {seq:u16be}, {time:u64le}, {random:8} (default none)"),
+        command
+            .add_option("--payload", options.text,
+                        "payload of the probes: text with \\xNN, {seq:u16be}, {time:u64le}, {random:8} (default none)")
+            ->type_name("TEXT"),
         command.add_option("--payload-hex", options.hex, "payload of the probes as hex digits (default none)")
             ->type_name("HEX"),
         command

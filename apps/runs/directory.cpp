@@ -35,7 +35,7 @@ bool write_run(const std::string& path, const std::string& command, const Json& 
 }
 
 void add_out(CLI::App& command, std::string& out, const std::string& help) {
-    command.add_option("--out", out, help)->check([](const std::string& text) {
+    command.add_option("--out", out, help)->type_name("DIR")->check([](const std::string& text) {
         return text.empty() ? std::string("expected a directory") : std::string();
     });
 }

@@ -17,12 +17,137 @@ namespace {
 
 constexpr std::uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
+/// Text for a message, without control characters.
+std::string visible(std::string_view text) {
+    std::string out(text);
+    for (char& c : out)
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+    return out;
+}
+
+std::unexpected<Error> malformed(std::string_view text, std::string_view why) {
+    return std::unexpected(Error{EINVAL, fmt::format("{}: {}", visible(text), why)});
+}
+
 Result<std::uint16_t> parse_port(std::string_view digits, std::string_view whole) {
     std::uint16_t port = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    if (digits.empty()) return malformed(whole, "the port is missing");
     if (error != std::errc{} || end != digits.data() + digits.size() || port == 0)
-        return std::unexpected(Error{EINVAL, fmt::format("{}: the port must be 1 to 65535", whole)});
+        return malformed(whole, "the port must be 1 to 65535");
     return port;
+}
+
+/// `fe80::1` of `fe80::1%eth0`.
+std::string without_zone(std::string_view host) { return std::string(host.substr(0, host.find('%'))); }
+
+bool is_v6_literal(std::string_view host) {
+    in6_addr ignored;
+    return inet_pton(AF_INET6, without_zone(host).c_str(), &ignored) == 1;
+}
+
+/// The index of an interface given by name or number; 0 if there is none.
+unsigned interface_index(const std::string& zone) {
+    if (const unsigned index = if_nametoindex(zone.c_str()); index != 0) return index;
+    unsigned index = 0;
+    char name[IF_NAMESIZE];
+    const auto [end, error] = std::from_chars(zone.data(), zone.data() + zone.size(), index);
+    const bool number = error == std::errc{} && end == zone.data() + zone.size();
+    return number && if_indextoname(index, name) != nullptr ? index : 0;
+}
+
+/// The parts of HOST:PORT. `whole` is the text that messages name.
+struct HostPort {
+    std::string_view host, whole;
+    std::uint16_t port = 0;
+};
+
+/// The form in which the address would be given with an interface.
+std::string with_interface(const HostPort& parts) {
+    const bool bracketed = parts.whole.starts_with('[');
+    return bracketed ? fmt::format("[{}%eth0]:{}", parts.host, parts.port) : fmt::format("{}%eth0", parts.host);
+}
+
+Result<Address> resolve_v6_literal(const HostPort& parts) {
+    sockaddr_in6 v6{};
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(parts.port);
+    inet_pton(AF_INET6, without_zone(parts.host).c_str(), &v6.sin6_addr);
+    const bool unicast = IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr);
+    const bool has_zone = parts.host.find('%') != std::string_view::npos;
+    if (unicast && !has_zone)
+        return malformed(parts.whole,
+                         fmt::format("a link-local address needs its interface: {}", with_interface(parts)));
+    if (has_zone) {
+        const std::string zone(parts.host.substr(parts.host.find('%') + 1));
+        if (!unicast && !IN6_IS_ADDR_MC_LINKLOCAL(&v6.sin6_addr))
+            return malformed(parts.whole, "only a link-local address has an interface");
+        if (zone.empty()) return malformed(parts.whole, "the interface is missing");
+        v6.sin6_scope_id = interface_index(zone);
+        if (v6.sin6_scope_id == 0)
+            return std::unexpected(
+                Error{ENODEV, fmt::format("{}: no interface named {}", visible(parts.whole), visible(zone))});
+    }
+    SocketAddress address;
+    address.v6 = v6;
+    return from_socket_address(address.any);
+}
+
+Result<Address> resolve_v4_literal(const HostPort& parts) {
+    in_addr v4;
+    if (inet_pton(AF_INET, std::string(parts.host).c_str(), &v4) != 1)
+        return malformed(parts.whole, "is not an IPv4 address");
+    std::uint8_t bytes[4];
+    std::memcpy(bytes, &v4, sizeof bytes);
+    return Address::v4(bytes[0], bytes[1], bytes[2], bytes[3], parts.port);
+}
+
+bool may_be_name(std::string_view host) {
+    return host.find_first_of("!\"#$%&'()*+,/:;<=>?@[\\]^`{|}~") == std::string_view::npos && visible(host) == host &&
+           host.find(' ') == std::string_view::npos;
+}
+
+Result<Address> resolve_name(const HostPort& parts) {
+    addrinfo hints{};
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = SOCK_DGRAM;
+    addrinfo* list = nullptr;
+    const int failed = getaddrinfo(std::string(parts.host).c_str(), nullptr, &hints, &list);
+    if (failed != 0)
+        return std::unexpected(Error{
+            EHOSTUNREACH,
+            fmt::format("{}: {}", parts.whole, failed == EAI_SYSTEM ? std::strerror(errno) : gai_strerror(failed))});
+    const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(list, &freeaddrinfo);
+    RINGPOST_CHECK(list != nullptr);  // guaranteed on success
+    const addrinfo* chosen = list;
+    for (const addrinfo* at = list; at != nullptr; at = at->ai_next)
+        if (at->ai_family == AF_INET) {
+            chosen = at;
+            break;
+        }
+    Address address = from_socket_address(*chosen->ai_addr);
+    address.port = parts.port;
+    return address;
+}
+
+Result<Address> resolve_parts(const HostPort& parts) {
+    if (parts.host.empty()) return malformed(parts.whole, "the host is missing");
+    if (is_v6_literal(parts.host)) return resolve_v6_literal(parts);
+    // A name that ends in a number does not exist; getaddrinfo(3) would read 1.2 as 1.0.0.2 and 010 as 8.
+    if (parts.host.find_first_not_of("0123456789.") == std::string_view::npos) return resolve_v4_literal(parts);
+    if (!may_be_name(parts.host)) return malformed(parts.whole, "is neither an address nor a host name");
+    return resolve_name(parts);
+}
+
+/// Why a text without brackets and with more than one colon is not HOST:PORT.
+std::unexpected<Error> needs_brackets(std::string_view text) {
+    const auto colon = text.rfind(':');
+    const std::string_view host = text.substr(0, colon), port = text.substr(colon + 1);
+    if (is_v6_literal(host) && parse_port(port, text))
+        return malformed(text, fmt::format("an IPv6 address needs brackets: [{}]:{}", host, port));
+    if (is_v6_literal(text))
+        return malformed(text, fmt::format("an IPv6 address needs brackets and a port: [{}]:PORT", text));
+    return malformed(text, "expected HOST:PORT or [IPv6]:PORT");
 }
 
 }  // namespace
@@ -82,47 +207,38 @@ std::string to_text(const Address& address) {
     return fmt::format("{}:{}", ip_text(address), address.port);
 }
 
-Result<Address> resolve(std::string_view host, std::uint16_t port) {
-    addrinfo hints{};
-    hints.ai_family = AF_UNSPEC;
-    hints.ai_socktype = SOCK_DGRAM;
-    addrinfo* list = nullptr;
-    const std::string name(host);
-    const int failed = name.empty() ? EAI_NONAME : getaddrinfo(name.c_str(), nullptr, &hints, &list);
-    if (failed != 0) return std::unexpected(Error{EHOSTUNREACH, fmt::format("{}: {}", host, gai_strerror(failed))});
-    const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(list, &freeaddrinfo);
-    RINGPOST_CHECK(list != nullptr);  // guaranteed on success
-    const addrinfo* chosen = list;
-    for (const addrinfo* at = list; at != nullptr; at = at->ai_next)
-        if (at->ai_family == AF_INET) {
-            chosen = at;
-            break;
-        }
-    Address address = from_socket_address(*chosen->ai_addr);
-    address.port = port;
-    return address;
-}
+Result<Address> resolve(std::string_view host, std::uint16_t port) { return resolve_parts({host, host, port}); }
 
 Result<Address> resolve_host_port(std::string_view text) {
-    std::string_view host;
+    HostPort parts{{}, text};
     std::string_view port;
     if (text.starts_with('[')) {
-        const auto close = text.find("]:");
-        if (close == std::string_view::npos)
-            return std::unexpected(Error{EINVAL, fmt::format("{}: expected [IPv6]:PORT", text)});
-        host = text.substr(1, close - 1);
-        port = text.substr(close + 2);
+        const auto close = text.find(']');
+        if (close == std::string_view::npos) return malformed(text, "the bracket is not closed; expected [IPv6]:PORT");
+        parts.host = text.substr(1, close - 1);
+        port = text.substr(close + 1);
+        if (port.empty()) return malformed(text, "the port is missing; expected [IPv6]:PORT");
+        if (!port.starts_with(':')) return malformed(text, "expected [IPv6]:PORT");
+        port.remove_prefix(1);
     } else {
-        const auto colon = text.rfind(':');
-        if (colon == std::string_view::npos || text.find(':') != colon)
-            return std::unexpected(Error{EINVAL, fmt::format("{}: expected HOST:PORT or [IPv6]:PORT", text)});
-        host = text.substr(0, colon);
+        const auto colon = text.find(':');
+        if (colon == std::string_view::npos) return malformed(text, "the port is missing; expected HOST:PORT");
+        if (text.find(':', colon + 1) != std::string_view::npos) return needs_brackets(text);
+        parts.host = text.substr(0, colon);
         port = text.substr(colon + 1);
     }
-    if (host.empty()) return std::unexpected(Error{EINVAL, fmt::format("{}: the host is missing", text)});
+    if (parts.host.empty()) return malformed(text, "the host is missing");
     const auto number = parse_port(port, text);
     if (!number) return std::unexpected(number.error());
-    return resolve(host, *number);
+    parts.port = *number;
+    return resolve_parts(parts);
+}
+
+bool needs_interface(const Address& address) {
+    if (address.family != Family::v6 || address.scope != 0) return false;
+    in6_addr v6;
+    std::memcpy(&v6, address.ip.data(), sizeof v6);
+    return IN6_IS_ADDR_LINKLOCAL(&v6) || IN6_IS_ADDR_MC_LINKLOCAL(&v6) || IN6_IS_ADDR_MC_NODELOCAL(&v6);
 }
 
 bool is_any(const Address& address) {

@@ -29,12 +29,16 @@ std::string to_text(const Address& address);
 /// The same without port and brackets.
 std::string ip_text(const Address& address);
 
-/// Resolves a host name or literal address (with optional `%interface`). Prefers IPv4. Blocks in getaddrinfo(3). The
-/// error names the host.
+/// Resolves a host name or literal address; a link-local IPv6 address needs its `%interface`. Prefers IPv4. Blocks in
+/// getaddrinfo(3) for a name. The error names the host: EINVAL if the text is malformed, ENODEV if the interface does
+/// not exist, EHOSTUNREACH if the name does not resolve.
 Result<Address> resolve(std::string_view host, std::uint16_t port);
 
-/// Resolves HOST:PORT, IPv6 literals in brackets. Malformed text is errno EINVAL; resolution failures are EHOSTUNREACH.
+/// Resolves HOST:PORT, IPv6 literals in brackets. Errors as of resolve().
 Result<Address> resolve_host_port(std::string_view text);
+
+/// A link-local address or group without its interface.
+bool needs_interface(const Address& address);
 
 /// Loopback, private (RFC 1918, RFC 4193) or link-local (RFC 3927, RFC 4291).
 bool is_private_network(const Address& address);

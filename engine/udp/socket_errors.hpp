@@ -8,9 +8,10 @@
 
 namespace ringpost {
 
-/// An ICMP error: port, host or network unreachable.
+/// An ICMP error: port, host or network unreachable. Or no address of this host reaches the target, as with IPv6 off.
 constexpr bool is_unreachable(int error) {
-    return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH;
+    return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH || error == EADDRNOTAVAIL ||
+           error == EAFNOSUPPORT;
 }
 
 /// The send buffer is full: retry later.

@@ -1,0 +1,77 @@
+#include "apps/commands/command_line.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "apps/cli/help.hpp"
+#include "apps/cli/usage_error.hpp"
+#include "apps/commands/commands.hpp"
+#include "apps/commands/struct_values.hpp"
+
+namespace ringpost::apps {
+namespace {
+
+constexpr struct {
+    std::string_view name;
+    void (*add)(CLI::App& app, Command& chosen);
+} subcommands[] = {
+    {"load", add_load},         {"sink", add_sink},       {"latency", add_latency}, {"echo", add_echo},
+    {"merge", add_merge},       {"compare", add_compare}, {"relay", add_relay},     {"send", add_send},
+    {"recv", add_recv},         {"message", add_message}, {"struct", add_struct},   {"node", add_node},
+    {"discover", add_discover}, {"beacon", add_beacon},
+};
+
+/// Replaces `help NAME...` by `NAME... --help`.
+std::vector<std::string> without_help_command(std::vector<std::string> arguments) {
+    if (arguments.size() < 2 || arguments[1] != "help") return arguments;
+    arguments.erase(arguments.begin() + 1);
+    arguments.emplace_back("--help");
+    return arguments;
+}
+
+/// `help lod` and `lod --help` name no subcommand.
+bool names_no_subcommand(const CLI::App& app) {
+    const CLI::App& last = innermost(app);
+    return last.get_require_subcommand_min() > 0 && !last.remaining().empty() && last.remaining().front()[0] != '-';
+}
+
+}  // namespace
+
+CommandLine parse_command_line(int argc, const char* const* argv, const std::string& version) {
+    CLI::App app("ringpost: UDP load generation, latency measurement and reliable messaging", "ringpost");
+    app.formatter(std::make_shared<HelpFormatter>());
+    app.set_help_flag("-h,--help", "print this help and exit");
+    app.set_version_flag("-v,--version", version, "print the version and exit");
+    app.require_subcommand(1);
+    const std::vector<std::string> arguments = without_help_command(escape_brackets(argc, argv));
+    CommandLine out;
+    // Registering only the named subcommand makes start-up faster. Without one, register all for --help.
+    const std::string_view named = arguments.size() > 1 ? arguments[1] : "";
+    const bool known = std::ranges::any_of(subcommands, [&](const auto& each) { return each.name == named; });
+    for (const auto& [name, add] : subcommands)
+        if (!known || name == named) add(app, out.command);
+    end_help(app, {.notes = "ringpost SUBCOMMAND --help, or ringpost help SUBCOMMAND, lists its options.",
+                   .examples = {"ringpost load --self --rate 100k --duration 10s", "ringpost help latency"},
+                   .exits = {Exit::failed, Exit::breach, Exit::unreachable, Exit::cannot_tell}});
+    try {
+        std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+        if (!reversed.empty()) reversed.pop_back();  // the program
+        app.parse(std::move(reversed));
+    } catch (const CLI::CallForVersion&) {
+        return {.text = version + "\n", .command = {}};
+    } catch (const CLI::ParseError& error) {
+        if (error.get_exit_code() != 0 || names_no_subcommand(app)) throw Failure(Exit::usage, usage_text(app, error));
+        return {.text = app.help(), .command = {}};
+    }
+    return out;
+}
+
+std::vector<std::string> subcommand_names() {
+    std::vector<std::string> names;
+    for (const auto& each : subcommands) names.emplace_back(each.name);
+    return names;
+}
+
+}  // namespace ringpost::apps
