@@ -1,16 +1,12 @@
 #include "apps/cli/failure.hpp"
 
-#include <cerrno>
-
 #include "engine/os/waker.hpp"
 #include "engine/udp/socket_errors.hpp"
 
 namespace ringpost::apps {
 
 void fail_with(const Error& error) {
-    const bool no_family = error.code == EADDRNOTAVAIL || error.code == EAFNOSUPPORT;
-    throw Failure(is_unreachable(error.code) ? Exit::unreachable : Exit::failed,
-                  error.text + (no_family ? " (this host has no address for it; is IPv6 off?)" : ""));
+    throw Failure(is_unreachable(error.code) ? Exit::unreachable : Exit::failed, error.text);
 }
 
 const char* meaning(int code) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <sstream>
 #include <string_view>
@@ -10,13 +11,33 @@
 namespace ringpost::apps {
 namespace {
 
-constexpr std::size_t left_columns = 30;
+constexpr std::size_t option_columns = 30, value_columns = 15;
+
+/// The order of the groups; others come before Verdict.
+constexpr std::string_view group_order[] = {"Device",
+                                            "Addresses",
+                                            "Listening",
+                                            "Network",
+                                            "Target",
+                                            "Schedule",
+                                            "Payload",
+                                            "Message",
+                                            "Messages",
+                                            "Impairments",
+                                            "",
+                                            "Verdict",
+                                            "Several runs in one",
+                                            "Transport",
+                                            "Engine",
+                                            "End",
+                                            "Output"};
 
 constexpr struct {
     std::string_view name;
     const char* examples;
 } value_kinds[] = {
     {"HOST:PORT", "name:7, 192.0.2.1:7, [2001:db8::1]:7, or [fe80::1%eth0]:7 for a link-local address"},
+    {"HOST[:PORT]", "name, 192.0.2.1:7, 2001:db8::1, [2001:db8::1]:7, or fe80::1%eth0"},
     {"ADDRESS", "192.0.2.1, 2001:db8::1, or fe80::1%eth0 for a link-local address"},
     {"TIME", "100ns, 250us, 20ms, 2s, 1m or 1h"},
     {"RATE", "0.5, 100k or 2.5M per second (1000 each)"},
@@ -89,34 +110,38 @@ void add_options(std::string& out, const CLI::App& app) {
     std::vector<std::string> groups;
     for (const CLI::Option* option : options)
         if (std::ranges::find(groups, group_of(option)) == groups.end()) groups.push_back(group_of(option));
+    const auto place_of = [](std::string_view group) {
+        const auto found = std::ranges::find(group_order, group);
+        return found != std::end(group_order) ? found : std::ranges::find(group_order, "");
+    };
+    std::ranges::stable_sort(groups, {}, place_of);
     for (const std::string& group : groups) {
         out += '\n' + group + ":\n";
         for (const CLI::Option* option : options)
-            if (group_of(option) == group) add_row(out, left_of(*option), right_of(*option), left_columns);
+            if (group_of(option) == group) add_row(out, left_of(*option), right_of(*option), option_columns);
     }
 }
 
 void add_arguments(std::string& out, const std::vector<const CLI::Option*>& arguments) {
     if (arguments.empty()) return;
     out += "\nArguments:\n";
-    for (const CLI::Option* argument : arguments) add_row(out, left_of(*argument), right_of(*argument), left_columns);
+    for (const CLI::Option* argument : arguments) add_row(out, left_of(*argument), right_of(*argument), option_columns);
 }
 
 void add_subcommands(std::string& out, const CLI::App& app) {
     const auto subcommands = app.get_subcommands([](const CLI::App*) { return true; });
     if (subcommands.empty()) return;
     out += "\nSubcommands:\n";
-    for (const CLI::App* each : subcommands) add_row(out, each->get_name(), each->get_description(), left_columns);
+    for (const CLI::App* each : subcommands) add_row(out, each->get_name(), each->get_description(), option_columns);
 }
 
 /// Explains the values of the options.
 void add_values(std::string& out, const CLI::App& app) {
-    constexpr std::size_t column = 14;
     std::string rows;
     for (const auto& value : value_kinds) {
         const auto used =
             app.get_options([&](const CLI::Option* option) { return option->get_type_name() == value.name; });
-        if (!used.empty()) add_row(rows, std::string(value.name), value.examples, column);
+        if (!used.empty()) add_row(rows, std::string(value.name), value.examples, value_columns);
     }
     if (!rows.empty()) out += "\nValues:\n" + rows;
 }
@@ -140,7 +165,6 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string name, CLI:
 }
 
 void end_help(CLI::App& command, const HelpEnd& end) {
-    constexpr std::size_t column = 14;
     std::string out;
     if (!end.notes.empty()) out += '\n' + end.notes + '\n';
     out += "\nExamples:\n";
@@ -149,8 +173,8 @@ void end_help(CLI::App& command, const HelpEnd& end) {
     std::vector<int> codes{Exit::done, Exit::usage};
     codes.insert(codes.end(), end.exits.begin(), end.exits.end());
     std::ranges::sort(codes);
-    for (const int code : codes) add_row(out, std::to_string(code), meaning(code), column);
-    if (end.signals) add_row(out, "130, 143", meaning(130), column);
+    for (const int code : codes) add_row(out, std::to_string(code), meaning(code), value_columns);
+    if (end.signals) add_row(out, "130, 143", meaning(130), value_columns);
     command.footer(out);
 }
 

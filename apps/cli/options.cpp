@@ -11,6 +11,7 @@
 
 #include "engine/os/address.hpp"
 #include "engine/udp/socket.hpp"
+#include "engine/udp/socket_errors.hpp"
 
 namespace ringpost::apps {
 namespace {
@@ -96,6 +97,22 @@ Address address_or_fail(const std::string& option, const Result<Address>& addres
     throw Failure(malformed ? Exit::usage : Exit::unreachable, option + " " + address.error().text);
 }
 
+/// This host has no address of the target's family.
+bool is_family_off(int error) { return error == EADDRNOTAVAIL || error == EAFNOSUPPORT; }
+
+[[noreturn]] void fail_without_route(const std::string& option, const Address& target, int error) {
+    throw Failure(Exit::unreachable,
+                  fmt::format("{} {}: {}{}", option, to_text(target), std::strerror(error),
+                              is_family_off(error) && target.family == Family::v6 ? "; is IPv6 off?" : ""));
+}
+
+/// The address, unless its family is off: no wait and no other option would help.
+Address usable(const std::string& option, const Address& target) {
+    if (const auto source = source_address_toward(target); !source && is_family_off(source.error().code))
+        fail_without_route(option, target, source.error().code);
+    return target;
+}
+
 bool is_bracketed(const std::string& text) { return text.starts_with('[') && text.ends_with(']'); }
 
 }  // namespace
@@ -105,17 +122,28 @@ Address bind_address(const std::string& text, std::uint16_t port) {
     const bool with_port = !is_bracketed(text) && (text.starts_with('[') || std::ranges::count(text, ':') == 1);
     if (with_port)
         throw Failure(Exit::usage, fmt::format("--bind {}: expected an address without a port", shown_value(text)));
-    return address_or_fail("--bind", resolve(is_bracketed(text) ? text.substr(1, text.size() - 2) : text, port));
+    const std::string host = is_bracketed(text) ? text.substr(1, text.size() - 2) : text;
+    const Address address = address_or_fail("--bind", resolve(host, port));
+    if (needs_interface(address))
+        throw Failure(Exit::usage,
+                      fmt::format("--bind {}: a link-local group needs its interface: {}%eth0", host, host));
+    return address;
 }
 
 Address peer_address(const std::string& option, const std::string& text, std::uint16_t default_port) {
     const bool with_port = !is_bracketed(text) && (text.starts_with('[') || std::ranges::count(text, ':') == 1);
-    if (default_port == 0 || with_port) return address_or_fail(option, resolve_host_port(text));
-    return address_or_fail(option, resolve(is_bracketed(text) ? text.substr(1, text.size() - 2) : text, default_port));
+    if (default_port == 0 || with_port) return usable(option, address_or_fail(option, resolve_host_port(text)));
+    const std::string host = is_bracketed(text) ? text.substr(1, text.size() - 2) : text;
+    return usable(option, address_or_fail(option, resolve(host, default_port)));
 }
 
 Address target_address(const std::string& text, std::uint16_t default_port) {
     return peer_address("--to", text, default_port);
+}
+
+void check_route(const std::string& option, const Address& target) {
+    if (const auto source = source_address_toward(target); !source && is_unreachable(source.error().code))
+        fail_without_route(option, target, source.error().code);
 }
 
 std::expected<std::string, std::string> contents_of(const std::string& path) {

@@ -80,10 +80,13 @@ CLI::Option* add_parsed(CLI::App& command, const std::string& name, T& target, T
 Address bind_address(const std::string& text, std::uint16_t port);
 
 /// Resolves the peer that `option` names: HOST:PORT or [IPv6]:PORT and, with a default port, also HOST, IPv6 or [IPv6].
-/// Throws a Failure, with Exit::unreachable if the name does not resolve.
+/// Throws a Failure, with Exit::unreachable if the name does not resolve or this host has no IPv6.
 Address peer_address(const std::string& option, const std::string& text, std::uint16_t default_port = 0);
 /// Resolves the peer of --to.
 Address target_address(const std::string& text, std::uint16_t default_port = 0);
+
+/// Throws a Failure with Exit::unreachable if this host has no route to the target that `option` names.
+void check_route(const std::string& option, const Address& target);
 
 /// Reads a whole file; the error is the reason.
 std::expected<std::string, std::string> contents_of(const std::string& path);

@@ -66,7 +66,8 @@ std::string unexpected_text(const CLI::App& app, const std::string& argument) {
         if (!app.get_subcommands().empty()) {  // as in `ringpost --json load`
             const CLI::App& subcommand = *app.get_subcommands().front();
             if (std::ranges::count(option_names(subcommand), name) > 0)
-                return fmt::format("{}: an option of {} goes behind it", shown, path_of(subcommand));
+                return fmt::format("{}: give it as an option of the subcommand: {} {}", shown, path_of(subcommand),
+                                   name);
         }
         return fmt::format("{}: no such option; {}", shown_value(name),
                            suggestion(nearest_name(name, option_names(app)), app));
@@ -89,7 +90,9 @@ std::string reworded(const CLI::ParseError& error) {
     if (error.get_name() != "ArgumentMismatch") return what;
     const std::string name = what.substr(0, what.find(':'));
     if (what.find("At Most") != std::string::npos) return name + ": given more than once";
-    return name + ": needs a value";
+    const std::size_t type = what.find(" required "), end = what.rfind(" missing");
+    if (type == std::string::npos || end == std::string::npos) return name + ": needs a value";
+    return name + ": needs a value, " + what.substr(type + 10, end - type - 10);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <cstring>
 #include <optional>
 
 #include "apps/cli/help.hpp"
@@ -156,7 +157,9 @@ int beacon_command(const BeaconOptions& options) {
         report.event("summary", summary);
         report.note(fmt::format("sent {}  received {}  rejected {}", engine.sent, counts.received,
                                 counts.too_short + counts.checksum + counts.not_utf8));
-        return engine.send_failed > 0 && engine.send_failed == counts.sent ? Exit::unreachable : Exit::done;
+        if (engine.send_failed == 0 || engine.send_failed != counts.sent) return Exit::done;
+        report.note(fmt::format("nothing could be sent: {}", std::strerror(engine.last_send_errno)));
+        return Exit::unreachable;
     };
     return exit_code(run_on_loop(options.common, report, serve));
 }

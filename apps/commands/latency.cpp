@@ -235,7 +235,8 @@ void add_latency(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("latency", "measure round trips against an echo server, or any UDP server");
     auto options = std::make_shared<LatencyOptions>();
     add_measuring(*command, *options,
-                  "target, an echo server or the server for --payload or --preset: a name, IPv4 or [IPv6] address",
+                  "target, an echo server or the server for --payload or --preset: a name, IPv4 or [IPv6] address "
+                  "(required without --self)",
                   "run the echo server too, on loopback");
     begin_group(*command, "Payload");
     auto* size =

@@ -85,7 +85,8 @@ int load_command(const LoadOptions& options) {
 void add_load(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("load", "send datagrams at a fixed rate or as fast as possible");
     auto options = std::make_shared<LoadOptions>();
-    add_measuring(*command, *options, "target, a sink or any UDP server: a name, IPv4 or [IPv6] address",
+    add_measuring(*command, *options,
+                  "target, a sink or any UDP server: a name, IPv4 or [IPv6] address (required without --self)",
                   "run the sink too, on loopback");
     begin_group(*command, "Payload");
     add_parsed(*command, "--size", options->sizes, parse_sizes,

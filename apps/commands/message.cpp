@@ -168,6 +168,7 @@ int message_command(const MessageOptions& options) {
     wanted.protocol.reply = options.reply;
     if (!options.to.empty()) {
         wanted.protocol.target = target_address(options.to, confirmed::default_port);
+        if (options.role == Role::send) check_route("--to", wanted.protocol.target);
         wanted.protocol.peer_port = wanted.protocol.target.port;
     }
     auto opened = confirmed::Messenger::open(wanted);

@@ -42,7 +42,7 @@ const char* reason_against(devices::NameError error) {
         case devices::NameError::too_long: return "is longer than 248 bytes";
         case devices::NameError::not_utf8: return "is not UTF-8";
         case devices::NameError::has_mark: return "contains `:,:` or `/EOL`";
-        case devices::NameError::reserved: return "is a word of the protocol";
+        case devices::NameError::reserved: return "is a frame of the protocol";
     }
     return "";
 }

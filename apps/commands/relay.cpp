@@ -85,6 +85,7 @@ std::string counts_text(const Json& counts) {
 
 Json run_relay(const RelayOptions& options, Report& report) {
     const Address target = target_address(options.to);
+    check_route("--to", target);
     UdpSocket socket = open_server_socket(options.server);
     const std::uint16_t port = socket.local().port;
     check_not_itself(socket.local(), options.to, target, "the relay");

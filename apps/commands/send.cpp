@@ -113,6 +113,7 @@ gtudp::Messenger open_messenger(const SendOptions& options, const Address& targe
 int send_command(const SendOptions& options) {
     const Report report(options.common.form);
     const Address target = target_address(options.to);
+    check_route("--to", target);
     gtudp::Messenger messenger = open_messenger(options, target);
     const SignalWakes wakes(messenger);
     if (!messenger.note().empty()) report.note(messenger.note());

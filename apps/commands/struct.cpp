@@ -144,6 +144,7 @@ int send_command(const StructOptions& options) {
     if (definition == nullptr) throw Failure(Exit::usage, fmt::format("{}: not in {}", options.name, options.library));
     const std::vector<std::byte> payload = pack_texts(*definition, options.values);
     const Address target = target_address(options.to);
+    check_route("--to", target);
     UdpSocket socket = open_server_socket(options.server);
     check_address_family(socket.local(), options.server.bind, target);
     const auto run = [&](auto& loop) {

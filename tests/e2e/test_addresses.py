@@ -1,10 +1,14 @@
-"""A server bound to all addresses answers from the address that was asked, without --bind."""
+"""A server bound to all addresses answers from the address that was asked, without --bind. Addresses that this host
+cannot use end every subcommand in the same way.
+"""
 
 import json
+import pathlib
 import socket
+import tempfile
 import unittest
 
-from support import Background, backends, patience_s
+from support import Background, Network, backends, patience_s, run
 
 ASKED = {socket.AF_INET: ("127.0.0.2", "127.0.0.1"), socket.AF_INET6: ("::1",)}
 
@@ -43,3 +47,52 @@ class Addresses(unittest.TestCase):
         with Background("echo", "--port", 0, "--bind", "127.0.0.1", "--json") as echo:
             target = f"127.0.0.1:{echo.port()}"
             self.check(("relay", "--listen", 0, "--to", target), b"through", b"through")
+
+
+class WithoutIpv6(unittest.TestCase):
+    """`[::1]` where IPv6 is off is as unreachable as any other address without a route."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.network = Network()
+        cls.addClassCleanup(cls.network.close)
+        cls.network.ip("link set lo up")
+        cls.network.call(lambda: pathlib.Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").write_text("1"))
+        directory = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(directory.cleanup)
+        cls.library = pathlib.Path(directory.name) / "library.json"
+        cls.library.write_text('{"a": {"id": 1, "format": "B"}}')
+
+    def ends_with(self, code, args, *named):
+        with self.subTest(args):
+            done = self.network.call(lambda: run(*args))
+            self.assertEqual((done.code, done.out, len(done.err.splitlines())), (code, "", 1), done)
+            for part in named:
+                self.assertIn(part, done.err, done)
+
+    def test_target(self):
+        for args in (["load"], ["load", "--transport", "gtudp"], ["latency"], ["latency", "--transport", "gtudp"],
+                     ["beacon"], ["relay", "--listen", 0], ["send", "x"], ["message", "send", "x"],
+                     ["message", "chat"], ["struct", "send", "--library", self.library, "a", 1]):
+            self.ends_with(4, [*args, "--to", "[::1]:7"], "--to [::1]:7", "IPv6")
+        for args in (["node", "--name", "a"], ["discover"]):
+            self.ends_with(4, [*args, "--seed", "[::1]:7"], "--seed [::1]:7", "IPv6")
+
+    def test_no_route(self):
+        for args in (["beacon", "--count", 1], ["relay", "--listen", 0], ["send", "x"], ["message", "send", "x"],
+                     ["struct", "send", "--library", self.library, "a", 1]):
+            done = self.network.call(lambda args=args: run(*args, "--to", "192.0.2.1:7"))
+            self.assertEqual((done.code, done.out), (4, ""), done)
+            self.assertIn("Network is unreachable", done.err)
+
+    def test_local_address(self):
+        for args in (["echo", "--port", 0], ["sink", "--port", 0], ["recv", "--port", 0], ["beacon", "--port", 0],
+                     ["relay", "--listen", 0, "--to", "127.0.0.1:7"], ["message", "listen"],
+                     ["struct", "listen", "--port", 0, "--library", self.library]):
+            self.ends_with(2, [*args, "--bind", "::1"], "--bind ::1: is not an address of this host")
+
+
+class Brackets(unittest.TestCase):
+    def test_bind_accepts_them(self):
+        with Background("echo", "--port", 0, "--bind", "[::1]", "--json") as echo:
+            self.assertEqual(ask(socket.AF_INET6, "::1", echo.port(), b"echo"), b"echo")

@@ -608,6 +608,16 @@ class Command(unittest.TestCase):
             done = a.finish()
             self.assertEqual((done.code, done.err), (0, "ringpost: node a on TCP port 4112\n"), done)
 
+    def test_names_in_quotes(self):
+        with peer(1, 'it, "too"') as foreign, node(0, "a") as a:
+            typed = '"it, \\x22too\\x22"'
+            a.expect("connected", name=foreign.name)
+            a.write(f"send {typed} hello there")
+            self.assertEqual(foreign.messages.get(timeout=20), ("a", "hello there"))
+            self.assertEqual(a.ask(f"{typed},b", "why?"), {foreign.name: "WHY?", "b": ("not connected",)})
+            a.write("send it, hello")  # without quotes it is another name
+            self.assertEqual(a.expect("sent", name="it,")["result"], "not connected")
+
     def refused(self, args, *named, code=2):
         with self.subTest(args[:4]):
             done = on(5, "node", *args)
@@ -617,7 +627,8 @@ class Command(unittest.TestCase):
 
     def test_invalid_options(self):
         self.refused([], "--name")
-        for name, reason in (("", "empty"), ("x" * 249, "long"), ("a:,:b", ":,:"), ("a/EOL", "/EOL"), ("PiNg", "frame")):
+        for name, reason in (("", "empty"), ("x" * 249, "long"), ("a:,:b", ":,:"), ("a/EOL", "/EOL"), ("PiNg", "frame"), ("*", "all devices"),
+                             ("a b", "space"), ("a,b", "comma"), ("a\x1b[31m", "control")):
             self.refused(["--name", name], "--name", reason)
         for group in ("10.0.0.1:3235", "239.1.1.1", "239.1.1.1:0", "[ff02::1]:3235", "nothing"):
             self.refused(["--name", "a", "--group", group], "--group", group)

@@ -9,6 +9,7 @@ from support import Network, run, udp_socket
 commands = ("load", "sink", "latency", "echo", "beacon", "relay")
 resolution = 4
 usage = 2
+PR_CAPBSET_DROP, CAP_NET_BIND_SERVICE = 24, 10
 
 
 class Help(unittest.TestCase):
@@ -42,6 +43,12 @@ class Help(unittest.TestCase):
         done = run("--version")
         self.assertEqual(done.code, 0)
         self.assertRegex(done.out, r"^ringpost \d+\.\d+\.\d+\n$")
+        self.assertEqual(run("-v").out, done.out)
+
+    def test_help_as_a_subcommand(self):
+        self.assertEqual(run("help").out, run("--help").out)
+        done = run("help", "message", "send")
+        self.assertEqual((done.code, done.out), (0, run("message", "send", "--help").out))
 
 
 class BadInput(unittest.TestCase):
@@ -57,7 +64,11 @@ class BadInput(unittest.TestCase):
                 self.assertIn(part, done.err, done)
 
     def test_missing_or_unknown_subcommand(self):
-        self.refused("")
+        self.refused("", "subcommand", "load")
+        self.refused("--bogus", "--bogus")
+        self.refused("lod --self", "lod", "did you mean load?")
+        self.refused("help lod", "lod", "did you mean load?")
+        self.refused("load --self --duratoin 1s", "--duratoin", "did you mean --duration?")
         self.refused("load --self --bogus", "--bogus")
         self.refused("sink --port 0 extra", "extra")
 
@@ -72,6 +83,12 @@ class BadInput(unittest.TestCase):
     def test_unknown_hosts(self):
         for command in ("load", "latency", "beacon"):
             self.refused(f"{command} --to nosuchhost.invalid:1", "--to", "nosuchhost.invalid", code=resolution)
+        for command in ("relay --listen 0", "send x", "message send x", "message chat"):
+            self.refused(f"{command} --to nosuchhost.invalid:1", "--to", "nosuchhost.invalid", code=resolution)
+        for command in ("node --name a", "discover"):
+            self.refused(f"{command} --seed nosuchhost.invalid", "--seed", "nosuchhost.invalid", code=resolution)
+        for command in ("echo --port 0", "recv --port 0", "message listen", "beacon --port 0"):
+            self.refused(f"{command} --bind nosuchhost.invalid", "--bind", "nosuchhost.invalid", code=resolution)
         self.refused("sink --port 0 --bind nosuchhost.invalid", "--bind", "nosuchhost.invalid", code=resolution)
         self.refused("beacon --to 127.0.0.1:9 --advertise nosuchhost.invalid", "--advertise", "nosuchhost.invalid",
                      code=resolution)
@@ -150,10 +167,25 @@ class BadInput(unittest.TestCase):
             # Each waits a second for the port.
             self.refused(f"sink --port {port}", "--port", str(port), "in use")
             self.refused(f"beacon --port {port} --bind 127.0.0.1", "--port", f"127.0.0.1:{port}", "in use")
+        with udp_socket("::1") as sock:
+            port = sock.getsockname()[1]
+            self.refused(f"echo --port {port} --bind ::1", "--port", f"[::1]:{port}", "in use")
+
+    def test_privileged_port(self):
+        def without_the_capability():
+            support.die_with_parent()
+            support.libc.prctl(PR_CAPBSET_DROP, CAP_NET_BIND_SERVICE)
+
+        for bind in ("127.0.0.1", "::1"):
+            done = run("echo", "--port", 7, "--bind", bind, preexec=without_the_capability)
+            self.assertEqual((done.code, done.out, len(done.err.splitlines())), (usage, "", 1), done)
+            for part in ("--port 7", bind, "Permission denied", "CAP_NET_BIND_SERVICE"):
+                self.assertIn(part, done.err)
 
     def test_address_of_another_host(self):
         for command in ("sink", "echo", "beacon"):
-            self.refused(f"{command} --port 0 --bind 192.0.2.7", "192.0.2.7")
+            self.refused(f"{command} --port 0 --bind 192.0.2.7", "--bind 192.0.2.7: is not an address of this host")
+            self.refused(f"{command} --port 0 --bind 2001:db8::7", "--bind 2001:db8::7: is not an address of this host")
 
     def test_invalid_beacon_addresses(self):
         self.refused("beacon --to 127.0.0.1:9 --advertise ::1", "--advertise", "::1")

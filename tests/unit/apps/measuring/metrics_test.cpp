@@ -114,7 +114,7 @@ TEST(Metrics, reports_why_it_cannot_listen) {
     const std::string taken = "127.0.0.1:" + std::to_string(first.port());
     EXPECT_EQ(refusal_of(taken), "--prometheus " + taken + ": Address already in use");
     EXPECT_EQ(refusal_of("192.0.2.1:9100"), "--prometheus 192.0.2.1:9100: Cannot assign requested address");
-    EXPECT_EQ(refusal_of("9100"), "--prometheus 9100: expected HOST:PORT or [IPv6]:PORT");
+    EXPECT_EQ(refusal_of("9100"), "--prometheus 9100: the port is missing; expected HOST:PORT");
     EXPECT_EQ(refusal_of("127.0.0.1:+80"), "--prometheus 127.0.0.1:+80: the port must be 1 to 65535");
 }
 
