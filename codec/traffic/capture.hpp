@@ -11,7 +11,7 @@ namespace ringpost::traffic {
 
 /// Header with which a captured packet starts.
 enum class Link : std::uint8_t {
-    ethernet,       ///< IEEE 802.3, with or without VLAN tags
+    ethernet,       ///< IEEE 802.3
     raw,            ///< an IP header
     linux_cooked,   ///< https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html
     linux_cooked_2  ///< https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html
@@ -19,12 +19,24 @@ enum class Link : std::uint8_t {
 
 /// Why a packet has no usable payload.
 enum class Skip : std::uint8_t {
-    other,     ///< not UDP over IPv4 or IPv6
-    fragment,  ///< a fragment, not a whole datagram
-    cut,       ///< the capture is truncated, or the lengths are inconsistent
+    tcp,
+    icmp,            ///< of either family
+    other_protocol,  ///< IP with another protocol
+    fragment,        ///< a fragment, not a whole datagram
+    cut,             ///< the capture is truncated, or the lengths are inconsistent
+    arp,
+    mpls,
+    pppoe,  ///< PPPoE discovery, or a session frame that has no IP packet
+    llc,    ///< IEEE 802.3 with a length instead of a type, as of spanning trees
+    other,  ///< another type of frame
 };
+inline constexpr std::size_t skips = 10;
 
-/// Returns a view of the UDP payload in `packet`, possibly empty. Checksums are not verified, because captures on the
+/// For users, behind a count: `TCP`, `fragmented`.
+const char* describe(Skip skip);
+
+/// Returns a view of the UDP payload in `packet`, possibly empty. VLAN tags (802.1Q, 802.1ad, 0x9100 and its like,
+/// stacked or not) and PPPoE sessions (RFC 2516) are unwrapped. Checksums are not verified, because captures on the
 /// sending host usually precede checksum offload.
 std::expected<std::span<const std::byte>, Skip> udp_payload(Link link, std::span<const std::byte> packet);
 

@@ -37,8 +37,7 @@ std::string payload_of(Link link, const std::string& hex) {
     const Bytes packet = bytes_from_hex(hex);
     const auto found = udp_payload(link, packet);
     if (!found) {
-        const char* const names[] = {"other", "fragment", "cut"};
-        return std::string("skipped: ") + names[static_cast<int>(found.error())];
+        return std::string("skipped: ") + describe(found.error());
     }
     return {reinterpret_cast<const char*>(found->data()), found->size()};
 }
@@ -101,7 +100,7 @@ TEST(Capture, fragments) {
                                  "0000"
                                  "0a0000010a000002" +
                                  udp),
-                  "skipped: fragment");
+                  "skipped: fragmented");
     for (const char* offset : {"0001", "0008"})
         EXPECT_EQ(payload_of(Link::raw,
                              "60000000"
@@ -109,32 +108,84 @@ TEST(Capture, fragments) {
                              "2c"
                              "40" +
                                  addresses + "1100" + offset + "00000001" + udp),
-                  "skipped: fragment");
+                  "skipped: fragmented");
 }
 
-TEST(Capture, packets_that_are_not_udp) {
-    EXPECT_EQ(payload_of(Link::ethernet, macs + "0806" + v4_head + udp), "skipped: other");
-    EXPECT_EQ(payload_of(Link::raw,
-                         "4500"
-                         "001f"
-                         "00000000"
-                         "4006"
-                         "0000"
-                         "0a0000010a000002" +
-                             udp),
-              "skipped: other");
-    EXPECT_EQ(payload_of(Link::raw,
-                         "60000000"
-                         "000b"
-                         "06"
-                         "40" +
-                             addresses + udp),
-              "skipped: other");
-    EXPECT_EQ(payload_of(Link::raw, std::string(80, '0')), "skipped: other");
+TEST(Capture, frames_that_are_not_udp_are_named) {
+    const std::string frame = v4_head + udp;
+    const std::pair<const char*, const char*> types[] = {{"0806", "ARP"},
+                                                         {"8847", "MPLS"},
+                                                         {"8848", "MPLS"},
+                                                         {"8863", "PPPoE without IP"},
+                                                         {"05dc", "802.3 LLC"},
+                                                         {"0026", "802.3 LLC"},
+                                                         {"88cc", "of another frame type"},
+                                                         {"05dd", "of another frame type"}};
+    for (const auto& [type, name] : types)
+        EXPECT_EQ(payload_of(Link::ethernet, macs + type + frame), std::string("skipped: ") + name) << type;
+    const std::pair<const char*, const char*> protocols[] = {{"06", "TCP"},
+                                                             {"01", "ICMP"},
+                                                             {"3a", "ICMP"},
+                                                             {"02", "of another IP protocol"},
+                                                             {"2f", "of another IP protocol"}};
+    for (const auto& [protocol, name] : protocols) {
+        const std::string skipped = std::string("skipped: ") + name;
+        EXPECT_EQ(payload_of(Link::raw, "4500001f0000000040" + std::string(protocol) + "00000a0000010a000002" + udp),
+                  skipped);
+        EXPECT_EQ(payload_of(Link::raw, "60000000000b" + std::string(protocol) + "40" + addresses + udp), skipped);
+    }
+    EXPECT_EQ(payload_of(Link::raw, std::string(80, '0')), "skipped: of another frame type");
+}
+
+TEST(Capture, vlan_tags_of_every_type_and_number) {
+    for (const auto& [type, ip] : {std::pair{"0800", v4_head + udp}, std::pair{"86dd", v6_head + udp}})
+        for (const char* outer : {"8100", "88a8", "9100", "9200", "9300"}) {
+            EXPECT_EQ(payload_of(Link::ethernet, macs + outer + "0001" + type + ip), "abc") << outer;
+            EXPECT_EQ(payload_of(Link::ethernet, macs + outer + "0001" + "8100" + "0002" + type + ip), "abc") << outer;
+            EXPECT_EQ(payload_of(Link::ethernet, macs + outer + "0001" + "9100" + "0002" + "81000003" + type + ip),
+                      "abc")
+                << outer;
+            EXPECT_EQ(payload_of(Link::ethernet, macs + outer + "0001" + "0806" + ip), "skipped: ARP") << outer;
+        }
+}
+
+TEST(Capture, pppoe_sessions) {
+    const std::string v4_session =
+        "110000070021"
+        "0021" +
+        v4_head + udp;  // 2 + 31 bytes
+    const std::string v6_session =
+        "110000070035"
+        "0057" +
+        v6_head + udp;  // 2 + 51 bytes
+    EXPECT_EQ(payload_of(Link::ethernet, macs + "8864" + v4_session), "abc");
+    EXPECT_EQ(payload_of(Link::ethernet, macs + "8864" + v4_session + "0000"), "abc") << "padding";
+    EXPECT_EQ(payload_of(Link::ethernet, macs + "8864" + v6_session), "abc");
+    EXPECT_EQ(payload_of(Link::ethernet, macs + "81000007" + "8864" + v4_session), "abc");
+    EXPECT_EQ(payload_of(Link::linux_cooked, std::string(28, '0') + "8864" + v4_session), "abc");
+    EXPECT_EQ(payload_of(Link::ethernet, macs + "8864" +
+                                             "110000070020"
+                                             "21" +
+                                             v4_head + udp),
+              "abc")
+        << "a compressed protocol field";
+    EXPECT_EQ(payload_of(Link::ethernet, macs + "8864" +
+                                             "11000007000a"
+                                             "c021"
+                                             "0901000800000000"),
+              "skipped: PPPoE without IP")
+        << "an LCP echo request";
+    EXPECT_EQ(payload_of(Link::ethernet, macs + "8864" +
+                                             "110000070010"
+                                             "0021" +
+                                             v4_head + udp),
+              "skipped: cut off")
+        << "a length shorter than the IP packet";
 }
 
 TEST(Capture, any_truncation_is_detected) {
     for (const std::string& whole : {macs + "0800" + v4_head + udp, macs + "86dd" + v6_head + udp,
+                                     macs + "8864" + "110000070021" + "0021" + v4_head + udp,
                                      macs +
                                          "81000001"
                                          "86dd"
@@ -144,8 +195,8 @@ TEST(Capture, any_truncation_is_detected) {
                                          "40" +
                                          addresses + "1100000000000000" + udp})
         for (std::size_t size = 0; size < whole.size(); size += 2)
-            ASSERT_EQ(payload_of(Link::ethernet, whole.substr(0, size)), "skipped: cut") << size / 2;
-    EXPECT_EQ(payload_of(Link::raw, ""), "skipped: cut");
+            ASSERT_EQ(payload_of(Link::ethernet, whole.substr(0, size)), "skipped: cut off") << size / 2;
+    EXPECT_EQ(payload_of(Link::raw, ""), "skipped: cut off");
 }
 
 TEST(Capture, inconsistent_lengths) {
@@ -153,13 +204,13 @@ TEST(Capture, inconsistent_lengths) {
                                               "0007"
                                               "0000"
                                               "616263"),
-              "skipped: cut");
+              "skipped: cut off");
     EXPECT_EQ(payload_of(Link::raw, v4_head + "11112222"
                                               "000c"
                                               "0000"
                                               "616263"
                                               "64"),
-              "skipped: cut");
+              "skipped: cut off");
     EXPECT_EQ(payload_of(Link::raw,
                          "4400"
                          "001f"
@@ -168,7 +219,7 @@ TEST(Capture, inconsistent_lengths) {
                          "0000"
                          "0a0000010a000002" +
                              udp),
-              "skipped: cut");
+              "skipped: cut off");
     EXPECT_EQ(payload_of(Link::raw,
                          "4500"
                          "0010"
@@ -177,7 +228,7 @@ TEST(Capture, inconsistent_lengths) {
                          "0000"
                          "0a0000010a000002" +
                              udp),
-              "skipped: cut");
+              "skipped: cut off");
     EXPECT_EQ(payload_of(Link::raw, v4_head + "11112222"
                                               "0008"
                                               "0000"
