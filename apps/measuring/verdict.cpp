@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <iterator>
 #include <limits>
@@ -22,6 +23,14 @@ constexpr ConditionFigure response_figures[] = {{"min", "min"},   {"p50", "p50"}
                                                 {"p99", "p99"},   {"p99.9", "p999"},  {"p99.99", "p9999"},
                                                 {"p999", "p999"}, {"p9999", "p9999"}, {"max", "max"}};
 
+double parse_errors(const std::string& text) {
+    std::uint64_t count = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (error != std::errc{} || end != text.data() + text.size())
+        throw std::invalid_argument("expected a number of errors or a share of the answers, such as 0 or 1%");
+    return static_cast<double>(count);
+}
+
 Condition parse_condition(const std::string& text) {
     const std::size_t at = text.find_first_of("<>");
     if (at == std::string::npos || at == 0) throw std::invalid_argument("expected FIGURE>LIMIT or FIGURE<LIMIT");
@@ -31,10 +40,14 @@ Condition parse_condition(const std::string& text) {
         out.limit = parse_chance(limit);
     } else if (out.figure == "rate") {
         out.limit = parse_fixed_rate(limit);
+    } else if (out.figure == "errors") {
+        if (limit.ends_with('%')) out.figure = "errors_share";
+        out.limit = limit.ends_with('%') ? parse_chance(limit) : parse_errors(limit);
     } else {
         const auto* const known = std::ranges::find(response_figures, out.figure, &ConditionFigure::name);
         if (known == std::end(response_figures))
-            throw std::invalid_argument("the figures are min, p50, p90, p99, p99.9, p99.99, max, loss and rate");
+            throw std::invalid_argument(
+                "the figures are min, p50, p90, p99, p99.9, p99.99, max, loss, errors and rate");
         out.figure = known->member;
         out.limit = static_cast<double>(parse_duration(limit)) / 1e3;
     }
@@ -48,6 +61,12 @@ struct Measured {
 };
 
 std::optional<Measured> measured(const Json& summary, const std::string& figure) {
+    if (figure.starts_with("errors")) {
+        if (!summary.contains("errors")) return std::nullopt;
+        const double errors = summary["errors"].get<double>();
+        const double answers = summary["sent"].get<double>() - summary["lost"].get<double>();
+        return Measured{figure == "errors" ? errors : ratio(errors, answers)};
+    }
     if (figure == "rate") return Measured{summary["rate_per_s"].get<double>()};
     if (figure == "loss") {
         if (!summary.contains("lost")) return std::nullopt;
@@ -64,7 +83,8 @@ std::optional<Measured> measured(const Json& summary, const std::string& figure)
 }
 
 std::string worded(const std::string& figure, double value) {
-    if (figure == "loss") return fmt::format("{:.4g} %", value * 100);
+    if (figure == "loss" || figure == "errors_share") return fmt::format("{:.4g} %", value * 100);
+    if (figure == "errors") return grouped(static_cast<std::uint64_t>(value));
     if (figure == "rate") return fmt::format("{:.0f}/s", value);
     return fmt::format("{:.1f} us", value);
 }
@@ -161,7 +181,7 @@ void add_verdict(CLI::App& command, VerdictOptions& options) {
     command
         .add_option("--fail-if", options.fail_if,
                     "exit 3 if the condition holds, 5 if the sender's lateness decides: 'p99>1ms', 'loss>0.1%', "
-                    "'rate<100k'; repeatable (default none)")
+                    "'errors>0', 'rate<100k'; repeatable (default none)")
         ->expected(1)
         ->take_all()
         ->type_name("CONDITION");
