@@ -60,6 +60,9 @@ Json summary_of(const LatencyOptions& options, const Outcome& of) {
         judge_schedule(summary);
         judge_lateness(summary, *recording(options, of, "response"), *recording(options, of, "service"), lost.count);
     }
+    judge_matches(
+        summary, options.probes,
+        {.rate = options.rate, .window = options.window, .flows = flows_of(options), .timeout = answers_linger});
     add_arrivals(summary, options.arrivals);
     summary["clock"] = clock_json();
     return summary;
@@ -76,7 +79,7 @@ void print_summary(const Report& report, const LatencyOptions& options, const Ag
     report.print(fmt::format(
         "{}{}, {}{}{}{}, {}, {:.3f} s, round trips", size_text(options.probes, options.sizes),
         options.transport.gtudp ? ", gtudp" : "", agents_text(agents), engines_text(options.threads),
-        options.flows > options.threads.count ? fmt::format("{} flows, ", options.flows * agents.count()) : "",
+        flows_of(options) > options.threads.count ? fmt::format("{} flows, ", flows_of(options) * agents.count()) : "",
         summary["backend"].get<std::string>(), loop_text(options), of.duration_s));
     const std::uint64_t sent = summary["sent"].get<std::uint64_t>();
     const auto foreign_probes = match_text(summary);
@@ -90,6 +93,13 @@ void print_summary(const Report& report, const LatencyOptions& options, const Ag
                                  grouped(places.send_queue), grouped(places.receive_buffer), grouped(places.path)));
     }
     if (foreign_probes) report.print(*foreign_probes);
+    if (const auto statuses = statuses_text(summary); statuses && !statuses->empty())
+        report.print(
+            fmt::format("statuses    {}{}", *statuses,
+                        summary["errors"] > 0 ? fmt::format("  (errors {}, not in the times)", count("errors")) : ""));
+    if (summary["send_failed"].get<std::uint64_t>() > 0)
+        report.print(fmt::format("refused by the kernel: {} (last error: {})", count("send_failed"),
+                                 summary["last_send_error"].get<std::string>()));
     for (const std::string& name : shape_of(options).histograms) {
         const bool only = name == "response" && options.rate == 0;  // with no schedule, the response is the round trip
         report.print(fmt::format("{:<11} {}", only ? "round trip" : name,
@@ -146,6 +156,14 @@ void check_trials(const CLI::App& command, LatencyOptions& options) {
     if (options.duration != never) options.trials.duration = options.duration;
 }
 
+void check_error_bound(const LatencyOptions& options) {
+    const bool checks = options.probes.dialect && options.probes.dialect->check.any();
+    for (const std::string& condition : options.verdict.fail_if)
+        if (condition.starts_with("errors") && !checks)
+            throw CLI::ValidationError(
+                fmt::format("--fail-if {}: replies are checked only with --preset or --expect...", condition));
+}
+
 /// Decides between an open and a closed loop, and checks the options of either.
 void check_loop(const CLI::App& command, LatencyOptions& options) {
     const bool closed = options.ping_pong || options.window > 0;
@@ -173,6 +191,39 @@ int run_far_end(const LatencyOptions& options, const SelfPeer::WriteLine& write_
     server.common.gro = false;  // probes arrive one by one, and a receive without control messages is cheaper
     run_echo(server, silent, [&](std::uint16_t port) { write_line(std::to_string(port)); });
     return Exit::done;
+}
+
+/// `20 answers, none matched: corrupt 20`.
+std::string unmatched_text(const Json& summary) {
+    std::string text;
+    const auto add = [&](const char* what, std::uint64_t number) {
+        if (number > 0) text += fmt::format("{} {} {}", text.empty() ? ":" : ",", what, grouped(number));
+    };
+    const auto count = [&](const char* name) { return summary.value(name, std::uint64_t{0}); };
+    const bool foreign_probes = summary.contains("match_reused");
+    add("corrupt", count("corrupt"));
+    add("not a reply", count("not_a_reply"));
+    add(foreign_probes ? "to no probe" : "of another sender", count("foreign") - count("not_a_reply"));
+    add("after all probes were given up", count("surplus"));
+    return fmt::format("{} answer{}, none matched{}", grouped(count("received")), count("received") == 1 ? "" : "s",
+                       text);
+}
+
+/// Prints why no response time was measured. Returns the exit code.
+int explain_no_times(const Report& report, const Address& target, const Json& summary) {
+    const auto any = [&](const char* name) { return summary.value(name, std::uint64_t{0}) > 0; };
+    const auto ends_with = [&](Exit code, const std::string& why) {
+        report.note(fmt::format("{}: {}", to_text(target), why));
+        return code;
+    };
+    if (any("errors")) return ends_with(Exit::failed, "every answer was an error: " + *statuses_text(summary));
+    if (any("received")) return ends_with(Exit::failed, unmatched_text(summary));
+    if (any("unreachable")) return ends_with(Exit::unreachable, "unreachable");
+    if (any("send_failed"))
+        return ends_with(Exit::unreachable, "refused by the kernel: " + summary["last_send_error"].get<std::string>());
+    if (summary["sent"] > 0) return ends_with(Exit::unreachable, "no answer");
+    report.note("nothing was sent: no probe was due within the duration");
+    return Exit::failed;
 }
 
 int run_latency(LatencyOptions options, const Address& target, Agents& agents, Report& report) {
@@ -206,12 +257,8 @@ int run_latency(LatencyOptions options, const Address& target, Agents& agents, R
     directory.close(std::move(mine.snapshot), kept);
     if (!summary["rtt_us"]["min"].is_null()) return exit_code(verdict);
     if (received_signal() != 0) return exit_code(Exit::unreachable);
-    if (summary["sent"] == 0 && summary["unreachable"] == 0) {
-        report.note("nothing was sent: no probe was due within the duration");
-        return Exit::failed;
-    }
-    report.note(fmt::format("{}: {}", to_text(target), summary["unreachable"] > 0 ? "unreachable" : "no answer"));
-    return Exit::unreachable;
+    const int code = explain_no_times(report, target, summary);
+    return code == Exit::failed && verdict == Exit::breach ? verdict : code;
 }
 
 int latency_command(const LatencyOptions& options) {
@@ -276,12 +323,11 @@ void add_latency(CLI::App& root, Command& chosen) {
                         .exits = {Exit::failed, Exit::breach, Exit::unreachable, Exit::cannot_tell}});
     command->callback([options, command, &chosen] {
         check_probes(options->probes);
+        options->flows_given = command->count("--flows") > 0;
         check_measuring(*command, *options);
         if (options->stamps && options->transport.gtudp)
             throw CLI::ValidationError("--stamps: not with gtudp, whose messages are not single datagrams");
-        if (options->flows > options->threads.count && options->probes.dialect &&
-            options->probes.dialect->match.kind == traffic::MatchRule::Kind::order)
-            throw CLI::ValidationError("--flows: not with --match order, which needs a single socket");
+        check_error_bound(*options);
         check_trials(*command, *options);
         check_loop(*command, *options);
         if (options->count == UINT64_MAX && options->duration == never) options->duration = default_duration;

@@ -165,7 +165,7 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     const Share share{run.agents.rank() * options.threads.count + engine, run.agents.count() * options.threads.count};
     std::optional<SignalWakes> wakes;
     if (engine == 0) wakes.emplace(loop.backend().waker());
-    const auto flows = static_cast<std::uint32_t>(Share{engine, options.threads.count}.part(options.flows));
+    const auto flows = static_cast<std::uint32_t>(Share{engine, options.threads.count}.part(flows_of(options)));
     for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_stack_socket(run));
     // Allocates the tables before the start is known; there is no time for it afterwards.
     ProberStack stack{
@@ -195,7 +195,7 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
                            {"service_unknown", counts.service_unknown}});
     if (options.stamps) out.counts["unstamped"] = counts.unstamped;
     add_counters(out.counts, "prober", counts);
-    add_match_counts(out.counts, prober);
+    add_match_counts(out.counts, options.probes, prober);
     if (stack.tunnel) add_wire_counts(out.counts, stack.tunnel->wire().counters());
     add_engine_counts(out.counts, counters);
     out.facts = {
@@ -205,6 +205,11 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
 }
 
 }  // namespace
+
+std::uint32_t flows_of(const LatencyOptions& options) {
+    if (options.flows_given || options.transport.gtudp) return options.flows;
+    return std::max(options.flows, preset_flows(options.probes, options.rate, answers_linger));
+}
 
 RunShape shape_of(const LatencyOptions& options) {
     RunShape shape{.command = "latency", .histograms = {"response"}, .lost_is_unanswered = true};

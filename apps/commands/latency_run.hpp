@@ -20,7 +20,11 @@ struct LatencyOptions : MeasureOptions {  // a rate of 0 is a closed loop
     Duration duration = never;
     Duration timeout = 0;  // an unanswered probe is then lost; 0: not given
     TrialOptions trials;
+    bool flows_given = false;
 };
+
+/// Flows of all engines: as given, or more if the ids of a preset would repeat while they are in use.
+std::uint32_t flows_of(const LatencyOptions& options);
 
 RunShape shape_of(const LatencyOptions& options);
 

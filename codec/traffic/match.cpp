@@ -3,7 +3,13 @@
 // open addressing with linear probing, twice as many slots as probes, deletion by backward shift. A probe is waiting
 // until it is answered or given up. It stays in the ring and the table afterwards, so that later replies are recognised
 // as duplicate or late. It is given up when it expires, when a newer probe has the same key, or when the ring
-// overwrites it. Matching by order uses no keys: a reply belongs to the oldest waiting probe.
+// overwrites it.
+//
+// A reply to the newer of two probes with the same key is ambiguous if the older one was not answered, and also if its
+// reply was ambiguous: if replies take longer than the key takes to come round, each is attributed to the next probe,
+// and so on for the rest of the run. That ends when a key comes round so late that no reply is expected any more.
+//
+// Matching by order uses no keys: a reply belongs to the oldest waiting probe.
 
 #include "codec/traffic/match.hpp"
 
@@ -47,8 +53,8 @@ std::optional<MatchRule> MatchRule::parse(std::string_view text) {
     return rule;
 }
 
-Matcher::Matcher(const MatchRule& rule, const SipKey& key, std::uint32_t capacity)
-    : rule_(rule), sip_key_(key), mask_(capacity - 1) {
+Matcher::Matcher(const MatchRule& rule, const SipKey& key, std::uint32_t capacity, Duration give_up_after)
+    : rule_(rule), sip_key_(key), mask_(capacity - 1), give_up_after_(give_up_after) {
     RINGPOST_CHECK(capacity > 0 && capacity <= 1u << 30 && (capacity & mask_) == 0);
     entries_.resize(capacity);
     if (rule.kind != MatchRule::Kind::order) slots_.assign(std::size_t{capacity} * 2, none);
@@ -74,14 +80,19 @@ void Matcher::sent(std::uint64_t sequence, Instant due, Instant now, std::span<c
     entry.indexed = true;
     std::uint32_t& slot = slots_[slot_of(entry.key, entry.hash)];
     if (slot != none) {
-        Entry& older = entries_[slot];
-        older.indexed = false;
-        if (older.state == State::waiting) {
-            ++counts_.reused;
-            give_up(older);
-        }
+        entries_[slot].indexed = false;
+        reuse(entries_[slot], entry);
     }
     slot = index;
+}
+
+void Matcher::reuse(Entry& older, Entry& newer) {
+    const Duration age = newer.sent_at - older.sent_at;
+    const bool settled = older.state == State::answered && !older.ambiguous;
+    newer.ambiguous = !settled && age < late_times * give_up_after_;
+    const bool waiting = older.state == State::waiting;
+    if (waiting || (older.state == State::answered && older.ambiguous && age < give_up_after_)) ++counts_.reused;
+    if (waiting) give_up(older);
 }
 
 Reply Matcher::answer(std::span<const std::byte> reply) {
@@ -96,6 +107,10 @@ Reply Matcher::answer(std::span<const std::byte> reply) {
                   : entry.state == State::given_up ? Reply::Kind::late
                                                    : Reply::Kind::duplicate;
     if (entry.state == State::waiting) --waiting_;
+    if (entry.state != State::answered && entry.ambiguous) {
+        result.ambiguous = true;
+        ++counts_.ambiguous;
+    }
     entry.state = State::answered;
     return result;
 }

@@ -14,6 +14,7 @@
 #include <ringpost/time.hpp>
 #include "codec/base/limits.hpp"
 #include "codec/base/siphash.hpp"
+#include "codec/traffic/answers.hpp"
 #include "codec/traffic/payload.hpp"
 
 namespace ringpost::traffic {
@@ -38,10 +39,11 @@ struct MatchRule {
     bool operator==(const MatchRule&) const = default;
 };
 
-/// What is needed to probe a third-party protocol: the content of probes and how to match replies.
+/// What is needed to probe a third-party protocol: the content of probes, how to match replies, and what they must be.
 struct Dialect {
     Payload payload;
     MatchRule match;
+    AnswerCheck check{};
 };
 
 struct Reply {
@@ -55,6 +57,8 @@ struct Reply {
     Kind kind = Kind::unknown;
     std::uint64_t sequence = 0;    ///< answer, late, duplicate
     Instant due = 0, sent_at = 0;  ///< as passed to sent()
+    /// answer, late: perhaps to an older probe with the same bytes, to which no reply can be attributed for certain.
+    bool ambiguous = false;
 
     /// Whether this is the first reply to a known probe.
     bool answers() const { return kind == Kind::answer || kind == Kind::late; }
@@ -62,26 +66,40 @@ struct Reply {
 };
 
 struct MatchCounters {
-    std::uint64_t given_up = 0;  ///< unanswered probes that expired or count in one of the next two
-    std::uint64_t reused = 0;    ///< replaced by a newer probe with the same bytes, which gets the replies
-    std::uint64_t overrun = 0;   ///< replaced because more probes than the capacity were sent since
+    std::uint64_t given_up = 0;  ///< unanswered probes that expired or were replaced by a newer one
+    /// Probes sent with the bytes of one that could still be answered: it was waiting, or its reply was ambiguous and
+    /// it had not expired. The newer probe gets the replies.
+    std::uint64_t reused = 0;
+    std::uint64_t overrun = 0;    ///< waiting probes replaced because more than the capacity were sent since
+    std::uint64_t ambiguous = 0;  ///< replies with Reply::ambiguous
 
     static constexpr auto table() {
         return std::to_array<Counter<MatchCounters>>({
             {"given_up", &MatchCounters::given_up},
             {"reused", &MatchCounters::reused},
             {"overrun", &MatchCounters::overrun},
+            {"ambiguous", &MatchCounters::ambiguous},
         });
     }
 };
 static_assert(lists_every_counter<MatchCounters>());
+inline MatchCounters& operator+=(MatchCounters& sum, const MatchCounters& other) {
+    for (const auto& row : MatchCounters::table()) sum.*row.member += other.*row.member;
+    return sum;
+}
 
 /// The most recent probes, and which of them are waiting for a reply. All calls are O(1), expire() per probe given up.
-/// Nothing is allocated after construction.
+/// Nothing is allocated after construction. A prober with several flows has a matcher for each: replies arrive on the
+/// socket of their probe, so bytes and order need to be unambiguous within a flow only.
 class Matcher {
   public:
-    /// `key` must be random and secret. `capacity` must be a power of two from 1 to 2^30.
-    Matcher(const MatchRule& rule, const SipKey& key, std::uint32_t capacity = limits::probe_keys_max);
+    /// A late reply is taken into account for this many times the time after which a probe is given up.
+    static constexpr int late_times = 4;
+
+    /// `key` must be random and secret. `capacity` must be a power of two from 1 to 2^30. `give_up_after` is how long
+    /// the caller waits before it expires a probe.
+    Matcher(const MatchRule& rule, const SipKey& key, std::uint32_t capacity = limits::probe_keys_max,
+            Duration give_up_after = second);
 
     /// Records a probe sent at `now`. Sequences count up from 0, times do not decrease, and the probe has at least
     /// rule.probe_bytes_min() bytes.
@@ -105,7 +123,8 @@ class Matcher {
         Instant due = 0, sent_at = 0;
         std::uint32_t hash = 0;
         State state = State::free;
-        bool indexed = false;  ///< the newest probe with its key
+        bool indexed = false;    ///< the newest probe with its key
+        bool ambiguous = false;  ///< see Reply
     };
     static constexpr std::uint32_t none = UINT32_MAX;
 
@@ -113,6 +132,8 @@ class Matcher {
     std::uint32_t hash_of(std::uint64_t key) const;
     std::uint32_t slot_of(std::uint64_t key, std::uint32_t hash) const;
     void unindex(std::uint32_t position);
+    /// `newer` takes over the bytes of `older`.
+    void reuse(Entry& older, Entry& newer);
     void give_up(Entry& entry);
     Reply answer_in_order();
     std::uint64_t sequence_at(std::uint32_t index) const;
@@ -120,6 +141,7 @@ class Matcher {
     MatchRule rule_;
     SipKey sip_key_;
     std::uint32_t mask_;
+    Duration give_up_after_;
     std::vector<Entry> entries_;
     std::vector<std::uint32_t> slots_;  ///< twice the capacity; the index of an entry, or none
     std::uint64_t sent_ = 0;

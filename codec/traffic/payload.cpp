@@ -215,14 +215,15 @@ std::expected<void, PayloadError> Payload::append(std::span<const std::byte> byt
     return {};
 }
 
-std::size_t Payload::write(std::span<std::byte> out, std::uint64_t sequence, Instant due, std::uint64_t seed) const {
+std::size_t Payload::write(std::span<std::byte> out, std::uint64_t sequence, std::uint64_t in_flow, Instant due,
+                           std::uint64_t seed) const {
     RINGPOST_CHECK(!items_.empty() && out.size() >= bytes_max_);
     const Item& item = items_[sequence % items_.size()];
     std::memcpy(out.data(), &image_[item.image_offset], item.bytes);
     for (const Field& field : std::span(fields_).subspan(item.first_field, item.fields)) {
         std::byte* const at = &out[field.offset];
         switch (field.value) {
-            case Value::sequence: write_integer(at, field.bytes, field.big_endian, sequence); break;
+            case Value::sequence: write_integer(at, field.bytes, field.big_endian, in_flow); break;
             case Value::time: write_integer(at, field.bytes, field.big_endian, static_cast<std::uint64_t>(due)); break;
             case Value::random:
                 write_random(out.subspan(field.offset, field.bytes), mixed(mixed(seed) + sequence) + field.offset);
@@ -230,6 +231,23 @@ std::size_t Payload::write(std::span<std::byte> out, std::uint64_t sequence, Ins
         }
     }
     return item.bytes;
+}
+
+std::uint64_t Payload::distinct(std::size_t offset, std::size_t count) const {
+    std::uint64_t smallest = UINT64_MAX;
+    for (const Item& item : items_) {
+        std::size_t most = 0;
+        for (const Field& field : std::span(fields_).subspan(item.first_field, item.fields)) {
+            const std::size_t from = std::max<std::size_t>(field.offset, offset);
+            const std::size_t to = std::min<std::size_t>(field.offset + field.bytes, offset + count);
+            if (from >= to || field.value == Value::time) continue;
+            // The low bytes of a number are the ones that change from probe to probe.
+            const bool low = field.big_endian ? to == field.offset + field.bytes : from == field.offset;
+            if (field.value == Value::random || low) most = std::max(most, to - from);
+        }
+        smallest = std::min(smallest, most >= 8 ? std::uint64_t{1} << 63 : std::uint64_t{1} << 8 * most);
+    }
+    return smallest;
 }
 
 }  // namespace ringpost::traffic

@@ -2,8 +2,8 @@
 
 // The content of probes to third-party servers: one payload, or several used in turn. Text syntax:
 //
-//     {seq:W}     the lowest bits of the probe's sequence number 0, 1, 2, ... W is u8, u16be, u16le, u32be, u32le,
-//                 u64be or u64le
+//     {seq:W}     the lowest bits of the probe's number 0, 1, 2, ... within its flow. W is u8, u16be, u16le, u32be,
+//                 u32le, u64be or u64le
 //
 //     {time:W}    the probe's due time: nanoseconds on the sender's monotonic clock
 //
@@ -63,10 +63,19 @@ class Payload {
     std::size_t bytes_min() const { return bytes_min_; }
     std::size_t bytes_max() const { return bytes_max_; }
 
+    /// Whether there is any {seq:W}, {time:W} or {random:N}.
+    bool has_fields() const { return !fields_.empty(); }
+
     /// Writes probe `sequence` to the front of `out`, which must hold bytes_max(), and returns its size. Requires
-    /// count() > 0. The output is a function of the arguments; `seed` determines {random:N} and should be random
-    /// per run.
-    std::size_t write(std::span<std::byte> out, std::uint64_t sequence, Instant due, std::uint64_t seed) const;
+    /// count() > 0. `in_flow` is the probe's number within its flow, the value of {seq:W}. The output is a function of
+    /// the arguments; `seed` determines {random:N} and should be random per run.
+    std::size_t write(std::span<std::byte> out, std::uint64_t sequence, std::uint64_t in_flow, Instant due,
+                      std::uint64_t seed) const;
+
+    /// After how many probes of a flow the bytes from `offset` on, `count` of them, may repeat: 2^(8 n) if the lowest n
+    /// bytes of a {seq:W}, or all n of a {random:N}, lie there, else 1; at most 2^63. Of several payloads the smallest
+    /// value counts, and every payload has to be that long.
+    std::uint64_t distinct(std::size_t offset, std::size_t count) const;
 
   private:
     friend class PayloadParser;

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "codec/base/check.hpp"
 
@@ -91,7 +93,12 @@ ParsedPreset dns(std::string_view rest, std::size_t position) {
             PresetError{"types are A, AAAA, NS, MX, TXT, SOA, PTR, ANY and numbers", position + comma + 1});
     append_byte(text, type >> 8);
     append_byte(text, type);
-    return make(text + R"(\x00\x01)", "0:2", 53);
+    Preset preset = make(text + R"(\x00\x01)", "0:2", 53);
+    constexpr std::size_t header_bytes = 12;
+    std::vector<std::byte> query(preset.dialect.payload.bytes_max());
+    preset.dialect.payload.write(query, 0, 0, 0, 0);
+    preset.dialect.check = AnswerCheck::dns(std::span(query).subspan(header_bytes));
+    return preset;
 }
 
 ParsedPreset memcached_get(std::string_view key, std::size_t position) {
@@ -107,14 +114,18 @@ ParsedPreset memcached_get(std::string_view key, std::size_t position) {
                                                position + static_cast<std::size_t>(&c - key.data())});
         append_byte(text, byte);
     }
-    return make(text + R"(\r\n)", "0:2", 11211);
+    Preset preset = make(text + R"(\r\n)", "0:2", 11211);
+    preset.dialect.check = AnswerCheck::memcached_get(key);
+    return preset;
 }
 
 ParsedPreset ntp() {
     std::string text = R"(\x23)";  // leap indicator 0, version 4, mode 3 (client)
     for (int i = 1; i < 40; ++i) append_byte(text, 0);
     // The transmit timestamp need not be a time, since only the client interprets it; it must not be 0.
-    return make(text + "{random:4}{seq:u32be}", "40:8@24", 123);
+    Preset preset = make(text + "{random:4}{seq:u32be}", "40:8@24", 123);
+    preset.dialect.check = AnswerCheck::ntp();
+    return preset;
 }
 
 }  // namespace

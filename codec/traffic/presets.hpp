@@ -2,6 +2,8 @@
 
 // Protocols that can be measured by name:
 //
+// Their replies are checked as answers.hpp describes.
+//
 //     dns:NAME[,TYPE]      a recursive query in class IN (RFC 1035, 4.1), matched by its id. TYPE is A (default),
 //                          AAAA, NS, MX, TXT, SOA, PTR, ANY or a number
 //
@@ -11,7 +13,8 @@
 //     ntp                  a client request, version 4 (RFC 5905, 7.3), matched by its transmit timestamp, which the
 //                          server returns as the origin timestamp
 //
-// 16-bit ids repeat after 65,536 probes; a probe that is still waiting then is given up.
+// 16-bit ids repeat after 65,536 probes of a flow; a probe that is still waiting then is given up, and replies to it
+// cannot be told from those to the newer one.
 
 #include <cstdint>
 #include <expected>

@@ -6,6 +6,7 @@
 #include "codec/traffic/prober.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "codec/base/check.hpp"
 
@@ -37,7 +38,13 @@ Prober::Prober(const ProberOptions& options)
     RINGPOST_CHECK(options.flows > 0);
     RINGPOST_CHECK(options.sizes.smallest() >= frame_bytes_min);
     RINGPOST_CHECK(options.window > 0 && options.window <= limits::probes_in_flight_max);
-    if (options.dialect != nullptr) matcher_.emplace(options.dialect->match, options.key);
+    if (options.dialect == nullptr) return;
+    // All flows together have the capacity of one.
+    const auto capacity = std::bit_ceil(std::max(1u, limits::probe_keys_max / options.flows));
+    matchers_.reserve(options.flows);
+    for (std::uint32_t flow = 0; flow < options.flows; ++flow)
+        matchers_.emplace_back(options.dialect->match, options.key, capacity, options.give_up_after);
+    statuses_.resize(options.dialect->check.statuses().size());
 }
 
 void Prober::postpone(Duration by) {
@@ -50,7 +57,7 @@ void Prober::postpone(Duration by) {
 // ---- replies --------------------------------------------------------------------------------------
 
 void Prober::handle(Instant now, const Datagram& in) {
-    const std::optional<Answer> answer = matcher_ ? match_reply(now, in.bytes) : match_frame(in.bytes);
+    const std::optional<Answer> answer = matchers_.empty() ? match_frame(in.bytes) : match_reply(now, in);
     if (answer && answer->sequence < warmed_up_) {
         close_probe(answer->sequence);
         return;
@@ -64,7 +71,7 @@ void Prober::handle(Instant now, const Datagram& in) {
         case Arrival::duplicate: ++counts_.duplicate; return;
     }
     last_answered_at_ = now;
-    if (options_.histograms) measure(now, *answer, in.stamped_at);
+    if (record_status(*answer) && options_.histograms) measure(now, *answer, in.stamped_at);
     close_probe(answer->sequence);
     if (answer->sequence < marked_ && missing_ > 0) --missing_;
 }
@@ -105,18 +112,50 @@ bool Prober::is_own(const Frame& frame) const {
     return frame.due >= options_.start && frame.due <= last_sent_at_;
 }
 
-std::optional<Prober::Answer> Prober::match_reply(Instant now, std::span<const std::byte> bytes) {
-    matcher_->expire(now - options_.timeout + 1);
-    const Reply reply = matcher_->answer(bytes);
+std::optional<Prober::Answer> Prober::match_reply(Instant now, const Datagram& in) {
+    // The reliable layer has one flow and passes messages without a socket.
+    const SocketIndex flow = options_.flows == 1 ? 0 : in.socket - options_.first_socket;
+    const AnswerCheck& check = options_.dialect->check;
+    const auto status = check.inspect(in.bytes);
+    if (flow >= options_.flows || (check.any() && !status)) {
+        ++counts_.foreign;
+        counts_.not_a_reply += flow < options_.flows;
+        return std::nullopt;
+    }
+    Matcher& matcher = matchers_[flow];
+    matcher.expire(now - options_.timeout + 1);
+    const Reply reply = matcher.answer(in.bytes);
     switch (reply.kind) {
         case Reply::Kind::answer:
         case Reply::Kind::late:
-            return Answer{reply.sequence, reply.due, reply.sent_at, reply.kind == Reply::Kind::late};
+            return Answer{reply.sequence * options_.flows + flow, reply.due, reply.sent_at,
+                          reply.kind == Reply::Kind::late, status};
         case Reply::Kind::duplicate: ++counts_.duplicate; break;
         case Reply::Kind::surplus: ++counts_.surplus; break;
         case Reply::Kind::unknown: ++counts_.foreign; break;
     }
     return std::nullopt;
+}
+
+bool Prober::record_status(const Answer& answer) {
+    if (!answer.status) return true;
+    ++statuses_[*answer.status];
+    const bool error = options_.dialect->check.statuses()[*answer.status].error;
+    counts_.errors += error;
+    return !error;
+}
+
+std::optional<MatchCounters> Prober::match_counts() const {
+    if (matchers_.empty()) return std::nullopt;
+    MatchCounters sum;
+    for (const Matcher& matcher : matchers_) sum += matcher.counters();
+    return sum;
+}
+
+std::uint64_t Prober::unanswered() const {
+    std::uint64_t sum = 0;
+    for (const Matcher& matcher : matchers_) sum += matcher.counters().given_up + matcher.waiting();
+    return sum;
 }
 
 /// Marks a probe as no longer in flight. Has no effect on other probes.
@@ -159,9 +198,12 @@ std::optional<Transmit> Prober::poll_transmit(Instant now, std::span<std::byte> 
 }
 
 std::size_t Prober::write_probe(std::span<std::byte> out, Instant due, Instant now) {
-    if (matcher_) {
-        const std::size_t size = options_.dialect->payload.write(out, next_, due, options_.stream);
-        matcher_->sent(next_, due, now, out.first(size));
+    if (!matchers_.empty()) {
+        const std::uint64_t in_flow = next_ / options_.flows;
+        const std::size_t size = options_.dialect->payload.write(out, next_, in_flow, due, options_.stream);
+        Matcher& matcher = matchers_[next_ % options_.flows];
+        matcher.expire(now - options_.give_up_after + 1);
+        matcher.sent(in_flow, due, now, out.first(size));
         return size;
     }
     writer_.prepare(out, 1);

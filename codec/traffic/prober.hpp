@@ -40,8 +40,9 @@ struct ProberOptions {
     std::uint64_t count = UINT64_MAX;  ///< number of measured probes
     /// Content of third-party probes and how to match replies; must outlive the prober. Null: our own frames.
     const Dialect* dialect = nullptr;
-    SipKey key{};                  ///< of the table of third-party probes; must be random
-    std::uint32_t flows = 1;       ///< sockets that probes use in turn; replies may arrive on any
+    SipKey key{};  ///< of the table of third-party probes; must be random
+    /// Sockets that probes use in turn. A third-party probe is answered on its own socket only; {seq} counts within it.
+    std::uint32_t flows = 1;
     SocketIndex first_socket = 0;  ///< of the flows, which are consecutive
     Address destination{};         ///< of every probe on unconnected sockets; Family::none: the socket's peer
     bool stamps = false;           ///< the sockets have receive timestamps: path() and pickup() are measured
@@ -52,11 +53,14 @@ struct ProberCounters {
     std::uint64_t sent = 0;
     std::uint64_t received = 0;  ///< all replies; the counters below are parts of it
     std::uint64_t duplicate = 0;
-    std::uint64_t reordered = 0;  ///< replies overtaken by a later one
-    std::uint64_t corrupt = 0;    ///< invalid frames
-    std::uint64_t foreign = 0;    ///< frames that this run has not sent; replies that match no probe
-    std::uint64_t late = 0;       ///< with a Dialect: replies to probes that had been given up; still measured
-    std::uint64_t surplus = 0;    ///< with a Dialect, matched by order: replies that no probe was waiting for
+    std::uint64_t reordered = 0;    ///< replies overtaken by a later one
+    std::uint64_t corrupt = 0;      ///< invalid frames
+    std::uint64_t foreign = 0;      ///< frames that this run has not sent; replies that match no probe
+    std::uint64_t not_a_reply = 0;  ///< part of `foreign`: what Dialect::check rejects, as a query sent back
+    /// Dialect::check: replies that are an error; not part of the histograms, but answers otherwise.
+    std::uint64_t errors = 0;
+    std::uint64_t late = 0;     ///< with a Dialect: replies to probes that had been given up; still measured
+    std::uint64_t surplus = 0;  ///< with a Dialect, matched by order: replies that no probe was waiting for
     /// Open loop: measured replies missing from service(), because limits::probes_in_flight_max probes were sent since.
     std::uint64_t service_unknown = 0;
     /// ProberOptions::stamps: measured replies missing from path() and pickup(): without a timestamp, with one before
@@ -74,6 +78,8 @@ struct ProberCounters {
             {"reordered", &ProberCounters::reordered},
             {"corrupt", &ProberCounters::corrupt},
             {"foreign", &ProberCounters::foreign},
+            {"not_a_reply", &ProberCounters::not_a_reply},
+            {"errors", &ProberCounters::errors},
             {"late", &ProberCounters::late},
             {"surplus", &ProberCounters::surplus},
             {"service_unknown", &ProberCounters::service_unknown},
@@ -134,8 +140,12 @@ class Prober {
     /// from there to handle(), which is how long the reply waited for this program.
     const Histogram& path() const { return path_; }
     const Histogram& pickup() const { return pickup_; }
-    /// Null for our own frames.
-    const MatchCounters* match_counts() const { return matcher_ ? &matcher_->counters() : nullptr; }
+    /// Of all flows; nullopt for our own frames. Warm-up included.
+    std::optional<MatchCounters> match_counts() const;
+    /// Third-party probes that wait for an answer or were given up, even if a late reply came. Warm-up included.
+    std::uint64_t unanswered() const;
+    /// How many replies had each of the AnswerCheck's statuses; empty without a Dialect::check.
+    std::span<const std::uint64_t> statuses() const { return statuses_; }
 
   private:
     struct Probe {
@@ -146,8 +156,9 @@ class Prober {
     struct Answer {
         std::uint64_t sequence = 0;
         Instant due = 0;
-        std::optional<Instant> sent_at;  ///< nullopt if too many probes have been sent since
-        bool late = false;               ///< the probe had been given up
+        std::optional<Instant> sent_at;        ///< nullopt if too many probes have been sent since
+        bool late = false;                     ///< the probe had been given up
+        std::optional<std::uint8_t> status{};  ///< see AnswerCheck::statuses()
     };
 
     bool open_loop() const { return options_.rate_per_s > 0; }
@@ -165,7 +176,9 @@ class Prober {
     std::size_t write_probe(std::span<std::byte> out, Instant due, Instant now);
     /// Matches a reply to its probe. Counts the reply and returns nullopt if there is no match.
     std::optional<Answer> match_frame(std::span<const std::byte> bytes);
-    std::optional<Answer> match_reply(Instant now, std::span<const std::byte> bytes);
+    std::optional<Answer> match_reply(Instant now, const Datagram& in);
+    /// Counts the status of an answer. Returns whether it is a good one.
+    bool record_status(const Answer& answer);
 
     Probe& probe(std::uint64_t sequence) { return probes_[sequence % limits::probes_in_flight_max]; }
     const Probe& probe(std::uint64_t sequence) const { return probes_[sequence % limits::probes_in_flight_max]; }
@@ -174,7 +187,8 @@ class Prober {
     ProberOptions options_;
     FrameWriter writer_;  ///< for the largest size
     SplitMix64 size_random_;
-    std::optional<Matcher> matcher_;  ///< with a Dialect
+    std::vector<Matcher> matchers_;        ///< with a Dialect: by flow
+    std::vector<std::uint64_t> statuses_;  ///< replies by status
     Schedule schedule_;
     std::vector<Probe> probes_;      ///< the latest probes, by sequence
     std::uint64_t next_ = 0;         ///< sequence of the next probe

@@ -96,7 +96,7 @@ class Dns(Measured):
         query = bytes.fromhex("abcd01000001000000000000") + b"\x01x\x04test\x00" + bytes.fromhex("00010001")
         self.server = Server(self, query, lambda port, directory: [
             name, "--keep-in-foreground", f"--port={port}", "--listen-address=127.0.0.1", "--bind-interfaces",
-            "--conf-file=/dev/null", "--pid-file=", "--no-resolv", "--no-hosts", "--address=/test/192.0.2.1",
+            "--conf-file=/dev/null", "--pid-file=", "--no-resolv", "--no-hosts", "--address=/test/192.0.2.1", "--local=/test/",
             "--log-queries", "--log-facility=-"])
 
     def test_every_query_is_answered(self):

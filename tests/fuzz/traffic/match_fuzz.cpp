@@ -21,7 +21,7 @@ constexpr MatchRule rules[] = {{MatchRule::Kind::bytes, 1, 0, 0},
 class Play {
   public:
     Play(fuzz::Script script, const MatchRule& rule, std::uint32_t capacity)
-        : script_(script), rule_(rule), matcher_(rule, {1, 2}, capacity), model_(rule, capacity) {}
+        : script_(script), rule_(rule), matcher_(rule, {1, 2}, capacity, 40), model_(rule, capacity, 40) {}
 
     void run() {
         while (!script_.over()) {
@@ -38,6 +38,7 @@ class Play {
             RINGPOST_CHECK(matcher_.counters().given_up == model_.counts.given_up);
             RINGPOST_CHECK(matcher_.counters().reused == model_.counts.reused);
             RINGPOST_CHECK(matcher_.counters().overrun == model_.counts.overrun);
+            RINGPOST_CHECK(matcher_.counters().ambiguous == model_.counts.ambiguous);
         }
     }
 

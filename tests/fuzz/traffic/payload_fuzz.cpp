@@ -14,7 +14,7 @@ namespace {
 
 fuzz::Bytes written(const Payload& payload, std::uint64_t sequence, std::uint64_t seed) {
     fuzz::Bytes out(payload.bytes_max());
-    const std::size_t size = payload.write(out, sequence, static_cast<Instant>(sequence), seed);
+    const std::size_t size = payload.write(out, sequence, sequence, static_cast<Instant>(sequence), seed);
     RINGPOST_CHECK(size >= payload.bytes_min() && size <= payload.bytes_max());
     return out;
 }

@@ -131,13 +131,102 @@ TEST_F(ForeignProberTest, timestamps_and_flows_work_as_for_own_frames) {
             ASSERT_EQ(sent.size(), 1u);
             EXPECT_EQ(sent[0].transmit.socket, i % 2);
             EXPECT_EQ(sent[0].transmit.destination, made.destination);
-            prober.handle(left + 100, {{}, 0, sent[0].bytes, i < 2 ? left + 70 : never});
+            prober.handle(left + 100, {{}, i % 2, sent[0].bytes, i < 2 ? left + 70 : never});
         }
         EXPECT_EQ(prober.path().count(), 2u);
         EXPECT_EQ(prober.path().max(), 70);
         EXPECT_EQ(prober.pickup().max(), 30);
         EXPECT_EQ(prober.counters().unstamped, 1u);
     }
+}
+
+TEST_F(ForeignProberTest, each_flow_has_its_own_numbers_and_keys) {
+    ProberOptions made = options("0:1", 1e6, "{seq:u8}");
+    made.flows = 3;
+    made.first_socket = 5;
+    Prober prober(made);
+    const auto sent = outbox.drain(prober, start + 5 * microsecond);
+    ASSERT_EQ(sent.size(), 6u);
+    for (std::uint8_t i = 0; i < 6; ++i) {
+        EXPECT_EQ(sent[i].transmit.socket, 5u + i % 3);
+        EXPECT_EQ(sent[i].bytes, Bytes{std::byte(i / 3)});
+    }
+    // The last of flow 2 first, then the first of flow 0: both carry a byte that other flows have sent too.
+    prober.handle(start + 10 * microsecond, {{}, 7, sent[5].bytes});
+    EXPECT_EQ(prober.response().max(), 5 * microsecond);
+    prober.handle(start + 10 * microsecond, {{}, 5, sent[0].bytes});
+    EXPECT_EQ(prober.response().max(), 10 * microsecond);
+    EXPECT_EQ(prober.counters().reordered, 1u);
+    prober.handle(start + 10 * microsecond, {{}, 7, sent[5].bytes});
+    EXPECT_EQ(prober.counters().duplicate, 1u);
+    for (const SocketIndex other : {4u, 8u}) prober.handle(start + 10 * microsecond, {{}, other, sent[1].bytes});
+    EXPECT_EQ(prober.counters().foreign, 2u) << "not one of its sockets";
+    EXPECT_EQ(prober.match_counts()->reused, 0u);
+    EXPECT_EQ(prober.unanswered(), 4u);
+}
+
+TEST_F(ForeignProberTest, by_order_each_flow_has_its_own) {
+    ProberOptions made = options("order", 1e6);
+    made.flows = 2;
+    Prober prober(made);
+    ASSERT_EQ(outbox.drain(prober, start + 3 * microsecond).size(), 4u);
+    prober.handle(start + 3 * microsecond, {{}, 1, {}});
+    EXPECT_EQ(prober.response().max(), 2 * microsecond) << "probe 1, the first of its flow";
+    prober.handle(start + 3 * microsecond, {{}, 0, {}});
+    EXPECT_EQ(prober.response().max(), 3 * microsecond);
+    for (int i = 0; i < 2; ++i) prober.handle(start + 4 * microsecond, {{}, 1, {}});
+    EXPECT_EQ(prober.counters().surplus, 1u);
+    EXPECT_EQ(prober.unanswered(), 1u);
+}
+
+TEST_F(ForeignProberTest, a_probe_that_expired_is_not_waiting_when_its_bytes_are_sent_again) {
+    ProberOptions made = options("0:1", 1e3, "x");
+    made.give_up_after = millisecond;
+    Prober prober(made);
+    probe(prober, start);
+    const Bytes second_probe = probe(prober, start + millisecond);
+    EXPECT_EQ(prober.match_counts()->reused, 0u);
+    answer(prober, start + millisecond + 9, second_probe);
+    EXPECT_EQ(prober.match_counts()->ambiguous, 1u);
+    EXPECT_EQ(prober.unanswered(), 1u);
+}
+
+TEST_F(ForeignProberTest, an_error_is_an_answer_without_a_time) {
+    ProberOptions made = options("0:1", 0);
+    Expectation expectation;
+    expectation.size_min = expectation.size_max = 2;
+    dialect.check = AnswerCheck::expected(expectation);
+    Prober prober(made);
+    const Bytes first = probe(prober, start);
+    answer(prober, start + 10, first);  // 9 bytes
+    EXPECT_EQ(prober.counters().errors, 1u);
+    EXPECT_EQ(prober.counters().lost(), 0u);
+    EXPECT_EQ(prober.response().count(), 0u);
+    const Bytes next = probe(prober, start + 20);
+    ASSERT_FALSE(next.empty()) << "an error releases the next probe";
+    answer(prober, start + 25, {next[0], next[1]});
+    EXPECT_EQ(prober.response().max(), 5);
+    EXPECT_EQ(prober.counters().errors, 1u);
+    ASSERT_EQ(prober.statuses().size(), 3u);
+    EXPECT_EQ(prober.statuses()[0], 1u);
+    EXPECT_EQ(prober.statuses()[1], 1u);
+    answer(prober, start + 26, first);
+    EXPECT_EQ(prober.counters().duplicate, 1u);
+    EXPECT_EQ(prober.statuses()[1], 1u) << "a duplicate has no status";
+}
+
+TEST_F(ForeignProberTest, what_is_not_a_reply_leaves_the_probe_waiting) {
+    ProberOptions made = options("0:1", 0);
+    dialect.check = AnswerCheck::dns(bytes_from_hex("0000010001"));
+    Prober prober(made);
+    const Bytes bytes = probe(prober, start);
+    answer(prober, start + 1, bytes);
+    EXPECT_EQ(prober.counters().foreign, 1u);
+    EXPECT_EQ(prober.counters().not_a_reply, 1u);
+    EXPECT_EQ(prober.counters().lost(), 1u);
+    answer(prober, start + 2, bytes_from_hex("0000800000010000000000000000010001"));
+    EXPECT_EQ(prober.counters().lost(), 0u);
+    EXPECT_EQ(prober.response().max(), 2);
 }
 
 }  // namespace

@@ -11,14 +11,22 @@ namespace ringpost::traffic {
 
 class MatchModel {
   public:
-    MatchModel(const MatchRule& rule, std::uint32_t capacity) : rule_(rule), capacity_(capacity) {}
+    MatchModel(const MatchRule& rule, std::uint32_t capacity, Duration give_up_after = second)
+        : rule_(rule), capacity_(capacity), give_up_after_(give_up_after) {}
 
     void sent(Instant due, Instant now, std::span<const std::byte> probe) {
-        if (probes_.size() >= capacity_) give_up(probes_[probes_.size() - capacity_], counts.overrun);
+        Probe* const overwritten = probes_.size() >= capacity_ ? &probes_[probes_.size() - capacity_] : nullptr;
+        if (overwritten != nullptr) give_up(*overwritten, counts.overrun);
         const Bytes key = key_of(probe, rule_.probe_offset);
+        bool ambiguous = false;
         if (rule_.kind != MatchRule::Kind::order)
-            if (Probe* const older = find(key)) give_up(*older, counts.reused);
-        probes_.push_back({key, due, now, Reply::Kind::answer});
+            if (Probe* const older = find(key); older != nullptr && older != overwritten) {
+                const bool answered = older->next == Reply::Kind::duplicate;
+                ambiguous = (!answered || older->ambiguous) && now - older->sent_at < 4 * give_up_after_;
+                counts.reused += answered && older->ambiguous && now - older->sent_at < give_up_after_;
+                give_up(*older, counts.reused);
+            }
+        probes_.push_back({key, due, now, Reply::Kind::answer, ambiguous});
     }
 
     Reply answer(std::span<const std::byte> reply) {
@@ -35,8 +43,10 @@ class MatchModel {
         }
         if (found == nullptr) return {};
         const Reply::Kind kind = found->next;
+        const bool ambiguous = found->ambiguous && kind != Reply::Kind::duplicate;
+        counts.ambiguous += ambiguous;
         found->next = Reply::Kind::duplicate;
-        return {kind, static_cast<std::uint64_t>(found - probes_.data()), found->due, found->sent_at};
+        return {kind, static_cast<std::uint64_t>(found - probes_.data()), found->due, found->sent_at, ambiguous};
     }
 
     void expire(Instant before) {
@@ -57,6 +67,7 @@ class MatchModel {
         Bytes key;
         Instant due, sent_at;
         Reply::Kind next;  ///< the result of a reply to it
+        bool ambiguous;    ///< an older one with its bytes was never answered
     };
 
     Bytes key_of(std::span<const std::byte> bytes, std::size_t offset) const {
@@ -80,6 +91,7 @@ class MatchModel {
 
     MatchRule rule_;
     std::size_t capacity_;
+    Duration give_up_after_;
     std::vector<Probe> probes_;
 };
 

@@ -90,11 +90,41 @@ TEST(ProbeMatch, reused_bytes_give_up_the_older_probe) {
     matcher.sent(0, 5, 5, bytes_of("a"));
     matcher.sent(1, 6, 6, bytes_of("a"));
     EXPECT_EQ(matcher.counters().reused, 1u);
-    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Kind::answer, 1, 6, 6}));
+    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Kind::answer, 1, 6, 6, true})) << "perhaps to the older";
+    EXPECT_EQ(matcher.counters().ambiguous, 1u);
     matcher.sent(2, 7, 7, bytes_of("a"));
-    EXPECT_EQ(matcher.counters().reused, 1u) << "the answered probe is not waiting";
+    EXPECT_EQ(matcher.counters().reused, 2u) << "that reply may have been the older one's, and probe 1 still waits";
     EXPECT_EQ(matcher.counters().given_up, 1u);
     EXPECT_EQ(matcher.waiting(), 1u);
+}
+
+TEST(ProbeMatch, a_reply_is_ambiguous_while_an_older_probe_with_its_bytes_is_unsettled) {
+    Matcher matcher(rule("0:1"), sip_key, 8, 10);
+    matcher.sent(0, 0, 0, bytes_of("a"));
+    matcher.expire(1);
+    matcher.sent(1, 5, 5, bytes_of("a"));
+    EXPECT_EQ(matcher.counters().reused, 0u) << "the older one was given up before";
+    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Kind::answer, 1, 5, 5, true}));
+    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Kind::duplicate, 1, 5, 5})) << "counted once";
+    matcher.sent(2, 15, 15, bytes_of("a"));
+    EXPECT_EQ(matcher.counters().reused, 0u) << "probe 1 would have been given up by now";
+    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Kind::answer, 2, 15, 15, true})) << "perhaps to probe 1";
+    matcher.sent(3, 55, 55, bytes_of("a"));
+    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Kind::answer, 3, 55, 55})) << "four times as long ago";
+    matcher.sent(4, 56, 56, bytes_of("a"));
+    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Kind::answer, 4, 56, 56})) << "the older one was answered";
+    EXPECT_EQ(matcher.counters().ambiguous, 2u);
+    EXPECT_EQ(matcher.counters().reused, 0u);
+}
+
+TEST(ProbeMatch, a_late_reply_settles_its_probe) {
+    Matcher matcher(rule("0:1"), sip_key, 8, 10);
+    matcher.sent(0, 7, 7, bytes_of("b"));
+    matcher.expire(8);
+    EXPECT_EQ(matcher.answer(bytes_of("b")), (Reply{Kind::late, 0, 7, 7}));
+    matcher.sent(1, 9, 9, bytes_of("b"));
+    EXPECT_EQ(matcher.answer(bytes_of("b")), (Reply{Kind::answer, 1, 9, 9}));
+    EXPECT_EQ(matcher.counters().ambiguous, 0u);
 }
 
 TEST(ProbeMatch, probes_overwritten_in_the_ring_are_given_up_and_unknown) {
@@ -111,8 +141,8 @@ TEST(ProbeMatch, agrees_with_a_naive_model) {
         for (const std::uint32_t capacity : {1u, 2u, 16u, 64u}) {
             const MatchRule by = rule(text);
             Random random(capacity);
-            Matcher matcher(by, sip_key, capacity);
-            MatchModel model(by, capacity);
+            Matcher matcher(by, sip_key, capacity, 40);
+            MatchModel model(by, capacity, 40);
             Instant now = 0;
             std::uint64_t sequence = 0;
             // Few distinct bytes, so that they repeat, often while a probe is waiting; with fewer of them, repeats are
@@ -154,6 +184,7 @@ TEST(ProbeMatch, agrees_with_a_naive_model) {
                 ASSERT_EQ(matcher.counters().given_up, model.counts.given_up);
                 ASSERT_EQ(matcher.counters().reused, model.counts.reused);
                 ASSERT_EQ(matcher.counters().overrun, model.counts.overrun);
+                ASSERT_EQ(matcher.counters().ambiguous, model.counts.ambiguous);
             }
         }
 }

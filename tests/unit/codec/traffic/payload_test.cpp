@@ -15,7 +15,7 @@ constexpr std::uint64_t seed = 42;
 
 Bytes written(const Payload& payload, std::uint64_t sequence, Instant due = 0, std::uint64_t of_seed = seed) {
     Bytes out(payload.bytes_max() + 1, std::byte{0xee});
-    const std::size_t size = payload.write(out, sequence, due, of_seed);
+    const std::size_t size = payload.write(out, sequence, sequence, due, of_seed);
     EXPECT_EQ(out.back(), std::byte{0xee}) << "wrote beyond its longest payload";
     out.resize(size);
     return out;
@@ -150,6 +150,40 @@ TEST(ProbePayload, limits_are_enforced) {
     Payload crowd;
     for (std::size_t i = 0; i < limits::payloads_max; ++i) ASSERT_TRUE(crowd.add_text("x"));
     EXPECT_EQ(crowd.add_text("x").error().kind, Kind::too_many);
+}
+
+TEST(ProbePayload, several_flows_number_their_own_probes_and_share_the_payloads) {
+    Payload payload;
+    ASSERT_TRUE(payload.add_text("a{seq:u16be}"));
+    ASSERT_TRUE(payload.add_text("b{seq:u16be}"));
+    Bytes out(payload.bytes_max());
+    payload.write(out, 5, 0x0203, 0, seed);
+    EXPECT_EQ(out, bytes_from_hex("620203"));
+}
+
+std::uint64_t distinct(std::string_view text, std::size_t offset, std::size_t count) {
+    Payload payload;
+    EXPECT_TRUE(payload.add_text(text)) << text;
+    return payload.distinct(offset, count);
+}
+
+TEST(ProbePayload, how_many_probes_have_different_bytes) {
+    EXPECT_EQ(distinct("{seq:u8}abc", 0, 1), 256u);
+    EXPECT_EQ(distinct("{seq:u8}abc", 0, 4), 256u);
+    EXPECT_EQ(distinct("{seq:u8}abc", 1, 3), 1u);
+    EXPECT_EQ(distinct("{seq:u16be}", 0, 2), 65'536u);
+    EXPECT_EQ(distinct("{seq:u16be}", 0, 1), 1u) << "the high byte";
+    EXPECT_EQ(distinct("{seq:u16be}", 1, 1), 256u);
+    EXPECT_EQ(distinct("{seq:u16le}", 0, 1), 256u);
+    EXPECT_EQ(distinct("{seq:u32le}", 1, 3), 1u);
+    EXPECT_EQ(distinct("{seq:u64be}", 0, 8), std::uint64_t{1} << 63);
+    EXPECT_EQ(distinct("{random:3}", 1, 9), 65'536u);
+    EXPECT_EQ(distinct("{time:u64le}", 0, 8), 1u) << "times may repeat in their low bytes";
+    EXPECT_EQ(distinct("abc", 0, limits::datagram_bytes_max), 1u);
+    Payload two;
+    ASSERT_TRUE(two.add_text("{seq:u32be}"));
+    ASSERT_TRUE(two.add_text("xx{seq:u8}x"));
+    EXPECT_EQ(two.distinct(0, 4), 256u) << "the one that repeats first";
 }
 
 Preset preset(std::string_view text) {
