@@ -9,10 +9,10 @@
 
 #include <algorithm>
 #include <array>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -62,11 +62,13 @@ std::optional<traffic::Link> link_of(int datalink) {
 
 /// `; 12 left out: 10 TCP, 2 fragmented`, most frequent first, or "".
 std::string left_out_text(const std::array<std::size_t, traffic::skips>& skipped, std::size_t empty) {
-    std::vector<std::pair<std::size_t, const char*>> kinds = {{empty, "empty"}};
+    std::vector<std::pair<std::size_t, std::string>> kinds = {{empty, "empty"}};
     for (std::size_t i = 0; i < skipped.size(); ++i)
         kinds.emplace_back(skipped[i], describe(static_cast<traffic::Skip>(i)));
     std::erase_if(kinds, [](const auto& kind) { return kind.first == 0; });
-    std::ranges::stable_sort(kinds, std::ranges::greater{}, [](const auto& kind) { return kind.first; });
+    std::ranges::sort(kinds, [](const auto& a, const auto& b) {
+        return a.first != b.first ? a.first > b.first : a.second < b.second;
+    });
     std::size_t all = 0;
     std::string text;
     for (const auto& [count, name] : kinds) {

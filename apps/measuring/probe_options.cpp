@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <utility>
 #include <vector>
 
@@ -254,7 +253,7 @@ std::optional<std::string> match_text(const Json& summary) {
     };
     add("of these not a reply", "not_a_reply");
     add("ambiguous", "match_ambiguous");
-    add("given up because a newer probe had the same bytes", "match_reused");
+    add("sent with the bytes of one still unanswered", "match_reused");
     add("given up because too many waited", "match_overrun");
     return text;
 }
@@ -263,7 +262,9 @@ std::optional<std::string> statuses_text(const Json& summary) {
     if (!summary.contains("statuses")) return std::nullopt;
     std::vector<std::pair<std::uint64_t, std::string>> rows;
     for (const auto& [name, count] : summary["statuses"].items()) rows.emplace_back(count, name);
-    std::ranges::stable_sort(rows, std::ranges::greater{}, [](const auto& row) { return row.first; });
+    std::ranges::sort(rows, [](const auto& a, const auto& b) {
+        return a.first != b.first ? a.first > b.first : a.second < b.second;
+    });
     std::string text;
     for (const auto& [count, name] : rows)
         text += fmt::format("{}{} {}", text.empty() ? "" : "  ", name, grouped(count));

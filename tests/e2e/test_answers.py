@@ -239,6 +239,21 @@ class ToldApart(Answers):
         self.assertEqual((summary["match_reused"], summary["lost"], summary["duplicate"]), (0, 0, 0))
         self.assertGreaterEqual(summary["rtt_us"]["min"], 200_000)
 
+    def test_a_reply_that_may_be_late(self):
+        for payload, valid in (("x", False), ("x{seq:u32be}", True)):
+            with self.subTest(payload):
+                calls = []
+
+                def loses_the_first(data):
+                    calls.append(data)
+                    return [] if len(calls) == 1 else [data]
+
+                done = self.latency(loses_the_first, "--payload", payload, "--match", "echo")
+                if valid:
+                    self.assertEqual((done.summary()["valid"], done.summary()["match_ambiguous"]), (True, 0), done)
+                else:
+                    self.invalid(done, "19 may be late ones to an older probe", "{seq}")
+
     def test_order(self):
         calls = collections.Counter()
 
@@ -306,4 +321,4 @@ class Captures(Answers):
             done = self.latency(lambda data: [seen.append(data), data][1:], "--match", "echo", "--payload-pcap", path,
                                 count=3)
         self.assertEqual(seen, [b"one", b"two", b"three"])
-        self.assertIn("3 of 8 packets are payloads; 5 left out: 2 TCP, 1 empty, 1 ARP, 1 PPPoE without IP", done.err)
+        self.assertIn("3 of 8 packets are payloads; 5 left out: 2 TCP, 1 ARP, 1 PPPoE without IP, 1 empty", done.err)

@@ -258,7 +258,7 @@ class Replies(unittest.TestCase):
         self.assertEqual((summary["sent"], summary["lost"]), (4, 0))
         self.assertEqual(self.requests, [b"one", b"{two}\n"] * 2)
         done = run("latency", "--self", "--match", "order", "--count", 1, "--payload-pcap", path)
-        self.assertIn("2 of 6 packets are payloads; 4 left out: 1 empty, 1 TCP, 1 fragmented, 1 cut off", done.err)
+        self.assertIn("2 of 6 packets are payloads; 4 left out: 1 TCP, 1 cut off, 1 empty, 1 fragmented", done.err)
 
     def file(self, text):
         directory = self.stack.enter_context(tempfile.TemporaryDirectory())
