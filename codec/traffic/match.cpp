@@ -88,10 +88,11 @@ void Matcher::sent(std::uint64_t sequence, Instant due, Instant now, std::span<c
 
 void Matcher::reuse(Entry& older, Entry& newer) {
     const Duration age = newer.sent_at - older.sent_at;
-    const bool settled = older.state == State::answered && !older.ambiguous;
-    newer.ambiguous = !settled && age < late_times * give_up_after_;
     const bool waiting = older.state == State::waiting;
-    if (waiting || (older.state == State::answered && older.ambiguous && age < give_up_after_)) ++counts_.reused;
+    Doubt doubt = waiting ? Doubt::waiting : older.doubt;
+    if (older.state == State::given_up) doubt = std::max(doubt, Doubt::expired);
+    if (age < late_times * give_up_after_) newer.doubt = doubt;
+    if (waiting || (doubt == Doubt::waiting && age < give_up_after_)) ++counts_.reused;
     if (waiting) give_up(older);
 }
 
@@ -107,7 +108,7 @@ Reply Matcher::answer(std::span<const std::byte> reply) {
                   : entry.state == State::given_up ? Reply::Kind::late
                                                    : Reply::Kind::duplicate;
     if (entry.state == State::waiting) --waiting_;
-    if (entry.state != State::answered && entry.ambiguous) {
+    if (entry.state != State::answered && entry.doubt != Doubt::none) {
         result.ambiguous = true;
         ++counts_.ambiguous;
     }

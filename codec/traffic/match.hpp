@@ -67,8 +67,8 @@ struct Reply {
 
 struct MatchCounters {
     std::uint64_t given_up = 0;  ///< unanswered probes that expired or were replaced by a newer one
-    /// Probes sent with the bytes of one that could still be answered: it was waiting, or its reply was ambiguous and
-    /// it had not expired. The newer probe gets the replies.
+    /// Probes sent with the bytes of one that could still be answered: it was waiting, or its reply may have been that
+    /// to an older one which was. The newer probe gets the replies.
     std::uint64_t reused = 0;
     std::uint64_t overrun = 0;    ///< waiting probes replaced because more than the capacity were sent since
     std::uint64_t ambiguous = 0;  ///< replies with Reply::ambiguous
@@ -117,14 +117,16 @@ class Matcher {
 
   private:
     enum class State : std::uint8_t { free, waiting, given_up, answered };
+    /// Whether a reply may be to an older probe with the same key: one that had expired, or one that was waiting.
+    enum class Doubt : std::uint8_t { none, expired, waiting };
     /// Stored at the probe's sequence modulo capacity.
     struct Entry {
         std::uint64_t key = 0;
         Instant due = 0, sent_at = 0;
         std::uint32_t hash = 0;
         State state = State::free;
-        bool indexed = false;    ///< the newest probe with its key
-        bool ambiguous = false;  ///< see Reply
+        bool indexed = false;  ///< the newest probe with its key
+        Doubt doubt = Doubt::none;
     };
     static constexpr std::uint32_t none = UINT32_MAX;
 

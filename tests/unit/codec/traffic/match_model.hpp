@@ -18,15 +18,17 @@ class MatchModel {
         Probe* const overwritten = probes_.size() >= capacity_ ? &probes_[probes_.size() - capacity_] : nullptr;
         if (overwritten != nullptr) give_up(*overwritten, counts.overrun);
         const Bytes key = key_of(probe, rule_.probe_offset);
-        bool ambiguous = false;
+        int doubt = 0;
         if (rule_.kind != MatchRule::Kind::order)
             if (Probe* const older = find(key); older != nullptr && older != overwritten) {
-                const bool answered = older->next == Reply::Kind::duplicate;
-                ambiguous = (!answered || older->ambiguous) && now - older->sent_at < 4 * give_up_after_;
-                counts.reused += answered && older->ambiguous && now - older->sent_at < give_up_after_;
+                const bool waiting = older->next == Reply::Kind::answer, expired = older->next == Reply::Kind::late;
+                const Duration age = now - older->sent_at;
+                doubt = waiting ? 2 : std::max(older->doubt, expired ? 1 : 0);
+                counts.reused += !waiting && doubt == 2 && age < give_up_after_;
+                if (age >= 4 * give_up_after_) doubt = 0;
                 give_up(*older, counts.reused);
             }
-        probes_.push_back({key, due, now, Reply::Kind::answer, ambiguous});
+        probes_.push_back({key, due, now, Reply::Kind::answer, doubt});
     }
 
     Reply answer(std::span<const std::byte> reply) {
@@ -43,7 +45,7 @@ class MatchModel {
         }
         if (found == nullptr) return {};
         const Reply::Kind kind = found->next;
-        const bool ambiguous = found->ambiguous && kind != Reply::Kind::duplicate;
+        const bool ambiguous = found->doubt > 0 && kind != Reply::Kind::duplicate;
         counts.ambiguous += ambiguous;
         found->next = Reply::Kind::duplicate;
         return {kind, static_cast<std::uint64_t>(found - probes_.data()), found->due, found->sent_at, ambiguous};
@@ -67,7 +69,7 @@ class MatchModel {
         Bytes key;
         Instant due, sent_at;
         Reply::Kind next;  ///< the result of a reply to it
-        bool ambiguous;    ///< an older one with its bytes was never answered
+        int doubt;         ///< an older one with its bytes: 1 had expired, 2 was waiting
     };
 
     Bytes key_of(std::span<const std::byte> bytes, std::size_t offset) const {
