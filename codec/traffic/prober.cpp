@@ -43,7 +43,7 @@ Prober::Prober(const ProberOptions& options)
     const auto capacity = std::bit_ceil(std::max(1u, limits::probe_keys_max / options.flows));
     matchers_.reserve(options.flows);
     for (std::uint32_t flow = 0; flow < options.flows; ++flow)
-        matchers_.emplace_back(options.dialect->match, options.key, capacity, options.give_up_after);
+        matchers_.emplace_back(options.dialect->match, options.key, capacity, options.timeout);
     statuses_.resize(options.dialect->check.statuses().size());
 }
 
@@ -202,7 +202,7 @@ std::size_t Prober::write_probe(std::span<std::byte> out, Instant due, Instant n
         const std::uint64_t in_flow = next_ / options_.flows;
         const std::size_t size = options_.dialect->payload.write(out, next_, in_flow, due, options_.stream);
         Matcher& matcher = matchers_[next_ % options_.flows];
-        matcher.expire(now - options_.give_up_after + 1);
+        matcher.expire(now - options_.timeout + 1);
         matcher.sent(in_flow, due, now, out.first(size));
         return size;
     }

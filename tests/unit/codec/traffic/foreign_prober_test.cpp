@@ -181,7 +181,7 @@ TEST_F(ForeignProberTest, by_order_each_flow_has_its_own) {
 
 TEST_F(ForeignProberTest, a_probe_that_expired_is_not_waiting_when_its_bytes_are_sent_again) {
     ProberOptions made = options("0:1", 1e3, "x");
-    made.give_up_after = millisecond;
+    made.timeout = millisecond;
     Prober prober(made);
     probe(prober, start);
     const Bytes second_probe = probe(prober, start + millisecond);
