@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "apps/cli/report.hpp"
+#include "apps/cli/version.hpp"
 #include "apps/commands/command_line.hpp"
 #include "apps/measuring/agents.hpp"
 #include "engine/os/waker.hpp"
@@ -17,7 +18,7 @@ namespace {
 using namespace ringpost::apps;
 
 int run(int argc, char** argv) {
-    const CommandLine line = parse_command_line(argc, argv, "ringpost " RINGPOST_VERSION);
+    const CommandLine line = parse_command_line(argc, argv, "ringpost " + version_text());
     if (line.command) {
         ringpost::catch_signals();
         return line.command();

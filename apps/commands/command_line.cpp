@@ -43,7 +43,7 @@ CommandLine parse_command_line(int argc, const char* const* argv, const std::str
     CLI::App app("ringpost: UDP load generation, latency measurement and reliable messaging", "ringpost");
     app.formatter(std::make_shared<HelpFormatter>());
     app.set_help_flag("-h,--help", "print this help and exit");
-    app.set_version_flag("-v,--version", version, "print the version and exit");
+    app.set_version_flag("-v,--version", version, "print the version and its commit, and exit");
     app.require_subcommand(1);
     const std::vector<std::string> arguments = without_help_command(escape_brackets(argc, argv));
     CommandLine out;

@@ -87,7 +87,9 @@ class LoadTrials {
         // Notes on the backend are the same for each trial.
         Outcome outcome = measure_load(options, target, agents_, monitor, trials_++ == 0 ? report_ : silent);
         monitor.finish(outcome.snapshot);
-        PaceTrial trial{summary_of(options, outcome), outcome.rate_share};
+        PaceTrial trial{summary_of(options, outcome)};
+        if (per_s > 0)
+            trial.rate_share = 1 - ratio(trial.summary["unsent"].get<double>(), trial.summary["due"].get<double>());
         if (own_sink) trial.summary = own_sink->finish(shape, trial.summary, {&outcome.snapshot});
         return trial;
     }

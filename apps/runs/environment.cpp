@@ -9,6 +9,7 @@
 #include <fstream>
 #include <thread>
 
+#include "apps/cli/version.hpp"
 #include "engine/os/clock.hpp"
 
 namespace ringpost::apps {
@@ -24,16 +25,25 @@ std::string cpu_model() {
     return "";
 }
 
+/// How the kernel chooses the frequency of the first core; "" if it does not, as in most virtual machines.
+std::string cpu_governor() {
+    std::ifstream file("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+    std::string governor;
+    std::getline(file, governor);
+    return governor;
+}
+
 }  // namespace
 
 Json run_environment() {
     utsname system{};
     uname(&system);
-    return {{"ringpost", RINGPOST_VERSION},
+    return {{"ringpost", version_text()},
             {"kernel", system.release},
             {"machine", system.machine},
             {"cpu", cpu_model()},
-            {"cores", std::thread::hardware_concurrency()}};
+            {"cores", std::thread::hardware_concurrency()},
+            {"governor", cpu_governor()}};
 }
 
 Json clock_json() {

@@ -42,7 +42,7 @@ class Help(unittest.TestCase):
     def test_version(self):
         done = run("--version")
         self.assertEqual(done.code, 0)
-        self.assertRegex(done.out, r"^ringpost \d+\.\d+\.\d+\n$")
+        self.assertRegex(done.out, r"^ringpost \d+\.\d+\.\d+( \([0-9a-f]{7,40}(-dirty)?\))?\n$")
         self.assertEqual(run("-v").out, done.out)
 
     def test_help_as_a_subcommand(self):
