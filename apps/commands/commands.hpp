@@ -52,6 +52,9 @@ PeerOptions peer_of(const Options& options) {
     return peer;
 }
 
+/// Makes the `--` of `compare` an argument of its own, which separates the two sides.
+void mark_sides(std::vector<std::string>& arguments);
+
 /// Called with the port as soon as the server listens.
 using OnListening = std::function<void(std::uint16_t port)>;
 

@@ -65,6 +65,7 @@ Json summary_of(const LatencyOptions& options, const Outcome& of) {
         {.rate = options.rate, .window = options.window, .flows = flows_of(options), .timeout = answers_linger});
     add_arrivals(summary, options.arrivals);
     summary["clock"] = clock_json();
+    name_both_ways(summary);
     return summary;
 }
 

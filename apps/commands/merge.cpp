@@ -9,6 +9,7 @@
 #include "apps/cli/help.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/measuring/outcome.hpp"
+#include "apps/measuring/verdict.hpp"
 #include "apps/runs/directory.hpp"
 #include "apps/runs/environment.hpp"
 #include "apps/runs/figures.hpp"
@@ -24,23 +25,6 @@ struct MergeOptions {
     std::string out;
     Report::Form form = Report::Form::text;
 };
-
-/// Options for how much to measure, not what.
-constexpr const char* amounts[] = {"duration", "count", "warmup", "seed"};
-
-void refuse_other_measurements(const KeptRun& run, const KeptRun& first) {
-    std::vector<std::string> found = differences(run, first);
-    std::erase_if(found, [](const std::string& text) {
-        return std::ranges::any_of(amounts,
-                                   [&](const char* name) { return text.starts_with(std::string(name) + " "); });
-    });
-    if (run.command != first.command)
-        found.insert(found.begin(), fmt::format("{}, not {}", run.command, first.command));
-    if (run.recordings != first.recordings) found.emplace_back("other histograms");
-    if (!found.empty())
-        throw Failure(Exit::usage,
-                      fmt::format("{}: measured something else than {}: {}", run.path, first.path, found[0]));
-}
 
 /// Adds the n-th interval of each run in the n-th call.
 class MergedIntervals {
@@ -83,14 +67,18 @@ class MergedIntervals {
     Snapshot sum_;
 };
 
-/// Whole numbers among the results that are not counts.
+/// Whole numbers among the results that are not counts, nor are times.
 constexpr const char* not_counts[] = {"seed", "burst"};
+bool is_count(const std::string& name) {
+    return std::ranges::find(not_counts, name) == std::end(not_counts) && !name.ends_with("_us") &&
+           !name.ends_with("_s");
+}
 
 /// The whole numbers of an object, and those in objects down to `depth` levels below.
 Json counts_in(const Json& object, int depth) {
     Json counts = Json::object();
     for (const auto& [name, value] : object.items()) {
-        if (value.is_number_integer()) counts[name] = value;
+        if (value.is_number_integer() && is_count(name)) counts[name] = value;
         if (value.is_object() && depth > 0) counts[name] = counts_in(value, depth - 1);
     }
     return counts;
@@ -99,12 +87,104 @@ Json counts_in(const Json& object, int depth) {
 /// The counts among the results, including `counters`, where the peer's layers are one level deeper.
 Json counts_of(const KeptRun& run) {
     Json counts = counts_in(run.results, 0);
-    for (const char* name : not_counts) counts.erase(name);
     if (!counts.contains("runs")) counts["runs"] = 1;
     if (const auto found = run.results.find("counters"); found != run.results.end() && found->is_object())
         counts["counters"] = counts_in(*found, 2);
     return counts;
 }
+
+/// INVALID if a run is, for the reasons of all; and the breached bounds of each. Runs of earlier versions have neither.
+void add_verdicts(Json& merged, const std::vector<KeptRun>& runs) {
+    std::vector<std::string> breached;
+    for (const KeptRun& run : runs) {
+        const bool judged = run.results.contains("valid");
+        if (judged && !merged.contains("valid")) merged["valid"] = true;
+        const std::string reason = run.invalid_reason();
+        if (!reason.empty()) add_invalid(merged, fmt::format("{}: {}", run.path, reason));
+        for (const Json& each : run.results.value("breached", Json::array()))
+            if (each.is_string())
+                breached.push_back(fmt::format("{}: {}", run.path, printable(each.get<std::string>())));
+    }
+    if (!breached.empty()) merged["breached"] = breached;
+}
+
+/// A percentile stands if it stands in each run.
+void add_standing(Json& merged, const std::vector<KeptRun>& runs) {
+    for (const KeptRun& run : runs) {
+        const Json stands = run.results.value("stands", Json());
+        if (!stands.is_object()) continue;
+        if (!merged.contains("stands")) merged["stands"] = Json::object();
+        for (const auto& [name, value] : stands.items())
+            merged["stands"][name] = merged["stands"].value(name, true) && value == true;
+    }
+}
+
+/// The probes of all runs that were not answered, and what percentiles that fall among them are at least.
+struct Unanswered {
+    std::uint64_t count = 0;
+    double beyond_us = 0;
+};
+Unanswered unanswered_in(const std::vector<KeptRun>& runs) {
+    Unanswered out;
+    for (const KeptRun& run : runs) {
+        out.count += run.unanswered();
+        out.beyond_us = std::max(out.beyond_us, run.timeout_us());
+    }
+    return out;
+}
+
+constexpr struct {
+    const char* name;
+    const char* label;
+    double percent;
+} merged_percentiles[] = {{"min", "min", 0},       {"p50", "p50", 50},         {"p90", "p90", 90}, {"p99", "p99", 99},
+                          {"p999", "p99.9", 99.9}, {"p9999", "p99.99", 99.99}, {"max", "max", 100}};
+
+/// percentiles_us() in which the lost count as longer than any.
+Json merged_percentiles_us(const Histogram& histogram, const Unanswered& lost) {
+    Json out = percentiles_us(histogram);
+    for (const auto& each : merged_percentiles) {
+        if (percentile_with_lost(histogram, each.percent, lost.count)) {
+            out[each.name] = static_cast<double>(*percentile_with_lost(histogram, each.percent, lost.count)) / 1e3;
+        } else if (lost.count > 0) {
+            out[each.name] = nullptr;
+            out["lost_beyond"] = lost.beyond_us;
+        }
+    }
+    return out;
+}
+
+std::string merged_percentiles_text(const Json& us) {
+    std::string out;
+    if (us["min"].is_null()) return "nothing measured";
+    for (const auto& each : merged_percentiles) {
+        const bool known = us[each.name].is_number();
+        const Json& value = known ? us[each.name] : us["lost_beyond"];
+        out +=
+            fmt::format("{}{} {}{:.1f}", out.empty() ? "" : "  ", each.label, known ? "" : "> ", value.get<double>());
+    }
+    return out + " us" + (us.contains("lost_beyond") ? " (timeout)" : "");
+}
+
+/// How much of the response's percentiles is the lateness of the sender.
+void add_lateness(Json& merged, const std::vector<std::string>& recordings, const Snapshot& sum, std::uint64_t lost) {
+    const auto recording = [&](const char* name) -> const Histogram* {
+        const auto found = std::ranges::find(recordings, name);
+        return found == recordings.end() ? nullptr
+                                         : &sum.histograms[static_cast<std::size_t>(found - recordings.begin())];
+    };
+    const Histogram *response = recording("response"), *service = recording("service");
+    if (response == nullptr || service == nullptr) return;
+    for (const auto& each : merged_percentiles) {
+        const auto with = percentile_with_lost(*response, each.percent, lost);
+        const auto without = percentile_with_lost(*service, each.percent, lost);
+        if (with && without)
+            merged["lateness_us"][each.name] = static_cast<double>(std::max<Duration>(*with - *without, 0)) / 1e3;
+    }
+}
+
+/// The member of the results that has a histogram's percentiles.
+std::string member_of_recording(const std::string& name) { return name == "response" ? "rtt_us" : name + "_us"; }
 
 Json added_results(const std::vector<KeptRun>& runs, const Snapshot& sum) {
     const RunShape shape = runs[0].shape();
@@ -112,21 +192,61 @@ Json added_results(const std::vector<KeptRun>& runs, const Snapshot& sum) {
     for (const KeptRun& run : runs) add_counts(merged, counts_of(run));
     merged["duration_s"] = sum.elapsed_s;
     merged["rate_per_s"] = ratio(static_cast<double>(sum.sent), sum.elapsed_s);
+    const Unanswered unanswered = unanswered_in(runs);
     for (std::size_t i = 0; i < sum.histograms.size(); ++i) {
         const std::string& name = runs[0].recordings[i];
-        merged[name == "response" ? "rtt_us" : name + "_us"] = percentiles_us(sum.histograms[i]);
+        merged[member_of_recording(name)] =
+            merged_percentiles_us(sum.histograms[i], name == "response" ? unanswered : Unanswered{});
     }
     if (shape.receives) merged["lost_in"] = summary_json(shape, sum)["lost_in"];
+    if (unanswered.count > 0) merged["timeout_us"] = unanswered.beyond_us;
+    add_lateness(merged, runs[0].recordings, sum, unanswered.count);
+    add_standing(merged, runs);
+    add_verdicts(merged, runs);
+    name_both_ways(merged);
     return merged;
+}
+
+std::vector<std::string> parts_of(const std::vector<KeptRun>& runs) {
+    std::vector<std::string> out;
+    for (const KeptRun& run : runs) {
+        if (run.merged_from.empty()) out.push_back(run.id);
+        out.insert(out.end(), run.merged_from.begin(), run.merged_from.end());
+    }
+    return out;
+}
+
+std::vector<KeptRun> read_alike(const std::vector<std::string>& paths) {
+    std::vector<KeptRun> runs;
+    for (const std::string& path : paths) {
+        runs.push_back(read_run(path));
+        refuse_other_measurement(runs.back(), runs.front());
+    }
+    refuse_same_run(runs);
+    return runs;
+}
+
+void print_merged(const Report& report, const std::vector<KeptRun>& runs, const Json& merged) {
+    const auto count = [&](const char* name) { return grouped(merged.value(name, std::uint64_t{0})); };
+    report.print(
+        fmt::format("{} runs of {}, {:.3f} s", runs.size(), runs[0].command, merged["duration_s"].get<double>()));
+    report.print(runs[0].shape().receives
+                     ? fmt::format("sent {}  received {}  lost {}", count("sent"), count("received"), count("lost"))
+                     : fmt::format("sent {}", count("sent")));
+    for (const std::string& name : runs[0].recordings)
+        report.print(fmt::format("{:<11} {}", name, merged_percentiles_text(merged[member_of_recording(name)])));
+    std::vector<std::string> environments;
+    for (const KeptRun& run : runs)
+        for (const std::string& text : environment_differences(run, runs[0]))
+            if (std::ranges::find(environments, text) == environments.end()) environments.push_back(text);
+    for (const std::string& text : environments) report.print("different environment: " + text);
+    if (!merged.value("valid", true)) report.print("INVALID: " + merged["invalid_reason"].get<std::string>());
+    for (const Json& text : merged.value("breached", Json::array())) report.print("FAILED: " + text.get<std::string>());
 }
 
 int merge_command(const MergeOptions& options) {
     const Report report(options.form);
-    std::vector<KeptRun> runs;
-    for (const std::string& path : options.directories) {
-        runs.push_back(read_run(path));
-        refuse_other_measurements(runs.back(), runs.front());
-    }
+    const std::vector<KeptRun> runs = read_alike(options.directories);
     std::optional<RunSeries> series;
     const Duration at = now() + unix_offset();
     if (!options.out.empty()) {
@@ -140,19 +260,14 @@ int merge_command(const MergeOptions& options) {
     const Json merged = added_results(runs, intervals.sum());
     if (series) {
         std::string unwritten = series->finish(intervals.sum());
-        if (!write_run(options.out, runs[0].command, runs[0].configuration, runs[0].environment, merged))
+        if (!write_run(options.out,
+                       {runs[0].command, runs[0].configuration, runs[0].environment, merged, parts_of(runs)}))
             unwritten = "run.json";
         if (unwritten.empty() && !write_report_page(options.out)) unwritten = "report.html";
         if (!unwritten.empty())
             throw Failure(Exit::failed, fmt::format("--out {}: {}: cannot be written", options.out, unwritten));
     }
-    const auto count = [&](const char* name) { return grouped(merged.value(name, std::uint64_t{0})); };
-    report.print(fmt::format("{} runs of {}, {:.3f} s", runs.size(), runs[0].command, intervals.sum().elapsed_s));
-    report.print(runs[0].shape().receives
-                     ? fmt::format("sent {}  received {}  lost {}", count("sent"), count("received"), count("lost"))
-                     : fmt::format("sent {}", count("sent")));
-    for (std::size_t i = 0; i < runs[0].recordings.size(); ++i)
-        report.print(fmt::format("{:<11} {}", runs[0].recordings[i], percentiles_text(intervals.sum().histograms[i])));
+    print_merged(report, runs, merged);
     report.event("summary", merged);
     return Exit::done;
 }

@@ -2,20 +2,58 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <random>
 
 namespace ringpost::apps {
 namespace {
 
-/// How many times each of `count` blocks occurs in as many draws with replacement. (The standard specifies the output
-/// of the generator but not that of its distributions; a seed must give the same result everywhere.)
+/// One of `count`. (The standard specifies the output of the generator but not that of its distributions; a seed must
+/// give the same result everywhere.)
+std::size_t draw_one(std::mt19937_64& random, std::size_t count) { return (random() >> 32) * count >> 32; }
+
+/// How many times each of `count` blocks occurs in as many draws with replacement.
 std::vector<double> draw(std::mt19937_64& random, std::size_t count) {
     std::vector<double> times(count);
-    for (std::size_t i = 0; i < count; ++i) ++times[(random() >> 32) * count >> 32];
+    for (std::size_t i = 0; i < count; ++i) ++times[draw_one(random, count)];
     return times;
 }
+
+void add(Measures& sum, const Measures& other) {
+    for (std::size_t i = 0; i < measures; ++i) sum[i] += other[i];
+}
+
+Measures mean_of(Measures sum, std::size_t count) {
+    for (double& each : sum) each /= static_cast<double>(count);
+    return sum;
+}
+
+Measures mean_of(const std::vector<RunBlocks>& side) {
+    Measures sum{};
+    for (const RunBlocks& run : side) add(sum, measures_of(run));
+    return mean_of(sum, side.size());
+}
+
+/// Draws as many runs as the side has, and from each its intervals.
+Measures resample(const std::vector<RunBlocks>& side, std::mt19937_64& random) {
+    Measures sum{};
+    for (std::size_t i = 0; i < side.size(); ++i) {
+        const RunBlocks& run = side[side.size() > 1 ? draw_one(random, side.size()) : 0];
+        add(sum, measures_of(run, draw(random, run.sent.size())));
+    }
+    return mean_of(sum, side.size());
+}
+
+constexpr struct {
+    Measure measure;
+    double share;
+} percentile_measures[] = {{p50_us, 0.5}, {p99_us, 0.99}, {p999_us, 0.999}};
+
+/// Steps towards zero first, because the product may round up.
+double rank_of(double share, double count) { return std::ceil(std::nextafter(share, 0) * count); }
 
 Measures change_of(const Measures& first, const Measures& second) {
     Measures change{};
@@ -31,6 +69,7 @@ Measures change_of(const Measures& first, const Measures& second) {
 RunBlocks blocks_of(const KeptRun& run) {
     const std::size_t per_block = (run.series.size() + RunBlocks::blocks_max - 1) / RunBlocks::blocks_max;
     RunBlocks blocks;
+    if (!run.recordings.empty() && run.recordings[0] == "response") blocks.timeout_us = run.timeout_us();
     std::map<std::size_t, std::vector<double>> by_bucket;  // index -> count in each block
     const std::size_t count = per_block == 0 ? 0 : (run.series.size() + per_block - 1) / per_block;
     blocks.length_s.resize(count);
@@ -71,31 +110,50 @@ Measures measures_of(const RunBlocks& blocks, const std::vector<double>& times) 
         lost += times[block] * blocks.lost[block];
         for (std::size_t i = 0; i < counts.size(); ++i) counts[i] += times[block] * blocks.counts[block][i];
     }
+    lost = std::max(lost, 0.0);
     double total = 0;
     for (const double count : counts) total += count;
-    Measures found{ratio(sent, length_s), ratio(std::max(lost, 0.0), sent), 0, 0, 0};
+    Measures found{ratio(sent, length_s), ratio(lost, sent), 0, 0, 0};
+    if (blocks.timeout_us > 0 && lost > 0) {
+        total += lost;
+        const double longest = blocks.value_us.empty() ? 0 : blocks.value_us.back();
+        for (const auto& each : percentile_measures) found[each.measure] = std::max(blocks.timeout_us, longest);
+    }
     double passed = 0;
     for (std::size_t i = 0; i < counts.size(); ++i) {
         const double before = passed;
         passed += counts[i];
-        for (const auto& [measure, share] : {std::pair{p50_us, 0.5}, {p99_us, 0.99}, {p999_us, 0.999}}) {
-            const double rank = std::ceil(std::nextafter(share, 0) * total);
+        for (const auto& [measure, share] : percentile_measures) {
+            const double rank = rank_of(share, total);
             if (before < rank && passed >= rank) found[measure] = blocks.value_us[i];
         }
     }
     return found;
 }
 
-std::array<Change, measures> changes(const RunBlocks& first, const RunBlocks& second, std::uint64_t seed) {
-    const std::vector<double> once_first(first.sent.size(), 1), once_second(second.sent.size(), 1);
-    const Measures of_first = measures_of(first, once_first), of_second = measures_of(second, once_second);
+Measures measures_of(const RunBlocks& blocks) {
+    return measures_of(blocks, std::vector<double>(blocks.sent.size(), 1));
+}
+
+bool is_beyond_timeout(const RunBlocks& blocks, std::size_t measure) {
+    const auto* const found = std::ranges::find(
+        percentile_measures, measure, [](const auto& each) { return static_cast<std::size_t>(each.measure); });
+    if (found == std::end(percentile_measures) || blocks.timeout_us == 0) return false;
+    double answered = 0, lost = 0;
+    for (const std::vector<double>& block : blocks.counts) answered += std::accumulate(block.begin(), block.end(), 0.0);
+    for (const double each : blocks.lost) lost += each;
+    return lost > 0 && rank_of(found->share, answered + lost) > answered;
+}
+
+std::array<Change, measures> changes(const std::vector<RunBlocks>& first, const std::vector<RunBlocks>& second,
+                                     std::uint64_t seed) {
+    const Measures of_first = mean_of(first), of_second = mean_of(second);
     const Measures measured = change_of(of_first, of_second);
     std::array<std::vector<double>, measures> drawn;
     std::mt19937_64 random(seed);
     for (std::size_t round = 0; round < resamples; ++round) {
-        const Measures a = measures_of(first, draw(random, first.sent.size()));
-        const Measures b = measures_of(second, draw(random, second.sent.size()));
-        const Measures change = change_of(a, b);
+        const Measures a = resample(first, random);
+        const Measures change = change_of(a, resample(second, random));
         for (std::size_t i = 0; i < measures; ++i) drawn[i].push_back(change[i]);
     }
     std::array<Change, measures> found;

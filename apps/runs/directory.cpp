@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "apps/cli/random.hpp"
 #include "apps/runs/environment.hpp"
 #include "apps/runs/report_page.hpp"
 #include "engine/os/clock.hpp"
@@ -21,17 +22,17 @@ bool make_run_directory(const std::string& path) {
     return made;
 }
 
-bool write_run(const std::string& path, const std::string& command, const Json& configuration, const Json& environment,
-               const Json& results) {
-    std::ofstream run(path + "/run.json");
-    run << Json{{"format", "ringpost run 1"},
-                {"command", command},
-                {"configuration", configuration},
-                {"environment", environment},
-                {"results", results}}
-               .dump(2, ' ', false, Json::error_handler_t::replace)
-        << '\n';
-    return static_cast<bool>(run.flush());
+bool write_run(const std::string& path, const RunFile& run) {
+    Json kept = {{"format", "ringpost run 1"},
+                 {"id", fmt::format("{:016x}{:016x}", random_value<std::uint64_t>(), random_value<std::uint64_t>())},
+                 {"command", run.command},
+                 {"configuration", run.configuration},
+                 {"environment", run.environment},
+                 {"results", run.results}};
+    if (!run.merged_from.empty()) kept["merged_from"] = run.merged_from;
+    std::ofstream file(path + "/run.json");
+    file << kept.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+    return static_cast<bool>(file.flush());
 }
 
 void add_out(CLI::App& command, std::string& out, const std::string& help) {
@@ -109,7 +110,7 @@ void RunDirectory::close(Snapshot end, const Json& summary) {
     environment["clock"] = clock_json();
     for (const char* granted : {"backend", "granted", "gso", "gro"})
         if (summary.contains(granted)) environment[granted] = summary[granted];
-    if (!write_run(path_, command_, given_, environment, summary)) unwritten = "run.json";
+    if (!write_run(path_, {command_, given_, environment, summary})) unwritten = "run.json";
     if (unwritten.empty() && !write_report_page(path_)) unwritten = "report.html";
     if (!unwritten.empty())
         throw Failure(Exit::failed, fmt::format("--out {}: {}: cannot be written", path_, unwritten));

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "apps/cli/options.hpp"
 #include "apps/cli/report.hpp"
@@ -38,9 +39,15 @@ RunOptions of_agent(RunOptions options, std::size_t rank, std::size_t count);
 /// Creates the directory of --out. Returns false if it existed; throws Failure if it is not empty or cannot be created.
 bool make_run_directory(const std::string& path);
 
+/// The members of run.json, but for its format and its id, which is random.
+struct RunFile {
+    std::string command;
+    Json configuration, environment, results;
+    std::vector<std::string> merged_from = {};  ///< the ids of the runs that it adds up
+};
+
 /// Writes run.json. Returns false on failure.
-bool write_run(const std::string& path, const std::string& command, const Json& configuration, const Json& environment,
-               const Json& results);
+bool write_run(const std::string& path, const RunFile& run);
 
 /// Writes the files of a run; without --out all calls do nothing. It is opened before the run, so that an unusable
 /// directory does not waste one: Failure if it is not empty or cannot be created.

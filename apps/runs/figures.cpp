@@ -102,6 +102,7 @@ Json progress_json(const RunShape& shape, const Interval& interval) {
         put(out, figure, shape,
             of_interval ? interval_of(figure, shape, interval) : total_of(figure, shape, interval.after));
     }
+    name_both_ways(out);
     return out;
 }
 
@@ -111,6 +112,15 @@ Json summary_json(const RunShape& shape, const Snapshot& end, When when) {
         if (is_shown(figure, in_summary) && is_known(figure, shape, when))
             put(out, figure, shape, total_of(figure, shape, end));
     return out;
+}
+
+void name_both_ways(Json& fields) {
+    if (fields.contains("rtt_us"))
+        fields["response_us"] = fields["rtt_us"];
+    else if (fields.contains("response_us"))
+        fields["rtt_us"] = fields["response_us"];
+    // The `refused` of a load's summary is whether the peer's port is closed.
+    if (!fields.contains("send_failed") && fields.contains("refused")) fields["send_failed"] = fields["refused"];
 }
 
 std::string series_head() {

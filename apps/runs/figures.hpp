@@ -103,7 +103,7 @@ inline constexpr Figure figures[] = {
      in_series | in_progress | in_summary, Chart::losses},
     {"cpu_s", "processor time", Unit::seconds, Kind::counter, Known::always, &Snapshot::cpu_s, nowhere, Chart::none,
      "ringpost_cpu_seconds_total", "Processor time of the process."},
-    {"waiting", "waiting for an answer", Unit::datagrams, Kind::gauge, Known::receiving, &Snapshot::waiting, nowhere},
+    {"waiting", "waiting for an answer", Unit::datagrams, Kind::gauge, Known::receiving, &Snapshot::waiting, in_series},
 };
 
 /// Whether the snapshot's member is this row's: a rate only derives from one.
@@ -179,6 +179,10 @@ Json progress_json(const RunShape& shape, const Interval& interval);
 /// The figures of a summary. A sink without verification never knows what was lost: its figures are those known when
 /// `running`.
 Json summary_json(const RunShape& shape, const Snapshot& end, When when = When::ended);
+
+/// Figures that progress and summary named differently have both names in both for one version: `response_us` and, to
+/// be removed, `rtt_us`; `send_failed` and, to be removed, `refused`. Adds whichever is missing to an event or results.
+void name_both_ways(Json& fields);
 
 /// The first line of series.csv, and the line of an interval.
 std::string series_head();

@@ -22,11 +22,15 @@ struct SeriesRow {
     double length_s() const { return counted.elapsed_s; }
 };
 
-/// series.csv. The header decides which columns there are and their order; unknown ones are ignored.
+/// series.csv. Its first line decides which columns there are and their order; unknown ones are ignored. Reads what
+/// spreadsheets make of it, too: a byte order mark, CR LF, quoted fields, empty lines at the end.
 std::vector<SeriesRow> read_series(const std::string& path);
 
 struct KeptRun {
     std::string path;
+    /// Random, or derived from the content where run.json has none. A copy of a run has the same.
+    std::string id;
+    std::vector<std::string> merged_from;  ///< the ids of the runs that it adds up
     std::string command;
     Json configuration, environment, results;
     std::vector<std::string> recordings;  ///< the names of its .hlog files, in the order of RunShape::histograms
@@ -34,9 +38,19 @@ struct KeptRun {
 
     /// The shape that the command had.
     RunShape shape() const;
+    /// Why the run is INVALID, or "".
+    std::string invalid_reason() const;
+    /// What its percentiles of the response count as lost, i.e. as longer than timeout_us(): every unanswered probe.
+    std::uint64_t unanswered() const;
+    double timeout_us() const;
 };
 
 KeptRun read_run(const std::string& path);
+
+/// Throws a Failure that names two of the runs if they are the same, or one is part of the other.
+void refuse_same_run(const std::vector<KeptRun>& runs);
+/// Throws a Failure if a run measured something else than the first, apart from for how long.
+void refuse_other_measurement(const KeptRun& run, const KeptRun& first);
 
 /// Reads the intervals of one .hlog.
 class IntervalReader {
@@ -54,5 +68,8 @@ class IntervalReader {
 
 /// The options that differ between two runs, each as a text: `rate 10k, not 5k`.
 std::vector<std::string> differences(const KeptRun& run, const KeptRun& from);
+
+/// The properties of host and program that differ, as far as both runs have them: `kernel 6.1, not 6.6`.
+std::vector<std::string> environment_differences(const KeptRun& run, const KeptRun& from);
 
 }  // namespace ringpost::apps

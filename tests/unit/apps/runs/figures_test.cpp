@@ -71,6 +71,7 @@ TEST(Figures, are_written_and_read_back) {
     const std::string directory = testing::TempDir() + "ringpost_series_" + std::to_string(getpid());
     ASSERT_TRUE(std::system(("mkdir -p " + directory).c_str()) == 0);
     Snapshot first = distinct(1), end = distinct(3);
+    first.waiting = end.waiting = 0;  // the reader moves losses by it
     first.histograms.resize(1);
     end.histograms.resize(1);
     end.histograms[0].record(2'000);
