@@ -1,7 +1,8 @@
 #include "apps/runs/report_page.hpp"
 
+#include <algorithm>
 #include <fstream>
-#include <utility>
+#include <variant>
 #include <vector>
 
 #include "apps/runs/figures.hpp"
@@ -11,10 +12,13 @@
 namespace ringpost::apps {
 namespace {
 
-Json spectrum_of(const Histogram& histogram) {
+/// The shares refer to the recorded durations and the lost ones, which are longer.
+Json spectrum_of(const Histogram& histogram, std::uint64_t lost) {
+    const auto recorded = static_cast<double>(histogram.count());
+    const double known = lost == 0 ? 1 : recorded / (recorded + static_cast<double>(lost));
     Json points = Json::array();
     for (const SpectrumPoint& point : percentile_spectrum(histogram))
-        points.push_back({point.level / 100, static_cast<double>(point.value_ns) / 1e3, point.count});
+        points.push_back({known * point.level / 100, static_cast<double>(point.value_ns) / 1e3, point.count});
     return points;
 }
 
@@ -60,9 +64,15 @@ Json charts_of(const KeptRun& run) {
     return out;
 }
 
+/// A percentile of an interval; one that falls among the lost durations is drawn at the timeout.
+Json percentile_of(const Figure& figure, const Histogram& histogram, std::uint64_t lost, double timeout_us) {
+    const auto value = percentile_with_lost(histogram, std::get<double>(figure.source), lost);
+    if (value) return static_cast<double>(*value) / 1e3;
+    return lost > 0 ? Json(timeout_us) : Json();
+}
+
 /// The percentiles of each interval, and the spectrum of the whole run.
 Json recording_of(const KeptRun& run, const std::string& name) {
-    const RunShape shape = run.shape();
     Json lines = Json::array();
     std::vector<const Figure*> shown;
     for (const Figure& figure : figures) {
@@ -71,23 +81,23 @@ Json recording_of(const KeptRun& run, const std::string& name) {
         lines.push_back(line_of(figure));
     }
     Histogram all;
-    Snapshot counted;
     IntervalReader reader(run, name);
-    while (auto interval = reader.next()) {
+    for (std::size_t row = 0; const auto interval = reader.next(); ++row) {
         all.merge(interval->histogram);
-        counted.histograms.clear();
-        counted.histograms.push_back(std::move(interval->histogram));
+        const std::int64_t lost = name == "response" && row < run.series.size() ? run.series[row].counted.lost : 0;
         for (std::size_t i = 0; i < shown.size(); ++i)
-            lines[i]["values"].push_back(total_of(*shown[i], shape, counted));
+            lines[i]["values"].push_back(percentile_of(*shown[i], interval->histogram,
+                                                       static_cast<std::uint64_t>(std::max<std::int64_t>(lost, 0)),
+                                                       run.timeout_us()));
     }
-    return {{"lines", lines}, {"spectrum", spectrum_of(all)}};
+    return {{"lines", lines}, {"spectrum", spectrum_of(all, name == "response" ? run.unanswered() : 0)}};
 }
 
 /// What the script of the page draws.
 Json page_data(const KeptRun& run) {
-    Json data = {{"command", run.command},      {"configuration", run.configuration}, {"environment", run.environment},
-                 {"results", run.results},      {"elapsed_s", Json::array()},         {"charts", charts_of(run)},
-                 {"recordings", Json::object()}};
+    Json data = {{"command", run.command},       {"configuration", run.configuration}, {"environment", run.environment},
+                 {"results", run.results},       {"elapsed_s", Json::array()},         {"charts", charts_of(run)},
+                 {"recordings", Json::object()}, {"timeout_us", run.timeout_us()}};
     if (!run.recordings.empty()) data["first"] = run.recordings[0];
     for (const SeriesRow& row : run.series) data["elapsed_s"].push_back(row.end_s);
     for (const std::string& name : run.recordings) data["recordings"][name] = recording_of(run, name);

@@ -5,10 +5,10 @@ const root = document.documentElement;
 const color = name => getComputedStyle(root).getPropertyValue(name).trim();
 const grouped = number => number.toLocaleString("en-US", {maximumFractionDigits: number < 100 ? 2 : 0});
 
-// 12.3 us, 4.56 ms, 1.2 s: three significant digits.
+// 12.3 µs, 4.56 ms, 1.2 s: three significant digits.
 function duration(us) {
   if (us === null || us === undefined) return "-";
-  const [value, unit] = us < 1 ? [us * 1e3, "ns"] : us < 1e3 ? [us, "us"] : us < 1e6 ? [us / 1e3, "ms"] : [us / 1e6, "s"];
+  const [value, unit] = us < 1 ? [us * 1e3, "ns"] : us < 1e3 ? [us, "µs"] : us < 1e6 ? [us / 1e3, "ms"] : [us / 1e6, "s"];
   return Number(value.toPrecision(3)) + " " + unit;
 }
 const short = number => number >= 1e6 ? Number((number / 1e6).toPrecision(3)) + "M"
@@ -25,30 +25,69 @@ function element(kind, text, parent) {
   return made;
 }
 
+// The names of the percentiles among the results, and how they are shown.
+const percentiles = [["p50", "p50"], ["p90", "p90"], ["p99", "p99"], ["p999", "p99.9"], ["p9999", "p99.99"], ["max", "max"]];
+
+// The verdict in words: [title, "good", "bad" or "", explanations].
+function verdict({valid, invalid_reason, breached, stands, lateness_us}) {
+  const late = percentiles.filter(([name]) => stands?.[name] === false).map(([name, label]) =>
+    `${label} includes ` + (lateness_us?.[name] ? `up to ${duration(lateness_us[name])} of ` : "") + "lateness of the sender");
+  const bounds = (breached ?? []).map(text => "Breached: " + text.replaceAll(" us", " µs"));
+  if (valid === false) return ["INVALID", "bad", [...(invalid_reason ?? "no reason is given").replaceAll(" us", " µs").split("; "), ...bounds, ...late]];
+  if (bounds.length > 0) return ["BOUNDS BREACHED", "bad", [...bounds, ...late]];
+  if (valid === undefined) return ["NOT JUDGED", "", ["The run had no schedule that the sender could have missed."]];
+  return ["VALID", "good", [breached ? "The sender kept its schedule, and no bound is breached." : "The sender kept its schedule.", ...late]];
+}
+
+function show_verdict(results) {
+  const [title, kind, explanations] = verdict(results), box = document.getElementById("verdict");
+  box.className = kind;
+  box.querySelector("b").textContent = title;
+  for (const text of explanations) element("p", text, box);
+  return title;
+}
+
+function environment_text({environment, results}) {
+  const {started_at, cpu, cores, governor, kernel, machine, backend, clock, ringpost} = environment;
+  return [started_at?.replace("T", " ").replace("Z", " UTC"), cpu, cores && `${cores} cores`, governor && `governor ${governor}`,
+          kernel && `Linux ${kernel}`, machine, backend, clock?.source && `clock ${clock.source}`,
+          ringpost && `ringpost ${ringpost}`].filter(Boolean).join(" · ");
+}
+
+// Counts of kinds of datagrams; bad ones are red when there are any.
+const counts = [["received", false], ["reordered", false], ["duplicate", false], ["corrupt", true], ["foreign", false]];
+
 function head() {
-  const {command, configuration, environment, results} = data;
+  const {command, configuration, results} = data;
   const given = Object.entries(configuration).map(([name, value]) => "--" + name + (value === true ? "" : " " + value));
-  document.title = `ringpost ${command} ${environment.started_at ?? ""}`;
-  document.querySelector("h1").textContent = ["ringpost", command, ...given].join(" ");
-  document.querySelector("p").textContent = [environment.started_at, environment.cpu,
-    environment.cores && `${environment.cores} cores`, environment.kernel && `Linux ${environment.kernel}`,
-    environment.backend, environment.ringpost && `ringpost ${environment.ringpost}`].filter(Boolean).join(" · ");
+  const title = show_verdict(results);
+  document.title = `${title}: ringpost ${command} ${data.environment.started_at ?? ""}`;
+  const merged = results.runs > 1 ? ` (merged from ${results.runs} runs)` : "";
+  document.querySelector("h1").textContent = ["ringpost", command, ...given].join(" ") + merged;
+  document.getElementById("environment").textContent = environment_text(data);
   const cards = document.querySelector(".cards");
-  const card = (label, value, bad) => {
+  const card = (label, value, kind, note) => {
     const box = element("div", "", cards);
     element("b", value, box);
     element("span", label, box);
-    box.classList.toggle("bad", Boolean(bad));
+    if (note) element("span", note, box);
+    if (kind) box.className = kind;
   };
   card("sent", grouped(results.sent));
-  card("sent per second", grouped(results.rate_per_s));
-  if (results.received !== undefined)
-    card("lost", results.sent ? Number((100 * results.lost / results.sent).toPrecision(3)) + " %" : "-", results.lost > 0);
+  card("sent per second", grouped(results.sent_rate_per_s ?? results.rate_per_s));
+  if (typeof results.lost === "number")
+    card(`lost (${grouped(results.lost)})`, results.sent ? Number((100 * results.lost / results.sent).toPrecision(3)) + " %" : "-",
+         results.lost > 0 && "bad");
+  for (const [name, bad] of counts)
+    if (results[name] > 0 || (typeof results[name] === "number" && name !== "foreign")) card(name, grouped(results[name]), bad && results[name] > 0 && "bad");
   if (first === undefined) return;
   const times = results[first === "response" ? "rtt_us" : first + "_us"];
-  for (const [name, label] of [["p50", "p50"], ["p90", "p90"], ["p99", "p99"], ["p999", "p99.9"], ["p9999", "p99.99"],
-                               ["max", "max"]])
-    card(`${label} ${shown(first)}`, duration(times?.[name]));
+  for (const [name, label] of percentiles) {
+    const beyond = times?.lost_beyond && typeof times[name] !== "number";
+    const late = first === "response" && results.stands?.[name] === false;
+    card(`${label} ${shown(first)}`, beyond ? "> " + duration(times.lost_beyond) : duration(times?.[name]),
+         beyond ? "bad" : late && "late", beyond ? "lost" : late && "sender late");
+  }
 }
 
 const palette = ["--one", "--two", "--three", "--four"];
@@ -58,28 +97,72 @@ let charts = [];
 const looks = {sent: {fill: true}, refused: {color: "--four"}, lost_receive_buffer: {color: "--two"},
                lost_path: {color: "--bad", fill: true}};
 
-// Adds a chart in a section of its own. `lines` are {name, label, values}.
-function chart(title, x, lines, {x_axis = {}, y_axis = {}, scales = {}, value}) {
-  const section = element("section", "", document.querySelector(".charts"));
-  element("h2", title, section);
+// Shows the values of the point under the pointer in a box beside it.
+function values_beside_pointer() {
+  const box = document.createElement("div");
+  box.className = "values";
+  box.hidden = true;
+  const add_line = (label, value, stroke) => {
+    const line = element("div", "", box), name = element("span", "", line);
+    if (stroke) element("i", "", name).style.background = stroke;
+    name.append(label);
+    element("span", value, line);
+  };
+  const show = plot => {
+    const {left, top, idxs} = plot.cursor;
+    box.hidden = left < 0 || idxs[0] === null || idxs[0] === undefined;
+    if (box.hidden) return;
+    box.replaceChildren();
+    plot.series.forEach((series, i) => {
+      const value = idxs[i] === null ? null : plot.data[i][idxs[i]];
+      if (series.show) add_line(series.label, series.value(plot, value, i, idxs[i]), i > 0 && series.stroke(plot, i));
+    });
+    const {clientWidth, clientHeight} = plot.over, beside = left + 14 + box.offsetWidth;
+    box.style.left = (beside <= clientWidth ? left + 14 : Math.max(left - 14 - box.offsetWidth, -60)) + "px";
+    box.style.top = Math.max(0, Math.min(top + 10, clientHeight - box.offsetHeight)) + "px";
+  };
+  return {hooks: {init: plot => plot.over.append(box), setCursor: show}};
+}
+
+// Draws a chart in its section. `lines` are {name, label, values}.
+function plot(section, {x, lines, x_axis = {}, y_axis = {}, scales = {}, value, stepped}) {
+  const narrow = section.clientWidth < 420;
   const axis = {stroke: color("--faint"), grid: {stroke: color("--grid"), width: 1}, ticks: {stroke: color("--grid"), width: 1},
                 font: "12px system-ui, sans-serif"};
-  const single = x.length === 1;  // one point makes no line
+  const style = getComputedStyle(section);
   const made = new uPlot({
-    width: section.clientWidth - 24, height: 260, padding: [8, 32, 0, 0],
+    width: section.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight), height: narrow ? 220 : 260,
+    padding: [8, narrow ? 24 : 32, 0, 0],
     scales: {x: {time: false, range: (_, low, high) => [0, high]}, ...scales},
-    cursor: {points: {size: 6}},
-    axes: [{...axis, ...x_axis}, {...axis, size: 66, ...y_axis}],
-    series: [x_axis.series ?? {label: "second", value: (_, at) => at === null || at === undefined ? "-" : at.toFixed(1)},
+    cursor: {points: {size: 6}, dataIdx: stepped ? interval_at : known_at},
+    legend: {live: false},
+    plugins: [values_beside_pointer()],
+    axes: [{...axis, space: narrow ? 60 : 50, ...x_axis}, {...axis, size: narrow ? 62 : 66, ...y_axis}],
+    series: [x_axis.series,
       ...lines.map((line, i) => {
         const look = looks[line.name] ?? {}, stroke = color(look.color ?? palette[i % palette.length]);
         return {label: line.label, stroke, width: 1.5, fill: look.fill ? stroke + "33" : undefined,
-                points: {show: single || undefined, size: 5},
-                value: (_, at) => at === null || at === undefined ? "-" : value(at)};
+                paths: stepped && uPlot.paths.stepped({align: 1}), spanGaps: true, points: {show: x.length === 1, size: 5},
+                value: (_, at) => at === null || at === undefined ? line.missing ?? "-" : value(at)};
       })],
   }, [x, ...lines.map(line => line.values)], section);
   charts.push({made, section});
 }
+
+// An interval is drawn as a step from its start to its end, so the first second is seen. The last value is there twice.
+const starts = [0, ...data.elapsed_s];
+const as_steps = lines => lines.map(line => ({...line, values: [...line.values, line.values.at(-1)]}));
+// The index of the interval in which the pointer is.
+const interval_at = (_, __, closest, at) => Math.max(0, Math.min(closest - (starts[closest] > at), starts.length - 2));
+// The index of the nearest value before the pointer; the curves of a spectrum have different points. Null behind the end.
+const known_at = (plot, series, closest) => {
+  const values = plot.data[series];
+  let index = closest;
+  while (index > 0 && (values[index] === null || values[index] === undefined)) --index;
+  return index === closest || values.slice(closest).some(each => each !== null && each !== undefined) ? index : null;
+};
+const seconds_axis = {values: (_, splits) => splits.map(at => at + " s"),
+  series: {label: "time", value: (_, __, ___, index) => `${starts[index].toFixed(1)} to ${starts[index + 1]?.toFixed(1)} s`}};
 
 // A logarithmic scale over whole decades, so that there are at least two labels.
 function decades(lines) {
@@ -99,30 +182,46 @@ function draw() {
     section.remove();
   }
   charts = [];
-  const seconds = {values: (_, splits) => splits.map(at => at + " s")};
+  const drawings = [];
+  // The sections come first: the width of each depends on how many there are.
+  const chart = (title, x, lines, options) => {
+    const section = element("section", "", document.querySelector(".charts"));
+    element("h2", title, section);
+    drawings.push(() => plot(section, {x, lines, ...options}));
+  };
   const units = {per_second: {axis: short, value: grouped},
                  percent: {axis: at => at + " %", value: at => percent(at / 100)}};
+  const any = data.elapsed_s.length > 0;
+  const chart_seconds = (title, lines, options) =>
+    chart(title, any ? starts : [0], any ? as_steps(lines) : lines, {x_axis: seconds_axis, stepped: any, ...options});
   for (const {title, unit, y_max_least, lines} of data.charts)
-    chart(title, data.elapsed_s, lines,
-      {x_axis: seconds, y_axis: {values: (_, splits) => splits.map(units[unit].axis)}, scales: {y: from_zero(y_max_least)},
-       value: units[unit].value});
-  if (first === undefined) return;
+    chart_seconds(title, lines, {y_axis: {values: (_, splits) => splits.map(units[unit].axis)},
+      scales: {y: from_zero(y_max_least)}, value: units[unit].value});
+  if (first !== undefined) chart_times(chart, chart_seconds);
+  for (const drawing of drawings) drawing();
+}
+
+// The times over the run, and their spectrum.
+function chart_times(chart, chart_seconds) {
   const over_time = data.recordings[first].lines.map(line => ({...line, values: positive(line.values)}));
-  chart(`${shown(first)} time, second by second`, data.elapsed_s, over_time,
-    {x_axis: seconds, y_axis: in_decades, scales: {y: decades(over_time)}, value: duration});
+  const timeout_us = data.timeout_us;
+  const time_text = us => first === "response" && us === timeout_us ? `> ${duration(us)} (lost)` : duration(us);
+  chart_seconds(`${shown(first)} time, second by second`, over_time,
+    {y_axis: in_decades, scales: {y: decades(over_time)}, value: time_text});
 
   // The spectrum's x axis is 1 / (1 - share), so each decade adds a nine. It cannot show 100 %, and ends at the last share
-  // below.
+  // below. The lost ones are longer than all others, so the response's curve ends where they begin.
   const points = Object.entries(data.recordings).map(([name, {spectrum}]) => [name, spectrum.filter(([share]) => share < 1)]);
   const x = [...new Set(points.flatMap(([, spectrum]) => spectrum.map(([share]) => 1 / (1 - share))))].sort((a, b) => a - b);
   const lines = points.map(([name, spectrum]) => {
     const at = new Map(spectrum.map(([share, us]) => [1 / (1 - share), us]));
-    return {label: shown(name), values: positive(x.map(each => at.get(each) ?? null))};
+    return {label: shown(name), values: positive(x.map(each => at.get(each) ?? null)),
+            missing: name === "response" && data.results.lost > 0 ? `> ${duration(timeout_us)} (lost)` : "-"};
   });
   const share_text = each => each <= 1 ? "0 %" : percent(1 - 1 / each);
   const nines = {values: (_, splits) => splits.map(each => each !== null && Number.isInteger(Math.round(Math.log10(each) * 1e6) / 1e6)
                                                             ? share_text(each) : null),
-                 series: {label: "share", value: (_, each) => each === null || each === undefined ? "-" : share_text(each)}};
+                 series: {label: "share", value: (_, each) => each === null || each === undefined ? "" : share_text(each)}};
   chart("Percentile spectrum", x.length > 0 ? x : [1], lines,
     {x_axis: nines, y_axis: in_decades, scales: {x: {time: false, distr: 3, range: (_, low, high) => [1, Math.max(high, 10)]}, y: decades(lines)}, value: duration});
 }
