@@ -14,6 +14,8 @@ import threading
 import time
 import unittest
 
+import schema
+
 binary = ""
 patience_s = 120  # the timeout of every wait
 
@@ -27,12 +29,15 @@ def die_with_parent():
 
 
 def parse_events(output):
-    """Parses --json output, an object per line. NaN and infinities are errors."""
+    """Parses --json output, an object per line. NaN, infinities and violations of the events' schema are errors."""
 
     def refuse(name):
         raise AssertionError(f"{name} in JSON output")
 
-    return [json.loads(line, parse_constant=refuse) for line in output.splitlines()]
+    events = [json.loads(line, parse_constant=refuse) for line in output.splitlines()]
+    for event in events:
+        schema.check_event(event)
+    return events
 
 
 class Run:
