@@ -45,7 +45,8 @@ CommandLine parse_command_line(int argc, const char* const* argv, const std::str
     app.set_help_flag("-h,--help", "print this help and exit");
     app.set_version_flag("-v,--version", version, "print the version and its commit, and exit");
     app.require_subcommand(1);
-    const std::vector<std::string> arguments = without_help_command(escape_brackets(argc, argv));
+    std::vector<std::string> arguments = without_help_command(escape_brackets(argc, argv));
+    mark_sides(arguments);
     CommandLine out;
     // Registering only the named subcommand makes start-up faster. Without one, register all for --help.
     const std::string_view named = arguments.size() > 1 ? arguments[1] : "";
