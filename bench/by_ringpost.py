@@ -12,6 +12,8 @@ import unittest
 
 from programs import HOST, ROOT, Failed, dns_server, last_json, program, run
 
+TWO_CORES = ("--cpu", "0,1")  # as the references
+
 
 def limit_flood(size, segments, gro):
     def measure(seconds):
@@ -22,7 +24,8 @@ def limit_flood(size, segments, gro):
 
 
 def load(seconds, *options):
-    return last_json(run(program("apps/ringpost"), "load", "--self", "--json", "--duration", f"{seconds}s", *options))
+    return last_json(run(program("apps/ringpost"), "load", "--self", *TWO_CORES, "--json", "--duration",
+                         f"{seconds}s", *options))
 
 
 def ringpost_load(*options):
@@ -70,8 +73,8 @@ def limit_pingpong(*anyone):
 
 def ringpost_latency(*options):
     def measure(seconds):
-        result = last_json(run(program("apps/ringpost"), "latency", "--self", "--json", "--duration", f"{seconds}s",
-                               *options))
+        result = last_json(run(program("apps/ringpost"), "latency", "--self", *TWO_CORES, "--json", "--duration",
+                               f"{seconds}s", *options))
         return {"p50": result["rtt_us"]["p50"], "p99": result["rtt_us"]["p99"], "p999": result["rtt_us"]["p999"],
                 "rate": result["received"] / result["duration_s"], "lost": result["lost"]}
     return measure
@@ -130,8 +133,8 @@ def measuring(backend, what):
 def reliable_load(*options):
     """gtUDP messages; checks that the sink verified every one, none lost and none twice."""
     def measure(seconds):
-        result = last_json(run(program("apps/ringpost"), "load", "--self", "--transport", "gtudp", "--json",
-                               "--duration", f"{seconds}s", "--sends", "60", *options))
+        result = last_json(run(program("apps/ringpost"), "load", "--self", *TWO_CORES, "--transport", "gtudp",
+                               "--json", "--duration", f"{seconds}s", "--sends", "60", *options))
         wrong = {name: result[name] for name in ("lost", "duplicate", "corrupt", "foreign", "gave_up") if result[name]}
         if wrong or result["confirmed"] != result["sent"]:
             raise Failed(f"load --transport gtudp {options}: {wrong} {result}")
