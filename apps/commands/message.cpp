@@ -54,16 +54,18 @@ class Conversation {
         if (options.role == Role::send) waiting_ = options.text;
     }
 
-    /// Until a signal, the kernel's refusal of the only message, or the outcome of the last line.
+    /// Until a signal, the kernel's refusal of the only message, its unreachable target, or the outcome of the last
+    /// line.
     void run() {
         const confirmed::Messenger::Handler handler = [this](const confirmed::Event& event) { on_event(event); };
-        while (received_signal() == 0 && !send_failed()) {
+        while (received_signal() == 0 && !send_failed() && !unreachable()) {
             // A line is queued only after the outcome of the one before it, so that its timeout starts when it is sent.
             if (!waiting_) waiting_ = lines_.next();
             while (waiting_ && messenger_.in_flight() == 0 && send(*waiting_)) waiting_ = lines_.next();
             const bool done = !waiting_ && lines_.ended();
             if (done && messenger_.in_flight() == 0 && options_.role != Role::listen) return;
-            messenger_.poll(done ? never : Lines::poll_interval, handler);
+            const bool may_wait = done && options_.role != Role::send;
+            messenger_.poll(may_wait ? never : Lines::poll_interval, handler);
         }
     }
 
@@ -74,6 +76,12 @@ class Conversation {
         const confirmed::Counters& counts = messenger_.counters();
         if (options_.role != Role::send || counts.confirmed + counts.failed + counts.replies_sent > 0) return false;
         return messenger_.engine_counters().send_failed > 0;
+    }
+
+    /// True if the kernel reported the target of the only message of `send` as unreachable, and nothing came from it.
+    bool unreachable() const {
+        const EngineCounters counts = messenger_.engine_counters();
+        return options_.role == Role::send && counts.unreachable > 0 && counts.received == 0;
     }
 
   private:
@@ -166,6 +174,7 @@ int message_command(const MessageOptions& options) {
     confirmed::OpenOptions wanted{
         .bind = bind_address(options.server.bind, options.server.port), .backend = engine.backend, .wait = engine.wait};
     wanted.protocol.reply = options.reply;
+    wanted.reports_errors = options.role == Role::send;
     if (!options.to.empty()) {
         wanted.protocol.target = target_address(options.to, confirmed::default_port);
         if (options.role == Role::send) check_route("--to", wanted.protocol.target);
@@ -193,6 +202,10 @@ int message_command(const MessageOptions& options) {
     if (conversation.send_failed())
         throw Failure(exit_code(Exit::unreachable),
                       fmt::format("--to {}: {}", options.to, std::strerror(counters.last_send_errno)));
+    if (conversation.unreachable()) {
+        report.note(fmt::format("{}: unreachable", to_text(wanted.protocol.target)));
+        return exit_code(Exit::unreachable);
+    }
     if (options.role == Role::send && messenger.counters().reported > 0) report.print("sent");
     return exit_code(conversation.failed() == 0 ? Exit::done : Exit::failed);
 }

@@ -23,6 +23,7 @@ Options fresh_options() {
 Result<Messenger> Messenger::open(const OpenOptions& options) {
     SocketOptions socket;
     socket.bind = options.bind;
+    socket.reports_errors = options.reports_errors;
     auto polled =
         PolledEndpoint<Endpoint>::open(socket, {.backend = options.backend, .wait = options.wait}, options.protocol);
     if (!polled) return std::unexpected(polled.error());

@@ -137,6 +137,8 @@ void MmsgBackend::flush() {
         const int sent = send_now(fd, sends_.data(), count);
         // sendmmsg reports an error only for the first message. A later failure shows as a short count; the next
         // iteration retries that message first.
+        if (sent < 0 && sockets_[index].socket->reports_errors() && may_be_queued(-sent))
+            sockets_[index].socket->discard_errors();
         if (sent < 0) finish_send(outbox_.front(), sent);
         for (int i = 0; i < sent; ++i) finish_send(outbox_.front(), 0);
     }

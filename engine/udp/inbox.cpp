@@ -22,6 +22,7 @@ bool Inbox::receive(const UdpSocket& socket, SocketIndex index, Burst& burst, st
     for (std::size_t slot = used_; slot < used_ + room; ++slot) prepare(slot, socket);
     const int result = receive_now(socket.fd(), &messages_[used_], room);
     if (result < 0) count_receive_error(counters, -result);
+    if (result < 0 && socket.reports_errors() && may_be_queued(-result)) socket.discard_errors();
     const auto count = static_cast<std::size_t>(std::max(result, 0));
     for (std::size_t slot = used_; slot < used_ + count; ++slot) {
         const msghdr& header = messages_[slot].msg_hdr;

@@ -68,6 +68,11 @@ Result<void> UdpSocket::configure(const SocketOptions& options) {
         if (!v6_done || set_option(fd_, IPPROTO_IP, IP_RECVTOS, 1) != 0) return failed("set IP_RECVTOS");
         ecn_ = true;
     }
+    if (options.reports_errors) {
+        const bool v6_done = family_ == Family::v4 || set_option(fd_, IPPROTO_IPV6, IPV6_RECVERR, 1) == 0;
+        if (!v6_done || set_option(fd_, IPPROTO_IP, IP_RECVERR, 1) != 0) return failed("set IP_RECVERR");
+        reports_errors_ = true;
+    }
     if (options.connect.family != Family::none) return connect(options.connect);
     if (auto done = read_local(); !done) return done;
     if (!is_any(local_)) return {};
@@ -81,6 +86,11 @@ Result<void> UdpSocket::configure(const SocketOptions& options) {
 std::size_t UdpSocket::control_bytes() const {
     return (gro_ ? gro_control_bytes : 0) + (stamps_ ? stamp_control_bytes : 0) +
            (reports_local_ ? local_control_bytes : 0) + (ecn_ ? ecn_control_bytes : 0);
+}
+
+void UdpSocket::discard_errors() const {
+    msghdr message{};
+    while (recvmsg(fd_, &message, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0) message = {};
 }
 
 Result<void> UdpSocket::read_local() {
@@ -109,6 +119,7 @@ UdpSocket& UdpSocket::operator=(UdpSocket&& other) noexcept {
     gro_ = other.gro_;
     stamps_ = other.stamps_;
     ecn_ = other.ecn_;
+    reports_errors_ = other.reports_errors_;
     reports_local_ = other.reports_local_;
     drops_seen_ = other.drops_seen_;
     return *this;

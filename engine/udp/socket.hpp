@@ -23,6 +23,9 @@ struct SocketOptions {
     /// host's first such socket may have none.
     bool stamps = false;
     bool ecn = false;  ///< report the ECN field of received datagrams
+    /// Report peers, ports and networks as unreachable although the socket is not connected (IP_RECVERR). The owner
+    /// calls discard_errors() after each error.
+    bool reports_errors = false;
     /// Requested; the kernel may grant less (net.core.rmem_max, wmem_max).
     int receive_buffer_bytes = 4 << 20;
     int send_buffer_bytes = 4 << 20;
@@ -49,6 +52,9 @@ class UdpSocket {
     const Address& peer() const { return peer_; }
     bool gro() const { return gro_; }
     bool stamps() const { return stamps_; }
+    bool reports_errors() const { return reports_errors_; }
+    /// Empties the error queue of a socket that reports errors: until then it is always readable.
+    void discard_errors() const;
     /// True if bound to a wildcard address: each datagram is received with its local address (IP_PKTINFO), and replies
     /// can be sent from there. Otherwise the local address is always local().
     bool reports_local() const { return reports_local_; }
@@ -82,6 +88,7 @@ class UdpSocket {
     bool gro_ = false;
     bool stamps_ = false;
     bool ecn_ = false;
+    bool reports_errors_ = false;
     bool reports_local_ = false;
     std::uint32_t drops_seen_ = 0;
 };

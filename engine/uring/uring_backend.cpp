@@ -161,6 +161,7 @@ void UringBackend::complete_multishot(const Tag& tag, const io_uring_cqe& cqe) {
         --slot.requests;
     }
     if (cqe.res < 0) count_receive_error(counters_, -cqe.res);
+    if (cqe.res < 0) discard_errors(slot, -cqe.res);
     if ((cqe.flags & IORING_CQE_F_BUFFER) == 0) return;
     const auto id = static_cast<std::uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
     buffers_.on_consumed();
@@ -241,9 +242,14 @@ void UringBackend::complete_send(const Tag& tag, int result) {
     finish_send(id, result, tag.retry ? SendMode::wait : SendMode::dont_wait);
 }
 
+void UringBackend::discard_errors(const SocketSlot& slot, int error) {
+    if (slot.socket && slot.socket->reports_errors() && may_be_queued(error)) slot.socket->discard_errors();
+}
+
 /// Completes a message with a byte count or a negative errno.
 void UringBackend::finish_send(MessageId id, int result, SendMode mode) {
     const bool was_retry = mode == SendMode::wait;
+    if (result < 0) discard_errors(sockets_[outbox_.socket(id)], -result);
     const std::size_t segments = outbox_.segments(id);
     if (is_full(-result)) {
         ++counters_.send_retried;

@@ -100,6 +100,7 @@ class UringBackend {
     bool queue_send(MessageId id, SendMode mode);
     void send_directly();
     void finish_send(MessageId id, int result, SendMode mode);
+    static void discard_errors(const SocketSlot& slot, int error);
     void recycle_buffers();
 
     Waker waker_;

@@ -55,8 +55,14 @@ class Sends(unittest.TestCase):
     def test_no_listener(self):
         with udp_socket() as sock:
             port = sock.getsockname()[1]
-        done = run("message", "send", "--to", f"127.0.0.1:{port}", "--bind", ours, "--port", 0, "--timeout", "30ms", "hello")
-        self.assertEqual((done.code, done.out), (1, ""), done)
+        for backend in backends():
+            for args in (("--bind", ours), ("--wait", "block")):
+                done = run("message", "send", "--to", f"127.0.0.1:{port}", "--port", 0, "--timeout", "1h", "--backend",
+                           backend, *args, "hello")
+                self.assertEqual((done.code, done.out), (4, ""), done)
+                self.assertEqual(done.err, f"ringpost: 127.0.0.1:{port}: unreachable\n")
+        done = run("message", "send", "--to", f"[::1]:{port}", "--port", 0, "--timeout", "1h", "hello")
+        self.assertEqual((done.code, done.err), (4, f"ringpost: [::1]:{port}: unreachable\n"))
 
     def test_initialize(self):
         with Peer() as peer:

@@ -30,6 +30,8 @@ struct OpenOptions {
     Address bind = any_address(default_port);  ///< port 0: chosen by the kernel, see local()
     BackendChoice backend = BackendChoice::automatic;
     WaitMode wait = WaitMode::adaptive;
+    /// Count peers that the kernel reports as unreachable, see EngineCounters::unreachable.
+    bool reports_errors = false;
     Options protocol = fresh_options();  ///< `start` is set by open()
 };
 
