@@ -15,9 +15,10 @@ import unittest
 import urllib.request
 
 import support
+from schema import read_schema, violations
 from support import (Background, EchoThread, backends, die_with_parent, patience_s, run, tried, udp_socket, until,
                      until_read)
-from test_runs import SCHEMA, Directories, violations
+from test_runs import Directories
 
 
 class Engines(unittest.TestCase):
@@ -120,7 +121,7 @@ class KeptLoad(Directories):
         self.assertEqual(done.code, 0, done)
         kept = self.base / name
         document = json.loads((kept / "run.json").read_text())
-        self.assertEqual(list(violations(document, json.loads(SCHEMA.read_text()))), [])
+        self.assertEqual(list(violations(document, read_schema("run.schema.json"))), [])
         self.assertEqual({"event": "summary"} | document["results"], done.summary())
         with open(kept / "series.csv") as lines:
             return done, kept, list(csv.DictReader(lines))
