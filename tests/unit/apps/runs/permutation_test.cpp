@@ -51,7 +51,7 @@ TEST(Permutation, equal_runs_are_found_worse_in_at_most_5_percent_of_the_compari
     constexpr int comparisons = 1'000;
     // The share found varies by chance, with this standard deviation around the true one.
     const double deviation = std::sqrt(0.05 * 0.95 / comparisons);
-    for (const std::size_t count : {3, 4, 5})
+    for (const std::size_t count : {3u, 4u, 5u})
         for (const double spread : {0.02, 0.1, 0.3}) {
             const std::uint64_t seed = 7;
             SCOPED_TRACE(testing::Message() << count << " runs, spread " << spread << ", seed " << seed);
