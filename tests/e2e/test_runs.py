@@ -529,10 +529,11 @@ class Page(SyntheticRuns):
         return dict(re.findall(r'data-(\w+)="([^"]*)"', root[0]))
 
     def test_draws_a_run(self):
-        _, kept = self.measure("run", "--self", "--rate", "1k", "--duration", "100ms")
+        done, kept = self.measure("run", "--self", "--rate", "1k", "--duration", "100ms")
         page = kept / "report.html"
         self.assertNotRegex(page.read_text(), r"(src|href)=|@import|url\(", "the page loads no resources")
         self.assertEqual(self.opened(page), {"drawn": "5"})
+        self.assertIn(">VALID<" if done.summary()["valid"] else ">INVALID<", self.shown)
 
     def test_draws_a_load(self):
         for name, args, drawn in (("timed", ("--rate", "1k"), 5), ("as_fast_as_it_can", (), 3)):
@@ -549,17 +550,17 @@ class Page(SyntheticRuns):
 
     def test_shows_the_verdict_first(self):
         for name, more, title, texts in (
-                ("valid", {"valid": True}, "VALID", ("The sender kept its schedule.",)),
-                ("invalid", {"valid": False, "invalid_reason": "late <b>"}, "INVALID", ("late &lt;b&gt;",)),
-                ("breached", {"valid": True, "breached": ["p99>1us: 2.0 us"], "reordered": 3, "duplicate": 2, "runs": 4},
-                 "BOUNDS BREACHED", ("p99&gt;1us: 2.0 µs", "merged from 4 runs", ">reordered<", ">duplicate<")),
-                ("late", {"valid": True, "stands": {"p50": True, "p99": False}}, "VALID",
-                 ("p99 includes lateness of the sender",))):
+                ("invalid", {"valid": False, "invalid_reason": "late <b>", "breached": ["p99>1us: 2.0 us"]}, "INVALID",
+                 ("late &lt;b&gt;", "p99&gt;1us: 2.0 µs")),
+                ("breached", {"valid": True, "breached": ["p99>1us: 2.0 us"], "stands": {"p50": True, "p99": False},
+                              "reordered": 3, "duplicate": 2, "runs": 4}, "BOUNDS BREACHED",
+                 ("p99&gt;1us: 2.0 µs", "p99 includes lateness of the sender", "merged from 4 runs", ">reordered<",
+                  ">duplicate<"))):
             made = self.make(name, [[1_000] * 90], lost=[10], more=more,
                              environment={"kernel": "6.1", "cpu": "some cpu", "governor": "powersave"})
             done = run("merge", made, "--out", self.base / f"{name}_page")
             self.assertEqual(done.code, 0, done)
             self.opened(self.base / f"{name}_page" / "report.html")
             self.assertLess(self.shown.index(f">{title}<"), self.shown.index("<h1>"))
-            for text in ("some cpu", "Linux 6.1", "governor powersave", "&gt; 1 s", *texts):
-                self.assertIn(text, self.shown.replace("<b>&gt; 1 s", "&gt; 1 s"), name)
+            for text in ("some cpu", "Linux 6.1", "governor powersave", "&gt; 1 s<", *texts):
+                self.assertIn(text, self.shown, name)
