@@ -6,6 +6,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <string>
@@ -26,6 +27,10 @@ constexpr int pace_tries = 3;
 /// After this time a failed pace is not tried again.
 constexpr Duration pace_patience = 6 * second;
 constexpr double pace_share_min = 0.99;
+/// No pace is tried below this share of the unpaced rate, nor one at which a trial has fewer datagrams: on a path that
+/// loses at any rate, a trial of few would pass by chance.
+constexpr double pace_range = 1'000;
+constexpr double pace_datagrams_min = 300;
 
 /// With three significant digits, as it can be given to --rate.
 double rounded_pace(double per_s) {
@@ -162,6 +167,17 @@ std::string above_text(Pace above, double loss_max) {
 
 const char* above_name(Pace above) { return above == Pace::slower ? "pace" : above == Pace::held ? "kernel" : "loss"; }
 
+PaceFound search_from(const LoadOptions& options, const PaceTrial& unpaced, LoadTrials& trials) {
+    const double most = unpaced.sent_per_s();
+    // If nothing is lost at full speed, no pace is better than none.
+    const bool unpaced_holds = unpaced.loss() <= options.loss_max;
+    const auto attempt = [&](double per_s, bool confirming) {
+        return trials.attempt(unpaced_holds && per_s >= most ? 0 : rounded_pace(per_s), confirming);
+    };
+    const double least = std::max(most / pace_range, pace_datagrams_min / seconds(options.duration));
+    return search_pace({.first = most * (1 - unpaced.loss()), .most = most, .least = std::min(least, most)}, attempt);
+}
+
 double bits_per_s(const Json& summary) {
     return ratio(summary["bytes_sent"].get<double>() * 8, summary["duration_s"].get<double>());
 }
@@ -211,34 +227,25 @@ int find_max_load(const LoadOptions& options, const Agents& agents, Report& repo
     if (!agents.alone()) throw Failure(Exit::usage, "--find-max: not under mpirun");
     LoadTrials trials(options, agents, report);
     const PaceTrial unpaced = trials.run(0, options.duration);
-    if (received_signal() == 0 && trials.unreachable(unpaced)) return Exit::unreachable;
-    trials.show(unpaced, 0, "unpaced");
-    const double most = unpaced.sent_per_s();
-    // If nothing is lost at full speed, no pace is better than none.
-    const bool unpaced_holds = unpaced.loss() <= options.loss_max;
-    const auto attempt = [&](double per_s, bool confirming) {
-        return trials.attempt(unpaced_holds && per_s >= most ? 0 : rounded_pace(per_s), confirming);
-    };
     PaceFound found{.stopped = true};
-    if (received_signal() == 0 && unpaced.sent() > 0)
-        found = search_pace({.first = most * (1 - unpaced.loss()), .most = most}, attempt);
-    report.end_progress();
+    if (received_signal() == 0 && !trials.unreachable(unpaced)) {
+        trials.show(unpaced, 0, "unpaced");
+        found = search_from(options, unpaced, trials);
+        report.end_progress();
+    }
     Json event = {{"found_per_s", found.per_s > 0 ? Json(found.per_s) : Json()},
                   {"loss_max", options.loss_max},
-                  {"limited_by", above_name(found.above)},
-                  {"unpaced_per_s", most},
+                  {"limited_by", found.stopped ? Json() : Json(above_name(found.above))},
+                  {"unpaced_per_s", unpaced.sent_per_s()},
                   {"unpaced_sent", unpaced.sent()},
                   {"unpaced_lost", unpaced.lost()},
                   {"trials", trials.trials()},
                   {"backend", unpaced.summary["backend"]}};
     if (found.per_s > 0) event.update({{"sent", trials.confirmed().sent()}, {"lost", trials.confirmed().lost()}});
-    if (found.stopped)
-        report.print("interrupted before the search was complete");
-    else
-        print_found(report, options, unpaced, found, trials);
+    if (!found.stopped) print_found(report, options, unpaced, found, trials);
+    if (received_signal() != 0) report.print("interrupted before the search was complete");
     report.event("summary", event);
-    if (found.per_s > 0) return exit_code(Exit::done);
-    return exit_code(found.stopped && unpaced.sent() > 0 ? Exit::unreachable : Exit::failed);
+    return exit_code(found.stopped ? Exit::unreachable : found.per_s > 0 ? Exit::done : Exit::failed);
 }
 
 }  // namespace ringpost::apps

@@ -104,7 +104,13 @@ class Refused(unittest.TestCase):
 
     def test_invalid_start_times(self):
         for time_text, why in (("2026-02-31T00:00:00Z", "no such day"), ("9999999999", "64 bits"),
-                               ("2999-01-01T00:00:00Z", "64 bits"), ("2020-01-01T00:00:00Z", "in the past")):
+                               ("2999-01-01T00:00:00Z", "64 bits"), ("2020-01-01T00:00:00Z", "in the past"),
+                               ("1700-11-29T00:00:00Z", "in the past"), ("0000-01-01T00:00:00Z", "in the past"),
+                               ("1969-12-31T23:59:59.9Z", "in the past"), ("1.5", "in the past"), (".5", "in the past"),
+                               ("2024-02-29T00:00:00.5Z", "in the past"), ("2023-02-29T00:00:00Z", "no such day"),
+                               ("9999-12-31T23:59:59Z", "64 bits"), ("99999999999999999999", "64 bits"),
+                               ("1e30", "expected UTC"), (".", "expected UTC"), ("1.5.5", "expected UTC"),
+                               ("2024-02-29T00:00:00+01:00", "expected UTC"), ("2024-02-29T00:00:00.Z", "expected UTC")):
             for command in ("load", "latency"):
                 self.refused(command, "--self", "--start-at", time_text, named=(f"--start-at {time_text}", why))
 

@@ -200,9 +200,9 @@ class ReachesItself(unittest.TestCase):
 
     def test_allowed(self):
         """Another address of this host, another family, another port."""
-        for args in (("message", "send", "--bind", "127.0.0.1", "--to", "127.0.0.2", "--timeout", "10ms", "x"),
-                     ("message", "send", "--to", "127.0.0.1", "--port", 0, "--timeout", "10ms", "x")):
-            self.assertEqual(run(*args).code, 1)
+        for args in (("message", "send", "--bind", "127.0.0.1", "--to", "127.0.0.2", "x"),
+                     ("message", "send", "--to", "127.0.0.1", "--port", 0, "x")):
+            self.assertEqual(run(*args).code, 4)
         for args in (("--bind", "127.0.0.1", "--to", "127.0.0.2:6000"), ("--to", "255.255.255.255:6000")):
             self.assertNotIn("itself", run("beacon", "--port", 6000, "--count", 1, "--duration", "1ms", *args).err)
         with Background("relay", "--listen", 6000, "--bind", "0.0.0.0", "--to", "[::1]:6000", "--json") as relay:
