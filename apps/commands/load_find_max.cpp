@@ -50,6 +50,7 @@ struct PaceTrial {
     double rate_share = 1;
 
     std::uint64_t sent() const { return summary["sent"].get<std::uint64_t>(); }
+    bool refused() const { return summary["refused"].get<bool>(); }
     /// In both directions.
     std::uint64_t lost() const {
         std::uint64_t lost = 0;
@@ -106,7 +107,7 @@ class LoadTrials {
         for (int i = 0; i < pace_tries && best.pace != Pace::held; ++i) {
             if (i > 0 && now() - began_ > pace_patience) break;
             PaceTrial trial = run(per_s, duration);
-            if (received_signal() != 0 || unreachable(trial)) return {.pace = Pace::stopped};
+            if (received_signal() != 0 || trial.refused()) return {.pace = Pace::stopped};
             const Pace pace = trial.loss() > options_.loss_max    ? Pace::lossy
                               : trial.rate_share < pace_share_min ? Pace::slower
                                                                   : Pace::held;
@@ -133,15 +134,22 @@ class LoadTrials {
                                      percent_text(trial.loss()), outcome));
     }
 
+    /// A trial that sent something, unless a stall spoilt all attempts.
+    PaceTrial run_unpaced() {
+        PaceTrial trial = run(0, options_.duration);
+        for (int i = 1; i < pace_tries && trial.sent() == 0 && !trial.refused() && received_signal() == 0; ++i)
+            trial = run(0, options_.duration);
+        return trial;
+    }
+
     /// Notes it if the peer cannot be reached.
     bool unreachable(const PaceTrial& trial) const {
         const Json& summary = trial.summary;
-        const bool refused = summary["refused"].get<bool>();
-        const bool silent = (options_.transport.gtudp && summary["confirmed"] == 0) ||
-                            (options_.bidirectional && returned(summary) == 0);
-        if (refused || (silent && summary["sent"] > 0))
-            report_.note(fmt::format("{}: {}", to_text(target_), refused ? "unreachable" : "no answer"));
-        return refused || silent;
+        const bool silent = trial.sent() > 0 && ((options_.transport.gtudp && summary["confirmed"] == 0) ||
+                                                 (options_.bidirectional && returned(summary) == 0));
+        if (!trial.refused() && !silent) return false;
+        report_.note(fmt::format("{}: {}", to_text(target_), trial.refused() ? "unreachable" : "no answer"));
+        return true;
     }
 
     int trials() const { return trials_; }
@@ -171,6 +179,7 @@ PaceFound search_from(const LoadOptions& options, const PaceTrial& unpaced, Load
     const double most = unpaced.sent_per_s();
     // If nothing is lost at full speed, no pace is better than none.
     const bool unpaced_holds = unpaced.loss() <= options.loss_max;
+    if (unpaced.sent() == 0) return {.above = Pace::slower};
     const auto attempt = [&](double per_s, bool confirming) {
         return trials.attempt(unpaced_holds && per_s >= most ? 0 : rounded_pace(per_s), confirming);
     };
@@ -196,7 +205,7 @@ void print_found(const Report& report, const LoadOptions& options, const PaceTri
     report.print(fmt::format("sent as fast as the kernel takes them:    {:>15}, {}",
                              grouped_rate_text(unpaced.sent_per_s()), lost));
     if (found.per_s == 0) {
-        report.print(fmt::format("every rate tried lost more than {}", percent_text(options.loss_max)));
+        report.print(fmt::format("no rate without loss (under {}) was found", percent_text(options.loss_max)));
         return;
     }
     const PaceTrial& confirmed = trials.confirmed();
@@ -226,7 +235,7 @@ void check_find_max(const CLI::App& command, LoadOptions& options) {
 int find_max_load(const LoadOptions& options, const Agents& agents, Report& report) {
     if (!agents.alone()) throw Failure(Exit::usage, "--find-max: not under mpirun");
     LoadTrials trials(options, agents, report);
-    const PaceTrial unpaced = trials.run(0, options.duration);
+    const PaceTrial unpaced = trials.run_unpaced();
     PaceFound found{.stopped = true};
     if (received_signal() == 0 && !trials.unreachable(unpaced)) {
         trials.show(unpaced, 0, "unpaced");
