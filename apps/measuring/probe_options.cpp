@@ -139,7 +139,7 @@ void check_probes(ProbeOptions& options) {
         throw CLI::ValidationError(fmt::format("--match: bytes {} to {} lie outside a payload of {} bytes",
                                                options.match->probe_offset, options.match->probe_bytes_min() - 1,
                                                read.bytes_min()));
-    options.dialect = traffic::Dialect{.payload = std::move(read), .match = *options.match};
+    options.dialect = traffic::Dialect{.payload = std::move(read), .match = *options.match, .check = {}};
     if (options.expected.any()) options.dialect->check = traffic::AnswerCheck::expected(options.expected);
 }
 

@@ -66,8 +66,8 @@ std::optional<std::uint8_t> inspect_ntp(Bytes reply) {
     const std::uint8_t stratum = octet(reply, 1);
     if (stratum == 0) {
         const std::string_view code = as_text(reply.subspan(reference_id_at, 4));
-        for (std::uint8_t i = ntp_kiss + 1; i < std::size(ntp_statuses); ++i)
-            if (std::string_view(ntp_statuses[i].name).ends_with(code)) return i;
+        for (std::size_t i = ntp_kiss + 1; i < std::size(ntp_statuses); ++i)
+            if (std::string_view(ntp_statuses[i].name).ends_with(code)) return static_cast<std::uint8_t>(i);
         return ntp_kiss;
     }
     const bool synchronized = octet(reply, 0) >> 6 != leap_unknown && stratum < stratum_unsynchronized &&

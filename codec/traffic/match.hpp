@@ -43,7 +43,7 @@ struct MatchRule {
 struct Dialect {
     Payload payload;
     MatchRule match;
-    AnswerCheck check{};
+    AnswerCheck check;
 };
 
 struct Reply {

@@ -99,7 +99,7 @@ std::optional<Prober::Answer> Prober::match_frame(std::span<const std::byte> byt
     if (frame && is_own(*frame)) {
         std::optional<Instant> sent_at;
         if (is_recorded(frame->sequence)) sent_at = probe(frame->sequence).sent_at;
-        return Answer{.sequence = frame->sequence, .due = frame->due, .sent_at = sent_at};
+        return Answer{.sequence = frame->sequence, .due = frame->due, .sent_at = sent_at, .status = {}};
     }
     ++(frame ? counts_.foreign : counts_.corrupt);
     return std::nullopt;

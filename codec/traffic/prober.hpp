@@ -156,9 +156,9 @@ class Prober {
     struct Answer {
         std::uint64_t sequence = 0;
         Instant due = 0;
-        std::optional<Instant> sent_at;        ///< nullopt if too many probes have been sent since
-        bool late = false;                     ///< the probe had been given up
-        std::optional<std::uint8_t> status{};  ///< see AnswerCheck::statuses()
+        std::optional<Instant> sent_at;      ///< nullopt if too many probes have been sent since
+        bool late = false;                   ///< the probe had been given up
+        std::optional<std::uint8_t> status;  ///< see AnswerCheck::statuses()
     };
 
     bool open_loop() const { return options_.rate_per_s > 0; }
