@@ -130,6 +130,10 @@ Address bind_address(const std::string& text, std::uint16_t port) {
     return address;
 }
 
+Address host_address(const std::string& option, const std::string& text) {
+    return address_or_fail(option, resolve(text, 0));
+}
+
 Address peer_address(const std::string& option, const std::string& text, std::uint16_t default_port) {
     const bool with_port = !is_bracketed(text) && (text.starts_with('[') || std::ranges::count(text, ':') == 1);
     if (default_port == 0 || with_port) return usable(option, address_or_fail(option, resolve_host_port(text)));

@@ -79,6 +79,9 @@ CLI::Option* add_parsed(CLI::App& command, const std::string& name, T& target, T
 /// Resolves the local address or host name of --bind; "" is any_address(). Throws a Failure as peer_address() does.
 Address bind_address(const std::string& text, std::uint16_t port);
 
+/// Resolves the address or name that `option` names, without a port. Throws a Failure as peer_address() does.
+Address host_address(const std::string& option, const std::string& text);
+
 /// Resolves the peer that `option` names: HOST:PORT or [IPv6]:PORT and, with a default port, also HOST, IPv6 or [IPv6].
 /// Throws a Failure, with Exit::unreachable if the name does not resolve or this host has no IPv6.
 Address peer_address(const std::string& option, const std::string& text, std::uint16_t default_port = 0);

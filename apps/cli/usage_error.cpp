@@ -87,6 +87,10 @@ std::string reworded(const CLI::ParseError& error) {
     };
     if (error.get_name() == "ExcludesError") return split(" excludes ", ": not with ");
     if (error.get_name() == "RequiresError") return split(" requires ", ": needs ");
+    if (error.get_name() == "ConversionError") {
+        const std::string name = what.substr(std::min(what.find("--"), what.size()));
+        return name.substr(0, name.find(' ')) + ": takes no value";
+    }
     if (error.get_name() != "ArgumentMismatch") return what;
     const std::string name = what.substr(0, what.find(':'));
     if (what.find("At Most") != std::string::npos) return name + ": given more than once";

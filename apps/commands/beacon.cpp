@@ -93,11 +93,10 @@ std::array<std::uint8_t, 4> ipv4_of(const Address& address) {
 std::array<std::uint8_t, 4> advertised_address(const Address& target, const Address& bound,
                                                const BeaconOptions& options) {
     if (!options.advertise.empty()) {
-        const auto address = resolve(options.advertise, 0);
-        if (!address) throw Failure(Exit::unreachable, "--advertise " + address.error().text);
-        if (address->family != Family::v4)
+        const Address address = host_address("--advertise", options.advertise);
+        if (address.family != Family::v4)
             throw Failure(Exit::usage, fmt::format("--advertise {}: must be an IPv4 address", options.advertise));
-        return ipv4_of(*address);
+        return ipv4_of(address);
     }
     const bool wildcard = bound.ip == Address{}.ip || bound == Address::v4(0, 0, 0, 0, bound.port);
     if (!wildcard) return ipv4_of(bound);

@@ -25,9 +25,9 @@ constexpr struct {
 
 /// Replaces `help NAME...` by `NAME... --help`.
 std::vector<std::string> without_help_command(std::vector<std::string> arguments) {
-    if (arguments.size() < 2 || arguments[1] != "help") return arguments;
-    arguments.erase(arguments.begin() + 1);
-    arguments.emplace_back("--help");
+    const bool help = arguments.size() > 1 && arguments[1] == "help";
+    while (arguments.size() > 1 && arguments[1] == "help") arguments.erase(arguments.begin() + 1);
+    if (help) arguments.emplace_back("--help");
     return arguments;
 }
 

@@ -22,7 +22,7 @@ std::string visible(std::string_view text) {
     std::string out(text);
     for (char& c : out)
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-    return out;
+    return out.empty() ? "\"\"" : out;
 }
 
 std::unexpected<Error> malformed(std::string_view text, std::string_view why) {

@@ -617,6 +617,7 @@ class Command(unittest.TestCase):
             self.assertEqual(a.ask(f"{typed},b", "why?"), {foreign.name: "WHY?", "b": ("not connected",)})
             a.write("send it, hello")  # without quotes it is another name
             self.assertEqual(a.expect("sent", name="it,")["result"], "not connected")
+            a.quit()
 
     def refused(self, args, *named, code=2):
         with self.subTest(args[:4]):

@@ -67,8 +67,8 @@ class Engines(unittest.TestCase):
 
     def test_invalid_options_are_refused(self):
         for args, line in (
-                (("load", "--self", "--threads", "0"), "--threads 0: expected 1 or more"),
-                (("load", "--self", "--threads", "257"), "--threads 257: expected 1 to 256"),
+                (("load", "--self", "--threads", "0"), "--threads 0: must be 1 to 256"),
+                (("load", "--self", "--threads", "257"), "--threads 257: is larger than 256"),
                 (("load", "--self", "--threads", 3, "--flows", 2), "--flows 2: 3 engines need a source port each"),
                 (("latency", "--self", "--threads", 2, "--ping-pong"),
                  "--ping-pong: 2 engines need one probe in flight each"),

@@ -241,6 +241,12 @@ class Replies(unittest.TestCase):
         self.latency(lambda data: [data], "--match", "echo", "--count", 2, "--payload-file", path, "--payload-raw")
         self.assertEqual(self.requests, [b"one {seq:u8}\ntwo\n{{three}"] * 2)
 
+    def test_payload_file_of_any_editor(self):
+        path = self.file("")
+        path.write_bytes(b"\xef\xbb\xbfone {seq:u8}\r\n\r\ntwo\\r\r\nthree")
+        self.latency(lambda data: [data], "--match", "echo", "--count", 3, "--payload-file", path)
+        self.assertEqual(self.requests, [b"one \x00", b"two\r", b"three"])
+
     def test_payloads_of_a_capture(self):
         def packet(payload, protocol=17, fragment=0):
             udp = struct.pack(">HHHH", 1, 2, 8 + len(payload), 0) + payload

@@ -296,7 +296,7 @@ class BadInput(unittest.TestCase):
         for rate in ("0", "100", "0Mbit", "100M", "-1kbit", "x", "2000Gbit", "0.1bit"):
             self.refused(f"{there} --rate {rate}", "--rate", rate)
         for option in ("--delay", "--jitter"):
-            for duration in ("0", "5", "-1ms", "x"):
+            for duration in ("5", "-1ms", "x", "1e3ms"):
                 self.refused(f"{there} {option} {duration}", option, duration)
         for seed in ("-1", "x", "1.5", "18446744073709551616"):
             self.refused(f"{there} --seed {seed}", "--seed", seed)

@@ -69,6 +69,9 @@ TEST(CommandLine, says_what_is_wrong_with_options_and_subcommands) {
         {"latency --self --count 1 --count 1 --count 1", "--count: given more than once"},
         {"load --to 127.0.0.1:1 --to 127.0.0.1:2", "--to: given more than once"},
         {"load --self --self --json --json", "accepted"},
+        {"latency --self=x", "--self: takes no value"},
+        {"latency --self --json=x", "--json: takes no value"},
+        {"load --self --no-verify=maybe", "--no-verify: takes no value"},
         {"sink", "--port is required"},
         {"compare a", "SECOND is required"},
         {"latency --self --rate 5 --ping-pong", "--rate: not with --ping-pong"},
@@ -76,6 +79,7 @@ TEST(CommandLine, says_what_is_wrong_with_options_and_subcommands) {
         {"load --self --backend kqueue", "--backend kqueue: one of auto, mmsg, uring"},
         {"help", "text"},
         {"help load", "text"},
+        {"help help", "text"},
     };
     for (const auto& [line, text] : rows) EXPECT_EQ(outcome_of(split(line)), text) << line;
     EXPECT_TRUE(outcome_of({}).starts_with("a subcommand is required: load, sink, ")) << outcome_of({});
