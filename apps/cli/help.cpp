@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <set>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 namespace ringpost::apps {
 namespace {
@@ -97,7 +99,7 @@ std::string right_of(const CLI::Option& option) {
 std::vector<const CLI::Option*> listed_options(const CLI::App& app) {
     std::vector<const CLI::Option*> options = app.get_options(
         [](const CLI::Option* option) { return !option->get_positional() && !option->get_group().empty(); });
-    std::ranges::stable_partition(options, [&](const auto* option) { return option != app.get_help_ptr(); });
+    if (std::erase(options, app.get_help_ptr()) > 0) options.push_back(app.get_help_ptr());
     return options;
 }
 
@@ -107,19 +109,16 @@ void add_options(std::string& out, const CLI::App& app) {
         const bool is_help = option == app.get_help_ptr() && options.size() > 1;
         return is_help ? options[options.size() - 2]->get_group() : option->get_group();
     };
-    std::vector<std::string> groups;
-    for (const CLI::Option* option : options)
-        if (std::ranges::find(groups, group_of(option)) == groups.end()) groups.push_back(group_of(option));
     const auto place_of = [](std::string_view group) {
         const auto found = std::ranges::find(group_order, group);
-        return found != std::end(group_order) ? found : std::ranges::find(group_order, "");
+        return (found != std::end(group_order) ? found : std::ranges::find(group_order, "")) - std::begin(group_order);
     };
-    std::ranges::stable_sort(groups, {}, place_of);
-    for (const std::string& group : groups) {
-        out += '\n' + group + ":\n";
-        for (const CLI::Option* option : options)
-            if (group_of(option) == group) add_row(out, left_of(*option), right_of(*option), option_columns);
+    std::map<std::pair<std::ptrdiff_t, std::string>, std::string> groups;  // with their rows
+    for (const CLI::Option* option : options) {
+        const std::string group = group_of(option);
+        add_row(groups[{place_of(group), group}], left_of(*option), right_of(*option), option_columns);
     }
+    for (const auto& [place, rows] : groups) out += '\n' + place.second + ":\n" + rows;
 }
 
 void add_arguments(std::string& out, const std::vector<const CLI::Option*>& arguments) {

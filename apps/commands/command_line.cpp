@@ -49,7 +49,7 @@ CommandLine parse_command_line(int argc, const char* const* argv, const std::str
     mark_sides(arguments);
     CommandLine out;
     // Registering only the named subcommand makes start-up faster. Without one, register all for --help.
-    const std::string_view named = arguments.size() > 1 ? arguments[1] : "";
+    const std::string named = arguments.size() > 1 ? arguments[1] : "";
     const bool known = std::ranges::any_of(subcommands, [&](const auto& each) { return each.name == named; });
     for (const auto& [name, add] : subcommands)
         if (!known || name == named) add(app, out.command);

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
-#include <cstdio>
+#include <unistd.h>
+
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
