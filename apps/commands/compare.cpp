@@ -173,6 +173,7 @@ std::vector<std::string> other_environments(const Comparison& of) {
 
 std::vector<std::string> paths_of(const RunGroup& side) {
     std::vector<std::string> out;
+    out.reserve(side.size());
     for (const KeptRun& run : side.runs) out.push_back(run.path);
     return out;
 }
@@ -299,7 +300,7 @@ void add_compare(CLI::App& root, Command& chosen) {
     add_json(*command, options->form);
     end_help(*command, {.notes = {},
                         .examples = {"ringpost compare before after --tolerance 10%"},
-                        .exits = {Exit::failed, Exit::breach},
+                        .exits = {Exit::failed, Exit::breach, Exit::cannot_tell},
                         .signals = false});
     command->callback([options, &chosen] { chosen = [options] { return compare_command(*options); }; });
 }

@@ -67,11 +67,12 @@ Measures change_of(const Measures& first, const Measures& second) {
 }  // namespace
 
 RunBlocks blocks_of(const KeptRun& run) {
-    const std::size_t per_block = (run.series.size() + RunBlocks::blocks_max - 1) / RunBlocks::blocks_max;
+    const std::size_t per_block =
+        std::max<std::size_t>((run.series.size() + RunBlocks::blocks_max - 1) / RunBlocks::blocks_max, 1);
     RunBlocks blocks;
     if (!run.recordings.empty() && run.recordings[0] == "response") blocks.timeout_us = run.timeout_us();
     std::map<std::size_t, std::vector<double>> by_bucket;  // index -> count in each block
-    const std::size_t count = per_block == 0 ? 0 : (run.series.size() + per_block - 1) / per_block;
+    const std::size_t count = (run.series.size() + per_block - 1) / per_block;
     blocks.length_s.resize(count);
     blocks.sent.resize(count);
     blocks.lost.resize(count);

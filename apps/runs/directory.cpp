@@ -110,7 +110,7 @@ void RunDirectory::close(Snapshot end, const Json& summary) {
     environment["clock"] = clock_json();
     for (const char* granted : {"backend", "granted", "gso", "gro"})
         if (summary.contains(granted)) environment[granted] = summary[granted];
-    if (!write_run(path_, {command_, given_, environment, summary})) unwritten = "run.json";
+    if (!write_run(path_, {command_, given_, environment, summary, {}})) unwritten = "run.json";
     if (unwritten.empty() && !write_report_page(path_)) unwritten = "report.html";
     if (!unwritten.empty())
         throw Failure(Exit::failed, fmt::format("--out {}: {}: cannot be written", path_, unwritten));

@@ -43,7 +43,7 @@ bool make_run_directory(const std::string& path);
 struct RunFile {
     std::string command;
     Json configuration, environment, results;
-    std::vector<std::string> merged_from = {};  ///< the ids of the runs that it adds up
+    std::vector<std::string> merged_from;  ///< the ids of the runs that it adds up
 };
 
 /// Writes run.json. Returns false on failure.

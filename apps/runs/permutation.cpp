@@ -8,7 +8,7 @@ namespace ringpost::apps {
 namespace {
 
 /// More divisions than this are sampled.
-constexpr double divisions_max = 10'000;
+constexpr int divisions_max = 10'000;
 
 /// Relative errors of sums below this do not count as differences.
 constexpr double rounding = 1e-9;
@@ -63,7 +63,7 @@ void for_each_division(std::size_t first, std::size_t second, std::uint64_t seed
     }
     use(division);
     std::mt19937_64 random(seed);
-    for (double i = 1; i < divisions_max; ++i) {
+    for (int i = 1; i < divisions_max; ++i) {
         for (std::size_t end = division.size(); end > 1; --end) {
             const std::size_t other = (random() >> 32) * end >> 32;
             const bool last = division[end - 1];
