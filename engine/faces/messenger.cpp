@@ -11,6 +11,8 @@ namespace ringpost::gtudp {
 Result<Messenger> Messenger::open(const OpenOptions& options) {
     SocketOptions socket;
     socket.connect = options.connect;
+    // A connected socket by itself reports only a closed port, not an unreachable host.
+    socket.reports_errors = options.connect.family != Family::none;
     if (options.connect.family == Family::none) socket.bind = options.bind;
     socket.gro = options.gro;
     auto polled = PolledEndpoint<Endpoint>::open(

@@ -30,6 +30,7 @@ class ThreadedMessenger::Thread {
 Result<ThreadedMessenger> ThreadedMessenger::open(const OpenOptions& options) {
     SocketOptions wanted;
     wanted.connect = options.connect;
+    wanted.reports_errors = options.connect.family != Family::none;
     if (options.connect.family == Family::none) wanted.bind = options.bind;
     wanted.gro = options.gro;
     auto socket = UdpSocket::open(wanted);

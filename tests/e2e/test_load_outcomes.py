@@ -8,7 +8,7 @@ import unittest
 import frame
 import gtudp_peer
 import support
-from support import Background, Network, backends, run, tried, udp_socket, until, until_read
+from support import Background, Network, Segment, backends, run, tried, udp_socket, until, until_read
 
 
 def closed_port(host="127.0.0.1"):
@@ -246,6 +246,21 @@ class ClosedPort(unittest.TestCase):
                               capture_output=True, text=True, timeout=support.patience_s,
                               preexec_fn=support.die_with_parent)
         self.assertEqual(done.returncode, 4, done)
+
+    def test_a_host_that_does_not_exist(self):
+        segment = Segment(1)
+        self.addCleanup(segment.close)
+
+        def check():
+            for name, value in (("mcast_solicit", "1"), ("retrans_time_ms", "20")):  # of ARP, to find out sooner
+                with contextlib.suppress(OSError), open(f"/proc/sys/net/ipv4/neigh/eth0/{name}", "w") as setting:
+                    setting.write(value)
+            for backend in backends():
+                for command in (("send", "--to", "10.78.0.9:7"), ("message", "send", "--to", "10.78.0.9:7")):
+                    done = run(*command, "--backend", backend, "x")
+                    self.assertEqual((done.code, done.err), (4, "ringpost: 10.78.0.9:7: unreachable\n"), done)
+
+        segment.hosts[0].call(check)
 
     def test_latency_over_gtudp(self):
         done = run("latency", "--transport", "gtudp", "--to", f"127.0.0.1:{closed_port()}", "--duration", "20s")
