@@ -40,9 +40,6 @@ LostProbes lost_probes(const LatencyOptions& options, const Outcome& of) {
     return {static_cast<std::uint64_t>(std::max<std::int64_t>(of.snapshot.lost, 0)), options.timeout};
 }
 
-/// Whether the percentiles of a histogram rank the lost probes too.
-bool counts_lost(const std::string& name) { return name == "response" || name == "service"; }
-
 Json summary_of(const LatencyOptions& options, const Outcome& of) {
     Json summary = summary_json(shape_of(options), of.snapshot);
     summary.update(of.counts);
@@ -53,7 +50,7 @@ Json summary_of(const LatencyOptions& options, const Outcome& of) {
     const LostProbes lost = lost_probes(options, of);
     for (const std::string& name : shape_of(options).histograms)
         summary[name == "response" ? "rtt_us" : name + "_us"] =
-            percentiles_us(*recording(options, of, name.c_str()), counts_lost(name) ? lost : LostProbes{});
+            percentiles_us(*recording(options, of, name.c_str()), ranks_lost(name) ? lost : LostProbes{});
     summary["timeout_us"] = static_cast<double>(options.timeout) / 1e3;
     if (options.rate > 0) {
         summary["rate_asked"] = options.rate;
@@ -62,7 +59,7 @@ Json summary_of(const LatencyOptions& options, const Outcome& of) {
     }
     judge_matches(
         summary, options.probes,
-        {.rate = options.rate, .window = options.window, .flows = flows_of(options), .timeout = answers_linger});
+        {.rate = options.rate, .window = options.window, .flows = flows_of(options), .timeout = options.timeout});
     add_arrivals(summary, options.arrivals);
     summary["clock"] = clock_json();
     name_both_ways(summary);
@@ -105,7 +102,7 @@ void print_summary(const Report& report, const LatencyOptions& options, const Ag
         const bool only = name == "response" && options.rate == 0;  // with no schedule, the response is the round trip
         report.print(fmt::format("{:<11} {}", only ? "round trip" : name,
                                  percentiles_text(*recording(options, of, name.c_str()),
-                                                  counts_lost(name) ? lost_probes(options, of) : LostProbes{})));
+                                                  ranks_lost(name) ? lost_probes(options, of) : LostProbes{})));
     }
     if (summary.contains("stands")) report.print("lateness    " + lateness_text(summary));
     if (options.rate > 0 && summary["service_unknown"] > 0)

@@ -208,7 +208,7 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
 
 std::uint32_t flows_of(const LatencyOptions& options) {
     if (options.flows_given || options.transport.gtudp) return options.flows;
-    return std::max(options.flows, preset_flows(options.probes, options.rate, answers_linger));
+    return std::max(options.flows, preset_flows(options.probes, options.rate, options.timeout));
 }
 
 RunShape shape_of(const LatencyOptions& options) {

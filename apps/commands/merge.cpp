@@ -88,8 +88,9 @@ Json counts_in(const Json& object, int depth) {
 Json counts_of(const KeptRun& run) {
     Json counts = counts_in(run.results, 0);
     if (!counts.contains("runs")) counts["runs"] = 1;
-    if (const auto found = run.results.find("counters"); found != run.results.end() && found->is_object())
-        counts["counters"] = counts_in(*found, 2);
+    for (const auto& [name, depth] : {std::pair{"statuses", 0}, {"counters", 2}})
+        if (const auto found = run.results.find(name); found != run.results.end() && found->is_object())
+            counts[name] = counts_in(*found, depth);
     return counts;
 }
 
@@ -108,79 +109,19 @@ void add_verdicts(Json& merged, const std::vector<KeptRun>& runs) {
     if (!breached.empty()) merged["breached"] = breached;
 }
 
-/// A percentile stands if it stands in each run.
-void add_standing(Json& merged, const std::vector<KeptRun>& runs) {
-    for (const KeptRun& run : runs) {
-        const Json stands = run.results.value("stands", Json());
-        if (!stands.is_object()) continue;
-        if (!merged.contains("stands")) merged["stands"] = Json::object();
-        for (const auto& [name, value] : stands.items())
-            merged["stands"][name] = merged["stands"].value(name, true) && value == true;
-    }
-}
-
-/// The probes of all runs that were not answered, and what percentiles that fall among them are at least.
-struct Unanswered {
-    std::uint64_t count = 0;
-    double beyond_us = 0;
-};
-Unanswered unanswered_in(const std::vector<KeptRun>& runs) {
-    Unanswered out;
+/// The probes of all runs that were not answered. A percentile among them is at least the longest timeout.
+LostProbes lost_in(const std::vector<KeptRun>& runs) {
+    LostProbes out;
     for (const KeptRun& run : runs) {
         out.count += run.unanswered();
-        out.beyond_us = std::max(out.beyond_us, run.timeout_us());
+        out.timeout = std::max(out.timeout, static_cast<Duration>(run.timeout_us() * 1e3));
     }
     return out;
 }
 
-constexpr struct {
-    const char* name;
-    const char* label;
-    double percent;
-} merged_percentiles[] = {{"min", "min", 0},       {"p50", "p50", 50},         {"p90", "p90", 90}, {"p99", "p99", 99},
-                          {"p999", "p99.9", 99.9}, {"p9999", "p99.99", 99.99}, {"max", "max", 100}};
-
-/// percentiles_us() in which the lost count as longer than any.
-Json merged_percentiles_us(const Histogram& histogram, const Unanswered& lost) {
-    Json out = percentiles_us(histogram);
-    for (const auto& each : merged_percentiles) {
-        if (percentile_with_lost(histogram, each.percent, lost.count)) {
-            out[each.name] = static_cast<double>(*percentile_with_lost(histogram, each.percent, lost.count)) / 1e3;
-        } else if (lost.count > 0) {
-            out[each.name] = nullptr;
-            out["lost_beyond"] = lost.beyond_us;
-        }
-    }
-    return out;
-}
-
-std::string merged_percentiles_text(const Json& us) {
-    std::string out;
-    if (us["min"].is_null()) return "nothing measured";
-    for (const auto& each : merged_percentiles) {
-        const bool known = us[each.name].is_number();
-        const Json& value = known ? us[each.name] : us["lost_beyond"];
-        out +=
-            fmt::format("{}{} {}{:.1f}", out.empty() ? "" : "  ", each.label, known ? "" : "> ", value.get<double>());
-    }
-    return out + " us" + (us.contains("lost_beyond") ? " (timeout)" : "");
-}
-
-/// How much of the response's percentiles is the lateness of the sender.
-void add_lateness(Json& merged, const std::vector<std::string>& recordings, const Snapshot& sum, std::uint64_t lost) {
-    const auto recording = [&](const char* name) -> const Histogram* {
-        const auto found = std::ranges::find(recordings, name);
-        return found == recordings.end() ? nullptr
-                                         : &sum.histograms[static_cast<std::size_t>(found - recordings.begin())];
-    };
-    const Histogram *response = recording("response"), *service = recording("service");
-    if (response == nullptr || service == nullptr) return;
-    for (const auto& each : merged_percentiles) {
-        const auto with = percentile_with_lost(*response, each.percent, lost);
-        const auto without = percentile_with_lost(*service, each.percent, lost);
-        if (with && without)
-            merged["lateness_us"][each.name] = static_cast<double>(std::max<Duration>(*with - *without, 0)) / 1e3;
-    }
+const Histogram* recorded(const std::vector<std::string>& recordings, const Snapshot& sum, const char* name) {
+    const auto found = std::ranges::find(recordings, name);
+    return found == recordings.end() ? nullptr : &sum.histograms[static_cast<std::size_t>(found - recordings.begin())];
 }
 
 /// The member of the results that has a histogram's percentiles.
@@ -192,16 +133,15 @@ Json added_results(const std::vector<KeptRun>& runs, const Snapshot& sum) {
     for (const KeptRun& run : runs) add_counts(merged, counts_of(run));
     merged["duration_s"] = sum.elapsed_s;
     merged["rate_per_s"] = ratio(static_cast<double>(sum.sent), sum.elapsed_s);
-    const Unanswered unanswered = unanswered_in(runs);
-    for (std::size_t i = 0; i < sum.histograms.size(); ++i) {
-        const std::string& name = runs[0].recordings[i];
-        merged[member_of_recording(name)] =
-            merged_percentiles_us(sum.histograms[i], name == "response" ? unanswered : Unanswered{});
-    }
+    const LostProbes lost = lost_in(runs);
+    const std::vector<std::string>& recordings = runs[0].recordings;
+    for (std::size_t i = 0; i < sum.histograms.size(); ++i)
+        merged[member_of_recording(recordings[i])] =
+            percentiles_us(sum.histograms[i], ranks_lost(recordings[i]) ? lost : LostProbes{});
     if (shape.receives) merged["lost_in"] = summary_json(shape, sum)["lost_in"];
-    if (unanswered.count > 0) merged["timeout_us"] = unanswered.beyond_us;
-    add_lateness(merged, runs[0].recordings, sum, unanswered.count);
-    add_standing(merged, runs);
+    if (lost.count > 0) merged["timeout_us"] = static_cast<double>(lost.timeout) / 1e3;
+    const Histogram *response = recorded(recordings, sum, "response"), *service = recorded(recordings, sum, "service");
+    if (response != nullptr && service != nullptr) judge_lateness(merged, *response, *service, lost.count);
     add_verdicts(merged, runs);
     name_both_ways(merged);
     return merged;
@@ -226,15 +166,19 @@ std::vector<KeptRun> read_alike(const std::vector<std::string>& paths) {
     return runs;
 }
 
-void print_merged(const Report& report, const std::vector<KeptRun>& runs, const Json& merged) {
+void print_merged(const Report& report, const std::vector<KeptRun>& runs, const Snapshot& sum, const Json& merged) {
     const auto count = [&](const char* name) { return grouped(merged.value(name, std::uint64_t{0})); };
     report.print(
         fmt::format("{} runs of {}, {:.3f} s", runs.size(), runs[0].command, merged["duration_s"].get<double>()));
     report.print(runs[0].shape().receives
                      ? fmt::format("sent {}  received {}  lost {}", count("sent"), count("received"), count("lost"))
                      : fmt::format("sent {}", count("sent")));
-    for (const std::string& name : runs[0].recordings)
-        report.print(fmt::format("{:<11} {}", name, merged_percentiles_text(merged[member_of_recording(name)])));
+    for (std::size_t i = 0; i < sum.histograms.size(); ++i) {
+        const std::string& name = runs[0].recordings[i];
+        report.print(fmt::format("{:<11} {}", name,
+                                 percentiles_text(sum.histograms[i], ranks_lost(name) ? lost_in(runs) : LostProbes{})));
+    }
+    if (merged.contains("stands")) report.print("lateness    " + lateness_text(merged));
     std::vector<std::string> environments;
     for (const KeptRun& run : runs)
         for (const std::string& text : environment_differences(run, runs[0]))
@@ -267,7 +211,7 @@ int merge_command(const MergeOptions& options) {
         if (!unwritten.empty())
             throw Failure(Exit::failed, fmt::format("--out {}: {}: cannot be written", options.out, unwritten));
     }
-    print_merged(report, runs, merged);
+    print_merged(report, runs, intervals.sum(), merged);
     report.event("summary", merged);
     return Exit::done;
 }

@@ -215,32 +215,41 @@ void judge_matches(Json& summary, const ProbeOptions& options, const KeyUse& use
     const auto count = [&](const char* name) { return summary[name].get<std::uint64_t>(); };
     const std::uint64_t answered = count("sent") - count("lost");
     if (answered == 0) return;
+    summary["replies_distinct"] = true;
+    const auto cannot_tell_apart = [&](const std::string& reason) {
+        summary["replies_distinct"] = false;
+        add_invalid(summary, reason);
+    };
     if (options.dialect->match.kind == traffic::MatchRule::Kind::order) {
         if (count("match_unanswered") > 0)
-            add_invalid(summary, fmt::format("replies cannot be told apart: {} probes were lost, after which the order "
-                                             "is unknown; needs --match OFFSET:LEN or echo",
-                                             grouped(count("match_unanswered"))));
+            cannot_tell_apart(
+                fmt::format("replies cannot be told apart: {} probes were lost, after which the order "
+                            "is unknown; needs --match OFFSET:LEN or echo",
+                            grouped(count("match_unanswered"))));
         if (count("surplus") > 0)
-            add_invalid(summary, fmt::format("replies cannot be told apart: {} more than probes, so that the order is "
-                                             "unknown; needs --match OFFSET:LEN or echo",
-                                             grouped(count("surplus"))));
+            cannot_tell_apart(
+                fmt::format("replies cannot be told apart: {} more than probes, so that the order is "
+                            "unknown; needs --match OFFSET:LEN or echo",
+                            grouped(count("surplus"))));
         return;
     }
     if (count("match_reused") > 0)
-        add_invalid(summary, fmt::format("replies cannot be told apart: {} probes were sent with the bytes of one "
-                                         "still unanswered; needs {}",
-                                         grouped(count("match_reused")), needs_text(options, use, 1)));
+        cannot_tell_apart(
+            fmt::format("replies cannot be told apart: {} probes were sent with the bytes of one "
+                        "still unanswered; needs {}",
+                        grouped(count("match_reused")), needs_text(options, use, 1)));
     if (count("match_overrun") > 0)
-        add_invalid(summary, fmt::format("{} probes were still unanswered when {} later ones had been sent, so that "
-                                         "their replies would not be recognised; needs a lower rate or more --threads",
-                                         grouped(count("match_overrun")), grouped(limits::probe_keys_max)));
+        cannot_tell_apart(
+            fmt::format("{} probes were still unanswered when {} later ones had been sent, so that "
+                        "their replies would not be recognised; needs a lower rate or more --threads",
+                        grouped(count("match_overrun")), grouped(limits::probe_keys_max)));
     constexpr double ambiguous_max = 0.01;
     if (static_cast<double>(count("match_ambiguous")) > ambiguous_max * static_cast<double>(answered) &&
         count("match_reused") == 0)
-        add_invalid(summary, fmt::format("replies cannot be told apart: {} may be late ones to an older probe with the "
-                                         "same bytes; needs {}",
-                                         grouped(count("match_ambiguous")),
-                                         needs_text(options, use, traffic::Matcher::late_times)));
+        cannot_tell_apart(
+            fmt::format("replies cannot be told apart: {} may be late ones to an older probe with the "
+                        "same bytes; needs {}",
+                        grouped(count("match_ambiguous")), needs_text(options, use, traffic::Matcher::late_times)));
 }
 
 std::optional<std::string> match_text(const Json& summary) {

@@ -11,6 +11,7 @@
 
 #include "apps/cli/failure.hpp"
 #include "apps/measuring/verdict.hpp"
+#include "apps/runs/figures.hpp"
 #include "codec/base/split_mix.hpp"
 #include "codec/traffic/rate_search.hpp"
 
@@ -32,7 +33,10 @@ constexpr double knee_times = 3;  // times the lowest rate's p50; higher percent
 constexpr int points_before_knee = 3;
 constexpr int plot_columns = 50;
 
-double loss_of(const Json& summary) { return ratio(summary["lost"].get<double>(), summary["sent"].get<double>()); }
+/// The share of probes without a good answer.
+double loss_of(const Json& summary) {
+    return ratio(summary["lost"].get<double>() + summary.value("errors", 0.0), summary["sent"].get<double>());
+}
 
 bool has_answers(const Json& summary) { return !summary["rtt_us"]["min"].is_null(); }
 
@@ -65,6 +69,7 @@ void print_trial(const Report& report, std::optional<double> rate, const Json& s
     for (const char* name :
          {"sent", "due", "received", "lost", "rate_per_s", "valid", "rtt_us", "lateness_us", "slip_us"})
         if (summary.contains(name)) event[name] = summary[name];
+    name_both_ways(event);
     report.event("trial", event);
 }
 
@@ -99,6 +104,8 @@ Judged judge_trial(const Json& summary, double rate, const TrialOptions& options
         return {TrialResult::cannot_tell, "the sender was late and sent bursts, of which some were lost"};
     }
     if (options.p99_max != never) {
+        if (!summary.value("replies_distinct", true))
+            return {TrialResult::cannot_tell, summary["invalid_reason"].get<std::string>()};
         const Condition p99{"p99", "p99", true, static_cast<double>(options.p99_max) / 1e3};
         const Met met = p99.met_by(summary);
         if (met == Met::no) return {TrialResult::failed, "p99"};
@@ -178,7 +185,8 @@ class MaxSearch {
                 undecided ? "cannot tell: no rate passes here; " + reason_above_ : "no rate passes: " + reason_above_;
         if (found) {
             for (const char* name : {"sent", "lost", "rtt_us", "slip_us", "backend"}) event[name] = at_found_[name];
-            const std::string rate = fmt::format("{:.0f}/s", *found);
+            name_both_ways(event);
+            const std::string rate = rate_text(*found);
             text = undecided ? "at least " + rate + "; above that this machine cannot tell: " + reason_above_
                              : "the highest rate that passes: " + rate + "; above it: " + reason_above_;
         }
@@ -288,11 +296,12 @@ int sweep(const Report& report, const Trial& trial) {
     }
     const bool undecided = !seen && !untested.empty();
     if (received_signal() != 0)
-        report.print(fmt::format("interrupted; knee so far: {:.0f}/s", knee));
+        report.print(fmt::format("interrupted; knee so far: {}", rate_text(knee)));
     else if (undecided)
-        report.print(fmt::format("knee: at least {:.0f}/s; above that this machine cannot tell: {}", knee, untested));
+        report.print(
+            fmt::format("knee: at least {}; above that this machine cannot tell: {}", rate_text(knee), untested));
     else
-        report.print(fmt::format("knee: latency and loss stay low up to {:.0f}/s", knee));
+        report.print(fmt::format("knee: latency and loss stay low up to {}", rate_text(knee)));
     report.event("summary", {{"knee_per_s", knee}, {"at_least", undecided}, {"trials", points.size()}});
     if (knee > 0) return Exit::done;
     const bool answered = std::ranges::any_of(points, [](const Point& point) { return has_answers(point.summary); });
@@ -361,6 +370,7 @@ int repeat(const Report& report, std::uint64_t count, const Trial& trial) {
     event["rate_per_s"] = print_spread("rate", "/s", rates);
     for (std::size_t i = 0; i < std::size(shown); ++i)
         event["rtt_us"][shown[i].name] = print_spread(shown[i].label, " us", percentiles[i]);
+    name_both_ways(event);
     if (invalid > 0) report.print(fmt::format("INVALID: {} of {} runs", invalid, runs));
     report.event("summary", event);
     return answered ? Exit::done : Exit::unreachable;

@@ -69,8 +69,9 @@ std::optional<Measured> measured(const Json& summary, const std::string& figure)
     }
     if (figure == "rate") return Measured{summary["rate_per_s"].get<double>()};
     if (figure == "loss") {
-        if (!summary.contains("lost")) return std::nullopt;
-        return Measured{ratio(summary["lost"].get<double>(), summary["sent"].get<double>())};
+        const char* lost = summary.contains("lost") ? "lost" : "back_lost";  // with a far end that only answers
+        if (!summary.contains(lost)) return std::nullopt;
+        return Measured{ratio(summary[lost].get<double>(), summary["sent"].get<double>())};
     }
     if (!summary.contains("rtt_us")) return std::nullopt;
     const Json& times = summary["rtt_us"];
@@ -85,7 +86,7 @@ std::optional<Measured> measured(const Json& summary, const std::string& figure)
 std::string worded(const std::string& figure, double value) {
     if (figure == "loss" || figure == "errors_share") return fmt::format("{:.4g} %", value * 100);
     if (figure == "errors") return grouped(static_cast<std::uint64_t>(value));
-    if (figure == "rate") return fmt::format("{:.0f}/s", value);
+    if (figure == "rate") return rate_text(value);
     return fmt::format("{:.1f} us", value);
 }
 
@@ -133,6 +134,8 @@ void judge_lateness(Json& summary, const Histogram& response, const Histogram& s
                             "lateness; --wait spin on a dedicated core is more punctual",
                             summary["lateness_us"]["p50"].get<double>(), summary["rtt_us"]["p50"].get<double>()));
 }
+
+bool ranks_lost(const std::string& histogram) { return histogram == "response" || histogram == "service"; }
 
 std::string lateness_text(const Json& summary) {
     std::vector<std::string> standing, late;

@@ -22,6 +22,8 @@ void judge_schedule(Json& summary);
 /// lateness, and whether it describes the peer all the same. The run is INVALID if the median does not stand. Call it
 /// after judge_schedule().
 void judge_lateness(Json& summary, const Histogram& response, const Histogram& service, std::uint64_t lost);
+/// Whether the percentiles of a histogram of that name rank lost probes behind all others.
+bool ranks_lost(const std::string& histogram);
 /// `lateness_us` and `stands` as a sentence.
 std::string lateness_text(const Json& summary);
 

@@ -23,8 +23,8 @@ struct SocketOptions {
     /// host's first such socket may have none.
     bool stamps = false;
     bool ecn = false;  ///< report the ECN field of received datagrams
-    /// Report ports, hosts and networks as unreachable (IP_RECVERR). Otherwise only a connected socket reports, and only
-    /// a closed port. The owner calls discard_errors() after each error.
+    /// Report ports, hosts and networks as unreachable (IP_RECVERR). Otherwise only a connected socket reports, and
+    /// only a closed port. The owner calls discard_errors() after each error.
     bool reports_errors = false;
     /// Requested; the kernel may grant less (net.core.rmem_max, wmem_max).
     int receive_buffer_bytes = 4 << 20;
