@@ -20,12 +20,16 @@ namespace {
 
 /// Attempts per rate, because a stall of the machine may spoil one.
 constexpr int tries = 3;
+/// While --find-max searches: it tries a rate that failed again before it ends.
+constexpr int tries_searching = 2;
 constexpr int confirmations = 3;
 constexpr double search_first = 10'000;
 /// Of --find-max, unless a longer one is asked for.
 constexpr Duration trial_longest = 5 * second;
 /// With a larger share of probes that were due but not sent, a trial does not test its rate.
 constexpr double unsent_max = 0.01;
+/// With more, it was probably not a stall, and another trial would end alike.
+constexpr double unsent_hopeless = 0.15;
 constexpr double sweep_first = 1'000;
 constexpr double sweep_most = 1e8;
 constexpr double knee_loss = 0.01;
@@ -36,6 +40,10 @@ constexpr int plot_columns = 50;
 /// The share of probes without a good answer.
 double loss_of(const Json& summary) {
     return ratio(summary["lost"].get<double>() + summary.value("errors", 0.0), summary["sent"].get<double>());
+}
+
+double unsent_share(const Json& summary) {
+    return ratio(summary["unsent"].get<double>(), summary["due"].get<double>());
 }
 
 bool has_answers(const Json& summary) { return !summary["rtt_us"]["min"].is_null(); }
@@ -113,8 +121,7 @@ Judged judge_trial(const Json& summary, double rate, const TrialOptions& options
             return {TrialResult::cannot_tell, fmt::format("{:.1f} us of the p99 is this machine's own lateness",
                                                           summary["lateness_us"]["p99"].get<double>())};
     }
-    const double unsent = ratio(summary["unsent"].get<double>(), summary["due"].get<double>());
-    if (unsent > unsent_max)
+    if (const double unsent = unsent_share(summary); unsent > unsent_max)
         return {TrialResult::cannot_tell, fmt::format("it sends only {:.1f} % of the rate", 100 * (1 - unsent))};
     return {};
 }
@@ -155,7 +162,7 @@ class MaxSearch {
         const Duration longest = std::max(options_.duration, trial_longest);
         Duration length = std::clamp(needed, options_.duration, longest);
         Judged worst;
-        for (int i = 0; i < tries; ++i) {
+        for (int i = 0; i < (search_.searching() ? tries_searching : tries); ++i) {
             const Json summary = trial_({rate, length});
             ++trials_;
             if (received_signal() != 0) return {};
@@ -167,6 +174,7 @@ class MaxSearch {
             if (passed) at_found_ = summary;
             if (passed) return judged;
             if (worst.result != traffic::TrialResult::failed) worst = judged;
+            if (search_.searching() && unsent_share(summary) > unsent_hopeless) return worst;
             if (judged.result == traffic::TrialResult::cannot_tell) length = std::min(2 * length, longest);
         }
         return worst;
@@ -230,8 +238,7 @@ bool beyond_knee(const Point& point, const Point& lowest) {
 
 /// Whether this machine sends the rate too late or not at all, so that it is not tested.
 bool is_untested(const Point& point) {
-    const double unsent = ratio(point.summary["unsent"].get<double>(), point.summary["due"].get<double>());
-    return unsent > unsent_max || !point.summary["valid"].get<bool>();
+    return unsent_share(point.summary) > unsent_max || !point.summary["valid"].get<bool>();
 }
 
 /// A bar for each rate, its length the logarithm of the p99.

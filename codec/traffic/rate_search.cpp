@@ -11,8 +11,9 @@ void RateSearch::tried(TrialResult result) {
         case Phase::searching: (passed ? passed_ : failed_) = next_; break;
         case Phase::doubting:
             if (!passed) return confirm();
-            // The earlier failure was chance. Search above it again.
+            // The earlier failure was chance. Search above it again, in growing steps.
             ++doubts_;
+            advance_ = 2 * options_.resolution;
             passed_ = next_;
             failed_ = 0;
             break;
@@ -41,7 +42,8 @@ void RateSearch::choose() {
         phase_ = Phase::doubting;
         next_ = failed_;
     } else if (failed_ == 0) {
-        next_ = std::min(passed_ * 2, options_.most);
+        next_ = std::min(passed_ * (1 + advance_), options_.most);
+        advance_ = std::min(2 * advance_, 1.0);
     } else if (passed_ > 0) {
         next_ = (passed_ + failed_) / 2;
     } else {

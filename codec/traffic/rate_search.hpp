@@ -11,7 +11,7 @@ struct RateSearchOptions {
     double least = 1;          ///< lower limit
     double resolution = 0.02;  ///< relative distance between a passing and a failing rate at which the search ends
     int confirmations = 3;     ///< times that the result must pass again
-    int doubts_max = 8;        ///< times that a failing rate is tried again; ends a search among random results
+    int doubts_max = 4;        ///< times that a failing rate is tried again; ends a search among random results
 };
 
 enum class TrialResult : std::uint8_t {
@@ -37,6 +37,7 @@ class RateSearch {
     std::optional<double> found() const {
         return phase_ == Phase::finished && passed_ > 0 ? std::optional(passed_) : std::nullopt;
     }
+    bool searching() const { return phase_ == Phase::searching; }
     bool confirming() const { return phase_ == Phase::confirming; }
     /// The result at the lowest rate above found(); passed if found() is RateSearchOptions::most.
     TrialResult above() const { return above_; }
@@ -55,6 +56,7 @@ class RateSearch {
     int confirmed_ = 0;
     int doubts_ = 0;      ///< times that a failing rate has passed when it was tried again
     double retreat_ = 1;  ///< relative step below failed_ while no rate has passed
+    double advance_ = 1;  ///< relative step above passed_ while no rate has failed
 };
 
 }  // namespace ringpost::traffic

@@ -17,11 +17,16 @@ namespace {
 
 constexpr std::uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-/// Text for a message, without control characters.
+/// Text for a message, with control characters as `\xNN`.
 std::string visible(std::string_view text) {
-    std::string out(text);
-    for (char& c : out)
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+    std::string out;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte == 0x7f)
+            fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
+        else
+            out += c;
+    }
     return out.empty() ? "\"\"" : out;
 }
 

@@ -73,15 +73,16 @@ class Agents(Directories):
         """Every trial runs on all agents, so that they find a single rate."""
         with Background("echo", "--port", 0, "--bind", "127.0.0.1", "--json") as echo:
             done = self.mpirun("latency", "--to", f"127.0.0.1:{echo.port()}", "--find-max", "--loss", "5%", "--duration",
-                               "40ms", "--json")
+                               "40ms", "--timeout", "50ms", "--json")
         summary, trials = done.summary(), done.events("trial")
         self.assertEqual(len(done.events("summary")), 1, "one report")
         self.assertEqual(summary["trials"], len(trials))
-        if done.code == 1:  # a busy machine may be late at any rate
+        if done.code in (1, 5):  # a busy machine may lose probes or be late at any rate
             self.assertIsNone(summary["found_per_s"])
             return
         self.assertEqual(done.code, 0, done)
-        self.assertEqual([trial["outcome"] for trial in trials[-3:]], ["confirmed"] * 3)
+        confirmed = [trial["rate_asked"] for trial in trials if trial["outcome"] == "confirmed"]
+        self.assertEqual(confirmed[-3:], [summary["found_per_s"]] * 3)
 
     def test_when_one_fails_all_end(self):
         done = self.mpirun("load", "--to", "127.0.0.1:9", "--duration", "1s", "--prometheus", "127.0.0.1:1x")

@@ -170,7 +170,7 @@ class Latency(unittest.TestCase):
         self.assertTrue(slowest - 0.1 <= summary["rate_per_s"] <= 3.1, summary)
 
     def test_the_highest_rate_that_passes(self):
-        done = run("latency", "--self", "--find-max", "--loss", "5%", "--duration", "40ms", "--json")
+        done = run("latency", "--self", "--find-max", "--loss", "5%", "--duration", "40ms", "--timeout", "100ms", "--json")
         trials = [event for event in done.events() if event["event"] == "trial"]
         found = done.summary()["found_per_s"]
         self.assertEqual(done.summary()["trials"], len(trials))
@@ -178,9 +178,9 @@ class Latency(unittest.TestCase):
             self.assertIsNone(found)
             return
         self.assertEqual(done.code, 0, done)
-        self.assertEqual([trial["outcome"] for trial in trials[-3:]], ["confirmed"] * 3)
-        self.assertEqual({trial["rate_asked"] for trial in trials[-3:]}, {found})
-        for trial in trials[-3:]:
+        confirmed = [trial for trial in trials if trial["outcome"] == "confirmed"][-3:]
+        self.assertEqual([trial["rate_asked"] for trial in confirmed], [found] * 3)
+        for trial in confirmed:
             self.assertLessEqual(trial["lost"], trial["sent"] * 0.05)
 
     def test_bursts_and_a_profile(self):
@@ -200,7 +200,7 @@ class Latency(unittest.TestCase):
                 self.assertGreaterEqual(tried(sent, lambda sent: sent >= 200), 200)
                 self.assertIn(f"as in {steps} in bursts of 5", run(command, "--self", "--profile", steps, "--burst", 5).out)
             for text, named in (("0,1k", "two lines"), ("0,1k\n1s,", "line 2"), ("0,1k\nsoon,1k", "line 2"),
-                                ("1s,1k\n0,1k", "in order"), ("0,0\n1s,0", "above 0"), ("0;1k", "line 1")):
+                                ("1s,1k\n0,1k", "before that of the line above"), ("0,0\n1s,0", "every rate is 0"), ("0;1k", "line 1")):
                 steps.write_text(text)
                 done = run("latency", "--self", "--profile", steps)
                 self.assertEqual(done.code, 2, done)

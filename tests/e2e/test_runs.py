@@ -195,8 +195,11 @@ class Events(unittest.TestCase):
 class SyntheticRuns(Directories):
     """Runs written by the test, as another program might write them."""
 
-    def make(self, name, seconds, lost=None, configuration=None, command="latency", environment=None, more=None):
-        """Writes a run that has one interval for each list of values in `seconds`. `more` are further results."""
+    def make(self, name, seconds, lost=None, configuration=None, command="latency", environment=None, more=None,
+             service=None):
+        """Writes a run that has one interval for each list of responses in `seconds`, and of `service` times if given.
+        `more` are further results.
+        """
         lost = lost or [0] * len(seconds)
         path = self.base / name
         path.mkdir()
@@ -209,8 +212,10 @@ class SyntheticRuns(Directories):
             "environment": environment or {}, "results": results}))
         (path / "series.csv").write_text(SERIES + "".join(
             f"{i + 1},{sent[i]},{len(values)},{lost[i]},0,,,,50.0,0,0,0,0\n" for i, values in enumerate(seconds)))
-        (path / "response.hlog").write_text("#made up\n" + "".join(
-            f"{i},1.000,0.000,{histogram_text(values)}\n" for i, values in enumerate(seconds)))
+        for recording, intervals in (("response", seconds), ("service", service)):
+            if intervals:
+                (path / f"{recording}.hlog").write_text("#made up\n" + "".join(
+                    f"{i},1.000,0.000,{histogram_text(values)}\n" for i, values in enumerate(intervals)))
         return path
 
     def refused(self, line, *args):
@@ -278,16 +283,27 @@ class Merge(SyntheticRuns):
         self.assertNotIn("valid", run("merge", old, "--json").summary(), "unknown of runs of earlier versions")
 
     def test_lost_probes_are_longer_than_any_answered_one(self):
-        a = self.make("a", [[1_000] * 90], lost=[10], more={"timeout_us": 2_000_000, "stands": {"p50": True, "p90": False}})
-        b = self.make("b", [[2_000] * 100], lost=[0], more={"stands": {"p50": True, "p90": True}})
+        a = self.make("a", [[1_000] * 90], lost=[10], more={"timeout_us": 2_000_000})
+        b = self.make("b", [[2_000] * 100], lost=[0])
         merged = run("merge", a, b, "--json").summary()
         times = merged["rtt_us"]
         self.assertEqual((times["p50"], times["p90"]), (2.0, 2.0))
         self.assertEqual((times["p99"], times["max"], times["lost_beyond"]), (None, None, 2_000_000))
         self.assertEqual(merged["response_us"], times)
         self.assertEqual(merged["timeout_us"], 2_000_000)
-        self.assertEqual(merged["stands"], {"p50": True, "p90": False})
-        self.assertIn("p90 2.0  p99 > 2000000.0", run("merge", a, b).out)
+        self.assertIn("p90 2.0 us  p99 and above > 2 s", run("merge", a, b).out)
+
+    def test_the_lateness_of_a_sum_is_judged_anew(self):
+        late = [[50_000] * 80 + [90_000] * 20], [[20_000] * 80 + [90_000] * 20]
+        runs = [self.make(name, late[0], service=late[1], more={"valid": False, "invalid_reason": "late"})
+                for name in "ab"]
+        merged = run("merge", *runs, "--json").summary()
+        self.assertAlmostEqual(merged["lateness_us"]["p50"], 30, delta=0.1)
+        self.assertEqual(merged["lateness_us"]["p90"], 0)
+        self.assertEqual((merged["stands"]["p50"], merged["stands"]["p90"]), (False, True))
+        self.assertIn("30.0 of the 50.0 us", merged["invalid_reason"])
+        punctual = self.make("c", [[50_000] * 900], service=[[50_000] * 900])
+        self.assertTrue(run("merge", runs[0], punctual, "--json").summary()["stands"]["p50"])
 
     def test_a_series_of_a_spreadsheet_is_read(self):
         a, b = self.make("a", [[1], [2]]), self.make("b", [[3], [4]])
@@ -552,11 +568,10 @@ class Page(SyntheticRuns):
         for name, more, title, texts in (
                 ("invalid", {"valid": False, "invalid_reason": "late <b>", "breached": ["p99>1us: 2.0 us"]}, "INVALID",
                  ("late &lt;b&gt;", "p99&gt;1us: 2.0 µs")),
-                ("breached", {"valid": True, "breached": ["p99>1us: 2.0 us"], "stands": {"p50": True, "p99": False},
-                              "reordered": 3, "duplicate": 2, "runs": 4}, "BOUNDS BREACHED",
-                 ("p99&gt;1us: 2.0 µs", "p99 includes lateness of the sender", "merged from 4 runs", ">reordered<",
-                  ">duplicate<"))):
-            made = self.make(name, [[1_000] * 90], lost=[10], more=more,
+                ("breached", {"valid": True, "breached": ["p99>1us: 2.0 us"], "reordered": 3, "duplicate": 2, "runs": 4},
+                 "BOUNDS BREACHED",
+                 ("p99&gt;1us: 2.0 µs", "p90 includes up to", "merged from 4 runs", ">reordered<", ">duplicate<"))):
+            made = self.make(name, [[1_000] * 85 + [100_000] * 5], lost=[10], service=[[1_000] * 90], more=more,
                              environment={"kernel": "6.1", "cpu": "some cpu", "governor": "powersave"})
             done = run("merge", made, "--out", self.base / f"{name}_page")
             self.assertEqual(done.code, 0, done)

@@ -121,13 +121,12 @@ TEST(FindMax, a_trial_of_the_sender_is_repeated_longer) {
     std::vector<Duration> lengths;
     search({.find_max = true, .duration = 100 * millisecond}, [&](const TrialRequest& request) {
         Json summary = perfect(request);
-        if (*request.rate >= 20'000) summary["unsent"] = summary["due"];
+        if (*request.rate >= 20'000) summary["unsent"] = summary["due"].get<double>() / 10;
         if (*request.rate == 20'000) lengths.push_back(*request.duration);
         return summary;
     });
-    ASSERT_GE(lengths.size(), 3u);
+    ASSERT_GE(lengths.size(), 2u);
     EXPECT_EQ(lengths[1], 2 * lengths[0]);
-    EXPECT_EQ(lengths[2], 4 * lengths[0]);
 }
 
 TEST(FindMax, exit_codes_without_a_rate) {
