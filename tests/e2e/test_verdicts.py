@@ -22,6 +22,25 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(summary["unsent"], 8 - summary["sent"])
         self.assertIn("8 were due", summary["invalid_reason"])
 
+    def test_a_load_stopped_over_its_whole_schedule_is_invalid(self):
+        def load():
+            with Background("sink", "--port", 0, "--bind", "127.0.0.1", "--json") as sink:
+                start = time.time() + 0.6
+                with Background("load", "--to", f"127.0.0.1:{sink.port()}", "--rate", 100, "--duration", "200ms",
+                                "--start-at", f"{start:.3f}", "--json") as load:
+                    time.sleep(max(0, start - 0.2 - time.time()))
+                    load.process.send_signal(signal.SIGSTOP)
+                    time.sleep(max(0, start + 0.5 - time.time()))
+                    load.process.send_signal(signal.SIGCONT)
+                    return load.finish()
+
+        # Where the machine stalls, load is not ready in time, starts later and is not stopped.
+        done = tried(load, lambda done: "not ready in time" not in done.err)
+        summary = done.summary()
+        if "not ready in time" not in done.err:
+            self.assertEqual((summary["sent"], summary["due"], summary["valid"]), (0, 20, False), done)
+            self.assertIn("20 were due", summary["invalid_reason"])
+
     def test_lost_probes_count_as_longer_than_the_timeout(self):
         with EchoThread() as echo, \
                 Background("relay", "--listen", 0, "--to", f"127.0.0.1:{echo.port}", "--loss", "20%", "--seed", 1,
