@@ -32,6 +32,7 @@ struct Datagram {
     Instant stamped_at = never;  ///< when the kernel received it; `never` when its socket does not report that
     Address local{};             ///< the local address it was sent to; Family::none when unknown
     Ecn ecn = Ecn::not_capable;  ///< where the socket reports it
+    std::uint8_t hop_limit = 0;  ///< of the IP header, where the socket reports it; 0: unknown
     std::uint16_t segment = 0;   ///< its position in the train it arrived in, whose datagrams differ only in `bytes`
 
     LocalPath path() const { return {socket, local}; }
@@ -45,6 +46,7 @@ struct Transmit {
     std::size_t bytes = 0;          ///< of the whole train; 0 is one empty datagram
     std::size_t segment_bytes = 0;  ///< of each segment; equal to `bytes` for a single datagram
     Address local{};                ///< the source address; Family::none: the kernel chooses
+    std::uint8_t hop_limit = 0;     ///< of the IP header; 0: the socket's own
 };
 
 /// Datagrams in a train of `bytes` cut every `segment_bytes`.
