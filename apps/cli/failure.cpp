@@ -18,8 +18,8 @@ const char* meaning(int code) {
         case Exit::unreachable: return "the peer cannot be reached";
         case Exit::cannot_tell:
             return "the run cannot decide: INVALID with --strict, or a bound fails by lateness alone";
+        default: return "ended by SIGINT or SIGTERM";
     }
-    return "ended by SIGINT or SIGTERM";
 }
 
 int exit_code(int code) { return received_signal() != 0 ? 128 + received_signal() : code; }

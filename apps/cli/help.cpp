@@ -75,6 +75,7 @@ void add_row(std::string& out, const std::string& left, const std::string& right
 
 std::string names_of(const std::set<CLI::Option*>& options) {
     std::vector<std::string> names;
+    names.reserve(options.size());
     for (const CLI::Option* option : options) names.push_back(option->get_name());
     std::ranges::sort(names);
     return fmt::format("{}", fmt::join(names, ", "));

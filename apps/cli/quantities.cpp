@@ -26,15 +26,15 @@ struct Quantity {
     std::string unit;
 };
 
-struct Unit {
+struct UnitName {
     std::string_view name;
     double factor;
 };
 
-constexpr Unit decimal_units[] = {{"", 1}, {"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}};
-constexpr Unit binary_units[] = {{"", 1}, {"k", 0x1p10}, {"K", 0x1p10}, {"M", 0x1p20}, {"G", 0x1p30}};
-constexpr Unit time_units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
-constexpr Unit bit_units[] = {{"bit", 1}, {"kbit", 1e3}, {"Mbit", 1e6}, {"Gbit", 1e9}};
+constexpr UnitName decimal_units[] = {{"", 1}, {"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}};
+constexpr UnitName binary_units[] = {{"", 1}, {"k", 0x1p10}, {"K", 0x1p10}, {"M", 0x1p20}, {"G", 0x1p30}};
+constexpr UnitName time_units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
+constexpr UnitName bit_units[] = {{"bit", 1}, {"kbit", 1e3}, {"Mbit", 1e6}, {"Gbit", 1e9}};
 
 constexpr std::string_view digit_characters = "0123456789";
 
@@ -62,8 +62,8 @@ Quantity split_quantity(const std::string& text, const char* expected) {
     return out;
 }
 
-double factor_of(const Quantity& quantity, std::span<const Unit> units, const char* expected) {
-    const auto found = std::ranges::find(units, quantity.unit, &Unit::name);
+double factor_of(const Quantity& quantity, std::span<const UnitName> units, const char* expected) {
+    const auto found = std::ranges::find(units, quantity.unit, &UnitName::name);
     if (found != units.end()) return found->factor;
     refuse_number(quantity.unit.empty() ? fmt::format("has no unit; expected {}", expected)
                                         : fmt::format("has an unknown unit; expected {}", expected));
@@ -101,7 +101,7 @@ constexpr const char* expected_share = "a share such as 0.1% or 5%";
 constexpr const char* expected_bits = "bits per second such as 64kbit, 100Mbit or 1Gbit";
 constexpr const char* expected_time = "a time such as 250us, 20ms, 2s or 1m";
 
-double parse_real(const std::string& text, std::span<const Unit> units, const char* expected) {
+double parse_real(const std::string& text, std::span<const UnitName> units, const char* expected) {
     const Quantity quantity = split_quantity(text, expected);
     const double factor = factor_of(quantity, units, expected);
     return real_number(quantity.digits) * factor;
@@ -180,7 +180,7 @@ double parse_rate_or_zero(const std::string& text) {
 }
 
 double parse_chance(const std::string& text) {
-    constexpr Unit percent[] = {{"%", 1}};
+    constexpr UnitName percent[] = {{"%", 1}};
     const double share = parse_real(text, percent, expected_share);
     if (share > 100) refuse_number("is more than 100%");
     return share / 100;

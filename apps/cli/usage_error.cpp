@@ -80,7 +80,7 @@ std::string unexpected_text(const CLI::App& app, const std::string& argument) {
 
 /// CLI11's texts in the words of all other messages.
 std::string reworded(const CLI::ParseError& error) {
-    const std::string what = error.what();
+    std::string what = error.what();
     const auto split = [&](const std::string& at, const char* between) {
         const std::size_t found = what.find(at);
         return found == std::string::npos ? what : what.substr(0, found) + between + what.substr(found + at.size());

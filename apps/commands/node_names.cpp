@@ -51,7 +51,7 @@ static_assert(limits::devices_name_bytes_max == 248);
 }  // namespace
 
 std::string shown_name(std::string_view name) {
-    const std::string text = printable(name);
+    std::string text = printable(name);
     if (text.find_first_of(" ,\"") == std::string::npos && text != "*") return text;
     std::string out = "\"";
     for (const char c : text) out += c == '"' ? std::string("\\x22") : std::string(1, c);

@@ -166,7 +166,7 @@ class MaxSearch {
             const Json summary = trial_({rate, length});
             ++trials_;
             if (received_signal() != 0) return {};
-            const Judged judged = judge_trial(summary, rate, options_);
+            Judged judged = judge_trial(summary, rate, options_);
             const bool passed = judged.result == traffic::TrialResult::passed;
             print_trial(report_, rate, summary,
                         passed ? (search_.confirming() ? "confirmed" : "passed") : judged.reason);
@@ -262,12 +262,14 @@ void plot(const Report& report, const std::vector<Point>& points) {
 
 int sweep(const Report& report, const Trial& trial) {
     std::vector<Point> points;
+    bool answered = false;
     std::string untested;  // why the lowest rate that is not tested is not
     // Returns false beyond the knee, at a rate that cannot be tested, or after a signal.
     const auto measure = [&](double rate) {
         for (int i = 0; i < tries; ++i) {
             const Point point{rate, trial({rate, {}})};
             if (received_signal() != 0) return false;
+            answered |= has_answers(point.summary);
             const bool beyond = beyond_knee(point, points.empty() ? point : points.front());
             const bool again = (beyond || is_untested(point)) && i + 1 < tries;
             print_trial(report, rate, point.summary,
@@ -311,8 +313,8 @@ int sweep(const Report& report, const Trial& trial) {
         report.print(fmt::format("knee: latency and loss stay low up to {}", rate_text(knee)));
     report.event("summary", {{"knee_per_s", knee}, {"at_least", undecided}, {"trials", points.size()}});
     if (knee > 0) return Exit::done;
-    const bool answered = std::ranges::any_of(points, [](const Point& point) { return has_answers(point.summary); });
-    return undecided ? Exit::cannot_tell : answered ? Exit::failed : Exit::unreachable;
+    if (!answered) return Exit::unreachable;
+    return undecided ? Exit::cannot_tell : Exit::failed;
 }
 
 // ---- --repeat -------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ std::string visible(std::string_view text) {
     for (const char c : text) {
         const auto byte = static_cast<unsigned char>(c);
         if (byte < 0x20 || byte == 0x7f)
-            fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
+            out += fmt::format("\\x{:02x}", byte);
         else
             out += c;
     }
@@ -85,8 +85,8 @@ Result<Address> resolve_v6_literal(const HostPort& parts) {
                          fmt::format("a link-local address needs its interface: {}", with_interface(parts)));
     if (has_zone) {
         const std::string zone(parts.host.substr(parts.host.find('%') + 1));
-        if (!unicast && !IN6_IS_ADDR_MC_LINKLOCAL(&v6.sin6_addr))
-            return malformed(parts.whole, "only a link-local address has an interface");
+        const bool group = IN6_IS_ADDR_MC_LINKLOCAL(&v6.sin6_addr);
+        if (!unicast && !group) return malformed(parts.whole, "only a link-local address has an interface");
         if (zone.empty()) return malformed(parts.whole, "the interface is missing");
         v6.sin6_scope_id = interface_index(zone);
         if (v6.sin6_scope_id == 0)

@@ -87,7 +87,7 @@ TEST(Crc32cSuffix, appends_without_reading_the_suffix) {
     for (std::size_t length = 0; length <= 1'500; length += length < 70 ? 1 : 143) {
         const Bytes suffix = random_bytes(random, length);
         const Crc32cSuffix append(suffix);
-        for (const std::size_t head : {0, 1, 7, 20, 64, 300}) {
+        for (const std::size_t head : {0u, 1u, 7u, 20u, 64u, 300u}) {
             Bytes whole = random_bytes(random, head);
             const std::uint32_t crc = crc32c(whole);
             whole.insert(whole.end(), suffix.begin(), suffix.end());
