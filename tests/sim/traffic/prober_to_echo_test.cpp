@@ -89,14 +89,13 @@ TEST(ProberToEcho, ping_pong_ends_under_all_faults) {
         const Link link = random_link(random);
         traffic::ProberOptions options{
             .sizes = traffic::Sizes::fixed(random.between(24, 1'472)), .stream = 9, .start = start};
-        options.give_up_after =
-            static_cast<Duration>(random.between(1, 10'000'000));  // shorter or longer than a round trip
+        options.timeout = static_cast<Duration>(random.between(1, 10'000'000));  // shorter or longer than a round trip
         options.count = random.between(1, 200);
         Play play(seed, options, link);
         ASSERT_EQ(play.network.run(), Outcome::idle);
         const Duration longest = 2 * (link.delay + link.jitter);
         EXPECT_EQ(play.prober.counters().sent, options.count);
-        EXPECT_LE(play.network.now(), start + static_cast<Duration>(options.count) * options.give_up_after + longest);
+        EXPECT_LE(play.network.now(), start + static_cast<Duration>(options.count) * options.timeout + longest);
         EXPECT_TRUE(play.prober.finished(play.network.now() + longest, longest));
         if (play.prober.response().count() > 0) {
             EXPECT_GE(play.prober.response().min(), 2 * link.delay);
@@ -139,11 +138,11 @@ TEST(ProberToEcho, ends_at_its_stop_time) {
         const Link link = random_link(random);
         const double rates[] = {0, 1e4};
         traffic::ProberOptions options{
-            .stream = 9, .give_up_after = millisecond, .start = start, .stop = start + 20 * millisecond};
+            .stream = 9, .timeout = millisecond, .start = start, .stop = start + 20 * millisecond};
         options.rate_per_s = random.one_of<double>(rates);
         Play play(seed, options, link);
         ASSERT_EQ(play.network.run_until(start + second, 20'000), Outcome::idle);
-        EXPECT_LE(play.network.now(), options.stop + options.give_up_after + 2 * (link.delay + link.jitter));
+        EXPECT_LE(play.network.now(), options.stop + options.timeout + 2 * (link.delay + link.jitter));
         play.expect_truth();
     });
 }

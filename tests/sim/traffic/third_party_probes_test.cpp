@@ -104,13 +104,12 @@ TEST(ThirdPartyProbes, by_order_every_loss_is_known) {
 // A stall of the path for longer than a probe is waited for: late replies, whose bytes other probes have by then.
 TEST(ThirdPartyProbes, a_late_reply_to_repeated_bytes_is_ambiguous) {
     const traffic::Dialect dialect = dialect_of("{seq:u8}", "0:1");
-    Play play(1, dialect, {.rate_per_s = 1'000, .give_up_after = 150 * millisecond, .count = 2'000},
-              {.delay = one_way});
+    Play play(1, dialect, {.rate_per_s = 1'000, .timeout = 150 * millisecond, .count = 2'000}, {.delay = one_way});
     ASSERT_EQ(play.network.run(), Outcome::idle);
     EXPECT_EQ(play.prober.match_counts()->reused, 0u) << "given up before";
     EXPECT_EQ(play.prober.counters().late, 2'000u) << "replies take 200 ms, bytes repeat after 256";
     EXPECT_TRUE(play.told_apart());
-    Play slower(1, dialect, {.rate_per_s = 1'000, .give_up_after = 150 * millisecond, .count = 2'000},
+    Play slower(1, dialect, {.rate_per_s = 1'000, .timeout = 150 * millisecond, .count = 2'000},
                 {.delay = 2 * one_way});
     ASSERT_EQ(slower.network.run(), Outcome::idle);
     EXPECT_GT(slower.prober.match_counts()->ambiguous, 1'000u);
@@ -130,13 +129,12 @@ TEST(ThirdPartyProbes, what_is_told_apart_is_true) {
         const double rates[] = {0, 1e3, 1e4, 1e5};
         const Link link = {.loss = random.chance(0.5) ? 0 : 0.02,
                            .delay = static_cast<Duration>(random.below(9'000'000))};
-        traffic::ProberOptions options{
-            .rate_per_s = random.one_of<double>(rates),
-            .window = static_cast<std::uint32_t>(random.between(1, 300)),
-            // Later replies than Matcher::late_times are not detected.
-            .give_up_after = link.delay / 2 + static_cast<Duration>(random.between(1, 30'000'000)),
-            .count = random.between(1, 1'000),
-            .flows = static_cast<std::uint32_t>(random.between(1, 5))};
+        traffic::ProberOptions options{.rate_per_s = random.one_of<double>(rates),
+                                       .window = static_cast<std::uint32_t>(random.between(1, 300)),
+                                       // Later replies than Matcher::late_times are not detected.
+                                       .timeout = link.delay / 2 + static_cast<Duration>(random.between(1, 30'000'000)),
+                                       .count = random.between(1, 1'000),
+                                       .flows = static_cast<std::uint32_t>(random.between(1, 5))};
         Play play(seed, dialect, options, link);
         ASSERT_EQ(play.network.run(), Outcome::idle);
         const traffic::ProberCounters& counts = play.prober.counters();
