@@ -53,8 +53,8 @@ std::optional<MatchRule> MatchRule::parse(std::string_view text) {
     return rule;
 }
 
-Matcher::Matcher(const MatchRule& rule, const SipKey& key, std::uint32_t capacity, Duration give_up_after)
-    : rule_(rule), sip_key_(key), mask_(capacity - 1), give_up_after_(give_up_after) {
+Matcher::Matcher(const MatchRule& rule, const SipKey& key, std::uint32_t capacity, Duration timeout)
+    : rule_(rule), sip_key_(key), mask_(capacity - 1), timeout_(timeout) {
     RINGPOST_CHECK(capacity > 0 && capacity <= 1u << 30 && (capacity & mask_) == 0);
     entries_.resize(capacity);
     if (rule.kind != MatchRule::Kind::order) slots_.assign(std::size_t{capacity} * 2, none);
@@ -91,8 +91,8 @@ void Matcher::reuse(Entry& older, Entry& newer) {
     const bool waiting = older.state == State::waiting;
     Doubt doubt = waiting ? Doubt::waiting : older.doubt;
     if (older.state == State::given_up) doubt = std::max(doubt, Doubt::expired);
-    if (age < late_times * give_up_after_) newer.doubt = doubt;
-    if (waiting || (doubt == Doubt::waiting && age < give_up_after_)) ++counts_.reused;
+    if (age < late_times * timeout_) newer.doubt = doubt;
+    if (waiting || (doubt == Doubt::waiting && age < timeout_)) ++counts_.reused;
     if (waiting) give_up(older);
 }
 

@@ -96,10 +96,10 @@ class Matcher {
     /// A late reply is taken into account for this many times the time after which a probe is given up.
     static constexpr int late_times = 4;
 
-    /// `key` must be random and secret. `capacity` must be a power of two from 1 to 2^30. `give_up_after` is how long
+    /// `key` must be random and secret. `capacity` must be a power of two from 1 to 2^30. `timeout` is how long
     /// the caller waits before it expires a probe.
     Matcher(const MatchRule& rule, const SipKey& key, std::uint32_t capacity = limits::probe_keys_max,
-            Duration give_up_after = second);
+            Duration timeout = second);
 
     /// Records a probe sent at `now`. Sequences count up from 0, times do not decrease, and the probe has at least
     /// rule.probe_bytes_min() bytes.
@@ -143,7 +143,7 @@ class Matcher {
     MatchRule rule_;
     SipKey sip_key_;
     std::uint32_t mask_;
-    Duration give_up_after_;
+    Duration timeout_;
     std::vector<Entry> entries_;
     std::vector<std::uint32_t> slots_;  ///< twice the capacity; the index of an entry, or none
     std::uint64_t sent_ = 0;

@@ -46,7 +46,7 @@ class Play {
                 .rate_per_s = (choice & 1) == 0 ? 0.0 : 1e5,
                 .arrivals = (choice & 2) == 0 ? Arrivals::fixed : Arrivals::poisson,
                 .window = (choice & 4) == 0 ? 1u : 4u,
-                .give_up_after = 10 * millisecond,
+                .timeout = 10 * millisecond,
                 .start = start,
                 .warm_up = (choice & 8) == 0 ? 0 : millisecond,
                 .count = 1'000,

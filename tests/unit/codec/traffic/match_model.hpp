@@ -11,8 +11,8 @@ namespace ringpost::traffic {
 
 class MatchModel {
   public:
-    MatchModel(const MatchRule& rule, std::uint32_t capacity, Duration give_up_after = second)
-        : rule_(rule), capacity_(capacity), give_up_after_(give_up_after) {}
+    MatchModel(const MatchRule& rule, std::uint32_t capacity, Duration timeout = second)
+        : rule_(rule), capacity_(capacity), timeout_(timeout) {}
 
     void sent(Instant due, Instant now, std::span<const std::byte> probe) {
         Probe* const overwritten = probes_.size() >= capacity_ ? &probes_[probes_.size() - capacity_] : nullptr;
@@ -24,8 +24,8 @@ class MatchModel {
                 const bool waiting = older->next == Reply::Kind::answer, expired = older->next == Reply::Kind::late;
                 const Duration age = now - older->sent_at;
                 doubt = waiting ? 2 : std::max(older->doubt, expired ? 1 : 0);
-                counts.reused += !waiting && doubt == 2 && age < give_up_after_;
-                if (age >= 4 * give_up_after_) doubt = 0;
+                counts.reused += !waiting && doubt == 2 && age < timeout_;
+                if (age >= 4 * timeout_) doubt = 0;
                 give_up(*older, counts.reused);
             }
         probes_.push_back({key, due, now, Reply::Kind::answer, doubt});
@@ -93,7 +93,7 @@ class MatchModel {
 
     MatchRule rule_;
     std::size_t capacity_;
-    Duration give_up_after_;
+    Duration timeout_;
     std::vector<Probe> probes_;
 };
 
