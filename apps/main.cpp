@@ -24,7 +24,8 @@ int run(int argc, char** argv) {
         return line.command();
     }
     std::fputs(line.text.c_str(), stdout);
-    if (std::fflush(stdout) != 0) fail_to_write();
+    // A reader that has gone, such as head, has read what it wanted.
+    if (std::fflush(stdout) != 0 && errno != EPIPE) fail_to_write();
     return Exit::done;
 }
 

@@ -130,7 +130,9 @@ class StandardOutput(unittest.TestCase):
                 for what, file in files.items():
                     with self.subTest(f"{args} {what}"):
                         code, _, err = end(start(args, stdout=file))
-                        self.assertEqual((code, err), (1, unwritable))
+                        # Of help, the reader of a closed pipe has read what it wanted.
+                        fine = what == "broken pipe" and {"--version", "--help"} & set(args)
+                        self.assertEqual((code, err), (0, "") if fine else (1, unwritable))
 
     def test_both_closed(self):
         for args in (("latency", "--self", "--count", 3), ("echo", "--port", 0, "--json")):
