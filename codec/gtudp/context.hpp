@@ -15,25 +15,35 @@ namespace ringpost::gtudp {
 
 struct Context {
     explicit Context(const Options& given)
-        : options(given), peers(given.peers_max, given.key, given.socket), random_(given.seed) {}
+        : options(given),
+          unproven_sends_max(std::max(
+              given.unproven_sends_max.value_or(std::min(given.sends_max, given.peers_max) / unproven_share), 1u)),
+          unproven_payload_max(given.payload_bytes / unproven_share),
+          peers(given.peers_max, given.key, given.socket),
+          random_(given.seed) {}
 
-    /// Time until a datagram just sent to `peer` is retransmitted: the retransmission timeout times `patience`, doubled
+    /// Time until a datagram just sent to `peer` is retransmitted: the retransmission timeout times `multiple`, doubled
     /// `backoffs` times (RFC 6298, section 5.5), plus up to an eighth of random jitter so that timers do not
     /// synchronise.
-    Duration interval(const Peer& peer, unsigned backoffs, int patience) {
+    Duration interval(const Peer& peer, unsigned backoffs, int multiple) {
         const ResendOptions& resending = options.resending;
         if (resending.fixed_interval) return *resending.fixed_interval;
         const bool known = peer.rtt.smoothed() > 0;
-        const Duration first = known ? peer.rtt.timeout(resending.timeout_min, resending.timeout_max) * patience
+        const Duration first = known ? peer.rtt.timeout(resending.timeout_min, resending.timeout_max) * multiple
                                      : resending.timeout_initial;
-        const Duration longest = std::max(resending.timeout_max * patience, first);
+        const Duration longest = std::max(resending.timeout_max * multiple, first);
         const Duration backed_off = first > longest >> backoffs ? longest : first << backoffs;
         return backed_off + static_cast<Duration>(random() % static_cast<std::uint64_t>(backed_off / 8 + 1));
     }
 
     std::uint64_t random() { return random_.next(); }
 
+    static constexpr std::uint32_t unproven_share = 8;
+
     const Options options;
+    /// What replies to unproven peers share, see Options::unproven_sends_max.
+    const std::uint32_t unproven_sends_max;
+    const std::size_t unproven_payload_max;
     Counters counts;
     PeerTable peers;
 

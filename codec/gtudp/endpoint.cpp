@@ -22,6 +22,8 @@ Endpoint::Endpoint(const Options& options)
     RINGPOST_CHECK(resending.recv_sends_max >= 1 && resending.recv_sends_max <= UINT8_MAX);
     RINGPOST_CHECK(0 < resending.timeout_min && resending.timeout_min <= resending.timeout_max);
     RINGPOST_CHECK(resending.timeout_initial > 0 && resending.fixed_interval.value_or(1) > 0);
+    RINGPOST_CHECK(0 <= resending.effective_patience() &&
+                   resending.effective_patience() <= ResendOptions::patience_max);
     RINGPOST_CHECK(options.remembered > 0 && options.unknown_acks_per_s <= second);
 }
 

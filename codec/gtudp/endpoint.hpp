@@ -27,7 +27,7 @@ struct Event {
     std::span<const std::byte> bytes;  ///< message, foreign: valid until the next call of this endpoint
     ExchangeId id;                     ///< outcome: the send that ended; its index may be reused from now on
     Outcome outcome = Outcome::confirmed;
-    std::uint32_t sends = 0;  ///< outcome: number of times the DATA was sent
+    std::uint32_t sends = 0;  ///< outcome: number of times the DATA was sent or withheld; 255: or more
 };
 
 /// The gtUDP protocol: confirmed datagrams, sent and received.
@@ -46,12 +46,15 @@ class Endpoint {
     Endpoint& operator=(const Endpoint&) = delete;
 
     /// Queues a copy of `data` for `to`; it is sent by the next poll_transmit(). The send is given up if it has not
-    /// been confirmed by `deadline`.
+    /// been confirmed by `deadline`. `origin` says who chose `to`. With `own` it was the application, and nothing is
+    /// withheld. A `reply` to an address that has not confirmed anything yet must not amplify: it is sent as long as
+    /// the address gets at most three times the bytes received from it, and it may be ended early for a newer one
+    /// (Options::unproven_sends_max). Servers that answer anyone should use it.
     std::expected<ExchangeId, Refusal> send(Instant now, const Address& to, std::span<const std::byte> data,
-                                            Instant deadline = never) {
+                                            Instant deadline = never, Origin origin = Origin::own) {
         // Unverified peers must not occupy the places that our own sends need.
         if (context_.peers.all_held() && context_.peers.find(to) == none) receiver_.make_space_for_peer();
-        return sender_.send(now, to, data, deadline);
+        return sender_.send(now, to, data, deadline, origin);
     }
     /// Ends a send with the outcome `cancelled`; the peer may still receive it. Returns false if it has ended already.
     bool cancel(ExchangeId id) { return sender_.cancel(id); }

@@ -16,7 +16,7 @@ namespace ringpost::gtudp {
 
 /// Timing and number of retransmissions.
 struct ResendOptions {
-    std::uint32_t data_sends_max = 6;   ///< 1 to 255; then the send is given up
+    std::uint32_t data_sends_max = 6;   ///< 1 to 255; then the send is given up, but not before `patience` has passed
     std::uint32_t recv_sends_max = 10;  ///< 1 to 255; then a RECV is sent only in response to the DATA
     /// Timeout before the first round-trip sample (RFC 6298 suggests 1 s; the reference implementation uses 500 ms),
     /// and bounds of the retransmission timeout afterwards.
@@ -26,6 +26,12 @@ struct ResendOptions {
     /// If set, all retransmissions use this interval without back-off and jitter, as in the reference implementation
     /// (500 ms).
     std::optional<Duration> fixed_interval;
+    /// A send is not given up earlier than this after its first transmission; the last interval is repeated until then.
+    /// If not set: 10 s, but 0 with fixed_interval, as in the reference implementation.
+    std::optional<Duration> patience;
+    static constexpr Duration patience_max = 3'600 * second;
+
+    Duration effective_patience() const { return patience.value_or(fixed_interval ? 0 : 10 * second); }
 };
 
 struct Options {
@@ -45,11 +51,18 @@ struct Options {
     // Table sizes must be powers of two. Nothing is allocated after construction.
     std::uint32_t sends_max = 65'536;  ///< exchanges in flight
     std::uint32_t sends_per_peer_max = UINT32_MAX;
+    /// Replies in flight to peers that are not verified. One more ends the oldest, so that a newcomer gets its reply.
+    /// If not set: an eighth of sends_max or of peers_max. Their payload is at most an eighth of payload_bytes.
+    std::optional<std::uint32_t> unproven_sends_max;
     std::uint32_t receives_max = 262'144;  ///< exchanges received, in progress or remembered
     std::uint32_t receives_per_peer_max = UINT32_MAX;
     std::uint32_t peers_max = 65'536;
     std::size_t payload_bytes = 16u << 20;  ///< payload of all exchanges in flight
-    std::size_t event_bytes = 8u << 20;     ///< queued for the application
+    std::size_t payload_per_peer_bytes = UINT32_MAX;
+    /// Each message causes a reply. While half of what may be in flight to a peer is, its messages are treated as if
+    /// the event queue were full: it sends them again, and no reply is refused.
+    bool answering = false;
+    std::size_t event_bytes = 8u << 20;  ///< queued for the application
 
     Identity first_identity = 0;  ///< should be random, so that peers do not match a restarted sender with its previous
                                   ///< run
@@ -58,11 +71,18 @@ struct Options {
     Instant start = 0;
 };
 
+/// Why a message is sent.
+enum class Origin : std::uint8_t {
+    own,    ///< the application chose the peer
+    reply,  ///< it answers a message, so whoever sent that chose the peer, and its source address may be spoofed
+};
+
 /// Why a send was refused.
 enum class Refusal : std::uint8_t {
     too_large,   ///< larger than codec.data_bytes_max()
     table_full,  ///< the limit sends_max or payload_bytes is reached
-    peer_full,   ///< sends_per_peer_max sends to this peer are in flight
+    peer_full,   ///< sends_per_peer_max sends or payload_per_peer_bytes to this peer are in flight, or for an
+                 ///< unproven one what unproven_sends_max allows
     peers_full,  ///< all peers_max peers have exchanges in flight or remembered
     not_ready,   ///< the endpoint is closed
 };
@@ -70,7 +90,7 @@ enum class Refusal : std::uint8_t {
 /// How an accepted send ended.
 enum class Outcome : std::uint8_t {
     confirmed,         ///< the peer has confirmed delivery
-    gave_up_attempts,  ///< sent data_sends_max times without a confirmation
+    gave_up_attempts,  ///< sent data_sends_max times without a confirmation, or displaced (Counters::displaced)
     gave_up_deadline,  ///< not confirmed by its deadline
     cancelled,
 };
@@ -95,6 +115,9 @@ struct Counters {
     std::uint64_t refused_peer_full = 0;
     std::uint64_t refused_peers_full = 0;
     std::uint64_t refused_not_ready = 0;
+    std::uint64_t displaced = 0;      ///< part of gave_up_attempts: ended for a newer reply
+    std::uint64_t data_withheld = 0;  ///< DATA not sent: a reply to an unverified peer that has been sent three times
+                                      ///< the bytes received from it; counts as a send that was lost
     std::uint64_t identities_skipped = 0;  ///< still in flight with that peer when due for reuse after 2^32 sends
 
     // Frames sent, by kind; data_resent and recv_resent are parts of data_sent and recv_sent.
@@ -115,14 +138,16 @@ struct Counters {
     // Receiving: data_received == delivered + duplicates + the next four.
     std::uint64_t delivered = 0;
     std::uint64_t duplicates = 0;
-    std::uint64_t app_behind = 0;     ///< no room for the event; the peer will resend
+    std::uint64_t app_behind = 0;     ///< no room for the event, or for its reply (answering); the peer will resend
     std::uint64_t receives_full = 0;  ///< the table is full and no exchange can be evicted
     std::uint64_t receives_peer_full = 0;
     std::uint64_t peers_full = 0;
 
     std::uint64_t ack_unknown = 0;   ///< ACKs that no exchange was waiting for
     std::uint64_t recv_unknown = 0;  ///< RECVs for a message that is not in flight
-    std::uint64_t ack_withheld = 0;  ///< ACKs not sent for such a RECV: unknown_acks_per_s exceeded, or queue full
+    /// ACKs not sent for such a RECV: unknown_acks_per_s exceeded, queue full, or an unverified peer has been sent
+    /// three times the bytes received from it.
+    std::uint64_t ack_withheld = 0;
     /// RECVs not sent: an unverified peer has been sent three times the bytes received from it, or queue full.
     std::uint64_t recv_withheld = 0;
     std::uint64_t recv_gave_up = 0;     ///< exchanges whose RECV was sent recv_sends_max times without an ACK
@@ -142,6 +167,8 @@ struct Counters {
             {"refused_peer_full", &Counters::refused_peer_full},
             {"refused_peers_full", &Counters::refused_peers_full},
             {"refused_not_ready", &Counters::refused_not_ready},
+            {"displaced", &Counters::displaced},
+            {"data_withheld", &Counters::data_withheld},
             {"identities_skipped", &Counters::identities_skipped},
             {"data_sent", &Counters::data_sent},
             {"data_resent", &Counters::data_resent},

@@ -17,25 +17,32 @@ PeerTable::PeerTable(std::uint32_t capacity, const SipKey& key, SocketIndex defa
     free_ = 0;
 }
 
-std::uint32_t PeerTable::bucket(const Address& address) const {
-    return static_cast<std::uint32_t>(siphash(key_, std::as_bytes(std::span<const Address, 1>(&address, 1)))) & mask_;
+/// The lowest bits choose the bucket. The upper half is the peer's identity_offset; the key is secret, so nobody can
+/// compute it, and the offset of one address says nothing about that of another.
+std::uint64_t PeerTable::hash_of(const Address& address) const {
+    return siphash(key_, std::as_bytes(std::span<const Address, 1>(&address, 1)));
 }
 
-PeerIndex PeerTable::find_in_buckets(const Address& address) const {
-    PeerIndex index = buckets_[bucket(address)];
+PeerIndex PeerTable::find_in_buckets(const Address& address, std::uint64_t hash) const {
+    PeerIndex index = buckets_[hash & mask_];
     while (index != none && peers_[index].address != address) index = peers_[index].chained;
     if (index != none) latest_ = index;
     return index;
 }
 
 PeerIndex PeerTable::find_or_insert(const Address& address) {
-    if (const PeerIndex known = find(address); known != none) {
-        if (peers_[known].holds == 0 && known != idle_newest_) {
-            unlink_idle(known);
-            link_idle(known);
-        }
-        return known;
+    const bool is_latest = latest_ != none && peers_[latest_].address == address;
+    const std::uint64_t hash = is_latest ? 0 : hash_of(address);
+    const PeerIndex known = is_latest ? latest_ : find_in_buckets(address, hash);
+    if (known == none) return insert(address, hash);
+    if (peers_[known].holds == 0 && known != idle_newest_) {
+        unlink_idle(known);
+        link_idle(known);
     }
+    return known;
+}
+
+PeerIndex PeerTable::insert(const Address& address, std::uint64_t hash) {
     if (free_ == none && idle_oldest_ != none) evict_oldest();
     if (free_ == none) return none;
     const PeerIndex index = free_;
@@ -43,8 +50,9 @@ PeerIndex PeerTable::find_or_insert(const Address& address) {
     free_ = peer.chained;
     peer = Peer{};
     peer.address = address;
+    peer.identity_offset = static_cast<Identity>(hash >> 32);
     peer.path.socket = default_socket_;
-    PeerIndex& head = buckets_[bucket(address)];
+    PeerIndex& head = buckets_[hash & mask_];
     peer.chained = head;
     head = index;
     link_idle(index);
@@ -57,7 +65,7 @@ void PeerTable::evict_oldest() {
     const PeerIndex index = idle_oldest_;
     Peer& peer = peers_[index];
     unlink_idle(index);
-    PeerIndex* link = &buckets_[bucket(peer.address)];
+    PeerIndex* link = &buckets_[hash_of(peer.address) & mask_];
     while (*link != index) link = &peers_[*link].chained;
     *link = peer.chained;
     peer.address = Address{};

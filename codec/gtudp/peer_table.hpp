@@ -1,6 +1,9 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -21,25 +24,49 @@ struct alignas(64) Peer {
     std::uint32_t receives = 0;  ///< received exchanges that are awaiting an ACK or remembered
     /// Remembered exchanges of this peer, in the order in which they were completed.
     ExchangeIndex remembered_oldest = none, remembered_newest = none;
-    /// The peer has replied to a datagram of ours, so its address is not spoofed.
+    /// The peer has sent a RECV for a DATA of ours in flight. The identity of that DATA cannot be guessed, so the
+    /// address is not spoofed.
     bool verified = false;
+    /// The peer has sent an ACK for a RECV of ours. It chose that identity itself, so this proves nothing about the
+    /// address; it only matters for eviction.
+    bool acknowledged = false;
     bool path_known = false;  ///< `path` is that of a datagram from the peer
-
-    // Used by the table.
-    std::uint32_t holds = 0;
+    std::uint32_t holds = 0;  ///< used by the table
     PeerIndex chained = none;
-    PeerIndex newer = none, older = none;  ///< list of peers without holds
+    /// Added to the endpoint's counter of identities: unguessable for anybody else.
+    Identity identity_offset = 0;
+    /// Bytes that may be sent to the peer until it is verified: amplification_max times those received from it, less
+    /// those sent to it, with IP and UDP headers. Only may_send(), count_sent() and count_received() use it.
+    std::uint32_t budget = 0;
+    std::uint32_t payload_bytes = 0;  ///< of the exchanges in flight to it
 
+    PeerIndex newer = none, older = none;  ///< used by the table: list of peers without holds
     RttEstimator rtt;
     /// Time of the last RECV and the last ACK from this peer.
     Instant confirmed_at = std::numeric_limits<Instant>::min(), acked_at = std::numeric_limits<Instant>::min();
-    std::uint64_t bytes_received = 0;     ///< while not verified
-    std::uint64_t bytes_unsolicited = 0;  ///< RECVs sent while not verified
     /// ACKs that may be sent for unknown exchanges: one for each RECV that our confirmed exchanges can cause, and a
     /// number per second.
     std::uint32_t ack_credit = 0;
     Instant ack_credit_at = 0;
     LocalPath path;  ///< of the last datagram from this peer; datagrams to it use the same
+
+    static constexpr std::uint32_t amplification_max = 3;
+
+    /// Whether a datagram of `bytes` may be sent to an address that may be spoofed.
+    bool may_send(std::size_t bytes) const { return verified || with_headers(bytes) <= budget; }
+    /// A datagram was sent for which may_send() was true.
+    void count_sent(std::size_t bytes) {
+        if (!verified) budget -= with_headers(bytes);
+    }
+    /// A valid frame was received.
+    void count_received(std::size_t bytes) {
+        if (verified) return;
+        const std::uint32_t added = amplification_max * with_headers(bytes);
+        budget += std::min(added, UINT32_MAX - budget);
+    }
+    std::uint32_t with_headers(std::size_t bytes) const {
+        return static_cast<std::uint32_t>(bytes + header_bytes_of(address));
+    }
 
     /// Datagrams to the peer leave from where this one arrived. Those of a train arrive alike, so the first is enough.
     void note_path(const Datagram& in) {
@@ -47,7 +74,15 @@ struct alignas(64) Peer {
         path = in.path();
         path_known = true;
     }
+
+    /// Size of the IP and UDP headers of a datagram from or to `address` (RFC 791, 8200, 768). IPv4 is stored mapped.
+    static std::size_t header_bytes_of(const Address& address) {
+        constexpr std::array<std::uint8_t, 12> mapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+        return std::memcmp(address.ip.data(), mapped.data(), mapped.size()) == 0 ? 20 + 8 : 40 + 8;
+    }
 };
+// What follows payload_bytes is beyond the first cache line.
+static_assert(sizeof(Peer) == 192 && alignof(Peer) == 64);
 
 /// Table of peers by address, using a keyed hash. All operations are O(1). Nothing is allocated after construction. Not
 /// thread-safe.
@@ -65,7 +100,7 @@ class PeerTable {
     /// Returns `none` if the address is not in the table.
     PeerIndex find(const Address& address) const {
         if (latest_ != none && peers_[latest_].address == address) return latest_;
-        return find_in_buckets(address);
+        return find_in_buckets(address, hash_of(address));
     }
     /// Finds or inserts a peer, evicting one without holds if necessary. Returns `none` if all peers have holds.
     PeerIndex acquire(const Address& address) {
@@ -83,28 +118,42 @@ class PeerTable {
 
     /// Whether acquire() would fail for a new address.
     bool all_held() const { return free_ == none && idle_oldest_ == none; }
-    /// Number of verified peers that have exchanges awaiting an ACK or remembered.
+    /// Number of peers that have exchanges awaiting an ACK or remembered: the verified ones, those that are verified or
+    /// have acknowledged a RECV, and the others.
     std::uint32_t verified_receiving() const { return verified_receiving_; }
+    std::uint32_t acknowledged_receiving() const { return acknowledged_receiving_; }
+    std::uint32_t unknown_receiving() const { return receiving_ - acknowledged_receiving_; }
     void add_receive(PeerIndex index) {
         Peer& peer = peers_[index];
-        if (peer.receives++ == 0 && peer.verified) ++verified_receiving_;
+        if (peer.receives++ == 0) count_receiving(peer, 1);
     }
     void remove_receive(PeerIndex index) {
         Peer& peer = peers_[index];
-        if (--peer.receives == 0 && peer.verified) --verified_receiving_;
+        if (--peer.receives == 0) count_receiving(peer, UINT32_MAX);
     }
-    void mark_verified(PeerIndex index) {
-        Peer& peer = peers_[index];
-        if (!peer.verified && peer.receives > 0) ++verified_receiving_;
-        peer.verified = true;
-    }
+    void mark_verified(PeerIndex index) { mark(peers_[index], true); }
+    void mark_acknowledged(PeerIndex index) { mark(peers_[index], peers_[index].verified); }
     std::uint32_t size() const { return size_; }
     std::uint64_t evictions() const { return evictions_; }
 
   private:
-    std::uint32_t bucket(const Address& address) const;
-    PeerIndex find_in_buckets(const Address& address) const;
+    std::uint64_t hash_of(const Address& address) const;
+    PeerIndex find_in_buckets(const Address& address, std::uint64_t hash) const;
     PeerIndex find_or_insert(const Address& address);
+    PeerIndex insert(const Address& address, std::uint64_t hash);
+    /// Adds `change` (1, or UINT32_MAX for -1) to the numbers that the peer counts for.
+    void count_receiving(const Peer& peer, std::uint32_t change) {
+        receiving_ += change;
+        if (peer.verified) verified_receiving_ += change;
+        if (peer.verified || peer.acknowledged) acknowledged_receiving_ += change;
+    }
+    void mark(Peer& peer, bool verified) {
+        if (peer.acknowledged && peer.verified == verified) return;
+        if (peer.receives > 0) count_receiving(peer, UINT32_MAX);
+        peer.acknowledged = true;
+        peer.verified = verified;
+        if (peer.receives > 0) count_receiving(peer, 1);
+    }
     void link_idle(PeerIndex index);
     void unlink_idle(PeerIndex index);
     void evict_oldest();
@@ -115,7 +164,7 @@ class PeerTable {
     std::vector<PeerIndex> buckets_;
     std::uint32_t mask_;
     PeerIndex free_ = none, idle_newest_ = none, idle_oldest_ = none;
-    std::uint32_t size_ = 0, verified_receiving_ = 0;
+    std::uint32_t size_ = 0, receiving_ = 0, verified_receiving_ = 0, acknowledged_receiving_ = 0;
     std::uint64_t evictions_ = 0;
     mutable PeerIndex latest_ = none;  ///< the last match; the datagrams of a train come from one peer
 };

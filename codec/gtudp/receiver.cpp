@@ -6,14 +6,20 @@
 // Eviction: when the table is full, an exchange is evicted before its time. A clock hand moves through the table, which
 // is filled in the same order, so the hand points at one of the oldest exchanges. That exchange is evictable if its
 // peer has never acknowledged anything and so may be spoofed, even while awaiting an ACK; or if it is only remembered
-// and its peer holds at least half of an even share of the table among the verified peers. At least half of the places
-// of verified peers belong to such peers. The hand skips other exchanges, but only a few: then randomly chosen places
-// are tried, and finally the oldest remembered exchange of the new DATA's own peer is evicted. A flooding peer
-// therefore evicts only its own entries. If nothing is evictable, the new DATA is dropped, and its sender will
-// retransmit it.
+// and its peer holds at least half of an even share of the table. A verified peer shares with the verified ones; one
+// that has only acknowledged RECVs, which a spoofed source can do as well, shares with all that have done either. At
+// least half of the places of verified peers thus belong to evictable exchanges. The hand skips other exchanges, but
+// only a few: then randomly chosen places are tried, then the oldest remembered exchange of the new DATA's own peer is
+// evicted, so that a flooding peer evicts its own entries, and finally an exchange that awaits an ACK of a peer that is
+// not verified and holds its share. If nothing is evictable, the new DATA is dropped, and its sender will retransmit
+// it.
 //
-// Reflection: the source address of a DATA may be spoofed. Until an address has acknowledged something, the RECVs sent
-// to it are limited to three times the bytes received from it.
+// When all peers have exchanges, a new peer takes the place of one that is not verified: of one that has never
+// acknowledged anything; or, if these are rare, of one that the hand passes, preferably one with remembered exchanges.
+//
+// Reflection: the source address of a DATA may be spoofed, and the sender of the DATA knows the identity of our RECV,
+// so an ACK proves nothing. Until an address has confirmed a DATA of ours, all that is sent to it stays within its
+// budget (Peer::may_send).
 
 #include "codec/gtudp/receiver.hpp"
 
@@ -22,10 +28,10 @@
 namespace ringpost::gtudp {
 namespace {
 
-constexpr int recv_patience = 1;
-constexpr std::uint64_t reflection_max = 3;
+constexpr int recv_timeouts = 1;
 constexpr int hand_steps_max = 8;
 constexpr int hand_steps_for_peer_max = 64;  // a table may have many more places than peers
+constexpr std::uint32_t unknown_share = 8;   // of the peers; if no more are unknown, the hand may miss them
 constexpr int places_tried_max = 16;
 constexpr ExchangeIndex hand_looks_ahead = 8;
 
@@ -52,12 +58,12 @@ PeerIndex Receiver::admit(Instant now, const Datagram& in, Identity identity, bo
     }
     Peer& peer = context_.peers[index];
     peer.note_path(in);
-    if (!peer.verified) peer.bytes_received += in.bytes.size();
+    peer.count_received(in.bytes.size());
     if (const ExchangeIndex known = exchanges_.find(index, identity); known != none) {
         on_duplicate(now, known);
         return none;
     }
-    if (!app_has_room) {
+    if (!app_has_room || refuses(peer)) {
         ++counts.app_behind;
         return none;
     }
@@ -66,12 +72,25 @@ PeerIndex Receiver::admit(Instant now, const Datagram& in, Identity identity, bo
             ++counts.receives_peer_full;
             return none;
         }
-        evict_oldest_of(index);
+        forget(peer.remembered_oldest);
     } else if (exchanges_.full() && !make_space(index)) {
         ++counts.receives_full;
         return none;
     }
     return index;
+}
+
+/// Whether the replies to this peer have little space left (Options::answering).
+bool Receiver::refuses(const Peer& peer) const {
+    const Options& options = context_.options;
+    if (!options.answering) return false;
+    std::uint32_t sends_max = options.sends_per_peer_max;
+    std::size_t payload_max = options.payload_per_peer_bytes;
+    if (!peer.verified) {
+        sends_max = std::min(sends_max, context_.unproven_sends_max);
+        payload_max = std::min(payload_max, context_.unproven_payload_max);
+    }
+    return peer.sends > sends_max / 2 || peer.payload_bytes > payload_max / 2;
 }
 
 bool Receiver::on_data(Instant now, const Datagram& in, Identity identity, bool app_has_room) {
@@ -93,43 +112,62 @@ void Receiver::on_duplicate(Instant now, ExchangeIndex index) {
 // ---- eviction --------------------------------------------------------------------------------------
 
 bool Receiver::make_space(PeerIndex newcomer) {
-    for (int i = 0; i < hand_steps_max; ++i)
-        if (const ExchangeIndex index = advance_hand(); evictable(index)) {
-            ++context_.counts.forgotten_early;
-            erase(index);
+    ExchangeIndex last = none;
+    for (int i = 0; i < hand_steps_max + places_tried_max; ++i) {
+        const ExchangeIndex index =
+            i < hand_steps_max ? advance_hand() : static_cast<ExchangeIndex>(context_.random() % exchanges_.capacity());
+        const Eviction eviction = eviction_of(index);
+        if (eviction == Eviction::at_once) {
+            forget(index);
             return true;
         }
-    for (int i = 0; i < places_tried_max; ++i) {
-        const auto index = static_cast<ExchangeIndex>(context_.random() % exchanges_.capacity());
-        if (!evictable(index)) continue;
-        ++context_.counts.forgotten_early;
-        erase(index);
-        return true;
+        if (eviction == Eviction::last) last = index;
     }
-    if (context_.peers[newcomer].remembered_oldest == none) return false;
-    evict_oldest_of(newcomer);
+    if (context_.peers[newcomer].remembered_oldest != none) last = context_.peers[newcomer].remembered_oldest;
+    if (last == none) return false;
+    forget(last);
     return true;
 }
 
 bool Receiver::make_space_for_peer() {
-    for (int i = 0; i < hand_steps_for_peer_max && context_.peers.all_held(); ++i) {
+    const PeerTable& peers = context_.peers;
+    const bool unknown_rare = peers.unknown_receiving() <= peers.size() / unknown_share;
+    ExchangeIndex last = none;
+    for (int i = 0; i < hand_steps_for_peer_max && peers.all_held(); ++i) {
         const ExchangeIndex index = advance_hand();
-        if (!exchanges_.holds(index) || context_.peers[exchanges_[index].peer].verified) continue;
-        ++context_.counts.forgotten_early;
-        erase(index);
+        if (!exchanges_.holds(index) || peers[exchanges_[index].peer].verified) continue;
+        const bool waits = exchanges_[index].wait == Wait::awaiting_ack;
+        if (!peers[exchanges_[index].peer].acknowledged || (unknown_rare && !waits))
+            forget_with_remembered(index);
+        else if (unknown_rare)
+            last = index;
     }
-    return !context_.peers.all_held();
+    if (last != none && peers.all_held()) forget_with_remembered(last);
+    return !peers.all_held();
 }
 
-/// Half of an even share of the table among the verified peers. A peer with this many exchanges may lose some.
-std::uint32_t Receiver::half_share() const {
-    return exchanges_.capacity() / 2 / std::max(context_.peers.verified_receiving(), 1u);
+/// Evicts an exchange, and those of its peer that are only remembered.
+void Receiver::forget_with_remembered(ExchangeIndex index) {
+    const Peer& peer = context_.peers[exchanges_[index].peer];
+    forget(index);
+    for (int i = 0; i < hand_steps_for_peer_max && peer.remembered_oldest != none; ++i) forget(peer.remembered_oldest);
 }
 
-bool Receiver::evictable(ExchangeIndex index) const {
+/// Half of an even share of the table among the peers that count for the same. A peer with this many exchanges may lose
+/// some.
+std::uint32_t Receiver::half_share(const Peer& peer) const {
+    const std::uint32_t sharing =
+        peer.verified ? context_.peers.verified_receiving() : context_.peers.acknowledged_receiving();
+    return exchanges_.capacity() / 2 / std::max(sharing, 1u);
+}
+
+Receiver::Eviction Receiver::eviction_of(ExchangeIndex index) const {
     const Exchange& exchange = exchanges_[index];
     const Peer& peer = context_.peers[exchange.peer];
-    return !peer.verified || (exchange.wait == Wait::remembered && peer.receives >= half_share());
+    if (!peer.verified && !peer.acknowledged) return Eviction::at_once;
+    if (peer.receives < half_share(peer)) return Eviction::never;
+    if (exchange.wait == Wait::remembered) return Eviction::at_once;
+    return peer.verified ? Eviction::never : Eviction::last;
 }
 
 /// Returns the place at the hand and advances it. Prefetches places that it will reach soon.
@@ -147,23 +185,16 @@ ExchangeIndex Receiver::advance_hand() {
 void Receiver::queue_recv(Instant now, ExchangeIndex index) {
     Exchange& exchange = exchanges_[index];
     Peer& peer = context_.peers[exchange.peer];
-    if (!within_budget(peer) || !recvs_.push(index)) {
+    const std::size_t bytes = context_.options.codec.header_bytes();
+    if (!peer.may_send(bytes) || !recvs_.push(index)) {
         ++context_.counts.recv_withheld;
         if (exchange.wait == Wait::awaiting_ack) count_send(now, exchange);  // counts as a send that was lost
         set_timer(now, index);
         return;
     }
+    peer.count_sent(bytes);
     exchange.queued = true;
     timers_.cancel(index);
-}
-
-/// Charges one RECV to the reflection budget of a peer that is not verified.
-bool Receiver::within_budget(Peer& peer) {
-    if (peer.verified) return true;
-    const std::size_t bytes = context_.options.codec.header_bytes();
-    if (peer.bytes_unsolicited + bytes > reflection_max * peer.bytes_received) return false;
-    peer.bytes_unsolicited += bytes;
-    return true;
 }
 
 std::optional<Transmit> Receiver::poll_recvs(Instant now, std::span<std::byte> out) {
@@ -204,6 +235,7 @@ void Receiver::count_send(Instant now, Exchange& exchange) {
 void Receiver::on_ack(Instant now, const Datagram& in, Identity identity) {
     ++context_.counts.ack_received;
     const PeerIndex peer = context_.peers.find(in.source);
+    if (peer != none) context_.peers[peer].count_received(in.bytes.size());
     const ExchangeIndex index = peer == none ? none : exchanges_.find(peer, identity);
     if (index == none || exchanges_[index].wait == Wait::remembered || exchanges_[index].sends == 0) {
         ++context_.counts.ack_unknown;
@@ -212,7 +244,7 @@ void Receiver::on_ack(Instant now, const Datagram& in, Identity identity) {
     Peer& known = context_.peers[peer];
     if (exchanges_[index].sends == 1) known.rtt.sample(since(exchanges_[index].sent_at, now));
     known.note_path(in);
-    context_.peers.mark_verified(peer);
+    context_.peers.mark_acknowledged(peer);
     known.acked_at = now;
     remember(now, index);
 }
@@ -248,9 +280,9 @@ void Receiver::remember(Instant now, ExchangeIndex index) {
     set_timer(now, index);
 }
 
-void Receiver::evict_oldest_of(PeerIndex peer) {
+void Receiver::forget(ExchangeIndex index) {
     ++context_.counts.forgotten_early;
-    erase(context_.peers[peer].remembered_oldest);
+    erase(index);
 }
 
 void Receiver::erase(ExchangeIndex index) {
@@ -271,7 +303,7 @@ void Receiver::set_timer(Instant now, ExchangeIndex index) {
     const Exchange& exchange = exchanges_[index];
     const Duration interval = exchange.wait == Wait::remembered
                                   ? context_.options.remembered
-                                  : context_.interval(context_.peers[exchange.peer], exchange.backoffs, recv_patience);
+                                  : context_.interval(context_.peers[exchange.peer], exchange.backoffs, recv_timeouts);
     timers_.schedule(index, now + interval);
 }
 

@@ -24,7 +24,7 @@ class Receiver {
     void expire(Instant now);
     std::optional<Instant> next_timeout() const { return timers_.next(); }
 
-    /// Evicts exchanges of unverified peers until a peer can be evicted. Returns false if that failed.
+    /// Evicts exchanges of peers that are not verified until a peer can be evicted. Returns false if that failed.
     bool make_space_for_peer();
 
     std::optional<Transmit> poll_recvs(Instant now, std::span<std::byte> out);
@@ -54,16 +54,18 @@ class Receiver {
     PeerIndex admit(Instant now, const Datagram& in, Identity identity, bool app_has_room);
     void on_duplicate(Instant now, ExchangeIndex index);
     bool make_space(PeerIndex newcomer);
-    std::uint32_t half_share() const;
-    bool evictable(ExchangeIndex index) const;
+    bool refuses(const Peer& peer) const;
+    std::uint32_t half_share(const Peer& peer) const;
+    enum class Eviction : std::uint8_t { never, last, at_once };
+    Eviction eviction_of(ExchangeIndex index) const;
+    void forget(ExchangeIndex index);
+    void forget_with_remembered(ExchangeIndex index);
     ExchangeIndex advance_hand();
     void queue_recv(Instant now, ExchangeIndex index);
-    bool within_budget(Peer& peer);
     void count_send(Instant now, Exchange& exchange);
     void expire_one(Instant now, ExchangeIndex index);
     void remember(Instant now, ExchangeIndex index);
     void erase(ExchangeIndex index);
-    void evict_oldest_of(PeerIndex peer);
     void set_timer(Instant now, ExchangeIndex index);
 
     Context& context_;

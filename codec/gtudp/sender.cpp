@@ -1,14 +1,22 @@
 // An exchange is one DATA in flight to one peer. It is queued in fresh_ until poll_fresh() sends it (Wait::confirming).
 // Each time its timer expires without a RECV, it is queued in resends_ and sent again, with a longer interval if the
-// peer has confirmed nothing else meanwhile. After the last of data_sends_max sends has timed out it is given up. A
-// RECV, the deadline or cancel() ends it in any state. Its outcome is then queued in ended_, and the exchange is freed
-// when that has been taken.
+// peer has confirmed nothing else meanwhile. It is given up after the last of data_sends_max sends has timed out; if
+// `patience` has not passed since the first, it is sent again at the same interval until then. A RECV, the deadline or
+// cancel() ends it in any state. Its outcome is then queued in ended_, and the exchange is freed when that has been
+// taken.
 //
 // The first timeout of a DATA is twice the retransmission timeout. If only the RECV was lost, the receiver repeats it
 // after one such timeout, and it arrives before we retransmit the larger DATA.
 //
-// Identities come from one counter for all peers with a random start. A value repeats after 2^32 sends, which takes
-// longer than any receiver's remembered window; it is skipped while still in flight to the same peer.
+// Identities come from one counter for all peers with a random start, to which the secret offset of the peer is added.
+// An attacker who receives one message thus learns nothing about the identities sent to others and cannot confirm those
+// messages. A value repeats after 2^32 sends, which takes longer than any receiver's remembered window; it is skipped
+// while still in flight to the same peer.
+//
+// A RECV for an exchange in flight proves that the peer's address is not spoofed. Until then, replies to it
+// (Origin::reply) are limited in two ways. The DATA stays within the peer's budget (Peer::may_send); one that exceeds
+// it counts as a send that was lost. And replies to all unproven peers share a small part of the tables (unproven_):
+// one more ends the oldest.
 //
 // Every RECV is answered with an ACK. The first RECV of an exchange confirms it. A repeated RECV means that our ACK was
 // lost; the number of confirmed exchanges limits how many of these a peer can cause. That many, plus
@@ -23,7 +31,7 @@
 namespace ringpost::gtudp {
 namespace {
 
-constexpr int data_patience = 2;
+constexpr int data_timeouts = 2;
 constexpr std::uint32_t unknown_acks_max = 1'024;  // ACKs queued for addresses that are not peers
 constexpr std::uint32_t acks_max = 65'536;         // queued ACKs; more than the RECVs that one turn of the loop can
                                                    // receive
@@ -45,6 +53,11 @@ void refill(std::uint32_t& credit, Instant& at, Instant now, std::uint32_t per_s
     }
 }
 
+/// Memory that a ChunkPool uses for `bytes`.
+std::size_t chunked(std::size_t bytes) {
+    return (bytes + ChunkPool::chunk_bytes - 1) / ChunkPool::chunk_bytes * ChunkPool::chunk_bytes;
+}
+
 }  // namespace
 
 Sender::Sender(Context& context)
@@ -55,6 +68,8 @@ Sender::Sender(Context& context)
       fresh_(context.options.sends_max),
       resends_(context.options.sends_max),
       ended_(context.options.sends_max),
+      first_sent_at_(std::make_unique_for_overwrite<Stamp[]>(context.options.sends_max)),
+      unproven_(context.options.sends_max),
       acks_(acks_max),
       unknown_acks_(unknown_acks_max),
       next_identity_(context.options.first_identity),
@@ -64,11 +79,14 @@ Sender::Sender(Context& context)
 // ---- application side -----------------------------------------------------------------------------
 
 std::expected<ExchangeId, Refusal> Sender::send(Instant now, const Address& to, std::span<const std::byte> data,
-                                                Instant deadline) {
+                                                Instant deadline, Origin origin) {
     if (const auto why = refusal(data.size())) return refuse(*why);
     const PeerIndex peer = context_.peers.acquire(to);
     if (peer == none) return refuse(Refusal::peers_full);
-    if (context_.peers[peer].sends >= context_.options.sends_per_peer_max) return refuse(Refusal::peer_full);
+    Peer& known = context_.peers[peer];
+    if (const auto why = refusal(known, data.size())) return refuse(*why);
+    const bool unproven = origin == Origin::reply && !known.verified;
+    if (unproven && !displace_unproven(peer, data.size())) return refuse(Refusal::peer_full);
     const auto kept = data_.keep(data);
     if (!kept) return refuse(Refusal::table_full);
 
@@ -78,9 +96,16 @@ std::expected<ExchangeId, Refusal> Sender::send(Instant now, const Address& to, 
     exchange.deadline = deadline;
     exchange.data = *kept;
     exchange.data_bytes = static_cast<std::uint16_t>(data.size());
+    exchange.reply = origin == Origin::reply;
+    exchange.unproven = unproven;
+    if (unproven) {
+        unproven_.push(index);
+        unproven_bytes_ += chunked(data.size());
+    }
     fresh_.push(index);
     context_.peers.hold(peer);
-    ++context_.peers[peer].sends;
+    ++known.sends;
+    known.payload_bytes += exchange.data_bytes;
     if (deadline != never) timers_.schedule(index, std::max(deadline, now));
     ++context_.counts.taken;
     return ExchangeId{index, identity};
@@ -90,6 +115,14 @@ std::optional<Refusal> Sender::refusal(std::size_t bytes) const {
     if (closed_) return Refusal::not_ready;
     if (bytes > context_.options.codec.data_bytes_max()) return Refusal::too_large;
     if (exchanges_.full() || fresh_.full()) return Refusal::table_full;
+    return std::nullopt;
+}
+
+std::optional<Refusal> Sender::refusal(const Peer& peer, std::size_t bytes) const {
+    if (peer.sends >= context_.options.sends_per_peer_max) return Refusal::peer_full;
+    // One message of any size is possible.
+    if (peer.sends > 0 && peer.payload_bytes + bytes > context_.options.payload_per_peer_bytes)
+        return Refusal::peer_full;
     return std::nullopt;
 }
 
@@ -105,12 +138,38 @@ std::expected<ExchangeId, Refusal> Sender::refuse(Refusal refusal) {
     return std::unexpected(refusal);
 }
 
+/// Ends the oldest replies to unproven peers until there is room for one more with `bytes`. Returns false if the oldest
+/// is to the newcomer itself: a peer cannot prove itself if each of its messages ends the reply to the one before.
+bool Sender::displace_unproven(PeerIndex newcomer, std::size_t bytes) {
+    while (unproven_.size() > 0 && (unproven_.size() >= context_.unproven_sends_max ||
+                                    unproven_bytes_ + chunked(bytes) > context_.unproven_payload_max)) {
+        const ExchangeIndex oldest = unproven_.front();
+        const PeerIndex peer = exchanges_[oldest].peer;
+        if (context_.peers[peer].verified) {
+            leave_unproven(oldest);
+            continue;
+        }
+        if (peer == newcomer) return false;
+        ++context_.counts.displaced;
+        end(oldest, Outcome::gave_up_attempts);
+    }
+    return true;
+}
+
+void Sender::leave_unproven(ExchangeIndex index) {
+    Exchange& exchange = exchanges_[index];
+    exchange.unproven = false;
+    unproven_.erase(index);
+    unproven_bytes_ -= chunked(exchange.data_bytes);
+}
+
 Identity Sender::next_identity(PeerIndex peer) {
-    while (exchanges_.find(peer, next_identity_) != none) {
+    const Identity offset = context_.peers[peer].identity_offset;
+    while (exchanges_.find(peer, offset + next_identity_) != none) {
         ++next_identity_;
         ++context_.counts.identities_skipped;
     }
-    return next_identity_++;
+    return offset + next_identity_++;
 }
 
 bool Sender::cancel(ExchangeId id) {
@@ -122,12 +181,12 @@ bool Sender::cancel(ExchangeId id) {
 }
 
 void Sender::take_ended(Address& peer, ExchangeId& id, Outcome& outcome, std::uint32_t& sends) {
-    const ExchangeIndex index = ended_.front();
+    const auto [index, how] = ended_.front();
     ended_.pop();
     const Exchange& exchange = exchanges_[index];
     peer = context_.peers[exchange.peer].address;
     id = {index, exchange.identity};
-    outcome = exchange.outcome;
+    outcome = how;
     sends = exchange.sends;
     context_.peers.release(exchange.peer);
     exchanges_.erase(index);
@@ -138,10 +197,11 @@ void Sender::take_ended(Address& peer, ExchangeId& id, Outcome& outcome, std::ui
 void Sender::on_recv(Instant now, const Datagram& in, Identity identity) {
     ++context_.counts.recv_received;
     const PeerIndex peer = context_.peers.find(in.source);
+    if (peer != none) context_.peers[peer].count_received(in.bytes.size());
     const ExchangeIndex index = peer == none ? none : exchanges_.find(peer, identity);
     // A RECV for an exchange that was never sent is a guess.
     if (index == none || exchanges_[index].wait == Wait::ended || exchanges_[index].sends == 0) {
-        acknowledge_unknown(now, in, identity);
+        acknowledge_unknown(now, in, peer, identity);
         return;
     }
     const Exchange& exchange = exchanges_[index];
@@ -166,7 +226,7 @@ void Sender::expire_one(Instant now, ExchangeIndex index) {
         end(index, Outcome::gave_up_deadline);
     } else if (exchange.wait != Wait::confirming) {
         return;  // already queued for sending
-    } else if (exchange.sends >= context_.options.resending.data_sends_max) {
+    } else if (exchange.sends >= context_.options.resending.data_sends_max && patience_over(now, index)) {
         end(index, Outcome::gave_up_attempts);
     } else if (resends_.push(index)) {
         exchange.wait = Wait::resending;
@@ -174,6 +234,13 @@ void Sender::expire_one(Instant now, ExchangeIndex index) {
     } else {
         set_timer(now, index);  // resends_ is full only if it holds many cancelled exchanges
     }
+}
+
+/// Whether Resending::patience has passed since the first send. The exchange must have been sent.
+bool Sender::patience_over(Instant now, ExchangeIndex index) const {
+    const Exchange& exchange = exchanges_[index];
+    const Stamp first = exchange.sends > 1 ? first_sent_at_[index] : exchange.sent_at;
+    return since(first, now) >= context_.options.resending.effective_patience();
 }
 
 void Sender::end(ExchangeIndex index, Outcome outcome) {
@@ -186,12 +253,14 @@ void Sender::end(ExchangeIndex index, Outcome outcome) {
         case Outcome::cancelled: ++counts.cancelled; break;
     }
     exchange.wait = Wait::ended;
-    exchange.outcome = outcome;
     timers_.cancel(index);
     data_.release(exchange.data);
     exchange.data = ChunkPool::nothing;
-    --context_.peers[exchange.peer].sends;
-    const bool kept = ended_.push(index);
+    if (exchange.unproven) leave_unproven(index);
+    Peer& peer = context_.peers[exchange.peer];
+    --peer.sends;
+    peer.payload_bytes -= exchange.data_bytes;
+    const bool kept = ended_.push({index, outcome});
     RINGPOST_CHECK(kept);  // each exchange is queued at most once, and ended_ holds all of them
 }
 
@@ -206,22 +275,24 @@ bool Sender::acknowledge(PeerIndex peer, Identity identity) {
     return true;
 }
 
-void Sender::acknowledge_unknown(Instant now, const Datagram& in, Identity identity) {
+/// `peer` is `none` if the address is not in the table.
+void Sender::acknowledge_unknown(Instant now, const Datagram& in, PeerIndex peer, Identity identity) {
     ++context_.counts.recv_unknown;
-    const PeerIndex peer = context_.peers.find(in.source);
     // A verified peer has a credit of its own. All other addresses share one, and no peer entry is created for them, so
     // they evict nothing.
-    const bool known = peer != none && context_.peers[peer].verified;
-    std::uint32_t& credit = known ? context_.peers[peer].ack_credit : unknown_credit_;
-    refill(credit, known ? context_.peers[peer].ack_credit_at : unknown_credit_at_, now,
-           context_.options.unknown_acks_per_s);
-    if (credit == 0) {
+    Peer* const entry = peer == none ? nullptr : &context_.peers[peer];
+    const bool verified = entry != nullptr && entry->verified;
+    const std::size_t bytes = context_.options.codec.header_bytes();
+    std::uint32_t& credit = verified ? entry->ack_credit : unknown_credit_;
+    refill(credit, verified ? entry->ack_credit_at : unknown_credit_at_, now, context_.options.unknown_acks_per_s);
+    if (credit == 0 || (entry != nullptr && !entry->may_send(bytes))) {
         ++context_.counts.ack_withheld;
         return;
     }
-    const bool queued = known ? acknowledge(peer, identity) : unknown_acks_.push({in.source, in.path(), identity});
-    if (!known && !queued) ++context_.counts.ack_withheld;
+    const bool queued = verified ? acknowledge(peer, identity) : unknown_acks_.push({in.source, in.path(), identity});
+    if (!verified && !queued) ++context_.counts.ack_withheld;
     if (!queued) return;
+    if (entry != nullptr) entry->count_sent(bytes);
     --credit;
     ++context_.counts.ack_unknown_sent;
 }
@@ -267,32 +338,46 @@ std::optional<Transmit> Sender::poll(Instant now, std::span<std::byte> out, Ring
         const ExchangeIndex index = queue.front();
         Exchange& exchange = exchanges_[index];
         if (exchange.wait != waiting) continue;  // ended while queued
+        const std::size_t bytes = codec.header_bytes() + exchange.data_bytes;
+        if (exchange.reply && !context_.peers[exchange.peer].may_send(bytes)) {
+            ++context_.counts.data_withheld;
+            count_send(now, index);
+            continue;
+        }
         if (!train) {
             peer = exchange.peer;
             train.emplace(out, context_.peers[peer].address, context_.peers[peer].path);
         }
         if (exchange.peer != peer) break;
-        std::byte* at = train->add(codec.header_bytes() + exchange.data_bytes);
+        std::byte* at = train->add(bytes);
         if (at == nullptr) break;
         codec.write_header(at, Kind::data, exchange.identity);
         data_.copy(exchange.data, {at + codec.header_bytes(), exchange.data_bytes});
-        if (exchange.sends > 0) {
-            ++context_.counts.data_resent;
-            const Instant answered_at = context_.peers[peer].confirmed_at;
-            exchange.backoffs = backoffs_of_resend(exchange.backoffs, answered_at, exchange.sent_at, now) & 15u;
-        }
-        ++exchange.sends;
+        if (exchange.reply) context_.peers[peer].count_sent(bytes);
+        if (exchange.sends > 0) ++context_.counts.data_resent;
         ++context_.counts.data_sent;
-        exchange.sent_at = stamp_of(now);
-        exchange.wait = Wait::confirming;
-        set_timer(now, index);
+        count_send(now, index);
     }
     return train ? std::optional(train->transmit()) : std::nullopt;
 }
 
+/// The DATA has been sent or withheld; waits for its RECV.
+void Sender::count_send(Instant now, ExchangeIndex index) {
+    Exchange& exchange = exchanges_[index];
+    if (exchange.sends == 1) first_sent_at_[index] = exchange.sent_at;
+    if (exchange.sends > 0 && exchange.sends < context_.options.resending.data_sends_max) {
+        const Instant answered_at = context_.peers[exchange.peer].confirmed_at;
+        exchange.backoffs = backoffs_of_resend(exchange.backoffs, answered_at, exchange.sent_at, now) & 15u;
+    }
+    exchange.sends = static_cast<std::uint8_t>(std::min(exchange.sends + 1, UINT8_MAX));
+    exchange.sent_at = stamp_of(now);
+    exchange.wait = Wait::confirming;
+    set_timer(now, index);
+}
+
 void Sender::set_timer(Instant now, ExchangeIndex index) {
     const Exchange& exchange = exchanges_[index];
-    const Duration interval = context_.interval(context_.peers[exchange.peer], exchange.backoffs, data_patience);
+    const Duration interval = context_.interval(context_.peers[exchange.peer], exchange.backoffs, data_timeouts);
     timers_.schedule(index, std::min(now + interval, exchange.deadline));
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -10,6 +11,7 @@
 #include "codec/base/timer_wheel.hpp"
 #include "codec/gtudp/context.hpp"
 #include "codec/gtudp/exchange_table.hpp"
+#include "codec/gtudp/index_list.hpp"
 
 namespace ringpost::gtudp {
 
@@ -20,7 +22,7 @@ class Sender {
     explicit Sender(Context& context);
 
     std::expected<ExchangeId, Refusal> send(Instant now, const Address& to, std::span<const std::byte> data,
-                                            Instant deadline);
+                                            Instant deadline, Origin origin);
     bool cancel(ExchangeId id);
     void close() { closed_ = true; }
 
@@ -46,7 +48,7 @@ class Sender {
         fresh,       ///< in fresh_, never sent
         confirming,  ///< sent; the timer is the next retransmission or the deadline
         resending,   ///< in resends_
-        ended,       ///< in ended_, with its outcome
+        ended,       ///< in ended_
     };
 
     /// 32 bytes; with a timer of 24 bytes and 8 bytes of buckets this makes 64 per exchange.
@@ -58,12 +60,18 @@ class Sender {
         ChunkPool::Chunk data = ChunkPool::nothing;
         Stamp sent_at = 0;
         std::uint16_t data_bytes = 0;
-        std::uint8_t sends = 0;
+        std::uint8_t sends = 0;  ///< and those withheld; 255: or more
         Wait wait : 2 = Wait::fresh;
-        Outcome outcome : 2 = Outcome::confirmed;
+        bool reply : 1 = false;     ///< Origin::reply
+        bool unproven : 1 = false;  ///< in unproven_
         std::uint8_t backoffs : 4 = 0;
     };
     static_assert(sizeof(Exchange) == 32 && limits::datagram_bytes_max <= UINT16_MAX);
+
+    struct Ended {
+        ExchangeIndex index;
+        Outcome outcome;
+    };
 
     struct Ack {
         PeerIndex peer;
@@ -77,22 +85,32 @@ class Sender {
     };
 
     std::optional<Refusal> refusal(std::size_t bytes) const;
+    std::optional<Refusal> refusal(const Peer& peer, std::size_t bytes) const;
     std::expected<ExchangeId, Refusal> refuse(Refusal refusal);
+    bool displace_unproven(PeerIndex newcomer, std::size_t bytes);
+    void leave_unproven(ExchangeIndex index);
     Identity next_identity(PeerIndex peer);
     void expire_one(Instant now, ExchangeIndex index);
     void end(ExchangeIndex index, Outcome outcome);
     bool acknowledge(PeerIndex peer, Identity identity);
-    void acknowledge_unknown(Instant now, const Datagram& in, Identity identity);
+    void acknowledge_unknown(Instant now, const Datagram& in, PeerIndex peer, Identity identity);
     std::optional<Transmit> poll_unknown_acks(std::span<std::byte> out);
     bool add_ack(TrainWriter& train, Identity identity);
     std::optional<Transmit> poll(Instant now, std::span<std::byte> out, RingQueue<ExchangeIndex>& queue);
+    void count_send(Instant now, ExchangeIndex index);
+    bool patience_over(Instant now, ExchangeIndex index) const;
     void set_timer(Instant now, ExchangeIndex index);
 
     Context& context_;
     ExchangeTable<Exchange> exchanges_;
     ChunkPool data_;
     TimerWheel timers_;
-    RingQueue<ExchangeIndex> fresh_, resends_, ended_;
+    RingQueue<ExchangeIndex> fresh_, resends_;
+    RingQueue<Ended> ended_;
+    std::unique_ptr<Stamp[]> first_sent_at_;  ///< by ExchangeIndex, of those sent more than once
+    /// Replies to peers that were not verified at the time, and the payload memory that they hold.
+    IndexList unproven_;
+    std::size_t unproven_bytes_ = 0;
     RingQueue<Ack> acks_;
     RingQueue<UnknownAck> unknown_acks_;
     Identity next_identity_;

@@ -1,6 +1,7 @@
 // An endpoint with tiny tables and six addresses, one of which may be any. The first byte sets options. Each further
 // step is a byte; its lowest three bits select the operation, its upper five (`arg`) the peer:
-//     0  send as many bytes as the next byte; arg bit 4: with a deadline, the next byte in units of 50 ms
+//     0  send as many bytes as the next byte; arg bit 4: with a deadline, the next byte in units of 50 ms; arg bit 3:
+//        as a reply
 //     1  cancel one of the latest sends, ended or not
 //     2  receive a frame with the kind, identity and length given by the next bytes
 //     3  receive the correct response to one of the latest frames sent
@@ -25,6 +26,7 @@ namespace {
 
 constexpr unsigned addresses = 6;
 constexpr int acks_rank = 5;
+constexpr std::size_t headers = 20 + 8;  // IPv4 and UDP
 
 Address address(unsigned who) { return Address::v4(10, 0, 0, static_cast<std::uint8_t>(who % addresses), 1); }
 unsigned who_is(const Address& address) { return address.ip[15]; }
@@ -39,6 +41,9 @@ Options options(std::uint8_t choice) {
     if ((choice & 4) != 0) options.resending.fixed_interval = 500 * millisecond;
     if ((choice & 8) != 0) options.sends_per_peer_max = options.receives_per_peer_max = 3;
     if ((choice & 16) != 0) options.first_identity = UINT32_MAX - 3;
+    options.resending.patience = (choice & 32) != 0 ? second : 0;
+    options.answering = (choice & 64) != 0;
+    options.unproven_sends_max = 2;
     options.resending.data_sends_max = 3;
     options.resending.recv_sends_max = 4;
     options.remembered = 5 * second;
@@ -54,6 +59,7 @@ struct Flight {
     unsigned to;
     fuzz::Bytes data;
     Instant deadline;
+    bool reply;  ///< may be withheld or displaced
     std::uint32_t sends = 0;
     Instant sent_at = 0;
     std::optional<Outcome> outcome;  ///< set if the outcome is already determined
@@ -73,8 +79,8 @@ struct Delivered {
 
 /// Responses due to an address, and the limits on what may be sent to it.
 struct Them {
-    std::uint64_t bytes_received = 0, recv_bytes = 0;
-    bool vouched = false;
+    std::uint64_t bytes_received = 0, bytes_sent = 0;  ///< with headers; sent: RECVs, ACKs, replies
+    bool proven = false;
     std::multiset<Identity> acks;  ///< one per RECV received
 };
 
@@ -115,7 +121,8 @@ class Play {
     void send(unsigned arg) {
         const fuzz::Bytes data = script_.bytes(script_.u8() % 96);
         const Instant deadline = arg >= 16 ? now_ + (script_.u8() - 8) * 50 * millisecond : never;
-        const auto id = endpoint_.send(now_, address(arg), data, deadline);
+        const bool reply = (arg & 8) != 0;
+        const auto id = endpoint_.send(now_, address(arg), data, deadline, reply ? Origin::reply : Origin::own);
         if (!id) {
             RINGPOST_CHECK((id.error() == Refusal::not_ready) == closed_ && id.error() != Refusal::too_large);
             return;
@@ -125,7 +132,8 @@ class Play {
             RINGPOST_CHECK(flight.id.index != id->index);
             RINGPOST_CHECK(flight.to != arg % addresses || flight.id.identity != id->identity);
         }
-        flights_.push_back({.id = *id, .to = arg % addresses, .data = data, .deadline = deadline, .outcome = {}});
+        flights_.push_back(
+            {.id = *id, .to = arg % addresses, .data = data, .deadline = deadline, .reply = reply, .outcome = {}});
         ids_.push_front(*id);
     }
 
@@ -144,9 +152,15 @@ class Play {
     void receive_frame(unsigned arg) {
         const auto kind = static_cast<Kind>(script_.u8() % 3);
         const std::uint8_t low = script_.u8();
-        const Identity identity = options_.first_identity + low % 16;
+        const Identity identity = options_.first_identity + low % 16 + (kind == Kind::recv ? offset_of(arg) : 0);
         const fuzz::Bytes data = kind == Kind::data ? script_.bytes(script_.u8() % 64) : fuzz::Bytes{};
         receive(arg, frame(kind, identity, data));
+    }
+
+    /// Guesses what an attacker cannot guess.
+    Identity offset_of(unsigned who) const {
+        const Address peer = address(who);
+        return static_cast<Identity>(siphash(options_.key, std::as_bytes(std::span<const Address, 1>(&peer, 1))) >> 32);
     }
 
     void answer(unsigned arg) {
@@ -167,7 +181,6 @@ class Play {
         const Counters before = endpoint_.counters();
         endpoint_.handle(now_, {address(from), 0, bytes});
         const Counters after = endpoint_.counters();
-        them_[from].bytes_received += bytes.size();
         const auto frame = options_.codec.decode(bytes);
         if (!frame) {
             RINGPOST_CHECK(after.foreign == before.foreign + 1);
@@ -175,7 +188,7 @@ class Play {
                 messages_.push_back({Event::Kind::foreign, from, bytes});
             return;
         }
-        them_[from].vouched |= frame->kind != Kind::data;
+        them_[from].bytes_received += headers + bytes.size();
         if (frame->kind == Kind::data) received_data(from, *frame, before, after);
         if (frame->kind == Kind::recv) received_recv(from, frame->identity, after.confirmed > before.confirmed);
     }
@@ -203,8 +216,9 @@ class Play {
         if (confirmed) {
             RINGPOST_CHECK(flight != nullptr);
             flight->outcome = Outcome::confirmed;
-        } else if (flight != nullptr) {  // given up, but not yet reported
-            RINGPOST_CHECK(flight->sends == options_.resending.data_sends_max);
+            them_[from].proven = true;
+        } else if (flight != nullptr && !flight->reply) {  // given up, but not yet reported
+            RINGPOST_CHECK(flight->sends >= options_.resending.data_sends_max);
         }
     }
 
@@ -213,7 +227,9 @@ class Play {
     void leave(bool all) {
         int rank = 0;
         do {
+            const std::uint64_t resent = endpoint_.counters().data_resent;
             const auto transmit = endpoint_.poll_transmit(now_, out_);
+            resending_ = endpoint_.counters().data_resent > resent;
             if (!transmit) return;
             fuzz::check_transmit(*transmit);
             const unsigned to = who_is(transmit->destination);
@@ -253,6 +269,7 @@ class Play {
         if (transmitted_.size() > 16) transmitted_.pop_back();
         if (frame->kind == Kind::data) return left_data(to, *frame);
         Them& them = them_[to];
+        check_amplification(them, bytes.size());
         if (frame->kind == Kind::ack) {
             const auto pending = them.acks.find(frame->identity);
             RINGPOST_CHECK(pending != them.acks.end());
@@ -260,9 +277,12 @@ class Play {
             return acks_rank;
         }
         RINGPOST_CHECK(delivered_.contains({to, frame->identity}));
-        them.recv_bytes += bytes.size();
-        RINGPOST_CHECK(them.vouched || them.recv_bytes <= 3 * them.bytes_received);
         return 1;
+    }
+
+    static void check_amplification(Them& them, std::size_t bytes) {
+        them.bytes_sent += headers + bytes;
+        RINGPOST_CHECK(them.proven || them.bytes_sent <= 3 * them.bytes_received);
     }
 
     int left_data(unsigned to, const Frame& frame) {
@@ -270,9 +290,12 @@ class Play {
         RINGPOST_CHECK(flight != nullptr && !flight->outcome && std::ranges::equal(flight->data, frame.data));
         const Duration least = options_.resending.fixed_interval.value_or(2 * options_.resending.timeout_min);
         RINGPOST_CHECK(flight->sends == 0 || now_ - flight->sent_at >= least);
-        RINGPOST_CHECK(flight->sends < options_.resending.data_sends_max);
+        RINGPOST_CHECK(flight->sends < options_.resending.data_sends_max || options_.resending.patience > 0);
+        RINGPOST_CHECK(flight->sends == 0 || resending_);
+        if (flight->reply) check_amplification(them_[to], options_.codec.header_bytes() + frame.data.size());
         flight->sent_at = now_;
-        return flight->sends++ == 0 ? 4 : 2;
+        ++flight->sends;
+        return resending_ ? 2 : 4;
     }
 
     // ---- time and events ---------------------------------------------------------------------------
@@ -322,9 +345,10 @@ class Play {
 
     void ended(const Event& event) {
         const Flight* flight = find([&](const Flight& each) { return each.id == event.id; });
-        RINGPOST_CHECK(flight != nullptr && event.peer == address(flight->to) && event.sends == flight->sends);
+        RINGPOST_CHECK(flight != nullptr && event.peer == address(flight->to));
+        RINGPOST_CHECK(flight->reply ? event.sends >= flight->sends : event.sends == flight->sends);
         if (event.outcome == Outcome::gave_up_attempts) {  // possibly long before its deadline
-            RINGPOST_CHECK(flight->sends == options_.resending.data_sends_max);
+            RINGPOST_CHECK(flight->reply || flight->sends >= options_.resending.data_sends_max);
             RINGPOST_CHECK(!flight->outcome || *flight->outcome == Outcome::gave_up_deadline);
         } else {
             RINGPOST_CHECK(flight->outcome == event.outcome);
@@ -359,7 +383,7 @@ class Play {
     const Options options_;
     Endpoint endpoint_;
     Instant now_ = 0;
-    bool closed_ = false;
+    bool closed_ = false, resending_ = false;
     std::vector<Flight> flights_;
     std::deque<ExchangeId> ids_;           // of all sends, the latest first
     std::deque<Transmitted> transmitted_;  // the latest first

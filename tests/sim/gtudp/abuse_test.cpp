@@ -11,9 +11,11 @@ namespace {
 
 using gtudp::Kind;
 
+constexpr std::size_t headers = 20 + 8;  // IPv4 and UDP
+
 std::size_t bytes_to_probe(const Duel& duel) {
     std::size_t bytes = 0;
-    for (const Probe::Received& received : duel.probe.received) bytes += received.bytes.size();
+    for (const Probe::Received& received : duel.probe.received) bytes += received.bytes.size() + headers;
     return bytes;
 }
 
@@ -22,11 +24,11 @@ constexpr SocketIndex spoofed = 1'000;
 
 // ---- reflection -----------------------------------------------------------------------------------
 
-TEST(GtudpAbuse, five_spoofed_bytes_cause_fifteen_at_most) {
+TEST(GtudpAbuse, an_empty_spoofed_message_causes_three_recvs_at_most) {
     Duel duel(small_options(1));
     duel.send_frame(0, Kind::data, 77);
     EXPECT_EQ(duel.network.run(), Outcome::idle);
-    EXPECT_EQ(bytes_to_probe(duel), 15u);
+    EXPECT_EQ(bytes_to_probe(duel), 3 * (5 + headers));
     EXPECT_EQ(duel.endpoint.counters().recv_sent, 3u);
     EXPECT_EQ(duel.endpoint.counters().recv_gave_up, 1u);
     EXPECT_GT(duel.endpoint.counters().recv_withheld, 0u);
@@ -38,11 +40,25 @@ TEST(GtudpAbuse, replies_to_spoofed_sources_are_limited_to_three_times_the_bytes
     for (gtudp::Identity i = 0; i < 200; ++i) {
         const std::string text(i % 7, 'x');
         duel.send_frame(i * 50 * millisecond, Kind::data, i / 3, text);  // new messages and repetitions
-        spent += 5 + text.size();
+        spent += 5 + text.size() + headers;
     }
     EXPECT_EQ(duel.network.run(), Outcome::idle);
     EXPECT_LE(bytes_to_probe(duel), 3 * spent);
     EXPECT_GT(bytes_to_probe(duel), spent) << "a legitimate peer would have been answered";
+}
+
+// The sender of a DATA knows the identity of its RECV without receiving it.
+TEST(GtudpAbuse, a_source_that_acknowledges_blindly_is_limited_as_well) {
+    Duel duel(small_options(1));
+    for (gtudp::Identity i = 0; i < 50; ++i) {
+        duel.send_frame(i * 200 * millisecond, Kind::data, i);
+        duel.send_frame(i * 200 * millisecond + 50 * millisecond, Kind::ack, i);
+    }
+    EXPECT_EQ(duel.network.run(), Outcome::idle);
+    EXPECT_LE(bytes_to_probe(duel), 3u * 100 * (5 + headers));
+    for (gtudp::Identity i = 50; i < 60; ++i) duel.send_frame(duel.network.now(), Kind::data, i);
+    EXPECT_EQ(duel.network.run(), Outcome::idle);
+    EXPECT_LE(bytes_to_probe(duel), 3u * 110 * (5 + headers));
 }
 
 // ---- RECVs of unknown exchanges -------------------------------------------------------------------
@@ -106,6 +122,24 @@ std::size_t delivered_from(const Duel& duel, SocketIndex socket) {
     std::size_t count = 0;
     for (const Duel::Message& message : duel.messages) count += message.from == Duel::probe_at(socket);
     return count;
+}
+
+// Acknowledging blindly does not keep others out: each address costs two frames and would hold its place for 30 s.
+TEST(GtudpAbuse, a_flood_of_sources_that_acknowledge_does_not_lock_out_new_peers) {
+    for (const bool one_unacknowledged : {false, true}) {
+        gtudp::Options options = small_options(1);
+        Duel duel(options);
+        for (SocketIndex i = 0; i < 5'000; ++i) {
+            duel.send_frame(i * millisecond, Kind::data, i, "", spoofed + i);
+            duel.send_frame(i * millisecond + 200 * microsecond, Kind::ack, i, "", spoofed + i);
+            if (one_unacknowledged)
+                duel.send_frame(i * millisecond + 400 * microsecond, Kind::data, ~i, "", spoofed + i);
+        }
+        const Instant comes = 2 * second + 1;
+        for (const Duration later : {0, 1, 2}) duel.send_frame(comes + later * second, Kind::data, 7, "let me in", 1);
+        EXPECT_EQ(duel.network.run_until(comes + 5 * second), Outcome::at_end);
+        EXPECT_GE(delivered_from(duel, 1), 1u) << one_unacknowledged;
+    }
 }
 
 // Exchanges of a legitimate peer are not evicted: late copies are not delivered again.

@@ -49,6 +49,7 @@ class DeliveryOracle {
     struct Terms {
         Duration remembered = 0;
         std::uint32_t data_sends_max = 0;
+        Duration patience = 0;
         bool recv_from_any = false;
         Duration events_behind_max = 0;  ///< how late its application may poll an event; 0: always at once
     };
@@ -104,7 +105,7 @@ class DeliveryOracle {
         Address to;
         Contents::value_type* message = nullptr;
         gtudp::Identity identity = 0;
-        Instant deadline = never;
+        Instant sent_at = 0, deadline = never;
         bool cancelled = false;
     };
     /// From an endpoint's construction to its end.
@@ -113,6 +114,7 @@ class DeliveryOracle {
         std::array<std::uint64_t, 5> refused{};        ///< by Refusal
         std::array<std::uint64_t, 4> outcomes{};       ///< by Outcome
         std::uint64_t data_sent = 0, data_resent = 0;  ///< of sends with an outcome
+        bool sends_unknown = false;                    ///< an outcome had as many as can be counted
         std::uint64_t messages = 0, foreign = 0;
         std::map<std::uint32_t, Open> open;  ///< by ExchangeId::index
     };

@@ -45,8 +45,9 @@ struct Duo {
             own.seed += node;
             own.first_identity += static_cast<gtudp::Identity>(node);
             endpoints[node] = std::make_unique<gtudp::Endpoint>(own);
-            oracle.add(duo_addresses[node],
-                       {.remembered = own.remembered, .data_sends_max = own.resending.data_sends_max});
+            oracle.add(duo_addresses[node], {.remembered = own.remembered,
+                                             .data_sends_max = own.resending.data_sends_max,
+                                             .patience = own.resending.effective_patience()});
             network.add(duo_addresses[node], *endpoints[node],
                         [this, node](Instant now, const gtudp::Event& event) { oracle.on_event(node, now, event); });
         }

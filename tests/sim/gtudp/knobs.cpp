@@ -62,6 +62,7 @@ gtudp::ResendOptions draw_resending(Random& random, bool friendly) {
     }
     if (random.chance(0.2))
         resending.fixed_interval = one_of(random, {200 * millisecond, 500 * millisecond, 1'100 * millisecond});
+    resending.patience = one_of(random, {Duration{0}, Duration{0}, 300 * millisecond, 2 * second});
     if (friendly) {
         resending.data_sends_max = 255;
         resending.recv_sends_max = static_cast<std::uint32_t>(random.between(1, 20));
@@ -164,6 +165,7 @@ std::string Knobs::describe() const {
     add("deadlines", deadlines), add("strays", strays);
     const gtudp::Options& first = options.front();
     add("data_sends", first.resending.data_sends_max), add("recv_sends", first.resending.recv_sends_max);
+    add("patience_ns", first.resending.effective_patience());
     add("fixed_ns", first.resending.fixed_interval.value_or(0)), add("remembered_ns", first.remembered);
     add("sends", first.sends_max), add("receives", first.receives_max), add("peers", first.peers_max);
     add("payload_bytes", first.payload_bytes), add("event_bytes", first.event_bytes);

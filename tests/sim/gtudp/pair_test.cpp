@@ -52,6 +52,41 @@ TEST(GtudpPair, a_peer_may_change_its_address) {
     EXPECT_EQ(duo.endpoints[1]->counters().recv_gave_up, 1u) << "no host at the old address";
 }
 
+// Every datagram to or from the peer is lost meanwhile, as when it is stopped and its buffer is full.
+TEST(GtudpPair, a_peer_on_a_lan_that_is_stopped_for_five_seconds_loses_nothing) {
+    for_each_seed(20, [](std::uint64_t seed) {
+        const Link lan{.delay = 100 * microsecond};
+        Duo duo(seed, small_options(seed), lan);
+        for (int i = 0; i < 50; ++i) {
+            duo.send(0, "before " + std::to_string(i));
+            duo.network.run_until(duo.network.now() + millisecond);
+        }
+        duo.send(0, "just before");
+        duo.network.link_both(0, 1, {.loss = 1});
+        for (int i = 0; i < 50; ++i) {
+            duo.send(0, "meanwhile " + std::to_string(i));
+            duo.network.run_until(duo.network.now() + 100 * millisecond);
+        }
+        duo.network.link_both(0, 1, lan);
+        duo.finish();
+        EXPECT_EQ(duo.endpoints[0]->counters().confirmed, 101u);
+        EXPECT_EQ(duo.endpoints[1]->counters().delivered, 101u);
+    });
+}
+
+// Its buffer takes few of the datagrams of a burst, so most are lost again and again.
+TEST(GtudpPair, a_receiver_with_a_tiny_buffer_loses_nothing) {
+    for_each_seed(5, [](std::uint64_t seed) {
+        Duo duo(seed, small_options(seed), {.delay = 100 * microsecond});
+        duo.send(0, "known");
+        duo.network.run_until(10 * millisecond);
+        duo.network.link(0, 1, {.loss = 0.9, .delay = 100 * microsecond});
+        for (int i = 0; i < 200; ++i) duo.send(0, "message " + std::to_string(i));
+        duo.finish();
+        EXPECT_EQ(duo.endpoints[0]->counters().confirmed, 201u);
+    });
+}
+
 TEST(GtudpPair, identities_wrap_around) {
     gtudp::Options options = small_options(1);
     options.first_identity = UINT32_MAX - 3;

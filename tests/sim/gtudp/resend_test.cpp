@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
 #include <vector>
 
 #include "tests/sim/gtudp/duo.hpp"
@@ -81,7 +82,9 @@ TEST(GtudpResend, traffic_with_one_peer_does_not_delay_retransmissions_to_anothe
 
 // The round-trip time of one peer does not affect the other.
 TEST(GtudpResend, each_peer_has_its_own_timeout) {
-    Duel duel(small_options(1));
+    gtudp::Options options = small_options(1);
+    options.resending.patience = 0;
+    Duel duel(options);
     for (int i = 0; i < 20; ++i) {
         const auto id = duel.send(Duel::probe_at(1), "quick");
         duel.send_frame(duel.network.now() + 6 * millisecond, Kind::recv, id.identity, "", 1);
@@ -96,6 +99,51 @@ TEST(GtudpResend, each_peer_has_its_own_timeout) {
     const auto quick = duel.datas(1);
     ASSERT_EQ(quick.size(), 26u);
     EXPECT_LT(quick[21] - quick[20], 100 * millisecond);
+}
+
+// Without patience, six sends end after a second on a fast network.
+TEST(GtudpResend, patience_repeats_the_last_interval) {
+    for (const Duration patience : {Duration{0}, 10 * second}) {
+        gtudp::Options options = small_options(1);
+        options.resending.patience = patience;
+        Duel duel(options);
+        const auto known = duel.send(duo_addresses[1], "known");
+        duel.send_frame(6 * millisecond, Kind::recv, known.identity);
+        duel.network.run_until(20 * millisecond);
+        duel.send(duo_addresses[1], "unanswered");
+        EXPECT_EQ(duel.network.run(), Outcome::idle);
+        auto sends = duel.datas();
+        sends.erase(sends.begin());
+        ASSERT_EQ(duel.ends.size(), 2u);
+        EXPECT_EQ(duel.ends[1].event.sends, sends.size());
+        const Duration lasted = duel.ends[1].at - sends.front();
+        if (patience == 0) {
+            EXPECT_EQ(sends.size(), 6u);
+            EXPECT_LT(lasted, 5 * second);
+            continue;
+        }
+        EXPECT_GT(sends.size(), 6u);
+        EXPECT_GE(lasted, patience);
+        EXPECT_LE(lasted, patience + 3 * second);
+        const Duration last = sends[6] - sends[5];
+        for (std::size_t i = 7; i < sends.size(); ++i) {
+            EXPECT_GE(sends[i] - sends[i - 1], last * 8 / 9);
+            EXPECT_LE(sends[i] - sends[i - 1], last * 9 / 8 + 1);
+        }
+    }
+}
+
+TEST(GtudpResend, the_sends_of_a_patient_message_are_counted_up_to_255) {
+    gtudp::Options options = small_options(1);
+    options.resending.fixed_interval = 10 * millisecond;
+    options.resending.patience = 10 * second;
+    Duel duel(options);
+    duel.send(duo_addresses[1], "unanswered");
+    EXPECT_EQ(duel.network.run(), Outcome::idle);
+    EXPECT_NEAR(static_cast<double>(duel.datas().size()), 1'000, 5);
+    ASSERT_EQ(duel.ends.size(), 1u);
+    EXPECT_EQ(duel.ends[0].event.sends, 255u);
+    EXPECT_EQ(duel.endpoint.counters().data_sent, duel.datas().size());
 }
 
 // Receiving from a peer does not prove that our datagrams reach it: during a one-way outage, retransmissions still back
@@ -120,7 +168,7 @@ TEST(GtudpResend, a_one_way_outage_of_a_second_is_survived) {
 
 TEST(GtudpResend, a_recv_without_an_ack_is_sent_ten_times) {
     Duel duel(small_options(1));
-    duel.send_frame(0, Kind::data, 77, "long enough to be answered ten times within three times its bytes");
+    duel.send_frame(0, Kind::data, 77, std::string(100, 'x'));  // for ten RECVs within three times its bytes
     EXPECT_EQ(duel.network.run(), Outcome::idle);
     EXPECT_EQ(duel.recvs().size(), 10u);
     expect_backing_off(duel.recvs(), recv_longest);

@@ -52,10 +52,10 @@ TEST(GtudpEndpoint, each_call_of_poll_transmit_starts_with_recvs) {
 
 TEST(GtudpEndpoint, a_peer_may_use_our_identities) {
     Side side(steady_options());
-    ASSERT_TRUE(side.send(bob, "ours"));
-    side.receive_data(bob, 7, "theirs");
-    EXPECT_EQ(side.transmitted(), "bob RECV 7; bob DATA 7 ours");
-    side.receive_ack(bob, 7);
+    const auto id = side.send(bob, "ours");
+    side.receive_data(bob, id->identity, "theirs");
+    EXPECT_EQ(side.transmitted(), "bob RECV " + std::to_string(id->identity) + "; bob DATA 7 ours");
+    side.receive_ack(bob, id->identity);
     EXPECT_EQ(side.endpoint.in_flight(), 1u);
     side.receive_recv(bob, 7);
     EXPECT_EQ(side.event(), "message from bob: theirs; 7 confirmed after 1");
@@ -255,7 +255,9 @@ TEST(GtudpEndpoint, uses_the_configured_wire) {
     Side side(options);
     Outbox outbox;
     ASSERT_TRUE(side.send(bob, "hello"));
-    EXPECT_EQ(text_of(outbox.poll(side.endpoint, side.now)->bytes), std::string_view("GTD\0\0\0\7hello", 12));
+    Bytes expected = bytes_of("GTD----hello");
+    store_be(&expected[3], side.identity_of(bob, 7));
+    EXPECT_EQ(outbox.poll(side.endpoint, side.now)->bytes, expected);
     side.receive(bob, bytes_from_hex("5f00000007"));
     EXPECT_EQ(side.counters().foreign, 1u);
     side.receive_recv(bob, 7);
@@ -280,6 +282,8 @@ TEST(GtudpEndpointDeathTest, options_are_checked) {
     EXPECT_DEATH(with([](Options& o) { o.resending.timeout_max = millisecond; }), "check failed");
     EXPECT_DEATH(with([](Options& o) { o.resending.timeout_initial = 0; }), "check failed");
     EXPECT_DEATH(with([](Options& o) { o.resending.fixed_interval = 0; }), "check failed");
+    EXPECT_DEATH(with([](Options& o) { o.resending.patience = -1; }), "check failed");
+    EXPECT_DEATH(with([](Options& o) { o.resending.patience = ResendOptions::patience_max + 1; }), "check failed");
     EXPECT_DEATH(with([](Options& o) { o.remembered = 0; }), "check failed");
 }
 

@@ -4,6 +4,8 @@
 //
 //     side.transmitted()  "bob DATA 7 hello, DATA 8 hi; alice ACK 3" (commas within a train, semicolons between)
 //     side.event()        "message from bob: hello; 7 confirmed after 1"
+//
+// The identities of our own exchanges are described by the endpoint's counter: the offset of their peer is subtracted.
 
 #include <gtest/gtest.h>
 
@@ -42,6 +44,11 @@ inline std::string_view name_of(Outcome outcome) {
     return "?";
 }
 
+/// What an endpoint with this key adds to its counter for the identities of this peer.
+inline Identity identity_offset(const SipKey& key, const Address& peer) {
+    return static_cast<Identity>(siphash(key, std::as_bytes(std::span<const Address, 1>(&peer, 1))) >> 32);
+}
+
 /// Small tables, and identities starting at 7.
 inline Options small_options() {
     Options options;
@@ -71,7 +78,7 @@ inline Bytes frame(Kind kind, Identity identity, std::string_view data = {}, con
 
 class Side {
   public:
-    explicit Side(const Options& options) : endpoint(options), codec_(options.codec) {}
+    explicit Side(const Options& options) : endpoint(options), codec_(options.codec), key_(options.key) {}
     ~Side() { expect_counts_add_up(); }
     Side(const Side&) = delete;
     Side& operator=(const Side&) = delete;
@@ -84,10 +91,17 @@ class Side {
     void receive_data(const Address& from, Identity identity, std::string_view data = {}) {
         receive(from, frame(Kind::data, identity, data, codec_));
     }
-    void receive_recv(const Address& from, Identity identity) {
-        receive(from, frame(Kind::recv, identity, {}, codec_));
+    void receive_recv(const Address& from, Identity counted) {
+        receive(from, frame(Kind::recv, identity_of(from, counted), {}, codec_));
     }
     void receive_ack(const Address& from, Identity identity) { receive(from, frame(Kind::ack, identity, {}, codec_)); }
+
+    /// The identity on the wire of our exchange number `counted` with this peer.
+    Identity identity_of(const Address& peer, Identity counted) const { return counted + identity_offset(key_, peer); }
+
+    auto send_reply(const Address& to, std::string_view data) {
+        return endpoint.send(now, to, bytes_of(data), never, Origin::reply);
+    }
 
     std::string transmitted() {
         std::string out;
@@ -96,7 +110,7 @@ class Side {
             out += (out.empty() ? "" : "; ") + name_of(sent->transmit.destination);
             const char* before = " ";
             for (const Bytes& datagram : sent->datagrams()) {
-                out += before + describe(datagram);
+                out += before + describe(datagram, sent->transmit.destination);
                 before = ", ";
             }
         }
@@ -138,10 +152,11 @@ class Side {
         EXPECT_LE(segment_count(transmit.bytes, transmit.segment_bytes), limits::train_segments_max);
     }
 
-    std::string describe(const Bytes& datagram) const {
+    std::string describe(const Bytes& datagram, const Address& to) const {
         const auto decoded = codec_.decode(datagram);
         if (!decoded) return "raw " + std::string(text_of(datagram));
-        const std::string identity = " " + std::to_string(decoded->identity);
+        const Identity offset = decoded->kind == Kind::recv ? 0 : identity_offset(key_, to);
+        const std::string identity = " " + std::to_string(decoded->identity - offset);
         switch (decoded->kind) {
             case Kind::data: return "DATA" + identity + " " + std::string(text_of(decoded->data));
             case Kind::recv: return "RECV" + identity;
@@ -150,14 +165,14 @@ class Side {
         return "?";
     }
 
-    static std::string describe(const Event& event) {
+    std::string describe(const Event& event) const {
         const std::string text(text_of(event.bytes));
         switch (event.kind) {
             case Event::Kind::message: return "message from " + name_of(event.peer) + ": " + text;
             case Event::Kind::foreign: return "foreign from " + name_of(event.peer) + ": " + text;
             case Event::Kind::outcome:
-                return std::to_string(event.id.identity) + " " + std::string(name_of(event.outcome)) + " after " +
-                       std::to_string(event.sends);
+                return std::to_string(event.id.identity - identity_offset(key_, event.peer)) + " " +
+                       std::string(name_of(event.outcome)) + " after " + std::to_string(event.sends);
         }
         return "?";
     }
@@ -174,6 +189,7 @@ class Side {
     }
 
     Codec codec_;
+    SipKey key_;
     Outbox outbox_;
 };
 
@@ -182,7 +198,7 @@ inline void mark_verified(Side& side, const Address& peer) {
     const auto id = side.send(peer, "are you there?");
     ASSERT_TRUE(id);
     side.transmitted();
-    side.receive_recv(peer, id->identity);
+    side.receive(peer, frame(Kind::recv, id->identity));
     side.event();
     side.transmitted();
 }

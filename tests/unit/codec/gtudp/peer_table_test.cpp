@@ -45,7 +45,7 @@ TEST(GtudpPeerTable, addresses_differ_by_port_scope_and_ip) {
 
 TEST(GtudpPeerTable, a_full_table_evicts_the_least_recently_used_peer) {
     PeerTable table(2, sip_key);
-    table[table.acquire(address(1))].bytes_received = 111;
+    table[table.acquire(address(1))].ack_credit = 111;
     table.acquire(address(2));
     table.acquire(address(1));  // used again
     const PeerIndex three = table.acquire(address(3));
@@ -53,7 +53,7 @@ TEST(GtudpPeerTable, a_full_table_evicts_the_least_recently_used_peer) {
     EXPECT_EQ(table.evictions(), 1u);
     EXPECT_EQ(table.find(address(2)), none);
     ASSERT_NE(table.find(address(1)), none);
-    EXPECT_EQ(table[table.find(address(1))].bytes_received, 111u);
+    EXPECT_EQ(table[table.find(address(1))].ack_credit, 111u);
     table.find(address(1));  // finding does not count as use
     table.acquire(address(4));
     EXPECT_EQ(table.find(address(1)), none);
@@ -64,13 +64,15 @@ TEST(GtudpPeerTable, a_reused_entry_is_reset) {
     PeerTable table(1, sip_key);
     Peer& peer = table[table.acquire(address(1))];
     peer.verified = true;
-    peer.bytes_received = 5;
+    peer.acknowledged = true;
+    peer.count_received(5);
     peer.ack_credit = 6;
     peer.rtt.sample(second);
     const Peer& fresh = table[table.acquire(address(2))];
     EXPECT_EQ(fresh.address, address(2));
     EXPECT_FALSE(fresh.verified);
-    EXPECT_EQ(fresh.bytes_received, 0u);
+    EXPECT_FALSE(fresh.acknowledged);
+    EXPECT_FALSE(fresh.may_send(0));
     EXPECT_EQ(fresh.ack_credit, 0u);
     EXPECT_EQ(fresh.rtt.smoothed(), 0);
 }
@@ -126,6 +128,63 @@ TEST(GtudpPeerTable, counts_verified_peers_with_received_exchanges) {
     EXPECT_EQ(table.verified_receiving(), 1u);
     table.remove_receive(two);
     EXPECT_EQ(table.verified_receiving(), 0u);
+}
+
+TEST(GtudpPeerTable, counts_peers_that_have_acknowledged_separately) {
+    PeerTable table(4, sip_key);
+    const PeerIndex one = table.acquire(address(1)), two = table.acquire(address(2));
+    for (const PeerIndex index : {one, two}) table.add_receive(index);
+    EXPECT_EQ(table.unknown_receiving(), 2u);
+    table.mark_acknowledged(one);
+    table.mark_acknowledged(one);
+    EXPECT_FALSE(table[one].verified);
+    EXPECT_EQ(table.acknowledged_receiving(), 1u);
+    EXPECT_EQ(table.verified_receiving(), 0u);
+    EXPECT_EQ(table.unknown_receiving(), 1u);
+    table.mark_verified(two);
+    table.mark_acknowledged(two);
+    EXPECT_TRUE(table[two].verified);
+    EXPECT_EQ(table.acknowledged_receiving(), 2u);
+    EXPECT_EQ(table.verified_receiving(), 1u);
+    for (const PeerIndex index : {one, two}) table.remove_receive(index);
+    EXPECT_EQ(table.acknowledged_receiving() + table.verified_receiving() + table.unknown_receiving(), 0u);
+}
+
+// ---- the budget of an address that may be spoofed --------------------------------------------------
+
+TEST(GtudpPeer, the_budget_is_three_times_the_bytes_with_headers) {
+    PeerTable table(1, sip_key);
+    Peer& peer = table[table.acquire(address(1))];
+    EXPECT_FALSE(peer.may_send(5)) << "nothing received yet";
+    peer.count_received(5);  // 33 with headers
+    EXPECT_TRUE(peer.may_send(99 - 28));
+    EXPECT_FALSE(peer.may_send(99 - 28 + 1));
+    peer.count_sent(5);
+    peer.count_sent(5);
+    EXPECT_TRUE(peer.may_send(5));
+    EXPECT_FALSE(peer.may_send(6));
+    peer.count_sent(5);
+    EXPECT_FALSE(peer.may_send(0));
+    table.mark_verified(0);
+    EXPECT_TRUE(peer.may_send(60'000));
+}
+
+TEST(GtudpPeer, the_budget_saturates) {
+    Peer peer;
+    peer.address = address(1);
+    for (int i = 0; i < 30'000; ++i) peer.count_received(65'507);
+    EXPECT_EQ(peer.budget, UINT32_MAX);
+}
+
+TEST(GtudpPeer, headers_of_ipv6_are_longer_except_for_mapped_addresses) {
+    Address v6;
+    v6.family = Family::v6;
+    v6.ip = {0xfe, 0x80};
+    Address mapped = address(1);
+    mapped.family = Family::v6;
+    EXPECT_EQ(Peer::header_bytes_of(v6), 48u);
+    EXPECT_EQ(Peer::header_bytes_of(mapped), 28u);
+    EXPECT_EQ(Peer::header_bytes_of(address(1)), 28u);
 }
 
 // Compares the table with a simple implementation.

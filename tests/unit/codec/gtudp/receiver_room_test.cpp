@@ -298,6 +298,7 @@ TEST(GtudpReceiverRoom, a_new_peer_is_refused_while_all_others_have_exchanges_in
 
 TEST(GtudpReceiverRoom, a_verified_peer_is_not_evicted_for_an_unknown_one) {
     Side side(roomy(16, 1));
+    mark_verified(side, bob);
     exchange(side, bob, 1);
     side.receive_data(dave, 1, "x");
     EXPECT_EQ(side.counters().peers_full, 1u);
@@ -306,6 +307,57 @@ TEST(GtudpReceiverRoom, a_verified_peer_is_not_evicted_for_an_unknown_one) {
     side.receive_data(dave, 1, "x");
     EXPECT_EQ(side.event(), "message from dave: x");
     EXPECT_EQ(side.counters().peers_forgotten, 1u);
+}
+
+// A spoofer can acknowledge as well, so acknowledgements must not keep others out.
+TEST(GtudpReceiverRoom, a_peer_that_has_only_acknowledged_is_evicted_for_an_unknown_one) {
+    Side side(roomy(16, 1));
+    for (Identity identity = 1; identity < 10; ++identity) exchange(side, bob, identity);
+    side.receive_data(dave, 1, "x");
+    EXPECT_EQ(side.event(), "message from dave: x");
+    EXPECT_EQ(side.counters().forgotten_early, 9u);
+    EXPECT_EQ(side.counters().peers_forgotten, 1u);
+}
+
+TEST(GtudpReceiverRoom, one_that_still_awaits_an_ack_is_evicted_in_the_end) {
+    Side side(roomy(16, 1));
+    exchange(side, bob, 1);
+    side.receive_data(bob, 2, "x");
+    side.receive_data(bob, 3, "x");
+    side.event();
+    bool delivered = false;
+    for (int i = 0; i < 4 && !delivered; ++i) {
+        side.receive_data(dave, 1, "x");
+        delivered = side.event() == "message from dave: x";
+    }
+    EXPECT_TRUE(delivered);
+}
+
+TEST(GtudpReceiverRoom, one_that_has_acknowledged_nothing_is_evicted_first) {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        Options options = roomy(256, 16);
+        options.seed = seed;
+        Side side(options);
+        const auto at = [](Identity port) { return Address::v4(9, 9, 9, 9, static_cast<std::uint16_t>(port)); };
+        for (Identity i = 0; i < 8; ++i) exchange(side, at(i), 1);
+        for (Identity i = 8; i < 16; ++i) side.receive_data(at(i), 1, "x");
+        for (Identity i = 16; i < 100; ++i) side.receive_data(at(i), 1, "x");
+        side.event();
+        for (Identity i = 0; i < 8; ++i) EXPECT_TRUE(remembers(side, at(i), 1)) << i;
+    }
+}
+
+// Each would otherwise keep its places for as long as its RECVs are repeated.
+TEST(GtudpReceiverRoom, waiting_exchanges_of_peers_that_only_acknowledged_do_not_fill_the_table) {
+    Side side(roomy(4));
+    exchange(side, bob, 1);
+    for (const Identity identity : {2u, 3u, 4u}) side.receive_data(bob, identity, "x");
+    side.event();
+    for (const Address& from : {carol, dave}) {
+        side.receive_data(from, 1, "x");
+        EXPECT_EQ(side.event(), "message from " + name_of(from) + ": x");
+    }
+    EXPECT_EQ(side.counters().receives_full, 0u);
 }
 
 TEST(GtudpReceiverRoom, an_unverified_peer_is_evicted_with_all_its_exchanges) {

@@ -152,7 +152,7 @@ TEST(GtudpSender, a_full_resend_queue_causes_a_later_retry) {
     Bytes out(limits::datagram_bytes_max);
     const auto send_two = [&](Instant now) {
         std::vector<ExchangeId> ids;
-        for (int i = 0; i < 2; ++i) ids.push_back(*sender.send(now, bob, bytes_of("x"), never));
+        for (int i = 0; i < 2; ++i) ids.push_back(*sender.send(now, bob, bytes_of("x"), never, Origin::own));
         EXPECT_TRUE(sender.poll_fresh(now, out));
         sender.expire(now + 100 * millisecond);
         return ids;
@@ -185,12 +185,41 @@ TEST(GtudpSender, identities_count_up_across_peers_and_wrap) {
     Options options = small_options();
     options.first_identity = UINT32_MAX - 1;
     Side side(options);
-    EXPECT_EQ(side.send(bob, "")->identity, UINT32_MAX - 1);
-    EXPECT_EQ(side.send(carol, "")->identity, UINT32_MAX);
-    EXPECT_EQ(side.send(bob, "")->identity, 0u);
+    EXPECT_EQ(side.send(bob, "")->identity, side.identity_of(bob, UINT32_MAX - 1));
+    EXPECT_EQ(side.send(carol, "")->identity, side.identity_of(carol, UINT32_MAX));
+    EXPECT_EQ(side.send(bob, "")->identity, side.identity_of(bob, 0));
     EXPECT_EQ(side.send(bob, std::string(9'000, 'x')), unexpected(Refusal::table_full));
-    EXPECT_EQ(side.send(bob, "")->identity, 1u) << "refused sends use no identity";
+    EXPECT_EQ(side.send(bob, "")->identity, side.identity_of(bob, 1)) << "refused sends use no identity";
     EXPECT_EQ(side.counters().identities_skipped, 0u);
+}
+
+TEST(GtudpSender, the_identity_of_one_peer_does_not_tell_that_of_another) {
+    std::set<Identity> offsets;
+    for (std::uint64_t secret = 0; secret < 4; ++secret) {
+        Options options = small_options();
+        options.key = {secret, 2};
+        Side side(options);
+        for (const Address& peer : {alice, bob, carol, dave}) {
+            const Identity counted = 7 + side.endpoint.in_flight();
+            offsets.insert(side.send(peer, "")->identity - counted);
+        }
+    }
+    EXPECT_EQ(offsets.size(), 16u) << "each depends on the address and on the key";
+}
+
+TEST(GtudpSender, a_peer_that_was_evicted_keeps_its_offset) {
+    Options options = small_options();
+    options.peers_max = 1;
+    Side side(options);
+    const Identity first = side.send(bob, "")->identity;
+    side.transmitted();
+    side.receive_recv(bob, 7);
+    side.event();
+    side.transmitted();
+    EXPECT_TRUE(side.endpoint.cancel(*side.send(carol, "")));
+    side.event();
+    EXPECT_EQ(side.counters().peers_forgotten, 1u);
+    EXPECT_EQ(side.send(bob, "")->identity, first + 2) << "so identities stay unique in its remembered window";
 }
 
 // ---- trains ---------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ TEST(GtudpSender, a_recv_confirms_and_is_acknowledged) {
     Side side(small_options());
     const auto id = side.send(bob, "hello");
     ASSERT_TRUE(id);
-    EXPECT_EQ(id->identity, 7u);
+    EXPECT_EQ(id->identity, side.identity_of(bob, 7));
     EXPECT_EQ(side.endpoint.in_flight(), 1u);
     EXPECT_EQ(side.transmitted(), "bob DATA 7 hello");
     EXPECT_EQ(side.event(), "");
