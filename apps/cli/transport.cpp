@@ -29,6 +29,12 @@ std::uint32_t parse_window(const std::string& text) {
 
 std::optional<Duration> parse_interval(const std::string& text) { return parse_duration(text); }
 
+std::optional<Duration> parse_patience(const std::string& text) {
+    const Duration patience = parse_duration_or_zero(text);
+    if (patience > gtudp::ResendOptions::patience_max) throw std::invalid_argument("is longer than 1h");
+    return patience;
+}
+
 std::vector<std::byte> parse_hex(const std::string& name, const std::string& text) {
     const auto digit = [&](char c) {
         if (c >= '0' && c <= '9') return c - '0';
@@ -87,13 +93,16 @@ void add_transport(CLI::App& command, TransportOptions& options, TransportChoice
                     "gtudp: type fields of DATA, RECV and ACK, equally long (default 1d,5f,ae)")
         ->type_name("HEX,HEX,HEX");
     add_parsed(command, "--sends", options.resending.data_sends_max, parse_sends,
-               "gtudp: transmissions of a message before giving up (default 6)");
+               "gtudp: least transmissions of a message before giving up (default 6)");
+    add_parsed(command, "--patience", options.resending.patience, parse_patience,
+               "gtudp: least time before giving up a message (default 10s; 0s with --resend-after)")
+        ->type_name("TIME");
     add_parsed(command, "--recv-sends", options.resending.recv_sends_max, parse_sends,
                "gtudp: transmissions of a RECV (default 10)");
     add_parsed(command, "--resend-after", options.resending.fixed_interval, parse_interval,
                "gtudp: fixed resend interval (default adaptive, by the round trip of each peer)")
         ->type_name("TIME");
-    options.gtudp_options = {"--magic", "--types", "--sends", "--recv-sends", "--resend-after"};
+    options.gtudp_options = {"--magic", "--types", "--sends", "--patience", "--recv-sends", "--resend-after"};
     if (!choice.window) return;
     options.gtudp_options.push_back("--window");
     add_parsed(command, "--window", options.window, parse_window,
@@ -150,6 +159,7 @@ void add_wire_counts(Json& counts, const gtudp::Counters& counters) {
                    {"ack_sent", counters.ack_sent},
                    {"app_behind", counters.app_behind},
                    {"table_full", counters.receives_full + counters.receives_peer_full + counters.peers_full},
+                   {"data_withheld", counters.data_withheld},
                    {"recv_withheld", counters.recv_withheld},
                    {"ack_withheld", counters.ack_withheld},
                    {"forgotten_early", counters.forgotten_early},

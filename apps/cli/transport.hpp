@@ -26,7 +26,7 @@ struct TransportChoice {
     bool window = false;      ///< with --window
     bool gtudp_only = false;  ///< gtUDP is the default and the only choice
 };
-/// --transport, --magic, --types, --sends, --recv-sends, --resend-after, --window.
+/// --transport, --magic, --types, --sends, --patience, --recv-sends, --resend-after, --window.
 void add_transport(CLI::App& command, TransportOptions& options, TransportChoice choice);
 
 /// To be called after parsing: builds the codec. Throws CLI::ValidationError if gtUDP options are given without gtUDP

@@ -40,7 +40,7 @@ class Directories(unittest.TestCase):
 
 
 class ReliablePeers(unittest.TestCase):
-    gtudp_args = ("--transport", "gtudp", "--sends", 2, "--json")
+    gtudp_args = ("--transport", "gtudp", "--sends", 2, "--patience", 0, "--json")
 
     def test_a_dead_peer_makes_the_run_invalid(self):
         with Background("sink", "--port", 0, "--transport", "gtudp", "--json") as sink, \
@@ -144,8 +144,8 @@ class ByCount(unittest.TestCase):
     def test_recv_stops_after_count_messages(self):
         with Background("recv", "--port", 0, "--bind", "127.0.0.1", "--json", "--count", 3) as recv:
             to = f"127.0.0.1:{recv.port()}"
-            with subprocess.Popen([support.binary, "send", "--to", to, "--sends", "3"], stdin=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, text=True, preexec_fn=support.die_with_parent) as send:
+            with subprocess.Popen([support.binary, "send", "--to", to, "--sends", "3", "--patience", "0"],
+                                  stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=support.die_with_parent) as send:
                 send.communicate("\n".join(map(str, range(10))), timeout=support.patience_s)
             done = recv.finish()
         self.assertEqual((done.code, send.returncode), (0, 1), done)
@@ -209,7 +209,7 @@ class NoRoute(unittest.TestCase):
     def test_an_unroutable_target_gives_exit_code_4(self):
         for args in (("message", "send", "--to", "192.0.2.1", "x"),
                      ("message", "send", "--to", "192.0.2.1", "--status", "fail", "x"),
-                     ("send", "--to", "192.0.2.1:7", "--sends", 2, "x")):
+                     ("send", "--to", "192.0.2.1:7", "--sends", 2, "--patience", 0, "x")):
             done = self.host.call(lambda: run(*args))
             self.assertEqual((done.code, done.out), (4, ""), done)
             self.assertIn("--to 192.0.2.1", done.err)

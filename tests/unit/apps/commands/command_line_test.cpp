@@ -147,6 +147,8 @@ TEST(CommandLine, gives_the_reason_against_a_number) {
         {"load --self --transport gtudp", "--window", "10M", "is larger than 65536", ""},
         {"load --self --transport gtudp", "--sends", "1k", "is larger than 255", ""},
         {"load --self --transport gtudp", "--recv-sends", "0", "must be 1 to 255", ""},
+        {"load --self --transport gtudp", "--patience", "0", "accepted", ""},
+        {"load --self --transport gtudp", "--patience", "2h", "is longer than 1h", ""},
         {"load --self", "--flows", "1k", "accepted", ""},
         {"load --self", "--flows", "1025", "is larger than 1024", ""},
         {"load --self", "--threads", "1k", "is larger than 256", ""},
