@@ -165,6 +165,7 @@ void add_engine_counts(Json& counts, const EngineCounters& counters) {
                    {"trains_refused", counters.trains_refused},
                    {"send_retried", counters.send_retried},
                    {"unreachable", counters.unreachable},
+                   {"not_allowed", counters.not_allowed},
                    {"truncated", counters.truncated},
                    {"receive_failed", counters.receive_failed}});
     add_counters(counts, "engine", counters);

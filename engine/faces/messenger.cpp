@@ -15,6 +15,7 @@ Result<Messenger> Messenger::open(const OpenOptions& options) {
     socket.reports_errors = options.connect.family != Family::none;
     if (options.connect.family == Family::none) socket.bind = options.bind;
     socket.gro = options.gro;
+    socket.allowed = options.allowed;
     auto polled = PolledEndpoint<Endpoint>::open(
         socket, {.backend = options.backend, .wait = options.wait, .gso = options.gso}, options.protocol);
     if (!polled) return std::unexpected(polled.error());

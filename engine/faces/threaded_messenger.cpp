@@ -33,6 +33,7 @@ Result<ThreadedMessenger> ThreadedMessenger::open(const OpenOptions& options) {
     wanted.reports_errors = options.connect.family != Family::none;
     if (options.connect.family == Family::none) wanted.bind = options.bind;
     wanted.gro = options.gro;
+    wanted.allowed = options.allowed;
     auto socket = UdpSocket::open(wanted);
     if (!socket) return std::unexpected(socket.error());
     auto thread = std::make_unique<Thread>(options, std::move(*socket));

@@ -136,7 +136,8 @@ class Loop {
 
     template <class Endpoint, class Application>
     static void handle(Instant at, Endpoint& endpoint, Application& application, const Received& train) {
-        Datagram datagram{train.source, train.socket, train.bytes, train.stamped_at, train.local, train.ecn};
+        Datagram datagram{train.source, train.socket, train.bytes,    train.stamped_at,
+                          train.local,  train.ecn,    train.hop_limit};
         std::size_t offset = 0;
         do {
             datagram.bytes = train.bytes.subspan(offset, std::min(train.segment_bytes, train.bytes.size() - offset));

@@ -37,25 +37,39 @@ Address local_of(const in6_pktinfo& info) {
     return out;
 }
 
+/// A host delivers a datagram whose hop limit is 0, which no router would have forwarded: it has no more hops than 1.
+std::uint8_t hop_limit_of(const cmsghdr* message) {
+    return static_cast<std::uint8_t>(std::clamp(value_of<int>(message), 1, 255));
+}
+
 void read_ip(const cmsghdr* message, ReceiveControl& out) {
-    if (message->cmsg_type == IP_PKTINFO)
-        out.local = local_of(value_of<in_pktinfo>(message));
-    else if (message->cmsg_type == IP_TOS)
+    if (message->cmsg_type == IP_PKTINFO) {
+        const auto info = value_of<in_pktinfo>(message);
+        out.local = local_of(info);
+        out.to_group = info.ipi_addr.s_addr != info.ipi_spec_dst.s_addr;
+    } else if (message->cmsg_type == IP_TOS) {
         out.ecn = static_cast<Ecn>(value_of<std::uint8_t>(message) & 3u);
+    } else if (message->cmsg_type == IP_TTL) {
+        out.hop_limit = hop_limit_of(message);
+    }
 }
 
 void read_ipv6(const cmsghdr* message, ReceiveControl& out) {
     if (message->cmsg_type == IPV6_PKTINFO) {
-        if (const Address local = local_of(value_of<in6_pktinfo>(message)); local.family != Family::none)
-            out.local = local;
+        const auto info = value_of<in6_pktinfo>(message);
+        if (const Address local = local_of(info); local.family != Family::none) out.local = local;
+        if (IN6_IS_ADDR_MULTICAST(&info.ipi6_addr)) out.to_group = true;
     } else if (message->cmsg_type == IPV6_TCLASS) {
         out.ecn = static_cast<Ecn>(value_of<int>(message) & 3);
+    } else if (message->cmsg_type == IPV6_HOPLIMIT) {
+        out.hop_limit = hop_limit_of(message);
     }
 }
 
 }  // namespace
 
-SendControl::SendControl(const Address& local, std::uint16_t segment_bytes) {
+SendControl::SendControl(const Address& local, Family destination, std::uint8_t hop_limit,
+                         std::uint16_t segment_bytes) {
     if (local.family == Family::v4) {
         in_pktinfo info{};
         std::memcpy(&info.ipi_spec_dst, &local.ip[12], sizeof info.ipi_spec_dst);
@@ -66,7 +80,11 @@ SendControl::SendControl(const Address& local, std::uint16_t segment_bytes) {
         info.ipi6_ifindex = local.scope;
         append(IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
     }
-    local_bytes_ = bytes_used_;
+    if (const int hops = hop_limit; hops > 0) {
+        const bool v4 = destination == Family::v4;
+        append(v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_HOPLIMIT, &hops, sizeof hops);
+    }
+    datagram_bytes_ = bytes_used_;
     if (segment_bytes > 0) append(SOL_UDP, UDP_SEGMENT, &segment_bytes, sizeof segment_bytes);
 }
 
@@ -84,7 +102,7 @@ void SendControl::append(int level, int type, const void* value, std::size_t val
 }
 
 void SendControl::attach(msghdr& message, Holds holds) {
-    message.msg_controllen = holds == Holds::train ? bytes_used_ : local_bytes_;
+    message.msg_controllen = holds == Holds::train ? bytes_used_ : datagram_bytes_;
     message.msg_control = message.msg_controllen > 0 ? bytes_ : nullptr;
 }
 

@@ -30,11 +30,12 @@ bool Inbox::receive(const UdpSocket& socket, SocketIndex index, Burst& burst, st
             ++counters.truncated;
             continue;
         }
-        out.push_back(make_received(socket, index,
-                                    {.bytes = {&memory_[slot * receive_buffer_bytes], messages_[slot].msg_len},
-                                     .source = header.msg_name == nullptr ? nullptr : &slots_[slot].name.any,
-                                     .control = header.msg_control,
-                                     .control_bytes = header.msg_controllen}));
+        const Received train = make_received(socket, index,
+                                             {.bytes = {&memory_[slot * receive_buffer_bytes], messages_[slot].msg_len},
+                                              .source = header.msg_name == nullptr ? nullptr : &slots_[slot].name.any,
+                                              .control = header.msg_control,
+                                              .control_bytes = header.msg_controllen});
+        take_received(socket, train, out, counters);
     }
     used_ += count;
     burst.adapt(count == burst.size());

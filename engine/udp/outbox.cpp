@@ -44,6 +44,7 @@ void Outbox::post(const Transmit& transmit, const UdpSocket& socket) {
         transmit.socket < refused_bytes_.size() && transmit.segment_bytes >= refused_bytes_[transmit.socket];
     const std::size_t per_message = singles ? 1 : train_segments_;
     buffer.control = SendControl(socket.reports_local() ? transmit.local : Address{},
+                                 connected ? socket.peer().family : transmit.destination.family, transmit.hop_limit,
                                  per_message > 1 ? static_cast<std::uint16_t>(transmit.segment_bytes) : 0);
     queue_messages(id, 0, segments, per_message, transmit.bytes);
 }

@@ -18,6 +18,7 @@ Received make_received(const UdpSocket& socket, SocketIndex index, const Receive
     train.segment_bytes = control.segment_bytes > 0 ? control.segment_bytes : message.bytes.size();
     train.stamped_at = control.stamped_unix_ns;
     train.ecn = control.ecn;
+    train.hop_limit = control.to_group ? 0 : control.hop_limit;
     if (!socket.reports_local()) {
         train.local = socket.local();
     } else if (control.local.family != Family::none) {
@@ -25,6 +26,14 @@ Received make_received(const UdpSocket& socket, SocketIndex index, const Receive
         train.local.port = socket.local().port;
     }
     return train;
+}
+
+void take_received(const UdpSocket& socket, const Received& train, std::vector<Received>& out,
+                   EngineCounters& counters) {
+    if (socket.allows(train.source))
+        out.push_back(train);
+    else
+        counters.not_allowed += segment_count(train.bytes.size(), train.segment_bytes);
 }
 
 void settle_stamps(std::span<Received> batch) {

@@ -8,6 +8,7 @@
 #include <ringpost/datagram.hpp>
 #include <ringpost/time.hpp>
 #include <span>
+#include <vector>
 
 #include "engine/udp/socket.hpp"
 
@@ -23,6 +24,9 @@ struct Received {
     Instant stamped_at = never;     ///< kernel receive time, in now()'s scale; `never` without SocketOptions::stamps
     Address local{};                ///< the local address it was sent to; Family::none when unknown
     Ecn ecn = Ecn::not_capable;     ///< with SocketOptions::ecn
+    /// With SocketOptions::hop_limits; 0 for a multicast or broadcast destination, which is sent with a limit of its
+    /// own.
+    std::uint8_t hop_limit = 0;
 };
 
 /// The output of recvmsg(). `source` is null on a connected socket; `control` may be null.
@@ -36,6 +40,10 @@ struct ReceivedMessage {
 /// Converts a message received by `socket`, whose index is `index`. Its time stamp is in CLOCK_REALTIME until
 /// settle_stamps().
 Received make_received(const UdpSocket& socket, SocketIndex index, const ReceivedMessage& message);
+
+/// Appends the train to `out`, unless its socket does not allow the source.
+void take_received(const UdpSocket& socket, const Received& train, std::vector<Received>& out,
+                   EngineCounters& counters);
 
 /// Converts the stamps of a batch from CLOCK_REALTIME to now()'s scale. Reads no clock if there is no stamp.
 void settle_stamps(std::span<Received> batch);

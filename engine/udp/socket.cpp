@@ -68,6 +68,13 @@ Result<void> UdpSocket::configure(const SocketOptions& options) {
         if (!v6_done || set_option(fd_, IPPROTO_IP, IP_RECVTOS, 1) != 0) return failed("set IP_RECVTOS");
         ecn_ = true;
     }
+    // What is sent to a group has a hop limit of its own, usually 1, which says nothing about replies.
+    if (options.hop_limits && !is_multicast(options.bind)) {
+        const bool v6_done = family_ == Family::v4 || set_option(fd_, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1) == 0;
+        if (!v6_done || set_option(fd_, IPPROTO_IP, IP_RECVTTL, 1) != 0) return failed("set IP_RECVTTL");
+        hop_limits_ = true;
+    }
+    allowed_ = options.allowed;
     if (options.reports_errors) {
         const bool v6_done = family_ == Family::v4 || set_option(fd_, IPPROTO_IPV6, IPV6_RECVERR, 1) == 0;
         if (!v6_done || set_option(fd_, IPPROTO_IP, IP_RECVERR, 1) != 0) return failed("set IP_RECVERR");
@@ -85,7 +92,8 @@ Result<void> UdpSocket::configure(const SocketOptions& options) {
 
 std::size_t UdpSocket::control_bytes() const {
     return (gro_ ? gro_control_bytes : 0) + (stamps_ ? stamp_control_bytes : 0) +
-           (reports_local_ ? local_control_bytes : 0) + (ecn_ ? ecn_control_bytes : 0);
+           (reports_local_ ? local_control_bytes : 0) + (ecn_ ? ecn_control_bytes : 0) +
+           (hop_limits_ ? hop_limit_control_bytes : 0);
 }
 
 void UdpSocket::discard_errors() const {
@@ -119,9 +127,11 @@ UdpSocket& UdpSocket::operator=(UdpSocket&& other) noexcept {
     gro_ = other.gro_;
     stamps_ = other.stamps_;
     ecn_ = other.ecn_;
+    hop_limits_ = other.hop_limits_;
     reports_errors_ = other.reports_errors_;
     reports_local_ = other.reports_local_;
     drops_seen_ = other.drops_seen_;
+    allowed_ = std::move(other.allowed_);
     return *this;
 }
 
@@ -213,7 +223,7 @@ std::size_t kernel_train_segments() {
         std::vector<std::byte> bytes(limits::train_segments_max);
         for (const std::size_t count : {limits::train_segments_max, limits::train_segments_always}) {
             iovec vector{bytes.data(), count};
-            SendControl control({}, 1);
+            SendControl control({}, Family::v4, 0, 1);
             msghdr message{};
             message.msg_iov = &vector;
             message.msg_iovlen = 1;

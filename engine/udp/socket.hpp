@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <ringpost/address.hpp>
 #include <ringpost/error.hpp>
+#include "engine/os/subnet.hpp"
 
 namespace ringpost {
 
@@ -22,7 +24,10 @@ struct SocketOptions {
     /// Software receive time stamps (SO_TIMESTAMPING), see Received::stamped_at. The first few datagrams after the
     /// host's first such socket may have none.
     bool stamps = false;
-    bool ecn = false;  ///< report the ECN field of received datagrams
+    bool ecn = false;         ///< report the ECN field of received datagrams
+    bool hop_limits = false;  ///< report the hop limit of received datagrams, see Received::hop_limit
+    /// Receive only from these networks; empty: from all. Others are dropped (EngineCounters::not_allowed).
+    std::vector<Subnet> allowed{};
     /// Report ports, hosts and networks as unreachable (IP_RECVERR). Otherwise only a connected socket reports, and
     /// only a closed port. The owner calls discard_errors() after each error.
     bool reports_errors = false;
@@ -58,6 +63,8 @@ class UdpSocket {
     /// True if bound to a wildcard address: each datagram is received with its local address (IP_PKTINFO), and replies
     /// can be sent from there. Otherwise the local address is always local().
     bool reports_local() const { return reports_local_; }
+    /// Whether SocketOptions::allowed permits this source.
+    bool allows(const Address& source) const { return allowed_.empty() || contains(allowed_, source); }
     /// Size of the control data of one received datagram or train.
     std::size_t control_bytes() const;
 
@@ -88,9 +95,11 @@ class UdpSocket {
     bool gro_ = false;
     bool stamps_ = false;
     bool ecn_ = false;
+    bool hop_limits_ = false;
     bool reports_errors_ = false;
     bool reports_local_ = false;
     std::uint32_t drops_seen_ = 0;
+    std::vector<Subnet> allowed_;
 };
 
 /// The wildcard address with `port`: :: (dual-stack) if the host has IPv6, otherwise 0.0.0.0.

@@ -173,13 +173,14 @@ void UringBackend::complete_multishot(const Tag& tag, const io_uring_cqe& cqe) {
         return;
     }
     const bool connected = slot.shape.msg_namelen == 0;
-    received_.push_back(
+    const Received train =
         make_received(*slot.socket, tag.index,
                       {.bytes = {static_cast<std::byte*>(io_uring_recvmsg_payload(out, &slot.shape)),
                                  io_uring_recvmsg_payload_length(out, cqe.res, &slot.shape)},
                        .source = connected ? nullptr : static_cast<const sockaddr*>(io_uring_recvmsg_name(out)),
                        .control = io_uring_recvmsg_cmsg_firsthdr(out, &slot.shape),
-                       .control_bytes = out->controllen}));
+                       .control_bytes = out->controllen});
+    take_received(*slot.socket, train, received_, counters_);
 }
 
 // ---- sending --------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ struct EngineCounters {
     std::uint64_t trains_refused = 0;   ///< sockets that now send datagrams singly because their path rejects trains
     std::uint64_t send_failed = 0;      ///< datagrams rejected by the kernel
     std::uint64_t unreachable = 0;      ///< errors reporting a peer, its port or its network as unreachable
+    std::uint64_t not_allowed = 0;      ///< received datagrams dropped because their source is not allowed
     std::uint64_t truncated = 0;        ///< received datagrams or trains dropped because they did not fit the buffer
     std::uint64_t receive_failed = 0;   ///< other receive errors
     std::uint64_t socket_dropped = 0;   ///< dropped by the kernel: receive buffer full; a train counts as one
@@ -61,6 +62,7 @@ struct EngineCounters {
             {"trains_refused", &EngineCounters::trains_refused},
             {"send_failed", &EngineCounters::send_failed},
             {"unreachable", &EngineCounters::unreachable},
+            {"not_allowed", &EngineCounters::not_allowed},
             {"truncated", &EngineCounters::truncated},
             {"receive_failed", &EngineCounters::receive_failed},
             {"socket_dropped", &EngineCounters::socket_dropped},

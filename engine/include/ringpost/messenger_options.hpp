@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <ringpost/address.hpp>
 #include <ringpost/options.hpp>
+#include <vector>
 
 #include "codec/gtudp/options.hpp"
 #include "engine/udp/socket.hpp"
@@ -18,6 +19,8 @@ struct OpenOptions {
     /// The only peer; replaces `bind`. The kernel then reports its port or host as unreachable
     /// (EngineCounters::unreachable). Family::none: any peer.
     Address connect{};
+    /// Receive only from these networks; empty: from all. Others are dropped (EngineCounters::not_allowed).
+    std::vector<Subnet> allowed{};
     BackendChoice backend = BackendChoice::automatic;
     WaitMode wait = WaitMode::adaptive;
     bool gso = true;  ///< send trains (UDP_SEGMENT) if the kernel supports it
