@@ -1,5 +1,5 @@
-// Requests are copied to a queue and returned in order. Consecutive replies with equal destination, socket and size
-// form a train, which a shorter one may end.
+// Requests are copied to a queue and returned in order. Consecutive replies with equal destination, socket, hop limit
+// and size form a train, which a shorter one may end.
 
 #include "codec/echo/endpoint.hpp"
 
@@ -14,9 +14,11 @@ Endpoint::Endpoint() : replies_(limits::echo_queue_bytes) {}
 
 void Endpoint::handle(Instant, const Datagram& in) {
     ++counts_.received;
-    if (reflects(in.source.port) || in.bytes.size() > limits::datagram_bytes_max)
+    if (reflects(in.source.port) || from_itself(in) || in.bytes.size() > limits::datagram_bytes_max)
         ++counts_.refused;
-    else if (!replies_.push({in.source, in.path()}, in.bytes))
+    else if (is_last_hop(in.hop_limit))
+        ++counts_.hops_exhausted;
+    else if (!replies_.push({in.source, in.path(), next_hop_limit(in.hop_limit)}, in.bytes))
         ++counts_.queue_full;
 }
 
@@ -39,7 +41,7 @@ std::optional<Transmit> Endpoint::poll_transmit(Instant, std::span<std::byte> ou
         reply = replies_.front();
     }
     counts_.sent += count;
-    return Transmit{to.destination, to.path.socket, bytes, segment_bytes, to.path.local};
+    return Transmit{to.destination, to.path.socket, bytes, segment_bytes, to.path.local, to.hop_limit};
 }
 
 }  // namespace ringpost::echo

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "codec/base/check.hpp"
+#include "codec/base/reflection.hpp"
 
 namespace ringpost::relay {
 namespace {
@@ -23,6 +24,7 @@ std::array<std::uint64_t, 2> seeds_from(std::uint64_t seed) {
 
 Endpoint::Endpoint(const Options& options)
     : listening_socket_(options.listening_socket),
+      target_(options.target),
       paths_{Path{Impairment(options.to_target, seeds_from(options.seed)[0], options.start), {}},
              Path{Impairment(options.to_client, seeds_from(options.seed)[1], options.start), {}}},
       clients_(options.clients_max, options.key),
@@ -37,6 +39,14 @@ void Endpoint::handle(Instant now, const Datagram& in) {
     const Direction direction = in.socket == listening_socket_ ? Direction::to_target : Direction::to_client;
     auto& [impairment, counts] = path(direction);
     ++counts.received;
+    if (is_refused(direction, in)) {
+        ++counts.refused;
+        return;
+    }
+    if (is_last_hop(in.hop_limit)) {
+        ++counts.hops_exhausted;
+        return;
+    }
     const auto client = client_of(in);
     if (!client) {
         ++(direction == Direction::to_target ? counts.overflow : counts.abandoned);
@@ -54,7 +64,12 @@ void Endpoint::handle(Instant now, const Datagram& in) {
         case Drop::blackholed: ++counts.blackholed; return;
     }
     counts.duplicated += decision.copies - 1u;
-    for (std::uint8_t i = 0; i < decision.copies; ++i) hold(direction, *client, decision.copy[i], in.bytes);
+    for (std::uint8_t i = 0; i < decision.copies; ++i) hold(direction, *client, decision.copy[i], in);
+}
+
+bool Endpoint::is_refused(Direction direction, const Datagram& in) const {
+    if (direction == Direction::to_client) return from_itself(in);
+    return reflects(in.source.port) || from_itself(in) || in.source == target_;
 }
 
 std::optional<ClientId> Endpoint::client_of(const Datagram& in) {
@@ -86,15 +101,15 @@ void Endpoint::remove(ClientId id) {
     clients_.erase(id);
 }
 
-void Endpoint::hold(Direction direction, ClientId client, const Copy& copy, std::span<const std::byte> bytes) {
+void Endpoint::hold(Direction direction, ClientId client, const Copy& copy, const Datagram& in) {
     Counters& counts = path(direction).counts;
-    const auto chunk = copy.overflow ? std::nullopt : pool_.keep(copy.flips > 0 ? flipped(copy, bytes) : bytes);
+    const auto chunk = copy.overflow ? std::nullopt : pool_.keep(copy.flips > 0 ? flipped(copy, in.bytes) : in.bytes);
     if (!chunk) {
         ++counts.overflow;
         return;
     }
-    const auto length = static_cast<std::uint32_t>(bytes.size());
-    if (!held_.push({copy.due, 0, client, length, *chunk, direction})) {
+    const auto length = static_cast<std::uint32_t>(in.bytes.size());
+    if (!held_.push({copy.due, 0, client, length, *chunk, direction, next_hop_limit(in.hop_limit)})) {
         pool_.release(*chunk);
         ++counts.overflow;
         return;
@@ -123,6 +138,7 @@ std::optional<Transmit> Endpoint::poll_transmit(Instant now, std::span<std::byte
     while (!closed && !held_.empty() && count < limits::train_segments_max) {
         const Held& next = held_.front();
         if (next.due > now || next.client != first.client || next.direction != first.direction) break;
+        if (next.hop_limit != first.hop_limit) break;
         if (next.bytes == 0 || next.bytes > first.bytes || bytes + next.bytes > limits::datagram_bytes_max) break;
         closed = next.bytes < first.bytes;
         bytes += take_front(out.subspan(bytes));
@@ -131,8 +147,8 @@ std::optional<Transmit> Endpoint::poll_transmit(Instant now, std::span<std::byte
     path(first.direction).counts.forwarded += count;
     const Client& client = *clients_.find(first.client);
     if (first.direction == Direction::to_client)
-        return Transmit{client.address, listening_socket_, bytes, first.bytes, client.local};
-    return Transmit{{}, *client.socket, bytes, first.bytes};
+        return Transmit{client.address, listening_socket_, bytes, first.bytes, client.local, first.hop_limit};
+    return Transmit{{}, *client.socket, bytes, first.bytes, {}, first.hop_limit};
 }
 
 void Endpoint::pop_abandoned() {

@@ -21,6 +21,7 @@ namespace ringpost::relay {
 
 struct Options {
     SocketIndex listening_socket = 0;  ///< to which clients send
+    Address target{};                  ///< cannot be a client; Family::none: unknown
     Impairments to_target{}, to_client{};
     std::uint64_t seed = 0;
     Instant start = 0;  ///< start of the blackhole periods
@@ -30,8 +31,8 @@ struct Options {
     std::uint32_t clients_max = limits::relay_clients_max;  ///< a power of two
 };
 
-/// Of one direction. received + duplicated == forwarded + lost + burst_lost + blackholed + overflow + abandoned, and
-/// what is still held.
+/// Of one direction. received + duplicated == forwarded + lost + burst_lost + blackholed + overflow + abandoned +
+/// refused + hops_exhausted, and what is still held.
 struct Counters {
     std::uint64_t received = 0;
     std::uint64_t forwarded = 0;  ///< passed to the driver; EngineCounters has the kernel's result
@@ -45,6 +46,10 @@ struct Counters {
     /// for a Transmit (IPv6 carries 20 bytes more than limits::datagram_bytes_max).
     std::uint64_t overflow = 0;
     std::uint64_t abandoned = 0;  ///< dropped: the client had been evicted or refused
+    /// Dropped: what is forwarded for the source would return for ever. It is the target, the address and port that the
+    /// datagram came to, or an echo, chargen or zero port.
+    std::uint64_t refused = 0;
+    std::uint64_t hops_exhausted = 0;  ///< dropped: the hop limit had reached 1
 
     static constexpr auto table() {
         return std::to_array<Counter<Counters>>({
@@ -58,6 +63,8 @@ struct Counters {
             {"reordered", &Counters::reordered},
             {"overflow", &Counters::overflow},
             {"abandoned", &Counters::abandoned},
+            {"refused", &Counters::refused},
+            {"hops_exhausted", &Counters::hops_exhausted},
         });
     }
 };
@@ -92,7 +99,8 @@ struct Event {
 /// The endpoint of `ringpost relay`: forwards what clients send to the listening socket to the target, through one
 /// socket per client, and replies on that socket back to the client through the listening socket. Both directions pass
 /// an Impairment. All clients share the rate-limited link. Consecutive datagrams of equal size of one client form a
-/// train.
+/// train. As behind a router, each datagram leaves with its hop limit minus one, where that is known, so that loops
+/// end.
 class Endpoint {
   public:
     using Event = relay::Event;
@@ -122,16 +130,18 @@ class Endpoint {
     };
 
     Path& path(Direction direction) { return paths_[static_cast<std::size_t>(direction)]; }
+    bool is_refused(Direction direction, const Datagram& in) const;
     std::optional<ClientId> client_of(const Datagram& in);
     std::optional<ClientId> admit(const Address& address);
     void remove(ClientId id);
-    void hold(Direction direction, ClientId client, const Copy& copy, std::span<const std::byte> bytes);
+    void hold(Direction direction, ClientId client, const Copy& copy, const Datagram& in);
     std::span<const std::byte> flipped(const Copy& copy, std::span<const std::byte> bytes);
     void pop_abandoned();
     bool waits_for_socket(const Held& held) const;
     std::size_t take_front(std::span<std::byte> out);
 
     SocketIndex listening_socket_;
+    Address target_;
     std::array<Path, 2> paths_;
     ClientTable clients_;
     std::vector<ClientId> by_socket_;  ///< the current or former client of each socket; grows in attach()

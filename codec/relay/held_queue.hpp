@@ -22,6 +22,7 @@ struct Held {
     std::uint32_t bytes = 0;
     ChunkPool::Chunk chunk = ChunkPool::nothing;
     Direction direction = Direction::to_target;
+    std::uint8_t hop_limit = 0;  ///< to be sent with; 0: the socket's own
 };
 
 /// Delayed datagrams ordered by due time, then by arrival. Nothing is allocated after construction. Most datagrams

@@ -147,7 +147,11 @@ void Network::deliver(const Packet& packet) {
     node.deliveries.push_back(delivery);
     // An allocation of exactly this size that is freed after the call: a sanitizer detects reads beyond or after it.
     const std::vector<std::byte> bytes(packet.bytes.begin(), packet.bytes.end());
-    node.driver->handle(now(packet.to), {source, delivery.to_socket, bytes});
+    Datagram datagram{source, delivery.to_socket, bytes};
+    datagram.local = node.address;
+    datagram.local.port = static_cast<std::uint16_t>(node.address.port + delivery.to_socket);
+    datagram.hop_limit = packet.hop_limit;
+    node.driver->handle(now(packet.to), datagram);
 }
 
 void Network::drain(NodeIndex from) {
@@ -180,6 +184,7 @@ void Network::send(NodeIndex from, const Transmit& transmit, std::span<const std
     trace(2 * from, bytes);
     Packet packet;
     packet.source = node.address;
+    packet.hop_limit = transmit.hop_limit > 0 ? transmit.hop_limit : hop_limit;
     packet.bytes.assign(bytes.begin(), bytes.end());
     packet.delivery = {.sent_at = now_, .from = from, .from_socket = transmit.socket, .ordinal = ordinal};
     if (is_multicast(target)) {

@@ -80,6 +80,8 @@ class Network {
     /// whose buffers are all in flight.
     static constexpr int transmits_per_turn = 16;
     static constexpr Duration busy_ns = microsecond;
+    /// The hop limit of datagrams that are sent without one. The network has no routers, which would decrement it.
+    static constexpr std::uint8_t hop_limit = 64;
 
     explicit Network(std::uint64_t seed);
     Network(const Network&) = delete;  // its streams hold a reference to it
@@ -223,6 +225,7 @@ class Network {
         Delivery delivery;
         Address source, target;  ///< addresses of the nodes, with the ports of their sockets 0
         NodeIndex to = 0;
+        std::uint8_t hop_limit = 0;
         std::uint64_t serial = 0;  ///< datagrams due at the same time arrive in the order sent
         std::vector<std::byte> bytes;
     };

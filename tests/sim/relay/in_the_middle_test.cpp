@@ -61,7 +61,8 @@ struct Play {
         for (const Direction direction : {Direction::to_target, Direction::to_client}) {
             const relay::Counters& counts = relay.counts(direction);
             EXPECT_EQ(counts.received + counts.duplicated, counts.forwarded + counts.lost + counts.burst_lost +
-                                                               counts.blackholed + counts.overflow + counts.abandoned);
+                                                               counts.blackholed + counts.overflow + counts.abandoned +
+                                                               counts.refused + counts.hops_exhausted);
         }
     }
 

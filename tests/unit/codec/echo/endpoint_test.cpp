@@ -113,6 +113,46 @@ TEST_F(EchoTest, ports_that_would_answer_are_refused) {
     EXPECT_EQ(trains(), (Trains{{10}}));
 }
 
+TEST_F(EchoTest, a_request_from_its_own_address_and_port_is_refused) {
+    const Address here = Address::v4(10, 0, 0, 9, 7'000);
+    Datagram in{here, 0, {}};
+    in.local = here;
+    echo.handle(0, in);
+    EXPECT_EQ(echo.counters().refused, 1u);
+    EXPECT_TRUE(trains().empty());
+    in.local.port = 7'001;
+    echo.handle(0, in);
+    in.local = {};
+    echo.handle(0, in);
+    EXPECT_EQ(trains().size(), 2u);
+}
+
+TEST_F(EchoTest, its_own_link_local_address_is_refused_on_every_interface) {
+    Address here;
+    here.ip = {0xfe, 0x80};
+    here.port = 7'000;
+    here.family = Family::v6;
+    Datagram in{here, 0, {}};
+    in.local = here;
+    in.local.scope = 2;
+    echo.handle(0, in);
+    EXPECT_EQ(echo.counters().refused, 1u);
+}
+
+TEST_F(EchoTest, a_reply_has_the_hop_limit_of_its_request_minus_one) {
+    const Bytes bytes(10);
+    for (const std::uint8_t hop_limit : std::initializer_list<std::uint8_t>{64, 64, 2, 255, 1, 0}) {
+        Datagram in{alice, 0, bytes};
+        in.hop_limit = hop_limit;
+        echo.handle(0, in);
+    }
+    std::vector<std::pair<int, std::size_t>> out;
+    for (const Sent& sent : outbox.drain(echo, 0)) out.emplace_back(sent.transmit.hop_limit, sent.datagrams().size());
+    EXPECT_EQ(out, (std::vector<std::pair<int, std::size_t>>{{63, 2}, {1, 1}, {254, 1}, {0, 1}}));
+    EXPECT_EQ(echo.counters().hops_exhausted, 1u);
+    EXPECT_EQ(echo.counters().received, echo.counters().sent + echo.counters().hops_exhausted);
+}
+
 // IPv6 carries up to 65,527 bytes, more than fits in a Transmit.
 TEST_F(EchoTest, a_request_longer_than_any_reply_is_refused) {
     request(Bytes(limits::datagram_bytes_max + 1));

@@ -60,7 +60,7 @@ class RelayTest : public testing::Test {
             const Counters& counts = relay->counts(direction);
             received += counts.received + counts.duplicated;
             accounted += counts.forwarded + counts.lost + counts.burst_lost + counts.blackholed + counts.overflow +
-                         counts.abandoned;
+                         counts.abandoned + counts.refused + counts.hops_exhausted;
         }
         EXPECT_EQ(received, accounted);
     }
@@ -381,6 +381,65 @@ TEST_F(RelayTest, all_datagrams_are_accounted_for) {
         EXPECT_FALSE(relay->poll_timeout());
         expect_balance();
     }
+}
+
+TEST_F(RelayTest, both_directions_forward_with_the_hop_limit_minus_one) {
+    const Bytes bytes(10);
+    const auto pass = [&](const Address& source, SocketIndex socket, std::uint8_t hop_limit) {
+        Datagram in{source, socket, bytes};
+        in.hop_limit = hop_limit;
+        relay->handle(0, in);
+        answer_events();
+    };
+    for (const std::uint8_t hop_limit : std::initializer_list<std::uint8_t>{64, 64, 2, 1, 0}) {
+        pass(alice, 0, hop_limit);
+        pass(target, 1, hop_limit);
+    }
+    std::vector<int> to_target, to_client;
+    for (const Sent& sent : outbox.drain(*relay, 0))
+        (sent.transmit.socket == 0 ? to_client : to_target).push_back(sent.transmit.hop_limit);
+    EXPECT_EQ(to_target, (std::vector<int>{63, 63, 1, 0}));
+    EXPECT_EQ(to_client, to_target);
+    EXPECT_EQ(there().hops_exhausted, 1u);
+    EXPECT_EQ(back().hops_exhausted, 1u);
+    expect_balance();
+}
+
+TEST_F(RelayTest, a_train_has_one_hop_limit) {
+    const Bytes bytes(10);
+    for (const std::uint8_t hop_limit : std::initializer_list<std::uint8_t>{64, 64, 63, 63, 63}) {
+        Datagram in{alice, 0, bytes};
+        in.hop_limit = hop_limit;
+        relay->handle(0, in);
+        answer_events();
+    }
+    EXPECT_EQ(trains(), (Trains{{10, 10}, {10, 10, 10}}));
+}
+
+TEST_F(RelayTest, sources_whose_replies_would_return_are_no_clients) {
+    const Address here = Address::v4(10, 0, 0, 9, 7'000);
+    open({.target = target});
+    const Bytes bytes(10);
+    const auto pass = [&](const Address& source, SocketIndex socket, const Address& local) {
+        Datagram in{source, socket, bytes};
+        in.local = local;
+        relay->handle(0, in);
+        answer_events();
+    };
+    pass(target, 0, here);
+    pass(here, 0, here);
+    for (const std::uint16_t port : std::initializer_list<std::uint16_t>{0, 7, 19})
+        pass(Address::v4(10, 0, 0, 1, port), 0, here);
+    EXPECT_EQ(relay->clients().clients, 0u);
+    EXPECT_EQ(there().refused, 5u);
+    pass(alice, 0, here);
+    EXPECT_EQ(relay->clients().clients, 1u);
+    // A socket whose port is the target's is connected to itself.
+    pass(target, 1, target);
+    pass(target, 1, here);
+    EXPECT_EQ(back().refused, 1u);
+    EXPECT_EQ(trains().size(), 2u);
+    expect_balance();
 }
 
 }  // namespace
