@@ -15,11 +15,24 @@ UdpSocket open_server_socket(const ServerOptions& options) {
     socket.bind = bind_address(options.bind, options.port);
     socket.gro = options.common.gro;
     socket.broadcast = options.broadcast;
+    socket.hop_limits = options.hop_limits;
+    socket.allowed = options.allowed;
     socket.reuse_port = options.threads.count > 1;
     auto opened = UdpSocket::open(socket);
     if (!opened) fail_to_open(options, opened.error());
     return std::move(*opened);
 }
+
+std::string listening_text(const Address& local) {
+    const char* const all = local.family == Family::v4 ? "all IPv4 addresses" : "all addresses";
+    return fmt::format("{}, port {}", is_any(local) ? all : ip_text(local), local.port);
+}
+
+std::string not_allowed_text(const Json& summary) {
+    return fmt::format("ignored, source not allowed {}", grouped(summary["not_allowed"].get<std::uint64_t>()));
+}
+
+Json listening_json(const Address& local) { return {{"address", ip_text(local)}, {"port", local.port}}; }
 
 void fail_to_open(const ServerOptions& options, const Error& error) {
     if (error.code == EAFNOSUPPORT && !options.bind.empty())
@@ -76,6 +89,23 @@ void add_server(CLI::App& command, ServerOptions& options) {
     begin_group(command, "Listening");
     add_parsed(command, "--port", options.port, parse_port, "UDP port to listen on; 0 for any free port")->required();
     command.add_option("--bind", options.bind, "local address to listen on (default all)")->type_name("ADDRESS");
+}
+
+void add_allow(CLI::App& command, ServerOptions& options) {
+    begin_group(command, "Listening");
+    const auto parse = [&options](const std::vector<std::string>& texts) {
+        for (const std::string& text : texts) {
+            const auto subnet = parse_subnet(text);
+            if (!subnet)
+                throw CLI::ValidationError(fmt::format("--allow {}: {}", shown_value(text), subnet.error().text));
+            options.allowed.push_back(*subnet);
+        }
+    };
+    command
+        .add_option_function<std::vector<std::string>>(
+            "--allow", parse, "network or address to serve, others are ignored; repeatable (default all)")
+        ->type_name("CIDR")
+        ->allow_extra_args(false);
 }
 
 }  // namespace ringpost::apps

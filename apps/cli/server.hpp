@@ -22,12 +22,23 @@ struct ServerOptions {
     std::string bind;                    ///< "": every address
     std::vector<std::string> join;       ///< sink, echo: multicast groups as given
     ThreadOptions threads;               ///< sink, echo
+    std::vector<Subnet> allowed;         ///< --allow; empty: everybody
     bool broadcast = false;              ///< beacon only
+    bool hop_limits = false;             ///< echo, relay: report those of received datagrams
     const char* port_option = "--port";  ///< the option that sets `port`
 };
 
 /// --port and --bind.
 void add_server(CLI::App& command, ServerOptions& options);
+/// --allow, repeatable.
+void add_allow(CLI::App& command, ServerOptions& options);
+
+/// Where a server listens, as in `echo listening on 127.0.0.1, port 7777`; all addresses of a host are `all addresses`.
+std::string listening_text(const Address& local);
+/// `ignored, source not allowed 12`: what --allow dropped, of a summary.
+std::string not_allowed_text(const Json& summary);
+/// The members `address` and `port` of the event `listening`.
+Json listening_json(const Address& local);
 
 /// Throws a Failure if a socket bound to `local` cannot send to `target` because one is IPv4 and the other IPv6. `bind`
 /// and `target` are the values of --bind and --to.

@@ -130,8 +130,8 @@ int beacon_command(const BeaconOptions& options) {
     const auto serve = [&](auto& loop) {
         const SignalWakes wakes(loop.backend().waker());
         if (options.port) {
-            report.note(fmt::format("beacon listening on port {}", socket.local().port));
-            report.event("listening", {{"port", socket.local().port}});
+            report.note("beacon listening on " + listening_text(socket.local()));
+            report.event("listening", listening_json(socket.local()));
         }
         loop.backend().add(std::move(socket));
         settings.start = now();

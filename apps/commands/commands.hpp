@@ -55,8 +55,8 @@ PeerOptions peer_of(const Options& options) {
 /// Makes the `--` of `compare` an argument of its own, which separates the two sides.
 void mark_sides(std::vector<std::string>& arguments);
 
-/// Called with the port as soon as the server listens.
-using OnListening = std::function<void(std::uint16_t port)>;
+/// Called with the server's address as soon as it listens.
+using OnListening = std::function<void(const Address& local)>;
 
 /// Serve until SIGINT or SIGTERM and return the summary. Throw a Failure if they cannot start.
 Json run_sink(const PeerOptions& options, Report& report, const OnListening& on_listening);

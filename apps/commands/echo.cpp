@@ -44,10 +44,10 @@ Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const 
     std::optional<SignalWakes> wakes;
     if (engine == 0) wakes.emplace(loop.backend().waker());
     const bool gro = socket.gro();
-    const std::uint16_t port = socket.local().port;
+    const Address local = socket.local();
     loop.backend().add(std::move(socket));
     line.ready();
-    if (engine == 0) on_listening(port);
+    if (engine == 0) on_listening(local);
     echo::Endpoint endpoint;
     EchoApplication application(loop, line, options.threads.count > 1);
     Outcome out;
@@ -66,6 +66,7 @@ Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const 
     out.counts.update({{"received", counts.received},
                        {"sent", options.transport.gtudp ? confirmed : counters.sent},
                        {"refused", counts.refused},
+                       {"hops_exhausted", counts.hops_exhausted},
                        {"queue_full", counts.queue_full},
                        {"socket_dropped", counters.socket_dropped}});
     add_counters(out.counts, "echo", counts);
@@ -77,13 +78,16 @@ Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const 
 
 int echo_command(const PeerOptions& options) {
     Report report(options.common.form);
-    const Json summary = run_echo(options, report, [&](std::uint16_t port) {
-        report.note(fmt::format("echo listening on port {}", port));
-        report.event("listening", {{"port", port}});
+    const Json summary = run_echo(options, report, [&](const Address& local) {
+        report.note("echo listening on " + listening_text(local));
+        report.event("listening", listening_json(local));
     });
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
     report.print(fmt::format("received {}  returned {}  refused {}  dropped, queue full {}", count("received"),
                              count("sent"), count("refused"), count("queue_full")));
+    if (summary["hops_exhausted"] > 0)
+        report.print(fmt::format("not answered, hop limit exhausted {}: a loop?", count("hops_exhausted")));
+    if (summary["not_allowed"] > 0) report.print(not_allowed_text(summary));
     if (options.transport.gtudp) report.print(wire_text(summary));
     report.event("summary", summary);
     return exit_code(Exit::done);
@@ -111,7 +115,9 @@ Json run_echo(const PeerOptions& options, Report& report, const OnListening& on_
 void add_echo(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("echo", "return every datagram to its source (RFC 862)");
     auto options = std::make_shared<PeerOptions>();
+    options->hop_limits = true;
     add_server(*command, *options);
+    add_allow(*command, *options);
     add_threads(*command, options->threads);
     add_join(*command, options->join);
     add_transport(*command, options->transport, {});

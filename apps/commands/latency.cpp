@@ -187,7 +187,7 @@ int run_far_end(const LatencyOptions& options, const SelfPeer::WriteLine& write_
     Report silent(Report::Form::silent);
     PeerOptions server = peer_of(options);
     server.common.gro = false;  // probes arrive one by one, and a receive without control messages is cheaper
-    run_echo(server, silent, [&](std::uint16_t port) { write_line(std::to_string(port)); });
+    run_echo(server, silent, [&](const Address& local) { write_line(std::to_string(local.port)); });
     return Exit::done;
 }
 

@@ -17,7 +17,7 @@ int run_sink_process(const LoadOptions& options, SharedFigures& figures, const S
     server.bidirectional = options.bidirectional;
     server.linger = 20 * millisecond;
     server.figures = &figures;
-    write_line(run_sink(server, silent, [&](std::uint16_t port) { write_line(std::to_string(port)); }).dump());
+    write_line(run_sink(server, silent, [&](const Address& local) { write_line(std::to_string(local.port)); }).dump());
     return Exit::done;
 }
 

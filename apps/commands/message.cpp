@@ -183,15 +183,14 @@ int message_command(const MessageOptions& options) {
     auto opened = confirmed::Messenger::open(wanted);
     if (!opened) fail_to_open(options.server, opened.error());
     confirmed::Messenger& messenger = *opened;
-    const std::uint16_t port = messenger.local().port;
     if (!options.to.empty()) {
         check_address_family(messenger.local(), options.server.bind, wanted.protocol.target);
         check_not_itself(messenger.local(), options.to, wanted.protocol.target, "ringpost message");
     }
     const SignalWakes wakes(messenger);
     if (!messenger.note().empty()) report.note(messenger.note());
-    if (options.role != Role::send) report.note(fmt::format("message listening on port {}", port));
-    report.event("listening", {{"port", port}});
+    if (options.role != Role::send) report.note("message listening on " + listening_text(messenger.local()));
+    report.event("listening", listening_json(messenger.local()));
     Conversation conversation(messenger, options, report);
     conversation.run();
     Json summary = summary_of(messenger.counters());

@@ -65,13 +65,14 @@ int recv_command(const RecvOptions& options) {
     const Report report(options.server.common.form);
     gtudp::OpenOptions wanted = open_options(options.server.common, options.server.transport);
     wanted.bind = bind_address(options.server.bind, options.server.port);
+    wanted.allowed = options.server.allowed;
     wanted.protocol.deliveries_max = options.count;
     auto messenger = gtudp::Messenger::open(wanted);
     if (!messenger) fail_to_open(options.server, messenger.error());
     const SignalWakes wakes(*messenger);
     if (!messenger->note().empty()) report.note(messenger->note());
-    report.note(fmt::format("recv listening on port {}", messenger->local().port));
-    report.event("listening", {{"port", messenger->local().port}});
+    report.note("recv listening on " + listening_text(messenger->local()));
+    report.event("listening", listening_json(messenger->local()));
     Receiver receiver(*messenger, options.count, report);
     receiver.run();
     Json summary = {{"received", receiver.printed()}, {"backend", messenger->backend()}};
@@ -88,6 +89,7 @@ void add_recv(CLI::App& root, Command& chosen) {
         root.add_subcommand("recv", "receive messages, print each once as a line, escaped on a terminal");
     auto options = std::make_shared<RecvOptions>();
     add_server(*command, options->server);
+    add_allow(*command, options->server);
     begin_group(*command, "End");
     add_parsed(*command, "--count", options->count, parse_count,
                "exit after this number of messages (default unlimited)");

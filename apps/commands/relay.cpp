@@ -15,7 +15,8 @@ namespace {
 using relay::Direction;
 
 std::uint64_t dropped(const relay::Counters& counts) {
-    return counts.lost + counts.burst_lost + counts.blackholed + counts.overflow + counts.abandoned;
+    return counts.lost + counts.burst_lost + counts.blackholed + counts.overflow + counts.abandoned + counts.refused +
+           counts.hops_exhausted;
 }
 
 template <class AnyLoop>
@@ -87,24 +88,26 @@ Json run_relay(const RelayOptions& options, Report& report) {
     const Address target = target_address(options.to);
     check_route("--to", target);
     UdpSocket socket = open_server_socket(options.server);
-    const std::uint16_t port = socket.local().port;
-    check_not_itself(socket.local(), options.to, target, "the relay");
+    const Address local = socket.local();
+    check_not_itself(local, options.to, target, "the relay");
     const relay::Impairments impairments = impairments_of(options);
     SocketOptions upstream;
     upstream.connect = target;
     upstream.gro = options.server.common.gro;
+    upstream.hop_limits = true;
     const bool gro = socket.gro();
     const auto serve = [&](auto& loop) {
         const SignalWakes wakes(loop.backend().waker());
         const Instant start = now();
-        relay::Endpoint endpoint({.to_target = impairments,
+        relay::Endpoint endpoint({.target = target,
+                                  .to_target = impairments,
                                   .to_client = impairments,
                                   .seed = options.seed,
                                   .start = start,
                                   .key = random_key()});
         loop.backend().add(std::move(socket));
-        report.note(fmt::format("relay listening on port {}", port));
-        report.event("listening", {{"port", port}});
+        report.note("relay listening on " + listening_text(local));
+        report.event("listening", listening_json(local));
         RelayApplication application(loop, endpoint, upstream, report);
         loop.run(endpoint, application);
         report.end_progress();
@@ -139,6 +142,7 @@ int relay_command(const RelayOptions& options) {
                              grouped(summary["clients"].get<std::uint64_t>()),
                              grouped(summary["clients_forgotten"].get<std::uint64_t>()),
                              grouped(summary["clients_refused"].get<std::uint64_t>()), options.seed));
+    if (summary["not_allowed"] > 0) report.print(not_allowed_text(summary));
     report.event("summary", summary);
     return exit_code(Exit::done);
 }

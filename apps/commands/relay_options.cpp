@@ -47,10 +47,12 @@ void add_impairments(CLI::App& command, RelayOptions& options) {
 
 void add_relay_options(CLI::App& command, RelayOptions& options) {
     options.server.port_option = "--listen";
+    options.server.hop_limits = true;
     begin_group(command, "Listening");
     add_parsed(command, "--listen", options.server.port, parse_port, "UDP port for clients; 0 for any free port")
         ->required();
     command.add_option("--bind", options.server.bind, "local address to listen on (default all)")->type_name("ADDRESS");
+    add_allow(command, options.server);
     begin_group(command, "Target");
     command.add_option("--to", options.to, "target, a name, IPv4 or [IPv6] address")
         ->type_name("HOST:PORT")

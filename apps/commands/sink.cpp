@@ -187,10 +187,10 @@ SinkOutcome run_one_sink(AnyLoop& loop, std::size_t engine, UdpSocket socket, co
     if (engine == 0) wakes.emplace(loop.backend().waker());
     SinkStack stack(run);
     const bool gro = socket.gro();
-    const std::uint16_t port = socket.local().port;
+    const Address local = socket.local();
     loop.backend().add(std::move(socket));
     run.line.ready();
-    if (engine == 0) on_listening(port);
+    if (engine == 0) on_listening(local);
     SinkApplication application(loop, stack.sink(), run, engine);
     stack.run(loop, application);
     const EngineCounters counters = loop.backend().counters();
@@ -234,10 +234,10 @@ Json summary_of(const PeerOptions& options, const SinkOutcome& of) {
 
 int sink_command(const PeerOptions& options) {
     Report report(options.common.form);
-    const Json summary = run_sink(options, report, [&](std::uint16_t port) {
-        report.note(fmt::format("sink listening on port {}", port));
+    const Json summary = run_sink(options, report, [&](const Address& local) {
+        report.note("sink listening on " + listening_text(local));
         if (options.one_way) report.note(one_way_warning);
-        report.event("listening", {{"port", port}});
+        report.event("listening", listening_json(local));
     });
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
     report.print(fmt::format("received {} datagrams ({} bytes) in {:.3f} s: {}, {:.3f} Gbit/s", count("received"),
@@ -255,6 +255,7 @@ int sink_command(const PeerOptions& options) {
         report.print(
             fmt::format("streams evicted {}: more than {} at once, so loss at the start of a stream is unknown",
                         count("streams_forgotten"), limits::load_streams_max));
+    if (summary["not_allowed"] > 0) report.print(not_allowed_text(summary));
     if (options.transport.gtudp) report.print(wire_text(summary));
     if (options.bidirectional)
         report.print(fmt::format("answered {}  not answered: queue full {}, refused {}", count("answers_sent"),
@@ -308,6 +309,7 @@ void add_sink(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("sink", "receive, verify and classify the datagrams of `load`");
     auto options = std::make_shared<PeerOptions>();
     add_server(*command, *options);
+    add_allow(*command, *options);
     add_threads(*command, options->threads);
     add_join(*command, options->join);
     begin_group(*command, "Output");

@@ -95,11 +95,11 @@ int listen_command(const StructOptions& options) {
     UdpSocket socket = open_server_socket(options.server);
     const auto run = [&](auto& loop) {
         const SignalWakes wakes(loop.backend().waker());
-        const std::uint16_t port = socket.local().port;
+        const Address local = socket.local();
         loop.backend().add(std::move(socket));
-        report.note(
-            fmt::format("struct listening on port {}, {} messages in the library", port, library.definitions().size()));
-        report.event("listening", {{"port", port}});
+        report.note(fmt::format("struct listening on {}, {} messages in the library", listening_text(local),
+                                library.definitions().size()));
+        report.event("listening", listening_json(local));
         structs::Endpoint endpoint(library);
         StructListenApplication application(loop, report);
         loop.run(endpoint, application);
