@@ -1,6 +1,10 @@
 // ringpost relay: forwards datagrams between clients and a target and drops, delays or corrupts some of them.
 
 #include <fmt/core.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <bit>
 
 #include "apps/cli/help.hpp"
 #include "apps/cli/run_on_loop.hpp"
@@ -84,6 +88,15 @@ std::string counts_text(const Json& counts) {
     return text;
 }
 
+/// A socket for each client, and some descriptors for everything else, within the limit of open files.
+std::uint32_t clients_max() {
+    constexpr rlim_t others = 64;
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= others) return 1;
+    return std::bit_floor(
+        static_cast<std::uint32_t>(std::min<rlim_t>(limit.rlim_cur - others, limits::relay_clients_max)));
+}
+
 Json run_relay(const RelayOptions& options, Report& report) {
     const Address target = target_address(options.to);
     check_route("--to", target);
@@ -104,7 +117,8 @@ Json run_relay(const RelayOptions& options, Report& report) {
                                   .to_client = impairments,
                                   .seed = options.seed,
                                   .start = start,
-                                  .key = random_key()});
+                                  .key = random_key(),
+                                  .clients_max = clients_max()});
         loop.backend().add(std::move(socket));
         report.note("relay listening on " + listening_text(local));
         report.event("listening", listening_json(local));
@@ -118,6 +132,7 @@ Json run_relay(const RelayOptions& options, Report& report) {
                         {"clients", endpoint.clients().clients},
                         {"clients_forgotten", endpoint.clients().forgotten},
                         {"clients_refused", endpoint.clients().refused},
+                        {"clients_deferred", endpoint.clients().deferred},
                         {"socket_dropped", engine.socket_dropped},
                         {"seed", options.seed},
                         {"duration_s", seconds(now() - start)},
@@ -142,6 +157,9 @@ int relay_command(const RelayOptions& options) {
                              grouped(summary["clients"].get<std::uint64_t>()),
                              grouped(summary["clients_forgotten"].get<std::uint64_t>()),
                              grouped(summary["clients_refused"].get<std::uint64_t>()), options.seed));
+    if (summary["clients_deferred"] > 0)
+        report.print(
+            fmt::format("dropped, too many new sources {}", grouped(summary["clients_deferred"].get<std::uint64_t>())));
     if (summary["not_allowed"] > 0) report.print(not_allowed_text(summary));
     report.event("summary", summary);
     return exit_code(Exit::done);

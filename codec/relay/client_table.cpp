@@ -1,6 +1,7 @@
-// Entries never move. Buckets are linked lists through `chained`, twice as many as entries; recency is a doubly linked
-// list through `newer` and `older`. The most recent client is compared first, since the datagrams of a train come from
-// one client; that needs no hash.
+// Entries never move. Buckets are linked lists through `chained`, twice as many as entries. Recency is a doubly linked
+// list through `newer` and `older` for new clients, and another for regulars (the 2Q policy; Johnson and Shasha 1994).
+// The client of the previous datagram is compared first, since the datagrams of a train come from one client; that
+// needs no hash.
 
 #include "codec/relay/client_table.hpp"
 
@@ -18,13 +19,24 @@ ClientTable::ClientTable(std::uint32_t capacity, const SipKey& key)
 }
 
 std::optional<ClientId> ClientTable::touch(const Address& address) {
-    if (newest_ != none && entries_[newest_].client.address == address) return id_of(newest_);
+    if (last_ != none && entries_[last_].regular && entries_[last_].client.address == address) return id_of(last_);
     std::uint32_t index = buckets_[bucket(address)];
     while (index != none && !(entries_[index].client.address == address)) index = entries_[index].chained;
     if (index == none) return std::nullopt;
     unlink(index);
-    link_newest(index);
+    make_regular(index);
+    last_ = index;
     return id_of(index);
+}
+
+void ClientTable::make_regular(std::uint32_t index) {
+    entries_[index].regular = true;
+    link_newest(index);
+    if (regulars_.count <= regulars_max()) return;
+    const std::uint32_t oldest = regulars_.oldest;
+    unlink(oldest);
+    entries_[oldest].regular = false;
+    link_newest(oldest);
 }
 
 ClientId ClientTable::add(const Address& address) {
@@ -38,6 +50,7 @@ ClientId ClientTable::add(const Address& address) {
     entry.chained = head;
     head = index;
     link_newest(index);
+    last_ = index;
     return id_of(index);
 }
 
@@ -55,7 +68,7 @@ void ClientTable::erase(ClientId id) {
     while (*link != id.index) link = &entries_[*link].chained;
     *link = entry.chained;
     unlink(id.index);
-    entry.used = false;
+    entry.used = entry.regular = false;
     if (++entry.generation == 0) entry.generation = 1;
     entry.chained = free_;
     free_ = id.index;
@@ -67,16 +80,20 @@ std::uint32_t ClientTable::bucket(const Address& address) const {
 }
 
 void ClientTable::link_newest(std::uint32_t index) {
+    Recency& list = list_of(index);
     entries_[index].newer = none;
-    entries_[index].older = newest_;
-    (newest_ == none ? oldest_ : entries_[newest_].newer) = index;
-    newest_ = index;
+    entries_[index].older = list.newest;
+    (list.newest == none ? list.oldest : entries_[list.newest].newer) = index;
+    list.newest = index;
+    ++list.count;
 }
 
 void ClientTable::unlink(std::uint32_t index) {
+    Recency& list = list_of(index);
     const Entry& entry = entries_[index];
-    (entry.newer == none ? newest_ : entries_[entry.newer].older) = entry.older;
-    (entry.older == none ? oldest_ : entries_[entry.older].newer) = entry.newer;
+    (entry.newer == none ? list.newest : entries_[entry.newer].older) = entry.older;
+    (entry.older == none ? list.oldest : entries_[entry.older].newer) = entry.newer;
+    --list.count;
 }
 
 }  // namespace ringpost::relay

@@ -1,11 +1,12 @@
 // The fate of a datagram is decided on arrival: it is dropped, or one or two copies are queued in order of their due
 // times. poll_transmit() sends what is due from the front of the queue, in trains where consecutive datagrams allow it.
-// A client is removed when another takes its place; its queued datagrams then refer to an unknown client and are
-// dropped when they reach the front. New clients and sockets to close are reported as events. Their queue holds two per
-// client; if more clients than that appear before the application polls, they are refused.
+// A client is removed when another takes its place, at a limited rate; its queued datagrams then refer to an unknown
+// client and are dropped when they reach the front. New clients and sockets to close are reported as events. Their
+// queue holds two per client; if more clients than that appear before the application polls, they are refused.
 
 #include "codec/relay/endpoint.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "codec/base/check.hpp"
@@ -28,6 +29,8 @@ Endpoint::Endpoint(const Options& options)
       paths_{Path{Impairment(options.to_target, seeds_from(options.seed)[0], options.start), {}},
              Path{Impairment(options.to_client, seeds_from(options.seed)[1], options.start), {}}},
       clients_(options.clients_max, options.key),
+      admission_every_(second / options.new_clients_per_s),
+      admitted_until_(options.start),
       events_(2 * options.clients_max),
       pool_(options.held_bytes_max),
       held_(options.held_max),
@@ -47,7 +50,7 @@ void Endpoint::handle(Instant now, const Datagram& in) {
         ++counts.hops_exhausted;
         return;
     }
-    const auto client = client_of(in);
+    const auto client = client_of(now, in);
     if (!client) {
         ++(direction == Direction::to_target ? counts.overflow : counts.abandoned);
         return;
@@ -72,10 +75,10 @@ bool Endpoint::is_refused(Direction direction, const Datagram& in) const {
     return reflects(in.source.port) || from_itself(in) || in.source == target_;
 }
 
-std::optional<ClientId> Endpoint::client_of(const Datagram& in) {
+std::optional<ClientId> Endpoint::client_of(Instant now, const Datagram& in) {
     if (in.socket == listening_socket_) {
         const auto known = clients_.touch(in.source);
-        const auto client = known ? known : admit(in.source);
+        const auto client = known ? known : admit(now, in.source);
         if (client) clients_.find(*client)->local = in.local;
         return client;
     }
@@ -83,7 +86,19 @@ std::optional<ClientId> Endpoint::client_of(const Datagram& in) {
     return by_socket_[in.socket];
 }
 
-std::optional<ClientId> Endpoint::admit(const Address& address) {
+/// The generic cell rate algorithm (ITU-T I.371), with a burst of twice as many clients as there are by default.
+bool Endpoint::takes_new_client(Instant now) {
+    const Instant from = std::max(admitted_until_, now);
+    if (from - now > 2 * admission_every_ * limits::relay_clients_max) return false;
+    admitted_until_ = from + admission_every_;
+    return true;
+}
+
+std::optional<ClientId> Endpoint::admit(Instant now, const Address& address) {
+    if (!takes_new_client(now)) {
+        ++client_counts_.deferred;
+        return std::nullopt;
+    }
     if (events_.size() + 2 > 2 * clients_.capacity()) return std::nullopt;
     if (clients_.full()) {
         ++client_counts_.forgotten;

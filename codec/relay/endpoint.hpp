@@ -29,6 +29,9 @@ struct Options {
     std::size_t held_bytes_max = limits::relay_held_bytes;
     std::uint32_t held_max = limits::relay_held_max;        ///< a power of two
     std::uint32_t clients_max = limits::relay_clients_max;  ///< a power of two
+    /// Sources that become clients, beyond twice relay_clients_max at once. A new client costs a socket, and may cost
+    /// another one its own; datagrams of known clients do not wait for that.
+    std::uint32_t new_clients_per_s = 1'000;
 };
 
 /// Of one direction. received + duplicated == forwarded + lost + burst_lost + blackholed + overflow + abandoned +
@@ -42,8 +45,9 @@ struct Counters {
     std::uint64_t duplicated = 0;  ///< copies made
     std::uint64_t corrupted = 0;   ///< copies
     std::uint64_t reordered = 0;   ///< copies delayed, whether or not another datagram overtook
-    /// Dropped: no room in the queue of a limited rate, in memory, or in the event queue for a new client; or too long
-    /// for a Transmit (IPv6 carries 20 bytes more than limits::datagram_bytes_max).
+    /// Dropped: no room in the queue of a limited rate, in memory, or in the event queue for a new client; of a
+    /// stranger, beyond Options::new_clients_per_s; or too long for a Transmit (IPv6 carries 20 bytes more than
+    /// limits::datagram_bytes_max).
     std::uint64_t overflow = 0;
     std::uint64_t abandoned = 0;  ///< dropped: the client had been evicted or refused
     /// Dropped: what is forwarded for the source would return for ever. It is the target, the address and port that the
@@ -74,12 +78,14 @@ struct ClientCounters {
     std::uint64_t clients = 0;    ///< new clients; the next two are parts of it
     std::uint64_t forgotten = 0;  ///< evicted for a new client; counted as a new client when it returns
     std::uint64_t refused = 0;    ///< by the application
+    std::uint64_t deferred = 0;   ///< datagrams of strangers beyond new_clients_per_s, a part of Counters::overflow
 
     static constexpr auto table() {
         return std::to_array<Counter<ClientCounters>>({
             {"clients", &ClientCounters::clients},
             {"forgotten", &ClientCounters::forgotten},
             {"refused", &ClientCounters::refused},
+            {"deferred", &ClientCounters::deferred},
         });
     }
 };
@@ -131,8 +137,9 @@ class Endpoint {
 
     Path& path(Direction direction) { return paths_[static_cast<std::size_t>(direction)]; }
     bool is_refused(Direction direction, const Datagram& in) const;
-    std::optional<ClientId> client_of(const Datagram& in);
-    std::optional<ClientId> admit(const Address& address);
+    std::optional<ClientId> client_of(Instant now, const Datagram& in);
+    std::optional<ClientId> admit(Instant now, const Address& address);
+    bool takes_new_client(Instant now);
     void remove(ClientId id);
     void hold(Direction direction, ClientId client, const Copy& copy, const Datagram& in);
     std::span<const std::byte> flipped(const Copy& copy, std::span<const std::byte> bytes);
@@ -144,6 +151,8 @@ class Endpoint {
     Address target_;
     std::array<Path, 2> paths_;
     ClientTable clients_;
+    Duration admission_every_;
+    Instant admitted_until_;           ///< when all new clients so far would have been admitted at the permitted rate
     std::vector<ClientId> by_socket_;  ///< the current or former client of each socket; grows in attach()
     RingQueue<Event> events_;
     ChunkPool pool_;

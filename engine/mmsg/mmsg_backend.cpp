@@ -55,7 +55,7 @@ MmsgBackend::~MmsgBackend() { ::close(epoll_fd_); }
 
 SocketIndex MmsgBackend::add(UdpSocket socket) {
     SocketIndex index = 0;
-    while (index < sockets_.size() && (sockets_[index].socket || !outbox_.empty())) ++index;
+    while (index < sockets_.size() && (sockets_[index].socket || outbox_.uses(index))) ++index;
     if (index == sockets_.size()) sockets_.emplace_back();
     epoll_event event{};
     event.events = EPOLLIN;

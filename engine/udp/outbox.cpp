@@ -81,6 +81,11 @@ bool Outbox::is_plain(MessageId id) const {
     return header.msg_namelen == 0 && header.msg_controllen == 0;
 }
 
+bool Outbox::uses(SocketIndex socket) const {
+    return std::ranges::any_of(
+        buffers_, [&](const Buffer& buffer) { return buffer.messages_left > 0 && buffer.socket == socket; });
+}
+
 void Outbox::done(MessageId id) {
     if (--buffers_[id.buffer].messages_left == 0) free_.push_back(id.buffer);
 }

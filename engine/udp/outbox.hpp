@@ -51,6 +51,8 @@ class Outbox {
     void push_front(MessageId id) { queue_[--queue_first_ % queue_.size()] = id; }
 
     msghdr& header(MessageId id) { return messages_[index(id)].header; }
+    /// Whether a message of this socket is queued, or with the kernel.
+    bool uses(SocketIndex socket) const;
     SocketIndex socket(MessageId id) const { return buffers_[id.buffer].socket; }
     std::size_t segments(MessageId id) const { return messages_[index(id)].segments; }
     std::span<const std::byte> bytes(MessageId id) const;

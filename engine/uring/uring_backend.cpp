@@ -88,7 +88,7 @@ UringBackend::~UringBackend() {
 
 SocketIndex UringBackend::add(UdpSocket socket) {
     SocketIndex index = 0;
-    while (index < sockets_.size() && (sockets_[index].socket || sockets_[index].requests > 0 || !outbox_.empty()))
+    while (index < sockets_.size() && (sockets_[index].socket || sockets_[index].requests > 0 || outbox_.uses(index)))
         ++index;
     if (index == sockets_.size()) sockets_.emplace_back();
     SocketSlot& slot = sockets_[index];

@@ -1,11 +1,12 @@
 """relay between Python sockets: forwarding, impairments, the report, and invalid usage."""
 
 import contextlib
+import resource
 import signal
 import time
 import unittest
 
-from support import Background, EchoThread, backends, run, udp_socket, until_read
+from support import Background, EchoThread, backends, die_with_parent, run, udp_socket, until_read
 
 directions = ("to_target", "to_client")
 
@@ -41,7 +42,7 @@ class Relay(unittest.TestCase):
             counts = summary[direction]
             arrived += counts["received"] + counts["duplicated"]
             left += sum(counts[name] for name in ("forwarded", "lost", "burst_lost", "blackholed", "overflow",
-                                                  "abandoned"))
+                                                  "abandoned", "refused", "hops_exhausted"))
         self.assertEqual(arrived, left, summary)
 
 
@@ -112,6 +113,23 @@ class Passing(Relay):
                 summary = process.stop().summary()
                 self.balanced(summary)
                 self.assertEqual((summary["clients"], summary["clients_forgotten"]), (most + more, more))
+
+    def test_fewer_clients_where_few_files_may_be_open(self):
+        def few_files():
+            die_with_parent()
+            resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+
+        for backend in backends():
+            with self.subTest(backend), contextlib.ExitStack() as opened, udp_socket() as target, \
+                    Background("relay", "--listen", 0, "--to", host_port(*target.getsockname()), "--backend", backend,
+                               "--json", preexec=few_files) as process:
+                port = process.port()
+                for number in range(60):
+                    client = opened.enter_context(udp_socket())
+                    client.sendto(b"x", ("127.0.0.1", port))
+                    target.recv(100)
+                summary = process.stop().summary()
+                self.assertEqual((summary["clients"], summary["clients_forgotten"], summary["clients_refused"]), (60, 28, 0))
 
     def test_target_that_starts_later(self):
         with udp_socket() as target:
@@ -250,7 +268,7 @@ class Ending(Relay):
         with udp_socket() as target, udp_socket() as client, Background(
                 "relay", "--listen", 0, "--to", host_port(*target.getsockname()), "--seed", 42) as process:
             note = process.process.stderr.readline()
-            self.assertRegex(note, r"^ringpost: relay listening on port \d+\n$")
+            self.assertRegex(note, r"^ringpost: relay listening on all addresses, port \d+\n$")
             client.sendto(b"x", ("127.0.0.1", int(note.split()[-1])))
             target.recv(10)
             done = process.stop()
@@ -267,7 +285,7 @@ class Ending(Relay):
             for direction in directions:
                 self.assertEqual(list(summary[direction]), [
                     "received", "forwarded", "lost", "burst_lost", "blackholed", "duplicated", "corrupted",
-                    "reordered", "overflow", "abandoned"])
+                    "reordered", "overflow", "abandoned", "refused", "hops_exhausted"])
 
 
 class BadInput(unittest.TestCase):

@@ -442,5 +442,41 @@ TEST_F(RelayTest, sources_whose_replies_would_return_are_no_clients) {
     expect_balance();
 }
 
+TEST_F(RelayTest, new_clients_are_admitted_at_a_limited_rate) {
+    constexpr std::uint64_t burst = 2 * limits::relay_clients_max + 1;
+    open({.clients_max = 4, .new_clients_per_s = 10});
+    std::uint32_t next = 0;
+    const auto strangers = [&](Instant now) {
+        for (std::uint32_t i = 0; i < 2'000; ++i) from_client(Bytes(1), client_address(next++), now);
+        return relay->clients().clients;
+    };
+    EXPECT_EQ(strangers(0), burst);
+    EXPECT_EQ(strangers(99 * millisecond), burst);
+    EXPECT_EQ(strangers(100 * millisecond), burst + 1);
+    EXPECT_EQ(strangers(second), burst + 10);
+    EXPECT_EQ(strangers(1'000 * second), 2 * burst + 10) << "no more at once after any time";
+    EXPECT_EQ(relay->clients().deferred, 5 * 2'000 - relay->clients().clients);
+    EXPECT_EQ(there().overflow, relay->clients().deferred);
+    expect_balance();
+}
+
+// 20,000 sources a second, each of which sends once.
+TEST_F(RelayTest, a_client_keeps_its_socket_while_strangers_come) {
+    from_client(Bytes(1), alice);
+    from_client(Bytes(1), alice);
+    std::uint64_t answered = 0;
+    std::uint32_t next = 0;
+    for (Instant now = 0; now < second; now += 5 * millisecond) {
+        for (int i = 0; i < 100; ++i) from_client(Bytes(1), client_address(next++), now);
+        if (now % (100 * millisecond) == 0) from_client(Bytes(2), alice, now);
+        if (now % (100 * millisecond) == 50 * millisecond) from_target(Bytes(3), 1, now);
+        for (const Sent& sent : outbox.drain(*relay, now)) answered += sent.transmit.destination == alice ? 1 : 0;
+    }
+    EXPECT_EQ(answered, 10u);
+    EXPECT_EQ(back().abandoned, 0u);
+    EXPECT_LE(sockets, 2 * limits::relay_clients_max + 1'000 + 3u) << "a bounded number of sockets is opened";
+    expect_balance();
+}
+
 }  // namespace
 }  // namespace ringpost::relay
