@@ -118,7 +118,8 @@ def highest_rate(*options):
     def measure(seconds):
         with echo_server(*options) as target:
             result = last_json(run("taskset", "-c", "0", program("apps/ringpost"), "latency", "--find-max", "--loss",
-                                   "0.1%", "--to", target, "--duration", f"{min(seconds, 0.3)}s", "--json", *options))
+                                   "0.1%", "--timeout", "100ms", "--to", target,
+                                   "--duration", f"{min(seconds, 0.3)}s", "--json", *options))
         return {"rate": result["found_per_s"], "lost": result["lost"]}
     return measure
 
