@@ -113,6 +113,37 @@ class SendAndRecv(unittest.TestCase):
         self.assertIn("the maximum is 65502", done.stderr)
 
 
+class Reflection(unittest.TestCase):
+    """Sources that may be spoofed: they receive nothing, so they confirm nothing, but they know what to acknowledge."""
+
+    def received(self, *command):
+        """The bytes sent to `command` and received from it, with IP and UDP headers."""
+        headers = 28
+        frames = [bytes.fromhex("1d00000001") + b"hello", bytes.fromhex("ae00000001"), bytes.fromhex("1d00000002"),
+                  bytes.fromhex("5f12345678")]
+        sent = received = 0
+        with Background(*command, "--port", 0, "--bind", "127.0.0.1", "--json", "--resend-after", "2ms") as server, \
+                udp_socket() as sock:
+            sock.settimeout(0.05)
+            sock.connect(("127.0.0.1", server.port()))
+            for frame in frames:
+                sock.send(frame)
+                sent += len(frame) + headers
+                try:
+                    while True:
+                        received += len(sock.recv(2_000)) + headers
+                except TimeoutError:
+                    pass
+            server.stop()
+        return sent, received
+
+    def test_no_command_amplifies(self):
+        for command in (("recv",), ("echo", "--transport", "gtudp"), ("sink", "--transport", "gtudp")):
+            sent, received = self.received(*command)
+            self.assertGreater(received, 0, command)
+            self.assertLessEqual(received, 3 * sent, command)
+
+
 class LoadAndLatency(unittest.TestCase):
     def test_self(self):
         for backend in support.backends():
