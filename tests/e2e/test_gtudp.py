@@ -1,5 +1,6 @@
 """gtUDP between ringpost and an independent peer, and between two instances of ringpost, over lossy networks."""
 
+import contextlib
 import subprocess
 import unittest
 
@@ -124,23 +125,23 @@ class Reflection(unittest.TestCase):
         sent = received = 0
         with Background(*command, "--port", 0, "--bind", "127.0.0.1", "--json", "--resend-after", "2ms") as server, \
                 udp_socket() as sock:
-            sock.settimeout(0.05)
             sock.connect(("127.0.0.1", server.port()))
             for frame in frames:
                 sock.send(frame)
                 sent += len(frame) + headers
-                try:
+                if received == 0:
+                    sock.settimeout(support.patience_s)
+                    received += len(sock.recv(2_000)) + headers
+                sock.settimeout(0.05)
+                with contextlib.suppress(TimeoutError):
                     while True:
                         received += len(sock.recv(2_000)) + headers
-                except TimeoutError:
-                    pass
             server.stop()
         return sent, received
 
     def test_no_command_amplifies(self):
         for command in (("recv",), ("echo", "--transport", "gtudp"), ("sink", "--transport", "gtudp")):
             sent, received = self.received(*command)
-            self.assertGreater(received, 0, command)
             self.assertLessEqual(received, 3 * sent, command)
 
 
