@@ -76,6 +76,7 @@ struct Delivery {
     Instant stamped_at = never;
     Address local{};
     Ecn ecn = Ecn::not_capable;
+    std::uint8_t hop_limit = 0;
 };
 
 inline std::string text_of(std::span<const std::byte> bytes) {
@@ -125,11 +126,12 @@ class Driven {
 
     /// Queues `bytes` for the next enter(), after waiting for a free buffer.
     void post(SocketIndex socket, std::string_view bytes, const Address& destination = {},
-              std::size_t segment_bytes = 0, const Address& local = {}) {
+              std::size_t segment_bytes = 0, const Address& local = {}, std::uint8_t hop_limit = 0) {
         std::span<std::byte> buffer = backend_->transmit_buffer();
         ASSERT_TRUE(run_until([&] { return !(buffer = backend_->transmit_buffer()).empty(); }));
         if (!bytes.empty()) std::memcpy(buffer.data(), bytes.data(), bytes.size());
-        backend_->post({destination, socket, bytes.size(), segment_bytes > 0 ? segment_bytes : bytes.size(), local});
+        backend_->post(
+            {destination, socket, bytes.size(), segment_bytes > 0 ? segment_bytes : bytes.size(), local, hop_limit});
     }
     void post(SocketIndex socket, const Train& train, const Address& destination = {}) {
         post(socket, train.bytes, destination, train.segment_bytes);
@@ -163,12 +165,13 @@ class Driven {
     void collect() {
         for (const Received& train : backend_->reap()) {
             if (train.bytes.empty())
-                received.push_back({train.source, train.socket, {}, train.stamped_at, train.local, train.ecn});
+                received.push_back(
+                    {train.source, train.socket, {}, train.stamped_at, train.local, train.ecn, train.hop_limit});
             for (std::size_t at = 0; at < train.bytes.size(); at += train.segment_bytes) {
                 ASSERT_GT(train.segment_bytes, 0u);
                 const std::size_t size = std::min(train.segment_bytes, train.bytes.size() - at);
                 received.push_back({train.source, train.socket, text_of(train.bytes.subspan(at, size)),
-                                    train.stamped_at, train.local, train.ecn});
+                                    train.stamped_at, train.local, train.ecn, train.hop_limit});
             }
         }
     }

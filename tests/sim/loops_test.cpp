@@ -34,7 +34,9 @@ class Loops : public testing::Test {
   protected:
     template <class Endpoint>
     NodeIndex add(std::uint8_t number, Endpoint& endpoint) {
-        return network.add(host(number), endpoint);
+        const NodeIndex node = network.add(host(number), endpoint);
+        network.report_hop_limits(node);
+        return node;
     }
     NodeIndex add_relay(std::uint8_t number, const Address& target, relay::Options options = {}) {
         options.held_bytes_max = 8u << 20;
@@ -48,6 +50,7 @@ class Loops : public testing::Test {
         };
         const NodeIndex node = network.add(host(number), relay, attach);
         network.connect(node, target);
+        network.report_hop_limits(node);
         return node;
     }
     void expect_end(std::uint64_t hops) {
@@ -120,7 +123,8 @@ TEST_F(Loops, a_relay_in_front_of_an_echo_that_seems_to_be_its_client) {
                 EXPECT_TRUE(relay.attach(event.client, ++socket));
             }
         });
-        fresh.add(host(2), echo);
+        fresh.report_hop_limits(node);
+        fresh.report_hop_limits(fresh.add(host(2), echo));
         fresh.connect(node, host(2));
         forge(relay, host(2), host(1));
         fresh.wake(node);

@@ -150,7 +150,7 @@ void Network::deliver(const Packet& packet) {
     Datagram datagram{source, delivery.to_socket, bytes};
     datagram.local = node.address;
     datagram.local.port = static_cast<std::uint16_t>(node.address.port + delivery.to_socket);
-    datagram.hop_limit = packet.hop_limit;
+    if (node.reports_hop_limits) datagram.hop_limit = packet.hop_limit;
     node.driver->handle(now(packet.to), datagram);
 }
 

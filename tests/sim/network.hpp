@@ -139,6 +139,9 @@ class Network {
         wake(node);
     }
 
+    /// Reports the hop limits of received datagrams to the node, as to a server that ends loops.
+    void report_hop_limits(NodeIndex node) { nodes_[node].reports_hop_limits = true; }
+
     /// Whether the node's application polls its events; it does initially.
     void take_events(NodeIndex node, bool taking) {
         nodes_[node].taking_events = taking;
@@ -210,6 +213,7 @@ class Network {
         std::size_t next_buffer = 0;
         bool busy = false;  ///< has more to send than fits in one turn
         bool taking_events = true;
+        bool reports_hop_limits = false;
         bool runs = true, host_up = true, listening = true;
         Duration ahead = 0;  ///< its clock minus the network's
         std::map<SocketIndex, std::uint64_t> sent;
