@@ -71,7 +71,7 @@ TEST(Addresses, of_a_peer) {
         {"7:7", "--to 7:7: is not an IPv4 address", usage},
         {"a b:7", "--to a b:7: is neither an address nor a host name", usage},
         {" localhost:7", "--to  localhost:7: is neither an address nor a host name", usage},
-        {"\x1b[2J:7", "--to ?[2J:7: is neither an address nor a host name", usage},
+        {"\x1b[2J:7", "--to \\x1b[2J:7: is neither an address nor a host name", usage},
         {"a,b:7", "--to a,b:7: is neither an address nor a host name", usage},
         {"*:7", "--to *:7: is neither an address nor a host name", usage},
     };
