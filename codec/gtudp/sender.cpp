@@ -96,7 +96,6 @@ std::expected<ExchangeId, Refusal> Sender::send(Instant now, const Address& to, 
     exchange.deadline = deadline;
     exchange.data = *kept;
     exchange.data_bytes = static_cast<std::uint16_t>(data.size());
-    exchange.reply = origin == Origin::reply;
     exchange.unproven = unproven;
     if (unproven) {
         unproven_.push(index);
@@ -200,7 +199,8 @@ void Sender::on_recv(Instant now, const Datagram& in, Identity identity) {
     if (peer != none) context_.peers[peer].count_received(in.bytes.size());
     const ExchangeIndex index = peer == none ? none : exchanges_.find(peer, identity);
     // A RECV for an exchange that was never sent is a guess.
-    if (index == none || exchanges_[index].wait == Wait::ended || exchanges_[index].sends == 0) {
+    if (index == none || exchanges_[index].wait == Wait::ended || exchanges_[index].sends == 0 ||
+        exchanges_[index].withheld) {
         acknowledge_unknown(now, in, peer, identity);
         return;
     }
@@ -339,8 +339,9 @@ std::optional<Transmit> Sender::poll(Instant now, std::span<std::byte> out, Ring
         Exchange& exchange = exchanges_[index];
         if (exchange.wait != waiting) continue;  // ended while queued
         const std::size_t bytes = codec.header_bytes() + exchange.data_bytes;
-        if (exchange.reply && !context_.peers[exchange.peer].may_send(bytes)) {
+        if (exchange.unproven && !context_.peers[exchange.peer].may_send(bytes)) {
             ++context_.counts.data_withheld;
+            if (exchange.sends == 0) exchange.withheld = true;
             count_send(now, index);
             continue;
         }
@@ -353,7 +354,8 @@ std::optional<Transmit> Sender::poll(Instant now, std::span<std::byte> out, Ring
         if (at == nullptr) break;
         codec.write_header(at, Kind::data, exchange.identity);
         data_.copy(exchange.data, {at + codec.header_bytes(), exchange.data_bytes});
-        if (exchange.reply) context_.peers[peer].count_sent(bytes);
+        if (exchange.unproven) context_.peers[peer].count_sent(bytes);
+        exchange.withheld = false;
         if (exchange.sends > 0) ++context_.counts.data_resent;
         ++context_.counts.data_sent;
         count_send(now, index);

@@ -62,8 +62,8 @@ class Sender {
         std::uint16_t data_bytes = 0;
         std::uint8_t sends = 0;  ///< and those withheld; 255: or more
         Wait wait : 2 = Wait::fresh;
-        bool reply : 1 = false;     ///< Origin::reply
         bool unproven : 1 = false;  ///< in unproven_
+        bool withheld : 1 = false;  ///< each time so far: it has never left
         std::uint8_t backoffs : 4 = 0;
     };
     static_assert(sizeof(Exchange) == 32 && limits::datagram_bytes_max <= UINT16_MAX);

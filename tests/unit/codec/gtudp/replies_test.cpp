@@ -41,6 +41,9 @@ TEST(GtudpReplies, one_that_is_larger_than_allowed_is_withheld_until_more_arrive
     ASSERT_TRUE(side.send_reply(bob, std::string(100, 'x')));
     EXPECT_EQ(side.transmitted(), "bob RECV 1");
     EXPECT_EQ(side.counters().data_withheld, 1u);
+    side.receive_recv(bob, 7);
+    EXPECT_EQ(side.counters().recv_unknown, 1u) << "it has never left";
+    EXPECT_EQ(side.transmitted(), "bob ACK 7");
     side.receive_data(bob, 1, std::string(60, 'y'));
     EXPECT_EQ(side.transmitted(), "bob RECV 1");
     side.after(100 * millisecond);
