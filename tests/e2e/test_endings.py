@@ -145,7 +145,8 @@ class ByCount(unittest.TestCase):
         with Background("recv", "--port", 0, "--bind", "127.0.0.1", "--json", "--count", 3) as recv:
             to = f"127.0.0.1:{recv.port()}"
             with subprocess.Popen([support.binary, "send", "--to", to, "--sends", "3", "--patience", "0"],
-                                  stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=support.die_with_parent) as send:
+                                  stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                  preexec_fn=support.die_with_parent) as send:
                 send.communicate("\n".join(map(str, range(10))), timeout=support.patience_s)
             done = recv.finish()
         self.assertEqual((done.code, send.returncode), (0, 1), done)
