@@ -29,8 +29,9 @@ Endpoint::Endpoint(const Options& options)
       paths_{Path{Impairment(options.to_target, seeds_from(options.seed)[0], options.start), {}},
              Path{Impairment(options.to_client, seeds_from(options.seed)[1], options.start), {}}},
       clients_(options.clients_max, options.key),
-      admission_every_(second / options.new_clients_per_s),
-      admitted_until_(options.start),
+      strangers_(options.new_clients_per_s, options.start),
+      returning_(options.new_clients_per_s, options.start),
+      deferred_(options.deferred_max, options.key),
       events_(2 * options.clients_max),
       pool_(options.held_bytes_max),
       held_(options.held_max),
@@ -86,16 +87,23 @@ std::optional<ClientId> Endpoint::client_of(Instant now, const Datagram& in) {
     return by_socket_[in.socket];
 }
 
-/// The generic cell rate algorithm (ITU-T I.371), with a burst of twice as many clients as there are by default.
-bool Endpoint::takes_new_client(Instant now) {
-    const Instant from = std::max(admitted_until_, now);
-    if (from - now > 2 * admission_every_ * limits::relay_clients_max) return false;
-    admitted_until_ = from + admission_every_;
+bool Endpoint::Admissions::take(Instant now) {
+    const Instant from = std::max(until_, now);
+    if (from - now > 2 * every_ * limits::relay_clients_max) return false;
+    until_ = from + every_;
     return true;
 }
 
+bool Endpoint::may_admit(Instant now, const Address& address) {
+    if (strangers_.take(now)) return true;
+    Deferred& deferred = deferred_.touch(address);
+    if (deferred.before && returning_.take(now)) return true;
+    deferred.before = true;
+    return false;
+}
+
 std::optional<ClientId> Endpoint::admit(Instant now, const Address& address) {
-    if (!takes_new_client(now)) {
+    if (!may_admit(now, address)) {
         ++client_counts_.deferred;
         return std::nullopt;
     }

@@ -11,6 +11,7 @@
 #include <ringpost/time.hpp>
 #include "codec/base/chunk_pool.hpp"
 #include "codec/base/limits.hpp"
+#include "codec/base/lru_table.hpp"
 #include "codec/base/ring_queue.hpp"
 #include "codec/base/siphash.hpp"
 #include "codec/relay/client_table.hpp"
@@ -30,8 +31,10 @@ struct Options {
     std::uint32_t held_max = limits::relay_held_max;        ///< a power of two
     std::uint32_t clients_max = limits::relay_clients_max;  ///< a power of two
     /// Sources that become clients, beyond twice relay_clients_max at once. A new client costs a socket, and may cost
-    /// another one its own; datagrams of known clients do not wait for that.
+    /// another one its own; datagrams of known clients do not wait for that. As many are admitted of those whose
+    /// datagram was dropped for that reason and who send again, as honest clients do.
     std::uint32_t new_clients_per_s = 1'000;
+    std::uint32_t deferred_max = 65'536;  ///< strangers that are remembered for that; a power of two
 };
 
 /// Of one direction. received + duplicated == forwarded + lost + burst_lost + blackholed + overflow + abandoned +
@@ -102,6 +105,11 @@ struct Event {
     SocketIndex socket = 0;  ///< client_removed only
 };
 
+/// A stranger whose datagram was dropped because of Options::new_clients_per_s.
+struct Deferred {
+    bool before = false;
+};
+
 /// The endpoint of `ringpost relay`: forwards what clients send to the listening socket to the target, through one
 /// socket per client, and replies on that socket back to the client through the listening socket. Both directions pass
 /// an Impairment. All clients share the rate-limited link. Consecutive datagrams of equal size of one client form a
@@ -135,11 +143,22 @@ class Endpoint {
         Counters counts;
     };
 
+    /// A limited rate: the generic cell rate algorithm (ITU-T I.371).
+    class Admissions {
+      public:
+        Admissions(std::uint32_t per_s, Instant start) : every_(second / per_s), until_(start) {}
+        bool take(Instant now);
+
+      private:
+        Duration every_;
+        Instant until_;  ///< when all so far would have been admitted at this rate
+    };
+
     Path& path(Direction direction) { return paths_[static_cast<std::size_t>(direction)]; }
     bool is_refused(Direction direction, const Datagram& in) const;
     std::optional<ClientId> client_of(Instant now, const Datagram& in);
     std::optional<ClientId> admit(Instant now, const Address& address);
-    bool takes_new_client(Instant now);
+    bool may_admit(Instant now, const Address& address);
     void remove(ClientId id);
     void hold(Direction direction, ClientId client, const Copy& copy, const Datagram& in);
     std::span<const std::byte> flipped(const Copy& copy, std::span<const std::byte> bytes);
@@ -151,9 +170,9 @@ class Endpoint {
     Address target_;
     std::array<Path, 2> paths_;
     ClientTable clients_;
-    Duration admission_every_;
-    Instant admitted_until_;           ///< when all new clients so far would have been admitted at the permitted rate
-    std::vector<ClientId> by_socket_;  ///< the current or former client of each socket; grows in attach()
+    Admissions strangers_, returning_;
+    LruTable<Address, Deferred> deferred_;  ///< strangers whose last datagram was dropped
+    std::vector<ClientId> by_socket_;       ///< the current or former client of each socket; grows in attach()
     RingQueue<Event> events_;
     ChunkPool pool_;
     HeldQueue held_;

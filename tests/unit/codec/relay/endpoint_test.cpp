@@ -478,5 +478,23 @@ TEST_F(RelayTest, a_client_keeps_its_socket_while_strangers_come) {
     expect_balance();
 }
 
+TEST_F(RelayTest, a_newcomer_that_sends_again_is_admitted_while_strangers_come) {
+    std::uint32_t next = 0;
+    const auto strangers = [&](Instant now) {
+        for (int i = 0; i < 2'000; ++i) from_client(Bytes(1), client_address(next++), now);
+    };
+    strangers(0);
+    from_client(Bytes(2), alice, 0);
+    outbox.drain(*relay, 0);
+    strangers(100 * millisecond);
+    from_client(Bytes(2), alice, 100 * millisecond);
+    EXPECT_EQ(trains(100 * millisecond).back(), (std::vector<std::size_t>{2}));
+    strangers(200 * millisecond);
+    outbox.drain(*relay, 200 * millisecond);
+    from_client(Bytes(3), alice, 200 * millisecond);
+    EXPECT_EQ(trains(200 * millisecond), (Trains{{3}})) << "it stays a client";
+    expect_balance();
+}
+
 }  // namespace
 }  // namespace ringpost::relay
