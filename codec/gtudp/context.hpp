@@ -68,8 +68,10 @@ inline unsigned backoffs_of_resend(unsigned backoffs, Instant answered_at, Stamp
 /// Writes a train of equal frames for one peer into `out`.
 class TrainWriter {
   public:
-    TrainWriter(std::span<std::byte> out, const Address& destination, const LocalPath& path)
-        : out_(out), destination_(destination), path_(path) {}
+    TrainWriter(std::span<std::byte> out, const Address& destination, const LocalPath& path, std::uint8_t hop_limit = 0)
+        : out_(out), destination_(destination), path_(path), hop_limit_(hop_limit) {}
+    TrainWriter(std::span<std::byte> out, const Peer& peer)
+        : TrainWriter(out, peer.address, peer.path, peer.hop_limit) {}
 
     /// Reserves space for the next frame and returns it; null if the frame does not fit or is longer than the first. A
     /// shorter frame ends the train.
@@ -89,7 +91,8 @@ class TrainWriter {
                 .socket = path_.socket,
                 .bytes = bytes_,
                 .segment_bytes = segment_bytes_,
-                .local = path_.local};
+                .local = path_.local,
+                .hop_limit = hop_limit_};
     }
     bool empty() const { return count_ == 0; }
 
@@ -97,6 +100,7 @@ class TrainWriter {
     std::span<std::byte> out_;
     Address destination_;
     LocalPath path_;
+    std::uint8_t hop_limit_;
     std::size_t bytes_ = 0, segment_bytes_ = 0, count_ = 0;
     bool closed_ = false;
 };

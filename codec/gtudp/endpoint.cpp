@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "codec/base/check.hpp"
+#include "codec/base/reflection.hpp"
 
 namespace ringpost::gtudp {
 namespace {
@@ -28,6 +29,10 @@ Endpoint::Endpoint(const Options& options)
 }
 
 void Endpoint::handle(Instant now, const Datagram& in) {
+    if (is_last_hop(in.hop_limit)) {
+        ++context_.counts.hops_exhausted;
+        return;
+    }
     const std::optional<Frame> frame = context_.options.codec.decode(in.bytes);
     if (!frame) {
         on_foreign(in);

@@ -143,6 +143,10 @@ struct Counters {
     std::uint64_t receives_peer_full = 0;
     std::uint64_t peers_full = 0;
 
+    /// Datagrams dropped because their hop limit had reached 1, where the socket reports it
+    /// (SocketOptions::hop_limits).
+    std::uint64_t hops_exhausted = 0;
+
     std::uint64_t ack_unknown = 0;   ///< ACKs that no exchange was waiting for
     std::uint64_t recv_unknown = 0;  ///< RECVs for a message that is not in flight
     /// ACKs not sent for such a RECV: unknown_acks_per_s exceeded, queue full, or an unverified peer has been sent
@@ -194,6 +198,7 @@ struct Counters {
             {"recv_gave_up", &Counters::recv_gave_up},
             {"forgotten_early", &Counters::forgotten_early},
             {"foreign_dropped", &Counters::foreign_dropped},
+            {"hops_exhausted", &Counters::hops_exhausted},
             {"peers_forgotten", &Counters::peers_forgotten},
         });
     }

@@ -9,6 +9,7 @@
 
 #include <ringpost/address.hpp>
 #include <ringpost/datagram.hpp>
+#include "codec/base/reflection.hpp"
 #include "codec/base/siphash.hpp"
 #include "codec/gtudp/exchange_table.hpp"
 #include "codec/gtudp/rtt.hpp"
@@ -30,8 +31,9 @@ struct alignas(64) Peer {
     /// The peer has sent an ACK for a RECV of ours. It chose that identity itself, so this proves nothing about the
     /// address; it only matters for eviction.
     bool acknowledged = false;
-    bool path_known = false;  ///< `path` is that of a datagram from the peer
-    std::uint32_t holds = 0;  ///< used by the table
+    bool path_known = false;     ///< `path` is that of a datagram from the peer
+    std::uint8_t hop_limit = 0;  ///< of datagrams to it: that of its last one minus one; 0: the socket's own
+    std::uint32_t holds = 0;     ///< used by the table
     PeerIndex chained = none;
     /// Added to the endpoint's counter of identities: unguessable for anybody else.
     Identity identity_offset = 0;
@@ -72,6 +74,7 @@ struct alignas(64) Peer {
     void note_path(const Datagram& in) {
         if (in.segment > 0 && path_known) return;
         path = in.path();
+        hop_limit = next_hop_limit(in.hop_limit);
         path_known = true;
     }
 

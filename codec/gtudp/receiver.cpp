@@ -207,7 +207,7 @@ std::optional<Transmit> Receiver::poll_recvs(Instant now, std::span<std::byte> o
         if (!exchange.queued || exchange.peer == none) continue;  // evicted while queued
         if (!train) {
             peer = exchange.peer;
-            train.emplace(out, context_.peers[peer].address, context_.peers[peer].path);
+            train.emplace(out, context_.peers[peer]);
         }
         if (exchange.peer != peer) break;
         std::byte* at = train->add(codec.header_bytes());

@@ -300,7 +300,7 @@ void Sender::acknowledge_unknown(Instant now, const Datagram& in, PeerIndex peer
 std::optional<Transmit> Sender::poll_acks(std::span<std::byte> out) {
     if (acks_.empty()) return poll_unknown_acks(out);
     const PeerIndex peer = acks_.front().peer;
-    TrainWriter train(out, context_.peers[peer].address, context_.peers[peer].path);
+    TrainWriter train(out, context_.peers[peer]);
     while (!acks_.empty() && acks_.front().peer == peer && add_ack(train, acks_.front().identity)) {
         acks_.pop();
         context_.peers.release(peer);
@@ -347,7 +347,7 @@ std::optional<Transmit> Sender::poll(Instant now, std::span<std::byte> out, Ring
         }
         if (!train) {
             peer = exchange.peer;
-            train.emplace(out, context_.peers[peer].address, context_.peers[peer].path);
+            train.emplace(out, context_.peers[peer]);
         }
         if (exchange.peer != peer) break;
         std::byte* at = train->add(bytes);

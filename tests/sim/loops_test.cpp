@@ -11,6 +11,7 @@
 #include "codec/relay/endpoint.hpp"
 #include "codec/traffic/answering_sink.hpp"
 #include "codec/traffic/frame.hpp"
+#include "codec/traffic/gtudp_tunnel.hpp"
 #include "tests/sim/network.hpp"
 
 namespace ringpost::sim {
@@ -165,6 +166,29 @@ TEST_F(Loops, a_sink_that_answers_and_an_echo) {
     ASSERT_EQ(network.run(), Outcome::idle);
     EXPECT_EQ(network.deliveries(0).size(), 2u) << "the forged frame, and the answer that the echo returns";
     EXPECT_EQ(network.deliveries(1).size(), 1u) << "the answer";
+}
+
+// The forged datagram is DATA: each echo sends what it received as a message of its own.
+TEST_F(Loops, two_echoes_over_gtudp) {
+    traffic::GtudpTunnelOptions options{.wire = {}, .target = {}};
+    options.wire.sends_max = options.wire.receives_max = 1'024;
+    options.wire.peers_max = 16;
+    traffic::GtudpTunnel one(first, options), two(second, options);
+    add(1, one);
+    add(2, two);
+    nodes = 2;
+    std::vector<std::byte> data(options.wire.codec.header_bytes() + 4);
+    options.wire.codec.write_header(data.data(), gtudp::Kind::data, 7);
+    forge(one, host(2), host(1), data);
+    network.wake(0);
+    ASSERT_EQ(network.run_until(1'000 * ringpost::second), Outcome::idle);
+    EXPECT_LE(first.counters().received + second.counters().received, hops_max);
+    EXPECT_GT(one.wire().counters().hops_exhausted + two.wire().counters().hops_exhausted, 0u);
+    forge(one, host(1), host(1), data);
+    network.wake(0);
+    const std::uint64_t before = first.counters().received;
+    ASSERT_EQ(network.run_until(2'000 * ringpost::second), Outcome::idle);
+    EXPECT_LE(first.counters().received, before + hops_max);
 }
 
 TEST_F(Loops, an_honest_client_is_answered_over_many_routers) {
