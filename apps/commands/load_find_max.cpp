@@ -137,8 +137,10 @@ class LoadTrials {
     /// A trial that sent something, unless a stall spoilt all attempts.
     PaceTrial run_unpaced() {
         PaceTrial trial = run(0, options_.duration);
-        for (int i = 1; i < pace_tries && trial.sent() == 0 && !trial.refused() && received_signal() == 0; ++i)
+        for (int i = 1; i < pace_tries && trial.sent() == 0 && !trial.refused() && received_signal() == 0; ++i) {
+            show(trial, 0, "nothing sent");
             trial = run(0, options_.duration);
+        }
         return trial;
     }
 
