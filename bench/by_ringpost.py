@@ -117,8 +117,8 @@ def highest_rate(*options):
     """The rate that latency --find-max finds for an echo server."""
     def measure(seconds):
         with echo_server(*options) as target:
-            result = last_json(run("taskset", "-c", "0", program("apps/ringpost"), "latency", "--find-max", "--loss", "1%",
-                                   "--timeout", "100ms", "--to", target, "--duration", f"{min(seconds / 4, 0.3)}s",
+            result = last_json(run("taskset", "-c", "0", program("apps/ringpost"), "latency", "--find-max", "--loss",
+                                   "1%", "--timeout", "100ms", "--to", target, "--duration", f"{min(seconds / 4, 0.3)}s",
                                    "--json", *options))
         return {"rate": result["found_per_s"], "lost": result["lost"]}
     return measure

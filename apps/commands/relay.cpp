@@ -26,8 +26,8 @@ std::uint64_t dropped(const relay::Counters& counts) {
 template <class AnyLoop>
 class RelayApplication {
   public:
-    RelayApplication(AnyLoop& loop, relay::Endpoint& endpoint, const SocketOptions& upstream, Report& report)
-        : loop_(loop), endpoint_(endpoint), upstream_(upstream), report_(report), ticker_(now(), second) {}
+    RelayApplication(AnyLoop& loop, relay::Endpoint& endpoint, SocketOptions upstream, Report& report)
+        : loop_(loop), endpoint_(endpoint), upstream_(std::move(upstream)), report_(report), ticker_(now(), second) {}
 
     void on_event(Instant at, const relay::Event& event) {
         const Json address = {{"address", to_text(event.address)}};

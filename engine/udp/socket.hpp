@@ -27,7 +27,8 @@ struct SocketOptions {
     bool ecn = false;         ///< report the ECN field of received datagrams
     bool hop_limits = false;  ///< report the hop limit of received datagrams, see Received::hop_limit
     /// Receive only from these networks; empty: from all. Others are dropped (EngineCounters::not_allowed).
-    std::vector<Subnet> allowed{};
+    /// The initializer avoids -Wmissing-field-initializers.
+    std::vector<Subnet> allowed{};  // NOLINT(readability-redundant-member-init)
     /// Report ports, hosts and networks as unreachable (IP_RECVERR). Otherwise only a connected socket reports, and
     /// only a closed port. The owner calls discard_errors() after each error.
     bool reports_errors = false;

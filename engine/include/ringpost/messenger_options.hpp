@@ -20,7 +20,8 @@ struct OpenOptions {
     /// (EngineCounters::unreachable). Family::none: any peer.
     Address connect{};
     /// Receive only from these networks; empty: from all. Others are dropped (EngineCounters::not_allowed).
-    std::vector<Subnet> allowed{};
+    /// The initializer avoids -Wmissing-field-initializers.
+    std::vector<Subnet> allowed{};  // NOLINT(readability-redundant-member-init)
     BackendChoice backend = BackendChoice::automatic;
     WaitMode wait = WaitMode::adaptive;
     bool gso = true;  ///< send trains (UDP_SEGMENT) if the kernel supports it
