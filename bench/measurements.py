@@ -10,10 +10,10 @@ import pathlib
 import re
 
 from by_others import dns_by_dnsperf, iperf3_udp, other_transport, sockperf_round_trips, sockperf_throughput
-from by_ringpost import (confirmed_messages, devices, dns_by_ringpost, echo_flood, highest_rate, idle,
-                         idle_among_devices, limit_flood, limit_pingpong, machine_stalls, measuring,
-                         peers_of_one_socket, rate_error, reliable_load, ringpost_latency, ringpost_load,
-                         ringpost_pingpong, share_of_maximum, stream, through_relay)
+from by_ringpost import (confirmed_messages, devices, dns_by_ringpost, found_maximum, idle, idle_among_devices,
+                         limit_flood, limit_pingpong, machine_stalls, measuring, peers_of_one_socket, rate_error,
+                         reliable_load, ringpost_latency, ringpost_load, ringpost_pingpong, share_of_maximum, stream,
+                         through_relay)
 from programs import ROOT, Failed
 
 PLAIN = ("--gso", "off", "--gro", "off")
@@ -113,8 +113,10 @@ def latency_groups():
         **{f"DNS, {window} in flight": {
             "dnsperf": dns_by_dnsperf("-q", str(window)), **of_backends(dns_by_ringpost, "--window", str(window))}
            for window in (1, 20, 100)},
-        **{f"echo, {backend}": {"load, unpaced": echo_flood("--backend", backend),
-                                "latency --find-max": highest_rate("--backend", backend)} for backend in BACKENDS},
+        **{f"echo, {backend}": {
+            "load --find-max": found_maximum("load", "--bidirectional", *PLAIN, "--backend", backend),
+            "latency --find-max": found_maximum("latency", "--timeout", "100ms", "--backend", backend)}
+           for backend in BACKENDS},
         "DNS, 20k/s": {"dnsperf": dns_by_dnsperf("-Q", "20000", "-v"), **of_backends(dns_by_ringpost, "--rate", "20k")},
     }
 
