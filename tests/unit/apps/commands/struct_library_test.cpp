@@ -1,13 +1,9 @@
 #include "apps/commands/struct_library.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 
 #include "apps/cli/failure.hpp"
+#include "tests/unit/apps/temporary_file.hpp"
 
 namespace ringpost::apps {
 namespace {
@@ -18,15 +14,12 @@ TEST(StructLibrary, is_read_as_any_editor_writes_it) {
              "\xef\xbb\xbf{\"a\": {\"id\": 1, \"format\": \"<BH\"}}\n",
              "\xef\xbb\xbf{\r\n  \"a\": {\"id\": 1,\r\n \"format\": \"<BH\"}\r\n}\r\n",
          }) {
-        std::string path = (std::filesystem::temp_directory_path() / "ringpost-library-XXXXXX").string();
-        close(mkstemp(path.data()));
-        std::ofstream(path, std::ios::binary) << contents;
+        const TemporaryFile file(contents);
         try {
-            EXPECT_NE(load_library(path).find("a"), nullptr) << contents;
+            EXPECT_NE(load_library(file.path()).find("a"), nullptr) << contents;
         } catch (const Failure& failure) {
             ADD_FAILURE() << failure.what();
         }
-        std::filesystem::remove(path);
     }
 }
 

@@ -1,24 +1,14 @@
 #include <gtest/gtest.h>
 
-#include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-
 #include "apps/measuring/arrivals.hpp"
+#include "tests/unit/apps/temporary_file.hpp"
 
 namespace ringpost::apps {
 namespace {
 
 /// The total number of datagrams due of a profile file, or the message without the file.
 std::string outcome_of(const std::string& contents) {
-    const std::string path = (std::filesystem::temp_directory_path() / "ringpost-profile-XXXXXX").string();
-    std::string name = path;
-    const int fd = mkstemp(name.data());
-    EXPECT_GE(fd, 0);
-    close(fd);
-    std::ofstream(name, std::ios::binary) << contents;
+    const TemporaryFile file(contents);
     CLI::App app;
     ArrivalOptions options;
     double rate = 0;
@@ -29,16 +19,15 @@ std::string outcome_of(const std::string& contents) {
     add_arrivals(app, options);
     std::string out;
     try {
-        app.parse(std::vector<std::string>{name, "--profile"});
+        app.parse(std::vector<std::string>{file.path(), "--profile"});
         check_arrivals(app, options, rate, duration);
         out = std::to_string(static_cast<long>(options.profile->total()));
     } catch (const CLI::ValidationError& error) {
         out = error.what();
-        const std::string head = "--profile " + name + ": ";
+        const std::string head = "--profile " + file.path() + ": ";
         EXPECT_TRUE(out.starts_with(head)) << out;
         out = out.substr(std::min(head.size(), out.size()));
     }
-    std::filesystem::remove(name);
     return out;
 }
 
