@@ -102,7 +102,7 @@ gtudp::Messenger open_messenger(const SendOptions& options, const Address& targe
     gtudp::OpenOptions wanted = open_options(options.common, options.transport);
     wanted.connect = target;
     auto messenger = gtudp::Messenger::open(wanted);
-    // The kernel may choose the target's port, if nobody has it, and the messenger would send to itself.
+    // The kernel may choose the target's port if it is free, and the messenger would send to itself.
     while (messenger && messenger->local() == target) messenger = gtudp::Messenger::open(wanted);
     if (messenger) return std::move(*messenger);
     const bool refused = messenger.error().text.starts_with("connect ");

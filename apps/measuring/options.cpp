@@ -132,7 +132,7 @@ UdpSocket open_flow(const MeasureOptions& options, const SocketOptions& socket) 
                                                      : open_connected(socket, options.multicast);
     };
     auto opened = open();
-    // The kernel may choose the target's port, if nobody has it, and the socket would send to itself.
+    // The kernel may choose the target's port if it is free, and the socket would send to itself.
     std::vector<UdpSocket> connected_to_themselves;
     while (opened && opened->local() == socket.connect) {
         connected_to_themselves.push_back(std::move(*opened));

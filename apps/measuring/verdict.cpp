@@ -180,7 +180,7 @@ std::vector<Condition> parse_conditions(const std::vector<std::string>& texts) {
 
 void add_verdict(CLI::App& command, VerdictOptions& options) {
     command.add_flag("--strict", options.strict,
-                     "exit 5 if the run is INVALID: the sender missed its schedule, or replies cannot be told apart");
+                     "exit 5 if the run is INVALID: the sender missed its schedule, or replies are ambiguous");
     command
         .add_option("--fail-if", options.fail_if,
                     "exit 3 if the condition holds, 5 if the sender's lateness decides: 'p99>1ms', 'loss>0.1%', "

@@ -46,7 +46,7 @@ class Endpoint {
     Endpoint& operator=(const Endpoint&) = delete;
 
     /// Queues a copy of `data` for `to`; it is sent by the next poll_transmit(). The send is given up if it has not
-    /// been confirmed by `deadline`. `origin` says who chose `to`. With `own` it was the application, and nothing is
+    /// been confirmed by `deadline`. `origin` is `own` if the application chose `to`: nothing is
     /// withheld. A `reply` to an address that has not confirmed anything yet must not amplify: it is sent as long as
     /// the address gets at most three times the bytes received from it, and it may be ended early for a newer one
     /// (Options::unproven_sends_max). Servers that answer anyone should use it.

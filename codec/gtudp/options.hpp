@@ -74,7 +74,7 @@ struct Options {
 /// Why a message is sent.
 enum class Origin : std::uint8_t {
     own,    ///< the application chose the peer
-    reply,  ///< it answers a message, so whoever sent that chose the peer, and its source address may be spoofed
+    reply,  ///< it answers a message, whose source address may be spoofed
 };
 
 /// Why a send was refused.

@@ -17,8 +17,8 @@ PeerTable::PeerTable(std::uint32_t capacity, const SipKey& key, SocketIndex defa
     free_ = 0;
 }
 
-/// The lowest bits choose the bucket. The upper half is the peer's identity_offset; the key is secret, so nobody can
-/// compute it, and the offset of one address says nothing about that of another.
+/// The lowest bits choose the bucket. The upper half is the peer's identity_offset; it cannot be computed
+/// without the secret key, and is independent of that of any other address.
 std::uint64_t PeerTable::hash_of(const Address& address) const {
     return siphash(key_, std::as_bytes(std::span<const Address, 1>(&address, 1)));
 }

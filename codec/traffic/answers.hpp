@@ -1,6 +1,6 @@
 #pragma once
 
-// Checks what a reply says: whether it is a reply to the probe at all, and whether it is a good answer or an error.
+// Checks whether a datagram is a reply to the probe at all, and whether it is a good answer or an error.
 //
 //     dns            RFC 1035, 4.1: a response (QR) to a standard query with the same question. Its status is the
 //                    response code; anything but NOERROR is an error, NXDOMAIN included, since the name was not

@@ -14,7 +14,7 @@
 //                          server returns as the origin timestamp
 //
 // 16-bit ids repeat after 65,536 probes of a flow; a probe that is still waiting then is given up, and replies to it
-// cannot be told from those to the newer one.
+// cannot be distinguished from those to the newer one.
 
 #include <cstdint>
 #include <expected>

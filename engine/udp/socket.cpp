@@ -68,7 +68,7 @@ Result<void> UdpSocket::configure(const SocketOptions& options) {
         if (!v6_done || set_option(fd_, IPPROTO_IP, IP_RECVTOS, 1) != 0) return failed("set IP_RECVTOS");
         ecn_ = true;
     }
-    // What is sent to a group has a hop limit of its own, usually 1, which says nothing about replies.
+    // Datagrams to a group have a separate hop limit, usually 1, which must not become that of replies.
     if (options.hop_limits && !is_multicast(options.bind)) {
         const bool v6_done = family_ == Family::v4 || set_option(fd_, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1) == 0;
         if (!v6_done || set_option(fd_, IPPROTO_IP, IP_RECVTTL, 1) != 0) return failed("set IP_RECVTTL");

@@ -1,5 +1,5 @@
 // Third-party probes through an echo endpoint, over links whose delay and loss are known: each measured response is
-// that of its own probe, or the prober's counts report that replies could not be told apart.
+// that of its own probe, or the prober's counts report that replies were ambiguous.
 
 #include <gtest/gtest.h>
 
@@ -68,7 +68,7 @@ struct Play {
     NodeIndex from = 0, to = 0;
 };
 
-// 400 probes are on their way at a time, but one octet tells 256 apart.
+// 400 probes are on their way at a time, but one octet has 256 values.
 TEST(ThirdPartyProbes, keys_that_repeat_too_soon_are_counted) {
     const traffic::Dialect dialect = dialect_of("{seq:u8}abc", "0:1");
     Play one(1, dialect, {.rate_per_s = 2'000, .count = 2'000}, {.delay = one_way});

@@ -68,7 +68,7 @@ TEST(AnswerCheck, dns_truncation) {
     const AnswerCheck check = preset_check("dns:abcabca.com");
     EXPECT_EQ(status_of(check, bytes_from_hex(dns_reply("8380"))), "truncated!");
     EXPECT_EQ(status_of(check, bytes_from_hex(dns_reply("8200"))), "truncated!");
-    EXPECT_EQ(status_of(check, bytes_from_hex(dns_reply("8385"))), "REFUSED!") << "the code says more";
+    EXPECT_EQ(status_of(check, bytes_from_hex(dns_reply("8385"))), "REFUSED!") << "the code has more bits";
 }
 
 TEST(AnswerCheck, dns_replies_have_the_question) {
