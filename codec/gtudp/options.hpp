@@ -52,15 +52,16 @@ struct Options {
     std::uint32_t sends_max = 65'536;  ///< exchanges in flight
     std::uint32_t sends_per_peer_max = UINT32_MAX;
     /// Replies in flight to peers that are not verified. One more ends the oldest, so that a newcomer gets its reply.
-    /// If not set: an eighth of sends_max or of peers_max. Their payload is at most an eighth of payload_bytes.
+    /// If not set: an eighth of the smaller of sends_max and peers_max. Their payload is at most an eighth of
+    /// payload_bytes.
     std::optional<std::uint32_t> unproven_sends_max;
     std::uint32_t receives_max = 262'144;  ///< exchanges received, in progress or remembered
     std::uint32_t receives_per_peer_max = UINT32_MAX;
     std::uint32_t peers_max = 65'536;
     std::size_t payload_bytes = 16u << 20;  ///< payload of all exchanges in flight
     std::size_t payload_per_peer_bytes = UINT32_MAX;
-    /// Each message causes a reply. While half of what may be in flight to a peer is, its messages are treated as if
-    /// the event queue were full: it sends them again, and no reply is refused.
+    /// Each message causes a reply. While more than half of a peer's share is in flight, its messages are dropped as if
+    /// the event queue were full, and the peer sends them again.
     bool answering = false;
     std::size_t event_bytes = 8u << 20;  ///< queued for the application
 
@@ -82,7 +83,7 @@ enum class Refusal : std::uint8_t {
     too_large,   ///< larger than codec.data_bytes_max()
     table_full,  ///< the limit sends_max or payload_bytes is reached
     peer_full,   ///< sends_per_peer_max sends or payload_per_peer_bytes to this peer are in flight, or for an
-                 ///< unproven one what unproven_sends_max allows
+                 ///< unproven one the shared part of either
     peers_full,  ///< all peers_max peers have exchanges in flight or remembered
     not_ready,   ///< the endpoint is closed
 };

@@ -71,10 +71,13 @@ struct alignas(64) Peer {
     }
 
     /// Datagrams to the peer leave from where this one arrived. Those of a train arrive alike, so the first is enough.
+    /// While something is in flight to the peer its hop limit only falls, so that one datagram from elsewhere does not
+    /// renew that of a loop.
     void note_path(const Datagram& in) {
         if (in.segment > 0 && path_known) return;
         path = in.path();
-        hop_limit = next_hop_limit(in.hop_limit);
+        const std::uint8_t next = next_hop_limit(in.hop_limit);
+        if (sends == 0 || (next != 0 && next < hop_limit)) hop_limit = next;
         path_known = true;
     }
 

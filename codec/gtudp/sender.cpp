@@ -236,7 +236,7 @@ void Sender::expire_one(Instant now, ExchangeIndex index) {
     }
 }
 
-/// Whether Resending::patience has passed since the first send. The exchange must have been sent.
+/// Whether ResendOptions::patience has passed since the DATA was first sent or withheld.
 bool Sender::patience_over(Instant now, ExchangeIndex index) const {
     const Exchange& exchange = exchanges_[index];
     const Stamp first = exchange.sends > 1 ? first_sent_at_[index] : exchange.sent_at;
@@ -355,8 +355,8 @@ std::optional<Transmit> Sender::poll(Instant now, std::span<std::byte> out, Ring
         codec.write_header(at, Kind::data, exchange.identity);
         data_.copy(exchange.data, {at + codec.header_bytes(), exchange.data_bytes});
         if (exchange.unproven) context_.peers[peer].count_sent(bytes);
+        if (exchange.sends > 0 && !exchange.withheld) ++context_.counts.data_resent;
         exchange.withheld = false;
-        if (exchange.sends > 0) ++context_.counts.data_resent;
         ++context_.counts.data_sent;
         count_send(now, index);
     }

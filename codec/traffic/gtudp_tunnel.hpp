@@ -61,6 +61,8 @@ class GtudpTunnel {
 
     std::optional<Event> poll_event() {
         drain_wire();
+        // A server's replies count against the peer's share before more of its messages are accepted.
+        while (is_server() && take_train(at_)) continue;
         return inner_.poll_event();
     }
 

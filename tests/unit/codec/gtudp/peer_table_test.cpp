@@ -31,6 +31,24 @@ TEST(GtudpPeerTable, acquires_once_and_finds) {
     EXPECT_EQ(table.find(Address{}), none) << "an unused entry does not match";
 }
 
+TEST(GtudpPeerTable, a_hop_limit_only_falls_while_something_is_in_flight) {
+    Peer peer;
+    const auto arrives = [&](std::uint8_t hop_limit) {
+        Datagram in{};
+        in.hop_limit = hop_limit;
+        peer.note_path(in);
+        return peer.hop_limit;
+    };
+    EXPECT_EQ(arrives(64), 63);
+    EXPECT_EQ(arrives(200), 199);
+    peer.sends = 1;
+    EXPECT_EQ(arrives(100), 99);
+    EXPECT_EQ(arrives(255), 99) << "one datagram does not renew a loop";
+    EXPECT_EQ(arrives(0), 99) << "nor does one whose limit is unknown";
+    peer.sends = 0;
+    EXPECT_EQ(arrives(255), 254);
+}
+
 TEST(GtudpPeerTable, addresses_differ_by_port_scope_and_ip) {
     PeerTable table(4, sip_key);
     Address other_port = address(1), other_scope = address(1);
