@@ -103,11 +103,11 @@ bool Endpoint::may_admit(Instant now, const Address& address) {
 }
 
 std::optional<ClientId> Endpoint::admit(Instant now, const Address& address) {
+    if (events_.size() + 2 > 2 * clients_.capacity()) return std::nullopt;
     if (!may_admit(now, address)) {
         ++client_counts_.deferred;
         return std::nullopt;
     }
-    if (events_.size() + 2 > 2 * clients_.capacity()) return std::nullopt;
     if (clients_.full()) {
         ++client_counts_.forgotten;
         remove(clients_.oldest());

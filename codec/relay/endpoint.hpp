@@ -9,6 +9,7 @@
 #include <ringpost/counters.hpp>
 #include <ringpost/datagram.hpp>
 #include <ringpost/time.hpp>
+#include "codec/base/check.hpp"
 #include "codec/base/chunk_pool.hpp"
 #include "codec/base/limits.hpp"
 #include "codec/base/lru_table.hpp"
@@ -31,10 +32,10 @@ struct Options {
     std::uint32_t held_max = limits::relay_held_max;        ///< a power of two
     std::uint32_t clients_max = limits::relay_clients_max;  ///< a power of two
     /// Sources that become clients, beyond twice relay_clients_max at once. A new client costs a socket, and may cost
-    /// another one its own; datagrams of known clients do not wait for that. As many are admitted of those whose
-    /// datagram was dropped for that reason and who send again, as honest clients do.
-    std::uint32_t new_clients_per_s = 1'000;
-    std::uint32_t deferred_max = 65'536;  ///< strangers that are remembered for that; a power of two
+    /// another one its own; datagrams of known clients do not wait for that. As many again are admitted of the
+    /// sources that were refused for that reason and send once more, as honest clients do.
+    std::uint32_t new_clients_per_s = 1'000;  ///< > 0
+    std::uint32_t deferred_max = 65'536;      ///< strangers that are remembered for that; a power of two
 };
 
 /// Of one direction. received + duplicated == forwarded + lost + burst_lost + blackholed + overflow + abandoned +
@@ -53,8 +54,8 @@ struct Counters {
     /// limits::datagram_bytes_max).
     std::uint64_t overflow = 0;
     std::uint64_t abandoned = 0;  ///< dropped: the client had been evicted or refused
-    /// Dropped: what is forwarded for the source would return for ever. It is the target, the address and port that the
-    /// datagram came to, or an echo, chargen or zero port.
+    /// Dropped: forwarding it could start a loop, because its source is the target, the address and port that it came
+    /// to, or an echo, chargen or zero port.
     std::uint64_t refused = 0;
     std::uint64_t hops_exhausted = 0;  ///< dropped: the hop limit had reached 1
 
@@ -146,7 +147,9 @@ class Endpoint {
     /// A limited rate: the generic cell rate algorithm (ITU-T I.371).
     class Admissions {
       public:
-        Admissions(std::uint32_t per_s, Instant start) : every_(second / per_s), until_(start) {}
+        Admissions(std::uint32_t per_s, Instant start) : every_(second / per_s), until_(start) {
+            RINGPOST_CHECK(per_s > 0);
+        }
         bool take(Instant now);
 
       private:

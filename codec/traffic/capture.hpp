@@ -30,7 +30,7 @@ enum class Skip : std::uint8_t {
     llc,    ///< IEEE 802.3 with a length instead of a type, as of spanning trees
     other,  ///< another type of frame
 };
-inline constexpr std::size_t skips = 10;
+inline constexpr std::size_t skips = static_cast<std::size_t>(Skip::other) + 1;
 
 /// For users, behind a count: `TCP`, `fragmented`.
 const char* describe(Skip skip);

@@ -72,7 +72,7 @@ class Payload {
     std::size_t write(std::span<std::byte> out, std::uint64_t sequence, std::uint64_t in_flow, Instant due,
                       std::uint64_t seed) const;
 
-    /// After how many probes of a flow the bytes from `offset` on, `count` of them, may repeat: 2^(8 n) if the lowest n
+    /// The number of probes of a flow after which the `count` bytes at `offset` may repeat: 2^(8 n) if the lowest n
     /// bytes of a {seq:W}, or all n of a {random:N}, lie there, else 1; at most 2^63. Of several payloads the smallest
     /// value counts, and every payload has to be that long.
     std::uint64_t distinct(std::size_t offset, std::size_t count) const;

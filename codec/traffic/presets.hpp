@@ -1,8 +1,6 @@
 #pragma once
 
-// Protocols that can be measured by name:
-//
-// Their replies are checked as answers.hpp describes.
+// Protocols that can be measured by name. Their replies are checked as answers.hpp describes.
 //
 //     dns:NAME[,TYPE]      a recursive query in class IN (RFC 1035, 4.1), matched by its id. TYPE is A (default),
 //                          AAAA, NS, MX, TXT, SOA, PTR, ANY or a number

@@ -39,7 +39,7 @@ Prober::Prober(const ProberOptions& options)
     RINGPOST_CHECK(options.sizes.smallest() >= frame_bytes_min);
     RINGPOST_CHECK(options.window > 0 && options.window <= limits::probes_in_flight_max);
     if (options.dialect == nullptr) return;
-    // All flows together have the capacity of one.
+    // All flows together have about the capacity of one.
     const auto capacity = std::bit_ceil(std::max(1u, limits::probe_keys_max / options.flows));
     matchers_.reserve(options.flows);
     for (std::uint32_t flow = 0; flow < options.flows; ++flow)
@@ -221,8 +221,8 @@ Instant Prober::closing() const {
 }
 
 bool Prober::sends(Instant now) const {
-    if (!has_more() || now >= closing()) return false;
-    return now < options_.stop || schedule_.next() < options_.stop;
+    if (!has_more()) return false;
+    return now < options_.stop || (now < closing() && schedule_.next() < options_.stop);
 }
 
 std::uint64_t Prober::unsent() const {

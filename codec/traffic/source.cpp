@@ -98,8 +98,8 @@ Instant Source::closing() const {
 }
 
 bool Source::sends(Instant now) const {
-    if (sent_ == options_.count || now >= closing()) return false;
-    return now < options_.stop || schedule_.next() < options_.stop;
+    if (sent_ == options_.count) return false;
+    return now < options_.stop || (now < closing() && schedule_.next() < options_.stop);
 }
 
 std::uint64_t Source::unsent() const {

@@ -85,7 +85,7 @@ Result<Address> resolve_v6_literal(const HostPort& parts) {
                          fmt::format("a link-local address needs its interface: {}", with_interface(parts)));
     if (has_zone) {
         const std::string zone(parts.host.substr(parts.host.find('%') + 1));
-        const bool group = IN6_IS_ADDR_MC_LINKLOCAL(&v6.sin6_addr);
+        const bool group = IN6_IS_ADDR_MC_LINKLOCAL(&v6.sin6_addr) || IN6_IS_ADDR_MC_NODELOCAL(&v6.sin6_addr);
         if (!unicast && !group) return malformed(parts.whole, "only a link-local address has an interface");
         if (zone.empty()) return malformed(parts.whole, "the interface is missing");
         v6.sin6_scope_id = interface_index(zone);

@@ -37,7 +37,7 @@ Result<Address> resolve(std::string_view host, std::uint16_t port);
 /// Resolves HOST:PORT, IPv6 literals in brackets. Errors as of resolve().
 Result<Address> resolve_host_port(std::string_view text);
 
-/// A link-local address or group without its interface.
+/// A link-local address, or a link-local or interface-local group, without its interface.
 bool needs_interface(const Address& address);
 
 /// Loopback, private (RFC 1918, RFC 4193) or link-local (RFC 3927, RFC 4291).

@@ -5,7 +5,7 @@
 
 namespace ringpost {
 
-/// Of a port in use: `fails` at once, or after it has been in use for a second (`waits`).
+/// What bind_socket() does if the port is in use: fail at once, or retry for a second.
 enum class PortInUse : std::uint8_t { fails, waits };
 
 /// Binds a socket of that family (bind(2)) and returns 0 or an errno. A recorded signal ends the wait for a port.
