@@ -102,12 +102,13 @@ def echo_server(*options):
         process.communicate(timeout=20)
 
 
-def found_maximum(command, *options):
+def found_maximum(command, backend, *options):
     """The rate that --find-max of a command finds for an echo server; none where the machine stalls too much."""
     def measure(seconds):
-        with echo_server("--backend", options[-1]) as target:
+        with echo_server("--backend", backend) as target:
             result = last_json(run("taskset", "-c", "0", program("apps/ringpost"), command, "--find-max", "--loss",
-                                   "1%", "--to", target, "--duration", f"{min(seconds / 4, 0.3)}s", "--json", *options,
+                                   "1%", "--to", target, "--duration", f"{min(seconds / 4, 0.3)}s", "--json", "--backend",
+                                   backend, *options,
                                    accept=(0, 1, 5)))
         return {"rate": result["found_per_s"], "lost": result.get("lost")}
     return measure

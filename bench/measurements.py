@@ -114,8 +114,8 @@ def latency_groups():
             "dnsperf": dns_by_dnsperf("-q", str(window)), **of_backends(dns_by_ringpost, "--window", str(window))}
            for window in (1, 20, 100)},
         **{f"echo, {backend}": {
-            "load --find-max": found_maximum("load", "--bidirectional", *PLAIN, "--backend", backend),
-            "latency --find-max": found_maximum("latency", "--timeout", "100ms", "--backend", backend)}
+            "load --find-max": found_maximum("load", backend, "--bidirectional", *PLAIN),
+            "latency --find-max": found_maximum("latency", backend, "--timeout", "100ms")}
            for backend in BACKENDS},
         "DNS, 20k/s": {"dnsperf": dns_by_dnsperf("-Q", "20000", "-v"), **of_backends(dns_by_ringpost, "--rate", "20k")},
     }

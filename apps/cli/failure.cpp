@@ -17,7 +17,7 @@ const char* meaning(int code) {
         case Exit::breach: return "a bound was breached (--fail-if, compare)";
         case Exit::unreachable: return "the peer cannot be reached";
         case Exit::cannot_tell:
-            return "the run cannot decide: INVALID with --strict, or a bound fails by lateness alone";
+            return "the run cannot decide: INVALID, too few runs, or a bound fails by lateness alone";
         default: return "ended by SIGINT or SIGTERM";
     }
 }

@@ -125,7 +125,7 @@ std::string duration_text(Duration ns) {
     } units[] = {{second, "s"}, {millisecond, "ms"}, {microsecond, "us"}};
     for (const auto& unit : units)
         if (ns >= unit.length)
-            return fmt::format("{:g} {}", static_cast<double>(ns) / static_cast<double>(unit.length), unit.name);
+            return fmt::format("{} {}", static_cast<double>(ns) / static_cast<double>(unit.length), unit.name);
     return fmt::format("{} ns", ns);
 }
 

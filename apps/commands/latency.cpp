@@ -157,7 +157,7 @@ void check_trials(const CLI::App& command, LatencyOptions& options) {
 void check_error_bound(const LatencyOptions& options) {
     const bool checks = options.probes.dialect && options.probes.dialect->check.any();
     for (const std::string& condition : options.verdict.fail_if)
-        if (condition.starts_with("errors") && !checks)
+        if (bounds_errors(condition) && !checks)
             throw CLI::ValidationError(
                 fmt::format("--fail-if {}: replies are checked only with --preset or --expect...", condition));
 }

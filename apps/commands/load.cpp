@@ -64,7 +64,7 @@ int run_load(LoadOptions options, const Address& target, const OwnSink* own_sink
     if (!options.bidirectional || returned(summary) > 0) return verdict;
     if (summary["back_received"] == 0) return no_answer(target, report);
     report.note(to_text(target) + ": answers came, none is intact");
-    return Exit::failed;
+    return verdict == Exit::breach ? verdict : Exit::failed;
 }
 
 int load_command(const LoadOptions& options) {
@@ -120,12 +120,15 @@ void add_load(CLI::App& root, Command& chosen) {
                         .exits = {Exit::failed, Exit::breach, Exit::unreachable, Exit::cannot_tell}});
     command->callback([options, command, &chosen] {
         check_measuring(*command, *options);
+        check_find_max(*command, *options);
+        for (const std::string& condition : options->verdict.fail_if)
+            if (bounds_errors(condition))
+                throw CLI::ValidationError(fmt::format("--fail-if {}: only latency checks answers", condition));
         check_arrivals(*command, options->arrivals, options->rate, options->duration);
         if (options->verify && options->sizes.smallest() < traffic::frame_bytes_min)
             throw CLI::ValidationError(
                 fmt::format("--size: {}, at least {} for sequence and CRC; use --no-verify for less",
                             sizes_text(options->sizes), traffic::frame_bytes_min));
-        check_find_max(*command, *options);
         if (options->transport.gtudp && options->bidirectional)
             throw CLI::ValidationError("--bidirectional: not with gtudp, whose confirmations use the way back");
         chosen = [options] { return load_command(*options); };

@@ -15,6 +15,7 @@
 #include "apps/commands/load_report.hpp"
 #include "apps/commands/load_search.hpp"
 #include "apps/commands/load_self.hpp"
+#include "apps/measuring/trial_modes.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/clock.hpp"
 
@@ -23,10 +24,8 @@ namespace {
 
 constexpr Duration pace_trial = 300 * millisecond;
 constexpr int pace_confirmation_trials = 2;  ///< a confirmation lasts as long as two trials
-constexpr int pace_tries = 3;
-/// After this time a failed pace is not tried again.
-constexpr Duration pace_patience = 6 * second;
-constexpr double pace_share_min = 0.99;
+/// A failed pace is tried again until as much time has passed as so many trials last.
+constexpr int pace_patience_trials = 20;
 /// No pace is tried below this share of the unpaced rate, nor one at which a trial has fewer datagrams: on a path that
 /// loses at any rate, a trial of few would pass by chance.
 constexpr double pace_range = 1'000;
@@ -47,7 +46,6 @@ std::string percent_text(double share) { return fmt::format("{:.3g} %", share * 
 
 struct PaceTrial {
     Json summary;
-    double rate_share = 1;
 
     std::uint64_t sent() const { return summary["sent"].get<std::uint64_t>(); }
     bool refused() const { return summary["refused"].get<bool>(); }
@@ -94,8 +92,6 @@ class LoadTrials {
         Outcome outcome = measure_load(options, target, agents_, monitor, trials_++ == 0 ? report_ : silent);
         monitor.finish(outcome.snapshot);
         PaceTrial trial{summary_of(options, outcome)};
-        if (per_s > 0)
-            trial.rate_share = 1 - ratio(trial.summary["unsent"].get<double>(), trial.summary["due"].get<double>());
         if (own_sink) trial.summary = own_sink->finish(shape, trial.summary, {&outcome.snapshot});
         return trial;
     }
@@ -104,13 +100,13 @@ class LoadTrials {
     PaceTried attempt(double per_s, bool confirming) {
         const Duration duration = options_.duration * (confirming ? pace_confirmation_trials : 1);
         PaceTried best{.pace = Pace::lossy};
-        for (int i = 0; i < pace_tries && best.pace != Pace::held; ++i) {
-            if (i > 0 && now() - began_ > pace_patience) break;
+        for (int i = 0; i < tries && best.pace != Pace::held; ++i) {
+            if (i > 0 && now() - began_ > pace_patience_trials * options_.duration) break;
             PaceTrial trial = run(per_s, duration);
             if (received_signal() != 0 || trial.refused()) return {.pace = Pace::stopped};
-            const Pace pace = trial.loss() > options_.loss_max    ? Pace::lossy
-                              : trial.rate_share < pace_share_min ? Pace::slower
-                                                                  : Pace::held;
+            const Pace pace = trial.loss() > options_.loss_max                        ? Pace::lossy
+                              : per_s > 0 && unsent_share(trial.summary) > unsent_max ? Pace::slower
+                                                                                      : Pace::held;
             show(trial, per_s, pace == Pace::held && confirming ? "confirmed" : name_of(pace));
             if (pace == Pace::lossy || (pace == Pace::slower && trial.sent_per_s() < best.sent_per_s)) continue;
             best = {pace, trial.sent_per_s()};
@@ -125,8 +121,9 @@ class LoadTrials {
 
     void show(const PaceTrial& trial, double per_s, const char* outcome) {
         Json event = {{"rate_asked", per_s > 0 ? Json(per_s) : Json()}, {"outcome", outcome}};
-        for (const char* name : {"sent", "received", "lost", "back_lost", "slip_us"})
+        for (const char* name : {"sent", "received", "back_lost", "slip_us"})
             if (trial.summary.contains(name)) event[name] = trial.summary[name];
+        event["lost"] = trial.lost();
         event["rate_per_s"] = trial.sent_per_s();
         report_.event("trial", event);
         report_.progress(fmt::format("trial {:>2}  {:>15}  lost {:>9}  {}", trials_,
@@ -137,7 +134,7 @@ class LoadTrials {
     /// A trial that sent something, unless a stall spoilt all attempts.
     PaceTrial run_unpaced() {
         PaceTrial trial = run(0, options_.duration);
-        for (int i = 1; i < pace_tries && trial.sent() == 0 && !trial.refused() && received_signal() == 0; ++i) {
+        for (int i = 1; i < tries && trial.sent() == 0 && !trial.refused() && received_signal() == 0; ++i) {
             show(trial, 0, "nothing sent");
             trial = run(0, options_.duration);
         }
@@ -219,14 +216,15 @@ void print_found(const Report& report, const LoadOptions& options, const PaceTri
     report.print(
         fmt::format("the first rate is the sender's, the second is what the receiver keeps up with; "
                     "--rate {} repeats it",
-                    pace_option(rounded_pace(found.per_s))));
+                    found.above == Pace::held ? "max" : pace_option(rounded_pace(found.per_s))));
 }
 
 }  // namespace
 
 void check_find_max(const CLI::App& command, LoadOptions& options) {
     if (!options.find_max) return;
-    for (const char* other : {"--out", "--strict", "--fail-if", "--start-at", "--prometheus", "--profile"})
+    for (const char* other :
+         {"--out", "--strict", "--fail-if", "--start-at", "--prometheus", "--profile", "--burst", "--arrivals"})
         if (command.count(other) > 0) throw CLI::ValidationError(fmt::format("{}: not with --find-max", other));
     if (!options.threads.self && !options.transport.gtudp && !options.bidirectional)
         throw CLI::ValidationError(

@@ -94,19 +94,19 @@ Json counts_of(const KeptRun& run) {
     return counts;
 }
 
-/// INVALID if a run is, for the reasons of all; and the breached bounds of each. Runs of earlier versions have neither.
+/// INVALID if a run is, for the reasons of all; and the breached and undecided bounds of each. Runs of earlier versions
+/// have neither.
 void add_verdicts(Json& merged, const std::vector<KeptRun>& runs) {
-    std::vector<std::string> breached;
     for (const KeptRun& run : runs) {
         const bool judged = run.results.contains("valid");
         if (judged && !merged.contains("valid")) merged["valid"] = true;
         const std::string reason = run.invalid_reason();
         if (!reason.empty()) add_invalid(merged, fmt::format("{}: {}", run.path, reason));
-        for (const Json& each : run.results.value("breached", Json::array()))
-            if (each.is_string())
-                breached.push_back(fmt::format("{}: {}", run.path, printable(each.get<std::string>())));
+        for (const char* name : {"breached", "undecided"})
+            for (const Json& each : run.results.value(name, Json::array()))
+                if (each.is_string())
+                    merged[name].push_back(fmt::format("{}: {}", run.path, printable(each.get<std::string>())));
     }
-    if (!breached.empty()) merged["breached"] = breached;
 }
 
 /// The probes of all runs that were not answered. A percentile among them is at least the longest timeout.
@@ -173,10 +173,11 @@ void print_merged(const Report& report, const std::vector<KeptRun>& runs, const 
     report.print(runs[0].shape().receives
                      ? fmt::format("sent {}  received {}  lost {}", count("sent"), count("received"), count("lost"))
                      : fmt::format("sent {}", count("sent")));
+    const LostProbes lost = lost_in(runs);
     for (std::size_t i = 0; i < sum.histograms.size(); ++i) {
         const std::string& name = runs[0].recordings[i];
         report.print(fmt::format("{:<11} {}", name,
-                                 percentiles_text(sum.histograms[i], ranks_lost(name) ? lost_in(runs) : LostProbes{})));
+                                 percentiles_text(sum.histograms[i], ranks_lost(name) ? lost : LostProbes{})));
     }
     if (merged.contains("stands")) report.print("lateness    " + lateness_text(merged));
     std::vector<std::string> environments;
@@ -186,6 +187,8 @@ void print_merged(const Report& report, const std::vector<KeptRun>& runs, const 
     for (const std::string& text : environments) report.print("different environment: " + text);
     if (!merged.value("valid", true)) report.print("INVALID: " + merged["invalid_reason"].get<std::string>());
     for (const Json& text : merged.value("breached", Json::array())) report.print("FAILED: " + text.get<std::string>());
+    for (const Json& text : merged.value("undecided", Json::array()))
+        report.print("CANNOT TELL: " + text.get<std::string>());
 }
 
 int merge_command(const MergeOptions& options) {

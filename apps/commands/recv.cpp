@@ -78,6 +78,7 @@ int recv_command(const RecvOptions& options) {
     Json summary = {{"received", receiver.printed()}, {"backend", messenger->backend()}};
     add_wire(summary, messenger->counters());
     add_counters(summary, messenger->engine_counters());
+    if (summary["not_allowed"] > 0) report.note(not_allowed_text(summary));
     report.event("summary", summary);
     return exit_code(Exit::done);
 }

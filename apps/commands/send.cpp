@@ -24,7 +24,7 @@ struct SendOptions {
     TransportOptions transport;
     std::string to;
     std::string text = "-";
-    Duration timeout = 0;  ///< 0: give up after --sends transmissions
+    Duration timeout = 0;  ///< 0: give up after --sends and --patience
 };
 
 const char* name_of(gtudp::Outcome outcome) {
@@ -148,7 +148,7 @@ void add_send(CLI::App& root, Command& chosen) {
         ->required();
     command->add_option("TEXT", options->text, "text to send; - sends the lines of standard input (default -)");
     add_parsed(*command, "--timeout", options->timeout, parse_duration,
-               "give up on a message after this time (default after --sends transmissions)");
+               "give up on a message after this time (default after --sends and --patience)");
     add_transport(*command, options->transport, {.gtudp_only = true});
     add_common(*command, options->common, {});
     end_help(*command, {.notes = {},

@@ -19,8 +19,8 @@ namespace ringpost::apps {
 /// report it, and call abort(). An exception that destroys a joined object ends all agents without a report.
 class Agents {
   public:
-    /// Takes rank and count from mpirun's environment. A Failure (usage) when mpirun started several agents and this
-    /// program was built without MPI.
+    /// Takes rank and count from mpirun's environment. A Failure (usage) when several agents were started by a
+    /// launcher that this program was not built for.
     Agents();
     /// Joins the others, once in a process, and after any fork: MPI does not survive one. No calls below before this. A
     /// Failure when MPI cannot be loaded.

@@ -1,26 +1,18 @@
 // For builds without MPI: a single agent.
 
-#include <cstdlib>
-#include <string_view>
-
 #include "apps/cli/failure.hpp"
 #include "apps/measuring/agents.hpp"
+#include "apps/measuring/launchers.hpp"
 
 namespace ringpost::apps {
 
 struct Agents::Library {};
 
 Agents::Agents() {
-    // Set by the mpirun of Open MPI, by that of MPICH, and by any launcher that speaks PMIx.
-    constexpr struct {
-        const char* name;
-        std::string_view alone;
-    } launchers[] = {{"OMPI_COMM_WORLD_SIZE", "1"}, {"PMI_SIZE", "1"}, {"PMIX_RANK", "0"}};
-    for (const auto& [name, alone] : launchers)
-        if (const char* value = std::getenv(name); value != nullptr && value != alone)
-            throw Failure(Exit::usage,
-                          "mpirun has started several, but this ringpost was built without MPI: install "
-                          "libopenmpi-dev and build again");
+    if (started_by_open_mpi() || started_by_another_launcher())
+        throw Failure(Exit::usage,
+                      "mpirun has started several, but this ringpost was built without MPI: install "
+                      "libopenmpi-dev and build again");
 }
 
 Agents::~Agents() = default;

@@ -89,6 +89,7 @@ class MaxSearch {
         while (const auto rate = search_.next()) {
             const Judged judged = try_rate(*rate);
             if (received_signal() != 0) break;
+            if (!answered_) break;  // at a rate that any server can answer
             if (judged.result != traffic::TrialResult::passed) reason_above_ = judged.reason;
             search_.tried(judged.result);
         }
@@ -131,7 +132,8 @@ class MaxSearch {
                          : undecided                                     ? "cannot tell: " + reason_above_
                                                                          : reason_above_;
         std::string text = "interrupted before the search was complete";
-        if (received_signal() == 0 && !found)
+        if (received_signal() == 0 && !answered_) text = "no answer";
+        if (received_signal() == 0 && answered_ && !found)
             text =
                 undecided ? "cannot tell: no rate passes here; " + reason_above_ : "no rate passes: " + reason_above_;
         if (found) {

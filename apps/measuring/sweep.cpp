@@ -103,6 +103,8 @@ int sweep(const Report& report, const Trial& trial) {
     const bool undecided = !seen && !untested.empty();
     if (received_signal() != 0)
         report.print(fmt::format("interrupted; knee so far: {}", rate_text(knee)));
+    else if (!answered)
+        report.print("no answer");
     else if (undecided)
         report.print(
             fmt::format("knee: at least {}; above that this machine cannot tell: {}", rate_text(knee), untested));

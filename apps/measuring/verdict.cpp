@@ -166,6 +166,8 @@ Met Condition::met_by(const Json& summary) const {
     return with_lateness != without ? Met::undecided : with_lateness ? Met::no : Met::yes;
 }
 
+bool bounds_errors(const std::string& condition) { return condition.starts_with("errors"); }
+
 std::vector<Condition> parse_conditions(const std::vector<std::string>& texts) {
     std::vector<Condition> out;
     for (const std::string& text : texts) {

@@ -45,6 +45,9 @@ struct Condition {
 };
 std::vector<Condition> parse_conditions(const std::vector<std::string>& texts);
 
+/// Whether a condition bounds errors, which need replies that are checked.
+bool bounds_errors(const std::string& condition);
+
 struct VerdictOptions {
     bool strict = false;
     std::vector<std::string> fail_if;

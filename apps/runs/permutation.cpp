@@ -32,7 +32,8 @@ struct Group {
     }
 };
 
-/// How much worse the second group is by a measure.
+/// How much worse the second group is by a measure. Equal values within both groups are as far apart as any can be, but
+/// not infinitely.
 double score_of(std::size_t measure, const std::vector<Measures>& runs, const Division& in_second, double tolerance) {
     Group all, groups[2];
     for (std::size_t i = 0; i < runs.size(); ++i) {
@@ -42,7 +43,8 @@ double score_of(std::size_t measure, const std::vector<Measures>& runs, const Di
     const double deviation = std::sqrt((groups[0].squares + groups[1].squares) / (all.count - 2));
     const double difference = groups[1].mean - groups[0].mean;
     if (std::abs(difference) <= rounding * std::abs(all.mean)) return 0;
-    return (more_is_worse(measure) ? difference : -difference) / (deviation + tolerance * all.mean);
+    return (more_is_worse(measure) ? difference : -difference) /
+           (deviation + std::max(tolerance, rounding) * std::abs(all.mean));
 }
 
 Measures scores_of(const std::vector<Measures>& runs, const Division& in_second, double tolerance) {

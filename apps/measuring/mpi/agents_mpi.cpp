@@ -5,6 +5,7 @@
 // Its plugins require its symbols to be global. It is never unloaded.
 
 #include "apps/measuring/agents.hpp"
+#include "apps/measuring/launchers.hpp"
 
 #define OMPI_SKIP_MPICXX 1
 #include <dlfcn.h>
@@ -91,7 +92,10 @@ bool speaks_for_all() {
 
 Agents::Agents()
     : rank_(from_mpirun("OMPI_COMM_WORLD_RANK", 0)),
-      count_(std::max<std::size_t>(from_mpirun("OMPI_COMM_WORLD_SIZE", 1), 1)) {}
+      count_(std::max<std::size_t>(from_mpirun("OMPI_COMM_WORLD_SIZE", 1), 1)) {
+    if (started_by_another_launcher())
+        throw Failure(Exit::usage, "several were started by another launcher than mpirun of Open MPI");
+}
 
 void Agents::join() {
     if (alone()) return;

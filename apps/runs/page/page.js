@@ -29,14 +29,17 @@ function element(kind, text, parent) {
 const percentiles = [["p50", "p50"], ["p90", "p90"], ["p99", "p99"], ["p999", "p99.9"], ["p9999", "p99.99"], ["max", "max"]];
 
 // The verdict in words: [title, "good", "bad" or "", explanations].
-function verdict({valid, invalid_reason, breached, stands, lateness_us}) {
+function verdict({valid, invalid_reason, breached, undecided, stands, lateness_us, due}) {
   const late = percentiles.filter(([name]) => stands?.[name] === false).map(([name, label]) =>
     `${label} includes ` + (lateness_us?.[name] ? `up to ${duration(lateness_us[name])} of ` : "") + "lateness of the sender");
-  const bounds = (breached ?? []).map(text => "Breached: " + text.replaceAll(" us", " µs"));
-  if (valid === false) return ["INVALID", "bad", [...(invalid_reason ?? "no reason is given").replaceAll(" us", " µs").split("; "), ...bounds, ...late]];
-  if (bounds.length > 0) return ["BOUNDS BREACHED", "bad", [...bounds, ...late]];
+  const listed = (title, texts) => (texts ?? []).map(text => title + text.replaceAll(" us", " µs"));
+  const bounds = [...listed("Breached: ", breached), ...listed("Cannot tell: ", undecided)];
+  if (valid === false) return ["INVALID", "bad", [(invalid_reason ?? "no reason is given").replaceAll(" us", " µs"), ...bounds, ...late]];
+  if (breached?.length > 0) return ["BOUNDS BREACHED", "bad", [...bounds, ...late]];
+  if (undecided?.length > 0) return ["CANNOT TELL", "", [...bounds, ...late]];
   if (valid === undefined) return ["NOT JUDGED", "", ["The run had no schedule that the sender could have missed."]];
-  return ["VALID", "good", [breached ? "The sender kept its schedule, and no bound is breached." : "The sender kept its schedule.", ...late]];
+  const kept = due === undefined ? "Each reply belongs to its probe" : "The sender kept its schedule";
+  return ["VALID", "good", [kept + (breached ? ", and no bound is breached." : "."), ...late]];
 }
 
 function show_verdict(results) {

@@ -137,7 +137,9 @@ TEST(FindMax, exit_codes_without_a_rate) {
         for (auto& [name, value] : summary["rtt_us"].items()) value = nullptr;
         return summary;
     };
-    EXPECT_EQ(search({.find_max = true}, silent).exit_code, Exit::unreachable);
+    const Found unanswered = search({.find_max = true}, silent);
+    EXPECT_EQ(unanswered.exit_code, Exit::unreachable);
+    EXPECT_EQ(unanswered.trials.size(), 2u) << "the first rate tried twice";
     const auto stuck = [](const TrialRequest& request) {
         Json summary = perfect(request);
         summary["unsent"] = summary["due"];

@@ -47,6 +47,13 @@ double alarms(NoisyRuns noise, std::size_t count, double level, int comparisons)
     return static_cast<double>(found) / comparisons;
 }
 
+TEST(Permutation, equal_values_within_both_groups_are_judged_without_a_tolerance) {
+    const std::vector<Measures> fast(3, Measures{1'000, 0, 20, 80, 300}), slow(3, Measures{900, 0, 22, 80, 300});
+    const Measures chance = chances(fast, slow, 0, 1);
+    EXPECT_DOUBLE_EQ(chance[rate_per_s], 1.0 / 20);
+    EXPECT_DOUBLE_EQ(chances(slow, fast, 0, 1)[rate_per_s], 1);
+}
+
 TEST(Permutation, equal_runs_are_found_worse_in_at_most_5_percent_of_the_comparisons) {
     constexpr int comparisons = 1'000;
     // The share found varies by chance, with this standard deviation around the true one.
