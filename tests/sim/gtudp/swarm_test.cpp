@@ -56,12 +56,25 @@ constexpr NamedCount named_counts[] = {RINGPOST_NAMED(taken),
                                        RINGPOST_NAMED(peers_forgotten)};
 #undef RINGPOST_NAMED
 
+// A sanitizer maps and poisons the tables of every new endpoint: a seed takes thirty times as long.
+constexpr std::uint64_t swarms = RINGPOST_SANITIZED ? 600 : 6'000;
+
 TEST(GtudpSwarm, no_message_is_lost_silently_or_delivered_twice) {
-    for_each_seed(3'000, [](std::uint64_t seed) {
+    std::map<std::string, std::uint64_t> sums;
+    std::uint64_t played = 0, friendly = 0;
+    for_each_seed(swarms, [&](std::uint64_t seed) {
         Swarm swarm(seed);
         SCOPED_TRACE(swarm.knobs().describe());
         swarm.play();
+        ++played;
+        friendly += swarm.knobs().friendly;
+        for (const gtudp::Counters& counts : swarm.counters())
+            for (const auto& [name, count] : named_counts) sums[name] += counts.*count;
     });
+    if (played < 600) return;
+    for (const auto& [name, sum] : sums) EXPECT_GT(sum, 0u) << "no swarm reached " << name;
+    EXPECT_GT(friendly, played / 5);
+    EXPECT_LT(friendly, played / 2);
 }
 
 TEST(GtudpSwarm, same_seed_gives_the_same_run) {
@@ -72,22 +85,6 @@ TEST(GtudpSwarm, same_seed_gives_the_same_run) {
         return swarm.trace_hash();
     };
     for_each_seed(100, [&](std::uint64_t seed) { EXPECT_EQ(hash_of(seed), hash_of(seed)); });
-}
-
-TEST(GtudpSwarm, every_counter_is_reached) {
-    std::map<std::string, std::uint64_t> sums;
-    std::uint64_t friendly = 0;
-    constexpr std::uint64_t seeds = 600;
-    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-        Swarm swarm(seed);
-        swarm.play();
-        friendly += swarm.knobs().friendly;
-        for (const gtudp::Counters& counts : swarm.counters())
-            for (const auto& [name, count] : named_counts) sums[name] += counts.*count;
-    }
-    for (const auto& [name, sum] : sums) EXPECT_GT(sum, 0u) << name;
-    EXPECT_GT(friendly, seeds / 5);
-    EXPECT_LT(friendly, seeds / 2);
 }
 
 }  // namespace
