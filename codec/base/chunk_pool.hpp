@@ -7,12 +7,11 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <vector>
 
 namespace ringpost {
 
 /// Stores byte strings of any length in chains of equal chunks, so freed memory fits any later string. All memory is
-/// allocated at construction. Not thread-safe.
+/// allocated at construction, and not touched before use. Not thread-safe.
 class ChunkPool {
   public:
     static constexpr std::size_t chunk_bytes = 64;
@@ -22,12 +21,9 @@ class ChunkPool {
     static constexpr Chunk nothing = 0xffff'ffff;
 
     explicit ChunkPool(std::size_t capacity_bytes)
-        : next_(capacity_bytes / chunk_bytes), memory_(new std::byte[next_.size() * chunk_bytes]) {
-        for (std::size_t i = 0; i < next_.size(); ++i) next_[i] = static_cast<Chunk>(i + 1);
-        if (!next_.empty()) next_.back() = nothing;
-        free_ = next_.empty() ? nothing : 0;
-        free_count_ = next_.size();
-    }
+        : next_(std::make_unique_for_overwrite<Chunk[]>(capacity_bytes / chunk_bytes)),
+          memory_(new std::byte[capacity_bytes / chunk_bytes * chunk_bytes]),
+          free_count_(capacity_bytes / chunk_bytes) {}
 
     bool has_room(std::size_t bytes) const { return chunks(bytes) <= free_count_; }
 
@@ -37,8 +33,7 @@ class ChunkPool {
         Chunk first = nothing;
         Chunk* link = &first;
         for (std::size_t at = 0; at < bytes.size(); at += chunk_bytes) {
-            const Chunk chunk = free_;
-            free_ = next_[chunk];
+            const Chunk chunk = take_free();
             std::memcpy(&memory_[chunk * chunk_bytes], &bytes[at], std::min(chunk_bytes, bytes.size() - at));
             *link = chunk;
             link = &next_[chunk];
@@ -68,12 +63,20 @@ class ChunkPool {
     std::size_t free_bytes() const { return free_count_ * chunk_bytes; }
 
   private:
+    /// A freed chunk or, if there is none, the first one that was never used.
+    Chunk take_free() {
+        const Chunk chunk = free_;
+        if (chunk == nothing) return unused_++;
+        free_ = next_[chunk];
+        return chunk;
+    }
     static std::size_t chunks(std::size_t bytes) { return (bytes + chunk_bytes - 1) / chunk_bytes; }
 
-    std::vector<Chunk> next_;  ///< links of stored strings and of the free list
+    std::unique_ptr<Chunk[]> next_;  ///< links of stored strings and of the free list
     std::unique_ptr<std::byte[]> memory_;
     Chunk free_ = nothing;
-    std::size_t free_count_ = 0;
+    Chunk unused_ = 0;  ///< this chunk and those after it were never used
+    std::size_t free_count_;
 };
 
 }  // namespace ringpost

@@ -19,6 +19,7 @@
 
 #include "codec/base/check.hpp"
 #include "codec/base/siphash.hpp"
+#include "codec/base/zeroed_array.hpp"
 
 namespace ringpost {
 
@@ -46,7 +47,7 @@ class LruTable {
         const std::uint32_t hash = hash_of(key);
         const std::uint32_t position = locate(key, hash);
         if (position != none) {
-            const std::uint32_t index = slots_[position].entry;
+            const std::uint32_t index = slots_[position].entry();
             if (index != newest_) {
                 unlink(index);
                 link_newest(index);
@@ -60,11 +61,11 @@ class LruTable {
     /// Returns the Value of `key`, or nullptr. Does not change recency. Valid until the entry is erased or evicted.
     [[nodiscard]] Value* find(const Key& key) {
         const std::uint32_t position = locate(key, hash_of(key));
-        return position == none ? nullptr : &entries_[slots_[position].entry].value;
+        return position == none ? nullptr : &entries_[slots_[position].entry()].value;
     }
     [[nodiscard]] const Value* find(const Key& key) const {
         const std::uint32_t position = locate(key, hash_of(key));
-        return position == none ? nullptr : &entries_[slots_[position].entry].value;
+        return position == none ? nullptr : &entries_[slots_[position].entry()].value;
     }
 
     /// Erases `key`. Returns false if it was not present. Does not count as an eviction.
@@ -107,8 +108,10 @@ class LruTable {
     };
 
     struct Slot {
-        std::uint32_t entry = none;
-        std::uint32_t hash = 0;
+        std::uint32_t entry_and_1;  // 0 if the slot is empty
+        std::uint32_t hash;
+        bool empty() const { return entry_and_1 == 0; }
+        std::uint32_t entry() const { return entry_and_1 - 1; }
     };
 
     static std::uint32_t checked_capacity(std::uint32_t capacity) {
@@ -125,9 +128,9 @@ class LruTable {
 
     // The slot that holds `key`, or none. Compares hashes first, so entries with other keys are rarely read.
     std::uint32_t locate(const Key& key, std::uint32_t hash) const {
-        for (std::uint32_t position = hash & slot_mask_; slots_[position].entry != none; position = after(position)) {
+        for (std::uint32_t position = hash & slot_mask_; !slots_[position].empty(); position = after(position)) {
             const Slot& slot = slots_[position];
-            if (slot.hash == hash && std::memcmp(&entries_[slot.entry].key, &key, sizeof(Key)) == 0) return position;
+            if (slot.hash == hash && std::memcmp(&entries_[slot.entry()].key, &key, sizeof(Key)) == 0) return position;
         }
         return none;
     }
@@ -148,8 +151,8 @@ class LruTable {
         const std::uint32_t index = take_entry();
 
         std::uint32_t position = hash & slot_mask_;
-        while (slots_[position].entry != none) position = after(position);
-        slots_[position] = {index, hash};
+        while (!slots_[position].empty()) position = after(position);
+        slots_[position] = {index + 1, hash};
 
         std::memcpy(&entries_[index].key, &key, sizeof(Key));
         entries_[index].hash = hash;
@@ -160,13 +163,13 @@ class LruTable {
 
     void evict_oldest() {
         std::uint32_t position = entries_[oldest_].hash & slot_mask_;
-        while (slots_[position].entry != oldest_) position = after(position);
+        while (slots_[position].entry() != oldest_) position = after(position);
         remove(position);
         ++evictions_;
     }
 
     void remove(std::uint32_t position) {
-        const std::uint32_t index = slots_[position].entry;
+        const std::uint32_t index = slots_[position].entry();
         close_gap(position);
         unlink(index);
         entries_[index].value = Value{};
@@ -179,14 +182,14 @@ class LruTable {
     // moves to the entry's old slot, until the run ends. Source: Knuth, The Art of Computer Programming, volume 3,
     // section 6.4, algorithm R.
     void close_gap(std::uint32_t gap) {
-        for (std::uint32_t position = after(gap); slots_[position].entry != none; position = after(position)) {
+        for (std::uint32_t position = after(gap); !slots_[position].empty(); position = after(position)) {
             const std::uint32_t from_home = (position - slots_[position].hash) & slot_mask_;
             const std::uint32_t from_gap = (position - gap) & slot_mask_;
             if (from_home < from_gap) continue;
             slots_[gap] = slots_[position];
             gap = position;
         }
-        slots_[gap].entry = none;
+        slots_[gap] = {};
     }
 
     void link_newest(std::uint32_t index) {
@@ -204,7 +207,7 @@ class LruTable {
 
     SipKey sip_key_;
     std::vector<Entry> entries_;  // never grows beyond its reserved size
-    std::vector<Slot> slots_;
+    ZeroedArray<Slot> slots_;
     std::uint32_t slot_mask_;
     std::uint32_t size_ = 0;
     std::uint32_t newest_ = none;

@@ -3,20 +3,18 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include "codec/base/check.hpp"
+#include "codec/base/zeroed_array.hpp"
 
 namespace ringpost {
 
-/// A FIFO of fixed capacity, allocated at construction. The memory of trivially constructible items is not touched
-/// before use. Not thread-safe.
+/// A FIFO of fixed capacity, allocated at construction and not touched before use. Not thread-safe.
 template <class T>
 class RingQueue {
   public:
     /// `capacity` must be a power of two.
-    explicit RingQueue(std::uint32_t capacity)
-        : items_(std::make_unique_for_overwrite<T[]>(capacity)), mask_(capacity - 1) {
+    explicit RingQueue(std::uint32_t capacity) : items_(capacity), mask_(capacity - 1) {
         RINGPOST_CHECK(std::has_single_bit(capacity));
     }
 
@@ -37,7 +35,7 @@ class RingQueue {
     void pop() { ++first_; }
 
   private:
-    std::unique_ptr<T[]> items_;
+    ZeroedArray<T> items_;
     std::uint32_t mask_;
     std::uint32_t first_ = 0, end_ = 0;  // free-running; their difference is the size
 };

@@ -30,7 +30,7 @@ TimerWheel::TimerWheel(std::uint32_t capacity, Instant start)
 
 void TimerWheel::schedule(TimerIndex index, Instant at) {
     RINGPOST_CHECK(index < timers_.size());
-    if (timers_[index].list != unset) unlink(index);
+    if (timers_[index].set()) unlink(index);
     timers_[index].at = at;
     const Tick tick = std::max(tick_of(at), current_);
     link(index, expiring_ && tick <= target_ ? deferred : place_of(tick));
@@ -38,12 +38,12 @@ void TimerWheel::schedule(TimerIndex index, Instant at) {
 
 void TimerWheel::cancel(TimerIndex index) {
     RINGPOST_CHECK(index < timers_.size());
-    if (timers_[index].list != unset) unlink(index);
+    if (timers_[index].set()) unlink(index);
 }
 
 bool TimerWheel::scheduled(TimerIndex index) const {
     RINGPOST_CHECK(index < timers_.size());
-    return timers_[index].list != unset;
+    return timers_[index].set();
 }
 
 std::optional<Instant> TimerWheel::next() const {
@@ -72,7 +72,7 @@ void TimerWheel::link(TimerIndex index, ListName name) {
     const bool was_empty = list.first == none;
     timer.previous = none;
     timer.following = list.first;
-    timer.list = name;
+    timer.list_and_1 = static_cast<ListName>(name + 1);
     if (!was_empty) timers_[list.first].previous = index;
     list.first = index;
     list.earliest = was_empty ? timer.at : std::min(list.earliest, timer.at);
@@ -84,16 +84,17 @@ void TimerWheel::link(TimerIndex index, ListName name) {
 
 void TimerWheel::unlink(TimerIndex index) {
     Timer& timer = timers_[index];
-    List& list = lists_[timer.list];
+    const ListName name = timer.list();
+    List& list = lists_[name];
     if (cursor_ == index) cursor_ = timer.following;
     (timer.previous == none ? list.first : timers_[timer.previous].following) = timer.following;
     if (timer.following != none) timers_[timer.following].previous = timer.previous;
-    if (list.first == none && timer.list != deferred) {
-        const auto level = static_cast<unsigned>(timer.list / slots);
-        occupied_[level] &= ~(1ull << (timer.list % slots));
+    if (list.first == none && name != deferred) {
+        const auto level = static_cast<unsigned>(name / slots);
+        occupied_[level] &= ~(1ull << (name % slots));
         if (occupied_[level] == 0) levels_occupied_ &= ~(1u << level);
     }
-    timer.list = unset;
+    timer.list_and_1 = 0;
 }
 
 void TimerWheel::begin_expiry(Instant now) {

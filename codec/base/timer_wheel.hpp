@@ -7,10 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 #include <ringpost/time.hpp>
 #include "codec/base/check.hpp"
+#include "codec/base/zeroed_array.hpp"
 
 namespace ringpost {
 
@@ -72,16 +72,17 @@ class TimerWheel {
 
     static constexpr std::uint32_t none = 0xffff'ffff;
 
-    // Lists are identified by level * slots + slot; two more identifiers follow.
+    // Lists are identified by level * slots + slot; one more identifier follows.
     using ListName = std::uint16_t;
     static constexpr ListName deferred = levels * slots;
-    static constexpr ListName unset = deferred + 1;
 
     struct Timer {
-        Instant at = 0;
-        std::uint32_t previous = none;
-        std::uint32_t following = none;
-        ListName list = unset;
+        Instant at;
+        std::uint32_t previous, following;  // meaningless if it is not set
+        ListName list_and_1;                // 0 if it is not set
+
+        bool set() const { return list_and_1 != 0; }
+        ListName list() const { return static_cast<ListName>(list_and_1 - 1); }
     };
 
     struct List {
@@ -100,7 +101,7 @@ class TimerWheel {
     void cascade(ListName name);
     void end_expiry();
 
-    std::vector<Timer> timers_;
+    ZeroedArray<Timer> timers_;
     std::array<List, levels * slots + 1> lists_;
     std::array<std::uint64_t, levels> occupied_{};  // one bit per slot with a non-empty list
     std::uint32_t levels_occupied_ = 0;             // one bit per level with an occupied slot

@@ -16,6 +16,7 @@
 
 #include "codec/base/check.hpp"
 #include "codec/base/siphash.hpp"
+#include "codec/base/zeroed_array.hpp"
 #include "codec/gtudp/frame.hpp"
 
 namespace ringpost::gtudp {
@@ -33,13 +34,9 @@ class ExchangeTable {
   public:
     /// `capacity` must be a power of two, at most 2^30.
     ExchangeTable(std::uint32_t capacity, const SipKey& key)
-        : key_(key), exchanges_(capacity), buckets_(std::size_t{capacity} * 2, none), mask_(capacity * 2 - 1) {
+        : key_(key), buckets_(std::size_t{capacity} * 2), mask_(capacity * 2 - 1) {
         RINGPOST_CHECK(std::has_single_bit(capacity) && capacity <= 1u << 30);
-        for (std::uint32_t i = 0; i < capacity; ++i) {
-            exchanges_[i].peer = none;
-            exchanges_[i].chained = i + 1 < capacity ? i + 1 : none;
-        }
-        free_ = 0;
+        exchanges_.reserve(capacity);
     }
 
     Exchange& operator[](ExchangeIndex index) { return exchanges_[index]; }
@@ -47,11 +44,11 @@ class ExchangeTable {
     bool holds(ExchangeIndex index) const { return index < exchanges_.size() && exchanges_[index].peer != none; }
 
     /// Prefetches an exchange that will be used soon.
-    void prefetch(ExchangeIndex index) const { __builtin_prefetch(&exchanges_[index], 1); }
+    void prefetch(ExchangeIndex index) const { __builtin_prefetch(exchanges_.data() + index, 1); }
 
     std::uint32_t size() const { return size_; }
-    std::uint32_t capacity() const { return static_cast<std::uint32_t>(exchanges_.size()); }
-    bool full() const { return free_ == none; }
+    std::uint32_t capacity() const { return mask_ / 2 + 1; }
+    bool full() const { return size_ == capacity(); }
 
     /// Returns `none` if there is no such exchange.
     ExchangeIndex find(PeerIndex peer, Identity identity) const {
@@ -63,25 +60,29 @@ class ExchangeTable {
 
     /// Inserts a value-initialised exchange; the key must not be present. Returns `none` if the table is full.
     ExchangeIndex insert(PeerIndex peer, Identity identity) {
-        const ExchangeIndex index = free_;
-        if (index == none) return none;
+        if (full()) return none;
+        const ExchangeIndex index = take_free();
+        const std::uint32_t head = bucket(peer, identity, inserting_);
         Exchange& exchange = exchanges_[index];
-        free_ = exchange.chained;
-        ExchangeIndex& head = buckets_[bucket(peer, identity, inserting_)];
         exchange = Exchange{};
         exchange.peer = peer;
         exchange.identity = identity;
-        exchange.chained = head;
-        head = index;
+        exchange.chained = buckets_[head];
+        buckets_.set(head, index);
         ++size_;
         return index;
     }
 
     void erase(ExchangeIndex index) {
         Exchange& exchange = exchanges_[index];
-        ExchangeIndex* link = &buckets_[bucket(exchange.peer, exchange.identity, erasing_)];
-        while (*link != index) link = &exchanges_[*link].chained;
-        *link = exchange.chained;
+        const std::uint32_t head = bucket(exchange.peer, exchange.identity, erasing_);
+        if (buckets_[head] == index) {
+            buckets_.set(head, exchange.chained);
+        } else {
+            ExchangeIndex before = buckets_[head];
+            while (exchanges_[before].chained != index) before = exchanges_[before].chained;
+            exchanges_[before].chained = exchange.chained;
+        }
         exchange.peer = none;
         exchange.chained = free_;
         free_ = index;
@@ -98,6 +99,17 @@ class ExchangeTable {
         std::uint32_t hash = 0;
     };
 
+    /// An erased exchange or, if there is none, one that was never used. The table must not be full.
+    ExchangeIndex take_free() {
+        const ExchangeIndex index = free_;
+        if (index == none) {
+            exchanges_.emplace_back();
+            return static_cast<ExchangeIndex>(exchanges_.size() - 1);
+        }
+        free_ = exchanges_[index].chained;
+        return index;
+    }
+
     std::uint32_t bucket(PeerIndex peer, Identity identity, Hashed& last) const {
         const std::uint64_t block = std::uint64_t{peer} << 32 | identity >> block_bits;
         if (block != last.block) {
@@ -109,8 +121,8 @@ class ExchangeTable {
     }
 
     SipKey key_;
-    std::vector<Exchange> exchanges_;
-    std::vector<ExchangeIndex> buckets_;
+    std::vector<Exchange> exchanges_;  ///< those used so far; never grows beyond its reserved size
+    IndexArray buckets_;
     std::uint32_t mask_;
     ExchangeIndex free_ = none;
     std::uint32_t size_ = 0;

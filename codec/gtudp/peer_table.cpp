@@ -7,14 +7,9 @@
 namespace ringpost::gtudp {
 
 PeerTable::PeerTable(std::uint32_t capacity, const SipKey& key, SocketIndex default_socket)
-    : key_(key),
-      default_socket_(default_socket),
-      peers_(capacity),
-      buckets_(std::size_t{capacity} * 2, none),
-      mask_(capacity * 2 - 1) {
+    : key_(key), default_socket_(default_socket), buckets_(std::size_t{capacity} * 2), mask_(capacity * 2 - 1) {
     RINGPOST_CHECK(std::has_single_bit(capacity) && capacity <= 1u << 30);
-    for (std::uint32_t i = 0; i + 1 < capacity; ++i) peers_[i].chained = i + 1;
-    free_ = 0;
+    peers_.reserve(capacity);
 }
 
 /// The lowest bits choose the bucket. The upper half is the peer's identity_offset; it cannot be computed
@@ -43,21 +38,29 @@ PeerIndex PeerTable::find_or_insert(const Address& address) {
 }
 
 PeerIndex PeerTable::insert(const Address& address, std::uint64_t hash) {
-    if (free_ == none && idle_oldest_ != none) evict_oldest();
-    if (free_ == none) return none;
-    const PeerIndex index = free_;
+    if (full() && idle_oldest_ != none) evict_oldest();
+    if (full()) return none;
+    const PeerIndex index = take_free();
     Peer& peer = peers_[index];
-    free_ = peer.chained;
     peer = Peer{};
     peer.address = address;
     peer.identity_offset = static_cast<Identity>(hash >> 32);
     peer.path.socket = default_socket_;
-    PeerIndex& head = buckets_[hash & mask_];
-    peer.chained = head;
-    head = index;
+    peer.chained = buckets_[hash & mask_];
+    buckets_.set(hash & mask_, index);
     link_idle(index);
     ++size_;
     latest_ = index;
+    return index;
+}
+
+PeerIndex PeerTable::take_free() {
+    const PeerIndex index = free_;
+    if (index == none) {
+        peers_.emplace_back();
+        return static_cast<PeerIndex>(peers_.size() - 1);
+    }
+    free_ = peers_[index].chained;
     return index;
 }
 
@@ -65,9 +68,14 @@ void PeerTable::evict_oldest() {
     const PeerIndex index = idle_oldest_;
     Peer& peer = peers_[index];
     unlink_idle(index);
-    PeerIndex* link = &buckets_[hash_of(peer.address) & mask_];
-    while (*link != index) link = &peers_[*link].chained;
-    *link = peer.chained;
+    const std::uint64_t head = hash_of(peer.address) & mask_;
+    if (buckets_[head] == index) {
+        buckets_.set(head, peer.chained);
+    } else {
+        PeerIndex before = buckets_[head];
+        while (peers_[before].chained != index) before = peers_[before].chained;
+        peers_[before].chained = peer.chained;
+    }
     peer.address = Address{};
     peer.chained = free_;
     free_ = index;

@@ -11,6 +11,7 @@
 #include <ringpost/datagram.hpp>
 #include "codec/base/reflection.hpp"
 #include "codec/base/siphash.hpp"
+#include "codec/base/zeroed_array.hpp"
 #include "codec/gtudp/exchange_table.hpp"
 #include "codec/gtudp/rtt.hpp"
 
@@ -98,7 +99,7 @@ class PeerTable {
     PeerTable(std::uint32_t capacity, const SipKey& key, SocketIndex default_socket = 0);
 
     /// Prefetches a peer that will be used soon. Any index is valid.
-    void prefetch(PeerIndex index) const { __builtin_prefetch(&peers_[index & (peers_.size() - 1)], 1); }
+    void prefetch(PeerIndex index) const { __builtin_prefetch(peers_.data() + (index & mask_ / 2), 1); }
 
     Peer& operator[](PeerIndex index) { return peers_[index]; }
     const Peer& operator[](PeerIndex index) const { return peers_[index]; }
@@ -123,7 +124,7 @@ class PeerTable {
     }
 
     /// Whether acquire() would fail for a new address.
-    bool all_held() const { return free_ == none && idle_oldest_ == none; }
+    bool all_held() const { return full() && idle_oldest_ == none; }
     /// Number of peers that have exchanges awaiting an ACK or remembered: the verified ones, those that are verified or
     /// have acknowledged a RECV, and the others.
     std::uint32_t verified_receiving() const { return verified_receiving_; }
@@ -143,6 +144,9 @@ class PeerTable {
     std::uint64_t evictions() const { return evictions_; }
 
   private:
+    bool full() const { return size_ == mask_ / 2 + 1; }
+    /// An evicted peer or, if there is none, one that was never used. The table must not be full.
+    PeerIndex take_free();
     std::uint64_t hash_of(const Address& address) const;
     PeerIndex find_in_buckets(const Address& address, std::uint64_t hash) const;
     PeerIndex find_or_insert(const Address& address);
@@ -166,8 +170,8 @@ class PeerTable {
 
     SipKey key_;
     SocketIndex default_socket_;
-    std::vector<Peer> peers_;
-    std::vector<PeerIndex> buckets_;
+    std::vector<Peer> peers_;  ///< those used so far; never grows beyond its reserved size
+    IndexArray buckets_;
     std::uint32_t mask_;
     PeerIndex free_ = none, idle_newest_ = none, idle_oldest_ = none;
     std::uint32_t size_ = 0, receiving_ = 0, verified_receiving_ = 0, acknowledged_receiving_ = 0;

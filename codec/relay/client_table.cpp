@@ -13,7 +13,7 @@
 namespace ringpost::relay {
 
 ClientTable::ClientTable(std::uint32_t capacity, const SipKey& key)
-    : key_(key), entries_(capacity), buckets_(std::size_t{capacity} * 2, none) {
+    : key_(key), entries_(capacity), buckets_(std::size_t{capacity} * 2) {
     RINGPOST_CHECK(std::has_single_bit(capacity) && capacity <= 1u << 30);
     for (std::uint32_t i = 0; i + 1 < capacity; ++i) entries_[i].chained = i + 1;
 }
@@ -46,9 +46,9 @@ ClientId ClientTable::add(const Address& address) {
     free_ = entry.chained;
     entry.client = Client{.address = address, .local = {}, .socket = std::nullopt};
     entry.used = true;
-    std::uint32_t& head = buckets_[bucket(address)];
-    entry.chained = head;
-    head = index;
+    const std::uint32_t head = bucket(address);
+    entry.chained = buckets_[head];
+    buckets_.set(head, index);
     link_newest(index);
     last_ = index;
     return id_of(index);
@@ -64,9 +64,14 @@ const Client* ClientTable::find(ClientId id) const {
 void ClientTable::erase(ClientId id) {
     RINGPOST_CHECK(find(id) != nullptr);
     Entry& entry = entries_[id.index];
-    std::uint32_t* link = &buckets_[bucket(entry.client.address)];
-    while (*link != id.index) link = &entries_[*link].chained;
-    *link = entry.chained;
+    const std::uint32_t head = bucket(entry.client.address);
+    if (buckets_[head] == id.index) {
+        buckets_.set(head, entry.chained);
+    } else {
+        std::uint32_t before = buckets_[head];
+        while (entries_[before].chained != id.index) before = entries_[before].chained;
+        entries_[before].chained = entry.chained;
+    }
     unlink(id.index);
     entry.used = entry.regular = false;
     if (++entry.generation == 0) entry.generation = 1;

@@ -7,6 +7,7 @@
 #include <ringpost/address.hpp>
 #include <ringpost/datagram.hpp>
 #include "codec/base/siphash.hpp"
+#include "codec/base/zeroed_array.hpp"
 
 namespace ringpost::relay {
 
@@ -74,7 +75,7 @@ class ClientTable {
 
     SipKey key_;
     std::vector<Entry> entries_;
-    std::vector<std::uint32_t> buckets_;
+    IndexArray buckets_;
     std::uint32_t free_ = 0;
     std::uint32_t last_ = none;  ///< touched or added last; may have been erased
     Recency fresh_, regulars_;

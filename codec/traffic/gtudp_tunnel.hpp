@@ -11,6 +11,7 @@
 
 #include <ringpost/datagram.hpp>
 #include "codec/base/limits.hpp"
+#include "codec/base/zeroed_array.hpp"
 #include "codec/gtudp/endpoint.hpp"
 #include "codec/measure/histogram.hpp"
 
@@ -153,7 +154,7 @@ class GtudpTunnel {
     Inner& inner_;
     GtudpTunnelOptions options_;
     gtudp::Endpoint wire_;
-    std::vector<Instant> sent_at_;  ///< by ExchangeId::index
+    ZeroedArray<Instant> sent_at_;  ///< by ExchangeId::index
     std::vector<std::byte> scratch_;
     Histogram confirmed_;
     std::uint64_t refused_ = 0;

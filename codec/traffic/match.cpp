@@ -54,10 +54,13 @@ std::optional<MatchRule> MatchRule::parse(std::string_view text) {
 }
 
 Matcher::Matcher(const MatchRule& rule, const SipKey& key, std::uint32_t capacity, Duration timeout)
-    : rule_(rule), sip_key_(key), mask_(capacity - 1), timeout_(timeout) {
+    : rule_(rule),
+      sip_key_(key),
+      mask_(capacity - 1),
+      timeout_(timeout),
+      entries_(capacity),
+      slots_(rule.kind == MatchRule::Kind::order ? 0 : std::size_t{capacity} * 2) {
     RINGPOST_CHECK(capacity > 0 && capacity <= 1u << 30 && (capacity & mask_) == 0);
-    entries_.resize(capacity);
-    if (rule.kind != MatchRule::Kind::order) slots_.assign(std::size_t{capacity} * 2, none);
 }
 
 void Matcher::sent(std::uint64_t sequence, Instant due, Instant now, std::span<const std::byte> probe) {
@@ -78,12 +81,12 @@ void Matcher::sent(std::uint64_t sequence, Instant due, Instant now, std::span<c
     entry.key = key_of(probe, rule_.probe_offset);
     entry.hash = hash_of(entry.key);
     entry.indexed = true;
-    std::uint32_t& slot = slots_[slot_of(entry.key, entry.hash)];
-    if (slot != none) {
-        entries_[slot].indexed = false;
-        reuse(entries_[slot], entry);
+    const std::uint32_t slot = slot_of(entry.key, entry.hash);
+    if (const std::uint32_t older = slots_[slot]; older != none) {
+        entries_[older].indexed = false;
+        reuse(entries_[older], entry);
     }
-    slot = index;
+    slots_.set(slot, index);
 }
 
 void Matcher::reuse(Entry& older, Entry& newer) {
@@ -174,10 +177,10 @@ void Matcher::unindex(std::uint32_t position) {
         // Move the entry if a lookup from its home slot passes the hole.
         const std::uint32_t home = entries_[slots_[next]].hash & slot_mask;
         if (((next - home) & slot_mask) < ((next - hole) & slot_mask)) continue;
-        slots_[hole] = slots_[next];
+        slots_.set(hole, slots_[next]);
         hole = next;
     }
-    slots_[hole] = none;
+    slots_.set(hole, none);
 }
 
 }  // namespace ringpost::traffic

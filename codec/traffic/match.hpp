@@ -8,12 +8,12 @@
 #include <optional>
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include <ringpost/counters.hpp>
 #include <ringpost/time.hpp>
 #include "codec/base/limits.hpp"
 #include "codec/base/siphash.hpp"
+#include "codec/base/zeroed_array.hpp"
 #include "codec/traffic/answers.hpp"
 #include "codec/traffic/payload.hpp"
 
@@ -128,7 +128,7 @@ class Matcher {
         bool indexed = false;  ///< the newest probe with its key
         Doubt doubt = Doubt::none;
     };
-    static constexpr std::uint32_t none = UINT32_MAX;
+    static constexpr std::uint32_t none = IndexArray::none;
 
     std::uint64_t key_of(std::span<const std::byte> bytes, std::size_t offset) const;
     std::uint32_t hash_of(std::uint64_t key) const;
@@ -144,8 +144,8 @@ class Matcher {
     SipKey sip_key_;
     std::uint32_t mask_;
     Duration timeout_;
-    std::vector<Entry> entries_;
-    std::vector<std::uint32_t> slots_;  ///< twice the capacity; the index of an entry, or none
+    ZeroedArray<Entry> entries_;
+    IndexArray slots_;  ///< twice the capacity; the index of an entry, or none
     std::uint64_t sent_ = 0;
     std::uint64_t oldest_ = 0;  ///< all earlier probes have expired or, by order, been answered
     std::uint64_t waiting_ = 0;

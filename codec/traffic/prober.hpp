@@ -11,6 +11,7 @@
 #include <ringpost/datagram.hpp>
 #include <ringpost/time.hpp>
 #include "codec/base/limits.hpp"
+#include "codec/base/zeroed_array.hpp"
 #include "codec/measure/histogram.hpp"
 #include "codec/traffic/frame.hpp"
 #include "codec/traffic/match.hpp"
@@ -190,7 +191,7 @@ class Prober {
     std::vector<Matcher> matchers_;        ///< with a Dialect: by flow
     std::vector<std::uint64_t> statuses_;  ///< replies by status
     Schedule schedule_;
-    std::vector<Probe> probes_;      ///< the latest probes, by sequence
+    ZeroedArray<Probe> probes_;      ///< the latest probes, by sequence
     std::uint64_t next_ = 0;         ///< sequence of the next probe
     std::uint64_t warmed_up_ = 0;    ///< sequence of the first measured probe
     std::uint64_t oldest_open_ = 0;  ///< closed loop: no earlier probe is in flight

@@ -1,0 +1,45 @@
+// From some size on memory is mapped. calloc would do if every allocator knew which of its memory is zero; mimalloc 2
+// writes the zeros, and with them touches every page. With AddressSanitizer all memory is from calloc, since it finds
+// errors only in what it allocates itself.
+
+#include "codec/base/zeroed_array.hpp"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+
+#include "codec/base/check.hpp"
+
+namespace ringpost {
+namespace {
+
+#ifdef __has_feature  // clang; g++ 12 has only the macro
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+constexpr std::size_t mapped_bytes_min = SIZE_MAX;
+#else
+constexpr std::size_t mapped_bytes_min = 65'536;
+#endif
+
+bool is_mapped(std::size_t bytes) { return bytes >= mapped_bytes_min; }
+
+}  // namespace
+
+ZeroedMemory::ZeroedMemory(std::size_t bytes)
+    : at_(is_mapped(bytes) ? mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                           : std::calloc(bytes, 1)),
+      bytes_(bytes) {
+    RINGPOST_CHECK(bytes == 0 || (at_ != nullptr && at_ != MAP_FAILED));
+}
+
+ZeroedMemory::~ZeroedMemory() {
+    if (is_mapped(bytes_))
+        munmap(at_, bytes_);
+    else
+        std::free(at_);
+}
+
+}  // namespace ringpost
