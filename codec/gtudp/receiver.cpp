@@ -176,7 +176,8 @@ ExchangeIndex Receiver::advance_hand() {
     const ExchangeIndex pointed_at = hand_++ & last;
     exchanges_.prefetch((pointed_at + 2 * hand_looks_ahead) & last);
     timers_.prefetch((pointed_at + 2 * hand_looks_ahead) & last);
-    context_.peers.prefetch(exchanges_[(pointed_at + hand_looks_ahead) & last].peer);
+    const ExchangeIndex ahead = (pointed_at + hand_looks_ahead) & last;
+    if (exchanges_.holds(ahead)) context_.peers.prefetch(exchanges_[ahead].peer);
     return pointed_at;
 }
 
