@@ -79,10 +79,14 @@ BENCHMARK(echo_one);
 
 void crc(benchmark::State& state) {
     const std::vector<std::byte> bytes(static_cast<std::size_t>(state.range(0)), std::byte{0x5a});
-    for (auto _ : state) benchmark::DoNotOptimize(crc32c(bytes));
+    const auto runnable = crc32c_implementations();
+    const auto which = static_cast<std::size_t>(state.range(1));
+    if (which >= runnable.size()) return state.SkipWithError("not on this processor");
+    state.SetLabel(runnable[which].name);
+    for (auto _ : state) benchmark::DoNotOptimize(runnable[which].compute(bytes));
     state.SetBytesProcessed(state.iterations() * state.range(0));
 }
-BENCHMARK(crc)->Arg(60)->Arg(1396)->Arg(65507);
+BENCHMARK(crc)->ArgsProduct({{60, 252, 1396, 65507}, {0, 1, 2}});
 
 void beacon_decode(benchmark::State& state) {
     std::vector<std::byte> bytes(beacon::header_bytes + beacon::default_quote.size());

@@ -1,10 +1,11 @@
-// Three implementations of CRC-32C with the same result.
+// Three implementations of CRC-32C with the same result; the best that the processor can run is chosen at the start.
 //
 // Portable: eight table lookups take eight bytes at a time (slicing-by-8, Kounavis & Berry 2005).
-// Hardware, short input: the crc32 instruction, eight bytes every three cycles in one dependency chain; the processor
-// overlaps the chains of consecutive datagrams.
-// Hardware, long input: four 128-bit lanes are folded with carry-less multiplication (Gopal et al., Intel 2009), which
-// a single crc32 chain would leave unused; the remaining 16 bytes use the crc32 instruction.
+// Folding, SSE4.2 and PCLMULQDQ: short input takes the crc32 instruction, eight bytes every three cycles in one
+// dependency chain; the processor overlaps the chains of consecutive datagrams. Longer input is folded in four lanes of
+// 128 bits with carry-less multiplication (Gopal et al., Intel 2009), which a single crc32 chain would leave unused;
+// the remaining 16 bytes use the crc32 instruction. Wide folding, AVX-512 and VPCLMULQDQ: the same with four lanes of
+// 512 bits.
 
 #include "codec/base/crc32c.hpp"
 
@@ -58,9 +59,11 @@ constexpr std::uint64_t fold_constant(unsigned bits) {
 
 // To fold a 128-bit lane by D bits: multiply its low half, the earlier bytes, by x^(D+32) and its high half by
 // x^(D-32).
+constexpr std::uint64_t fold_2048_low = fold_constant(2048 + 32), fold_2048_high = fold_constant(2048 - 32);
 constexpr std::uint64_t fold_512_low = fold_constant(512 + 32), fold_512_high = fold_constant(512 - 32);
 constexpr std::uint64_t fold_128_low = fold_constant(128 + 32), fold_128_high = fold_constant(128 - 32);
 constexpr std::size_t fold_bytes_min = 192;
+constexpr std::size_t fold_wide_bytes_min = 128;
 
 __attribute__((target("sse4.2"))) inline std::uint32_t advance_crc(std::uint32_t state, const std::byte* at,
                                                                    std::size_t count) {
@@ -82,6 +85,16 @@ __attribute__((target("sse4.2,pclmul"))) inline __m128i fold(__m128i lane, __m12
     return _mm_xor_si128(_mm_xor_si128(low, high), next);
 }
 
+/// The CRC of four lanes of 128 bits, the earliest first, and of `count` bytes after them.
+__attribute__((target("sse4.2,pclmul"))) inline std::uint32_t advance_lanes(__m128i a, __m128i b, __m128i c, __m128i d,
+                                                                            const std::byte* at, std::size_t count) {
+    const __m128i by_128 = _mm_set_epi64x(static_cast<long long>(fold_128_high), static_cast<long long>(fold_128_low));
+    a = fold(fold(fold(a, by_128, b), by_128, c), by_128, d);
+    std::byte rest[16];
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(rest), a);
+    return advance_crc(advance_crc(0, rest, sizeof rest), at, count);
+}
+
 __attribute__((target("sse4.2,pclmul"))) std::uint32_t advance_folding(std::uint32_t state, const std::byte* at,
                                                                        std::size_t count) {
     if (count < fold_bytes_min) return advance_crc(state, at, count);
@@ -89,7 +102,6 @@ __attribute__((target("sse4.2,pclmul"))) std::uint32_t advance_folding(std::uint
         return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at) + lane);
     };
     const __m128i by_512 = _mm_set_epi64x(static_cast<long long>(fold_512_high), static_cast<long long>(fold_512_low));
-    const __m128i by_128 = _mm_set_epi64x(static_cast<long long>(fold_128_high), static_cast<long long>(fold_128_low));
     __m128i a = _mm_xor_si128(load(0), _mm_cvtsi32_si128(static_cast<int>(state)));
     __m128i b = load(1), c = load(2), d = load(3);
     for (at += 64, count -= 64; count >= 64; at += 64, count -= 64) {
@@ -98,34 +110,85 @@ __attribute__((target("sse4.2,pclmul"))) std::uint32_t advance_folding(std::uint
         c = fold(c, by_512, load(2));
         d = fold(d, by_512, load(3));
     }
-    a = fold(fold(fold(a, by_128, b), by_128, c), by_128, d);
-    std::byte rest[16];
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(rest), a);
-    return advance_crc(advance_crc(0, rest, sizeof rest), at, count);
+    return advance_lanes(a, b, c, d, at, count);
+}
+
+#define RINGPOST_WIDE __attribute__((target("sse4.2,pclmul,avx512f,avx512vl,vpclmulqdq")))
+
+RINGPOST_WIDE inline __m512i load_wide(const std::byte* at) { return _mm512_loadu_si512(at); }
+
+RINGPOST_WIDE inline __m512i constants_wide(std::uint64_t high, std::uint64_t low) {
+    const auto even = static_cast<long long>(low), odd = static_cast<long long>(high);
+    return _mm512_set_epi64(odd, even, odd, even, odd, even, odd, even);
+}
+
+RINGPOST_WIDE inline __m512i fold_wide(__m512i lane, __m512i constants, __m512i next) {
+    constexpr int exclusive_or = 0x96;
+    const __m512i low = _mm512_clmulepi64_epi128(lane, constants, 0x00);
+    const __m512i high = _mm512_clmulepi64_epi128(lane, constants, 0x11);
+    return _mm512_ternarylogic_epi64(low, high, next, exclusive_or);
+}
+
+RINGPOST_WIDE std::uint32_t advance_folding_wide(std::uint32_t state, const std::byte* at, std::size_t count) {
+    if (count < fold_wide_bytes_min) return advance_crc(state, at, count);
+    const __m512i by_2048 = constants_wide(fold_2048_high, fold_2048_low);
+    const __m512i by_512 = constants_wide(fold_512_high, fold_512_low);
+    __m512i first = _mm512_xor_si512(load_wide(at), _mm512_zextsi128_si512(_mm_cvtsi32_si128(static_cast<int>(state))));
+    at += 64, count -= 64;
+    if (count >= 3 * 64) {
+        __m512i second = load_wide(at), third = load_wide(at + 64), fourth = load_wide(at + 128);
+        for (at += 192, count -= 192; count >= 256; at += 256, count -= 256) {
+            first = fold_wide(first, by_2048, load_wide(at));
+            second = fold_wide(second, by_2048, load_wide(at + 64));
+            third = fold_wide(third, by_2048, load_wide(at + 128));
+            fourth = fold_wide(fourth, by_2048, load_wide(at + 192));
+        }
+        first = fold_wide(fold_wide(fold_wide(first, by_512, second), by_512, third), by_512, fourth);
+    }
+    for (; count >= 64; at += 64, count -= 64) first = fold_wide(first, by_512, load_wide(at));
+    __m128i lanes[4];
+    _mm512_storeu_si512(lanes, first);
+    return advance_lanes(lanes[0], lanes[1], lanes[2], lanes[3], at, count);
 }
 
 #endif
 
 using Advance = std::uint32_t (*)(std::uint32_t, const std::byte*, std::size_t);
 
-Advance pick_advance() {
+template <Advance advance>
+std::uint32_t complete(std::span<const std::byte> bytes) {
+    return ~advance(~0u, bytes.data(), bytes.size());
+}
+
+constexpr Crc32cImplementation implementations[] = {
+    {"portable", complete<advance_portable>},
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul")) return advance_folding;
+    {"folding", complete<advance_folding>},
+    {"wide folding", complete<advance_folding_wide>},
 #endif
-    return advance_portable;
+};
+
+/// How many of the implementations the processor can run.
+std::size_t runnable() {
+#if defined(__x86_64__)
+    if (!__builtin_cpu_supports("sse4.2") || !__builtin_cpu_supports("pclmul")) return 1;
+    const bool wide =
+        __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("vpclmulqdq");
+    return wide ? 3 : 2;
+#else
+    return 1;
+#endif
 }
 
 // Initialised to the portable version, so that a CRC computed in another static initialiser is correct as well.
-constinit Advance advance = advance_portable;
-[[maybe_unused]] const bool asked = (advance = pick_advance(), true);
+constinit auto* best = implementations[0].compute;
+[[maybe_unused]] const bool asked = (best = implementations[runnable() - 1].compute, true);
 
 }  // namespace
 
-std::uint32_t crc32c(std::span<const std::byte> bytes) { return ~advance(~0u, bytes.data(), bytes.size()); }
+std::uint32_t crc32c(std::span<const std::byte> bytes) { return best(bytes); }
 
-std::uint32_t crc32c_portable(std::span<const std::byte> bytes) {
-    return ~advance_portable(~0u, bytes.data(), bytes.size());
-}
+std::span<const Crc32cImplementation> crc32c_implementations() { return std::span(implementations).first(runnable()); }
 
 Crc32cSuffix::Crc32cSuffix(std::span<const std::byte> suffix) : suffix_crc_(crc32c(suffix)) {
     // Column by column: the effect of appending as many zero bytes as the suffix has on each bit of a CRC.

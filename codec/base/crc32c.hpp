@@ -10,8 +10,13 @@ namespace ringpost {
 /// available; the result does not depend on them.
 std::uint32_t crc32c(std::span<const std::byte> bytes);
 
-/// The portable implementation, as a reference for tests.
-std::uint32_t crc32c_portable(std::span<const std::byte> bytes);
+struct Crc32cImplementation {
+    const char* name;
+    std::uint32_t (*compute)(std::span<const std::byte> bytes);
+};
+
+/// Those that this processor can run, the portable one first. crc32c() is the last.
+std::span<const Crc32cImplementation> crc32c_implementations();
 
 /// Appends a fixed suffix to a CRC in constant time: computes crc32c(A + B) from crc32c(A), without reading B, which is
 /// given at construction. CRC is linear, so appending is a 32x32 bit matrix, stored as four byte tables.
