@@ -52,6 +52,7 @@ std::vector<std::byte> parse_hex(const std::string& name, const std::string& tex
 gtudp::Wire parse_wire(const TransportOptions& options) {
     gtudp::Wire wire;
     wire.magic = parse_hex("--magic", options.magic);
+    wire.checked = options.checked;
     if (options.types.empty()) return wire;
     std::size_t from = 0;
     for (std::size_t i = 0; i < wire.types.size(); ++i) {
@@ -92,6 +93,8 @@ void add_transport(CLI::App& command, TransportOptions& options, TransportChoice
         .add_option("--types", options.types,
                     "gtudp: type fields of DATA, RECV and ACK, equally long (default 1d,5f,ae)")
         ->type_name("HEX,HEX,HEX");
+    command.add_flag("--checked", options.checked,
+                     "gtudp: end each message with a CRC-32C; the peer needs it too (default UDP checksum only)");
     add_parsed(command, "--sends", options.resending.data_sends_max, parse_sends,
                "gtudp: least transmissions of a message before giving up (default 6)");
     add_parsed(command, "--patience", options.resending.patience, parse_patience,
@@ -102,7 +105,8 @@ void add_transport(CLI::App& command, TransportOptions& options, TransportChoice
     add_parsed(command, "--resend-after", options.resending.fixed_interval, parse_interval,
                "gtudp: fixed resend interval (default adaptive, by the round trip of each peer)")
         ->type_name("TIME");
-    options.gtudp_options = {"--magic", "--types", "--sends", "--patience", "--recv-sends", "--resend-after"};
+    options.gtudp_options = {"--magic",    "--types",      "--checked",     "--sends",
+                             "--patience", "--recv-sends", "--resend-after"};
     if (!choice.window) return;
     options.gtudp_options.push_back("--window");
     add_parsed(command, "--window", options.window, parse_window,

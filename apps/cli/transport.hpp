@@ -15,6 +15,7 @@ namespace ringpost::apps {
 
 struct TransportOptions {
     bool gtudp = false;
+    bool checked = false;  ///< see gtudp::Wire
     gtudp::Codec codec;
     gtudp::ResendOptions resending;
     std::uint32_t window = 0;                ///< 0: what fits a receive buffer, see window_for()
@@ -26,7 +27,7 @@ struct TransportChoice {
     bool window = false;      ///< with --window
     bool gtudp_only = false;  ///< gtUDP is the default and the only choice
 };
-/// --transport, --magic, --types, --sends, --patience, --recv-sends, --resend-after, --window.
+/// --transport, --magic, --types, --checked, --sends, --patience, --recv-sends, --resend-after, --window.
 void add_transport(CLI::App& command, TransportOptions& options, TransportChoice choice);
 
 /// To be called after parsing: builds the codec. Throws CLI::ValidationError if gtUDP options are given without gtUDP

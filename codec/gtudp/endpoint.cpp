@@ -40,12 +40,20 @@ void Endpoint::handle(Instant now, const Datagram& in) {
     }
     switch (frame->kind) {
         case Kind::data:
-            if (receiver_.on_data(now, in, frame->identity, has_room(frame->data.size())))
+            if (frame->corrupt)
+                on_corrupt();
+            else if (receiver_.on_data(now, in, frame->identity, has_room(frame->data.size())))
                 arrived_.push({in.source, Event::Kind::message}, frame->data);
             break;
         case Kind::recv: sender_.on_recv(now, in, frame->identity); break;
         case Kind::ack: receiver_.on_ack(now, in, frame->identity); break;
     }
+}
+
+/// Not answered, so that its sender sends it again. Its identity may be wrong as well.
+void Endpoint::on_corrupt() {
+    ++context_.counts.data_received;
+    ++context_.counts.corrupt;
 }
 
 void Endpoint::on_foreign(const Datagram& in) {

@@ -88,6 +88,7 @@ class Endpoint {
         return context_.counts.delivered < context_.options.deliveries_max && arrived_.has_room(bytes);
     }
     void on_foreign(const Datagram& in);
+    void on_corrupt();
     std::optional<Transmit> poll_raw(std::span<std::byte> out);
 
     Context context_;

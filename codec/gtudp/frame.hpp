@@ -2,6 +2,9 @@
 
 // The gtUDP wire format: magic (0 to n bytes) | type (k bytes, k >= 1) | identity (4 bytes, big-endian) | data. Both
 // ends must use the same magic and the same three types, which have equal length and are distinct.
+//
+// If both ends are checked (Wire::checked), the data of a DATA ends with a checksum, the CRC-32C (big-endian) of the
+// whole datagram before it. To other programs it is a part of the message.
 
 #include <array>
 #include <cstddef>
@@ -26,11 +29,13 @@ enum class Kind : std::uint8_t {
 using Identity = std::uint32_t;
 
 inline constexpr std::size_t identity_bytes = 4;
+inline constexpr std::size_t checksum_bytes = 4;
 
 struct Frame {
     Kind kind = Kind::data;
     Identity identity = 0;
-    std::span<const std::byte> data;  ///< DATA only; a view of the decoded datagram
+    std::span<const std::byte> data;  ///< DATA only, without checksum; a view of the decoded datagram
+    bool corrupt = false;             ///< DATA only: the checksum is missing or wrong
 };
 
 /// Configuration that both ends must share. Defaults to that of the reference implementation.
@@ -38,6 +43,7 @@ struct Wire {
     std::vector<std::byte> magic;
     std::array<std::vector<std::byte>, 3> types{
         {{std::byte{0x1d}}, {std::byte{0x5f}}, {std::byte{0xae}}}};  ///< in the order of Kind
+    bool checked = false;  ///< each DATA ends with a checksum; false in the reference implementation
 };
 
 enum class WireError : std::uint8_t {
@@ -56,6 +62,8 @@ class Codec {
 
     /// Size of magic, type and identity. RECV and ACK frames consist of the header alone.
     std::size_t header_bytes() const { return prefix_bytes_ + identity_bytes; }
+    /// Size of a DATA with this much user data.
+    std::size_t data_frame_bytes(std::size_t data_bytes) const { return header_bytes() + data_bytes + trailer_bytes_; }
     /// Most user data in one DATA.
     std::size_t data_bytes_max() const;
 
@@ -65,8 +73,9 @@ class Codec {
         if (datagram.size() < header_bytes()) return std::nullopt;
         const std::optional<Kind> kind = kind_of(datagram.data());
         if (!kind) return std::nullopt;
-        const Frame frame{*kind, load_be<Identity>(&datagram[prefix_bytes_]), datagram.subspan(header_bytes())};
+        Frame frame{*kind, load_be<Identity>(&datagram[prefix_bytes_]), datagram.subspan(header_bytes())};
         if (frame.kind != Kind::data && !frame.data.empty()) return std::nullopt;
+        if (frame.kind == Kind::data && trailer_bytes_ > 0) verify(datagram, frame);
         return frame;
     }
 
@@ -80,8 +89,16 @@ class Codec {
         store_be(out + prefix_bytes_, identity);
     }
 
+    /// Completes a DATA of data_frame_bytes() whose header and user data have been written: adds the checksum, if any.
+    void write_trailer(std::span<std::byte> frame) const {
+        if (trailer_bytes_ > 0) write_checksum(frame);
+    }
+
   private:
     explicit Codec(const Wire& wire);
+
+    void verify(std::span<const std::byte> datagram, Frame& frame) const;
+    static void write_checksum(std::span<std::byte> frame);
 
     std::optional<Kind> kind_of(const std::byte* at) const {
         for (std::size_t kind = 0; kind < 3; ++kind) {
@@ -94,6 +111,7 @@ class Codec {
 
     std::vector<std::byte> prefixes_;  ///< magic and type of each Kind, concatenated
     std::size_t prefix_bytes_ = 0;
+    std::size_t trailer_bytes_ = 0;
 };
 
 /// The identity that the reference implementation assigns to its datagram number `counter`: (Adler-32 of the data +

@@ -136,13 +136,14 @@ struct Counters {
     std::uint64_t ack_received = 0;
     std::uint64_t foreign = 0;  ///< datagrams that are not gtUDP
 
-    // Receiving: data_received == delivered + duplicates + the next four.
+    // Receiving: data_received == delivered + duplicates + the next five.
     std::uint64_t delivered = 0;
     std::uint64_t duplicates = 0;
     std::uint64_t app_behind = 0;     ///< no room for the event, or for its reply (answering); the peer will resend
     std::uint64_t receives_full = 0;  ///< the table is full and no exchange can be evicted
     std::uint64_t receives_peer_full = 0;
     std::uint64_t peers_full = 0;
+    std::uint64_t corrupt = 0;  ///< DATA whose checksum is wrong (Wire::checked); not confirmed, so its sender resends
 
     /// Datagrams dropped because their hop limit had reached 1, where the socket reports it
     /// (SocketOptions::hop_limits).
@@ -192,6 +193,7 @@ struct Counters {
             {"receives_full", &Counters::receives_full},
             {"receives_peer_full", &Counters::receives_peer_full},
             {"peers_full", &Counters::peers_full},
+            {"corrupt", &Counters::corrupt},
             {"ack_unknown", &Counters::ack_unknown},
             {"recv_unknown", &Counters::recv_unknown},
             {"ack_withheld", &Counters::ack_withheld},

@@ -338,7 +338,7 @@ std::optional<Transmit> Sender::poll(Instant now, std::span<std::byte> out, Ring
         const ExchangeIndex index = queue.front();
         Exchange& exchange = exchanges_[index];
         if (exchange.wait != waiting) continue;  // ended while queued
-        const std::size_t bytes = codec.header_bytes() + exchange.data_bytes;
+        const std::size_t bytes = codec.data_frame_bytes(exchange.data_bytes);
         if (exchange.unproven && !context_.peers[exchange.peer].may_send(bytes)) {
             ++context_.counts.data_withheld;
             if (exchange.sends == 0) exchange.withheld = true;
@@ -354,6 +354,7 @@ std::optional<Transmit> Sender::poll(Instant now, std::span<std::byte> out, Ring
         if (at == nullptr) break;
         codec.write_header(at, Kind::data, exchange.identity);
         data_.copy(exchange.data, {at + codec.header_bytes(), exchange.data_bytes});
+        codec.write_trailer({at, bytes});
         if (exchange.unproven) context_.peers[peer].count_sent(bytes);
         if (exchange.sends > 0 && !exchange.withheld) ++context_.counts.data_resent;
         exchange.withheld = false;

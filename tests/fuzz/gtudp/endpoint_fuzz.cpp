@@ -361,7 +361,7 @@ class Play {
         RINGPOST_CHECK(c.taken ==
                        c.confirmed + c.gave_up_attempts + c.gave_up_deadline + c.cancelled + endpoint_.in_flight());
         RINGPOST_CHECK(c.data_received == c.delivered + c.duplicates + c.app_behind + c.receives_full +
-                                              c.receives_peer_full + c.peers_full);
+                                              c.receives_peer_full + c.peers_full + c.corrupt);
         RINGPOST_CHECK(c.recv_received == c.confirmed + c.recv_unknown);
         RINGPOST_CHECK(c.data_resent <= c.data_sent && c.recv_resent <= c.recv_sent && c.ack_unknown <= c.ack_received);
         RINGPOST_CHECK(c.identities_skipped == 0);

@@ -21,7 +21,7 @@ void expect_sums(const gtudp::Counters& counts, std::uint64_t in_flight) {
     EXPECT_EQ(counts.taken,
               counts.confirmed + counts.gave_up_attempts + counts.gave_up_deadline + counts.cancelled + in_flight);
     EXPECT_EQ(counts.data_received, counts.delivered + counts.duplicates + counts.app_behind + counts.receives_full +
-                                        counts.receives_peer_full + counts.peers_full);
+                                        counts.receives_peer_full + counts.peers_full + counts.corrupt);
     // A RECV confirms an exchange or is unknown, and so does an ACK. Every RECV is answered at most once.
     EXPECT_GE(counts.recv_received, counts.confirmed);
     EXPECT_EQ(counts.recv_received, counts.confirmed + counts.recv_unknown);

@@ -148,6 +148,38 @@ TEST(GtudpFrame, the_data_is_a_view_of_the_datagram) {
     EXPECT_EQ(frame->data.size(), 2u);
 }
 
+Bytes checked(const Codec& codec, Identity identity, std::string_view text) {
+    Bytes out = encoded(codec, Kind::data, identity, bytes_of(text));
+    out.resize(codec.data_frame_bytes(text.size()));
+    codec.write_trailer(out);
+    return out;
+}
+
+TEST(GtudpFrame, a_checked_wire_ends_each_message_with_a_crc) {
+    Wire wire;
+    wire.checked = true;
+    const auto codec = Codec::make(wire);
+    ASSERT_TRUE(codec);
+    // CRC-32C of the nine bytes before it.
+    EXPECT_EQ(checked(*codec, 0x3233'3435, "6789"), bytes_from_hex("1d32333435363738396fad8599"));
+    const Bytes whole = checked(*codec, 7, "text");
+    expect_decodes(*codec, whole, Kind::data, 7, bytes_of("text"));
+    EXPECT_FALSE(codec->decode(whole)->corrupt);
+    EXPECT_FALSE(codec->decode(checked(*codec, 7, ""))->corrupt);
+    for (std::size_t at = 1; at < whole.size(); ++at) {
+        Bytes changed = whole;
+        changed[at] ^= std::byte{1};
+        EXPECT_TRUE(codec->decode(changed)->corrupt) << "identity, data and checksum, byte " << at;
+    }
+    for (std::size_t size = codec->header_bytes(); size < whole.size(); ++size)
+        EXPECT_TRUE(codec->decode(std::span(whole).first(size))->corrupt) << size;
+    // RECV and ACK are the same.
+    expect_decodes(*codec, bytes_from_hex("5f01020304"), Kind::recv, 0x0102'0304, {});
+    EXPECT_EQ(codec->data_bytes_max(), Codec().data_bytes_max() - checksum_bytes);
+    EXPECT_EQ(Codec().data_frame_bytes(4), Codec().header_bytes() + 4);
+    EXPECT_FALSE(Codec().decode(whole)->corrupt) << "other programs receive the checksum as data";
+}
+
 TEST(GtudpWire, every_error) {
     const auto error = [](const Wire& wire) { return Codec::make(wire).error(); };
     EXPECT_EQ(error(wire_of("m", "", "b", "c")), WireError::type_empty);
@@ -171,6 +203,11 @@ TEST(GtudpWire, the_header_must_leave_space_for_a_byte) {
     expect_decodes(*codec, encoded(*codec, Kind::data, 9, bytes_of("x")), Kind::data, 9, bytes_of("x"));
     EXPECT_EQ(Codec::make(wire_of(std::string(longest + 1, 'm'), "a", "b", "c")).error(), WireError::header_too_long);
     EXPECT_EQ(Codec::make(wire_of(std::string(longest, 'm'), "aa", "bb", "cc")).error(), WireError::header_too_long);
+    Wire checked = wire_of(std::string(longest - checksum_bytes, 'm'), "a", "b", "c");
+    checked.checked = true;
+    EXPECT_EQ(Codec::make(checked)->data_bytes_max(), 1u);
+    checked.magic.push_back(std::byte{'m'});
+    EXPECT_EQ(Codec::make(checked).error(), WireError::header_too_long);
 }
 
 }  // namespace

@@ -180,8 +180,8 @@ class Side {
     void expect_counts_add_up() const {
         const Counters c = counters();
         EXPECT_EQ(c.taken, c.confirmed + c.gave_up_attempts + c.gave_up_deadline + c.cancelled + endpoint.in_flight());
-        EXPECT_EQ(c.data_received,
-                  c.delivered + c.duplicates + c.app_behind + c.receives_full + c.receives_peer_full + c.peers_full);
+        EXPECT_EQ(c.data_received, c.delivered + c.duplicates + c.app_behind + c.receives_full + c.receives_peer_full +
+                                       c.peers_full + c.corrupt);
         EXPECT_LE(c.data_resent, c.data_sent);
         EXPECT_LE(c.recv_resent, c.recv_sent);
         EXPECT_LE(c.foreign_dropped, c.foreign);
