@@ -25,7 +25,8 @@ class Arena:
     def __init__(self):
         self.server, self.attacker, self.client = support.Network(), support.Network(), support.Network()
         for host, (name, other, own, other_mac, own_mac) in ((self.attacker, HOSTILE), (self.client, HONEST)):
-            host.ip(f"link add {name} address {other_mac} type veth peer name {name} address {own_mac} netns {self.server.id}")
+            host.ip(f"link add {name} address {other_mac} type veth "
+                    f"peer name {name} address {own_mac} netns {self.server.id}")
             for end, address, peer, peer_mac in ((host, other, own, own_mac), (self.server, own, other, other_mac)):
                 end.ip(f"link set {name} addrgenmode none")  # without the datagrams of IPv6
                 end.ip(f"addr add {address}/24 dev {name}")
@@ -75,7 +76,7 @@ class Arena:
 
 
 class Server:
-    """A command that runs on the server. Reads its output, and keeps the lines that honest clients cause and the last."""
+    """A command that runs on the server. Keeps the newest line that an honest client caused, and the last."""
 
     def __init__(self, arena, command, port):
         self.kept, self.last = b"", b""

@@ -75,8 +75,8 @@ def cases(library):
         # Without the option, the first `initialize` decides who is confirmed to: that is the format.
         Case("message listen --reply source", "initialize", ("message", "listen", "--reply", "source"), messages,
              port=MESSAGE_PORT),
-        Case("struct listen", "struct", listening("struct", "listen", "--library", library), printed(clients.struct_message),
-             answers=False),
+        Case("struct listen", "struct", listening("struct", "listen", "--library", library),
+             printed(clients.struct_message), answers=False),
         Case("beacon", "beacon", listening("beacon"), printed(clients.beacon), answers=False),
         Case("node", "advert", ("node", "--name", "m", "--answer", "cat"), device, port=DEVICES_PORT,
              announces=True),

@@ -1,4 +1,4 @@
-"""Honest clients: exchange() makes a request and returns the seconds until it was answered. What is lost is repeated."""
+"""Honest clients: exchange() makes a request, repeats it if lost, and returns the seconds until the answer."""
 
 import itertools
 import json

@@ -63,8 +63,8 @@ def flood(target, kind, count, rate, first=0):
             source, source_port = FIRST_SOURCE + number % SOURCES_MAX, 1024 + number % 60_000
             for payload in make(number):
                 size = len(payload)
-                sock.send(HEADERS.pack(0x45, 0, 28 + size, 0, 0, 64, socket.IPPROTO_UDP, 0, source, address, source_port,
-                                       target[1], 8 + size, 0) + payload)
+                sock.send(HEADERS.pack(0x45, 0, 28 + size, 0, 0, 64, socket.IPPROTO_UDP, 0, source, address,
+                                       source_port, target[1], 8 + size, 0) + payload)
 
 
 if __name__ == "__main__":
