@@ -10,6 +10,7 @@ from test_loops import HOPS, LOOPBACK, delivered, forge
 IPV4 = socket.AF_INET
 DATA = b"\x1d\0\0\0\7loops"
 GTUDP = "--transport", "gtudp"
+ENDED_MAX = 4 * HOPS  # datagrams of a loop that ends: a hop each, and those of gtUDP that confirm its messages
 QUIET_S = 2  # a loop without a bound makes a hundred thousand deliveries meanwhile
 
 

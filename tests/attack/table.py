@@ -70,8 +70,8 @@ def main():
     if re.search(options.only, "loop"):
         print("\n| loop, started by one datagram | datagrams | ends |\n|---|--:|---|")
         for name, datagrams in loops.measured():
-            print(f"| {name} | {datagrams} | {'yes' if datagrams <= loops.HOPS else 'no'} |", flush=True)
-            broken += [f"{name}: does not end"] if datagrams > loops.HOPS else []
+            print(f"| {name} | {datagrams} | {'yes' if datagrams <= loops.ENDED_MAX else 'no'} |", flush=True)
+            broken += [f"{name}: does not end"] if datagrams > loops.ENDED_MAX else []
     print("\n".join(["", *broken]) if broken else "\nevery bound is kept")
     return 1 if broken else 0
 
