@@ -92,6 +92,20 @@ class SendAndRecv(unittest.TestCase):
             texts = [event["text"] for event in recv.stop().events("message")]
         self.assertEqual(sorted(texts), sorted(lines))
 
+    def test_checked_messages_arrive_intact_through_corruption(self):
+        # One at a time: a corrupted RECV cannot be taken for that of another message.
+        lines = [f"line {i} {'=' * 40}" for i in range(30)]
+        with Background("recv", "--port", 0, "--bind", "127.0.0.1", "--checked", "--json", "--recv-sends", 60) as recv, \
+                relay(recv.port(), "--corrupt", "30%", "--seed", 5) as between:
+            to = f"127.0.0.1:{between.port()}"
+            for line in lines:
+                done = run("send", "--to", to, "--checked", "--sends", 60,
+                           "--resend-after", "20ms", line)
+                self.assertEqual(done.code, 0, done)
+            received = recv.stop()
+        self.assertEqual([event["text"] for event in received.events("message")], lines)
+        self.assertGreater(received.summary()["corrupt"], 0)
+
     def test_no_answer_is_an_error(self):
         with udp_socket() as silent:
             done = run("send", "--to", f"127.0.0.1:{silent.getsockname()[1]}", "--timeout", "50ms", "hello")
