@@ -11,13 +11,16 @@ namespace ringpost::apps {
 
 std::optional<std::string> Lines::next() {
     while (true) {
-        if (const std::size_t end = pending_.find('\n'); end != std::string::npos) {
+        if (const std::size_t end = pending_.find('\n', searched_); end != std::string::npos) {
             std::string line = pending_.substr(0, end);
             pending_.erase(0, end + 1);
+            searched_ = 0;
             return line;
         }
+        searched_ = pending_.size();
         if (ended_) {
             if (pending_.empty()) return std::nullopt;
+            searched_ = 0;
             return std::exchange(pending_, {});
         }
         if (!read_some()) return std::nullopt;

@@ -24,6 +24,7 @@ class Lines {
     bool read_some();
 
     std::string pending_;
+    std::size_t searched_ = 0;  ///< bytes of pending_ that have no newline
     bool ended_ = false;
 };
 

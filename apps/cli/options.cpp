@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <iterator>
 #include <map>
 
@@ -148,16 +147,6 @@ Address target_address(const std::string& text, std::uint16_t default_port) {
 void check_route(const std::string& option, const Address& target) {
     if (const auto source = source_address_toward(target); !source && is_unreachable(source.error().code))
         fail_without_route(option, target, source.error().code);
-}
-
-std::expected<std::string, std::string> contents_of(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) return std::unexpected(std::strerror(errno));
-    try {
-        return std::string{std::istreambuf_iterator<char>(file), {}};
-    } catch (const std::ios_base::failure& error) {  // e.g. a directory
-        return std::unexpected(error.code().message());
-    }
 }
 
 void check_target_network(const Address& target, ForeignTargets foreign) {

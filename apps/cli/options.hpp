@@ -91,9 +91,6 @@ Address target_address(const std::string& text, std::uint16_t default_port = 0);
 /// Throws a Failure with Exit::unreachable if this host has no route to the target that `option` names.
 void check_route(const std::string& option, const Address& target);
 
-/// Reads a whole file; the error is the reason.
-std::expected<std::string, std::string> contents_of(const std::string& path);
-
 enum class ForeignTargets : std::uint8_t { refused, allowed };
 /// Throws a Failure if `target` is neither loopback, private nor link-local, unless foreign targets are allowed.
 void check_target_network(const Address& target, ForeignTargets foreign);

@@ -10,7 +10,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "apps/cli/options.hpp"
+#include "apps/cli/failure.hpp"
 
 namespace ringpost::apps {
 
@@ -37,6 +37,9 @@ void put(const std::string& line) {
     if (!write_all(STDOUT_FILENO, line + '\n')) fail_to_write();
 }
 
+/// Bytes that are not UTF-8 become U+FFFD; by default dump() would throw.
+std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
 /// A diagnostic that cannot be written is lost; the work goes on.
 void write_diagnostic(const std::string& text) {
     std::fputs(text.c_str(), stderr);
@@ -56,8 +59,19 @@ void Report::event(const char* name, const Json& fields) const {
     if (form_ != Form::json && copy_ == nullptr) return;
     Json object = {{"event", name}};
     object.update(fields);
-    // Bytes that are not UTF-8 become U+FFFD; by default dump() would throw.
-    const std::string line = printable_json(object.dump(-1, ' ', false, Json::error_handler_t::replace));
+    put_event(dumped(object));
+}
+
+void Report::event(const char* name, const Json& fields, std::string_view member, std::string_view raw) const {
+    if (form_ != Form::json && copy_ == nullptr) return;
+    std::string object = "{\"event\":" + dumped(name);
+    for (const auto& [key, value] : fields.items())
+        object.append(",").append(dumped(key)).append(":").append(key == member ? raw : dumped(value));
+    put_event(object + '}');
+}
+
+void Report::put_event(const std::string& object) const {
+    const std::string line = printable_json(object);
     if (copy_ != nullptr) *copy_ << line << '\n' << std::flush;
     if (form_ == Form::json) put(line);
 }

@@ -38,6 +38,9 @@ class Report {
 
     /// Prints {"event": NAME, ...} on a line and flushes. JSON form only.
     void event(const char* name, const Json& fields) const;
+    /// The same, with the JSON text `raw` as the value of `member`, which `fields` has as null. The text is passed on
+    /// in time linear in its size; a large object in `fields` would take longer.
+    void event(const char* name, const Json& fields, std::string_view member, std::string_view raw) const;
     /// Copies every later event to a stream as well, in any form, and flushes it; null ends this.
     void copy_events(std::ostream* copy) { copy_ = copy; }
     /// Prints a result. Text form only.
@@ -49,6 +52,8 @@ class Report {
     void end_progress();
 
   private:
+    void put_event(const std::string& object) const;
+
     Form form_;
     std::ostream* copy_ = nullptr;
     bool result_terminal_;  ///< standard output is a terminal

@@ -1,8 +1,22 @@
 #include "apps/cli/text_lines.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
 
 namespace ringpost::apps {
+
+std::expected<std::string, std::string> contents_of(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return std::unexpected(std::strerror(errno));
+    try {
+        return std::string{std::istreambuf_iterator<char>(file), {}};
+    } catch (const std::ios_base::failure& error) {  // e.g. a directory
+        return std::unexpected(error.code().message());
+    }
+}
 
 std::expected<std::vector<std::string_view>, std::string> text_lines(std::string_view contents) {
     if (contents.starts_with("\xff\xfe") || contents.starts_with("\xfe\xff"))

@@ -9,6 +9,9 @@
 
 namespace ringpost::apps {
 
+/// Reads a whole file; the error is the reason.
+std::expected<std::string, std::string> contents_of(const std::string& path);
+
 /// The lines of `contents`, without their ends (LF or CR LF) and without a byte order mark; the last one may lack its
 /// end. The views are valid as long as `contents` is. The error is the reason.
 std::expected<std::vector<std::string_view>, std::string> text_lines(std::string_view contents);

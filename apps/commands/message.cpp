@@ -41,7 +41,6 @@ const char* name_of(confirmed::Outcome outcome) {
     return "";
 }
 
-Json json_of(const confirmed::Value& value) { return Json::parse(value.json()); }
 Json json_of(confirmed::Status status) {
     return status == confirmed::Status::none ? Json() : Json(status == confirmed::Status::ok);
 }
@@ -97,16 +96,15 @@ class Conversation {
         report_.print(fmt::format("{}{}  {}", peer,
                                   event.status == confirmed::Status::failed ? " reports a failure" : "",
                                   printable(event.message.text())));
-        report_.event("message",
-                      {{"message", json_of(event.message)}, {"status", json_of(event.status)}, {"source", peer}});
+        report_.event("message", {{"message", nullptr}, {"status", json_of(event.status)}, {"source", peer}}, "message",
+                      event.message.json());
     }
 
     void on_outcome(const confirmed::Event& event, const std::string& peer) {
         const bool answered =
             event.outcome == confirmed::Outcome::confirmed || event.outcome == confirmed::Outcome::failed;
-        report_.event("outcome", {{"outcome", name_of(event.outcome)},
-                                  {"message", answered ? json_of(event.message) : Json()},
-                                  {"peer", peer}});
+        report_.event("outcome", {{"outcome", name_of(event.outcome)}, {"message", nullptr}, {"peer", peer}}, "message",
+                      answered ? event.message.json() : "null");
         const std::string answer = printable(event.message.text());
         if (event.outcome == confirmed::Outcome::reported) return;  // printed by message_command()
         if (event.outcome == confirmed::Outcome::confirmed) {

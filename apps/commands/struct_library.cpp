@@ -2,11 +2,9 @@
 
 #include <fmt/core.h>
 
-#include <set>
-#include <vector>
-
-#include "apps/cli/options.hpp"
-#include "apps/cli/report.hpp"
+#include "apps/cli/failure.hpp"
+#include "apps/cli/json.hpp"
+#include "apps/cli/text_lines.hpp"
 #include "codec/base/limits.hpp"
 
 namespace ringpost::apps {
@@ -14,24 +12,6 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& path, const std::string& why) {
     throw Failure(Exit::usage, fmt::format("--library {}: {}", path, why));
-}
-
-/// Parses JSON and refuses duplicate names in an object, of which the parser would silently keep the last.
-Json parse_unique(const std::string& path, const std::string& text) {
-    std::vector<std::set<std::string>> names;  // of the enclosing objects
-    const auto on_event = [&](int, Json::parse_event_t event, Json& parsed) {
-        if (event == Json::parse_event_t::object_start) names.emplace_back();
-        if (event == Json::parse_event_t::object_end) names.pop_back();
-        if (event == Json::parse_event_t::key && !names.back().insert(parsed.get<std::string>()).second)
-            refuse(path, fmt::format("{}: given twice", parsed.get<std::string>()));
-        return true;
-    };
-    try {
-        return Json::parse(text, on_event);
-    } catch (const Json::exception& error) {
-        const std::string what = error.what();  // without the leading "[json.exception...] "
-        refuse(path, what.substr(std::min(what.size(), what.find("] ") + 2)));
-    }
 }
 
 std::string describe_error(const std::string& format, const structs::FormatError& error) {
@@ -81,10 +61,12 @@ std::string add(structs::Library& library, const std::string& name, const Json& 
 structs::Library load_library(const std::string& path) {
     const auto contents = contents_of(path);
     if (!contents) refuse(path, contents.error());
-    const Json file = parse_unique(path, *contents);
-    if (!file.is_object()) refuse(path, "expected an object of messages by name");
+    // One more than a library can have, which it then refuses itself.
+    const auto file = parse_json(*contents, {.members = limits::struct_messages_max + 1});
+    if (!file) refuse(path, file.error());
+    if (!file->is_object()) refuse(path, "expected an object of messages by name");
     structs::Library library;
-    for (const auto& [name, entry] : file.items())
+    for (const auto& [name, entry] : file->items())
         if (const std::string why = add(library, name, entry); !why.empty())
             refuse(path, fmt::format("{}: {}", name, why));
     return library;

@@ -9,12 +9,14 @@
 #include <filesystem>
 #include <iterator>
 #include <map>
-#include <set>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <utility>
 
-#include "apps/cli/options.hpp"
+#include "apps/cli/failure.hpp"
+#include "apps/cli/json.hpp"
+#include "apps/cli/text_lines.hpp"
 #include "apps/runs/figures.hpp"
 #include "codec/base/limits.hpp"
 #include "codec/base/siphash.hpp"
@@ -62,8 +64,9 @@ std::vector<SeriesColumn> columns_of(const std::string& where, std::string_view 
     std::vector<SeriesColumn> columns;
     for (const std::string_view name : fields_of(head)) {
         const Figure* const found = std::ranges::find(figures, name, &Figure::name);
-        const bool again = std::ranges::find(columns, name, &SeriesColumn::name) != columns.end();
-        if (found != std::end(figures) && again) refuse_file(where, fmt::format("the column {} is there twice", name));
+        // Each figure once, so that few columns are searched for.
+        if (found != std::end(figures) && std::ranges::find(columns, name, &SeriesColumn::name) != columns.end())
+            refuse_file(where, fmt::format("the column {} is there twice", name));
         columns.push_back({std::string(name), found == std::end(figures) ? nullptr : found});
     }
     for (const char* needed : {"elapsed_s", "sent"})
@@ -208,9 +211,9 @@ std::vector<SeriesRow> read_series(const std::string& path) {
 
 KeptRun read_run(const std::string& path) {
     const std::string file = path + "/run.json";
-    std::ifstream text(file);
+    const auto text = contents_of(file);
     if (!text) refuse_file(file, "cannot be read: not a directory of --out, or its run was interrupted");
-    const Json kept = Json::parse(text, nullptr, false);
+    const Json kept = parse_json(*text).value_or(Json());
     const auto has = [&](const char* name) { return kept.contains(name) && kept[name].is_object(); };
     if (!kept.is_object() || kept.value("format", Json()) != "ringpost run 1" || !kept.contains("command") ||
         !kept["command"].is_string() || !has("configuration") || !has("environment") || !has("results"))
@@ -301,18 +304,16 @@ std::optional<LoggedInterval> IntervalReader::next() {
 }
 
 std::vector<std::string> differences(const KeptRun& run, const KeptRun& from) {
-    std::set<std::string> names;
-    for (const KeptRun* each : {&run, &from})
-        for (const auto& [name, value] : each->configuration.items()) names.insert(name);
+    std::map<std::string, std::array<std::optional<std::string>, 2>> texts;  // of both runs by option
+    for (const std::size_t side : {0, 1})
+        for (const auto& [name, value] : (side == 0 ? run : from).configuration.items())
+            texts[name][side] = value.is_string() ? printable(value.get<std::string>())
+                                : value == true   ? "given"
+                                                  : value.dump();
     std::vector<std::string> found;
-    for (const std::string& name : names) {
-        const auto text = [&](const KeptRun& of) -> std::string {
-            if (!of.configuration.contains(name)) return "the default";
-            const Json& value = of.configuration[name];
-            return value.is_string() ? printable(value.get<std::string>()) : value == true ? "given" : value.dump();
-        };
-        if (text(run) != text(from))
-            found.push_back(fmt::format("{} {}, not {}", printable(name), text(run), text(from)));
+    for (const auto& [name, sides] : texts) {
+        const std::string first = sides[0].value_or("the default"), second = sides[1].value_or("the default");
+        if (first != second) found.push_back(fmt::format("{} {}, not {}", printable(name), first, second));
     }
     return found;
 }
