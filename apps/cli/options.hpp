@@ -26,6 +26,7 @@ struct CommonOptions {
     EngineOptions engine;
     Report::Form form = Report::Form::text;
     bool gro = true;
+    bool sandbox = false;  ///< of commands with add_sandbox()
 };
 
 /// --json, which sets the form of the results.

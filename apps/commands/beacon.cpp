@@ -8,6 +8,7 @@
 #include "apps/cli/help.hpp"
 #include "apps/cli/random.hpp"
 #include "apps/cli/run_on_loop.hpp"
+#include "apps/cli/sandbox.hpp"
 #include "apps/commands/commands.hpp"
 #include "codec/base/utf8.hpp"
 #include "codec/beacon/endpoint.hpp"
@@ -127,8 +128,11 @@ int beacon_command(const BeaconOptions& options) {
         settings.targets.push_back({target, advertised_address(target, socket.local(), options)});
     }
     settings.advertised_port = options.port ? socket.local().port : 0;
+    Sandbox sandbox(options.common, report);
+    sandbox.deny_files();
     const auto serve = [&](auto& loop) {
         const SignalWakes wakes(loop.backend().waker());
+        sandbox.deny_calls();
         if (options.port) {
             report.note("beacon listening on " + listening_text(socket.local()));
             report.event("listening", listening_json(socket.local()));
@@ -202,6 +206,7 @@ void add_beacon(CLI::App& root, Command& chosen) {
                "exit after this number of beacons per target (default unlimited)");
     add_parsed(*command, "--duration", options->duration, parse_duration, "exit after this time (default unlimited)");
     add_common(*command, options->common, {});
+    add_sandbox(*command, options->common);
     end_help(*command, {.notes = {},
                         .examples = {"ringpost beacon --port 5005 --to 127.0.0.1:5006 --quote \"still here\""},
                         .exits = {Exit::failed, Exit::unreachable}});

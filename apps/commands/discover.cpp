@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "apps/cli/help.hpp"
+#include "apps/cli/sandbox.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/commands/node_options.hpp"
 #include "engine/os/clock.hpp"
@@ -27,7 +28,10 @@ int discover_command(const DiscoverOptions& options) {
     const Report report(options.network.common.form);
     devices::NodeOptions settings = node_options(options.network, fmt::format("!discover-{}", getpid()));
     settings.listen = false;
+    Sandbox sandbox(options.network.common, report);
+    sandbox.deny_files();
     devices::Node node = open_node(settings, report);
+    sandbox.deny_calls({.connections = true});
     if (node.counters().links == 0) throw Failure(Exit::unreachable, no_link_text(options.network));
     const Instant end = now() + options.duration;
     while (received_signal() == 0 && now() < end) {

@@ -6,6 +6,7 @@
 
 #include "apps/cli/help.hpp"
 #include "apps/cli/multicast.hpp"
+#include "apps/cli/sandbox.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/measuring/engines.hpp"
 #include "apps/measuring/outcome.hpp"
@@ -100,9 +101,15 @@ Json run_echo(const PeerOptions& options, Report& report, const OnListening& on_
     const Instant start = now();
     StartLine line(sockets.size());
     const auto notify = [&](const std::string& text) { report.note(text); };
+    Sandbox sandbox(options.common, report);
+    const auto listening = [&](const Address& local) {
+        sandbox.deny_calls();
+        on_listening(local);
+    };
+    sandbox.deny_files();
     const Outcome all = add_all(run_engines(
         options.common.engine, options.threads, options.side, line, notify, [&](auto& loop, std::size_t engine) {
-            return run_one_echo(loop, engine, std::move(sockets[engine]), options, line, on_listening);
+            return run_one_echo(loop, engine, std::move(sockets[engine]), options, line, listening);
         }));
     Json summary = all.counts;
     summary["duration_s"] = seconds(now() - start);
@@ -122,6 +129,7 @@ void add_echo(CLI::App& root, Command& chosen) {
     add_join(*command, options->join);
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {.offload = true});
+    add_sandbox(*command, options->common);
     end_help(*command, {.notes = {},
                         .examples = {"ringpost echo --port 7777", "ringpost echo --port 7777 --bind 127.0.0.1 --json"},
                         .exits = {Exit::failed, Exit::unreachable}});

@@ -13,6 +13,7 @@
 
 #include "apps/cli/help.hpp"
 #include "apps/cli/lines.hpp"
+#include "apps/cli/sandbox.hpp"
 #include "apps/commands/commands.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/waker.hpp"
@@ -187,6 +188,9 @@ int message_command(const MessageOptions& options) {
     }
     const SignalWakes wakes(messenger);
     if (!messenger.note().empty()) report.note(messenger.note());
+    Sandbox sandbox(options.server.common, report);
+    sandbox.deny_files();
+    sandbox.deny_calls();
     if (options.role != Role::send) report.note("message listening on " + listening_text(messenger.local()));
     report.event("listening", listening_json(messenger.local()));
     Conversation conversation(messenger, options, report);
@@ -246,6 +250,7 @@ void add_role(CLI::App& message, Command& chosen, const char* name, const char* 
                    "time to wait for the confirmation (default 10s)");
     }
     add_common(*command, options->server.common, {});
+    if (role != Role::send) add_sandbox(*command, options->server.common);
     end_help(*command, {.notes = {}, .examples = {example}, .exits = {Exit::failed, Exit::unreachable}});
     command->callback([options, &chosen] { chosen = [options] { return message_command(*options); }; });
 }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "apps/cli/help.hpp"
+#include "apps/cli/sandbox.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/commands/node_console.hpp"
 #include "apps/commands/node_names.hpp"
@@ -38,7 +39,13 @@ int node_command(const NodeCommandOptions& options) {
     const SignalWakes wakes(waker);
     devices::NodeOptions settings = node_options(options.network, options.name);
     settings.protocol.period = options.period;
+    CommonOptions common = options.network.common;
+    // Commands would inherit it and could hardly do anything.
+    common.sandbox = common.sandbox && options.console.answer.empty();
+    Sandbox sandbox(common, report);
+    sandbox.deny_files();
     devices::Node node = open_node(settings, report);
+    sandbox.deny_calls({.connections = true});
     report.note(fmt::format("node {} on TCP port {}", shown_name(options.name), options.network.tcp_port));
     if (node.counters().links == 0) report.note(no_link_text(options.network) + "; waiting for one");
     report.event("listening", {{"name", options.name}, {"port", options.network.tcp_port}});

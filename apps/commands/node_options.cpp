@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "apps/cli/sandbox.hpp"
 #include "apps/commands/node_names.hpp"
 #include "codec/base/limits.hpp"
 #include "engine/os/address.hpp"
@@ -43,6 +44,7 @@ void add_node_network(CLI::App& command, NodeNetworkOptions& options) {
         ->type_name("INTERFACE");
     add_parsed(command, "--tcp-port", options.tcp_port, parse_port, "TCP port, the same on all devices (default 4112)");
     add_common(command, options.common, {});
+    add_sandbox(command, options.common);
 }
 
 devices::NodeOptions node_options(const NodeNetworkOptions& options, const std::string& name) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "apps/cli/help.hpp"
+#include "apps/cli/sandbox.hpp"
 #include "apps/commands/commands.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/waker.hpp"
@@ -71,6 +72,9 @@ int recv_command(const RecvOptions& options) {
     if (!messenger) fail_to_open(options.server, messenger.error());
     const SignalWakes wakes(*messenger);
     if (!messenger->note().empty()) report.note(messenger->note());
+    Sandbox sandbox(options.server.common, report);
+    sandbox.deny_files();
+    sandbox.deny_calls();
     report.note("recv listening on " + listening_text(messenger->local()));
     report.event("listening", listening_json(messenger->local()));
     Receiver receiver(*messenger, options.count, report);
@@ -96,6 +100,7 @@ void add_recv(CLI::App& root, Command& chosen) {
                "exit after this number of messages (default unlimited)");
     add_transport(*command, options->server.transport, {.gtudp_only = true});
     add_common(*command, options->server.common, {.offload = true});
+    add_sandbox(*command, options->server.common);
     end_help(*command, {.notes = {},
                         .examples = {"ringpost recv --port 7000", "ringpost recv --port 7000 --count 10 --json"},
                         .exits = {Exit::failed, Exit::unreachable}});

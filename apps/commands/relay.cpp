@@ -8,6 +8,7 @@
 
 #include "apps/cli/help.hpp"
 #include "apps/cli/run_on_loop.hpp"
+#include "apps/cli/sandbox.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/commands/relay_options.hpp"
 #include "codec/relay/endpoint.hpp"
@@ -109,6 +110,8 @@ Json run_relay(const RelayOptions& options, Report& report) {
     upstream.gro = options.server.common.gro;
     upstream.hop_limits = true;
     const bool gro = socket.gro();
+    Sandbox sandbox(options.server.common, report);
+    sandbox.deny_files();
     const auto serve = [&](auto& loop) {
         const SignalWakes wakes(loop.backend().waker());
         const Instant start = now();
@@ -120,6 +123,7 @@ Json run_relay(const RelayOptions& options, Report& report) {
                                   .key = random_key(),
                                   .clients_max = clients_max()});
         loop.backend().add(std::move(socket));
+        sandbox.deny_calls({.connections = true});  // a socket for each client
         report.note("relay listening on " + listening_text(local));
         report.event("listening", listening_json(local));
         RelayApplication application(loop, endpoint, upstream, report);

@@ -62,6 +62,7 @@ void add_relay_options(CLI::App& command, RelayOptions& options) {
     add_parsed(command, "--seed", options.seed, parse_seed,
                "seed of the random impairments, printed in the report (default random)");
     add_common(command, options.server.common, {.offload = true});
+    add_sandbox(command, options.server.common);
 }
 
 relay::Impairments impairments_of(const RelayOptions& options) {

@@ -9,6 +9,7 @@
 #include "apps/cli/help.hpp"
 #include "apps/cli/multicast.hpp"
 #include "apps/cli/random.hpp"
+#include "apps/cli/sandbox.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/measuring/engines.hpp"
 #include "apps/measuring/monitor.hpp"
@@ -287,9 +288,15 @@ Json run_sink(const PeerOptions& options, Report& report, const OnListening& on_
     std::vector<int> open_sockets;
     open_sockets.reserve(sockets.size());
     for (const UdpSocket& socket : sockets) open_sockets.push_back(dup(socket.fd()));
+    Sandbox sandbox(options.common, report);
+    const auto listening = [&](const Address& local) {
+        sandbox.deny_calls({.connections = !options.prometheus.empty()});
+        on_listening(local);
+    };
+    sandbox.deny_files();
     std::vector<SinkOutcome> outcomes = run_engines(
         options.common.engine, options.threads, options.side, line, notify, [&](auto& loop, std::size_t engine) {
-            return run_one_sink(loop, engine, std::move(sockets[engine]), run, on_listening);
+            return run_one_sink(loop, engine, std::move(sockets[engine]), run, listening);
         });
     for (const int fd : open_sockets) close(fd);
     SinkOutcome all = std::move(outcomes.front());
@@ -323,6 +330,7 @@ void add_sink(CLI::App& root, Command& chosen) {
         ->excludes(verify);
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {.offload = true});
+    add_sandbox(*command, options->common);
     end_help(*command,
              {.notes = {},
               .examples = {"ringpost sink --port 5000 --threads 2", "ringpost sink --port 5000 --join 239.1.2.3@eth0"},

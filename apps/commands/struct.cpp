@@ -8,6 +8,7 @@
 
 #include "apps/cli/help.hpp"
 #include "apps/cli/run_on_loop.hpp"
+#include "apps/cli/sandbox.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/commands/struct_library.hpp"
 #include "apps/commands/struct_values.hpp"
@@ -93,10 +94,13 @@ int listen_command(const StructOptions& options) {
     const Report report(options.server.common.form);
     const structs::Library library = load_library(options.library);
     UdpSocket socket = open_server_socket(options.server);
+    Sandbox sandbox(options.server.common, report);
+    sandbox.deny_files();
     const auto run = [&](auto& loop) {
         const SignalWakes wakes(loop.backend().waker());
         const Address local = socket.local();
         loop.backend().add(std::move(socket));
+        sandbox.deny_calls();
         report.note(fmt::format("struct listening on {}, {} messages in the library", listening_text(local),
                                 library.definitions().size()));
         report.event("listening", listening_json(local));
@@ -197,6 +201,7 @@ void add_struct(CLI::App& root, Command& chosen) {
             ->required();
         add_common(*each, options->server.common, {.wait = each == listen});
     }
+    add_sandbox(*listen, options->server.common);
     constexpr const char* send_example = "ringpost struct send --to 127.0.0.1:7007 --library messages.json reading 1 2";
     end_help(*listen, {.notes = library_help,
                        .examples = {"ringpost struct listen --port 7007 --library messages.json"},
