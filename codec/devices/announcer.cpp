@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "codec/base/check.hpp"
+#include "codec/devices/shares.hpp"
 
 namespace ringpost::devices {
 namespace {
@@ -39,6 +40,12 @@ void Announcer::remove(SocketIndex socket) {
 
 bool Announcer::is_own(const Address& address) const {
     return std::ranges::any_of(links_, [&](const Link& link) { return link.present && same_host(link.own, address); });
+}
+
+bool Announcer::is_near(const Address& address) const {
+    const Holder network = network_of(address);
+    return std::ranges::any_of(links_,
+                               [&](const Link& link) { return link.present && network_of(link.own) == network; });
 }
 
 void Announcer::answer(Instant now, SocketIndex socket) {

@@ -26,6 +26,8 @@ class Announcer {
     void remove(SocketIndex socket);
     /// Whether `address` belongs to one of our interfaces.
     bool is_own(const Address& address) const;
+    /// Whether `address` is in the same network (network_of()) as one of our interfaces.
+    bool is_near(const Address& address) const;
 
     /// A hello or an unknown name was received on `socket`.
     void answer(Instant now, SocketIndex socket);

@@ -66,6 +66,7 @@ struct Connection {
 
     State state = State::unused;
     bool dialled = false;           ///< opened by us
+    bool paid = false;              ///< an attempt that the adverts of its address pay for
     bool established = false;       ///< established in the driver
     bool is_ringpost = false;       ///< the peer runs ringpost: no gaps, no small frame limit
     bool greeting_written = false;  ///< our greeting has been written
@@ -75,6 +76,7 @@ struct Connection {
     bool paused = false;          ///< the driver has been or will be asked to pause the peer
     bool was_full = false;        ///< a push returned queue_full, and Event::Kind::room has not been reported
     bool in_events = false;       ///< queued in Events
+    bool has_asked = false;       ///< the peer has asked a question
     bool active = false;          ///< in the Switchboard's queue of connections with requests for the driver
     bool wants_connect = false, wants_close = false, wants_pause = false, wants_resume = false;
     NameIndex device = no_name;
@@ -82,6 +84,7 @@ struct Connection {
     Address peer;
     std::string name;  ///< the peer's
     Instant deadline = never;
+    Instant started_at = 0;  ///< when it was requested or accepted
     Instant opened_at = 0;
     Instant bytes_at = 0;  ///< when the last bytes were received
     Instant pinged_at = -never;
@@ -89,6 +92,7 @@ struct Connection {
     std::size_t greeting_bytes = 0;
     std::optional<std::uint64_t> last_question_key;  ///< its key, if the last frame written is a question
     std::optional<Frame> head;                       ///< the next frame, if it is for the application
+    std::size_t unread_bytes = 0;                    ///< of `in`, as counted in Context
     Splitter in;
     ByteQueue out;
     Keys keys;

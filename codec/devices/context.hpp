@@ -44,6 +44,7 @@ struct Context {
           events(counts),
           directory(given.names_max, given.period, given.key, given.start),
           asks(given.start),
+          inquiries(given.key),
           random_state(given.seed) {}
 
     /// A random value from 0 to end - 1. SplitMix64 (Steele, Lea and Flood 2014).
@@ -64,6 +65,7 @@ struct Context {
     Directory directory;
     Asks asks;
     Inquiries inquiries;
+    std::size_t unread_bytes = 0;  ///< received on all connections, and not consumed by the application
     std::uint64_t random_state;
     bool closed = false;
 };

@@ -18,6 +18,7 @@ Directory::Directory(std::uint32_t names_max, Duration period, const SipKey& key
       key_(key),
       slots_(std::size_t{2} * std::bit_ceil(names_max)),
       slot_mask_(static_cast<std::uint32_t>(slots_.size()) - 1),
+      unconnected_by_network_(key),
       timers_(names_max, start) {}
 
 Update Directory::on_advert(Instant now, std::string_view name, const Address& source, SocketIndex socket) {
@@ -114,8 +115,36 @@ bool Directory::lost(Instant now, const Device& device) const {
     return device.failed || now - std::max(device.announced_at, device.active_at) >= 2 * period_;
 }
 
+void Directory::set_connected(NameIndex index, bool connected) {
+    Device& device = devices_[index];
+    const bool was = device.place == UINT32_MAX;
+    if (was == connected) return;
+    count_network(device, !connected);
+    if (connected) {
+        device.was_connected = true;
+        unconnected_[device.place] = unconnected_.back();
+        devices_[unconnected_.back()].place = device.place;
+        unconnected_.pop_back();
+        device.place = UINT32_MAX;
+    } else {
+        device.place = static_cast<std::uint32_t>(unconnected_.size());
+        unconnected_.push_back(index);
+    }
+}
+
+void Directory::count_network(const Device& device, bool more) {
+    const Holder network = network_of(device.address);
+    if (more)
+        unconnected_by_network_.add(network);
+    else
+        unconnected_by_network_.remove(network);
+}
+
 void Directory::take_over(Instant now, Device& device) {
+    const bool counted = device.place != UINT32_MAX;
+    if (counted) count_network(device, false);
     device.address = device.claimant;
+    if (counted) count_network(device, true);
     device.socket = device.claimant_socket;
     confirm(now, device);
 }
@@ -184,6 +213,7 @@ NameIndex Directory::insert(Instant now, std::string_view name, const Address& a
     device.socket = socket;
     confirm(now, device);
     ++size_;
+    set_connected(index, false);
     schedule(index);
     return index;
 }
@@ -199,6 +229,7 @@ void Directory::remove(NameIndex index) {
         gap = at;
     }
     slots_[gap] = {};
+    set_connected(index, true);
     device = Device{};
     timers_.cancel(index);
     free_.push_back(index);

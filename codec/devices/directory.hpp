@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include <ringpost/datagram.hpp>
@@ -13,6 +14,7 @@
 #include "codec/base/siphash.hpp"
 #include "codec/base/timer_wheel.hpp"
 #include "codec/devices/options.hpp"
+#include "codec/devices/shares.hpp"
 
 namespace ringpost::devices {
 
@@ -39,6 +41,8 @@ struct Device {
     Instant contested_at = never, contest_ends_at = never;
     Instant conflict_reported_at = 0;
     bool conflict_reported = false;
+    bool was_connected = false;
+    std::uint32_t place = UINT32_MAX;  ///< among the names that are not connected; UINT32_MAX: connected
     Address claimant;
     SocketIndex claimant_socket = no_socket;
 };
@@ -94,6 +98,15 @@ class Directory {
     void expire(Instant now, F&& on_change);
     std::optional<Instant> next_timeout() const { return timers_.next(); }
 
+    bool full() const { return size_ == names_max_; }
+    /// A connection with the device is open, or no longer.
+    void set_connected(NameIndex index, bool connected);
+    /// The name to remove for a new one if full(): of a few names chosen with random_below(end) that are not connected,
+    /// one from a network other than ours (is_near(address) is false), that was never connected, from the network with
+    /// most such names, or the oldest. Returns no_name if all are connected.
+    template <class Random, class IsNear>
+    NameIndex eviction(Random&& random_below, IsNear&& is_near) const;
+
     NameIndex find(std::string_view name) const;
     const Device& operator[](NameIndex index) const { return devices_[index]; }
     std::uint32_t size() const { return size_; }
@@ -119,6 +132,7 @@ class Directory {
     NameIndex insert(Instant now, std::string_view name, const Address& address, SocketIndex socket);
     bool lost(Instant now, const Device& device) const;
     void take_over(Instant now, Device& device);
+    void count_network(const Device& device, bool more);
     void confirm(Instant now, Device& device);
     Instant expires_at(const Device& device) const;
     void schedule(NameIndex index);
@@ -132,8 +146,27 @@ class Directory {
     std::vector<Slot> slots_;  ///< open addressing, at most half full; erasing closes the gap, as in LruTable
     std::uint32_t slot_mask_;
     std::uint32_t size_ = 0;
+    std::vector<NameIndex> unconnected_;
+    Holders unconnected_by_network_;
     TimerWheel timers_;  ///< by NameIndex; never later than the earliest deadline, but possibly earlier
 };
+
+template <class Random, class IsNear>
+NameIndex Directory::eviction(Random&& random_below, IsNear&& is_near) const {
+    constexpr int samples = 16;
+    NameIndex chosen = no_name;
+    std::tuple<bool, bool, std::uint32_t, Instant> most{};
+    for (int i = 0; i < samples && !unconnected_.empty(); ++i) {
+        const auto at = static_cast<std::size_t>(random_below(static_cast<Duration>(unconnected_.size())));
+        const Device& device = devices_[unconnected_[at]];
+        const std::uint32_t of_network = unconnected_by_network_.count(network_of(device.address));
+        const std::tuple rank(!is_near(device.address), !device.was_connected, of_network, -device.announced_at);
+        if (chosen != no_name && rank <= most) continue;
+        chosen = unconnected_[at];
+        most = rank;
+    }
+    return chosen;
+}
 
 template <class F>
 void Directory::expire(Instant now, F&& on_change) {

@@ -154,13 +154,16 @@ void Endpoint::handle(Instant now, const Datagram& in) {
         if (!own_address) switchboard_.report_name_taken(now, in.source);
         return;
     }
+    switchboard_.on_advert_bytes(in.source, in.bytes.size());
+    switchboard_.make_room(now, advert->name);
     apply(now, context_.directory.on_advert(now, advert->name, in.source, in.socket), in);
+    const NameIndex device = context_.directory.find(advert->name);
+    const bool is_its_own = device != no_name && same_host(context_.directory[device].address, in.source);
+    if (is_its_own) switchboard_.on_advert(now, device);
     if (advert->kind != AdvertKind::hello) return;
     // The peer may have restarted. Then it does not know us, and our connection to it is stale.
     announcer_.answer(now, in.socket);
-    const NameIndex device = context_.directory.find(advert->name);
-    if (device != no_name && same_host(context_.directory[device].address, in.source))
-        switchboard_.on_hello(now, device);
+    if (is_its_own) switchboard_.on_hello(now, device);
 }
 
 void Endpoint::apply(Instant now, const Update& update, const Datagram& in) {

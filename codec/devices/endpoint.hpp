@@ -50,6 +50,12 @@ class Endpoint {
 
     /// Answers a question, once. May be retried after queue_full.
     Sent answer(Instant now, QuestionId question, std::string_view text);
+    /// The question will not be answered: frees its place.
+    void drop(QuestionId question) { context_.inquiries.remove(question); }
+    /// False once the question was answered or dropped, its asker is gone, or a minute has passed.
+    bool awaits_answer(Instant now, QuestionId question) const {
+        return context_.inquiries.find(now, question) != nullptr;
+    }
 
     /// All names in the directory, in no particular order.
     std::vector<Peer> peers() const;

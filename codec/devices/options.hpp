@@ -13,8 +13,8 @@
 #include <ringpost/address.hpp>
 #include <ringpost/counters.hpp>
 #include <ringpost/time.hpp>
-#include "codec/base/limits.hpp"
 #include "codec/base/siphash.hpp"
+#include "codec/devices/limits.hpp"
 
 namespace ringpost::devices {
 
@@ -137,7 +137,7 @@ struct Peer {
 struct Event {
     enum class Kind : std::uint8_t {
         message,   ///< `name` sent `text`
-        question,  ///< `name` asks `text`; reply with answer(question, ...), now or later
+        question,  ///< `name` at `address` asks `text`; reply with answer(question, ...), now or later
         answers,   ///< `ask` has ended; `answers` are in the order of the names asked
         // Changes of the directory:
         appeared,    ///< `name` at `address`
@@ -176,14 +176,18 @@ struct Counters {
     std::uint64_t adverts_conflicting = 0;  ///< for a known name, from another address on the same link
     std::uint64_t adverts_elsewhere = 0;    ///< for a known name, on another link or in the other family
     std::uint64_t adverts_name_taken = 0;   ///< for our own name, from a foreign address
-    std::uint64_t adverts_no_room = 0;      ///< the directory is full
+    std::uint64_t adverts_no_room = 0;      ///< the directory is full of connected devices
+    std::uint64_t names_evicted = 0;        ///< not connected, and made room for a new name
 
     // Connections: connects + accepts == sum of `ended` + open connections.
     std::uint64_t connects = 0;
     std::uint64_t accepts = 0;
     std::uint64_t accepts_limited = 0;          ///< refused: too many from one address
-    std::uint64_t accepts_full = 0;             ///< refused: no room, or the endpoint is closed
-    std::uint64_t connects_full = 0;            ///< postponed: no room
+    std::uint64_t accepts_full = 0;             ///< refused: no room for its network, or the endpoint is closed
+    std::uint64_t connects_full = 0;            ///< postponed: no room for its network
+    std::uint64_t connects_waited = 0;          ///< postponed: the address did not answer, or is being tried
+    std::uint64_t connects_unpaid = 0;          ///< postponed until the address has sent more adverts (README.md)
+    std::uint64_t hellos_unpaid = 0;            ///< unicast hellos, likewise
     std::array<std::uint64_t, causes> ended{};  ///< by Cause
 
     // Frames.
@@ -191,7 +195,8 @@ struct Counters {
     std::uint64_t messages_received = 0;  ///< delivered to the application
     std::uint64_t questions_sent = 0;
     std::uint64_t questions_received = 0;
-    std::uint64_t questions_forgotten = 0;  ///< expired, or evicted because too many were waiting
+    std::uint64_t questions_forgotten = 0;  ///< not answered within a minute, or before the asker was gone
+    std::uint64_t questions_no_room = 0;    ///< dropped: too many of this host, or of all, await their answers
     std::uint64_t answers_sent = 0;
     std::uint64_t answers_received = 0;
     std::uint64_t answers_late = 0;  ///< part of answers_received: the question has ended or was never asked
@@ -219,16 +224,21 @@ struct Counters {
             {"adverts_elsewhere", &Counters::adverts_elsewhere},
             {"adverts_name_taken", &Counters::adverts_name_taken},
             {"adverts_no_room", &Counters::adverts_no_room},
+            {"names_evicted", &Counters::names_evicted},
             {"connects", &Counters::connects},
             {"accepts", &Counters::accepts},
             {"accepts_limited", &Counters::accepts_limited},
             {"accepts_full", &Counters::accepts_full},
             {"connects_full", &Counters::connects_full},
+            {"connects_waited", &Counters::connects_waited},
+            {"connects_unpaid", &Counters::connects_unpaid},
+            {"hellos_unpaid", &Counters::hellos_unpaid},
             {"messages_sent", &Counters::messages_sent},
             {"messages_received", &Counters::messages_received},
             {"questions_sent", &Counters::questions_sent},
             {"questions_received", &Counters::questions_received},
             {"questions_forgotten", &Counters::questions_forgotten},
+            {"questions_no_room", &Counters::questions_no_room},
             {"answers_sent", &Counters::answers_sent},
             {"answers_received", &Counters::answers_received},
             {"answers_late", &Counters::answers_late},

@@ -1,5 +1,7 @@
 #include "codec/devices/questions.hpp"
 
+#include <iterator>
+
 #include "codec/base/check.hpp"
 
 namespace ringpost::devices {
@@ -76,18 +78,43 @@ void Asks::release(std::uint32_t index) {
     free_.push_back(index);
 }
 
-bool Inquiries::add(Instant now, StreamIndex stream, std::uint64_t serial, std::uint64_t key) {
-    if (inquiries_.empty()) inquiries_.resize(limits::devices_questions_max);
-    Inquiry& inquiry = inquiries_[place({++newest_})];
-    const bool evicted = inquiry.number != 0;
-    inquiry = {newest_, serial, stream, key, now};
-    return evicted;
+std::optional<QuestionId> Inquiries::add(Instant now, const Address& host, const Inquiry& inquiry) {
+    if (!shares_.take(host.ip)) return std::nullopt;
+    places_.push_back({++newest_, host.ip, now, inquiry});
+    by_number_.emplace(newest_, std::prev(places_.end()));
+    return QuestionId{newest_};
 }
 
 const Inquiries::Inquiry* Inquiries::find(Instant now, QuestionId question) const {
-    if (question.number == 0 || inquiries_.empty()) return nullptr;
-    const Inquiry& inquiry = inquiries_[place(question)];
-    return inquiry.number == question.number && now - inquiry.asked_at < kept ? &inquiry : nullptr;
+    const auto found = by_number_.find(question.number);
+    if (found == by_number_.end() || now - found->second->asked_at >= kept) return nullptr;
+    return &found->second->inquiry;
+}
+
+void Inquiries::remove(QuestionId question) {
+    if (const auto found = by_number_.find(question.number); found != by_number_.end()) remove(found->second);
+}
+
+void Inquiries::remove(Places::iterator place) {
+    shares_.give_back(place->host);
+    by_number_.erase(place->number);
+    places_.erase(place);
+}
+
+std::size_t Inquiries::remove_of(std::uint64_t serial) {
+    const std::size_t before = places_.size();
+    for (auto place = places_.begin(); place != places_.end();) {
+        const auto next = std::next(place);
+        if (place->inquiry.serial == serial) remove(place);
+        place = next;
+    }
+    return before - places_.size();
+}
+
+std::size_t Inquiries::expire(Instant now) {
+    const std::size_t before = places_.size();
+    while (!places_.empty() && now - places_.front().asked_at >= kept) remove(places_.begin());
+    return before - places_.size();
 }
 
 }  // namespace ringpost::devices

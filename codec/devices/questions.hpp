@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <list>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
@@ -16,6 +17,7 @@
 #include <ringpost/time.hpp>
 #include "codec/base/timer_wheel.hpp"
 #include "codec/devices/options.hpp"
+#include "codec/devices/shares.hpp"
 
 namespace ringpost::devices {
 
@@ -110,30 +112,45 @@ void Asks::expire(Instant now, Remove&& remove_key, Ended&& ended) {
     });
 }
 
-/// Received questions that await the application's answer: the newest limits::devices_questions_max, each for a minute.
+/// Received questions that await the application's answer: up to limits::devices_questions_max, each for a minute.
+/// Hosts share the places, so that one which asks much does not take all.
 class Inquiries {
   public:
     static constexpr Duration kept = 60 * second;
 
+    explicit Inquiries(const SipKey& key) : shares_(limits::devices_questions_max, share_weight, key) {}
+
     struct Inquiry {
-        std::uint64_t number = 0;  ///< 0: unused
-        std::uint64_t serial = 0;  ///< of the connection that asked
         StreamIndex stream = 0;
+        std::uint64_t serial = 0;  ///< of the connection that asked
         std::uint64_t key = 0;
-        Instant asked_at = 0;
     };
 
-    /// Returns true if an older question was evicted.
-    bool add(Instant now, StreamIndex stream, std::uint64_t serial, std::uint64_t key);
-    QuestionId newest() const { return {newest_}; }
+    /// Returns nullopt if there is no place for a question of this host.
+    std::optional<QuestionId> add(Instant now, const Address& host, const Inquiry& inquiry);
     /// Returns nullptr if the question has been answered, has expired or is unknown.
     const Inquiry* find(Instant now, QuestionId question) const;
-    void remove(QuestionId question) { inquiries_[place(question)] = {}; }
+    /// Frees its place; no effect if it has none.
+    void remove(QuestionId question);
+    /// Removes the questions of a connection that has ended, or the expired ones. Returns their number.
+    std::size_t remove_of(std::uint64_t serial);
+    std::size_t expire(Instant now);
 
   private:
-    static std::size_t place(QuestionId question) { return question.number % limits::devices_questions_max; }
+    static constexpr std::uint32_t share_weight = 7;
+    struct Place {
+        std::uint64_t number = 0;
+        Holder host{};
+        Instant asked_at = 0;
+        Inquiry inquiry;
+    };
+    using Places = std::list<Place>;
 
-    std::vector<Inquiry> inquiries_;  ///< indexed by number; allocated with the first question
+    void remove(Places::iterator place);
+
+    Places places_;  ///< oldest first
+    std::unordered_map<std::uint64_t, Places::iterator> by_number_;
+    Shares shares_;
     std::uint64_t newest_ = 0;
 };
 

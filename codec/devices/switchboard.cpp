@@ -6,20 +6,28 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "codec/base/check.hpp"
 
 namespace ringpost::devices {
 namespace {
 
-constexpr Duration dial_again_after = 100 * millisecond, greet_again_after = 2 * second;
 constexpr Duration stable_after = 5 * second;  // a connection that lasted this long resets the back-off
-constexpr Duration close_timeout = 2 * second;
+constexpr Duration close_timeout = 800 * millisecond;
 constexpr Duration ping_timeout = 3 * second;  // for the reply to a ping of a ringpost peer
+
+// One network can take these parts of the places, and leaves the rest to others: 7 / 8.
+constexpr std::uint32_t share_weight = 7;
+constexpr std::uint32_t unnamed_part = 2, attempts_part = 4;
 
 // Connections accepted from one address: a burst, and a rate.
 constexpr std::uint32_t accepts_at_once = 32;
 constexpr Duration accept_interval = 50 * millisecond;
+
+std::uint32_t part_of(std::uint32_t streams, std::uint32_t divisor, std::uint32_t most) {
+    return std::clamp(streams / divisor, 1u, most);
+}
 
 Address with_port(Address address, std::uint16_t port) {
     address.port = port;
@@ -34,7 +42,28 @@ Switchboard::Switchboard(Context& context, Announcer& announcer)
       active_(std::bit_ceil(context.options.streams_max)),
       deadlines_(context.options.streams_max, context.options.start),
       retries_(context.options.names_max, context.options.start),
-      accept_rates_(context.sources(), accept_interval, accepts_at_once, context.options.key) {}
+      accept_rates_(context.sources(), accept_interval, accepts_at_once, context.options.key),
+      reach_(context.sources(), context.options.key),
+      streams_(context.options.streams_max, share_weight, context.options.key),
+      unnamed_(part_of(context.options.streams_max, unnamed_part, limits::devices_unnamed_max), share_weight,
+               context.options.key),
+      attempts_(part_of(context.options.streams_max, attempts_part, limits::devices_attempts_max), share_weight,
+                context.options.key) {}
+
+void Switchboard::on_advert_bytes(const Address& source, std::size_t payload) {
+    reach_.on_advert(source, datagram_bytes(source, payload));
+}
+
+void Switchboard::make_room(Instant now, std::string_view name) {
+    Directory& directory = context_.directory;
+    if (!directory.full() || directory.find(name) != no_name) return;
+    const NameIndex device = directory.eviction([this](Duration end) { return context_.random_below(end); },
+                                                [this](const Address& address) { return announcer_.is_near(address); });
+    if (device == no_name) return;
+    ++context_.counts.names_evicted;
+    drop_device(now, device, directory[device].address);
+    directory.remove(device);
+}
 
 // Notifications from the directory.
 
@@ -50,6 +79,11 @@ void Switchboard::start_connecting(Instant now, NameIndex device) {
         dial(now, device);
     else
         retry_later(now, device);
+}
+
+void Switchboard::on_advert(Instant now, NameIndex device) {
+    if (!std::exchange(link(device).awaits_advert, false)) return;
+    retry(now, device);
 }
 
 void Switchboard::on_hello(Instant now, NameIndex device) {
@@ -110,56 +144,6 @@ void Switchboard::drop_device(Instant now, NameIndex device, const Address& befo
     context_.events.push_change(Event::Kind::gone, context_.directory[device].name, before);
 }
 
-// Opening connections.
-
-Switchboard::Link& Switchboard::link(NameIndex device) {
-    if (device >= links_.size()) links_.resize(device + 1);
-    return links_[device];
-}
-
-bool Switchboard::we_open(NameIndex device) const {
-    return std::string_view(context_.options.name) < context_.directory[device].name;
-}
-
-void Switchboard::dial(Instant now, NameIndex device) {
-    if (context_.closed) return;
-    const Address to = with_port(context_.directory[device].address, context_.options.tcp_port);
-    const auto stream = claim(Connection::State::connecting, to, now + context_.options.connect_timeout);
-    if (!stream) {
-        ++context_.counts.connects_full;
-        retry_later(now, device);
-        return;
-    }
-    ++context_.counts.connects;
-    Connection& opened = *connections_[*stream];
-    opened.dialled = true;
-    opened.device = device;
-    opened.wants_connect = true;
-    link(device).attempt = *stream;
-    retries_.cancel(device);
-    activate(*stream);
-}
-
-void Switchboard::retry_later(Instant now, NameIndex device) {
-    if (context_.closed) return;
-    const Duration base = we_open(device) ? dial_again_after : greet_again_after;
-    const std::uint32_t failures = std::min(link(device).failures++, 20u);
-    const Duration wait = std::min(base << failures, context_.options.period);
-    retries_.schedule(device, now + wait * 3 / 4 + context_.random_below(wait / 2));
-}
-
-void Switchboard::retry(Instant now, NameIndex device) {
-    const Link& to = link(device);
-    if (context_.closed || to.connection != no_stream || to.attempt != no_stream) return;
-    if (we_open(device)) {
-        dial(now, device);
-        return;
-    }
-    const Device& who = context_.directory[device];
-    announcer_.send_hello(who.address, who.socket);
-    retry_later(now, device);
-}
-
 // Choosing between two connections.
 
 void Switchboard::on_name(Instant now, StreamIndex stream, std::string_view name) {
@@ -177,6 +161,7 @@ void Switchboard::on_name(Instant now, StreamIndex stream, std::string_view name
     named.name = name;
     if (!named.dialled) named.device = directory.find(name);
     if (named.device != no_name && !may_stay(now, stream)) return;
+    make_room(now, name);
     const Update update = directory.on_connected(now, name, with_port(named.peer, context_.options.group.port));
     if (update.kind == Update::Kind::full) {
         end(now, stream, Cause::directory_full);
@@ -225,10 +210,14 @@ bool Switchboard::may_stay(Instant now, StreamIndex stream) {
 void Switchboard::open(Instant now, StreamIndex stream) {
     Connection& named = *connections_[stream];
     Link& to = link(named.device);
-    if (named.dialled)
+    if (named.dialled) {
         to.attempt = no_stream;
-    else
-        --unnamed_;
+        release_attempt(now, named, Reach::Outcome::answered);
+    } else {
+        unnamed_.give_back(network_of(named.peer));
+    }
+    to.open_at = now;
+    context_.directory.set_connected(named.device, true);
     RINGPOST_CHECK(to.connection == no_stream);  // may_stay() has ended any other
     to.connection = stream;
     retries_.cancel(named.device);
@@ -250,13 +239,17 @@ void Switchboard::end(Instant now, StreamIndex stream, Cause cause, DriverStream
     ended.state = Connection::State::ended;
     ended.deadline = never;
     deadlines_.cancel(stream);
-    if (was == Connection::State::awaiting_name && !ended.dialled) --unnamed_;
+    if (was == Connection::State::awaiting_name && !ended.dialled) unnamed_.give_back(network_of(ended.peer));
+    end_attempt(now, ended, cause);
+    if (ended.has_asked) context_.counts.questions_forgotten += context_.inquiries.remove_of(ended.serial);
     ended.keys.remove_all([&](const Asked& asked) { settle_question(asked, Reply::not_connected, {}); });
     if (was_open) {
         const std::size_t unsent = ended.queued_frames();
         context_.counts.unsent += unsent;
         context_.events.push_change(Event::Kind::disconnected, ended.name, ended.peer, cause, unsent);
         if (now >= ended.opened_at + stable_after) link(ended.device).failures = 0;
+        link(ended.device).open_at = now;
+        context_.directory.set_connected(ended.device, false);
     } else {
         ended.in = {};
     }

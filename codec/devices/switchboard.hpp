@@ -13,6 +13,8 @@
 #include "codec/devices/announcer.hpp"
 #include "codec/devices/connection.hpp"
 #include "codec/devices/context.hpp"
+#include "codec/devices/reach.hpp"
+#include "codec/devices/shares.hpp"
 
 namespace ringpost::devices {
 
@@ -29,8 +31,15 @@ class Switchboard {
   public:
     Switchboard(Context& context, Announcer& announcer);
 
+    /// An advert came from `source`. Call it before the directory learns of it.
+    void on_advert_bytes(const Address& source, std::size_t payload);
+    /// Removes a name that is not connected if the directory is full and `name` is new.
+    void make_room(Instant now, std::string_view name);
+
     // Notifications from the directory:
     void on_appeared(Instant now, NameIndex device);
+    /// The device has sent an advert from its address.
+    void on_advert(Instant now, NameIndex device);
     /// The device has sent a hello: it may have restarted, and then our connection to it is stale.
     void on_hello(Instant now, NameIndex device);
     /// Pings a connected device to provoke activity. Returns false if it is not connected or was pinged within the last
@@ -50,7 +59,7 @@ class Switchboard {
     void remove_question(StreamIndex stream, std::uint64_t key) { connections_[stream]->keys.remove(key); }
     void close(Instant now);
     /// Whether the driver has no stream of ours and no request for one is pending.
-    bool empty() const { return streams_ == 0; }
+    bool empty() const { return streams_.taken() == 0; }
 
     const Connection* connection(NameIndex device) const;
     std::optional<Cause> last_cause(NameIndex device) const;
@@ -80,16 +89,24 @@ class Switchboard {
         StreamIndex connection = no_stream;  ///< in state open
         StreamIndex attempt = no_stream;     ///< opened by us, not yet open
         std::uint32_t failures = 0;          ///< since the last stable connection
+        bool awaits_advert = false;          ///< an attempt or a hello was due and not paid for (Reach)
+        Instant open_at = -never;            ///< when a connection was last known to be open
         std::optional<Cause> last_cause;
     };
 
-    // Opening connections and choosing between two (switchboard.cpp).
+    // Opening connections (switchboard_opening.cpp).
     Link& link(NameIndex device);
     bool we_open(NameIndex device) const;
+    bool is_proven(Instant now, NameIndex device);
+    bool may_attempt(Instant now, NameIndex device, const Address& to);
+    void end_attempt(Instant now, Connection& attempt, Cause cause);
+    void release_attempt(Instant now, Connection& attempt, Reach::Outcome outcome);
     void start_connecting(Instant now, NameIndex device);
     void dial(Instant now, NameIndex device);
     void retry_later(Instant now, NameIndex device);
     void retry(Instant now, NameIndex device);
+
+    // Choosing between two connections, and ending them (switchboard.cpp).
     std::optional<StreamIndex> claim(Connection::State state, const Address& peer, Instant deadline);
     void on_name(Instant now, StreamIndex stream, std::string_view name);
     bool may_stay(Instant now, StreamIndex stream);
@@ -98,6 +115,8 @@ class Switchboard {
     void end(Instant now, StreamIndex stream, Cause cause, DriverStream at_driver = DriverStream::open);
     void unlink(Instant now, StreamIndex stream, Cause cause, bool was_open);
     void release_driver_stream(StreamIndex stream, DriverStream at_driver);
+    void on_stream_released(const Connection& released);
+    void count_unread(Connection& from);
     void release(StreamIndex stream);
     void on_due(Instant now, StreamIndex stream);
     void schedule(StreamIndex stream);
@@ -124,7 +143,10 @@ class Switchboard {
     TimerWheel deadlines_;           ///< by StreamIndex
     TimerWheel retries_;             ///< by NameIndex
     SourceRates accept_rates_;
-    std::uint32_t streams_ = 0, unnamed_ = 0;
+    Reach reach_;
+    Shares streams_;   ///< that the driver has, by network
+    Shares unnamed_;   ///< accepted, and their peer has not sent its name
+    Shares attempts_;  ///< of ours, to devices that are not proven
     std::uint64_t newest_serial_ = 0;
     Instant now_ = 0;  ///< of the latest call with a time; poll_event() has none
     Instant rejoin_reported_at_ = -never, name_taken_reported_at_ = -never;

@@ -32,12 +32,17 @@ void Switchboard::on_bytes(Instant now, StreamIndex stream, std::span<const std:
     from.in.append(bytes);
     from.bytes_at = now;
     if (from.state != Connection::State::awaiting_name) context_.directory.on_activity(now, from.device);
+    count_unread(from);
     if (from.in_events) {
-        if (from.in.unread_bytes() >= limits::devices_unread_bytes_pause) set_paused(stream, true);
+        if (from.in.unread_bytes() >= limits::devices_unread_bytes_pause ||
+            context_.unread_bytes >= limits::devices_unread_bytes_total)
+            set_paused(stream, true);
         if (from.in.unread_bytes() > limits::devices_unread_bytes_max) end(now, stream, Cause::overrun);
         return;
     }
-    if (!process_frames(stream)) return;
+    const bool has_frame = process_frames(stream);
+    count_unread(from);
+    if (!has_frame) return;
     from.in_events = true;
     context_.events.push_frames(stream);
 }
@@ -129,30 +134,39 @@ void Switchboard::settle_question(const Asked& asked, Reply reply, std::string_v
 // Delivery to the application.
 
 bool Switchboard::peek(StreamIndex stream, Event& event) {
-    if (!process_frames(stream)) return false;
-    const Connection& from = *connections_[stream];
     Counters& counts = context_.counts;
-    event.name = from.name;
-    event.text = from.head->text;
-    if (from.head->kind == FrameKind::message) {
-        ++counts.messages_received;
-        event.kind = Event::Kind::message;
-        return true;
+    for (; process_frames(stream); take(stream)) {
+        Connection& from = *connections_[stream];
+        event.name = from.name;
+        event.text = from.head->text;
+        event.address = from.peer;
+        if (from.head->kind == FrameKind::message) {
+            ++counts.messages_received;
+            event.kind = Event::Kind::message;
+            return true;
+        }
+        ++counts.questions_received;
+        counts.questions_forgotten += context_.inquiries.expire(now_);
+        if (const auto question = context_.inquiries.add(now_, from.peer, {stream, from.serial, from.head->key})) {
+            from.has_asked = true;
+            event.kind = Event::Kind::question;
+            event.question = *question;
+            return true;
+        }
+        ++counts.questions_no_room;
     }
-    ++counts.questions_received;
-    event.kind = Event::Kind::question;
-    counts.questions_forgotten += context_.inquiries.add(now_, stream, from.serial, from.head->key);
-    event.question = context_.inquiries.newest();
-    return true;
+    return false;
 }
 
 void Switchboard::take(StreamIndex stream) {
     Connection& from = *connections_[stream];
     from.head.reset();
     from.in.pop();
+    count_unread(from);
 }
 
 void Switchboard::end_turn(StreamIndex stream) {
+    count_unread(*connections_[stream]);
     connections_[stream]->in_events = false;
     set_paused(stream, false);
     release(stream);

@@ -11,6 +11,8 @@
 namespace ringpost::devices {
 namespace {
 
+constexpr std::uint32_t accept_part = 8;  // of the streams: for accepted ones only
+
 Cause cause_of(StreamEnd end, bool mid_frame) {
     switch (end) {
         case StreamEnd::finished: return mid_frame ? Cause::mid_frame : Cause::finished;
@@ -77,7 +79,7 @@ std::optional<StreamIndex> Switchboard::accept(Instant now, const Address& peer)
         ++counts.accepts_limited;
         return std::nullopt;
     }
-    const auto stream = context_.closed || unnamed_ == limits::devices_unnamed_max
+    const auto stream = context_.closed || !unnamed_.may_take(network_of(peer))
                             ? std::nullopt
                             : claim(Connection::State::awaiting_name, peer, now + context_.options.name_timeout);
     if (!stream) {
@@ -85,7 +87,7 @@ std::optional<StreamIndex> Switchboard::accept(Instant now, const Address& peer)
         return std::nullopt;
     }
     ++counts.accepts;
-    ++unnamed_;
+    unnamed_.take(network_of(peer));
     Connection& accepted = *connections_[*stream];
     accepted.established = true;
     accepted.greet(context_.options.name);
@@ -112,7 +114,7 @@ void Switchboard::handle(Instant now, const StreamInput& in) {
         case StreamInput::Kind::closed:
             if (target.wants_close) {  // both sides ended it at the same time
                 target.wants_close = false;
-                --streams_;
+                on_stream_released(target);
                 release(in.stream);
                 break;
             }
@@ -133,7 +135,7 @@ std::optional<StreamRequest> Switchboard::poll(Instant now, std::span<std::byte>
         if (active.wants_connect) return asks_for(StreamRequest::Kind::connect, active.wants_connect);
         if (active.wants_close) {
             const StreamRequest request = asks_for(StreamRequest::Kind::close, active.wants_close);
-            --streams_;
+            on_stream_released(active);
             release(stream);
             return request;
         }
@@ -150,6 +152,9 @@ std::optional<StreamRequest> Switchboard::poll(Instant now, std::span<std::byte>
 }
 
 std::optional<StreamIndex> Switchboard::claim(Connection::State state, const Address& peer, Instant deadline) {
+    const bool reserved = state == Connection::State::connecting &&
+                          streams_.taken() >= streams_.places() - streams_.places() / accept_part;
+    if (reserved || !streams_.may_take(network_of(peer))) return std::nullopt;
     if (free_.empty()) {
         if (connections_.size() == context_.options.streams_max) return std::nullopt;
         free_.push_back(static_cast<StreamIndex>(connections_.size()));
@@ -162,7 +167,7 @@ std::optional<StreamIndex> Switchboard::claim(Connection::State state, const Add
     claimed.peer = peer;
     claimed.deadline = deadline;
     claimed.serial = ++newest_serial_;
-    ++streams_;
+    streams_.take(network_of(peer));
     schedule(stream);
     return stream;
 }
@@ -176,13 +181,21 @@ void Switchboard::release_driver_stream(StreamIndex stream, DriverStream at_driv
     if (ended.wants_close)
         activate(stream);
     else
-        --streams_;
+        on_stream_released(ended);
+}
+
+void Switchboard::on_stream_released(const Connection& released) { streams_.give_back(network_of(released.peer)); }
+
+void Switchboard::count_unread(Connection& from) {
+    context_.unread_bytes += from.in.unread_bytes() - from.unread_bytes;
+    from.unread_bytes = from.in.unread_bytes();
 }
 
 void Switchboard::release(StreamIndex stream) {
     Connection& ended = *connections_[stream];
     if (ended.state != Connection::State::ended || ended.in_events || ended.wants_close) return;
     const bool active = ended.active;  // may be in active_ once more
+    context_.unread_bytes -= ended.unread_bytes;
     ended = Connection{};
     ended.active = active;
     free_.push_back(stream);

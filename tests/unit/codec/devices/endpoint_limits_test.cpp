@@ -68,6 +68,12 @@ TEST_F(DevicesEndpointLimits, limits_accepts_per_address_and_unnamed_peers) {
     EXPECT_EQ(endpoint.counters().accepts_limited, 1u);
     for (unsigned host = 0; host < 250; ++host)
         for (int i = 0; i < 32; ++i) accepted += endpoint.accept(now, at(host, 40'000)).has_value();
+    EXPECT_EQ(accepted, limits::devices_unnamed_max / 8 * 7) << "the rest is for other networks";
+    for (std::uint8_t net = 1; net < 250; ++net) {
+        const auto other = endpoint.accept(now, Address::v4(10, 0, net, 1, 40'000));
+        EXPECT_TRUE(other || net > 1);
+        accepted += other.has_value();
+    }
     EXPECT_EQ(accepted, limits::devices_unnamed_max);
     EXPECT_GT(endpoint.counters().accepts_full, 0u);
     requests();

@@ -101,20 +101,36 @@ TEST(DevicesAsks, limit_the_bytes_of_answers) {
     EXPECT_EQ(asks.answers(again.index)[0].reply, Reply::answered);
 }
 
-TEST(DevicesInquiries, are_kept_for_a_minute_and_up_to_a_limit) {
-    Inquiries inquiries;
+TEST(DevicesInquiries, are_kept_for_a_minute) {
+    Inquiries inquiries({});
+    const Address host = Address::v4(10, 0, 0, 2, 1);
     EXPECT_EQ(inquiries.find(0, {0}), nullptr);
     EXPECT_EQ(inquiries.find(0, {1}), nullptr);
-    EXPECT_FALSE(inquiries.add(0, 3, 33, 333));
-    const QuestionId first = inquiries.newest();
+    const QuestionId first = *inquiries.add(0, host, {3, 33, 333});
     ASSERT_NE(inquiries.find(59 * second, first), nullptr);
     EXPECT_EQ(inquiries.find(59 * second, first)->key, 333u);
     EXPECT_EQ(inquiries.find(60 * second, first), nullptr);
-    for (std::uint32_t i = 1; i < limits::devices_questions_max; ++i) EXPECT_FALSE(inquiries.add(0, 3, 33, i));
-    EXPECT_TRUE(inquiries.add(0, 3, 33, 4)) << "the first was evicted";
-    EXPECT_EQ(inquiries.find(0, first), nullptr);
-    inquiries.remove(inquiries.newest());
-    EXPECT_EQ(inquiries.find(0, inquiries.newest()), nullptr);
+    EXPECT_EQ(inquiries.expire(59 * second), 0u);
+    EXPECT_EQ(inquiries.expire(60 * second), 1u);
+    inquiries.remove(first);
+    const QuestionId next = *inquiries.add(0, host, {3, 33, 334});
+    inquiries.remove(next);
+    EXPECT_EQ(inquiries.find(0, next), nullptr);
+}
+
+TEST(DevicesInquiries, places_are_shared_and_freed) {
+    Inquiries inquiries({});
+    const Address greedy = Address::v4(10, 0, 0, 2, 1), other = Address::v4(10, 0, 0, 3, 1);
+    std::size_t held = 0;
+    std::optional<QuestionId> oldest;
+    while (const auto added = inquiries.add(0, greedy, {3, 33, held})) {
+        if (held++ == 0) oldest = added;
+    }
+    EXPECT_EQ(held, limits::devices_questions_max / 8 * 7);
+    EXPECT_NE(inquiries.find(0, *oldest), nullptr) << "further questions cost no earlier one its place";
+    for (std::uint64_t i = 0; i < 100; ++i) EXPECT_TRUE(inquiries.add(0, other, {4, 44, i}));
+    EXPECT_EQ(inquiries.remove_of(33), held) << "its connection has ended";
+    EXPECT_TRUE(inquiries.add(0, greedy, {5, 55, 1}));
 }
 
 }  // namespace
