@@ -17,6 +17,7 @@
 #include "engine/faces/node_links.hpp"
 #include "engine/loop/open.hpp"
 #include "engine/os/clock.hpp"
+#include "engine/os/resources.hpp"
 #include "engine/tcp/stream_socket.hpp"
 #include "engine/threaded/threaded.hpp"
 
@@ -44,6 +45,15 @@ std::optional<Error> check(const NodeOptions& options) {
         return Error{EINVAL,
                      fmt::format("seed {}: at most {}", options.protocol.seeds.size(), limits::devices_seeds_max)};
     return std::nullopt;
+}
+
+/// Connections that the limit on descriptors allows beside what is open and what a Node and its process need: a socket
+/// for each link, the ring, pipes of commands.
+std::uint32_t streams_allowed() {
+    constexpr std::size_t own = 128;
+    const std::size_t limit = descriptors_max(), open = descriptors_open();
+    const std::size_t left = limit > open ? limit - open : 0;
+    return static_cast<std::uint32_t>(std::clamp<std::size_t>(left - std::min(own, left / 2), 8, limits::streams_max));
 }
 
 }  // namespace
@@ -77,15 +87,18 @@ class Node::Thread : public Threaded<NodeCore> {
 Result<Node> Node::open(const NodeOptions& options) {
     if (auto wrong = check(options)) return std::unexpected(std::move(*wrong));
     RINGPOST_CHECK(std::has_single_bit(options.notices_max) && std::has_single_bit(options.questions_max));
+    RINGPOST_CHECK(options.questions_at_once > 0);
     auto links = NodeLinks::open(options);
     if (!links) return std::unexpected(links.error());
+    NodeOptions allowed = options;
+    allowed.protocol.streams_max = std::min(options.protocol.streams_max, streams_allowed());
     std::optional<StreamListener> listener;
     if (options.listen) {
         auto opened = StreamListener::open(any_address(options.protocol.tcp_port));
         if (!opened) return std::unexpected(opened.error());
         listener.emplace(std::move(*opened));
     }
-    auto thread = std::make_unique<Thread>(options, std::move(*links), std::move(listener));
+    auto thread = std::make_unique<Thread>(allowed, std::move(*links), std::move(listener));
     if (auto failure = thread->start(options.engine)) return std::unexpected(std::move(*failure));
     return Node(std::move(thread));
 }
@@ -168,8 +181,12 @@ std::optional<Notice> Node::next_question(Duration timeout) {
 
 Sent Node::answer(QuestionId question, std::string_view text) {
     Sent sent = Sent::not_connected;
-    thread_->call([&](Instant at) { sent = thread_->endpoint().answer(at, question, text); });
+    thread_->call([&](Instant at) { sent = thread_->protocol.answer(at, question, text); });
     return sent;
+}
+
+void Node::drop(QuestionId question) {
+    thread_->call([&](Instant) { thread_->protocol.drop(question); });
 }
 
 void Node::stop() { thread_->stop(); }

@@ -15,11 +15,16 @@ namespace {
 /// Minimum interval between checks for link changes while the loop is busy.
 constexpr Duration link_check_interval = millisecond;
 
+/// Interval between checks for questions whose asker is gone, or that have expired.
+constexpr Duration question_check_interval = second;
+
 }  // namespace
 
 NodeCore::NodeCore(const NodeOptions& options, NodeLinks links, std::optional<StreamListener> listener)
     : notices_(options.notices_max),
       questions_(options.questions_max),
+      waiting_questions_(options.questions_max, std::min(options.questions_at_once, options.questions_max),
+                         options.protocol.key),
       options_(options),
       links_(std::move(links)),
       listener_(std::move(listener)) {}
@@ -31,6 +36,12 @@ NodeCore::~NodeCore() {
     }
     while (next_question(0)) {
     }
+}
+
+std::optional<Notice> NodeCore::receive(Instant deadline) {
+    auto notice = pop(notices_, deadline);
+    if (notice) notice_bytes_.fetch_sub(notice->text.size(), std::memory_order_relaxed);
+    return notice;
 }
 
 std::optional<Notice> NodeCore::pop(Queue& queue, Instant deadline) {
@@ -64,11 +75,6 @@ void NodeCore::on_event(Instant, const Event& event) {
         rejoin_wanted_ = true;
         return;
     }
-    const bool question = event.kind == Event::Kind::question;
-    if (question && !questions_.has_room()) {
-        ++questions_dropped_;
-        return;
-    }
     auto notice = std::make_unique<Notice>(Notice{.kind = event.kind,
                                                   .cause = event.cause,
                                                   .name = std::string(event.name),
@@ -76,9 +82,42 @@ void NodeCore::on_event(Instant, const Event& event) {
                                                   .question = event.question,
                                                   .address = event.address,
                                                   .unsent = event.unsent});
-    const bool pushed = (question ? questions_ : notices_).try_push(notice.get());
+    if (event.kind == Event::Kind::question) return on_question(std::move(notice));
+    notice_bytes_.fetch_add(notice->text.size(), std::memory_order_relaxed);
+    const bool pushed = notices_.try_push(notice.get());
     RINGPOST_CHECK(pushed);  // the engine is the only producer, and has_room() was true
     [[maybe_unused]] Notice* const queued = notice.release();
+}
+
+// ---- questions ------------------------------------------------------------------------------------
+
+void NodeCore::on_question(std::unique_ptr<Notice> notice) {
+    const QuestionId question = notice->question;
+    if (!waiting_questions_.push(std::move(notice))) {
+        ++questions_dropped_;
+        endpoint_->drop(question);
+    }
+    hand_out_questions();
+}
+
+void NodeCore::hand_out_questions() {
+    while (auto question = waiting_questions_.next()) {
+        const bool pushed = questions_.try_push(question.get());
+        RINGPOST_CHECK(pushed);  // it holds all that are handed out at once
+        [[maybe_unused]] Notice* const queued = question.release();
+    }
+}
+
+Sent NodeCore::answer(Instant now, QuestionId question, std::string_view text) {
+    const Sent sent = endpoint_->answer(now, question, text);
+    const bool may_try_again = sent == Sent::queue_full || sent == Sent::cannot_carry || sent == Sent::too_large;
+    if (!may_try_again) waiting_questions_.on_done(question);
+    return sent;
+}
+
+void NodeCore::drop(QuestionId question) {
+    endpoint_->drop(question);
+    waiting_questions_.on_done(question);
 }
 
 Instant NodeCore::on_turn(Instant now) {
@@ -87,10 +126,15 @@ Instant NodeCore::on_turn(Instant now) {
         check_links_at_ = now + link_check_interval;
         if (links_.changed(now)) update_links(now);
     }
-    return links_.retry_at();
+    if (now >= check_questions_at_ && !waiting_questions_.empty()) {
+        check_questions_at_ = now + question_check_interval;
+        waiting_questions_.remove_closed([&](QuestionId each) { return endpoint_->awaits_answer(now, each); });
+    }
+    return waiting_questions_.waits() ? std::min(links_.retry_at(), check_questions_at_) : links_.retry_at();
 }
 
 void NodeCore::publish() {
+    hand_out_questions();
     notices_.flush();
     questions_.flush();
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -11,6 +12,7 @@
 
 #include "codec/devices/endpoint.hpp"
 #include "engine/faces/node_links.hpp"
+#include "engine/faces/node_questions.hpp"
 #include "engine/os/clock.hpp"
 #include "engine/tcp/stream_socket.hpp"
 #include "engine/threaded/done.hpp"
@@ -30,7 +32,7 @@ class NodeCore {
 
     // ---- any thread -----------------------------------------------------------------------------
 
-    std::optional<Notice> receive(Instant deadline) { return pop(notices_, deadline); }
+    std::optional<Notice> receive(Instant deadline);
     std::optional<Notice> next_question(Instant deadline) { return pop(questions_, deadline); }
     /// The notice queue was full: wake the engine after receive().
     bool room_wanted() const { return notices_.room_wanted(); }
@@ -49,12 +51,12 @@ class NodeCore {
         return open_endpoint();
     }
     Endpoint& endpoint() { return *endpoint_; }
-    bool has_room() { return notices_.has_room(); }
+    bool has_room() { return notices_.has_room(has_room_for_bytes()); }
     void on_event(Instant now, const Event& event);
     void run(Instant, const Command&) {}
     Instant on_turn(Instant now);
     void publish();
-    bool may_sleep() const { return !notices_.has_wanted_room(); }
+    bool may_sleep() const { return !(notices_.has_wanted_room() && has_room_for_bytes()); }
     void close(Instant now) { endpoint_->close(now); }
     /// Every peer has received the goodbye, or the time for it is over.
     bool finished() const { return endpoint_->finished(); }
@@ -69,6 +71,9 @@ class NodeCore {
     void expect(AskId ask, Asker& asker) { askers_[ask.index] = &asker; }
     void forget(const Asker& asker);
 
+    Sent answer(Instant now, QuestionId question, std::string_view text);
+    void drop(QuestionId question);
+
     /// Without NodeCounters::engine.
     NodeCounters counters() const;
 
@@ -77,11 +82,18 @@ class NodeCore {
     using Queue = EventQueue<Notice*>;
 
     static std::optional<Notice> pop(Queue& queue, Instant deadline);
+    bool has_room_for_bytes() const {
+        return notice_bytes_.load(std::memory_order_relaxed) < limits::devices_notices_bytes;
+    }
+    void hand_out_questions();
+    void on_question(std::unique_ptr<Notice> notice);
     std::optional<Error> open_endpoint();
     void update_links(Instant now);
     void rejoin();
 
     Queue notices_, questions_;
+    std::atomic<std::size_t> notice_bytes_{0};  ///< text in notices_
+    NodeQuestions waiting_questions_;
     NodeOptions options_;
     NodeLinks links_;
     std::optional<StreamListener> listener_;  ///< moved to the backend by open()
@@ -94,7 +106,7 @@ class NodeCore {
 
     std::unordered_map<std::uint32_t, Asker*> askers_;  ///< by AskId::index
     std::uint64_t questions_dropped_ = 0;
-    Instant check_links_at_ = 0;
+    Instant check_links_at_ = 0, check_questions_at_ = 0;
     bool rejoin_wanted_ = false;
 };
 

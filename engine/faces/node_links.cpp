@@ -9,9 +9,11 @@
 #include <net/if.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "engine/os/address.hpp"
+#include "engine/os/system_error.hpp"
 
 namespace ringpost::devices {
 namespace {
@@ -32,9 +34,12 @@ bool is_among(const std::vector<NodeLinks::Member>& members, const NodeLinks::Me
 }  // namespace
 
 Result<NodeLinks> NodeLinks::open(const NodeOptions& options) {
-    for (const std::string& name : options.interfaces)
-        if (if_nametoindex(name.c_str()) == 0)
+    for (const std::string& name : options.interfaces) {
+        if (if_nametoindex(name.c_str()) != 0) continue;
+        if (errno == ENODEV)
             return std::unexpected(Error{ENODEV, fmt::format("interface {}: there is none of that name", name)});
+        return std::unexpected(system_error("interface " + name, errno));
+    }
     auto watcher = LinkWatcher::open();
     if (!watcher) return std::unexpected(watcher.error());
     return NodeLinks(options, std::move(*watcher));
@@ -43,8 +48,14 @@ Result<NodeLinks> NodeLinks::open(const NodeOptions& options) {
 bool NodeLinks::changed(Instant now) { return watcher_.changed() || now >= retry_at_; }
 
 NodeLinks::Plan NodeLinks::plan(Instant now) {
-    const std::vector<Member> members_wanted = wanted();
     Plan out;
+    const auto listed = wanted();
+    if (!listed) {  // keep the current sockets
+        error_ = listed.error();
+        retry_later(now);
+        return out;
+    }
+    const std::vector<Member>& members_wanted = *listed;
     std::erase_if(members_, [&](const Member& member) {
         const bool gone = !is_among(members_wanted, member);
         if (gone) out.closed.push_back(member);
@@ -73,12 +84,11 @@ bool NodeLinks::takes(const Link& link) const {
     return options_.interfaces.empty() ? !link.loopback : contains(options_.interfaces, link.name);
 }
 
-std::vector<NodeLinks::Member> NodeLinks::wanted() const {
+Result<std::vector<NodeLinks::Member>> NodeLinks::wanted() const {
     const Options& protocol = options_.protocol;
     std::vector<Member> out;
-    // If the list of links is unavailable, keep the current sockets.
     const auto links = multicast_links();
-    if (!links) return members_;
+    if (!links) return std::unexpected(links.error());
     for (const Link& link : *links) {
         if (!takes(link)) continue;
         if (!link.v4.empty()) out.push_back({.link = link.name, .own = link.v4.front()});

@@ -61,7 +61,7 @@ class NodeLinks {
     NodeLinks(NodeOptions options, LinkWatcher watcher) : options_(std::move(options)), watcher_(std::move(watcher)) {}
 
     bool takes(const Link& link) const;
-    std::vector<Member> wanted() const;
+    Result<std::vector<Member>> wanted() const;
     Result<UdpSocket> open_socket(const Member& member) const;
 
     NodeOptions options_;

@@ -21,9 +21,10 @@ class EventQueue {
 
     // ---- the engine's thread --------------------------------------------------------------------
 
-    /// False if full. Sets room_wanted() for the consumer that makes room.
-    bool has_room() {
-        const bool full = queue_.full();
+    /// False if full, or if what else limits the queue has no room. Sets room_wanted() for the consumer that makes
+    /// room.
+    bool has_room(bool else_has_room = true) {
+        const bool full = queue_.full() || !else_has_room;
         // A store for every item would take the cache line away from the consumers.
         if (full != room_wanted_.load(std::memory_order_relaxed)) room_wanted_.store(full, std::memory_order_relaxed);
         return !full;

@@ -32,6 +32,9 @@ struct NodeOptions {
     EngineOptions engine{.wait = WaitMode::block};
     std::uint32_t notices_max = 4'096;  ///< queue capacity of receive(); a power of two
     std::uint32_t questions_max = 256;  ///< queue capacity of next_question(); a power of two
+    /// Questions that next_question() has returned and that are neither answered nor dropped; one host has at most
+    /// half.
+    std::uint32_t questions_at_once = 256;
 };
 
 /// An owning copy of an Event (codec/devices/options.hpp). The result of an ask is returned by ask(), not here.
@@ -48,7 +51,7 @@ struct Notice {
 struct NodeCounters {
     Counters protocol;
     EngineCounters engine;
-    std::uint64_t questions_dropped = 0;  ///< the question queue was full; they are not answered
+    std::uint64_t questions_dropped = 0;  ///< the queue had no place for their host; they are not answered
     std::uint64_t links = 0;              ///< sockets open now: one for each link and address family
     std::uint64_t links_failed = 0;       ///< failures to open a link's socket; each is retried
     std::string link_error;               ///< of the latest such failure
@@ -86,10 +89,13 @@ class Node {
 
     /// Returns the next message or change; nullopt on timeout, or when the node has stopped and the queue is empty.
     std::optional<Notice> receive(Duration timeout);
-    /// Returns the next question; answer it once, from any thread. Questions have their own queue, so that slow answers
-    /// do not delay messages.
+    /// Returns the next question; answer or drop it once, from any thread. Questions have their own queue, so that slow
+    /// answers do not delay messages. Hosts take turns and share the places: a question holds one until it is answered
+    /// or dropped, its asker is gone, or a minute has passed.
     std::optional<Notice> next_question(Duration timeout);
     Sent answer(QuestionId question, std::string_view text);
+    /// The question will not be answered.
+    void drop(QuestionId question);
 
     /// Sends a goodbye to every peer, for at most two seconds, and ends the thread. Blocked calls return; queued
     /// arrivals can still be taken. Idempotent.

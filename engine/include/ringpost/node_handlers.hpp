@@ -45,7 +45,10 @@ inline bool dispatch_notice(Node& node, const Handlers& handlers, Duration timeo
 inline bool dispatch_question(Node& node, const Handlers& handlers, Duration timeout) {
     const std::optional<Notice> notice = node.next_question(timeout);
     if (!notice) return false;
-    if (!handlers.question) return true;
+    if (!handlers.question) {
+        node.drop(notice->question);
+        return true;
+    }
     std::exception_ptr cause;
     Sent sent = Sent::queued;
     try {
@@ -53,6 +56,7 @@ inline bool dispatch_question(Node& node, const Handlers& handlers, Duration tim
     } catch (...) {
         cause = std::current_exception();
     }
+    if (cause || sent != Sent::queued) node.drop(notice->question);
     if ((cause || sent != Sent::queued) && handlers.failed) handlers.failed(*notice, cause, sent);
     return true;
 }
