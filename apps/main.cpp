@@ -2,16 +2,26 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <new>
+#include <string>
+#include <system_error>
 
 #include "apps/cli/report.hpp"
 #include "apps/cli/version.hpp"
 #include "apps/commands/command_line.hpp"
 #include "apps/measuring/agents.hpp"
+#include "engine/os/system_error.hpp"
 #include "engine/os/waker.hpp"
+
+/// Of mimalloc, if the command is linked with it: it does not call the new handler.
+extern "C" [[gnu::weak]] void mi_register_error(void (*handler)(int, void*), void* argument);
 
 namespace {
 
@@ -43,6 +53,28 @@ void open_standard_descriptors() {
         if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) ::open("/dev/null", modes[fd]);
 }
 
+/// Memory may run out on any thread, in code that cannot report it. Allocates nothing.
+[[noreturn]] void end_without_memory() {
+    char line[80];
+    rlimit limit{};
+    const bool limited = getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+    const int length = limited ? std::snprintf(line, sizeof line, "ringpost: out of memory (ulimit -v %ju)\n",
+                                               static_cast<std::uintmax_t>(limit.rlim_cur / 1024))
+                               : std::snprintf(line, sizeof line, "ringpost: out of memory\n");
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line, static_cast<std::size_t>(length));
+    ::_exit(Exit::failed);
+}
+
+void on_allocator_error(int code, void*) {
+    if (code == ENOMEM) end_without_memory();
+}
+
+/// Before the constructors of static objects, which allocate.
+[[gnu::constructor(101)]] void report_lack_of_memory() {
+    std::set_new_handler(end_without_memory);
+    if (mi_register_error != nullptr) mi_register_error(on_allocator_error, nullptr);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -52,6 +84,10 @@ int main(int argc, char** argv) {
         return run(argc, argv);
     } catch (const ringpost::apps::Failure& failure) {
         return fail(failure.exit_code, failure.what());
+    } catch (const std::system_error& error) {
+        const bool thread = error.code() == std::errc::resource_unavailable_try_again;
+        const std::string no_thread = ringpost::thread_error("start a thread", EAGAIN).text;
+        return fail(ringpost::apps::Exit::failed, thread ? no_thread.c_str() : error.what());
     } catch (const std::exception& error) {
         return fail(ringpost::apps::Exit::failed, error.what());
     }

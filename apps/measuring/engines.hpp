@@ -78,8 +78,15 @@ auto run_engines(const EngineOptions& options, const ThreadOptions& threads, Sid
     };
     {
         std::vector<std::jthread> others;
-        for (std::size_t index = 1; index < threads.count; ++index) others.emplace_back(one, index);
-        one(0);
+        for (std::size_t index = 1; index < threads.count && !line.failed(); ++index) {
+            try {
+                others.emplace_back(one, index);
+            } catch (...) {  // no more threads: the others do not wait for this one
+                failures[index] = std::current_exception();
+                line.fail();
+            }
+        }
+        if (others.size() + 1 == threads.count) one(0);
     }
     for (const std::exception_ptr& failure : failures)
         if (failure) std::rethrow_exception(failure);

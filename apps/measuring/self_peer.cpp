@@ -14,6 +14,7 @@
 #include "apps/cli/failure.hpp"
 #include "apps/cli/options.hpp"
 #include "apps/cli/report.hpp"
+#include "engine/os/system_error.hpp"
 
 namespace ringpost::apps {
 namespace {
@@ -55,9 +56,9 @@ void SharedFigures::copy_to(Snapshot& now) const {
 
 SelfPeer::SelfPeer(const std::function<int(const WriteLine&)>& run) {
     int ends[2];
-    if (pipe(ends) != 0) throw Failure(Exit::failed, "pipe: cannot start the peer");
+    if (pipe(ends) != 0) throw Failure(Exit::failed, system_error("cannot start the peer", errno).text);
     child_ = fork();
-    if (child_ < 0) throw Failure(Exit::failed, "fork: cannot start the peer");
+    if (child_ < 0) throw Failure(Exit::failed, thread_error("cannot start the peer", errno).text);
     if (child_ == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         setpgid(0, 0);  // a terminal's interrupt goes to the parent, which stops this process

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <string>
 
@@ -20,7 +21,9 @@ auto with_loop(const EngineOptions& options, Report&& report, Use&& use)
             Loop<UringBackend> loop(std::move(*backend), options.wait);
             return use(loop);
         }
-        if (options.backend == BackendChoice::uring) return std::unexpected(backend.error());
+        const int code = backend.error().code;
+        const bool no_descriptor = code == EMFILE || code == ENFILE;  // for no backend
+        if (options.backend == BackendChoice::uring || no_descriptor) return std::unexpected(backend.error());
         report(backend.error().text + "; using the mmsg backend (epoll, recvmmsg, sendmmsg)");
     }
     auto backend = MmsgBackend::open(options);

@@ -1,4 +1,5 @@
 #include "engine/os/address.hpp"
+#include "engine/os/system_error.hpp"
 
 #include <arpa/inet.h>
 #include <fmt/core.h>
@@ -51,14 +52,16 @@ bool is_v6_literal(std::string_view host) {
     return inet_pton(AF_INET6, without_zone(host).c_str(), &ignored) == 1;
 }
 
-/// The index of an interface given by name or number; 0 if there is none.
-unsigned interface_index(const std::string& zone) {
+/// The index of an interface given by name or number; ENODEV if there is none.
+Result<unsigned> interface_index(std::string_view whole, const std::string& zone) {
     if (const unsigned index = if_nametoindex(zone.c_str()); index != 0) return index;
+    if (errno == EMFILE || errno == ENFILE) return std::unexpected(system_error(visible(whole), errno));
     unsigned index = 0;
     char name[IF_NAMESIZE];
     const auto [end, error] = std::from_chars(zone.data(), zone.data() + zone.size(), index);
     const bool number = error == std::errc{} && end == zone.data() + zone.size();
-    return number && if_indextoname(index, name) != nullptr ? index : 0;
+    if (number && if_indextoname(index, name) != nullptr) return index;
+    return std::unexpected(Error{ENODEV, fmt::format("{}: no interface named {}", visible(whole), visible(zone))});
 }
 
 /// The parts of HOST:PORT. `whole` is the text that messages name.
@@ -88,10 +91,9 @@ Result<Address> resolve_v6_literal(const HostPort& parts) {
         const bool group = IN6_IS_ADDR_MC_LINKLOCAL(&v6.sin6_addr) || IN6_IS_ADDR_MC_NODELOCAL(&v6.sin6_addr);
         if (!unicast && !group) return malformed(parts.whole, "only a link-local address has an interface");
         if (zone.empty()) return malformed(parts.whole, "the interface is missing");
-        v6.sin6_scope_id = interface_index(zone);
-        if (v6.sin6_scope_id == 0)
-            return std::unexpected(
-                Error{ENODEV, fmt::format("{}: no interface named {}", visible(parts.whole), visible(zone))});
+        const auto index = interface_index(parts.whole, zone);
+        if (!index) return std::unexpected(index.error());
+        v6.sin6_scope_id = *index;
     }
     SocketAddress address;
     address.v6 = v6;
@@ -117,7 +119,11 @@ Result<Address> resolve_name(const HostPort& parts) {
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_DGRAM;
     addrinfo* list = nullptr;
+    errno = 0;
     const int failed = getaddrinfo(std::string(parts.host).c_str(), nullptr, &hints, &list);
+    // Without a descriptor it can read neither its files nor the network, and reports that there is no such name.
+    if (failed != 0 && (errno == EMFILE || errno == ENFILE))
+        return std::unexpected(system_error(std::string(parts.whole), errno));
     if (failed != 0)
         return std::unexpected(Error{
             EHOSTUNREACH,

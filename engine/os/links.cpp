@@ -65,6 +65,8 @@ Result<std::vector<Link>> multicast_links() {
     for (const ifaddrs* at = list; at != nullptr; at = at->ifa_next) {
         if (!takes_multicast(at->ifa_flags)) continue;
         Link* link = link_named(links, *at);
+        if (link == nullptr && (errno == EMFILE || errno == ENFILE))
+            return std::unexpected(system_error("list the network interfaces", errno));
         if (link == nullptr || at->ifa_addr == nullptr) continue;
         const Address address = from_socket_address(*at->ifa_addr);
         if (address.family == Family::v4) link->v4.push_back(address);

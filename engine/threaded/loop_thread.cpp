@@ -19,7 +19,7 @@ std::optional<Error> LoopThread::start(Body body) {
     pthread_sigmask(SIG_SETMASK, &all, &before);
     const int error = pthread_create(&thread_, nullptr, run, this);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    if (error != 0) return system_error("start the engine's thread", error);
+    if (error != 0) return thread_error("start the engine's thread", error);
     running_ = true;
     while (opened_.load(std::memory_order_acquire) == 0) futex_wait(opened_, 0, never);
     return failure_;
