@@ -38,6 +38,11 @@ class SourceRates {
     LruTable<std::array<std::uint8_t, 16>, Due> due_;
 };
 
+inline Address with_port(Address address, std::uint16_t port) {
+    address.port = port;
+    return address;
+}
+
 struct Context {
     explicit Context(const Options& given)
         : options(given),

@@ -29,11 +29,6 @@ std::uint32_t part_of(std::uint32_t streams, std::uint32_t divisor, std::uint32_
     return std::clamp(streams / divisor, 1u, most);
 }
 
-Address with_port(Address address, std::uint16_t port) {
-    address.port = port;
-    return address;
-}
-
 }  // namespace
 
 Switchboard::Switchboard(Context& context, Announcer& announcer)

@@ -21,11 +21,6 @@ constexpr Duration attempt_timeout = syn_interval - 100 * millisecond;
 constexpr std::size_t attempt_segments = 4;  // if it is answered, at most: what opens and closes it, and our greeting
 constexpr Duration place_interval = 100 * millisecond;
 
-Address with_port(Address address, std::uint16_t port) {
-    address.port = port;
-    return address;
-}
-
 std::size_t hello_bytes(const Address& to, std::string_view name) {
     return datagram_bytes(to, limits::devices_advert_bytes_max - limits::devices_name_bytes_max + name.size());
 }
