@@ -39,6 +39,7 @@ int node_command(const NodeCommandOptions& options) {
     const SignalWakes wakes(waker);
     devices::NodeOptions settings = node_options(options.network, options.name);
     settings.protocol.period = options.period;
+    settings.questions_at_once = answer_commands;
     CommonOptions common = options.network.common;
     // Commands would inherit it and could hardly do anything.
     common.sandbox = common.sandbox && options.console.answer.empty();
@@ -69,7 +70,7 @@ void add_node(CLI::App& root, Command& chosen) {
     auto* answer = command
                        ->add_option("--answer", options->console.answer,
                                     "shell command that reads a question from standard input and writes the answer to "
-                                    "standard output; runs up to 4 times at once (default none)")
+                                    "standard output; runs up to 8 times at once, 4 for one host (default none)")
                        ->type_name("COMMAND");
     add_parsed(*command, "--answer-timeout", options->console.answer_timeout, parse_duration,
                "kill the --answer command after this time (default 2s)")

@@ -6,21 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <thread>
 #include <utility>
-#include <vector>
 
 #include "apps/commands/answer_command.hpp"
 #include "apps/commands/node_options.hpp"
 #include "engine/os/address.hpp"
 
 namespace ringpost::apps {
-namespace {
-
-/// How many --answer commands run at once; further questions wait.
-constexpr int answer_threads = 4;
-
-}  // namespace
 
 // ---- events ---------------------------------------------------------------------------------------
 
@@ -78,7 +70,10 @@ void NodeConsole::answer(const devices::Notice& question) {
             outcome = fmt::format("the command {}", answer.error());
         }
     }
-    if (!fields.contains("answer")) fields["error"] = outcome;
+    if (!fields.contains("answer")) {
+        fields["error"] = outcome;
+        node_.drop(question.question);
+    }
     print_result(fmt::format("{} asks: {} -> {}", name, printable(question.text), outcome), "question", fields);
 }
 
@@ -149,16 +144,21 @@ void NodeConsole::run() {
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     std::vector<std::thread> threads;
-    threads.emplace_back([this] { guard([this] { print_notices(); }); });
-    for (int i = 0; i < (options_.answer.empty() ? 1 : answer_threads); ++i)
-        threads.emplace_back([this] { guard([this] { answer_questions(); }); });
-    threads.emplace_back([this] { stop_when_woken(); });
+    guard([&] { start(threads); });
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 
     guard([this] { run_commands(); });
     waker_.wake();
+    stop_when_woken();  // its thread may be missing
     for (std::thread& thread : threads) thread.join();
     if (failure_) std::rethrow_exception(failure_);
+}
+
+void NodeConsole::start(std::vector<std::thread>& threads) {
+    threads.emplace_back([this] { stop_when_woken(); });
+    threads.emplace_back([this] { guard([this] { print_notices(); }); });
+    for (int i = 0; i < (options_.answer.empty() ? 1 : answer_commands); ++i)
+        threads.emplace_back([this] { guard([this] { answer_questions(); }); });
 }
 
 void NodeConsole::guard(const std::function<void()>& work) {

@@ -10,6 +10,8 @@
 #include <functional>
 #include <mutex>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <ringpost/node.hpp>
 #include "apps/cli/lines.hpp"
@@ -24,6 +26,9 @@ struct NodeConsoleOptions {
     Duration answer_timeout = 2 * second;
     Duration ask_timeout = 2 * second;
 };
+
+/// How many --answer commands run at once; one host has at most half of them.
+inline constexpr int answer_commands = 8;
 
 class NodeConsole {
   public:
@@ -40,6 +45,7 @@ class NodeConsole {
     void print(const devices::Notice& notice);
     void answer_questions();
     void answer(const devices::Notice& question);
+    void start(std::vector<std::thread>& threads);
 
     /// Runs `work`; an exception ends the console.
     void guard(const std::function<void()>& work);
