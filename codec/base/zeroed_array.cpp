@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include <cstdlib>
+#include <new>
 
 #include "codec/base/check.hpp"
 
@@ -32,7 +33,9 @@ ZeroedMemory::ZeroedMemory(std::size_t bytes)
     : at_(is_mapped(bytes) ? mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
                            : std::calloc(bytes, 1)),
       bytes_(bytes) {
-    RINGPOST_CHECK(bytes == 0 || (at_ != nullptr && at_ != MAP_FAILED));
+    if (bytes == 0 || (at_ != nullptr && at_ != MAP_FAILED)) return;
+    if (const std::new_handler handler = std::get_new_handler()) handler();
+    RINGPOST_CHECK(!"no memory");
 }
 
 ZeroedMemory::~ZeroedMemory() {

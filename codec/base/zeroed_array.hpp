@@ -10,7 +10,8 @@
 
 namespace ringpost {
 
-/// Zeroed memory, aligned to std::max_align_t. Aborts if there is none.
+/// Zeroed memory, aligned to std::max_align_t. Without memory it calls the new handler (std::set_new_handler), and then
+/// aborts.
 class ZeroedMemory {
   public:
     explicit ZeroedMemory(std::size_t bytes);
