@@ -314,7 +314,7 @@ class FindsTheMaximum(unittest.TestCase):
         self.assertEqual(len(lines), 5, done)
         self.assertRegex(lines[1], r"^sent as fast as the kernel takes them: +[0-9,]+/s, ")
         self.assertRegex(lines[2], r"^highest rate without loss \(under 1 %\): +[0-9,]+/s, [0-9.]+ Gbit/s; ")
-        self.assertRegex(lines[4], r"--rate [0-9.]+[kM]? repeats it$")
+        self.assertRegex(lines[4], r"--rate (max|[0-9.]+[kM]?) repeats it$")
 
     def test_to_a_peer_that_reports_loss(self):
         with Background("sink", "--transport", "gtudp", "--port", 0, "--bind", "127.0.0.1", "--json") as sink:
