@@ -9,8 +9,6 @@
 #include <cstdlib>
 #include <new>
 
-#include "codec/base/check.hpp"
-
 namespace ringpost {
 namespace {
 
@@ -35,7 +33,7 @@ ZeroedMemory::ZeroedMemory(std::size_t bytes)
       bytes_(bytes) {
     if (bytes == 0 || (at_ != nullptr && at_ != MAP_FAILED)) return;
     if (const std::new_handler handler = std::get_new_handler()) handler();
-    RINGPOST_CHECK(!"no memory");
+    std::abort();
 }
 
 ZeroedMemory::~ZeroedMemory() {
