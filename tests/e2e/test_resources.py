@@ -6,6 +6,7 @@ import resource
 import shutil
 import tempfile
 import unittest
+import unittest.mock
 
 import support
 from support import die_with_parent, run
@@ -29,6 +30,12 @@ def limited(limit, most, user=None):
 
 
 class Limits(unittest.TestCase):
+    def setUp(self):
+        # LeakSanitizer starts a process when the command ends.
+        set_options = unittest.mock.patch.dict(os.environ, ASAN_OPTIONS="detect_leaks=0")
+        set_options.start()
+        self.addCleanup(set_options.stop)
+
     def check(self, done, option):
         """Either it was enough, or one line names the limit."""
         if f"ulimit -{option}" not in done.err:
