@@ -50,7 +50,7 @@ class Builder {
   private:
     struct Level {
         Json* json;  ///< stays in place: its parent gets no member until it is closed
-        std::set<std::string> names = {};
+        std::set<std::string> names;
     };
 
     bool fail(std::string reason) {
@@ -73,7 +73,7 @@ class Builder {
     }
     bool open(Json empty) {
         if (open_.size() == limits_.depth) return fail(fmt::format("more than {} levels", limits_.depth));
-        open_.push_back({&place(std::move(empty))});
+        open_.push_back({.json = &place(std::move(empty)), .names = {}});
         return true;
     }
     bool close() {

@@ -305,7 +305,7 @@ std::optional<LoggedInterval> IntervalReader::next() {
 
 std::vector<std::string> differences(const KeptRun& run, const KeptRun& from) {
     std::map<std::string, std::array<std::optional<std::string>, 2>> texts;  // of both runs by option
-    for (const std::size_t side : {0, 1})
+    for (const std::size_t side : {0u, 1u})
         for (const auto& [name, value] : (side == 0 ? run : from).configuration.items())
             texts[name][side] = value.is_string() ? printable(value.get<std::string>())
                                 : value == true   ? "given"

@@ -135,7 +135,7 @@ RINGPOST_WIDE std::uint32_t advance_folding_wide(std::uint32_t state, const std:
     const __m512i by_512 = constants_wide(fold_512_high, fold_512_low);
     __m512i first = _mm512_xor_si512(load_wide(at), _mm512_zextsi128_si512(_mm_cvtsi32_si128(static_cast<int>(state))));
     at += 64, count -= 64;
-    if (count >= 3 * 64) {
+    if (count >= 192) {
         __m512i second = load_wide(at), third = load_wide(at + 64), fourth = load_wide(at + 128);
         for (at += 192, count -= 192; count >= 256; at += 256, count -= 256) {
             first = fold_wide(first, by_2048, load_wide(at));

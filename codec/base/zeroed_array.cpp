@@ -6,6 +6,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <new>
 
@@ -29,9 +30,9 @@ bool is_mapped(std::size_t bytes) { return bytes >= mapped_bytes_min; }
 
 ZeroedMemory::ZeroedMemory(std::size_t bytes)
     : at_(is_mapped(bytes) ? mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-                           : std::calloc(bytes, 1)),
+                           : std::calloc(std::max<std::size_t>(bytes, 1), 1)),
       bytes_(bytes) {
-    if (bytes == 0 || (at_ != nullptr && at_ != MAP_FAILED)) return;
+    if (at_ != nullptr && at_ != MAP_FAILED) return;
     if (const std::new_handler handler = std::get_new_handler()) handler();
     std::abort();
 }

@@ -47,12 +47,14 @@ class NodeQuestions {
 
 template <class F>
 void NodeQuestions::remove_closed(F&& is_open) {
-    for (auto& [host, questions] : waiting_)
-        std::erase_if(questions, [&](const auto& question) {
+    for (auto& of_host : waiting_) {
+        const Holder& host = of_host.first;
+        std::erase_if(of_host.second, [&](const auto& question) {
             const bool open = is_open(question->question);
             if (!open) on_removed(host, *question);
             return !open;
         });
+    }
     std::erase_if(turns_, [&](const Holder& host) { return waiting_.at(host).empty(); });
     std::erase_if(waiting_, [](const auto& each) { return each.second.empty(); });
     std::erase_if(handed_, [&](const auto& each) {

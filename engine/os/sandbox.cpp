@@ -136,8 +136,8 @@ void add_conditional(Filter& filter) {
          {std::uint64_t{TCGETS}, std::uint64_t{TIOCGWINSZ}, std::uint64_t{FIONREAD}, std::uint64_t{FIONBIO},
           std::uint64_t{SIOCGIFNAME}, std::uint64_t{SIOCGIFINDEX}})
         filter.allow_if(SCMP_SYS(ioctl), {equals(1, request)});
-    for (const std::uint64_t option : {PR_SET_TIMERSLACK, PR_SET_NAME})
-        filter.allow_if(SCMP_SYS(prctl), {equals(0, option)});
+    for (const int option : {PR_SET_TIMERSLACK, PR_SET_NAME})
+        filter.allow_if(SCMP_SYS(prctl), {equals(0, static_cast<std::uint64_t>(option))});
     filter.refuse(EINVAL, SCMP_SYS(prctl), {equals(0, PR_SET_VMA)});  // names of memory
     // glibc's fstat().
     filter.allow_if(SCMP_SYS(newfstatat), {has_bits(3, AT_EMPTY_PATH, AT_EMPTY_PATH)});
