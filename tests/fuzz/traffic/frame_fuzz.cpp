@@ -13,8 +13,7 @@ using namespace ringpost::traffic;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     fuzz::Script script(data, size, limits::datagram_bytes_max);
     fuzz::Bytes bytes = script.bytes(size);
-    if (decode(bytes))
-        RINGPOST_CHECK(load_le<std::uint32_t>(bytes.data()) == crc32c(std::span(bytes).subspan(4)));
+    if (decode(bytes)) RINGPOST_CHECK(load_le<std::uint32_t>(bytes.data()) == crc32c(std::span(bytes).subspan(4)));
     if (bytes.size() < frame_bytes_min) {
         RINGPOST_CHECK(!decode(bytes));
         return 0;
