@@ -1,4 +1,4 @@
-#include "tests/work/steps.hpp"
+#include "tests/steps/steps.hpp"
 
 #include <cstddef>
 

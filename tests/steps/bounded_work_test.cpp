@@ -32,7 +32,7 @@
 #include "codec/traffic/capture.hpp"
 #include "codec/traffic/frame.hpp"
 #include "codec/traffic/payload.hpp"
-#include "tests/work/steps.hpp"
+#include "tests/steps/steps.hpp"
 
 namespace ringpost::test {
 namespace {
