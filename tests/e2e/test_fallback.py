@@ -1,43 +1,17 @@
 """The fallback to mmsg where io_uring is refused, as by the seccomp filter of a container."""
 
-import ctypes
 import errno
-import struct
 import unittest
 
-from support import Background, die_with_parent, libc, run, udp_socket
+from seccomp_filter import refuse
+from support import Background, run, udp_socket
 
-PR_SET_NO_NEW_PRIVS = 38
-PR_SET_SECCOMP = 22
-SECCOMP_MODE_FILTER = 2
-SECCOMP_RET_ALLOW = 0x7FFF0000
-SECCOMP_RET_ERRNO = 0x00050000
-BPF_LD_W_ABS, BPF_JEQ, BPF_RET = 0x20, 0x15, 0x06
 IO_URING_SETUP = 425  # the same on every architecture
-
-
-class Program(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
 
 def refuse_io_uring(error):
     """A preexec function that makes io_uring_setup fail with `error`."""
-    code = b"".join(struct.pack("HBBI", *step) for step in (
-        (BPF_LD_W_ABS, 0, 0, 0),  # the number of the system call
-        (BPF_JEQ, 0, 1, IO_URING_SETUP),
-        (BPF_RET, 0, 0, SECCOMP_RET_ERRNO | error),
-        (BPF_RET, 0, 0, SECCOMP_RET_ALLOW)))
-    memory = ctypes.create_string_buffer(code, len(code))
-    program = Program(len(code) // 8, ctypes.addressof(memory))
-
-    def install():
-        die_with_parent()
-        libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), "seccomp")
-
-    install.keeps = memory, program  # alive as long as the function
-    return install
+    return refuse(error, (IO_URING_SETUP,))
 
 
 class Fallback(unittest.TestCase):

@@ -2,22 +2,20 @@
 the sandbox."""
 
 import contextlib
-import ctypes
 import errno
 import json
 import pathlib
 import platform
 import signal
 import socket
-import struct
 import subprocess
 import tempfile
 import unittest
 import urllib.request
 
 import support
-from support import Background, Segment, backends, die_with_parent, libc, run, udp_socket
-from test_fallback import PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, Program
+from seccomp_filter import PR_SET_SECCOMP, refuse
+from support import Background, Segment, backends, run, udp_socket
 
 
 def status_of(server):
@@ -189,40 +187,16 @@ def host_discovers(host, backend):
     return {event["name"] for event in done.events("peer")}
 
 
-def refuse(*calls):
-    """A preexec function that makes calls fail with EPERM: numbers, or a number and its first argument."""
-    load, equal, answer = 0x20, 0x15, 0x06
-    code = b""
-    for call, argument in calls:
-        steps = [(load, 0, 0, 0), (equal, 0, 3 if argument is not None else 1, call)]
-        if argument is not None:
-            steps += [(load, 0, 0, 16), (equal, 0, 1, argument)]
-        steps += [(answer, 0, 0, 0x00050000 | errno.EPERM)]
-        code += b"".join(struct.pack("HBBI", *step) for step in steps)
-    code += struct.pack("HBBI", answer, 0, 0, 0x7FFF0000)
-    memory = ctypes.create_string_buffer(code, len(code))
-    program = Program(len(code) // 8, ctypes.addressof(memory))
-
-    def install():
-        die_with_parent()
-        libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), "seccomp")
-
-    install.keeps = memory, program
-    return install
-
-
 @unittest.skipUnless(platform.machine() == "x86_64", "numbers of system calls")
 class WithoutKernel(unittest.TestCase):
     def test_one_line_says_what_the_kernel_does_not_do(self):
         if not has_sandbox():
             self.skipTest("a build with sanitizers has no sandbox")
         prctl, seccomp, landlock = 157, 317, 444
-        no_seccomp = (seccomp, None), (prctl, PR_SET_SECCOMP)
-        for calls, missing in (((landlock, None),), ("Landlock",)), (no_seccomp, ("seccomp",)), \
-                ((*no_seccomp, (landlock, None)), ("Landlock", "seccomp")):
-            with Background("echo", "--port", 0, "--json", preexec=refuse(*calls)) as server:
+        no_seccomp = (seccomp,), (prctl, PR_SET_SECCOMP)
+        for calls, missing in (((landlock,),), ("Landlock",)), (no_seccomp, ("seccomp",)), \
+                ((*no_seccomp, (landlock,)), ("Landlock", "seccomp")):
+            with Background("echo", "--port", 0, "--json", preexec=refuse(errno.EPERM, *calls)) as server:
                 port = server.port()
                 self.assertEqual(run("latency", "--to", f"127.0.0.1:{port}", "--count", 5).code, 0)
                 done = server.stop()
