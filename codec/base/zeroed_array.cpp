@@ -10,19 +10,12 @@
 #include <cstdlib>
 #include <new>
 
+#include "codec/base/sanitizer.hpp"
+
 namespace ringpost {
 namespace {
 
-#ifdef __has_feature  // clang; g++ 12 has only the macro
-#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
-#define __SANITIZE_ADDRESS__
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-constexpr std::size_t mapped_bytes_min = SIZE_MAX;
-#else
-constexpr std::size_t mapped_bytes_min = 65'536;
-#endif
+constexpr std::size_t mapped_bytes_min = address_sanitizer ? SIZE_MAX : 65'536;
 
 bool is_mapped(std::size_t bytes) { return bytes >= mapped_bytes_min; }
 

@@ -11,16 +11,10 @@
 
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define RINGPOST_SANITIZED 1
-#elif defined(__has_feature)
-#define RINGPOST_SANITIZED __has_feature(address_sanitizer)
-#else
-#define RINGPOST_SANITIZED 0
-#endif
-#if RINGPOST_SANITIZED
-#include <sanitizer/common_interface_defs.h>
-#endif
+#include "codec/base/sanitizer.hpp"
+
+/// Of the sanitizers' runtime, where there is one.
+extern "C" [[gnu::weak]] void __sanitizer_set_death_callback(void (*callback)());
 
 namespace ringpost::sim {
 
@@ -38,9 +32,7 @@ class LastWords {
     explicit LastWords(const std::string& command) {
         std::snprintf(words(), words_bytes, "\nreplay: %s\n", command.c_str());
         std::signal(SIGABRT, [](int) { print_seed(); });
-#if RINGPOST_SANITIZED
-        __sanitizer_set_death_callback(print_seed);
-#endif
+        if (__sanitizer_set_death_callback != nullptr) __sanitizer_set_death_callback(print_seed);
     }
     ~LastWords() { words()[0] = 0; }
     LastWords(const LastWords&) = delete;

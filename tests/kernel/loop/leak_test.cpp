@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "codec/base/sanitizer.hpp"
 #include "tests/kernel/tcp/stream_test.hpp"
 
 namespace ringpost::test {
@@ -26,16 +27,8 @@ std::size_t resident_bytes() {
 }
 
 // AddressSanitizer delays the reuse of freed memory, so resident memory is meaningless there. (LeakSanitizer checks.)
-#ifdef __has_feature  // clang; g++ 12 has only the macro
-#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
-#define __SANITIZE_ADDRESS__
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-constexpr std::size_t growth_bytes_max = SIZE_MAX / 2;
-#else
-constexpr std::size_t growth_bytes_max = 8u << 20;  // less than 1.2 KiB per socket, 11 KiB per ring
-#endif
+constexpr std::size_t growth_bytes_max =
+    address_sanitizer ? SIZE_MAX / 2 : 8u << 20;  // less than 1.2 KiB per socket, 11 KiB per ring
 
 template <class Backend>
 class Leak : public ::testing::Test {

@@ -134,7 +134,7 @@ class Crowd {
 };
 
 // With a sanitizer, a thousand directories of a thousand names take too long.
-constexpr std::size_t thousand = RINGPOST_SANITIZED ? 200 : 1'000;
+constexpr std::size_t thousand = address_sanitizer ? 200 : 1'000;
 
 TEST(DevicesCrowd, a_thousand_started_together_know_each_other_at_once) {
     Crowd play(thousand, 0);

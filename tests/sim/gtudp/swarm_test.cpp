@@ -57,7 +57,7 @@ constexpr NamedCount named_counts[] = {RINGPOST_NAMED(taken),
 #undef RINGPOST_NAMED
 
 // A sanitizer maps and poisons the tables of every new endpoint: a seed takes thirty times as long.
-constexpr std::uint64_t swarms = RINGPOST_SANITIZED ? 600 : 6'000;
+constexpr std::uint64_t swarms = address_sanitizer ? 600 : 6'000;
 
 TEST(GtudpSwarm, no_message_is_lost_silently_or_delivered_twice) {
     std::map<std::string, std::uint64_t> sums;
