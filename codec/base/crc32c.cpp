@@ -164,7 +164,7 @@ constexpr Crc32cImplementation implementations[] = {
     {"portable", complete<advance_portable>},
 #if defined(__x86_64__)
     {"folding", complete<advance_folding>},
-    {"wide folding", complete<advance_folding_wide>},
+    {"wide_folding", complete<advance_folding_wide>},
 #endif
 };
 
