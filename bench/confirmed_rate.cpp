@@ -14,7 +14,8 @@ using namespace ringpost;
 constexpr std::size_t message_bytes = 64;
 
 confirmed::Messenger open_messenger(BackendChoice backend) {
-    confirmed::OpenOptions options{.bind = Address::v4(127, 0, 0, 1, 0), .backend = backend, .wait = WaitMode::spin};
+    confirmed::OpenOptions options{.bind = Address::v4(127, 0, 0, 1, 0),
+                                   .engine = {.backend = backend, .wait = WaitMode::spin}};
     options.protocol.reply = confirmed::Reply::to_source;
     auto messenger = confirmed::Messenger::open(options);
     if (!messenger) bench::die(messenger.error().text.c_str());

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include <ringpost/node.hpp>
+#include <ringpost/devices.hpp>
 #include "bench/peer.hpp"
 #include "codec/devices/advert.hpp"
 #include "codec/devices/endpoint.hpp"
@@ -57,7 +57,9 @@ class NumberedText {
 };
 
 devices::Options options(std::string_view name, std::uint16_t port) {
-    devices::Options out = devices::fresh_options(std::string(name));
+    devices::Options out;
+    out.name = name;
+    out.key = {.k0 = port, .k1 = 1};
     out.tcp_port = port;
     out.start = now();
     return out;

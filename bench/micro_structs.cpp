@@ -7,9 +7,9 @@
 #include <random>
 #include <vector>
 
+#include <ringpost/structs/typed.hpp>
+#include <ringpost/structs/values.hpp>
 #include "codec/structs/scanner.hpp"
-#include "codec/structs/typed.hpp"
-#include "codec/structs/values.hpp"
 
 namespace ringpost::structs {
 namespace {

@@ -118,7 +118,8 @@ void check_transport(const CLI::App& command, TransportOptions& options) {
         if (const CLI::Option* option = command.get_option_no_throw(name);
             !options.gtudp && option != nullptr && option->count() > 0)
             throw CLI::ValidationError(fmt::format("{}: requires --transport gtudp", name));
-    auto codec = gtudp::Codec::make(parse_wire(options));
+    options.wire = parse_wire(options);
+    auto codec = gtudp::Codec::make(options.wire);
     if (!codec)
         throw CLI::ValidationError(
             fmt::format("--magic {} --types {}: {}", options.magic, options.types, reason(codec.error())));
@@ -142,11 +143,9 @@ gtudp::Options wire_options(const TransportOptions& options) {
 }
 
 gtudp::OpenOptions open_options(const CommonOptions& common, const TransportOptions& transport) {
-    return {.backend = common.engine.backend,
-            .wait = common.engine.wait,
-            .gso = common.engine.gso,
-            .gro = common.gro,
-            .protocol = wire_options(transport)};
+    gtudp::OpenOptions out{.gro = common.gro, .engine = common.engine, .wire = transport.wire};
+    out.protocol.resending = transport.resending;
+    return out;
 }
 
 void add_wire_counts(Json& counts, const gtudp::Counters& counters) {

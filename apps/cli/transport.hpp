@@ -3,7 +3,7 @@
 // --transport and the options of gtUDP, the same for every subcommand that has them.
 
 #include <cstdint>
-#include <ringpost/messenger_options.hpp>
+#include <ringpost/gtudp.hpp>
 #include <string>
 #include <vector>
 
@@ -16,7 +16,8 @@ namespace ringpost::apps {
 struct TransportOptions {
     bool gtudp = false;
     bool checked = false;  ///< see gtudp::Wire
-    gtudp::Codec codec;
+    gtudp::Wire wire;
+    gtudp::Codec codec;  ///< of `wire`
     gtudp::ResendOptions resending;
     std::uint32_t window = 0;                ///< 0: what fits a receive buffer, see window_for()
     std::string magic, types;                ///< as given

@@ -115,12 +115,12 @@ int beacon_command(const BeaconOptions& options) {
     server.broadcast = true;
     server.port = options.port.value_or(0);
     UdpSocket socket = open_server_socket(server);
-    beacon::Options settings{.targets = {},
-                             .quote = options.quote,
-                             .period = options.every,
-                             .rounds = options.count,
-                             .unix_offset = unix_offset(),
-                             .key = random_key()};
+    beacon::Options settings;
+    settings.quote = options.quote;
+    settings.period = options.every;
+    settings.rounds = options.count;
+    settings.unix_offset = unix_offset();
+    settings.key = random_key();
     for (const std::string& text : options.to) {
         const Address target = target_address(text);
         check_address_family(socket.local(), options.bind, target);

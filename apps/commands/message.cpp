@@ -169,9 +169,8 @@ Json summary_of(const confirmed::Counters& counts) {
 
 int message_command(const MessageOptions& options) {
     const Report report(options.server.common.form);
-    const EngineOptions& engine = options.server.common.engine;
-    confirmed::OpenOptions wanted{
-        .bind = bind_address(options.server.bind, options.server.port), .backend = engine.backend, .wait = engine.wait};
+    confirmed::OpenOptions wanted{.bind = bind_address(options.server.bind, options.server.port),
+                                  .engine = options.server.common.engine};
     wanted.protocol.reply = options.reply;
     wanted.reports_errors = options.role == Role::send;
     if (!options.to.empty()) {

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include <ringpost/node.hpp>
+#include <ringpost/devices.hpp>
 #include "apps/cli/lines.hpp"
 #include "apps/cli/report.hpp"
 #include "apps/commands/node_names.hpp"

@@ -49,7 +49,7 @@ void add_node_network(CLI::App& command, NodeNetworkOptions& options) {
 
 devices::NodeOptions node_options(const NodeNetworkOptions& options, const std::string& name) {
     devices::NodeOptions out;
-    out.protocol = devices::fresh_options(name);
+    out.protocol.name = name;
     if (!options.group.empty()) out.protocol.group = group_address("--group", options.group, Family::v4);
     if (!options.group_v6.empty()) out.protocol.group_v6 = group_address("--group6", options.group_v6, Family::v6);
     for (const std::string& seed : options.seeds)

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include <ringpost/node.hpp>
+#include <ringpost/devices.hpp>
 #include "apps/cli/options.hpp"
 #include "apps/cli/report.hpp"
 #include "codec/devices/names.hpp"

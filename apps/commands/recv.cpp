@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include <ringpost/messenger.hpp>
+#include <ringpost/gtudp.hpp>
 #include <string>
 #include <utility>
 

@@ -4,7 +4,7 @@
 
 #include <cstring>
 #include <optional>
-#include <ringpost/messenger.hpp>
+#include <ringpost/gtudp.hpp>
 #include <string>
 #include <utility>
 

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "codec/structs/library.hpp"
+#include <ringpost/structs/library.hpp>
 
 namespace ringpost::apps {
 

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
+#include <ringpost/structs/library.hpp>
+#include <ringpost/structs/values.hpp>
 #include "apps/cli/report.hpp"
-#include "codec/structs/library.hpp"
-#include "codec/structs/values.hpp"
 
 namespace ringpost::apps {
 

@@ -1,22 +1,16 @@
 #pragma once
 
-// All capacities and the relations between them. Reaching a limit yields an error or a drop that is counted; it never
-// aborts and is never silent.
+// All capacities, with those of <ringpost/limits.hpp>, and the relations between them. Reaching a limit yields an error
+// or a drop that is counted; it never aborts and is never silent.
 
 #include <cstddef>
 #include <cstdint>
+#include <ringpost/limits.hpp>
 
 namespace ringpost::limits {
 
-/// Largest UDP payload over IPv4: 65,535 - 20 (RFC 791) - 8 (RFC 768). Also the largest total size of a GSO train.
-inline constexpr std::size_t datagram_bytes_max = 65'507;
-
 /// Largest encoded histogram: a header of 40 bytes and up to 9 bytes for each bucket of the 63-bit value range.
 inline constexpr std::size_t histogram_encoded_bytes_max = 40 + 9 * 55'296;
-
-/// Segments in one Transmit. Linux accepts up to 64 (UDP_MAX_SEGMENTS) before 6.11 and up to 128 since; the engine
-/// splits trains that are longer than the running kernel accepts.
-inline constexpr std::size_t train_segments_max = 128;
 
 /// Segments that every kernel with GSO accepts. Used when the running kernel cannot be probed.
 inline constexpr std::size_t train_segments_always = 64;
@@ -32,9 +26,6 @@ inline constexpr std::uint32_t beacon_sources_max = 65'536;
 
 /// Bytes of received beacons queued for the application between two turns of the loop.
 inline constexpr std::size_t beacon_queue_bytes = 4u << 20;
-
-/// Destinations of one beacon.
-inline constexpr std::size_t beacon_targets_max = 256;
 
 /// Streams (sender, flow) whose sequence numbers one sink tracks; the least recently received one is evicted first.
 inline constexpr std::uint32_t load_streams_max = 1'024;
@@ -77,43 +68,8 @@ inline constexpr std::uint32_t relay_held_max = 262'144;
 /// Longest queueing delay on a relay's rate-limited link.
 inline constexpr std::int64_t relay_queue_ns_max = 100'000'000;
 
-/// Most bytes in one write to a stream.
-inline constexpr std::size_t stream_write_bytes_max = 256u << 10;
-
-/// Open streams of one endpoint.
-inline constexpr std::uint32_t streams_max = 8'192;
-
-/// Default limit on the datagram size of a confirmed message. The format's original program reads no more.
-inline constexpr std::size_t confirmed_bytes_max = 1'024;
-
 /// Nesting depth of objects and arrays in a confirmed message, including the frame's own object.
 inline constexpr std::size_t confirmed_depth_max = 16;
-
-/// Confirmed messages that are queued or await confirmation, in total and per peer, and the peers involved.
-inline constexpr std::uint32_t confirmed_sends_max = 4'096;
-inline constexpr std::uint32_t confirmed_sends_per_peer_max = 1'024;
-inline constexpr std::uint32_t confirmed_peers_max = 1'024;
-
-/// Queued confirmations.
-inline constexpr std::uint32_t confirmed_replies_max = 1'024;
-
-/// Bytes of received confirmed messages queued for the application.
-inline constexpr std::size_t confirmed_event_bytes = 4u << 20;
-
-/// An advert of a named device consists of `alive:,:` (8 bytes) and the name.
-inline constexpr std::size_t devices_advert_bytes_max = 256;
-inline constexpr std::size_t devices_name_bytes_max = devices_advert_bytes_max - 8;
-
-/// Largest frame between devices, terminator included: in this implementation and in the format's original program.
-inline constexpr std::size_t devices_frame_bytes_max = 64u << 10;
-inline constexpr std::size_t devices_compatible_frame_bytes_max = 512;
-
-/// Names in a directory.
-inline constexpr std::uint32_t devices_names_max = 4'096;
-
-/// Interfaces on which a device announces itself, and additional unicast addresses.
-inline constexpr std::uint32_t devices_interfaces_max = 64;
-inline constexpr std::size_t devices_seeds_max = 64;
 
 /// Queued adverts: one multicast round and as many unicast adverts.
 inline constexpr std::size_t devices_adverts_queued_max =
@@ -125,36 +81,16 @@ inline constexpr std::uint32_t devices_sources_max = 4'096;
 /// Accepted connections whose peer has not sent its name yet.
 inline constexpr std::uint32_t devices_unnamed_max = 1'024;
 
-/// Bytes queued for sending on one connection.
-inline constexpr std::size_t devices_queue_bytes = 1u << 20;
-
 /// Bytes received on one connection that the application has not consumed. At the first limit the peer is paused; at
 /// the second, which is reached only if the driver ignores the pause, the connection is closed.
 inline constexpr std::size_t devices_unread_bytes_pause = 256u << 10;
 inline constexpr std::size_t devices_unread_bytes_max = 8u << 20;
-
-/// Queries whose end has not been reported to the application, the questions in them, and the bytes of their answers.
-inline constexpr std::uint32_t devices_asks_max = 4'096;
-inline constexpr std::size_t devices_asked_max = 65'536;
-inline constexpr std::size_t devices_answer_bytes_max = 64u << 20;
 
 /// Questions from peers that await the application's answer; the oldest is evicted first.
 inline constexpr std::uint32_t devices_questions_max = 4'096;
 
 /// Changes of the directory and of connections queued for the application.
 inline constexpr std::size_t devices_notices_max = 16'384;
-
-/// Largest payload of a struct message: its size field covers the payload and 7 bytes of the header, up to 65,535.
-inline constexpr std::size_t struct_payload_bytes_max = 65'528;
-
-/// Runs of equal type codes in one struct format.
-inline constexpr std::size_t struct_runs_max = 256;
-
-/// Members of an aggregate that is packed into or unpacked from a struct message.
-inline constexpr std::size_t struct_members_max = 16;
-
-/// Messages in one struct library.
-inline constexpr std::size_t struct_messages_max = 4'096;
 
 /// Bytes of received datagrams with struct messages queued for the application, and of messages queued for the socket.
 inline constexpr std::size_t struct_queue_bytes = 4u << 20;

@@ -15,13 +15,9 @@
 #include <span>
 #include <string_view>
 
-#include "codec/base/limits.hpp"
+#include <ringpost/beacon/types.hpp>
 
 namespace ringpost::beacon {
-
-inline constexpr std::size_t header_bytes = 18;
-inline constexpr std::size_t quote_bytes_max = limits::datagram_bytes_max - header_bytes;
-inline constexpr std::string_view default_quote = "\"It always seems impossible until it's done\" - Nelson Mandela";
 
 struct Frame {
     std::uint64_t unix_s = 0;
@@ -30,8 +26,6 @@ struct Frame {
     std::string_view quote;  ///< when decoded: a view of the input
     bool operator==(const Frame&) const = default;
 };
-
-enum class FrameError : std::uint8_t { too_short, checksum, not_utf8 };
 
 std::expected<Frame, FrameError> decode(std::span<const std::byte> bytes);
 

@@ -10,24 +10,6 @@
 
 namespace ringpost::confirmed {
 
-/// An event for the application.
-struct Event {
-    enum class Kind : std::uint8_t {
-        outcome,  ///< the end of one of our sends
-        message,  ///< a neutral message from a peer, or a failure report that matched no send
-        target,   ///< `initialize` has set the endpoint's target
-    };
-    Kind kind = Kind::message;
-    Address peer{};  ///< outcome: the destination; message: the source; target: the new target
-    /// message: its content; outcome confirmed or failed: the peer's answer
-    Value message{};  // NOLINT(readability-redundant-member-init): GCC warns if designated initializers omit it
-    Status status = Status::none;  ///< message: none or failed
-
-    SendNumber number = 0;  ///< outcome: the send that ended
-    Outcome outcome = Outcome::confirmed;
-    bool was_sent = true;  ///< outcome timed_out: whether the message was sent
-};
-
 /// The queue of events. Outcomes always fit, because the number of sends is limited; other events are limited by bytes.
 class Events {
   public:

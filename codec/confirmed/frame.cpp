@@ -11,6 +11,7 @@
 #include <set>
 #include <vector>
 
+#include "codec/base/limits.hpp"
 #include "codec/base/utf8.hpp"
 
 // The codec is compiled without exceptions, but programs that use nlohmann-json may not be. Without a separate

@@ -15,21 +15,6 @@
 
 namespace ringpost::gtudp {
 
-/// An event for the application.
-struct Event {
-    enum class Kind : std::uint8_t {
-        message,  ///< DATA from a peer, delivered once
-        foreign,  ///< a datagram that is not gtUDP (only with Options::recv_from_any)
-        outcome,  ///< the end of one of our sends
-    };
-    Kind kind = Kind::message;
-    Address peer;
-    std::span<const std::byte> bytes;  ///< message, foreign: valid until the next call of this endpoint
-    ExchangeId id;                     ///< outcome: the send that ended; its index may be reused from now on
-    Outcome outcome = Outcome::confirmed;
-    std::uint32_t sends = 0;  ///< outcome: number of times the DATA was sent or withheld; 255: or more
-};
-
 /// The gtUDP protocol: confirmed datagrams, sent and received.
 ///
 /// As long as both endpoints live and the peer responds, a message is delivered to the peer's application exactly once,

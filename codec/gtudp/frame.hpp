@@ -15,6 +15,7 @@
 #include <span>
 #include <vector>
 
+#include <ringpost/gtudp/types.hpp>
 #include "codec/base/bytes.hpp"
 
 namespace ringpost::gtudp {
@@ -25,9 +26,6 @@ enum class Kind : std::uint8_t {
     ack,   ///< identity: the RECV was received
 };
 
-/// Chosen by the sender of the DATA; the receiver only echoes it.
-using Identity = std::uint32_t;
-
 inline constexpr std::size_t identity_bytes = 4;
 inline constexpr std::size_t checksum_bytes = 4;
 
@@ -36,21 +34,6 @@ struct Frame {
     Identity identity = 0;
     std::span<const std::byte> data;  ///< DATA only, without checksum; a view of the decoded datagram
     bool corrupt = false;             ///< DATA only: the checksum is missing or wrong
-};
-
-/// Configuration that both ends must share. Defaults to that of the reference implementation.
-struct Wire {
-    std::vector<std::byte> magic;
-    std::array<std::vector<std::byte>, 3> types{
-        {{std::byte{0x1d}}, {std::byte{0x5f}}, {std::byte{0xae}}}};  ///< in the order of Kind
-    bool checked = false;  ///< each DATA ends with a checksum; false in the reference implementation
-};
-
-enum class WireError : std::uint8_t {
-    type_empty,      ///< a type is empty
-    type_lengths,    ///< the types differ in length
-    types_equal,     ///< two types are equal
-    header_too_long  ///< the header leaves no room for data
 };
 
 /// Encoder and decoder for one Wire.

@@ -133,6 +133,7 @@ std::expected<ExchangeId, Refusal> Sender::refuse(Refusal refusal) {
         case Refusal::peer_full: ++counts.refused_peer_full; break;
         case Refusal::peers_full: ++counts.refused_peers_full; break;
         case Refusal::not_ready: ++counts.refused_not_ready; break;
+        case Refusal::bad_peer: break;  // counted by the driver, which knows the sockets
     }
     return std::unexpected(refusal);
 }

@@ -2,7 +2,7 @@
 // the end. The search for the magic tests blocks of 64 bytes for any byte that is FF and followed by FF, so single FF
 // bytes, which are common in random data, do not slow it down. Only blocks that match are searched byte by byte.
 
-#include "codec/structs/frame.hpp"
+#include <ringpost/structs/frame.hpp>
 
 #include <array>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "codec/structs/library.hpp"
+#include <ringpost/structs/library.hpp>
 
 #include "codec/base/limits.hpp"
 

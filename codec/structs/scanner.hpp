@@ -7,7 +7,7 @@
 #include <optional>
 #include <span>
 
-#include "codec/structs/frame.hpp"
+#include <ringpost/structs/frame.hpp>
 
 namespace ringpost::structs {
 

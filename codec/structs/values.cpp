@@ -1,7 +1,7 @@
 // Integers are stored as the low bytes of a 64-bit word: after the range check, two's complement makes signed and
 // unsigned values alike.
 
-#include "codec/structs/values.hpp"
+#include <ringpost/structs/values.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -3,29 +3,19 @@
 
 #include <ringpost/confirmed.hpp>
 
-#include <sys/random.h>
-
 #include <utility>
 
-#include "codec/base/check.hpp"
+#include "codec/confirmed/endpoint.hpp"
+#include "engine/faces/fresh_options.hpp"
 #include "engine/faces/polled_endpoint.hpp"
-#include "engine/loop/open.hpp"
 
 namespace ringpost::confirmed {
-
-Options fresh_options() {
-    Options options;
-    // getrandom() never returns a short count for so few bytes. It fails only if the kernel does not have it.
-    RINGPOST_CHECK(getrandom(&options.key, sizeof options.key, 0) == static_cast<ssize_t>(sizeof options.key));
-    return options;
-}
 
 Result<Messenger> Messenger::open(const OpenOptions& options) {
     SocketOptions socket;
     socket.bind = options.bind;
     socket.reports_errors = options.reports_errors;
-    auto polled =
-        PolledEndpoint<Endpoint>::open(socket, {.backend = options.backend, .wait = options.wait}, options.protocol);
+    auto polled = PolledEndpoint<Endpoint>::open(socket, options.engine, fresh_options(options.protocol));
     if (!polled) return std::unexpected(polled.error());
     return Messenger(std::move(*polled));
 }

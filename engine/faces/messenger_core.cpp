@@ -40,6 +40,7 @@ SendRefusal to_send_refusal(Refusal refusal) {
         case Refusal::table_full: return SendRefusal::table_full;
         case Refusal::peer_full: return SendRefusal::peer_full;
         case Refusal::peers_full: return SendRefusal::peers_full;
+        case Refusal::bad_peer: return SendRefusal::bad_peer;
         case Refusal::not_ready: break;
     }
     return SendRefusal::stopped;
@@ -47,7 +48,7 @@ SendRefusal to_send_refusal(Refusal refusal) {
 
 }  // namespace
 
-MessengerCore::MessengerCore(const OpenOptions& options, UdpSocket bound)
+MessengerCore::MessengerCore(const OpenOptions& options, const Options& protocol, UdpSocket bound)
     : outcomes_(capacity_of(options.sends_max)),
       inbox_(2 * capacity_of(options.receives_max)),
       slots_(new Slot[capacity_of(options.sends_max)]),
@@ -55,9 +56,9 @@ MessengerCore::MessengerCore(const OpenOptions& options, UdpSocket bound)
       outgoing_(capacity_of(options.sends_max), large_blocks(options.sends_max)),
       incoming_(capacity_of(options.receives_max), large_blocks(options.receives_max)),
       socket_(std::move(bound)),
-      options_(with_room_for_one(options.protocol)),
+      options_(with_room_for_one(protocol)),
       in_flight_(capacity_of(options.sends_max)),
-      slot_of_exchange_(options.protocol.sends_max),
+      slot_of_exchange_(protocol.sends_max),
       outcomes_held_(capacity_of(options.sends_max)) {}
 
 std::uint32_t MessengerCore::commands_max(const OpenOptions& options) { return 2 * capacity_of(options.sends_max); }

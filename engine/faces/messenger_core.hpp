@@ -7,7 +7,7 @@
 #include <memory>
 #include <optional>
 #include <ringpost/address.hpp>
-#include <ringpost/threaded_messenger.hpp>
+#include <ringpost/gtudp.hpp>
 #include <span>
 #include <vector>
 
@@ -35,7 +35,7 @@ class MessengerCore {
     };
     enum class OutcomeTo : std::uint8_t { queue, waiting_caller };
 
-    MessengerCore(const OpenOptions& options, UdpSocket bound);
+    MessengerCore(const OpenOptions& options, const Options& protocol, UdpSocket bound);
 
     /// Capacity of the command queue: a send for every slot, and as many cancels.
     static std::uint32_t commands_max(const OpenOptions& options);

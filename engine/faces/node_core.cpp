@@ -8,6 +8,7 @@
 
 #include "codec/base/check.hpp"
 #include "codec/base/limits.hpp"
+#include "engine/faces/fresh_options.hpp"
 
 namespace ringpost::devices {
 namespace {
@@ -23,8 +24,9 @@ constexpr Duration question_check_interval = second;
 NodeCore::NodeCore(const NodeOptions& options, NodeLinks links, std::optional<StreamListener> listener)
     : notices_(options.notices_max),
       questions_(options.questions_max),
+      protocol_(fresh_options(options.protocol)),
       waiting_questions_(options.questions_max, std::min(options.questions_at_once, options.questions_max),
-                         options.protocol.key),
+                         protocol_.key),
       options_(options),
       links_(std::move(links)),
       listener_(std::move(listener)) {}
@@ -52,9 +54,9 @@ std::optional<Notice> NodeCore::pop(Queue& queue, Instant deadline) {
 }
 
 std::optional<Error> NodeCore::open_endpoint() {
-    options_.protocol.start = now();
-    endpoint_.emplace(options_.protocol);
-    update_links(options_.protocol.start);
+    protocol_.start = now();
+    endpoint_.emplace(protocol_);
+    update_links(protocol_.start);
     if (links_.members().empty() && links_.error()) return links_.error();  // no adverts could be received
     return std::nullopt;
 }
@@ -189,7 +191,7 @@ void NodeCore::update_links(Instant now) {
 void NodeCore::rejoin() {
     for (const NodeLinks::Member& member : links_.members()) {
         if (member.link.empty()) continue;
-        const Options& protocol = links_.protocol();
+        const ProtocolOptions& protocol = links_.protocol();
         const Address& group = member.own.family == Family::v4 ? protocol.group : *protocol.group_v6;
         UdpSocket& socket = *socket_at_(member.socket);
         // Fails if the link has just disappeared, which rtnetlink also reports.

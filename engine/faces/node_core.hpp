@@ -5,7 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <ringpost/node.hpp>
+#include <ringpost/devices.hpp>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -92,6 +92,7 @@ class NodeCore {
     void rejoin();
 
     Queue notices_, questions_;
+    Options protocol_;
     std::atomic<std::size_t> notice_bytes_{0};  ///< text in notices_
     NodeQuestions waiting_questions_;
     NodeOptions options_;

@@ -85,7 +85,7 @@ bool NodeLinks::takes(const Link& link) const {
 }
 
 Result<std::vector<NodeLinks::Member>> NodeLinks::wanted() const {
-    const Options& protocol = options_.protocol;
+    const ProtocolOptions& protocol = options_.protocol;
     std::vector<Member> out;
     const auto links = multicast_links();
     if (!links) return std::unexpected(links.error());
@@ -107,7 +107,7 @@ Result<std::vector<NodeLinks::Member>> NodeLinks::wanted() const {
 }
 
 Result<UdpSocket> NodeLinks::open_socket(const Member& member) const {
-    const Options& protocol = options_.protocol;
+    const ProtocolOptions& protocol = options_.protocol;
     const bool v4 = member.own.family == Family::v4;
     const Address group = v4 ? protocol.group : protocol.group_v6.value_or(protocol.group);
     SocketOptions options;

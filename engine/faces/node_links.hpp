@@ -8,7 +8,7 @@
 
 #include <ringpost/address.hpp>
 #include <ringpost/datagram.hpp>
-#include <ringpost/node.hpp>
+#include <ringpost/devices.hpp>
 #include "engine/os/links.hpp"
 #include "engine/udp/socket.hpp"
 
@@ -48,7 +48,7 @@ class NodeLinks {
     void add(Member member) { members_.push_back(std::move(member)); }
 
     const std::vector<Member>& members() const { return members_; }
-    const Options& protocol() const { return options_.protocol; }
+    const ProtocolOptions& protocol() const { return options_.protocol; }
     /// A socket could not be opened or added: schedule another plan().
     void retry_later(Instant now);
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <ringpost/node.hpp>
+#include <ringpost/devices.hpp>
 #include <unordered_map>
 #include <utility>
 

@@ -7,6 +7,7 @@
 // loop per call. It is the LoopApplication (engine/loop/loop.hpp); its next turn is due at the caller's deadline.
 
 #include <atomic>
+#include <concepts>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -30,11 +31,23 @@ class PolledEndpoint {
     using Event = typename Endpoint::Event;
     using Handler = std::function<void(const Event&)>;
 
-    /// `protocol` are the endpoint's options; their `socket` and `start` are set here. The error names what failed:
-    /// `bind 127.0.0.1:5005: Address already in use`.
-    template <class Options>
+    /// make(SocketIndex) returns the endpoint. The error names what failed: `bind 127.0.0.1:5005: Address already in
+    /// use`.
+    template <class Make>
+        requires std::invocable<const Make&, SocketIndex>
     static Result<std::unique_ptr<PolledEndpoint>> open(const SocketOptions& socket, const EngineOptions& engine,
-                                                        Options protocol);
+                                                        const Make& make);
+    /// The same for an endpoint made from `protocol`, whose `socket` and `start` are set here.
+    template <class Options>
+        requires std::constructible_from<Endpoint, const Options&>
+    static Result<std::unique_ptr<PolledEndpoint>> open(const SocketOptions& socket, const EngineOptions& engine,
+                                                        Options protocol) {
+        protocol.start = now();
+        return open(socket, engine, [&](SocketIndex index) {
+            protocol.socket = index;
+            return Endpoint(protocol);
+        });
+    }
     virtual ~PolledEndpoint() = default;
     PolledEndpoint(const PolledEndpoint&) = delete;
     PolledEndpoint& operator=(const PolledEndpoint&) = delete;
@@ -78,9 +91,9 @@ class PolledEndpoint {
     std::string note;     ///< why BackendChoice::automatic did not select io_uring; "" if it did
 
   protected:
-    template <class Options>
-    PolledEndpoint(const Options& options, const Address& address, const char* name)
-        : endpoint(options), local(address), backend(name) {}
+    template <class Make>
+    PolledEndpoint(const Make& make, SocketIndex socket, const Address& address, const char* name)
+        : endpoint(make(socket)), local(address), backend(name) {}
 
     virtual void turn() = 0;
     virtual const Waker& waker() const = 0;
@@ -118,9 +131,9 @@ class PolledEndpoint {
 template <class Endpoint>
 template <class AnyLoop>
 struct PolledEndpoint<Endpoint>::On : PolledEndpoint {
-    template <class Options>
-    On(AnyLoop&& opened, const Options& options)
-        : PolledEndpoint(options, opened.backend().socket(options.socket).local(), opened.backend().name),
+    template <class Make>
+    On(AnyLoop&& opened, const Make& make, SocketIndex socket)
+        : PolledEndpoint(make, socket, opened.backend().socket(socket).local(), opened.backend().name),
           loop(std::move(opened)) {}
 
     void turn() override { loop.turn(this->endpoint, static_cast<PolledEndpoint&>(*this)); }
@@ -131,18 +144,18 @@ struct PolledEndpoint<Endpoint>::On : PolledEndpoint {
 };
 
 template <class Endpoint>
-template <class Options>
+template <class Make>
+    requires std::invocable<const Make&, SocketIndex>
 Result<std::unique_ptr<PolledEndpoint<Endpoint>>> PolledEndpoint<Endpoint>::open(const SocketOptions& socket,
                                                                                  const EngineOptions& engine,
-                                                                                 Options protocol) {
+                                                                                 const Make& make) {
     auto opened = UdpSocket::open(socket);
     if (!opened) return std::unexpected(opened.error());
-    protocol.start = now();
     std::string note;
     const auto drive = [&](auto& loop) -> std::unique_ptr<PolledEndpoint> {
         using AnyLoop = std::remove_reference_t<decltype(loop)>;
-        protocol.socket = loop.backend().add(std::move(*opened));
-        return std::make_unique<On<AnyLoop>>(std::move(loop), protocol);
+        const SocketIndex index = loop.backend().add(std::move(*opened));
+        return std::make_unique<On<AnyLoop>>(std::move(loop), make, index);
     };
     auto polled = with_loop(engine, [&](const std::string& text) { note = text; }, drive);
     if (polled) (*polled)->note = std::move(note);

@@ -1,9 +1,10 @@
 // The binding of MessengerCore to Threaded. A send takes a slot, copies the payload and submits a command; every other
 // call pops from a queue of the core or runs on the engine's thread.
 
-#include <ringpost/threaded_messenger.hpp>
+#include <ringpost/gtudp.hpp>
 #include <utility>
 
+#include "engine/faces/gtudp_open.hpp"
 #include "engine/faces/messenger_core.hpp"
 #include "engine/threaded/threaded.hpp"
 
@@ -11,8 +12,8 @@ namespace ringpost::gtudp {
 
 class ThreadedMessenger::Thread {
   public:
-    Thread(const OpenOptions& options, UdpSocket bound)
-        : local(bound.local()), engine(MessengerCore::commands_max(options), options, std::move(bound)) {}
+    Thread(const OpenOptions& options, const Options& protocol, UdpSocket bound)
+        : local(bound.local()), engine(MessengerCore::commands_max(options), options, protocol, std::move(bound)) {}
 
     std::expected<Ticket, SendRefusal> send(const Address& peer, std::span<const std::byte> bytes, Instant deadline,
                                             MessengerCore::OutcomeTo outcome_to) {
@@ -28,17 +29,12 @@ class ThreadedMessenger::Thread {
 };
 
 Result<ThreadedMessenger> ThreadedMessenger::open(const OpenOptions& options) {
-    SocketOptions wanted;
-    wanted.connect = options.connect;
-    wanted.reports_errors = options.connect.family != Family::none;
-    if (options.connect.family == Family::none) wanted.bind = options.bind;
-    wanted.gro = options.gro;
-    wanted.allowed = options.allowed;
-    auto socket = UdpSocket::open(wanted);
+    const auto opening = opening_of(options);
+    if (!opening) return std::unexpected(opening.error());
+    auto socket = UdpSocket::open(opening->socket);
     if (!socket) return std::unexpected(socket.error());
-    auto thread = std::make_unique<Thread>(options, std::move(*socket));
-    if (auto failure = thread->engine.start({.backend = options.backend, .wait = options.wait, .gso = options.gso}))
-        return std::unexpected(std::move(*failure));
+    auto thread = std::make_unique<Thread>(options, opening->protocol, std::move(*socket));
+    if (auto failure = thread->engine.start(options.engine)) return std::unexpected(std::move(*failure));
     return ThreadedMessenger(std::move(thread));
 }
 

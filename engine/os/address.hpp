@@ -3,10 +3,9 @@
 #include <netinet/in.h>
 
 #include <string>
-#include <string_view>
 
 #include <ringpost/address.hpp>
-#include <ringpost/error.hpp>
+#include <ringpost/network.hpp>
 
 namespace ringpost {
 
@@ -24,18 +23,8 @@ socklen_t to_socket_address(const Address& address, Family socket_family, Socket
 /// The inverse; mapped IPv4 addresses become IPv4. Family::none if `in` is of neither family.
 Address from_socket_address(const sockaddr& in);
 
-/// `192.0.2.1:5005`, `[fe80::1%eth0]:5005`.
-std::string to_text(const Address& address);
-/// The same without port and brackets.
+/// As to_text(), without port and brackets.
 std::string ip_text(const Address& address);
-
-/// Resolves a host name or literal address; a link-local IPv6 address needs its `%interface`. Prefers IPv4. Blocks in
-/// getaddrinfo(3) for a name. The error names the host: EINVAL if the text is malformed, ENODEV if the interface does
-/// not exist, EHOSTUNREACH if the name does not resolve.
-Result<Address> resolve(std::string_view host, std::uint16_t port);
-
-/// Resolves HOST:PORT, IPv6 literals in brackets. Errors as of resolve().
-Result<Address> resolve_host_port(std::string_view text);
 
 /// A link-local address, or a link-local or interface-local group, without its interface.
 bool needs_interface(const Address& address);

@@ -6,6 +6,8 @@
 
 #include "engine/os/clock.hpp"
 
+#include <ringpost/clock.hpp>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -151,5 +153,8 @@ Duration unix_offset() {
     const Pair same = bracket(unix_tries, unix_bracket_enough_ns, now, wall_now);
     return same.inner - same.outer;
 }
+
+Instant Clock::now() { return ringpost::now(); }
+Instant Clock::after(Duration timeout) { return deadline_after(timeout); }
 
 }  // namespace ringpost

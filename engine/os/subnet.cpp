@@ -1,6 +1,6 @@
 // IPv4 addresses are stored mapped (::ffff:a.b.c.d), so one comparison of 128 bits serves both families.
 
-#include "engine/os/subnet.hpp"
+#include <ringpost/network.hpp>
 
 #include <arpa/inet.h>
 #include <fmt/core.h>

@@ -6,36 +6,10 @@
 
 #include <ringpost/address.hpp>
 #include <ringpost/error.hpp>
-#include "engine/os/subnet.hpp"
+#include <ringpost/network.hpp>
+#include <ringpost/socket_options.hpp>
 
 namespace ringpost {
-
-struct SocketOptions {
-    /// Port 0: chosen by the kernel. The IPv6 wildcard also accepts IPv4. open() waits up to a second for a port in
-    /// use, unless the socket shares it (`reuse_address`): the sockets of a process just killed close a little later.
-    Address bind;
-    Address connect;          ///< Family::none: unconnected
-    bool gro = true;          ///< receive trains (UDP_GRO) if the kernel supports it
-    bool broadcast = false;   ///< allow broadcast destinations (SO_BROADCAST)
-    bool reuse_port = false;  ///< share the port with other sockets of this user (SO_REUSEPORT)
-    /// Share the port with other sockets that set this (SO_REUSEADDR). All of them receive multicast; unicast goes to
-    /// the one bound last.
-    bool reuse_address = false;
-    /// Software receive time stamps (SO_TIMESTAMPING), see Received::stamped_at. The first few datagrams after the
-    /// host's first such socket may have none.
-    bool stamps = false;
-    bool ecn = false;         ///< report the ECN field of received datagrams
-    bool hop_limits = false;  ///< report the hop limit of received datagrams, see Received::hop_limit
-    /// Receive only from these networks; empty: from all. Others are dropped (EngineCounters::not_allowed).
-    /// The initializer avoids -Wmissing-field-initializers.
-    std::vector<Subnet> allowed{};  // NOLINT(readability-redundant-member-init)
-    /// Report ports, hosts and networks as unreachable (IP_RECVERR). Otherwise only a connected socket reports, and
-    /// only a closed port. The owner calls discard_errors() after each error.
-    bool reports_errors = false;
-    /// Requested; the kernel may grant less (net.core.rmem_max, wmem_max).
-    int receive_buffer_bytes = 4 << 20;
-    int send_buffer_bytes = 4 << 20;
-};
 
 /// Multicast datagrams that this socket sends: `on` also delivers them to members on this host (IP_MULTICAST_LOOP).
 enum class MulticastLoop : std::uint8_t { off, on };
@@ -102,9 +76,6 @@ class UdpSocket {
     std::uint32_t drops_seen_ = 0;
     std::vector<Subnet> allowed_;
 };
-
-/// The wildcard address with `port`: :: (dual-stack) if the host has IPv6, otherwise 0.0.0.0.
-Address any_address(std::uint16_t port);
 
 /// The source address that the kernel selects for datagrams to `target`. Sends nothing.
 Result<Address> source_address_toward(const Address& target);

@@ -1,11 +1,11 @@
 #include <thread>
 
-#include <ringpost/node_handlers.hpp>
+#include <ringpost/device_handlers.hpp>
 using namespace ringpost::devices;
 
 int main() {
-    auto sensor = Node::open({.protocol = fresh_options("sensor"), .interfaces = {"lo"}});
-    auto panel = Node::open({.protocol = fresh_options("panel"), .interfaces = {"lo"}, .listen = false});
+    auto sensor = Node::open({.protocol = {.name = "sensor"}, .interfaces = {"lo"}});
+    auto panel = Node::open({.protocol = {.name = "panel"}, .interfaces = {"lo"}, .listen = false});
     if (!sensor || !panel) return 1;
     const Handlers handlers{.question = [](const auto& from, const auto& text) { return from + " asked " + text; }};
     const std::jthread answering([&] { dispatch_question(*sensor, handlers, 10 * ringpost::second); });

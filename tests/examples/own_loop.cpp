@@ -1,6 +1,6 @@
 #include <cstdio>
 
-#include <ringpost/messenger.hpp>
+#include <ringpost/gtudp.hpp>
 
 int main() {
     using namespace ringpost;

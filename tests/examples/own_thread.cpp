@@ -1,6 +1,6 @@
 #include <cstdio>
 
-#include <ringpost/threaded_messenger.hpp>
+#include <ringpost/gtudp.hpp>
 
 int main() {
     using namespace ringpost;

@@ -1,5 +1,4 @@
-#include "codec/structs/scanner.hpp"
-#include "codec/structs/typed.hpp"
+#include <ringpost/structs.hpp>
 
 struct Reading {
     std::uint16_t sensor;
@@ -9,7 +8,6 @@ struct Reading {
 int main() {
     using Message = ringpost::structs::Message<1, "<Hd">;     // checked against the struct when compiled
     const auto packet = Message::encode(Reading{515, 21.5});  // std::array<std::byte, 17>, ready to be sent
-    ringpost::structs::Scanner received(packet);              // finds the packets in any bytes
-    const auto found = received.next();
-    return found && found->packet && Message::decode<Reading>(*found->packet)->celsius == 21.5 ? 0 : 1;
+    const auto found = ringpost::structs::decode(packet);     // the packet at the front of any bytes
+    return found && Message::decode<Reading>(*found)->celsius == 21.5 ? 0 : 1;
 }

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include <ringpost/structs/format.hpp>
+#include <ringpost/structs/library.hpp>
 #include "apps/cli/json.hpp"
 #include "apps/cli/printable.hpp"
 #include "apps/cli/report.hpp"
@@ -25,8 +27,6 @@
 #include "codec/devices/frame.hpp"
 #include "codec/gtudp/frame.hpp"
 #include "codec/measure/histogram_log.hpp"
-#include "codec/structs/format.hpp"
-#include "codec/structs/library.hpp"
 #include "codec/structs/scanner.hpp"
 #include "codec/traffic/answers.hpp"
 #include "codec/traffic/capture.hpp"

@@ -1,5 +1,10 @@
 #pragma once
 
+// Confirmed messages: one JSON object a datagram, answered by a confirmation. Every accepted send ends with exactly one
+// outcome. Neutral messages to one peer are sent in order, each after the outcome of the previous one. The format has
+// no message identities: a lost message is not sent again, and a datagram that the network duplicates is delivered
+// twice (codec/confirmed/README.md).
+
 #include <expected>
 #include <functional>
 #include <memory>
@@ -7,32 +12,33 @@
 #include <string>
 #include <string_view>
 
+#include <ringpost/address.hpp>
+#include <ringpost/clock.hpp>
+#include <ringpost/confirmed/types.hpp>
 #include <ringpost/counters.hpp>
 #include <ringpost/error.hpp>
+#include <ringpost/export.hpp>
+#include <ringpost/network.hpp>
 #include <ringpost/options.hpp>
-#include "codec/confirmed/endpoint.hpp"
-#include "engine/os/clock.hpp"
-#include "engine/udp/socket.hpp"
+#include <ringpost/time.hpp>
 
 namespace ringpost {
 
 template <class Endpoint>
-class PolledEndpoint;  // polled_endpoint.hpp
+class PolledEndpoint;
 
 }  // namespace ringpost
 
 namespace ringpost::confirmed {
 
-/// The defaults of codec/confirmed/options.hpp, with a random key (getrandom).
-Options fresh_options();
+class Endpoint;
 
 struct OpenOptions {
     Address bind = any_address(default_port);  ///< port 0: chosen by the kernel, see local()
-    BackendChoice backend = BackendChoice::automatic;
-    WaitMode wait = WaitMode::adaptive;
+    EngineOptions engine{};
     /// Count peers that the kernel reports as unreachable, see EngineCounters::unreachable.
     bool reports_errors = false;
-    Options protocol = fresh_options();  ///< `start` is set by open()
+    ProtocolOptions protocol{};
 };
 
 /// The result of send_and_wait().
@@ -47,12 +53,11 @@ struct Message {
     Address source;
 };
 
-/// Confirmed messages for a program with its own event loop: an Endpoint on a socket and a backend. Guarantees: see
-/// codec/confirmed/endpoint.hpp.
+/// For a program with its own event loop.
 ///
 /// Not thread-safe: use it only on the thread that opened it. All work is done in poll(), send_and_wait() and query();
 /// call one of them frequently while sends are in flight or messages are expected.
-class Messenger {
+class RINGPOST_API Messenger {
   public:
     /// The error names what failed: `bind 0.0.0.0:5005: Address already in use`.
     static Result<Messenger> open(const OpenOptions& options = {});

@@ -1,10 +1,7 @@
 #pragma once
 
-// Options common to all engines.
-
-#include <cstddef>
 #include <cstdint>
-#include <span>
+#include <functional>
 #include <string_view>
 
 namespace ringpost {
@@ -15,18 +12,28 @@ enum class WaitMode : std::uint8_t {
     adaptive,  ///< spin for 100 us after work and before a deadline, otherwise sleep
 };
 
-enum class BackendChoice : std::uint8_t { automatic, uring, mmsg };
+enum class BackendChoice : std::uint8_t {
+    automatic,  ///< io_uring, or else mmsg, with a log message that gives the reason
+    uring,      ///< io_uring
+    mmsg,       ///< epoll, recvmmsg and sendmmsg
+};
 
+enum class LogLevel : std::uint8_t {
+    info,     ///< a choice, such as the backend
+    warning,  ///< something does not work, and is tried again or worked around
+};
+
+/// Receives what the library reports as text; it prints nothing by itself. `text` is one line without its end, valid
+/// during the call only. Called on the engine's thread: the thread that polls, or that of a threaded object. It must
+/// not throw, block, or call the object that logs.
+using Log = std::function<void(LogLevel level, std::string_view text)>;
+
+/// Options common to all engines.
 struct EngineOptions {
     BackendChoice backend = BackendChoice::automatic;
     WaitMode wait = WaitMode::adaptive;
     bool gso = true;  ///< send trains (UDP_SEGMENT) if the kernel supports it
+    Log log{};        ///< empty: nothing is logged
 };
-
-/// Reinterpret text as bytes and bytes as text. The results are views of the argument's memory.
-inline std::span<const std::byte> as_bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
-inline std::string_view as_text(std::span<const std::byte> bytes) {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 }  // namespace ringpost

@@ -7,8 +7,8 @@
 #include <cstring>
 #include <string>
 
-#include "codec/structs/format.hpp"
-#include "codec/structs/values.hpp"
+#include <ringpost/structs/format.hpp>
+#include <ringpost/structs/values.hpp>
 #include "tests/fuzz/script.hpp"
 
 using namespace ringpost;

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include <ringpost/confirmed.hpp>
+#include "engine/faces/fresh_options.hpp"
 #include "tests/kernel/faces/face_test.hpp"
 
 namespace ringpost::confirmed {
@@ -13,7 +14,7 @@ using test::loopback_v4, test::Peer, test::patience, test::backend_name;
 class ConfirmedTest : public test::OnBackend {
   protected:
     static Messenger open_messenger(const Address& target = {}, Reply reply = Reply::to_source) {
-        OpenOptions options{.bind = loopback_v4(), .backend = GetParam()};
+        OpenOptions options{.bind = loopback_v4(), .engine = {.backend = GetParam()}};
         options.protocol.reply = reply;
         options.protocol.target = target;
         return Messenger::open(options).value();
@@ -99,7 +100,7 @@ TEST_P(ConfirmedTest, errors_and_timeouts) {
     EXPECT_GE(now(), before + 5 * millisecond);
     EXPECT_FALSE(messenger.query(5 * millisecond));
     EXPECT_GE(now(), before + 10 * millisecond);
-    OpenOptions options{.bind = messenger.local(), .backend = GetParam()};
+    OpenOptions options{.bind = messenger.local(), .engine = {.backend = GetParam()}};
     EXPECT_EQ(Messenger::open(options).error().text, "bind " + to_text(messenger.local()) + ": Address already in use");
 }
 
@@ -121,7 +122,7 @@ TEST_P(ConfirmedTest, initialize_sets_the_target) {
 RINGPOST_ON_BOTH_BACKENDS(ConfirmedTest);
 
 TEST(ConfirmedOptions, the_key_is_random) {
-    const Options a = fresh_options(), b = fresh_options();
+    const Options a = fresh_options(ProtocolOptions{}), b = fresh_options(a);
     EXPECT_FALSE(a.key.k0 == b.key.k0 && a.key.k1 == b.key.k1);
 }
 

@@ -8,8 +8,7 @@
 #include <string>
 #include <vector>
 
-#include <ringpost/messenger.hpp>
-#include <ringpost/threaded_messenger.hpp>
+#include <ringpost/gtudp.hpp>
 #include "tests/kernel/kernel_test.hpp"
 
 namespace ringpost::test {
@@ -36,7 +35,7 @@ class OnBackend : public ::testing::TestWithParam<BackendChoice> {
     }
     /// Bound to 127.0.0.1, with so many resends that a busy machine does not make sends expire.
     static gtudp::OpenOptions options() {
-        gtudp::OpenOptions options{.bind = loopback_v4(), .backend = GetParam()};
+        gtudp::OpenOptions options{.bind = loopback_v4(), .engine = {.backend = GetParam()}};
         options.protocol.resending.data_sends_max = 255;
         return options;
     }

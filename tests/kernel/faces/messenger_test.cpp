@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "engine/faces/fresh_options.hpp"
 #include "tests/kernel/faces/face_test.hpp"
 
 namespace ringpost::test {
@@ -50,7 +51,7 @@ TEST_P(MessengerTest, sends_to_itself) {
 TEST_P(MessengerTest, wake_ends_the_poll_under_way_or_the_next_one) {
     for (const WaitMode mode : {WaitMode::block, WaitMode::adaptive}) {
         auto chosen = options();
-        chosen.wait = mode;
+        chosen.engine.wait = mode;
         Messenger messenger = open_messenger(chosen);
         const Messenger::Handler handler = [](const Event&) {};
         messenger.poll(0, handler);
@@ -71,7 +72,7 @@ TEST_P(MessengerTest, wake_ends_the_poll_under_way_or_the_next_one) {
 TEST_P(MessengerTest, all_sizes_arrive_once_in_every_wait_mode) {
     for (const WaitMode mode : {WaitMode::block, WaitMode::spin, WaitMode::adaptive}) {
         auto chosen = options();
-        chosen.wait = mode;
+        chosen.engine.wait = mode;
         Messenger source = open_messenger(chosen), target = open_messenger(chosen);
         constexpr std::uint32_t count = 100;
         const auto size_of = [](std::uint32_t i) { return i % 10 == 9 ? 60'000u : 4 + i * 13u; };
@@ -172,7 +173,7 @@ TEST_P(MessengerTest, open_reports_the_address_in_use) {
 }
 
 TEST(FreshOptions, have_random_keys_seeds_and_identities) {
-    const gtudp::Options a = gtudp::fresh_options(), b = gtudp::fresh_options();
+    const gtudp::Options a = fresh_options(gtudp::ProtocolOptions{}, {}), b = fresh_options(a, {});
     EXPECT_FALSE(a.key.k0 == b.key.k0 && a.key.k1 == b.key.k1);
     EXPECT_FALSE(a.seed == b.seed && a.first_identity == b.first_identity);
 }

@@ -8,9 +8,10 @@
 #include <stdexcept>
 #include <thread>
 
-#include <ringpost/node.hpp>
-#include <ringpost/node_handlers.hpp>
+#include <ringpost/device_handlers.hpp>
+#include <ringpost/devices.hpp>
 #include "codec/devices/names.hpp"
+#include "engine/faces/fresh_options.hpp"
 #include "engine/tcp/stream_socket.hpp"
 #include "tests/kernel/faces/face_test.hpp"
 #include "tests/kernel/two_hosts.hpp"
@@ -36,7 +37,7 @@ class NodeTest : public test::OnBackend {
     }
 
     static NodeOptions options(std::string name) {
-        return {.protocol = fresh_options(std::move(name)), .engine = {.backend = GetParam(), .wait = WaitMode::block}};
+        return {.protocol = {.name = std::move(name)}, .engine = {.backend = GetParam(), .wait = WaitMode::block}};
     }
     static Result<Node> try_open(std::size_t host, const NodeOptions& chosen) {
         std::optional<Result<Node>> out;
@@ -396,7 +397,7 @@ TEST_P(NodeTest, a_node_that_does_not_listen_connects) {
 RINGPOST_ON_BOTH_BACKENDS(NodeTest);
 
 TEST(NodeOptions, key_and_seed_are_random) {
-    const Options a = fresh_options("ann"), b = fresh_options("ann");
+    const Options a = fresh_options(ProtocolOptions{.name = "ann"}), b = fresh_options(a);
     EXPECT_EQ(a.name, "ann");
     EXPECT_FALSE(a.key.k0 == b.key.k0 && a.key.k1 == b.key.k1);
     EXPECT_NE(a.seed, b.seed);

@@ -184,7 +184,7 @@ TEST_P(EngineTest, receive_returns_at_its_timeout) {
 TEST_P(EngineTest, every_send_wakes_a_sleeping_engine) {
     // Each send finds both loops asleep or about to sleep, because the previous one has ended: a lost wake-up hangs.
     auto chosen = options();
-    chosen.wait = WaitMode::block;
+    chosen.engine.wait = WaitMode::block;
     ThreadedMessenger source = open_engine(chosen), target = open_engine(chosen);
     const std::uint32_t count = 500 * scale;
     std::thread receiver([&] {

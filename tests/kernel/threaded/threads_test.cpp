@@ -207,7 +207,7 @@ gtudp::OpenOptions small_queues() {
 }
 
 gtudp::MessengerCore small_core() {
-    return gtudp::MessengerCore(small_queues(), UdpSocket::open(bound_to(loopback_v4())).value());
+    return gtudp::MessengerCore(small_queues(), {}, UdpSocket::open(bound_to(loopback_v4())).value());
 }
 
 TEST(MessengerCore, large_sends_have_few_blocks) {

@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 #include <CLI/CLI.hpp>
 
+#include <ringpost/network.hpp>
 #include "apps/cli/server.hpp"
 #include "engine/os/address.hpp"
-#include "engine/os/subnet.hpp"
 
 namespace ringpost::apps {
 namespace {

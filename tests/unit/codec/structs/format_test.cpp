@@ -1,4 +1,4 @@
-#include "codec/structs/format.hpp"
+#include <ringpost/structs/format.hpp>
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "codec/structs/frame.hpp"
+#include <ringpost/structs/frame.hpp>
 
 #include <gtest/gtest.h>
 

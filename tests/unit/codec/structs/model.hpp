@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "codec/structs/frame.hpp"
+#include <ringpost/structs/frame.hpp>
 
 namespace ringpost::structs::model {
 

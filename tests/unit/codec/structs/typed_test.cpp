@@ -1,11 +1,11 @@
-#include "codec/structs/typed.hpp"
+#include <ringpost/structs/typed.hpp>
 
 #include <gtest/gtest.h>
 
 #include <string>
 #include <utility>
 
-#include "codec/structs/values.hpp"
+#include <ringpost/structs/values.hpp>
 #include "tests/unit/helpers.hpp"
 
 namespace ringpost::structs {

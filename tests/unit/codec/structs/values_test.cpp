@@ -1,4 +1,4 @@
-#include "codec/structs/values.hpp"
+#include <ringpost/structs/values.hpp>
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <limits>
 #include <string>
 
-#include "codec/structs/frame.hpp"
+#include <ringpost/structs/frame.hpp>
 #include "tests/sim/seeds.hpp"
 #include "tests/unit/helpers.hpp"
 #include "tests/unit/vectors.hpp"

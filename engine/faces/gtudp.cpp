@@ -1,23 +1,19 @@
 // Forwards to the endpoint; poll() runs turns of a PolledEndpoint.
 
-#include <ringpost/messenger.hpp>
+#include <ringpost/gtudp.hpp>
 
 #include <utility>
 
+#include "codec/gtudp/endpoint.hpp"
+#include "engine/faces/gtudp_open.hpp"
 #include "engine/faces/polled_endpoint.hpp"
 
 namespace ringpost::gtudp {
 
 Result<Messenger> Messenger::open(const OpenOptions& options) {
-    SocketOptions socket;
-    socket.connect = options.connect;
-    // A connected socket by itself reports only a closed port, not an unreachable host.
-    socket.reports_errors = options.connect.family != Family::none;
-    if (options.connect.family == Family::none) socket.bind = options.bind;
-    socket.gro = options.gro;
-    socket.allowed = options.allowed;
-    auto polled = PolledEndpoint<Endpoint>::open(
-        socket, {.backend = options.backend, .wait = options.wait, .gso = options.gso}, options.protocol);
+    const auto opening = opening_of(options);
+    if (!opening) return std::unexpected(opening.error());
+    auto polled = PolledEndpoint<Endpoint>::open(opening->socket, options.engine, opening->protocol);
     if (!polled) return std::unexpected(polled.error());
     return Messenger(std::move(*polled));
 }

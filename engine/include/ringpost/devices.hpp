@@ -1,5 +1,7 @@
 #pragma once
 
+// Named devices: they find each other by multicast, and exchange ordered messages, questions and answers by name.
+
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -10,22 +12,20 @@
 #include <utility>
 #include <vector>
 
+#include <ringpost/address.hpp>
 #include <ringpost/counters.hpp>
+#include <ringpost/devices/types.hpp>
 #include <ringpost/error.hpp>
+#include <ringpost/export.hpp>
 #include <ringpost/options.hpp>
-#include "codec/devices/options.hpp"
+#include <ringpost/time.hpp>
 
 namespace ringpost::devices {
 
-/// The defaults of codec/devices/options.hpp, with a random key and seed (getrandom).
-Options fresh_options(std::string name);
-
 struct NodeOptions {
-    Options protocol;  ///< from fresh_options(); `start` is set by open()
-    // The initializers avoid -Wmissing-field-initializers. NOLINTBEGIN(readability-redundant-member-init)
+    ProtocolOptions protocol{};             ///< its `name` is required
     std::vector<std::string> interfaces{};  ///< use only these; empty: all except loopback
     std::vector<std::string> ignored_interfaces{};
-    // NOLINTEND(readability-redundant-member-init)
     /// Accept TCP connections. If false, only peers whose names sort after ours are reachable, because we connect to
     /// those.
     bool listen = true;
@@ -37,7 +37,7 @@ struct NodeOptions {
     std::uint32_t questions_at_once = 256;
 };
 
-/// An owning copy of an Event (codec/devices/options.hpp). The result of an ask is returned by ask(), not here.
+/// An owning copy of an Event. The result of an ask is returned by ask(), not here.
 struct Notice {
     Event::Kind kind = Event::Kind::message;
     Cause cause = Cause::closed;
@@ -64,7 +64,7 @@ struct NodeCounters {
 /// thread: microseconds. Application code never runs on that thread. Arrivals wait in bounded queues. While the queue
 /// of receive() is full, the node stops reading from its peers, so TCP flow control slows them down, and a pending
 /// ask() gets no answers before its timeout.
-class Node {
+class RINGPOST_API Node {
   public:
     /// The error names what failed: `bind 0.0.0.0:4112: Address already in use`, an invalid name or interface.
     static Result<Node> open(const NodeOptions& options);

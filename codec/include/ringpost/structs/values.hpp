@@ -10,7 +10,8 @@
 #include <string_view>
 #include <variant>
 
-#include "codec/structs/format.hpp"
+#include <ringpost/export.hpp>
+#include <ringpost/structs/format.hpp>
 
 namespace ringpost::structs {
 
@@ -19,7 +20,7 @@ namespace ringpost::structs {
 using Value = std::variant<std::int64_t, std::uint64_t, double, bool, std::string_view>;
 
 /// Reads the values of one payload in order.
-class ValueReader {
+class RINGPOST_API ValueReader {
   public:
     /// `payload` must have format.bytes(). Both arguments must outlive the reader.
     ValueReader(const Format& format, std::span<const std::byte> payload);
@@ -51,13 +52,14 @@ struct ValueError {
 /// by its truth value; bytes for s, truncated or zero-padded; one byte for c. One difference: a double too large for an
 /// f is an error in native mode as well, where Python packs infinity. After an error the contents of `out` are
 /// unspecified.
-std::expected<void, ValueError> pack(const Format& format, std::span<const Value> values, std::span<std::byte> out);
+RINGPOST_API std::expected<void, ValueError> pack(const Format& format, std::span<const Value> values,
+                                                  std::span<std::byte> out);
 
 /// Range of an integer code.
 struct IntegerRange {
     std::int64_t min = 0;
     std::uint64_t max = 0;
 };
-IntegerRange range_of(const Slot& slot);
+RINGPOST_API IntegerRange range_of(const Slot& slot);
 
 }  // namespace ringpost::structs

@@ -8,7 +8,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "codec/base/limits.hpp"
+#include <ringpost/limits.hpp>
 
 namespace ringpost::structs::detail {
 

@@ -23,6 +23,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <expected>
 #include <optional>
@@ -31,11 +32,10 @@
 #include <tuple>
 #include <type_traits>
 
-#include "codec/base/bytes.hpp"
-#include "codec/base/check.hpp"
-#include "codec/structs/format.hpp"
-#include "codec/structs/frame.hpp"
-#include "codec/structs/members.hpp"
+#include <ringpost/byte_order.hpp>
+#include <ringpost/structs/format.hpp>
+#include <ringpost/structs/frame.hpp>
+#include <ringpost/structs/members.hpp>
 
 namespace ringpost::structs {
 
@@ -49,10 +49,15 @@ struct Literal {
 
 namespace detail {
 
+/// Ends the process if a caller's buffer is too small.
+inline void require(bool large_enough) {
+    if (!large_enough) std::abort();
+}
+
 template <Literal Text>
 consteval Format parsed() {
     constexpr auto format = Format::parse(Text.view());
-    static_assert(format.has_value(), "structs: this literal is not a format (codec/structs/format.hpp)");
+    static_assert(format.has_value(), "structs: this literal is not a format (<ringpost/structs/format.hpp>)");
     return *format;
 }
 
@@ -204,7 +209,7 @@ inline constexpr std::size_t packed_bytes = detail::Layout<Text>::format.bytes()
 /// Writes the payload to the front of `out`, which must hold packed_bytes<Text> bytes. Returns the XOR of its bytes.
 template <Literal Text, class... T>
 std::byte pack_into(std::span<std::byte> out, const T&... values) {
-    RINGPOST_CHECK(out.size() >= packed_bytes<Text>);
+    detail::require(out.size() >= packed_bytes<Text>);
     std::byte* const base = out.data();
     if constexpr (detail::Layout<Text>::format.has_gaps()) std::memset(base, 0, packed_bytes<Text>);
     std::uint64_t check = 0;
@@ -251,10 +256,15 @@ struct Message {
     static constexpr MessageId id = Id;
     static constexpr std::size_t packet_bytes = header_bytes + packed_bytes<Text>;
 
+    /// The payload of a packet.
+    template <class... T>
+    static std::array<std::byte, packed_bytes<Text>> payload(const T&... values) {
+        return pack<Text>(values...);
+    }
     /// Writes the whole packet to the front of `out`, which must hold packet_bytes.
     template <class... T>
     static void encode_into(std::span<std::byte> out, const T&... values) {
-        RINGPOST_CHECK(out.size() >= packet_bytes);
+        detail::require(out.size() >= packet_bytes);
         const std::byte check = pack_into<Text>(out.subspan(header_bytes), values...);
         write_header(out.data(), Id, packed_bytes<Text>, check);
     }
@@ -312,7 +322,7 @@ bool for_each_value(const Format& format, const Members& members, const Each& ea
 /// the format; the contents of `out` are then unspecified.
 template <class... T>
 bool pack_into(const Format& format, std::span<std::byte> out, const T&... values) {
-    RINGPOST_CHECK(out.size() >= format.bytes());
+    detail::require(out.size() >= format.bytes());
     if (format.has_gaps()) std::memset(out.data(), 0, format.bytes());
     const auto each = [&](const Slot& slot, const auto& value) {
         detail::store(out.data(), slot, format.order(), value);

@@ -2,10 +2,9 @@
 // each link, and runs its loop until stop(). receive() and next_question() pop from queues; every other call runs on
 // the thread (Threaded::call).
 
-#include <ringpost/node.hpp>
+#include <ringpost/devices.hpp>
 
 #include <fmt/core.h>
-#include <sys/random.h>
 
 #include <algorithm>
 #include <bit>
@@ -57,20 +56,6 @@ std::uint32_t streams_allowed() {
 }
 
 }  // namespace
-
-Options fresh_options(std::string name) {
-    struct Random {
-        SipKey key;
-        std::uint64_t seed;
-    } random;
-    // getrandom() never returns a short count for so few bytes. It fails only if the kernel does not have it.
-    RINGPOST_CHECK(getrandom(&random, sizeof random, 0) == static_cast<ssize_t>(sizeof random));
-    Options options;
-    options.name = std::move(name);
-    options.key = random.key;
-    options.seed = random.seed;
-    return options;
-}
 
 class Node::Thread : public Threaded<NodeCore> {
     static constexpr std::uint32_t calls_max = 1'024;  // concurrent calls; further callers wait for a queue entry

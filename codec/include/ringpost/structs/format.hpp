@@ -24,7 +24,8 @@
 #include <span>
 #include <string_view>
 
-#include "codec/base/limits.hpp"
+#include <ringpost/export.hpp>
+#include <ringpost/limits.hpp>
 
 namespace ringpost::structs {
 
@@ -42,7 +43,7 @@ struct FormatError {
 };
 
 /// Message for users: "unknown code", ...
-const char* describe(FormatError::Kind kind);
+RINGPOST_API const char* describe(FormatError::Kind kind);
 
 /// Position and type of one value.
 struct Slot {

@@ -10,8 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "codec/structs/format.hpp"
-#include "codec/structs/frame.hpp"
+#include <ringpost/export.hpp>
+#include <ringpost/structs/format.hpp>
+#include <ringpost/structs/frame.hpp>
 
 namespace ringpost::structs {
 
@@ -42,7 +43,7 @@ enum class MessageError : std::uint8_t {
 };
 
 /// The message types of a program: maps ids to names and formats, and names to ids.
-class Library {
+class RINGPOST_API Library {
   public:
     Library();
 

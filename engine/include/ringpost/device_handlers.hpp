@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include <ringpost/node.hpp>
+#include <ringpost/devices.hpp>
 
 namespace ringpost::devices {
 

@@ -18,8 +18,9 @@
 #include <optional>
 #include <span>
 
-#include "codec/base/bytes.hpp"
-#include "codec/base/limits.hpp"
+#include <ringpost/byte_order.hpp>
+#include <ringpost/export.hpp>
+#include <ringpost/limits.hpp>
 
 namespace ringpost::structs {
 
@@ -58,7 +59,7 @@ inline std::byte xor_folded(std::uint64_t word) {
 }
 
 /// XOR of all bytes; 0 if there are none.
-std::byte xor_of_long(std::span<const std::byte> bytes);
+RINGPOST_API std::byte xor_of_long(std::span<const std::byte> bytes);
 inline std::byte xor_of(std::span<const std::byte> bytes) {
     if (bytes.size() >= 64) return xor_of_long(bytes);
     const std::byte* at = bytes.data();
@@ -84,7 +85,7 @@ inline std::optional<FrameError> decode_header(std::span<const std::byte> bytes,
 }
 
 /// Decodes the packet at the front of `bytes`. Ignores what follows it.
-std::expected<Packet, FrameError> decode(std::span<const std::byte> bytes);
+RINGPOST_API std::expected<Packet, FrameError> decode(std::span<const std::byte> bytes);
 
 /// Writes the header of a packet with a payload of `payload_bytes` (at most limits::struct_payload_bytes_max) and its
 /// XOR. Returns the size of the packet.
@@ -99,9 +100,9 @@ inline std::size_t write_header(std::byte* out, MessageId id, std::size_t payloa
 
 /// Writes the packet to the front of `out`, which must hold header_bytes + packet.payload.size() bytes. Returns its
 /// size.
-std::size_t encode(const Packet& packet, std::span<std::byte> out);
+RINGPOST_API std::size_t encode(const Packet& packet, std::span<std::byte> out);
 
 /// Position of the first two consecutive FF bytes at or after `from`; bytes.size() if there are none.
-std::size_t find_magic(std::span<const std::byte> bytes, std::size_t from);
+RINGPOST_API std::size_t find_magic(std::span<const std::byte> bytes, std::size_t from);
 
 }  // namespace ringpost::structs
