@@ -32,6 +32,14 @@ inline void PrintTo(const Address& address, std::ostream* out) { *out << to_text
 
 namespace test {
 
+/// Names the cases of a typed suite after their backend.
+struct BackendNames {
+    template <class Backend>
+    static std::string GetName(int) {
+        return Backend::name;
+    }
+};
+
 /// Timeout of every wait. It affects only failing tests.
 inline constexpr Duration patience = 10 * second;
 

@@ -18,12 +18,6 @@ class Waiting : public ::testing::Test {
         if (auto opened = AnyBackend::open({}); !opened) GTEST_SKIP() << opened.error().text;
     }
 };
-struct BackendNames {
-    template <class AnyBackend>
-    static std::string GetName(int) {
-        return AnyBackend::name;
-    }
-};
 using Backends = ::testing::Types<UringBackend, MmsgBackend>;
 TYPED_TEST_SUITE(Waiting, Backends, BackendNames);
 

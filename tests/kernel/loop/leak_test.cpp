@@ -44,12 +44,6 @@ class Leak : public ::testing::Test {
     }
 };
 using Backends = ::testing::Types<UringBackend, MmsgBackend>;
-struct BackendNames {
-    template <class Backend>
-    static std::string GetName(int) {
-        return Backend::name;
-    }
-};
 TYPED_TEST_SUITE(Leak, Backends, BackendNames);
 
 TYPED_TEST(Leak, ten_thousand_sockets) {

@@ -89,12 +89,6 @@ class LoopTest : public ::testing::Test {
     }
 };
 using Backends = ::testing::Types<UringBackend, MmsgBackend>;
-struct BackendNames {
-    template <class Backend>
-    static std::string GetName(int) {
-        return Backend::name;
-    }
-};
 TYPED_TEST_SUITE(LoopTest, Backends, BackendNames);
 
 TYPED_TEST(LoopTest, one_turn_keeps_its_order) {

@@ -201,9 +201,9 @@ TEST(FakeRingStreams, pause_and_resume_in_any_order_without_loss) {
 }
 
 /// 250 turns with the failure rates of one seed.
-class Schedule {
+class StreamSchedule {
   public:
-    explicit Schedule(std::uint32_t seed) : random_(seed) {
+    explicit StreamSchedule(std::uint32_t seed) : random_(seed) {
         send_fails_ = one_of({0u, 20u, 60u});
         connect_fails_ = one_of({0u, 20u, 70u});
         shot_ends_ = one_of({0u, 10u, 50u});
@@ -278,7 +278,7 @@ TEST(FakeRingStreams, random_failures_neither_lose_nor_mix_up_nor_leak) {
     const std::uint32_t last = given != nullptr ? first : 100;
     for (std::uint32_t seed = first; seed <= last; ++seed) {
         SCOPED_TRACE("RINGPOST_SEED=" + std::to_string(seed));
-        Schedule(seed).run();
+        StreamSchedule(seed).run();
         if (HasFailure()) return;
     }
 }

@@ -20,7 +20,7 @@ namespace {
 using devices::Reply;
 using Kind = devices::Event::Kind;
 
-constexpr Duration period = 30 * second;
+constexpr Duration alive_period = 30 * second;
 
 class Swarm {
   public:
@@ -42,7 +42,7 @@ class Swarm {
             play_.run_for(static_cast<Duration>(random_.below(std::uint64_t{1} << random_.between(10, 35))));
         }
         make_peace();
-        play_.run_for(8 * period);
+        play_.run_for(8 * alive_period);
         play_.expect_truth();
         for (std::size_t device = 0; device < count_; ++device)
             EXPECT_TRUE(asked_[device].empty()) << "an ask of " << play_.name_of(device) << " has not ended";

@@ -12,8 +12,6 @@
 namespace ringpost::apps {
 namespace {
 
-constexpr Duration us = 1'000;
-
 RunShape shape_of_latency() {
     return {.command = "latency", .histograms = {"response", "slip"}, .lost_is_unanswered = true};
 }
@@ -144,7 +142,7 @@ TEST(LiveView, the_columns_are_those_of_the_whole_run) {
     const std::string text = written(shape_of_latency(), LiveView::Style::terminal, [](LiveView& view) {
         Snapshot now = interval_of_latency();
         view.show(now);
-        now.histograms[0].record(5 * us);
+        now.histograms[0].record(5 * microsecond);
         view.show(now);
     });
     EXPECT_NE(text.find("                @@@@            \033[K\n        1 us        10 us\033[K\n"), std::string::npos)

@@ -10,8 +10,6 @@
 namespace ringpost::apps {
 namespace {
 
-constexpr Duration us = 1'000;
-
 /// The answer to GET /metrics on loopback; empty when there is none.
 std::string scraped(std::uint16_t port) {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -58,7 +56,8 @@ TEST(Metrics, has_every_count_and_the_first_histogram) {
                  .histograms = {}};
     now.histograms.resize(2);
     Histogram& response = now.histograms[0];
-    for (const Duration duration : {0 * us, 1 * us, 4 * us, 5 * us, 6 * us, 10 * second, 11 * second, 90 * second})
+    for (const Duration duration : {Duration{0}, microsecond, 4 * microsecond, 5 * microsecond, 6 * microsecond,
+                                    10 * second, 11 * second, 90 * second})
         response.record(duration);
     metrics.update(now);
     const std::string text = scraped(metrics.port());

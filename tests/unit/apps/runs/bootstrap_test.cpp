@@ -42,7 +42,7 @@ TEST(Bootstrap, losses_of_what_is_not_answered_leave_the_percentiles) {
 }
 
 TEST(Bootstrap, a_side_is_the_mean_of_its_runs_and_its_interval_covers_them) {
-    const std::vector<double> no_loss(10, 0.0);
+    const std::vector<double> no_loss(4, 0.0);
     const std::vector<RunBlocks> first(3, even_run(1, no_loss));
     const std::vector<RunBlocks> second{even_run(1, no_loss), even_run(2, no_loss), even_run(3, no_loss)};
     const Change change = changes(first, second, 1)[p50_us];

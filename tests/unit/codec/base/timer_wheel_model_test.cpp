@@ -13,8 +13,8 @@
 namespace ringpost {
 namespace {
 
-constexpr Duration tick = 1 << TimerWheel::tick_bits;
-constexpr Instant first_instant = std::numeric_limits<Instant>::min();
+constexpr Duration model_tick = 1 << TimerWheel::tick_bits;
+constexpr Instant model_first = std::numeric_limits<Instant>::min();
 
 // Runs the wheel and a multimap of deadlines through the same random script.
 class Comparison {
@@ -66,7 +66,7 @@ class Comparison {
                                    << std::min<std::uint64_t>(TimerWheel::tick_bits + 6 * (random_() % 9), bits);
             offset = ((now_ + offset) & ~(width - 1)) - now_ - static_cast<Duration>(random_() % 2);
         }
-        return random_() % 8 == 0 ? -(offset % (200 * tick)) : offset;
+        return random_() % 8 == 0 ? -(offset % (200 * model_tick)) : offset;
     }
 
     void clear(TimerIndex index) {
@@ -99,7 +99,7 @@ class Comparison {
         switch (random_() % 4) {
             case 0: now_ = std::max(now_, std::min(wheel_.next().value_or(now_), Instant{1} << 61)); break;
             case 1: now_ += static_cast<Duration>(random_() % 1'000); break;
-            case 2: now_ += static_cast<Duration>(random_() % (10'000 * tick)); break;
+            case 2: now_ += static_cast<Duration>(random_() % (10'000 * model_tick)); break;
             default: now_ = std::min(now_ + std::max<Duration>(random_offset() >> 8, 0), Instant{1} << 61);
         }
         expire(reentrant);
@@ -113,7 +113,7 @@ class Comparison {
             ++due;
         }
         latest_ = std::max(latest_, now_);
-        Instant previous = first_instant;
+        Instant previous = model_first;
         std::size_t fired = 0;
         bool scheduled_behind_now = false;
         const std::size_t count = wheel_.expire(now_, [&](TimerIndex index, Instant at) {

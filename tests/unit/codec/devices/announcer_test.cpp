@@ -7,8 +7,8 @@
 namespace ringpost::devices {
 namespace {
 
-const Address own = Address::v4(10, 0, 0, 1, 3'235), other = Address::v4(10, 0, 0, 2, 3'235);
-const Address seed = Address::v4(192, 0, 2, 1, 3'235);
+const Address own_address = Address::v4(10, 0, 0, 1, 3'235), other_address = Address::v4(10, 0, 0, 2, 3'235);
+const Address seed_address = Address::v4(192, 0, 2, 1, 3'235);
 
 Address v6(std::uint8_t last) {
     Address out;
@@ -55,7 +55,7 @@ struct DevicesAnnouncer : testing::Test {
 };
 
 TEST_F(DevicesAnnouncer, sends_hello_then_alive_then_alive_every_period) {
-    announcer.add(0, 0, own);
+    announcer.add(0, 0, own_address);
     EXPECT_EQ(run(27 * second), (Lines{"0 h0", "20 a0"}));
     EXPECT_EQ(last, default_group);
     const std::size_t sent = run(300 * second).size();
@@ -64,14 +64,14 @@ TEST_F(DevicesAnnouncer, sends_hello_then_alive_then_alive_every_period) {
 }
 
 TEST_F(DevicesAnnouncer, every_link_starts_and_ends_separately) {
-    announcer.add(0, 0, own);
+    announcer.add(0, 0, own_address);
     EXPECT_EQ(run(second), (Lines{"0 h0", "20 a0"}));
-    announcer.add(second, 2, other);
-    EXPECT_TRUE(announcer.is_own(other));
+    announcer.add(second, 2, other_address);
+    EXPECT_TRUE(announcer.is_own(other_address));
     EXPECT_EQ(run(2 * second), (Lines{"1000 h2", "1020 a2"}));
-    announcer.add(2 * second, 2, other);
+    announcer.add(2 * second, 2, other_address);
     announcer.remove(2);
-    EXPECT_FALSE(announcer.is_own(other));
+    EXPECT_FALSE(announcer.is_own(other_address));
     EXPECT_EQ(run(10 * second), Lines{});
     announcer.remove(40);
     announcer.stop();
@@ -79,7 +79,7 @@ TEST_F(DevicesAnnouncer, every_link_starts_and_ends_separately) {
 }
 
 TEST_F(DevicesAnnouncer, one_answer_serves_all_new_devices) {
-    announcer.add(0, 0, own);
+    announcer.add(0, 0, own_address);
     announcer.answer(5 * millisecond, 0);
     EXPECT_EQ(run(second), (Lines{"0 h0", "20 a0"})) << "the first alive is the answer";
     for (int i = 0; i < 100; ++i) announcer.answer(second, 0);
@@ -90,8 +90,8 @@ TEST_F(DevicesAnnouncer, one_answer_serves_all_new_devices) {
 }
 
 TEST_F(DevicesAnnouncer, answers_to_all_are_rate_limited) {
-    announcer.add(0, 0, own);
-    announcer.add(0, 1, other);
+    announcer.add(0, 0, own_address);
+    announcer.add(0, 1, other_address);
     run(second);
     std::size_t sent = 0;
     for (; now < 9 * second; sent += run(now + 100 * millisecond).size()) announcer.answer_all(now);
@@ -99,8 +99,8 @@ TEST_F(DevicesAnnouncer, answers_to_all_are_rate_limited) {
 }
 
 TEST_F(DevicesAnnouncer, seeds_and_families) {
-    context.options.seeds = {seed, v6(9)};
-    announcer.add(0, 0, own);
+    context.options.seeds = {seed_address, v6(9)};
+    announcer.add(0, 0, own_address);
     announcer.add(0, 1, v6(1));
     EXPECT_EQ(run(0), (Lines{"0 h0", "0 h0", "0 h1"})) << "there is no IPv6 group, but a seed";
     context.options.group_v6 = v6(0xff);
@@ -110,7 +110,7 @@ TEST_F(DevicesAnnouncer, seeds_and_families) {
     EXPECT_EQ(run(30 * millisecond), Lines{"20 h1"});
     EXPECT_EQ(last.ip, v6(7).ip);
     EXPECT_EQ(last.port, 99);
-    announcer.send_alive(other, 1);
+    announcer.send_alive(other_address, 1);
     EXPECT_EQ(run(40 * millisecond), Lines{"30 a0"}) << "on a link of its family";
     announcer.remove(1);
     announcer.send_hello(v6(7), 1);
@@ -118,8 +118,8 @@ TEST_F(DevicesAnnouncer, seeds_and_families) {
 }
 
 TEST_F(DevicesAnnouncer, the_queue_of_adverts_is_bounded_and_drops_are_counted) {
-    announcer.add(0, 0, own);
-    for (std::size_t i = 0; i < limits::devices_adverts_queued_max + 10; ++i) announcer.send_hello(other, 0);
+    announcer.add(0, 0, own_address);
+    for (std::size_t i = 0; i < limits::devices_adverts_queued_max + 10; ++i) announcer.send_hello(other_address, 0);
     EXPECT_EQ(context.counts.adverts_unsent, 11u);
 }
 

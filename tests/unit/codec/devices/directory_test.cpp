@@ -10,13 +10,11 @@ namespace ringpost::devices {
 namespace {
 
 constexpr Duration period = 30 * second;
-using Kind = Update::Kind;
-
-Address at(unsigned host) { return Address::v4(10, 0, 0, static_cast<std::uint8_t>(host), 3'235); }
+Address host_at(unsigned host) { return Address::v4(10, 0, 0, static_cast<std::uint8_t>(host), 3'235); }
 
 struct DevicesDirectory : testing::Test {
-    Kind advert(std::string_view name, unsigned host, SocketIndex socket = 0) {
-        return directory.on_advert(now, name, at(host), socket).kind;
+    Update::Kind advert(std::string_view name, unsigned host, SocketIndex socket = 0) {
+        return directory.on_advert(now, name, host_at(host), socket).kind;
     }
     std::string pass(Duration duration) {
         now += duration;
@@ -33,21 +31,21 @@ struct DevicesDirectory : testing::Test {
 };
 
 TEST_F(DevicesDirectory, a_name_becomes_suspect_then_gone) {
-    EXPECT_EQ(advert("a", 1), Kind::appeared);
-    EXPECT_EQ(advert("a", 1), Kind::known);
+    EXPECT_EQ(advert("a", 1), Update::Kind::appeared);
+    EXPECT_EQ(advert("a", 1), Update::Kind::known);
     EXPECT_EQ(pass(2 * period - 1), "");
     EXPECT_EQ(pass(1), "a?");
     EXPECT_EQ(pass(3 * period - 1), "");
     EXPECT_EQ(pass(1), "a-");
     EXPECT_EQ(directory.size(), 0u);
     EXPECT_EQ(directory.next_timeout(), std::nullopt);
-    EXPECT_EQ(advert("a", 2), Kind::appeared);
+    EXPECT_EQ(advert("a", 2), Update::Kind::appeared);
 }
 
 TEST_F(DevicesDirectory, a_suspect_name_comes_back_with_an_advert) {
     advert("a", 1);
     pass(3 * period);
-    EXPECT_EQ(advert("a", 1), Kind::back);
+    EXPECT_EQ(advert("a", 1), Update::Kind::back);
     EXPECT_EQ(pass(2 * period - 1), "");
     EXPECT_EQ(pass(1), "a?");
 }
@@ -68,7 +66,7 @@ TEST_F(DevicesDirectory, a_failure_shortens_the_expiry_until_the_next_advert) {
     EXPECT_EQ(directory.on_failure(now, directory.find("a")), Change::suspect);
     EXPECT_EQ(directory.on_failure(now, directory.find("a")), std::nullopt);
     EXPECT_EQ(directory.on_failure(now, directory.find("b")), Change::suspect);
-    EXPECT_EQ(advert("b", 2), Kind::back);
+    EXPECT_EQ(advert("b", 2), Update::Kind::back);
     EXPECT_EQ(pass(2 * period), "b?a-");
 }
 
@@ -76,20 +74,20 @@ TEST_F(DevicesDirectory, the_first_address_keeps_the_name_while_it_sends_adverts
     advert("a", 1);
     for (int i = 0; i < 10; ++i) {
         EXPECT_EQ(pass(period), "");
-        EXPECT_EQ(advert("a", 2), Kind::conflict);
-        EXPECT_EQ(advert("a", 1), Kind::known);
-        EXPECT_EQ(advert("a", 3, 1), Kind::elsewhere);
+        EXPECT_EQ(advert("a", 2), Update::Kind::conflict);
+        EXPECT_EQ(advert("a", 1), Update::Kind::known);
+        EXPECT_EQ(advert("a", 3, 1), Update::Kind::elsewhere);
     }
-    EXPECT_EQ((*this)["a"].address, at(1));
+    EXPECT_EQ((*this)["a"].address, host_at(1));
 }
 
 TEST_F(DevicesDirectory, a_claimant_waits_for_the_time_of_an_advert) {
     advert("a", 1);
     now += second;
-    EXPECT_EQ(advert("a", 2), Kind::conflict);
+    EXPECT_EQ(advert("a", 2), Update::Kind::conflict);
     EXPECT_EQ(pass(period), "");
     EXPECT_EQ(pass(period / 4), "a>");
-    EXPECT_EQ((*this)["a"].address, at(2));
+    EXPECT_EQ((*this)["a"].address, host_at(2));
 }
 
 TEST_F(DevicesDirectory, a_claimant_waits_less_after_a_ping) {
@@ -109,21 +107,21 @@ TEST_F(DevicesDirectory, a_claimant_does_not_wait_for_a_lost_device) {
     advert("a", 1);
     now += second;
     directory.on_failure(now, directory.find("a"));
-    const Update update = directory.on_advert(now, "a", at(2), 0);
-    EXPECT_EQ(update.kind, Kind::moved);
-    EXPECT_EQ(update.before, at(1));
+    const Update update = directory.on_advert(now, "a", host_at(2), 0);
+    EXPECT_EQ(update.kind, Update::Kind::moved);
+    EXPECT_EQ(update.before, host_at(1));
     EXPECT_EQ((*this)["a"].presence, Presence::alive);
     // The reverse order: first the claim, then the failure.
     advert("a", 3);
     EXPECT_EQ(directory.on_failure(now + 1, directory.find("a")), Change::moved);
-    EXPECT_EQ((*this)["a"].address, at(3));
+    EXPECT_EQ((*this)["a"].address, host_at(3));
 }
 
 TEST_F(DevicesDirectory, conflicts_are_reported_once_in_five_periods) {
     advert("a", 1);
     int reported = 0;
     for (int i = 0; i < 11; ++i) {
-        reported += directory.on_advert(now, "a", at(2), 0).report;
+        reported += directory.on_advert(now, "a", host_at(2), 0).report;
         now += period;
         advert("a", 1);
     }
@@ -131,23 +129,24 @@ TEST_F(DevicesDirectory, conflicts_are_reported_once_in_five_periods) {
 }
 
 TEST_F(DevicesDirectory, a_full_directory_refuses_names) {
-    for (unsigned i = 0; i < 4; ++i) EXPECT_EQ(advert(std::to_string(i), i), Kind::appeared);
-    EXPECT_EQ(advert("5", 5), Kind::full);
-    EXPECT_EQ(directory.on_connected(now, "5", at(5)).kind, Kind::full);
+    for (unsigned i = 0; i < 4; ++i) EXPECT_EQ(advert(std::to_string(i), i), Update::Kind::appeared);
+    EXPECT_EQ(advert("5", 5), Update::Kind::full);
+    EXPECT_EQ(directory.on_connected(now, "5", host_at(5)).kind, Update::Kind::full);
     directory.remove(directory.find("2"));
-    EXPECT_EQ(advert("5", 5), Kind::appeared);
-    EXPECT_EQ(advert("3", 3), Kind::known);
+    EXPECT_EQ(advert("5", 5), Update::Kind::appeared);
+    EXPECT_EQ(advert("3", 3), Update::Kind::known);
 }
 
 TEST_F(DevicesDirectory, a_connection_adds_a_name_and_brings_one_back) {
-    EXPECT_EQ(directory.on_connected(now, "a", at(1)).kind, Kind::appeared);
-    EXPECT_EQ(directory.on_connected(now, "a", at(1)).kind, Kind::known);
+    EXPECT_EQ(directory.on_connected(now, "a", host_at(1)).kind, Update::Kind::appeared);
+    EXPECT_EQ(directory.on_connected(now, "a", host_at(1)).kind, Update::Kind::known);
     directory.on_failure(now, directory.find("a"));
-    EXPECT_EQ(directory.on_connected(now, "a", at(1)).kind, Kind::back);
-    EXPECT_EQ(directory.on_connected(now, "a", at(2)).kind, Kind::known) << "the same host on another link";
-    EXPECT_EQ((*this)["a"].address, at(1));
+    EXPECT_EQ(directory.on_connected(now, "a", host_at(1)).kind, Update::Kind::back);
+    EXPECT_EQ(directory.on_connected(now, "a", host_at(2)).kind, Update::Kind::known)
+        << "the same host on another link";
+    EXPECT_EQ((*this)["a"].address, host_at(1));
     directory.on_failure(now, directory.find("a"));
-    EXPECT_EQ(directory.on_connected(now, "a", at(2)).kind, Kind::moved);
+    EXPECT_EQ(directory.on_connected(now, "a", host_at(2)).kind, Update::Kind::moved);
 }
 
 TEST(DevicesDirectoryModel, agrees_with_a_map) {
@@ -163,8 +162,9 @@ TEST(DevicesDirectoryModel, agrees_with_a_map) {
             if (index != no_name) directory.remove(index);
         } else if (!model.contains(name)) {
             const bool fits = model.size() < 64;
-            ASSERT_EQ(directory.on_advert(0, name, at(host), 0).kind, fits ? Kind::appeared : Kind::full);
-            if (fits) model[name] = at(host);
+            ASSERT_EQ(directory.on_advert(0, name, host_at(host), 0).kind,
+                      fits ? Update::Kind::appeared : Update::Kind::full);
+            if (fits) model[name] = host_at(host);
         }
         ASSERT_EQ(directory.size(), model.size());
         if (step % 100 > 0) continue;

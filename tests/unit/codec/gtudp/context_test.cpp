@@ -7,7 +7,7 @@
 namespace ringpost::gtudp {
 namespace {
 
-const Address bob = Address::v4(10, 0, 0, 2, 4'000);
+const Address peer_address = Address::v4(10, 0, 0, 2, 4'000);
 
 Options options_of(std::uint64_t seed) {
     Options options;
@@ -126,7 +126,7 @@ TEST(GtudpBackoffs, increases_only_if_nothing_was_received_since_the_last_send) 
 
 TEST(GtudpTrainWriter, equal_frames_and_a_shorter_one_which_ends_the_train) {
     Bytes out(1'000);
-    TrainWriter train(out, bob, LocalPath{});
+    TrainWriter train(out, peer_address, LocalPath{});
     EXPECT_TRUE(train.empty());
     EXPECT_EQ(train.add(10), out.data());
     EXPECT_EQ(train.add(11), nullptr) << "longer than the first";
@@ -136,14 +136,14 @@ TEST(GtudpTrainWriter, equal_frames_and_a_shorter_one_which_ends_the_train) {
     EXPECT_EQ(train.add(1), nullptr);
     EXPECT_FALSE(train.empty());
     const Transmit transmit = train.transmit();
-    EXPECT_EQ(transmit.destination, bob);
+    EXPECT_EQ(transmit.destination, peer_address);
     EXPECT_EQ(transmit.bytes, 29u);
     EXPECT_EQ(transmit.segment_bytes, 10u);
 }
 
 TEST(GtudpTrainWriter, holds_as_many_as_a_train_may) {
     Bytes out(limits::datagram_bytes_max);
-    TrainWriter train(out, bob, LocalPath{});
+    TrainWriter train(out, peer_address, LocalPath{});
     for (std::size_t i = 0; i < limits::train_segments_max; ++i) ASSERT_EQ(train.add(5), out.data() + 5 * i);
     EXPECT_EQ(train.add(5), nullptr);
     EXPECT_EQ(train.add(4), nullptr);
@@ -152,7 +152,7 @@ TEST(GtudpTrainWriter, holds_as_many_as_a_train_may) {
 
 TEST(GtudpTrainWriter, ends_at_the_end_of_its_memory) {
     Bytes out(100);
-    TrainWriter train(out, bob, LocalPath{});
+    TrainWriter train(out, peer_address, LocalPath{});
     EXPECT_NE(train.add(60), nullptr);
     EXPECT_EQ(train.add(60), nullptr);
     EXPECT_EQ(train.add(41), nullptr);

@@ -9,8 +9,6 @@
 namespace ringpost::structs {
 namespace {
 
-using Kind = Event::Kind;
-
 const Address alice = Address::v4(10, 0, 0, 1, 4'000);
 const Address bob = Address::v4(10, 0, 0, 2, 4'000);
 
@@ -55,7 +53,7 @@ TEST(StructsEndpoint, reports_every_packet_of_a_datagram_in_order) {
     endpoint.handle(1, {bob, 0, packet_of(23, four)});
     const auto reported = events_of(endpoint);
     ASSERT_EQ(reported.size(), 3u);
-    EXPECT_EQ(reported[0].event.kind, Kind::message);
+    EXPECT_EQ(reported[0].event.kind, Event::Kind::message);
     EXPECT_EQ(reported[0].event.definition, library.find("number"));
     EXPECT_EQ(reported[0].event.source, alice);
     EXPECT_EQ(reported[0].payload, four);
@@ -76,14 +74,14 @@ TEST(StructsEndpoint, valid_packets_that_are_not_in_the_library) {
     endpoint.handle(1, {alice, 0, joined({packet_of(99, Bytes(4)), packet_of(22, Bytes(5)), packet_of(22, Bytes(4))})});
     const auto reported = events_of(endpoint);
     ASSERT_EQ(reported.size(), 3u);
-    EXPECT_EQ(reported[0].event.kind, Kind::unknown_id);
+    EXPECT_EQ(reported[0].event.kind, Event::Kind::unknown_id);
     EXPECT_EQ(reported[0].event.id, 99);
     EXPECT_EQ(reported[0].event.definition, nullptr);
-    EXPECT_EQ(reported[1].event.kind, Kind::wrong_size);
+    EXPECT_EQ(reported[1].event.kind, Event::Kind::wrong_size);
     EXPECT_EQ(reported[1].event.definition->name, "number");
     EXPECT_EQ(reported[1].payload.size(), 5u);
     EXPECT_EQ(reported[1].event.offset, 11u);
-    EXPECT_EQ(reported[2].event.kind, Kind::message);
+    EXPECT_EQ(reported[2].event.kind, Event::Kind::message);
     EXPECT_EQ(endpoint.counters().unknown_id, 1u);
     EXPECT_EQ(endpoint.counters().wrong_size, 1u);
     EXPECT_EQ(endpoint.counters().messages, 1u);
@@ -98,12 +96,12 @@ TEST(StructsEndpoint, damage_is_one_event_up_to_the_next_packet) {
     endpoint.handle(1, {alice, 0, joined({bytes_of("x"), broken, small, good, bytes_from_hex("ffffff")})});
     const auto reported = events_of(endpoint);
     ASSERT_EQ(reported.size(), 3u);
-    EXPECT_EQ(reported[0].event.kind, Kind::damage);
+    EXPECT_EQ(reported[0].event.kind, Event::Kind::damage);
     EXPECT_EQ(reported[0].event.error, FrameError::checksum) << "of the first";
     EXPECT_EQ(reported[0].event.offset, 1u);
     EXPECT_EQ(reported[0].event.failures, 2u);
     EXPECT_EQ(reported[0].event.source, alice);
-    EXPECT_EQ(reported[1].event.kind, Kind::message);
+    EXPECT_EQ(reported[1].event.kind, Event::Kind::message);
     EXPECT_EQ(reported[1].event.offset, 19u);
     EXPECT_EQ(reported[2].event.error, FrameError::past_end);
     EXPECT_EQ(reported[2].event.failures, 2u);

@@ -9,13 +9,11 @@
 namespace ringpost::structs {
 namespace {
 
-using Kind = FormatError::Kind;
-
 // Checked at compile time, since parsing is constexpr.
 static_assert(Format::parse("<BHIQ")->bytes() == 15);
 static_assert(Format::parse("@BHIQ")->has_gaps());
 static_assert(!Format::parse("<BHIQ")->has_gaps());
-static_assert(Format::parse("z").error() == FormatError{Kind::bad_code, 0});
+static_assert(Format::parse("z").error() == FormatError{FormatError::Kind::bad_code, 0});
 
 std::string slots_text(const Format& format) {
     std::string out;
@@ -85,30 +83,30 @@ TEST(StructsFormat, errors_have_a_position) {
         std::string_view text;
         FormatError error;
     } table[] = {
-        {"z", {Kind::bad_code, 0}},
-        {"iz", {Kind::bad_code, 1}},
-        {"<<i", {Kind::bad_code, 1}},
-        {" <i", {Kind::bad_code, 1}},
-        {"i<", {Kind::bad_code, 1}},
-        {"3 i", {Kind::bad_code, 1}},
-        {"-1i", {Kind::bad_code, 0}},
-        {"i,i", {Kind::bad_code, 1}},
-        {"i\0"sv, {Kind::bad_code, 1}},
-        {"i\xa0", {Kind::bad_code, 1}},
-        {"p", {Kind::bad_code, 0}},
-        {"e", {Kind::bad_code, 0}},
-        {"n", {Kind::bad_code, 0}},
-        {"N", {Kind::bad_code, 0}},
-        {"P", {Kind::bad_code, 0}},
-        {"i12", {Kind::count_without_code, 1}},
-        {"3", {Kind::count_without_code, 0}},
-        {"<0", {Kind::count_without_code, 1}},
-        {"65529s", {Kind::too_large, 0}},
-        {"b65528s", {Kind::too_large, 1}},
-        {"8192d", {Kind::too_large, 0}},
-        {"99999999999999999999999999x", {Kind::too_large, 0}},
-        {"<99999999999999999999999999", {Kind::count_without_code, 1}},
-        {"65527sd", {Kind::too_large, 6}},
+        {"z", {FormatError::Kind::bad_code, 0}},
+        {"iz", {FormatError::Kind::bad_code, 1}},
+        {"<<i", {FormatError::Kind::bad_code, 1}},
+        {" <i", {FormatError::Kind::bad_code, 1}},
+        {"i<", {FormatError::Kind::bad_code, 1}},
+        {"3 i", {FormatError::Kind::bad_code, 1}},
+        {"-1i", {FormatError::Kind::bad_code, 0}},
+        {"i,i", {FormatError::Kind::bad_code, 1}},
+        {"i\0"sv, {FormatError::Kind::bad_code, 1}},
+        {"i\xa0", {FormatError::Kind::bad_code, 1}},
+        {"p", {FormatError::Kind::bad_code, 0}},
+        {"e", {FormatError::Kind::bad_code, 0}},
+        {"n", {FormatError::Kind::bad_code, 0}},
+        {"N", {FormatError::Kind::bad_code, 0}},
+        {"P", {FormatError::Kind::bad_code, 0}},
+        {"i12", {FormatError::Kind::count_without_code, 1}},
+        {"3", {FormatError::Kind::count_without_code, 0}},
+        {"<0", {FormatError::Kind::count_without_code, 1}},
+        {"65529s", {FormatError::Kind::too_large, 0}},
+        {"b65528s", {FormatError::Kind::too_large, 1}},
+        {"8192d", {FormatError::Kind::too_large, 0}},
+        {"99999999999999999999999999x", {FormatError::Kind::too_large, 0}},
+        {"<99999999999999999999999999", {FormatError::Kind::count_without_code, 1}},
+        {"65527sd", {FormatError::Kind::too_large, 6}},
     };
     for (const auto& [text, error] : table) {
         const auto format = Format::parse(text);
@@ -123,7 +121,7 @@ TEST(StructsFormat, maximum_size) {
         EXPECT_TRUE(Format::parse(text)) << text;
     EXPECT_EQ(Format::parse("65528B")->values(), 65'528u);
     EXPECT_EQ(Format::parse("65528B")->runs().size(), 1u);
-    EXPECT_EQ(Format::parse("65528x65528x").error(), (FormatError{Kind::too_large, 6}));
+    EXPECT_EQ(Format::parse("65528x65528x").error(), (FormatError{FormatError::Kind::too_large, 6}));
 }
 
 TEST(StructsFormat, maximum_number_of_runs) {
@@ -132,8 +130,8 @@ TEST(StructsFormat, maximum_number_of_runs) {
     EXPECT_TRUE(Format::parse(text));
     EXPECT_TRUE(Format::parse(text + "B")) << "extends the last run";
     EXPECT_TRUE(Format::parse(text + "x0b"));
-    EXPECT_EQ(Format::parse(text + "b").error(), (FormatError{Kind::too_many_runs, text.size()}));
-    EXPECT_EQ(Format::parse(text + "0s").error(), (FormatError{Kind::too_many_runs, text.size()}));
+    EXPECT_EQ(Format::parse(text + "b").error(), (FormatError{FormatError::Kind::too_many_runs, text.size()}));
+    EXPECT_EQ(Format::parse(text + "0s").error(), (FormatError{FormatError::Kind::too_many_runs, text.size()}));
 }
 
 }  // namespace

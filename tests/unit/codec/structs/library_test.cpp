@@ -7,8 +7,6 @@
 namespace ringpost::structs {
 namespace {
 
-using Kind = LibraryError::Kind;
-
 TEST(StructsLibrary, finds_by_id_and_by_name) {
     Library library;
     EXPECT_EQ(library.find(0), nullptr);
@@ -31,12 +29,12 @@ TEST(StructsLibrary, finds_by_id_and_by_name) {
 TEST(StructsLibrary, refuses_duplicates_and_invalid_formats) {
     Library library;
     ASSERT_TRUE(library.add(1, "one", "i"));
-    EXPECT_EQ(library.add(1, "other", "i").error().kind, Kind::id_taken);
-    EXPECT_EQ(library.add(2, "one", "i").error().kind, Kind::name_taken);
-    EXPECT_EQ(library.add(2, "", "i").error().kind, Kind::name_empty);
+    EXPECT_EQ(library.add(1, "other", "i").error().kind, LibraryError::Kind::id_taken);
+    EXPECT_EQ(library.add(2, "one", "i").error().kind, LibraryError::Kind::name_taken);
+    EXPECT_EQ(library.add(2, "", "i").error().kind, LibraryError::Kind::name_empty);
     const auto refused = library.add(2, "two", "i3z");
     ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error().kind, Kind::bad_format);
+    EXPECT_EQ(refused.error().kind, LibraryError::Kind::bad_format);
     EXPECT_EQ(refused.error().format, (FormatError{FormatError::Kind::bad_code, 2}));
     EXPECT_EQ(library.find("two"), nullptr);
     EXPECT_EQ(library.find(2), nullptr);
@@ -59,7 +57,7 @@ TEST(StructsLibrary, a_full_library_refuses_messages_and_definitions_stay_valid)
     const Definition* first = library.find(0);
     for (std::size_t i = 1; i < limits::struct_messages_max; ++i)
         ASSERT_TRUE(library.add(static_cast<MessageId>(i), std::to_string(i), "b"));
-    EXPECT_EQ(library.add(60'000, "one more", "b").error().kind, Kind::full);
+    EXPECT_EQ(library.add(60'000, "one more", "b").error().kind, LibraryError::Kind::full);
     EXPECT_EQ(library.find(0), first);
     EXPECT_EQ(first->name, "0");
     EXPECT_EQ(library.find(static_cast<MessageId>(limits::struct_messages_max - 1))->id,

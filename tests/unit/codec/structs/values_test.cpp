@@ -14,8 +14,6 @@
 namespace ringpost::structs {
 namespace {
 
-using Kind = ValueError::Kind;
-
 std::vector<Value> unpacked(const Format& format, const Bytes& payload) {
     std::vector<Value> out;
     ValueReader reader(format, payload);
@@ -86,7 +84,7 @@ TEST(StructsValues, limits_of_every_integer_range) {
             if (range.max < UINT64_MAX) beyond.emplace_back(range.max + 1);
             if (range.max < INT64_MAX) beyond.emplace_back(static_cast<std::int64_t>(range.max) + 1);
             if (range.min == 0) beyond.emplace_back(INT64_MIN);
-            const ValueError refused{Kind::out_of_range, 0, *parsed.slots().next()};
+            const ValueError refused{ValueError::Kind::out_of_range, 0, *parsed.slots().next()};
             for (const Value& value : beyond) EXPECT_EQ(packed(format.c_str(), {value}).error(), refused);
         }
 }
@@ -95,24 +93,24 @@ TEST(StructsValues, limits_of_every_integer_range) {
 TEST(StructsValues, kinds_of_value) {
     const auto hex = bytes_from_hex;
     EXPECT_EQ(packed("<h", {true}), hex("0100")) << "a bool is an integer";
-    EXPECT_EQ(packed("<h", {1.0}).error().kind, Kind::wrong_kind);
-    EXPECT_EQ(packed("<h", {std::string_view("1")}).error().kind, Kind::wrong_kind);
+    EXPECT_EQ(packed("<h", {1.0}).error().kind, ValueError::Kind::wrong_kind);
+    EXPECT_EQ(packed("<h", {std::string_view("1")}).error().kind, ValueError::Kind::wrong_kind);
     EXPECT_EQ(packed("<d", {std::int64_t{-2}}), hex("00000000000000c0"));
     EXPECT_EQ(packed("<f", {UINT64_MAX}), hex("0000805f"));
     EXPECT_EQ(packed("<f", {true}), hex("0000803f"));
-    EXPECT_EQ(packed("<f", {std::string_view("1")}).error().kind, Kind::wrong_kind);
+    EXPECT_EQ(packed("<f", {std::string_view("1")}).error().kind, ValueError::Kind::wrong_kind);
     const std::pair<Value, const char*> truths[] = {
         {true, "01"}, {false, "00"}, {std::int64_t{-1}, "01"},       {std::uint64_t{0}, "00"},
         {0.5, "01"},  {-0.0, "00"},  {std::string_view("no"), "01"}, {std::string_view(), "00"}};
     for (const auto& [value, bytes] : truths) EXPECT_EQ(packed("?", {value}), hex(bytes));
     EXPECT_EQ(packed("c", {std::string_view("Z")}), hex("5a"));
-    EXPECT_EQ(packed("c", {std::string_view("")}).error().kind, Kind::out_of_range);
-    EXPECT_EQ(packed("c", {std::string_view("ZZ")}).error().kind, Kind::out_of_range);
-    EXPECT_EQ(packed("c", {std::int64_t{90}}).error().kind, Kind::wrong_kind);
+    EXPECT_EQ(packed("c", {std::string_view("")}).error().kind, ValueError::Kind::out_of_range);
+    EXPECT_EQ(packed("c", {std::string_view("ZZ")}).error().kind, ValueError::Kind::out_of_range);
+    EXPECT_EQ(packed("c", {std::int64_t{90}}).error().kind, ValueError::Kind::wrong_kind);
     EXPECT_EQ(packed("3s", {std::string_view("hi")}), hex("686900"));
     EXPECT_EQ(packed("3s", {std::string_view("hello")}), hex("68656c"));
     EXPECT_EQ(packed("0s", {std::string_view("hello")}), hex(""));
-    EXPECT_EQ(packed("3s", {std::int64_t{1}}).error().kind, Kind::wrong_kind);
+    EXPECT_EQ(packed("3s", {std::int64_t{1}}).error().kind, ValueError::Kind::wrong_kind);
 }
 
 TEST(StructsValues, floats) {
@@ -120,8 +118,9 @@ TEST(StructsValues, floats) {
     EXPECT_EQ(packed("<f", {largest}), bytes_from_hex("ffff7f7f"));
     // Values up to half a unit in the last place above the maximum are rounded down to it, as in Python.
     EXPECT_TRUE(packed("<f", {3.4028235677973362e38}));
-    EXPECT_EQ(packed("<f", {3.4028235677973366e38}).error().kind, Kind::out_of_range);
-    EXPECT_EQ(packed("f", {-1e300}).error().kind, Kind::out_of_range) << "in native mode as well, unlike Python";
+    EXPECT_EQ(packed("<f", {3.4028235677973366e38}).error().kind, ValueError::Kind::out_of_range);
+    EXPECT_EQ(packed("f", {-1e300}).error().kind, ValueError::Kind::out_of_range)
+        << "in native mode as well, unlike Python";
     const double infinity = std::numeric_limits<double>::infinity();
     EXPECT_EQ(packed(">f", {infinity}), bytes_from_hex("7f800000"));
     EXPECT_EQ(packed(">d", {-infinity}), bytes_from_hex("fff0000000000000"));
@@ -131,12 +130,12 @@ TEST(StructsValues, floats) {
 
 TEST(StructsValues, errors_identify_the_value) {
     const std::vector<Value> values(3, Value{std::int64_t{300}});
-    EXPECT_EQ(packed("<hhB", values).error(), (ValueError{Kind::out_of_range, 2, {'B', 4, 1}}));
-    EXPECT_EQ(packed("<hh", values).error(), (ValueError{Kind::too_many, 2, {}}));
-    EXPECT_EQ(packed("<hhhd", values).error(), (ValueError{Kind::too_few, 3, {'d', 6, 8}}));
-    EXPECT_EQ(packed("", values).error(), (ValueError{Kind::too_many, 0, {}}));
+    EXPECT_EQ(packed("<hhB", values).error(), (ValueError{ValueError::Kind::out_of_range, 2, {'B', 4, 1}}));
+    EXPECT_EQ(packed("<hh", values).error(), (ValueError{ValueError::Kind::too_many, 2, {}}));
+    EXPECT_EQ(packed("<hhhd", values).error(), (ValueError{ValueError::Kind::too_few, 3, {'d', 6, 8}}));
+    EXPECT_EQ(packed("", values).error(), (ValueError{ValueError::Kind::too_many, 0, {}}));
     EXPECT_EQ(packed("", {}), Bytes{});
-    EXPECT_EQ(packed("b", {}).error().kind, Kind::too_few);
+    EXPECT_EQ(packed("b", {}).error().kind, ValueError::Kind::too_few);
 }
 
 std::string random_format(Random& random) {

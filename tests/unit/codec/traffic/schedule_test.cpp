@@ -11,20 +11,20 @@
 namespace ringpost::traffic {
 namespace {
 
-constexpr Instant start = 5 * second;
+constexpr Instant origin = 5 * second;
 
 TEST(Schedule, fixed_gaps_do_not_drift) {
-    Schedule schedule({.start = start, .rate_per_s = 3});
+    Schedule schedule({.start = origin, .rate_per_s = 3});
     for (std::uint64_t i = 0; i < 3'000'000; ++i) schedule.advance();
-    EXPECT_EQ(schedule.next(), start + 1'000'000 * second);
+    EXPECT_EQ(schedule.next(), origin + 1'000'000 * second);
 }
 
 TEST(Schedule, poisson_gaps_are_exponential_with_the_configured_mean) {
     constexpr std::uint64_t count = 200'000;
     constexpr double mean_ns = 10'000;
-    Schedule schedule({.start = start, .rate_per_s = 1e9 / mean_ns, .arrivals = Arrivals::poisson, .seed = 42});
+    Schedule schedule({.start = origin, .rate_per_s = 1e9 / mean_ns, .arrivals = Arrivals::poisson, .seed = 42});
     Histogram gaps;
-    Instant last = start;
+    Instant last = origin;
     for (std::uint64_t i = 0; i < count; ++i, schedule.advance()) {
         ASSERT_GE(schedule.next(), last);
         gaps.record(schedule.next() - last);
@@ -39,7 +39,7 @@ TEST(Schedule, poisson_gaps_are_exponential_with_the_configured_mean) {
 
 TEST(Schedule, the_seed_determines_the_schedule) {
     const auto poisson = [](std::uint64_t seed) {
-        return Schedule({.start = start, .rate_per_s = 1e5, .arrivals = Arrivals::poisson, .seed = seed});
+        return Schedule({.start = origin, .rate_per_s = 1e5, .arrivals = Arrivals::poisson, .seed = seed});
     };
     Schedule one = poisson(1), same = poisson(1), other = poisson(2);
     bool differs = false;
@@ -51,9 +51,9 @@ TEST(Schedule, the_seed_determines_the_schedule) {
 }
 
 TEST(Schedule, a_burst_is_due_at_once_and_the_rate_stays) {
-    Schedule schedule({.start = start, .rate_per_s = 1'000, .burst = 4});
+    Schedule schedule({.start = origin, .rate_per_s = 1'000, .burst = 4});
     for (Instant i = 0; i < 100; ++i, schedule.advance())
-        EXPECT_EQ(schedule.next(), start + i / 4 * 4 * millisecond) << i;
+        EXPECT_EQ(schedule.next(), origin + i / 4 * 4 * millisecond) << i;
 }
 
 std::vector<Instant> all_of(Schedule schedule, std::size_t at_most = 1'000'000) {
@@ -74,12 +74,12 @@ TEST(Schedule, a_profile_with_steps) {
     EXPECT_DOUBLE_EQ(profile->total(), 20);
     EXPECT_EQ(profile->highest_rate(), 10'000);
     EXPECT_EQ(profile->end(), 21 * millisecond);
-    const auto due = all_of(Schedule({.start = start, .rate_per_s = 1, .profile = &*profile}));
+    const auto due = all_of(Schedule({.start = origin, .rate_per_s = 1, .profile = &*profile}));
     ASSERT_EQ(due.size(), 20u);
     for (std::size_t i = 0; i < due.size(); ++i) {
         const auto k = static_cast<Instant>(i);
         const Instant wanted = i < 10 ? k * millisecond : 20 * millisecond + (k - 10) * 100 * microsecond;
-        EXPECT_NEAR(static_cast<double>(due[i] - start), static_cast<double>(wanted), 2) << i;
+        EXPECT_NEAR(static_cast<double>(due[i] - origin), static_cast<double>(wanted), 2) << i;
     }
 }
 
@@ -87,11 +87,11 @@ TEST(Schedule, a_profile_with_a_ramp) {
     const RatePoint points[] = {{0, 0}, {second, 20'000}};
     const auto profile = RateProfile::make(points);
     ASSERT_TRUE(profile);
-    const auto due = all_of(Schedule({.start = start, .rate_per_s = 1, .profile = &*profile}));
+    const auto due = all_of(Schedule({.start = origin, .rate_per_s = 1, .profile = &*profile}));
     ASSERT_EQ(due.size(), 10'000u);
     // 10,000 t^2 are due after t seconds.
     for (std::size_t i = 0; i < due.size(); ++i)
-        EXPECT_NEAR(static_cast<double>(due[i] - start), std::sqrt(static_cast<double>(i) / 10'000) * 1e9, 10) << i;
+        EXPECT_NEAR(static_cast<double>(due[i] - origin), std::sqrt(static_cast<double>(i) / 10'000) * 1e9, 10) << i;
 }
 
 TEST(Schedule, poisson_arrivals_follow_the_profile) {
@@ -99,9 +99,9 @@ TEST(Schedule, poisson_arrivals_follow_the_profile) {
     const auto profile = RateProfile::make(points);
     ASSERT_TRUE(profile);
     const auto due = all_of(
-        Schedule({.start = start, .rate_per_s = 1, .arrivals = Arrivals::poisson, .seed = 3, .profile = &*profile}));
+        Schedule({.start = origin, .rate_per_s = 1, .arrivals = Arrivals::poisson, .seed = 3, .profile = &*profile}));
     const auto before = [&](Instant at) {
-        return static_cast<double>(std::ranges::lower_bound(due, start + at) - due.begin());
+        return static_cast<double>(std::ranges::lower_bound(due, origin + at) - due.begin());
     };
     // Counts of a Poisson process have a variance equal to their mean.
     EXPECT_EQ(before(second), 0);
@@ -111,25 +111,25 @@ TEST(Schedule, poisson_arrivals_follow_the_profile) {
 }
 
 TEST(Schedule, counts_what_is_due) {
-    const Schedule fixed({.start = start, .rate_per_s = 1'000});
-    EXPECT_EQ(fixed.count_due(start, start + second, 5'000), 1'000u);
-    EXPECT_EQ(fixed.count_due(start, start + second, 300), 300u);
-    EXPECT_EQ(fixed.count_due(start + second / 2, start + second, 5'000), 500u);
-    EXPECT_EQ(fixed.count_due(start + second, start + second, 5'000), 0u);
-    EXPECT_EQ(Schedule({.start = start, .rate_per_s = 1'000, .burst = 10}).count_due(start, start + second, 5'000),
+    const Schedule fixed({.start = origin, .rate_per_s = 1'000});
+    EXPECT_EQ(fixed.count_due(origin, origin + second, 5'000), 1'000u);
+    EXPECT_EQ(fixed.count_due(origin, origin + second, 300), 300u);
+    EXPECT_EQ(fixed.count_due(origin + second / 2, origin + second, 5'000), 500u);
+    EXPECT_EQ(fixed.count_due(origin + second, origin + second, 5'000), 0u);
+    EXPECT_EQ(Schedule({.start = origin, .rate_per_s = 1'000, .burst = 10}).count_due(origin, origin + second, 5'000),
               1'000u);
-    const Schedule third({.start = start, .rate_per_s = 1'000, .share_index = 1, .share_of = 3});
-    EXPECT_EQ(third.count_due(start, start + second, 5'000), 333u);
-    const Schedule fast({.start = start, .rate_per_s = 1e8});
-    EXPECT_NEAR(static_cast<double>(fast.count_due(start, start + 5 * second, UINT64_MAX)), 5e8, 5e4);
+    const Schedule third({.start = origin, .rate_per_s = 1'000, .share_index = 1, .share_of = 3});
+    EXPECT_EQ(third.count_due(origin, origin + second, 5'000), 333u);
+    const Schedule fast({.start = origin, .rate_per_s = 1e8});
+    EXPECT_NEAR(static_cast<double>(fast.count_due(origin, origin + 5 * second, UINT64_MAX)), 5e8, 5e4);
 }
 
 TEST(Schedule, overtime_is_a_hundredth_within_bounds) {
-    EXPECT_EQ(overtime(start, start + second), 10 * millisecond);
-    EXPECT_EQ(overtime(start, start + 60 * second), 20 * millisecond);
-    EXPECT_EQ(overtime(start, start + millisecond), millisecond);
-    EXPECT_EQ(overtime(start, start), 0);
-    EXPECT_EQ(overtime(start, never), 0);
+    EXPECT_EQ(overtime(origin, origin + second), 10 * millisecond);
+    EXPECT_EQ(overtime(origin, origin + 60 * second), 20 * millisecond);
+    EXPECT_EQ(overtime(origin, origin + millisecond), millisecond);
+    EXPECT_EQ(overtime(origin, origin), 0);
+    EXPECT_EQ(overtime(origin, never), 0);
 }
 
 TEST(RateProfile, refuses_invalid_profiles) {
