@@ -52,8 +52,9 @@ class OnBackend : public ::testing::TestWithParam<BackendChoice> {
 inline std::string backend_name(const ::testing::TestParamInfo<BackendChoice>& info) {
     return info.param == BackendChoice::uring ? "uring" : "mmsg";
 }
-#define RINGPOST_ON_BOTH_BACKENDS(Suite) \
-    INSTANTIATE_TEST_SUITE_P(Both, Suite, ::testing::Values(BackendChoice::uring, BackendChoice::mmsg), backend_name)
+#define RINGPOST_ON_BOTH_BACKENDS(Suite)                                                                \
+    INSTANTIATE_TEST_SUITE_P(Both, Suite, ::testing::Values(BackendChoice::uring, BackendChoice::mmsg), \
+                             ::ringpost::test::backend_name)
 
 /// The number in the first bytes of numbered().
 inline std::uint32_t number_of(std::span<const std::byte> bytes) {
