@@ -43,7 +43,8 @@ class Load(unittest.TestCase):
             return set(re.findall(r"^ *std::uint64_t (\w+) = 0;", body, re.MULTILINE)) - {"at_first"}
 
         layers = {"engine": members("include/ringpost/counters.hpp", "EngineCounters"),
-                  "gtudp": members("gtudp/options.hpp", "Counters"), "sink": members("traffic/sink.hpp", "SinkCounters"),
+                  "gtudp": members("include/ringpost/gtudp/types.hpp", "Counters"),
+                  "sink": members("traffic/sink.hpp", "SinkCounters"),
                   "prober": members("traffic/prober.hpp", "ProberCounters")}
         for command, near, far in (("load", ("gtudp", "engine"), ("sink", "gtudp", "engine")),
                                    ("latency", ("prober", "gtudp", "engine"), ())):
