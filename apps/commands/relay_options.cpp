@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "apps/cli/sandbox.hpp"
+
 namespace ringpost::apps {
 namespace {
 
