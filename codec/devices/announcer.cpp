@@ -1,6 +1,6 @@
 // Each link has one deadline: its next alive. A reply brings the deadline forward. If that has happened already, the
 // same alive also serves further new devices. The first alive, due 20 ms after the hello, is never moved and
-// serves as a reply as well.
+// serves as a reply as well. Replies have a limited rate (the GCRA of ITU-T I.371), beyond which they are later.
 //
 // Periodic adverts are sent up to a tenth of the period early, at random, so that devices started together do not stay
 // synchronised.
@@ -19,6 +19,9 @@ constexpr Duration first_alive_after = 20 * millisecond;
 
 // Replies are spread over the time in which all devices together send 4,000 a second.
 constexpr Duration spread_per_device = 250 * microsecond, spread_min = 10 * millisecond, spread_max = 500 * millisecond;
+
+constexpr Duration reply_interval = 250 * millisecond;
+constexpr int replies_at_once = 4;
 
 }  // namespace
 
@@ -51,10 +54,12 @@ bool Announcer::is_near(const Address& address) const {
 void Announcer::answer(Instant now, SocketIndex socket) {
     if (socket >= links_.size() || !links_[socket].present || links_[socket].starting) return;
     const Duration spread = std::clamp(Duration{context_.directory.size()} * spread_per_device, spread_min, spread_max);
-    Instant& at = links_[socket].alive_at;
-    if (at <= now + spread) return;
-    at = now + context_.random_below(spread);
-    next_at_ = std::min(next_at_, at);
+    Link& link = links_[socket];
+    const Instant earliest = std::max(now, link.replies_due_at - (replies_at_once - 1) * reply_interval);
+    if (link.alive_at <= earliest + spread) return;
+    link.alive_at = earliest + context_.random_below(spread);
+    link.replies_due_at = std::max(link.replies_due_at, link.alive_at) + reply_interval;
+    next_at_ = std::min(next_at_, link.alive_at);
 }
 
 void Announcer::answer_all(Instant now) {

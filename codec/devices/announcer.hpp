@@ -17,7 +17,8 @@ namespace ringpost::devices {
 /// Announces this device on every link: a hello, an alive 20 ms later, and then an alive every period.
 ///
 /// A new device is answered with an alive to the group after a delay that grows with the number of devices. One reply
-/// serves all devices that appeared meanwhile, so n devices that start together send O(n) adverts instead of O(n^2).
+/// serves all devices that appeared meanwhile, so n devices that start together send O(n) adverts instead of O(n^2). A
+/// link has four such replies at once, and four a second: anybody can claim to be a new device.
 class Announcer {
   public:
     explicit Announcer(Context& context) : context_(context) {}
@@ -47,7 +48,8 @@ class Announcer {
         bool present = false;
         Address own;
         Instant alive_at = never;
-        bool starting = false;  ///< the first alive has not been sent
+        bool starting = false;       ///< the first alive has not been sent
+        Instant replies_due_at = 0;  ///< when all replies so far would have left at their limited rate
     };
     struct Outgoing {
         SocketIndex socket = 0;

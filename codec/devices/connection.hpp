@@ -17,6 +17,8 @@
 
 namespace ringpost::devices {
 
+class Reach;
+
 /// Idle connections free their buffers after this time.
 inline constexpr Duration free_after = 10 * second;
 
@@ -66,7 +68,7 @@ struct Connection {
 
     State state = State::unused;
     bool dialled = false;           ///< opened by us
-    bool paid = false;              ///< an attempt that the adverts of its address pay for
+    Reach* payer = nullptr;         ///< of an attempt that the adverts of its address pay for
     bool established = false;       ///< established in the driver
     bool is_ringpost = false;       ///< the peer runs ringpost: no gaps, no small frame limit
     bool greeting_written = false;  ///< our greeting has been written
@@ -90,9 +92,10 @@ struct Connection {
     Instant pinged_at = -never;
     Instant gap_ends_at = 0;
     std::size_t greeting_bytes = 0;
-    std::optional<std::uint64_t> last_question_key;  ///< its key, if the last frame written is a question
-    std::optional<Frame> head;                       ///< the next frame, if it is for the application
-    std::size_t unread_bytes = 0;                    ///< of `in`, as counted in Context
+    std::optional<std::uint64_t> last_question_key;   ///< its key, if the last frame written is a question
+    std::optional<Frame> head;                        ///< the next frame, if it is for the application
+    std::size_t unread_bytes = 0, partial_bytes = 0;  ///< of `in`, as counted in Context
+    Instant partial_since = 0;                        ///< when that frame began, if partial_bytes > 0
     Splitter in;
     ByteQueue out;
     Keys keys;

@@ -70,7 +70,9 @@ struct Context {
     Directory directory;
     Asks asks;
     Inquiries inquiries;
-    std::size_t unread_bytes = 0;  ///< received on all connections, and not consumed by the application
+    // Received on all connections:
+    std::size_t unread_bytes = 0;   ///< frames that the application has not consumed, and what follows them
+    std::size_t partial_bytes = 0;  ///< frames whose end has not arrived
     std::uint64_t random_state;
     bool closed = false;
 };

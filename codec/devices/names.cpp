@@ -62,6 +62,7 @@ const char* name_of(Cause cause) {
         case Cause::name_conflict: return "its name is connected from elsewhere";
         case Cause::duplicate: return "another connection took its place";
         case Cause::frame_too_long: return "frame too long";
+        case Cause::frame_too_slow: return "frame too slow";
         case Cause::bad_frame: return "bad frame";
         case Cause::not_utf8: return "not UTF-8";
         case Cause::directory_full: return "directory full";

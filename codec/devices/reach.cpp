@@ -43,6 +43,11 @@ void Reach::charge(const Address& to, std::size_t bytes) {
     if (Reached* entry = entries_.find(to.ip)) entry->credit_bytes -= static_cast<std::int64_t>(bytes);
 }
 
+bool Reach::was_silent(const Address& to) const {
+    const Reached* entry = entries_.find(to.ip);
+    return entry != nullptr && entry->silences > 0;
+}
+
 Instant Reach::attempt_at(const Address& to) const {
     const Reached* entry = entries_.find(to.ip);
     if (entry == nullptr) return INT64_MIN;

@@ -37,6 +37,8 @@ class Reach {
     /// The same, but if there is less the address has a debt.
     void charge(const Address& to, std::size_t bytes);
 
+    /// Whether the last attempt was not answered.
+    bool was_silent(const Address& to) const;
     /// When an attempt to connect may start, at the earliest: `never` while another one is in progress.
     Instant attempt_at(const Address& to) const;
     void on_attempt(const Address& to);

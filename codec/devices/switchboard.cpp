@@ -38,7 +38,8 @@ Switchboard::Switchboard(Context& context, Announcer& announcer)
       deadlines_(context.options.streams_max, context.options.start),
       retries_(context.options.names_max, context.options.start),
       accept_rates_(context.sources(), accept_interval, accepts_at_once, context.options.key),
-      reach_(context.sources(), context.options.key),
+      near_(context.sources(), context.options.key),
+      far_(context.sources(), context.options.key),
       streams_(context.options.streams_max, share_weight, context.options.key),
       unnamed_(part_of(context.options.streams_max, unnamed_part, limits::devices_unnamed_max), share_weight,
                context.options.key),
@@ -46,7 +47,7 @@ Switchboard::Switchboard(Context& context, Announcer& announcer)
                 context.options.key) {}
 
 void Switchboard::on_advert_bytes(const Address& source, std::size_t payload) {
-    reach_.on_advert(source, datagram_bytes(source, payload));
+    reach_of(source).on_advert(source, datagram_bytes(source, payload));
 }
 
 void Switchboard::make_room(Instant now, std::string_view name) {

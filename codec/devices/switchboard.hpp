@@ -99,6 +99,8 @@ class Switchboard {
     bool we_open(NameIndex device) const;
     bool is_proven(Instant now, NameIndex device);
     bool may_attempt(Instant now, NameIndex device, const Address& to);
+    Reach& reach_of(const Address& to) { return announcer_.is_near(to) ? near_ : far_; }
+    bool has_place(const Address& to, bool newcomer) const;
     void end_attempt(Instant now, Connection& attempt, Cause cause);
     void release_attempt(Instant now, Connection& attempt, Reach::Outcome outcome);
     void start_connecting(Instant now, NameIndex device);
@@ -117,6 +119,7 @@ class Switchboard {
     void release_driver_stream(StreamIndex stream, DriverStream at_driver);
     void on_stream_released(const Connection& released);
     void count_unread(Connection& from);
+    void end_slow_frames();
     void release(StreamIndex stream);
     void on_due(Instant now, StreamIndex stream);
     void schedule(StreamIndex stream);
@@ -143,10 +146,10 @@ class Switchboard {
     TimerWheel deadlines_;           ///< by StreamIndex
     TimerWheel retries_;             ///< by NameIndex
     SourceRates accept_rates_;
-    Reach reach_;
-    Shares streams_;   ///< that the driver has, by network
-    Shares unnamed_;   ///< accepted, and their peer has not sent its name
-    Shares attempts_;  ///< of ours, to devices that are not proven
+    Reach near_, far_;  ///< addresses of our own networks, which a flood from others does not evict, and others
+    Shares streams_;    ///< that the driver has, by network
+    Shares unnamed_;    ///< accepted, and their peer has not sent its name
+    Shares attempts_;   ///< of ours, to devices that are not proven
     std::uint64_t newest_serial_ = 0;
     Instant now_ = 0;  ///< of the latest call with a time; poll_event() has none
     Instant rejoin_reported_at_ = -never, name_taken_reported_at_ = -never;

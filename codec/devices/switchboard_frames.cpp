@@ -32,19 +32,35 @@ void Switchboard::on_bytes(Instant now, StreamIndex stream, std::span<const std:
     from.in.append(bytes);
     from.bytes_at = now;
     if (from.state != Connection::State::awaiting_name) context_.directory.on_activity(now, from.device);
-    count_unread(from);
     if (from.in_events) {
+        count_unread(from);
         if (from.in.unread_bytes() >= limits::devices_unread_bytes_pause ||
             context_.unread_bytes >= limits::devices_unread_bytes_total)
             set_paused(stream, true);
         if (from.in.unread_bytes() > limits::devices_unread_bytes_max) end(now, stream, Cause::overrun);
         return;
     }
-    const bool has_frame = process_frames(stream);
+    if (process_frames(stream)) {
+        from.in_events = true;
+        context_.events.push_frames(stream);
+    }
     count_unread(from);
-    if (!has_frame) return;
-    from.in_events = true;
-    context_.events.push_frames(stream);
+    end_slow_frames();
+}
+
+// Ends the connections whose frames began first, until the partial frames of all are within their bound.
+void Switchboard::end_slow_frames() {
+    while (context_.partial_bytes > limits::devices_partial_bytes_total) {
+        StreamIndex slowest = no_stream;
+        for (StreamIndex stream = 0; stream < connections_.size(); ++stream) {
+            const Connection& each = *connections_[stream];
+            if (each.partial_bytes == 0) continue;
+            if (slowest == no_stream || each.partial_since < connections_[slowest]->partial_since) slowest = stream;
+        }
+        Connection& ended = *connections_[slowest];
+        fail(slowest, Cause::frame_too_slow);
+        count_unread(ended);
+    }
 }
 
 // Processes frames up to the next one for the application, which becomes `head`. Returns false if there is none.
@@ -59,6 +75,7 @@ bool Switchboard::process_frames(StreamIndex stream) {
             return false;
         }
         if (!text) return false;
+        from.partial_since = now_;
         const auto frame = awaiting_name ? decode_name(*text) : decode_frame(*text);
         if (!frame) {
             fail(stream, cause_of(frame.error()));
@@ -166,10 +183,11 @@ void Switchboard::take(StreamIndex stream) {
 }
 
 void Switchboard::end_turn(StreamIndex stream) {
-    count_unread(*connections_[stream]);
     connections_[stream]->in_events = false;
+    count_unread(*connections_[stream]);
     set_paused(stream, false);
     release(stream);
+    end_slow_frames();
 }
 
 // Requests the change from the driver, unless the opposite request is still pending; then both cancel out.

@@ -2,8 +2,9 @@
 //
 // Adverts can be forged. A device is proven while a connection with it is open and for two periods after that; others
 // pay for our attempts and hellos with their adverts (Reach). An attempt that is not paid for waits for the next
-// advert. One that finds no place, or whose address is silent, tries again soon and does not count as failed. Half of
-// the places are for our own networks, whose addresses fewer strangers can forge.
+// advert. One that finds no place, or whose address is silent, tries again later and does not count as failed. Half of
+// the places are for our own networks, whose addresses fewer strangers can forge, and of these, half for addresses that
+// have not been tried in vain. Such newcomers also try again sooner than all others.
 
 #include <algorithm>
 #include <utility>
@@ -19,7 +20,7 @@ constexpr Duration dial_again_after = 100 * millisecond, greet_again_after = 2 *
 constexpr Duration syn_interval = second;
 constexpr Duration attempt_timeout = syn_interval - 100 * millisecond;
 constexpr std::size_t attempt_segments = 4;  // if it is answered, at most: what opens and closes it, and our greeting
-constexpr Duration place_interval = 100 * millisecond;
+constexpr Duration newcomer_interval = 100 * millisecond, place_interval = second;
 
 std::size_t hello_bytes(const Address& to, std::string_view name) {
     return datagram_bytes(to, limits::devices_advert_bytes_max - limits::devices_name_bytes_max + name.size());
@@ -54,9 +55,9 @@ void Switchboard::dial(Instant now, NameIndex device) {
     opened.started_at = now;
     if (!proven) {
         attempts_.take(network_of(to));
-        reach_.charge(to, segment_bytes(to));
-        reach_.on_attempt(to);
-        opened.paid = true;
+        opened.payer = &reach_of(to);
+        opened.payer->charge(to, segment_bytes(to));
+        opened.payer->on_attempt(to);
     }
     opened.dialled = true;
     opened.device = device;
@@ -74,41 +75,49 @@ bool Switchboard::is_proven(Instant now, NameIndex device) {
 // Whether to connect to a device that is not proven; otherwise sets when to try again.
 bool Switchboard::may_attempt(Instant now, NameIndex device, const Address& to) {
     Counters& counts = context_.counts;
-    const Instant soon = now + place_interval + context_.random_below(place_interval);
-    const Instant at = reach_.attempt_at(to);
+    const Reach& reach = reach_of(to);
+    const bool newcomer = announcer_.is_near(to) && !reach.was_silent(to);
+    const Duration interval = newcomer ? newcomer_interval : place_interval;
+    const Instant later = now + interval + context_.random_below(interval);
+    const Instant at = reach.attempt_at(to);
     if (at > now) {
         ++counts.connects_waited;
-        retries_.schedule(device, at == never ? soon : at);
+        retries_.schedule(device, at == never ? later : at);
         return false;
     }
-    if (!reach_.can_pay(to, segment_bytes(to))) {
+    if (!reach.can_pay(to, segment_bytes(to))) {
         ++counts.connects_unpaid;
         link(device).awaits_advert = true;
         return false;
     }
-    const bool has_place = attempts_.may_take(network_of(to)) &&
-                           (announcer_.is_near(to) || attempts_.taken() < (attempts_.places() + 1) / 2);
-    if (has_place) return true;
+    if (has_place(to, newcomer)) return true;
     ++counts.connects_full;
-    retries_.schedule(device, soon);
+    retries_.schedule(device, later);
     return false;
+}
+
+bool Switchboard::has_place(const Address& to, bool newcomer) const {
+    const std::uint32_t quarters = newcomer ? 4 : announcer_.is_near(to) ? 3 : 2;
+    return attempts_.may_take(network_of(to)) && 4 * attempts_.taken() < quarters * attempts_.places();
 }
 
 // The attempt has failed for `cause`. Charges what it has sent beyond its first SYN.
 void Switchboard::end_attempt(Instant now, Connection& attempt, Cause cause) {
-    if (!attempt.paid) return;
+    Reach* const payer = attempt.payer;
+    if (payer == nullptr) return;
     const bool silent = cause == Cause::connect_timeout || cause == Cause::unreachable;
     release_attempt(now, attempt, silent ? Reach::Outcome::silent : Reach::Outcome::answered);
     const std::size_t segment = segment_bytes(attempt.peer);
     const auto repetitions = static_cast<std::size_t>((now - attempt.started_at) / syn_interval);
     const bool answered = attempt.greeting_bytes > 0;
-    reach_.charge(attempt.peer, answered ? attempt_segments * segment + attempt.greeting_bytes : repetitions * segment);
+    payer->charge(attempt.peer, answered ? attempt_segments * segment + attempt.greeting_bytes : repetitions * segment);
 }
 
 void Switchboard::release_attempt(Instant now, Connection& attempt, Reach::Outcome outcome) {
-    if (!std::exchange(attempt.paid, false)) return;
+    Reach* const payer = std::exchange(attempt.payer, nullptr);
+    if (payer == nullptr) return;
     attempts_.give_back(network_of(attempt.peer));
-    reach_.on_attempt_ended(now, attempt.peer, outcome);
+    payer->on_attempt_ended(now, attempt.peer, outcome);
 }
 
 void Switchboard::retry_later(Instant now, NameIndex device) {
@@ -127,7 +136,8 @@ void Switchboard::retry(Instant now, NameIndex device) {
         return;
     }
     const Device& who = context_.directory[device];
-    if (!is_proven(now, device) && !reach_.pay(who.address, hello_bytes(who.address, context_.options.name))) {
+    if (!is_proven(now, device) &&
+        !reach_of(who.address).pay(who.address, hello_bytes(who.address, context_.options.name))) {
         ++context_.counts.hellos_unpaid;
         link(device).awaits_advert = true;
         return;

@@ -187,8 +187,12 @@ void Switchboard::release_driver_stream(StreamIndex stream, DriverStream at_driv
 void Switchboard::on_stream_released(const Connection& released) { streams_.give_back(network_of(released.peer)); }
 
 void Switchboard::count_unread(Connection& from) {
-    context_.unread_bytes += from.in.unread_bytes() - from.unread_bytes;
-    from.unread_bytes = from.in.unread_bytes();
+    const std::size_t bytes = from.in.unread_bytes(), unread = from.in_events ? bytes : 0, partial = bytes - unread;
+    if (from.partial_bytes == 0) from.partial_since = now_;
+    context_.unread_bytes += unread - from.unread_bytes;
+    context_.partial_bytes += partial - from.partial_bytes;
+    from.unread_bytes = unread;
+    from.partial_bytes = partial;
 }
 
 void Switchboard::release(StreamIndex stream) {
@@ -196,6 +200,7 @@ void Switchboard::release(StreamIndex stream) {
     if (ended.state != Connection::State::ended || ended.in_events || ended.wants_close) return;
     const bool active = ended.active;  // may be in active_ once more
     context_.unread_bytes -= ended.unread_bytes;
+    context_.partial_bytes -= ended.partial_bytes;
     ended = Connection{};
     ended.active = active;
     free_.push_back(stream);

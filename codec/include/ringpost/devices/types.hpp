@@ -104,7 +104,8 @@ enum class Cause : std::uint8_t {
     name_conflict,  ///< the name is already connected from another address
     duplicate,      ///< replaced by another connection to the same peer
     frame_too_long,
-    bad_frame,  ///< unknown tag, invalid key or text
+    frame_too_slow,  ///< its end had not arrived when others needed the memory
+    bad_frame,       ///< unknown tag, invalid key or text
     not_utf8,
     directory_full,
     overrun,  ///< the driver passed bytes although asked to pause

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "tests/unit/helpers.hpp"
 
 namespace ringpost::devices {
@@ -87,6 +89,33 @@ TEST_F(DevicesAnnouncer, one_answer_serves_all_new_devices) {
     EXPECT_EQ(run(2 * second).size(), 1u);
     announcer.answer(2 * second, 0);
     EXPECT_EQ(run(2 * second + 10 * millisecond).size(), 1u) << "soon, since there are few devices";
+}
+
+TEST_F(DevicesAnnouncer, any_number_of_new_devices_causes_four_answers_and_four_a_second) {
+    announcer.add(0, 0, own);
+    announcer.add(0, 1, other);
+    run(second);
+    std::vector<std::size_t> sent;
+    while (now < 21 * second) {
+        if (now % second == 0) sent.push_back(0);
+        announcer.answer(now, 1);
+        sent.back() += run(now + millisecond).size();
+    }
+    EXPECT_EQ(sent[0], 7u);
+    for (std::size_t i = 1; i < sent.size(); ++i) EXPECT_NEAR(static_cast<double>(sent[i]), 4, 1) << i;
+    EXPECT_LE(std::accumulate(sent.begin(), sent.end(), std::size_t{0}), 84u);
+    // All that come before an answer share it, and none is left without.
+    run(23 * second);
+    for (int i = 0; i < 100; ++i) announcer.answer(now, 1);
+    EXPECT_EQ(run(now + 10 * millisecond).size(), 1u);
+}
+
+TEST_F(DevicesAnnouncer, a_new_device_is_answered_although_others_have_used_the_answers_up) {
+    announcer.add(0, 0, own);
+    run(second);
+    for (const Instant end = 3 * second; now < end; run(now + millisecond)) announcer.answer(now, 0);
+    announcer.answer(now, 0);
+    EXPECT_EQ(run(now + 260 * millisecond).size(), 1u);
 }
 
 TEST_F(DevicesAnnouncer, answers_to_all_are_rate_limited) {

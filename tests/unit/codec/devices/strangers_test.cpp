@@ -161,6 +161,34 @@ TEST_F(Strangers, a_device_that_was_connected_is_tried_without_adverts) {
     EXPECT_EQ(endpoint.counters().connects_unpaid, 0u);
 }
 
+TEST_F(Strangers, frames_without_an_end_are_bounded_and_the_slowest_are_ended) {
+    const std::string part = "MeSsAgE:,:" + std::string(60'000, 'x');
+    const std::size_t fit = limits::devices_partial_bytes_total / part.size();
+    std::vector<StreamIndex> streams;
+    for (unsigned i = 0; i < fit + 10; ++i) streams.push_back(connected("peer-" + std::to_string(i), 2 + i % 250));
+    requests();
+    const auto closed = [&] {
+        std::vector<StreamIndex> out;
+        for (const Wanted& asked : requests())
+            if (asked.request.kind == Request::close) out.push_back(asked.request.stream);
+        return out;
+    };
+    for (std::size_t i = 0; i < fit; ++i, now += millisecond) input(streams[i], part);
+    input(streams[0], "/EOL" + part);  // this one has begun another frame
+    EXPECT_EQ(events().size(), 1u);
+    EXPECT_EQ(closed(), std::vector<StreamIndex>{});
+    for (std::size_t i = fit; i < fit + 10; ++i) input(streams[i], part);
+    EXPECT_EQ(closed(), std::vector<StreamIndex>(streams.begin() + 1, streams.begin() + 11));
+    EXPECT_EQ(ended(Cause::frame_too_slow), 10u);
+    EXPECT_EQ(events().size(), 20u) << "disconnected, and suspect";
+    for (std::size_t i = 11; i < fit + 10; ++i) input(streams[i], "/EOL");
+    input(streams[0], "/EOL");
+    EXPECT_EQ(events().size(), fit) << "the others go on";
+    for (const StreamIndex stream : {streams[0], streams[20]}) input(stream, part + "/EOL");
+    EXPECT_EQ(events().size(), 2u) << "what is complete does not count any more";
+    EXPECT_EQ(ended(Cause::frame_too_slow), 10u);
+}
+
 TEST_F(Strangers, unread_bytes_of_all_connections_together_pause_the_peers) {
     const std::string message = "MeSsAgE:,:" + std::string(60'000, 'x') + "/EOL";
     std::vector<StreamIndex> streams;
