@@ -10,7 +10,7 @@
 #include <map>
 
 #include <ringpost/confirmed.hpp>
-#include <ringpost/node.hpp>
+#include <ringpost/devices.hpp>
 #include "engine/os/address.hpp"
 #include "engine/os/links.hpp"
 #include "engine/os/resources.hpp"
@@ -155,9 +155,9 @@ TEST(FailingCalls, a_full_submission_queue_is_submitted_until_it_has_room) {
 }
 
 TEST(FailingCalls, mmsg_sleeps_without_epoll_pwait2) {
-    auto messenger =
-        gtudp::Messenger::open({.bind = loopback_v4(), .backend = BackendChoice::mmsg, .wait = WaitMode::block})
-            .value();
+    auto messenger = gtudp::Messenger::open(
+                         {.bind = loopback_v4(), .engine = {.backend = BackendChoice::mmsg, .wait = WaitMode::block}})
+                         .value();
     const FailingCall failing("epoll_pwait2", ENOSYS, 1, 1'000);
     const Instant before = now();
     messenger.poll(5 * millisecond, [](const gtudp::Event&) {});
@@ -175,8 +175,9 @@ class FailingFacesTest : public OnBackend {};
 TEST_P(FailingFacesTest, messengers) {
     const auto calls = {"socket", "setsockopt", "bind", "getsockname", "eventfd"};
     expect_orderly("Messenger", EMFILE, calls, [] { return error_of(gtudp::Messenger::open(options())); });
-    expect_orderly("confirmed::Messenger", ENFILE, calls,
-                   [] { return error_of(confirmed::Messenger::open({.bind = loopback_v4(), .backend = GetParam()})); });
+    expect_orderly("confirmed::Messenger", ENFILE, calls, [] {
+        return error_of(confirmed::Messenger::open({.bind = loopback_v4(), .engine = {.backend = GetParam()}}));
+    });
     expect_orderly("ThreadedMessenger", EMFILE, calls,
                    [] { return error_of(gtudp::ThreadedMessenger::open(options())); });
     expect_orderly("its thread", EPERM, {"pthread_create"},
@@ -188,9 +189,8 @@ TEST_P(FailingFacesTest, messengers) {
 TEST_P(FailingFacesTest, nodes) {
     const Hosts hosts;
     if (!hosts.made()) GTEST_SKIP() << no_namespace << ", or no link in it";
-    devices::NodeOptions chosen{.protocol = devices::fresh_options("a"),
-                                .interfaces = {"eth0"},
-                                .engine = {.backend = GetParam(), .wait = WaitMode::block}};
+    devices::NodeOptions chosen{
+        .protocol = {.name = "a"}, .interfaces = {"eth0"}, .engine = {.backend = GetParam(), .wait = WaitMode::block}};
     chosen.protocol.seeds = {loopback_v6(3'235)};
     chosen.protocol.group_v6 = loopback_v6(3'235);
     hosts.on(0, [&] {

@@ -9,7 +9,7 @@
 #include <set>
 #include <thread>
 
-#include <ringpost/node.hpp>
+#include <ringpost/devices.hpp>
 #include "codec/base/split_mix.hpp"
 #include "tests/kernel/faces/face_test.hpp"
 #include "tests/kernel/two_hosts.hpp"
@@ -258,8 +258,8 @@ TEST_P(RandomNodeCallsTest, of_nodes) {
     const auto open = [&](std::size_t host, const char* name) {
         std::optional<devices::Node> out;
         hosts.on(host, [&] {
-            out.emplace(devices::Node::open({.protocol = devices::fresh_options(name),
-                                             .engine = {.backend = GetParam(), .wait = WaitMode::block}})
+            out.emplace(devices::Node::open(
+                            {.protocol = {.name = name}, .engine = {.backend = GetParam(), .wait = WaitMode::block}})
                             .value());
         });
         return std::move(*out);

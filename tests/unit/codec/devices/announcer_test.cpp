@@ -92,8 +92,8 @@ TEST_F(DevicesAnnouncer, one_answer_serves_all_new_devices) {
 }
 
 TEST_F(DevicesAnnouncer, any_number_of_new_devices_causes_four_answers_and_four_a_second) {
-    announcer.add(0, 0, own);
-    announcer.add(0, 1, other);
+    announcer.add(0, 0, own_address);
+    announcer.add(0, 1, other_address);
     run(second);
     std::vector<std::size_t> sent;
     while (now < 21 * second) {
@@ -111,7 +111,7 @@ TEST_F(DevicesAnnouncer, any_number_of_new_devices_causes_four_answers_and_four_
 }
 
 TEST_F(DevicesAnnouncer, a_new_device_is_answered_although_others_have_used_the_answers_up) {
-    announcer.add(0, 0, own);
+    announcer.add(0, 0, own_address);
     run(second);
     for (const Instant end = 3 * second; now < end; run(now + millisecond)) announcer.answer(now, 0);
     announcer.answer(now, 0);
