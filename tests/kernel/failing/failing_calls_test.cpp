@@ -73,9 +73,10 @@ TEST(FailingCalls, sockets) {
                    [] { return error_of(source_address_toward(loopback_v6(9))); });
     expect_orderly("a connection", EMFILE, {"socket"}, [] { return error_of(StreamSocket::open(Family::v6)); });
     expect_orderly("a group", ENOBUFS, {"setsockopt", "if_nametoindex"}, [&] {
-        UdpSocket member = UdpSocket::open(bound_to(any_v6())).value();
-        const auto error = error_of(member.join(Address::v4(239, 1, 1, 1, 9), "lo"));
-        return error ? error : error_of(member.leave(Address::v4(239, 1, 1, 1, 9), "lo"));
+        auto member = UdpSocket::open(bound_to(any_v6()));
+        if (!member) return error_of(member);
+        const auto error = error_of(member->join(Address::v4(239, 1, 1, 1, 9), "lo"));
+        return error ? error : error_of(member->leave(Address::v4(239, 1, 1, 1, 9), "lo"));
     });
     UdpSocket socket = UdpSocket::open(bound_to(any_v6())).value();
     expect_orderly("multicast", ENODEV, {"setsockopt", "if_nametoindex"},

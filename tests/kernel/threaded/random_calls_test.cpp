@@ -20,15 +20,15 @@ namespace {
 
 using gtudp::Messenger, gtudp::ThreadedMessenger, gtudp::Outcome, gtudp::Ticket;
 
-constexpr std::uint64_t seeds = 3, threads = 4, calls_of_thread = 60;
+constexpr std::uint64_t seeds = 3, callers = 4, calls_of_thread = 60;
 
 /// Runs `call(random)` many times on each of several threads.
 template <class Call>
 void on_threads(std::uint64_t seed, Call call) {
     std::vector<std::jthread> running;
-    for (std::uint64_t id = 0; id < threads; ++id)
+    for (std::uint64_t id = 0; id < callers; ++id)
         running.emplace_back([=] {
-            SplitMix64 random(seed * threads + id);
+            SplitMix64 random(seed * callers + id);
             for (std::uint64_t i = 0; i < calls_of_thread; ++i) call(random);
         });
 }
@@ -211,7 +211,7 @@ class NodesPlay {
             case 10: EXPECT_EQ(node.counters().questions_dropped, 0u); break;
             default: node.drop({random.below(10)});
         }
-        if (number == threads * calls_of_thread * 7 / 8) node.stop();
+        if (number == callers * calls_of_thread * 7 / 8) node.stop();
     }
 
     void note(const std::string& text, devices::Sent sent) {
