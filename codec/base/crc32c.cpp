@@ -168,6 +168,21 @@ constexpr Crc32cImplementation implementations[] = {
 #endif
 };
 
+/// a * b modulo the polynomial, mirrored.
+std::uint32_t multiply(std::uint32_t a, std::uint32_t b) {
+    std::uint32_t product = 0;
+    for (; a != 0; a <<= 1, b = shift_one_bit(b))
+        if ((a & 0x80000000) != 0) product ^= b;
+    return product;
+}
+
+std::uint32_t power_of_x(std::size_t exponent) {
+    std::uint32_t result = 0x80000000;
+    for (std::uint32_t square = 0x40000000; exponent > 0; exponent >>= 1, square = multiply(square, square))
+        if ((exponent & 1) != 0) result = multiply(result, square);
+    return result;
+}
+
 /// How many of the implementations the processor can run.
 std::size_t runnable() {
 #if defined(__x86_64__)
@@ -190,21 +205,22 @@ std::uint32_t crc32c(std::span<const std::byte> bytes) { return best(bytes); }
 
 std::span<const Crc32cImplementation> crc32c_implementations() { return std::span(implementations).first(runnable()); }
 
+void complete_linear_table(std::span<std::uint32_t, 256> table) {
+    table[0] = 0;
+    for (std::uint32_t byte = 1; byte < 256; ++byte) table[byte] = table[byte & (byte - 1)] ^ table[byte & -byte];
+}
+
 Crc32cSuffix::Crc32cSuffix(std::span<const std::byte> suffix) : suffix_crc_(crc32c(suffix)) {
-    // Column by column: the effect of appending as many zero bytes as the suffix has on each bit of a CRC.
-    std::uint32_t columns[32];
-    for (std::uint32_t bit = 0; bit < 32; ++bit) {
-        std::uint32_t value = 1u << bit;
-        for (std::size_t i = 0; i < suffix.size(); ++i) value = (value >> 8) ^ slices[0][value & 0xff];
-        columns[bit] = value;
-    }
-    for (std::size_t table = 0; table < 4; ++table)
-        for (std::uint32_t byte = 0; byte < 256; ++byte) {
-            std::uint32_t value = 0;
-            for (std::uint32_t bit = 0; bit < 8; ++bit)
-                if ((byte >> bit & 1) != 0) value ^= columns[table * 8 + bit];
-            tables_[table][byte] = value;
+    // Appending zero bytes multiplies by a power of x. Bit 31 of a mirrored value is x^0, and each bit below it is one
+    // more power.
+    std::uint32_t column = power_of_x(8 * suffix.size());
+    for (std::size_t table = 4; table-- > 0;) {
+        for (std::uint32_t bit = 0x80; bit > 0; bit >>= 1) {
+            tables_[table][bit] = column;
+            column = shift_one_bit(column);
         }
+        complete_linear_table(tables_[table]);
+    }
 }
 
 }  // namespace ringpost

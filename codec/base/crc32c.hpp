@@ -18,6 +18,10 @@ struct Crc32cImplementation {
 /// Those that this processor can run, the portable one first. crc32c() is the last.
 std::span<const Crc32cImplementation> crc32c_implementations();
 
+/// Completes a table of the effect of each value of a byte on a CRC, which is linear. The entries of the values with
+/// one bit set are given.
+void complete_linear_table(std::span<std::uint32_t, 256> table);
+
 /// Appends a fixed suffix to a CRC in constant time: computes crc32c(A + B) from crc32c(A), without reading B, which is
 /// given at construction. CRC is linear, so appending is a 32x32 bit matrix, stored as four byte tables.
 class Crc32cSuffix {

@@ -56,6 +56,24 @@ class Histogram {
         totals_.sum_high += totals_.sum_low < value;
     }
 
+    /// record() of each duration value_of(0), value_of(1), ...
+    template <class F>
+    void record_each(std::size_t count, F&& value_of) {
+        Totals recorded;  // of this call, which the compiler keeps in registers
+        recorded.count = count;
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto value = static_cast<std::uint64_t>(std::max<Duration>(value_of(i), 0));
+            const std::uint64_t tracked = std::min<std::uint64_t>(value, trackable_ns_max);
+            ++counts_[index_of(tracked)];
+            recorded.saturated += tracked != value;
+            recorded.min = std::min(recorded.min, value);
+            recorded.max = std::max(recorded.max, value);
+            recorded.sum_low += value;
+            recorded.sum_high += recorded.sum_low < value;
+        }
+        totals_.add(recorded);
+    }
+
     /// Records `times` durations of which only the bucket index is known; `index` must be below index_end. They count
     /// as the bucket's shortest, longest and middle value in min(), max() and mean(). Buckets above that of
     /// trackable_ns_max are treated like such durations in record(). The caller must keep count() below 2^63.

@@ -36,13 +36,18 @@ struct Frame {
     bool operator==(const Frame&) const = default;
 };
 
+/// The fields of the frame of at least frame_bytes_min at `at`, unverified.
+inline Frame header_of(const std::byte* at) {
+    return {.stream = load_le<std::uint32_t>(at + 4),
+            .sequence = load_le<std::uint64_t>(at + 8),
+            .due = static_cast<Instant>(load_le<std::uint64_t>(at + 16))};
+}
+
 /// Returns nullopt if `bytes` are too few, the CRC does not match, or the sequence is out of range.
 inline std::optional<Frame> decode(std::span<const std::byte> bytes) {
     if (bytes.size() < frame_bytes_min) return std::nullopt;
     if (load_le<std::uint32_t>(bytes.data()) != crc32c(bytes.subspan(4))) return std::nullopt;
-    Frame frame{.stream = load_le<std::uint32_t>(&bytes[4]),
-                .sequence = load_le<std::uint64_t>(&bytes[8]),
-                .due = static_cast<Instant>(load_le<std::uint64_t>(&bytes[16]))};
+    const Frame frame = header_of(bytes.data());
     if (frame.sequence >= sequence_end) return std::nullopt;
     return frame;
 }
@@ -57,30 +62,81 @@ std::vector<std::byte> make_fill(std::size_t count);
 /// place. Reads every byte; intended for frames of varying size.
 void encode(const Frame& frame, std::span<std::byte> out);
 
-/// Writes frames of one size. The fill is written to a buffer once, and its contribution to the CRC is added by
-/// Crc32cSuffix, so the cost of a frame does not depend on its size. CRC is linear: frames that differ only in the
-/// lowest byte of the sequence have CRCs that differ by a constant per byte value, which is kept in a table.
+/// Writes the headers of frames in front of one fill. The fill's contribution to the CRC is added by Crc32cSuffix, so
+/// the cost of a frame does not depend on its size. CRC is linear: frames that differ only in the lowest byte of the
+/// sequence have CRCs that differ by a constant per byte value, and so for the lower bytes of the due time. Tables keep
+/// these constants.
+class HeaderWriter {
+  public:
+    explicit HeaderWriter(std::span<const std::byte> fill);
+
+    std::size_t frame_bytes() const { return frame_bytes_; }
+
+    /// Writes `count` headers frame_bytes() apart: of one stream, with consecutive sequences from `sequence` on, and
+    /// due at due_of(0), due_of(1), ...
+    template <class DueOf>
+    void write(std::byte* out, std::uint32_t stream, std::uint64_t sequence, std::size_t count, DueOf&& due_of) const {
+        constexpr std::uint64_t low_byte = 0xff;
+        Frame upper;  // what the tables do not cover
+        std::uint64_t due = 0;
+        std::uint32_t upper_crc = 0, due_crc = 0;
+        for (std::size_t i = 0; i < count; ++i, ++sequence, out += frame_bytes_) {
+            const auto next_due = static_cast<std::uint64_t>(due_of(i));
+            const std::uint64_t upper_sequence = sequence & ~low_byte;
+            const auto upper_due = static_cast<Instant>(next_due & ~due_mask);
+            if (i == 0 || upper_sequence != upper.sequence || upper_due != upper.due) {
+                upper = {stream, upper_sequence, upper_due};
+                upper_crc = frame_crc(upper);
+            }
+            if (i == 0 || next_due != due) {
+                due = next_due;
+                due_crc = due_bytes_[0][due & low_byte] ^ due_bytes_[1][due >> 8 & low_byte] ^
+                          due_bytes_[2][due >> 16 & low_byte];
+            }
+            const std::uint32_t crc = upper_crc ^ low_byte_[sequence & low_byte] ^ due_crc;
+            store_le<std::uint64_t>(out, std::uint64_t{stream} << 32 | crc);
+            store_le<std::uint64_t>(out + 8, sequence);
+            store_le<std::uint64_t>(out + 16, due);
+        }
+    }
+
+  private:
+    using Table = std::array<std::uint32_t, 256>;
+    static constexpr std::size_t due_bytes = 3;
+    static constexpr std::uint64_t due_mask = (1ull << 8 * due_bytes) - 1;
+
+    std::uint32_t frame_crc(const Frame& frame) const;
+
+    std::size_t frame_bytes_;
+    Crc32cSuffix fill_crc_;
+    Table low_byte_;                          ///< contribution of the sequence's lowest byte to the CRC
+    std::array<Table, due_bytes> due_bytes_;  ///< of the lowest bytes of the due time
+};
+
+/// Writes frames of one size, whose fill is written to a buffer once.
 class FrameWriter {
   public:
     /// `frame_bytes` must be in [frame_bytes_min, limits::datagram_bytes_max].
-    explicit FrameWriter(std::size_t frame_bytes);
+    explicit FrameWriter(std::size_t frame_bytes) : fill_(make_fill(frame_bytes - frame_bytes_min)), headers_(fill_) {}
 
-    std::size_t frame_bytes() const { return frame_bytes_; }
+    std::size_t frame_bytes() const { return headers_.frame_bytes(); }
 
     /// Writes the fill of `count` consecutive frames to `out`, which must hold them.
     void prepare(std::span<std::byte> out, std::size_t count) const;
 
     /// Writes the headers of `count` consecutive frames over fill written by prepare(): `first`, and its successors in
     /// sequence with the same stream and due time.
-    void write(std::byte* out, const Frame& first, std::size_t count) const;
+    void write(std::byte* out, const Frame& first, std::size_t count) const {
+        headers_.write(out, first.stream, first.sequence, count, [&](std::size_t) { return first.due; });
+    }
+    /// The same, with a due time for each frame: those of `dues`, each later by `offset`.
+    void write_due(std::byte* out, const Frame& first, std::span<const Instant> dues, Duration offset) const {
+        headers_.write(out, first.stream, first.sequence, dues.size(), [&](std::size_t i) { return dues[i] + offset; });
+    }
 
   private:
-    std::uint32_t frame_crc(const Frame& frame) const;
-
-    std::size_t frame_bytes_;
     std::vector<std::byte> fill_;
-    Crc32cSuffix fill_crc_;
-    std::array<std::uint32_t, 256> low_byte_;  ///< contribution of the sequence's lowest byte to the CRC
+    HeaderWriter headers_;
 };
 
 }  // namespace ringpost::traffic

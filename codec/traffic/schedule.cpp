@@ -32,6 +32,17 @@ void Schedule::advance() {
     for (std::size_t i = 0; i < options_.share_of; ++i) step();
 }
 
+std::span<const Instant> Schedule::take(Instant until, std::span<Instant> out) {
+    const bool evenly = options_.profile == nullptr && options_.arrivals == Arrivals::fixed && options_.burst == 1 &&
+                        options_.share_of == 1;
+    std::size_t count = 0;
+    while (count < out.size() && next_ <= until) {
+        out[count++] = next_;
+        evenly ? place(++passed_ * period_ns_) : advance();
+    }
+    return out.first(count);
+}
+
 void Schedule::step() {
     if (next_ == never || ++in_burst_ < options_.burst) return;
     in_burst_ = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 
 #include <ringpost/time.hpp>
 #include "codec/base/split_mix.hpp"
@@ -41,6 +42,8 @@ class Schedule {
     /// Due time of the next datagram; `never` if there is none. advance() moves on to the next one.
     Instant next() const { return next_; }
     void advance();
+    /// Passes those due until then, at most out.size(), and returns their due times at the front of `out`.
+    std::span<const Instant> take(Instant until, std::span<Instant> out);
 
     /// Number of datagrams from the next one on that are due in [from, until), at most `at_most`. Counts a million of
     /// them one by one; what is beyond is estimated from their mean gap.

@@ -33,6 +33,7 @@ Source::Source(const SourceOptions& options)
     const std::size_t together = options.sizes.is_fixed() ? limits::datagram_bytes_max / options.sizes.largest() : 1;
     options_.train_segments =
         std::clamp<std::size_t>(together, 1, std::min(options.train_segments, limits::train_segments_max));
+    dues_.resize(options_.train_segments);
     prepared_buffers_.reserve(limits::transmit_buffers_max);
 }
 
@@ -52,10 +53,13 @@ std::optional<Transmit> Source::poll_transmit(Instant now, std::span<std::byte> 
     next_flow_ = next_flow_ + 1 == options_.flows ? 0 : next_flow_ + 1;
     const Frame first{options_.stream + flow, sequences_[flow], now};
     if (options_.verify) prepare(out);
-    if (scheduled())
-        count = write_due(out, size, first, count);
-    else
+    if (scheduled()) {
+        const auto dues = take_due(now, count);
+        count = dues.size();
+        write_due(out, size, first, dues);
+    } else {
         write(out, size, first, count);
+    }
     sequences_[flow] += count;
     sent_ += count;
     bytes_sent_ += count * size;
@@ -72,17 +76,18 @@ void Source::write(std::span<std::byte> out, std::size_t size, const Frame& firs
         encode(frame, out.first(size));
 }
 
-/// At a fixed rate each datagram has its own due time and slip. `frame` is the first one, with the current time as due.
-std::size_t Source::write_due(std::span<std::byte> out, std::size_t size, Frame frame, std::size_t at_most) {
-    const Instant now = frame.due;
-    std::size_t count = 0;
-    for (; count < at_most && schedule_.next() <= std::min(now, options_.stop - 1);
-         ++count, ++frame.sequence, schedule_.advance()) {
-        frame.due = schedule_.next();
-        slip_.record(now - frame.due);
-        write(out.subspan(count * size), size, frame, 1);
-    }
-    return count;
+/// At a fixed rate each datagram has its own due time and slip.
+std::span<const Instant> Source::take_due(Instant now, std::size_t at_most) {
+    const auto dues = schedule_.take(std::min(now, options_.stop - 1), std::span(dues_).first(at_most));
+    slip_.record_each(dues.size(), [&](std::size_t i) { return now - dues[i]; });
+    return dues;
+}
+
+void Source::write_due(std::span<std::byte> out, std::size_t size, const Frame& first,
+                       std::span<const Instant> dues) const {
+    if (options_.verify && size == writer_.frame_bytes())
+        return writer_.write_due(out.data(), first, dues, options_.due_offset);
+    write(out, size, {first.stream, first.sequence, dues.front()}, 1);
 }
 
 std::optional<Instant> Source::poll_timeout() const {

@@ -72,7 +72,9 @@ class Source {
     Instant closing() const;
     void prepare(std::span<std::byte> out);
     void write(std::span<std::byte> out, std::size_t size, const Frame& first, std::size_t count) const;
-    std::size_t write_due(std::span<std::byte> out, std::size_t size, Frame frame, std::size_t at_most);
+    /// Takes up to `at_most` due times, at least one, from the schedule.
+    std::span<const Instant> take_due(Instant now, std::size_t at_most);
+    void write_due(std::span<std::byte> out, std::size_t size, const Frame& first, std::span<const Instant> dues) const;
 
     SourceOptions options_;
     FrameWriter writer_;  ///< for the largest size
@@ -83,6 +85,7 @@ class Source {
     std::uint32_t next_flow_ = 0;
     std::vector<std::uint64_t> sequences_;            ///< next sequence of each flow
     std::vector<const std::byte*> prepared_buffers_;  ///< buffers that hold the fill
+    std::vector<Instant> dues_;                       ///< of the datagrams of one train
     Histogram slip_;
 };
 
