@@ -136,20 +136,18 @@ class Loop {
 
     template <class Endpoint, class Application>
     static void handle(Instant at, Endpoint& endpoint, Application& application, const Received& train) {
-        Datagram datagram{train.source, train.socket, train.bytes,    train.stamped_at,
-                          train.local,  train.ecn,    train.hop_limit};
-        std::size_t offset = 0;
-        do {
-            datagram.bytes = train.bytes.subspan(offset, std::min(train.segment_bytes, train.bytes.size() - offset));
-            if constexpr (requires { application.admits(datagram); }) {
+        const Datagram whole{train.source, train.socket, train.bytes,    train.stamped_at,
+                             train.local,  train.ecn,    train.hop_limit};
+        if constexpr (requires { application.admits(whole); })
+            for_each_segment(whole, train.segment_bytes, [&](const Datagram& datagram) {
                 if (application.admits(datagram)) endpoint.handle(at, datagram);
                 dispatch(at, endpoint, application);
-            } else {
-                endpoint.handle(at, datagram);
-            }
-            offset += train.segment_bytes;
-            ++datagram.segment;
-        } while (offset < train.bytes.size());
+            });
+        else if constexpr (TrainEndpoint<Endpoint>)
+            endpoint.handle_train(at, whole, train.segment_bytes);
+        else
+            for_each_segment(whole, train.segment_bytes,
+                             [&](const Datagram& datagram) { endpoint.handle(at, datagram); });
     }
 
     template <class Endpoint>

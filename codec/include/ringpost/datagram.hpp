@@ -54,4 +54,17 @@ constexpr std::size_t segment_count(std::size_t bytes, std::size_t segment_bytes
     return segment_bytes == 0 || bytes <= segment_bytes ? 1 : (bytes + segment_bytes - 1) / segment_bytes;
 }
 
+/// Calls use(const Datagram&) for each datagram of `train`, whose `bytes` are those of all of them.
+template <class Use>
+void for_each_segment(const Datagram& train, std::size_t segment_bytes, Use&& use) {
+    const std::size_t count = segment_count(train.bytes.size(), segment_bytes);
+    Datagram each = train;
+    for (std::size_t i = 0; i + 1 < count; ++i, ++each.segment) {
+        each.bytes = train.bytes.subspan(i * segment_bytes, segment_bytes);
+        use(each);
+    }
+    each.bytes = train.bytes.subspan((count - 1) * segment_bytes);
+    use(each);
+}
+
 }  // namespace ringpost

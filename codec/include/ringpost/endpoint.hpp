@@ -32,6 +32,14 @@ concept DatagramEndpoint =
         { constant.poll_timeout() } -> std::same_as<std::optional<Instant>>;
     };
 
+/// An endpoint that handles a train at once: handle_train() replaces handle() for each of its datagrams. `train.bytes`
+/// are those of all, `segment_bytes` of each but the last, which may be shorter.
+template <class E>
+concept TrainEndpoint =
+    DatagramEndpoint<E> && requires(E& endpoint, Instant now, const Datagram& train, std::size_t segment_bytes) {
+        { endpoint.handle_train(now, train, segment_bytes) } -> std::same_as<void>;
+    };
+
 /// An endpoint with TCP connections: three more calls, described in stream.hpp.
 template <class E>
 concept StreamEndpoint = DatagramEndpoint<E> && requires(E& endpoint, Instant now, const Address& peer,
