@@ -28,7 +28,7 @@ inline constexpr std::uint32_t beacon_sources_max = 65'536;
 inline constexpr std::size_t beacon_queue_bytes = 4u << 20;
 
 /// Streams (sender, flow) whose sequence numbers one sink tracks; the least recently received one is evicted first.
-inline constexpr std::uint32_t load_streams_max = 1'024;
+inline constexpr std::uint32_t load_streams_max = 65'536;
 
 /// Flows of one load source, each with its own socket. One sink can track all of them.
 inline constexpr std::uint32_t load_flows_max = load_streams_max;
@@ -36,6 +36,10 @@ inline constexpr std::uint32_t load_flows_max = load_streams_max;
 /// Width of the window behind the newest sequence number in which late datagrams and duplicates are distinguished. At
 /// several million messages a second it covers the time in which gtUDP retransmits a lost message.
 inline constexpr std::uint64_t load_window_sequences = 262'144;
+
+/// Streams of one sink that have such a window at once. Those beyond have a narrower one: they share the rate.
+inline constexpr std::uint32_t load_wide_windows = 1'024;
+inline constexpr std::uint64_t load_narrow_window_sequences = 4'096;
 
 /// Sizes in a load source's size list.
 inline constexpr std::size_t load_sizes_max = 64;
@@ -105,6 +109,9 @@ static_assert((devices_questions_max & (devices_questions_max - 1)) == 0);
 static_assert(streams_max >= devices_names_max + devices_unnamed_max);
 static_assert(struct_queue_bytes >= 16 * datagram_bytes_max);
 static_assert((load_window_sequences & (load_window_sequences - 1)) == 0 && load_window_sequences % 64 == 0);
+static_assert((load_narrow_window_sequences & (load_narrow_window_sequences - 1)) == 0 &&
+              load_narrow_window_sequences % 64 == 0 && load_narrow_window_sequences > train_segments_max + 64);
+static_assert(load_wide_windows <= load_streams_max && load_narrow_window_sequences <= load_window_sequences);
 static_assert((probe_keys_max & (probe_keys_max - 1)) == 0);
 static_assert(payload_fields_max <= UINT16_MAX && payloads_max * payload_fields_max <= UINT32_MAX);
 static_assert(payloads_bytes_max >= datagram_bytes_max && payloads_bytes_max <= UINT32_MAX);

@@ -34,7 +34,9 @@ Prober::Prober(const ProberOptions& options)
       schedule_(schedule_of(options)),
       probes_(limits::probes_in_flight_max),
       last_sent_at_(options.start),
-      last_answered_at_(options.start) {
+      last_answered_at_(options.start),
+      window_words_(limits::load_window_sequences / 64),
+      window_({&window_words_[0], window_words_.size()}) {
     RINGPOST_CHECK(options.flows > 0);
     RINGPOST_CHECK(options.sizes.smallest() >= frame_bytes_min);
     RINGPOST_CHECK(options.window > 0 && options.window <= limits::probes_in_flight_max);

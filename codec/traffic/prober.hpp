@@ -200,6 +200,7 @@ class Prober {
     Instant last_sent_at_, last_answered_at_;
     ProberCounters counts_;
     std::uint64_t marked_ = 0, missing_ = 0;
+    ZeroedArray<std::uint64_t> window_words_;
     SequenceWindow window_;
     Histogram response_, service_, slip_, path_, pickup_;
 };

@@ -1,5 +1,5 @@
-// Each datagram is decoded and classified by its stream's window. The totals are updated at once, so evicting a stream
-// loses no counts.
+// Each datagram is decoded and classified by its stream's window; what a train has in common, once for the train. The
+// totals are updated at once, so evicting a stream loses no counts.
 //
 // When the first sequence received of a stream is not 0, the earlier ones are lost, or were sent before this sink began
 // to listen. The due times decide: those received so far give the stream's interval, and the interval gives the time at
@@ -26,25 +26,67 @@ Duration difference(Instant later, Instant earlier) {
 Sink::Sink(const SinkOptions& options) : options_(options), streams_(limits::load_streams_max, options.key) {}
 
 bool Sink::take(Instant now, const Datagram& in) {
-    if (counts_.received++ == 0) counts_.first_at = now;
-    counts_.last_at = now;
-    if (now == counts_.first_at) ++counts_.at_first;
-    counts_.bytes += in.bytes.size();
+    count(now, 1, in.bytes.size());
     if (!options_.verify) return false;
     const std::optional<Frame> frame = decode(in.bytes);
     if (!frame) {
         ++counts_.corrupt;
         return false;
     }
-    if (newest_ == nullptr || frame->stream != newest_key_.stream || in.source != newest_key_.source)
-        find_stream(now, in.source, *frame);
+    stream_of(now, in.source, *frame);
+    return classify(now, *frame);
+}
+
+void Sink::handle_train(Instant now, const Datagram& train, std::size_t segment_bytes) {
+    if (!options_.verify) return count(now, segment_count(train.bytes.size(), segment_bytes), train.bytes.size());
+    if (train.bytes.size() <= segment_bytes) {
+        take(now, train);
+        return;
+    }
+    Datagram datagram = train;
+    bool expected = true;  // until the checker has been wrong
+    for (std::size_t at = 0; at < train.bytes.size(); at += datagram.bytes.size()) {
+        const auto rest = train.bytes.subspan(at);
+        const std::size_t run = expected ? checker_.intact(rest, segment_bytes) : 0;
+        expected = run > 0;
+        datagram.bytes = rest.first(expected ? run * segment_bytes : std::min(segment_bytes, rest.size()));
+        if (expected)
+            take_run(now, train.source, datagram.bytes, segment_bytes);
+        else
+            take(now, datagram);
+    }
+}
+
+void Sink::count(Instant now, std::size_t datagrams, std::size_t bytes) {
+    if (counts_.received == 0) counts_.first_at = now;
+    counts_.received += datagrams;
+    counts_.last_at = now;
+    if (now == counts_.first_at) counts_.at_first += datagrams;
+    counts_.bytes += bytes;
+}
+
+/// Valid frames of one stream with consecutive sequences.
+void Sink::take_run(Instant now, const Address& source, std::span<const std::byte> frames, std::size_t frame_bytes) {
+    const std::size_t frames_count = frames.size() / frame_bytes;
+    count(now, frames_count, frames.size());
+    const Frame first = header_of(frames.data());
+    SinkStream& stream = stream_of(now, source, first);
+    if (first.sequence >= stream.window->end() && !stream.age_open && !options_.one_way) {
+        counts_.lost += first.sequence - stream.window->end();
+        stream.window->record_new(first.sequence, frames_count);
+        return;
+    }
+    for (std::size_t at = 0; at < frames.size(); at += frame_bytes) classify(now, header_of(&frames[at]));
+}
+
+bool Sink::classify(Instant now, const Frame& frame) {
     SinkStream& stream = *newest_;
-    const std::uint64_t end_before = stream.window.end();
-    switch (stream.window.record(frame->sequence)) {
-        case Arrival::in_order: counts_.lost += frame->sequence - end_before; break;
+    const std::uint64_t end_before = stream.window->end();
+    switch (stream.window->record(frame.sequence)) {
+        case Arrival::in_order: counts_.lost += frame.sequence - end_before; break;
         case Arrival::reordered:
             ++counts_.reordered;
-            if (frame->sequence < stream.first_sequence) {
+            if (frame.sequence < stream.first_sequence) {
                 --unseen_count(stream);
                 --stream.unseen;
             } else {
@@ -53,8 +95,8 @@ bool Sink::take(Instant now, const Datagram& in) {
             break;
         case Arrival::duplicate: ++counts_.duplicate; return false;
     }
-    if (stream.age_open) judge_age(now, *frame);
-    if (options_.one_way) record_one_way(now, *frame);
+    if (stream.age_open) judge_age(now, frame);
+    if (options_.one_way) record_one_way(now, frame);
     return true;
 }
 
@@ -74,13 +116,15 @@ void Sink::find_stream(Instant now, const Address& source, const Frame& frame) {
     newest_key_ = {source, frame.stream};
     newest_ = &streams_.touch(newest_key_);
     SinkStream& stream = *newest_;
-    if (stream.window.end() > 0) return;
+    if (stream.window) return;
+    stream.words = windows_.lease();
+    stream.window.emplace(stream.words.words());
     ++counts_.streams;
     if (frame.sequence == 0) return;
     // Joined in the middle of a stream: it started before this sink, or has been evicted, which is possible for any
     // stream after the first eviction. Earlier sequences are not lost.
-    if (frame.sequence >= limits::load_window_sequences || streams_.evictions() > 0) {
-        stream.window.begin_at(frame.sequence);
+    if (frame.sequence >= stream.window->size() || streams_.evictions() > 0) {
+        stream.window->begin_at(frame.sequence);
         if (streams_.evictions() == 0) counts_.before_start += frame.sequence;
         return;
     }

@@ -14,6 +14,8 @@
 #include "codec/measure/histogram.hpp"
 #include "codec/traffic/frame.hpp"
 #include "codec/traffic/sequence_window.hpp"
+#include "codec/traffic/train_checker.hpp"
+#include "codec/traffic/window_pool.hpp"
 
 namespace ringpost::traffic {
 
@@ -77,7 +79,8 @@ static_assert(lists_every_counter<OneWayCounters>(sizeof(Duration)));
 
 /// One stream of a sink, and what is needed to find out whether it is older than the sink; see the .cpp.
 struct SinkStream {
-    SequenceWindow window;
+    WindowPool::Lease words;
+    std::optional<SequenceWindow> window;
     std::uint64_t first_sequence = 0;  ///< the first one received
     std::uint64_t unseen = 0;          ///< missing sequences below first_sequence
     Instant first_due = 0;
@@ -92,8 +95,11 @@ class Sink {
     struct Event {};  ///< none; see counters()
 
     explicit Sink(const SinkOptions& options);
+    Sink(const Sink&) = delete;  // its streams point to its windows
+    Sink& operator=(const Sink&) = delete;
 
     void handle(Instant now, const Datagram& in) { take(now, in); }
+    void handle_train(Instant now, const Datagram& train, std::size_t segment_bytes);
     /// Like handle(). Returns true if the datagram is a valid frame that is not a duplicate.
     bool take(Instant now, const Datagram& in);
     void handle_timeout(Instant) {}
@@ -113,6 +119,15 @@ class Sink {
         bool operator==(const StreamKey&) const = default;
     };
 
+    void count(Instant now, std::size_t datagrams, std::size_t bytes);
+    void take_run(Instant now, const Address& source, std::span<const std::byte> frames, std::size_t frame_bytes);
+    /// Of a valid frame of stream `newest_`; false if it is a duplicate.
+    bool classify(Instant now, const Frame& frame);
+    SinkStream& stream_of(Instant now, const Address& source, const Frame& frame) {
+        if (newest_ == nullptr || frame.stream != newest_key_.stream || source != newest_key_.source)
+            find_stream(now, source, frame);
+        return *newest_;
+    }
     void find_stream(Instant now, const Address& source, const Frame& frame);
     void judge_age(Instant now, const Frame& frame);
     std::uint64_t& unseen_count(const SinkStream& stream) { return stream.older ? counts_.before_start : counts_.lost; }
@@ -122,6 +137,8 @@ class Sink {
     SinkCounters counts_;
     OneWayCounters one_way_counts_;
     Histogram one_way_;
+    TrainChecker checker_;
+    WindowPool windows_;
     LruTable<StreamKey, SinkStream> streams_;
     StreamKey newest_key_{};  ///< the datagrams of a train belong to one stream, so lookups are rare
     SinkStream* newest_ = nullptr;

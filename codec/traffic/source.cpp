@@ -44,6 +44,13 @@ void Source::handle(Instant now, const Datagram& in) {
         ++unexpected_;
 }
 
+void Source::handle_train(Instant now, const Datagram& train, std::size_t segment_bytes) {
+    if (options_.replies != nullptr)
+        options_.replies->handle_train(now, train, segment_bytes);
+    else
+        unexpected_ += segment_count(train.bytes.size(), segment_bytes);
+}
+
 std::optional<Transmit> Source::poll_transmit(Instant now, std::span<std::byte> out) {
     if (now < options_.start || !sends(now)) return std::nullopt;
     if (scheduled() && schedule_.next() > now) return std::nullopt;

@@ -48,6 +48,7 @@ class Source {
     explicit Source(const SourceOptions& options);
 
     void handle(Instant now, const Datagram& in);
+    void handle_train(Instant now, const Datagram& train, std::size_t segment_bytes);
     void handle_timeout(Instant now) { stopped_ = now >= closing(); }
     std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out);
     std::optional<Event> poll_event() { return std::nullopt; }

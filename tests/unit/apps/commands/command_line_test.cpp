@@ -150,7 +150,7 @@ TEST(CommandLine, gives_the_reason_against_a_number) {
         {"load --self --transport gtudp", "--patience", "0", "accepted", ""},
         {"load --self --transport gtudp", "--patience", "2h", "is longer than 1h", ""},
         {"load --self", "--flows", "1k", "accepted", ""},
-        {"load --self", "--flows", "1025", "is larger than 1024", ""},
+        {"load --self", "--flows", "65537", "is larger than 65536", ""},
         {"load --self", "--threads", "1k", "is larger than 256", ""},
         {"load --self", "--threads", "0", "must be 1 to 256", ""},
         {"load --self --rate 5", "--burst", "1k", "accepted", ""},

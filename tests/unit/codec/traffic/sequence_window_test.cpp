@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <memory>
 #include <set>
+#include <utility>
+#include <vector>
 
+#include "codec/base/limits.hpp"
 #include "codec/traffic/frame.hpp"
 #include "tests/unit/helpers.hpp"
 
@@ -33,9 +36,19 @@ class Model {
     std::set<std::uint64_t> seen_;
 };
 
+/// A window in memory that held something else before.
+struct OwnedWindow : SequenceWindow {
+    OwnedWindow() : OwnedWindow(std::vector<std::uint64_t>(limits::load_window_sequences / 64, ~0ull)) {}
+
+  private:
+    explicit OwnedWindow(std::vector<std::uint64_t> memory) : SequenceWindow(memory), words(std::move(memory)) {}
+
+    std::vector<std::uint64_t> words;
+};
+
 // Compares the two.
 struct Pair {
-    SequenceWindow window;
+    OwnedWindow window;
     Model model;
 
     void record(std::uint64_t sequence) {
@@ -53,7 +66,7 @@ TEST(SequenceWindow, in_order) {
 }
 
 TEST(SequenceWindow, gaps_are_missing_until_filled_once) {
-    SequenceWindow window;
+    OwnedWindow window;
     EXPECT_EQ(window.record(0), Arrival::in_order);
     EXPECT_EQ(window.record(5), Arrival::in_order);
     EXPECT_EQ(window.missing(), 4u);
@@ -66,7 +79,7 @@ TEST(SequenceWindow, gaps_are_missing_until_filled_once) {
 
 TEST(SequenceWindow, a_sequence_too_old_to_decide_is_a_duplicate) {
     for (const std::uint64_t newest : {reach + 64, reach + 101, std::uint64_t{1} << 40}) {
-        SequenceWindow window;
+        OwnedWindow window;
         window.record(newest);
         EXPECT_EQ(window.record(newest + 1 - reach), Arrival::reordered);
         EXPECT_EQ(window.record(newest - reach), Arrival::duplicate);
@@ -87,6 +100,26 @@ TEST(SequenceWindow, jumps_around_the_window_size_leave_no_old_marks) {
             for (std::uint64_t back = std::min(reach + 70, start + jump); back > reach - 200; back -= 3)
                 ASSERT_NO_FATAL_FAILURE(pair->record(start + jump - back));
         }
+}
+
+TEST(SequenceWindow, runs_equal_their_single_sequences) {
+    Random random(9);
+    for (int round = 0; round < 40; ++round) {
+        OwnedWindow by_run, by_one;
+        for (int step = 0; step < 200; ++step) {
+            const std::uint64_t first = by_run.end() + (random() % 4 == 0 ? random() % 300'000 : random() % 3);
+            const std::uint64_t count = 1 + random() % (random() % 8 == 0 ? 3'000 : 130);
+            by_run.record_new(first, count);
+            for (std::uint64_t i = 0; i < count; ++i) ASSERT_EQ(by_one.record(first + i), Arrival::in_order);
+            // One that is in the run, before it, or far behind it.
+            const std::uint64_t back =
+                first + count - 1 - std::min(first, random() % (random() % 8 == 0 ? reach : 400));
+            ASSERT_EQ(by_run.record(back), by_one.record(back)) << back << " after " << count << " from " << first;
+            ASSERT_EQ(by_run.end(), by_one.end());
+            ASSERT_EQ(by_run.distinct(), by_one.distinct());
+            ASSERT_EQ(by_run.missing(), by_one.missing());
+        }
+    }
 }
 
 TEST(SequenceWindow, far_jumps_up_to_the_last_sequence) {

@@ -14,7 +14,7 @@ const Address peer = Address::v4(10, 0, 0, 1, 4'000);
 class SinkTest : public testing::Test {
   protected:
     static Bytes frame(std::uint32_t stream, std::uint64_t sequence) {
-        const FrameWriter writer(64);
+        static const FrameWriter writer(64);
         Bytes out(64);
         writer.prepare(out, 1);
         writer.write(out.data(), {stream, sequence, 0}, 1);
@@ -135,6 +135,67 @@ TEST_F(SinkTest, a_stream_joined_in_the_middle_has_no_earlier_losses) {
     EXPECT_EQ(sink.counters().lost, 0u);
     EXPECT_EQ(sink.counters().reordered, 1u);
     EXPECT_EQ(sink.counters().duplicate, 1u) << "before its start, so it cannot be distinguished from a duplicate";
+}
+
+TEST_F(SinkTest, beyond_the_wide_windows_a_stream_has_a_narrow_one) {
+    constexpr std::uint32_t wide = 5, narrow = limits::load_wide_windows + 5;
+    for (std::uint32_t stream = 0; stream <= narrow; ++stream) receive(stream, {0});
+    for (const std::uint32_t stream : {wide, narrow}) receive(stream, {limits::load_narrow_window_sequences + 10, 1});
+    EXPECT_EQ(sink.counters().reordered, 1u) << "of the wide one";
+    EXPECT_EQ(sink.counters().duplicate, 1u) << "too old to decide";
+}
+
+TEST_F(SinkTest, a_train_counts_as_its_datagrams) {
+    Random random(8);
+    Sink by_one({.key = SipKey{1, 2}, .one_way = 0, .listening_since = 500});
+    for (Sink* by_train : {&sink, &by_one}) {
+        Sink reference(by_train == &sink ? SinkOptions{.key = SipKey{1, 2}}
+                                         : SinkOptions{.key = SipKey{1, 2}, .one_way = 0, .listening_since = 500});
+        std::uint64_t sequences[2] = {0, 70};
+        for (int round = 0; round < 2'000; ++round) {
+            const std::size_t size = round % 50 == 0 ? 80 : 64, stream = random() % 2;
+            const FrameWriter writer(size);
+            Bytes train(size * (1 + random() % 40));
+            writer.prepare(train, train.size() / size);
+            std::uint64_t& sequence = sequences[stream];
+            sequence += random() % 10 == 0 ? random() % 5 : 0;                       // lost
+            sequence -= random() % 10 == 0 ? std::min(sequence, random() % 60) : 0;  // late, or again
+            for (std::size_t at = 0; at < train.size(); at += size) {
+                sequence += random() % 100 == 0 ? random() % 3 : 0;
+                writer.write(&train[at], {static_cast<std::uint32_t>(stream), sequence++, round * 1'000}, 1);
+            }
+            if (random() % 4 == 0) train[random() % train.size()] ^= std::byte{1};
+            if (random() % 4 == 0) train.resize(train.size() - random() % size);
+            const Datagram whole{peer, 0, train};
+            by_train->handle_train(1'000 + round * 1'000, whole, size);
+            for (std::size_t at = 0; at < train.size(); at += size)
+                reference.handle(1'000 + round * 1'000,
+                                 {peer, 0, std::span(train).subspan(at, std::min(size, train.size() - at))});
+            for (const auto& row : SinkCounters::table())
+                ASSERT_EQ(by_train->counters().*row.member, reference.counters().*row.member)
+                    << row.name << ", round " << round;
+        }
+        EXPECT_EQ(by_train->counters().at_first, reference.counters().at_first);
+        EXPECT_EQ(by_train->one_way().count(), reference.one_way().count());
+        EXPECT_GT(reference.counters().corrupt, 100u);
+        EXPECT_GT(reference.counters().reordered, 100u);
+    }
+}
+
+TEST_F(SinkTest, a_train_of_one_and_an_empty_one) {
+    sink.handle_train(1, {peer, 0, frame(7, 0)}, 64);
+    sink.handle_train(2, {peer, 0, {}}, 0);
+    EXPECT_EQ(sink.counters().received, 2u);
+    EXPECT_EQ(sink.counters().corrupt, 1u);
+}
+
+TEST_F(SinkTest, without_verification_a_train_is_only_counted) {
+    Sink counting({.verify = false});
+    counting.handle_train(5, {peer, 0, Bytes(250)}, 100);
+    EXPECT_EQ(counting.counters().received, 3u);
+    EXPECT_EQ(counting.counters().bytes, 250u);
+    EXPECT_EQ(counting.counters().at_first, 3u);
+    EXPECT_EQ(counting.counters().corrupt, 0u);
 }
 
 TEST_F(SinkTest, take_returns_whether_the_frame_is_valid_and_new) {
