@@ -54,7 +54,7 @@ MmsgBackend::~MmsgBackend() { ::close(epoll_fd_); }
 // ---- sockets, streams and watched descriptors -----------------------------------------------------
 
 SocketIndex MmsgBackend::add(UdpSocket socket) {
-    SocketIndex index = 0;
+    auto index = static_cast<SocketIndex>(sockets_open_ == sockets_.size() ? sockets_.size() : 0);
     while (index < sockets_.size() && (sockets_[index].socket || outbox_.uses(index))) ++index;
     if (index == sockets_.size()) sockets_.emplace_back();
     epoll_event event{};
@@ -72,6 +72,7 @@ void MmsgBackend::remove(SocketIndex index) {
     flush();
     counters_.socket_dropped += sockets_[index].socket->new_drops();
     sockets_[index] = {};  // closing the last descriptor removes it from the epoll set
+    std::erase(readable_, index);
     --sockets_open_;
 }
 
@@ -180,17 +181,35 @@ void MmsgBackend::enter(Duration sleep) {
 }
 
 std::span<const Received> MmsgBackend::reap() {
+    if (polls_all_)
+        receive_from_all();
+    else
+        receive_from_readable();
+    settle_stamps(received_);
+    count_received(counters_, received_);
+    return received_;
+}
+
+void MmsgBackend::receive_from_all() {
     const auto count = static_cast<SocketIndex>(sockets_.size());
     for (SocketIndex i = 0; i < count && !inbox_.full(); ++i) {
         const SocketIndex index = (next_socket_ + i) % count;
         SocketSlot& slot = sockets_[index];
-        if (slot.socket && (slot.readable || polls_all_))
-            slot.readable = inbox_.receive(*slot.socket, index, slot.burst, received_, counters_);
+        if (slot.socket) inbox_.receive(*slot.socket, index, slot.burst, received_, counters_);
     }
     if (count > 0) next_socket_ = (next_socket_ + 1) % count;
-    settle_stamps(received_);
-    count_received(counters_, received_);
-    return received_;
+}
+
+/// Those that have more wait behind the others.
+void MmsgBackend::receive_from_readable() {
+    std::size_t done = 0;
+    for (const std::size_t count = readable_.size(); done < count && !inbox_.full(); ++done) {
+        const SocketIndex index = readable_[done];
+        SocketSlot& slot = sockets_[index];
+        slot.readable = inbox_.receive(*slot.socket, index, slot.burst, received_, counters_);
+        if (slot.readable) readable_.push_back(index);
+    }
+    readable_.erase(readable_.begin(), readable_.begin() + static_cast<std::ptrdiff_t>(done));
 }
 
 void MmsgBackend::sleep_until_ready(Duration sleep) {
@@ -210,8 +229,8 @@ void MmsgBackend::sleep_until_ready(Duration sleep) {
             continue;  // waking up is enough
         else if ((data & MmsgStreams::mark) != 0)
             streams_->ready(data, events[i].events);
-        else
-            sockets_[data].readable = true;
+        else if (!std::exchange(sockets_[data].readable, true))
+            readable_.push_back(static_cast<SocketIndex>(data));
     }
     if (blocked_) set_interest(outbox_.socket(outbox_.front()), EPOLLIN);
 }

@@ -60,7 +60,7 @@ class MmsgBackend {
   private:
     struct SocketSlot {
         std::optional<UdpSocket> socket;
-        bool readable = false;  // reported by epoll, and not drained since
+        bool readable = false;  // reported by epoll, and not drained since: in readable_
         Burst burst;
     };
     MmsgBackend(int epoll_fd, Waker waker, const EngineOptions& options);
@@ -69,6 +69,8 @@ class MmsgBackend {
     void flush();
     void finish_send(MessageId id, int result);
     void set_interest(SocketIndex index, std::uint32_t events);
+    void receive_from_all();
+    void receive_from_readable();
     void sleep_until_ready(Duration sleep);
 
     Waker waker_;
@@ -76,6 +78,7 @@ class MmsgBackend {
     Outbox outbox_;
     std::vector<SocketSlot> sockets_;
     std::size_t sockets_open_ = 0;
+    std::vector<SocketIndex> readable_;
     Inbox inbox_;
     std::uint64_t polls_ = 0;
     std::vector<mmsghdr> sends_;

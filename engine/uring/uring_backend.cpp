@@ -87,17 +87,25 @@ UringBackend::~UringBackend() {
 // ---- sockets --------------------------------------------------------------------------------------
 
 SocketIndex UringBackend::add(UdpSocket socket) {
-    SocketIndex index = 0;
+    auto index = static_cast<SocketIndex>(sockets_open_ == sockets_.size() ? sockets_.size() : 0);
     while (index < sockets_.size() && (sockets_[index].socket || sockets_[index].requests > 0 || outbox_.uses(index)))
         ++index;
-    if (index == sockets_.size()) sockets_.emplace_back();
+    if (index == sockets_.size()) {
+        sockets_.emplace_back();
+        if (idle_.capacity() < sockets_.size()) idle_.reserve(2 * sockets_.size());
+    }
     SocketSlot& slot = sockets_[index];
     slot.shape.msg_namelen = socket.peer().family == Family::none ? sizeof(SocketAddress) : 0;
     slot.shape.msg_controllen = socket.control_bytes();
     outbox_.unlatch(index);
     slot.socket.emplace(std::move(socket));
     ++sockets_open_;
+    note_idle(index);
     return index;
+}
+
+void UringBackend::note_idle(SocketIndex index) {
+    if (!std::exchange(sockets_[index].listed_idle, true)) idle_.push_back(index);
 }
 
 void UringBackend::remove(SocketIndex index) {
@@ -159,6 +167,8 @@ void UringBackend::complete_multishot(const Tag& tag, const io_uring_cqe& cqe) {
     if ((cqe.flags & IORING_CQE_F_MORE) == 0) {
         slot.receiving = ReceiveState::idle;
         --slot.requests;
+        --multishots_;
+        note_idle(tag.index);
     }
     if (cqe.res < 0) count_receive_error(counters_, -cqe.res);
     if (cqe.res < 0) discard_errors(slot, -cqe.res);
@@ -355,11 +365,10 @@ void UringBackend::enter(Duration sleep) {
     else
         queue_sends();
     polls_sockets_ = polls && sockets_open_ <= polled_sockets_max;
-    for (SocketIndex i = 0; i < sockets_.size(); ++i) {
-        if (!sockets_[i].socket) continue;
-        if (polls_sockets_ && sockets_[i].receiving == ReceiveState::multishot) cancel_multishot(i);
-        if (!polls_sockets_ && sockets_[i].receiving == ReceiveState::idle) arm_multishot(i);
-    }
+    if (polls_sockets_)
+        cancel_multishots();
+    else
+        arm_idle();
     if (!polls && watches_ && !watches_armed_) arm_watches();
     if (!polls && !ring_.completions_ready())
         ring_.submit_and_wait(sleep == never ? -1 : sleep);
@@ -386,6 +395,21 @@ void UringBackend::arm_watches() {
     watches_armed_ = true;
 }
 
+/// With many sockets, most of which have a multishot receive, a turn must not look at each.
+void UringBackend::arm_idle() {
+    for (const SocketIndex index : idle_) {
+        SocketSlot& slot = sockets_[index];
+        slot.listed_idle = false;
+        if (slot.socket && slot.receiving == ReceiveState::idle) arm_multishot(index);
+    }
+    idle_.clear();
+}
+
+void UringBackend::cancel_multishots() {
+    for (SocketIndex i = 0; multishots_ > 0 && i < sockets_.size(); ++i)
+        if (sockets_[i].socket && sockets_[i].receiving == ReceiveState::multishot) cancel_multishot(i);
+}
+
 void UringBackend::arm_multishot(SocketIndex index) {
     SocketSlot& slot = sockets_[index];
     io_uring_sqe* sqe = ring_.submission();
@@ -395,6 +419,7 @@ void UringBackend::arm_multishot(SocketIndex index) {
     sqe->user_data = Tag{.kind = Tag::Kind::multishot, .index = index}.pack();
     slot.receiving = ReceiveState::multishot;
     ++slot.requests;
+    ++multishots_;
 }
 
 void UringBackend::cancel_multishot(SocketIndex index) {

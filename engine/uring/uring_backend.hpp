@@ -77,6 +77,7 @@ class UringBackend {
     struct SocketSlot {
         std::optional<UdpSocket> socket;
         ReceiveState receiving = ReceiveState::idle;
+        bool listed_idle = false;  // in idle_
         std::size_t requests = 0;  // in flight
         Burst burst;
         msghdr shape{};  // layout of the provided buffers: lengths of source address and control data
@@ -92,6 +93,9 @@ class UringBackend {
 
     Result<void> open_streams();
 
+    void note_idle(SocketIndex index);
+    void arm_idle();
+    void cancel_multishots();
     void arm_waker();
     void arm_watches();
     void arm_multishot(SocketIndex index);
@@ -109,6 +113,8 @@ class UringBackend {
     Outbox outbox_;
     std::deque<SocketSlot> sockets_;  // a deque, because multishot requests point into it
     std::size_t sockets_open_ = 0;
+    std::size_t multishots_ = 0;     // in flight, armed or being cancelled
+    std::vector<SocketIndex> idle_;  // sockets to arm before the next sleep; some may have been removed since
     std::size_t sends_in_flight_ = 0;
     SocketIndex next_socket_ = 0;  // first socket of the next reap(), so that a flooded socket does not starve others
     std::vector<Received> received_;

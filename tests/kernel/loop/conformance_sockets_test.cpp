@@ -56,6 +56,25 @@ TYPED_TEST(Conformance, sockets_may_share_a_port) {
     EXPECT_EQ(refused.error().text, "bind " + to_text(engine.local(first)) + ": Address already in use");
 }
 
+TYPED_TEST(Conformance, sockets_come_and_go_among_few_and_many) {
+    auto engine = this->open();
+    Peer peer(loopback_v4());
+    std::vector<SocketIndex> sockets;
+    for (std::size_t round = 0; round < 48; ++round) {
+        const std::size_t count = 1 + round * 7 % (3 * polled_sockets_max);
+        while (sockets.size() < count) sockets.push_back(engine.add_bound(loopback_v4()));
+        for (; sockets.size() > count; sockets.erase(sockets.begin())) engine->remove(sockets.front());
+        engine.received.clear();
+        for (const SocketIndex socket : sockets)
+            for (std::uint32_t i = 0; i < 3; ++i) peer.send(numbered(i), engine.local(socket));
+        ASSERT_TRUE(engine.await_received(3 * count)) << "round " << round;
+        std::map<SocketIndex, std::vector<std::string>> received;
+        for (const Delivery& delivery : engine.received) received[delivery.socket].push_back(delivery.bytes);
+        for (const SocketIndex socket : sockets) ASSERT_EQ(received[socket], make_train(0, 3, 8, 8).datagrams);
+        if (round % 3 == 0) engine.turn(0);
+    }
+}
+
 TYPED_TEST(Conformance, a_closed_port_is_counted_and_receiving_goes_on) {
     for (const bool gro : {true, false}) {
         auto engine = this->open();
