@@ -136,16 +136,16 @@ traffic::ProberOptions prober_options(const LatencyRun& run, const Share& share,
 }
 
 /// The members of a group answer from their own addresses, so the socket is not connected then.
-UdpSocket open_stack_socket(const LatencyRun& run) {
+UdpSocket open_stack_socket(const LatencyRun& run, std::uint64_t flow) {
     SocketOptions socket;
     socket.gro = false;
     socket.stamps = run.options.stamps;
     if (!is_multicast(run.target)) {
         socket.connect = run.target;
-        return open_flow(run.options, socket);
+        return open_flow(run.options, socket, flow);
     }
     socket.bind = run.target.family == Family::v4 ? Address::v4(0, 0, 0, 0, 0) : any_address(0);
-    UdpSocket opened = open_flow(run.options, socket);
+    UdpSocket opened = open_flow(run.options, socket, flow);
     set_multicast(opened, run.target, run.options.multicast);
     return opened;
 }
@@ -165,8 +165,10 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     const Share share{run.agents.rank() * options.threads.count + engine, run.agents.count() * options.threads.count};
     std::optional<SignalWakes> wakes;
     if (engine == 0) wakes.emplace(loop.backend().waker());
-    const auto flows = static_cast<std::uint32_t>(Share{engine, options.threads.count}.part(flows_of(options)));
-    for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_stack_socket(run));
+    const Share of_agent{engine, options.threads.count};
+    const auto flows = static_cast<std::uint32_t>(of_agent.part(flows_of(options)));
+    const std::uint64_t first_flow = run.agents.rank() * flows_of(options) + of_agent.before(flows_of(options));
+    for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_stack_socket(run, first_flow + i));
     // Allocates the tables before the start is known; there is no time for it afterwards.
     ProberStack stack{
         .prober = traffic::Prober(prober_options(run, share, flows, 0)), .timeout = options.timeout, .tunnel = {}};

@@ -191,12 +191,14 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     const Share share{run.agents.rank() * options.threads.count + engine, run.agents.count() * options.threads.count};
     std::optional<SignalWakes> wakes;
     if (engine == 0) wakes.emplace(loop.backend().waker());
-    const auto flows = static_cast<std::uint32_t>(Share{engine, options.threads.count}.part(options.flows));
+    const Share of_agent{engine, options.threads.count};
+    const auto flows = static_cast<std::uint32_t>(of_agent.part(options.flows));
+    const std::uint64_t first_flow = run.agents.rank() * options.flows + of_agent.before(options.flows);
     SocketOptions socket;
     socket.connect = run.target;
     socket.gro =
         (options.transport.gtudp || options.bidirectional) && options.common.gro;  // otherwise nothing is received
-    for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_flow(options, socket));
+    for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_flow(options, socket, first_flow + i));
     SourceStack stack(run);
     const Instant start = run.line.ready();
     stack.begin(source_options(run, share, flows, start));

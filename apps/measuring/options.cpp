@@ -54,6 +54,13 @@ Duration parse_time(const std::string& text) {
                       parse_fraction(fraction));
 }
 
+/// The kernel has about 28,000 source ports for one source address and target. On loopback, 127.0.0.2 and so on are
+/// source addresses as well.
+constexpr std::size_t flows_per_source = 16'384;
+constexpr std::size_t loopback_sources = 254;
+
+bool is_loopback_v4(const Address& address) { return address.family == Family::v4 && address.ip[12] == 127; }
+
 /// Each flow needs a descriptor, and the usual soft limit is low.
 void raise_descriptor_limit() {
     rlimit limit{};
@@ -126,7 +133,11 @@ std::string late_text(Duration late) {
     return fmt::format("--start-at: not ready in time, started {:.3f} s late", seconds(late));
 }
 
-UdpSocket open_flow(const MeasureOptions& options, const SocketOptions& socket) {
+UdpSocket open_flow(const MeasureOptions& options, SocketOptions socket, std::size_t index) {
+    if (options.flows > flows_per_source && is_loopback_v4(socket.connect)) {
+        const auto source = static_cast<std::uint8_t>(1 + index / flows_per_source % loopback_sources);
+        socket.bind = Address::v4(127, 0, 0, source, 0);
+    }
     const auto open = [&] {
         return socket.connect.family == Family::none ? UdpSocket::open(socket)
                                                      : open_connected(socket, options.multicast);
@@ -144,6 +155,10 @@ UdpSocket open_flow(const MeasureOptions& options, const SocketOptions& socket) 
     }
     if (!opened && opened.error().code == EMFILE)
         throw Failure(Exit::failed, fmt::format("--flows {}: {}", options.flows, opened.error().text));
+    if (!opened && opened.error().code == EAGAIN)
+        throw Failure(
+            Exit::failed,
+            fmt::format("--flows {}: no more source ports (sysctl net.ipv4.ip_local_port_range)", options.flows));
     return value_or_fail(std::move(opened));
 }
 

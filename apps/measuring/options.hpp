@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <string>
 
 #include "apps/cli/cores.hpp"
@@ -55,9 +56,14 @@ struct Share {
     std::size_t index = 0, of = 1;
     /// This share of `whole`. Shares differ by at most 1 and add up to `whole`.
     std::uint64_t part(std::uint64_t whole) const { return whole / of + (index < whole % of ? 1 : 0); }
+    /// What the shares before this one add up to.
+    std::uint64_t before(std::uint64_t whole) const {
+        return whole / of * index + std::min<std::uint64_t>(index, whole % of);
+    }
 };
 
-/// Opens a socket from which an engine sends. If descriptors run out, the Failure names --flows.
-UdpSocket open_flow(const MeasureOptions& options, const SocketOptions& socket);
+/// Opens the socket of a flow; `index` counts the flows of all engines. If descriptors or ports run out, the Failure
+/// names --flows.
+UdpSocket open_flow(const MeasureOptions& options, SocketOptions socket, std::size_t index);
 
 }  // namespace ringpost::apps

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import resource
 import socket
 import struct
 import subprocess
@@ -41,6 +42,34 @@ class Engines(unittest.TestCase):
             until_read(port)
             at_sink = sink.stop().summary()
         self.assertEqual((at_sink["received"], at_sink["lost"], at_sink["streams"]), (done.summary()["sent"], 0, 8))
+
+    def source_ports(self, first, last):
+        """Leaves only these to the flows of this test, whose network is its own."""
+        path = "/proc/sys/net/ipv4/ip_local_port_range"
+        with open(path) as file:
+            before = file.read()
+        self.addCleanup(lambda: open(path, "w").write(before))
+        try:
+            with open(path, "w") as file:
+                file.write(f"{first} {last}")
+        except OSError as error:
+            self.skipTest(f"cannot choose the source ports: {error}")
+
+    def test_flows_without_source_ports(self):
+        self.source_ports(40_000, 40_099)
+        done = run("latency", "--self", "--flows", 200, "--count", 1)
+        self.assertEqual(done.code, 1, done)
+        self.assertIn("--flows 200: no more source ports (sysctl net.ipv4.ip_local_port_range)", done.err)
+
+    def test_more_flows_than_source_ports_of_one_loopback_address(self):
+        flows, ports = 16_500, 16_450
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        if hard != resource.RLIM_INFINITY and hard < flows + 100:
+            self.skipTest(f"needs {flows} descriptors (ulimit -Hn {hard})")
+        self.source_ports(40_000, 40_000 + ports)
+        done = run("latency", "--self", "--flows", flows, "--window", 16, "--count", flows, "--json")
+        self.assertEqual(done.code, 0, done)
+        self.assertEqual((done.summary()["received"], done.summary()["lost"]), (flows, 0))
 
     def test_latency_with_several_engines(self):
         for loop, sent in ((("--count", 101), 101), (("--window", 4, "--count", 50), 50), (("--count", 1), 1)):

@@ -123,7 +123,7 @@ class BadInput(unittest.TestCase):
             self.refused(f"latency --self --count {count}", "--count", count)
             self.refused(f"beacon --to 127.0.0.1:9 --count {count}", "--count", count)
             self.refused(f"load --self --flows {count}", "--flows", count)
-        self.refused("load --self --flows 1025", "--flows", "1025")
+        self.refused("load --self --flows 65537", "--flows", "65537")
 
     def test_choices(self):
         for command in ("load --self", "latency --self", "sink --port 0", "echo --port 0", "beacon --port 0"):
