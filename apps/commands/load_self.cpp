@@ -31,6 +31,7 @@ Address OwnSink::address() const {
 }
 
 Json OwnSink::finish(const RunShape& shape, const Json& mine, std::initializer_list<Snapshot*> ends) const {
+    figures.announce_sent(mine["sent"]);
     process.stop();
     Json summary = join_reports(mine, Json::parse(process.read_line()));
     for (Snapshot* end : ends) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "apps/cli/help.hpp"
 #include "apps/cli/multicast.hpp"
@@ -91,14 +92,26 @@ class SinkApplication {
         now.socket_dropped = now.engine.socket_dropped;
     }
 
+    /// The sender has announced how many it sent, as many have arrived, and nothing came since the last turn.
+    bool has_all() {
+        publish();
+        Snapshot all;
+        run_.options.figures->copy_to(all);
+        const traffic::SinkCounters counts = sink_.counters();
+        const std::uint64_t received = loop_.backend().counters().received;
+        return std::exchange(received_, received) == received && counts.duplicate + counts.corrupt == 0 &&
+               all.received >= run_.options.figures->sent();
+    }
+
     Instant stop_when_quiet(Instant at) {
         if (signalled_at_ == never) signalled_at_ = at;
         const Instant last = sink_.counters().last_at;
         // Also wait since the signal: datagrams in the socket's buffer may not have been read yet.
         const Instant quiet_at = (last == never ? signalled_at_ : std::max(last, signalled_at_)) + run_.options.linger;
         const Instant stop_at = signalled_at_ + 100 * run_.options.linger;
-        if (at >= quiet_at || at >= stop_at) loop_.stop();
-        return std::min(quiet_at, stop_at);
+        const bool knows_sent = run_.options.figures != nullptr;
+        if (at >= quiet_at || at >= stop_at || (knows_sent && has_all())) loop_.stop();
+        return knows_sent ? at : std::min(quiet_at, stop_at);
     }
 
     AnyLoop& loop_;
@@ -108,6 +121,7 @@ class SinkApplication {
     Instant start_;
     Ticker ticker_, publish_, look_;
     Instant signalled_at_ = never;
+    std::uint64_t received_ = UINT64_MAX;  ///< datagrams of this engine at the last turn after the signal
 };
 
 /// The outcome of one engine, and when its datagrams arrived.

@@ -17,7 +17,7 @@
 namespace ringpost::apps {
 
 /// load, latency: from the creation of the sender to its first datagram, so that slow first calls are over.
-inline constexpr Duration settle = 10 * millisecond;
+inline constexpr Duration settle = 2 * millisecond;
 /// How often engines check for a signal, a failed engine or an unreachable peer.
 inline constexpr Duration look_every = 100 * millisecond;
 

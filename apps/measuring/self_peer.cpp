@@ -86,17 +86,19 @@ SelfPeer::~SelfPeer() {
 }
 
 std::string SelfPeer::read_line() const {
-    std::string line;
-    char c = 0;
-    while (true) {
-        const ssize_t got = ::read(pipe_, &c, 1);
+    std::size_t end = 0;
+    while ((end = unread_.find('\n')) == std::string::npos) {
+        char some[4096];
+        const ssize_t got = ::read(pipe_, some, sizeof some);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0)
             throw Failure(exit_code(Exit::failed), received_signal() != 0 ? "interrupted before the start"
                                                                           : "the peer has exited without a report");
-        if (c == '\n') return line;
-        line += c;
+        unread_.append(some, static_cast<std::size_t>(got));
     }
+    std::string line = unread_.substr(0, end);
+    unread_.erase(0, end + 1);
+    return line;
 }
 
 void SelfPeer::stop() const { ::kill(child_, SIGTERM); }

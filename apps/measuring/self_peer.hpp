@@ -26,11 +26,17 @@ class SharedFigures {
     /// Replaces what only the receiver knows by the sums over its engines.
     void copy_to(Snapshot& now) const;
 
+    /// Called by the sender at its end: how many datagrams there are to receive.
+    void announce_sent(std::uint64_t sent) const { page_->sent = sent; }
+    /// UINT64_MAX before announce_sent().
+    std::uint64_t sent() const { return page_->sent; }
+
   private:
     struct alignas(64) Slot {
         std::array<std::atomic<std::uint64_t>, std::size(figures)> values{};  ///< in the order of the table
     };
     struct Page {
+        std::atomic<std::uint64_t> sent{UINT64_MAX};
         std::array<Slot, threads_max> slots;
     };
     Page* page_;
@@ -56,6 +62,7 @@ class SelfPeer {
   private:
     pid_t child_ = -1;
     int pipe_ = -1;
+    mutable std::string unread_;  ///< from the pipe
 };
 
 }  // namespace ringpost::apps

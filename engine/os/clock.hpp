@@ -44,7 +44,7 @@ inline Instant tsc_now() { return monotonic_now(); }  // never chosen
 inline Instant now() { return tsc_scale.chosen ? tsc_now() : monotonic_now(); }
 
 /// Measures the read cost of both clocks and selects the cheaper one for now(). now() continues from CLOCK_MONOTONIC
-/// and never goes back. Considers the counter only on x86-64 and only if it is invariant; calibrating it takes 20 ms.
+/// and never goes back. Considers the counter only on x86-64 and only if it is invariant; calibrating it takes 2 ms.
 /// For programs that measure latency; call it before starting threads. Idempotent.
 void choose_clock();
 
