@@ -57,13 +57,15 @@ def sockperf_round_trips(mode, *options):
     return measure
 
 
-def iperf3_udp(rate_per_s=0):
-    """64 B datagrams at a rate, or as fast as possible with 0. iperf3 reports no percentiles."""
+def iperf3_udp(rate_per_s=0, size=64):
+    """Datagrams of a size at a rate, or as fast as possible with 0; in trains where this iperf3 can (--gsro, 3.20 and
+    later). iperf3 reports no percentiles."""
     def measure(seconds):
         port = free_port()
+        trains = ["--gsro"] if "--gsro" in run("iperf3", "--help") else []
         with Server("iperf3", "-s", "-1", "-p", port, "-B", HOST, ready="Server listening"):
-            text = run("iperf3", "-c", HOST, "-p", port, "-u", "-b", str(rate_per_s * 64 * 8), "-l", "64", "-t",
-                       str(max(1, round(seconds))), "-A", "0", "-J")
+            text = run("iperf3", "-c", HOST, "-p", port, "-u", "-b", str(rate_per_s * size * 8), "-l", str(size), "-t",
+                       str(max(1, round(seconds))), "-A", "0", "-J", *trains)
         total = json.loads(text)["end"]["sum"]
         return {"rate": (total["packets"] - total["lost_packets"]) / total["seconds"], "lost": total["lost_packets"]}
     return measure

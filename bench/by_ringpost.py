@@ -4,7 +4,9 @@ verifies what it moves and returns {figure: value}."""
 import contextlib
 import json
 import os
+import re
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -33,8 +35,40 @@ def ringpost_load(*options):
         result = load(seconds, *options)
         if result["corrupt"] or result["duplicate"] or result["reordered"]:
             raise Failed(f"load {options}: corrupt, duplicate or reordered datagrams on loopback: {result}")
-        return {"rate": result["rate_per_s"], "lost": result["lost"],
+        return {"rate": result["rate_per_s"], "sent": result["sent_rate_per_s"], "lost": result["lost"],
                 "slip_p99": result.get("slip_us", {}).get("p99"), "duration": result["duration_s"]}
+    return measure
+
+
+def paced(share, *options):
+    """A load at this share of the rate that the same load reaches unpaced, measured just before."""
+    def measure(seconds):
+        return ringpost_load("--rate", f"{share_of_maximum(share)(options):.0f}", *options)(seconds)
+    return measure
+
+
+def start_up(command, *options):
+    """Milliseconds from the start of a command with --self and a run of 1 ms to its end, without that 1 ms."""
+    def measure(seconds):
+        times = []
+        while sum(times) < seconds:
+            start = time.perf_counter()
+            run(program("apps/ringpost"), command, "--self", "--json", "--duration", "1ms", *options)
+            times.append(time.perf_counter() - start)
+        return {"ms": 1e3 * statistics.median(times) - 1}
+    return measure
+
+
+def memory_at_rest(*options):
+    """MiB of a sink that has received nothing: what is its own, without the program."""
+    def measure(seconds):
+        process, _ = listening("sink", "--port", "0", "--bind", HOST, *options)
+        try:
+            status = open(f"/proc/{process.pid}/status").read()
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=20)
+        return {"mib": int(re.search(r"RssAnon:\s+(\d+) kB", status)[1]) / 1024}
     return measure
 
 

@@ -6,14 +6,15 @@ contestant is measured in one group only, so no two rows can disagree about it.
 """
 
 import dataclasses
+import os
 import pathlib
 import re
 
 from by_others import dns_by_dnsperf, iperf3_udp, other_transport, sockperf_round_trips, sockperf_throughput
 from by_ringpost import (confirmed_messages, devices, dns_by_ringpost, found_maximum, idle, idle_among_devices,
-                         limit_flood, limit_pingpong, machine_stalls, measuring, peers_of_one_socket, rate_error,
-                         reliable_load, ringpost_latency, ringpost_load, ringpost_pingpong, share_of_maximum, stream,
-                         through_relay)
+                         limit_flood, limit_pingpong, machine_stalls, measuring, memory_at_rest, paced,
+                         peers_of_one_socket, rate_error, reliable_load, ringpost_latency, ringpost_load,
+                         ringpost_pingpong, share_of_maximum, start_up, stream, through_relay)
 from programs import ROOT, Failed
 
 PLAIN = ("--gso", "off", "--gro", "off")
@@ -52,6 +53,11 @@ def train_segments(size):
     return min(segments, known["datagram_bytes_max"] // size)
 
 
+def all_cores():
+    """Every core for --cpu."""
+    return ",".join(str(core) for core in sorted(os.sched_getaffinity(0)))
+
+
 def of_backends(measure, *options, label="{}"):
     """The same measurement on both backends."""
     return {label.format(backend): measure(*options, "--backend", backend) for backend in BACKENDS}
@@ -77,7 +83,15 @@ def flood_groups():
         "1400 B": {
             "kernel limit": limit_flood(1400, train_segments(1400), True),
             **of_backends(ringpost_load, "--size", "1400"),
-            **of_backends(ringpost_load, "--size", "1400", "--no-verify", label="{}, --no-verify")},
+            **of_backends(ringpost_load, "--size", "1400", "--no-verify", label="{}, --no-verify"),
+            "iperf3 -u": iperf3_udp(size=1400)},
+        **{f"64 B paced, {backend}": {
+            "unpaced": ringpost_load("--backend", backend),
+            "--rate, 95 % of that": paced(0.95, "--backend", backend)} for backend in BACKENDS},
+        **{f"64 B engines, {backend}": {
+            "1 engine": ringpost_load("--backend", backend),
+            "2 engines": ringpost_load("--threads", "2", "--flows", "2", "--cpu", all_cores(), "--backend", backend)}
+           for backend in BACKENDS},
         "1 KiB messages": {**reliable_peers("1024"), **of_backends(reliable_load, "--size", "1024", label="{}, gtUDP")},
         **{f"peers, {backend}": {f"{peers:,} peer{'s' if peers > 1 else ''}": peers_of_one_socket(backend, peers)
                                  for peers in (1, 100_000)} for backend in BACKENDS},
@@ -98,6 +112,10 @@ def latency_groups():
         "100k/s round trips": {
             "sockperf under-load": sockperf_round_trips("under-load", "--mps=100000", "--reply-every=1"),
             **of_backends(ringpost_latency, "--rate", "100k", *spin)},
+        **{f"50k/s by flows, {backend}": {
+            f"{flows:,} flow{'s' if flows > 1 else ''}":
+                ringpost_latency("--rate", "50k", "--flows", str(flows), "--backend", backend)
+            for flows in (1, 1024)} for backend in BACKENDS},
         "100k/s one way": {"iperf3 -u": iperf3_udp(100_000), **of_backends(ringpost_load, "--rate", "100k")},
         **{f"rate error, {backend}": {
             name: rate_error(rate, *PLAIN, *spin, "--backend", backend)
@@ -130,6 +148,9 @@ def stream_groups():
         **{f"questions, {at_once}": {backend: devices("questions", backend, str(at_once)) for backend in BACKENDS}
            for at_once in (1, 256, 1024)},
         "idle": {f"{backend}, {mode}": idle(backend, mode) for backend in BACKENDS for mode in ("block", "adaptive")},
+        "start": {"load": start_up("load"), "load, gtUDP": start_up("load", "--transport", "gtudp"),
+                  "latency": start_up("latency")},
+        "at rest": {"sink": memory_at_rest(), "sink, gtUDP": memory_at_rest("--transport", "gtudp")},
         "idle devices": {backend: idle_among_devices(backend) for backend in BACKENDS},
     }
 
@@ -148,7 +169,9 @@ TABLES = {
         Row("64 B against sockperf throughput", "rate", "64 B", ("sockperf throughput", "uring", "mmsg")),
         Row("64 B against iperf3 -u", "rate", "64 B", ("iperf3 -u", "uring", "mmsg")),
         Row("64 B, one by one", "rate", "64 B one by one"),
-        Row("1400 B, trains", "rate", "1400 B"),
+        Row("1400 B, trains", "rate", "1400 B", ("kernel limit", *BACKENDS, *(f"{b}, --no-verify" for b in BACKENDS))),
+        Row("1400 B against iperf3 -u", "rate", "1400 B", ("iperf3 -u", *BACKENDS)),
+        *[Row(f"64 B, trains, engines, {backend}", "rate", f"64 B engines, {backend}") for backend in BACKENDS],
     ],
     "round trips": [
         *[Row(f"round trip {name}, us", figure, "ping-pong",
@@ -169,6 +192,8 @@ TABLES = {
           for share in (90, 50)],
         *[Row(f"through an echo, {backend}, 1/s", "rate", f"echo, {backend}") for backend in BACKENDS],
         *[Row(f"round trips/s with 64 in flight, {backend}", "rate", f"recording, {backend}") for backend in BACKENDS],
+        *[Row(f"64 B, trains, paced, sent/s, {backend}", "sent", f"64 B paced, {backend}") for backend in BACKENDS],
+        *[Row(f"50k/s round trips, p50, us, {backend}", "p50", f"50k/s by flows, {backend}") for backend in BACKENDS],
     ],
     "messages": [
         Row("64 B messages, raw and confirmed", "rate", "64 B", ("uring", "uring, gtUDP", "mmsg, gtUDP")),
@@ -200,7 +225,9 @@ TABLES = {
         Row("20k queries/s, p50, us", "p50", "DNS, 20k/s"),
         Row("20k queries/s, p99, us", "p99", "DNS, 20k/s"),
     ],
-    "idle": [Row("idle sink, % of a core", "cpu", "idle", ratio=False)],
+    "idle": [Row("idle sink, % of a core", "cpu", "idle", ratio=False),
+             Row("sink at rest, MiB", "mib", "at rest", ratio=False),
+             Row("start-up with --self, ms", "ms", "start", ratio=False)],
 }
 
 # The table of README.md: title, figure, group, ours on both backends, the reference.
