@@ -38,6 +38,17 @@ HeaderWriter::HeaderWriter(std::span<const std::byte> fill)
     for (Table& table : due_bytes_) complete_linear_table(table);
 }
 
+void HeaderWriter::write(std::byte* out, const Frame& first, std::size_t count) const {
+    std::uint64_t head_of_low_byte_0 = 0;
+    for (std::size_t i = 0; i < count; ++i, out += frame_bytes_) {
+        const std::uint64_t sequence = first.sequence + i, low_byte = sequence & 0xff;
+        if (i == 0 || low_byte == 0) head_of_low_byte_0 = head_of({first.stream, sequence - low_byte, first.due});
+        store_le<std::uint64_t>(out, head_of_low_byte_0 ^ low_byte_[low_byte]);
+        store_le<std::uint64_t>(out + 8, sequence);
+        store_le<std::uint64_t>(out + 16, static_cast<std::uint64_t>(first.due));
+    }
+}
+
 std::uint32_t HeaderWriter::frame_crc(const Frame& frame) const {
     std::byte head[frame_bytes_min - 4];
     store_le<std::uint32_t>(&head[0], frame.stream);

@@ -72,29 +72,27 @@ class HeaderWriter {
 
     std::size_t frame_bytes() const { return frame_bytes_; }
 
-    /// Writes `count` headers frame_bytes() apart: of one stream, with consecutive sequences from `sequence` on, and
-    /// due at due_of(0), due_of(1), ...
+    /// Writes `count` headers frame_bytes() apart: `first`, and its successors in sequence with the same stream and due
+    /// time.
+    void write(std::byte* out, const Frame& first, std::size_t count) const;
+
+    /// The same with a due time for each: due_of(0), due_of(1), ... instead of that of `first`.
     template <class DueOf>
-    void write(std::byte* out, std::uint32_t stream, std::uint64_t sequence, std::size_t count, DueOf&& due_of) const {
+    void write_each(std::byte* out, const Frame& first, std::size_t count, DueOf&& due_of) const {
         constexpr std::uint64_t low_byte = 0xff;
         Frame upper;  // what the tables do not cover
-        std::uint64_t due = 0;
-        std::uint32_t upper_crc = 0, due_crc = 0;
-        for (std::size_t i = 0; i < count; ++i, ++sequence, out += frame_bytes_) {
-            const auto next_due = static_cast<std::uint64_t>(due_of(i));
-            const std::uint64_t upper_sequence = sequence & ~low_byte;
-            const auto upper_due = static_cast<Instant>(next_due & ~due_mask);
+        std::uint64_t stream_and_crc = 0;
+        for (std::size_t i = 0; i < count; ++i, out += frame_bytes_) {
+            const std::uint64_t sequence = first.sequence + i, upper_sequence = sequence & ~low_byte;
+            const auto due = static_cast<std::uint64_t>(due_of(i));
+            const auto upper_due = static_cast<Instant>(due & ~due_mask);
             if (i == 0 || upper_sequence != upper.sequence || upper_due != upper.due) {
-                upper = {stream, upper_sequence, upper_due};
-                upper_crc = frame_crc(upper);
+                upper = {first.stream, upper_sequence, upper_due};
+                stream_and_crc = head_of(upper);
             }
-            if (i == 0 || next_due != due) {
-                due = next_due;
-                due_crc = due_bytes_[0][due & low_byte] ^ due_bytes_[1][due >> 8 & low_byte] ^
-                          due_bytes_[2][due >> 16 & low_byte];
-            }
-            const std::uint32_t crc = upper_crc ^ low_byte_[sequence & low_byte] ^ due_crc;
-            store_le<std::uint64_t>(out, std::uint64_t{stream} << 32 | crc);
+            const std::uint32_t crc = low_byte_[sequence & low_byte] ^ due_bytes_[0][due & low_byte] ^
+                                      due_bytes_[1][due >> 8 & low_byte] ^ due_bytes_[2][due >> 16 & low_byte];
+            store_le<std::uint64_t>(out, stream_and_crc ^ crc);
             store_le<std::uint64_t>(out + 8, sequence);
             store_le<std::uint64_t>(out + 16, due);
         }
@@ -106,6 +104,8 @@ class HeaderWriter {
     static constexpr std::uint64_t due_mask = (1ull << 8 * due_bytes) - 1;
 
     std::uint32_t frame_crc(const Frame& frame) const;
+    /// The first eight bytes of a frame: CRC and stream.
+    std::uint64_t head_of(const Frame& frame) const { return std::uint64_t{frame.stream} << 32 | frame_crc(frame); }
 
     std::size_t frame_bytes_;
     Crc32cSuffix fill_crc_;
@@ -126,12 +126,10 @@ class FrameWriter {
 
     /// Writes the headers of `count` consecutive frames over fill written by prepare(): `first`, and its successors in
     /// sequence with the same stream and due time.
-    void write(std::byte* out, const Frame& first, std::size_t count) const {
-        headers_.write(out, first.stream, first.sequence, count, [&](std::size_t) { return first.due; });
-    }
+    void write(std::byte* out, const Frame& first, std::size_t count) const { headers_.write(out, first, count); }
     /// The same, with a due time for each frame: those of `dues`, each later by `offset`.
     void write_due(std::byte* out, const Frame& first, std::span<const Instant> dues, Duration offset) const {
-        headers_.write(out, first.stream, first.sequence, dues.size(), [&](std::size_t i) { return dues[i] + offset; });
+        headers_.write_each(out, first, dues.size(), [&](std::size_t i) { return dues[i] + offset; });
     }
 
   private:

@@ -24,6 +24,7 @@ class TrainChecker {
   private:
     /// False if frames of this size are not expected.
     bool expects(std::size_t frame_bytes);
+    bool equals_expected(const std::byte* received, const Frame& first, std::size_t count);
 
     std::vector<std::byte> fill_;
     std::optional<HeaderWriter> headers_;  ///< of the expected size
