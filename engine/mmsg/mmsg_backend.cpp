@@ -2,7 +2,8 @@
 //
 // Sending: messages are sent in order, consecutive messages of one socket in one call. If a socket buffer is full
 // (EAGAIN), the rest stays queued and sending is blocked until epoll reports the socket writable.
-// Receiving: with few sockets, each turn receives from all of them; with many, only from those that epoll reports.
+// Receiving: with few sockets, each turn receives from all of them; with many, only from those that epoll reports. A
+// turn that does not sleep first tries the socket that sent last, where a reply is due.
 
 #include "engine/mmsg/mmsg_backend.hpp"
 
@@ -118,7 +119,10 @@ EngineCounters MmsgBackend::counters() {
 
 std::span<std::byte> MmsgBackend::transmit_buffer() { return blocked_ ? std::span<std::byte>{} : outbox_.buffer(); }
 
-void MmsgBackend::post(const Transmit& transmit) { outbox_.post(transmit, *sockets_[transmit.socket].socket); }
+void MmsgBackend::post(const Transmit& transmit) {
+    outbox_.post(transmit, *sockets_[transmit.socket].socket);
+    sent_last_ = transmit.socket;
+}
 
 void MmsgBackend::flush() {
     blocked_ = false;
@@ -176,8 +180,19 @@ void MmsgBackend::enter(Duration sleep) {
     if (streams_ != nullptr) sleep = streams_->prepare(sleep);
     polls_all_ = sockets_open_ <= polled_sockets_max;
     const bool polls = sleep <= 0;
+    if (polls && !polls_all_ && receive_reply()) return;
     if (!polls || !polls_all_ || streams_ != nullptr || ++polls_ % polls_per_waker_look == 0)
         sleep_until_ready(polls ? 0 : sleep);
+}
+
+/// Tries the socket that sent last, but not in two turns in a row, so that others get their turn.
+bool MmsgBackend::receive_reply() {
+    if (std::exchange(received_reply_, false) || sent_last_ >= sockets_.size()) return false;
+    SocketSlot& slot = sockets_[sent_last_];
+    if (!slot.socket) return false;
+    inbox_.receive(*slot.socket, sent_last_, slot.burst, received_, counters_);
+    received_reply_ = !received_.empty();
+    return received_reply_;
 }
 
 std::span<const Received> MmsgBackend::reap() {

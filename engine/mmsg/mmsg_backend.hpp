@@ -69,6 +69,7 @@ class MmsgBackend {
     void flush();
     void finish_send(MessageId id, int result);
     void set_interest(SocketIndex index, std::uint32_t events);
+    bool receive_reply();
     void receive_from_all();
     void receive_from_readable();
     void sleep_until_ready(Duration sleep);
@@ -84,6 +85,8 @@ class MmsgBackend {
     std::vector<mmsghdr> sends_;
     std::vector<Received> received_;
     SocketIndex next_socket_ = 0;  ///< first socket of the next reap(), so that a flooded socket does not starve others
+    SocketIndex sent_last_ = 0;    // the socket of the last post()
+    bool received_reply_ = false;  // the last enter() received from it directly
     bool polls_all_ = false;       ///< reap() receives from every socket, not only the readable ones
     bool blocked_ = false;
     EngineCounters counters_;

@@ -115,10 +115,11 @@ void Ring::advance(std::size_t count) { io_uring_cq_advance(&ring_, static_cast<
 
 bool Ring::completions_ready() { return io_uring_cq_ready(&ring_) > 0; }
 
+bool Ring::nothing_queued() { return io_uring_sq_ready(&ring_) == 0 && io_uring_cq_ready(&ring_) == 0; }
+
 bool Ring::idle() {
     constexpr unsigned work = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
-    return flags_task_work_ && io_uring_sq_ready(&ring_) == 0 && io_uring_cq_ready(&ring_) == 0 &&
-           (IO_URING_READ_ONCE(*ring_.sq.kflags) & work) == 0;
+    return flags_task_work_ && nothing_queued() && (IO_URING_READ_ONCE(*ring_.sq.kflags) & work) == 0;
 }
 
 Result<void> Ring::register_buffers(io_uring_buf_ring* buffers, unsigned entries, std::uint16_t group) {

@@ -35,6 +35,8 @@ class Ring {
     std::size_t completions(std::span<io_uring_cqe*> out);
     void advance(std::size_t count);
     bool completions_ready();
+    /// Nothing to submit and no completions.
+    bool nothing_queued();
     /// Nothing to submit, no pending task work, no completions: entering the kernel would have no effect.
     bool idle();
 

@@ -7,7 +7,9 @@
 // Receiving while polling: a multishot receive would route every datagram through the kernel's poll queue. Therefore it
 // is cancelled (ReceiveState::cancelling, then idle), and each turn receives from the sockets directly, which is the
 // cheapest way to find nothing. The ring is entered only when it is not idle. With more than polled_sockets_max
-// sockets, where polling each would cost more than it saves, the multishot receives stay armed.
+// sockets, where polling each would cost more than it saves, the multishot receives stay armed. Only the socket that
+// sent last, where a reply is due, is then tried directly, while the ring has no completion that could hold earlier
+// datagrams; its multishot receive finds nothing afterwards, and goes on.
 //
 // Sending: one request per message with MSG_DONTWAIT, which completes before enter() returns. A single message of a
 // polling turn is sent by a direct call. If a socket buffer is full (EAGAIN), the message is queued again and sending
@@ -197,7 +199,10 @@ void UringBackend::complete_multishot(const Tag& tag, const io_uring_cqe& cqe) {
 
 std::span<std::byte> UringBackend::transmit_buffer() { return blocked_ ? std::span<std::byte>{} : outbox_.buffer(); }
 
-void UringBackend::post(const Transmit& transmit) { outbox_.post(transmit, *sockets_[transmit.socket].socket); }
+void UringBackend::post(const Transmit& transmit) {
+    outbox_.post(transmit, *sockets_[transmit.socket].socket);
+    sent_last_ = transmit.socket;
+}
 
 void UringBackend::queue_sends() {
     // If the socket of the message to retry was removed, retry the next message instead.
@@ -310,47 +315,6 @@ std::size_t UringBackend::in_flight() const {
     return count + (streams_ != nullptr ? streams_->in_flight() : 0);
 }
 
-// ---- streams and watched descriptors --------------------------------------------------------------
-
-Result<void> UringBackend::open_streams() {
-    if (streams_ != nullptr) return {};
-    auto opened = UringStreams::open(ring_, counters_, write_buffers_);
-    if (!opened) return std::unexpected(opened.error());
-    streams_ = std::move(*opened);
-    return {};
-}
-
-Result<void> UringBackend::listen(StreamListener listener) {
-    if (auto done = open_streams(); !done) return done;
-    streams_->listen(std::move(listener));
-    return {};
-}
-
-std::optional<StreamInput> UringBackend::post(const StreamRequest& request) {
-    if (!open_streams()) {  // no stream exists yet, so the request can only be to connect
-        ++counters_.connect_failed;
-        StreamInput refused;
-        refused.kind = StreamInput::Kind::closed;
-        refused.stream = request.stream;
-        refused.end = StreamEnd::failed;
-        return refused;
-    }
-    return streams_->post(request);
-}
-
-Result<Watched> UringBackend::watch(int fd) {
-    if (!watches_) {
-        auto opened = Watches::open();
-        if (!opened) return std::unexpected(opened.error());
-        watches_.emplace(std::move(*opened));
-    }
-    return watches_->add(fd);
-}
-
-void UringBackend::unwatch(int fd) {
-    if (watches_) watches_->remove(fd);
-}
-
 // ---- enter ----------------------------------------------------------------------------------------
 
 void UringBackend::enter(Duration sleep) {
@@ -369,11 +333,22 @@ void UringBackend::enter(Duration sleep) {
         cancel_multishots();
     else
         arm_idle();
+    if (polls && !polls_sockets_ && receive_reply()) return;
     if (!polls && watches_ && !watches_armed_) arm_watches();
     if (!polls && !ring_.completions_ready())
         ring_.submit_and_wait(sleep == never ? -1 : sleep);
     else if (!ring_.idle())
         ring_.submit_and_poll();
+}
+
+/// Tries the socket that sent last, but not in two turns in a row, so that others get their turn.
+bool UringBackend::receive_reply() {
+    if (std::exchange(received_reply_, false) || sent_last_ >= sockets_.size() || !ring_.nothing_queued()) return false;
+    SocketSlot& slot = sockets_[sent_last_];
+    if (!slot.socket) return false;
+    inbox_.receive(*slot.socket, sent_last_, slot.burst, received_, counters_);
+    received_reply_ = !received_.empty();
+    return received_reply_;
 }
 
 void UringBackend::recycle_buffers() {

@@ -93,6 +93,7 @@ class UringBackend {
 
     Result<void> open_streams();
 
+    bool receive_reply();
     void note_idle(SocketIndex index);
     void arm_idle();
     void cancel_multishots();
@@ -117,6 +118,8 @@ class UringBackend {
     std::vector<SocketIndex> idle_;  // sockets to arm before the next sleep; some may have been removed since
     std::size_t sends_in_flight_ = 0;
     SocketIndex next_socket_ = 0;  // first socket of the next reap(), so that a flooded socket does not starve others
+    SocketIndex sent_last_ = 0;    // the socket of the last post()
+    bool received_reply_ = false;  // the last enter() received from it directly
     std::vector<Received> received_;
     std::vector<std::uint16_t> buffers_lent_;  // provided buffers that received_ points into
     bool polls_sockets_ = false;               // the last enter() polled: reap() receives from the sockets directly

@@ -105,6 +105,7 @@ class FakeKernel {
     void enter();
     void enter_and_sleep(bool without_limit);
     bool idle() const;
+    bool nothing_queued() const { return queue_.empty() && completions.empty(); }
     int send_now(int fd, mmsghdr* messages, std::size_t count);
     int receive_now(int fd, mmsghdr* messages, std::size_t count);
     std::deque<Completion> completions;
