@@ -78,7 +78,7 @@ class HeaderWriter {
 
     /// The same with a due time for each: due_of(0), due_of(1), ... instead of that of `first`.
     template <class DueOf>
-    void write_each(std::byte* out, const Frame& first, std::size_t count, DueOf&& due_of) const {
+    [[gnu::flatten]] void write_each(std::byte* out, const Frame& first, std::size_t count, DueOf&& due_of) const {
         constexpr std::uint64_t low_byte = 0xff;
         Frame upper;  // what the tables do not cover
         std::uint64_t stream_and_crc = 0;
