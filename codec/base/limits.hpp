@@ -18,8 +18,9 @@ inline constexpr std::size_t train_segments_always = 64;
 /// Datagrams that a load source writes per batch when GSO is off.
 inline constexpr std::size_t load_batch_without_gso = 16;
 
-/// Buffers of datagram_bytes_max that an engine lends to poll_transmit: the number of trains in flight at once.
-inline constexpr std::size_t transmit_buffers_max = 16;
+/// Buffers of datagram_bytes_max that an engine lends to poll_transmit: the number of trains in flight at once. With
+/// the receiver's they stay within the processor's second-level cache.
+inline constexpr std::size_t transmit_buffers_max = 8;
 
 /// Sources that a beacon counts separately; the least recently received one is evicted first.
 inline constexpr std::uint32_t beacon_sources_max = 65'536;
