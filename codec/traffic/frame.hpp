@@ -90,8 +90,8 @@ class HeaderWriter {
                 upper = {first.stream, upper_sequence, upper_due};
                 stream_and_crc = head_of(upper);
             }
-            const std::uint32_t crc = low_byte_[sequence & low_byte] ^ due_bytes_[0][due & low_byte] ^
-                                      due_bytes_[1][due >> 8 & low_byte] ^ due_bytes_[2][due >> 16 & low_byte];
+            const std::uint32_t crc =
+                low_byte_[sequence & low_byte] ^ due_bytes_[0][due & low_byte] ^ due_bytes_[1][due >> 8 & low_byte];
             store_le<std::uint64_t>(out, stream_and_crc ^ crc);
             store_le<std::uint64_t>(out + 8, sequence);
             store_le<std::uint64_t>(out + 16, due);
@@ -100,7 +100,7 @@ class HeaderWriter {
 
   private:
     using Table = std::array<std::uint32_t, 256>;
-    static constexpr std::size_t due_bytes = 3;
+    static constexpr std::size_t due_bytes = 2;
     static constexpr std::uint64_t due_mask = (1ull << 8 * due_bytes) - 1;
 
     std::uint32_t frame_crc(const Frame& frame) const;

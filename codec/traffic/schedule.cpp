@@ -36,9 +36,14 @@ std::span<const Instant> Schedule::take(Instant until, std::span<Instant> out) {
     const bool evenly = options_.profile == nullptr && options_.arrivals == Arrivals::fixed && options_.burst == 1 &&
                         options_.share_of == 1;
     std::size_t count = 0;
-    while (count < out.size() && next_ <= until) {
-        out[count++] = next_;
-        evenly ? place(++passed_ * period_ns_) : advance();
+    if (evenly) {
+        double passed = passed_;
+        Instant next = next_;
+        for (; count < out.size() && next <= until; next = due_at(++passed * period_ns_)) out[count++] = next;
+        passed_ = passed;
+        next_ = next;
+    } else {
+        for (; count < out.size() && next_ <= until; advance()) out[count++] = next_;
     }
     return out.first(count);
 }
@@ -74,7 +79,8 @@ std::uint64_t Schedule::count_due(Instant from, Instant until, std::uint64_t at_
     return std::min(count, at_most);
 }
 
-void Schedule::place(double offset_ns) { next_ = options_.start + static_cast<Duration>(offset_ns); }
+Instant Schedule::due_at(double offset_ns) const { return options_.start + static_cast<Duration>(offset_ns); }
+void Schedule::place(double offset_ns) { next_ = due_at(offset_ns); }
 
 /// In units of the mean gap. Poisson: by inversion (Devroye 1986, II.2), -ln(u) with u in (0, 1].
 double Schedule::gap() { return options_.arrivals == Arrivals::fixed ? 1 : -std::log(1 - random_.fraction()); }

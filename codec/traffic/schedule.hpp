@@ -52,6 +52,7 @@ class Schedule {
   private:
     void step();
     double gap();
+    Instant due_at(double offset_ns) const;
     void place(double offset_ns);
 
     ScheduleOptions options_;

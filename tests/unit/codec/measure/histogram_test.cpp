@@ -130,6 +130,20 @@ TEST(Histogram, accepts_the_longest_duration) {
     EXPECT_DOUBLE_EQ(histogram.mean(), std::ldexp(1.0, 63)) << "the sum of three exceeds 64 bits";
 }
 
+TEST(Histogram, many_at_once_equal_one_by_one) {
+    std::mt19937_64 random(3);
+    Histogram at_once, one_by_one;
+    for (const std::size_t count : {0, 1, 2, 100, 3}) {
+        std::vector<Duration> durations(count);
+        for (Duration& each : durations) each = random_duration(random) - 5;
+        if (count > 50) durations[7] = never, durations[20] = top + 1;
+        at_once.record_each(count, [&](std::size_t i) { return durations[i]; });
+        for (const Duration each : durations) one_by_one.record(each);
+        EXPECT_EQ(at_once.totals(), one_by_one.totals());
+    }
+    EXPECT_EQ(buckets_of(at_once), buckets_of(one_by_one));
+}
+
 TEST(Histogram, percentiles_match_the_sorted_values_within_a_bucket) {
     for (std::uint64_t seed = 1; seed <= 5; ++seed) {
         SCOPED_TRACE(testing::Message() << "seed " << seed);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <vector>
 
 #include "tests/unit/helpers.hpp"
 
@@ -91,6 +92,28 @@ TEST(LoadFrame, a_run_equals_its_single_frames) {
         }
     writer.write(train.data(), {1, 2, 3}, 0);
     EXPECT_EQ(decode(std::span(train).first(size))->stream, 0xdeadbeef) << "an empty run writes nothing";
+}
+
+TEST(LoadFrame, frames_of_a_run_may_have_due_times_of_their_own) {
+    constexpr std::size_t size = 50, count = 600;
+    const FrameWriter writer(size);
+    Bytes train(size * count);
+    writer.prepare(train, count);
+    Random random(8);
+    for (int round = 0; round < 20; ++round) {
+        // Gaps of nanoseconds, and such that any byte of the due time changes.
+        const unsigned gap_bits = 1 + random() % 55;
+        std::vector<Instant> dues(count, static_cast<Instant>(random() >> 4));
+        for (std::size_t i = 1; i < count; ++i)
+            dues[i] = dues[i - 1] + static_cast<Duration>(random() >> (64 - gap_bits) >> 10);
+        const Frame first{static_cast<std::uint32_t>(random()), random() % (sequence_end - count), 0};
+        writer.write_due(train.data(), first, dues, 5);
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto frame = std::span(train).subspan(i * size, size);
+            const Bytes expected = straightforward({first.stream, first.sequence + i, dues[i] + 5}, fill_of(frame));
+            ASSERT_TRUE(std::ranges::equal(frame, expected)) << i << ", gaps of " << gap_bits << " bits";
+        }
+    }
 }
 
 TEST(LoadFrame, longest_frame) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -17,6 +18,28 @@ TEST(Schedule, fixed_gaps_do_not_drift) {
     Schedule schedule({.start = origin, .rate_per_s = 3});
     for (std::uint64_t i = 0; i < 3'000'000; ++i) schedule.advance();
     EXPECT_EQ(schedule.next(), origin + 1'000'000 * second);
+}
+
+TEST(Schedule, takes_what_is_due_as_if_one_by_one) {
+    const ScheduleOptions all[] = {{.start = origin, .rate_per_s = 3e6},
+                                   {.start = origin, .rate_per_s = 3e6, .arrivals = Arrivals::poisson, .seed = 1},
+                                   {.start = origin, .rate_per_s = 3e6, .burst = 7},
+                                   {.start = origin, .rate_per_s = 3e6, .share_index = 1, .share_of = 3}};
+    for (const ScheduleOptions& options : all) {
+        Schedule taken(options), one_by_one(options);
+        std::array<Instant, 50> memory{};
+        for (Instant at = origin - 1; at < origin + millisecond; at += 3'001) {
+            const auto dues = taken.take(at, memory);
+            for (const Instant due : dues) {
+                ASSERT_LE(due, at);
+                ASSERT_EQ(due, one_by_one.next());
+                one_by_one.advance();
+            }
+            ASSERT_TRUE(dues.size() == memory.size() || one_by_one.next() > at);
+            if (at % 2 == 0) taken.advance(), one_by_one.advance();
+            ASSERT_EQ(taken.next(), one_by_one.next());
+        }
+    }
 }
 
 TEST(Schedule, poisson_gaps_are_exponential_with_the_configured_mean) {
