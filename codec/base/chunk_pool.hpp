@@ -34,7 +34,7 @@ class ChunkPool {
         Chunk* link = &first;
         for (std::size_t at = 0; at < bytes.size(); at += chunk_bytes) {
             const Chunk chunk = take_free();
-            std::memcpy(&memory_[chunk * chunk_bytes], &bytes[at], std::min(chunk_bytes, bytes.size() - at));
+            copy_chunk(&memory_[chunk * chunk_bytes], &bytes[at], bytes.size() - at);
             *link = chunk;
             link = &next_[chunk];
         }
@@ -46,7 +46,7 @@ class ChunkPool {
     /// Copies the string stored at `first`, which has `out.size()` bytes, to `out`.
     void copy(Chunk first, std::span<std::byte> out) const {
         for (std::size_t at = 0; at < out.size(); at += chunk_bytes, first = next_[first])
-            std::memcpy(&out[at], &memory_[first * chunk_bytes], std::min(chunk_bytes, out.size() - at));
+            copy_chunk(&out[at], &memory_[first * chunk_bytes], out.size() - at);
     }
 
     /// Frees the string stored at `first`.
@@ -69,6 +69,13 @@ class ChunkPool {
         if (chunk == nothing) return unused_++;
         free_ = next_[chunk];
         return chunk;
+    }
+    /// A whole chunk is copied without a call.
+    static void copy_chunk(std::byte* to, const std::byte* from, std::size_t bytes_left) {
+        if (bytes_left >= chunk_bytes)
+            std::memcpy(to, from, chunk_bytes);
+        else
+            std::memcpy(to, from, bytes_left);
     }
     static std::size_t chunks(std::size_t bytes) { return (bytes + chunk_bytes - 1) / chunk_bytes; }
 

@@ -13,6 +13,14 @@
 
 namespace ringpost::gtudp {
 
+/// A datagram or train that is being handled, and what has been found out about its source so far.
+struct Arrival {
+    const Datagram& in;       ///< `bytes` are those of the whole train
+    PeerIndex peer = none;    ///< of the source, once found; no other source is handled meanwhile
+    bool path_noted = false;  ///< Peer::note_path() has been called
+    bool rtt_sampled = false;
+};
+
 struct Context {
     explicit Context(const Options& given)
         : options(given),
@@ -37,6 +45,22 @@ struct Context {
     }
 
     std::uint64_t random() { return random_.next(); }
+
+    /// The peer that the train comes from; `none` if it is not in the table.
+    PeerIndex find_peer(Arrival& arrival) const {
+        if (arrival.peer == none) arrival.peer = peers.find(arrival.in.source);
+        return arrival.peer;
+    }
+    /// The peer must be known. The datagrams of a train arrive alike, so the first is enough.
+    void note_path(Arrival& arrival) {
+        if (!arrival.path_noted) peers[arrival.peer].note_path(arrival.in);
+        arrival.path_noted = true;
+    }
+    /// A train was sent, and answered, as one, so it makes one sample of the round-trip time.
+    void sample_rtt(Arrival& arrival, Duration rtt) {
+        if (!arrival.rtt_sampled) peers[arrival.peer].rtt.sample(rtt);
+        arrival.rtt_sampled = true;
+    }
 
     static constexpr std::uint32_t unproven_share = 8;
 

@@ -28,25 +28,35 @@ Endpoint::Endpoint(const Options& options)
     RINGPOST_CHECK(options.remembered > 0 && options.unknown_acks_per_s <= second);
 }
 
-void Endpoint::handle(Instant now, const Datagram& in) {
-    if (is_last_hop(in.hop_limit)) {
-        ++context_.counts.hops_exhausted;
+void Endpoint::handle(Instant now, const Datagram& in) { handle_train(now, in, in.bytes.size()); }
+
+void Endpoint::handle_train(Instant now, const Datagram& train, std::size_t segment_bytes) {
+    const std::size_t count = segment_count(train.bytes.size(), segment_bytes);
+    if (is_last_hop(train.hop_limit)) {
+        context_.counts.hops_exhausted += count;
         return;
     }
-    const std::optional<Frame> frame = context_.options.codec.decode(in.bytes);
+    Arrival arrival{.in = train};
+    for (std::size_t i = 0; i + 1 < count; ++i)
+        handle_segment(now, arrival, train.bytes.subspan(i * segment_bytes, segment_bytes));
+    handle_segment(now, arrival, train.bytes.subspan((count - 1) * segment_bytes));
+}
+
+void Endpoint::handle_segment(Instant now, Arrival& arrival, std::span<const std::byte> bytes) {
+    const std::optional<Frame> frame = context_.options.codec.decode(bytes);
     if (!frame) {
-        on_foreign(in);
+        on_foreign(arrival.in.source, bytes);
         return;
     }
     switch (frame->kind) {
         case Kind::data:
             if (frame->corrupt)
                 on_corrupt();
-            else if (receiver_.on_data(now, in, frame->identity, has_room(frame->data.size())))
-                arrived_.push({in.source, Event::Kind::message}, frame->data);
+            else if (receiver_.on_data(now, arrival, bytes.size(), frame->identity, has_room(frame->data.size())))
+                arrived_.push({arrival.in.source, Event::Kind::message}, frame->data);
             break;
-        case Kind::recv: sender_.on_recv(now, in, frame->identity); break;
-        case Kind::ack: receiver_.on_ack(now, in, frame->identity); break;
+        case Kind::recv: sender_.on_recv(now, arrival, frame->identity); break;
+        case Kind::ack: receiver_.on_ack(now, arrival, frame->identity); break;
     }
 }
 
@@ -56,10 +66,10 @@ void Endpoint::on_corrupt() {
     ++context_.counts.corrupt;
 }
 
-void Endpoint::on_foreign(const Datagram& in) {
+void Endpoint::on_foreign(const Address& source, std::span<const std::byte> bytes) {
     ++context_.counts.foreign;
     if (!context_.options.recv_from_any) return;
-    if (!arrived_.push({in.source, Event::Kind::foreign}, in.bytes)) ++context_.counts.foreign_dropped;
+    if (!arrived_.push({source, Event::Kind::foreign}, bytes)) ++context_.counts.foreign_dropped;
 }
 
 bool Endpoint::send_raw(const Address& to, std::span<const std::byte> bytes) {

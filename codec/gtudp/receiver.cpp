@@ -29,6 +29,7 @@ namespace ringpost::gtudp {
 namespace {
 
 constexpr int recv_timeouts = 1;
+constexpr std::uint8_t remembered_kind = UINT8_MAX;  // of timers; the others are kinds by back-offs
 constexpr int hand_steps_max = 8;
 constexpr int hand_steps_for_peer_max = 64;  // a table may have many more places than peers
 constexpr std::uint32_t unknown_share = 8;   // of the peers; if no more are unknown, the hand may miss them
@@ -45,39 +46,45 @@ Receiver::Receiver(Context& context)
 
 // ---- DATA ------------------------------------------------------------------------------------------
 
-/// Returns the peer if the DATA is new and there is space for its exchange. Otherwise returns none: the exchange is
-/// known and its RECV queued again, or the drop has been counted.
-PeerIndex Receiver::admit(Instant now, const Datagram& in, Identity identity, bool app_has_room) {
+bool Receiver::find_peer(Arrival& arrival) {
+    PeerTable& peers = context_.peers;
+    if (arrival.peer != none && peers[arrival.peer].holds > 0) return true;
+    arrival.peer = peers.acquire(arrival.in.source);
+    if (arrival.peer == none && make_space_for_peer()) arrival.peer = peers.acquire(arrival.in.source);
+    return arrival.peer != none;
+}
+
+/// Returns true if the DATA is new and there is space for its exchange. Otherwise the exchange is known and its RECV
+/// queued again, or the drop has been counted.
+bool Receiver::admit(Instant now, Arrival& arrival, std::size_t bytes, Identity identity, bool app_has_room) {
     Counters& counts = context_.counts;
     ++counts.data_received;
-    PeerIndex index = context_.peers.acquire(in.source);
-    if (index == none && make_space_for_peer()) index = context_.peers.acquire(in.source);
-    if (index == none) {
+    if (!find_peer(arrival)) {
         ++counts.peers_full;
-        return none;
+        return false;
     }
-    Peer& peer = context_.peers[index];
-    peer.note_path(in);
-    peer.count_received(in.bytes.size());
-    if (const ExchangeIndex known = exchanges_.find(index, identity); known != none) {
+    Peer& peer = context_.peers[arrival.peer];
+    context_.note_path(arrival);
+    peer.count_received(bytes);
+    if (const ExchangeIndex known = exchanges_.find(arrival.peer, identity); known != none) {
         on_duplicate(now, known);
-        return none;
+        return false;
     }
     if (!app_has_room || refuses(peer)) {
         ++counts.app_behind;
-        return none;
+        return false;
     }
     if (peer.receives >= context_.options.receives_per_peer_max) {
         if (peer.remembered_oldest == none) {
             ++counts.receives_peer_full;
-            return none;
+            return false;
         }
         forget(peer.remembered_oldest);
-    } else if (exchanges_.full() && !make_space(index)) {
+    } else if (exchanges_.full() && !make_space(arrival.peer)) {
         ++counts.receives_full;
-        return none;
+        return false;
     }
-    return index;
+    return true;
 }
 
 /// Whether the replies to this peer have little space left (Options::answering).
@@ -93,13 +100,12 @@ bool Receiver::refuses(const Peer& peer) const {
     return peer.sends > sends_max / 2 || peer.payload_bytes > payload_max / 2;
 }
 
-bool Receiver::on_data(Instant now, const Datagram& in, Identity identity, bool app_has_room) {
-    const PeerIndex peer = admit(now, in, identity, app_has_room);
-    if (peer == none) return false;
+bool Receiver::on_data(Instant now, Arrival& arrival, std::size_t bytes, Identity identity, bool app_has_room) {
+    if (!admit(now, arrival, bytes, identity, app_has_room)) return false;
     ++context_.counts.delivered;
-    const ExchangeIndex index = exchanges_.insert(peer, identity);
-    context_.peers.hold(peer);
-    context_.peers.add_receive(peer);
+    const ExchangeIndex index = exchanges_.insert(arrival.peer, identity);
+    context_.peers.hold(arrival.peer);
+    context_.peers.add_receive(arrival.peer);
     queue_recv(now, index);
     return true;
 }
@@ -153,19 +159,19 @@ void Receiver::forget_with_remembered(ExchangeIndex index) {
     for (int i = 0; i < hand_steps_for_peer_max && peer.remembered_oldest != none; ++i) forget(peer.remembered_oldest);
 }
 
-/// Half of an even share of the table among the peers that count for the same. A peer with this many exchanges may lose
-/// some.
-std::uint32_t Receiver::half_share(const Peer& peer) const {
+/// Whether the peer has half of an even share of the table among the peers that count for the same. It may then lose
+/// exchanges.
+bool Receiver::has_half_share(const Peer& peer) const {
     const std::uint32_t sharing =
         peer.verified ? context_.peers.verified_receiving() : context_.peers.acknowledged_receiving();
-    return exchanges_.capacity() / 2 / std::max(sharing, 1u);
+    return (std::uint64_t{peer.receives} + 1) * std::max(sharing, 1u) > exchanges_.capacity() / 2;
 }
 
 Receiver::Eviction Receiver::eviction_of(ExchangeIndex index) const {
     const Exchange& exchange = exchanges_[index];
     const Peer& peer = context_.peers[exchange.peer];
     if (!peer.verified && !peer.acknowledged) return Eviction::at_once;
-    if (peer.receives < half_share(peer)) return Eviction::never;
+    if (!has_half_share(peer)) return Eviction::never;
     if (exchange.wait == Wait::remembered) return Eviction::at_once;
     return peer.verified ? Eviction::never : Eviction::last;
 }
@@ -175,7 +181,6 @@ ExchangeIndex Receiver::advance_hand() {
     const ExchangeIndex last = exchanges_.capacity() - 1;  // the capacity is a power of two, so this is a mask
     const ExchangeIndex pointed_at = hand_++ & last;
     exchanges_.prefetch((pointed_at + 2 * hand_looks_ahead) & last);
-    timers_.prefetch((pointed_at + 2 * hand_looks_ahead) & last);
     const ExchangeIndex ahead = (pointed_at + hand_looks_ahead) & last;
     if (exchanges_.holds(ahead)) context_.peers.prefetch(exchanges_[ahead].peer);
     return pointed_at;
@@ -195,7 +200,7 @@ void Receiver::queue_recv(Instant now, ExchangeIndex index) {
     }
     peer.count_sent(bytes);
     exchange.queued = true;
-    timers_.cancel(index);
+    clear_timer(exchange);
 }
 
 std::optional<Transmit> Receiver::poll_recvs(Instant now, std::span<std::byte> out) {
@@ -233,18 +238,18 @@ void Receiver::count_send(Instant now, Exchange& exchange) {
     exchange.sent_at = stamp_of(now);
 }
 
-void Receiver::on_ack(Instant now, const Datagram& in, Identity identity) {
+void Receiver::on_ack(Instant now, Arrival& arrival, Identity identity) {
     ++context_.counts.ack_received;
-    const PeerIndex peer = context_.peers.find(in.source);
-    if (peer != none) context_.peers[peer].count_received(in.bytes.size());
+    const PeerIndex peer = context_.find_peer(arrival);
+    if (peer != none) context_.peers[peer].count_received(context_.options.codec.header_bytes());
     const ExchangeIndex index = peer == none ? none : exchanges_.find(peer, identity);
     if (index == none || exchanges_[index].wait == Wait::remembered || exchanges_[index].sends == 0) {
         ++context_.counts.ack_unknown;
         return;
     }
     Peer& known = context_.peers[peer];
-    if (exchanges_[index].sends == 1) known.rtt.sample(since(exchanges_[index].sent_at, now));
-    known.note_path(in);
+    if (exchanges_[index].sends == 1) context_.sample_rtt(arrival, since(exchanges_[index].sent_at, now));
+    context_.note_path(arrival);
     context_.peers.mark_acknowledged(peer);
     known.acked_at = now;
     remember(now, index);
@@ -253,7 +258,11 @@ void Receiver::on_ack(Instant now, const Datagram& in, Identity identity) {
 // ---- timers ----------------------------------------------------------------------------------------
 
 void Receiver::expire(Instant now) {
-    timers_.expire(now, [&](TimerIndex index, Instant) { expire_one(now, index); });
+    timers_.expire(now, [&](PeerIndex peer, Identity identity) {
+        const ExchangeIndex index = exchanges_.find(peer, identity);
+        exchanges_[index].timer = none;
+        expire_one(now, index);
+    });
 }
 
 void Receiver::expire_one(Instant now, ExchangeIndex index) {
@@ -287,13 +296,13 @@ void Receiver::forget(ExchangeIndex index) {
 }
 
 void Receiver::erase(ExchangeIndex index) {
-    const Exchange& exchange = exchanges_[index];
+    Exchange& exchange = exchanges_[index];
     Peer& peer = context_.peers[exchange.peer];
     if (exchange.wait == Wait::remembered) {
         (exchange.older == none ? peer.remembered_oldest : exchanges_[exchange.older].newer) = exchange.newer;
         (exchange.newer == none ? peer.remembered_newest : exchanges_[exchange.newer].older) = exchange.older;
     }
-    timers_.cancel(index);
+    clear_timer(exchange);
     context_.peers.remove_receive(exchange.peer);
     context_.peers.release(exchange.peer);
     exchanges_.erase(index);
@@ -301,11 +310,20 @@ void Receiver::erase(ExchangeIndex index) {
 
 /// Schedules the retransmission of the RECV, or the expiry of the remembered exchange.
 void Receiver::set_timer(Instant now, ExchangeIndex index) {
-    const Exchange& exchange = exchanges_[index];
-    const Duration interval = exchange.wait == Wait::remembered
-                                  ? context_.options.remembered
-                                  : context_.interval(context_.peers[exchange.peer], exchange.backoffs, recv_timeouts);
-    timers_.schedule(index, now + interval);
+    Exchange& exchange = exchanges_[index];
+    clear_timer(exchange);
+    const bool waits = exchange.wait == Wait::awaiting_ack;
+    exchange.timer =
+        timers_.set(now, exchange.peer, exchange.identity, waits ? exchange.backoffs : remembered_kind, [&] {
+            return waits ? context_.interval(context_.peers[exchange.peer], exchange.backoffs, recv_timeouts)
+                         : context_.options.remembered;
+        });
+}
+
+void Receiver::clear_timer(Exchange& exchange) {
+    if (exchange.timer == none) return;
+    timers_.clear(exchange.timer, exchange.identity);
+    exchange.timer = none;
 }
 
 }  // namespace ringpost::gtudp

@@ -5,9 +5,9 @@
 #include <span>
 
 #include "codec/base/ring_queue.hpp"
-#include "codec/base/timer_wheel.hpp"
 #include "codec/gtudp/context.hpp"
 #include "codec/gtudp/exchange_table.hpp"
+#include "codec/gtudp/shared_timers.hpp"
 
 namespace ringpost::gtudp {
 
@@ -19,8 +19,8 @@ class Receiver {
 
     /// Returns true if the DATA is new and accepted. The caller must then deliver it; `app_has_room` states that it
     /// can.
-    bool on_data(Instant now, const Datagram& in, Identity identity, bool app_has_room);
-    void on_ack(Instant now, const Datagram& in, Identity identity);
+    bool on_data(Instant now, Arrival& arrival, std::size_t bytes, Identity identity, bool app_has_room);
+    void on_ack(Instant now, Arrival& arrival, Identity identity);
     void expire(Instant now);
     std::optional<Instant> next_timeout() const { return timers_.next(); }
 
@@ -37,12 +37,13 @@ class Receiver {
         remembered,    ///< the timer is the expiry
     };
 
-    /// 32 bytes; with a timer of 24 bytes and 8 bytes of buckets this makes 64 per exchange.
+    /// 32 bytes; with 8 bytes of buckets and its part of a shared timer this makes 41 to 80 per exchange.
     struct Exchange {
         PeerIndex peer = none;
         Identity identity = 0;
         ExchangeIndex chained = none;
         ExchangeIndex older = none, newer = none;  ///< remembered exchanges of the same peer
+        TimerIndex timer = none;
         Stamp sent_at = 0;
         std::uint8_t sends = 0;
         std::uint8_t backoffs = 0;
@@ -51,11 +52,12 @@ class Receiver {
     };
     static_assert(sizeof(Exchange) <= 32);
 
-    PeerIndex admit(Instant now, const Datagram& in, Identity identity, bool app_has_room);
+    bool find_peer(Arrival& arrival);
+    bool admit(Instant now, Arrival& arrival, std::size_t bytes, Identity identity, bool app_has_room);
     void on_duplicate(Instant now, ExchangeIndex index);
     bool make_space(PeerIndex newcomer);
     bool refuses(const Peer& peer) const;
-    std::uint32_t half_share(const Peer& peer) const;
+    bool has_half_share(const Peer& peer) const;
     enum class Eviction : std::uint8_t { never, last, at_once };
     Eviction eviction_of(ExchangeIndex index) const;
     void forget(ExchangeIndex index);
@@ -67,10 +69,11 @@ class Receiver {
     void remember(Instant now, ExchangeIndex index);
     void erase(ExchangeIndex index);
     void set_timer(Instant now, ExchangeIndex index);
+    void clear_timer(Exchange& exchange);
 
     Context& context_;
     ExchangeTable<Exchange> exchanges_;
-    TimerWheel timers_;
+    SharedTimers timers_;
     RingQueue<ExchangeIndex> recvs_;
     ExchangeIndex hand_ = 0;  ///< the next place to consider for eviction
 };

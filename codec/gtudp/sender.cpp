@@ -69,6 +69,7 @@ Sender::Sender(Context& context)
       resends_(context.options.sends_max),
       ended_(context.options.sends_max),
       first_sent_at_(std::make_unique_for_overwrite<Stamp[]>(context.options.sends_max)),
+      deadlines_(std::make_unique_for_overwrite<Instant[]>(context.options.sends_max)),
       unproven_(context.options.sends_max),
       acks_(acks_max),
       unknown_acks_(unknown_acks_max),
@@ -93,7 +94,6 @@ std::expected<ExchangeId, Refusal> Sender::send(Instant now, const Address& to, 
     const Identity identity = next_identity(peer);
     const ExchangeIndex index = exchanges_.insert(peer, identity);
     Exchange& exchange = exchanges_[index];
-    exchange.deadline = deadline;
     exchange.data = *kept;
     exchange.data_bytes = static_cast<std::uint16_t>(data.size());
     exchange.unproven = unproven;
@@ -105,7 +105,11 @@ std::expected<ExchangeId, Refusal> Sender::send(Instant now, const Address& to, 
     context_.peers.hold(peer);
     ++known.sends;
     known.payload_bytes += exchange.data_bytes;
-    if (deadline != never) timers_.schedule(index, std::max(deadline, now));
+    if (deadline != never) {
+        exchange.limited = true;
+        deadlines_[index] = deadline;
+        set_timer_alone(std::max(deadline, now), index);
+    }
     ++context_.counts.taken;
     return ExchangeId{index, identity};
 }
@@ -194,21 +198,21 @@ void Sender::take_ended(Address& peer, ExchangeId& id, Outcome& outcome, std::ui
 
 // ---- exchange states ------------------------------------------------------------------------------
 
-void Sender::on_recv(Instant now, const Datagram& in, Identity identity) {
+void Sender::on_recv(Instant now, Arrival& arrival, Identity identity) {
     ++context_.counts.recv_received;
-    const PeerIndex peer = context_.peers.find(in.source);
-    if (peer != none) context_.peers[peer].count_received(in.bytes.size());
+    const PeerIndex peer = context_.find_peer(arrival);
+    if (peer != none) context_.peers[peer].count_received(context_.options.codec.header_bytes());
     const ExchangeIndex index = peer == none ? none : exchanges_.find(peer, identity);
     // A RECV for an exchange that was never sent is a guess.
     if (index == none || exchanges_[index].wait == Wait::ended || exchanges_[index].sends == 0 ||
         exchanges_[index].withheld) {
-        acknowledge_unknown(now, in, peer, identity);
+        acknowledge_unknown(now, arrival.in, peer, identity);
         return;
     }
     const Exchange& exchange = exchanges_[index];
     Peer& known = context_.peers[peer];
-    if (exchange.sends == 1) known.rtt.sample(since(exchange.sent_at, now));
-    known.note_path(in);
+    if (exchange.sends == 1) context_.sample_rtt(arrival, since(exchange.sent_at, now));
+    context_.note_path(arrival);
     context_.peers.mark_verified(peer);
     known.confirmed_at = now;
     const std::uint32_t repeats = context_.options.resending.recv_sends_max;
@@ -218,12 +222,16 @@ void Sender::on_recv(Instant now, const Datagram& in, Identity identity) {
 }
 
 void Sender::expire(Instant now) {
-    timers_.expire(now, [&](TimerIndex index, Instant) { expire_one(now, index); });
+    timers_.expire(now, [&](PeerIndex peer, Identity identity) {
+        const ExchangeIndex index = exchanges_.find(peer, identity);
+        exchanges_[index].timer = none;
+        expire_one(now, index);
+    });
 }
 
 void Sender::expire_one(Instant now, ExchangeIndex index) {
     Exchange& exchange = exchanges_[index];
-    if (now >= exchange.deadline) {
+    if (exchange.limited && now >= deadlines_[index]) {
         end(index, Outcome::gave_up_deadline);
     } else if (exchange.wait != Wait::confirming) {
         return;  // already queued for sending
@@ -231,7 +239,7 @@ void Sender::expire_one(Instant now, ExchangeIndex index) {
         end(index, Outcome::gave_up_attempts);
     } else if (resends_.push(index)) {
         exchange.wait = Wait::resending;
-        if (exchange.deadline != never) timers_.schedule(index, exchange.deadline);
+        if (exchange.limited) set_timer_alone(deadlines_[index], index);
     } else {
         set_timer(now, index);  // resends_ is full only if it holds many cancelled exchanges
     }
@@ -254,7 +262,7 @@ void Sender::end(ExchangeIndex index, Outcome outcome) {
         case Outcome::cancelled: ++counts.cancelled; break;
     }
     exchange.wait = Wait::ended;
-    timers_.cancel(index);
+    clear_timer(exchange);
     data_.release(exchange.data);
     exchange.data = ChunkPool::nothing;
     if (exchange.unproven) leave_unproven(index);
@@ -268,12 +276,17 @@ void Sender::end(ExchangeIndex index, Outcome outcome) {
 // ---- acknowledging --------------------------------------------------------------------------------
 
 bool Sender::acknowledge(PeerIndex peer, Identity identity) {
-    if (!acks_.push({peer, identity})) {
+    if (acks_count_ == acks_max) {
         ++context_.counts.ack_withheld;
         return false;
     }
+    ++acks_count_;
+    if (!acks_.empty() && acks_.back().peer == peer && acks_.back().first + acks_.back().count == identity) {
+        ++acks_.back().count;
+        return true;
+    }
     context_.peers.hold(peer);
-    return true;
+    return acks_.push({peer, identity, 1});  // entries never outnumber the ACKs
 }
 
 /// `peer` is `none` if the address is not in the table.
@@ -302,7 +315,10 @@ std::optional<Transmit> Sender::poll_acks(std::span<std::byte> out) {
     if (acks_.empty()) return poll_unknown_acks(out);
     const PeerIndex peer = acks_.front().peer;
     TrainWriter train(out, context_.peers[peer]);
-    while (!acks_.empty() && acks_.front().peer == peer && add_ack(train, acks_.front().identity)) {
+    while (!acks_.empty() && acks_.front().peer == peer && add_ack(train, acks_.front().first)) {
+        --acks_count_;
+        ++acks_.front().first;
+        if (--acks_.front().count > 0) continue;
         acks_.pop();
         context_.peers.release(peer);
     }
@@ -371,7 +387,8 @@ void Sender::count_send(Instant now, ExchangeIndex index) {
     if (exchange.sends == 1) first_sent_at_[index] = exchange.sent_at;
     if (exchange.sends > 0 && exchange.sends < context_.options.resending.data_sends_max) {
         const Instant answered_at = context_.peers[exchange.peer].confirmed_at;
-        exchange.backoffs = backoffs_of_resend(exchange.backoffs, answered_at, exchange.sent_at, now) & 15u;
+        exchange.backoffs =
+            static_cast<std::uint8_t>(backoffs_of_resend(exchange.backoffs, answered_at, exchange.sent_at, now));
     }
     exchange.sends = static_cast<std::uint8_t>(std::min(exchange.sends + 1, UINT8_MAX));
     exchange.sent_at = stamp_of(now);
@@ -380,9 +397,24 @@ void Sender::count_send(Instant now, ExchangeIndex index) {
 }
 
 void Sender::set_timer(Instant now, ExchangeIndex index) {
-    const Exchange& exchange = exchanges_[index];
-    const Duration interval = context_.interval(context_.peers[exchange.peer], exchange.backoffs, data_timeouts);
-    timers_.schedule(index, std::min(now + interval, exchange.deadline));
+    Exchange& exchange = exchanges_[index];
+    const auto interval = [&] {
+        return context_.interval(context_.peers[exchange.peer], exchange.backoffs, data_timeouts);
+    };
+    if (exchange.limited) return set_timer_alone(std::min(now + interval(), deadlines_[index]), index);
+    exchange.timer = timers_.set(now, exchange.peer, exchange.identity, exchange.backoffs, interval);
+}
+
+void Sender::set_timer_alone(Instant at, ExchangeIndex index) {
+    Exchange& exchange = exchanges_[index];
+    clear_timer(exchange);
+    exchange.timer = timers_.set_alone(at, exchange.peer, exchange.identity);
+}
+
+void Sender::clear_timer(Exchange& exchange) {
+    if (exchange.timer == none) return;
+    timers_.clear(exchange.timer, exchange.identity);
+    exchange.timer = none;
 }
 
 }  // namespace ringpost::gtudp

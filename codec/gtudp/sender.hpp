@@ -8,10 +8,10 @@
 
 #include "codec/base/chunk_pool.hpp"
 #include "codec/base/ring_queue.hpp"
-#include "codec/base/timer_wheel.hpp"
 #include "codec/gtudp/context.hpp"
 #include "codec/gtudp/exchange_table.hpp"
 #include "codec/gtudp/index_list.hpp"
+#include "codec/gtudp/shared_timers.hpp"
 
 namespace ringpost::gtudp {
 
@@ -26,11 +26,11 @@ class Sender {
     bool cancel(ExchangeId id);
     void close() { closed_ = true; }
 
-    void on_recv(Instant now, const Datagram& in, Identity identity);
+    void on_recv(Instant now, Arrival& arrival, Identity identity);
     void expire(Instant now);
     std::optional<Instant> next_timeout() const { return timers_.next(); }
 
-    std::size_t acks_queued() const { return std::size_t{acks_.size()} + unknown_acks_.size(); }
+    std::size_t acks_queued() const { return std::size_t{acks_count_} + unknown_acks_.size(); }
     std::optional<Transmit> poll_acks(std::span<std::byte> out);
     std::optional<Transmit> poll_resends(Instant now, std::span<std::byte> out) { return poll(now, out, resends_); }
     std::optional<Transmit> poll_fresh(Instant now, std::span<std::byte> out) { return poll(now, out, fresh_); }
@@ -51,20 +51,21 @@ class Sender {
         ended,       ///< in ended_
     };
 
-    /// 32 bytes; with a timer of 24 bytes and 8 bytes of buckets this makes 64 per exchange.
+    /// 32 bytes; with 8 bytes of buckets and its part of a shared timer this makes 41 to 80 per exchange.
     struct Exchange {
-        Instant deadline = never;
         PeerIndex peer = none;
         Identity identity = 0;
         ExchangeIndex chained = none;
         ChunkPool::Chunk data = ChunkPool::nothing;
+        TimerIndex timer = none;
         Stamp sent_at = 0;
         std::uint16_t data_bytes = 0;
         std::uint8_t sends = 0;  ///< and those withheld; 255: or more
-        Wait wait : 2 = Wait::fresh;
-        bool unproven : 1 = false;  ///< in unproven_
-        bool withheld : 1 = false;  ///< each time so far: it has never left
-        std::uint8_t backoffs : 4 = 0;
+        std::uint8_t backoffs = 0;
+        Wait wait = Wait::fresh;
+        bool limited = false;   ///< has a deadline: in deadlines_
+        bool unproven = false;  ///< in unproven_
+        bool withheld = false;  ///< each time so far: it has never left
     };
     static_assert(sizeof(Exchange) == 32 && limits::datagram_bytes_max <= UINT16_MAX);
 
@@ -73,9 +74,11 @@ class Sender {
         Outcome outcome;
     };
 
-    struct Ack {
+    /// ACKs of consecutive identities. Holds its peer.
+    struct Acks {
         PeerIndex peer;
-        Identity identity;
+        Identity first;
+        std::uint32_t count;
     };
 
     struct UnknownAck {
@@ -100,18 +103,22 @@ class Sender {
     void count_send(Instant now, ExchangeIndex index);
     bool patience_over(Instant now, ExchangeIndex index) const;
     void set_timer(Instant now, ExchangeIndex index);
+    void set_timer_alone(Instant at, ExchangeIndex index);
+    void clear_timer(Exchange& exchange);
 
     Context& context_;
     ExchangeTable<Exchange> exchanges_;
     ChunkPool data_;
-    TimerWheel timers_;
+    SharedTimers timers_;
     RingQueue<ExchangeIndex> fresh_, resends_;
     RingQueue<Ended> ended_;
     std::unique_ptr<Stamp[]> first_sent_at_;  ///< by ExchangeIndex, of those sent more than once
+    std::unique_ptr<Instant[]> deadlines_;    ///< by ExchangeIndex, of those that have one
     /// Replies to peers that were not verified at the time, and the payload memory that they hold.
     IndexList unproven_;
     std::size_t unproven_bytes_ = 0;
-    RingQueue<Ack> acks_;
+    RingQueue<Acks> acks_;
+    std::uint32_t acks_count_ = 0;  ///< in acks_
     RingQueue<UnknownAck> unknown_acks_;
     Identity next_identity_;
     bool closed_ = false;

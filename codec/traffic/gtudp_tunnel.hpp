@@ -53,6 +53,10 @@ class GtudpTunnel {
         at_ = now;
         wire_.handle(now, in);
     }
+    void handle_train(Instant now, const Datagram& train, std::size_t segment_bytes) {
+        at_ = now;
+        wire_.handle_train(now, train, segment_bytes);
+    }
 
     void handle_timeout(Instant now) {
         at_ = now;

@@ -1,7 +1,7 @@
-// One turn: all due datagrams are delivered to their nodes. Then each node, in order, has its timeout handled if it is
-// due, its events polled, and its transmits polled, which are split into datagrams and put on their links. Then the
-// clock jumps to the earliest of the next arrival, the next timeout and the next turn of a busy node. A node sees its
-// own clock, which is the network's plus an offset.
+// One turn: all due datagrams are delivered to their nodes, those that a kernel would receive as a train together. Then
+// each node, in order, has its timeout handled if it is due, its events polled, and its transmits polled, which are
+// split into datagrams and put on their links. Then the clock jumps to the earliest of the next arrival, the next
+// timeout and the next turn of a busy node. A node sees its own clock, which is the network's plus an offset.
 
 #include "tests/sim/network.hpp"
 
@@ -107,11 +107,7 @@ std::optional<Instant> Network::next_wake_up() const {
 }
 
 void Network::turn() {
-    while (!in_flight_.empty() && in_flight_.top().delivery.at <= now_) {
-        const Packet packet = in_flight_.top();
-        in_flight_.pop();
-        deliver(packet);
-    }
+    while (!in_flight_.empty() && in_flight_.top().delivery.at <= now_) deliver(take_train());
     streams_.step(now_);
     for (NodeIndex index = 0; index < nodes_.size(); ++index) {
         if (!nodes_[index].runs) continue;
@@ -132,26 +128,53 @@ void Network::drain_streams(NodeIndex from) {
     }
 }
 
-void Network::deliver(const Packet& packet) {
+/// The next datagram that is due and those after it that make a train with it: equal sizes but for the last.
+std::vector<Network::Packet> Network::take_train() {
+    std::vector<Packet> train;
+    do {
+        train.push_back(in_flight_.top());
+        in_flight_.pop();
+    } while (!in_flight_.empty() && in_flight_.top().delivery.at <= now_ && in_flight_.top().follows(train));
+    return train;
+}
+
+bool Network::Packet::follows(const std::vector<Packet>& train) const {
+    const Packet& first = train.front();
+    const std::size_t segment_bytes = first.bytes.size();
+    return to == first.to && source == first.source && target == first.target && hop_limit == first.hop_limit &&
+           delivery.from_socket == first.delivery.from_socket && delivery.to_socket == first.delivery.to_socket &&
+           !bytes.empty() && bytes.size() <= segment_bytes && train.back().bytes.size() == segment_bytes &&
+           train.size() < limits::train_segments_max &&
+           (train.size() + 1) * segment_bytes <= limits::datagram_bytes_max;
+}
+
+void Network::deliver(const std::vector<Packet>& train) {
+    const Packet& packet = train.front();
     const Delivery& delivery = packet.delivery;
     Node& node = nodes_[packet.to];
     LinkCounters& counts = wires_[{delivery.from, packet.to}].counts;
     if (node.address != packet.target || !node.runs) {
-        ++counts.lost;
+        counts.lost += train.size();
         return;
     }
     Address source = packet.source;
     source.port = static_cast<std::uint16_t>(source.port + delivery.from_socket);
-    ++counts.delivered;
-    trace(2 * packet.to + 1, packet.bytes);
-    node.deliveries.push_back(delivery);
+    counts.delivered += train.size();
+    std::size_t total = 0;
+    for (const Packet& each : train) total += each.bytes.size();
     // An allocation of exactly this size that is freed after the call: a sanitizer detects reads beyond or after it.
-    const std::vector<std::byte> bytes(packet.bytes.begin(), packet.bytes.end());
+    std::vector<std::byte> bytes;
+    bytes.reserve(total);
+    for (const Packet& each : train) {
+        trace(2 * packet.to + 1, each.bytes);
+        node.deliveries.push_back(each.delivery);
+        bytes.insert(bytes.end(), each.bytes.begin(), each.bytes.end());
+    }
     Datagram datagram{source, delivery.to_socket, bytes};
     datagram.local = node.address;
     datagram.local.port = static_cast<std::uint16_t>(node.address.port + delivery.to_socket);
     if (node.reports_hop_limits) datagram.hop_limit = packet.hop_limit;
-    node.driver->handle(now(packet.to), datagram);
+    node.driver->handle_train(now(packet.to), datagram, packet.bytes.size());
 }
 
 void Network::drain(NodeIndex from) {

@@ -15,8 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include <ringpost/datagram.hpp>
-#include <ringpost/stream.hpp>
+#include <ringpost/endpoint.hpp>
 #include <ringpost/time.hpp>
 #include "tests/sim/streams.hpp"
 
@@ -167,7 +166,7 @@ class Network {
     /// The five calls of an endpoint as a virtual interface.
     struct Driver {
         virtual ~Driver() = default;
-        virtual void handle(Instant now, const Datagram& in) = 0;
+        virtual void handle_train(Instant now, const Datagram& train, std::size_t segment_bytes) = 0;
         virtual void handle_timeout(Instant now) = 0;
         virtual std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out) = 0;
         virtual void drain_events(Instant now) = 0;
@@ -180,7 +179,10 @@ class Network {
     template <class Endpoint, class OnEvent>
     struct Driven : Driver {
         Driven(Endpoint& driven, OnEvent call) : endpoint(driven), on_event(std::move(call)) {}
-        void handle(Instant now, const Datagram& in) override { endpoint.handle(now, in); }
+        void handle_train(Instant now, const Datagram& train, std::size_t segment_bytes) override {
+            if constexpr (TrainEndpoint<Endpoint>) return endpoint.handle_train(now, train, segment_bytes);
+            for_each_segment(train, segment_bytes, [&](const Datagram& in) { endpoint.handle(now, in); });
+        }
         void handle_timeout(Instant now) override { endpoint.handle_timeout(now); }
         std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out) override {
             return endpoint.poll_transmit(now, out);
@@ -232,6 +234,8 @@ class Network {
         std::uint8_t hop_limit = 0;
         std::uint64_t serial = 0;  ///< datagrams due at the same time arrive in the order sent
         std::vector<std::byte> bytes;
+
+        bool follows(const std::vector<Packet>& train) const;
     };
     struct Later {
         bool operator()(const Packet& a, const Packet& b) const {
@@ -242,7 +246,8 @@ class Network {
     NodeIndex add_node(const Address& address, std::unique_ptr<Driver> driver);
     std::optional<Instant> next_wake_up() const;
     void turn();
-    void deliver(const Packet& packet);
+    std::vector<Packet> take_train();
+    void deliver(const std::vector<Packet>& train);
     void drain(NodeIndex from);
     void send_train(NodeIndex from, const Transmit& transmit, std::span<const std::byte> bytes);
     void send(NodeIndex from, const Transmit& transmit, std::span<const std::byte> bytes);
