@@ -9,8 +9,6 @@ namespace ringpost::traffic {
 namespace {
 
 constexpr SipKey sip_key{1, 2};
-using Kind = Reply::Kind;
-
 MatchRule rule(std::string_view text) {
     const auto parsed = MatchRule::parse(text);
     EXPECT_TRUE(parsed) << text;
@@ -36,12 +34,12 @@ TEST(ProbeMatch, bytes_of_the_probe_return_at_another_offset) {
     matcher.sent(0, 100, 101, bytes_of("-ab-"));
     matcher.sent(1, 200, 202, bytes_of("-cd"));
     EXPECT_EQ(matcher.waiting(), 2u);
-    EXPECT_EQ(matcher.answer(bytes_of("cd, here")), (Reply{Kind::answer, 1, 200, 202}));
-    EXPECT_EQ(matcher.answer(bytes_of("ab")), (Reply{Kind::answer, 0, 100, 101}));
-    EXPECT_EQ(matcher.answer(bytes_of("cd again")), (Reply{Kind::duplicate, 1, 200, 202}));
-    EXPECT_EQ(matcher.answer(bytes_of("xy")).kind, Kind::unknown);
-    EXPECT_EQ(matcher.answer(bytes_of("a")).kind, Kind::unknown) << "too short";
-    EXPECT_EQ(matcher.answer({}).kind, Kind::unknown);
+    EXPECT_EQ(matcher.answer(bytes_of("cd, here")), (Reply{Reply::Kind::answer, 1, 200, 202}));
+    EXPECT_EQ(matcher.answer(bytes_of("ab")), (Reply{Reply::Kind::answer, 0, 100, 101}));
+    EXPECT_EQ(matcher.answer(bytes_of("cd again")), (Reply{Reply::Kind::duplicate, 1, 200, 202}));
+    EXPECT_EQ(matcher.answer(bytes_of("xy")).kind, Reply::Kind::unknown);
+    EXPECT_EQ(matcher.answer(bytes_of("a")).kind, Reply::Kind::unknown) << "too short";
+    EXPECT_EQ(matcher.answer({}).kind, Reply::Kind::unknown);
     EXPECT_EQ(matcher.waiting(), 0u);
     EXPECT_EQ(matcher.counters().given_up, 0u);
 }
@@ -54,23 +52,23 @@ TEST(ProbeMatch, an_echo_covers_every_byte) {
     for (std::size_t bit = 0; bit < first.size() * 8; ++bit) {
         Bytes changed = first;
         changed[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
-        EXPECT_EQ(matcher.answer(changed).kind, Kind::unknown);
+        EXPECT_EQ(matcher.answer(changed).kind, Reply::Kind::unknown);
     }
-    EXPECT_EQ(matcher.answer(std::span(first).first(31)).kind, Kind::unknown);
+    EXPECT_EQ(matcher.answer(std::span(first).first(31)).kind, Reply::Kind::unknown);
     EXPECT_EQ(matcher.answer(first).sequence, 0u);
-    EXPECT_EQ(matcher.answer(empty), (Reply{Kind::answer, 1, 2, 2}));
+    EXPECT_EQ(matcher.answer(empty), (Reply{Reply::Kind::answer, 1, 2, 2}));
 }
 
 TEST(ProbeMatch, by_order_a_lost_probe_is_given_up_and_the_next_is_answered) {
     Matcher matcher(rule("order"), sip_key, 8);
     for (std::uint64_t i = 0; i < 4; ++i) matcher.sent(i, static_cast<Instant>(i), static_cast<Instant>(10 + i), {});
-    EXPECT_EQ(matcher.answer({}), (Reply{Kind::answer, 0, 0, 10}));
+    EXPECT_EQ(matcher.answer({}), (Reply{Reply::Kind::answer, 0, 0, 10}));
     matcher.expire(11);
     EXPECT_EQ(matcher.waiting(), 3u) << "a probe sent exactly then is still waiting";
     matcher.expire(12);
-    EXPECT_EQ(matcher.answer({}), (Reply{Kind::answer, 2, 2, 12}));
+    EXPECT_EQ(matcher.answer({}), (Reply{Reply::Kind::answer, 2, 2, 12}));
     EXPECT_EQ(matcher.answer(bytes_of("anything")).sequence, 3u);
-    EXPECT_EQ(matcher.answer({}).kind, Kind::surplus);
+    EXPECT_EQ(matcher.answer({}).kind, Reply::Kind::surplus);
     EXPECT_EQ(matcher.counters().given_up, 1u);
 }
 
@@ -78,8 +76,8 @@ TEST(ProbeMatch, a_late_reply_is_recognised_once) {
     Matcher matcher(rule("0:1"), sip_key, 8);
     matcher.sent(0, 5, 6, bytes_of("a"));
     matcher.expire(7);
-    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Kind::late, 0, 5, 6}));
-    EXPECT_EQ(matcher.answer(bytes_of("a")).kind, Kind::duplicate);
+    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Reply::Kind::late, 0, 5, 6}));
+    EXPECT_EQ(matcher.answer(bytes_of("a")).kind, Reply::Kind::duplicate);
     EXPECT_EQ(matcher.counters().given_up, 1u);
     EXPECT_EQ(matcher.waiting(), 0u);
 }
@@ -90,7 +88,7 @@ TEST(ProbeMatch, reused_bytes_give_up_the_older_probe) {
     matcher.sent(0, 5, 5, bytes_of("a"));
     matcher.sent(1, 6, 6, bytes_of("a"));
     EXPECT_EQ(matcher.counters().reused, 1u);
-    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Kind::answer, 1, 6, 6, true})) << "perhaps to the older";
+    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Reply::Kind::answer, 1, 6, 6, true})) << "perhaps to the older";
     EXPECT_EQ(matcher.counters().ambiguous, 1u);
     matcher.sent(2, 7, 7, bytes_of("a"));
     EXPECT_EQ(matcher.counters().reused, 2u) << "that reply may have been the older one's, and probe 1 still waits";
@@ -104,15 +102,15 @@ TEST(ProbeMatch, a_reply_is_ambiguous_while_an_older_probe_with_its_bytes_is_uns
     matcher.expire(1);
     matcher.sent(1, 5, 5, bytes_of("a"));
     EXPECT_EQ(matcher.counters().reused, 0u) << "the older one was given up before";
-    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Kind::answer, 1, 5, 5, true}));
-    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Kind::duplicate, 1, 5, 5})) << "counted once";
+    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Reply::Kind::answer, 1, 5, 5, true}));
+    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Reply::Kind::duplicate, 1, 5, 5})) << "counted once";
     matcher.sent(2, 15, 15, bytes_of("a"));
     EXPECT_EQ(matcher.counters().reused, 0u) << "probe 1 would have been given up by now";
-    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Kind::answer, 2, 15, 15, true})) << "perhaps to probe 1";
+    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Reply::Kind::answer, 2, 15, 15, true})) << "perhaps to probe 1";
     matcher.sent(3, 55, 55, bytes_of("a"));
-    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Kind::answer, 3, 55, 55})) << "four times as long ago";
+    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Reply::Kind::answer, 3, 55, 55})) << "four times as long ago";
     matcher.sent(4, 56, 56, bytes_of("a"));
-    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Kind::answer, 4, 56, 56})) << "the older one was answered";
+    EXPECT_EQ(matcher.answer(bytes_of("a")), (Reply{Reply::Kind::answer, 4, 56, 56})) << "the older one was answered";
     EXPECT_EQ(matcher.counters().ambiguous, 2u);
     EXPECT_EQ(matcher.counters().reused, 0u);
 }
@@ -121,9 +119,9 @@ TEST(ProbeMatch, a_late_reply_settles_its_probe) {
     Matcher matcher(rule("0:1"), sip_key, 8, 10);
     matcher.sent(0, 7, 7, bytes_of("b"));
     matcher.expire(8);
-    EXPECT_EQ(matcher.answer(bytes_of("b")), (Reply{Kind::late, 0, 7, 7}));
+    EXPECT_EQ(matcher.answer(bytes_of("b")), (Reply{Reply::Kind::late, 0, 7, 7}));
     matcher.sent(1, 9, 9, bytes_of("b"));
-    EXPECT_EQ(matcher.answer(bytes_of("b")), (Reply{Kind::answer, 1, 9, 9}));
+    EXPECT_EQ(matcher.answer(bytes_of("b")), (Reply{Reply::Kind::answer, 1, 9, 9}));
     EXPECT_EQ(matcher.counters().ambiguous, 0u);
 }
 
@@ -131,8 +129,8 @@ TEST(ProbeMatch, probes_overwritten_in_the_ring_are_given_up_and_unknown) {
     Matcher matcher(rule("0:1"), sip_key, 4);
     for (std::uint64_t i = 0; i < 6; ++i) matcher.sent(i, 0, 0, bytes_of(std::string(1, static_cast<char>('a' + i))));
     EXPECT_EQ(matcher.counters().overrun, 2u);
-    EXPECT_EQ(matcher.answer(bytes_of("b")).kind, Kind::unknown);
-    EXPECT_EQ(matcher.answer(bytes_of("c")).kind, Kind::answer);
+    EXPECT_EQ(matcher.answer(bytes_of("b")).kind, Reply::Kind::unknown);
+    EXPECT_EQ(matcher.answer(bytes_of("c")).kind, Reply::Kind::answer);
     EXPECT_EQ(matcher.waiting(), 3u);
 }
 

@@ -9,8 +9,6 @@
 namespace ringpost::traffic {
 namespace {
 
-using Kind = PayloadError::Kind;
-
 constexpr std::uint64_t seed = 42;
 
 Bytes written(const Payload& payload, std::uint64_t sequence, Instant due = 0, std::uint64_t of_seed = seed) {
@@ -96,60 +94,61 @@ TEST(ProbePayload, several_payloads_are_used_in_turn) {
 }
 
 TEST(ProbePayload, errors_have_a_position) {
-    const std::tuple<const char*, Kind, std::size_t> wrong[] = {
-        {"", Kind::empty, 0},
-        {"ab\\", Kind::bad_escape, 2},
-        {"ab\\q", Kind::bad_escape, 2},
-        {"\\x1", Kind::bad_escape, 0},
-        {"\\x1g", Kind::bad_escape, 0},
-        {"a{seq:u8", Kind::open_brace, 1},
-        {"a{", Kind::open_brace, 1},
-        {"a{{{", Kind::open_brace, 3},
-        {"{}", Kind::unknown_field, 0},
-        {"{seq}", Kind::unknown_field, 0},
-        {"{Seq:u8}", Kind::unknown_field, 0},
-        {"{ seq:u8}", Kind::unknown_field, 0},
-        {"{seq:u8}{count:u8}", Kind::unknown_field, 8},
-        {"{seq:}", Kind::bad_width, 0},
-        {"{seq:u16}", Kind::bad_width, 0},
-        {"{seq:u8be}", Kind::bad_width, 0},
-        {"{time:U8}", Kind::bad_width, 0},
-        {"{random:}", Kind::bad_count, 0},
-        {"{random:0}", Kind::bad_count, 0},
-        {"{random:-1}", Kind::bad_count, 0},
-        {"{random:65508}", Kind::bad_count, 0},
-        {"{random:99999999999999999999}", Kind::bad_count, 0},
-        {"xx{random:65507}", Kind::too_long, 2},
+    const std::tuple<const char*, PayloadError::Kind, std::size_t> wrong[] = {
+        {"", PayloadError::Kind::empty, 0},
+        {"ab\\", PayloadError::Kind::bad_escape, 2},
+        {"ab\\q", PayloadError::Kind::bad_escape, 2},
+        {"\\x1", PayloadError::Kind::bad_escape, 0},
+        {"\\x1g", PayloadError::Kind::bad_escape, 0},
+        {"a{seq:u8", PayloadError::Kind::open_brace, 1},
+        {"a{", PayloadError::Kind::open_brace, 1},
+        {"a{{{", PayloadError::Kind::open_brace, 3},
+        {"{}", PayloadError::Kind::unknown_field, 0},
+        {"{seq}", PayloadError::Kind::unknown_field, 0},
+        {"{Seq:u8}", PayloadError::Kind::unknown_field, 0},
+        {"{ seq:u8}", PayloadError::Kind::unknown_field, 0},
+        {"{seq:u8}{count:u8}", PayloadError::Kind::unknown_field, 8},
+        {"{seq:}", PayloadError::Kind::bad_width, 0},
+        {"{seq:u16}", PayloadError::Kind::bad_width, 0},
+        {"{seq:u8be}", PayloadError::Kind::bad_width, 0},
+        {"{time:U8}", PayloadError::Kind::bad_width, 0},
+        {"{random:}", PayloadError::Kind::bad_count, 0},
+        {"{random:0}", PayloadError::Kind::bad_count, 0},
+        {"{random:-1}", PayloadError::Kind::bad_count, 0},
+        {"{random:65508}", PayloadError::Kind::bad_count, 0},
+        {"{random:99999999999999999999}", PayloadError::Kind::bad_count, 0},
+        {"xx{random:65507}", PayloadError::Kind::too_long, 2},
     };
     for (const auto& [text, kind, position] : wrong) {
         EXPECT_EQ(error_of(text), (PayloadError{kind, position})) << text;
         EXPECT_STRNE(describe(kind), "");
     }
     Payload payload;
-    EXPECT_EQ(payload.add_hex("12 3").error(), (PayloadError{Kind::bad_hex, 3}));
-    EXPECT_EQ(payload.add_hex("1 2").error(), (PayloadError{Kind::bad_hex, 0}));
-    EXPECT_EQ(payload.add_hex("12xy").error(), (PayloadError{Kind::bad_hex, 2}));
-    EXPECT_EQ(payload.add_hex(" ").error(), (PayloadError{Kind::empty, 0}));
+    EXPECT_EQ(payload.add_hex("12 3").error(), (PayloadError{PayloadError::Kind::bad_hex, 3}));
+    EXPECT_EQ(payload.add_hex("1 2").error(), (PayloadError{PayloadError::Kind::bad_hex, 0}));
+    EXPECT_EQ(payload.add_hex("12xy").error(), (PayloadError{PayloadError::Kind::bad_hex, 2}));
+    EXPECT_EQ(payload.add_hex(" ").error(), (PayloadError{PayloadError::Kind::empty, 0}));
 }
 
 TEST(ProbePayload, limits_are_enforced) {
     const Bytes longest(limits::datagram_bytes_max), longer(limits::datagram_bytes_max + 1);
     Payload payload;
-    EXPECT_EQ(payload.add_bytes(longer).error().kind, Kind::too_long);
+    EXPECT_EQ(payload.add_bytes(longer).error().kind, PayloadError::Kind::too_long);
     EXPECT_EQ(payload.add_hex(std::string(2 * longer.size(), '0')).error(),
-              (PayloadError{Kind::too_long, 2 * longest.size()}));
+              (PayloadError{PayloadError::Kind::too_long, 2 * longest.size()}));
     std::string fields;
     for (std::size_t i = 0; i < limits::payload_fields_max; ++i) fields += "{seq:u8}";
     EXPECT_TRUE(payload.add_text(fields));
-    EXPECT_EQ(payload.add_text(fields + "{seq:u8}").error(), (PayloadError{Kind::too_many_fields, fields.size()}));
+    EXPECT_EQ(payload.add_text(fields + "{seq:u8}").error(),
+              (PayloadError{PayloadError::Kind::too_many_fields, fields.size()}));
     std::size_t added = payload.count();
     while (payload.add_bytes(longest)) ++added;
     EXPECT_EQ(added - 1, (limits::payloads_bytes_max - limits::payload_fields_max) / limits::datagram_bytes_max);
-    EXPECT_EQ(payload.add_bytes(longest).error().kind, Kind::too_many);
+    EXPECT_EQ(payload.add_bytes(longest).error().kind, PayloadError::Kind::too_many);
 
     Payload crowd;
     for (std::size_t i = 0; i < limits::payloads_max; ++i) ASSERT_TRUE(crowd.add_text("x"));
-    EXPECT_EQ(crowd.add_text("x").error().kind, Kind::too_many);
+    EXPECT_EQ(crowd.add_text("x").error().kind, PayloadError::Kind::too_many);
 }
 
 TEST(ProbePayload, several_flows_number_their_own_probes_and_share_the_payloads) {

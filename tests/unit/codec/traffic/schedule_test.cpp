@@ -12,23 +12,24 @@
 namespace ringpost::traffic {
 namespace {
 
-constexpr Instant origin = 5 * second;
+constexpr Instant schedule_start = 5 * second;
 
 TEST(Schedule, fixed_gaps_do_not_drift) {
-    Schedule schedule({.start = origin, .rate_per_s = 3});
+    Schedule schedule({.start = schedule_start, .rate_per_s = 3});
     for (std::uint64_t i = 0; i < 3'000'000; ++i) schedule.advance();
-    EXPECT_EQ(schedule.next(), origin + 1'000'000 * second);
+    EXPECT_EQ(schedule.next(), schedule_start + 1'000'000 * second);
 }
 
 TEST(Schedule, takes_what_is_due_as_if_one_by_one) {
-    const ScheduleOptions all[] = {{.start = origin, .rate_per_s = 3e6},
-                                   {.start = origin, .rate_per_s = 3e6, .arrivals = Arrivals::poisson, .seed = 1},
-                                   {.start = origin, .rate_per_s = 3e6, .burst = 7},
-                                   {.start = origin, .rate_per_s = 3e6, .share_index = 1, .share_of = 3}};
+    const ScheduleOptions all[] = {
+        {.start = schedule_start, .rate_per_s = 3e6},
+        {.start = schedule_start, .rate_per_s = 3e6, .arrivals = Arrivals::poisson, .seed = 1},
+        {.start = schedule_start, .rate_per_s = 3e6, .burst = 7},
+        {.start = schedule_start, .rate_per_s = 3e6, .share_index = 1, .share_of = 3}};
     for (const ScheduleOptions& options : all) {
         Schedule taken(options), one_by_one(options);
         std::array<Instant, 50> memory{};
-        for (Instant at = origin - 1; at < origin + millisecond; at += 3'001) {
+        for (Instant at = schedule_start - 1; at < schedule_start + millisecond; at += 3'001) {
             const auto dues = taken.take(at, memory);
             for (const Instant due : dues) {
                 ASSERT_LE(due, at);
@@ -45,9 +46,10 @@ TEST(Schedule, takes_what_is_due_as_if_one_by_one) {
 TEST(Schedule, poisson_gaps_are_exponential_with_the_configured_mean) {
     constexpr std::uint64_t count = 200'000;
     constexpr double mean_ns = 10'000;
-    Schedule schedule({.start = origin, .rate_per_s = 1e9 / mean_ns, .arrivals = Arrivals::poisson, .seed = 42});
+    Schedule schedule(
+        {.start = schedule_start, .rate_per_s = 1e9 / mean_ns, .arrivals = Arrivals::poisson, .seed = 42});
     Histogram gaps;
-    Instant last = origin;
+    Instant last = schedule_start;
     for (std::uint64_t i = 0; i < count; ++i, schedule.advance()) {
         ASSERT_GE(schedule.next(), last);
         gaps.record(schedule.next() - last);
@@ -62,7 +64,7 @@ TEST(Schedule, poisson_gaps_are_exponential_with_the_configured_mean) {
 
 TEST(Schedule, the_seed_determines_the_schedule) {
     const auto poisson = [](std::uint64_t seed) {
-        return Schedule({.start = origin, .rate_per_s = 1e5, .arrivals = Arrivals::poisson, .seed = seed});
+        return Schedule({.start = schedule_start, .rate_per_s = 1e5, .arrivals = Arrivals::poisson, .seed = seed});
     };
     Schedule one = poisson(1), same = poisson(1), other = poisson(2);
     bool differs = false;
@@ -74,9 +76,9 @@ TEST(Schedule, the_seed_determines_the_schedule) {
 }
 
 TEST(Schedule, a_burst_is_due_at_once_and_the_rate_stays) {
-    Schedule schedule({.start = origin, .rate_per_s = 1'000, .burst = 4});
+    Schedule schedule({.start = schedule_start, .rate_per_s = 1'000, .burst = 4});
     for (Instant i = 0; i < 100; ++i, schedule.advance())
-        EXPECT_EQ(schedule.next(), origin + i / 4 * 4 * millisecond) << i;
+        EXPECT_EQ(schedule.next(), schedule_start + i / 4 * 4 * millisecond) << i;
 }
 
 std::vector<Instant> all_of(Schedule schedule, std::size_t at_most = 1'000'000) {
@@ -97,12 +99,12 @@ TEST(Schedule, a_profile_with_steps) {
     EXPECT_DOUBLE_EQ(profile->total(), 20);
     EXPECT_EQ(profile->highest_rate(), 10'000);
     EXPECT_EQ(profile->end(), 21 * millisecond);
-    const auto due = all_of(Schedule({.start = origin, .rate_per_s = 1, .profile = &*profile}));
+    const auto due = all_of(Schedule({.start = schedule_start, .rate_per_s = 1, .profile = &*profile}));
     ASSERT_EQ(due.size(), 20u);
     for (std::size_t i = 0; i < due.size(); ++i) {
         const auto k = static_cast<Instant>(i);
         const Instant wanted = i < 10 ? k * millisecond : 20 * millisecond + (k - 10) * 100 * microsecond;
-        EXPECT_NEAR(static_cast<double>(due[i] - origin), static_cast<double>(wanted), 2) << i;
+        EXPECT_NEAR(static_cast<double>(due[i] - schedule_start), static_cast<double>(wanted), 2) << i;
     }
 }
 
@@ -110,21 +112,22 @@ TEST(Schedule, a_profile_with_a_ramp) {
     const RatePoint points[] = {{0, 0}, {second, 20'000}};
     const auto profile = RateProfile::make(points);
     ASSERT_TRUE(profile);
-    const auto due = all_of(Schedule({.start = origin, .rate_per_s = 1, .profile = &*profile}));
+    const auto due = all_of(Schedule({.start = schedule_start, .rate_per_s = 1, .profile = &*profile}));
     ASSERT_EQ(due.size(), 10'000u);
     // 10,000 t^2 are due after t seconds.
     for (std::size_t i = 0; i < due.size(); ++i)
-        EXPECT_NEAR(static_cast<double>(due[i] - origin), std::sqrt(static_cast<double>(i) / 10'000) * 1e9, 10) << i;
+        EXPECT_NEAR(static_cast<double>(due[i] - schedule_start), std::sqrt(static_cast<double>(i) / 10'000) * 1e9, 10)
+            << i;
 }
 
 TEST(Schedule, poisson_arrivals_follow_the_profile) {
     const RatePoint points[] = {{0, 0}, {second, 0}, {second, 50'000}, {2 * second, 50'000}, {3 * second, 0}};
     const auto profile = RateProfile::make(points);
     ASSERT_TRUE(profile);
-    const auto due = all_of(
-        Schedule({.start = origin, .rate_per_s = 1, .arrivals = Arrivals::poisson, .seed = 3, .profile = &*profile}));
+    const auto due = all_of(Schedule(
+        {.start = schedule_start, .rate_per_s = 1, .arrivals = Arrivals::poisson, .seed = 3, .profile = &*profile}));
     const auto before = [&](Instant at) {
-        return static_cast<double>(std::ranges::lower_bound(due, origin + at) - due.begin());
+        return static_cast<double>(std::ranges::lower_bound(due, schedule_start + at) - due.begin());
     };
     // Counts of a Poisson process have a variance equal to their mean.
     EXPECT_EQ(before(second), 0);
@@ -134,25 +137,26 @@ TEST(Schedule, poisson_arrivals_follow_the_profile) {
 }
 
 TEST(Schedule, counts_what_is_due) {
-    const Schedule fixed({.start = origin, .rate_per_s = 1'000});
-    EXPECT_EQ(fixed.count_due(origin, origin + second, 5'000), 1'000u);
-    EXPECT_EQ(fixed.count_due(origin, origin + second, 300), 300u);
-    EXPECT_EQ(fixed.count_due(origin + second / 2, origin + second, 5'000), 500u);
-    EXPECT_EQ(fixed.count_due(origin + second, origin + second, 5'000), 0u);
-    EXPECT_EQ(Schedule({.start = origin, .rate_per_s = 1'000, .burst = 10}).count_due(origin, origin + second, 5'000),
+    const Schedule fixed({.start = schedule_start, .rate_per_s = 1'000});
+    EXPECT_EQ(fixed.count_due(schedule_start, schedule_start + second, 5'000), 1'000u);
+    EXPECT_EQ(fixed.count_due(schedule_start, schedule_start + second, 300), 300u);
+    EXPECT_EQ(fixed.count_due(schedule_start + second / 2, schedule_start + second, 5'000), 500u);
+    EXPECT_EQ(fixed.count_due(schedule_start + second, schedule_start + second, 5'000), 0u);
+    EXPECT_EQ(Schedule({.start = schedule_start, .rate_per_s = 1'000, .burst = 10})
+                  .count_due(schedule_start, schedule_start + second, 5'000),
               1'000u);
-    const Schedule third({.start = origin, .rate_per_s = 1'000, .share_index = 1, .share_of = 3});
-    EXPECT_EQ(third.count_due(origin, origin + second, 5'000), 333u);
-    const Schedule fast({.start = origin, .rate_per_s = 1e8});
-    EXPECT_NEAR(static_cast<double>(fast.count_due(origin, origin + 5 * second, UINT64_MAX)), 5e8, 5e4);
+    const Schedule third({.start = schedule_start, .rate_per_s = 1'000, .share_index = 1, .share_of = 3});
+    EXPECT_EQ(third.count_due(schedule_start, schedule_start + second, 5'000), 333u);
+    const Schedule fast({.start = schedule_start, .rate_per_s = 1e8});
+    EXPECT_NEAR(static_cast<double>(fast.count_due(schedule_start, schedule_start + 5 * second, UINT64_MAX)), 5e8, 5e4);
 }
 
 TEST(Schedule, overtime_is_a_hundredth_within_bounds) {
-    EXPECT_EQ(overtime(origin, origin + second), 10 * millisecond);
-    EXPECT_EQ(overtime(origin, origin + 60 * second), 20 * millisecond);
-    EXPECT_EQ(overtime(origin, origin + millisecond), millisecond);
-    EXPECT_EQ(overtime(origin, origin), 0);
-    EXPECT_EQ(overtime(origin, never), 0);
+    EXPECT_EQ(overtime(schedule_start, schedule_start + second), 10 * millisecond);
+    EXPECT_EQ(overtime(schedule_start, schedule_start + 60 * second), 20 * millisecond);
+    EXPECT_EQ(overtime(schedule_start, schedule_start + millisecond), millisecond);
+    EXPECT_EQ(overtime(schedule_start, schedule_start), 0);
+    EXPECT_EQ(overtime(schedule_start, never), 0);
 }
 
 TEST(RateProfile, refuses_invalid_profiles) {

@@ -113,7 +113,7 @@ TEST_F(SinkTest, the_least_recently_received_stream_is_evicted_when_the_table_is
     for (std::uint32_t stream = 0; stream < limits::load_streams_max; ++stream) receive(frame(stream, 0));
     receive(0, {1});  // stream 1 is the oldest now
     EXPECT_EQ(sink.counters().streams_forgotten, 0u);
-    receive(5'000, {0});
+    receive(limits::load_streams_max, {0});
     EXPECT_EQ(sink.counters().streams_forgotten, 1u);
     EXPECT_EQ(sink.counters().lost, 0u);
     receive(0, {1});
