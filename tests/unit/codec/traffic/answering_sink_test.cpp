@@ -180,8 +180,10 @@ TEST_F(AnsweringSinkTest, does_not_answer_ports_that_reflect) {
 TEST_F(AnsweringSinkTest, a_source_that_was_evicted_starts_a_new_stream) {
     receive(0);
     const Frame before = frames_of(*outbox.poll(sink, 10)).front();
+    const Bytes first = frame(0);
     for (std::uint32_t i = 0; i < limits::load_streams_max; ++i) {
-        receive(0, 64, Address::v4(10, 1, static_cast<std::uint8_t>(i >> 8), static_cast<std::uint8_t>(i), 1'000));
+        const auto source = Address::v4(10, 1, static_cast<std::uint8_t>(i >> 8), static_cast<std::uint8_t>(i), 1'000);
+        sink.handle(10, {source, 0, first});
         outbox.drain(sink, 10);
     }
     EXPECT_EQ(sink.answers().sources_forgotten, 1u);
