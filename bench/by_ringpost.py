@@ -174,6 +174,13 @@ def confirmed_messages(backend):
     return measure
 
 
+def endpoint_on(driver, backend):
+    """64-byte datagrams a second between two endpoints on the loop template or on the public Engine."""
+    def measure(seconds):
+        return {"rate": last_json(run(program("bench/engine_rate"), backend, driver, str(seconds)))["rate_per_s"]}
+    return measure
+
+
 def dns_by_ringpost(*options):
     def measure(seconds):
         with dns_server() as port:

@@ -11,9 +11,9 @@ import pathlib
 import re
 
 from by_others import dns_by_dnsperf, iperf3_udp, other_transport, sockperf_round_trips, sockperf_throughput
-from by_ringpost import (confirmed_messages, devices, dns_by_ringpost, found_maximum, idle, idle_among_devices,
-                         limit_flood, limit_pingpong, machine_stalls, measuring, memory_at_rest, paced,
-                         peers_of_one_socket, rate_error, reliable_load, ringpost_latency, ringpost_load,
+from by_ringpost import (confirmed_messages, devices, dns_by_ringpost, endpoint_on, found_maximum, idle,
+                         idle_among_devices, limit_flood, limit_pingpong, machine_stalls, measuring, memory_at_rest,
+                         paced, peers_of_one_socket, rate_error, reliable_load, ringpost_latency, ringpost_load,
                          ringpost_pingpong, share_of_maximum, start_up, stream, through_relay)
 from programs import ROOT, Failed
 
@@ -31,13 +31,14 @@ class Row:
 
 
 def limits():
-    """The constants of codec/base/limits.hpp that kernel_limit needs, by name."""
-    text = (pathlib.Path(ROOT) / "codec/base/limits.hpp").read_text()
+    """The constants of <ringpost/limits.hpp> and codec/base/limits.hpp that kernel_limit needs, by name."""
+    text = "".join((pathlib.Path(ROOT) / name).read_text()
+                   for name in ("codec/include/ringpost/limits.hpp", "codec/base/limits.hpp"))
     found = {}
     for name in ("train_segments_max", "train_segments_always", "datagram_bytes_max"):
         value = re.search(rf"\b{name} = ([\d']+);", text)
         if not value:
-            raise Failed(f"codec/base/limits.hpp has no number {name}")
+            raise Failed(f"limits.hpp has no number {name}")
         found[name] = int(value[1].replace("'", ""))
     return found
 
@@ -95,6 +96,8 @@ def flood_groups():
         "1 KiB messages": {**reliable_peers("1024"), **of_backends(reliable_load, "--size", "1024", label="{}, gtUDP")},
         **{f"peers, {backend}": {f"{peers:,} peer{'s' if peers > 1 else ''}": peers_of_one_socket(backend, peers)
                                  for peers in (1, 100_000)} for backend in BACKENDS},
+        **{f"engine, {backend}": {"loop template": endpoint_on("template", backend),
+                                  "public Engine": endpoint_on("engine", backend)} for backend in BACKENDS},
         "relay": {f"{loss} % lost, 10 ms each way": through_relay(loss) for loss in (1, 5, 30)},
     }
 
@@ -172,6 +175,8 @@ TABLES = {
         Row("1400 B, trains", "rate", "1400 B", ("kernel limit", *BACKENDS, *(f"{b}, --no-verify" for b in BACKENDS))),
         Row("1400 B against iperf3 -u", "rate", "1400 B", ("iperf3 -u", *BACKENDS)),
         *[Row(f"64 B, trains, engines, {backend}", "rate", f"64 B engines, {backend}") for backend in BACKENDS],
+        *[Row(f"64 B, an endpoint on the public Engine, {backend}", "rate", f"engine, {backend}")
+          for backend in BACKENDS],
     ],
     "round trips": [
         *[Row(f"round trip {name}, us", figure, "ping-pong",

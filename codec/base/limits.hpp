@@ -18,6 +18,10 @@ inline constexpr std::size_t train_segments_always = 64;
 /// Datagrams that a load source writes per batch when GSO is off.
 inline constexpr std::size_t load_batch_without_gso = 16;
 
+/// Sends refused by the kernel that a backend reports in one turn, and peers whose last errno is remembered.
+inline constexpr std::size_t send_failures_max = 64;
+inline constexpr std::uint32_t failed_peers_max = 256;
+
 /// Buffers of datagram_bytes_max that an engine lends to poll_transmit: the number of trains in flight at once. With
 /// the receiver's they stay within the processor's second-level cache.
 inline constexpr std::size_t transmit_buffers_max = 8;

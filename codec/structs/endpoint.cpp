@@ -22,6 +22,7 @@ std::expected<void, Refusal> Endpoint::refuse(Refusal refusal) {
         case Refusal::wrong_size: ++counts_.refused_wrong_size; break;
         case Refusal::too_large: ++counts_.refused_too_large; break;
         case Refusal::queue_full: ++counts_.refused_queue_full; break;
+        case Refusal::bad_peer: break;  // counted by the driver, which knows the sockets
     }
     return std::unexpected(refusal);
 }

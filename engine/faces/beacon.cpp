@@ -7,11 +7,19 @@
 
 #include "codec/beacon/endpoint.hpp"
 #include "engine/faces/fresh_options.hpp"
+#include "engine/faces/memory_budget.hpp"
+#include "engine/faces/option_check.hpp"
 #include "engine/faces/polled_endpoint.hpp"
 
 namespace ringpost::beacon {
+namespace {
+
+constexpr std::size_t source_bytes = 60;  // an entry and its slots in the table of sources
+
+}  // namespace
 
 Result<Beacon> Beacon::open(const OpenOptions& options) {
+    if (auto wrong = check_options(options)) return std::unexpected(std::move(*wrong));
     SocketOptions socket;
     socket.bind = options.bind;
     socket.broadcast = options.broadcast;
@@ -19,6 +27,8 @@ Result<Beacon> Beacon::open(const OpenOptions& options) {
     protocol.unix_offset = unix_offset();
     auto polled = PolledEndpoint<Endpoint>::open(socket, options.engine, protocol);
     if (!polled) return std::unexpected(polled.error());
+    (*polled)->memory_bytes =
+        engine_budget((*polled)->backend) + limits::beacon_queue_bytes + source_bytes * limits::beacon_sources_max;
     return Beacon(std::move(*polled));
 }
 
@@ -28,16 +38,20 @@ Beacon& Beacon::operator=(Beacon&&) noexcept = default;
 Beacon::~Beacon() = default;
 
 bool Beacon::poll(Duration timeout, const Handler& handler) {
-    polled_->endpoint.set_unix_offset(unix_offset());
-    return polled_->poll(timeout, handler);
+    used(polled_).endpoint.set_unix_offset(unix_offset());
+    return used(polled_).poll(timeout, handler);
 }
-void Beacon::wake() const { polled_->wake(); }
+void Beacon::wake() const { present(polled_).wake(); }
+bool Beacon::usable() const { return polled_ != nullptr && polled_->usable(); }
+int Beacon::fd() { return used(polled_).fd(); }
+Instant Beacon::next_deadline() const { return used(polled_).next_deadline(); }
 
-bool Beacon::finished() const { return polled_->endpoint.finished(); }
-Counters Beacon::counters() const { return polled_->endpoint.counters(); }
-EngineCounters Beacon::engine_counters() const { return polled_->counters(); }
-const Address& Beacon::local() const { return polled_->local; }
-const char* Beacon::backend() const { return polled_->backend; }
-const std::string& Beacon::note() const { return polled_->note; }
+bool Beacon::finished() const { return used(polled_).endpoint.finished(); }
+Counters Beacon::counters() const { return used(polled_).endpoint.counters(); }
+EngineCounters Beacon::engine_counters() const { return used(polled_).counters(); }
+const Address& Beacon::local() const { return present(polled_).local; }
+const char* Beacon::backend() const { return present(polled_).backend; }
+std::size_t Beacon::memory_bytes() const { return present(polled_).memory_bytes; }
+const std::string& Beacon::note() const { return present(polled_).note; }
 
 }  // namespace ringpost::beacon

@@ -7,11 +7,13 @@
 
 #include "codec/confirmed/endpoint.hpp"
 #include "engine/faces/fresh_options.hpp"
+#include "engine/faces/option_check.hpp"
 #include "engine/faces/polled_endpoint.hpp"
 
 namespace ringpost::confirmed {
 
 Result<Messenger> Messenger::open(const OpenOptions& options) {
+    if (auto wrong = check_options(options)) return std::unexpected(std::move(*wrong));
     SocketOptions socket;
     socket.bind = options.bind;
     socket.reports_errors = options.reports_errors;
@@ -25,12 +27,22 @@ Messenger::Messenger(Messenger&&) noexcept = default;
 Messenger& Messenger::operator=(Messenger&&) noexcept = default;
 Messenger::~Messenger() = default;
 
+std::optional<Refused> Messenger::refuse(const SendOptions& how) {
+    auto& polled = used(polled_);
+    const Address& to = how.to.family != Family::none ? how.to : polled.endpoint.target();
+    if (to.family == Family::none || may_be_peer(to, polled.local)) return std::nullopt;
+    ++polled.bad_peers;
+    return Refused{Refusal::bad_peer, 0};
+}
+
 std::expected<SendNumber, Refused> Messenger::send(const Value& message, const SendOptions& how) {
-    return polled_->endpoint.send(now(), message, how);
+    if (const auto refused = refuse(how)) return std::unexpected(*refused);
+    return used(polled_).change().send(now(), message, how);
 }
 
 std::expected<SendNumber, Refused> Messenger::send(std::string_view text, const SendOptions& how) {
-    return polled_->endpoint.send(now(), text, how);
+    if (const auto refused = refuse(how)) return std::unexpected(*refused);
+    return used(polled_).change().send(now(), text, how);
 }
 
 std::expected<Answer, Refused> Messenger::send_and_wait(const Value& message, Duration timeout, const Address& to) {
@@ -45,27 +57,36 @@ std::expected<Answer, Refused> Messenger::send_and_wait(std::string_view text, D
 std::expected<Answer, Refused> Messenger::outcome_of(const std::expected<SendNumber, Refused>& sent) {
     if (!sent) return std::unexpected(sent.error());
     std::optional<Event> ended;
-    polled_->wait_for(never, [&] { return (ended = polled_->endpoint.take_outcome(*sent)).has_value(); });
-    return Answer{ended->outcome, std::move(ended->message)};
+    used(polled_).wait_for(never, [&] { return (ended = used(polled_).endpoint.take_outcome(*sent)).has_value(); });
+    const int error = ended->outcome == Outcome::confirmed ? 0 : polled_->error_of(ended->peer);
+    return Answer{ended->outcome, std::move(ended->message), error};
 }
 
 std::optional<Message> Messenger::query(Duration timeout) {
     std::optional<Event> received;
-    if (!polled_->wait_for(timeout, [&] { return (received = polled_->endpoint.take_message()).has_value(); }))
+    if (!used(polled_).wait_for(timeout,
+                                [&] { return (received = used(polled_).endpoint.take_message()).has_value(); }))
         return {};
     return Message{std::move(received->message), received->status, received->peer};
 }
 
-bool Messenger::poll(Duration timeout, const Handler& handler) { return polled_->poll(timeout, handler); }
+bool Messenger::poll(Duration timeout, const Handler& handler) { return used(polled_).poll(timeout, handler); }
 
-void Messenger::wake() const { polled_->wake(); }
+void Messenger::wake() const { present(polled_).wake(); }
+bool Messenger::usable() const { return polled_ != nullptr && polled_->usable(); }
+int Messenger::fd() { return used(polled_).fd(); }
+Instant Messenger::next_deadline() const { return used(polled_).next_deadline(); }
 
-const Address& Messenger::target() const { return polled_->endpoint.target(); }
-std::uint32_t Messenger::in_flight() const { return polled_->endpoint.in_flight(); }
-const Counters& Messenger::counters() const { return polled_->endpoint.counters(); }
-EngineCounters Messenger::engine_counters() const { return polled_->counters(); }
-const Address& Messenger::local() const { return polled_->local; }
-const char* Messenger::backend() const { return polled_->backend; }
-const std::string& Messenger::note() const { return polled_->note; }
+const Address& Messenger::target() const { return used(polled_).endpoint.target(); }
+std::uint32_t Messenger::in_flight() const { return used(polled_).endpoint.in_flight(); }
+Counters Messenger::counters() const {
+    Counters out = used(polled_).endpoint.counters();
+    out.refused_bad_peer = polled_->bad_peers;
+    return out;
+}
+EngineCounters Messenger::engine_counters() const { return used(polled_).counters(); }
+const Address& Messenger::local() const { return present(polled_).local; }
+const char* Messenger::backend() const { return present(polled_).backend; }
+const std::string& Messenger::note() const { return present(polled_).note; }
 
 }  // namespace ringpost::confirmed

@@ -4,16 +4,13 @@
 
 #include <ringpost/devices.hpp>
 
-#include <fmt/core.h>
-
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 #include "codec/base/check.hpp"
-#include "codec/devices/advert.hpp"
 #include "engine/faces/node_core.hpp"
 #include "engine/faces/node_links.hpp"
+#include "engine/faces/option_check.hpp"
 #include "engine/loop/open.hpp"
 #include "engine/os/clock.hpp"
 #include "engine/os/resources.hpp"
@@ -25,26 +22,6 @@ namespace {
 
 /// The endpoint ends an ask at its deadline; the caller waits this much longer for the result.
 constexpr Duration answers_within = 100 * millisecond;
-
-const char* what(NameError error) {
-    switch (error) {
-        case NameError::empty: return "it is empty";
-        case NameError::too_long: return "it is too long";
-        case NameError::not_utf8: return "it is not UTF-8";
-        case NameError::has_mark: return "it contains `:,:` or `/EOL`";
-        case NameError::reserved: return "it is a frame of the format";
-    }
-    return "";
-}
-
-std::optional<Error> check(const NodeOptions& options) {
-    if (const auto error = check_name(options.protocol.name))
-        return Error{EINVAL, fmt::format("name {}: {}", options.protocol.name, what(*error))};
-    if (options.protocol.seeds.size() > limits::devices_seeds_max)
-        return Error{EINVAL,
-                     fmt::format("seed {}: at most {}", options.protocol.seeds.size(), limits::devices_seeds_max)};
-    return std::nullopt;
-}
 
 /// Connections that the limit on descriptors allows beside what is open and what a Node and its process need: a socket
 /// for each link, the ring, pipes of commands.
@@ -70,9 +47,7 @@ class Node::Thread : public Threaded<NodeCore> {
 // ---- Node -----------------------------------------------------------------------------------------
 
 Result<Node> Node::open(const NodeOptions& options) {
-    if (auto wrong = check(options)) return std::unexpected(std::move(*wrong));
-    RINGPOST_CHECK(std::has_single_bit(options.notices_max) && std::has_single_bit(options.questions_max));
-    RINGPOST_CHECK(options.questions_at_once > 0);
+    if (auto wrong = check_options(options)) return std::unexpected(std::move(*wrong));
     auto links = NodeLinks::open(options);
     if (!links) return std::unexpected(links.error());
     NodeOptions allowed = options;
@@ -93,17 +68,27 @@ Node::Node(Node&&) noexcept = default;
 Node& Node::operator=(Node&&) noexcept = default;
 Node::~Node() = default;
 
+Node::Thread& Node::used() const {
+    if (thread_ == nullptr) [[unlikely]]
+        detail::check_failed("used after it was moved from", "ringpost", 0);
+    if (thread_->forked()) [[unlikely]]
+        detail::check_failed("used after fork() in the child; only its parent may use this object", "ringpost", 0);
+    return *thread_;
+}
+
+bool Node::usable() const { return thread_ != nullptr && !thread_->forked(); }
+
 Sent Node::send(std::string_view name, std::string_view text) {
     Sent sent = Sent::not_connected;
-    thread_->call([&](Instant at) { sent = thread_->endpoint().send(at, name, text); });
+    used().call([&](Instant at) { sent = used().endpoint().send(at, name, text); });
     return sent;
 }
 
 std::vector<std::pair<std::string, Sent>> Node::send_all(std::string_view text) {
     std::vector<std::pair<std::string, Sent>> out;
-    thread_->call([&](Instant at) {
-        const std::vector<Sent> sent = thread_->endpoint().send_all(at, text);
-        std::vector<Peer> peers = thread_->endpoint().peers();
+    used().call([&](Instant at) {
+        const std::vector<Sent> sent = used().endpoint().send_all(at, text);
+        std::vector<Peer> peers = used().endpoint().peers();
         for (std::size_t i = 0; i < peers.size(); ++i) out.emplace_back(std::move(peers[i].name), sent[i]);
     });
     return out;
@@ -137,55 +122,57 @@ std::expected<std::vector<Answer>, AskRefusal> Node::ask(std::span<const std::st
                                                          Duration timeout) {
     const std::vector<std::string_view> views(names.begin(), names.end());
     const Instant deadline = deadline_after(timeout);
-    return ask_and_wait(*thread_, deadline, names,
+    return ask_and_wait(used(), deadline, names,
                         [&](Endpoint& endpoint, Instant at) { return endpoint.ask(at, views, text, deadline); });
 }
 
 std::expected<std::vector<Answer>, AskRefusal> Node::ask_all(std::string_view text, Duration timeout) {
     const Instant deadline = deadline_after(timeout);
-    return ask_and_wait(*thread_, deadline, {},
+    return ask_and_wait(used(), deadline, {},
                         [&](Endpoint& endpoint, Instant at) { return endpoint.ask_all(at, text, deadline); });
 }
 
 std::vector<Peer> Node::peers() {
     std::vector<Peer> out;
-    thread_->call([&](Instant) { out = thread_->endpoint().peers(); });
+    used().call([&](Instant) { out = used().endpoint().peers(); });
     std::sort(out.begin(), out.end(), [](const Peer& a, const Peer& b) { return a.name < b.name; });
     return out;
 }
 
 std::optional<Notice> Node::receive(Duration timeout) {
-    auto notice = thread_->protocol.receive(deadline_after(timeout));
-    if (thread_->protocol.room_wanted()) thread_->wake();
+    auto notice = used().protocol.receive(deadline_after(timeout));
+    if (used().protocol.room_wanted()) used().wake();
     return notice;
 }
 
 std::optional<Notice> Node::next_question(Duration timeout) {
-    return thread_->protocol.next_question(deadline_after(timeout));
+    return used().protocol.next_question(deadline_after(timeout));
 }
 
 Sent Node::answer(QuestionId question, std::string_view text) {
     Sent sent = Sent::not_connected;
-    thread_->call([&](Instant at) { sent = thread_->protocol.answer(at, question, text); });
+    used().call([&](Instant at) { sent = used().protocol.answer(at, question, text); });
     return sent;
 }
 
 void Node::drop(QuestionId question) {
-    thread_->call([&](Instant) { thread_->protocol.drop(question); });
+    used().call([&](Instant) { used().protocol.drop(question); });
 }
 
-void Node::stop() { thread_->stop(); }
+int Node::fd() { return used().protocol.fd(); }
+
+void Node::stop() { used().stop(); }
 
 NodeCounters Node::counters() {
     NodeCounters out;
-    thread_->call_or_run([&](Instant) {
-        out = thread_->protocol.counters();
-        out.engine = thread_->engine_counters();
+    used().call_or_run([&](Instant) {
+        out = used().protocol.counters();
+        out.engine = used().engine_counters();
     });
     return out;
 }
 
-const char* Node::backend() const { return thread_->backend; }
-const std::string& Node::note() const { return thread_->note; }
+const char* Node::backend() const { return used().backend; }
+const std::string& Node::note() const { return used().note; }
 
 }  // namespace ringpost::devices

@@ -2,29 +2,19 @@
 
 // Options of endpoints: those of the user, with keys, seeds and identities from getrandom(2).
 
-#include <sys/random.h>
-
 #include <utility>
 
 #include <ringpost/beacon.hpp>
 #include <ringpost/confirmed.hpp>
 #include <ringpost/devices.hpp>
 #include <ringpost/gtudp.hpp>
-#include "codec/base/check.hpp"
 #include "codec/beacon/endpoint.hpp"
 #include "codec/confirmed/options.hpp"
 #include "codec/devices/options.hpp"
 #include "codec/gtudp/options.hpp"
+#include "engine/os/random.hpp"
 
 namespace ringpost {
-
-template <class T>
-T random_value() {
-    T value;
-    // getrandom() never returns a short count for so few bytes. It fails only if the kernel does not have it.
-    RINGPOST_CHECK(getrandom(&value, sizeof value, 0) == static_cast<ssize_t>(sizeof value));
-    return value;
-}
 
 inline gtudp::Options fresh_options(const gtudp::ProtocolOptions& chosen, gtudp::Codec codec) {
     gtudp::Options out;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/faces/fresh_options.hpp"
+#include "engine/faces/option_check.hpp"
 
 namespace ringpost::gtudp {
 namespace {
@@ -22,6 +23,7 @@ const char* reason(WireError error) {
 }  // namespace
 
 Result<Opening> opening_of(const OpenOptions& options) {
+    if (auto wrong = check_options(options)) return std::unexpected(std::move(*wrong));
     auto codec = Codec::make(options.wire);
     if (!codec) return std::unexpected(Error{EINVAL, std::string("wire: ") + reason(codec.error())});
     Opening out{.socket = {}, .protocol = fresh_options(options.protocol, std::move(*codec))};

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "codec/base/check.hpp"
+#include "engine/faces/option_check.hpp"
 #include "engine/os/futex.hpp"
 
 namespace ringpost::gtudp {
@@ -56,7 +57,9 @@ MessengerCore::MessengerCore(const OpenOptions& options, const Options& protocol
       outgoing_(capacity_of(options.sends_max), large_blocks(options.sends_max)),
       incoming_(capacity_of(options.receives_max), large_blocks(options.receives_max)),
       socket_(std::move(bound)),
+      local_(socket_.local()),
       options_(with_room_for_one(protocol)),
+      failed_(options.engine.log),
       in_flight_(capacity_of(options.sends_max)),
       slot_of_exchange_(protocol.sends_max),
       outcomes_held_(capacity_of(options.sends_max)) {}
@@ -68,6 +71,10 @@ std::uint32_t MessengerCore::commands_max(const OpenOptions& options) { return 2
 std::expected<Ticket, SendRefusal> MessengerCore::take_slot(const Address& peer, std::span<const std::byte> bytes,
                                                             Instant deadline, OutcomeTo outcome_to) {
     if (bytes.size() > options_.codec.data_bytes_max()) return std::unexpected(SendRefusal::too_large);
+    if (!may_be_peer(peer, local_)) {
+        bad_peers_.fetch_add(1, std::memory_order_relaxed);
+        return std::unexpected(SendRefusal::bad_peer);
+    }
     const auto index = free_slots_.take();
     if (!index) return std::unexpected(SendRefusal::queue_full);
     const auto block = outgoing_.take(bytes.size());
@@ -105,15 +112,17 @@ SendResult MessengerCore::wait_for(Ticket ticket) {
 
 std::optional<Ended> MessengerCore::next_outcome(Instant deadline) {
     const auto index = outcomes_.pop(deadline);
+    if (!index) on_empty();
     if (!index) return std::nullopt;
     const Slot& slot = slots_[*index];
-    const Ended ended{ticket_of(*index), slot.peer, slot.result, slot.sends};
+    const Ended ended{ticket_of(*index), slot.peer, slot.result, slot.sends, slot.error};
     free_slots_.give(*index);
     return ended;
 }
 
 std::optional<Message> MessengerCore::receive(Instant deadline) {
     const auto arrived = inbox_.pop(deadline);
+    if (!arrived) on_empty();
     if (!arrived) return std::nullopt;
     const auto bytes = incoming_.memory(arrived->block).first(arrived->bytes);
     Message message{arrived->peer, {bytes.begin(), bytes.end()}, arrived->foreign};
@@ -151,9 +160,11 @@ bool MessengerCore::reserve(std::size_t bytes) {
 
 void MessengerCore::on_event(Instant, const Event& event) {
     if (event.kind == Event::Kind::outcome) {
-        end_send(slot_of_exchange_[event.id.index], event.outcome, event.sends);
+        const int error = event.outcome == Outcome::confirmed ? 0 : failed_.error_of(event.peer);
+        end_send(slot_of_exchange_[event.id.index], event.outcome, event.sends, error);
         return;
     }
+    failed_.on_message(event.peer);
     RINGPOST_CHECK(reserved_.has_value());  // by admits()
     const BlockPool::Block block = *std::exchange(reserved_, std::nullopt);
     if (!event.bytes.empty()) std::memcpy(incoming_.memory(block).data(), event.bytes.data(), event.bytes.size());
@@ -182,18 +193,19 @@ void MessengerCore::run(Instant now, const Command& command) {
     slot_of_exchange_[exchange->index] = index;
 }
 
-void MessengerCore::end_send(SlotIndex slot, SendResult result, std::uint32_t sends) {
+void MessengerCore::end_send(SlotIndex slot, SendResult result, std::uint32_t sends, int error) {
     in_flight_[slot].ticket = {};
-    if (settle(slot, result, sends)) return;
+    if (settle(slot, result, sends, error)) return;
     const bool held = outcomes_held_.push(slot);
     RINGPOST_CHECK(held);  // at most one outcome per slot
 }
 
 /// Stores the outcome and wakes a waiting caller. False if the outcome must go to the queue instead.
-bool MessengerCore::settle(SlotIndex index, SendResult result, std::uint32_t sends) {
+bool MessengerCore::settle(SlotIndex index, SendResult result, std::uint32_t sends, int error) {
     Slot& slot = slots_[index];
     slot.result = result;
     slot.sends = sends;
+    slot.error = error;
     if (slot.outcome_to == OutcomeTo::queue) return false;
     // The exchange may transfer the slot to another owner, so it is not read afterwards. A stray wake-up of a later
     // waiter is harmless.
@@ -207,14 +219,15 @@ void MessengerCore::flush_outcomes() {
 }
 
 Instant MessengerCore::on_turn(Instant now) {
+    failed_.take(*failures_);
     flush_outcomes();
     return outcomes_held_.empty() ? never : now + retry_outcomes_after;
 }
 
 void MessengerCore::publish() {
     flush_outcomes();
-    inbox_.flush();
-    outcomes_.flush();
+    const bool messages = inbox_.flush(), ended = outcomes_.flush();
+    if (messages || ended) ready_.set();
 }
 
 // ---- stopping -------------------------------------------------------------------------------------
@@ -233,10 +246,12 @@ void MessengerCore::end() {
     }
     inbox_.close();
     outcomes_.close();
+    ready_.set();
 }
 
 Counters MessengerCore::counters() const {
     Counters out = endpoint_->counters();
+    out.refused_bad_peer = bad_peers_.load(std::memory_order_relaxed);
     out.data_received += messages_refused_;
     out.app_behind += messages_refused_;
     out.foreign += foreign_refused_;

@@ -13,9 +13,11 @@
 
 #include "codec/base/ring_queue.hpp"
 #include "codec/gtudp/endpoint.hpp"
+#include "engine/faces/failed_peers.hpp"
 #include "engine/os/clock.hpp"
 #include "engine/threaded/event_queue.hpp"
 #include "engine/threaded/free_list.hpp"
+#include "engine/threaded/ready.hpp"
 #include "engine/udp/socket.hpp"
 
 namespace ringpost::gtudp {
@@ -52,6 +54,8 @@ class MessengerCore {
     std::optional<Ended> next_outcome(Instant deadline);
     std::optional<Message> receive(Instant deadline);
     void abandon(const Command& command);
+    /// Readable while receive() or next_outcome() may return something.
+    int fd() { return ready_.fd(); }
 
     // ---- the engine's thread --------------------------------------------------------------------
 
@@ -60,6 +64,7 @@ class MessengerCore {
         options_.socket = backend.add(std::move(socket_));
         options_.start = now();
         endpoint_.emplace(options_);
+        failures_ = &backend.send_failures();
         return std::nullopt;
     }
     Endpoint& endpoint() { return *endpoint_; }
@@ -73,6 +78,7 @@ class MessengerCore {
     bool finished() const { return closed_; }
     void end();
 
+    const Options& options() const { return options_; }
     /// Includes the datagrams that admits() refused.
     Counters counters() const;
 
@@ -90,6 +96,7 @@ class MessengerCore {
         BlockPool::Block block = 0;
         std::uint32_t bytes = 0;
         std::uint32_t sends = 0;
+        int error = 0;
         SendResult result;
     };
     struct Arrived {
@@ -106,23 +113,31 @@ class MessengerCore {
     static SlotIndex slot_of(Ticket ticket) { return static_cast<SlotIndex>(ticket.number); }
     Ticket ticket_of(SlotIndex index) const { return {std::uint64_t{slots_[index].generation} << 32 | index}; }
 
+    void on_empty() {
+        ready_.clear_unless([this] { return !inbox_.empty() || !outcomes_.empty(); });
+    }
     bool reserve(std::size_t bytes);
-    void end_send(SlotIndex slot, SendResult result, std::uint32_t sends);
-    bool settle(SlotIndex index, SendResult result, std::uint32_t sends);
+    void end_send(SlotIndex slot, SendResult result, std::uint32_t sends, int error = 0);
+    bool settle(SlotIndex index, SendResult result, std::uint32_t sends, int error = 0);
     void flush_outcomes();
 
     // Shared between threads.
     EventQueue<SlotIndex> outcomes_;  ///< an entry for every slot
-    EventQueue<Arrived> inbox_;       ///< an entry for every block of `incoming_`
+    Ready ready_;
+    EventQueue<Arrived> inbox_;  ///< an entry for every block of `incoming_`
     std::unique_ptr<Slot[]> slots_;
     FreeList free_slots_;
     BlockPool outgoing_, incoming_;
 
     UdpSocket socket_;  ///< moved to the backend by open()
+    const Address local_;
     Options options_;
+    std::atomic<std::uint64_t> bad_peers_{0};
 
     // Engine's thread only.
     std::optional<Endpoint> endpoint_;
+    SendFailures* failures_ = nullptr;  ///< of the backend
+    FailedPeers failed_;
     std::vector<InFlight> in_flight_;           ///< by slot
     std::vector<SlotIndex> slot_of_exchange_;   ///< by ExchangeId::index
     std::optional<BlockPool::Block> reserved_;  ///< for the next message

@@ -48,6 +48,7 @@ std::optional<Notice> NodeCore::receive(Instant deadline) {
 
 std::optional<Notice> NodeCore::pop(Queue& queue, Instant deadline) {
     const auto taken = queue.pop(deadline);
+    if (!taken) ready_.clear_unless([this] { return !notices_.empty() || !questions_.empty(); });
     if (!taken) return std::nullopt;
     const std::unique_ptr<Notice> notice(*taken);
     return std::move(*notice);
@@ -137,8 +138,8 @@ Instant NodeCore::on_turn(Instant now) {
 
 void NodeCore::publish() {
     hand_out_questions();
-    notices_.flush();
-    questions_.flush();
+    const bool notices = notices_.flush(), questions = questions_.flush();
+    if (notices || questions) ready_.set();
 }
 
 void NodeCore::end() {
@@ -149,6 +150,7 @@ void NodeCore::end() {
     askers_.clear();
     notices_.close();
     questions_.close();
+    ready_.set();
 }
 
 void NodeCore::forget(const Asker& asker) {

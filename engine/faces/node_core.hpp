@@ -17,6 +17,7 @@
 #include "engine/tcp/stream_socket.hpp"
 #include "engine/threaded/done.hpp"
 #include "engine/threaded/event_queue.hpp"
+#include "engine/threaded/ready.hpp"
 
 namespace ringpost::devices {
 
@@ -34,6 +35,8 @@ class NodeCore {
 
     std::optional<Notice> receive(Instant deadline);
     std::optional<Notice> next_question(Instant deadline) { return pop(questions_, deadline); }
+    /// Readable while receive() or next_question() may return something.
+    int fd() { return ready_.fd(); }
     /// The notice queue was full: wake the engine after receive().
     bool room_wanted() const { return notices_.room_wanted(); }
     void abandon(const Command&) {}
@@ -81,7 +84,7 @@ class NodeCore {
     /// Queued notices are heap-allocated and owned by the queue.
     using Queue = EventQueue<Notice*>;
 
-    static std::optional<Notice> pop(Queue& queue, Instant deadline);
+    std::optional<Notice> pop(Queue& queue, Instant deadline);
     bool has_room_for_bytes() const {
         return notice_bytes_.load(std::memory_order_relaxed) < limits::devices_notices_bytes;
     }
@@ -91,6 +94,7 @@ class NodeCore {
     void update_links(Instant now);
     void rejoin();
 
+    Ready ready_;
     Queue notices_, questions_;
     Options protocol_;
     std::atomic<std::size_t> notice_bytes_{0};  ///< text in notices_

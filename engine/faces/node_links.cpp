@@ -76,6 +76,7 @@ NodeLinks::Plan NodeLinks::plan(Instant now) {
 
 void NodeLinks::retry_later(Instant now) {
     ++failed_;
+    if (options_.engine.log && error_) options_.engine.log(LogLevel::warning, error_->text + "; trying again in 1 s");
     retry_at_ = now + retry_after;
 }
 

@@ -4,7 +4,9 @@
 #include <ringpost/gtudp.hpp>
 #include <utility>
 
+#include "codec/base/check.hpp"
 #include "engine/faces/gtudp_open.hpp"
+#include "engine/faces/memory_budget.hpp"
 #include "engine/faces/messenger_core.hpp"
 #include "engine/threaded/threaded.hpp"
 
@@ -25,6 +27,7 @@ class ThreadedMessenger::Thread {
     }
 
     const Address local;
+    std::size_t memory_bytes = 0;
     Threaded<MessengerCore> engine;
 };
 
@@ -35,6 +38,8 @@ Result<ThreadedMessenger> ThreadedMessenger::open(const OpenOptions& options) {
     if (!socket) return std::unexpected(socket.error());
     auto thread = std::make_unique<Thread>(options, opening->protocol, std::move(*socket));
     if (auto failure = thread->engine.start(options.engine)) return std::unexpected(std::move(*failure));
+    thread->memory_bytes = engine_budget(thread->engine.backend) + endpoint_budget(thread->engine.protocol.options()) +
+                           queues_budget(options);
     return ThreadedMessenger(std::move(thread));
 }
 
@@ -43,46 +48,59 @@ ThreadedMessenger::ThreadedMessenger(ThreadedMessenger&&) noexcept = default;
 ThreadedMessenger& ThreadedMessenger::operator=(ThreadedMessenger&&) noexcept = default;
 ThreadedMessenger::~ThreadedMessenger() = default;
 
+ThreadedMessenger::Thread& ThreadedMessenger::used() const {
+    if (thread_ == nullptr) [[unlikely]]
+        detail::check_failed("used after it was moved from", "ringpost", 0);
+    if (thread_->engine.forked()) [[unlikely]]
+        detail::check_failed("used after fork() in the child; only its parent may use this object", "ringpost", 0);
+    return *thread_;
+}
+
+bool ThreadedMessenger::usable() const { return thread_ != nullptr && !thread_->engine.forked(); }
+
 std::expected<Ticket, SendRefusal> ThreadedMessenger::send(const Address& peer, std::span<const std::byte> bytes,
                                                            Instant deadline) {
-    return thread_->send(peer, bytes, deadline, MessengerCore::OutcomeTo::queue);
+    return used().send(peer, bytes, deadline, MessengerCore::OutcomeTo::queue);
 }
 
 bool ThreadedMessenger::cancel(Ticket ticket) {
-    if (thread_->engine.stopping()) return true;  // stop() cancels every send
-    return thread_->engine.submit({.kind = MessengerCore::Command::Kind::cancel, .ticket = ticket});
+    if (used().engine.stopping()) return true;  // stop() cancels every send
+    return used().engine.submit({.kind = MessengerCore::Command::Kind::cancel, .ticket = ticket});
 }
 
 std::optional<Ended> ThreadedMessenger::next_outcome(Duration timeout) {
-    return thread_->engine.protocol.next_outcome(deadline_after(timeout));
+    return used().engine.protocol.next_outcome(deadline_after(timeout));
 }
 
 SendResult ThreadedMessenger::send_and_wait(const Address& peer, std::span<const std::byte> bytes, Duration timeout) {
-    const auto ticket = thread_->send(peer, bytes, deadline_after(timeout), MessengerCore::OutcomeTo::waiting_caller);
+    const auto ticket = used().send(peer, bytes, deadline_after(timeout), MessengerCore::OutcomeTo::waiting_caller);
     if (!ticket) return std::unexpected(ticket.error());
-    return thread_->engine.protocol.wait_for(*ticket);
+    return used().engine.protocol.wait_for(*ticket);
 }
 
 std::optional<Message> ThreadedMessenger::receive(Duration timeout) {
-    return thread_->engine.protocol.receive(deadline_after(timeout));
+    return used().engine.protocol.receive(deadline_after(timeout));
 }
 
-void ThreadedMessenger::stop() { thread_->engine.stop(); }
+int ThreadedMessenger::fd() { return used().engine.protocol.fd(); }
+
+void ThreadedMessenger::stop() { used().engine.stop(); }
 
 Counters ThreadedMessenger::counters() const {
     Counters out;
-    thread_->engine.call_or_run([&](Instant) { out = thread_->engine.protocol.counters(); });
+    used().engine.call_or_run([&](Instant) { out = used().engine.protocol.counters(); });
     return out;
 }
 
 EngineCounters ThreadedMessenger::engine_counters() const {
     EngineCounters out;
-    thread_->engine.call_or_run([&](Instant) { out = thread_->engine.engine_counters(); });
+    used().engine.call_or_run([&](Instant) { out = used().engine.engine_counters(); });
     return out;
 }
 
-const Address& ThreadedMessenger::local() const { return thread_->local; }
-const char* ThreadedMessenger::backend() const { return thread_->engine.backend; }
-const std::string& ThreadedMessenger::note() const { return thread_->engine.note; }
+const Address& ThreadedMessenger::local() const { return used().local; }
+const char* ThreadedMessenger::backend() const { return used().engine.backend; }
+std::size_t ThreadedMessenger::memory_bytes() const { return used().memory_bytes; }
+const std::string& ThreadedMessenger::note() const { return used().engine.note; }
 
 }  // namespace ringpost::gtudp

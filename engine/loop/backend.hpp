@@ -16,6 +16,7 @@
 #include "engine/tcp/stream_event.hpp"
 #include "engine/tcp/stream_socket.hpp"
 #include "engine/udp/received.hpp"
+#include "engine/udp/send_failures.hpp"
 #include "engine/udp/socket.hpp"
 
 namespace ringpost {
@@ -45,9 +46,14 @@ concept EngineBackend = requires(B& backend, const B& constant, const EngineOpti
     { constant.sending() } -> std::same_as<bool>;       // posted messages or stream writes are not complete
     { constant.sends_trains() } -> std::same_as<bool>;  // with GSO
 
+    // For a loop of others: from now on everything that the next enter() has to do makes the returned descriptor
+    // readable, and enter() prepares for that also when it polls. The descriptor belongs to the backend.
+    { backend.stay_armed() } -> std::same_as<int>;
+
     { constant.waker() } -> std::same_as<const Waker&>;  // ends a sleep early, from any thread
     { backend.counters() } -> std::same_as<EngineCounters>;
-    { constant.granted() } -> std::same_as<std::string>;  // kernel features in use, for reports
+    { backend.send_failures() } -> std::same_as<SendFailures&>;  // of the sends that the kernel refused
+    { constant.granted() } -> std::same_as<std::string>;         // kernel features in use, for reports
 
     // Application descriptors: enter() wakes when a watched one is readable or closed by its peer. Level-triggered: a
     // descriptor with unread data wakes the next enter() again.

@@ -63,8 +63,9 @@ class Loop {
     /// the backend's waker.
     void stop() { stopped_ = true; }
 
+    /// Returns whether another turn is due at once.
     template <DatagramEndpoint Endpoint, LoopApplication<Endpoint> Application>
-    void turn(Endpoint& endpoint, Application& application) {
+    bool turn(Endpoint& endpoint, Application& application) {
         const auto [at, delivered] = deliver(endpoint, application);
         bool worked = delivered;
         if (const auto due = endpoint.poll_timeout(); due && *due <= at) endpoint.handle_timeout(at);
@@ -87,6 +88,7 @@ class Loop {
         if constexpr (requires { application.on_sleep(); })
             if (sleep > 0 && !application.on_sleep()) sleep = 0;
         backend_->enter(sleep);
+        return more;
     }
 
     /// Passes events to the application while it has room. True if there was at least one.

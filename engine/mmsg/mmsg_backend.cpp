@@ -92,6 +92,12 @@ std::optional<StreamInput> MmsgBackend::post(const StreamRequest& request) {
     return streams_->post(request);
 }
 
+int MmsgBackend::stay_armed() {
+    stays_armed_ = true;
+    enter(0);
+    return epoll_fd_;
+}
+
 Result<Watched> MmsgBackend::watch(int fd) {
     if (!watches_) {
         auto opened = Watches::open();
@@ -164,10 +170,12 @@ void MmsgBackend::finish_send(MessageId id, int result) {
         outbox_.split(id, Outbox::Place::first);
         return;
     }
-    if (result == 0)
+    if (result == 0) {
         count_sent(counters_, segments);
-    else
+    } else {
         count_send_error(counters_, -result, segments);
+        failures_.add(outbox_.destination(id).value_or(sockets_[outbox_.socket(id)].socket->peer()), -result);
+    }
     outbox_.done(id);
 }
 
@@ -176,13 +184,17 @@ void MmsgBackend::finish_send(MessageId id, int result) {
 void MmsgBackend::enter(Duration sleep) {
     received_.clear();
     inbox_.clear();
+    if (waits_for_space_) set_interest(*std::exchange(waits_for_space_, std::nullopt), EPOLLIN);
     if (!outbox_.empty()) flush();
     if (streams_ != nullptr) sleep = streams_->prepare(sleep);
     polls_all_ = sockets_open_ <= polled_sockets_max;
     const bool polls = sleep <= 0;
-    if (polls && !polls_all_ && receive_reply()) return;
-    if (!polls || !polls_all_ || streams_ != nullptr || ++polls_ % polls_per_waker_look == 0)
+    if (polls && !polls_all_ && !stays_armed_ && receive_reply()) return;
+    if (!polls || !polls_all_ || streams_ != nullptr || stays_armed_ || ++polls_ % polls_per_waker_look == 0)
         sleep_until_ready(polls ? 0 : sleep);
+    if (!stays_armed_ || !blocked_) return;
+    waits_for_space_ = outbox_.socket(outbox_.front());
+    set_interest(*waits_for_space_, EPOLLIN | EPOLLOUT);
 }
 
 /// Tries the socket that sent last, but not in two turns in a row, so that others get their turn.

@@ -15,6 +15,7 @@
 #include "engine/udp/inbox.hpp"
 #include "engine/udp/outbox.hpp"
 #include "engine/udp/received.hpp"
+#include "engine/udp/send_failures.hpp"
 #include "engine/udp/socket.hpp"
 
 namespace ringpost {
@@ -51,11 +52,13 @@ class MmsgBackend {
     std::span<std::byte> stream_buffer() { return write_buffers_.current(); }
     std::optional<StreamInput> post(const StreamRequest& request);
 
+    int stay_armed();
     Result<Watched> watch(int fd);
     void unwatch(int fd);
 
     const Waker& waker() const { return waker_; }
     EngineCounters counters();
+    SendFailures& send_failures() { return failures_; }
 
   private:
     struct SocketSlot {
@@ -88,8 +91,11 @@ class MmsgBackend {
     SocketIndex sent_last_ = 0;    // the socket of the last post()
     bool received_reply_ = false;  // the last enter() received from it directly
     bool polls_all_ = false;       ///< reap() receives from every socket, not only the readable ones
+    bool stays_armed_ = false;     ///< every enter() leaves the epoll set ready to be waited for
+    std::optional<SocketIndex> waits_for_space_;  ///< the socket whose EPOLLOUT the set reports meanwhile
     bool blocked_ = false;
     EngineCounters counters_;
+    SendFailures failures_;
     WriteBuffers write_buffers_;
     std::unique_ptr<MmsgStreams> streams_;  // created on first use
     std::optional<Watches> watches_;        // created on first use

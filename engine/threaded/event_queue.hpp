@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <ringpost/time.hpp>
+#include <utility>
 
 #include "engine/threaded/bell.hpp"
 #include "engine/threaded/bounded_queue.hpp"
@@ -34,10 +35,10 @@ class EventQueue {
         pushed_ += pushed ? 1 : 0;
         return pushed;
     }
-    /// Wakes one consumer for each item pushed since the last flush().
-    void flush() {
+    /// Wakes one consumer for each item pushed since the last flush(). Returns whether there was one.
+    bool flush() {
         if (pushed_ > 0) bell_.ring(pushed_);
-        pushed_ = 0;
+        return std::exchange(pushed_, 0) > 0;
     }
     /// No more items follow: pop() no longer waits once the queue is empty.
     void close() {
@@ -63,6 +64,7 @@ class EventQueue {
         });
         return item;
     }
+    bool empty() const { return queue_.empty(); }
     /// The engine found the queue full and waits for room: wake it. Call it after pop().
     bool room_wanted() const {
         // Either this thread sees room_wanted_, or the engine sees the room: each stores, fences, then loads. The

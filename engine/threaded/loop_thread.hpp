@@ -28,6 +28,8 @@ class LoopThread {
     std::optional<Error> start(Body body);
     /// Waits for the thread to end; does not stop it. Thread-safe and idempotent.
     void join();
+    /// The child after fork() has no such thread, and does not wait for it.
+    void forget() { running_ = false; }
 
   private:
     static void* run(void* self);

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "engine/loop/open.hpp"
+#include "engine/os/owner.hpp"
 #include "engine/threaded/bounded_queue.hpp"
 #include "engine/threaded/done.hpp"
 #include "engine/threaded/loop_thread.hpp"
@@ -67,14 +68,19 @@ class Threaded {
     /// error.
     std::optional<Error> start(const EngineOptions& options) {
         return thread_.start([this, options](const std::function<void()>& opened) {
-            const auto done = with_loop(
-                options, [this](const std::string& text) { note = text; },
-                [&](auto& loop) { return run_loop(loop, opened); });
+            const auto report = [&](const std::string& text) {
+                note = text;
+                if (options.log) options.log(LogLevel::warning, text);
+            };
+            const auto done = with_loop(options, report, [&](auto& loop) { return run_loop(loop, opened); });
             return done ? *done : std::optional(done.error());
         });
     }
 
     // ---- any thread -----------------------------------------------------------------------------
+
+    /// After fork() the child has no engine: nothing may be called but this and the destructor.
+    bool forked() const { return fork_.forked(); }
 
     /// False if the queue is full.
     bool submit(const Command& command) {
@@ -117,6 +123,7 @@ class Threaded {
     bool stopping() const { return stopping_.load(std::memory_order_acquire); }
     /// Closes the protocol and waits for the thread to end. Idempotent.
     void stop() {
+        if (forked()) return thread_.forget();
         stopping_.store(true, std::memory_order_release);
         wake_up_.notify();
         thread_.join();
@@ -226,6 +233,7 @@ class Threaded {
         }
     }
 
+    ForkMark fork_;
     BoundedQueue<Entry> commands_;
     WakeUp wake_up_;
     std::atomic<bool> stopping_{false};

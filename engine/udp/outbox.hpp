@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -54,6 +55,12 @@ class Outbox {
     /// Whether a message of this socket is queued, or with the kernel.
     bool uses(SocketIndex socket) const;
     SocketIndex socket(MessageId id) const { return buffers_[id.buffer].socket; }
+    /// Nullopt: the peer that the socket is connected to.
+    std::optional<Address> destination(MessageId id) const {
+        const Buffer& buffer = buffers_[id.buffer];
+        if (buffer.destination_bytes == 0) return std::nullopt;
+        return from_socket_address(buffer.destination.any);
+    }
     std::size_t segments(MessageId id) const { return messages_[index(id)].segments; }
     std::span<const std::byte> bytes(MessageId id) const;
     /// Without address and control data: send() suffices.

@@ -40,6 +40,8 @@ class Ring {
     /// Nothing to submit, no pending task work, no completions: entering the kernel would have no effect.
     bool idle();
 
+    /// Readable while there are completions or pending task work.
+    int fd() const { return ring_.ring_fd; }
     /// The IORING_SETUP_ flags in use.
     unsigned setup_flags() const { return ring_.flags; }
 

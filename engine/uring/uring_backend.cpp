@@ -286,33 +286,20 @@ void UringBackend::finish_send(MessageId id, int result, SendMode mode) {
     if (result >= 0)
         count_sent(counters_, segments);
     else
-        count_send_error(counters_, -result, segments);
+        fail_send(id, -result, segments);
     outbox_.done(id);
 }
 
-std::string UringBackend::granted() const {
-    constexpr std::pair<unsigned, const char*> names[] = {{IORING_SETUP_SINGLE_ISSUER, "single_issuer"},
-                                                          {IORING_SETUP_DEFER_TASKRUN, "defer_taskrun"},
-                                                          {IORING_SETUP_TASKRUN_FLAG, "taskrun_flag"},
-                                                          {IORING_SETUP_SUBMIT_ALL, "submit_all"},
-                                                          {IORING_SETUP_CQSIZE, "cqsize"},
-                                                          {IORING_SETUP_CLAMP, "clamp"}};
-    std::string out;
-    for (const auto& [flag, text] : names)
-        if ((ring_.setup_flags() & flag) != 0) out += (out.empty() ? "" : " ") + std::string(text);
-    return out;
+void UringBackend::fail_send(MessageId id, int error, std::size_t segments) {
+    count_send_error(counters_, error, segments);
+    const auto& socket = sockets_[outbox_.socket(id)].socket;
+    failures_.add(outbox_.destination(id).value_or(socket ? socket->peer() : Address{}), error);
 }
 
 EngineCounters UringBackend::counters() {
     for (SocketSlot& slot : sockets_)
         if (slot.socket) counters_.socket_dropped += slot.socket->new_drops();
     return counters_;
-}
-
-std::size_t UringBackend::in_flight() const {
-    std::size_t count = (waker_armed_ ? 1 : 0) + (watches_armed_ ? 1 : 0);
-    for (const SocketSlot& slot : sockets_) count += slot.requests;
-    return count + (streams_ != nullptr ? streams_->in_flight() : 0);
 }
 
 // ---- enter ----------------------------------------------------------------------------------------
@@ -324,17 +311,17 @@ void UringBackend::enter(Duration sleep) {
     if (!waker_armed_) arm_waker();
     if (streams_ != nullptr) sleep = streams_->prepare(sleep);
     const bool polls = sleep <= 0;
-    if (polls && outbox_.size() == 1 && !blocked_ && sends_in_flight_ == 0)
+    if (polls && !stays_armed_ && outbox_.size() == 1 && !blocked_ && sends_in_flight_ == 0)
         send_directly();
     else
         queue_sends();
-    polls_sockets_ = polls && sockets_open_ <= polled_sockets_max;
+    polls_sockets_ = polls && !stays_armed_ && sockets_open_ <= polled_sockets_max;
     if (polls_sockets_)
         cancel_multishots();
     else
         arm_idle();
-    if (polls && !polls_sockets_ && receive_reply()) return;
-    if (!polls && watches_ && !watches_armed_) arm_watches();
+    if (polls && !polls_sockets_ && !stays_armed_ && receive_reply()) return;
+    if ((!polls || stays_armed_) && watches_ && !watches_armed_) arm_watches();
     if (!polls && !ring_.completions_ready())
         ring_.submit_and_wait(sleep == never ? -1 : sleep);
     else if (!ring_.idle())

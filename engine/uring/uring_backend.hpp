@@ -15,6 +15,7 @@
 #include "engine/udp/inbox.hpp"
 #include "engine/udp/outbox.hpp"
 #include "engine/udp/received.hpp"
+#include "engine/udp/send_failures.hpp"
 #include "engine/udp/socket.hpp"
 #include "engine/uring/provided_buffers.hpp"
 #include "engine/uring/ring.hpp"
@@ -58,11 +59,13 @@ class UringBackend {
     std::span<std::byte> stream_buffer() { return write_buffers_.current(); }
     std::optional<StreamInput> post(const StreamRequest& request);
 
+    int stay_armed();
     Result<Watched> watch(int fd);
     void unwatch(int fd);
 
     const Waker& waker() const { return waker_; }
     EngineCounters counters();
+    SendFailures& send_failures() { return failures_; }
     /// Number of requests that the kernel has not completed. When every socket is removed, every stream closed and
     /// their completions are reaped, only the polls of the waker and the watched descriptors and the accepts remain.
     std::size_t in_flight() const;
@@ -105,6 +108,7 @@ class UringBackend {
     bool queue_send(MessageId id, SendMode mode);
     void send_directly();
     void finish_send(MessageId id, int result, SendMode mode);
+    void fail_send(MessageId id, int error, std::size_t segments);
     static void discard_errors(const SocketSlot& slot, int error);
     void recycle_buffers();
 
@@ -123,8 +127,10 @@ class UringBackend {
     std::vector<Received> received_;
     std::vector<std::uint16_t> buffers_lent_;  // provided buffers that received_ points into
     bool polls_sockets_ = false;               // the last enter() polled: reap() receives from the sockets directly
+    bool stays_armed_ = false;                 // no enter() leaves a socket to be polled
     bool blocked_ = false, retrying_ = false, waker_armed_ = false, watches_armed_ = false;
     EngineCounters counters_;
+    SendFailures failures_;
     WriteBuffers write_buffers_;
     std::unique_ptr<UringStreams> streams_;  // created on first use
     std::optional<Watches> watches_;         // created on first use

@@ -1,5 +1,7 @@
-// The parts of UringBackend that are made at their first use: streams and watched descriptors.
+// The parts of UringBackend off the path of datagrams: streams and watched descriptors, which are made at their first
+// use, and reports.
 
+#include <string>
 #include <utility>
 
 #include "engine/uring/uring_backend.hpp"
@@ -32,6 +34,12 @@ std::optional<StreamInput> UringBackend::post(const StreamRequest& request) {
     return streams_->post(request);
 }
 
+int UringBackend::stay_armed() {
+    stays_armed_ = true;
+    enter(0);
+    return ring_.fd();
+}
+
 Result<Watched> UringBackend::watch(int fd) {
     if (!watches_) {
         auto opened = Watches::open();
@@ -43,6 +51,25 @@ Result<Watched> UringBackend::watch(int fd) {
 
 void UringBackend::unwatch(int fd) {
     if (watches_) watches_->remove(fd);
+}
+
+std::string UringBackend::granted() const {
+    constexpr std::pair<unsigned, const char*> names[] = {{IORING_SETUP_SINGLE_ISSUER, "single_issuer"},
+                                                          {IORING_SETUP_DEFER_TASKRUN, "defer_taskrun"},
+                                                          {IORING_SETUP_TASKRUN_FLAG, "taskrun_flag"},
+                                                          {IORING_SETUP_SUBMIT_ALL, "submit_all"},
+                                                          {IORING_SETUP_CQSIZE, "cqsize"},
+                                                          {IORING_SETUP_CLAMP, "clamp"}};
+    std::string out;
+    for (const auto& [flag, text] : names)
+        if ((ring_.setup_flags() & flag) != 0) out += (out.empty() ? "" : " ") + std::string(text);
+    return out;
+}
+
+std::size_t UringBackend::in_flight() const {
+    std::size_t count = (waker_armed_ ? 1 : 0) + (watches_armed_ ? 1 : 0);
+    for (const SocketSlot& slot : sockets_) count += slot.requests;
+    return count + (streams_ != nullptr ? streams_->in_flight() : 0);
 }
 
 }  // namespace ringpost

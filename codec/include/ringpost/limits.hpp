@@ -10,6 +10,11 @@ namespace ringpost::limits {
 /// Largest UDP payload over IPv4: 65,535 - 20 (RFC 791) - 8 (RFC 768). Also the largest total size of a GSO train.
 inline constexpr std::size_t datagram_bytes_max = 65'507;
 
+/// Largest values of options: entries of a table, bytes of a queue, and entries of a queue between threads.
+inline constexpr std::uint32_t option_entries_max = 1u << 24;
+inline constexpr std::uint64_t option_bytes_max = std::uint64_t{1} << 34;
+inline constexpr std::uint32_t option_queue_max = 1u << 20;
+
 /// Segments in one Transmit. Linux accepts up to 64 (UDP_MAX_SEGMENTS) before 6.11 and up to 128 since; the engine
 /// splits trains that are longer than the running kernel accepts.
 inline constexpr std::size_t train_segments_max = 128;

@@ -2,6 +2,7 @@
 
 // Beacons: datagrams with a time, an address and a quote, sent periodically and not confirmed.
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -55,17 +56,36 @@ class RINGPOST_API Beacon {
     /// Ends a poll() early, or else the next one. Any thread, and from a signal handler.
     void wake() const;
 
+    /// For a program with an event loop of another library: wait until fd() is readable or next_deadline() is reached,
+    /// then call poll(0, ...), which never blocks. The descriptor belongs to this object; do not read from it or close
+    /// it. From the first call of fd() on, the socket is not polled directly, which costs some latency.
+    int fd();
+    /// When poll() is due although fd() is not readable: an instant in the past if it is due now, as after a send;
+    /// `never` if it is not.
+    Instant next_deadline() const;
+
+    /// Whether this object may be used: it was not moved from, and this is the thread and the process that opened it.
+    /// Otherwise every member but this one and wake(), and those that any thread may call, ends the process with a line
+    /// that gives the reason. After fork() the child may only destroy it, which leaves its descriptors open until the
+    /// child ends or calls exec.
+    bool usable() const;
+
     /// Whether every round (ProtocolOptions::rounds) has been sent.
     bool finished() const;
     Counters counters() const;
     /// Counters of the socket and the backend.
     EngineCounters engine_counters() const;
 
+    // Any thread.
     const Address& local() const;
     /// `uring` or `mmsg`.
     const char* backend() const;
     /// Why BackendChoice::automatic did not select io_uring; "" if it did.
     const std::string& note() const;
+
+    /// The memory that this object has reserved: a bound that depends on its options only. It takes up pages as tables
+    /// and buffers fill.
+    std::size_t memory_bytes() const;
 
   private:
     explicit Beacon(std::unique_ptr<PolledEndpoint<Endpoint>> polled);

@@ -45,6 +45,7 @@ struct OpenOptions {
 struct Answer {
     Outcome outcome = Outcome::confirmed;
     Value message;  ///< from the confirmation or the failure report
+    int error = 0;  ///< see Event::error
 };
 
 struct Message {
@@ -88,14 +89,29 @@ class RINGPOST_API Messenger {
     /// Ends a poll() early, or else the next one. Any thread, and from a signal handler.
     void wake() const;
 
+    /// For a program with an event loop of another library: wait until fd() is readable or next_deadline() is reached,
+    /// then call poll(0, ...), which never blocks. The descriptor belongs to this object; do not read from it or close
+    /// it. From the first call of fd() on, the socket is not polled directly, which costs some latency.
+    int fd();
+    /// When poll() is due although fd() is not readable: an instant in the past if it is due now, as after a send;
+    /// `never` if it is not.
+    Instant next_deadline() const;
+
+    /// Whether this object may be used: it was not moved from, and this is the thread and the process that opened it.
+    /// Otherwise every member but this one and wake(), and those that any thread may call, ends the process with a line
+    /// that gives the reason. After fork() the child may only destroy it, which leaves its descriptors open until the
+    /// child ends or calls exec.
+    bool usable() const;
+
     /// From the options or from a received `initialize`; Family::none before either.
     const Address& target() const;
     /// Number of sends without an outcome.
     std::uint32_t in_flight() const;
-    const Counters& counters() const;
+    Counters counters() const;
     /// Counters of the socket and the backend.
     EngineCounters engine_counters() const;
 
+    // Any thread.
     const Address& local() const;
     /// `uring` or `mmsg`.
     const char* backend() const;
@@ -104,6 +120,7 @@ class RINGPOST_API Messenger {
 
   private:
     explicit Messenger(std::unique_ptr<PolledEndpoint<Endpoint>> polled);
+    std::optional<Refused> refuse(const SendOptions& how);
     std::expected<Answer, Refused> outcome_of(const std::expected<SendNumber, Refused>& sent);
 
     std::unique_ptr<PolledEndpoint<Endpoint>> polled_;

@@ -97,6 +97,16 @@ class RINGPOST_API Node {
     /// The question will not be answered.
     void drop(QuestionId question);
 
+    /// For a program with an event loop of its own: readable while receive(0) or next_question(0) may return something.
+    /// When it is, call both until each returns nullopt. The descriptor belongs to this object; do not read from it or
+    /// close it. -1: the process has no descriptor left.
+    int fd();
+
+    /// Whether this object may be used: it was not moved from, and this is the process that opened it. Otherwise every
+    /// member but this one ends the process with a line that gives the reason. After fork() the child may only destroy
+    /// it.
+    bool usable() const;
+
     /// Sends a goodbye to every peer, for at most two seconds, and ends the thread. Blocked calls return; queued
     /// arrivals can still be taken. Idempotent.
     void stop();
@@ -111,6 +121,7 @@ class RINGPOST_API Node {
   private:
     class Thread;
     explicit Node(std::unique_ptr<Thread> thread);
+    Thread& used() const;
 
     std::unique_ptr<Thread> thread_;
 };

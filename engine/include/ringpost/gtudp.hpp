@@ -92,6 +92,20 @@ class RINGPOST_API Messenger {
     /// Ends a poll() early, or else the next one. Any thread, and from a signal handler.
     void wake() const;
 
+    /// For a program with an event loop of another library: wait until fd() is readable or next_deadline() is reached,
+    /// then call poll(0, ...), which never blocks. The descriptor belongs to this object; do not read from it or close
+    /// it. From the first call of fd() on, the socket is not polled directly, which costs some latency.
+    int fd();
+    /// When poll() is due although fd() is not readable: an instant in the past if it is due now, as after a send;
+    /// `never` if it is not.
+    Instant next_deadline() const;
+
+    /// Whether this object may be used: it was not moved from, and this is the thread and the process that opened it.
+    /// Otherwise every member but this one and wake(), and those that any thread may call, ends the process with a line
+    /// that gives the reason. After fork() the child may only destroy it, which leaves its descriptors open until the
+    /// child ends or calls exec.
+    bool usable() const;
+
     /// Number of sends without an outcome.
     std::uint32_t in_flight() const;
     Counters counters() const;
@@ -100,11 +114,16 @@ class RINGPOST_API Messenger {
     /// Smoothed round-trip time to `peer`; 0 if unknown.
     Duration rtt(const Address& peer) const;
 
+    // Any thread.
     const Address& local() const;
     /// `uring` or `mmsg`.
     const char* backend() const;
     /// Why BackendChoice::automatic did not select io_uring; "" if it did.
     const std::string& note() const;
+
+    /// The memory that this object has reserved: a bound that depends on its options only. It takes up pages as tables
+    /// and buffers fill.
+    std::size_t memory_bytes() const;
 
   private:
     explicit Messenger(std::unique_ptr<PolledEndpoint<Endpoint>> polled);
@@ -178,6 +197,16 @@ class RINGPOST_API ThreadedMessenger {
     /// Returns the next message; nullopt on timeout, or when the engine has stopped and none is left.
     std::optional<Message> receive(Duration timeout);
 
+    /// For a program with an event loop of its own: readable while receive(0) or next_outcome(0) may return something.
+    /// When it is, call both until each returns nullopt. The descriptor belongs to this object; do not read from it or
+    /// close it. -1: the process has no descriptor left.
+    int fd();
+
+    /// Whether this object may be used: it was not moved from, and this is the process that opened it. Otherwise every
+    /// member but this one ends the process with a line that gives the reason. After fork() the child may only destroy
+    /// it.
+    bool usable() const;
+
     /// Ends every pending send with `cancelled`, closes the socket and ends the thread. Blocked calls return; queued
     /// messages and outcomes can still be taken. Idempotent.
     void stop();
@@ -192,9 +221,14 @@ class RINGPOST_API ThreadedMessenger {
     /// Why BackendChoice::automatic did not select io_uring; "" if it did.
     const std::string& note() const;
 
+    /// The memory that this object has reserved: a bound that depends on its options only. It takes up pages as tables
+    /// and buffers fill.
+    std::size_t memory_bytes() const;
+
   private:
     class Thread;
     explicit ThreadedMessenger(std::unique_ptr<Thread> thread);
+    Thread& used() const;
 
     std::unique_ptr<Thread> thread_;
 };

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -159,16 +160,20 @@ TEST_P(RandomCallsTest, of_threaded_messengers) {
 
 TEST_P(RandomCallsTest, wake_a_messenger_of_another_thread) {
     sim::for_each_seed(seeds, [](std::uint64_t seed) {
-        Messenger messenger = open_messenger();
-        std::atomic<bool> over{false};
+        std::optional<Messenger> messenger;  // belongs to the thread that polls
+        std::atomic<bool> opened{false}, over{false};
         std::jthread polling([&] {
-            while (!over) messenger.poll(never, [](const gtudp::Event&) {});
+            messenger = open_messenger();
+            opened = true;
+            opened.notify_all();
+            while (!over) messenger->poll(never, [](const gtudp::Event&) {});
         });
+        opened.wait(false);
         on_threads(seed, [&](SplitMix64& random) {
-            if (random.below(4) == 0) messenger.wake();
+            if (random.below(4) == 0) messenger->wake();
         });
         over = true;
-        messenger.wake();
+        messenger->wake();
     });
 }
 

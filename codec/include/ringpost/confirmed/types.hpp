@@ -125,6 +125,7 @@ enum class Refusal : std::uint8_t {
     too_large,   ///< larger than ProtocolOptions::bytes_max
     queue_full,  ///< sends_max, or sends_per_peer_max for this peer, are queued
     peers_full,  ///< peers_max other peers are in use
+    bad_peer,    ///< no port, or an address of another family than the socket's
 };
 
 struct Refused {
@@ -157,6 +158,9 @@ struct Event {
     SendNumber number = 0;  ///< outcome: the send that ended
     Outcome outcome = Outcome::confirmed;
     bool was_sent = true;  ///< outcome timed_out: whether the message was sent
+    /// outcome other than confirmed: the errno with which the kernel last refused a datagram to this peer since the
+    /// last message from it; 0: none.
+    int error = 0;
 };
 
 struct Counters {
@@ -172,6 +176,7 @@ struct Counters {
     std::uint64_t refused_too_large = 0;
     std::uint64_t refused_queue_full = 0;
     std::uint64_t refused_peers_full = 0;
+    std::uint64_t refused_bad_peer = 0;
 
     // Receiving: received == sum of malformed + neutral messages + answers.
     std::uint64_t received = 0;
@@ -203,6 +208,7 @@ struct Counters {
             {"refused_too_large", &Counters::refused_too_large},
             {"refused_queue_full", &Counters::refused_queue_full},
             {"refused_peers_full", &Counters::refused_peers_full},
+            {"refused_bad_peer", &Counters::refused_bad_peer},
             {"received", &Counters::received},
             {"delivered", &Counters::delivered},
             {"initialized", &Counters::initialized},

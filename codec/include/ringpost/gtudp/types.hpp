@@ -20,7 +20,7 @@ using Identity = std::uint32_t;
 
 /// Configuration that both ends must share. Defaults to that of the reference implementation.
 struct Wire {
-    std::vector<std::byte> magic;
+    std::vector<std::byte> magic{};
     std::array<std::vector<std::byte>, 3> types{
         {{std::byte{0x1d}}, {std::byte{0x5f}}, {std::byte{0xae}}}};  ///< in the order of Kind
     bool checked = false;  ///< each DATA ends with a checksum; false in the reference implementation
@@ -44,10 +44,10 @@ struct ResendOptions {
     Duration timeout_max = 3 * second;
     /// If set, all retransmissions use this interval without back-off and jitter, as in the reference implementation
     /// (500 ms).
-    std::optional<Duration> fixed_interval;
+    std::optional<Duration> fixed_interval{};
     /// A send is not given up earlier than this after its first transmission; the last interval is repeated until then.
     /// If not set: 10 s, but 0 with fixed_interval, as in the reference implementation.
-    std::optional<Duration> patience;
+    std::optional<Duration> patience{};
     static constexpr Duration patience_max = 3'600 * second;
 
     Duration effective_patience() const { return patience.value_or(fixed_interval ? 0 : 10 * second); }
@@ -55,7 +55,7 @@ struct ResendOptions {
 
 /// Options of the protocol. Nothing is allocated after open().
 struct ProtocolOptions {
-    ResendOptions resending;
+    ResendOptions resending{};
     /// The remembered window: how long after its last datagram a received exchange is remembered, so that duplicates
     /// are not delivered. Exchanges are evicted earlier if newer ones need the space (receives_max); this is counted.
     Duration remembered = 30 * second;
@@ -72,7 +72,7 @@ struct ProtocolOptions {
     /// Replies in flight to peers that are not verified. One more ends the oldest, so that a newcomer gets its reply.
     /// If not set: an eighth of the smaller of sends_max and peers_max. Their payload is at most an eighth of
     /// payload_bytes.
-    std::optional<std::uint32_t> unproven_sends_max;
+    std::optional<std::uint32_t> unproven_sends_max{};
     std::uint32_t receives_max = 262'144;  ///< exchanges received, in progress or remembered
     std::uint32_t receives_per_peer_max = UINT32_MAX;
     std::uint32_t peers_max = 65'536;

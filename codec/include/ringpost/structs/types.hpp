@@ -39,6 +39,7 @@ enum class Refusal : std::uint8_t {
     wrong_size,
     too_large,  ///< the payload exceeds limits::datagram_bytes_max minus the header
     queue_full,
+    bad_peer,  ///< no port, or an address of another family than the socket's
 };
 
 struct Counters {
@@ -47,6 +48,7 @@ struct Counters {
     std::uint64_t refused_wrong_size = 0;
     std::uint64_t refused_too_large = 0;
     std::uint64_t refused_queue_full = 0;
+    std::uint64_t refused_bad_peer = 0;
 
     std::uint64_t received = 0;        ///< datagrams
     std::uint64_t app_behind = 0;      ///< part of received: dropped, the application is behind with its events
@@ -67,6 +69,7 @@ struct Counters {
             {"refused_wrong_size", &Counters::refused_wrong_size},
             {"refused_too_large", &Counters::refused_too_large},
             {"refused_queue_full", &Counters::refused_queue_full},
+            {"refused_bad_peer", &Counters::refused_bad_peer},
             {"received", &Counters::received},
             {"app_behind", &Counters::app_behind},
             {"without_packet", &Counters::without_packet},

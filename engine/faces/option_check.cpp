@@ -1,0 +1,154 @@
+#include "engine/faces/option_check.hpp"
+
+#include <fmt/core.h>
+
+#include <bit>
+#include <cerrno>
+#include <concepts>
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "codec/base/limits.hpp"
+#include "codec/base/utf8.hpp"
+#include "codec/devices/advert.hpp"
+
+namespace ringpost {
+namespace {
+
+constexpr std::uint32_t table_max = limits::option_entries_max;
+constexpr std::uint64_t bytes_max = limits::option_bytes_max;
+/// Later instants are out of reach of any clock.
+constexpr Duration duration_max = Duration{1} << 56;
+
+/// Remembers the first option that is out of range.
+class Check {
+  public:
+    template <std::integral T>
+    Check& within(std::string_view name, T value, std::type_identity_t<T> min, std::type_identity_t<T> max) {
+        if (value < min || value > max) fail(fmt::format("{} {}: must be from {} to {}", name, value, min, max));
+        return *this;
+    }
+    /// In nanoseconds.
+    Check& positive(std::string_view name, Duration value) { return within(name, value, 1, duration_max); }
+    Check& power_of_two(std::string_view name, std::uint64_t value, std::uint64_t max) {
+        if (!std::has_single_bit(value) || value > max)
+            fail(fmt::format("{} {}: must be a power of two from 1 to {}", name, value, max));
+        return *this;
+    }
+    Check& that(bool holds, std::string_view text) {
+        if (!holds) fail(std::string(text));
+        return *this;
+    }
+
+    std::optional<Error> error;
+
+  private:
+    void fail(std::string text) {
+        if (!error) error = Error{EINVAL, std::move(text)};
+    }
+};
+
+void check_bind(Check& check, const Address& bind) {
+    check.that(bind.family != Family::none, "bind: an address of family none");
+}
+
+void check_resending(Check& check, const gtudp::ResendOptions& resending) {
+    check.within<std::uint32_t>("protocol.resending.data_sends_max", resending.data_sends_max, 1, UINT8_MAX)
+        .within<std::uint32_t>("protocol.resending.recv_sends_max", resending.recv_sends_max, 1, UINT8_MAX)
+        .positive("protocol.resending.timeout_initial", resending.timeout_initial)
+        .positive("protocol.resending.timeout_max", resending.timeout_max)
+        .within("protocol.resending.timeout_min", resending.timeout_min, 1, resending.timeout_max)
+        .positive("protocol.resending.fixed_interval", resending.fixed_interval.value_or(1))
+        .within("protocol.resending.patience", resending.effective_patience(), 0, gtudp::ResendOptions::patience_max);
+}
+
+const char* reason(devices::NameError error) {
+    switch (error) {
+        case devices::NameError::empty: return "it is empty";
+        case devices::NameError::too_long: return "it is too long";
+        case devices::NameError::not_utf8: return "it is not UTF-8";
+        case devices::NameError::has_mark: return "it contains `:,:` or `/EOL`";
+        case devices::NameError::reserved: return "it is a frame of the format";
+    }
+    return "";
+}
+
+}  // namespace
+
+std::optional<Error> check_options(const gtudp::OpenOptions& options) {
+    Check check;
+    if (options.connect.family == Family::none)
+        check_bind(check, options.bind);
+    else
+        check.that(options.connect.port != 0, "connect: port 0");
+    const gtudp::ProtocolOptions& protocol = options.protocol;
+    check_resending(check, protocol.resending);
+    check.positive("protocol.remembered", protocol.remembered)
+        .within<std::uint32_t>("protocol.unknown_acks_per_s", protocol.unknown_acks_per_s, 0, second)
+        .power_of_two("protocol.sends_max", protocol.sends_max, table_max)
+        .power_of_two("protocol.receives_max", protocol.receives_max, table_max)
+        .power_of_two("protocol.peers_max", protocol.peers_max, table_max)
+        .within<std::size_t>("protocol.payload_bytes", protocol.payload_bytes, 1, bytes_max)
+        .within<std::size_t>("protocol.event_bytes", protocol.event_bytes, 1, bytes_max)
+        .within<std::uint32_t>("sends_max", options.sends_max, 1, limits::option_queue_max)
+        .within<std::uint32_t>("receives_max", options.receives_max, 1, limits::option_queue_max);
+    return check.error;
+}
+
+std::optional<Error> check_options(const confirmed::OpenOptions& options) {
+    Check check;
+    check_bind(check, options.bind);
+    const confirmed::ProtocolOptions& protocol = options.protocol;
+    check.within<std::size_t>("protocol.bytes_max", protocol.bytes_max, 1, limits::datagram_bytes_max)
+        .within("protocol.answers_within", protocol.answers_within, 0, duration_max)
+        .within("protocol.copies_within", protocol.copies_within, 0, duration_max)
+        .power_of_two("protocol.sends_max", protocol.sends_max, table_max)
+        .within<std::uint32_t>("protocol.sends_per_peer_max", protocol.sends_per_peer_max, 1, UINT32_MAX)
+        .power_of_two("protocol.peers_max", protocol.peers_max, table_max)
+        .power_of_two("protocol.replies_max", protocol.replies_max, table_max)
+        .within<std::size_t>("protocol.event_bytes", protocol.event_bytes, 1, bytes_max);
+    return check.error;
+}
+
+std::optional<Error> check_options(const devices::NodeOptions& options) {
+    Check check;
+    const devices::ProtocolOptions& protocol = options.protocol;
+    if (const auto wrong = devices::check_name(protocol.name))
+        return Error{EINVAL, fmt::format("name {}: {}", protocol.name, reason(*wrong))};
+    check
+        .that(protocol.seeds.size() <= limits::devices_seeds_max,
+              fmt::format("seed {}: at most {}", protocol.seeds.size(), limits::devices_seeds_max))
+        .that(protocol.group.family == Family::v4 && protocol.group.port != 0, "protocol.group: not an IPv4 group")
+        .that(!protocol.group_v6 || protocol.group_v6->family == Family::v6, "protocol.group_v6: not an IPv6 group")
+        .positive("protocol.period", protocol.period)
+        .positive("protocol.connect_timeout", protocol.connect_timeout)
+        .positive("protocol.name_timeout", protocol.name_timeout)
+        .within("protocol.compatible_gap", protocol.compatible_gap, 0, duration_max)
+        .within<std::size_t>("protocol.queue_bytes", protocol.queue_bytes, limits::devices_frame_bytes_max, bytes_max)
+        .within<std::uint32_t>("protocol.names_max", protocol.names_max, 1, limits::devices_names_max)
+        .within<std::uint32_t>("protocol.streams_max", protocol.streams_max, 1, limits::streams_max)
+        .power_of_two("notices_max", options.notices_max, table_max)
+        .power_of_two("questions_max", options.questions_max, table_max)
+        .within<std::uint32_t>("notices_max", options.notices_max, 2, table_max)
+        .within<std::uint32_t>("questions_max", options.questions_max, 2, table_max)
+        .within<std::uint32_t>("questions_at_once", options.questions_at_once, 1, UINT32_MAX);
+    return check.error;
+}
+
+std::optional<Error> check_options(const beacon::OpenOptions& options) {
+    Check check;
+    check_bind(check, options.bind);
+    const beacon::ProtocolOptions& protocol = options.protocol;
+    check.within<std::size_t>("protocol.targets", protocol.targets.size(), 0, limits::beacon_targets_max)
+        .within<std::size_t>("protocol.quote", protocol.quote.size(), 0, beacon::quote_bytes_max)
+        .that(is_utf8(protocol.quote), "protocol.quote: it is not UTF-8")
+        .positive("protocol.period", protocol.period);
+    for (const beacon::Target& target : protocol.targets)
+        check.that(may_be_peer(target.destination, options.bind),
+                   "protocol.targets: an address without a port, or of another family than bind");
+    return check.error;
+}
+
+}  // namespace ringpost

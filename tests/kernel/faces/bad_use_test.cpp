@@ -1,0 +1,173 @@
+// What the faces do when they are used wrongly: options out of range, peers that cannot be, refusals by the kernel,
+// other threads, other processes, objects that were moved from.
+
+#include <sys/wait.h>
+
+#include <cerrno>
+
+#include <ringpost/beacon.hpp>
+#include <ringpost/confirmed.hpp>
+#include <ringpost/devices.hpp>
+#include <ringpost/engine.hpp>
+#include <ringpost/structs.hpp>
+#include "tests/kernel/faces/face_test.hpp"
+
+namespace ringpost::test {
+namespace {
+
+// ---- options --------------------------------------------------------------------------------------
+
+template <class Face, class Options>
+void expect_refused(const Options& options, std::string_view text) {
+    const auto opened = Face::open(options);
+    ASSERT_FALSE(opened.has_value()) << text;
+    EXPECT_EQ(opened.error().code, EINVAL);
+    EXPECT_EQ(opened.error().text, text);
+}
+
+gtudp::OpenOptions with(const std::function<void(gtudp::OpenOptions&)>& change) {
+    gtudp::OpenOptions out{.bind = loopback_v4()};
+    change(out);
+    return out;
+}
+
+TEST(BadOptions, of_gtudp_are_named_with_their_range) {
+    const std::pair<gtudp::OpenOptions, std::string_view> cases[] = {
+        {with([](auto& options) { options.protocol.sends_max = 1'000; }),
+         "protocol.sends_max 1000: must be a power of two from 1 to 16777216"},
+        {with([](auto& options) { options.protocol.peers_max = 0; }),
+         "protocol.peers_max 0: must be a power of two from 1 to 16777216"},
+        {with([](auto& options) { options.protocol.resending.data_sends_max = 0; }),
+         "protocol.resending.data_sends_max 0: must be from 1 to 255"},
+        {with([](auto& options) { options.protocol.resending.timeout_min = 4 * second; }),
+         "protocol.resending.timeout_min 4000000000: must be from 1 to 3000000000"},
+        {with([](auto& options) { options.sends_max = 0; }), "sends_max 0: must be from 1 to 1048576"},
+        {with([](auto& options) { options.bind = {}; }), "bind: an address of family none"},
+        {with([](auto& options) { options.wire.types[1] = options.wire.types[0]; }), "wire: two types are equal"},
+    };
+    for (const auto& [options, text] : cases) {
+        expect_refused<gtudp::Messenger>(options, text);
+        expect_refused<gtudp::ThreadedMessenger>(options, text);
+    }
+}
+
+TEST(BadOptions, of_the_other_faces_are_named_with_their_range) {
+    confirmed::OpenOptions confirmed{.bind = loopback_v4()};
+    confirmed.protocol.bytes_max = 100'000;
+    expect_refused<confirmed::Messenger>(confirmed, "protocol.bytes_max 100000: must be from 1 to 65507");
+    devices::NodeOptions node{.protocol = {.name = "ann"}, .interfaces = {"lo"}};
+    node.notices_max = 1'000;
+    expect_refused<devices::Node>(node, "notices_max 1000: must be a power of two from 1 to 16777216");
+    node = {.protocol = {.name = "ann", .period = 0}, .interfaces = {"lo"}};
+    expect_refused<devices::Node>(node, "protocol.period 0: must be from 1 to 72057594037927936");
+    beacon::OpenOptions beacon{.bind = loopback_v4()};
+    beacon.protocol.targets = {{loopback_v6(5), {}}};
+    expect_refused<beacon::Beacon>(beacon,
+                                   "protocol.targets: an address without a port, or of another family than bind");
+}
+
+// ---- peers ----------------------------------------------------------------------------------------
+
+class BadPeers : public OnBackend {};
+
+TEST_P(BadPeers, a_peer_that_cannot_be_is_refused) {
+    gtudp::Messenger messenger = open_messenger();
+    gtudp::ThreadedMessenger threaded = open_engine();
+    for (const Address& peer : {Address{}, loopback_v4(0), loopback_v6(7)}) {
+        EXPECT_EQ(messenger.send(peer, as_bytes("x")).error(), gtudp::Refusal::bad_peer);
+        EXPECT_FALSE(messenger.send_raw(peer, as_bytes("x")));
+        EXPECT_EQ(threaded.send(peer, as_bytes("x")).error(), gtudp::SendRefusal::bad_peer);
+        EXPECT_EQ(threaded.send_and_wait(peer, as_bytes("x"), second).error(), gtudp::SendRefusal::bad_peer);
+    }
+    EXPECT_EQ(messenger.counters().refused_bad_peer, 3u);
+    EXPECT_EQ(threaded.counters().refused_bad_peer, 6u);
+    auto confirmed = confirmed::Messenger::open({.bind = loopback_v4(), .engine = {.backend = GetParam()}}).value();
+    EXPECT_EQ(confirmed.send("x", {.to = loopback_v6(7)}).error().reason, confirmed::Refusal::bad_peer);
+    EXPECT_EQ(confirmed.send("x").error().reason, confirmed::Refusal::no_target);
+}
+
+TEST_P(BadPeers, the_errno_of_the_kernel_is_in_the_outcome) {
+    // A broadcast address, to which no socket without SO_BROADCAST sends; the errno depends on the routes.
+    const Address forbidden = Address::v4(255, 255, 255, 255, 9);
+    const Peer plain(loopback_v4());
+    SocketAddress address;
+    const socklen_t length = to_socket_address(forbidden, Family::v4, address);
+    ASSERT_EQ(sendto(plain.fd(), "x", 1, 0, &address.any, length), -1);
+    const int expected = errno;
+    auto chosen = options();
+    chosen.protocol.resending = {.data_sends_max = 1, .timeout_initial = millisecond, .patience = 0};
+    std::vector<std::string> log;
+    chosen.engine.log = [&](LogLevel level, std::string_view text) {
+        if (level == LogLevel::warning) log.emplace_back(text);
+    };
+    gtudp::Messenger messenger = open_messenger(chosen);
+    ASSERT_TRUE(messenger.send(forbidden, as_bytes("x")));
+    std::optional<gtudp::Event> ended;
+    while (!ended) messenger.poll(patience, [&](const gtudp::Event& event) { ended = event; });
+    EXPECT_EQ(ended->outcome, gtudp::Outcome::gave_up_attempts);
+    EXPECT_EQ(ended->error, expected);
+    EXPECT_EQ(log, std::vector{std::string("send to 255.255.255.255:9: ") + std::strerror(expected)});
+    chosen.engine.log = nullptr;
+    gtudp::ThreadedMessenger threaded = open_engine(chosen);
+    ASSERT_TRUE(threaded.send(forbidden, as_bytes("x")));
+    EXPECT_EQ(threaded.next_outcome(patience).value().error, expected);
+}
+
+// ---- threads, processes, moves --------------------------------------------------------------------
+
+class BadUse : public OnBackend {
+  protected:
+    void SetUp() override {
+        if (scale == 1) GTEST_SKIP() << "ThreadSanitizer does not support fork() from a process with threads";
+        GTEST_FLAG_SET(death_test_style, "threadsafe");
+        OnBackend::SetUp();
+    }
+};
+
+TEST_P(BadUse, another_thread_ends_the_process) {
+    gtudp::Messenger messenger = open_messenger();
+    EXPECT_TRUE(messenger.usable());
+    std::thread([&] { EXPECT_FALSE(messenger.usable()); }).join();
+    EXPECT_DEATH(std::thread([&] { messenger.in_flight(); }).join(), "used on another thread");
+}
+
+TEST_P(BadUse, an_object_that_was_moved_from_ends_the_process) {
+    gtudp::Messenger messenger = open_messenger();
+    gtudp::Messenger moved(std::move(messenger));
+    EXPECT_TRUE(moved.usable());
+    EXPECT_FALSE(messenger.usable());  // NOLINT(bugprone-use-after-move)
+    EXPECT_DEATH(messenger.in_flight(), "used after it was moved from");
+    gtudp::ThreadedMessenger threaded = open_engine();
+    gtudp::ThreadedMessenger moved_too(std::move(threaded));
+    EXPECT_DEATH(threaded.receive(0), "used after it was moved from");  // NOLINT(bugprone-use-after-move)
+}
+
+TEST_P(BadUse, a_child_may_only_destroy_and_its_parent_goes_on) {
+    std::optional<gtudp::Messenger> messenger = open_messenger();
+    std::optional<gtudp::ThreadedMessenger> threaded = open_engine();
+    ASSERT_TRUE(messenger->send(threaded->local(), as_bytes("before")));
+    messenger->poll(0, [](const gtudp::Event&) {});
+    const pid_t child = fork();
+    if (child == 0) {
+        const bool right = !messenger->usable() && !threaded->usable();
+        messenger.reset();
+        threaded.reset();
+        _exit(right ? 0 : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    EXPECT_TRUE(messenger->usable() && threaded->usable());
+    ASSERT_TRUE(messenger->send(threaded->local(), as_bytes("after")));
+    const gtudp::Messenger::Handler ignore = [](const gtudp::Event&) {};
+    for (const Instant give_up = now() + patience; messenger->in_flight() > 0 && now() < give_up;)
+        messenger->poll(give_up - now(), ignore);
+    EXPECT_EQ(messenger->counters().confirmed, 2u);
+    EXPECT_TRUE(threaded->receive(patience) && threaded->receive(patience));
+}
+
+RINGPOST_ON_BOTH_BACKENDS(BadPeers);
+RINGPOST_ON_BOTH_BACKENDS(BadUse);
+
+}  // namespace
+}  // namespace ringpost::test
