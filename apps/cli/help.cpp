@@ -13,6 +13,8 @@
 namespace ringpost::apps {
 namespace {
 
+using Kind = HelpSection::Kind;
+
 constexpr std::size_t option_columns = 30, value_columns = 15;
 
 /// The order of the groups; others come before Verdict.
@@ -96,86 +98,119 @@ std::string right_of(const CLI::Option& option) {
     return out;
 }
 
-/// The options as listed: --help last, in the group of the option before it.
-std::vector<const CLI::Option*> listed_options(const CLI::App& app) {
-    std::vector<const CLI::Option*> options = app.get_options(
-        [](const CLI::Option* option) { return !option->get_positional() && !option->get_group().empty(); });
-    if (std::erase(options, app.get_help_ptr()) > 0) options.push_back(app.get_help_ptr());
-    return options;
+HelpSection section_of(Kind kind, std::string heading, const std::vector<const CLI::Option*>& options) {
+    HelpSection section{.kind = kind, .heading = std::move(heading), .rows = {}};
+    for (const CLI::Option* option : options) section.rows.push_back({left_of(*option), right_of(*option)});
+    return section;
 }
 
-void add_options(std::string& out, const CLI::App& app) {
-    const std::vector<const CLI::Option*> options = listed_options(app);
+/// The options in groups; --help is in the group of the option before it.
+void add_options(std::vector<HelpSection>& out, const CLI::App& command) {
+    const std::vector<const CLI::Option*> options = listed_options(command);
     const auto group_of = [&](const CLI::Option* option) {
-        const bool is_help = option == app.get_help_ptr() && options.size() > 1;
+        const bool is_help = option == command.get_help_ptr() && options.size() > 1;
         return is_help ? options[options.size() - 2]->get_group() : option->get_group();
     };
     const auto place_of = [](std::string_view group) {
         const auto found = std::ranges::find(group_order, group);
         return (found != std::end(group_order) ? found : std::ranges::find(group_order, "")) - std::begin(group_order);
     };
-    std::map<std::pair<std::ptrdiff_t, std::string>, std::string> groups;  // with their rows
+    std::map<std::pair<std::ptrdiff_t, std::string>, std::vector<const CLI::Option*>> groups;
     for (const CLI::Option* option : options) {
         const std::string group = group_of(option);
-        add_row(groups[{place_of(group), group}], left_of(*option), right_of(*option), option_columns);
+        groups[{place_of(group), group}].push_back(option);
     }
-    for (const auto& [place, rows] : groups) out += '\n' + place.second + ":\n" + rows;
-}
-
-void add_arguments(std::string& out, const std::vector<const CLI::Option*>& arguments) {
-    if (arguments.empty()) return;
-    out += "\nArguments:\n";
-    for (const CLI::Option* argument : arguments) add_row(out, left_of(*argument), right_of(*argument), option_columns);
-}
-
-void add_subcommands(std::string& out, const CLI::App& app) {
-    const auto subcommands = app.get_subcommands([](const CLI::App*) { return true; });
-    if (subcommands.empty()) return;
-    out += "\nSubcommands:\n";
-    for (const CLI::App* each : subcommands) add_row(out, each->get_name(), each->get_description(), option_columns);
+    for (const auto& [place, members] : groups) out.push_back(section_of(Kind::options, place.second, members));
 }
 
 /// Explains the values of the options.
-void add_values(std::string& out, const CLI::App& app) {
-    std::string rows;
+HelpSection values_of(const CLI::App& command) {
+    HelpSection section{.kind = Kind::values, .heading = "Values", .rows = {}};
     for (const auto& value : value_kinds) {
         const auto used =
-            app.get_options([&](const CLI::Option* option) { return option->get_type_name() == value.name; });
-        if (!used.empty()) add_row(rows, std::string(value.name), value.examples, value_columns);
+            command.get_options([&](const CLI::Option* option) { return option->get_type_name() == value.name; });
+        if (!used.empty()) section.rows.push_back({std::string(value.name), value.examples});
     }
-    if (!rows.empty()) out += "\nValues:\n" + rows;
+    return section;
 }
 
-}  // namespace
-
-std::string HelpFormatter::make_help(const CLI::App* app, std::string name, CLI::AppFormatMode) const {
-    const auto arguments = app->get_options([](const CLI::Option* option) { return option->get_positional(); });
-    std::string out;
-    add_wrapped(out, 0, 0, app->get_description());
-    std::string usage = "Usage: " + name + " [OPTIONS]";
-    for (const CLI::Option* argument : arguments)
-        usage += argument->get_required() ? " " + left_of(*argument) : " [" + left_of(*argument) + "]";
-    if (app->get_require_subcommand_min() > 0) usage += " SUBCOMMAND";
-    out += usage + '\n';
-    add_arguments(out, arguments);
-    add_options(out, *app);
-    add_subcommands(out, *app);
-    add_values(out, *app);
-    return out + app->get_footer();
-}
-
-void end_help(CLI::App& command, const HelpEnd& end) {
-    std::string out;
-    if (!end.notes.empty()) out += '\n' + end.notes + '\n';
-    out += "\nExamples:\n";
-    for (const std::string& example : end.examples) out += "  " + example + '\n';
-    out += "\nExit codes:\n";
+HelpSection exit_codes_of(const HelpEnd& end) {
+    HelpSection section{.kind = Kind::exit_codes, .heading = "Exit codes", .rows = {}};
     std::vector<int> codes{Exit::done, Exit::usage};
     codes.insert(codes.end(), end.exits.begin(), end.exits.end());
     std::ranges::sort(codes);
-    for (const int code : codes) add_row(out, std::to_string(code), meaning(code), value_columns);
-    if (end.signals) add_row(out, "130, 143", meaning(130), value_columns);
-    command.footer(out);
+    for (const int code : codes) section.rows.push_back({std::to_string(code), meaning(code)});
+    if (end.signals) section.rows.push_back({"130, 143", meaning(130)});
+    return section;
 }
+
+void add_section(std::string& out, const HelpSection& section) {
+    const bool narrow = section.kind == Kind::values || section.kind == Kind::exit_codes;
+    out += '\n' + section.heading + ":\n";
+    for (const auto& [left, right] : section.rows) add_row(out, left, right, narrow ? value_columns : option_columns);
+}
+
+HelpFormatter& formatter_of(const CLI::App& command) { return dynamic_cast<HelpFormatter&>(*command.get_formatter()); }
+
+}  // namespace
+
+std::string path_of(const CLI::App& command) {
+    const CLI::App* const parent = command.get_parent();
+    return parent == nullptr ? command.get_name() : path_of(*parent) + " " + command.get_name();
+}
+
+std::vector<const CLI::Option*> listed_options(const CLI::App& command) {
+    std::vector<const CLI::Option*> options = command.get_options(
+        [](const CLI::Option* option) { return !option->get_positional() && !option->get_group().empty(); });
+    if (std::erase(options, command.get_help_ptr()) > 0) options.push_back(command.get_help_ptr());
+    return options;
+}
+
+std::vector<const CLI::Option*> listed_arguments(const CLI::App& command) {
+    return command.get_options([](const CLI::Option* option) { return option->get_positional(); });
+}
+
+std::vector<const CLI::App*> listed_subcommands(const CLI::App& command) {
+    return command.get_subcommands([](const CLI::App*) { return true; });
+}
+
+HelpPage HelpFormatter::page(const CLI::App& command) const {
+    const HelpEnd& end = ends_.at(&command);
+    const auto arguments = listed_arguments(command);
+    HelpPage page{.description = command.get_description(),
+                  .usage = "[OPTIONS]",
+                  .sections = {section_of(Kind::arguments, "Arguments", arguments)},
+                  .notes = end.notes,
+                  .examples = end.examples,
+                  .exit_codes = exit_codes_of(end)};
+    for (const CLI::Option* argument : arguments)
+        page.usage += argument->get_required() ? " " + left_of(*argument) : " [" + left_of(*argument) + "]";
+    if (command.get_require_subcommand_min() > 0) page.usage += " SUBCOMMAND";
+    add_options(page.sections, command);
+    HelpSection subcommands{.kind = Kind::subcommands, .heading = "Subcommands", .rows = {}};
+    for (const CLI::App* each : listed_subcommands(command))
+        subcommands.rows.push_back({each->get_name(), each->get_description()});
+    page.sections.push_back(std::move(subcommands));
+    page.sections.push_back(values_of(command));
+    std::erase_if(page.sections, [](const HelpSection& section) { return section.rows.empty(); });
+    return page;
+}
+
+std::string HelpFormatter::make_help(const CLI::App* app, std::string name, CLI::AppFormatMode) const {
+    const HelpPage shown = page(*app);
+    std::string out;
+    add_wrapped(out, 0, 0, shown.description);
+    out += "Usage: " + name + " " + shown.usage + '\n';
+    for (const HelpSection& section : shown.sections) add_section(out, section);
+    if (!shown.notes.empty()) out += '\n' + shown.notes + '\n';
+    out += "\nExamples:\n";
+    for (const std::string& example : shown.examples) out += "  " + example + '\n';
+    add_section(out, shown.exit_codes);
+    return out;
+}
+
+void end_help(CLI::App& command, const HelpEnd& end) { formatter_of(command).set_end(command, end); }
+
+HelpPage help_page(const CLI::App& command) { return formatter_of(command).page(command); }
 
 }  // namespace ringpost::apps

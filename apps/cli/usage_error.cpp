@@ -7,15 +7,11 @@
 #include <numeric>
 #include <utility>
 
+#include "apps/cli/help.hpp"
 #include "apps/cli/options.hpp"
 
 namespace ringpost::apps {
 namespace {
-
-/// `ringpost message send`
-std::string path_of(const CLI::App& app) {
-    return app.get_parent() == nullptr ? app.get_name() : path_of(*app.get_parent()) + " " + app.get_name();
-}
 
 std::vector<std::string> option_names(const CLI::App& app) {
     std::vector<std::string> names;
@@ -111,7 +107,7 @@ std::string usage_text(const CLI::App& app, const CLI::ParseError& error) {
         if (at->get_subcommands().empty()) break;
     }
     const CLI::App& last = innermost(app);
-    if (last.get_require_subcommand_min() > 0)
+    if (error.get_name() == "RequiredError" && last.get_require_subcommand_min() > 0)
         return fmt::format("a subcommand is required: {}; see {} --help", fmt::join(subcommand_names(last), ", "),
                            path_of(last));
     return reworded(error);

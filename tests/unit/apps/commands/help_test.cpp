@@ -198,6 +198,70 @@ TEST(Help, is_the_same_as_an_option_and_as_a_subcommand) {
     }
 }
 
+std::string joined(const std::vector<std::string>& path, char between) {
+    std::string out;
+    for (const std::string& name : path) out += (out.empty() ? "" : std::string(1, between)) + name;
+    return out;
+}
+
+/// The lines from `first` to `last`, without both.
+std::string between_lines(const std::string& text, const std::string& first, const std::string& last) {
+    const std::size_t begin = text.find('\n' + first + '\n');
+    if (begin == std::string::npos) return "";
+    return text.substr(begin, text.find('\n' + last + '\n', begin) - begin);
+}
+
+TEST(Generated, every_option_is_in_the_page_and_in_both_completions) {
+    const std::string bash = parse({"--generate", "bash"}).text, zsh = parse({"--generate", "zsh"}).text;
+    for (const auto& path : paths()) {
+        const std::string page = parse({"--generate", path.empty() ? "man" : "man:" + joined(path, '-')}).text;
+        const std::string words = between_lines(bash, "        '" + joined(path, ' ') + "')", "            ;;");
+        const std::string specs =
+            between_lines(zsh, "_ringpost" + (path.empty() ? "" : '_' + joined(path, '_')) + "() {", "}");
+        for (const std::string& row : option_rows(help_of(path))) {
+            const std::string names = row.substr(0, row.find(' '));
+            const std::string escaped = std::regex_replace(names, std::regex("-"), "\\-");
+            EXPECT_NE(page.find(".TP\n\\fB" + escaped + "\\fR"), std::string::npos) << names << '\n' << page;
+            const std::string name = names.substr(names.find(',') + 1);  // `-h,--help`
+            EXPECT_TRUE(std::regex_search(words, std::regex("values='([^']* )?" + name + "[ ']"))) << name << words;
+            EXPECT_NE(specs.find(name + '['), std::string::npos) << name << '\n' << specs;
+        }
+    }
+}
+
+TEST(Generated, pages_have_no_macros_but_their_own_and_characters_that_can_be_copied) {
+    const std::regex line("\\.(TH|SH|SS|TP|EX|EE|BR)( .*)?|[^.'-][^'`^~-]*");
+    for (const auto& path : paths()) {
+        const std::string page = parse({"--generate", path.empty() ? "man" : "man:" + joined(path, '-')}).text;
+        for (std::string each : lines_of(page)) {
+            each = std::regex_replace(each, std::regex("\\\\(-|e|&|f[BIR]|\\((aq|dq|ga|ha|ti))"), "_");
+            EXPECT_TRUE(std::regex_match(each, line) && each.find('\\') == std::string::npos) << each;
+        }
+    }
+}
+
+TEST(Generated, a_page_ends_with_the_pages_around_it) {
+    const std::string root = parse({"--generate", "man"}).text, sub = parse({"--generate", "man:message-send"}).text;
+    for (const auto& path : paths()) {
+        const std::string name = std::regex_replace("ringpost-" + joined(path, '-'), std::regex("-"), "\\-");
+        EXPECT_EQ(root.find(".BR " + name + " (1)") != std::string::npos, !path.empty()) << name;
+    }
+    EXPECT_TRUE(sub.ends_with(".SH SEE ALSO\n.BR ringpost\\-message (1),\n.BR ringpost (1)\n")) << sub;
+    EXPECT_TRUE(sub.starts_with(".TH RINGPOST\\-MESSAGE\\-SEND 1 \"\" \"ringpost 1.2.3\"")) << sub;
+}
+
+TEST(Generated, unknown_pages_are_wrong_usage) {
+    for (const char* what : {"fish", "man:", "man:lod", "man:message-", "man:message-sen", "man:load-send", "zsh "}) {
+        try {
+            parse({"--generate", what});
+            ADD_FAILURE() << what;
+        } catch (const Failure& failure) {
+            EXPECT_EQ(failure.exit_code, Exit::usage);
+            EXPECT_NE(std::string(failure.what()).find("--generate"), std::string::npos) << failure.what();
+        }
+    }
+}
+
 TEST(Help, version_has_a_short_form) {
     for (const char* name : {"-v", "--version"}) EXPECT_EQ(parse({name}).text, "ringpost 1.2.3\n");
 }
