@@ -181,6 +181,24 @@ def endpoint_on(driver, backend):
     return measure
 
 
+def through_interface(face, backend):
+    """64-byte gtUDP messages in batches through the C++ or the C interface, each confirmed."""
+    def measure(seconds):
+        return {"rate": last_json(run(program("bench/faces_rate"), face, backend, str(seconds)))["rate_per_s"]}
+    return measure
+
+
+def through_python(backend):
+    """The same through the Python package and the shared library of the measured build."""
+    def measure(seconds):
+        package = os.path.join(ROOT, "engine", "bindings", "python")
+        library = program("engine/package/libringpost.so.0")
+        return {"rate": last_json(run("env", f"PYTHONPATH={package}", f"RINGPOST_LIBRARY={library}", sys.executable,
+                                      os.path.join(ROOT, "bench", "python_rate.py"), backend,
+                                      str(seconds)))["rate_per_s"]}
+    return measure
+
+
 def dns_by_ringpost(*options):
     def measure(seconds):
         with dns_server() as port:

@@ -14,7 +14,8 @@ from by_others import dns_by_dnsperf, iperf3_udp, other_transport, sockperf_roun
 from by_ringpost import (confirmed_messages, devices, dns_by_ringpost, endpoint_on, found_maximum, idle,
                          idle_among_devices, limit_flood, limit_pingpong, machine_stalls, measuring, memory_at_rest,
                          paced, peers_of_one_socket, rate_error, reliable_load, ringpost_latency, ringpost_load,
-                         ringpost_pingpong, share_of_maximum, start_up, stream, through_relay)
+                         ringpost_pingpong, share_of_maximum, start_up, stream, through_interface,
+                         through_python, through_relay)
 from programs import ROOT, Failed
 
 PLAIN = ("--gso", "off", "--gro", "off")
@@ -98,6 +99,9 @@ def flood_groups():
                                  for peers in (1, 100_000)} for backend in BACKENDS},
         **{f"engine, {backend}": {"loop template": endpoint_on("template", backend),
                                   "public Engine": endpoint_on("engine", backend)} for backend in BACKENDS},
+        **{f"interfaces, {backend}": {
+            "C++": through_interface("c++", backend), "C": through_interface("c", backend),
+            "Python": through_python(backend)} for backend in BACKENDS},
         "relay": {f"{loss} % lost, 10 ms each way": through_relay(loss) for loss in (1, 5, 30)},
     }
 
@@ -207,6 +211,8 @@ TABLES = {
         Row("1 KiB messages, each confirmed or in order", "rate", "1 KiB messages"),
         Row("send to confirmed p50 against the raw round trip, us", "p50", "ping-pong", ("uring", *GTUDP)),
         *[Row(f"64 B, gtUDP, one datagram at a time to one socket, {backend}", "rate", f"peers, {backend}")
+          for backend in BACKENDS],
+        *[Row(f"64 B, gtUDP, batches through each interface, {backend}", "rate", f"interfaces, {backend}")
           for backend in BACKENDS],
         Row("relay, datagrams over the minimum for the loss", "over_minimum", "relay", ratio=False),
         Row("relay, send to confirmed p99, us", "p99", "relay", ratio=False),

@@ -30,6 +30,7 @@ struct MessageOptions {
     std::string text;  // send only
     confirmed::SendOptions how;
     confirmed::Reply reply = confirmed::Reply::to_port;
+    bool confirm_from_any = false;
 };
 
 const char* name_of(confirmed::Outcome outcome) {
@@ -172,6 +173,7 @@ int message_command(const MessageOptions& options) {
     confirmed::OpenOptions wanted{.bind = bind_address(options.server.bind, options.server.port),
                                   .engine = options.server.common.engine};
     wanted.protocol.reply = options.reply;
+    wanted.protocol.confirm_from_any = options.confirm_from_any;
     wanted.reports_errors = options.role == Role::send;
     if (!options.to.empty()) {
         wanted.protocol.target = target_address(options.to, confirmed::default_port);
@@ -223,6 +225,11 @@ confirmed::Reply parse_reply(const std::string& text) {
     throw std::invalid_argument("one of port, source");
 }
 
+bool parse_from_any(const std::string& text) {
+    if (text == "peer" || text == "any") return text == "any";
+    throw std::invalid_argument("one of peer, any");
+}
+
 void add_role(CLI::App& message, Command& chosen, const char* name, const char* help, Role role, const char* example) {
     CLI::App* command = message.add_subcommand(name, help);
     auto options = std::make_shared<MessageOptions>();
@@ -247,6 +254,9 @@ void add_role(CLI::App& message, Command& chosen, const char* name, const char* 
             ->type_name("none|ok|fail");
         add_parsed(*command, "--timeout", options->how.timeout, parse_duration,
                    "time to wait for the confirmation (default 10s)");
+        add_parsed(*command, "--confirm-from", options->confirm_from_any, parse_from_any,
+                   "address that may confirm: that of --to, or any, as an old peer on this host needs (default peer)")
+            ->type_name("peer|any");
     }
     add_common(*command, options->server.common, {});
     if (role != Role::send) add_sandbox(*command, options->server.common);

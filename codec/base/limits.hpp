@@ -26,6 +26,15 @@ inline constexpr std::uint32_t failed_peers_max = 256;
 /// the receiver's they stay within the processor's second-level cache.
 inline constexpr std::size_t transmit_buffers_max = 8;
 
+/// Handles that the C interface can open at a time.
+inline constexpr std::size_t c_handles_max = 4'096;
+
+/// Datagrams that a handle with `trace` records; asks whose answers are kept; events of a device that are kept until
+/// their kind is asked for.
+inline constexpr std::size_t c_packets_max = 4'096;
+inline constexpr std::size_t c_answers_max = 64;
+inline constexpr std::size_t c_kept_max = 4'096;
+
 /// Sources that a beacon counts separately; the least recently received one is evicted first.
 inline constexpr std::uint32_t beacon_sources_max = 65'536;
 

@@ -96,7 +96,10 @@ bool Endpoint::on_initialize(const Address& from, const LocalPath& path) {
 }
 
 void Endpoint::on_answer(Instant now, const Address& source, Frame frame) {
-    switch (sender_.on_answer(now, peer_of(source), frame)) {
+    auto answered = sender_.on_answer(now, peer_of(source), frame);
+    if (answered == Sender::Answered::unexpected && options_.confirm_from_any)
+        answered = sender_.on_answer(now, peer_of(options_.target), frame);
+    switch (answered) {
         case Sender::Answered::ended: return;
         case Sender::Answered::repeated: ++counts_.answers_again; return;
         case Sender::Answered::late: ++counts_.answers_late; break;

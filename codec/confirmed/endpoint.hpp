@@ -57,6 +57,9 @@ class Endpoint {
     /// outcome of one send. All other events remain for poll_event().
     std::optional<Event> take_message() { return events_.pop_message(); }
     std::optional<Event> take_outcome(SendNumber number) { return events_.pop_outcome(number); }
+    /// The parts of poll_event(): the oldest outcome, and the oldest other event.
+    std::optional<Event> take_outcome() { return events_.outcomes() > 0 ? events_.pop() : std::nullopt; }
+    std::optional<Event> take_other() { return events_.pop_other(); }
 
     /// Family::none if there is none.
     const Address& target() const { return options_.target; }

@@ -51,9 +51,7 @@ class Events {
 
     std::size_t outcomes() const { return outcomes_.size(); }
 
-  private:
-    static std::size_t bytes_of(const Event& event) { return sizeof(Event) + event.message.text().size(); }
-
+    /// The oldest event that is not an outcome.
     std::optional<Event> pop_other() {
         if (others_.empty()) return std::nullopt;
         std::optional<Event> event(std::move(others_.front()));
@@ -61,6 +59,9 @@ class Events {
         bytes_left_ += bytes_of(*event);
         return event;
     }
+
+  private:
+    static std::size_t bytes_of(const Event& event) { return sizeof(Event) + event.message.text().size(); }
 
     std::size_t bytes_left_;
     std::deque<Event> outcomes_, others_;

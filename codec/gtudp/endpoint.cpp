@@ -110,20 +110,27 @@ std::optional<Transmit> Endpoint::poll_raw(std::span<std::byte> out) {
 }
 
 std::optional<Event> Endpoint::poll_event() {
+    auto event = poll_message();
+    return event ? event : poll_outcome();
+}
+
+std::optional<Event> Endpoint::poll_message() {
     if (front_returned_) arrived_.pop();
     front_returned_ = !arrived_.empty();
-    std::optional<Event> event;
-    if (front_returned_) {
-        const auto arrived = arrived_.front();
-        event.emplace();
-        event->kind = arrived->header.kind;
-        event->peer = arrived->header.peer;
-        event->bytes = arrived->bytes;
-    } else if (sender_.has_ended()) {
-        event.emplace();
-        event->kind = Event::Kind::outcome;
-        sender_.take_ended(event->peer, event->id, event->outcome, event->sends);
-    }
+    if (!front_returned_) return std::nullopt;
+    const auto arrived = arrived_.front();
+    std::optional<Event> event(std::in_place);
+    event->kind = arrived->header.kind;
+    event->peer = arrived->header.peer;
+    event->bytes = arrived->bytes;
+    return event;
+}
+
+std::optional<Event> Endpoint::poll_outcome() {
+    if (!sender_.has_ended()) return std::nullopt;
+    std::optional<Event> event(std::in_place);
+    event->kind = Event::Kind::outcome;
+    sender_.take_ended(event->peer, event->id, event->outcome, event->sends);
     return event;
 }
 

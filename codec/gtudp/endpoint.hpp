@@ -54,6 +54,10 @@ class Endpoint {
     void handle_timeout(Instant now);
     std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out);
     std::optional<Event> poll_event();
+    /// The parts of poll_event(), for callers that want one of them: the next message or foreign datagram, and the next
+    /// outcome.
+    std::optional<Event> poll_message();
+    std::optional<Event> poll_outcome();
     std::optional<Instant> poll_timeout() const;
 
     /// Payload bytes that further sends can use. Each send takes its size rounded up to ChunkPool::chunk_bytes.
@@ -84,7 +88,7 @@ class Endpoint {
     Receiver receiver_;
     RecordQueue<Arrived> arrived_;
     RecordQueue<Address> raw_;
-    bool front_returned_ = false;  ///< the front of arrived_ has been returned; the next poll_event() removes it
+    bool front_returned_ = false;  ///< the front of arrived_ has been returned; the next poll_message() removes it
 };
 
 }  // namespace ringpost::gtudp

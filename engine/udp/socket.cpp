@@ -4,6 +4,7 @@
 
 #include "engine/udp/socket.hpp"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <linux/net_tstamp.h>
 #include <linux/sock_diag.h>
@@ -33,11 +34,37 @@ std::unexpected<Error> failed(const std::string& what) { return std::unexpected(
 }  // namespace
 
 Result<UdpSocket> UdpSocket::open(const SocketOptions& options) {
+    if (options.adopted >= 0) return adopt(options);
     const Family family = options.bind.family != Family::none ? options.bind.family : options.connect.family;
     const int fd = ::socket(family == Family::v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return failed("open a UDP socket");
     UdpSocket socket(fd, family);
     if (auto done = socket.configure(options); !done) return std::unexpected(done.error());
+    return socket;
+}
+
+Result<UdpSocket> UdpSocket::adopt(const SocketOptions& options) {
+    int type = 0;
+    socklen_t length = sizeof type;
+    if (getsockopt(options.adopted, SOL_SOCKET, SO_TYPE, &type, &length) != 0) return failed("adopt the socket");
+    SocketAddress address;
+    length = sizeof address;
+    if (getsockname(options.adopted, &address.any, &length) != 0) return failed("getsockname");
+    const bool is_v4 = address.any.sa_family == AF_INET;
+    if (type != SOCK_DGRAM || (!is_v4 && address.any.sa_family != AF_INET6))
+        return std::unexpected(Error{EINVAL, "adopt the socket: it is not a UDP socket"});
+    const int fd = fcntl(options.adopted, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) return failed("adopt the socket");
+    UdpSocket socket(fd, is_v4 ? Family::v4 : Family::v6);
+    if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0) return failed("adopt the socket");
+    SocketOptions wanted = options;
+    if (from_socket_address(address.any).port != 0) {
+        wanted.bind = {};
+    } else if (options.bind.family != socket.family_) {
+        wanted.bind = Address{.family = socket.family_};
+        if (is_v4) wanted.bind = Address::v4(0, 0, 0, 0, 0);
+    }
+    if (auto done = socket.configure(wanted); !done) return std::unexpected(done.error());
     return socket;
 }
 

@@ -60,6 +60,7 @@ class UdpSocket {
 
   private:
     UdpSocket(int fd, Family family) : fd_(fd), family_(family) {}
+    static Result<UdpSocket> adopt(const SocketOptions& options);
     Result<void> configure(const SocketOptions& options);
     Result<void> read_local();
     Result<void> membership(int option, const char* verb, const Address& group, const std::string& interface) const;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """check.py ROOT RINGPOST EXAMPLE...: the documents show what is compiled, and point at what exists.
 
-* Every block of C++ in a document is one of the examples, every example is shown, and each is short.
+* Every block of C++, C or Python in a document is one of the examples, every example is shown, and each is short.
 * Every relative link leads to a file or directory, every #fragment to a heading.
 * Every option of a `ringpost` command in a document is in that command's --help.
 * README.md has at most 200 lines, lists every subcommand, and no line of prose is longer than 120 characters.
@@ -12,7 +12,8 @@ import re
 import subprocess
 import sys
 
-EXAMPLE_LINES_MAX = 15
+EXAMPLE_LINES_MAX = 20
+LANGUAGES = {"cpp", "c", "python"}
 README_LINES_MAX = 200
 PROSE_COLUMNS_MAX = 120
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -42,7 +43,8 @@ def anchors(path):
 
 
 def broken_examples(texts, examples):
-    shown = [block for text in texts.values() for language, block in FENCED.findall(text) if language == "cpp"]
+    shown = [block for text in texts.values() for language, block in FENCED.findall(text)
+             if language in LANGUAGES]
     sources = {example.name: example.read_text() for example in examples}
     for name, source in sources.items():
         if source not in shown:
@@ -51,8 +53,8 @@ def broken_examples(texts, examples):
             yield f"{name} has more than {EXAMPLE_LINES_MAX} lines"
     for path, text in texts.items():
         for language, block in FENCED.findall(text):
-            if language == "cpp" and block not in sources.values():
-                yield f"{path}: this C++ is none of the examples:\n{block}"
+            if language in LANGUAGES and block not in sources.values():
+                yield f"{path}: this {language} is none of the examples:\n{block}"
 
 
 def broken_links(root, texts):

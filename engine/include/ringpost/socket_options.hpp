@@ -12,7 +12,10 @@ struct SocketOptions {
     /// Port 0: chosen by the kernel. The IPv6 wildcard also accepts IPv4. open() waits up to a second for a port in
     /// use, unless the socket shares it (`reuse_address`): the sockets of a process just killed close a little later.
     Address bind{};
-    Address connect{};        ///< Family::none: unconnected
+    Address connect{};  ///< Family::none: unconnected
+    /// Use a duplicate of this UDP socket, which stays the caller's, instead of a new one; -1: none. If it is bound,
+    /// `bind` is ignored. It must not be read meanwhile, and becomes non-blocking.
+    int adopted = -1;
     bool gro = true;          ///< receive trains (UDP_GRO) if the kernel supports it
     bool broadcast = false;   ///< allow broadcast destinations (SO_BROADCAST)
     bool reuse_port = false;  ///< share the port with other sockets of this user (SO_REUSEPORT)

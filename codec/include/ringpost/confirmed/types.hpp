@@ -91,8 +91,12 @@ enum class Reply : std::uint8_t {
 /// Options of the protocol.
 struct ProtocolOptions {
     Reply reply = Reply::to_port;
-    Address target{};                                     ///< default destination; Family::none: none yet
-    std::uint16_t peer_port = default_port;               ///< to_port: the port of all peers except the target
+    Address target{};                        ///< default destination; Family::none: none yet
+    std::uint16_t peer_port = default_port;  ///< to_port: the port of all peers except the target
+    /// An answer from an address to which no message is in flight counts as the target's. The format's original program
+    /// answers from another address than its own where both ends run on one host. Anyone can then confirm or fail a
+    /// message to the target.
+    bool confirm_from_any = false;
     bool retarget = false;                                ///< `initialize` may replace an existing target
     std::size_t bytes_max = limits::confirmed_bytes_max;  ///< largest datagram sent; at most limits::datagram_bytes_max
 

@@ -203,6 +203,18 @@ TEST(ConfirmedEndpoint, one_event_can_be_awaited) {
     EXPECT_EQ(turning.events(), Texts{"1 confirmed confirmed"});
 }
 
+TEST(ConfirmedEndpoint, outcomes_and_other_events_can_be_taken_apart) {
+    Turning turning(options_toward(bob));
+    ASSERT_TRUE(turning.send("one"));
+    turning.turn();
+    turning.receive(bob, "hello", Status::none);
+    EXPECT_FALSE(turning.endpoint.take_outcome());
+    turning.receive(bob, "confirmed", Status::ok);
+    EXPECT_EQ(Turning::text_of(turning.endpoint.take_other().value()), "message hello");
+    EXPECT_FALSE(turning.endpoint.take_other());
+    EXPECT_EQ(Turning::text_of(turning.endpoint.take_outcome().value()), "1 confirmed confirmed");
+}
+
 TEST(ConfirmedEndpoint, unknown_senders_are_not_stored) {
     Turning turning(options_toward({}));
     for (int i = 0; i < 10'000; ++i) {

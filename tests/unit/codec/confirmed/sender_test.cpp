@@ -57,6 +57,22 @@ TEST(ConfirmedSender, an_answer_from_any_port_of_the_peer_counts_and_no_other) {
     EXPECT_EQ(turning.endpoint.counters().answers_stray, 1u);
 }
 
+TEST(ConfirmedSender, an_answer_from_another_address_counts_for_the_target_if_configured) {
+    Options options = options_toward(bob);
+    options.confirm_from_any = true;
+    Turning turning(options);
+    ASSERT_TRUE(turning.send("to bob"));
+    ASSERT_TRUE(turning.send("to alice", {.to = alice}));
+    turning.turn();
+    turning.receive(alice, "confirmed", Status::ok);
+    EXPECT_EQ(turning.events(), Texts{"2 confirmed confirmed"}) << "a peer's own answer ends its own message";
+    turning.receive(Address::v4(10, 0, 0, 9, 7), "confirmed", Status::ok);
+    EXPECT_EQ(turning.events(), Texts{"1 confirmed confirmed"});
+    turning.receive(Address::v4(10, 0, 0, 9, 7), "confirmed", Status::ok);
+    EXPECT_EQ(turning.events(), Texts{});
+    EXPECT_EQ(turning.endpoint.counters().answers_stray, 1u);
+}
+
 TEST(ConfirmedSender, programs_on_one_host_are_one_peer_unless_replies_go_to_the_source) {
     const Address other = elsewhere(bob, 6'000);
     {

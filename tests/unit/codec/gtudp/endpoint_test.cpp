@@ -63,6 +63,20 @@ TEST(GtudpEndpoint, a_peer_may_use_our_identities) {
     EXPECT_EQ(side.counters().ack_unknown + side.counters().recv_unknown, 0u);
 }
 
+TEST(GtudpEndpoint, messages_and_outcomes_can_be_polled_apart) {
+    Side side(steady_options());
+    ASSERT_TRUE(side.send(bob, "ours"));
+    side.transmitted();
+    side.receive_data(bob, 1, "one");
+    side.receive_recv(bob, 7);
+    side.receive_data(bob, 2, "two");
+    EXPECT_EQ(side.endpoint.poll_message()->bytes.size(), 3u);
+    EXPECT_EQ(side.endpoint.poll_outcome()->outcome, Outcome::confirmed);
+    EXPECT_FALSE(side.endpoint.poll_outcome());
+    EXPECT_EQ(side.event(), "message from bob: two");
+    EXPECT_FALSE(side.endpoint.poll_message());
+}
+
 TEST(GtudpEndpoint, two_endpoints_confirm_each_other) {
     Side left(small_options()), right(small_options());
     Outbox outbox;

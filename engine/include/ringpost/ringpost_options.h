@@ -1,0 +1,145 @@
+#ifndef RINGPOST_RINGPOST_OPTIONS_H
+#define RINGPOST_RINGPOST_OPTIONS_H
+
+/* What the rp_*_open() functions take. Included by <ringpost/ringpost.h>.
+ *
+ * Each rp_*_init() writes the defaults; the second argument is the size of the structure: rp_gtudp_init(&options,
+ * sizeof options). Each rp_*_open() copies what it is given, and takes NULL as the defaults. */
+
+#ifndef RINGPOST_RINGPOST_H
+#error "include <ringpost/ringpost.h>"
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { RP_BACKEND_AUTOMATIC = 0, RP_BACKEND_URING = 1, RP_BACKEND_MMSG = 2 };
+enum { RP_WAIT_BLOCK = 0, RP_WAIT_SPIN = 1, RP_WAIT_ADAPTIVE = 2 };
+
+typedef struct rp_engine_options {
+    int32_t backend; /* RP_BACKEND_* */
+    int32_t wait;    /* RP_WAIT_* */
+    int32_t gso;     /* send trains (default 1) */
+    int32_t gro;     /* receive trains (default 1) */
+    int32_t reserved[4];
+} rp_engine_options;
+
+typedef struct rp_gtudp_options {
+    uint32_t size;
+    int32_t threaded; /* 1: a thread of its own (default 0) */
+    rp_engine_options engine;
+    rp_address bind;            /* none: all addresses; port 0: chosen by the kernel, see rp_local() */
+    rp_address connect;         /* the only peer; replaces `bind` */
+    const char* const* allowed; /* receive only from these networks, such as "10.0.0.0/8"; NULL: from all */
+    uint32_t allowed_count;
+    int32_t socket;       /* use a duplicate of this UDP socket instead of `bind`; -1: none */
+    const void* magic;    /* the same at both ends */
+    const void* types[3]; /* DATA, RECV, ACK; NULL: 1D, 5F, AE */
+    uint32_t magic_size, type_size;
+    int32_t checked;         /* each DATA ends with a checksum */
+    int32_t receive_foreign; /* RP_FOREIGN events */
+    int32_t report_outcomes; /* 0: no RP_OUTCOME events (default 1) */
+    int32_t trace;           /* RP_PACKET events; not with a thread */
+    uint32_t data_sends_max; /* then a send is given up, but not before `patience_ns` */
+    uint32_t recv_sends_max;
+    int64_t timeout_initial_ns, timeout_min_ns, timeout_max_ns; /* of a retransmission */
+    int64_t fixed_interval_ns;                                  /* 0: grows and adapts */
+    int64_t patience_ns;                                        /* -1: 10 s, or 0 with a fixed interval */
+    int64_t remembered_ns;                                      /* duplicates are recognised for so long */
+    uint32_t sends_max, receives_max, peers_max;                /* of the tables; powers of two */
+    uint32_t queued_sends_max, queued_receives_max;             /* of a thread's queues */
+    uint64_t payload_bytes, event_bytes;
+    uint64_t reserved[4];
+} rp_gtudp_options;
+
+RP_API int32_t rp_gtudp_init(rp_gtudp_options* options, size_t size);
+RP_API int32_t rp_gtudp_open(const rp_gtudp_options* options, rp_handle** handle);
+
+enum {
+    RP_CONFIRM_TO_PORT = 0,  /* confirmations go to the port on which a peer listens; a peer is an IP address */
+    RP_CONFIRM_TO_SOURCE = 1 /* they go to the source; a peer is an address and a port */
+};
+
+typedef struct rp_confirmed_options {
+    uint32_t size;
+    int32_t reply; /* RP_CONFIRM_TO_* */
+    rp_engine_options engine;
+    rp_address bind;   /* none: all addresses, port 5005 */
+    rp_address target; /* the default receiver; none: the first that sends `initialize` */
+    uint16_t peer_port;
+    uint16_t reserved_port;
+    int32_t retarget;         /* a later `initialize` replaces the target */
+    int32_t confirm_from_any; /* an answer from an unknown address counts as the target's */
+    uint32_t bytes_max;       /* largest datagram sent (default 1024) */
+    int64_t timeout_ns;       /* default of a send (10 s) */
+    int64_t answers_within_ns, copies_within_ns;
+    uint64_t reserved[4];
+} rp_confirmed_options;
+
+RP_API int32_t rp_confirmed_init(rp_confirmed_options* options, size_t size);
+RP_API int32_t rp_confirmed_open(const rp_confirmed_options* options, rp_handle** handle);
+
+typedef struct rp_devices_options {
+    uint32_t size;
+    int32_t listen; /* accept connections (default 1) */
+    rp_engine_options engine;
+    const char* name;              /* required */
+    rp_address group;              /* of the adverts */
+    const char* const* interfaces; /* use only these; NULL: all but loopback */
+    const char* const* ignored_interfaces;
+    const rp_address* seeds; /* more receivers of adverts */
+    uint32_t interfaces_count, ignored_interfaces_count, seeds_count;
+    uint16_t tcp_port;
+    uint16_t reserved_port;
+    int64_t period_ns;                   /* between adverts */
+    uint32_t notices_max, questions_max; /* of the queues; powers of two */
+    uint64_t reserved[4];
+} rp_devices_options;
+
+RP_API int32_t rp_devices_init(rp_devices_options* options, size_t size);
+RP_API int32_t rp_devices_open(const rp_devices_options* options, rp_handle** handle);
+
+typedef struct rp_structs_options {
+    uint32_t size;
+    int32_t broadcast;
+    rp_engine_options engine;
+    rp_address bind; /* none: all addresses */
+    const char* const* allowed;
+    const rp_struct_definition* definitions;
+    uint32_t allowed_count, definitions_count;
+    uint64_t reserved[4];
+} rp_structs_options;
+
+RP_API int32_t rp_structs_init(rp_structs_options* options, size_t size);
+RP_API int32_t rp_structs_open(const rp_structs_options* options, rp_handle** handle);
+
+typedef struct rp_beacon_target {
+    rp_address address;
+    uint8_t advertised_ipv4[4]; /* where we listen, as told to this target */
+    uint32_t reserved;
+} rp_beacon_target;
+
+typedef struct rp_beacon_options {
+    uint32_t size;
+    int32_t broadcast;
+    rp_engine_options engine;
+    rp_address bind; /* none: all addresses */
+    const rp_beacon_target* targets;
+    uint32_t targets_count;
+    uint16_t advertised_port;
+    uint16_t reserved_port;
+    const char* quote;
+    int64_t period_ns;
+    uint64_t rounds; /* beacons for each target; UINT64_MAX: without end */
+    uint64_t reserved[4];
+} rp_beacon_options;
+
+RP_API int32_t rp_beacon_init(rp_beacon_options* options, size_t size);
+RP_API int32_t rp_beacon_open(const rp_beacon_options* options, rp_handle** handle);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
