@@ -13,12 +13,19 @@
 
 namespace ringpost::gtudp {
 
+/// Send times for round-trip measurement, in units of 1.024 us. They wrap after 73 minutes, longer than any exchange
+/// waits for a reply.
+using Stamp = std::uint32_t;
+inline Stamp stamp_of(Instant at) { return static_cast<Stamp>(at >> 10); }
+inline Duration since(Stamp stamp, Instant now) { return Duration{stamp_of(now) - stamp} << 10; }
+
 /// A datagram or train that is being handled, and what has been found out about its source so far.
 struct Arrival {
     const Datagram& in;       ///< `bytes` are those of the whole train
     PeerIndex peer = none;    ///< of the source, once found; no other source is handled meanwhile
     bool path_noted = false;  ///< Peer::note_path() has been called
     bool rtt_sampled = false;
+    bool joins = false;  ///< what is next can join the newest record of the inbox
 };
 
 struct Context {
@@ -57,8 +64,8 @@ struct Context {
         arrival.path_noted = true;
     }
     /// A train was sent, and answered, as one, so it makes one sample of the round-trip time.
-    void sample_rtt(Arrival& arrival, Duration rtt) {
-        if (!arrival.rtt_sampled) peers[arrival.peer].rtt.sample(rtt);
+    void sample_rtt(Arrival& arrival, Stamp sent_at, Instant now) {
+        if (!arrival.rtt_sampled) peers[arrival.peer].rtt.sample(since(sent_at, now));
         arrival.rtt_sampled = true;
     }
 
@@ -74,12 +81,6 @@ struct Context {
   private:
     SplitMix64 random_;
 };
-
-/// Send times for round-trip measurement, in units of 1.024 us. They wrap after 73 minutes, longer than any exchange
-/// waits for a reply.
-using Stamp = std::uint32_t;
-inline Stamp stamp_of(Instant at) { return static_cast<Stamp>(at >> 10); }
-inline Duration since(Stamp stamp, Instant now) { return Duration{stamp_of(now) - stamp} << 10; }
 
 /// Back-off count for a retransmission: one more if the peer has acknowledged nothing since the previous send. If it
 /// has acknowledged other exchanges, this datagram was lost on a working path, and a longer wait would not help.

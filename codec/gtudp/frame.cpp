@@ -22,9 +22,11 @@ Codec::Codec() : Codec(Wire{}) {}
 
 Codec::Codec(const Wire& wire)
     : prefix_bytes_(wire.magic.size() + wire.types[0].size()), trailer_bytes_(wire.checked ? checksum_bytes : 0) {
-    for (const auto& type : wire.types) {
+    for (std::size_t kind = 0; kind < wire.types.size(); ++kind) {
+        const auto& type = wire.types[kind];
         prefixes_.insert(prefixes_.end(), wire.magic.begin(), wire.magic.end());
         prefixes_.insert(prefixes_.end(), type.begin(), type.end());
+        last_bytes_[kind] = type.back();
     }
 }
 

@@ -64,11 +64,11 @@ class Codec {
 
     /// Writes a header to `out`, which must hold header_bytes().
     void write_header(std::byte* out, Kind kind, Identity identity) const {
-        const std::byte* prefix = prefixes_.data() + static_cast<std::size_t>(kind) * prefix_bytes_;
+        const auto index = static_cast<std::size_t>(kind);
         if (prefix_bytes_ == 1)
-            *out = *prefix;
+            *out = last_bytes_[index];
         else
-            std::memcpy(out, prefix, prefix_bytes_);
+            std::memcpy(out, &prefixes_[index * prefix_bytes_], prefix_bytes_);
         store_be(out + prefix_bytes_, identity);
     }
 
@@ -84,15 +84,16 @@ class Codec {
     static void write_checksum(std::span<std::byte> frame);
 
     std::optional<Kind> kind_of(const std::byte* at) const {
-        for (std::size_t kind = 0; kind < 3; ++kind) {
-            const std::byte* prefix = prefixes_.data() + kind * prefix_bytes_;
-            if (prefix_bytes_ == 1 ? *at == *prefix : std::memcmp(at, prefix, prefix_bytes_) == 0)
+        // The last byte is compared first: it is all there is to the default prefixes.
+        for (std::size_t kind = 0; kind < 3; ++kind)
+            if (at[prefix_bytes_ - 1] == last_bytes_[kind] &&
+                (prefix_bytes_ == 1 || std::memcmp(at, &prefixes_[kind * prefix_bytes_], prefix_bytes_) == 0))
                 return static_cast<Kind>(kind);
-        }
         return std::nullopt;
     }
 
-    std::vector<std::byte> prefixes_;  ///< magic and type of each Kind, concatenated
+    std::vector<std::byte> prefixes_;        ///< magic and type of each Kind, concatenated
+    std::array<std::byte, 3> last_bytes_{};  ///< of each prefix
     std::size_t prefix_bytes_ = 0;
     std::size_t trailer_bytes_ = 0;
 };

@@ -130,13 +130,16 @@ class PeerTable {
     std::uint32_t verified_receiving() const { return verified_receiving_; }
     std::uint32_t acknowledged_receiving() const { return acknowledged_receiving_; }
     std::uint32_t unknown_receiving() const { return receiving_ - acknowledged_receiving_; }
+    /// Of an exchange that holds the peer.
     void add_receive(PeerIndex index) {
         Peer& peer = peers_[index];
         if (peer.receives++ == 0) count_receiving(peer, 1);
+        if (peer.holds++ == 0) unlink_idle(index);
     }
     void remove_receive(PeerIndex index) {
         Peer& peer = peers_[index];
         if (--peer.receives == 0) count_receiving(peer, UINT32_MAX);
+        if (--peer.holds == 0) link_idle(index);
     }
     void mark_verified(PeerIndex index) { mark(peers_[index], true); }
     void mark_acknowledged(PeerIndex index) { mark(peers_[index], peers_[index].verified); }

@@ -28,8 +28,6 @@
 namespace ringpost::gtudp {
 namespace {
 
-constexpr int recv_timeouts = 1;
-constexpr std::uint8_t remembered_kind = UINT8_MAX;  // of timers; the others are kinds by back-offs
 constexpr int hand_steps_max = 8;
 constexpr int hand_steps_for_peer_max = 64;  // a table may have many more places than peers
 constexpr std::uint32_t unknown_share = 8;   // of the peers; if no more are unknown, the hand may miss them
@@ -90,7 +88,7 @@ bool Receiver::admit(Instant now, Arrival& arrival, std::size_t bytes, Identity 
 /// Whether the replies to this peer have little space left (Options::answering).
 bool Receiver::refuses(const Peer& peer) const {
     const Options& options = context_.options;
-    if (!options.answering) return false;
+    if (!options.answering || peer.sends == 0) return false;
     std::uint32_t sends_max = options.sends_per_peer_max;
     std::size_t payload_max = options.payload_per_peer_bytes;
     if (!peer.verified) {
@@ -104,7 +102,6 @@ bool Receiver::on_data(Instant now, Arrival& arrival, std::size_t bytes, Identit
     if (!admit(now, arrival, bytes, identity, app_has_room)) return false;
     ++context_.counts.delivered;
     const ExchangeIndex index = exchanges_.insert(arrival.peer, identity);
-    context_.peers.hold(arrival.peer);
     context_.peers.add_receive(arrival.peer);
     queue_recv(now, index);
     return true;
@@ -188,21 +185,6 @@ ExchangeIndex Receiver::advance_hand() {
 
 // ---- RECV and ACK ----------------------------------------------------------------------------------
 
-void Receiver::queue_recv(Instant now, ExchangeIndex index) {
-    Exchange& exchange = exchanges_[index];
-    Peer& peer = context_.peers[exchange.peer];
-    const std::size_t bytes = context_.options.codec.header_bytes();
-    if (!peer.may_send(bytes) || !recvs_.push(index)) {
-        ++context_.counts.recv_withheld;
-        if (exchange.wait == Wait::awaiting_ack) count_send(now, exchange);  // counts as a send that was lost
-        set_timer(now, index);
-        return;
-    }
-    peer.count_sent(bytes);
-    exchange.queued = true;
-    clear_timer(exchange);
-}
-
 std::optional<Transmit> Receiver::poll_recvs(Instant now, std::span<std::byte> out) {
     const Codec& codec = context_.options.codec;
     PeerIndex peer = none;
@@ -223,9 +205,16 @@ std::optional<Transmit> Receiver::poll_recvs(Instant now, std::span<std::byte> o
         if (exchange.sends > 0) ++context_.counts.recv_resent;
         exchange.queued = false;
         if (exchange.wait == Wait::awaiting_ack) count_send(now, exchange);
-        set_timer(now, index);
+        set_timer(now, exchange);
     }
     return train ? std::optional(train->transmit()) : std::nullopt;
+}
+
+/// The RECV was not sent; it counts as one that was lost.
+void Receiver::withhold_recv(Instant now, Exchange& exchange) {
+    ++context_.counts.recv_withheld;
+    if (exchange.wait == Wait::awaiting_ack) count_send(now, exchange);
+    set_timer(now, exchange);
 }
 
 void Receiver::count_send(Instant now, Exchange& exchange) {
@@ -247,11 +236,10 @@ void Receiver::on_ack(Instant now, Arrival& arrival, Identity identity) {
         ++context_.counts.ack_unknown;
         return;
     }
-    Peer& known = context_.peers[peer];
-    if (exchanges_[index].sends == 1) context_.sample_rtt(arrival, since(exchanges_[index].sent_at, now));
+    if (exchanges_[index].sends == 1) context_.sample_rtt(arrival, exchanges_[index].sent_at, now);
     context_.note_path(arrival);
     context_.peers.mark_acknowledged(peer);
-    known.acked_at = now;
+    context_.peers[peer].acked_at = now;
     remember(now, index);
 }
 
@@ -287,7 +275,7 @@ void Receiver::remember(Instant now, ExchangeIndex index) {
     exchange.newer = none;
     (peer.remembered_newest == none ? peer.remembered_oldest : exchanges_[peer.remembered_newest].newer) = index;
     peer.remembered_newest = index;
-    set_timer(now, index);
+    set_timer(now, exchange);
 }
 
 void Receiver::forget(ExchangeIndex index) {
@@ -304,26 +292,7 @@ void Receiver::erase(ExchangeIndex index) {
     }
     clear_timer(exchange);
     context_.peers.remove_receive(exchange.peer);
-    context_.peers.release(exchange.peer);
     exchanges_.erase(index);
-}
-
-/// Schedules the retransmission of the RECV, or the expiry of the remembered exchange.
-void Receiver::set_timer(Instant now, ExchangeIndex index) {
-    Exchange& exchange = exchanges_[index];
-    clear_timer(exchange);
-    const bool waits = exchange.wait == Wait::awaiting_ack;
-    exchange.timer =
-        timers_.set(now, exchange.peer, exchange.identity, waits ? exchange.backoffs : remembered_kind, [&] {
-            return waits ? context_.interval(context_.peers[exchange.peer], exchange.backoffs, recv_timeouts)
-                         : context_.options.remembered;
-        });
-}
-
-void Receiver::clear_timer(Exchange& exchange) {
-    if (exchange.timer == none) return;
-    timers_.clear(exchange.timer, exchange.identity);
-    exchange.timer = none;
 }
 
 }  // namespace ringpost::gtudp

@@ -63,13 +63,41 @@ class Receiver {
     void forget(ExchangeIndex index);
     void forget_with_remembered(ExchangeIndex index);
     ExchangeIndex advance_hand();
-    void queue_recv(Instant now, ExchangeIndex index);
+    void withhold_recv(Instant now, Exchange& exchange);
     void count_send(Instant now, Exchange& exchange);
     void expire_one(Instant now, ExchangeIndex index);
     void remember(Instant now, ExchangeIndex index);
     void erase(ExchangeIndex index);
-    void set_timer(Instant now, ExchangeIndex index);
-    void clear_timer(Exchange& exchange);
+
+    // Here so that they are inlined: each message passes them twice.
+
+    void queue_recv(Instant now, ExchangeIndex index) {
+        Exchange& exchange = exchanges_[index];
+        Peer& peer = context_.peers[exchange.peer];
+        const std::size_t bytes = context_.options.codec.header_bytes();
+        if (!peer.may_send(bytes) || !recvs_.push(index)) return withhold_recv(now, exchange);
+        peer.count_sent(bytes);
+        exchange.queued = true;
+        clear_timer(exchange);
+    }
+    /// Schedules the retransmission of the RECV, or the expiry of the remembered exchange.
+    void set_timer(Instant now, Exchange& exchange) {
+        clear_timer(exchange);
+        const bool waits = exchange.wait == Wait::awaiting_ack;
+        const std::uint8_t kind = waits ? exchange.backoffs : remembered_kind;
+        exchange.timer = timers_.set(now, exchange.peer, exchange.identity, kind, [&] {
+            return waits ? context_.interval(context_.peers[exchange.peer], exchange.backoffs, recv_timeouts)
+                         : context_.options.remembered;
+        });
+    }
+    void clear_timer(Exchange& exchange) {
+        if (exchange.timer == none) return;
+        timers_.clear(exchange.timer, exchange.identity);
+        exchange.timer = none;
+    }
+
+    static constexpr int recv_timeouts = 1;
+    static constexpr std::uint8_t remembered_kind = UINT8_MAX;  ///< of timers; those of RECVs are by their back-offs
 
     Context& context_;
     ExchangeTable<Exchange> exchanges_;

@@ -211,7 +211,7 @@ void Sender::on_recv(Instant now, Arrival& arrival, Identity identity) {
     }
     const Exchange& exchange = exchanges_[index];
     Peer& known = context_.peers[peer];
-    if (exchange.sends == 1) context_.sample_rtt(arrival, since(exchange.sent_at, now));
+    if (exchange.sends == 1) context_.sample_rtt(arrival, exchange.sent_at, now);
     context_.note_path(arrival);
     context_.peers.mark_verified(peer);
     known.confirmed_at = now;

@@ -24,13 +24,17 @@ class SharedTimers {
     /// the timer.
     template <class Interval>
     TimerIndex set(Instant now, PeerIndex peer, Identity identity, std::uint8_t kind, Interval&& interval) {
-        if (latest_ == none || now != latest_set_at_ || kind != latest_kind_ ||
-            !joins(groups_[latest_], peer, identity)) {
-            latest_ = set_alone(now + interval(), peer, identity);
-            latest_set_at_ = now;
-            latest_kind_ = kind;
+        if (latest_ != none && now == latest_set_at_ && kind == latest_kind_) {
+            Group& group = groups_[latest_];
+            const Identity offset = identity - group.first;
+            if (group.peer == peer && offset < identities_max) {
+                group.members |= 1ull << offset;
+                return latest_;
+            }
         }
-        groups_[latest_].members |= 1ull << (identity - groups_[latest_].first);
+        latest_ = set_alone(now + interval(), peer, identity);
+        latest_set_at_ = now;
+        latest_kind_ = kind;
         return latest_;
     }
 
@@ -77,10 +81,6 @@ class SharedTimers {
         Identity first;         ///< in a free group the next free one
         std::uint64_t members;  ///< one bit for each identity from `first` on
     };
-
-    static bool joins(const Group& group, PeerIndex peer, Identity identity) {
-        return group.peer == peer && identity - group.first < identities_max;
-    }
 
     /// A freed timer or, if there is none, one that was never used.
     TimerIndex take_free() {

@@ -301,5 +301,42 @@ TEST(GtudpEndpointDeathTest, options_are_checked) {
     EXPECT_DEATH(with([](Options& o) { o.remembered = 0; }), "check failed");
 }
 
+// Frames of every kind, known and unknown, some not gtUDP, and a shorter one at the end of a train.
+TEST(GtudpEndpoint, a_train_is_handled_like_its_datagrams) {
+    Options options = steady_options();
+    options.sends_max = options.receives_max = 64;
+    options.recv_from_any = true;
+    Side by_train(options), one_by_one(options);
+    Random random(5);
+    for (int round = 0; round < 500; ++round) {
+        Bytes train;
+        const std::size_t segment_bytes = random() % 2 == 0 ? 5 : 12, count = 1 + random() % 20;
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto kind = static_cast<Kind>(segment_bytes == 5 ? random() % 3 : 0);
+            const auto taken = static_cast<Identity>(by_train.counters().taken);
+            const Identity ours = by_train.identity_of(bob, 6 + taken - static_cast<Identity>(random() % 64));
+            const auto theirs = static_cast<Identity>(round + static_cast<int>(random() % 40));
+            Bytes bytes = frame(kind, kind == Kind::recv ? ours : theirs, std::string(segment_bytes - 5, 'x'));
+            if (random() % 16 == 0) bytes[0] = std::byte{0xff};
+            train.insert(train.end(), bytes.begin(), bytes.end());
+        }
+        if (random() % 4 == 0) train.resize(train.size() - random() % segment_bytes);
+        const Datagram whole{bob, 0, train};
+        by_train.endpoint.handle_train(by_train.now, whole, segment_bytes);
+        for_each_segment(whole, segment_bytes,
+                         [&](const Datagram& in) { one_by_one.endpoint.handle(one_by_one.now, in); });
+        for (Side* side : {&by_train, &one_by_one})
+            for (int i = 0; i < 3; ++i) (void)side->send(bob, "x");
+        ASSERT_EQ(by_train.event(), one_by_one.event()) << "round " << round;
+        ASSERT_EQ(by_train.transmitted(), one_by_one.transmitted()) << "round " << round;
+        for (Side* side : {&by_train, &one_by_one}) side->after(30 * millisecond);
+    }
+    for (const auto& [name, member] : Counters::table())
+        EXPECT_EQ(by_train.counters().*member, one_by_one.counters().*member) << name;
+    EXPECT_GT(by_train.counters().confirmed, 100u);
+    EXPECT_GT(by_train.counters().duplicates, 100u);
+    EXPECT_GT(by_train.counters().ack_received - by_train.counters().ack_unknown, 10u);
+}
+
 }  // namespace
 }  // namespace ringpost::gtudp
