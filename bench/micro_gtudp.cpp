@@ -68,10 +68,10 @@ std::size_t carry(gtudp::Endpoint& from, gtudp::Endpoint& to, const Address& sou
                   std::span<std::byte> buffer) {
     std::size_t messages = 0;
     while (const auto transmit = from.poll_transmit(now, buffer)) {
-        const std::size_t step = transmit->segment_bytes;
-        for (std::size_t at = 0; at < transmit->bytes; at += step)
-            to.handle(now, {source, 0, buffer.subspan(at, std::min(step, transmit->bytes - at))});
-        while (const auto event = to.poll_event()) messages += event->kind == gtudp::Event::Kind::message;
+        to.handle_train(now, {source, 0, buffer.first(transmit->bytes)}, transmit->segment_bytes);
+        while (const auto taken = to.poll_messages())
+            messages += segment_count(taken->bytes.size(), taken->message_bytes);
+        while (to.poll_event()) continue;
     }
     return messages;
 }

@@ -48,10 +48,23 @@ class RecordQueue {
             wrapped_at_ = tail_;
             tail_ = 0;
         }
+        newest_ = tail_;
         std::construct_at(reinterpret_cast<Prefix*>(&ring_[tail_]), bytes.size(), header);
         if (!bytes.empty()) std::memcpy(&ring_[tail_ + prefix_bytes], bytes.data(), bytes.size());
         tail_ += need;
         ++records_;
+        return true;
+    }
+
+    /// Lengthens the newest record, which must not have been popped. Returns false if there is not enough contiguous
+    /// space.
+    bool append(std::span<const std::byte> bytes) {
+        Prefix& newest = *std::launder(reinterpret_cast<Prefix*>(&ring_[newest_]));
+        const std::size_t end = newest_ + record_bytes(newest.bytes + bytes.size());
+        if (end > (wrapped() ? head_ : capacity_)) return false;
+        if (!bytes.empty()) std::memcpy(&ring_[newest_ + prefix_bytes + newest.bytes], bytes.data(), bytes.size());
+        newest.bytes += bytes.size();
+        tail_ = end;
         return true;
     }
 
@@ -85,6 +98,7 @@ class RecordQueue {
     std::size_t capacity_;
     std::unique_ptr<std::byte[]> ring_;
     std::size_t head_ = 0, tail_ = 0, wrapped_at_ = 0, records_ = 0;
+    std::size_t newest_ = 0;  ///< where the newest record begins
 };
 
 }  // namespace ringpost

@@ -17,7 +17,7 @@ constexpr std::size_t raw_queue_bytes = 1u << 20;
 }  // namespace
 
 Endpoint::Endpoint(const Options& options)
-    : context_(options), sender_(context_), receiver_(context_), arrived_(options.event_bytes), raw_(raw_queue_bytes) {
+    : context_(options), sender_(context_), receiver_(context_), inbox_(options.event_bytes), raw_(raw_queue_bytes) {
     const ResendOptions& resending = options.resending;
     RINGPOST_CHECK(resending.data_sends_max >= 1 && resending.data_sends_max <= UINT8_MAX);
     RINGPOST_CHECK(resending.recv_sends_max >= 1 && resending.recv_sends_max <= UINT8_MAX);
@@ -37,23 +37,29 @@ void Endpoint::handle_train(Instant now, const Datagram& train, std::size_t segm
         return;
     }
     Arrival arrival{.in = train};
-    for (std::size_t i = 0; i + 1 < count; ++i)
-        handle_segment(now, arrival, train.bytes.subspan(i * segment_bytes, segment_bytes));
-    handle_segment(now, arrival, train.bytes.subspan((count - 1) * segment_bytes));
+    std::span<const std::byte> rest = train.bytes;
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t bytes = i + 1 < count ? segment_bytes : rest.size();
+        handle_segment(now, arrival, rest.first(bytes));
+        rest = rest.subspan(bytes);
+    }
 }
 
 void Endpoint::handle_segment(Instant now, Arrival& arrival, std::span<const std::byte> bytes) {
     const std::optional<Frame> frame = context_.options.codec.decode(bytes);
     if (!frame) {
+        arrival.joins = false;
         on_foreign(arrival.in.source, bytes);
         return;
     }
     switch (frame->kind) {
         case Kind::data:
-            if (frame->corrupt)
+            if (frame->corrupt) {
                 on_corrupt();
-            else if (receiver_.on_data(now, arrival, bytes.size(), frame->identity, has_room(frame->data.size())))
-                arrived_.push({arrival.in.source, Event::Kind::message}, frame->data);
+            } else if (receiver_.on_data(now, arrival, bytes.size(), frame->identity, has_room(frame->data.size()))) {
+                inbox_.push(arrival.in.source, Event::Kind::message, frame->data, arrival.joins);
+                arrival.joins = true;
+            }
             break;
         case Kind::recv: sender_.on_recv(now, arrival, frame->identity); break;
         case Kind::ack: receiver_.on_ack(now, arrival, frame->identity); break;
@@ -69,7 +75,7 @@ void Endpoint::on_corrupt() {
 void Endpoint::on_foreign(const Address& source, std::span<const std::byte> bytes) {
     ++context_.counts.foreign;
     if (!context_.options.recv_from_any) return;
-    if (!arrived_.push({source, Event::Kind::foreign}, bytes)) ++context_.counts.foreign_dropped;
+    if (!inbox_.push(source, Event::Kind::foreign, bytes)) ++context_.counts.foreign_dropped;
 }
 
 bool Endpoint::send_raw(const Address& to, std::span<const std::byte> bytes) {
@@ -109,28 +115,11 @@ std::optional<Transmit> Endpoint::poll_raw(std::span<std::byte> out) {
         .destination = raw->header, .socket = path.socket, .bytes = bytes, .segment_bytes = bytes, .local = path.local};
 }
 
-std::optional<Event> Endpoint::poll_event() {
-    auto event = poll_message();
-    return event ? event : poll_outcome();
-}
-
-std::optional<Event> Endpoint::poll_message() {
-    if (front_returned_) arrived_.pop();
-    front_returned_ = !arrived_.empty();
-    if (!front_returned_) return std::nullopt;
-    const auto arrived = arrived_.front();
-    std::optional<Event> event(std::in_place);
-    event->kind = arrived->header.kind;
-    event->peer = arrived->header.peer;
-    event->bytes = arrived->bytes;
-    return event;
-}
-
 std::optional<Event> Endpoint::poll_outcome() {
     if (!sender_.has_ended()) return std::nullopt;
-    std::optional<Event> event(std::in_place);
-    event->kind = Event::Kind::outcome;
-    sender_.take_ended(event->peer, event->id, event->outcome, event->sends);
+    Event event;
+    event.kind = Event::Kind::outcome;
+    sender_.take_ended(event.peer, event.id, event.outcome, event.sends);
     return event;
 }
 

@@ -9,6 +9,7 @@
 #include <ringpost/time.hpp>
 #include "codec/base/record_queue.hpp"
 #include "codec/gtudp/context.hpp"
+#include "codec/gtudp/inbox.hpp"
 #include "codec/gtudp/options.hpp"
 #include "codec/gtudp/receiver.hpp"
 #include "codec/gtudp/sender.hpp"
@@ -53,11 +54,17 @@ class Endpoint {
     void handle_train(Instant now, const Datagram& train, std::size_t segment_bytes);
     void handle_timeout(Instant now);
     std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out);
-    std::optional<Event> poll_event();
+    std::optional<Event> poll_event() {
+        if (auto arrived = poll_message()) return arrived;
+        return poll_outcome();
+    }
     /// The parts of poll_event(), for callers that want one of them: the next message or foreign datagram, and the next
     /// outcome.
-    std::optional<Event> poll_message();
+    std::optional<Event> poll_message() { return inbox_.poll_event(); }
     std::optional<Event> poll_outcome();
+    /// Takes the messages of a train at once, instead of one by poll_event(). Returns nullopt if poll_event() would not
+    /// return a message.
+    std::optional<Messages> poll_messages() { return inbox_.poll_messages(); }
     std::optional<Instant> poll_timeout() const;
 
     /// Payload bytes that further sends can use. Each send takes its size rounded up to ChunkPool::chunk_bytes.
@@ -69,14 +76,9 @@ class Endpoint {
     Duration rtt(const Address& peer) const;
 
   private:
-    struct Arrived {
-        Address peer;
-        Event::Kind kind;
-    };
-
     /// Whether a message of `bytes` can be queued for the application.
     bool has_room(std::size_t bytes) const {
-        return context_.counts.delivered < context_.options.deliveries_max && arrived_.has_room(bytes);
+        return context_.counts.delivered < context_.options.deliveries_max && inbox_.has_room(bytes);
     }
     void handle_segment(Instant now, Arrival& arrival, std::span<const std::byte> bytes);
     void on_foreign(const Address& source, std::span<const std::byte> bytes);
@@ -86,9 +88,8 @@ class Endpoint {
     Context context_;
     Sender sender_;
     Receiver receiver_;
-    RecordQueue<Arrived> arrived_;
+    Inbox inbox_;
     RecordQueue<Address> raw_;
-    bool front_returned_ = false;  ///< the front of arrived_ has been returned; the next poll_message() removes it
 };
 
 }  // namespace ringpost::gtudp

@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include <ringpost/datagram.hpp>
+#include <ringpost/endpoint.hpp>
 #include "codec/base/limits.hpp"
 #include "codec/base/zeroed_array.hpp"
 #include "codec/gtudp/endpoint.hpp"
@@ -115,12 +115,24 @@ class GtudpTunnel {
     }
 
     void drain_wire() {
-        while (const auto event = wire_.poll_event()) {
-            if (event->kind == gtudp::Event::Kind::message)
-                inner_.handle(at_, {event->peer, options_.wire.socket, event->bytes});
-            else if (event->kind == gtudp::Event::Kind::outcome && event->outcome == gtudp::Outcome::confirmed)
+        while (true) {
+            if (const auto messages = wire_.poll_messages()) {
+                receive(*messages);
+                continue;
+            }
+            const auto event = wire_.poll_event();
+            if (!event) return;
+            if (event->kind == gtudp::Event::Kind::outcome && event->outcome == gtudp::Outcome::confirmed)
                 confirm(event->id);
         }
+    }
+
+    void receive(const gtudp::Messages& messages) {
+        const Datagram train{messages.peer, options_.wire.socket, messages.bytes};
+        if constexpr (TrainEndpoint<Inner>)
+            inner_.handle_train(at_, train, messages.message_bytes);
+        else
+            for_each_segment(train, messages.message_bytes, [&](const Datagram& in) { inner_.handle(at_, in); });
     }
 
     bool has_room() const {
