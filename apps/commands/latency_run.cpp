@@ -169,6 +169,7 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     const auto flows = static_cast<std::uint32_t>(of_agent.part(flows_of(options)));
     const std::uint64_t first_flow = run.agents.rank() * flows_of(options) + of_agent.before(flows_of(options));
     for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_stack_socket(run, first_flow + i));
+    loop.backend().enter(0);  // with many sockets, the first turn takes long
     // Allocates the tables before the start is known; there is no time for it afterwards.
     ProberStack stack{
         .prober = traffic::Prober(prober_options(run, share, flows, 0)), .timeout = options.timeout, .tunnel = {}};

@@ -199,6 +199,7 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     socket.gro =
         (options.transport.gtudp || options.bidirectional) && options.common.gro;  // otherwise nothing is received
     for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_flow(options, socket, first_flow + i));
+    loop.backend().enter(0);  // with many sockets, the first turn takes long
     SourceStack stack(run);
     const Instant start = run.line.ready();
     stack.begin(source_options(run, share, flows, start));
