@@ -6,6 +6,7 @@
 #include <ringpost/confirmed.hpp>
 #include "bench/peer.hpp"
 #include "codec/measure/histogram.hpp"
+#include "engine/os/clock.hpp"
 
 namespace {
 
