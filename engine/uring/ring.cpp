@@ -40,16 +40,19 @@ Error explain(int code) {
 
 /// Probes for multishot receives (Linux 6.0). On an invalid descriptor they fail with EINVAL if unsupported and with
 /// EBADF if supported.
-bool supports_multishot(io_uring& ring) {
+Result<void> probe_multishot(io_uring& ring) {
     msghdr header{};
     io_uring_sqe* sqe = io_uring_get_sqe(&ring);
     io_uring_prep_recvmsg_multishot(sqe, -1, &header, 0);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     io_uring_cqe* cqe = nullptr;
-    if (io_uring_submit_and_wait(&ring, 1) < 0 || io_uring_peek_cqe(&ring, &cqe) != 0) return false;
-    const int result = cqe->res;
+    int result = io_uring_submit_and_wait(&ring, 1);
+    if (result >= 0) result = io_uring_peek_cqe(&ring, &cqe);
+    if (result < 0) return std::unexpected(explain(-result));
+    const bool supported = cqe->res == -EBADF;
     io_uring_cqe_seen(&ring, cqe);
-    return result == -EBADF;
+    if (supported) return {};
+    return std::unexpected(Error{EINVAL, "io_uring refused: no multishot receive here (Linux 6.0 and later have it)"});
 }
 
 }  // namespace
@@ -71,9 +74,7 @@ Result<Ring> Ring::open(unsigned submissions, unsigned completions) {
     if (result < 0) return std::unexpected(explain(-result));
     ring.open_ = true;
     ring.flags_task_work_ = (flags & IORING_SETUP_TASKRUN_FLAG) != 0;
-    if (!supports_multishot(ring.ring_))
-        return std::unexpected(
-            Error{EINVAL, "io_uring refused: no multishot receive here (Linux 6.0 and later have it)"});
+    if (auto probed = probe_multishot(ring.ring_); !probed) return std::unexpected(probed.error());
     io_uring_register_ring_fd(&ring.ring_);  // optional: saves a descriptor lookup per enter
     return ring;
 }

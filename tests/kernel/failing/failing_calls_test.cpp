@@ -13,6 +13,7 @@
 #include <ringpost/devices.hpp>
 #include "engine/os/address.hpp"
 #include "engine/os/links.hpp"
+#include "engine/os/random.hpp"
 #include "engine/os/resources.hpp"
 #include "engine/os/system_error.hpp"
 #include "engine/os/waker.hpp"
@@ -137,8 +138,9 @@ TEST(FailingCalls, a_refused_ring_gives_the_usual_reason) {
         EXPECT_EQ(Ring::open(8, 16).error().text.substr(0, std::strlen(reason)), reason);
     }
     for (const char* call : {"io_uring_submit_and_wait", "io_uring_register_buf_ring"}) {
-        const FailingCall failing(call, EINVAL, 1);
-        EXPECT_TRUE(UringBackend::open({}).error().text.starts_with("io_uring ")) << call;
+        const FailingCall failing(call, EIO, 1);
+        const Error error = UringBackend::open({}).error();
+        EXPECT_TRUE(error.text.starts_with("io_uring ") && error.text.ends_with(std::strerror(EIO))) << error.text;
     }
     const FailingCall failing("io_uring_queue_init_params", EPERM, 1);
     const auto messenger = gtudp::Messenger::open({.bind = loopback_v4()}).value();
@@ -168,6 +170,12 @@ TEST(FailingCalls, mmsg_sleeps_without_epoll_pwait2) {
     while (messages == 0)
         messenger.poll(never,
                        [&](const gtudp::Event& event) { messages += event.kind == gtudp::Event::Kind::message; });
+    EXPECT_TRUE(failing.reached());
+}
+
+TEST(FailingCalls, an_interrupted_getrandom_is_repeated) {
+    const FailingCall failing("getrandom", EINTR, 1, 3);
+    EXPECT_NE(random_value<std::uint64_t>(), random_value<std::uint64_t>());
     EXPECT_TRUE(failing.reached());
 }
 
