@@ -21,9 +21,9 @@ bool front_is(const Queue& queue, std::uint64_t header, const Bytes& bytes) {
     return record && record->header == header && std::ranges::equal(record->bytes, bytes);
 }
 
-// Compares random pushes and pops with a deque. Whether a push fits depends on where the records are stored. From
-// outside, an empty queue must accept whatever it has space for, and a refusal must waste less than the refused record
-// and the longest one before it.
+// Compares random pushes, appends and pops with a deque. Whether a push fits depends on where the records are stored.
+// From outside, an empty queue must accept whatever it has space for, and a refusal must waste less than the refused
+// record and the longest one before it.
 void play(std::uint64_t seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Random random(seed);
@@ -34,7 +34,15 @@ void play(std::uint64_t seed) {
     std::size_t used = 0, longest = 0;
     for (std::uint64_t step = 0; step < 1'000; ++step) {
         // Runs of pushes and runs of pops, so that both full and empty are reached.
-        if (random() % 100 < (step / 50 % 2 == 0 ? 70u : 40u)) {
+        if (!model.empty() && random() % 8 == 0) {
+            Bytes& newest = model.back().second;
+            const Bytes more = random_bytes(random, random() % 40);
+            used -= room_for(newest.size());
+            if (queue.append(more)) newest.insert(newest.end(), more.begin(), more.end());
+            used += room_for(newest.size());
+            ASSERT_LE(used, capacity);
+            longest = std::max(longest, room_for(newest.size()));
+        } else if (random() % 100 < (step / 50 % 2 == 0 ? 70u : 40u)) {
             const Bytes bytes = random_bytes(random, random() % 4 == 0 ? 0 : random() % length_max);
             const std::size_t need = room_for(bytes.size());
             const bool pushed = queue.push(step, bytes);
