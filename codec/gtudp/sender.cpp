@@ -31,7 +31,6 @@
 namespace ringpost::gtudp {
 namespace {
 
-constexpr int data_timeouts = 2;
 constexpr std::uint32_t unknown_acks_max = 1'024;  // ACKs queued for addresses that are not peers
 constexpr std::uint32_t acks_max = 65'536;         // queued ACKs; more than the RECVs that one turn of the loop can
                                                    // receive
@@ -394,27 +393,6 @@ void Sender::count_send(Instant now, ExchangeIndex index) {
     exchange.sent_at = stamp_of(now);
     exchange.wait = Wait::confirming;
     set_timer(now, index);
-}
-
-void Sender::set_timer(Instant now, ExchangeIndex index) {
-    Exchange& exchange = exchanges_[index];
-    const auto interval = [&] {
-        return context_.interval(context_.peers[exchange.peer], exchange.backoffs, data_timeouts);
-    };
-    if (exchange.limited) return set_timer_alone(std::min(now + interval(), deadlines_[index]), index);
-    exchange.timer = timers_.set(now, exchange.peer, exchange.identity, exchange.backoffs, interval);
-}
-
-void Sender::set_timer_alone(Instant at, ExchangeIndex index) {
-    Exchange& exchange = exchanges_[index];
-    clear_timer(exchange);
-    exchange.timer = timers_.set_alone(at, exchange.peer, exchange.identity);
-}
-
-void Sender::clear_timer(Exchange& exchange) {
-    if (exchange.timer == none) return;
-    timers_.clear(exchange.timer, exchange.identity);
-    exchange.timer = none;
 }
 
 }  // namespace ringpost::gtudp

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -102,9 +103,28 @@ class Sender {
     std::optional<Transmit> poll(Instant now, std::span<std::byte> out, RingQueue<ExchangeIndex>& queue);
     void count_send(Instant now, ExchangeIndex index);
     bool patience_over(Instant now, ExchangeIndex index) const;
-    void set_timer(Instant now, ExchangeIndex index);
-    void set_timer_alone(Instant at, ExchangeIndex index);
-    void clear_timer(Exchange& exchange);
+
+    /// Of the next retransmission, or the deadline if that is earlier.
+    void set_timer(Instant now, ExchangeIndex index) {
+        Exchange& exchange = exchanges_[index];
+        const auto interval = [&] {
+            return context_.interval(context_.peers[exchange.peer], exchange.backoffs, data_timeouts);
+        };
+        if (exchange.limited) return set_timer_alone(std::min(now + interval(), deadlines_[index]), index);
+        exchange.timer = timers_.set(now, exchange.peer, exchange.identity, exchange.backoffs, interval);
+    }
+    void set_timer_alone(Instant at, ExchangeIndex index) {
+        Exchange& exchange = exchanges_[index];
+        clear_timer(exchange);
+        exchange.timer = timers_.set_alone(at, exchange.peer, exchange.identity);
+    }
+    void clear_timer(Exchange& exchange) {
+        if (exchange.timer == none) return;
+        timers_.clear(exchange.timer, exchange.identity);
+        exchange.timer = none;
+    }
+
+    static constexpr int data_timeouts = 2;
 
     Context& context_;
     ExchangeTable<Exchange> exchanges_;
