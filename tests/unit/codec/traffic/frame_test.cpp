@@ -102,7 +102,7 @@ TEST(LoadFrame, frames_of_a_run_may_have_due_times_of_their_own) {
     Random random(8);
     for (int round = 0; round < 20; ++round) {
         // Gaps of nanoseconds, and such that any byte of the due time changes.
-        const unsigned gap_bits = 1 + random() % 55;
+        const auto gap_bits = static_cast<unsigned>(1 + random() % 55);
         std::vector<Instant> dues(count, static_cast<Instant>(random() >> 4));
         for (std::size_t i = 1; i < count; ++i)
             dues[i] = dues[i - 1] + static_cast<Duration>(random() >> (64 - gap_bits) >> 10);
