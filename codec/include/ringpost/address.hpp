@@ -13,7 +13,7 @@ enum class Family : std::uint16_t { none = 0, v4 = 4, v6 = 6 };
 /// alignment makes copies move whole words. A default-constructed Address means "none"; as the destination of a
 /// Transmit it selects the socket's connected peer.
 struct alignas(8) Address {
-    std::array<std::uint8_t, 16> ip{};  ///< network byte order; IPv4 is stored mapped, ::ffff:a.b.c.d (RFC 4291,
+    std::array<std::uint8_t, 16> ip{};  ///< network byte order; IPv4 is stored as mapped into IPv6 (RFC 4291,
                                         ///< 2.5.5.2)
     std::uint32_t scope = 0;            ///< interface index of a link-local IPv6 address, else 0
     std::uint16_t port = 0;             ///< host byte order
