@@ -10,6 +10,7 @@
 #include <cctype>
 #include <sstream>
 #include <string_view>
+#include <vector>
 
 #include "apps/cli/help.hpp"
 
