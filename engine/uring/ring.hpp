@@ -40,8 +40,10 @@ class Ring {
     /// Nothing to submit, no pending task work, no completions: entering the kernel would have no effect.
     bool idle();
 
-    /// Readable while there are completions or pending task work.
+    /// Readable while there are completions or pending task work, but epoll is not woken by the latter.
     int fd() const { return ring_.ring_fd; }
+    /// Signals the eventfd(2) for each new completion and for pending task work. False if the kernel refuses.
+    bool signal(int event_fd) { return io_uring_register_eventfd(&ring_, event_fd) == 0; }
     /// The IORING_SETUP_ flags in use.
     unsigned setup_flags() const { return ring_.flags; }
 

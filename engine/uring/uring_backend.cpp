@@ -322,6 +322,7 @@ void UringBackend::enter(Duration sleep) {
         arm_idle();
     if (polls && !polls_sockets_ && !stays_armed_ && receive_reply()) return;
     if ((!polls || stays_armed_) && watches_ && !watches_armed_) arm_watches();
+    if (ready_) ready_->clear();  // before what may signal it
     if (!polls && !ring_.completions_ready())
         ring_.submit_and_wait(sleep == never ? -1 : sleep);
     else if (!ring_.idle())

@@ -113,6 +113,7 @@ class UringBackend {
     void recycle_buffers();
 
     Waker waker_;
+    std::optional<Waker> ready_;  ///< signalled by the ring, once it stays armed
     ProvidedBuffers buffers_;
     Inbox inbox_;
     Outbox outbox_;

@@ -36,8 +36,10 @@ std::optional<StreamInput> UringBackend::post(const StreamRequest& request) {
 
 int UringBackend::stay_armed() {
     stays_armed_ = true;
+    auto opened = Waker::open();
+    if (opened && ring_.signal(opened->fd())) ready_.emplace(std::move(*opened));
     enter(0);
-    return ring_.fd();
+    return ready_ ? ready_->fd() : ring_.fd();
 }
 
 Result<Watched> UringBackend::watch(int fd) {
