@@ -79,6 +79,7 @@ class PolledEndpoint {
     virtual SocketIndex add(UdpSocket socket) = 0;
     virtual void remove(SocketIndex socket) = 0;
     virtual UdpSocket& socket(SocketIndex socket) = 0;
+    virtual Result<Watched> watch(int fd) = 0;
     virtual EngineCounters counters() = 0;
 
     /// The endpoint, for a call after which it may have something to send.
@@ -219,6 +220,7 @@ struct PolledEndpoint<Endpoint>::On : PolledEndpoint {
     SocketIndex add(UdpSocket socket) override { return loop->backend().add(std::move(socket)); }
     void remove(SocketIndex socket) override { loop->backend().remove(socket); }
     UdpSocket& socket(SocketIndex socket) override { return loop->backend().socket(socket); }
+    Result<Watched> watch(int fd) override { return loop->backend().watch(fd); }
     const Waker& waker() const override { return loop->backend().waker(); }
     EngineCounters counters() override { return loop->backend().counters(); }
 

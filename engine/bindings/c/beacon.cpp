@@ -16,10 +16,7 @@
 namespace ringpost::c {
 namespace {
 
-using beacon::Endpoint;
-using beacon::Event;
-
-rp_beacon_options defaults() {
+rp_beacon_options beacon_defaults() {
     static const std::string quote(beacon::default_quote);
     const beacon::ProtocolOptions protocol;
     rp_beacon_options out{};
@@ -30,7 +27,7 @@ rp_beacon_options defaults() {
     return out;
 }
 
-std::int32_t code_of(beacon::FrameError error) {
+std::int32_t beacon_damage(beacon::FrameError error) {
     switch (error) {
         case beacon::FrameError::too_short: return RP_DAMAGE_TOO_SHORT;
         case beacon::FrameError::checksum: return RP_DAMAGE_CHECKSUM;
@@ -39,9 +36,10 @@ std::int32_t code_of(beacon::FrameError error) {
     return RP_DAMAGE_NOT_UTF8;
 }
 
-class Beacon final : public PolledHandle<Endpoint> {
+class BeaconHandle final : public PolledHandle<beacon::Endpoint> {
   public:
-    explicit Beacon(std::unique_ptr<PolledEndpoint<Endpoint>> polled) : PolledHandle("a beacon", std::move(polled)) {}
+    explicit BeaconHandle(std::unique_ptr<PolledEndpoint<beacon::Endpoint>> polled)
+        : PolledHandle("a beacon", std::move(polled)) {}
 
     std::int32_t finished(std::string_view) override { return endpoint().finished() ? 1 : 0; }
 
@@ -64,7 +62,7 @@ class Beacon final : public PolledHandle<Endpoint> {
             found.event.id = event->count;
             found.event.peer = to_c(event->source);
             if (event->error) {
-                found.event.code = code_of(*event->error);
+                found.event.code = beacon_damage(*event->error);
                 return found;
             }
             found.event.value = event->elapsed_s.value_or(0);
@@ -101,14 +99,14 @@ using namespace ringpost;
 using namespace ringpost::c;
 
 int32_t rp_beacon_init(rp_beacon_options* options, size_t size) {
-    return init("rp_beacon_init", options, size, defaults());
+    return init("rp_beacon_init", options, size, beacon_defaults());
 }
 
 int32_t rp_beacon_open(const rp_beacon_options* options, rp_handle** handle) {
     constexpr const char* call = "rp_beacon_open";
     if (handle == nullptr) return fail(RP_EINVAL, call, "handle is NULL");
     *handle = nullptr;
-    rp_beacon_options given = defaults();
+    rp_beacon_options given = beacon_defaults();
     if (const auto error = read(call, options, given)) return error;
     beacon::OpenOptions open;
     beacon::ProtocolOptions& protocol = open.protocol;
@@ -126,7 +124,7 @@ int32_t rp_beacon_open(const rp_beacon_options* options, rp_handle** handle) {
     socket.broadcast = given.broadcast != 0;
     beacon::Options chosen = fresh_options(protocol);
     chosen.unix_offset = unix_offset();
-    auto polled = PolledEndpoint<Endpoint>::open(socket, open.engine, chosen);
+    auto polled = PolledEndpoint<beacon::Endpoint>::open(socket, open.engine, chosen);
     if (!polled) return fail(call, polled.error());
-    return publish(call, std::make_unique<Beacon>(std::move(*polled)), handle);
+    return publish(call, std::make_unique<BeaconHandle>(std::move(*polled)), handle);
 }

@@ -16,10 +16,7 @@
 namespace ringpost::c {
 namespace {
 
-using confirmed::Endpoint;
-using confirmed::Event;
-
-rp_confirmed_options defaults() {
+rp_confirmed_options confirmed_defaults() {
     const confirmed::ProtocolOptions protocol;
     rp_confirmed_options out{};
     out.engine = engine_defaults();
@@ -45,7 +42,7 @@ std::int32_t refusal(std::string_view call, const confirmed::Refused& refused) {
     return fail(RP_EPEER, call, "the peer has no address or port, or another address family than the socket");
 }
 
-std::int32_t code_of(confirmed::Outcome outcome) {
+std::int32_t outcome_code(confirmed::Outcome outcome) {
     switch (outcome) {
         case confirmed::Outcome::confirmed: return RP_CONFIRMED;
         case confirmed::Outcome::failed: return RP_FAILED;
@@ -55,25 +52,25 @@ std::int32_t code_of(confirmed::Outcome outcome) {
     return RP_REPORTED;
 }
 
-std::span<const std::byte> text_of(const Event& event) { return as_bytes(event.message.text()); }
+std::span<const std::byte> text_of_event(const confirmed::Event& event) { return as_bytes(event.message.text()); }
 
-rp_event to_c(const Event& event, int error) {
+rp_event event_of(const confirmed::Event& event, int error) {
     rp_event out{};
-    out.peer = c::to_c(event.peer);
+    out.peer = to_c(event.peer);
     out.flags = event.message.is_text() ? 0 : std::uint32_t{RP_EVENT_JSON};
     switch (event.kind) {
-        case Event::Kind::outcome:
+        case confirmed::Event::Kind::outcome:
             out.kind = RP_OUTCOME;
-            out.code = code_of(event.outcome);
+            out.code = outcome_code(event.outcome);
             out.id = event.number;
             if (!event.was_sent) out.flags |= RP_EVENT_UNSENT;
             if (event.outcome != confirmed::Outcome::confirmed) out.error = error;
             break;
-        case Event::Kind::message:
+        case confirmed::Event::Kind::message:
             out.kind = RP_MESSAGE;
             out.code = event.status == confirmed::Status::failed ? RP_FAILED : 0;
             break;
-        case Event::Kind::target:
+        case confirmed::Event::Kind::target:
             out.kind = RP_CHANGE;
             out.code = RP_TARGET;
             break;
@@ -81,9 +78,9 @@ rp_event to_c(const Event& event, int error) {
     return out;
 }
 
-class Confirmed final : public PolledHandle<Endpoint> {
+class Confirmed final : public PolledHandle<confirmed::Endpoint> {
   public:
-    Confirmed(std::unique_ptr<PolledEndpoint<Endpoint>> polled, Duration timeout)
+    Confirmed(std::unique_ptr<PolledEndpoint<confirmed::Endpoint>> polled, Duration timeout)
         : PolledHandle("confirmed messages", std::move(polled)), timeout_(timeout) {}
 
     std::int32_t send(std::string_view call, std::span<const rp_message> messages, std::uint64_t* ids) override {
@@ -101,10 +98,10 @@ class Confirmed final : public PolledHandle<Endpoint> {
                                EventWriter& out) override {
         std::uint64_t id = 0;
         if (const auto error = send(call, message, timeout, id)) return error;
-        std::optional<Event> ended;
+        std::optional<confirmed::Event> ended;
         polled().wait_for(never, [&] { return (ended = endpoint().take_outcome(id)).has_value(); });
-        rp_event event = to_c(*ended, polled().error_of(ended->peer));
-        if (out.write(event, text_of(*ended))) return RP_OK;
+        rp_event event = event_of(*ended, polled().error_of(ended->peer));
+        if (out.write(event, text_of_event(*ended))) return RP_OK;
         return fail(RP_ESMALL, call, "the buffer is too small for the answer");
     }
 
@@ -128,7 +125,7 @@ class Confirmed final : public PolledHandle<Endpoint> {
         if (!event_ && (what & (RP_MESSAGE | RP_CHANGE)) == (RP_MESSAGE | RP_CHANGE)) event_ = endpoint().take_other();
         if (!event_ && (what & (RP_MESSAGE | RP_CHANGE)) == RP_MESSAGE) event_ = endpoint().take_message();
         if (!event_) return std::nullopt;
-        return Found{to_c(*event_, polled().error_of(event_->peer)), text_of(*event_)};
+        return Found{event_of(*event_, polled().error_of(event_->peer)), text_of_event(*event_)};
     }
 
   private:
@@ -167,7 +164,7 @@ class Confirmed final : public PolledHandle<Endpoint> {
     }
 
     const Duration timeout_;
-    std::optional<Event> event_;  ///< the last one returned
+    std::optional<confirmed::Event> event_;  ///< the last one returned
 };
 
 }  // namespace
@@ -177,14 +174,14 @@ using namespace ringpost;
 using namespace ringpost::c;
 
 int32_t rp_confirmed_init(rp_confirmed_options* options, size_t size) {
-    return init("rp_confirmed_init", options, size, defaults());
+    return init("rp_confirmed_init", options, size, confirmed_defaults());
 }
 
 int32_t rp_confirmed_open(const rp_confirmed_options* options, rp_handle** handle) {
     constexpr const char* call = "rp_confirmed_open";
     if (handle == nullptr) return fail(RP_EINVAL, call, "handle is NULL");
     *handle = nullptr;
-    rp_confirmed_options given = defaults();
+    rp_confirmed_options given = confirmed_defaults();
     if (const auto error = read(call, options, given)) return error;
     confirmed::OpenOptions open;
     confirmed::ProtocolOptions& protocol = open.protocol;
@@ -205,7 +202,7 @@ int32_t rp_confirmed_open(const rp_confirmed_options* options, rp_handle** handl
     SocketOptions socket;
     socket.bind = open.bind;
     socket.gro = given.engine.gro != 0;
-    auto polled = PolledEndpoint<Endpoint>::open(socket, open.engine, fresh_options(protocol));
+    auto polled = PolledEndpoint<confirmed::Endpoint>::open(socket, open.engine, fresh_options(protocol));
     if (!polled) return fail(call, polled.error());
     return publish(call, std::make_unique<Confirmed>(std::move(*polled), given.timeout_ns), handle);
 }

@@ -1,4 +1,4 @@
-// Named devices. A Node has two queues, of notices and of questions; a call that waits for both waits for the
+// Named devices. A devices::Node has two queues, of notices and of questions; a call that waits for both waits for the
 // descriptor, which covers both.
 
 #include <ringpost/devices.hpp>
@@ -18,10 +18,7 @@
 namespace ringpost::c {
 namespace {
 
-using devices::Node;
-using devices::Notice;
-
-rp_devices_options defaults() {
+rp_devices_options devices_defaults() {
     const devices::NodeOptions node;
     rp_devices_options out{};
     out.listen = 1;
@@ -54,7 +51,7 @@ std::int32_t change_of(devices::Event::Kind kind) {
     return 0;
 }
 
-Kept kept_of(Notice notice) {
+Kept kept_of(devices::Notice notice) {
     Kept out;
     out.event.peer = to_c(notice.address);
     out.event.value = static_cast<std::int64_t>(notice.unsent);
@@ -112,7 +109,7 @@ class Texts {
 
 class Devices final : public Handle {
   public:
-    explicit Devices(Node node) : Handle("named devices", Threads::any), node_(std::move(node)) {}
+    explicit Devices(devices::Node node) : Handle("named devices", Threads::any), node_(std::move(node)) {}
 
     std::int32_t send(std::string_view call, std::span<const rp_message> messages, std::uint64_t* ids) override {
         std::int32_t taken = 0;
@@ -272,7 +269,7 @@ class Devices final : public Handle {
         return true;
     }
 
-    Node node_;
+    devices::Node node_;
     std::mutex kept_mutex_;
     std::deque<Kept> kept_;
     std::deque<Asked> answers_;
@@ -311,18 +308,18 @@ using namespace ringpost;
 using namespace ringpost::c;
 
 int32_t rp_devices_init(rp_devices_options* options, size_t size) {
-    return init("rp_devices_init", options, size, defaults());
+    return init("rp_devices_init", options, size, devices_defaults());
 }
 
 int32_t rp_devices_open(const rp_devices_options* options, rp_handle** handle) {
     constexpr const char* call = "rp_devices_open";
     if (handle == nullptr) return fail(RP_EINVAL, call, "handle is NULL");
     *handle = nullptr;
-    rp_devices_options given = defaults();
+    rp_devices_options given = devices_defaults();
     if (const auto error = read(call, options, given)) return error;
     devices::NodeOptions node;
     if (const auto error = read_options(call, given, node)) return error;
-    auto opened = Node::open(node);
+    auto opened = devices::Node::open(node);
     if (!opened) return fail(call, opened.error());
     return publish(call, std::make_unique<Devices>(std::move(*opened)), handle);
 }

@@ -18,10 +18,10 @@ struct LastError {
 };
 constinit thread_local LastError last_error;
 
-constexpr auto names = std::to_array<const char*>(
+constexpr auto error_names = std::to_array<const char*>(
     {"RP_OK", "RP_EINVAL", "RP_EHANDLE", "RP_ETHREAD", "RP_EFORK", "RP_EVERSION", "RP_ESYSTEM", "RP_ESMALL", "RP_EFULL",
      "RP_ETOOLARGE", "RP_ETEXT", "RP_EPEER", "RP_EUNKNOWN", "RP_EVALUE", "RP_ESTOPPED", "RP_EMANY"});
-static_assert(names.size() == -RP_EMANY + 1);
+static_assert(error_names.size() == -RP_EMANY + 1);
 
 }  // namespace
 
@@ -46,8 +46,8 @@ const char* rp_last_error(void) { return last_error.text.data(); }
 int32_t rp_last_errno(void) { return last_error.number; }
 
 const char* rp_error_name(int32_t error) {
-    const bool known = error <= 0 && error > -static_cast<int32_t>(names.size());
-    return known ? names[static_cast<std::size_t>(-error)] : "";
+    const bool known = error <= 0 && error > -static_cast<int32_t>(error_names.size());
+    return known ? error_names[static_cast<std::size_t>(-error)] : "";
 }
 
 int32_t rp_abi_version(void) { return RP_ABI_VERSION; }

@@ -12,7 +12,7 @@
 namespace ringpost::c {
 namespace {
 
-rp_gtudp_options defaults() {
+rp_gtudp_options gtudp_defaults() {
     const gtudp::OpenOptions open;
     const gtudp::ProtocolOptions& protocol = open.protocol;
     rp_gtudp_options out{};
@@ -140,14 +140,14 @@ using namespace ringpost;
 using namespace ringpost::c;
 
 int32_t rp_gtudp_init(rp_gtudp_options* options, size_t size) {
-    return init("rp_gtudp_init", options, size, defaults());
+    return init("rp_gtudp_init", options, size, gtudp_defaults());
 }
 
 int32_t rp_gtudp_open(const rp_gtudp_options* options, rp_handle** handle) {
     constexpr const char* call = "rp_gtudp_open";
     if (handle == nullptr) return fail(RP_EINVAL, call, "handle is NULL");
     *handle = nullptr;
-    rp_gtudp_options given = defaults();
+    rp_gtudp_options given = gtudp_defaults();
     if (const auto error = read(call, options, given)) return error;
     GtudpChoice choice{.options = {},
                        .socket = given.socket,

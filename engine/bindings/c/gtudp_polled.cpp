@@ -105,9 +105,9 @@ class PolledGtudp final : public PolledHandle<GtudpEndpoint> {
     std::optional<Found> next(std::int32_t what) override {
         if ((what & RP_OUTCOME) != 0 || !reports_outcomes_)
             if (auto found = next_outcome()) return found;
-        if ((what & (RP_MESSAGE | RP_FOREIGN)) != 0)
-            if (auto found = next_message()) return found;
-        if ((what & RP_PACKET) != 0) return next_packet();
+        if ((what & RP_PACKET) != 0)
+            if (auto found = next_packet()) return found;
+        if ((what & (RP_MESSAGE | RP_FOREIGN)) != 0) return next_message();
         return std::nullopt;
     }
 

@@ -180,7 +180,8 @@ int32_t rp_close(rp_handle* handle) {
         // Counted as a call, so that another rp_close() cannot free the handle while it is inspected here.
         const Entered entered(handle, call, Entered::By::any);
         if (entered.error() != RP_OK) return entered.error();
-        if (entered->threads() == Handle::Threads::one && slot.calls.load() > 1)
+        // While its owner closes it, others can only be in calls that return at once.
+        if (entered->threads() == Handle::Threads::one && slot.owner != this_thread() && slot.calls.load() > 1)
             return fail(RP_ETHREAD, call, "a call of another thread is in progress");
         entered->stop();
     }

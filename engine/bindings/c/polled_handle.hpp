@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/bindings/c/descriptor.hpp"
+#include "engine/bindings/c/deadline_timer.hpp"
 #include "engine/bindings/c/handles.hpp"
 #include "engine/faces/polled_endpoint.hpp"
 
@@ -50,14 +50,16 @@ class PolledHandle : public Handle {
     }
 
     std::int32_t descriptor(std::string_view call) override {
-        if (descriptor_.is_open()) return descriptor_.fd();
-        const auto fd = descriptor_.open(polled_->fd());
-        if (!fd) return fail(call, fd.error());
-        rearm();
-        return *fd;
+        if (!timer_.is_open()) {
+            const auto fd = timer_.open();
+            if (!fd) return fail(call, fd.error());
+            if (const auto watched = polled_->watch(*fd); !watched) return fail(call, watched.error());
+            rearm();
+        }
+        return polled_->fd();
     }
     void rearm() override {
-        if (descriptor_.is_open()) descriptor_.arm(more_ ? 0 : polled_->next_deadline());
+        if (timer_.is_open()) timer_.arm(more_ ? 0 : polled_->next_deadline());
     }
     void wake() override {
         woken_.store(true, std::memory_order_relaxed);
@@ -132,7 +134,7 @@ class PolledHandle : public Handle {
     std::unique_ptr<PolledEndpoint<Endpoint>> polled_;
     std::atomic<bool> woken_{false};
     std::deque<Kept> kept_;
-    Descriptor descriptor_;
+    DeadlineTimer timer_;
     bool more_ = false;  ///< there may be events that the last call did not return
     Instant turned_at_ = 0;
 };

@@ -15,16 +15,13 @@
 namespace ringpost::c {
 namespace {
 
-using structs::Endpoint;
-using structs::Event;
-
-rp_structs_options defaults() {
+rp_structs_options structs_defaults() {
     rp_structs_options out{};
     out.engine = engine_defaults();
     return out;
 }
 
-std::int32_t add(std::string_view call, structs::Library& library, const rp_struct_definition& given) {
+std::int32_t add_definition(std::string_view call, structs::Library& library, const rp_struct_definition& given) {
     if (given.name == nullptr || given.format == nullptr) return fail(RP_EINVAL, call, "name or format is NULL");
     if (given.id > UINT16_MAX) return fail(RP_EINVAL, call, fmt::format("id {}: at most {}", given.id, UINT16_MAX));
     const auto added = library.add(static_cast<structs::MessageId>(given.id), given.name, given.format);
@@ -42,7 +39,7 @@ std::int32_t add(std::string_view call, structs::Library& library, const rp_stru
                             added.error().format.position));
 }
 
-std::int32_t code_of(structs::FrameError error) {
+std::int32_t struct_damage(structs::FrameError error) {
     switch (error) {
         case structs::FrameError::past_end: return RP_DAMAGE_PAST_END;
         case structs::FrameError::size_small: return RP_DAMAGE_SIZE_SMALL;
@@ -52,9 +49,9 @@ std::int32_t code_of(structs::FrameError error) {
     return 0;
 }
 
-class Structs final : public PolledHandle<Endpoint> {
+class Structs final : public PolledHandle<structs::Endpoint> {
   public:
-    Structs(std::unique_ptr<structs::Library> library, std::unique_ptr<PolledEndpoint<Endpoint>> polled)
+    Structs(std::unique_ptr<structs::Library> library, std::unique_ptr<PolledEndpoint<structs::Endpoint>> polled)
         : PolledHandle("struct messages", std::move(polled)), library_(std::move(library)) {}
 
     std::int32_t send(std::string_view call, std::span<const rp_message> messages, std::uint64_t* ids) override {
@@ -68,7 +65,7 @@ class Structs final : public PolledHandle<Endpoint> {
     }
 
     std::int32_t define(std::string_view call, const rp_struct_definition& definition) override {
-        return add(call, *library_, definition);
+        return add_definition(call, *library_, definition);
     }
 
     std::vector<rp_counter> counters() override {
@@ -88,19 +85,19 @@ class Structs final : public PolledHandle<Endpoint> {
     }
 
   private:
-    static Found found_of(const Event& event) {
+    static Found found_of(const structs::Event& event) {
         Found found;
-        found.event.kind = event.kind == Event::Kind::message ? RP_MESSAGE : RP_DAMAGE;
+        found.event.kind = event.kind == structs::Event::Kind::message ? RP_MESSAGE : RP_DAMAGE;
         found.event.peer = to_c(event.source);
         found.event.id = event.id;
         found.bytes = event.payload;
         if (event.definition != nullptr) found.name = event.definition->name;
         switch (event.kind) {
-            case Event::Kind::message: break;
-            case Event::Kind::unknown_id: found.event.code = RP_DAMAGE_UNKNOWN_ID; break;
-            case Event::Kind::wrong_size: found.event.code = RP_DAMAGE_WRONG_SIZE; break;
-            case Event::Kind::damage:
-                found.event.code = code_of(event.error);
+            case structs::Event::Kind::message: break;
+            case structs::Event::Kind::unknown_id: found.event.code = RP_DAMAGE_UNKNOWN_ID; break;
+            case structs::Event::Kind::wrong_size: found.event.code = RP_DAMAGE_WRONG_SIZE; break;
+            case structs::Event::Kind::damage:
+                found.event.code = struct_damage(event.error);
                 found.event.value = event.failures;
                 break;
         }
@@ -138,7 +135,7 @@ class Structs final : public PolledHandle<Endpoint> {
 };
 
 /// RP_OK, or the failure.
-std::int32_t parse(std::string_view call, const char* text, structs::Format& out) {
+std::int32_t parse_format(std::string_view call, const char* text, structs::Format& out) {
     if (text == nullptr) return fail(RP_EINVAL, call, "format is NULL");
     const auto format = structs::Format::parse(text);
     if (!format)
@@ -149,7 +146,7 @@ std::int32_t parse(std::string_view call, const char* text, structs::Format& out
     return RP_OK;
 }
 
-std::int32_t read(std::string_view call, const rp_value& given, std::uint32_t index, structs::Value& out) {
+std::int32_t read_value(std::string_view call, const rp_value& given, std::uint32_t index, structs::Value& out) {
     switch (given.kind) {
         case RP_INTEGER: out = given.as.integer; return RP_OK;
         case RP_UNSIGNED: out = given.as.unsigned_integer; return RP_OK;
@@ -164,7 +161,7 @@ std::int32_t read(std::string_view call, const rp_value& given, std::uint32_t in
     return RP_OK;
 }
 
-rp_value to_c(const structs::Value& value) {
+rp_value value_of(const structs::Value& value) {
     rp_value out{};
     if (const auto* integer = std::get_if<std::int64_t>(&value)) {
         out.kind = RP_INTEGER;
@@ -185,7 +182,7 @@ rp_value to_c(const structs::Value& value) {
     return out;
 }
 
-const char* describe(structs::ValueError::Kind kind) {
+const char* text_of_error(structs::ValueError::Kind kind) {
     switch (kind) {
         case structs::ValueError::Kind::too_few: return "missing";
         case structs::ValueError::Kind::too_many: return "more values than the format has";
@@ -202,14 +199,14 @@ using namespace ringpost;
 using namespace ringpost::c;
 
 int32_t rp_structs_init(rp_structs_options* options, size_t size) {
-    return init("rp_structs_init", options, size, defaults());
+    return init("rp_structs_init", options, size, structs_defaults());
 }
 
 int32_t rp_structs_open(const rp_structs_options* options, rp_handle** handle) {
     constexpr const char* call = "rp_structs_open";
     if (handle == nullptr) return fail(RP_EINVAL, call, "handle is NULL");
     *handle = nullptr;
-    rp_structs_options given = defaults();
+    rp_structs_options given = structs_defaults();
     if (const auto error = read(call, options, given)) return error;
     EngineOptions engine;
     SocketOptions socket;
@@ -223,39 +220,39 @@ int32_t rp_structs_open(const rp_structs_options* options, rp_handle** handle) {
         return fail(RP_EINVAL, call, "definitions is NULL");
     auto library = std::make_unique<structs::Library>();
     for (std::uint32_t i = 0; i < given.definitions_count; ++i)
-        if (const auto error = add(call, *library, given.definitions[i])) return error;
-    auto polled = PolledEndpoint<Endpoint>::open(
-        socket, engine, [&](SocketIndex index) -> Endpoint { return Endpoint(*library, index); });
+        if (const auto error = add_definition(call, *library, given.definitions[i])) return error;
+    auto polled = PolledEndpoint<structs::Endpoint>::open(
+        socket, engine, [&](SocketIndex index) -> structs::Endpoint { return structs::Endpoint(*library, index); });
     if (!polled) return fail(call, polled.error());
     return publish(call, std::make_unique<Structs>(std::move(library), std::move(*polled)), handle);
 }
 
 int32_t rp_format_size(const char* format) {
     structs::Format parsed;
-    if (const auto error = parse("rp_format_size", format, parsed)) return error;
+    if (const auto error = parse_format("rp_format_size", format, parsed)) return error;
     return static_cast<std::int32_t>(parsed.bytes());
 }
 
 int32_t rp_pack(const char* format, const rp_value* values, uint32_t count, void* payload, size_t capacity) {
     constexpr const char* call = "rp_pack";
     structs::Format parsed;
-    if (const auto error = parse(call, format, parsed)) return error;
+    if (const auto error = parse_format(call, format, parsed)) return error;
     if ((values == nullptr && count > 0) || (payload == nullptr && capacity > 0))
         return fail(RP_EINVAL, call, "values or payload is NULL");
     if (parsed.bytes() > capacity)
         return fail(RP_ESMALL, call, fmt::format("the payload has {} bytes", parsed.bytes()));
     std::vector<structs::Value> all(count);
     for (std::uint32_t i = 0; i < count; ++i)
-        if (const auto error = read(call, values[i], i, all[i])) return error;
+        if (const auto error = read_value(call, values[i], i, all[i])) return error;
     const auto packed = structs::pack(parsed, all, {static_cast<std::byte*>(payload), capacity});
     if (packed) return static_cast<std::int32_t>(parsed.bytes());
-    return fail(RP_EVALUE, call, fmt::format("value {}: {}", packed.error().index, describe(packed.error().kind)));
+    return fail(RP_EVALUE, call, fmt::format("value {}: {}", packed.error().index, text_of_error(packed.error().kind)));
 }
 
 int32_t rp_unpack(const char* format, const void* payload, size_t size, rp_value* values, uint32_t count) {
     constexpr const char* call = "rp_unpack";
     structs::Format parsed;
-    if (const auto error = parse(call, format, parsed)) return error;
+    if (const auto error = parse_format(call, format, parsed)) return error;
     if ((values == nullptr && count > 0) || (payload == nullptr && size > 0))
         return fail(RP_EINVAL, call, "values or payload is NULL");
     if (size != parsed.bytes())
@@ -263,7 +260,7 @@ int32_t rp_unpack(const char* format, const void* payload, size_t size, rp_value
     if (parsed.values() > count) return fail(RP_ESMALL, call, fmt::format("there are {} values", parsed.values()));
     structs::ValueReader reader(parsed, {static_cast<const std::byte*>(payload), size});
     std::uint32_t unpacked = 0;
-    while (const auto value = reader.next()) values[unpacked++] = to_c(*value);
+    while (const auto value = reader.next()) values[unpacked++] = value_of(*value);
     return static_cast<std::int32_t>(unpacked);
 }
 
@@ -289,7 +286,7 @@ int32_t rp_packet_find(const void* bytes, size_t size, size_t from, rp_packet* p
     *packet = {};
     for (auto found = scanner.next(); found; found = scanner.next()) {
         if (!found->packet) {
-            if (packet->id == 0) packet->id = static_cast<std::uint32_t>(code_of(found->packet.error()));
+            if (packet->id == 0) packet->id = static_cast<std::uint32_t>(struct_damage(found->packet.error()));
             continue;
         }
         const auto payload = found->packet->payload;

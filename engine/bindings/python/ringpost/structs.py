@@ -45,7 +45,8 @@ def pack_packet(id: int, payload: Bytes) -> bytes:
     """A packet with its header and check byte."""
     data = payload if isinstance(payload, bytes) else bytes(payload)
     packet = ctypes.create_string_buffer(len(data) + HEADER_BYTES)
-    return packet.raw[:check(c.lib.rp_packet_write(id, data, len(data), packet, len(packet)))]
+    size = check(c.lib.rp_packet_write(id, data, len(data), packet, len(packet)))
+    return packet.raw[:size]
 
 
 def find_packet(buffer: Bytes, start: int = 0) -> "Found | Damage | None":

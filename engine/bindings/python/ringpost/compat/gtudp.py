@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import queue
 import socket as sockets
+import sys
 import threading
 from typing import Any, List, Optional, Tuple
 
@@ -113,7 +114,8 @@ class GTUDP:
 
     def _on_event(self, event: Event) -> None:
         if event.kind == c.PACKET:
-            print(self._describe(event), flush=True)
+            sys.stdout.write(self._describe(event) + "\n")  # one call, so that no other thread's text gets in between
+            sys.stdout.flush()
         elif event.kind == c.MESSAGE or event.kind == c.FOREIGN:
             item: Tuple[Any, ...] = (event.data, event.peer)
             if self.recv_from_any:
