@@ -1,6 +1,8 @@
 // The descriptor and the deadline of each face, waited for with poll(2).
 
 #include <poll.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include <ringpost/devices.hpp>
 #include <ringpost/engine.hpp>
@@ -63,6 +65,21 @@ TEST_P(ForeignLoop, a_descriptor_is_readable_only_while_there_is_work) {
     other.poll(0, ignore);
     wait_for(fd, never);
     EXPECT_TRUE(is_readable(fd));
+}
+
+TEST_P(ForeignLoop, epoll_is_woken_by_what_arrives) {
+    gtudp::Messenger messenger = open_messenger();
+    const gtudp::Messenger::Handler ignore = [](const gtudp::Event&) {};
+    const int set = epoll_create1(EPOLL_CLOEXEC);
+    epoll_event event{};
+    event.events = EPOLLIN;
+    ASSERT_EQ(epoll_ctl(set, EPOLL_CTL_ADD, messenger.fd(), &event), 0);
+    while (messenger.poll(0, ignore) || epoll_wait(set, &event, 1, 0) == 1) continue;
+    gtudp::Messenger other = open_messenger();
+    ASSERT_TRUE(other.send(messenger.local(), as_bytes("x")));
+    other.poll(0, ignore);
+    EXPECT_EQ(epoll_wait(set, &event, 1, static_cast<int>(patience / millisecond)), 1);
+    ::close(set);
 }
 
 TEST_P(ForeignLoop, wake_makes_the_descriptor_readable_until_the_next_poll) {
