@@ -15,7 +15,7 @@ constexpr SipKey vector_key{0x0706050403020100, 0x0f0e0d0c0b0a0908};
 
 // vectors_sip64 of the reference implementation: entry n is the hash of the n bytes 00, 01, ... n - 1. Computed with
 // OpenSSL's SIPHASH, an independent implementation.
-constexpr std::array<std::uint64_t, 64> vectors = {
+constexpr std::array<std::uint64_t, 64> sip_hashes = {
     0x726fdb47dd0e0e31, 0x74f839c593dc67fd, 0x0d6c8009d9a94f5a, 0x85676696d7fb7e2d, 0xcf2794e0277187b7,
     0x18765564cd99a68d, 0xcbc9466e58fee3ce, 0xab0200f58b01d137, 0x93f5f5799a932462, 0x9e0082df0ba9e4b0,
     0x7a5dbbc594ddb9f3, 0xf4b32f46226bada7, 0x751e8fbc860ee5fb, 0x14ea5627c0843d90, 0xf723ca908e7af2ee,
@@ -43,8 +43,8 @@ TEST(SipHash, matches_the_example_of_the_paper) {
 
 TEST(SipHash, matches_every_reference_vector) {
     const auto bytes = counting_bytes();
-    for (std::size_t length = 0; length < vectors.size(); ++length) {
-        EXPECT_EQ(siphash(vector_key, std::span(bytes).first(length)), vectors[length]) << "length " << length;
+    for (std::size_t length = 0; length < sip_hashes.size(); ++length) {
+        EXPECT_EQ(siphash(vector_key, std::span(bytes).first(length)), sip_hashes[length]) << "length " << length;
     }
 }
 

@@ -11,14 +11,14 @@
 namespace ringpost::gtudp {
 namespace {
 
-constexpr SipKey sip_key{1, 2};
+constexpr SipKey peer_key{1, 2};
 
 Address address(std::size_t number) {
     return Address::v4(10, 0, static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number), 9);
 }
 
 TEST(GtudpPeerTable, acquires_once_and_finds) {
-    PeerTable table(4, sip_key);
+    PeerTable table(4, peer_key);
     EXPECT_EQ(table.find(address(1)), none);
     const PeerIndex one = table.acquire(address(1)), two = table.acquire(address(2));
     ASSERT_NE(one, none);
@@ -50,7 +50,7 @@ TEST(GtudpPeerTable, a_hop_limit_only_falls_while_something_is_in_flight) {
 }
 
 TEST(GtudpPeerTable, addresses_differ_by_port_scope_and_ip) {
-    PeerTable table(4, sip_key);
+    PeerTable table(4, peer_key);
     Address other_port = address(1), other_scope = address(1);
     other_port.port = 10;
     other_scope.scope = 1;
@@ -62,7 +62,7 @@ TEST(GtudpPeerTable, addresses_differ_by_port_scope_and_ip) {
 }
 
 TEST(GtudpPeerTable, a_full_table_evicts_the_least_recently_used_peer) {
-    PeerTable table(2, sip_key);
+    PeerTable table(2, peer_key);
     table[table.acquire(address(1))].ack_credit = 111;
     table.acquire(address(2));
     table.acquire(address(1));  // used again
@@ -79,7 +79,7 @@ TEST(GtudpPeerTable, a_full_table_evicts_the_least_recently_used_peer) {
 }
 
 TEST(GtudpPeerTable, a_reused_entry_is_reset) {
-    PeerTable table(1, sip_key);
+    PeerTable table(1, peer_key);
     Peer& peer = table[table.acquire(address(1))];
     peer.verified = true;
     peer.acknowledged = true;
@@ -96,7 +96,7 @@ TEST(GtudpPeerTable, a_reused_entry_is_reset) {
 }
 
 TEST(GtudpPeerTable, held_peers_are_not_evicted) {
-    PeerTable table(2, sip_key);
+    PeerTable table(2, peer_key);
     const PeerIndex one = table.acquire(address(1)), two = table.acquire(address(2));
     table.hold(one);
     table.hold(one);
@@ -115,7 +115,7 @@ TEST(GtudpPeerTable, held_peers_are_not_evicted) {
 }
 
 TEST(GtudpPeerTable, a_released_peer_is_the_most_recent) {
-    PeerTable table(2, sip_key);
+    PeerTable table(2, peer_key);
     const PeerIndex one = table.acquire(address(1));
     table.hold(one);
     table.acquire(address(2));
@@ -126,7 +126,7 @@ TEST(GtudpPeerTable, a_released_peer_is_the_most_recent) {
 }
 
 TEST(GtudpPeerTable, counts_verified_peers_with_received_exchanges) {
-    PeerTable table(4, sip_key);
+    PeerTable table(4, peer_key);
     const PeerIndex one = table.acquire(address(1)), two = table.acquire(address(2));
     table.mark_verified(one);
     EXPECT_TRUE(table[one].verified);
@@ -149,7 +149,7 @@ TEST(GtudpPeerTable, counts_verified_peers_with_received_exchanges) {
 }
 
 TEST(GtudpPeerTable, counts_peers_that_have_acknowledged_separately) {
-    PeerTable table(4, sip_key);
+    PeerTable table(4, peer_key);
     const PeerIndex one = table.acquire(address(1)), two = table.acquire(address(2));
     for (const PeerIndex index : {one, two}) table.add_receive(index);
     EXPECT_EQ(table.unknown_receiving(), 2u);
@@ -171,7 +171,7 @@ TEST(GtudpPeerTable, counts_peers_that_have_acknowledged_separately) {
 // ---- the budget of an address that may be spoofed --------------------------------------------------
 
 TEST(GtudpPeer, the_budget_is_three_times_the_bytes_with_headers) {
-    PeerTable table(1, sip_key);
+    PeerTable table(1, peer_key);
     Peer& peer = table[table.acquire(address(1))];
     EXPECT_FALSE(peer.may_send(5)) << "nothing received yet";
     peer.count_received(5);  // 33 with headers
@@ -276,7 +276,7 @@ TEST(GtudpPeerTable, agrees_with_a_model) {
     }
 }
 
-TEST(GtudpPeerTableDeathTest, capacity_is_a_power_of_two) { EXPECT_DEATH(PeerTable(5, sip_key), "check failed"); }
+TEST(GtudpPeerTableDeathTest, capacity_is_a_power_of_two) { EXPECT_DEATH(PeerTable(5, peer_key), "check failed"); }
 
 }  // namespace
 }  // namespace ringpost::gtudp

@@ -185,7 +185,7 @@ TEST(GtudpSender, data_and_acks_do_not_confirm) {
 
 // ---- round trips ----------------------------------------------------------------------------------
 
-constexpr Duration stamp_unit = 1'024;  // unit of round-trip times, in ns
+constexpr Duration rtt_unit = 1'024;  // unit of round-trip times, in ns
 
 TEST(GtudpSender, a_first_confirmation_is_a_round_trip_sample) {
     Side side(small_options());
@@ -193,15 +193,15 @@ TEST(GtudpSender, a_first_confirmation_is_a_round_trip_sample) {
     ASSERT_TRUE(side.send(bob, "x"));
     EXPECT_EQ(side.endpoint.rtt(bob), 0);
     side.transmitted();
-    side.after(20'000 * stamp_unit);
+    side.after(20'000 * rtt_unit);
     side.receive_recv(bob, 7);
-    EXPECT_EQ(side.endpoint.rtt(bob), 20'000 * stamp_unit);
+    EXPECT_EQ(side.endpoint.rtt(bob), 20'000 * rtt_unit);
     EXPECT_EQ(side.endpoint.rtt(carol), 0);
 
     // The next waits for twice the timeout of three round-trip times (RFC 6298, 2.2), plus jitter.
     ASSERT_TRUE(side.send(bob, "y"));
     side.transmitted();
-    const Duration least = 2 * 3 * 20'000 * stamp_unit, waited = side.after_timeout();
+    const Duration least = 2 * 3 * 20'000 * rtt_unit, waited = side.after_timeout();
     EXPECT_GE(waited, least);
     EXPECT_LE(waited, least + least / 8);
 }
@@ -211,7 +211,7 @@ TEST(GtudpSender, backs_off_only_from_a_silent_peer) {
     Side side(small_options());
     ASSERT_TRUE(side.send(bob, "known"));
     side.transmitted();
-    side.after(20'000 * stamp_unit);
+    side.after(20'000 * rtt_unit);
     side.receive_recv(bob, 7);
     ASSERT_TRUE(side.send(bob, "lost"));
     side.transmitted();
@@ -223,11 +223,11 @@ TEST(GtudpSender, backs_off_only_from_a_silent_peer) {
         EXPECT_EQ(left, "bob DATA 8 lost");
         return side.now - from;
     };
-    const Duration timeout = 2 * 3 * 20'000 * stamp_unit;
+    const Duration timeout = 2 * 3 * 20'000 * rtt_unit;
     for (Identity other = 9; other < 12; ++other) {
         ASSERT_TRUE(side.send(bob, "other"));
         side.transmitted();
-        side.after(20'000 * stamp_unit);
+        side.after(20'000 * rtt_unit);
         side.receive_recv(bob, other);
         EXPECT_EQ(side.transmitted(), "bob ACK " + std::to_string(other));
         EXPECT_LE(wait_for_the_lost(), timeout + timeout / 8);
@@ -253,11 +253,11 @@ TEST(GtudpSender, a_repeated_recv_is_not_a_second_sample) {
     Side side(small_options());
     ASSERT_TRUE(side.send(bob, "x"));
     side.transmitted();
-    side.after(stamp_unit * 1'000);
+    side.after(rtt_unit * 1'000);
     side.receive_recv(bob, 7);
-    side.after(stamp_unit * 100'000);
+    side.after(rtt_unit * 100'000);
     side.receive_recv(bob, 7);
-    EXPECT_EQ(side.endpoint.rtt(bob), stamp_unit * 1'000);
+    EXPECT_EQ(side.endpoint.rtt(bob), rtt_unit * 1'000);
 }
 
 // ---- cancel ---------------------------------------------------------------------------------------

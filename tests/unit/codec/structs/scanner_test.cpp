@@ -32,7 +32,7 @@ std::vector<model::Found> scan(std::span<const std::byte> bytes) {
 
 void append(Bytes& bytes, const Bytes& more) { bytes.insert(bytes.end(), more.begin(), more.end()); }
 
-Bytes packet_of(MessageId id, const Bytes& payload) {
+Bytes scanned_packet(MessageId id, const Bytes& payload) {
     Bytes out(header_bytes + payload.size());
     encode({id, payload}, out);
     return out;
@@ -54,7 +54,7 @@ TEST(StructsScanner, every_stream_vector) {
 }
 
 TEST(StructsScanner, every_error_has_its_offset) {
-    const Bytes good = packet_of(22, bytes_from_hex("07000000"));
+    const Bytes good = scanned_packet(22, bytes_from_hex("07000000"));
     Bytes bytes = bytes_from_hex("00ffff16000b005c09000000");  // wrong checksum at 1
     append(bytes, good);                                       // at 12
     append(bytes, bytes_from_hex("ffff1600030000"));           // size too small at 23
@@ -68,7 +68,7 @@ TEST(StructsScanner, every_error_has_its_offset) {
 }
 
 TEST(StructsScanner, a_packet_inside_a_packet_is_payload) {
-    const Bytes outer = packet_of(1, packet_of(2, bytes_of("inner")));
+    const Bytes outer = scanned_packet(1, scanned_packet(2, bytes_of("inner")));
     EXPECT_EQ(scan(outer).size(), 1u);
     Bytes broken = outer;
     broken[6] ^= std::byte{1};
@@ -92,7 +92,7 @@ TEST(StructsScanner, finds_what_the_model_finds) {
             } else if (what == 1) {
                 for (std::byte& byte : piece) byte = std::byte{0xff};
             } else if (what > 2) {
-                piece = packet_of(static_cast<MessageId>(random()), piece);
+                piece = scanned_packet(static_cast<MessageId>(random()), piece);
                 if (what == 3) piece[random() % piece.size()] ^= static_cast<std::byte>(1u << random() % 8);
                 if (what == 4) piece.resize(random() % piece.size());
                 if (what == 5) store_le(&piece[4], static_cast<std::uint16_t>(random() % 2'000));
@@ -107,7 +107,7 @@ TEST(StructsScanner, finds_what_the_model_finds) {
 // which the model determines.
 TEST(StructsScanner, damage_hides_no_packet_that_follows) {
     Bytes bytes;
-    for (MessageId id = 0; id < 6; ++id) append(bytes, packet_of(id, Bytes(id * 3u, static_cast<std::byte>(id))));
+    for (MessageId id = 0; id < 6; ++id) append(bytes, scanned_packet(id, Bytes(id * 3u, static_cast<std::byte>(id))));
     Random random(4);
     for (std::size_t at = 0; at < bytes.size(); ++at) {
         for (const std::byte flip :
@@ -132,7 +132,7 @@ TEST(StructsScanner, garbage_full_of_magics_hides_no_packet) {
             if (stride >= 7) store_le(&piece[4], static_cast<std::uint16_t>(left - 20));
             append(bytes, piece);
         }
-        const Bytes last = packet_of(9, bytes_of("still here"));
+        const Bytes last = scanned_packet(9, bytes_of("still here"));
         append(bytes, last);
         if (stride == 4) {  // the size of each magic is the FF FF of the next: incomplete
             EXPECT_EQ(scan(bytes).back(),
@@ -146,7 +146,7 @@ TEST(StructsScanner, garbage_full_of_magics_hides_no_packet) {
 TEST(StructsScanner, spans_longer_than_a_packet) {
     Random random(5);
     Bytes bytes(200'000, std::byte{0xff});  // each magic claims a packet of 65,535 bytes with a wrong checksum
-    append(bytes, packet_of(3, bytes_of("end")));
+    append(bytes, scanned_packet(3, bytes_of("end")));
     const auto found = scan(bytes);
     ASSERT_FALSE(found.empty());
     EXPECT_EQ(found.back().payload, bytes_of("end"));
@@ -154,7 +154,8 @@ TEST(StructsScanner, spans_longer_than_a_packet) {
     EXPECT_EQ(found.size(), 200'001u);
     // Without wrong checksums: packets of the largest size back to back, the last one byte short.
     bytes.clear();
-    for (int i = 0; i < 3; ++i) append(bytes, packet_of(1, random_bytes(random, limits::struct_payload_bytes_max)));
+    for (int i = 0; i < 3; ++i)
+        append(bytes, scanned_packet(1, random_bytes(random, limits::struct_payload_bytes_max)));
     bytes.pop_back();
     EXPECT_EQ(scan(bytes), model::scan(bytes));
 }

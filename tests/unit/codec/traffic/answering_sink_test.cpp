@@ -7,7 +7,7 @@
 namespace ringpost::traffic {
 namespace {
 
-const Address peer = Address::v4(10, 0, 0, 1, 4'000);
+const Address asker = Address::v4(10, 0, 0, 1, 4'000);
 const Address other = Address::v4(10, 0, 0, 1, 4'001);
 
 class AnsweringSinkTest : public testing::Test {
@@ -19,7 +19,7 @@ class AnsweringSinkTest : public testing::Test {
         writer.write(out.data(), {7, sequence, 0}, 1);
         return out;
     }
-    void receive(std::uint64_t sequence, std::size_t bytes = 64, const Address& source = peer, SocketIndex socket = 0,
+    void receive(std::uint64_t sequence, std::size_t bytes = 64, const Address& source = asker, SocketIndex socket = 0,
                  Instant now = 10) {
         sink.handle(now, {source, socket, frame(sequence, bytes)});
     }
@@ -39,10 +39,10 @@ class AnsweringSinkTest : public testing::Test {
 };
 
 TEST_F(AnsweringSinkTest, answers_each_frame_with_one_of_equal_size_on_the_same_socket) {
-    receive(5, 200, peer, 3);
+    receive(5, 200, asker, 3);
     const auto sent = outbox.poll(sink, 99);
     ASSERT_TRUE(sent);
-    EXPECT_EQ(sent->transmit.destination, peer);
+    EXPECT_EQ(sent->transmit.destination, asker);
     EXPECT_EQ(sent->transmit.socket, 3u);
     EXPECT_EQ(sent->transmit.bytes, 200u);
     const auto frames = frames_of(*sent);
@@ -60,7 +60,7 @@ TEST_F(AnsweringSinkTest, a_reply_is_not_answered) {
     receive(0);
     const auto sent = outbox.poll(sink, 10);
     ASSERT_TRUE(sent);
-    sink.handle(20, {peer, 0, sent->bytes});
+    sink.handle(20, {asker, 0, sent->bytes});
     EXPECT_FALSE(outbox.poll(sink, 20));
     EXPECT_EQ(sink.answers().refused, 1u);
     EXPECT_EQ(sink.sink().counters().received, 2u) << "but counted";
@@ -70,8 +70,8 @@ TEST_F(AnsweringSinkTest, corrupt_and_duplicate_frames_are_not_answered) {
     receive(0);
     Bytes bad = frame(1);
     bad[40] ^= std::byte{1};
-    sink.handle(10, {peer, 0, bad});
-    sink.handle(10, {peer, 0, {}});
+    sink.handle(10, {asker, 0, bad});
+    sink.handle(10, {asker, 0, {}});
     receive(0);
     EXPECT_EQ(frames_of(*outbox.poll(sink, 10)).size(), 1u);
     EXPECT_FALSE(outbox.poll(sink, 10));
@@ -99,10 +99,10 @@ TEST_F(AnsweringSinkTest, each_source_has_its_own_stream_and_sequences) {
 }
 
 TEST_F(AnsweringSinkTest, consecutive_equal_replies_form_a_train) {
-    for (std::uint64_t i = 0; i < 130; ++i) receive(i, 64, peer, 0, static_cast<Instant>(i / 100));
+    for (std::uint64_t i = 0; i < 130; ++i) receive(i, 64, asker, 0, static_cast<Instant>(i / 100));
     receive(130, 65);
     receive(131, 64);
-    receive(132, 64, peer, 1);
+    receive(132, 64, asker, 1);
     receive(0, 64, other);
     std::vector<std::size_t> counts;
     for (const Sent& sent : outbox.drain(sink, 10)) {
@@ -113,9 +113,9 @@ TEST_F(AnsweringSinkTest, consecutive_equal_replies_form_a_train) {
 }
 
 TEST_F(AnsweringSinkTest, each_reply_of_a_train_is_due_when_its_frame_was_received) {
-    receive(0, 64, peer, 0, 5);
-    receive(1, 64, peer, 0, 6);
-    receive(2, 64, peer, 0, 6);
+    receive(0, 64, asker, 0, 5);
+    receive(1, 64, asker, 0, 6);
+    receive(2, 64, asker, 0, 6);
     const auto frames = frames_of(*outbox.poll(sink, 9));
     ASSERT_EQ(frames.size(), 3u);
     EXPECT_EQ(frames[0].due, 1'005);

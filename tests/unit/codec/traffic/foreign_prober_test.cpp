@@ -8,7 +8,7 @@
 namespace ringpost::traffic {
 namespace {
 
-constexpr Instant start = 5 * second;
+constexpr Instant probing_start = 5 * second;
 
 class ForeignProberTest : public testing::Test {
   protected:
@@ -16,7 +16,7 @@ class ForeignProberTest : public testing::Test {
         dialect.payload = {};
         EXPECT_TRUE(dialect.payload.add_text(text));
         dialect.match = *MatchRule::parse(match);
-        return {.rate_per_s = rate_per_s, .timeout = millisecond, .start = start, .dialect = &dialect};
+        return {.rate_per_s = rate_per_s, .timeout = millisecond, .start = probing_start, .dialect = &dialect};
     }
     Bytes probe(Prober& prober, Instant now) {
         auto sent = outbox.drain(prober, now);
@@ -32,7 +32,7 @@ class ForeignProberTest : public testing::Test {
 TEST_F(ForeignProberTest, ping_pong_measures_the_reply_and_sends_the_next_probe) {
     Prober prober(options("0:1", 0));
     for (std::uint8_t i = 0; i < 3; ++i) {
-        const Instant now = start + i * 100;
+        const Instant now = probing_start + i * 100;
         const Bytes bytes = probe(prober, now);
         EXPECT_EQ(bytes.size(), 9u);
         EXPECT_EQ(bytes[0], std::byte{i});
@@ -48,10 +48,10 @@ TEST_F(ForeignProberTest, ping_pong_measures_the_reply_and_sends_the_next_probe)
 
 TEST_F(ForeignProberTest, open_loop_measures_from_the_due_time) {
     Prober prober(options("0:1", 1e6));
-    const auto sent = outbox.drain(prober, start + 2 * microsecond);
+    const auto sent = outbox.drain(prober, probing_start + 2 * microsecond);
     ASSERT_EQ(sent.size(), 3u);
-    answer(prober, start + 10 * microsecond, sent[2].bytes);
-    answer(prober, start + 10 * microsecond, sent[0].bytes);
+    answer(prober, probing_start + 10 * microsecond, sent[2].bytes);
+    answer(prober, probing_start + 10 * microsecond, sent[0].bytes);
     EXPECT_EQ(prober.response().min(), 8 * microsecond);
     EXPECT_EQ(prober.response().max(), 10 * microsecond) << "the stall counts";
     EXPECT_EQ(prober.counters().reordered, 1u);
@@ -60,13 +60,13 @@ TEST_F(ForeignProberTest, open_loop_measures_from_the_due_time) {
 
 TEST_F(ForeignProberTest, other_replies_are_counted_but_not_measured) {
     Prober prober(options("0:1", 1e6));
-    const Bytes bytes = probe(prober, start);
-    answer(prober, start + 1, bytes_of("x"));
-    answer(prober, start + 1, {});
+    const Bytes bytes = probe(prober, probing_start);
+    answer(prober, probing_start + 1, bytes_of("x"));
+    answer(prober, probing_start + 1, {});
     EXPECT_EQ(prober.counters().foreign, 2u);
     EXPECT_EQ(prober.counters().lost(), 1u);
-    answer(prober, start + 2, bytes);
-    answer(prober, start + 3, bytes);
+    answer(prober, probing_start + 2, bytes);
+    answer(prober, probing_start + 3, bytes);
     EXPECT_EQ(prober.counters().duplicate, 1u);
     EXPECT_EQ(prober.counters().received, 4u);
     EXPECT_EQ(prober.counters().lost(), 0u);
@@ -75,27 +75,27 @@ TEST_F(ForeignProberTest, other_replies_are_counted_but_not_measured) {
 
 TEST_F(ForeignProberTest, a_late_reply_is_measured_and_no_longer_lost) {
     Prober prober(options("0:1", 0));
-    const Bytes first = probe(prober, start);
-    prober.handle_timeout(start + millisecond);
-    const Bytes next = probe(prober, start + millisecond);
-    answer(prober, start + millisecond, first);
+    const Bytes first = probe(prober, probing_start);
+    prober.handle_timeout(probing_start + millisecond);
+    const Bytes next = probe(prober, probing_start + millisecond);
+    answer(prober, probing_start + millisecond, first);
     EXPECT_EQ(prober.counters().late, 1u);
     EXPECT_EQ(prober.counters().lost(), 1u);
     EXPECT_EQ(prober.response().max(), millisecond);
-    EXPECT_TRUE(outbox.drain(prober, start + millisecond).empty()) << "the second is still in flight";
-    answer(prober, start + millisecond + 1, next);
+    EXPECT_TRUE(outbox.drain(prober, probing_start + millisecond).empty()) << "the second is still in flight";
+    answer(prober, probing_start + millisecond + 1, next);
     EXPECT_EQ(prober.counters().lost(), 0u);
 }
 
 TEST_F(ForeignProberTest, by_order_the_reply_after_a_lost_one_is_taken_for_the_next_probe) {
     Prober prober(options("order", 0));
-    probe(prober, start);
-    prober.handle_timeout(start + millisecond);
-    probe(prober, start + millisecond);
-    answer(prober, start + millisecond + 5, bytes_of("whatever"));
+    probe(prober, probing_start);
+    prober.handle_timeout(probing_start + millisecond);
+    probe(prober, probing_start + millisecond);
+    answer(prober, probing_start + millisecond + 5, bytes_of("whatever"));
     EXPECT_EQ(prober.response().max(), 5);
     EXPECT_EQ(prober.counters().lost(), 1u);
-    answer(prober, start + millisecond + 6, bytes_of("whatever"));
+    answer(prober, probing_start + millisecond + 6, bytes_of("whatever"));
     EXPECT_EQ(prober.counters().surplus, 1u);
     EXPECT_EQ(prober.counters().lost(), 1u);
     EXPECT_EQ(prober.match_counts()->given_up, 1u);
@@ -105,13 +105,13 @@ TEST_F(ForeignProberTest, probes_of_several_sizes) {
     ProberOptions made = options("echo", 1e6, "short");
     ASSERT_TRUE(dialect.payload.add_bytes(Bytes(limits::datagram_bytes_max, std::byte{1})));
     Prober prober(made);
-    const auto sent = outbox.drain(prober, start + 2 * microsecond);
+    const auto sent = outbox.drain(prober, probing_start + 2 * microsecond);
     ASSERT_EQ(sent.size(), 3u);
     EXPECT_EQ(sent[0].bytes, bytes_of("short"));
     EXPECT_EQ(sent[1].transmit.bytes, limits::datagram_bytes_max);
     EXPECT_EQ(sent[2].transmit.segment_bytes, 5u);
     // The first and the third probe have the same bytes: the older is given up, and only one of them can be answered.
-    for (const Sent& one : sent) answer(prober, start + 9 * microsecond, one.bytes);
+    for (const Sent& one : sent) answer(prober, probing_start + 9 * microsecond, one.bytes);
     EXPECT_EQ(prober.match_counts()->reused, 1u);
     EXPECT_EQ(prober.counters().duplicate, 1u);
     EXPECT_EQ(prober.counters().lost(), 1u);
@@ -126,7 +126,7 @@ TEST_F(ForeignProberTest, timestamps_and_flows_work_as_for_own_frames) {
         made.destination = Address::v4(239, 1, 2, 3, 9);
         Prober prober(made);
         for (std::uint32_t i = 0; i < 3; ++i) {
-            const Instant left = start + i * microsecond;
+            const Instant left = probing_start + i * microsecond;
             const auto sent = outbox.drain(prober, left);
             ASSERT_EQ(sent.size(), 1u);
             EXPECT_EQ(sent[0].transmit.socket, i % 2);
@@ -145,21 +145,22 @@ TEST_F(ForeignProberTest, each_flow_has_its_own_numbers_and_keys) {
     made.flows = 3;
     made.first_socket = 5;
     Prober prober(made);
-    const auto sent = outbox.drain(prober, start + 5 * microsecond);
+    const auto sent = outbox.drain(prober, probing_start + 5 * microsecond);
     ASSERT_EQ(sent.size(), 6u);
     for (std::uint8_t i = 0; i < 6; ++i) {
         EXPECT_EQ(sent[i].transmit.socket, 5u + i % 3);
         EXPECT_EQ(sent[i].bytes, Bytes{std::byte(i / 3)});
     }
     // The last of flow 2 first, then the first of flow 0: both carry a byte that other flows have sent too.
-    prober.handle(start + 10 * microsecond, {{}, 7, sent[5].bytes});
+    prober.handle(probing_start + 10 * microsecond, {{}, 7, sent[5].bytes});
     EXPECT_EQ(prober.response().max(), 5 * microsecond);
-    prober.handle(start + 10 * microsecond, {{}, 5, sent[0].bytes});
+    prober.handle(probing_start + 10 * microsecond, {{}, 5, sent[0].bytes});
     EXPECT_EQ(prober.response().max(), 10 * microsecond);
     EXPECT_EQ(prober.counters().reordered, 1u);
-    prober.handle(start + 10 * microsecond, {{}, 7, sent[5].bytes});
+    prober.handle(probing_start + 10 * microsecond, {{}, 7, sent[5].bytes});
     EXPECT_EQ(prober.counters().duplicate, 1u);
-    for (const SocketIndex other : {4u, 8u}) prober.handle(start + 10 * microsecond, {{}, other, sent[1].bytes});
+    for (const SocketIndex other : {4u, 8u})
+        prober.handle(probing_start + 10 * microsecond, {{}, other, sent[1].bytes});
     EXPECT_EQ(prober.counters().foreign, 2u) << "not one of its sockets";
     EXPECT_EQ(prober.match_counts()->reused, 0u);
     EXPECT_EQ(prober.unanswered(), 4u);
@@ -169,12 +170,12 @@ TEST_F(ForeignProberTest, by_order_each_flow_has_its_own) {
     ProberOptions made = options("order", 1e6);
     made.flows = 2;
     Prober prober(made);
-    ASSERT_EQ(outbox.drain(prober, start + 3 * microsecond).size(), 4u);
-    prober.handle(start + 3 * microsecond, {{}, 1, {}});
+    ASSERT_EQ(outbox.drain(prober, probing_start + 3 * microsecond).size(), 4u);
+    prober.handle(probing_start + 3 * microsecond, {{}, 1, {}});
     EXPECT_EQ(prober.response().max(), 2 * microsecond) << "probe 1, the first of its flow";
-    prober.handle(start + 3 * microsecond, {{}, 0, {}});
+    prober.handle(probing_start + 3 * microsecond, {{}, 0, {}});
     EXPECT_EQ(prober.response().max(), 3 * microsecond);
-    for (int i = 0; i < 2; ++i) prober.handle(start + 4 * microsecond, {{}, 1, {}});
+    for (int i = 0; i < 2; ++i) prober.handle(probing_start + 4 * microsecond, {{}, 1, {}});
     EXPECT_EQ(prober.counters().surplus, 1u);
     EXPECT_EQ(prober.unanswered(), 1u);
 }
@@ -183,10 +184,10 @@ TEST_F(ForeignProberTest, a_probe_that_expired_is_not_waiting_when_its_bytes_are
     ProberOptions made = options("0:1", 1e3, "x");
     made.timeout = millisecond;
     Prober prober(made);
-    probe(prober, start);
-    const Bytes second_probe = probe(prober, start + millisecond);
+    probe(prober, probing_start);
+    const Bytes second_probe = probe(prober, probing_start + millisecond);
     EXPECT_EQ(prober.match_counts()->reused, 0u);
-    answer(prober, start + millisecond + 9, second_probe);
+    answer(prober, probing_start + millisecond + 9, second_probe);
     EXPECT_EQ(prober.match_counts()->ambiguous, 1u);
     EXPECT_EQ(prober.unanswered(), 1u);
 }
@@ -197,20 +198,20 @@ TEST_F(ForeignProberTest, an_error_is_an_answer_without_a_time) {
     expectation.size_min = expectation.size_max = 2;
     dialect.check = AnswerCheck::expected(expectation);
     Prober prober(made);
-    const Bytes first = probe(prober, start);
-    answer(prober, start + 10, first);  // 9 bytes
+    const Bytes first = probe(prober, probing_start);
+    answer(prober, probing_start + 10, first);  // 9 bytes
     EXPECT_EQ(prober.counters().errors, 1u);
     EXPECT_EQ(prober.counters().lost(), 0u);
     EXPECT_EQ(prober.response().count(), 0u);
-    const Bytes next = probe(prober, start + 20);
+    const Bytes next = probe(prober, probing_start + 20);
     ASSERT_FALSE(next.empty()) << "an error releases the next probe";
-    answer(prober, start + 25, {next[0], next[1]});
+    answer(prober, probing_start + 25, {next[0], next[1]});
     EXPECT_EQ(prober.response().max(), 5);
     EXPECT_EQ(prober.counters().errors, 1u);
     ASSERT_EQ(prober.statuses().size(), 3u);
     EXPECT_EQ(prober.statuses()[0], 1u);
     EXPECT_EQ(prober.statuses()[1], 1u);
-    answer(prober, start + 26, first);
+    answer(prober, probing_start + 26, first);
     EXPECT_EQ(prober.counters().duplicate, 1u);
     EXPECT_EQ(prober.statuses()[1], 1u) << "a duplicate has no status";
 }
@@ -219,12 +220,12 @@ TEST_F(ForeignProberTest, what_is_not_a_reply_leaves_the_probe_waiting) {
     ProberOptions made = options("0:1", 0);
     dialect.check = AnswerCheck::dns(bytes_from_hex("0000010001"));
     Prober prober(made);
-    const Bytes bytes = probe(prober, start);
-    answer(prober, start + 1, bytes);
+    const Bytes bytes = probe(prober, probing_start);
+    answer(prober, probing_start + 1, bytes);
     EXPECT_EQ(prober.counters().foreign, 1u);
     EXPECT_EQ(prober.counters().not_a_reply, 1u);
     EXPECT_EQ(prober.counters().lost(), 1u);
-    answer(prober, start + 2, bytes_from_hex("0000800000010000000000000000010001"));
+    answer(prober, probing_start + 2, bytes_from_hex("0000800000010000000000000000010001"));
     EXPECT_EQ(prober.counters().lost(), 0u);
     EXPECT_EQ(prober.response().max(), 2);
 }

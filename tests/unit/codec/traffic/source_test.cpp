@@ -9,7 +9,7 @@
 namespace ringpost::traffic {
 namespace {
 
-constexpr Instant start = 1'000'000;
+constexpr Instant source_start = 1'000'000;
 
 // Everything sent at `now`, datagram by datagram.
 std::vector<Frame> frames_of(const std::vector<Sent>& sent) {
@@ -24,115 +24,116 @@ std::vector<Frame> frames_of(const std::vector<Sent>& sent) {
 }
 
 TEST(Source, fixed_rate_sends_exactly_what_is_due) {
-    Source source({.rate_per_s = 1e6, .start = start, .count = 10});
+    Source source({.rate_per_s = 1e6, .start = source_start, .count = 10});
     Outbox outbox;
-    EXPECT_EQ(source.poll_timeout(), start);
-    EXPECT_TRUE(outbox.drain(source, start - 1).empty());
+    EXPECT_EQ(source.poll_timeout(), source_start);
+    EXPECT_TRUE(outbox.drain(source, source_start - 1).empty());
 
-    const auto at_start = frames_of(outbox.drain(source, start));
+    const auto at_start = frames_of(outbox.drain(source, source_start));
     ASSERT_EQ(at_start.size(), 1u);
-    EXPECT_EQ(at_start[0].due, start);
-    EXPECT_EQ(source.poll_timeout(), start + 1'000);
-    EXPECT_TRUE(outbox.drain(source, start + 999).empty());
+    EXPECT_EQ(at_start[0].due, source_start);
+    EXPECT_EQ(source.poll_timeout(), source_start + 1'000);
+    EXPECT_TRUE(outbox.drain(source, source_start + 999).empty());
 
-    // Number i is due at start + i us, whatever has happened: a driver that is 3.5 us late catches up, with the
+    // Number i is due at source_start + i us, whatever has happened: a driver that is 3.5 us late catches up, with the
     // original due times.
-    const auto caught_up = frames_of(outbox.drain(source, start + 4'500));
+    const auto caught_up = frames_of(outbox.drain(source, source_start + 4'500));
     ASSERT_EQ(caught_up.size(), 4u);
     for (std::size_t i = 0; i < 4; ++i) {
-        EXPECT_EQ(caught_up[i].due, start + 1'000 * static_cast<Instant>(i + 1));
+        EXPECT_EQ(caught_up[i].due, source_start + 1'000 * static_cast<Instant>(i + 1));
         EXPECT_EQ(caught_up[i].sequence, i + 1);
     }
-    EXPECT_EQ(source.poll_timeout(), start + 5'000);
-    EXPECT_FALSE(source.finished(start + 4'500));
+    EXPECT_EQ(source.poll_timeout(), source_start + 5'000);
+    EXPECT_FALSE(source.finished(source_start + 4'500));
 
-    EXPECT_EQ(frames_of(outbox.drain(source, start + second)).size(), 5u) << "and no more than count";
+    EXPECT_EQ(frames_of(outbox.drain(source, source_start + second)).size(), 5u) << "and no more than count";
     EXPECT_EQ(source.sent(), 10u);
     EXPECT_FALSE(source.poll_timeout());
-    EXPECT_TRUE(source.finished(start + second));
+    EXPECT_TRUE(source.finished(source_start + second));
 }
 
 TEST(Source, a_stopped_source_knows_what_it_has_not_sent) {
-    Source source({.rate_per_s = 1e6, .start = start, .stop = start + second});
+    Source source({.rate_per_s = 1e6, .start = source_start, .stop = source_start + second});
     Outbox outbox;
-    EXPECT_EQ(frames_of(outbox.drain(source, start + 1'500)).size(), 2u);
-    source.stop(start + 4'000);
-    source.stop(start + 9'000);  // a later stop changes nothing
-    EXPECT_FALSE(source.finished(start + 3'999));
+    EXPECT_EQ(frames_of(outbox.drain(source, source_start + 1'500)).size(), 2u);
+    source.stop(source_start + 4'000);
+    source.stop(source_start + 9'000);  // a later stop changes nothing
+    EXPECT_FALSE(source.finished(source_start + 3'999));
     EXPECT_EQ(source.unsent(), 2u);
-    EXPECT_EQ(frames_of(outbox.drain(source, start + 5'000)).size(), 2u) << "overdue ones are sent shortly after";
-    EXPECT_TRUE(source.finished(start + 5'000));
+    EXPECT_EQ(frames_of(outbox.drain(source, source_start + 5'000)).size(), 2u)
+        << "overdue ones are sent shortly after";
+    EXPECT_TRUE(source.finished(source_start + 5'000));
     EXPECT_EQ(source.unsent(), 0u);
 }
 
 TEST(Source, datagrams_due_during_a_stall_over_the_end_are_unsent) {
-    Source source({.rate_per_s = 100, .start = start, .stop = start + second / 5});
+    Source source({.rate_per_s = 100, .start = source_start, .stop = source_start + second / 5});
     Outbox outbox;
-    EXPECT_TRUE(outbox.drain(source, start + second).empty());
-    EXPECT_TRUE(source.finished(start + second));
+    EXPECT_TRUE(outbox.drain(source, source_start + second).empty());
+    EXPECT_TRUE(source.finished(source_start + second));
     EXPECT_EQ(source.unsent(), 20u);
 }
 
 TEST(Source, fractional_periods_do_not_drift) {
-    Source source({.rate_per_s = 3, .train_segments = 128, .start = start});
+    Source source({.rate_per_s = 3, .train_segments = 128, .start = source_start});
     Outbox outbox;
     for (std::int64_t s = 1; s < 100; ++s) {
-        const Instant whole = start + s * second;
+        const Instant whole = source_start + s * second;
         EXPECT_EQ(frames_of(outbox.drain(source, whole - 2)).size(), 3u);
         EXPECT_NEAR(static_cast<double>(*source.poll_timeout() - whole), 0, 1);
     }
 }
 
 TEST(Source, slip_is_the_delay_of_each_datagram) {
-    Source source({.rate_per_s = 1e6, .train_segments = 2, .start = start, .count = 6});
+    Source source({.rate_per_s = 1e6, .train_segments = 2, .start = source_start, .count = 6});
     Outbox outbox;
-    outbox.drain(source, start);
+    outbox.drain(source, source_start);
     EXPECT_EQ(source.slip().count(), 1u);
     EXPECT_EQ(source.slip().max(), 0);
-    outbox.drain(source, start + 5'000);
+    outbox.drain(source, source_start + 5'000);
     EXPECT_EQ(source.slip().count(), 6u);
     EXPECT_EQ(source.slip().max(), 4'000);
     EXPECT_DOUBLE_EQ(source.slip().mean(), (0 + 4'000 + 3'000 + 2'000 + 1'000 + 0) / 6.0);
 }
 
 TEST(Source, nothing_due_at_or_after_stop_is_sent) {
-    Source source({.rate_per_s = 1e6, .start = start, .stop = start + 3'000});
+    Source source({.rate_per_s = 1e6, .start = source_start, .stop = source_start + 3'000});
     Outbox outbox;
-    for (const Instant at : {start, start + 1'000, start + 2'000}) {
+    for (const Instant at : {source_start, source_start + 1'000, source_start + 2'000}) {
         EXPECT_EQ(source.poll_timeout(), at);
         EXPECT_EQ(outbox.drain(source, at).size(), 1u);
     }
     EXPECT_FALSE(source.poll_timeout());
-    EXPECT_FALSE(source.finished(start + 2'999));
-    EXPECT_TRUE(source.finished(start + 3'000));
-    EXPECT_TRUE(outbox.drain(source, start + 3'000).empty());
+    EXPECT_FALSE(source.finished(source_start + 2'999));
+    EXPECT_TRUE(source.finished(source_start + 3'000));
+    EXPECT_TRUE(outbox.drain(source, source_start + 3'000).empty());
     EXPECT_EQ(source.sent(), 3u);
 }
 
 // Otherwise a late driver would be woken for ever for datagrams that may no longer be sent.
 TEST(Source, has_no_timeout_after_stop) {
     for (const double rate : {0.0, 1e6}) {
-        Source source({.rate_per_s = rate, .start = start, .stop = start + 3'000});
+        Source source({.rate_per_s = rate, .start = source_start, .stop = source_start + 3'000});
         Outbox outbox;
-        ASSERT_EQ(source.poll_timeout(), start);
-        source.handle_timeout(start + 2 * millisecond);
-        EXPECT_TRUE(outbox.drain(source, start + 2 * millisecond).empty());
+        ASSERT_EQ(source.poll_timeout(), source_start);
+        source.handle_timeout(source_start + 2 * millisecond);
+        EXPECT_TRUE(outbox.drain(source, source_start + 2 * millisecond).empty());
         EXPECT_FALSE(source.poll_timeout());
     }
 }
 
 TEST(Source, unlimited_rate_always_has_a_full_train) {
-    Source source({.sizes = Sizes::fixed(100), .train_segments = 16, .start = start, .count = 40});
+    Source source({.sizes = Sizes::fixed(100), .train_segments = 16, .start = source_start, .count = 40});
     Outbox outbox;
-    EXPECT_FALSE(outbox.poll(source, start - 1));
-    EXPECT_EQ(source.poll_timeout(), start);
+    EXPECT_FALSE(outbox.poll(source, source_start - 1));
+    EXPECT_EQ(source.poll_timeout(), source_start);
     std::vector<std::size_t> bytes;
-    for (const Sent& sent : outbox.drain(source, start + 7)) {
+    for (const Sent& sent : outbox.drain(source, source_start + 7)) {
         bytes.push_back(sent.transmit.bytes);
-        for (const Frame& frame : frames_of({sent})) EXPECT_EQ(frame.due, start + 7);
+        for (const Frame& frame : frames_of({sent})) EXPECT_EQ(frame.due, source_start + 7);
     }
     EXPECT_EQ(bytes, (std::vector<std::size_t>{1'600, 1'600, 800}));
-    EXPECT_TRUE(source.finished(start + 7));
+    EXPECT_TRUE(source.finished(source_start + 7));
     EXPECT_EQ(source.slip().count(), 0u) << "without due times there is no delay";
 }
 
@@ -155,13 +156,17 @@ TEST(Source, trains_have_equal_segments_within_the_limits) {
 
 TEST(Source, flows_take_turns_each_with_its_own_stream_and_sequence) {
     constexpr std::uint32_t flows = 5, stream = 0xfffffffe;  // the stream numbers wrap
-    Source source(
-        {.flows = flows, .stream = stream, .rate_per_s = 1e6, .train_segments = 8, .start = start, .count = 1'000});
+    Source source({.flows = flows,
+                   .stream = stream,
+                   .rate_per_s = 1e6,
+                   .train_segments = 8,
+                   .start = source_start,
+                   .count = 1'000});
     Outbox outbox;
     Random random(8);
     std::map<std::uint32_t, std::uint64_t> next;
     std::uint32_t turn = 0;
-    for (Instant now = start; !source.finished(now); now += static_cast<Instant>(random() % 20'000))
+    for (Instant now = source_start; !source.finished(now); now += static_cast<Instant>(random() % 20'000))
         for (const Sent& sent : outbox.drain(source, now)) {
             EXPECT_EQ(sent.transmit.socket, turn++ % flows);
             EXPECT_EQ(sent.transmit.destination.family, Family::none);
@@ -235,14 +240,15 @@ TEST(Source, without_verification_mixed_sizes_may_be_short) {
 TEST(Source, due_times_are_written_with_the_configured_offset) {
     for (const double rate : {0.0, 1e6})
         for (const Sizes& sizes : {Sizes::fixed(64), *Sizes::range(24, 99)}) {
-            Source source({.sizes = sizes, .rate_per_s = rate, .due_offset = 7 * second, .start = start, .count = 3});
+            Source source(
+                {.sizes = sizes, .rate_per_s = rate, .due_offset = 7 * second, .start = source_start, .count = 3});
             Outbox outbox;
             std::vector<Frame> frames;
-            for (const Instant now : {start, start + 1'000, start + 2'000})
+            for (const Instant now : {source_start, source_start + 1'000, source_start + 2'000})
                 for (const Frame& frame : frames_of(outbox.drain(source, now))) frames.push_back(frame);
             ASSERT_EQ(frames.size(), 3u);
             for (std::size_t i = 0; i < 3; ++i)
-                EXPECT_EQ(frames[i].due, start + 7 * second + (rate > 0 ? 1'000 * static_cast<Instant>(i) : 0));
+                EXPECT_EQ(frames[i].due, source_start + 7 * second + (rate > 0 ? 1'000 * static_cast<Instant>(i) : 0));
             EXPECT_EQ(source.slip().max(), 0) << "the delay is measured with the local clock";
         }
 }
