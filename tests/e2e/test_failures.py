@@ -63,7 +63,7 @@ class SystemCalls(Failures):
                 number = self.random.choice([number for of, number in calls if of == name])
                 error = self.random.choice(failing.errors[name].split())
                 cases.append((command, f"{name}:error={error}:when={number}"))
-        cases = self.random.sample(cases, min(cases_of(20 if is_sanitized() else 60), len(cases)))
+        cases = self.random.sample(cases, min(cases_of(10 if is_sanitized() else 40), len(cases)))
         reached = 0
         for case, traced in zip(cases, self.run_all(lambda case: failing.Traced(*case), cases)):
             with self.subTest(case):
@@ -83,7 +83,8 @@ class Allocations(Failures):
                 counted = {"LD_PRELOAD": library, "FAILING_ALLOCATION_COUNT": count.name}
                 life = failing.Life(command, environment=counted)
                 self.check(life, "nothing fails")
-                cases += [(command, self.random.randint(1, int(count.read()))) for _ in range(cases_of(6))]
+                allocations = int(count.read())
+            cases += [(command, self.random.randint(1, allocations)) for _ in range(cases_of(6))]
 
         def fail(case):
             command, number = case
