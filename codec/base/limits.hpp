@@ -22,9 +22,8 @@ inline constexpr std::size_t load_batch_without_gso = 16;
 inline constexpr std::size_t send_failures_max = 64;
 inline constexpr std::uint32_t failed_peers_max = 256;
 
-/// Buffers of datagram_bytes_max that an engine lends to poll_transmit: the number of trains in flight at once. With
-/// the receiver's they stay within the processor's second-level cache.
-inline constexpr std::size_t transmit_buffers_max = 8;
+/// Buffers of datagram_bytes_max that an engine lends to poll_transmit: the number of trains in flight at once.
+inline constexpr std::size_t transmit_buffers_max = 16;
 
 /// Handles that the C interface can open at a time.
 inline constexpr std::size_t c_handles_max = 4'096;

@@ -23,8 +23,7 @@ class Burst {
     void adapt(bool was_full) { size_ = was_full ? (size_ < size_max ? size_ * 2 : size_max) : (size_ + 1) / 2; }
 
   private:
-    /// More trains of 64 KiB than this leave the processor's second-level cache before they are handled.
-    static constexpr std::size_t size_max = 8;
+    static constexpr std::size_t size_max = 32;
     std::size_t size_ = 1;
 };
 

@@ -35,14 +35,14 @@ struct Target {
     mutable std::atomic<int> woken{0};
 };
 
-struct Signals : testing::Test {
-    ~Signals() override {
+struct SignalWaker : testing::Test {
+    ~SignalWaker() override {
         std::signal(SIGTERM, SIG_DFL);
         std::signal(SIGINT, SIG_DFL);
     }
 };
 
-TEST_F(Signals, the_first_is_recorded_and_wakes_the_target) {
+TEST_F(SignalWaker, the_first_is_recorded_and_wakes_the_target) {
     const Target target;
     catch_signals();
     EXPECT_EQ(received_signal(), 0);
@@ -61,7 +61,7 @@ TEST_F(Signals, the_first_is_recorded_and_wakes_the_target) {
     EXPECT_EQ(target.woken, 1) << "the target has gone";
 }
 
-TEST_F(Signals, one_a_second_later_ends_the_process) {
+TEST_F(SignalWaker, one_a_second_later_ends_the_process) {
     const auto signalled_twice = [] {
         catch_signals();
         std::raise(SIGTERM);
