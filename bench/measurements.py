@@ -55,11 +55,6 @@ def train_segments(size):
     return min(segments, known["datagram_bytes_max"] // size)
 
 
-def all_cores():
-    """Every core for --cpu."""
-    return ",".join(str(core) for core in sorted(os.sched_getaffinity(0)))
-
-
 def of_backends(measure, *options, label="{}"):
     """The same measurement on both backends."""
     return {label.format(backend): measure(*options, "--backend", backend) for backend in BACKENDS}
@@ -92,7 +87,7 @@ def flood_groups():
             "--rate, 95 % of that": paced(0.95, "--backend", backend)} for backend in BACKENDS},
         **{f"64 B engines, {backend}": {
             "1 engine": ringpost_load("--backend", backend),
-            "2 engines": ringpost_load("--threads", "2", "--flows", "2", "--cpu", all_cores(), "--backend", backend)}
+            "2 engines": ringpost_load("--threads", "2", "--flows", "2", "--backend", backend)}
            for backend in BACKENDS},
         "1 KiB messages": {**reliable_peers("1024"), **of_backends(reliable_load, "--size", "1024", label="{}, gtUDP")},
         **{f"peers, {backend}": {f"{peers:,} peer{'s' if peers > 1 else ''}": peers_of_one_socket(backend, peers)

@@ -6,7 +6,7 @@ build_packages=(g++ meson ninja-build pkg-config liburing-dev libseccomp-dev lib
                 libfmt-dev nlohmann-json3-dev libdeflate-dev libpcap-dev prometheus-cpp-dev)
 test_packages=(git libgtest-dev libbenchmark-dev python3 iproute2 binutils clang-19 clang-tidy-19 clang-format-19
                lld-19 libclang-rt-19-dev dnsmasq-base chromium libopenmpi-dev openmpi-bin cmake libboost-dev
-               mandoc mypy strace debhelper dh-python dpkg-dev)
+               mandoc mypy debhelper dh-python dpkg-dev)
 # Servers that tests start for themselves and measure. Installing them starts system services unless a policy forbids
 # that, as in container images. Without such a policy they are not installed, and their tests are skipped.
 [ ! -x /usr/sbin/policy-rc.d ] || test_packages+=(memcached chrony)

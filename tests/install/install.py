@@ -17,7 +17,7 @@ import tempfile
 import time
 
 EXAMPLE_LINES_MAX = 59
-PATIENCE_S = 60
+PATIENCE_S = 300
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
 
 
