@@ -6,7 +6,6 @@ contestant is measured in one group only, so no two rows can disagree about it.
 """
 
 import dataclasses
-import os
 import pathlib
 import re
 

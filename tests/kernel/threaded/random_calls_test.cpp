@@ -149,7 +149,15 @@ class MessengersPlay {
     std::set<std::uint32_t> received_, confirmed_;
 };
 
-class RandomCallsTest : public OnBackend {};
+class RandomCallsTest : public OnBackend {
+  protected:
+    void SetUp() override {
+        OnBackend::SetUp();
+        // liburing maps a ring without libc, so that ThreadSanitizer takes a new one at the address of one that another
+        // thread has closed for the same.
+        if (scale == 1 && GetParam() == BackendChoice::uring) GTEST_SKIP() << "rings come and go";
+    }
+};
 
 TEST_P(RandomCallsTest, of_threaded_messengers) {
     sim::for_each_seed(seeds, [](std::uint64_t seed) {
@@ -255,7 +263,7 @@ class NodesPlay {
     std::set<std::string> queued_, received_;
 };
 
-class RandomNodeCallsTest : public OnBackend {};
+class RandomNodeCallsTest : public RandomCallsTest {};
 
 TEST_P(RandomNodeCallsTest, of_nodes) {
     const Hosts hosts;
