@@ -17,7 +17,7 @@
 namespace ringpost::apps {
 namespace {
 
-using Kind = HelpSection::Kind;
+using BlockKind = HelpSection::Kind;
 
 /// Text that stands anywhere in a line, also in the quotes of a macro's argument.
 std::string escaped(std::string_view text) {
@@ -57,8 +57,8 @@ std::string name_of(const CLI::App& command) {
 
 /// What is typed is bold, what it stands for italic.
 std::string tag_of(const HelpSection& section, const std::string& left) {
-    if (section.kind == Kind::arguments || section.kind == Kind::values) return italic(left);
-    const std::size_t space = section.kind == Kind::options ? left.find(' ') : std::string::npos;
+    if (section.kind == BlockKind::arguments || section.kind == BlockKind::values) return italic(left);
+    const std::size_t space = section.kind == BlockKind::options ? left.find(' ') : std::string::npos;
     return space == std::string::npos ? bold(left) : bold(left.substr(0, space)) + ' ' + italic(left.substr(space + 1));
 }
 
@@ -70,7 +70,7 @@ void add_rows(std::string& out, const HelpSection& section) {
 void add_sections(std::string& out, const HelpPage& page) {
     bool options = false;
     for (const HelpSection& section : page.sections) {
-        const bool grouped = section.kind == Kind::options;
+        const bool grouped = section.kind == BlockKind::options;
         if (!grouped || !options) out += ".SH " + (grouped ? "OPTIONS" : upper(section.heading)) + '\n';
         options = grouped;
         if (grouped && section.heading != "Options") out += ".SS " + escaped(section.heading) + '\n';

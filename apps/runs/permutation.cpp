@@ -46,7 +46,7 @@ double score_of(std::size_t measure, const Values& values, const Division& divis
         ++count[division[i]];
         mean[division[i]] += values.of_run[i];
     }
-    for (const std::size_t group : {0, 1}) mean[group] /= count[group];
+    for (std::size_t group = 0; group < 2; ++group) mean[group] /= count[group];
     for (std::size_t i = 0; i < division.size(); ++i) {
         const double distance = values.of_run[i] - mean[division[i]];
         squares += distance * distance;

@@ -58,7 +58,7 @@ std::unexpected<Refused> Sender::refuse(Refusal reason, std::size_t bytes) {
         case Refusal::too_large: ++counts_.refused_too_large; break;
         case Refusal::queue_full: ++counts_.refused_queue_full; break;
         case Refusal::peers_full: ++counts_.refused_peers_full; break;
-        case Refusal::bad_peer: break;  // counted by the driver, which knows the sockets
+        case Refusal::bad_peer:         // counted by the driver, which knows the sockets
         case Refusal::not_utf8: break;  // counted by the endpoint
     }
     return std::unexpected(Refused{reason, bytes});

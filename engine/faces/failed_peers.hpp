@@ -1,5 +1,7 @@
 #pragma once
 
+#include <utility>
+
 #include <ringpost/address.hpp>
 #include <ringpost/network.hpp>
 #include <ringpost/options.hpp>
@@ -18,7 +20,7 @@ namespace ringpost {
 /// event while the kernel refuses nothing.
 class FailedPeers {
   public:
-    explicit FailedPeers(const Log& log) : log_(log), errors_(limits::failed_peers_max, random_value<SipKey>()) {}
+    explicit FailedPeers(Log log) : log_(std::move(log)), errors_(limits::failed_peers_max, random_value<SipKey>()) {}
 
     /// Takes what the backend has collected. Logs one failure a second.
     void take(SendFailures& failures) {

@@ -183,6 +183,7 @@ std::int32_t open_polled(std::string_view call, const GtudpChoice& choice, rp_ha
                                                       [&](SocketIndex index) -> GtudpEndpoint {
                                                           opening->protocol.socket = index;
                                                           opening->protocol.start = now();
+                                                          // NOLINTNEXTLINE(modernize-return-braced-init-list)
                                                           return GtudpEndpoint(opening->protocol, choice.traces);
                                                       });
     if (!polled) return fail(call, polled.error());

@@ -79,7 +79,8 @@ class Handle {
 /// Appends the rows of `counters` to `out`.
 template <class Counters>
 void append_counters(std::vector<rp_counter>& out, const Counters& counters) {
-    for (const auto& row : Counters::table()) out.push_back({row.name.data(), counters.*row.member});
+    for (const auto& row : Counters::table())
+        out.push_back({row.name.data(), counters.*row.member});  // NOLINT(bugprone-suspicious-stringview-data-usage)
 }
 /// Those of the engine, whose names begin with `engine_`.
 void append_engine_counters(std::vector<rp_counter>& out, const EngineCounters& counters);

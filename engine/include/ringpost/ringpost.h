@@ -27,6 +27,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* NOLINTBEGIN(modernize-use-using): C has none */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -365,5 +367,7 @@ RP_API int32_t rp_packet_find(const void* bytes, size_t size, size_t from, rp_pa
 #endif
 
 #include <ringpost/ringpost_options.h>
+
+/* NOLINTEND(modernize-use-using) */
 
 #endif

@@ -10,6 +10,8 @@
 #error "include <ringpost/ringpost.h>"
 #endif
 
+/* NOLINTBEGIN(modernize-use-using): C has none */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -141,5 +143,7 @@ RP_API int32_t rp_beacon_open(const rp_beacon_options* options, rp_handle** hand
 #ifdef __cplusplus
 }
 #endif
+
+/* NOLINTEND(modernize-use-using) */
 
 #endif
