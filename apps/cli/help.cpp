@@ -13,7 +13,7 @@
 namespace ringpost::apps {
 namespace {
 
-using Kind = HelpSection::Kind;
+using SectionKind = HelpSection::Kind;
 
 constexpr std::size_t option_columns = 30, value_columns = 15;
 
@@ -98,7 +98,7 @@ std::string right_of(const CLI::Option& option) {
     return out;
 }
 
-HelpSection section_of(Kind kind, std::string heading, const std::vector<const CLI::Option*>& options) {
+HelpSection section_of(SectionKind kind, std::string heading, const std::vector<const CLI::Option*>& options) {
     HelpSection section{.kind = kind, .heading = std::move(heading), .rows = {}};
     for (const CLI::Option* option : options) section.rows.push_back({left_of(*option), right_of(*option)});
     return section;
@@ -120,12 +120,12 @@ void add_options(std::vector<HelpSection>& out, const CLI::App& command) {
         const std::string group = group_of(option);
         groups[{place_of(group), group}].push_back(option);
     }
-    for (const auto& [place, members] : groups) out.push_back(section_of(Kind::options, place.second, members));
+    for (const auto& [place, members] : groups) out.push_back(section_of(SectionKind::options, place.second, members));
 }
 
 /// Explains the values of the options.
 HelpSection values_of(const CLI::App& command) {
-    HelpSection section{.kind = Kind::values, .heading = "Values", .rows = {}};
+    HelpSection section{.kind = SectionKind::values, .heading = "Values", .rows = {}};
     for (const auto& value : value_kinds) {
         const auto used =
             command.get_options([&](const CLI::Option* option) { return option->get_type_name() == value.name; });
@@ -135,7 +135,7 @@ HelpSection values_of(const CLI::App& command) {
 }
 
 HelpSection exit_codes_of(const HelpEnd& end) {
-    HelpSection section{.kind = Kind::exit_codes, .heading = "Exit codes", .rows = {}};
+    HelpSection section{.kind = SectionKind::exit_codes, .heading = "Exit codes", .rows = {}};
     std::vector<int> codes{Exit::done, Exit::usage};
     codes.insert(codes.end(), end.exits.begin(), end.exits.end());
     std::ranges::sort(codes);
@@ -145,7 +145,7 @@ HelpSection exit_codes_of(const HelpEnd& end) {
 }
 
 void add_section(std::string& out, const HelpSection& section) {
-    const bool narrow = section.kind == Kind::values || section.kind == Kind::exit_codes;
+    const bool narrow = section.kind == SectionKind::values || section.kind == SectionKind::exit_codes;
     out += '\n' + section.heading + ":\n";
     for (const auto& [left, right] : section.rows) add_row(out, left, right, narrow ? value_columns : option_columns);
 }
@@ -179,7 +179,7 @@ HelpPage HelpFormatter::page(const CLI::App& command) const {
     const auto arguments = listed_arguments(command);
     HelpPage page{.description = command.get_description(),
                   .usage = "[OPTIONS]",
-                  .sections = {section_of(Kind::arguments, "Arguments", arguments)},
+                  .sections = {section_of(SectionKind::arguments, "Arguments", arguments)},
                   .notes = end.notes,
                   .examples = end.examples,
                   .exit_codes = exit_codes_of(end)};
@@ -187,7 +187,7 @@ HelpPage HelpFormatter::page(const CLI::App& command) const {
         page.usage += argument->get_required() ? " " + left_of(*argument) : " [" + left_of(*argument) + "]";
     if (command.get_require_subcommand_min() > 0) page.usage += " SUBCOMMAND";
     add_options(page.sections, command);
-    HelpSection subcommands{.kind = Kind::subcommands, .heading = "Subcommands", .rows = {}};
+    HelpSection subcommands{.kind = SectionKind::subcommands, .heading = "Subcommands", .rows = {}};
     for (const CLI::App* each : listed_subcommands(command))
         subcommands.rows.push_back({each->get_name(), each->get_description()});
     page.sections.push_back(std::move(subcommands));
