@@ -86,7 +86,7 @@ std::int32_t code_of(gtudp::SendRefusal refusal) {
 
 std::int32_t fail(std::string_view call, gtudp::SendRefusal refusal) {
     using enum gtudp::SendRefusal;
-    const char* text = "";
+    const char* text = nullptr;
     switch (refusal) {
         case queue_full: text = "the queue of sends is full: take their outcomes"; break;
         case too_large: text = "the message is larger than a datagram"; break;
