@@ -69,6 +69,20 @@ void read_protocol(const rp_gtudp_options& given, gtudp::ProtocolOptions& out) {
     out.event_bytes = given.event_bytes;
 }
 
+const char* text_of(gtudp::SendRefusal refusal) {
+    switch (refusal) {
+        case gtudp::SendRefusal::queue_full: return "the queue of sends is full: take their outcomes";
+        case gtudp::SendRefusal::too_large: return "the message is larger than a datagram";
+        case gtudp::SendRefusal::bad_peer:
+            return "the peer has no address or port, or another address family than the socket";
+        case gtudp::SendRefusal::table_full: return "sends_max or payload_bytes are in flight";
+        case gtudp::SendRefusal::peer_full: return "too many messages to this peer are in flight";
+        case gtudp::SendRefusal::peers_full: return "peers_max peers have messages in flight or are remembered";
+        case gtudp::SendRefusal::stopped: break;
+    }
+    return "the handle was stopped";
+}
+
 }  // namespace
 
 std::int32_t code_of(gtudp::SendRefusal refusal) {
@@ -85,18 +99,7 @@ std::int32_t code_of(gtudp::SendRefusal refusal) {
 }
 
 std::int32_t fail(std::string_view call, gtudp::SendRefusal refusal) {
-    using enum gtudp::SendRefusal;
-    const char* text = nullptr;
-    switch (refusal) {
-        case queue_full: text = "the queue of sends is full: take their outcomes"; break;
-        case too_large: text = "the message is larger than a datagram"; break;
-        case bad_peer: text = "the peer has no address or port, or another address family than the socket"; break;
-        case table_full: text = "sends_max or payload_bytes are in flight"; break;
-        case peer_full: text = "too many messages to this peer are in flight"; break;
-        case peers_full: text = "peers_max peers have messages in flight or are remembered"; break;
-        case stopped: text = "the handle was stopped"; break;
-    }
-    return fail(code_of(refusal), call, text);
+    return fail(code_of(refusal), call, text_of(refusal));
 }
 
 std::int32_t fail(std::string_view call, gtudp::Refusal refusal) {
