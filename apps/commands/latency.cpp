@@ -220,7 +220,8 @@ int explain_no_times(const Report& report, const Address& target, const Json& su
     if (any("send_failed"))
         return ends_with(Exit::unreachable, "refused by the kernel: " + summary["last_send_error"].get<std::string>());
     if (summary["sent"] > 0) return ends_with(Exit::unreachable, "no answer");
-    report.note("nothing was sent: no probe was due within the duration");
+    report.note(any("due") ? "nothing was sent: the process was stalled until after the duration"
+                           : "nothing was sent: no probe was due within the duration");
     return Exit::failed;
 }
 

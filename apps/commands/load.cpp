@@ -57,7 +57,9 @@ int run_load(LoadOptions options, const Address& target, const OwnSink* own_sink
     }
     if (received_signal() != 0) return exit_code(verdict);
     if (summary["sent"] == 0) {
-        report.note("nothing was sent: no datagram was due within the duration, or the kernel refused all");
+        report.note(
+            "nothing was sent: no datagram was due within the duration, the process was stalled, or the kernel "
+            "refused all");
         return Exit::failed;
     }
     if (options.transport.gtudp && summary["confirmed"] == 0) return no_answer(target, report);

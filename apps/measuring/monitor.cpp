@@ -9,6 +9,7 @@
 
 #include "apps/runs/environment.hpp"
 #include "apps/runs/figures.hpp"
+#include "apps/runs/series.hpp"
 #include "engine/os/waker.hpp"
 
 namespace ringpost::apps {
@@ -16,8 +17,6 @@ namespace {
 
 /// Engines hand over at about the same time. One that is later than this becomes part of the next interval.
 constexpr auto patience = std::chrono::milliseconds(300);
-/// Shorter intervals are merged into the next.
-constexpr double interval_s_min = 0.5;
 
 }  // namespace
 

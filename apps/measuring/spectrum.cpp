@@ -17,8 +17,8 @@ namespace {
 constexpr std::size_t decade_steps = 3;
 constexpr std::size_t column_cells_max = 4;
 constexpr std::size_t heights = 8;
-constexpr std::array<const char*, heights> blocks{"\u2581", "\u2582", "\u2583", "\u2584",
-                                                  "\u2585", "\u2586", "\u2587", "\u2588"};
+constexpr std::array<const char*, heights> block_bars{"\u2581", "\u2582", "\u2583", "\u2584",
+                                                      "\u2585", "\u2586", "\u2587", "\u2588"};
 constexpr std::array<const char*, heights> characters{".", ":", "-", "=", "+", "*", "#", "@"};
 
 /// The exponent of the largest power of ten, in nanoseconds, that is not above the duration.
@@ -58,7 +58,7 @@ Spectrum spectrum_of(const Histogram& histogram, Duration from_ns, Duration unti
     Spectrum out;
     for (const std::uint64_t count : counts) {
         const double height = std::ceil(static_cast<double>(count) / largest * heights);
-        const char* bar = count == 0 ? " " : (utf8 ? blocks : characters)[static_cast<std::size_t>(height) - 1];
+        const char* bar = count == 0 ? " " : (utf8 ? block_bars : characters)[static_cast<std::size_t>(height) - 1];
         for (std::size_t cell = 0; cell < cells; ++cell) out.bars += bar;
     }
     for (unsigned decade = first; decade <= last; ++decade) {

@@ -10,12 +10,6 @@
 #include "codec/measure/percentile_spectrum.hpp"
 
 namespace ringpost::apps {
-namespace {
-
-/// A shorter remainder at the end of a run is part of the interval before it.
-constexpr double interval_s_min = 0.5;
-
-}  // namespace
 
 RunSeries::RunSeries(const std::string& directory, RunShape shape, double start_s, const std::string& start_text)
     : directory_(directory), shape_(std::move(shape)), csv_(directory + "/series.csv") {

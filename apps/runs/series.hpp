@@ -9,6 +9,9 @@
 
 namespace ringpost::apps {
 
+/// A shorter interval is merged with its neighbour: its rates would be mostly chance.
+constexpr double interval_s_min = 0.5;
+
 /// Writes series.csv and a .hlog for each histogram, with one row per interval between two snapshots. A row is written
 /// when the next snapshot arrives, so a short remainder at the end extends the last interval.
 class RunSeries {

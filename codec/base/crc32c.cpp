@@ -196,12 +196,12 @@ std::size_t runnable() {
 }
 
 // Initialised to the portable version, so that a CRC computed in another static initialiser is correct as well.
-constinit auto* best = implementations[0].compute;
-[[maybe_unused]] const bool asked = (best = implementations[runnable() - 1].compute, true);
+constinit auto* fastest_crc = implementations[0].compute;
+[[maybe_unused]] const bool fastest_chosen = (fastest_crc = implementations[runnable() - 1].compute, true);
 
 }  // namespace
 
-std::uint32_t crc32c(std::span<const std::byte> bytes) { return best(bytes); }
+std::uint32_t crc32c(std::span<const std::byte> bytes) { return fastest_crc(bytes); }
 
 std::span<const Crc32cImplementation> crc32c_implementations() { return std::span(implementations).first(runnable()); }
 

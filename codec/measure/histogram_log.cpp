@@ -42,7 +42,7 @@ constexpr std::size_t growth_max = 1032;
 
 static_assert(limits::histogram_encoded_bytes_max == head_bytes + count_bytes_max * Histogram::index_end);
 
-using Error = std::unexpected<std::string>;
+using Fault = std::unexpected<std::string>;
 
 void put_count(std::vector<std::byte>& out, std::int64_t value) {
     auto rest = static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63);
@@ -71,12 +71,12 @@ std::expected<Histogram, std::string> decode_counts(std::span<const std::byte> b
     std::size_t index = 0;
     while (!bytes.empty()) {
         const auto count = take_count(bytes);
-        if (!count) return Error("a histogram whose last count is cut off");
+        if (!count) return Fault("a histogram whose last count is cut off");
         const std::uint64_t places = *count < 0 ? 0 - static_cast<std::uint64_t>(*count) : 1;
-        if (places > Histogram::index_end - index) return Error("a histogram with counts past the longest duration");
+        if (places > Histogram::index_end - index) return Fault("a histogram with counts past the longest duration");
         if (*count > 0) {
             if (histogram.count() > static_cast<std::uint64_t>(INT64_MAX - *count))
-                return Error("a histogram whose counts add up to more than 63 bits");
+                return Fault("a histogram whose counts add up to more than 63 bits");
             histogram.record_bucket(index, static_cast<std::uint64_t>(*count));
         }
         index += places;
@@ -93,8 +93,8 @@ std::expected<std::vector<std::byte>, std::string> decompress(std::span<const st
     std::size_t made = 0;
     const auto result = libdeflate_zlib_decompress_ex(decompressor.get(), bytes.data(), bytes.size(), plain.data(),
                                                       plain.size(), &taken, &made);
-    if (result == LIBDEFLATE_INSUFFICIENT_SPACE) return Error("a histogram that is too large");
-    if (result != LIBDEFLATE_SUCCESS || taken != bytes.size()) return Error("a histogram whose zlib stream is broken");
+    if (result == LIBDEFLATE_INSUFFICIENT_SPACE) return Fault("a histogram that is too large");
+    if (result != LIBDEFLATE_SUCCESS || taken != bytes.size()) return Fault("a histogram whose zlib stream is broken");
     plain.resize(made);
     return plain;
 }
@@ -152,13 +152,13 @@ std::vector<std::byte> encode_histogram(const Histogram& histogram) {
 
 std::expected<Histogram, std::string> decode_histogram(std::span<const std::byte> bytes) {
     if (bytes.size() < head_bytes || load_be<std::uint32_t>(bytes.data()) != cookie)
-        return Error("not a histogram in V2 encoding");
+        return Fault("not a histogram in V2 encoding");
     if (load_be<std::uint32_t>(&bytes[4]) != bytes.size() - head_bytes)
-        return Error("a histogram whose length field is wrong");
+        return Fault("a histogram whose length field is wrong");
     const auto digits = load_be<std::uint32_t>(&bytes[12]);
     const auto lowest = load_be<std::uint64_t>(&bytes[16]);
     if (digits != significant_digits || lowest != 1)
-        return Error("a histogram of " + std::to_string(digits) + " significant digits from " + std::to_string(lowest) +
+        return Fault("a histogram of " + std::to_string(digits) + " significant digits from " + std::to_string(lowest) +
                      "; only those of 3 from 1 are read");
     return decode_counts(bytes.subspan(head_bytes));
 }
@@ -180,13 +180,13 @@ std::string encode_histogram_text(const Histogram& histogram) {
 
 std::expected<Histogram, std::string> decode_histogram_text(std::string_view text) {
     const auto bytes = decode_base64(text);
-    if (!bytes) return Error("a histogram that is not base64");
+    if (!bytes) return Fault("a histogram that is not base64");
     if (bytes->size() < compressed_head_bytes || load_be<std::uint32_t>(bytes->data()) != compressed_cookie)
-        return Error("not a histogram in compressed V2 encoding");
+        return Fault("not a histogram in compressed V2 encoding");
     if (load_be<std::uint32_t>(bytes->data() + 4) != bytes->size() - compressed_head_bytes)
-        return Error("a histogram whose length field is wrong");
+        return Fault("a histogram whose length field is wrong");
     const auto plain = decompress(std::span(*bytes).subspan(compressed_head_bytes));
-    if (!plain) return Error(plain.error());
+    if (!plain) return Fault(plain.error());
     return decode_histogram(*plain);
 }
 
@@ -213,9 +213,9 @@ std::expected<std::optional<LoggedInterval>, std::string> parse_histogram_log_li
     const auto start_s = number_of(take_field(line));
     const auto length_s = number_of(take_field(line));
     const auto longest = number_of(take_field(line));
-    if (!start_s || !length_s || !longest) return Error("expected start, length and longest, each a number");
+    if (!start_s || !length_s || !longest) return Fault("expected start, length and longest, each a number");
     auto histogram = decode_histogram_text(line);
-    if (!histogram) return Error(std::move(histogram.error()));
+    if (!histogram) return Fault(std::move(histogram.error()));
     interval.start_s = *start_s;
     interval.length_s = *length_s;
     interval.histogram = std::move(*histogram);
