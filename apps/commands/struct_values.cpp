@@ -92,7 +92,7 @@ std::optional<Value> parse(const Slot& slot, const std::string& text, std::deque
 }
 
 /// The bytes of a c or s, without the padding zeros of an s.
-std::string_view trimmed(const Slot& slot, std::string_view bytes) {
+std::string_view without_padding(const Slot& slot, std::string_view bytes) {
     if (slot.code == 's') bytes = bytes.substr(0, bytes.find_last_not_of('\0') + 1);
     return bytes;
 }
@@ -157,7 +157,7 @@ std::string values_text(const structs::Definition& definition, std::span<const s
     for_each_value(definition.format, payload, [&](const Slot& slot, const Value& value) {
         if (!out.empty()) out += ' ';
         if (const auto* bytes = std::get_if<std::string_view>(&value))
-            out += quoted(trimmed(slot, *bytes));
+            out += quoted(without_padding(slot, *bytes));
         else
             out += std::visit([](const auto& held) { return fmt::format("{}", held); }, value);
     });
@@ -168,7 +168,7 @@ Json values_json(const structs::Definition& definition, std::span<const std::byt
     Json out = Json::array();
     for_each_value(definition.format, payload, [&](const Slot& slot, const Value& value) {
         if (const auto* bytes = std::get_if<std::string_view>(&value)) {
-            const std::string_view text = trimmed(slot, *bytes);
+            const std::string_view text = without_padding(slot, *bytes);
             out.push_back(is_utf8(text) ? Json(text) : Json{{"hex", hex_of(text)}});
         } else if (const auto* number = std::get_if<double>(&value); number != nullptr && !std::isfinite(*number)) {
             out.push_back(std::isnan(*number) ? "nan" : *number > 0 ? "inf" : "-inf");

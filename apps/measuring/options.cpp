@@ -16,11 +16,11 @@
 namespace ringpost::apps {
 namespace {
 
-constexpr const char* expected_time = "expected UTC such as 2026-01-31T23:59:59Z, or seconds since 1970";
+constexpr const char* expected_start = "expected UTC such as 2026-01-31T23:59:59Z, or seconds since 1970";
 
 /// The digits after a decimal point as nanoseconds; "" is 0.
 Duration parse_fraction(const std::string& digits) {
-    if (digits.find_first_not_of("0123456789") != std::string::npos) throw std::invalid_argument(expected_time);
+    if (digits.find_first_not_of("0123456789") != std::string::npos) throw std::invalid_argument(expected_start);
     return std::stoll((digits + "000000000").substr(0, 9));
 }
 
@@ -35,9 +35,9 @@ Duration parse_time(const std::string& text) {
     std::tm parts{};
     if (const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts)) {
         std::string rest = end;
-        if (!rest.ends_with('Z')) throw std::invalid_argument(expected_time);
+        if (!rest.ends_with('Z')) throw std::invalid_argument(expected_start);
         rest.pop_back();
-        if (!rest.empty() && (rest[0] != '.' || rest.size() == 1)) throw std::invalid_argument(expected_time);
+        if (!rest.empty() && (rest[0] != '.' || rest.size() == 1)) throw std::invalid_argument(expected_start);
         const int day = parts.tm_mday;
         const std::time_t whole_s = timegm(&parts);
         if (parts.tm_mday != day) throw std::invalid_argument("no such day");  // 31 February becomes 3 March
@@ -46,7 +46,7 @@ Duration parse_time(const std::string& text) {
     const std::size_t dot = std::min(text.find('.'), text.size());
     const std::string whole = text.substr(0, dot), fraction = text.substr(std::min(dot + 1, text.size()));
     if (whole.find_first_not_of("0123456789") != std::string::npos || (whole.empty() && fraction.empty()))
-        throw std::invalid_argument(expected_time);
+        throw std::invalid_argument(expected_start);
     constexpr std::size_t digits_max = 18;  // far beyond the limit, within std::time_t
     return since_1970(whole.size() > digits_max ? never
                       : whole.empty()           ? 0

@@ -24,13 +24,13 @@ double divisions_of(std::size_t all, std::size_t group) {
 }
 
 /// A measure in every run.
-struct Values {
+struct RunValues {
     std::vector<double> of_run;
     double mean = 0;
 };
 
-std::vector<Values> values_of(const std::vector<Measures>& runs) {
-    std::vector<Values> out(measures);
+std::vector<RunValues> values_of(const std::vector<Measures>& runs) {
+    std::vector<RunValues> out(measures);
     for (std::size_t measure = 0; measure < measures; ++measure) {
         for (const Measures& run : runs) out[measure].of_run.push_back(run[measure]);
         for (const double value : out[measure].of_run) out[measure].mean += value / static_cast<double>(runs.size());
@@ -40,7 +40,7 @@ std::vector<Values> values_of(const std::vector<Measures>& runs) {
 
 /// How much worse the second group is by a measure. Equal values within both groups are as far apart as any can be, but
 /// not infinitely.
-double score_of(std::size_t measure, const Values& values, const Division& division, double tolerance) {
+double score_of(std::size_t measure, const RunValues& values, const Division& division, double tolerance) {
     double count[2] = {}, mean[2] = {}, squares = 0;
     for (std::size_t i = 0; i < division.size(); ++i) {
         ++count[division[i]];
@@ -57,7 +57,7 @@ double score_of(std::size_t measure, const Values& values, const Division& divis
            (deviation + std::max(tolerance, rounding) * std::abs(values.mean));
 }
 
-Measures scores_of(const std::vector<Values>& values, const Division& division, double tolerance) {
+Measures scores_of(const std::vector<RunValues>& values, const Division& division, double tolerance) {
     Measures scores{};
     for (std::size_t i = 0; i < measures; ++i) scores[i] = score_of(i, values[i], division, tolerance);
     return scores;
@@ -89,7 +89,7 @@ Measures chances(const std::vector<Measures>& first, const std::vector<Measures>
                  std::uint64_t seed) {
     std::vector<Measures> runs = first;
     runs.insert(runs.end(), second.begin(), second.end());
-    const std::vector<Values> values = values_of(runs);
+    const std::vector<RunValues> values = values_of(runs);
     Division actual(first.size(), 0);
     actual.resize(runs.size(), 1);
     const Measures found = scores_of(values, actual, tolerance);

@@ -62,9 +62,13 @@ class Endpoint {
     /// outcome.
     std::optional<Event> poll_message() { return inbox_.poll_event(); }
     std::optional<Event> poll_outcome();
-    /// Takes the messages of a train at once, instead of one by poll_event(). Returns nullopt if poll_event() would not
-    /// return a message.
-    std::optional<Messages> poll_messages() { return inbox_.poll_messages(); }
+    /// Takes the messages of a train at once, at most `count_max` > 0, instead of one by poll_event(). Returns nullopt
+    /// if poll_event() would not return a message.
+    std::optional<Messages> poll_messages(std::size_t count_max = limits::datagram_bytes_max) {
+        return inbox_.poll_messages(count_max);
+    }
+    /// The length of the message that poll_messages() would return first; 0 if there is none.
+    std::size_t next_message_bytes() { return inbox_.next_message_bytes(); }
     std::optional<Instant> poll_timeout() const;
 
     /// Payload bytes that further sends can use. Each send takes its size rounded up to ChunkPool::chunk_bytes.

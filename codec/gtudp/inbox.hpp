@@ -1,11 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
 
 #include <ringpost/address.hpp>
 #include <ringpost/gtudp/types.hpp>
+#include "codec/base/limits.hpp"
 #include "codec/base/record_queue.hpp"
 
 namespace ringpost::gtudp {
@@ -47,14 +49,23 @@ class Inbox {
         return event;
     }
 
-    /// All that is left of the next record, or nullopt if there is none or it is not of messages.
-    std::optional<Messages> poll_messages() {
+    /// What is left of the next record, at most `count_max` > 0 messages of it; nullopt if there is none or it is not
+    /// of messages.
+    std::optional<Messages> poll_messages(std::size_t count_max = limits::datagram_bytes_max) {
         drop_taken();
         const auto front = records_.front();
         if (!front || front->header.kind != Event::Kind::message) return std::nullopt;
-        const Messages out{front->header.peer, front->bytes.subspan(taken_bytes_), front->header.message_bytes};
-        take(out.bytes.size(), front->bytes.size());
-        return out;
+        std::span<const std::byte> left = front->bytes.subspan(taken_bytes_);
+        left = left.first(std::min(left.size(), count_max * front->header.message_bytes));
+        take(left.size(), front->bytes.size());
+        return Messages{front->header.peer, left, front->header.message_bytes};
+    }
+
+    /// The length of the next message or foreign datagram; 0 if there is none.
+    std::size_t next_message_bytes() {
+        drop_taken();
+        const auto front = records_.front();
+        return front ? front->header.message_bytes : 0;
     }
 
   private:

@@ -13,6 +13,7 @@
 #include "codec/base/limits.hpp"
 #include "codec/base/utf8.hpp"
 #include "codec/devices/advert.hpp"
+#include "engine/os/address.hpp"
 
 namespace ringpost {
 namespace {
@@ -75,6 +76,10 @@ const char* reason(devices::NameError error) {
     return "";
 }
 
+bool is_group(const Address& group, Family family) {
+    return group.family == family && is_multicast(group) && group.port != 0;
+}
+
 }  // namespace
 
 std::optional<Error> check_options(const gtudp::OpenOptions& options) {
@@ -120,8 +125,9 @@ std::optional<Error> check_options(const devices::NodeOptions& options) {
     check
         .that(protocol.seeds.size() <= limits::devices_seeds_max,
               fmt::format("seed {}: at most {}", protocol.seeds.size(), limits::devices_seeds_max))
-        .that(protocol.group.family == Family::v4 && protocol.group.port != 0, "protocol.group: not an IPv4 group")
-        .that(!protocol.group_v6 || protocol.group_v6->family == Family::v6, "protocol.group_v6: not an IPv6 group")
+        .that(is_group(protocol.group, Family::v4), "protocol.group: not an IPv4 group with a port")
+        .that(!protocol.group_v6 || is_group(*protocol.group_v6, Family::v6),
+              "protocol.group_v6: not an IPv6 group with a port")
         .positive("protocol.period", protocol.period)
         .positive("protocol.connect_timeout", protocol.connect_timeout)
         .positive("protocol.name_timeout", protocol.name_timeout)

@@ -87,6 +87,24 @@ class EventWriter {
     }
     bool write(Kept& kept) { return write(kept.event, std::as_bytes(std::span(kept.bytes)), kept.name); }
 
+    /// How many messages of this length fit.
+    std::size_t room_for(std::size_t message_bytes) const {
+        const std::size_t events = events_.size() - count_;
+        return message_bytes == 0 ? events : std::min(events, (buffer_.size() - used_) / message_bytes);
+    }
+    /// Makes an event like `event` of each message, of `message_bytes` each, one after another in `bytes`.
+    void write_all(const rp_event& event, std::span<const std::byte> bytes, std::size_t message_bytes) {
+        std::uint32_t offset = put(bytes);
+        for (std::size_t left = message_bytes == 0 ? 1 : bytes.size() / message_bytes; left > 0; --left) {
+            rp_event& out = events_[count_++] = event;
+            out.offset = offset;
+            out.size = static_cast<std::uint32_t>(message_bytes);
+            offset += out.size;
+        }
+    }
+    /// An event without bytes.
+    void write(const rp_event& event) { events_[count_++] = event; }
+
     /// Room that the next event's bytes may be written to directly; commit() then makes the event.
     std::span<std::byte> room() const { return buffer_.subspan(used_); }
     void commit(rp_event& event, std::size_t bytes) {

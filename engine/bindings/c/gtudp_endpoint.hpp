@@ -46,6 +46,8 @@ class GtudpEndpoint {
         return out;
     }
 
+    bool traces() const { return traces_; }
+
     gtudp::Endpoint inner;
 
   private:

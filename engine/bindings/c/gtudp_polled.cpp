@@ -18,14 +18,21 @@ gtudp::ExchangeId exchange_of(std::uint64_t number) {
     return {static_cast<std::uint32_t>(number), static_cast<gtudp::Identity>(number >> 32)};
 }
 
-rp_event outcome_of(const gtudp::Event& ended, int error) {
+rp_event outcome_of(const gtudp::Event& ended, const PolledEndpoint<GtudpEndpoint>& polled) {
     rp_event out{};
     out.kind = RP_OUTCOME;
     out.code = code_of(ended.outcome);
     out.id = number_of(ended.id);
     out.peer = to_c(ended.peer);
-    out.error = ended.outcome == gtudp::Outcome::confirmed ? 0 : error;
+    out.error = ended.outcome == gtudp::Outcome::confirmed ? 0 : polled.error_of(ended.peer);
     out.value = ended.sends;
+    return out;
+}
+
+rp_event message_from(const Address& peer, std::int32_t kind) {
+    rp_event out{};
+    out.kind = kind;
+    out.peer = to_c(peer);
     return out;
 }
 
@@ -76,9 +83,9 @@ class PolledGtudp final : public PolledHandle<GtudpEndpoint> {
                 const auto event = endpoint().inner.poll_outcome();
                 if (!event) return false;
                 if (event->id == *sent)
-                    ended = outcome_of(*event, polled().error_of(event->peer));
+                    ended = outcome_of(*event, polled());
                 else if (reports_outcomes_)
-                    outcomes_.push_back(outcome_of(*event, polled().error_of(event->peer)));
+                    outcomes_.push_back(outcome_of(*event, polled()));
             }
             return true;
         });
@@ -111,6 +118,23 @@ class PolledGtudp final : public PolledHandle<GtudpEndpoint> {
         return std::nullopt;
     }
 
+    void take_batches(std::int32_t what, EventWriter& out) override {
+        gtudp::Endpoint& gtudp = endpoint().inner;
+        if ((what & RP_OUTCOME) != 0 && reports_outcomes_ && outcomes_.empty())
+            while (!out.full()) {
+                const auto ended = gtudp.poll_outcome();
+                if (!ended) break;
+                out.write(outcome_of(*ended, polled()));
+            }
+        // Packets come before the messages that were in them.
+        if ((what & RP_MESSAGE) == 0 || endpoint().traces()) return;
+        while (const std::size_t room = out.room_for(gtudp.next_message_bytes())) {
+            const auto messages = gtudp.poll_messages(room);
+            if (!messages) return;
+            out.write_all(message_from(messages->peer, RP_MESSAGE), messages->bytes, messages->message_bytes);
+        }
+    }
+
   private:
     std::expected<gtudp::ExchangeId, gtudp::Refusal> send_at(Instant at, const GtudpMessage& message) {
         if (!may_be_peer(message.peer, polled().local)) {
@@ -141,18 +165,15 @@ class PolledGtudp final : public PolledHandle<GtudpEndpoint> {
             return found;
         }
         while (const auto event = endpoint().inner.poll_outcome())
-            if (reports_outcomes_) return Found{outcome_of(*event, polled().error_of(event->peer))};
+            if (reports_outcomes_) return Found{outcome_of(*event, polled())};
         return std::nullopt;
     }
 
     std::optional<Found> next_message() {
         const auto event = endpoint().inner.poll_message();
         if (!event) return std::nullopt;
-        Found found;
-        found.event.kind = event->kind == gtudp::Event::Kind::foreign ? RP_FOREIGN : RP_MESSAGE;
-        found.event.peer = to_c(event->peer);
-        found.bytes = event->bytes;
-        return found;
+        return Found{message_from(event->peer, event->kind == gtudp::Event::Kind::foreign ? RP_FOREIGN : RP_MESSAGE),
+                     event->bytes};
     }
 
     std::optional<Found> next_packet() {

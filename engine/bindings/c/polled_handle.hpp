@@ -89,6 +89,8 @@ class PolledHandle : public Handle {
 
     /// The next event of a kind in `what`.
     virtual std::optional<Found> next(std::int32_t what) = 0;
+    /// Writes those that come by the thousand while they fit. What it leaves is taken by next().
+    virtual void take_batches(std::int32_t /*what*/, EventWriter& /*out*/) {}
     virtual void before_turn() {}
 
     void keep(const Found& found) {
@@ -102,6 +104,7 @@ class PolledHandle : public Handle {
 
     void take(std::int32_t what, EventWriter& out) {
         if (!kept_.empty() && !take_kept(what, out)) return;
+        take_batches(what, out);
         while (!out.full()) {
             auto found = next(what);
             if (!found) return;

@@ -60,6 +60,8 @@ TEST(BadOptions, of_the_other_faces_are_named_with_their_range) {
     expect_refused<devices::Node>(node, "notices_max 1000: must be a power of two from 1 to 16777216");
     node = {.protocol = {.name = "ann", .period = 0}, .interfaces = {"lo"}};
     expect_refused<devices::Node>(node, "protocol.period 0: must be from 1 to 72057594037927936");
+    node = {.protocol = {.name = "ann", .group_v6 = loopback_v6(3'235)}, .interfaces = {"lo"}};
+    expect_refused<devices::Node>(node, "protocol.group_v6: not an IPv6 group with a port");
     beacon::OpenOptions beacon{.bind = loopback_v4()};
     beacon.protocol.targets = {{loopback_v6(5), {}}};
     expect_refused<beacon::Beacon>(beacon,

@@ -202,6 +202,8 @@ TEST_P(FailingFacesTest, nodes) {
         .protocol = {.name = "a"}, .interfaces = {"eth0"}, .engine = {.backend = GetParam(), .wait = WaitMode::block}};
     chosen.protocol.seeds = {loopback_v6(3'235)};
     chosen.protocol.group_v6 = loopback_v6(3'235);
+    chosen.protocol.group_v6->ip[0] = 0xff;
+    chosen.protocol.group_v6->ip[1] = 0x02;
     hosts.on(0, [&] {
         expect_orderly("Node", EMFILE,
                        {"socket", "setsockopt", "bind", "listen", "getsockname", "eventfd", "epoll_create1",

@@ -12,7 +12,7 @@
 namespace ringpost::sim {
 namespace {
 
-const Address addresses[] = {Address::v4(10, 0, 0, 1, 5'005), Address::v4(10, 0, 0, 2, 5'005)};
+const Address beacon_addresses[] = {Address::v4(10, 0, 0, 1, 5'005), Address::v4(10, 0, 0, 2, 5'005)};
 constexpr Duration unix_offset = 1'700'000'000 * second + 123'456'789;
 constexpr std::uint64_t rounds = 30;
 
@@ -24,12 +24,12 @@ struct Received {
 
 std::int64_t unix_s(Instant at) { return (at + unix_offset) / second; }
 
-struct Play {
-    Play(std::uint64_t seed, const Link& link, Duration period) : network(seed) {
+struct BeaconPlay {
+    BeaconPlay(std::uint64_t seed, const Link& link, Duration period) : network(seed) {
         for (std::size_t i = 0; i < 2; ++i) {
             beacon::Options options;
             const auto last = static_cast<std::uint8_t>(i);
-            options.targets = {{addresses[1 - i], {10, 0, 0, last}}};
+            options.targets = {{beacon_addresses[1 - i], {10, 0, 0, last}}};
             options.advertised_port = static_cast<std::uint16_t>(5'005 + i);
             options.quote = i == 0 ? "„Guten Tag“" : "";
             options.period = period;
@@ -39,7 +39,7 @@ struct Play {
             options.key = {seed, i};
             quotes[i] = options.quote;
             beacons[i] = std::make_unique<beacon::Endpoint>(options);
-            network.add(addresses[i], *beacons[i], [this, i](Instant, const beacon::Event& event) {
+            network.add(beacon_addresses[i], *beacons[i], [this, i](Instant, const beacon::Event& event) {
                 received[i].push_back({event, std::string(event.quote)});
             });
         }
@@ -53,7 +53,7 @@ struct Play {
         for (std::size_t n = 0; n < deliveries.size(); ++n) {
             const Delivery& delivery = deliveries[n];
             const beacon::Event& event = received[i][n].event;
-            EXPECT_EQ(event.source, addresses[1 - i]);
+            EXPECT_EQ(event.source, beacon_addresses[1 - i]);
             EXPECT_EQ(event.count, n + 1);
             EXPECT_EQ(!event.error, delivery.intact);
             bad += !delivery.intact;
@@ -78,7 +78,7 @@ struct Play {
 };
 
 TEST(BeaconPair, each_receives_every_beacon_of_the_other) {
-    Play play(1, {.delay = 3 * millisecond}, 2 * second);
+    BeaconPlay play(1, {.delay = 3 * millisecond}, 2 * second);
     ASSERT_EQ(play.network.run(), Outcome::idle);
     for (std::size_t i = 0; i < 2; ++i) {
         EXPECT_EQ(play.received[i].size(), rounds);
@@ -98,7 +98,7 @@ TEST(BeaconPair, each_reports_what_the_link_delivers) {
                         .corrupt_bits_max = 1,
                         .delay = static_cast<Duration>(random.below(3'000'000'000)),
                         .jitter = static_cast<Duration>(random.below(3'000'000'000))};
-        Play play(seed, link, static_cast<Duration>(random.between(1, 2'000'000'000)));
+        BeaconPlay play(seed, link, static_cast<Duration>(random.between(1, 2'000'000'000)));
         ASSERT_EQ(play.network.run(), Outcome::idle);
         for (std::size_t i = 0; i < 2; ++i) ASSERT_NO_FATAL_FAILURE(play.expect_truth(i));
     });
@@ -106,7 +106,7 @@ TEST(BeaconPair, each_reports_what_the_link_delivers) {
 
 TEST(BeaconPair, same_seed_gives_the_same_run) {
     const auto hash_of = [](std::uint64_t seed) {
-        Play play(seed, {.loss = 0.2, .duplicate = 0.2, .jitter = second}, second);
+        BeaconPlay play(seed, {.loss = 0.2, .duplicate = 0.2, .jitter = second}, second);
         EXPECT_EQ(play.network.run(), Outcome::idle);
         return play.network.trace_hash();
     };

@@ -28,8 +28,8 @@ Address client_address(std::size_t i) { return Address::v4(10, 0, 1, static_cast
 
 /// A relay with a server behind it.
 template <class Server>
-struct Play {
-    Play(std::uint64_t seed, const relay::Options& options, Server& server_endpoint)
+struct RelayPlay {
+    RelayPlay(std::uint64_t seed, const relay::Options& options, Server& server_endpoint)
         : network(seed), relay(small(options)) {
         middle = network.add(relay_address, relay, [this](Instant, const relay::Event& event) {
             if (event.kind == relay::Event::Kind::new_client) {
@@ -95,7 +95,7 @@ TEST(Relay, the_sink_observes_exactly_what_the_relay_reports) {
         Random random(~seed);
         const Impairments impairments = random_impairments(random);
         traffic::Sink sink({.key = SipKey{seed, 1}});
-        Play play(seed, {.to_target = impairments, .seed = seed, .start = start}, sink);
+        RelayPlay play(seed, {.to_target = impairments, .seed = seed, .start = start}, sink);
         const double rates[] = {0, 1e4, 3e5};
         const std::size_t sizes[] = {24, 64, 1'400};
         traffic::Source source({.sizes = traffic::Sizes::fixed(random.one_of<std::size_t>(sizes)),
@@ -122,8 +122,8 @@ TEST(Relay, the_sink_observes_exactly_what_the_relay_reports) {
 
 TEST(Relay, the_delay_applies_once_in_each_direction) {
     echo::Endpoint echo;
-    Play play(1, {.to_target = {.delay = 10 * millisecond}, .to_client = {.delay = 3 * millisecond}, .start = start},
-              echo);
+    RelayPlay play(
+        1, {.to_target = {.delay = 10 * millisecond}, .to_client = {.delay = 3 * millisecond}, .start = start}, echo);
     traffic::Prober prober({.stream = 9, .start = start, .count = 50});
     play.add_client(prober);
     ASSERT_EQ(play.network.run(), Outcome::idle);
@@ -137,7 +137,7 @@ TEST(Relay, every_client_receives_its_own_replies_in_order) {
         constexpr std::size_t clients = 8;
         echo::Endpoint echo;
         const Impairments slow{.delay = 2 * millisecond};
-        Play play(seed, {.to_target = slow, .to_client = slow, .seed = seed, .start = start}, echo);
+        RelayPlay play(seed, {.to_target = slow, .to_client = slow, .seed = seed, .start = start}, echo);
         std::vector<std::unique_ptr<traffic::Prober>> probers;
         for (std::size_t i = 0; i < clients; ++i) {
             probers.push_back(std::make_unique<traffic::Prober>(
@@ -163,7 +163,7 @@ TEST(Relay, a_prober_counts_losses_in_both_directions) {
     for_each_seed(50, [](std::uint64_t seed) {
         echo::Endpoint echo;
         const Impairments lossy{.loss = 0.1, .burst = 0.01, .burst_datagrams = 4, .delay = millisecond};
-        Play play(seed, {.to_target = lossy, .to_client = lossy, .seed = seed, .start = start}, echo);
+        RelayPlay play(seed, {.to_target = lossy, .to_client = lossy, .seed = seed, .start = start}, echo);
         traffic::Prober prober({.stream = 3, .rate_per_s = 1e4, .start = start, .count = 1'000});
         play.add_client(prober);
         ASSERT_EQ(play.network.run(), Outcome::idle);
@@ -179,7 +179,7 @@ TEST(Relay, a_rate_limited_link_is_filled_and_never_exceeded) {
     constexpr std::uint64_t rate = 10'000'000;
     constexpr std::size_t bytes = 1'222;  // 1,250 with headers: 1 ms each
     traffic::Sink sink({.key = SipKey{1, 1}});
-    Play play(1, {.to_target = {.rate_bits_per_s = rate}, .start = start}, sink);
+    RelayPlay play(1, {.to_target = {.rate_bits_per_s = rate}, .start = start}, sink);
     traffic::Source source(
         {.sizes = traffic::Sizes::fixed(bytes), .rate_per_s = 2'000, .start = start, .count = 2'000});
     play.add_client(source);
@@ -198,7 +198,7 @@ TEST(Relay, same_seed_gives_the_same_run) {
         Random random(seed);
         const Impairments there = random_impairments(random), back = random_impairments(random);
         echo::Endpoint echo;
-        Play play(1, {.to_target = there, .to_client = back, .seed = seed, .start = start}, echo);
+        RelayPlay play(1, {.to_target = there, .to_client = back, .seed = seed, .start = start}, echo);
         traffic::Prober prober({.stream = 3, .rate_per_s = 1e5, .start = start, .count = 500});
         play.add_client(prober);
         EXPECT_EQ(play.network.run(), Outcome::idle);

@@ -65,8 +65,8 @@ struct Tapped {
     std::vector<Bytes> received;
 };
 
-struct Play {
-    Play(std::uint64_t seed, const Link& link) : network(seed) {
+struct StructsPlay {
+    StructsPlay(std::uint64_t seed, const Link& link) : network(seed) {
         for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(library.add(ids[i], std::to_string(i), formats[i]));
         for (std::size_t side = 0; side < 2; ++side) {
             sides[side] = std::make_unique<Tapped>(library);
@@ -107,7 +107,7 @@ struct Play {
 };
 
 /// An event must be what the model has found there.
-void Play::expect_reported(const Reported& one, const structs::model::Found& found, std::size_t side) {
+void StructsPlay::expect_reported(const Reported& one, const structs::model::Found& found, std::size_t side) {
     EXPECT_EQ(one.event.source, addresses[1 - side]);
     EXPECT_EQ(one.event.offset, found.offset);
     EXPECT_EQ(one.event.kind == Event::Kind::damage, found.error.has_value());
@@ -128,7 +128,7 @@ void Play::expect_reported(const Reported& one, const structs::model::Found& fou
     forged += fits && std::find(others.begin(), others.end(), std::pair(found.id, found.payload)) == others.end();
 }
 
-void Play::expect_truth(std::size_t side) {
+void StructsPlay::expect_truth(std::size_t side) {
     const auto& deliveries = network.deliveries(side);
     const auto& received = sides[side]->received;
     ASSERT_EQ(received.size(), deliveries.size());
@@ -162,7 +162,7 @@ void Play::expect_truth(std::size_t side) {
 }
 
 TEST(StructsPair, a_perfect_link_delivers_everything_once_and_in_order) {
-    Play play(1, {.delay = 3 * millisecond});
+    StructsPlay play(1, {.delay = 3 * millisecond});
     Random random(1);
     play.run(random);
     for (std::size_t side = 0; side < 2; ++side) {
@@ -184,7 +184,7 @@ TEST(StructsPair, a_bad_link_yields_only_what_the_bytes_contain) {
                         .corrupt_bits_max = static_cast<unsigned>(random.between(1, 8)),
                         .delay = static_cast<Duration>(random.below(30'000'000)),
                         .jitter = static_cast<Duration>(random.below(30'000'000))};
-        Play play(seed, link);
+        StructsPlay play(seed, link);
         play.run(random);
         for (std::size_t side = 0; side < 2; ++side) {
             ASSERT_NO_FATAL_FAILURE(play.expect_truth(side));
@@ -200,7 +200,7 @@ TEST(StructsPair, a_bad_link_yields_only_what_the_bytes_contain) {
 
 TEST(StructsPair, same_seed_gives_the_same_run) {
     const auto hash_of = [](std::uint64_t seed) {
-        Play play(seed, {.loss = 0.2, .duplicate = 0.2, .corrupt = 0.2, .jitter = second});
+        StructsPlay play(seed, {.loss = 0.2, .duplicate = 0.2, .corrupt = 0.2, .jitter = second});
         Random random(seed);
         play.run(random);
         return play.network.trace_hash();

@@ -14,7 +14,7 @@ namespace ringpost::sim {
 namespace {
 
 constexpr SipKey key{1, 2};
-const Address client_address = Address::v4(10, 0, 0, 1, 1000), server_address = Address::v4(10, 0, 0, 2, 2000);
+const Address tunnel_client = Address::v4(10, 0, 0, 1, 1000), tunnel_server = Address::v4(10, 0, 0, 2, 2000);
 const Link lossy{.loss = 0.1, .duplicate = 0.05, .delay = 5 * millisecond, .jitter = 3 * millisecond};
 
 traffic::GtudpTunnelOptions tunnel(std::uint64_t seed, const Address& target) {
@@ -32,11 +32,11 @@ TEST(GtudpTunnel, every_datagram_of_a_source_reaches_the_sink_once) {
     for_each_seed(20, [](std::uint64_t seed) {
         traffic::Source source({.stream = 7, .train_segments = 128, .start = 0, .count = 3'000});
         traffic::Sink sink({.key = key});
-        traffic::GtudpTunnel from(source, tunnel(seed, server_address));
+        traffic::GtudpTunnel from(source, tunnel(seed, tunnel_server));
         traffic::GtudpTunnel to(sink, tunnel(~seed, {}));
         Network network(seed);
-        const auto client = network.add(client_address, from), server = network.add(server_address, to);
-        network.connect(client, server_address);
+        const auto client = network.add(tunnel_client, from), server = network.add(tunnel_server, to);
+        network.connect(client, tunnel_server);
         network.link_both(client, server, lossy);
         network.run_until(100 * second);
         const traffic::SinkCounters counts = sink.counters();
@@ -51,9 +51,9 @@ TEST(GtudpTunnel, every_datagram_of_a_source_reaches_the_sink_once) {
 
 TEST(GtudpTunnel, the_window_is_never_exceeded) {
     traffic::Source source({.stream = 7, .train_segments = 128, .start = 0, .count = 10'000});
-    traffic::GtudpTunnel from(source, tunnel(1, server_address));
+    traffic::GtudpTunnel from(source, tunnel(1, tunnel_server));
     Network network(1);
-    network.add(client_address, from);
+    network.add(tunnel_client, from);
     network.run_until(100 * millisecond);  // no replies
     EXPECT_EQ(from.wire().in_flight(), 256u);
     EXPECT_EQ(source.sent(), 256u);
@@ -64,13 +64,13 @@ TEST(GtudpTunnel, every_probe_is_echoed_once) {
     for_each_seed(20, [](std::uint64_t seed) {
         traffic::Prober prober({.stream = 9, .rate_per_s = 1'000, .start = 0, .count = 1'000});
         echo::Endpoint echo;
-        traffic::GtudpTunnelOptions options = tunnel(seed, server_address);
+        traffic::GtudpTunnelOptions options = tunnel(seed, tunnel_server);
         options.train_segments = 1;
         traffic::GtudpTunnel from(prober, options);
         traffic::GtudpTunnel to(echo, tunnel(~seed, {}));
         Network network(seed);
-        const auto client = network.add(client_address, from), server = network.add(server_address, to);
-        network.connect(client, server_address);
+        const auto client = network.add(tunnel_client, from), server = network.add(tunnel_server, to);
+        network.connect(client, tunnel_server);
         network.link_both(client, server, lossy);
         network.run_until(100 * second);
         EXPECT_EQ(prober.counters().sent, 1'000u);

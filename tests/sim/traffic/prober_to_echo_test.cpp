@@ -15,10 +15,11 @@ namespace {
 
 const Address prober_address = Address::v4(10, 0, 0, 1, 1'000);
 const Address echo_address = Address::v4(10, 0, 0, 2, 2'000);
-constexpr Instant start = 7 * second;
+constexpr Instant echo_start = 7 * second;
 
-struct Play {
-    Play(std::uint64_t seed, const traffic::ProberOptions& options, const Link& link) : network(seed), prober(options) {
+struct EchoPlay {
+    EchoPlay(std::uint64_t seed, const traffic::ProberOptions& options, const Link& link)
+        : network(seed), prober(options) {
         from = network.add(prober_address, prober);
         to = network.add(echo_address, echo);
         network.connect(from, echo_address);
@@ -73,12 +74,12 @@ Link random_link(Random& random) {
 }
 
 TEST(ProberToEcho, ping_pong_over_a_perfect_link_takes_twice_the_delay) {
-    Play play(1, {.stream = 9, .start = start, .count = 100}, {.delay = 300 * microsecond});
+    EchoPlay play(1, {.stream = 9, .start = echo_start, .count = 100}, {.delay = 300 * microsecond});
     ASSERT_EQ(play.network.run(), Outcome::idle);
     EXPECT_EQ(play.prober.response().min(), 600 * microsecond);
     EXPECT_EQ(play.prober.response().max(), 600 * microsecond);
     EXPECT_EQ(play.prober.counters().lost(), 0u);
-    EXPECT_EQ(play.network.now(), start + 100 * 600 * microsecond);
+    EXPECT_EQ(play.network.now(), echo_start + 100 * 600 * microsecond);
     EXPECT_TRUE(play.prober.finished(play.network.now(), second));
     play.expect_truth();
 }
@@ -88,14 +89,14 @@ TEST(ProberToEcho, ping_pong_ends_under_all_faults) {
         Random random(~seed);
         const Link link = random_link(random);
         traffic::ProberOptions options{
-            .sizes = traffic::Sizes::fixed(random.between(24, 1'472)), .stream = 9, .start = start};
+            .sizes = traffic::Sizes::fixed(random.between(24, 1'472)), .stream = 9, .start = echo_start};
         options.timeout = static_cast<Duration>(random.between(1, 10'000'000));  // shorter or longer than a round trip
         options.count = random.between(1, 200);
-        Play play(seed, options, link);
+        EchoPlay play(seed, options, link);
         ASSERT_EQ(play.network.run(), Outcome::idle);
         const Duration longest = 2 * (link.delay + link.jitter);
         EXPECT_EQ(play.prober.counters().sent, options.count);
-        EXPECT_LE(play.network.now(), start + static_cast<Duration>(options.count) * options.timeout + longest);
+        EXPECT_LE(play.network.now(), echo_start + static_cast<Duration>(options.count) * options.timeout + longest);
         EXPECT_TRUE(play.prober.finished(play.network.now() + longest, longest));
         if (play.prober.response().count() > 0) {
             EXPECT_GE(play.prober.response().min(), 2 * link.delay);
@@ -111,15 +112,15 @@ TEST(ProberToEcho, open_loop_ends_under_all_faults) {
         const Link link = random_link(random);
         const double rates[] = {1e3, 2e5, 1e6};
         traffic::ProberOptions options{
-            .sizes = traffic::Sizes::fixed(random.between(24, 1'472)), .stream = 9, .start = start};
+            .sizes = traffic::Sizes::fixed(random.between(24, 1'472)), .stream = 9, .start = echo_start};
         options.rate_per_s = random.one_of<double>(rates);
         options.count = random.between(1, 500);
-        Play play(seed, options, link);
+        EchoPlay play(seed, options, link);
         ASSERT_EQ(play.network.run(), Outcome::idle);
         const Duration longest = 2 * (link.delay + link.jitter);
-        EXPECT_LE(
-            play.network.now(),
-            start + static_cast<Duration>(1e9 / options.rate_per_s * static_cast<double>(options.count)) + longest);
+        EXPECT_LE(play.network.now(),
+                  echo_start + static_cast<Duration>(1e9 / options.rate_per_s * static_cast<double>(options.count)) +
+                      longest);
         EXPECT_EQ(play.prober.counters().sent, options.count);
         EXPECT_EQ(play.prober.slip().count(), options.count);
         EXPECT_EQ(play.prober.slip().max(), 0) << "this clock is never late";
@@ -138,10 +139,10 @@ TEST(ProberToEcho, ends_at_its_stop_time) {
         const Link link = random_link(random);
         const double rates[] = {0, 1e4};
         traffic::ProberOptions options{
-            .stream = 9, .timeout = millisecond, .start = start, .stop = start + 20 * millisecond};
+            .stream = 9, .timeout = millisecond, .start = echo_start, .stop = echo_start + 20 * millisecond};
         options.rate_per_s = random.one_of<double>(rates);
-        Play play(seed, options, link);
-        ASSERT_EQ(play.network.run_until(start + second, 20'000), Outcome::idle);
+        EchoPlay play(seed, options, link);
+        ASSERT_EQ(play.network.run_until(echo_start + second, 20'000), Outcome::idle);
         EXPECT_LE(play.network.now(), options.stop + options.timeout + 2 * (link.delay + link.jitter));
         play.expect_truth();
     });
@@ -150,7 +151,7 @@ TEST(ProberToEcho, ends_at_its_stop_time) {
 TEST(ProberToEcho, same_seed_gives_the_same_run) {
     const auto hash_of = [](std::uint64_t seed) {
         Random random(~seed);
-        Play play(seed, {.stream = 9, .rate_per_s = 1e5, .start = start, .count = 200}, random_link(random));
+        EchoPlay play(seed, {.stream = 9, .rate_per_s = 1e5, .start = echo_start, .count = 200}, random_link(random));
         EXPECT_EQ(play.network.run(), Outcome::idle);
         return play.network.trace_hash();
     };

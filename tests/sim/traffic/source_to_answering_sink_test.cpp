@@ -41,8 +41,8 @@ traffic::SourceOptions sending(Random& random) {
     return options;
 }
 
-struct Play {
-    Play(std::uint64_t seed, std::uint32_t flows)
+struct AnsweringPlay {
+    AnsweringPlay(std::uint64_t seed, std::uint32_t flows)
         : random(~seed),
           network(seed),
           source([&] {
@@ -78,7 +78,7 @@ void expect_truth(const traffic::SinkCounters& counts, const SinkOracle& truth) 
 
 TEST(SourceToAnsweringSink, losses_of_both_directions_are_distinguished_exactly) {
     for_each_seed(30, [](std::uint64_t seed) {
-        Play play(seed, 1);
+        AnsweringPlay play(seed, 1);
         ASSERT_EQ(play.network.run(), Outcome::idle);
         const SinkOracle there_truth(play.network, play.from, play.to, 1);
         const SinkOracle back_truth(play.network, play.to, play.from, 1);
@@ -101,7 +101,7 @@ TEST(SourceToAnsweringSink, losses_of_both_directions_are_distinguished_exactly)
 TEST(SourceToAnsweringSink, each_flow_has_its_own_reply_stream) {
     for_each_seed(8, [](std::uint64_t seed) {
         constexpr std::uint32_t flows = 5;
-        Play play(seed, flows);
+        AnsweringPlay play(seed, flows);
         play.network.link(play.to, play.from, {.delay = millisecond});
         ASSERT_EQ(play.network.run(), Outcome::idle);
         expect_truth(play.answering.sink().counters(), SinkOracle(play.network, play.from, play.to, flows));

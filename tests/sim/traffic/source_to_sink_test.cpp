@@ -43,8 +43,8 @@ struct Scenario {
     }
 };
 
-struct Play {
-    explicit Play(std::uint64_t seed)
+struct SinkPlay {
+    explicit SinkPlay(std::uint64_t seed)
         : scenario(seed), network(seed), source(scenario.options), sink({.key = SipKey{seed, 1}}) {
         from = network.add(source_address, source);
         to = network.add(sink_address, sink);
@@ -71,7 +71,7 @@ struct Play {
 
 TEST(SourceToSink, the_sink_reports_exactly_the_faults_of_the_link) {
     for_each_seed(300, [](std::uint64_t seed) {
-        Play play(seed);
+        SinkPlay play(seed);
         ASSERT_EQ(play.network.run(), Outcome::idle);
         EXPECT_EQ(play.source.sent(), play.scenario.options.count);
         EXPECT_EQ(play.network.counts(play.from, play.to).sent, play.scenario.options.count);
@@ -82,7 +82,7 @@ TEST(SourceToSink, the_sink_reports_exactly_the_faults_of_the_link) {
 
 TEST(SourceToSink, partition) {
     for_each_seed(50, [](std::uint64_t seed) {
-        Play play(seed);
+        SinkPlay play(seed);
         const Instant start = play.scenario.options.start;
         ASSERT_NE(play.network.run_until(start + 50 * microsecond), Outcome::livelock);
         Link cut = play.scenario.link;
@@ -122,7 +122,7 @@ TEST(SourceToSink, several_sources_and_one_sink) {
 
 TEST(SourceToSink, same_seed_gives_the_same_run) {
     const auto hash_of = [](std::uint64_t seed) {
-        Play play(seed);
+        SinkPlay play(seed);
         EXPECT_EQ(play.network.run(), Outcome::idle);
         return play.network.trace_hash();
     };

@@ -15,9 +15,9 @@
 namespace ringpost::sim {
 namespace {
 
-const Address prober_address = Address::v4(10, 0, 0, 1, 1'000);
-const Address echo_address = Address::v4(10, 0, 0, 2, 2'000);
-constexpr Instant start = 7 * second;
+const Address probes_source = Address::v4(10, 0, 0, 1, 1'000);
+const Address probes_target = Address::v4(10, 0, 0, 2, 2'000);
+constexpr Instant probes_start = 7 * second;
 constexpr Duration one_way = 100 * millisecond;
 
 traffic::Dialect dialect_of(std::string_view payload, std::string_view match) {
@@ -27,17 +27,17 @@ traffic::Dialect dialect_of(std::string_view payload, std::string_view match) {
     return dialect;
 }
 
-struct Play {
-    Play(std::uint64_t seed, const traffic::Dialect& dialect_, traffic::ProberOptions options, const Link& link)
+struct ProbesPlay {
+    ProbesPlay(std::uint64_t seed, const traffic::Dialect& dialect_, traffic::ProberOptions options, const Link& link)
         : network(seed), dialect(dialect_), prober(with(options)) {
-        from = network.add(prober_address, prober);
-        to = network.add(echo_address, echo);
-        network.connect(from, echo_address);
+        from = network.add(probes_source, prober);
+        to = network.add(probes_target, echo);
+        network.connect(from, probes_target);
         network.link_both(from, to, link);
     }
 
     traffic::ProberOptions with(traffic::ProberOptions options) const {
-        options.start = start;
+        options.start = probes_start;
         options.dialect = &dialect;
         return options;
     }
@@ -71,13 +71,13 @@ struct Play {
 // 400 probes are on their way at a time, but one octet has 256 values.
 TEST(ThirdPartyProbes, keys_that_repeat_too_soon_are_counted) {
     const traffic::Dialect dialect = dialect_of("{seq:u8}abc", "0:1");
-    Play one(1, dialect, {.rate_per_s = 2'000, .count = 2'000}, {.delay = one_way});
+    ProbesPlay one(1, dialect, {.rate_per_s = 2'000, .count = 2'000}, {.delay = one_way});
     ASSERT_EQ(one.network.run(), Outcome::idle);
     EXPECT_GT(one.prober.match_counts()->reused, 1'000u);
     EXPECT_LT(one.prober.response().percentile(50), 2 * one_way) << "which is why the run is not valid";
     EXPECT_FALSE(one.told_apart());
 
-    Play two(1, dialect, {.rate_per_s = 2'000, .count = 2'000, .flows = 2}, {.delay = one_way});
+    ProbesPlay two(1, dialect, {.rate_per_s = 2'000, .count = 2'000, .flows = 2}, {.delay = one_way});
     ASSERT_EQ(two.network.run(), Outcome::idle);
     EXPECT_TRUE(two.told_apart());
     EXPECT_EQ(two.prober.response().count(), 2'000u);
@@ -88,12 +88,13 @@ TEST(ThirdPartyProbes, keys_that_repeat_too_soon_are_counted) {
 TEST(ThirdPartyProbes, by_order_every_loss_is_known) {
     const traffic::Dialect dialect = dialect_of("probe", "order");
     for (const std::uint32_t flows : {1u, 3u}) {
-        Play whole(1, dialect, {.rate_per_s = 1'000, .count = 500, .flows = flows}, {.delay = one_way});
+        ProbesPlay whole(1, dialect, {.rate_per_s = 1'000, .count = 500, .flows = flows}, {.delay = one_way});
         ASSERT_EQ(whole.network.run(), Outcome::idle);
         EXPECT_TRUE(whole.told_apart());
         EXPECT_EQ(whole.prober.response().min(), 2 * one_way);
         EXPECT_EQ(whole.prober.response().max(), 2 * one_way);
-        Play lossy(1, dialect, {.rate_per_s = 1'000, .count = 500, .flows = flows}, {.loss = 0.01, .delay = one_way});
+        ProbesPlay lossy(1, dialect, {.rate_per_s = 1'000, .count = 500, .flows = flows},
+                         {.loss = 0.01, .delay = one_way});
         ASSERT_EQ(lossy.network.run(), Outcome::idle);
         ASSERT_LT(lossy.answered(), 500u);
         EXPECT_EQ(lossy.prober.unanswered(), 500 - lossy.answered());
@@ -104,13 +105,14 @@ TEST(ThirdPartyProbes, by_order_every_loss_is_known) {
 // A stall of the path for longer than a probe is waited for: late replies, whose bytes other probes have by then.
 TEST(ThirdPartyProbes, a_late_reply_to_repeated_bytes_is_ambiguous) {
     const traffic::Dialect dialect = dialect_of("{seq:u8}", "0:1");
-    Play play(1, dialect, {.rate_per_s = 1'000, .timeout = 150 * millisecond, .count = 2'000}, {.delay = one_way});
+    ProbesPlay play(1, dialect, {.rate_per_s = 1'000, .timeout = 150 * millisecond, .count = 2'000},
+                    {.delay = one_way});
     ASSERT_EQ(play.network.run(), Outcome::idle);
     EXPECT_EQ(play.prober.match_counts()->reused, 0u) << "given up before";
     EXPECT_EQ(play.prober.counters().late, 2'000u) << "replies take 200 ms, bytes repeat after 256";
     EXPECT_TRUE(play.told_apart());
-    Play slower(1, dialect, {.rate_per_s = 1'000, .timeout = 150 * millisecond, .count = 2'000},
-                {.delay = 2 * one_way});
+    ProbesPlay slower(1, dialect, {.rate_per_s = 1'000, .timeout = 150 * millisecond, .count = 2'000},
+                      {.delay = 2 * one_way});
     ASSERT_EQ(slower.network.run(), Outcome::idle);
     EXPECT_GT(slower.prober.match_counts()->ambiguous, 1'000u);
     EXPECT_LT(slower.prober.response().percentile(50), 4 * one_way);
@@ -135,7 +137,7 @@ TEST(ThirdPartyProbes, what_is_told_apart_is_true) {
                                        .timeout = link.delay / 2 + static_cast<Duration>(random.between(1, 30'000'000)),
                                        .count = random.between(1, 1'000),
                                        .flows = static_cast<std::uint32_t>(random.between(1, 5))};
-        Play play(seed, dialect, options, link);
+        ProbesPlay play(seed, dialect, options, link);
         ASSERT_EQ(play.network.run(), Outcome::idle);
         const traffic::ProberCounters& counts = play.prober.counters();
         EXPECT_EQ(counts.sent, options.count);

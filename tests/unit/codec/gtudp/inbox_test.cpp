@@ -76,10 +76,13 @@ TEST(GtudpInbox, agrees_with_a_queue_of_messages) {
             continue;
         }
         joins = false;
+        EXPECT_EQ(inbox.next_message_bytes(), expected.empty() ? 0 : expected.front().size());
         std::vector<Bytes> out;
         if (random() % 2 == 0) {
             if (const auto event = inbox.poll_event()) out.emplace_back(event->bytes.begin(), event->bytes.end());
-        } else if (const auto messages = inbox.poll_messages()) {
+        } else if (const std::size_t at_most = 1 + random() % 4; const auto messages = inbox.poll_messages(at_most)) {
+            EXPECT_LE(messages->bytes.size(), at_most * messages->message_bytes);
+            EXPECT_EQ(messages->message_bytes, expected.front().size());
             for_each_segment({.source = bob, .bytes = messages->bytes}, messages->message_bytes,
                              [&](const Datagram& each) { out.emplace_back(each.bytes.begin(), each.bytes.end()); });
         }
