@@ -1,0 +1,77 @@
+#pragma once
+
+// One suite by one library, as a table of functions. PacketKey uses the first of its suite that this processor can run;
+// tests and benchmarks use each.
+
+#include <cstring>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "codec/base/bytes.hpp"
+#include "codec/crypto/aead.hpp"
+
+namespace ringpost::crypto {
+
+struct AeadImplementation {
+    const char* name;
+    Suite suite;
+    std::size_t tag_bytes;
+    /// Returns the expanded key.
+    void* (*make)(const Key& key);
+    /// Wipes and frees it.
+    void (*free)(void* state);
+    /// `text` is the plain text and, behind it, space for the tag.
+    void (*seal)(void* state, std::span<const std::byte> associated, std::span<std::byte> text, std::uint64_t number);
+    /// `text` is at least as long as the tag.
+    bool (*open)(void* state, std::span<const std::byte> associated, std::span<std::byte> text, std::uint64_t number);
+};
+
+/// Those that this build has and this processor can run, the preferred one of each suite first. Found at the first
+/// call, which allocates; safe to call from several threads.
+std::span<const AeadImplementation> aead_implementations();
+
+/// The implementations of one library, to be appended in order of preference; each in a file of its own.
+void add_ipsec_mb_gcm(std::vector<AeadImplementation>& all);
+void add_ipsec_mb_chacha(std::vector<AeadImplementation>& all);
+void add_openssl_gcm(std::vector<AeadImplementation>& all);
+void add_openssl_chacha(std::vector<AeadImplementation>& all);
+void add_sodium(std::vector<AeadImplementation>& all);
+void add_checksum(std::vector<AeadImplementation>& all);
+
+inline constexpr std::size_t nonce_bytes = 12;
+using Nonce = std::array<std::byte, nonce_bytes>;
+
+inline Nonce gcm_nonce(std::uint64_t number) {
+    Nonce nonce{};
+    store_be(&nonce[4], number);
+    return nonce;
+}
+
+inline Nonce chacha_nonce(std::uint64_t number) {
+    Nonce nonce{};
+    store_le(&nonce[4], number);
+    return nonce;
+}
+
+/// The libraries take unsigned char.
+inline const unsigned char* octets(const std::byte* at) { return reinterpret_cast<const unsigned char*>(at); }
+inline unsigned char* octets(std::byte* at) { return reinterpret_cast<unsigned char*>(at); }
+
+/// An implementation made of a class with a constructor from the key, and seal() and open().
+template <class State>
+AeadImplementation aead_of(const char* name, Suite suite, std::size_t tag_bytes) {
+    return {name,
+            suite,
+            tag_bytes,
+            [](const Key& key) -> void* { return new State(key); },
+            [](void* state) { delete static_cast<State*>(state); },
+            [](void* state, std::span<const std::byte> associated, std::span<std::byte> text, std::uint64_t number) {
+                static_cast<State*>(state)->seal(associated, text, number);
+            },
+            [](void* state, std::span<const std::byte> associated, std::span<std::byte> text, std::uint64_t number) {
+                return static_cast<State*>(state)->open(associated, text, number);
+            }};
+}
+
+}  // namespace ringpost::crypto

@@ -1,0 +1,77 @@
+#pragma once
+
+// Capacities of the native transport and the relations between them. Names of the form _default are what an option is
+// set to; those of the form _max bound it.
+
+#include <cstddef>
+#include <cstdint>
+#include <ringpost/limits.hpp>
+
+namespace ringpost::limits {
+
+/// Channels of a connection.
+inline constexpr std::uint32_t native_channels_default = 8;
+inline constexpr std::uint32_t native_channels_max = 256;
+
+/// Connections of an endpoint.
+inline constexpr std::uint32_t native_connections_default = 4'096;
+inline constexpr std::uint32_t native_connections_max = 1u << 20;
+
+/// Bytes of one message.
+inline constexpr std::uint32_t native_message_bytes_default = 16u << 20;
+inline constexpr std::uint32_t native_message_bytes_max = 1u << 30;
+
+/// Bytes of one datagram. Every path must carry the smallest (RFC 9000, section 14.1).
+inline constexpr std::size_t native_datagram_bytes_min = 1'200;
+inline constexpr std::size_t native_datagram_bytes_default = 1'472;
+inline constexpr std::size_t native_datagram_bytes_max = 16'384;
+
+/// Packets in flight on one connection, and messages in flight on one channel.
+inline constexpr std::uint32_t native_packets_in_flight_max = 65'536;
+inline constexpr std::uint32_t native_messages_in_flight_default = 65'536;
+inline constexpr std::uint32_t native_messages_in_flight_max = 1u << 20;
+
+/// Ranges of received packet numbers that a receiver keeps, and that one ACK carries.
+inline constexpr std::size_t native_ranges_kept_max = 256;
+inline constexpr std::size_t native_ranges_sent_max = 64;
+
+/// Packets behind the newest one that are told apart when they arrive late: at first, and at a high rate.
+inline constexpr std::uint32_t native_receive_window_min = 8'192;
+inline constexpr std::uint32_t native_receive_window_max = 65'536;
+
+/// Bytes that one channel keeps until they are acknowledged.
+inline constexpr std::size_t native_send_log_bytes_default = 256u << 10;
+inline constexpr std::size_t native_send_log_bytes_max = 1u << 30;
+
+/// Handshakes that a server has answered and whose first packet has not arrived; the least recently used one is
+/// evicted first. From half of them on, a client must prove its address.
+inline constexpr std::uint32_t native_half_open_max = 4'096;
+
+/// Static keys of clients whose newest clock a server remembers; the least recently used one is evicted first.
+inline constexpr std::uint32_t native_clocks_max = 65'536;
+
+/// Lines of an allow list.
+inline constexpr std::size_t native_allowed_max = 65'536;
+
+/// Bytes of an application's name, of a peer's name in an allow list, and of the reason of a close.
+inline constexpr std::size_t native_name_bytes_max = 64;
+inline constexpr std::size_t native_reason_bytes_max = 255;
+
+static_assert(native_channels_default <= native_channels_max);
+static_assert(native_connections_default <= native_connections_max);
+static_assert(native_message_bytes_default <= native_message_bytes_max);
+static_assert(native_datagram_bytes_min <= native_datagram_bytes_default &&
+              native_datagram_bytes_default <= native_datagram_bytes_max &&
+              native_datagram_bytes_max <= datagram_bytes_max);
+static_assert(native_ranges_sent_max <= native_ranges_kept_max && native_ranges_sent_max <= UINT8_MAX);
+static_assert((native_receive_window_min & (native_receive_window_min - 1)) == 0 &&
+              native_receive_window_min % 64 == 0);
+static_assert((native_receive_window_max & (native_receive_window_max - 1)) == 0);
+static_assert(native_receive_window_min <= native_receive_window_max);
+static_assert((native_packets_in_flight_max & (native_packets_in_flight_max - 1)) == 0);
+static_assert(native_packets_in_flight_max <= native_receive_window_max);
+static_assert((native_half_open_max & (native_half_open_max - 1)) == 0);
+static_assert((native_clocks_max & (native_clocks_max - 1)) == 0);
+static_assert(native_send_log_bytes_default <= native_send_log_bytes_max);
+
+}  // namespace ringpost::limits
