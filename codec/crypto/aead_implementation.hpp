@@ -4,9 +4,8 @@
 // tests and benchmarks use each.
 
 #include <cstring>
-#include <memory>
+#include <optional>
 #include <span>
-#include <vector>
 
 #include "codec/base/bytes.hpp"
 #include "codec/crypto/aead.hpp"
@@ -28,16 +27,26 @@ struct AeadImplementation {
 };
 
 /// Those that this build has and this processor can run, the preferred one of each suite first. Found at the first
-/// call, which allocates; safe to call from several threads.
+/// call, which allocates. This function and the next are safe to call from several threads.
 std::span<const AeadImplementation> aead_implementations();
 
-/// The implementations of one library, to be appended in order of preference; each in a file of its own.
-void add_ipsec_mb_gcm(std::vector<AeadImplementation>& all);
-void add_ipsec_mb_chacha(std::vector<AeadImplementation>& all);
-void add_openssl_gcm(std::vector<AeadImplementation>& all);
-void add_openssl_chacha(std::vector<AeadImplementation>& all);
-void add_sodium(std::vector<AeadImplementation>& all);
-void add_checksum(std::vector<AeadImplementation>& all);
+/// The one of a suite that PacketKey uses: the first of aead_implementations(). Does not look for the others.
+const AeadImplementation& preferred_implementation(Suite suite);
+
+/// One implementation, or nullopt where this build or this processor lacks it.
+using FoundAead = std::optional<AeadImplementation>;
+
+/// Of libipsec-mb, whose code differs by instruction set.
+enum class InstructionSet : std::uint8_t { sse, avx, avx2, avx512 };
+template <InstructionSet set>
+FoundAead ipsec_mb_gcm();
+template <InstructionSet set>
+FoundAead ipsec_mb_chacha();
+
+FoundAead openssl_gcm();
+FoundAead openssl_chacha();
+FoundAead sodium_gcm();
+FoundAead sodium_chacha();
 
 inline constexpr std::size_t nonce_bytes = 12;
 using Nonce = std::array<std::byte, nonce_bytes>;

@@ -2,8 +2,8 @@
 //
 // The library's manager is a table of functions for one instruction set. The direct calls use nothing else of it and
 // keep their state in what they are passed, so one manager serves all threads. There is one for each instruction set
-// that this processor has, best first: the first is used, the others exist for tests. A manager is made only where the
-// processor has AES instructions; without them the library emulates them, slower than OpenSSL.
+// that is asked for and that this processor has, AES instructions included: without them the library emulates them,
+// slower than OpenSSL.
 //
 // The expanded key must be aligned to 64 bytes; the library's header promises that only if LINUX is defined. The
 // library checks no arguments here: a null pointer is read.
@@ -14,7 +14,7 @@
 #include <intel-ipsec-mb.h>
 #include <sodium.h>
 
-#include "codec/base/check.hpp"
+#include <memory>
 #endif
 
 namespace ringpost::crypto {
@@ -22,7 +22,6 @@ namespace ringpost::crypto {
 #ifdef RINGPOST_IPSEC_MB
 namespace {
 
-enum class InstructionSet : std::uint8_t { avx512, avx2, avx, sse };
 constexpr std::size_t instruction_sets = 4;
 
 struct InstructionSetRow {
@@ -31,12 +30,17 @@ struct InstructionSetRow {
     const char* name;
 };
 
+// In the order of InstructionSet.
 constexpr std::array<InstructionSetRow, instruction_sets> instruction_set_rows{{
-    {IMB_CPUFLAGS_AVX512, init_mb_mgr_avx512, "ipsec-mb avx512"},
-    {IMB_CPUFLAGS_AVX2, init_mb_mgr_avx2, "ipsec-mb avx2"},
-    {IMB_CPUFLAGS_AVX, init_mb_mgr_avx, "ipsec-mb avx"},
     {IMB_CPUFLAGS_SSE, init_mb_mgr_sse, "ipsec-mb sse"},
+    {IMB_CPUFLAGS_AVX, init_mb_mgr_avx, "ipsec-mb avx"},
+    {IMB_CPUFLAGS_AVX2, init_mb_mgr_avx2, "ipsec-mb avx2"},
+    {IMB_CPUFLAGS_AVX512, init_mb_mgr_avx512, "ipsec-mb avx512"},
 }};
+
+constexpr const InstructionSetRow& row_of(InstructionSet set) {
+    return instruction_set_rows[static_cast<std::size_t>(set)];
+}
 
 struct FreeManager {
     void operator()(IMB_MGR* manager) const { free_mb_mgr(manager); }
@@ -52,17 +56,16 @@ Manager make_manager(const InstructionSetRow& row) {
     return manager;
 }
 
-const IMB_MGR* manager_of(InstructionSet set) {
-    static const std::array<Manager, instruction_sets> managers = {
-        make_manager(instruction_set_rows[0]), make_manager(instruction_set_rows[1]),
-        make_manager(instruction_set_rows[2]), make_manager(instruction_set_rows[3])};
-    return managers[static_cast<std::size_t>(set)].get();
+template <InstructionSet set>
+const IMB_MGR* manager_of() {
+    static const Manager manager = make_manager(row_of(set));
+    return manager.get();
 }
 
 template <InstructionSet set>
 class alignas(64) IpsecMbGcm {
   public:
-    explicit IpsecMbGcm(const Key& key) : manager_(manager_of(set)) {
+    explicit IpsecMbGcm(const Key& key) : manager_(manager_of<set>()) {
         IMB_AES256_GCM_PRE(manager_, key.data(), &expanded_);
     }
     ~IpsecMbGcm() { sodium_memzero(&expanded_, sizeof expanded_ + sizeof context_); }
@@ -94,7 +97,7 @@ class alignas(64) IpsecMbGcm {
 template <InstructionSet set>
 class IpsecMbChacha {
   public:
-    explicit IpsecMbChacha(const Key& key) : key_(key), manager_(manager_of(set)) {}
+    explicit IpsecMbChacha(const Key& key) : key_(key), manager_(manager_of<set>()) {}
     ~IpsecMbChacha() {
         sodium_memzero(&context_, sizeof context_);
         sodium_memzero(key_.data(), key_.size());
@@ -128,38 +131,38 @@ class IpsecMbChacha {
     const IMB_MGR* manager_;
 };
 
-template <InstructionSet set>
-void add_gcm(std::vector<AeadImplementation>& all) {
-    if (manager_of(set) == nullptr) return;
-    const char* name = instruction_set_rows[static_cast<std::size_t>(set)].name;
-    all.push_back(aead_of<IpsecMbGcm<set>>(name, Suite::aes256_gcm, tag_bytes_max));
-}
-
-template <InstructionSet set>
-void add_chacha(std::vector<AeadImplementation>& all) {
-    if (manager_of(set) == nullptr) return;
-    const char* name = instruction_set_rows[static_cast<std::size_t>(set)].name;
-    all.push_back(aead_of<IpsecMbChacha<set>>(name, Suite::chacha20_poly1305, tag_bytes_max));
-}
-
 }  // namespace
 
-void add_ipsec_mb_gcm(std::vector<AeadImplementation>& all) {
-    add_gcm<InstructionSet::avx512>(all);
-    add_gcm<InstructionSet::avx2>(all);
-    add_gcm<InstructionSet::avx>(all);
-    add_gcm<InstructionSet::sse>(all);
+template <InstructionSet set>
+FoundAead ipsec_mb_gcm() {
+    if (manager_of<set>() == nullptr) return std::nullopt;
+    return aead_of<IpsecMbGcm<set>>(row_of(set).name, Suite::aes256_gcm, tag_bytes_max);
 }
 
-void add_ipsec_mb_chacha(std::vector<AeadImplementation>& all) {
-    add_chacha<InstructionSet::avx512>(all);
-    add_chacha<InstructionSet::avx2>(all);
-    add_chacha<InstructionSet::avx>(all);
-    add_chacha<InstructionSet::sse>(all);
+template <InstructionSet set>
+FoundAead ipsec_mb_chacha() {
+    if (manager_of<set>() == nullptr) return std::nullopt;
+    return aead_of<IpsecMbChacha<set>>(row_of(set).name, Suite::chacha20_poly1305, tag_bytes_max);
 }
 #else
-void add_ipsec_mb_gcm(std::vector<AeadImplementation>&) {}
-void add_ipsec_mb_chacha(std::vector<AeadImplementation>&) {}
+template <InstructionSet set>
+FoundAead ipsec_mb_gcm() {
+    return std::nullopt;
+}
+
+template <InstructionSet set>
+FoundAead ipsec_mb_chacha() {
+    return std::nullopt;
+}
 #endif
+
+template FoundAead ipsec_mb_gcm<InstructionSet::sse>();
+template FoundAead ipsec_mb_gcm<InstructionSet::avx>();
+template FoundAead ipsec_mb_gcm<InstructionSet::avx2>();
+template FoundAead ipsec_mb_gcm<InstructionSet::avx512>();
+template FoundAead ipsec_mb_chacha<InstructionSet::sse>();
+template FoundAead ipsec_mb_chacha<InstructionSet::avx>();
+template FoundAead ipsec_mb_chacha<InstructionSet::avx2>();
+template FoundAead ipsec_mb_chacha<InstructionSet::avx512>();
 
 }  // namespace ringpost::crypto

@@ -7,6 +7,8 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include <memory>
+
 #include "codec/base/check.hpp"
 #include "codec/crypto/aead_implementation.hpp"
 
@@ -91,14 +93,14 @@ class EvpKey {
 
 }  // namespace
 
-void add_openssl_gcm(std::vector<AeadImplementation>& all) {
-    if (EvpGcm::cipher() != nullptr)
-        all.push_back(aead_of<EvpKey<EvpGcm>>("openssl", Suite::aes256_gcm, tag_bytes_max));
+FoundAead openssl_gcm() {
+    if (EvpGcm::cipher() == nullptr) return std::nullopt;
+    return aead_of<EvpKey<EvpGcm>>("openssl", Suite::aes256_gcm, tag_bytes_max);
 }
 
-void add_openssl_chacha(std::vector<AeadImplementation>& all) {
-    if (EvpChacha::cipher() != nullptr)
-        all.push_back(aead_of<EvpKey<EvpChacha>>("openssl", Suite::chacha20_poly1305, tag_bytes_max));
+FoundAead openssl_chacha() {
+    if (EvpChacha::cipher() == nullptr) return std::nullopt;
+    return aead_of<EvpKey<EvpChacha>>("openssl", Suite::chacha20_poly1305, tag_bytes_max);
 }
 
 }  // namespace ringpost::crypto

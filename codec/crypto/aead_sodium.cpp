@@ -58,11 +58,15 @@ class SodiumChacha {
 
 }  // namespace
 
-void add_sodium(std::vector<AeadImplementation>& all) {
+FoundAead sodium_gcm() {
     RINGPOST_CHECK(sodium_init() >= 0);
-    if (crypto_aead_aes256gcm_is_available() == 1)
-        all.push_back(aead_of<SodiumGcm>("sodium", Suite::aes256_gcm, tag_bytes_max));
-    all.push_back(aead_of<SodiumChacha>("sodium", Suite::chacha20_poly1305, tag_bytes_max));
+    if (crypto_aead_aes256gcm_is_available() != 1) return std::nullopt;
+    return aead_of<SodiumGcm>("sodium", Suite::aes256_gcm, tag_bytes_max);
+}
+
+FoundAead sodium_chacha() {
+    RINGPOST_CHECK(sodium_init() >= 0);
+    return aead_of<SodiumChacha>("sodium", Suite::chacha20_poly1305, tag_bytes_max);
 }
 
 }  // namespace ringpost::crypto
