@@ -15,6 +15,7 @@
 #include "codec/base/check.hpp"
 #include "codec/base/crc32c.hpp"
 #include "codec/crypto/aead_implementation.hpp"
+#include "codec/crypto/hash.hpp"
 
 namespace ringpost::crypto {
 namespace {
@@ -23,7 +24,7 @@ class ChecksumKey {
   public:
     static constexpr std::size_t checksum_bytes = 4;
 
-    explicit ChecksumKey(const Key& key) : key_word_(load_le<std::uint32_t>(key.data())) {}
+    void expand(const Key& key) { key_word_ = load_le<std::uint32_t>(key.data()); }
 
     void seal(std::span<const std::byte> associated, std::span<std::byte> text, std::uint64_t number) const {
         const auto plain = text.first(text.size() - checksum_bytes);
@@ -44,7 +45,7 @@ class ChecksumKey {
         return crc32c(associated) ^ std::rotl(crc32c(plain), 1) ^ other;
     }
 
-    std::uint32_t key_word_;
+    std::uint32_t key_word_ = 0;
 };
 
 FoundAead checksum() { return aead_of<ChecksumKey>("crc32c", Suite::insecure, ChecksumKey::checksum_bytes); }
@@ -117,6 +118,18 @@ void PacketKey::seal(std::span<const std::byte> associated, std::span<std::byte>
 bool PacketKey::open(std::span<const std::byte> associated, std::span<std::byte> text, std::uint64_t number) {
     if (text.size() < tag_bytes_ || text.size() - tag_bytes_ > text_bytes_max) return false;
     return state_.get_deleter().implementation->open(state_.get(), associated, text, number);
+}
+
+void PacketKey::set_key(const Key& key) { state_.get_deleter().implementation->expand(state_.get(), key); }
+
+void PacketKey::rekey() {
+    std::array<std::byte, key_bytes + tag_bytes_max> sealed{};
+    seal({}, std::span(sealed).first(key_bytes + tag_bytes_), number_reserved);
+    Key next;
+    std::memcpy(next.data(), sealed.data(), next.size());
+    set_key(next);
+    wipe(sealed);
+    wipe(next);
 }
 
 std::string_view PacketKey::implementation() const { return state_.get_deleter().implementation->name; }

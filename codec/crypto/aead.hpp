@@ -34,9 +34,9 @@ inline constexpr std::uint64_t number_reserved = UINT64_MAX;
 
 struct AeadImplementation;  // codec/crypto/aead_implementation.hpp
 
-/// The key of one direction of one connection, expanded. Construction and destruction allocate and free; seal and open
-/// do not. The expanded key is wiped when it is freed. May move between threads, but is used by one at a time. After a
-/// move only destruction and assignment are allowed.
+/// The key of one direction of one connection, expanded. Construction and destruction allocate and free; the other
+/// functions do not. The expanded key is wiped when it is freed. May move between threads, but is used by one at a
+/// time. After a move only destruction and assignment are allowed.
 class PacketKey {
   public:
     PacketKey(Suite suite, const Key& key);
@@ -61,6 +61,12 @@ class PacketKey {
     /// The same with associated data that is elsewhere. `text` ends with the tag.
     void seal(std::span<const std::byte> associated, std::span<std::byte> text, std::uint64_t number);
     [[nodiscard]] bool open(std::span<const std::byte> associated, std::span<std::byte> text, std::uint64_t number);
+
+    /// Replaces the key, for a connection that takes the place of another.
+    void set_key(const Key& key);
+    /// Replaces the key by the one that follows it: Noise's Rekey() (revision 34, section 4.2). The insecure suite has
+    /// a successor as well, but nothing depends on it.
+    void rekey();
 
     /// What implements it, such as `ipsec-mb avx512`. Valid for the life of the process.
     [[nodiscard]] std::string_view implementation() const;

@@ -9,6 +9,7 @@
 
 #include "codec/base/bytes.hpp"
 #include "codec/crypto/aead.hpp"
+#include "codec/crypto/octets.hpp"
 
 namespace ringpost::crypto {
 
@@ -18,6 +19,8 @@ struct AeadImplementation {
     std::size_t tag_bytes;
     /// Returns the expanded key.
     void* (*make)(const Key& key);
+    /// Replaces the key, without an allocation.
+    void (*expand)(void* state, const Key& key);
     /// Wipes and frees it.
     void (*free)(void* state);
     /// `text` is the plain text and, behind it, space for the tag.
@@ -63,17 +66,18 @@ inline Nonce chacha_nonce(std::uint64_t number) {
     return nonce;
 }
 
-/// The libraries take unsigned char.
-inline const unsigned char* octets(const std::byte* at) { return reinterpret_cast<const unsigned char*>(at); }
-inline unsigned char* octets(std::byte* at) { return reinterpret_cast<unsigned char*>(at); }
-
-/// An implementation made of a class with a constructor from the key, and seal() and open().
+/// An implementation made of a class with expand(), seal() and open().
 template <class State>
 AeadImplementation aead_of(const char* name, Suite suite, std::size_t tag_bytes) {
     return {name,
             suite,
             tag_bytes,
-            [](const Key& key) -> void* { return new State(key); },
+            [](const Key& key) -> void* {
+                auto* state = new State;
+                state->expand(key);
+                return state;
+            },
+            [](void* state, const Key& key) { static_cast<State*>(state)->expand(key); },
             [](void* state) { delete static_cast<State*>(state); },
             [](void* state, std::span<const std::byte> associated, std::span<std::byte> text, std::uint64_t number) {
                 static_cast<State*>(state)->seal(associated, text, number);

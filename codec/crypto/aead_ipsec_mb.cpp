@@ -65,12 +65,11 @@ const IMB_MGR* manager_of() {
 template <InstructionSet set>
 class alignas(64) IpsecMbGcm {
   public:
-    explicit IpsecMbGcm(const Key& key) : manager_(manager_of<set>()) {
-        IMB_AES256_GCM_PRE(manager_, key.data(), &expanded_);
-    }
+    IpsecMbGcm() = default;
     ~IpsecMbGcm() { sodium_memzero(&expanded_, sizeof expanded_ + sizeof context_); }
     IpsecMbGcm(const IpsecMbGcm&) = delete;
 
+    void expand(const Key& key) { IMB_AES256_GCM_PRE(manager_, key.data(), &expanded_); }
     void seal(std::span<const std::byte> associated, std::span<std::byte> text, std::uint64_t number) {
         const Nonce nonce = gcm_nonce(number);
         const std::size_t bytes = text.size() - tag_bytes_max;
@@ -91,19 +90,20 @@ class alignas(64) IpsecMbGcm {
   private:
     gcm_key_data expanded_;
     gcm_context_data context_;
-    const IMB_MGR* manager_;
+    const IMB_MGR* manager_ = manager_of<set>();
 };
 
 template <InstructionSet set>
 class IpsecMbChacha {
   public:
-    explicit IpsecMbChacha(const Key& key) : key_(key), manager_(manager_of<set>()) {}
+    IpsecMbChacha() = default;
     ~IpsecMbChacha() {
         sodium_memzero(&context_, sizeof context_);
         sodium_memzero(key_.data(), key_.size());
     }
     IpsecMbChacha(const IpsecMbChacha&) = delete;
 
+    void expand(const Key& key) { key_ = key; }
     void seal(std::span<const std::byte> associated, std::span<std::byte> text, std::uint64_t number) {
         const std::size_t bytes = text.size() - tag_bytes_max;
         begin(associated, number);
@@ -128,7 +128,7 @@ class IpsecMbChacha {
 
     Key key_;
     chacha20_poly1305_context_data context_;
-    const IMB_MGR* manager_;
+    const IMB_MGR* manager_ = manager_of<set>();
 };
 
 }  // namespace

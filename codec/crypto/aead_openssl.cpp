@@ -45,10 +45,12 @@ struct FreeEvpContext {
 template <class Cipher>
 class EvpKey {
   public:
-    explicit EvpKey(const Key& key) : context_(EVP_CIPHER_CTX_new()) {
-        RINGPOST_CHECK(context_ != nullptr);
-        const int done = EVP_EncryptInit_ex(context_.get(), Cipher::cipher(), nullptr, octets(key.data()), nullptr);
-        RINGPOST_CHECK(done == 1);
+    EvpKey() : context_(EVP_CIPHER_CTX_new()) { RINGPOST_CHECK(context_ != nullptr); }
+
+    // The cipher is named only once: naming it again would allocate.
+    void expand(const Key& key) {
+        const EVP_CIPHER* cipher = EVP_CIPHER_CTX_get0_cipher(context_.get()) == nullptr ? Cipher::cipher() : nullptr;
+        RINGPOST_CHECK(EVP_EncryptInit_ex(context_.get(), cipher, nullptr, octets(key.data()), nullptr) == 1);
     }
 
     // A seal of a packet within the limits cannot fail, so a failure is a mistake of ours.

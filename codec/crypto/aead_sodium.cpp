@@ -12,10 +12,11 @@ namespace {
 // The library seals into a message and a tag, which here are behind each other, as it writes them.
 class SodiumGcm {
   public:
-    explicit SodiumGcm(const Key& key) { crypto_aead_aes256gcm_beforenm(&state_, octets(key.data())); }
+    SodiumGcm() = default;
     ~SodiumGcm() { sodium_memzero(&state_, sizeof state_); }
     SodiumGcm(const SodiumGcm&) = delete;
 
+    void expand(const Key& key) { crypto_aead_aes256gcm_beforenm(&state_, octets(key.data())); }
     void seal(std::span<const std::byte> associated, std::span<std::byte> text, std::uint64_t number) {
         const Nonce nonce = gcm_nonce(number);
         crypto_aead_aes256gcm_encrypt_afternm(octets(text.data()), nullptr, octets(text.data()),
@@ -35,10 +36,11 @@ class SodiumGcm {
 
 class SodiumChacha {
   public:
-    explicit SodiumChacha(const Key& key) : key_(key) {}
+    SodiumChacha() = default;
     ~SodiumChacha() { sodium_memzero(key_.data(), key_.size()); }
     SodiumChacha(const SodiumChacha&) = delete;
 
+    void expand(const Key& key) { key_ = key; }
     void seal(std::span<const std::byte> associated, std::span<std::byte> text, std::uint64_t number) {
         const Nonce nonce = chacha_nonce(number);
         crypto_aead_chacha20poly1305_ietf_encrypt(
