@@ -56,9 +56,8 @@ std::expected<Key, KeyTextFault> key_of_word(std::string_view word) {
 // A whole number with k, M or G (1000 each).
 std::expected<std::uint64_t, KeyTextFault> rate_of_word(std::string_view word) {
     std::uint64_t rate = 0;
-    const char* const end = word.data() + word.size();
-    const auto [rest, error] = std::from_chars(word.data(), end, rate);
-    const std::string_view unit(rest, end);
+    const auto [rest, error] = std::from_chars(word.begin(), word.end(), rate);
+    const std::string_view unit(rest, word.end());
     const std::uint64_t factor = unit.empty()  ? 1
                                  : unit == "k" ? 1'000
                                  : unit == "M" ? 1'000'000

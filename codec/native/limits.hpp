@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <ringpost/limits.hpp>
+#include <ringpost/time.hpp>
 
 namespace ringpost::limits {
 
@@ -52,6 +53,21 @@ inline constexpr std::uint32_t native_clocks_max = 65'536;
 
 /// Lines of an allow list.
 inline constexpr std::size_t native_allowed_max = 65'536;
+
+/// Runs of equal kinds among the channels that a handshake names, bytes of its parameters, and the longest delay of an
+/// acknowledgement that one may announce.
+inline constexpr std::size_t native_channel_runs_max = 32;
+inline constexpr std::size_t native_parameters_bytes_max = 192;
+inline constexpr std::uint32_t native_ack_delay_us_max = 10'000'000;
+
+/// A client sends its Init again after the shorter interval, which doubles up to the longer one, until the time is up.
+/// A server remembers for as long what it has answered.
+inline constexpr Duration native_init_interval_min = 250 * millisecond;
+inline constexpr Duration native_init_interval_max = second;
+inline constexpr Duration native_handshake_timeout = 10 * second;
+
+/// Handshakes per second from which on a client must prove its address.
+inline constexpr std::uint32_t native_handshakes_per_second_default = 1'000;
 
 /// Bytes of an application's name, of a peer's name in an allow list, and of the reason of a close.
 inline constexpr std::size_t native_name_bytes_max = 64;
