@@ -76,7 +76,9 @@ NoiseHandshake::NoiseHandshake()
 NoiseHandshake::~NoiseHandshake() { wipe_all(); }
 
 void NoiseHandshake::wipe_all() {
-    for (Key* const key : {&keys_.local.secret, &keys_.psk, &ephemeral_.secret, &symmetric_.chaining_key}) wipe(*key);
+    for (Key* const key :
+         {&keys_.local.secret, &keys_.psk, &ephemeral_.secret, &symmetric_.chaining_key, &before_read_.chaining_key})
+        wipe(*key);
 }
 
 void NoiseHandshake::start(Pattern pattern, Suite suite, Role role, const NoiseKeys& keys,
@@ -129,6 +131,22 @@ std::expected<std::size_t, NoiseError> NoiseHandshake::write(const KeyPair& ephe
 std::expected<std::span<std::byte>, NoiseError> NoiseHandshake::read(std::span<std::byte> message) {
     RINGPOST_CHECK(messages_ == (role_ == Role::initiator ? 1 : 0));
     if (message.size() < noise_overhead(pattern_, messages_)) return std::unexpected(NoiseError::too_short);
+    // Anybody can send a message that is not authentic: it must not end the wait for the one that is. The cipher's key
+    // needs no copy: both messages of each pattern set a new one before it is used.
+    before_read_ = symmetric_;
+    const auto payload = read_tokens(message);
+    ++messages_;
+    if (!payload) unread();
+    return payload;
+}
+
+void NoiseHandshake::unread() {
+    RINGPOST_CHECK(messages_ == (role_ == Role::initiator ? 2 : 1));
+    symmetric_ = before_read_;
+    --messages_;
+}
+
+std::expected<std::span<std::byte>, NoiseError> NoiseHandshake::read_tokens(std::span<std::byte> message) {
     const PatternRow& row = row_of(pattern_);
     const auto take = [&message](std::size_t bytes) {
         const std::span<std::byte> taken = message.first(bytes);
@@ -154,7 +172,6 @@ std::expected<std::span<std::byte>, NoiseError> NoiseHandshake::read(std::span<s
         }
     }
     if (!decrypt_and_hash(message)) return std::unexpected(NoiseError::not_authentic);
-    ++messages_;
     return message.first(message.size() - tag_bytes_max);
 }
 

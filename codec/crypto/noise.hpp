@@ -75,8 +75,12 @@ class NoiseHandshake {
     std::expected<std::size_t, NoiseError> write(const KeyPair& ephemeral, std::span<const std::byte> payload,
                                                  std::span<std::byte> out);
 
-    /// Reads the other side's message in place and returns its payload, a view of `message`.
+    /// Reads the other side's message in place and returns its payload, a view of `message`. After an error it can be
+    /// called again with another message; what `message` contains is unspecified then.
     std::expected<std::span<std::byte>, NoiseError> read(std::span<std::byte> message);
+
+    /// Undoes the last read(), whose payload turned out to be of no use.
+    void unread();
 
     /// The other side's static public key: given, or, at the responder of IK and IKpsk2, read from the first message.
     [[nodiscard]] const Key& remote() const { return keys_.remote; }
@@ -110,11 +114,12 @@ class NoiseHandshake {
     void mix_key_and_hash(std::span<const std::byte> material);
     [[nodiscard]] bool mix_shared(Token token);
     void mix_ephemeral(const Key& public_key);
+    std::expected<std::span<std::byte>, NoiseError> read_tokens(std::span<std::byte> message);
     std::size_t encrypt_and_hash(std::span<const std::byte> plain, std::byte* out);
     [[nodiscard]] bool decrypt_and_hash(std::span<std::byte> sealed);
 
     std::array<PacketKey, 2> ciphers_;
-    Symmetric symmetric_;
+    Symmetric symmetric_, before_read_;
     NoiseKeys keys_;
     KeyPair ephemeral_;
     Key remote_ephemeral_{};

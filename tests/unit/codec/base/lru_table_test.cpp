@@ -102,6 +102,10 @@ void compare_with_model(std::uint32_t capacity, const std::vector<Key>& keys, st
             }
         }
         ASSERT_EQ(keys_by_recency(table), model.keys_by_recency()) << "step " << step;
+        ASSERT_EQ(table.oldest() == nullptr, table.size() == 0) << "step " << step;
+        if (table.oldest() != nullptr) {
+            ASSERT_EQ(*table.oldest(), keys_by_recency(table).back()) << "step " << step;
+        }
         ASSERT_EQ(table.size(), model.keys_by_recency().size()) << "step " << step;
         ASSERT_EQ(table.evictions(), model.evictions()) << "step " << step;
     }

@@ -1,0 +1,162 @@
+#pragma once
+
+// The server's half of all its handshakes: answers Inits, and finds out which of those that it has answered are real.
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <span>
+
+#include <ringpost/address.hpp>
+#include <ringpost/time.hpp>
+#include "codec/base/lru_table.hpp"
+#include "codec/crypto/keys.hpp"
+#include "codec/crypto/noise.hpp"
+#include "codec/crypto/random.hpp"
+#include "codec/native/established.hpp"
+#include "codec/native/payload.hpp"
+#include "codec/native/secrets.hpp"
+
+namespace ringpost::native {
+
+/// A set of patterns or suites.
+template <class Enum>
+class Choices {
+  public:
+    Choices() = default;
+    Choices(std::initializer_list<Enum> all) {
+        for (const Enum each : all) bits_ |= bit(static_cast<std::uint8_t>(each));
+    }
+    /// Any number from the wire may be asked for.
+    [[nodiscard]] bool has(std::uint8_t number) const { return (bits_ & bit(number)) != 0; }
+
+  private:
+    static std::uint64_t bit(std::uint8_t number) {
+        // The insecure suite is 255.
+        return number < 63 ? std::uint64_t{1} << number : number == 255 ? std::uint64_t{1} << 63 : 0;
+    }
+    std::uint64_t bits_ = 0;
+};
+
+struct ResponderOptions {
+    Choices<crypto::Pattern> patterns;
+    Choices<crypto::Suite> suites;
+    crypto::KeyPair pair;  ///< of all patterns but NNpsk0
+    crypto::Key psk{};     ///< of NNpsk0 and IKpsk2
+    Parameters parameters;
+    std::uint8_t shard = 0;                                      ///< of all ids that are issued
+    crypto::Key reset_secret{};                                  ///< of the tokens of these ids
+    std::uint32_t half_open_max = limits::native_half_open_max;  ///< a power of two
+    std::uint32_t clocks_max = limits::native_clocks_max;        ///< a power of two
+    std::uint32_t handshakes_per_second = limits::native_handshakes_per_second_default;
+};
+
+/// Every datagram counts in one of these.
+struct ResponderCounters {
+    std::uint64_t malformed = 0;        ///< no long packet, or not one that a server gets
+    std::uint64_t unknown_key = 0;      ///< an Init for another server
+    std::uint64_t bad_mac = 0;          ///< forged or changed: no answer
+    std::uint64_t versions_sent = 0;    ///< an Init of another version
+    std::uint64_t refused_pattern = 0;  ///< one that this server does not offer
+    std::uint64_t refused_suite = 0;
+    std::uint64_t repeated = 0;       ///< an Init that was answered before; the answer was the same
+    std::uint64_t cookies_sent = 0;   ///< under load: the client must prove its address
+    std::uint64_t bad_cookies = 0;    ///< of these, where it had a cookie that did not hold
+    std::uint64_t not_authentic = 0;  ///< the Noise message does not open
+    std::uint64_t not_allowed = 0;    ///< a client that is not in the allow list
+    std::uint64_t replayed = 0;       ///< an Init with a clock that is not newer than that of the last connection
+    std::uint64_t bad_parameters = 0;
+    std::uint64_t answered = 0;     ///< a Response was sent
+    std::uint64_t confirmed = 0;    ///< short packets that have completed a handshake
+    std::uint64_t unconfirmed = 0;  ///< short packets with the id of a handshake that they do not complete
+    std::uint64_t unknown_id = 0;   ///< short packets that belong to no handshake
+    std::uint64_t evicted = 0;      ///< not datagrams: answered handshakes that made space for others
+};
+
+/// What is the same in a repeated Init. Only a Responder uses this struct and the next.
+struct HandshakeAttempt {
+    Address source;
+    crypto::Key ephemeral;
+};
+
+/// An answered Init whose client has not proved itself. Wiped with its table's entry.
+struct HalfOpen {
+    HandshakeAttempt attempt{};
+    crypto::Key send{}, receive{};
+    Id remote;
+    std::uint8_t pattern = 0, suite = 0;
+    crypto::Key peer_key{};
+    crypto::Digest handshake_hash{};
+    std::uint64_t clock_ms = 0;
+    ResetToken reset_token{};
+    Parameters parameters;
+    Instant touched_at = 0;
+    bool repeated = false;
+    std::array<std::byte, response_bytes_max> response{};
+    std::size_t response_bytes = 0;
+};
+
+/// Construction allocates, and so does a confirm() that succeeds; nothing else does. One thread.
+class Responder {
+  public:
+    /// `random` must outlive it; its secrets for cookies and tables are drawn from it as well. `allow` may be null:
+    /// then every client of IK and IKpsk2 is allowed.
+    Responder(const ResponderOptions& options, const crypto::AllowList* allow, crypto::RandomStream& random);
+
+    /// Takes a long packet and writes the answer to `out`, which must hold response_bytes_max. Returns its size; 0: no
+    /// answer. An answer is at most a quarter of the datagram, and goes to its source.
+    std::size_t handle(Instant now, const Address& source, std::span<const std::byte> datagram,
+                       std::span<std::byte> out);
+
+    /// Takes a short packet whose id is of no connection. The first authentic one of a handshake proves that the client
+    /// has the keys and receives at its address: the result is its connection, which must be given the same datagram
+    /// then. The handshake is forgotten.
+    std::optional<Established> confirm(Instant now, std::span<const std::byte> datagram);
+
+    /// Writes a Reset in answer to a short packet of which nobody knows the id. Returns its size, which is smaller than
+    /// that of the datagram; 0: the datagram is too small to be answered.
+    std::size_t reset(std::span<const std::byte> datagram, std::span<std::byte> out);
+
+    /// Replaces the allow list, for handshakes from now on.
+    void allow(const crypto::AllowList* list) { allow_ = list; }
+
+    [[nodiscard]] const ResponderCounters& counters() const { return counters_; }
+    [[nodiscard]] std::uint32_t half_open() const { return by_id_.size(); }
+
+  private:
+    std::size_t handle_init(Instant now, const Address& source, std::span<const std::byte> datagram,
+                            const InitPacket& packet, std::span<std::byte> out);
+    std::size_t answer_again(Instant now, const HandshakeAttempt& attempt, const Id& id, std::span<std::byte> out);
+    std::size_t answer_with_versions(const MacKey& key, const InitPacket& packet, std::span<std::byte> out);
+    std::size_t answer_with_cookie(Instant now, const MacKey& key, const HandshakeAttempt& attempt,
+                                   const InitPacket& packet, std::span<std::byte> out);
+    std::size_t accept(Instant now, const HandshakeAttempt& attempt, std::span<const std::byte> datagram,
+                       const InitPacket& packet, std::span<std::byte> out);
+    [[nodiscard]] std::optional<FirstPayload> read(std::span<const std::byte> datagram, const InitPacket& packet);
+    [[nodiscard]] std::size_t respond(const InitPacket& packet, const Id& local, HalfOpen& half_open);
+
+    [[nodiscard]] const MacKey* mac_key_for(const KeyId& id) const;
+    [[nodiscard]] bool is_under_load(Instant now) const;
+    void count_handshake(Instant now);
+    void forget_stale(Instant now);
+    void forget(const HandshakeAttempt& attempt, const Id& id);
+    [[nodiscard]] Id issue_id();
+
+    ResponderOptions options_;
+    const crypto::AllowList* allow_;
+    crypto::RandomStream& random_;
+    MacKey public_mac_key_, shared_mac_key_;
+    CookieJar cookies_;
+    crypto::NoiseHandshake noise_;
+    /// Both have the same entries in the same order of use, so that both evict the same one.
+    LruTable<HandshakeAttempt, Id> by_attempt_;
+    LruTable<Id, HalfOpen> by_id_;
+    LruTable<crypto::Key, std::uint64_t> clocks_;  ///< of confirmed connections, by the client's static key
+    std::array<crypto::PacketKey, 3> trial_keys_;  ///< one for each suite
+    std::array<std::byte, limits::native_datagram_bytes_max> trial_{};
+    Instant second_began_at_ = 0;
+    std::uint32_t handshakes_in_second_ = 0;
+    ResponderCounters counters_;
+};
+
+}  // namespace ringpost::native
