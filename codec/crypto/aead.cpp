@@ -122,9 +122,9 @@ bool PacketKey::open(std::span<const std::byte> associated, std::span<std::byte>
 
 void PacketKey::set_key(const Key& key) { state_.get_deleter().implementation->expand(state_.get(), key); }
 
-void PacketKey::rekey() {
+void PacketKey::set_successor_of(PacketKey& other) {
     std::array<std::byte, key_bytes + tag_bytes_max> sealed{};
-    seal({}, std::span(sealed).first(key_bytes + tag_bytes_), number_reserved);
+    other.seal({}, std::span(sealed).first(key_bytes + tag_bytes_), number_reserved);
     Key next;
     std::memcpy(next.data(), sealed.data(), next.size());
     set_key(next);

@@ -66,7 +66,9 @@ class PacketKey {
     void set_key(const Key& key);
     /// Replaces the key by the one that follows it: Noise's Rekey() (revision 34, section 4.2). The insecure suite has
     /// a successor as well, but nothing depends on it.
-    void rekey();
+    void rekey() { set_successor_of(*this); }
+    /// The same for the successor of another key, which stays as it is.
+    void set_successor_of(PacketKey& other);
 
     /// What implements it, such as `ipsec-mb avx512`. Valid for the life of the process.
     [[nodiscard]] std::string_view implementation() const;
