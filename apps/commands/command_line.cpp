@@ -22,7 +22,7 @@ constexpr struct {
     {"load", add_load},         {"sink", add_sink},       {"latency", add_latency}, {"echo", add_echo},
     {"merge", add_merge},       {"compare", add_compare}, {"relay", add_relay},     {"send", add_send},
     {"recv", add_recv},         {"message", add_message}, {"struct", add_struct},   {"node", add_node},
-    {"discover", add_discover}, {"beacon", add_beacon},
+    {"discover", add_discover}, {"beacon", add_beacon},   {"key", add_key},
 };
 
 /// Replaces `help NAME...` by `NAME... --help`.

@@ -13,6 +13,7 @@ namespace ringpost::apps {
 
 void add_sink(CLI::App& root, Command& chosen);
 void add_echo(CLI::App& root, Command& chosen);
+void add_key(CLI::App& root, Command& chosen);
 void add_load(CLI::App& root, Command& chosen);
 void add_latency(CLI::App& root, Command& chosen);
 void add_merge(CLI::App& root, Command& chosen);
