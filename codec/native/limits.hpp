@@ -44,6 +44,27 @@ inline constexpr std::uint32_t native_receive_window_max = 65'536;
 inline constexpr std::size_t native_send_log_bytes_default = 256u << 10;
 inline constexpr std::size_t native_send_log_bytes_max = 1u << 30;
 
+/// Bytes that a peer may send ahead of what the application has taken: on one channel, and on all of a connection.
+inline constexpr std::uint32_t native_channel_window_default = 1u << 20;
+inline constexpr std::uint32_t native_connection_window_default = 4u << 20;
+
+/// Runs of messages that a connection delivers from the packet they arrived in, until they are taken.
+inline constexpr std::uint32_t native_runs_max = 256;
+
+/// A packet number is skipped after at least and at most this many, to catch acknowledgements of what was not received.
+inline constexpr std::uint64_t native_skip_packets_min = 1u << 10;
+inline constexpr std::uint64_t native_skip_packets_max = 1u << 14;
+
+/// Packets that elicit an acknowledgement before it is due, at first and at most.
+inline constexpr std::uint32_t native_ack_packets_min = 2;
+inline constexpr std::uint32_t native_ack_packets_max = 64;
+
+/// A loop that is later than this did not run.
+inline constexpr Duration native_stall = second;
+
+/// A CLOSE is sent so often; further ones answer what the peer sends.
+inline constexpr std::uint32_t native_close_sends = 3;
+
 /// Handshakes that a server has answered and whose first packet has not arrived; the least recently used one is
 /// evicted first. From half of them on, a client must prove its address.
 inline constexpr std::uint32_t native_half_open_max = 4'096;
@@ -88,6 +109,7 @@ static_assert((native_packets_in_flight_max & (native_packets_in_flight_max - 1)
 static_assert(native_packets_in_flight_max <= native_receive_window_max);
 static_assert((native_half_open_max & (native_half_open_max - 1)) == 0);
 static_assert((native_clocks_max & (native_clocks_max - 1)) == 0);
+static_assert((native_runs_max & (native_runs_max - 1)) == 0);
 static_assert(native_send_log_bytes_default <= native_send_log_bytes_max);
 
 }  // namespace ringpost::limits

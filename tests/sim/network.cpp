@@ -240,8 +240,26 @@ void Network::send_to(NodeIndex from, NodeIndex to, Packet packet) {
     for (unsigned copy = 0; copy < fate.copies; ++copy) send_copy(wire, packet, copy * fate.later);
 }
 
+/// How long a datagram of `bytes` waits for the link's rate, itself included; nullopt: the queue is full.
+std::optional<Duration> Network::queue(Wire& wire, std::size_t bytes) {
+    constexpr std::size_t header_bytes = 28;
+    if (wire.link.rate <= 0) return 0;
+    const double per_ns = wire.link.rate / 1e9, at = static_cast<double>(now_);
+    wire.free_at = std::max(wire.free_at, at);
+    const double size = static_cast<double>(bytes + header_bytes);
+    if ((wire.free_at - at) * per_ns + size > static_cast<double>(wire.link.queue_bytes)) return std::nullopt;
+    wire.free_at += size / per_ns;
+    return static_cast<Duration>(wire.free_at - at);
+}
+
 void Network::send_copy(Wire& wire, Packet packet, Duration later) {
     const Link& link = wire.link;
+    const std::optional<Duration> queued = queue(wire, packet.bytes.size());
+    if (!queued) {
+        ++wire.counts.lost;
+        ++wire.counts.overflowed;
+        return;
+    }
     if (random_.chance(link.loss)) {
         ++wire.counts.lost;
         return;
@@ -257,8 +275,9 @@ void Network::send_copy(Wire& wire, Packet packet, Duration later) {
     }
     packet.delivery.intact = bytes == original;
     wire.counts.changed += !packet.delivery.intact;
-    packet.delivery.at =
-        now_ + later + link.delay + static_cast<Duration>(random_.below(static_cast<std::uint64_t>(link.jitter) + 1));
+    packet.delivery.at = now_ + later + *queued + link.delay +
+                         static_cast<Duration>(random_.below(static_cast<std::uint64_t>(link.jitter) + 1));
+    if (random_.chance(link.late)) packet.delivery.at += link.late_by;
     packet.serial = serial_++;
     in_flight_.push(std::move(packet));
 }

@@ -30,10 +30,15 @@ struct Link {
     unsigned corrupt_bits_max = 3;
     Duration delay = millisecond;
     Duration jitter = 0;  ///< maximum extra delay of each copy; reorders copies that are closer than that
+    double late = 0;      ///< probability that a copy is held up by late_by more, and overtaken
+    Duration late_by = 0;
+    double rate = 0;              ///< bytes per second, headers of UDP and IP included; 0: unlimited
+    std::size_t queue_bytes = 0;  ///< in front of the rate; what does not fit is dropped
 };
 
 struct LinkCounters {
     std::uint64_t sent = 0, lost = 0, duplicated = 0, changed = 0, delivered = 0;
+    std::uint64_t overflowed = 0;  ///< dropped as the queue was full; counted in `lost` too
 };
 
 /// One copy of a datagram as delivered to a node.
@@ -225,6 +230,7 @@ class Network {
     struct Wire {
         Link link;
         LinkCounters counts;
+        double free_at = 0;  ///< ns; when everything queued for the rate has left
     };
 
     struct Packet {
@@ -253,6 +259,7 @@ class Network {
     void send(NodeIndex from, const Transmit& transmit, std::span<const std::byte> bytes);
     void send_to(NodeIndex from, NodeIndex to, Packet packet);
     void send_copy(Wire& wire, Packet packet, Duration later);
+    std::optional<Duration> queue(Wire& wire, std::size_t bytes);
     void drain_streams(NodeIndex from);
     Streams::World world();
     void trace(std::uint64_t what, std::span<const std::byte> bytes);

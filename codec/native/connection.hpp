@@ -1,0 +1,118 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include <ringpost/time.hpp>
+#include "codec/base/split_mix.hpp"
+#include "codec/crypto/aead.hpp"
+#include "codec/native/closing.hpp"
+#include "codec/native/event.hpp"
+#include "codec/native/idle.hpp"
+#include "codec/native/options.hpp"
+#include "codec/native/receiving.hpp"
+#include "codec/native/recovering.hpp"
+#include "codec/native/sending.hpp"
+#include "codec/native/statistics.hpp"
+
+namespace ringpost::native {
+
+enum class SendResult : std::uint8_t {
+    queued,
+    would_block,  ///< no space; Event::writable follows
+    too_large,    ///< larger than the peer takes, or than the log
+    closed,       ///< the connection is closing
+    unknown_channel,
+};
+
+/// A train that was written: equal packets, of which only the last may be shorter.
+struct Train {
+    std::size_t bytes = 0, segment_bytes = 0;
+};
+
+/// One connection after its handshake: a state machine without I/O, driven as the endpoints of this library are (see
+/// <ringpost/endpoint.hpp>), except that the caller knows the addresses.
+///
+/// One thread drives it. For each channel, send() may be called by one other thread, up to close().
+class Connection {
+  public:
+    Connection(Instant now, const ConnectionOptions& options, const PeerOptions& peer, crypto::PacketKey send,
+               crypto::PacketKey receive);
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    /// Appends a copy of the message; it leaves with the next poll_transmit().
+    SendResult send(std::uint32_t channel, std::span<const std::byte> message);
+    /// The same for messages of one size that lie one after another. Returns how many were queued.
+    std::size_t send_many(std::uint32_t channel, const std::byte* messages, std::size_t message_bytes,
+                          std::size_t count);
+    /// No new sends; everything reliable is flushed, or given up at `deadline`. Event::closed has the outcome. Codes
+    /// below 0x100 other than CloseCode::done are the transport's.
+    void close(Instant now, Instant deadline, std::uint16_t code = 0, std::span<const std::byte> reason = {});
+
+    /// One packet for this connection, opened in place: `packet` must stay valid and unchanged until poll_event() has
+    /// returned nullopt or retain() was called.
+    void handle(Instant now, std::span<std::byte> packet);
+    void handle_timeout(Instant now);
+    /// Writes a packet or a train to the front of `out`, which must hold at least one datagram.
+    std::optional<Train> poll_transmit(Instant now, std::span<std::byte> out);
+    std::optional<Event> poll_event();
+    Instant poll_timeout() const;
+
+    /// The packets passed to handle() go away although not all events were polled: copies what these need.
+    void retain() { receiving_.retain(); }
+
+    /// Nothing happens any more; the connection may be destroyed.
+    bool ended() const { return closing_.phase() == Closing::Phase::ended; }
+    const Statistics& statistics() const { return counts_; }
+    const recovery::Rtt& rtt() const { return recovering_.loss().rtt(); }
+    std::uint64_t in_flight() const { return recovering_.loss().in_flight(); }
+    std::uint64_t window() const { return recovering_.congestion().window(); }
+    const Recovering& recovering() const { return recovering_; }
+
+    // Called by loss detection.
+    void on_packet_acked(std::uint64_t number, const recovery::SentPacket& packet);
+    void on_packet_lost(std::uint64_t number, const recovery::SentPacket& packet);
+
+  private:
+    struct Packet;
+    struct FrameHandler;
+
+    bool handle_frames(Instant now, std::span<const std::byte> plain, bool& eliciting, bool& at_once);
+    void after_acks(Instant now);
+    void check_delivered(Instant now);
+    void note_time(Instant now);
+    void note_phase() {
+        if (closing_.refuses_sends()) accepts_sends_.store(false, std::memory_order_relaxed);
+    }
+    void fail(Instant now, CloseCode code, bool tell = true);
+
+    std::size_t build_packet(Instant now, std::span<std::byte> out, bool follows, std::uint64_t allowance);
+    std::size_t build_end(Instant now, std::span<std::byte> out);
+    void fill_packet(Instant now, Packet& packet, std::uint64_t allowance, bool follows);
+    void fill_probe(Packet& packet);
+    std::size_t finish_packet(Instant now, Packet& packet, std::span<std::byte> out, bool follows);
+    void skip_number(Instant now);
+    std::size_t overhead() const { return short_header_bytes + send_key_.tag_bytes(); }
+
+    ConnectionOptions options_;
+    Id remote_;
+    crypto::PacketKey send_key_, receive_key_;
+    Recovering recovering_;
+    Sending sending_;
+    Receiving receiving_;
+    Closing closing_;
+    Idle idle_;
+    SplitMix64 random_;
+    std::uint64_t skip_at_ = 0;
+    std::atomic<bool> accepts_sends_ = true;
+    bool ping_due_ = false;
+    std::uint64_t probe_from_ = 0;  ///< packets before it have been probed for since the last timeout
+    Instant now_ = 0;               ///< of the last call, for poll_event()
+    std::uint64_t trips_reported_ = 0;
+    Statistics counts_;
+};
+
+}  // namespace ringpost::native

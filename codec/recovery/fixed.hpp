@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+
+#include <ringpost/time.hpp>
+#include "codec/recovery/samples.hpp"
+
+namespace ringpost::recovery {
+
+/// A constant rate and window, for networks that are reserved for it. A breaker protects others when the assumption is
+/// wrong: more than a tenth of the packets lost for three seconds halves both. Three seconds without that double them
+/// again, up to what was asked for.
+class Fixed {
+  public:
+    struct Settings {
+        double rate = 0;           ///< bytes per second; 0: not paced
+        std::uint64_t window = 0;  ///< bytes in flight
+        bool breaker = true;
+    };
+
+    explicit Fixed(const Settings& settings) : settings_(settings) {}
+
+    void on_ack(Instant now, std::uint64_t packets) { count(now, packets, 0); }
+    void on_lost(Instant now, std::uint64_t packets) { count(now, 0, packets); }
+    void on_late(Instant, std::uint64_t packets) {
+        lost_ -= lost_ < packets ? lost_ : packets;
+        acked_ += packets;
+    }
+
+    std::uint64_t window() const { return settings_.window >> shift_; }
+    /// Bytes per second; 0: not paced.
+    double pacing_rate() const { return settings_.rate / static_cast<double>(std::uint64_t{1} << shift_); }
+    /// How often the breaker has halved the rate so far.
+    std::uint64_t trips() const { return trips_; }
+
+  private:
+    void count(Instant now, std::uint64_t acked, std::uint64_t lost);
+    void end_interval();
+
+    Settings settings_;
+    Instant interval_began_at_ = -1;
+    std::uint64_t acked_ = 0, lost_ = 0, trips_ = 0;
+    int bad_ = 0, good_ = 0;  ///< intervals in a row
+    int shift_ = 0;
+};
+
+}  // namespace ringpost::recovery
