@@ -131,6 +131,7 @@ void PacketKey::set_successor_of(PacketKey& other) {
     wipe(next);
 }
 
+Suite PacketKey::suite() const { return state_.get_deleter().implementation->suite; }
 std::string_view PacketKey::implementation() const { return state_.get_deleter().implementation->name; }
 
 }  // namespace ringpost::crypto

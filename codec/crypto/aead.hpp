@@ -70,6 +70,7 @@ class PacketKey {
     /// The same for the successor of another key, which stays as it is.
     void set_successor_of(PacketKey& other);
 
+    [[nodiscard]] Suite suite() const;
     /// What implements it, such as `ipsec-mb avx512`. Valid for the life of the process.
     [[nodiscard]] std::string_view implementation() const;
 

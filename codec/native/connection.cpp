@@ -13,8 +13,7 @@ Connection::Connection(Instant now, const ConnectionOptions& options, const Peer
                        crypto::PacketKey receive)
     : options_(options),
       remote_(peer.id),
-      send_key_(std::move(send)),
-      receive_key_(std::move(receive)),
+      keys_(std::move(send), std::move(receive), now),
       recovering_(options),
       sending_(options, peer),
       receiving_(options),
@@ -165,12 +164,13 @@ void Connection::handle(Instant now, std::span<std::byte> packet) {
         ++(answer == ReceiveWindow::Answer::duplicate ? counts_.dropped_duplicate : counts_.dropped_too_old);
         return;
     }
-    if (!receive_key_.open(packet, short_header_bytes, number)) {
+    if (!keys_.open(now, packet, short_header_bytes, header->key_phase, number,
+                    3 * recovering_.loss().probe_timeout())) {
         ++counts_.dropped_forged;
+        if (keys_.is_exhausted()) fail(now, CloseCode::forgeries);
         return;
     }
-    const auto plain =
-        packet.subspan(short_header_bytes, packet.size() - short_header_bytes - receive_key_.tag_bytes());
+    const auto plain = packet.subspan(short_header_bytes, packet.size() - short_header_bytes - keys_.tag_bytes());
     idle_.on_received(now);
     closing_.on_packet();
     bool eliciting = false, at_once = false;

@@ -11,6 +11,7 @@
 #include "codec/native/closing.hpp"
 #include "codec/native/event.hpp"
 #include "codec/native/idle.hpp"
+#include "codec/native/key_phases.hpp"
 #include "codec/native/options.hpp"
 #include "codec/native/receiving.hpp"
 #include "codec/native/recovering.hpp"
@@ -52,6 +53,13 @@ class Connection {
     /// below 0x100 other than CloseCode::done are the transport's.
     void close(Instant now, Instant deadline, std::uint16_t code = 0, std::span<const std::byte> reason = {});
 
+    /// Sends a packet that the peer answers, even if there is nothing to send.
+    void ping() { ping_due_ = true; }
+    /// The peer has proved that it does not know the connection: the end, with CloseCode::reset.
+    void on_reset(Instant now) { fail(now, CloseCode::reset, false); }
+    /// The connection cannot go on; the peer learns the code if `tell`.
+    void fail(Instant now, CloseCode code, bool tell = true);
+
     /// One packet for this connection, opened in place: `packet` must stay valid and unchanged until poll_event() has
     /// returned nullopt or retain() was called.
     void handle(Instant now, std::span<std::byte> packet);
@@ -87,7 +95,6 @@ class Connection {
     void note_phase() {
         if (closing_.refuses_sends()) accepts_sends_.store(false, std::memory_order_relaxed);
     }
-    void fail(Instant now, CloseCode code, bool tell = true);
 
     std::size_t build_packet(Instant now, std::span<std::byte> out, bool follows, std::uint64_t allowance);
     std::size_t build_end(Instant now, std::span<std::byte> out);
@@ -95,11 +102,11 @@ class Connection {
     void fill_probe(Packet& packet);
     std::size_t finish_packet(Instant now, Packet& packet, std::span<std::byte> out, bool follows);
     void skip_number(Instant now);
-    std::size_t overhead() const { return short_header_bytes + send_key_.tag_bytes(); }
+    std::size_t overhead() const { return short_header_bytes + keys_.tag_bytes(); }
 
     ConnectionOptions options_;
     Id remote_;
-    crypto::PacketKey send_key_, receive_key_;
+    KeyPhases keys_;
     Recovering recovering_;
     Sending sending_;
     Receiving receiving_;

@@ -43,6 +43,7 @@ std::optional<Train> Connection::poll_transmit(Instant now, std::span<std::byte>
         return Train{bytes, bytes};
     }
     if (!closing_.exchanges()) return std::nullopt;
+    keys_.update_if_due(now);
     std::uint64_t allowance = recovering_.allowance(now);
     Train train;
     for (std::uint32_t segments = 0; segments < options_.train_segments; ++segments) {
@@ -111,9 +112,9 @@ std::size_t Connection::finish_packet(Instant now, Packet& packet, std::span<std
         bytes = out.size();
     }
     const std::uint64_t number = recovering_.loss().ring().next();
-    write_short_header(out.data(), {remote_, static_cast<std::uint32_t>(number), false,
+    write_short_header(out.data(), {remote_, static_cast<std::uint32_t>(number), keys_.send_phase(),
                                     static_cast<std::uint8_t>(number * 0x9e37'79b9 >> 27 & 0x1f)});
-    send_key_.seal(out.first(bytes), short_header_bytes, number);
+    keys_.seal(out.first(bytes), short_header_bytes, number);
     ++counts_.packets_sent;
     counts_.bytes_sent += bytes;
     recovery::SentPacket sent{.at = now, .bytes = static_cast<std::uint16_t>(bytes)};

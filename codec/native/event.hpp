@@ -15,6 +15,9 @@ enum class CloseCode : std::uint16_t {
     flow_control = 4,     ///< more than the window allows, or messages that contradict each other
     acknowledgement = 5,  ///< of packets that were never sent
     unknown_channel = 6,
+    reset = 7,      ///< the peer does not know the connection any more, as after a restart; never sent
+    channels = 8,   ///< the two sides differ in the kind of a channel
+    forgeries = 9,  ///< so many packets did not open that the keys are no longer safe
 };
 
 struct CloseOutcome {

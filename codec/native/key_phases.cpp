@@ -13,9 +13,8 @@
 
 namespace ringpost::native {
 
-KeyPhases::KeyPhases(crypto::Suite suite, crypto::PacketKey send, crypto::PacketKey receive, Instant now,
-                     const KeyUse& use)
-    : send_(std::move(send)), receive_(std::move(receive)), suite_(suite), use_(use), started_at_(now) {}
+KeyPhases::KeyPhases(crypto::PacketKey send, crypto::PacketKey receive, Instant now, const KeyUse& use)
+    : send_(std::move(send)), receive_(std::move(receive)), use_(use), started_at_(now) {}
 
 void KeyPhases::update_if_due(Instant now) {
     if (has_previous_ && step_ == Step::settled && now >= previous_until_) forget_previous();
@@ -70,7 +69,7 @@ bool KeyPhases::open_of_other_phase(Instant now, std::span<std::byte> packet, st
 }
 
 crypto::PacketKey& KeyPhases::next() {
-    if (!next_) next_.emplace(suite_, crypto::Key{});
+    if (!next_) next_.emplace(send_.suite(), crypto::Key{});
     if (!has_next_) next_->set_successor_of(receive_);
     has_next_ = true;
     return *next_;
@@ -79,7 +78,7 @@ crypto::PacketKey& KeyPhases::next() {
 // Both directions: the peer does the same.
 void KeyPhases::advance(Instant now) {
     next();
-    if (!previous_) previous_.emplace(suite_, crypto::Key{});
+    if (!previous_) previous_.emplace(send_.suite(), crypto::Key{});
     std::swap(*previous_, receive_);
     std::swap(receive_, *next_);
     has_previous_ = true;

@@ -41,8 +41,7 @@ struct KeyPhaseCounters {
 class KeyPhases {
   public:
     /// The keys of a handshake, which are of phase 0. `use` is for tests.
-    KeyPhases(crypto::Suite suite, crypto::PacketKey send, crypto::PacketKey receive, Instant now,
-              const KeyUse& use = {});
+    KeyPhases(crypto::PacketKey send, crypto::PacketKey receive, Instant now, const KeyUse& use = {});
 
     [[nodiscard]] std::size_t tag_bytes() const { return send_.tag_bytes(); }
     /// The phase of packets that are sealed now.
@@ -79,7 +78,6 @@ class KeyPhases {
 
     crypto::PacketKey send_, receive_;
     std::optional<crypto::PacketKey> previous_, next_;  ///< for receiving
-    crypto::Suite suite_;
     KeyUse use_;
     Step step_ = Step::settled;
     bool phase_ = false;  ///< of send_ and receive_

@@ -27,8 +27,7 @@ struct PhasedPacket {
 /// One side of a connection.
 struct PhasedSide {
     PhasedSide(crypto::Suite suite, int send, int receive, const KeyUse& use)
-        : keys(suite, crypto::PacketKey(suite, phase_key(send)), crypto::PacketKey(suite, phase_key(receive)), 0, use) {
-    }
+        : keys(crypto::PacketKey(suite, phase_key(send)), crypto::PacketKey(suite, phase_key(receive)), 0, use) {}
 
     PhasedPacket sent(Instant now) {
         keys.update_if_due(now);

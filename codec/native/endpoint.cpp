@@ -1,0 +1,498 @@
+// A connection begins as a slot with an Initiator (connect) or with the first short packet that completes a handshake
+// of the Responder (accept). From then on the slot has a Connection, until that has ended and its last event was taken.
+//
+// A train is copied once, and its packets are opened in the copy: the driver's memory is not ours to change. Events may
+// point into the copy until the next train comes; those that were not taken by then are copied by their connection.
+//
+// Two queues name the connections that have something to do, so that no call looks at all of them: `ready_` those that
+// may have something to send, which take turns, and `eventful_` those that may have events. Each connection has one
+// timer.
+
+#include "codec/native/endpoint.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "codec/base/check.hpp"
+#include "codec/crypto/hash.hpp"
+
+namespace ringpost::native {
+
+/// A datagram that belongs to no connection: an answer of the responder.
+struct Endpoint::Answer {
+    Address destination;
+    LocalPath path;
+    std::uint16_t bytes;
+    std::array<std::byte, response_bytes_max> text;
+};
+
+struct Endpoint::Slot {
+    enum class State : std::uint8_t { free, connecting, open, failed, over };
+
+    std::uint32_t index = 0, use = 0;
+    State state = State::free;
+    bool ready = false, eventful = false;  ///< in these queues
+    bool opened_event = false;
+    Address peer{};
+    LocalPath path{};
+    Id local{}, remote{};
+    crypto::Key peer_key{};
+    ResetToken reset_token{};
+    Initiator::Failure failure = Initiator::Failure::none;
+    std::unique_ptr<Initiator> initiator;
+    std::unique_ptr<Connection> connection;
+
+    [[nodiscard]] ConnectionNumber number() const { return {index, use}; }
+    [[nodiscard]] Instant due_at() const {
+        if (initiator) return initiator->expires_at();
+        return connection ? connection->poll_timeout() : never;
+    }
+    /// Nothing is left to be done but what waits in the queues.
+    [[nodiscard]] bool is_over() const { return state == State::over || (state == State::open && connection->ended()); }
+};
+
+namespace {
+
+constexpr std::uint32_t answers_max = 256;
+
+Parameters parameters_of(const ConnectionOptions& options, std::string_view application) {
+    Parameters out;
+    out.message_bytes_max = options.message_bytes_max;
+    out.channels.clear();
+    RINGPOST_CHECK(out.channels.try_append(ChannelKind::ordered, options.channels));
+    out.connection_window_bytes = options.connection_window;
+    out.channel_window_bytes = options.channel_window;
+    out.idle_timeout_ms = static_cast<std::uint32_t>(options.idle_timeout / millisecond);
+    out.ack_delay_us = static_cast<std::uint32_t>(options.ack_delay / microsecond);
+    out.datagram_bytes_max = static_cast<std::uint16_t>(options.datagram_bytes);
+    RINGPOST_CHECK(out.set_application(application));
+    RINGPOST_CHECK(!fault_of(out));
+    return out;
+}
+
+PeerOptions peer_options(const Established& established) {
+    const Parameters& theirs = established.parameters;
+    return {.channels = static_cast<std::uint32_t>(theirs.channels.channels()),
+            .channel_window = theirs.channel_window_bytes,
+            .connection_window = theirs.connection_window_bytes,
+            .message_bytes_max = theirs.message_bytes_max,
+            .ack_delay = Duration{theirs.ack_delay_us} * microsecond,
+            .idle_timeout = Duration{theirs.idle_timeout_ms} * millisecond,
+            .rtt = established.rtt,
+            .id = established.remote};
+}
+
+SipKey random_sip_key(crypto::RandomStream& random) {
+    return {random.value<std::uint64_t>(), random.value<std::uint64_t>()};
+}
+
+}  // namespace
+
+Endpoint::Endpoint(const EndpointOptions& options)
+    : socket_(options.socket),
+      shard_(options.shard),
+      connections_max_(options.connections_max),
+      connection_(options.connection),
+      parameters_(parameters_of(options.connection, options.application)),
+      random_(std::make_unique<crypto::RandomStream>(options.seed)),
+      by_id_(connections_max_, random_sip_key(*random_)),
+      by_remote_(connections_max_, random_sip_key(*random_)),
+      timers_(connections_max_, options.start),
+      ready_(connections_max_),
+      eventful_(connections_max_),
+      answers_(std::make_unique<RingQueue<Answer>>(answers_max)),
+      train_(limits::datagram_bytes_max + 1) {
+    in_train_.reserve(limits::train_segments_max);
+    if (!options.server) return;
+    const ServerOptions& server = *options.server;
+    ResponderOptions responder{.patterns = server.patterns,
+                               .suites = server.suites,
+                               .pair = server.pair,
+                               .psk = server.psk,
+                               .parameters = parameters_,
+                               .shard = shard_};
+    responder.reset_secret = server.reset_secret ? *server.reset_secret : random_->value<crypto::Key>();
+    responder.handshakes_per_second = server.handshakes_per_second;
+    reset_secret_ = responder.reset_secret;
+    responder_ = std::make_unique<Responder>(responder, server.allow, *random_);
+}
+
+Endpoint::~Endpoint() { crypto::wipe(reset_secret_); }
+Endpoint::Endpoint(Endpoint&&) noexcept = default;
+
+// Connections.
+
+std::expected<ConnectionNumber, ConnectRefusal> Endpoint::connect(Instant now, const Address& peer,
+                                                                  const ClientOptions& options) {
+    if (peer.family == Family::none || peer.port == 0) return std::unexpected(ConnectRefusal::bad_peer);
+    Slot* const slot = take_slot(peer, {socket_, {}}, issue_id());
+    if (slot == nullptr) return std::unexpected(ConnectRefusal::full);
+    InitiatorOptions initiator{.pattern = options.pattern,
+                               .suite = options.suite,
+                               .keys = options.keys,
+                               .parameters = parameters_,
+                               .local = slot->local};
+    if (responder_)
+        initiator.reset_token = reset_token_of(reset_secret_, slot->local);
+    else
+        initiator.reset_token = random_->value<ResetToken>();
+    initiator.clock_ms = options.clock_ms;
+    initiator.timeout = options.timeout;
+    slot->state = Slot::State::connecting;
+    slot->initiator = std::make_unique<Initiator>(initiator, *random_, now);
+    after_handshake(now, *slot);
+    touch(*slot);
+    return slot->number();
+}
+
+SendResult Endpoint::send(ConnectionNumber connection, std::uint32_t channel, std::span<const std::byte> message) {
+    Slot* const slot = slot_of(connection);
+    if (slot == nullptr || !slot->connection) return SendResult::closed;
+    ready_.push(slot->index, slot->ready);
+    return slot->connection->send(channel, message);
+}
+
+std::size_t Endpoint::send_many(ConnectionNumber connection, std::uint32_t channel, const std::byte* messages,
+                                std::size_t message_bytes, std::size_t count) {
+    Slot* const slot = slot_of(connection);
+    if (slot == nullptr || !slot->connection) return 0;
+    ready_.push(slot->index, slot->ready);
+    return slot->connection->send_many(channel, messages, message_bytes, count);
+}
+
+void Endpoint::close(Instant now, ConnectionNumber connection, Instant deadline, std::uint16_t code,
+                     std::span<const std::byte> reason) {
+    Slot* const slot = slot_of(connection);
+    if (slot == nullptr) return;
+    if (slot->connection) {
+        slot->connection->close(now, deadline, code, reason);
+    } else if (slot->state == Slot::State::connecting) {
+        slot->initiator.reset();
+        slot->state = Slot::State::failed;
+        slot->failure = Initiator::Failure::none;
+    }
+    touch(*slot);
+}
+
+const Connection* Endpoint::find(ConnectionNumber connection) const {
+    const Slot* const slot = slot_of(connection);
+    return slot == nullptr ? nullptr : slot->connection.get();
+}
+
+Address Endpoint::peer(ConnectionNumber connection) const {
+    const Slot* const slot = slot_of(connection);
+    return slot == nullptr ? Address{} : slot->peer;
+}
+
+crypto::Key Endpoint::peer_key(ConnectionNumber connection) const {
+    const Slot* const slot = slot_of(connection);
+    return slot == nullptr ? crypto::Key{} : slot->peer_key;
+}
+
+const ResponderCounters* Endpoint::responder_counters() const { return responder_ ? &responder_->counters() : nullptr; }
+
+/// Null: all are in use, or the id is.
+Endpoint::Slot* Endpoint::take_slot(const Address& peer, const LocalPath& path, const Id& local) {
+    if (used_ == connections_max_ || by_id_.find(local) != nullptr) return nullptr;
+    std::uint32_t index;
+    if (free_.empty()) {
+        index = static_cast<std::uint32_t>(slots_.size());
+        slots_.push_back(std::make_unique<Slot>());
+        free_.reserve(slots_.capacity());
+        slots_.back()->index = index;
+    } else {
+        index = free_.back();
+        free_.pop_back();
+    }
+    ++used_;
+    Slot& slot = *slots_[index];
+    slot.peer = peer;
+    slot.path = path;
+    slot.local = local;
+    by_id_.touch(local) = index;
+    return &slot;
+}
+
+void Endpoint::free_slot(Slot& slot) {
+    timers_.cancel(slot.index);
+    by_id_.erase(slot.local);
+    if (const std::uint32_t* index = by_remote_.find(slot.remote); index != nullptr && *index == slot.index)
+        by_remote_.erase(slot.remote);
+    const std::uint32_t index = slot.index, use = slot.use + 1;
+    slot = Slot{};
+    slot.index = index;
+    slot.use = use;
+    free_.push_back(index);
+    --used_;
+}
+
+Endpoint::Slot* Endpoint::slot_of(ConnectionNumber connection) const {
+    if (connection.index >= slots_.size()) return nullptr;
+    Slot& slot = *slots_[connection.index];
+    return slot.use == connection.use && slot.state != Slot::State::free ? &slot : nullptr;
+}
+
+Endpoint::Slot* Endpoint::slot_of(const LruTable<Id, std::uint32_t>& table, const Id& id) const {
+    const std::uint32_t* const index = table.find(id);
+    return index == nullptr ? nullptr : slots_[*index].get();
+}
+
+Id Endpoint::issue_id() {
+    Id id{.shard = shard_};
+    do random_->fill(id.random);
+    while (by_id_.find(id) != nullptr);
+    return id;
+}
+
+void Endpoint::touch(Slot& slot) {
+    ready_.push(slot.index, slot.ready);
+    eventful_.push(slot.index, slot.eventful);
+}
+
+/// After the slot has left a queue.
+void Endpoint::settle(Slot& slot) {
+    if (slot.ready || slot.eventful || slot.state == Slot::State::free) return;
+    if (slot.is_over()) return free_slot(slot);
+    if (const Instant at = slot.due_at(); at == never)
+        timers_.cancel(slot.index);
+    else
+        timers_.schedule(slot.index, at);
+}
+
+void Endpoint::establish(Instant now, Slot& slot, Established&& established) {
+    ConnectionOptions options = connection_;
+    options.seed = random_->value<std::uint64_t>();
+    options.datagram_bytes = std::min<std::uint32_t>(options.datagram_bytes, established.parameters.datagram_bytes_max);
+    slot.state = Slot::State::open;
+    slot.remote = established.remote;
+    slot.peer_key = established.peer_key;
+    slot.reset_token = established.reset_token;
+    by_remote_.touch(established.remote) = slot.index;
+    slot.connection = std::make_unique<Connection>(now, options, peer_options(established), std::move(established.send),
+                                                   std::move(established.receive));
+    slot.opened_event = true;
+    ++counts_.opened;
+    if (mismatch_of(parameters_.channels, established.parameters.channels))
+        slot.connection->fail(now, CloseCode::channels);
+    else if (established.role == crypto::Role::initiator)
+        slot.connection->ping();  // the server sends nothing before it has received a packet
+}
+
+// Arriving datagrams.
+
+void Endpoint::handle_train(Instant now, const Datagram& train, std::size_t segment_bytes) {
+    keep_events();
+    if (train.bytes.empty() || train.bytes.size() > train_.size()) {
+        ++counts_.foreign;
+        return;
+    }
+    std::ranges::copy(train.bytes, train_.begin());
+    for (std::size_t at = 0; at < train.bytes.size(); at += segment_bytes) {
+        const auto packet = std::span(train_).subspan(at, std::min(segment_bytes, train.bytes.size() - at));
+        switch (form_of(packet)) {
+            case Form::foreign: ++counts_.foreign; break;
+            case Form::short_packet: handle_short(now, train, packet); break;
+            case Form::long_packet: handle_long(now, train, packet); break;
+        }
+    }
+    last_ = nullptr;
+}
+
+/// Their memory is about to be used again.
+void Endpoint::keep_events() {
+    for (const std::uint32_t index : in_train_)
+        if (Slot& slot = *slots_[index]; slot.connection) slot.connection->retain();
+    in_train_.clear();
+}
+
+/// Packets of a train mostly have one id, which is looked up once.
+void Endpoint::handle_short(Instant now, const Datagram& train, std::span<std::byte> packet) {
+    const auto header = parse_short_header(packet);
+    if (!header) {
+        ++counts_.foreign;
+        return;
+    }
+    if (last_ == nullptr || last_->local != header->id) {
+        last_ = slot_of(by_id_, header->id);
+        if (last_ == nullptr) return handle_unknown(now, train, packet);
+        if (last_->connection) {
+            touch(*last_);
+            in_train_.push_back(last_->index);
+        }
+    }
+    if (last_->peer != train.source) {
+        ++counts_.other_source;
+    } else if (!last_->connection) {
+        ++counts_.early;
+    } else {
+        last_->connection->handle(now, packet);
+    }
+}
+
+/// The first packet of a handshake that the responder has answered, or one of a connection that is no more.
+void Endpoint::handle_unknown(Instant now, const Datagram& train, std::span<std::byte> packet) {
+    const std::uint64_t unconfirmed = responder_ ? responder_->counters().unconfirmed : 0;
+    auto established = responder_ ? responder_->confirm(now, packet) : std::nullopt;
+    if (!established) {
+        if (responder_ && responder_->counters().unconfirmed > unconfirmed) return;
+        ++counts_.unknown_id;
+        if (responder_ && answer(train, [&](auto out) { return responder_->reset(packet, out); }))
+            ++counts_.resets_sent;
+        return;
+    }
+    Slot* const slot = take_slot(train.source, train.path(), established->local);
+    if (slot == nullptr) {
+        ++counts_.refused_full;
+        return;
+    }
+    establish(now, *slot, std::move(*established));
+    touch(*slot);
+    in_train_.push_back(slot->index);
+    last_ = slot;
+    slot->connection->handle(now, packet);
+}
+
+void Endpoint::handle_long(Instant now, const Datagram& train, std::span<std::byte> packet) {
+    const auto parsed = parse_long(packet);
+    if (!parsed || std::holds_alternative<InitPacket>(*parsed)) {
+        if (responder_)
+            answer(train, [&](auto out) { return responder_->handle(now, train.source, packet, out); });
+        else
+            ++counts_.not_expected;
+        return;
+    }
+    if (const auto* reset = std::get_if<ResetPacket>(&*parsed)) return handle_reset(now, train.source, *reset);
+    const Id destination = std::visit(
+        [](const auto& known) {
+            if constexpr (requires { known.destination; })
+                return known.destination;
+            else
+                return Id{};
+        },
+        *parsed);
+    Slot* const slot = slot_of(by_id_, destination);
+    if (slot == nullptr || !slot->initiator || slot->peer != train.source) {
+        ++counts_.not_expected;
+        return;
+    }
+    slot->initiator->handle(now, packet);
+    after_handshake(now, *slot);
+    touch(*slot);
+}
+
+void Endpoint::handle_reset(Instant now, const Address& source, const ResetPacket& packet) {
+    Slot* const slot = slot_of(by_remote_, packet.destination);
+    if (slot == nullptr || !slot->connection || slot->peer != source ||
+        !crypto::equal_in_constant_time(slot->reset_token, packet.token)) {
+        ++counts_.bad_resets;
+        return;
+    }
+    slot->connection->on_reset(now);
+    touch(*slot);
+}
+
+/// What the initiator has become.
+void Endpoint::after_handshake(Instant now, Slot& slot) {
+    if (slot.initiator->state() == Initiator::State::established) {
+        establish(now, slot, slot.initiator->take());
+        slot.initiator.reset();
+    } else if (slot.initiator->state() == Initiator::State::failed) {
+        slot.failure = slot.initiator->failure();
+        slot.state = Slot::State::failed;
+        slot.initiator.reset();
+    }
+}
+
+/// Queues what `write` writes, and returns whether that is something.
+template <class Write>
+bool Endpoint::answer(const Datagram& to, Write&& write) {
+    if (answers_->full()) {
+        ++counts_.answers_dropped;
+        return false;
+    }
+    Answer out{to.source, to.path(), 0, {}};
+    out.bytes = static_cast<std::uint16_t>(write(std::span<std::byte>(out.text)));
+    return out.bytes > 0 && answers_->push(out);
+}
+
+// Timers, transmits, events.
+
+void Endpoint::handle_timeout(Instant now) {
+    timers_.expire(now, [&](TimerIndex index, Instant) {
+        Slot& slot = *slots_[index];
+        if (slot.initiator) {
+            slot.initiator->expire(now);
+            after_handshake(now, slot);
+        } else if (slot.connection) {
+            slot.connection->handle_timeout(now);
+        }
+        touch(slot);
+    });
+}
+
+std::optional<Transmit> Endpoint::poll_transmit(Instant now, std::span<std::byte> out) {
+    if (!answers_->empty()) return poll_answer(out);
+    while (!ready_.empty()) {
+        Slot& slot = *slots_[ready_.front()];
+        ready_.pop(slot.ready);
+        Train train;
+        if (slot.initiator)
+            train.bytes = train.segment_bytes = slot.initiator->transmit(now, out);
+        else if (slot.connection)
+            train = slot.connection->poll_transmit(now, out).value_or(Train{});
+        if (train.bytes == 0) {
+            settle(slot);
+            continue;
+        }
+        ready_.push(slot.index, slot.ready);  // behind the others
+        return Transmit{slot.peer, slot.path.socket, train.bytes, train.segment_bytes, slot.path.local};
+    }
+    return std::nullopt;
+}
+
+std::optional<Transmit> Endpoint::poll_answer(std::span<std::byte> out) {
+    const Answer& answer = answers_->front();
+    std::ranges::copy(std::span(answer.text).first(answer.bytes), out.begin());
+    const Transmit transmit{answer.destination, answer.path.socket, answer.bytes, answer.bytes, answer.path.local};
+    answers_->pop();
+    return transmit;
+}
+
+std::optional<EndpointEvent> Endpoint::poll_event() {
+    while (!eventful_.empty()) {
+        Slot& slot = *slots_[eventful_.front()];
+        if (auto event = poll_slot(slot)) return event;
+        eventful_.pop(slot.eventful);
+        settle(slot);
+    }
+    in_train_.clear();
+    return std::nullopt;
+}
+
+std::optional<EndpointEvent> Endpoint::poll_slot(Slot& slot) {
+    EndpointEvent out;
+    out.connection = slot.number();
+    if (std::exchange(slot.opened_event, false)) {
+        out.kind = EndpointEvent::Kind::opened;
+        return out;
+    }
+    if (slot.state == Slot::State::failed) {
+        out.kind = EndpointEvent::Kind::failed;
+        out.failure = slot.failure;
+        slot.state = Slot::State::over;
+        ++counts_.failed;
+        return out;
+    }
+    if (!slot.connection) return std::nullopt;
+    auto event = slot.connection->poll_event();
+    if (!event) return std::nullopt;
+    if (event->kind == native::Event::Kind::closed) ++counts_.closed;
+    ready_.push(slot.index, slot.ready);  // what was taken may open a window
+    out.event = *event;
+    return out;
+}
+
+std::optional<Instant> Endpoint::poll_timeout() const { return timers_.next(); }
+
+}  // namespace ringpost::native
