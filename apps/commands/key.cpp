@@ -16,7 +16,7 @@ constexpr const char* key_notes =
 
 int new_secret() {
     // Any 32 bytes are a secret key of X25519, and of a group.
-    crypto::Key key = random_value<crypto::Key>();
+    auto key = random_value<crypto::Key>();
     print_secret_key(key);
     crypto::wipe(key);
     return Exit::done;

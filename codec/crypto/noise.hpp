@@ -93,6 +93,10 @@ class NoiseHandshake {
     };
     [[nodiscard]] Split split() const;
 
+    /// Wipes all secrets, as nothing but start() follows. A handshake whose ephemeral keys are kept is not safe from a
+    /// later loss of the static ones.
+    void forget();
+
   private:
     struct Symmetric {
         Digest chaining_key{};
@@ -107,7 +111,6 @@ class NoiseHandshake {
     friend std::string_view write_noise_name(Pattern, Suite, NoiseNameSpace&);
     friend std::size_t noise_overhead(Pattern, std::size_t);
 
-    void wipe_all();
     PacketKey& cipher() { return ciphers_[suite_ == Suite::aes256_gcm ? 0 : 1]; }
     void mix_hash(std::span<const std::byte> bytes);
     void mix_key(std::span<const std::byte> material);

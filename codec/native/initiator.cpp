@@ -40,8 +40,9 @@ void Initiator::write_message(const InitiatorOptions& options, crypto::RandomStr
     std::array<std::byte, first_payload_bytes_max> payload;
     const std::size_t size = write_payload(payload, {options.clock_ms, options.reset_token, options.parameters},
                                            random.value<std::uint32_t>());
-    const crypto::KeyPair ephemeral = crypto::key_pair_of(random.value<crypto::Key>());
+    crypto::KeyPair ephemeral = crypto::key_pair_of(random.value<crypto::Key>());
     const auto written = noise_.write(ephemeral, std::span(payload).first(size), message_);
+    crypto::wipe(ephemeral.secret);
     if (!written) {
         state_ = State::failed;
         failure_ = Failure::weak_key;
@@ -100,8 +101,8 @@ bool Initiator::on(Instant now, std::span<const std::byte> datagram, const Respo
     }
     answer_ = *answer;
     remote_ = packet.header.source;
-    // It cannot be told which of several Inits it answers.
-    if (unanswered_ == 1) rtt_ = now - sent_at_;
+    // It cannot be told which of several Inits it answers, unless Cookies have answered the others.
+    if (counters_.sent == counters_.cookies + 1) rtt_ = now - sent_at_;
     state_ = State::established;
     return true;
 }
@@ -112,7 +113,6 @@ bool Initiator::on(Instant now, std::span<const std::byte> datagram, const Cooki
         return false;
     }
     ++counters_.cookies;
-    unanswered_ = 0;
     packet_.cookie = packet.cookie;
     if (hurry_ == Hurry::none) {
         hurry_ = Hurry::due;
@@ -146,7 +146,6 @@ std::size_t Initiator::transmit(Instant now, std::span<std::byte> out) {
         interval_ = std::min(interval_ * 2, limits::native_init_interval_max);
     }
     ++counters_.sent;
-    ++unanswered_;
     sent_at_ = now;
     const std::size_t size = write_init(out, packet_);
     write_mac(out, mac_of(mac_key_, out, packet_.noise));
@@ -166,6 +165,7 @@ Established Initiator::take() {
     Established out{crypto::PacketKey(suite, split.send), crypto::PacketKey(suite, split.receive)};
     crypto::wipe(split.send);
     crypto::wipe(split.receive);
+    noise_.forget();
     out.local = packet_.header.source;
     out.remote = remote_;
     out.parameters = answer_.parameters;

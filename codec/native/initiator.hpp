@@ -51,6 +51,8 @@ class Initiator {
     };
 
     Initiator(const InitiatorOptions& options, crypto::RandomStream& random, Instant now);
+    Initiator(const Initiator&) = delete;
+    Initiator& operator=(const Initiator&) = delete;
 
     /// Takes a datagram that came to our socket from the server's address. Returns whether it was accepted.
     bool handle(Instant now, std::span<const std::byte> datagram);
@@ -95,8 +97,7 @@ class Initiator {
     State state_ = State::waiting;
     Failure failure_ = Failure::none;
     Hurry hurry_ = Hurry::none;
-    std::uint32_t unanswered_ = 0;  ///< Inits since the last Cookie
-    Instant sent_at_ = 0;           ///< the last one
+    Instant sent_at_ = 0;  ///< the last Init
     Duration rtt_ = 0;
     InitiatorCounters counters_;
 };

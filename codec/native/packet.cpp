@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "codec/base/bytes.hpp"
 #include "codec/base/check.hpp"
@@ -171,6 +172,17 @@ std::expected<LongPacket, PacketError> parse_long(std::span<const std::byte> dat
         case LongType::versions: return parse_versions(header, datagram);
         default: return parse_reset(header, datagram);
     }
+}
+
+const Id* destination_of(const LongPacket& packet) {
+    return std::visit(
+        []<class Packet>(const Packet& each) -> const Id* {
+            if constexpr (std::is_same_v<Packet, InitPacket>)
+                return nullptr;
+            else
+                return &each.destination;
+        },
+        packet);
 }
 
 void write_long_header(std::byte* out, LongType type, const LongHeader& header) {

@@ -35,7 +35,7 @@
 //     40    16  mac                               25    15  versions, then zeros
 //                                                 40    16  mac
 //     Reset, 40 to 63 bytes
-//     16     7  the receiver's shard and id
+//     16     7  the shard and id in the short packet that it answers
 //     23     1  zero
 //     24    16  token
 //     40        random
@@ -174,6 +174,9 @@ inline constexpr std::size_t init_prologue_bytes = 24;
 inline constexpr std::size_t mac_covers_bytes = 40;
 
 std::expected<LongPacket, PacketError> parse_long(std::span<const std::byte> datagram);
+
+/// The id in bytes 16 to 22: that of the handshake's client, or, of a Reset, the one that is reset. Null for an Init.
+const Id* destination_of(const LongPacket& packet);
 
 /// Write a packet to `out`, which must hold it, and return its size. The mac of those that have one is left out.
 std::size_t write_init(std::span<std::byte> out, const InitPacket& packet);

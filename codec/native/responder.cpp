@@ -200,8 +200,9 @@ std::size_t Responder::respond(const InitPacket& packet, const Id& local, HalfOp
     const std::size_t size = write_payload(payload, second, random_.value<std::uint32_t>());
     std::array<std::byte, response_noise_bytes_max> message;
     static_assert(message.size() >= second_payload_bytes_max + 48);
-    const crypto::KeyPair ephemeral = crypto::key_pair_of(random_.value<crypto::Key>());
+    crypto::KeyPair ephemeral = crypto::key_pair_of(random_.value<crypto::Key>());
     const auto written = noise_.write(ephemeral, std::span(payload).first(size), message);
+    crypto::wipe(ephemeral.secret);
     if (!written) return 0;
     answer.noise = std::span(message).first(*written);
 
@@ -211,6 +212,7 @@ std::size_t Responder::respond(const InitPacket& packet, const Id& local, HalfOp
     half_open.handshake_hash = split.handshake_hash;
     crypto::wipe(split.send);
     crypto::wipe(split.receive);
+    noise_.forget();
     return write_response(half_open.response, answer);
 }
 

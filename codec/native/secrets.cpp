@@ -77,4 +77,8 @@ ResetToken reset_token_of(const crypto::Key& secret, const Id& id) {
         crypto::hmac_sha256(secret, {as_bytes(token_label), std::as_bytes(std::span<const Id, 1>(&id, 1))}));
 }
 
+bool ends_connection(const ResetPacket& packet, const Id& remote, const ResetToken& token) {
+    return packet.destination == remote && crypto::equal_in_constant_time(packet.token, token);
+}
+
 }  // namespace ringpost::native

@@ -50,4 +50,8 @@ class CookieJar {
 /// process if its connections should be ended after a restart.
 ResetToken reset_token_of(const crypto::Key& secret, const Id& id);
 
+/// Whether a Reset ends the connection whose packets go to `remote`, of which the peer has told us `token`. Compares in
+/// constant time.
+[[nodiscard]] bool ends_connection(const ResetPacket& packet, const Id& remote, const ResetToken& token);
+
 }  // namespace ringpost::native

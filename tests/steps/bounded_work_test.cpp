@@ -23,6 +23,7 @@
 #include "apps/runs/reader.hpp"
 #include "codec/beacon/frame.hpp"
 #include "codec/confirmed/frame.hpp"
+#include "codec/crypto/keys.hpp"
 #include "codec/devices/advert.hpp"
 #include "codec/devices/frame.hpp"
 #include "codec/gtudp/frame.hpp"
@@ -214,6 +215,18 @@ struct Files : testing::Test {
 };
 
 TEST_F(Files, have_bounded_work) {
+    expect_linear("allow list", 500, [](std::size_t size) -> Decode {
+        std::string text;
+        for (std::size_t i = 0; i < size; ++i) {
+            crypto::Key key{};
+            store_be(key.data(), static_cast<std::uint32_t>(i));
+            text += crypto::key_text(key) + " peer-with-a-long-common-name-" + std::to_string(i) + " 5k\n";
+        }
+        return [text, size] { EXPECT_EQ(crypto::parse_allow_list(text)->size(), size); };
+    });
+    expect_linear("comments of a key file", 5'000, [](std::size_t size) -> Decode {
+        return [text = repeated(" #\n", size)] { EXPECT_FALSE(crypto::parse_key(text)); };
+    });
     expect_linear("JSON", 500, [](std::size_t size) -> Decode {
         return [text = object_of(size)] { EXPECT_TRUE(apps::parse_json(text)); };
     });

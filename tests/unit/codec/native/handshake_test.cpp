@@ -332,6 +332,9 @@ TEST(Handshake, a_reset_is_smaller_than_its_cause) {
         const auto reset = std::get<ResetPacket>(*parse_long(out));
         EXPECT_EQ(reset.destination, client.remote);
         EXPECT_EQ(reset.token, client.reset_token);
+        EXPECT_TRUE(ends_connection(reset, client.remote, client.reset_token));
+        EXPECT_FALSE(ends_connection(reset, client.remote, ResetToken{}));
+        EXPECT_FALSE(ends_connection(reset, client.local, client.reset_token));
         Bytes again(reset_bytes_max);
         EXPECT_EQ(pair.server->reset(out, again), 0u) << "resets are not answered";
     }

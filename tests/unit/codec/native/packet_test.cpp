@@ -136,6 +136,13 @@ TEST(Packet, long_packets_are_read_as_written) {
     EXPECT_EQ(versions.versions[1], 0xfa);
     EXPECT_EQ(versions.mac, counted_bytes<16>(0x91));
     EXPECT_EQ(std::get<ResetPacket>(*parse_long(all[4].second)).token, counted_bytes<16>(0x81));
+    for (const auto& [packet, bytes] : all) {
+        const Id* const destination = destination_of(packet);
+        ASSERT_EQ(destination == nullptr, std::holds_alternative<InitPacket>(packet));
+        if (destination != nullptr) {
+            EXPECT_EQ(*destination, response.destination);
+        }
+    }
 }
 
 TEST(Packet, long_packets_of_other_sizes_are_refused) {
