@@ -142,6 +142,28 @@ TEST(Aead, implementations_agree_on_every_length_of_associated_data) {
     }
 }
 
+TEST(Aead, implementations_agree_on_long_texts) {
+    Random random(9);
+    for (const Suite suite : {Suite::aes256_gcm, Suite::chacha20_poly1305}) {
+        const Key raw = random_key(random);
+        std::vector<PacketKey> keys;
+        for (const AeadImplementation* each : all_of(suite)) keys.emplace_back(*each, raw);
+        for (int i = 0; i < 40; ++i) {
+            const std::size_t length = i == 0 ? text_bytes_max : random() % text_bytes_max;
+            const Bytes plain = random_bytes(random, 12 + length + tag_bytes_max);
+            Bytes sealed = plain;
+            keys[0].seal(sealed, 12, static_cast<std::uint64_t>(i));
+            for (PacketKey& key : keys) {
+                Bytes packet = plain;
+                key.seal(packet, 12, static_cast<std::uint64_t>(i));
+                ASSERT_EQ(packet, sealed) << key.implementation() << ' ' << length;
+                ASSERT_TRUE(key.open(packet, 12, static_cast<std::uint64_t>(i))) << key.implementation();
+                ASSERT_TRUE(std::equal(plain.begin(), plain.end() - tag_bytes_max, packet.begin()));
+            }
+        }
+    }
+}
+
 TEST(Aead, writes_nothing_outside_and_takes_any_alignment) {
     Random random(3);
     for (const AeadImplementation& each : aead_implementations()) {
