@@ -91,6 +91,7 @@ class SendLog {
         return static_cast<std::uint32_t>(length);
     }
     void copy(std::uint64_t position, std::span<std::byte> out) const {
+        if (out.empty()) return;
         const std::size_t at = position & mask_, before_end = std::min(out.size(), capacity() - at);
         std::memcpy(out.data(), &memory_[at], before_end);
         if (before_end < out.size()) std::memcpy(out.data() + before_end, &memory_[0], out.size() - before_end);

@@ -34,6 +34,7 @@ class OrderedOracle {
     std::uint64_t sent_count() const { return sent_; }
     std::uint64_t delivered_count() const { return delivered_; }
     std::uint64_t delivered_bytes() const { return delivered_bytes_; }
+    std::uint64_t delivered_on(std::uint32_t channel) { return channels_[channel].delivered; }
     bool all_delivered() const { return sent_ == delivered_; }
 
   private:
