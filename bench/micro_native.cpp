@@ -32,13 +32,13 @@ struct Duplex {
     }
 
     /// Carries everything that `from` sends to the other; returns the messages delivered.
-    std::uint64_t carry(int from, Instant now) {
+    std::uint64_t carry(int from, Instant now, std::uint64_t drop_every = 0) {
         std::uint64_t messages = 0;
         native::Connection& to = *ends[1 - from];
         while (const auto train = ends[from]->poll_transmit(now, buffer)) {
             for (std::size_t at = 0; at < train->bytes; at += train->segment_bytes) {
+                if (++packets % (drop_every + (drop_every == 0)) == 0 && drop_every > 0) continue;
                 to.handle(now, std::span(buffer).subspan(at, std::min(train->segment_bytes, train->bytes - at)));
-                ++packets;
             }
             while (const auto event = to.poll_event())
                 event->run.for_each([&](std::span<const std::byte> message) {
@@ -91,6 +91,30 @@ BENCHMARK_CAPTURE(connection, aes_fixed, crypto::Suite::aes256_gcm, CongestionCo
 BENCHMARK_CAPTURE(connection, chacha_fixed, crypto::Suite::chacha20_poly1305, CongestionControl::fixed)
     ->Arg(64)
     ->Arg(1'024);
+
+/// 64-byte messages, and one of so many packets is lost: what waits for it is kept and delivered later.
+void lossy(benchmark::State& state) {
+    Duplex duplex(crypto::Suite::insecure, CongestionControl::fixed);
+    std::vector<std::byte> messages(64 * 1'024);
+    Instant now = 0;
+    std::uint64_t delivered = 0;
+    for (auto _ : state) {
+        now += 20 * microsecond;
+        duplex.ends[0]->send_many(0, messages.data(), 64, 1'024);
+        delivered += duplex.carry(0, now, static_cast<std::uint64_t>(state.range(0)));
+        now += 20 * microsecond;
+        duplex.carry(1, now);
+        for (auto& end : duplex.ends)
+            if (end->poll_timeout() <= now) end->handle_timeout(now);
+    }
+    state.SetItemsProcessed(static_cast<std::int64_t>(delivered));
+    state.counters["per_packet"] = benchmark::Counter(static_cast<double>(duplex.packets),
+                                                      benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+    state.counters["kept_share"] = static_cast<double>(duplex.ends[1]->statistics().messages_kept) /
+                                   static_cast<double>(duplex.ends[1]->statistics().messages_delivered);
+    benchmark::DoNotOptimize(duplex.sum);
+}
+BENCHMARK(lossy)->Arg(1'009)->Arg(101)->Arg(11);
 
 /// One message, one packet, one acknowledgement.
 void ping_pong(benchmark::State& state) {

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+#include "codec/base/check.hpp"
+
 namespace ringpost::native {
 
 Connection::Connection(Instant now, const ConnectionOptions& options, const PeerOptions& peer, crypto::PacketKey send,
@@ -21,6 +23,10 @@ Connection::Connection(Instant now, const ConnectionOptions& options, const Peer
       random_(options.seed),
       skip_at_(limits::native_skip_packets_min + random_.below(limits::native_skip_packets_max)),
       now_(now) {
+    RINGPOST_CHECK(options.datagram_bytes >= limits::native_datagram_bytes_min &&
+                   options.datagram_bytes <= limits::native_datagram_bytes_max);
+    // The last number stands for the connection.
+    RINGPOST_CHECK(options.channels > 0 && options.channels <= whole_connection && options.train_segments > 0);
     recovering_.loss().set_ack_delay_max(peer.ack_delay);
     if (peer.rtt > 0) recovering_.loss().sample(peer.rtt);
     idle_.start(now);

@@ -237,7 +237,8 @@ class FrameWriter {
 
   private:
     /// The place of a frame of `bytes` with its type; nullptr if it does not fit.
-    std::byte* begin(FrameType type, std::size_t bytes);
+    std::byte* begin(std::uint8_t type, std::size_t bytes);
+    std::byte* begin(FrameType type, std::size_t bytes) { return begin(static_cast<std::uint8_t>(type), bytes); }
     bool limit(FrameType type, std::uint8_t channel, std::uint64_t limit);
 
     std::byte* begin_;

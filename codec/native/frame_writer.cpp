@@ -10,10 +10,10 @@
 
 namespace ringpost::native {
 
-std::byte* FrameWriter::begin(FrameType type, std::size_t bytes) {
+std::byte* FrameWriter::begin(std::uint8_t type, std::size_t bytes) {
     if (room() < bytes) return nullptr;
     std::byte* at = std::exchange(at_, at_ + bytes);
-    *at = static_cast<std::byte>(type);
+    *at = std::byte{type};
     return at + 1;
 }
 
@@ -160,7 +160,7 @@ bool FrameWriter::closed(std::uint16_t code, bool delivered) {
 
 bool FrameWriter::reserved(std::uint8_t type, std::span<const std::byte> bytes) {
     RINGPOST_CHECK(type >= 0x10 && type <= 0x3e && type % 2 == 0);
-    std::byte* at = begin(static_cast<FrameType>(type), 1 + integer_bytes(bytes.size()) + bytes.size());
+    std::byte* at = begin(type, 1 + integer_bytes(bytes.size()) + bytes.size());
     if (at == nullptr) return false;
     std::ranges::copy(bytes, write_integer(at, bytes.size()));
     return true;

@@ -15,11 +15,11 @@ class Reference {
 
     constexpr Reference() = default;
     static constexpr Reference slice(std::uint8_t channel, std::uint32_t number) {
-        return Reference(Kind::slice, channel, number & ((1u << slice_bits) - 1));
+        return {Kind::slice, channel, number & ((1u << slice_bits) - 1)};
     }
-    static constexpr Reference window(std::uint8_t channel) { return Reference(Kind::window, channel, 0); }
-    static constexpr Reference blocked(std::uint8_t channel) { return Reference(Kind::blocked, channel, 0); }
-    static constexpr Reference other(Other what) { return Reference(Kind::other, 0, static_cast<std::uint32_t>(what)); }
+    static constexpr Reference window(std::uint8_t channel) { return {Kind::window, channel, 0}; }
+    static constexpr Reference blocked(std::uint8_t channel) { return {Kind::blocked, channel, 0}; }
+    static constexpr Reference other(Other what) { return {Kind::other, 0, static_cast<std::uint32_t>(what)}; }
 
     constexpr Kind kind() const { return static_cast<Kind>(bits_ >> 30); }
     constexpr std::uint8_t channel() const { return static_cast<std::uint8_t>(bits_ >> slice_bits); }

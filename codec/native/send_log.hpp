@@ -113,7 +113,7 @@ class SendLog {
             return;
         }
         std::byte prefix[integer_bytes_max];
-        const std::size_t prefix_bytes = static_cast<std::size_t>(write_integer(prefix, message.size()) - prefix);
+        const auto prefix_bytes = static_cast<std::size_t>(write_integer(prefix, message.size()) - prefix);
         put(head, {prefix, prefix_bytes});
         put(head + prefix_bytes, message);
     }

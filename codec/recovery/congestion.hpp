@@ -4,7 +4,6 @@
 // algorithm (BBR) is one more alternative of `Algorithm` and one more branch per call.
 
 #include <cstdint>
-#include <utility>
 #include <variant>
 
 #include <ringpost/time.hpp>
@@ -16,8 +15,8 @@ namespace ringpost::recovery {
 
 class Congestion {
   public:
-    explicit Congestion(Cubic cubic) : algorithm_(std::move(cubic)) {}
-    explicit Congestion(Fixed fixed) : algorithm_(std::move(fixed)) {}
+    explicit Congestion(const Cubic& cubic) : algorithm_(cubic) {}
+    explicit Congestion(const Fixed& fixed) : algorithm_(fixed) {}
 
     void on_sent(Instant now, std::uint64_t number) {
         if (auto* cubic = std::get_if<Cubic>(&algorithm_)) cubic->on_sent(now, number);

@@ -37,10 +37,11 @@ std::uint32_t set_bits(std::byte* bitmap, std::uint32_t begin, std::uint32_t end
         const std::uint32_t in_word = at % 64, here = std::min(end - at, 64 - in_word);
         const std::uint64_t mask = ~std::uint64_t{0} >> (64 - here) << in_word;
         std::uint64_t word = 0;
-        std::memcpy(&word, bitmap + at / 64 * 8, sizeof word);
+        std::byte* const place = bitmap + std::size_t{at} / 64 * sizeof(std::uint64_t);
+        std::memcpy(&word, place, sizeof word);
         fresh += static_cast<std::uint32_t>(std::popcount(mask & ~word));
         word |= mask;
-        std::memcpy(bitmap + at / 64 * 8, &word, sizeof word);
+        std::memcpy(place, &word, sizeof word);
         at += here;
     }
     return fresh;

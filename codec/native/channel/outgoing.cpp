@@ -135,8 +135,8 @@ Outgoing::Packed Outgoing::pack_part(FrameWriter& out, std::uint32_t& slice) {
     const std::size_t room = out.room();
     if (room <= fragment_header_bytes || room - fragment_header_bytes < std::min<std::size_t>(left, part_bytes_min))
         return Packed::no_room;
-    const auto bytes = static_cast<std::uint16_t>(
-        std::min<std::size_t>({left, room - fragment_header_bytes, std::size_t{UINT16_MAX}}));
+    const std::size_t fits = std::min<std::size_t>(room - fragment_header_bytes, UINT16_MAX);
+    const auto bytes = static_cast<std::uint16_t>(std::min<std::size_t>(left, fits));
     const Slice made{static_cast<std::uint32_t>(log_.sent()),
                      static_cast<std::uint32_t>(next_number_ - 1),
                      part_done_,
