@@ -384,7 +384,7 @@ void Endpoint::handle_long(Instant now, const Datagram& train, std::span<std::by
 void Endpoint::handle_reset(Instant now, const Address& source, const ResetPacket& packet) {
     Slot* const slot = slot_of(by_remote_, packet.destination);
     if (slot == nullptr || !slot->connection || slot->peer != source ||
-        !crypto::equal_in_constant_time(slot->reset_token, packet.token)) {
+        !ends_connection(packet, slot->remote, slot->reset_token)) {
         ++counts_.bad_resets;
         return;
     }
