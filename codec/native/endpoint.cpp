@@ -195,7 +195,7 @@ const ResponderCounters* Endpoint::responder_counters() const { return responder
 /// Null: all are in use, or the id is.
 Endpoint::Slot* Endpoint::take_slot(const Address& peer, const LocalPath& path, const Id& local) {
     if (used_ == connections_max_ || by_id_.find(local) != nullptr) return nullptr;
-    std::uint32_t index;
+    std::uint32_t index = 0;
     if (free_.empty()) {
         index = static_cast<std::uint32_t>(slots_.size());
         slots_.push_back(std::make_unique<Slot>());

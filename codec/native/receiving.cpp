@@ -14,7 +14,7 @@ namespace ringpost::native {
 namespace {
 
 /// Room for an ACK with as many ranges as are allowed, and for the next.
-constexpr std::size_t acks_bytes_max = std::size_t{2} * (8 + 2 * 3 * limits::native_ranges_sent_max);
+constexpr std::size_t acks_bytes_max = std::size_t{2} * (8 + std::size_t{6} * limits::native_ranges_sent_max);
 
 }  // namespace
 
