@@ -68,7 +68,8 @@ class LruTable {
         return position == none ? nullptr : &entries_[slots_[position].entry()].value;
     }
 
-    /// The key of the least recently touched entry, which is evicted first, or nullptr. Valid until the entry is erased.
+    /// The key of the least recently touched entry, which is evicted first, or nullptr. Valid until the entry is
+    /// erased.
     [[nodiscard]] const Key* oldest() const { return oldest_ == none ? nullptr : &entries_[oldest_].key; }
 
     /// Erases `key`. Returns false if it was not present. Does not count as an eviction.
