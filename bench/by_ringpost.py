@@ -194,6 +194,14 @@ def through_interface(face, backend):
     return measure
 
 
+def native(backend, suite, size):
+    """Messages over one connection of the native transport, each checked by its receiver."""
+    def measure(seconds):
+        return {"rate": last_json(run(program("bench/native_rate"), suite, str(size), backend,
+                                      str(seconds)))["rate_per_s"]}
+    return measure
+
+
 def through_python(backend):
     """The same through the Python package and the shared library of the measured build."""
     def measure(seconds):

@@ -12,7 +12,7 @@ import re
 from by_others import dns_by_dnsperf, iperf3_udp, other_transport, sockperf_round_trips, sockperf_throughput
 from by_ringpost import (confirmed_messages, devices, dns_by_ringpost, endpoint_on, found_maximum, idle,
                          idle_among_devices, limit_flood, limit_pingpong, machine_stalls, measuring, memory_at_rest,
-                         paced, peers_of_one_socket, rate_error, reliable_load, ringpost_latency, ringpost_load,
+                         native, paced, peers_of_one_socket, rate_error, reliable_load, ringpost_latency, ringpost_load,
                          ringpost_pingpong, share_of_maximum, start_up, stream, through_interface,
                          through_python, through_relay)
 from programs import ROOT, Failed
@@ -65,6 +65,14 @@ def reliable_peers(size):
             "ENet reliable": other_transport("enet", size, "1", "4096", "16000")}
 
 
+SUITES = {"aes": "AES-256-GCM", "insecure": "insecure"}
+
+
+def native_rates(size):
+    return {f"{backend}, native, {label}": native(backend, suite, size)
+            for suite, label in SUITES.items() for backend in BACKENDS}
+
+
 def flood_groups():
     return {
         "64 B": {
@@ -74,6 +82,7 @@ def flood_groups():
             "sockperf throughput": sockperf_throughput,
             "iperf3 -u": iperf3_udp(),
             **of_backends(reliable_load, label="{}, gtUDP"),
+            **native_rates(64),
             **reliable_peers("64")},
         "64 B one by one": {"kernel limit": limit_flood(64, 1, False), **of_backends(ringpost_load, *PLAIN)},
         "1400 B": {
@@ -88,7 +97,8 @@ def flood_groups():
             "1 engine": ringpost_load("--backend", backend),
             "2 engines": ringpost_load("--threads", "2", "--flows", "2", "--backend", backend)}
            for backend in BACKENDS},
-        "1 KiB messages": {**reliable_peers("1024"), **of_backends(reliable_load, "--size", "1024", label="{}, gtUDP")},
+        "1 KiB messages": {**reliable_peers("1024"), **of_backends(reliable_load, "--size", "1024", label="{}, gtUDP"),
+                           **native_rates(1024)},
         **{f"peers, {backend}": {f"{peers:,} peer{'s' if peers > 1 else ''}": peers_of_one_socket(backend, peers)
                                  for peers in (1, 100_000)} for backend in BACKENDS},
         **{f"engine, {backend}": {"loop template": endpoint_on("template", backend),
@@ -162,6 +172,8 @@ def groups():
 
 GTUDP = tuple(f"{backend}, gtUDP" for backend in BACKENDS)
 
+NATIVE = tuple(f"{backend}, native, {label}" for label in SUITES.values() for backend in BACKENDS)
+
 # The tables of bench/README.md by the names of their places there.
 TABLES = {
     "datagrams": [
@@ -201,7 +213,7 @@ TABLES = {
     "messages": [
         Row("64 B messages, raw and confirmed", "rate", "64 B", ("uring", "uring, gtUDP", "mmsg, gtUDP")),
         Row("64 B messages, each confirmed or in order", "rate", "64 B",
-            ("ZeroMQ PUSH/PULL, TCP", "ENet reliable", "uring, gtUDP", "mmsg, gtUDP")),
+            ("ZeroMQ PUSH/PULL, TCP", "ENet reliable", "uring, gtUDP", "mmsg, gtUDP", *NATIVE)),
         Row("1 KiB messages, each confirmed or in order", "rate", "1 KiB messages"),
         Row("send to confirmed p50 against the raw round trip, us", "p50", "ping-pong", ("uring", *GTUDP)),
         *[Row(f"64 B, gtUDP, one datagram at a time to one socket, {backend}", "rate", f"peers, {backend}")

@@ -164,8 +164,15 @@ int main(int argc, char** argv) {
         sender.connection = *connection;
         run(backend, open_socket(), endpoint, sender);
         const double duration_s = static_cast<double>(now() - start) / 1e9;
-        std::printf("{\"messages\":%" PRIu64 ",\"bytes\":%zu,\"rate_per_s\":%.0f}\n", sender.sent, message_bytes,
-                    static_cast<double>(sender.sent) / duration_s);
+        const native::Connection* const ended = endpoint.find(sender.connection);
+        if (ended == nullptr) bench::die("the connection has ended, so it");
+        const native::Statistics& counts = ended->statistics();
+        std::printf("{\"messages\":%" PRIu64 ",\"bytes\":%zu,\"rate_per_s\":%.0f,\"packets_sent\":%" PRIu64
+                    ",\"packets_lost\":%" PRIu64 ",\"acks_received\":%" PRIu64 ",\"window_bytes\":%" PRIu64
+                    ",\"rtt_us\":%.1f}\n",
+                    sender.sent, message_bytes, static_cast<double>(sender.sent) / duration_s, counts.packets_sent,
+                    counts.packets_lost, counts.acks_received, ended->window(),
+                    static_cast<double>(ended->rtt().smoothed()) / 1e3);
     };
     bench::run_pair(bench::Cores::pinned, receive, send);
 }
