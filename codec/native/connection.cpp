@@ -122,7 +122,7 @@ Instant Connection::poll_timeout() const {
     Instant at = closing_.due_at();
     if (!closing_.exchanges()) return at;
     at = std::min({at, recovering_.loss().due().at, idle_.due_at(), recovering_.paced_until()});
-    return recovering_.has_records() ? std::min(at, receiving_.ack_at()) : at;
+    return std::min(at, receiving_.ack_at());
 }
 
 std::optional<Event> Connection::poll_event() {

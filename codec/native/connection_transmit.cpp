@@ -61,6 +61,7 @@ std::optional<Train> Connection::poll_transmit(Instant now, std::span<std::byte>
 }
 
 std::size_t Connection::build_packet(Instant now, std::span<std::byte> out, bool follows, std::uint64_t allowance) {
+    if (recovering_.probes() > 0 || receiving_.ack_due(now)) recovering_.make_records(*this);
     if (recovering_.loss().ring().next() >= skip_at_ && recovering_.has_records()) skip_number(now);
     Packet packet{FrameWriter(out.subspan(short_header_bytes, out.size() - overhead())), {}};
     fill_packet(now, packet, allowance, follows);
@@ -81,7 +82,7 @@ void Connection::fill_packet(Instant now, Packet& packet, std::uint64_t allowanc
     if (packet.probe) fill_probe(packet);
     const std::size_t whole = options_.datagram_bytes - overhead();
     // The first packet has the size of whole messages, which the others then have as well, or are filled up to.
-    if (allowance > 0 || packet.probe) {
+    if ((allowance > 0 && recovering_.has_records_for_data()) || packet.probe) {
         sending_.pack(frames, whole, follows, packet.references, counts_);
         sending_.end_packet();
     }

@@ -32,17 +32,18 @@ Recovering::Recovering(const ConnectionOptions& options)
     pacer_.set_rate(congestion_.pacing_rate(loss_.rtt()), congestion_.window());
 }
 
-bool Recovering::has_records() const {
+bool Recovering::has_records(std::uint64_t packets) const {
     const recovery::SentRing& ring = loss_.ring();
     if (!ring.outstanding()) return true;
-    if (ring.next() + 1 - ring.oldest() >= references_.size() / 2) return false;
-    return next_reference_ - ring[ring.oldest()].reference <= mask_ - recovery::limits::references_per_packet_max;
+    if (ring.next() + packets - ring.oldest() > references_.size() / 2) return false;
+    return next_reference_ - ring[ring.oldest()].reference + packets <=
+           mask_ - recovery::limits::references_per_packet_max;
 }
 
 std::uint64_t Recovering::allowance(Instant now) {
     const std::uint64_t window = congestion_.window(), in_flight = loss_.in_flight();
     paced_until_ = never;
-    if (in_flight + datagram_bytes_ > window || !has_records()) return 0;
+    if (in_flight + datagram_bytes_ > window || !has_records_for_data()) return 0;
     const std::uint64_t paced = pacer_.allowance(now);
     if (paced == 0) paced_until_ = pacer_.next(now);
     // While something of this is left, a whole packet fits into the window.

@@ -26,8 +26,15 @@ class Recovering {
     const recovery::Congestion& congestion() const { return congestion_; }
     const recovery::Pacer& pacer() const { return pacer_; }
 
-    /// Whether there are records for another packet, and for a number that is skipped before it.
-    bool has_records() const;
+    /// Whether there are records for another packet, and for a number that is skipped before it. Data leaves some of
+    /// them to acknowledgements, probes and limits.
+    bool has_records() const { return has_records(2); }
+    bool has_records_for_data() const { return has_records(references_.size() / 16); }
+    /// Frees records for a probe or an acknowledgement.
+    template <class Owner>
+    void make_records(Owner& owner) {
+        while (!has_records()) loss_.forget_oldest(owner);
+    }
     /// Bytes of data that may leave now, packet by packet as long as it is not 0. Remembers what it waits for.
     std::uint64_t allowance(Instant now);
     /// Packets that may leave regardless of that.
@@ -89,6 +96,7 @@ class Recovering {
     void on_ack_rate_lost() { asked_packets_ = 0; }
 
   private:
+    bool has_records(std::uint64_t packets) const;
     void apply(Instant now, const recovery::AckOutcome& outcome, Statistics& counts);
     void end_round(std::uint64_t acked);
     std::uint64_t quantum() const { return std::uint64_t{recovery::limits::burst_packets_min} * datagram_bytes_; }

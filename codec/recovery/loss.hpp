@@ -9,6 +9,7 @@
 #include <span>
 
 #include <ringpost/time.hpp>
+#include "codec/base/check.hpp"
 #include "codec/recovery/limits.hpp"
 #include "codec/recovery/ranges.hpp"
 #include "codec/recovery/rtt.hpp"
@@ -46,7 +47,11 @@ enum class LossTimer : std::uint8_t { none, loss, probe };
 ///     void on_packet_lost(std::uint64_t number, const SentPacket&);
 class LossDetector {
   public:
-    explicit LossDetector(std::uint32_t capacity) : ring_(capacity) {}
+    /// `capacity`: packets whose records are kept, a power of two. Reordering is learned up to a quarter of it.
+    explicit LossDetector(std::uint32_t capacity)
+        : ring_(capacity), threshold_max_(std::min(limits::packet_threshold_max, capacity / 4)) {
+        RINGPOST_CHECK(threshold_max_ >= limits::packet_threshold);
+    }
 
     const Rtt& rtt() const { return rtt_; }
     /// A sample from elsewhere, such as a handshake.
@@ -109,6 +114,21 @@ class LossDetector {
         eliciting_sent_at_ = now;
     }
 
+    /// Makes place for a probe when no record is free: the oldest outstanding packet is called lost, whatever becomes
+    /// of it. Congestion control does not learn of it.
+    template <class Owner>
+    void forget_oldest(Owner& owner) {
+        auto walk = ring_.walk();
+        const std::uint64_t number = walk.number();
+        SentPacket& packet = walk.packet();
+        if ((packet.flags & sent_skipped) == 0) {
+            packet.flags |= sent_lost;
+            leave(packet);
+            owner.on_packet_lost(number, packet);
+        }
+        walk.drop();
+    }
+
   private:
     template <class Owner>
     AckError scan(Instant now, std::span<const PacketRange> ranges, Duration delay, Owner& owner, AckOutcome& outcome);
@@ -132,6 +152,7 @@ class LossDetector {
     std::uint64_t largest_acked_ = 0;
     Instant acked_sent_at_ = -1;  ///< the latest sending time of any acknowledged packet
 
+    std::uint32_t threshold_max_;
     std::uint32_t threshold_ = limits::packet_threshold;
     Duration late_ = 0;           ///< how much later than a round trip packets have come
     std::uint64_t decay_at_ = 0;  ///< both decay when this number is acknowledged
@@ -184,7 +205,7 @@ AckError LossDetector::scan(Instant now, std::span<const PacketRange> ranges, Du
             owner.on_packet_acked(number, packet);
             walk.drop();
         } else if ((packet.flags & sent_skipped) != 0) {
-            if (largest_acked_ - number >= limits::packet_threshold_max)
+            if (largest_acked_ - number >= threshold_max_)
                 walk.drop();
             else
                 walk.keep();
@@ -227,8 +248,7 @@ void LossDetector::find_late(Instant now, std::span<const PacketRange> ranges, O
         ++outcome.late_packets;
         outcome.late_bytes += packet.bytes;
         const std::uint64_t distance = largest_acked_ - number;
-        threshold_ = static_cast<std::uint32_t>(
-            std::clamp<std::uint64_t>(distance + 1, threshold_, limits::packet_threshold_max));
+        threshold_ = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(distance + 1, threshold_, threshold_max_));
         if (rtt_.known())
             late_ = std::clamp<Duration>(now - packet.at - rtt_.smoothed(), late_, std::max(late_, rtt_.smoothed()));
         late_since_decay_ = true;

@@ -36,6 +36,43 @@ TEST(NativeDelivery, large_messages_in_parts) {
     pair.run_until_delivered(60 * second);
 }
 
+// Numbers that are skipped do not fill a ring of few packets.
+TEST(NativeDelivery, for_a_long_time_with_few_records) {
+    NativeSettings settings;
+    settings.options = small_native_options();
+    settings.options.packets_in_flight_max = 128;
+    settings.options.receive_window = 128;
+    settings.link.delay = 100 * microsecond;
+    NativePair pair(1, settings);
+    std::uint64_t sent = 0;
+    for (int i = 0; i < 20'000 && sent < 40'000; ++i) {
+        sent += pair.send(0, 0, 1'000, 40);
+        pair.run_for(2 * millisecond);
+    }
+    pair.run_until_delivered(second);
+    EXPECT_GE(pair.connection(0).statistics().packets_sent, 40'000u);
+}
+
+// The path is cut when every record is in use.
+TEST(NativeDelivery, a_cut_with_all_records_in_use) {
+    NativeSettings settings;
+    settings.options = small_native_options();
+    settings.options.packets_in_flight_max = 128;
+    settings.options.send_log_bytes = 1 << 20;
+    settings.options.channel_window = settings.options.connection_window = 1 << 20;
+    settings.options.congestion = native::CongestionControl::fixed;
+    settings.options.fixed = {.rate = 0, .window = 1 << 20};
+    NativePair pair(1, settings);
+    Link cut = settings.link;
+    cut.loss = 1;
+    pair.network.link_both(0, 1, cut);
+    EXPECT_EQ(pair.send(0, 0, 1'200, 500), 500u);
+    EXPECT_EQ(pair.send(1, 0, 1'200, 500), 500u);
+    pair.run_for(20 * second);
+    pair.network.link_both(0, 1, settings.link);
+    pair.run_until_delivered(10 * second);
+}
+
 /// One random life: sizes, channels, directions, faults, an application that pauses.
 void play_faults(std::uint64_t seed) {
     Random random(seed);
