@@ -21,6 +21,7 @@ struct Duplex {
         options.send_log_bytes = 1 << 20;
         options.channel_window = options.connection_window = 8 << 20;
         options.datagram_bytes = 1'472;
+        options.receive_window = limits::native_receive_window_max;
         options.congestion = congestion;
         options.fixed = {.rate = 0, .window = 1 << 20};
         native::PeerOptions peer;

@@ -47,9 +47,9 @@ class AckRanges {
     void append(std::uint64_t number);
     void add_below(std::uint64_t number);
 
-    // From the oldest to the newest. Twice the capacity, so that the newest are moved to the front only now and then.
-    std::array<recovery::PacketRange, 2 * limits::native_ranges_kept_max> ranges_{};
     std::size_t begin_ = 0, end_ = 0;
+    // From the oldest to the newest. Twice the capacity, so that the newest are moved to the front only now and then.
+    std::array<recovery::PacketRange, 2 * limits::native_ranges_kept_max> ranges_;
 };
 
 }  // namespace ringpost::native

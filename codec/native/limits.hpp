@@ -49,7 +49,7 @@ inline constexpr std::uint32_t native_channel_window_default = 1u << 20;
 inline constexpr std::uint32_t native_connection_window_default = 4u << 20;
 
 /// Runs of messages that a connection delivers from the packet they arrived in, until they are taken.
-inline constexpr std::uint32_t native_runs_max = 256;
+inline constexpr std::uint32_t native_runs_max = 64;
 
 /// A packet number is skipped after at least and at most this many, to catch acknowledgements of what was not received.
 inline constexpr std::uint64_t native_skip_packets_min = 1u << 10;

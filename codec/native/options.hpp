@@ -33,7 +33,7 @@ struct ConnectionOptions {
     std::uint32_t datagram_bytes = limits::native_datagram_bytes_default;  ///< of UDP payload that the path carries
     std::uint32_t train_segments = 45;                                     ///< packets that poll_transmit joins
     std::uint32_t packets_in_flight_max = limits::native_packets_in_flight_max;
-    std::uint32_t receive_window = limits::native_receive_window_max;  ///< packets, see ReceiveWindow
+    std::uint32_t receive_window = limits::native_receive_window_min;  ///< packets, see ReceiveWindow
 
     CongestionControl congestion = CongestionControl::cubic;
     recovery::Fixed::Settings fixed;  ///< for CongestionControl::fixed

@@ -157,8 +157,8 @@ class LossDetector {
     Duration late_ = 0;           ///< how much later than a round trip packets have come
     std::uint64_t decay_at_ = 0;  ///< both decay when this number is acknowledged
     bool late_since_decay_ = false;
-    std::array<std::uint64_t, limits::lost_packets_kept> lost_{};  ///< numbers called lost, by order, a ring
     std::uint64_t lost_count_ = 0;
+    std::array<std::uint64_t, limits::lost_packets_kept> lost_;  ///< numbers called lost, by order, a ring
 };
 
 template <class Owner>

@@ -6,7 +6,7 @@ namespace ringpost::recovery {
 
 /// Packet numbers from `first` to `last`, both included.
 struct PacketRange {
-    std::uint64_t first = 0, last = 0;
+    std::uint64_t first, last;
     bool operator==(const PacketRange&) const = default;
 };
 
