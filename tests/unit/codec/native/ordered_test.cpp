@@ -158,7 +158,7 @@ TEST(NativeOrdered, contradictions_and_excess) {
 
 // Slices of a stream of messages, some in parts, arrive in random order and repeatedly, within the window.
 TEST(NativeOrdered, agrees_with_the_stream) {
-    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
         std::mt19937_64 random(seed);
         Receiver receiver(20'000, 5'000);
         std::vector<std::string> sent;

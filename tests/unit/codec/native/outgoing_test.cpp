@@ -156,7 +156,7 @@ TEST(NativeOutgoing, lost_ones_go_again_from_the_oldest) {
 
 // Random packets with random fates, into a receiver: everything arrives in order, and the log is empty in the end.
 TEST(NativeOutgoing, everything_arrives_whatever_is_lost) {
-    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
         std::mt19937_64 random(seed);
         Packer packer(8'192, 30'000);
         OrderedIncoming receiver(30'000, 6'000);
