@@ -18,7 +18,7 @@ namespace {
 
 using namespace ringpost;
 
-constexpr std::size_t batch_bytes = 64 << 10;
+constexpr std::size_t batch_bytes = 256 << 10;  ///< several trains a turn, so that few are short
 
 native::EndpointOptions options_of(std::byte seed) {
     native::EndpointOptions options;
