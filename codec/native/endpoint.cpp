@@ -1,8 +1,8 @@
 // A connection begins as a slot with an Initiator (connect) or with the first short packet that completes a handshake
 // of the Responder (accept). From then on the slot has a Connection, until that has ended and its last event was taken.
 //
-// A train is copied once, and its packets are opened in the copy: the driver's memory is not ours to change. Events may
-// point into the copy until the next train comes; those that were not taken by then are copied by their connection.
+// Packets are opened in the driver's memory, and events point into it. Those that were not taken when that memory goes
+// are copied by their connections, which `in_trains_` names.
 //
 // Two queues name the connections that have something to do, so that no call looks at all of them: `ready_` those that
 // may have something to send, which take turns, and `eventful_` those that may have events. Each connection has one
@@ -22,6 +22,7 @@ namespace ringpost::native {
 namespace {
 
 constexpr std::uint32_t answers_max = 256;
+constexpr std::size_t in_trains_max = 4'096;
 
 Parameters parameters_of(const ConnectionOptions& options, std::string_view application) {
     Parameters out;
@@ -68,9 +69,8 @@ Endpoint::Endpoint(const EndpointOptions& options)
       timers_(connections_max_, options.start),
       ready_(connections_max_),
       eventful_(connections_max_),
-      answers_(std::make_unique<RingQueue<Answer>>(answers_max)),
-      train_(limits::datagram_bytes_max + 1) {
-    in_train_.reserve(limits::train_segments_max);
+      answers_(std::make_unique<RingQueue<Answer>>(answers_max)) {
+    in_trains_.reserve(in_trains_max);
     if (!options.server) return;
     const ServerOptions& server = *options.server;
     ResponderOptions responder{.patterns = server.patterns,
@@ -296,7 +296,7 @@ std::optional<EndpointEvent> Endpoint::poll_event() {
         eventful_.pop(slot.eventful);
         settle(slot);
     }
-    in_train_.clear();
+    in_trains_.clear();
     return std::nullopt;
 }
 

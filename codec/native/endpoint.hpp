@@ -106,7 +106,7 @@ struct EndpointEvent {
     Kind kind = Kind::of_connection;
     ConnectionNumber connection;
     Initiator::Failure failure = Initiator::Failure::none;
-    Event event;  ///< of_connection; a run is valid until the next call but poll_event()
+    Event event;  ///< of_connection; a run is valid until the next call
 };
 
 /// Why a connect() was refused.
@@ -146,7 +146,9 @@ class Endpoint {
     /// The peer's static public key; zeros if its pattern has none.
     [[nodiscard]] crypto::Key peer_key(ConnectionNumber connection) const;
 
+    // Packets are opened where they are; see RetainingEndpoint.
     void handle(Instant now, const Datagram& in) { handle_train(now, in, in.bytes.size()); }
+    void retain();
     void handle_train(Instant now, const Datagram& train, std::size_t segment_bytes);
     void handle_timeout(Instant now);
     std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out);
@@ -189,8 +191,8 @@ class Endpoint {
     void establish(Instant now, Slot& slot, Established&& established);
     void touch(Slot& slot);
     void settle(Slot& slot);
-    void keep_events();
 
+    void note_in_train(const Slot& slot);
     void handle_short(Instant now, const Datagram& train, std::span<std::byte> packet);
     void handle_long(Instant now, const Datagram& train, std::span<std::byte> packet);
     void handle_unknown(Instant now, const Datagram& train, std::span<std::byte> packet);
@@ -218,10 +220,8 @@ class Endpoint {
     TimerWheel timers_;
     Waiting ready_, eventful_;  ///< may have something to send, and events
     std::unique_ptr<RingQueue<Answer>> answers_;
-    /// A copy of the last train, in which packets are opened; events of these connections may point into it.
-    std::vector<std::byte> train_;
-    std::vector<std::uint32_t> in_train_;
-    Slot* last_ = nullptr;  ///< of the packet before, within a train
+    std::vector<std::uint32_t> in_trains_;  ///< connections whose events may point into trains
+    Slot* last_ = nullptr;                  ///< of the packet before, within a train
     EndpointCounters counts_;
 };
 

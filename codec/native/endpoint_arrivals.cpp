@@ -11,14 +11,14 @@
 namespace ringpost::native {
 
 void Endpoint::handle_train(Instant now, const Datagram& train, std::size_t segment_bytes) {
-    keep_events();
-    if (train.bytes.empty() || train.bytes.size() > train_.size()) {
+    if (train.bytes.empty()) {
         ++counts_.foreign;
         return;
     }
-    std::ranges::copy(train.bytes, train_.begin());
-    for (std::size_t at = 0; at < train.bytes.size(); at += segment_bytes) {
-        const auto packet = std::span(train_).subspan(at, std::min(segment_bytes, train.bytes.size() - at));
+    // See RetainingEndpoint.
+    const std::span bytes(const_cast<std::byte*>(train.bytes.data()), train.bytes.size());
+    for (std::size_t at = 0; at < bytes.size(); at += segment_bytes) {
+        const auto packet = bytes.subspan(at, std::min(segment_bytes, bytes.size() - at));
         switch (form_of(packet)) {
             case Form::foreign: ++counts_.foreign; break;
             case Form::short_packet: handle_short(now, train, packet); break;
@@ -28,11 +28,16 @@ void Endpoint::handle_train(Instant now, const Datagram& train, std::size_t segm
     last_ = nullptr;
 }
 
-/// Their memory is about to be used again.
-void Endpoint::keep_events() {
-    for (const std::uint32_t index : in_train_)
+void Endpoint::retain() {
+    for (const std::uint32_t index : in_trains_)
         if (Slot& slot = *slots_[index]; slot.connection) slot.connection->retain();
-    in_train_.clear();
+    in_trains_.clear();
+}
+
+void Endpoint::note_in_train(const Slot& slot) {
+    if (!in_trains_.empty() && in_trains_.back() == slot.index) return;
+    if (in_trains_.size() == in_trains_.capacity()) retain();  // a batch of thousands of connections
+    in_trains_.push_back(slot.index);
 }
 
 /// Packets of a train mostly have one id, which is looked up once.
@@ -47,7 +52,7 @@ void Endpoint::handle_short(Instant now, const Datagram& train, std::span<std::b
         if (last_ == nullptr) return handle_unknown(now, train, packet);
         if (last_->connection) {
             touch(*last_);
-            in_train_.push_back(last_->index);
+            note_in_train(*last_);
         }
     }
     if (last_->peer != train.source) {
@@ -77,7 +82,7 @@ void Endpoint::handle_unknown(Instant now, const Datagram& train, std::span<std:
     }
     establish(now, *slot, std::move(*established));
     touch(*slot);
-    in_train_.push_back(slot->index);
+    note_in_train(*slot);
     last_ = slot;
     slot->connection->handle(now, packet);
 }

@@ -54,7 +54,7 @@ class Loop {
         deliver(endpoint, application);
         const Instant give_up_at = now() + second;
         while (backend_->sending() && now() < give_up_at) {
-            backend_->enter(millisecond);
+            enter(endpoint, millisecond);
             deliver(endpoint, application);
         }
     }
@@ -87,7 +87,7 @@ class Loop {
         Duration sleep = more ? 0 : sleep_for(mode_, at, last_work_, deadline);
         if constexpr (requires { application.on_sleep(); })
             if (sleep > 0 && !application.on_sleep()) sleep = 0;
-        backend_->enter(sleep);
+        enter(endpoint, sleep);
         return more;
     }
 
@@ -150,6 +150,13 @@ class Loop {
         else
             for_each_segment(whole, train.segment_bytes,
                              [&](const Datagram& datagram) { endpoint.handle(at, datagram); });
+    }
+
+    /// The received trains are valid until here.
+    template <class Endpoint>
+    void enter(Endpoint& endpoint, Duration sleep) {
+        if constexpr (RetainingEndpoint<Endpoint>) endpoint.retain();
+        backend_->enter(sleep);
     }
 
     template <class Endpoint>

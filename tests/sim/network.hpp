@@ -185,8 +185,16 @@ class Network {
     struct Driven : Driver {
         Driven(Endpoint& driven, OnEvent call) : endpoint(driven), on_event(std::move(call)) {}
         void handle_train(Instant now, const Datagram& train, std::size_t segment_bytes) override {
-            if constexpr (TrainEndpoint<Endpoint>) return endpoint.handle_train(now, train, segment_bytes);
-            for_each_segment(train, segment_bytes, [&](const Datagram& in) { endpoint.handle(now, in); });
+            if constexpr (RetainingEndpoint<Endpoint>) {
+                endpoint.handle_train(now, train, segment_bytes);
+                // Events point into the datagram or into copies, about equally often.
+                if (++trains % 2 == 0) drain_events(now);
+                endpoint.retain();
+            } else if constexpr (TrainEndpoint<Endpoint>) {
+                endpoint.handle_train(now, train, segment_bytes);
+            } else {
+                for_each_segment(train, segment_bytes, [&](const Datagram& in) { endpoint.handle(now, in); });
+            }
         }
         void handle_timeout(Instant now) override { endpoint.handle_timeout(now); }
         std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out) override {
@@ -211,6 +219,7 @@ class Network {
         static constexpr bool has_streams = requires(Endpoint& any, const StreamInput& in) { any.handle(0, in); };
         Endpoint& endpoint;
         OnEvent on_event;
+        std::uint64_t trains = 0;
     };
 
     struct Node {

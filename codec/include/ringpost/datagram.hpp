@@ -24,7 +24,8 @@ struct LocalPath {
     bool operator==(const LocalPath&) const = default;
 };
 
-/// One received datagram. `bytes` is the driver's memory, valid during the call that passes it.
+/// One received datagram. `bytes` is the driver's memory, which is not constant itself; it is valid during the call
+/// that passes it, and for a RetainingEndpoint until its retain().
 struct Datagram {
     Address source;
     SocketIndex socket = 0;

@@ -40,6 +40,14 @@ concept TrainEndpoint =
         { endpoint.handle_train(now, train, segment_bytes) } -> std::same_as<void>;
     };
 
+/// An endpoint that opens sealed datagrams where they are: it may change their bytes, and its events may point into
+/// them. The driver calls retain() before their memory goes; the endpoint then copies what the events that were not
+/// taken yet need.
+template <class E>
+concept RetainingEndpoint = TrainEndpoint<E> && requires(E& endpoint) {
+    { endpoint.retain() } -> std::same_as<void>;
+};
+
 /// An endpoint with TCP connections: three more calls, described in stream.hpp.
 template <class E>
 concept StreamEndpoint = DatagramEndpoint<E> && requires(E& endpoint, Instant now, const Address& peer,
