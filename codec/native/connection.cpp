@@ -104,7 +104,8 @@ void Connection::note_time(Instant now) {
 void Connection::handle_timeout(Instant now) {
     note_time(now);
     if (ended()) return;
-    closing_.expire(now, sending_.count_unacked(), recovering_.loss().probe_timeout());
+    // Counting walks the log.
+    if (closing_.due_at() <= now) closing_.expire(now, sending_.count_unacked(), recovering_.loss().probe_timeout());
     if (!closing_.exchanges()) return;
     if (recovering_.on_timer(now, *this, counts_)) {
         ping_due_ = true;
