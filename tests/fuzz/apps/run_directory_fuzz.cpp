@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/cli/help.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/runs/bootstrap.hpp"
 #include "apps/runs/reader.hpp"
@@ -34,6 +35,7 @@ struct Prepared {
 
     template <class Add>
     Prepared(const Add& add, std::vector<std::string> arguments) {
+        root.formatter(std::make_shared<HelpFormatter>());
         add(root, run);
         std::ranges::reverse(arguments);
         root.parse(arguments);
