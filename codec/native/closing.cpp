@@ -2,7 +2,7 @@
 //
 //     open -> flushing    close()
 //     flushing -> asking  everything is acknowledged: CLOSE, repeated after each probe timeout, up to its limit
-//     asking -> draining  CLOSED: the outcome is what it says
+//     asking -> draining  CLOSED, which has the outcome
 //     flushing, asking -> draining   the deadline: CLOSE that is not graceful, and the outcome is `not delivered`
 //     open -> draining    the peer's CLOSE, after the application has taken what came before; or a failure
 //     draining -> ended   three probe timeouts later
@@ -43,14 +43,14 @@ void Closing::drain(Instant now, const CloseOutcome& outcome, Duration probe_tim
     resend_at_ = never;
 }
 
-void Closing::fail(Instant now, CloseCode code, bool tell, std::uint64_t unconfirmed, Duration probe_timeout) {
+void Closing::fail(Instant now, CloseCode code, Notify notify, std::uint64_t unconfirmed, Duration probe_timeout) {
     if (phase_ >= Phase::draining) return;
     code_ = static_cast<std::uint16_t>(code);
     graceful_ = false;
-    close_due_ = tell;
+    close_due_ = notify == Notify::peer;
     sends_ = 0;
     drain(now, {code, false, false, unconfirmed}, probe_timeout);
-    if (!tell) phase_ = Phase::ended;
+    if (notify == Notify::no_one) phase_ = Phase::ended;
 }
 
 void Closing::on_close(Instant now, const CloseFrame& frame, std::uint64_t unconfirmed, Duration probe_timeout) {

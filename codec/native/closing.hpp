@@ -12,6 +12,9 @@
 
 namespace ringpost::native {
 
+/// Who learns why a connection has failed: the peer by a CLOSE with the code, or only the application.
+enum class Notify : std::uint8_t { peer, no_one };
+
 /// The end of a connection, in both directions. One direction is what this side sent: it is flushed, CLOSE names its
 /// last numbers, and CLOSED answers whether the peer's application has taken everything. The other is what the peer
 /// sent.
@@ -34,8 +37,8 @@ class Closing {
     bool begin(Instant deadline, std::uint16_t code, std::span<const std::byte> reason);
     /// Everything sent is acknowledged.
     void on_flushed(Instant now);
-    /// The connection fails by itself or the peer's doing: CLOSE with this code, if `tell`, and an outcome.
-    void fail(Instant now, CloseCode code, bool tell, std::uint64_t unconfirmed, Duration probe_timeout);
+    /// The connection fails by itself or the peer's doing, with an outcome.
+    void fail(Instant now, CloseCode code, Notify notify, std::uint64_t unconfirmed, Duration probe_timeout);
 
     void on_close(Instant now, const CloseFrame& frame, std::uint64_t unconfirmed, Duration probe_timeout);
     void on_closed(Instant now, const ClosedFrame& frame, Duration probe_timeout);

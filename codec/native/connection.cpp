@@ -64,8 +64,8 @@ void Connection::close(Instant now, Instant deadline, std::uint16_t code, std::s
     if (sending_.all_acked()) closing_.on_flushed(now);
 }
 
-void Connection::fail(Instant now, CloseCode code, bool tell) {
-    closing_.fail(now, code, tell, sending_.count_unacked(), recovering_.loss().probe_timeout());
+void Connection::fail(Instant now, CloseCode code, Notify notify) {
+    closing_.fail(now, code, notify, sending_.count_unacked(), recovering_.loss().probe_timeout());
     note_phase();
 }
 
@@ -114,7 +114,7 @@ void Connection::handle_timeout(Instant now) {
     switch (idle_.expire(now)) {
         case Idle::Due::nothing: break;
         case Idle::Due::ask: ping_due_ = true; break;
-        case Idle::Due::dead: fail(now, CloseCode::idle, false); break;
+        case Idle::Due::dead: fail(now, CloseCode::idle, Notify::no_one); break;
     }
 }
 

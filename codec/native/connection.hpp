@@ -56,9 +56,9 @@ class Connection {
     /// Sends a packet that the peer answers, even if there is nothing to send.
     void ping() { ping_due_ = true; }
     /// The peer has proved that it does not know the connection: the end, with CloseCode::reset.
-    void on_reset(Instant now) { fail(now, CloseCode::reset, false); }
-    /// The connection cannot go on; the peer learns the code if `tell`.
-    void fail(Instant now, CloseCode code, bool tell = true);
+    void on_reset(Instant now) { fail(now, CloseCode::reset, Notify::no_one); }
+    /// The connection cannot go on.
+    void fail(Instant now, CloseCode code, Notify notify = Notify::peer);
 
     /// One packet for this connection, opened in place: `packet` must stay valid and unchanged until poll_event() has
     /// returned nullopt or retain() was called.

@@ -101,7 +101,7 @@ bool Initiator::on(Instant now, std::span<const std::byte> datagram, const Respo
     }
     answer_ = *answer;
     remote_ = packet.header.source;
-    // It cannot be told which of several Inits it answers, unless Cookies have answered the others.
+    // Which of several Inits it answers is unknown, unless Cookies have answered the others.
     if (counters_.sent == counters_.cookies + 1) rtt_ = now - sent_at_;
     state_ = State::established;
     return true;
@@ -126,7 +126,7 @@ bool Initiator::on(Instant, std::span<const std::byte> datagram, const VersionsP
         ++counters_.bad_mac;
         return false;
     }
-    // A server that speaks our version has no reason to say so.
+    // A server that speaks our version does not answer with Versions.
     if (std::ranges::find(packet.versions.begin(), packet.versions.begin() + packet.count, version_1) !=
         packet.versions.begin() + packet.count)
         return false;

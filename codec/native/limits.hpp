@@ -36,7 +36,7 @@ inline constexpr std::uint32_t native_messages_in_flight_max = 1u << 20;
 inline constexpr std::size_t native_ranges_kept_max = 256;
 inline constexpr std::size_t native_ranges_sent_max = 64;
 
-/// Packets behind the newest one that are told apart when they arrive late: at first, and at a high rate.
+/// Packets behind the newest one that are distinguished when they arrive late: at first, and at a high rate.
 inline constexpr std::uint32_t native_receive_window_min = 8'192;
 inline constexpr std::uint32_t native_receive_window_max = 65'536;
 

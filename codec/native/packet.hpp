@@ -1,11 +1,11 @@
 #pragma once
 
 // The packets of the native transport, version 1: the only file pair that knows where their fields are. Integers are
-// little-endian. Two bits of the first byte tell the forms apart: bit 6 is set in both, bit 7 in long packets alone.
+// little-endian. Two bits of the first byte distinguish the forms: bit 6 is set in both, bit 7 in long packets alone.
 //
 //     short packet, everything after the handshake
 //     0      1  bit 7 = 0, bit 6 = 1, bit 5 key phase, bits 4-0 random and ignored
-//     1      1  shard, chosen by whoever issued the id
+//     1      1  shard, chosen by the issuer of the id
 //     2      6  connection id, issued by the receiver
 //     8      4  packet number, low 32 of 64 bits
 //     12     n  frames, sealed
@@ -41,7 +41,7 @@
 //     40        random
 //
 // A mac covers bytes 0 to 39 and, in an Init, the Noise message. It and bytes 0, 1 and 8 to 15 are where they are in
-// every version, so that peers of different versions can tell each other.
+// every version, so that peers of different versions find out that they differ.
 
 #include <array>
 #include <cstddef>

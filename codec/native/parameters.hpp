@@ -1,6 +1,6 @@
 #pragma once
 
-// What each side of a connection says of itself in its handshake message, sealed: limits that the other side must keep,
+// What each side of a connection announces in its handshake message, sealed: limits that the other side must keep,
 // and what both must agree on.
 //
 //     id u8, length u8, value; ids ascend, so none is there twice. Integers are little-endian.

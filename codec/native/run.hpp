@@ -9,7 +9,7 @@
 namespace ringpost::native {
 
 /// Consecutive messages of one channel, as they lie in a packet: each with its length in front, or all of one length.
-/// A view; who returns one says how long it is valid.
+/// A view; what returns one states how long it is valid.
 struct Run {
     const std::byte* at = nullptr;
     std::uint32_t bytes = 0;   ///< of all, with lengths

@@ -13,7 +13,7 @@
 
 namespace ringpost::native {
 
-/// Of a server's public key, or of the shared secret of NNpsk0. Whoever does not know that key can make no Init that a
+/// Of a server's public key, or of the shared secret of NNpsk0. Without that key nobody can make an Init that a
 /// server answers.
 struct MacKey {
     crypto::Key key{};
@@ -50,8 +50,8 @@ class CookieJar {
 /// process if its connections should be ended after a restart.
 ResetToken reset_token_of(const crypto::Key& secret, const Id& id);
 
-/// Whether a Reset ends the connection whose packets go to `remote`, of which the peer has told us `token`. Compares in
-/// constant time.
+/// Whether a Reset ends the connection whose packets go to `remote`, for which the peer has announced `token`. Compares
+/// in constant time.
 [[nodiscard]] bool ends_connection(const ResetPacket& packet, const Id& remote, const ResetToken& token);
 
 }  // namespace ringpost::native

@@ -1,5 +1,5 @@
-// Acknowledged and lost packets are counted in intervals of a second. An interval in which nothing was decided says
-// nothing. The intervals in a row that were above the limit, or below it, are what trips and resets the breaker.
+// Acknowledged and lost packets are counted in intervals of a second. An interval in which nothing was decided
+// does not count. The intervals in a row that were above the limit, or below it, are what trips and resets the breaker.
 
 #include "codec/recovery/fixed.hpp"
 

@@ -41,7 +41,7 @@ enum class AckError : std::uint8_t {
 /// When a timer is due, and what it is for.
 enum class LossTimer : std::uint8_t { none, loss, probe };
 
-/// The state of loss detection. An `Owner` is told about each packet whose fate is decided:
+/// The state of loss detection. An `Owner` is notified of each packet whose fate is decided:
 ///
 ///     void on_packet_acked(std::uint64_t number, const SentPacket&);   // also if it had been called lost before
 ///     void on_packet_lost(std::uint64_t number, const SentPacket&);

@@ -33,7 +33,7 @@ class Rtt {
     Duration smoothed() const { return known() ? smoothed_ : limits::rtt_initial; }
     Duration variation() const { return known() ? variation_ : limits::rtt_initial / 2; }
 
-    /// The shortest time that timers tell apart.
+    /// The shortest time that timers distinguish.
     Duration granularity() const {
         return known() && smoothed_ < millisecond ? limits::granularity_of_short_paths : limits::granularity;
     }

@@ -27,7 +27,7 @@ crypto::Key key_of(std::uint64_t number) {
 
 std::span<const std::byte> bytes_of_text(const std::string& text) { return std::as_bytes(std::span(text)); }
 
-/// An endpoint and what its application has seen. Echoes, if it is told to.
+/// An endpoint and what its application has seen. Returns every message if `echoing`.
 struct EndpointNode {
     EndpointNode(const native::EndpointOptions& options, bool echoing) : endpoint(options), echoes(echoing) {}
 

@@ -49,7 +49,7 @@ class OrderedOracle {
     std::uint64_t sent_ = 0, delivered_ = 0, delivered_bytes_ = 0;
 };
 
-/// A connection as an endpoint of the simulator. Its application takes events at once, unless it is told not to.
+/// A connection as an endpoint of the simulator. Its application takes events at once, unless `taking` is false.
 class NativeNode {
   public:
     using Event = native::Event;
