@@ -91,20 +91,30 @@ void add_server(CLI::App& command, ServerOptions& options) {
     command.add_option("--bind", options.bind, "local address to listen on (default all)")->type_name("ADDRESS");
 }
 
-void add_allow(CLI::App& command, ServerOptions& options) {
+void add_allow(CLI::App& command, ServerOptions& options, Allowed allowed) {
     begin_group(command, "Listening");
-    const auto parse = [&options](const std::vector<std::string>& texts) {
+    const bool clients = allowed == Allowed::networks_or_clients;
+    const auto parse = [&options, clients](const std::vector<std::string>& texts) {
         for (const std::string& text : texts) {
             const auto subnet = parse_subnet(text);
-            if (!subnet)
-                throw CLI::ValidationError(fmt::format("--allow {}: {}", shown_value(text), subnet.error().text));
-            options.allowed.push_back(*subnet);
+            if (subnet) {
+                options.allowed.push_back(*subnet);
+                continue;
+            }
+            const std::string error = fmt::format("--allow {}: {}", shown_value(text), subnet.error().text);
+            TransportOptions& transport = options.transport;
+            if (!clients || !transport.allow.empty()) throw CLI::ValidationError(error);
+            transport.allow = text;
+            transport.allow_error = error;
         }
     };
     command
         .add_option_function<std::vector<std::string>>(
-            "--allow", parse, "network or address to serve, others are ignored; repeatable (default all)")
-        ->type_name("CIDR")
+            "--allow", parse,
+            clients ? "network or address to serve, others are ignored; repeatable; native: or a file with the public "
+                      "keys and names of clients (default all)"
+                    : "network or address to serve, others are ignored; repeatable (default all)")
+        ->type_name(clients ? "CIDR|FILE" : "CIDR")
         ->allow_extra_args(false);
 }
 

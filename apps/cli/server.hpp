@@ -30,8 +30,13 @@ struct ServerOptions {
 
 /// --port and --bind.
 void add_server(CLI::App& command, ServerOptions& options);
+/// Whom --allow names.
+enum class Allowed : std::uint8_t {
+    networks,
+    networks_or_clients,  ///< a list of clients too, for the native transport
+};
 /// --allow, repeatable.
-void add_allow(CLI::App& command, ServerOptions& options);
+void add_allow(CLI::App& command, ServerOptions& options, Allowed allowed = Allowed::networks);
 
 /// Where a server listens, as in `echo listening on 127.0.0.1, port 7777`; all addresses of a host are `all addresses`.
 std::string listening_text(const Address& local);

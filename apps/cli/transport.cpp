@@ -2,21 +2,24 @@
 
 #include <fmt/core.h>
 
+#include <cerrno>
+
 #include "apps/cli/random.hpp"
 #include "engine/os/clock.hpp"
 
 namespace ringpost::apps {
 namespace {
 
-bool parse_transport(const std::string& text) {
-    if (text == "raw") return false;
-    if (text == "gtudp") return true;
-    throw std::invalid_argument("one of raw, gtudp");
+Transport parse_transport(const std::string& text) {
+    if (text == "raw") return Transport::raw;
+    if (text == "gtudp") return Transport::gtudp;
+    if (text == "native") return Transport::native;
+    throw std::invalid_argument("one of raw, gtudp, native");
 }
 
-bool parse_gtudp_only(const std::string& text) {
-    if (text == "gtudp") return true;
-    throw std::invalid_argument("only gtudp confirms messages");
+Transport parse_reliable(const std::string& text) {
+    if (text == "raw") throw std::invalid_argument("one of gtudp, native: raw confirms nothing");
+    return parse_transport(text);
 }
 
 std::uint32_t parse_sends(const std::string& text) {
@@ -76,18 +79,7 @@ const char* reason(gtudp::WireError error) {
     return "";
 }
 
-}  // namespace
-
-void add_transport(CLI::App& command, TransportOptions& options, TransportChoice choice) {
-    begin_group(command, "Transport");
-    options.gtudp = choice.gtudp_only;
-    if (choice.gtudp_only)
-        add_parsed(command, "--transport", options.gtudp, parse_gtudp_only, "transport protocol (default gtudp)")
-            ->type_name("gtudp");
-    else
-        add_parsed(command, "--transport", options.gtudp, parse_transport,
-                   "transport protocol; gtudp confirms messages and delivers each once (default raw)")
-            ->type_name("raw|gtudp");
+void add_gtudp(CLI::App& command, TransportOptions& options, TransportChoice choice) {
     command.add_option("--magic", options.magic, "gtudp: prefix of every datagram (default none)")->type_name("HEX");
     command
         .add_option("--types", options.types,
@@ -108,22 +100,91 @@ void add_transport(CLI::App& command, TransportOptions& options, TransportChoice
     options.gtudp_options = {"--magic",    "--types",      "--checked",     "--sends",
                              "--patience", "--recv-sends", "--resend-after"};
     if (!choice.window) return;
-    options.gtudp_options.push_back("--window");
+    options.gtudp_options.emplace_back("--window");
     add_parsed(command, "--window", options.window, parse_window,
                "gtudp: maximum messages in flight (default 8192, less if they exceed 2 MiB)");
 }
 
+void add_native(CLI::App& command, TransportOptions& options, TransportChoice choice) {
+    command
+        .add_option("--psk", options.psk,
+                    "native: secret that both ends share, of `ringpost key shared`; it proves membership of the group, "
+                    "not which member (default none)")
+        ->type_name("FILE");
+    command
+        .add_option("--key", options.key,
+                    choice.server ? "native: secret key of this server, of `ringpost key new` (default none)"
+                                  : "native: secret key of this client; needs --peer (default anonymous)")
+        ->type_name("FILE");
+    options.native_options = {"--psk", "--key", "--insecure"};
+    if (!choice.server) {
+        command.add_option("--peer", options.peer, "native: the server's public key, in base64 (default none)")
+            ->type_name("KEY");
+        options.native_options.emplace_back("--peer");
+    }
+    command.add_flag("--insecure", options.insecure,
+                     "native: neither encrypt nor authenticate; the peer needs it too (default off)");
+}
+
+/// Of native: what names the keys of this end.
+void check_keys(const CLI::App& command, const TransportOptions& options) {
+    const bool server = command.get_option_no_throw("--peer") == nullptr;
+    if (server && options.psk.empty() && options.key.empty() && !options.insecure)
+        throw CLI::ValidationError("--transport native: needs --psk or --key, or --insecure");
+    if (server && !options.allow.empty() && options.key.empty())
+        throw CLI::ValidationError(fmt::format("--allow {}: a list of clients needs --key", options.allow));
+    if (server) return;
+    if (options.psk.empty() && options.peer.empty() && !options.insecure)
+        throw CLI::ValidationError("--transport native: needs --psk or --peer, or --insecure");
+    if (!options.key.empty() && options.peer.empty())
+        throw CLI::ValidationError("--key: needs --peer, the server's public key");
+    if (!options.psk.empty() && !options.peer.empty() && options.key.empty())
+        throw CLI::ValidationError("--psk with --peer: needs --key, too");
+}
+
+}  // namespace
+
+void add_transport(CLI::App& command, TransportOptions& options, TransportChoice choice) {
+    begin_group(command, "Transport");
+    if (choice.reliable) {
+        options.kind = Transport::gtudp;
+        add_parsed(command, "--transport", options.kind, parse_reliable,
+                   "transport protocol; native is encrypted and keeps the order (default gtudp)")
+            ->type_name("gtudp|native");
+    } else {
+        add_parsed(command, "--transport", options.kind, parse_transport,
+                   "transport protocol; gtudp and native deliver each message once, native encrypted (default raw)")
+            ->type_name("raw|gtudp|native");
+    }
+    add_gtudp(command, options, choice);
+    add_native(command, options, choice);
+}
+
 void check_transport(const CLI::App& command, TransportOptions& options) {
-    for (const char* name : options.gtudp_options)
-        if (const CLI::Option* option = command.get_option_no_throw(name);
-            !options.gtudp && option != nullptr && option->count() > 0)
-            throw CLI::ValidationError(fmt::format("{}: requires --transport gtudp", name));
+    const auto check = [&](const std::vector<std::string>& names, bool chosen, const char* transport) {
+        for (const std::string& name : names)
+            if (const CLI::Option* option = command.get_option_no_throw(name);
+                !chosen && option != nullptr && option->count() > 0)
+                throw CLI::ValidationError(fmt::format("{}: requires --transport {}", name, transport));
+    };
+    check(options.gtudp_options, options.gtudp(), "gtudp");
+    check(options.native_options, options.native(), "native");
+    if (!options.native() && !options.allow.empty()) throw CLI::ValidationError(options.allow_error);
+    if (options.native()) check_keys(command, options);
     options.wire = parse_wire(options);
     auto codec = gtudp::Codec::make(options.wire);
     if (!codec)
         throw CLI::ValidationError(
             fmt::format("--magic {} --types {}: {}", options.magic, options.types, reason(codec.error())));
     options.codec = std::move(*codec);
+}
+
+Keys keys_of(const TransportOptions& options) {
+    Keys keys = options.key.empty() ? Keys::none() : Keys::pair(options.key);
+    if (!options.psk.empty()) keys = keys.with_shared(options.psk);
+    if (!options.peer.empty()) keys = keys.peer(options.peer);
+    if (!options.allow.empty()) keys = keys.allow(options.allow);
+    return keys;
 }
 
 std::uint32_t window_for(const TransportOptions& options, std::size_t bytes) {
@@ -146,6 +207,11 @@ gtudp::OpenOptions open_options(const CommonOptions& common, const TransportOpti
     gtudp::OpenOptions out{.gro = common.gro, .engine = common.engine, .wire = transport.wire};
     out.protocol.resending = transport.resending;
     return out;
+}
+
+Exit exit_of(const Error& error) {
+    if (error.code == ETIMEDOUT || error.code == ECONNREFUSED) return Exit::unreachable;
+    return error.text.starts_with("connect ") || error.text.starts_with("bind ") ? Exit::failed : Exit::usage;
 }
 
 void add_wire_counts(Json& counts, const gtudp::Counters& counters) {

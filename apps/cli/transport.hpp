@@ -3,6 +3,7 @@
 // --transport and the options of gtUDP, the same for every subcommand that has them.
 
 #include <cstdint>
+#include <ringpost/connection.hpp>
 #include <ringpost/gtudp.hpp>
 #include <string>
 #include <vector>
@@ -13,26 +14,42 @@
 
 namespace ringpost::apps {
 
+enum class Transport : std::uint8_t { raw, gtudp, native };
+
 struct TransportOptions {
-    bool gtudp = false;
+    Transport kind = Transport::raw;
+
+    // gtUDP.
     bool checked = false;  ///< see gtudp::Wire
     gtudp::Wire wire;
     gtudp::Codec codec;  ///< of `wire`
     gtudp::ResendOptions resending;
-    std::uint32_t window = 0;                ///< 0: what fits a receive buffer, see window_for()
-    std::string magic, types;                ///< as given
-    std::vector<const char*> gtudp_options;  ///< options of the command that require gtUDP
+    std::uint32_t window = 0;   ///< 0: what fits a receive buffer, see window_for()
+    std::string magic, types;  ///< as given
+
+    // Native: names of key files, and the server's public key; "": not given.
+    std::string psk, key, peer;
+    std::string allow;        ///< servers: a list of clients, given by --allow like networks
+    std::string allow_error;  ///< why that is no network
+    bool insecure = false;
+
+    std::vector<std::string> gtudp_options, native_options;  ///< options of the command that require the transport
+
+    bool gtudp() const { return kind == Transport::gtudp; }
+    bool native() const { return kind == Transport::native; }
 };
 
 struct TransportChoice {
-    bool window = false;      ///< with --window
-    bool gtudp_only = false;  ///< gtUDP is the default and the only choice
+    bool window = false;    ///< with --window
+    bool reliable = false;  ///< without raw: gtUDP is the default
+    bool server = false;    ///< with the options of a native server, not those of a client
 };
-/// --transport, --magic, --types, --checked, --sends, --patience, --recv-sends, --resend-after, --window.
+/// --transport, --magic, --types, --checked, --sends, --patience, --recv-sends, --resend-after, --window; --psk, --key,
+/// --peer, --insecure.
 void add_transport(CLI::App& command, TransportOptions& options, TransportChoice choice);
 
-/// To be called after parsing: builds the codec. Throws CLI::ValidationError if gtUDP options are given without gtUDP
-/// or contradict each other.
+/// To be called after parsing: builds the codec. Throws CLI::ValidationError if options of one transport are given with
+/// another, or contradict each other.
 void check_transport(const CLI::App& command, TransportOptions& options);
 
 /// The number of messages of `bytes` in flight: --window, or 16 to 8,192 that hold at most 2 MiB, so that they fit the
@@ -43,6 +60,13 @@ std::uint32_t window_for(const TransportOptions& options, std::size_t bytes);
 gtudp::Options wire_options(const TransportOptions& options);
 /// For a messenger: the same, on a port that the kernel chooses.
 gtudp::OpenOptions open_options(const CommonOptions& common, const TransportOptions& transport);
+
+/// The keys of a native end. What is wrong with them is the error of connect() and listen().
+Keys keys_of(const TransportOptions& options);
+/// The note of an end that neither encrypts nor authenticates.
+inline constexpr const char* insecure_note = "insecure: nothing is encrypted or authenticated";
+/// The exit code of an error of connect() or listen(): of usage if it is about keys.
+Exit exit_of(const Error& error);
 
 /// Adds the counters of gtUDP; some are also direct members, under names of their own.
 void add_wire_counts(Json& counts, const gtudp::Counters& counters);

@@ -53,7 +53,7 @@ Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const 
     EchoApplication application(loop, line, options.threads.count > 1);
     Outcome out;
     std::uint64_t confirmed = 0;
-    if (options.transport.gtudp) {
+    if (options.transport.gtudp()) {
         traffic::GtudpTunnel tunnel(endpoint,
                                     traffic::GtudpTunnelOptions{.wire = wire_options(options.transport), .target = {}});
         loop.run(tunnel, application);
@@ -65,7 +65,7 @@ Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const 
     const echo::EchoCounters& counts = endpoint.counters();
     const EngineCounters counters = loop.backend().counters();
     out.counts.update({{"received", counts.received},
-                       {"sent", options.transport.gtudp ? confirmed : counters.sent},
+                       {"sent", options.transport.gtudp() ? confirmed : counters.sent},
                        {"refused", counts.refused},
                        {"hops_exhausted", counts.hops_exhausted},
                        {"queue_full", counts.queue_full},
@@ -89,7 +89,7 @@ int echo_command(const PeerOptions& options) {
     if (summary["hops_exhausted"] > 0)
         report.print(fmt::format("not answered, hop limit exhausted {}: a loop?", count("hops_exhausted")));
     if (summary["not_allowed"] > 0) report.print(not_allowed_text(summary));
-    if (options.transport.gtudp) report.print(wire_text(summary));
+    if (options.transport.gtudp()) report.print(wire_text(summary));
     report.event("summary", summary);
     return exit_code(Exit::done);
 }
@@ -115,7 +115,7 @@ Json run_echo(const PeerOptions& options, Report& report, const OnListening& on_
     summary["duration_s"] = seconds(now() - start);
     summary["rate_per_s"] = ratio(summary["received"].get<double>(), summary["duration_s"].get<double>());
     summary.update(all.facts);
-    if (options.transport.gtudp) summary["transport"] = "gtudp";
+    if (options.transport.gtudp()) summary["transport"] = "gtudp";
     return summary;
 }
 
@@ -124,10 +124,10 @@ void add_echo(CLI::App& root, Command& chosen) {
     auto options = std::make_shared<PeerOptions>();
     options->hop_limits = true;
     add_server(*command, *options);
-    add_allow(*command, *options);
+    add_allow(*command, *options, Allowed::networks_or_clients);
     add_threads(*command, options->threads);
     add_join(*command, options->join);
-    add_transport(*command, options->transport, {});
+    add_transport(*command, options->transport, {.server = true});
     add_common(*command, options->common, {.offload = true});
     add_sandbox(*command, options->common);
     end_help(*command, {.notes = {},

@@ -5,6 +5,7 @@
 #include "apps/commands/commands.hpp"
 #include "codec/crypto/hash.hpp"
 #include "codec/crypto/noise.hpp"
+#include "engine/faces/key_files.hpp"
 #include "engine/os/random.hpp"
 
 namespace ringpost::apps {
@@ -23,7 +24,9 @@ int new_secret() {
 }
 
 int public_of_stdin() {
-    crypto::KeyPair pair = crypto::key_pair_of(read_secret_key("", "-"));
+    const auto secret = read_secret_key("-");
+    if (!secret) throw Failure(Exit::usage, secret.error().text);
+    crypto::KeyPair pair = crypto::key_pair_of(*secret);
     crypto::wipe(pair.secret);
     print_public_key(pair.public_key);
     return Exit::done;

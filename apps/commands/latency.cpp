@@ -46,7 +46,7 @@ Json summary_of(const LatencyOptions& options, const Outcome& of) {
     summary["duration_s"] = of.duration_s;
     summary["rate_per_s"] = ratio(static_cast<double>(of.snapshot.sent), of.duration_s);
     summary.update(of.facts);
-    if (options.transport.gtudp) summary["transport"] = "gtudp";
+    if (options.transport.gtudp()) summary["transport"] = "gtudp";
     const LostProbes lost = lost_probes(options, of);
     for (const std::string& name : shape_of(options).histograms)
         summary[name == "response" ? "rtt_us" : name + "_us"] =
@@ -76,7 +76,7 @@ void print_summary(const Report& report, const LatencyOptions& options, const Ag
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
     report.print(fmt::format(
         "{}{}, {}{}{}{}, {}, {:.3f} s, round trips", size_text(options.probes, options.sizes),
-        options.transport.gtudp ? ", gtudp" : "", agents_text(agents), engines_text(options.threads),
+        options.transport.gtudp() ? ", gtudp" : "", agents_text(agents), engines_text(options.threads),
         flows_of(options) > options.threads.count ? fmt::format("{} flows, ", flows_of(options) * agents.count()) : "",
         summary["backend"].get<std::string>(), loop_text(options), of.duration_s));
     const std::uint64_t sent = summary["sent"].get<std::uint64_t>();
@@ -109,7 +109,7 @@ void print_summary(const Report& report, const LatencyOptions& options, const Ag
         report.print(fmt::format("replies too late to know their service time {}", count("service_unknown")));
     if (options.stamps && summary["unstamped"] > 0)
         report.print(fmt::format("replies without a usable kernel timestamp {}", count("unstamped")));
-    if (options.transport.gtudp) report.print(wire_text(summary));
+    if (options.transport.gtudp()) report.print(wire_text(summary));
     report.print(clock_text(summary["clock"]));
 }
 
@@ -232,7 +232,7 @@ int run_latency(LatencyOptions options, const Address& target, Agents& agents, R
                       fmt::format("{}: {} engines of {} agents need one probe in flight each",
                                   options.ping_pong ? "--ping-pong" : "--window", engines, agents.count()));
     if (agents.rank() > 0) report.silence();
-    if (options.transport.gtudp && is_multicast(target))
+    if (options.transport.gtudp() && is_multicast(target))
         throw Failure(Exit::usage, fmt::format("--to {}: gtudp sends to one peer, not to a group", to_text(target)));
     if (options.threads.self && !agents.alone())
         throw Failure(Exit::usage, "--self: not under mpirun; start the server separately");
@@ -324,14 +324,14 @@ void add_latency(CLI::App& root, Command& chosen) {
         check_probes(options->probes);
         options->flows_given = command->count("--flows") > 0;
         check_measuring(*command, *options);
-        if (options->stamps && options->transport.gtudp)
+        if (options->stamps && options->transport.gtudp())
             throw CLI::ValidationError("--stamps: not with gtudp, whose messages are not single datagrams");
         check_error_bound(*options);
         check_trials(*command, *options);
         check_loop(*command, *options);
         if (options->count == UINT64_MAX && options->duration == never) options->duration = default_duration;
         if (options->timeout == 0)
-            options->timeout = options->transport.gtudp ? default_timeout_gtudp : default_timeout;
+            options->timeout = options->transport.gtudp() ? default_timeout_gtudp : default_timeout;
         chosen = [options] { return latency_command(*options); };
     });
 }

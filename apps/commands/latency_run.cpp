@@ -173,7 +173,7 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     // Allocates the tables before the start is known; there is no time for it afterwards.
     ProberStack stack{
         .prober = traffic::Prober(prober_options(run, share, flows, 0)), .timeout = options.timeout, .tunnel = {}};
-    if (options.transport.gtudp)
+    if (options.transport.gtudp())
         stack.tunnel.emplace(stack.prober,
                              traffic::GtudpTunnelOptions{
                                  .wire = wire_options(options.transport), .target = run.target, .train_segments = 1});
@@ -210,7 +210,7 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
 }  // namespace
 
 std::uint32_t flows_of(const LatencyOptions& options) {
-    if (options.flows_given || options.transport.gtudp) return options.flows;
+    if (options.flows_given || options.transport.gtudp()) return options.flows;
     return std::max(options.flows, preset_flows(options.probes, options.rate, options.timeout));
 }
 
@@ -219,7 +219,7 @@ RunShape shape_of(const LatencyOptions& options) {
     if (options.rate > 0) shape.histograms.emplace_back("service");
     if (options.stamps) shape.histograms.insert(shape.histograms.end(), {"path", "pickup"});
     if (options.rate > 0) shape.histograms.emplace_back("slip");
-    if (options.transport.gtudp) shape.histograms.emplace_back("confirmed");
+    if (options.transport.gtudp()) shape.histograms.emplace_back("confirmed");
     return shape;
 }
 

@@ -48,7 +48,7 @@ Json summary_of(const LoadOptions& options, const Outcome& of) {
     summary.update(of.counts);
     summary["refused"] = of.counts["refused"] > 0;
     const std::vector<Histogram>& histograms = of.snapshot.histograms;
-    if (options.transport.gtudp) {
+    if (options.transport.gtudp()) {
         summary["transport"] = "gtudp";
         summary["lost"] = summary["gave_up"];
         summary["confirmed_per_s"] = ratio(real_of(summary, "confirmed"), of.duration_s);
@@ -102,7 +102,7 @@ void print_summary(const Report& report, const LoadOptions& options, const Agent
     const bool self = options.threads.self;
     const std::uint64_t flows = options.flows * agents.count();
     report.print(fmt::format("{}{}, {}{}{} flow{}, {}, gso {}{}, {:.3f} s", sizes_text(options.sizes),
-                             options.transport.gtudp ? ", gtudp" : "", agents_text(agents),
+                             options.transport.gtudp() ? ", gtudp" : "", agents_text(agents),
                              engines_text(options.threads), flows, flows == 1 ? "" : "s",
                              summary["backend"].get<std::string>(), summary["gso"].get<bool>() ? "on" : "off",
                              self ? (summary["gro"].get<bool>() ? ", gro on" : ", gro off") : "", real("duration_s")));
@@ -126,7 +126,7 @@ void print_summary(const Report& report, const LoadOptions& options, const Agent
             self || summary["back_gaps"] == 0 ? "" : fmt::format(" ({} of them on the way back)", count("back_gaps")),
             count("back_duplicate"), count("back_reordered"), count("back_corrupt")));
     if (summary.contains("one_way_us")) report.print(one_way_text(summary));
-    if (options.transport.gtudp) print_reliable(report, summary);
+    if (options.transport.gtudp()) print_reliable(report, summary);
     if (options.rate > 0 && !summary["slip_us"]["p50"].is_null())
         report.print(fmt::format("requested {}; schedule slip us: p50 {:.1f}  p99 {:.1f}  max {:.1f}",
                                  arrivals_text(options.arrivals, options.rate), summary["slip_us"]["p50"].get<double>(),

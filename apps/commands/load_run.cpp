@@ -86,7 +86,7 @@ class LoadApplication {
 
 /// A train must fit into the window as a whole.
 std::size_t train_segments(const LoadOptions& options) {
-    if (options.transport.gtudp)
+    if (options.transport.gtudp())
         return std::min<std::size_t>(limits::train_segments_max,
                                      window_for(options.transport, options.sizes.largest()));
     return options.common.engine.gso ? limits::train_segments_max : limits::load_batch_without_gso;
@@ -120,7 +120,7 @@ struct SourceStack {
     explicit SourceStack(const LoadRun& run) : source({}) {
         if (run.options.bidirectional) back.emplace(traffic::SinkOptions{.key = random_key(), .one_way = {}});
         const TransportOptions& transport = run.options.transport;
-        if (transport.gtudp)
+        if (transport.gtudp())
             tunnel.emplace(source,
                            traffic::GtudpTunnelOptions{.wire = wire_options(transport),
                                                        .target = run.target,
@@ -197,7 +197,7 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     SocketOptions socket;
     socket.connect = run.target;
     socket.gro =
-        (options.transport.gtudp || options.bidirectional) && options.common.gro;  // otherwise nothing is received
+        (options.transport.gtudp() || options.bidirectional) && options.common.gro;  // otherwise nothing is received
     for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_flow(options, socket, first_flow + i));
     loop.backend().enter(0);  // with many sockets, the first turn takes long
     SourceStack stack(run);
@@ -237,13 +237,13 @@ RunShape shape_of(const LoadOptions& options) {
                    .histograms = {},
                    .drop_datagrams_max = options.common.gro ? limits::train_segments_max : 1};
     if (options.rate > 0) shape.histograms.emplace_back("slip");
-    if (options.transport.gtudp) shape.histograms.emplace_back("confirmed");
+    if (options.transport.gtudp()) shape.histograms.emplace_back("confirmed");
     return shape;
 }
 
 void check_load_target(const LoadOptions& options, const Address& target) {
     if (!is_multicast(target)) return;
-    if (options.transport.gtudp)
+    if (options.transport.gtudp())
         throw Failure(Exit::usage, fmt::format("--to {}: gtudp sends to one peer, not to a group", to_text(target)));
     if (options.bidirectional)
         throw Failure(Exit::usage, fmt::format("--to {}: --bidirectional receives from one peer, not from a group",

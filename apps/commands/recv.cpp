@@ -1,4 +1,4 @@
-// ringpost recv: receives gtUDP messages and prints each once, as a line of text.
+// ringpost recv: receives messages and prints each once, as a line of text. recv_native.cpp has the other transport.
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -10,20 +10,12 @@
 #include "apps/cli/help.hpp"
 #include "apps/cli/sandbox.hpp"
 #include "apps/commands/commands.hpp"
+#include "apps/commands/recv.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/waker.hpp"
 
 namespace ringpost::apps {
 namespace {
-
-struct RecvOptions {
-    ServerOptions server;
-    std::uint64_t count = UINT64_MAX;
-};
-
-/// After the last message of --count, keep confirming duplicates until none has arrived for this long, in case the
-/// sender has missed the confirmation. No further message is accepted.
-constexpr Duration last_linger = 500 * millisecond;
 
 /// Prints messages until a signal, or until --count of them have been printed and their senders are served.
 class Receiver {
@@ -62,6 +54,10 @@ class Receiver {
     Instant last_at_ = 0;
 };
 
+std::uint32_t parse_message_bytes(const std::string& text) {
+    return static_cast<std::uint32_t>(parse_whole(text, 1, std::uint64_t{1} << 30));
+}
+
 int recv_command(const RecvOptions& options) {
     const Report report(options.server.common.form);
     gtudp::OpenOptions wanted = open_options(options.server.common, options.server.transport);
@@ -94,19 +90,31 @@ void add_recv(CLI::App& root, Command& chosen) {
         root.add_subcommand("recv", "receive messages, print each once as a line, escaped on a terminal");
     auto options = std::make_shared<RecvOptions>();
     add_server(*command, options->server);
-    add_allow(*command, options->server);
+    add_allow(*command, options->server, Allowed::networks_or_clients);
     begin_group(*command, "End");
     add_parsed(*command, "--count", options->count, parse_count,
                "exit after this number of messages (default unlimited)");
-    add_transport(*command, options->server.transport, {.gtudp_only = true});
+    auto* file = command
+                     ->add_option("--file", options->file,
+                                  "native: write one message to this file and exit; - is standard output (default lines)")
+                     ->type_name("FILE");
+    auto* largest = add_parsed(*command, "--message-max", options->message_bytes_max, parse_message_bytes,
+                               "native: bytes of the largest message, up to 1 GiB (default 16 MiB)");
+    add_transport(*command, options->server.transport, {.reliable = true, .server = true});
     add_common(*command, options->server.common, {.offload = true});
     add_sandbox(*command, options->server.common);
     end_help(*command, {.notes = {},
-                        .examples = {"ringpost recv --port 7000", "ringpost recv --port 7000 --count 10 --json"},
+                        .examples = {"ringpost recv --port 7000", "ringpost recv --port 7000 --count 10 --json",
+                                     "ringpost recv --transport native --psk cluster.psk --port 7000 --file a.bin"},
                         .exits = {Exit::failed, Exit::unreachable}});
-    command->callback([options, command, &chosen] {
+    command->callback([options, command, file, largest, &chosen] {
         check_transport(*command, options->server.transport);
-        chosen = [options] { return recv_command(*options); };
+        for (const CLI::Option* option : {file, largest})
+            if (option->count() > 0 && !options->server.transport.native())
+                throw CLI::ValidationError(option->get_name() + ": requires --transport native");
+        chosen = [options] {
+            return options->server.transport.native() ? recv_native(*options) : recv_command(*options);
+        };
     });
 }
 

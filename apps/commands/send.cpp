@@ -1,4 +1,4 @@
-// ringpost send: sends lines of text over gtUDP, each confirmed by the peer.
+// ringpost send: sends lines of text, each confirmed by the peer. send_native.cpp has the other transport.
 
 #include <fmt/core.h>
 
@@ -11,6 +11,7 @@
 #include "apps/cli/help.hpp"
 #include "apps/cli/lines.hpp"
 #include "apps/commands/commands.hpp"
+#include "apps/commands/send.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/clock.hpp"
 #include "engine/os/waker.hpp"
@@ -18,14 +19,6 @@
 
 namespace ringpost::apps {
 namespace {
-
-struct SendOptions {
-    CommonOptions common;
-    TransportOptions transport;
-    std::string to;
-    std::string text = "-";
-    Duration timeout = 0;  ///< 0: give up after --sends and --patience
-};
 
 const char* name_of(gtudp::Outcome outcome) {
     switch (outcome) {
@@ -36,6 +29,8 @@ const char* name_of(gtudp::Outcome outcome) {
     }
     return "";
 }
+
+std::uint32_t parse_channel(const std::string& text) { return static_cast<std::uint32_t>(parse_whole(text, 0, 7)); }
 
 /// Sends lines until each has its outcome, or a signal arrives.
 class LineSender {
@@ -143,21 +138,33 @@ void add_send(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("send", "send lines of text, each confirmed (exit 0 only if all are)");
     auto options = std::make_shared<SendOptions>();
     begin_group(*command, "Target");
-    command->add_option("--to", options->to, "gtUDP peer, such as `ringpost recv`: a name, IPv4 or [IPv6] address")
+    command->add_option("--to", options->to, "peer, such as `ringpost recv`: a name, IPv4 or [IPv6] address")
         ->type_name("HOST:PORT")
         ->required();
-    command->add_option("TEXT", options->text, "text to send; - sends the lines of standard input (default -)");
+    auto* text =
+        command->add_option("TEXT", options->text, "text to send; - sends the lines of standard input (default -)");
+    auto* file = command
+                     ->add_option("--file", options->file,
+                                  "native: send this file as one message; - is standard input (default lines)")
+                     ->type_name("FILE")
+                     ->excludes(text);
+    auto* channel = add_parsed(*command, "--channel", options->channel, parse_channel,
+                               "native: channel of the messages, 0 to 7 (default 0)");
     add_parsed(*command, "--timeout", options->timeout, parse_duration,
-               "give up on a message after this time (default after --sends and --patience)");
-    add_transport(*command, options->transport, {.gtudp_only = true});
+               "give up on a message after this time (default after --sends and --patience); native: on all");
+    add_transport(*command, options->transport, {.reliable = true});
     add_common(*command, options->common, {});
     end_help(*command, {.notes = {},
                         .examples = {"ringpost send --to 127.0.0.1:7000 \"one line\" --timeout 2s",
-                                     "dmesg | ringpost send --to 127.0.0.1:7000"},
+                                     "dmesg | ringpost send --to 127.0.0.1:7000",
+                                     "ringpost send --transport native --psk cluster.psk --to 127.0.0.1:7000 --file a.bin"},
                         .exits = {Exit::failed, Exit::unreachable}});
-    command->callback([options, command, &chosen] {
+    command->callback([options, command, file, channel, &chosen] {
         check_transport(*command, options->transport);
-        chosen = [options] { return send_command(*options); };
+        for (const CLI::Option* option : {file, channel})
+            if (option->count() > 0 && !options->transport.native())
+                throw CLI::ValidationError(option->get_name() + ": requires --transport native");
+        chosen = [options] { return options->transport.native() ? send_native(*options) : send_command(*options); };
     });
 }
 

@@ -157,7 +157,7 @@ struct SinkStack {
                 .sink = options, .seed = random_value<std::uint64_t>(), .due_offset = run.one_way.value_or(0)});
         else
             plain.emplace(options);
-        if (run.options.transport.gtudp)
+        if (run.options.transport.gtudp())
             tunnel.emplace(*plain,
                            traffic::GtudpTunnelOptions{.wire = wire_options(run.options.transport), .target = {}});
     }
@@ -239,7 +239,7 @@ Json summary_of(const PeerOptions& options, const SinkOutcome& of) {
     if (!options.verify)
         for (const char* unknown : {"lost", "before_start", "duplicate", "reordered", "corrupt"})
             summary[unknown] = nullptr;
-    if (options.transport.gtudp) summary["transport"] = "gtudp";
+    if (options.transport.gtudp()) summary["transport"] = "gtudp";
     if (options.one_way) {
         summary["one_way_us"] = percentiles_us(of.outcome.snapshot.histograms.at(0));
         summary["before_sent_max_us"] = static_cast<double>(of.before_sent_max) / 1e3;
@@ -271,7 +271,7 @@ int sink_command(const PeerOptions& options) {
             fmt::format("streams evicted {}: more than {} at once, so loss at the start of a stream is unknown",
                         count("streams_forgotten"), limits::load_streams_max));
     if (summary["not_allowed"] > 0) report.print(not_allowed_text(summary));
-    if (options.transport.gtudp) report.print(wire_text(summary));
+    if (options.transport.gtudp()) report.print(wire_text(summary));
     if (options.bidirectional)
         report.print(fmt::format("answered {}  not answered: queue full {}, refused {}", count("answers_sent"),
                                  count("answers_dropped"), count("answers_refused")));
@@ -330,7 +330,7 @@ void add_sink(CLI::App& root, Command& chosen) {
     CLI::App* command = root.add_subcommand("sink", "receive, verify and classify the datagrams of `load`");
     auto options = std::make_shared<PeerOptions>();
     add_server(*command, *options);
-    add_allow(*command, *options);
+    add_allow(*command, *options, Allowed::networks_or_clients);
     add_threads(*command, options->threads);
     add_join(*command, options->join);
     begin_group(*command, "Output");
@@ -342,7 +342,7 @@ void add_sink(CLI::App& root, Command& chosen) {
         ->excludes(verify);
     command->add_flag("--bidirectional", options->bidirectional, "answer each frame with one of the same size")
         ->excludes(verify);
-    add_transport(*command, options->transport, {});
+    add_transport(*command, options->transport, {.server = true});
     add_common(*command, options->common, {.offload = true});
     add_sandbox(*command, options->common);
     end_help(*command,
@@ -351,7 +351,7 @@ void add_sink(CLI::App& root, Command& chosen) {
               .exits = {Exit::failed, Exit::unreachable}});
     command->callback([options, command, &chosen] {
         check_transport(*command, options->transport);
-        if (options->bidirectional && options->transport.gtudp)
+        if (options->bidirectional && options->transport.gtudp())
             throw CLI::ValidationError("--bidirectional: gtudp carries messages one way only");
         chosen = [options] { return sink_command(*options); };
     });

@@ -107,10 +107,10 @@ void check_measuring(const CLI::App& command, MeasureOptions& options) {
     if (options.flows < engines)
         throw CLI::ValidationError(
             fmt::format("--flows {}: {} engines need a source port each", options.flows, engines));
-    if (options.transport.gtudp && options.sizes.largest() > options.transport.codec.data_bytes_max())
+    if (options.transport.gtudp() && options.sizes.largest() > options.transport.codec.data_bytes_max())
         throw CLI::ValidationError(fmt::format("--size: {} bytes exceed the {} of a gtudp message",
                                                options.sizes.largest(), options.transport.codec.data_bytes_max()));
-    if (options.transport.gtudp && options.flows > engines)
+    if (options.transport.gtudp() && options.flows > engines)
         throw CLI::ValidationError(fmt::format("--flows {}: gtudp has one per engine", options.flows));
     if (options.start_at_text.empty()) return;
     try {

@@ -102,6 +102,12 @@ const AeadImplementation& preferred_implementation(Suite suite) {
     return suite == Suite::aes256_gcm ? gcm : chacha;
 }
 
+Suite preferred_suite() {
+    // libsodium has it only where the processor has instructions for AES; without them ChaCha20 is faster.
+    static const bool has_aes = sodium_gcm().has_value();
+    return has_aes ? Suite::aes256_gcm : Suite::chacha20_poly1305;
+}
+
 void PacketKey::Free::operator()(void* state) const { implementation->free(state); }
 
 PacketKey::PacketKey(Suite suite, const Key& key) : PacketKey(preferred_implementation(suite), key) {}

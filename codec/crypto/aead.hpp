@@ -21,6 +21,9 @@ enum class Suite : std::uint8_t {
     insecure = 0xff,  ///< neither encrypted nor authenticated: a CRC-32C in place of the tag finds corruption
 };
 
+/// The faster one on this processor of those that encrypt. The first call finds out, and allocates.
+Suite preferred_suite();
+
 inline constexpr std::size_t key_bytes = 32;
 using Key = std::array<std::byte, key_bytes>;
 

@@ -49,6 +49,9 @@ class Closing {
     std::span<const ChannelEnd> peer_ends() const { return std::span(peer_ends_).first(peer_ends_count_); }
     bool peer_closes() const { return peer_closes_; }
 
+    /// Null before `draining`.
+    const CloseOutcome* outcome() const { return phase_ >= Phase::draining ? &outcome_ : nullptr; }
+
     /// Any packet has arrived: in the end, it is answered once more.
     void on_packet();
 

@@ -153,6 +153,17 @@ void Connection::check_delivered(Instant now) {
     closing_.on_peer_delivered(now, sending_.count_unacked(), recovering_.loss().probe_timeout());
 }
 
+Path Connection::path() const {
+    const recovery::Rtt& rtt = recovering_.loss().rtt();
+    return {.rtt_smoothed = rtt.smoothed(),
+            .rtt_variation = rtt.variation(),
+            .rtt_min = rtt.min(),
+            .window_bytes = window(),
+            .in_flight_bytes = in_flight(),
+            .pacing_bytes_per_s = recovering_.congestion().pacing_rate(rtt),
+            .datagram_bytes = options_.datagram_bytes};
+}
+
 // Arriving packets.
 
 void Connection::handle(Instant now, std::span<std::byte> packet) {

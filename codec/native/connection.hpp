@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 
+#include <ringpost/native/statistics.hpp>
 #include <ringpost/time.hpp>
 #include "codec/base/split_mix.hpp"
 #include "codec/crypto/aead.hpp"
@@ -16,17 +18,8 @@
 #include "codec/native/receiving.hpp"
 #include "codec/native/recovering.hpp"
 #include "codec/native/sending.hpp"
-#include "codec/native/statistics.hpp"
 
 namespace ringpost::native {
-
-enum class SendResult : std::uint8_t {
-    queued,
-    would_block,  ///< no space; Event::writable follows
-    too_large,    ///< larger than the peer takes, or than the log
-    closed,       ///< the connection is closing
-    unknown_channel,
-};
 
 /// A train that was written: equal packets, of which only the last may be shorter.
 struct Train {
@@ -74,7 +67,14 @@ class Connection {
 
     /// Nothing happens any more; the connection may be destroyed.
     bool ended() const { return closing_.phase() == Closing::Phase::ended; }
+    /// Everything that was sent is acknowledged.
+    bool all_acknowledged() const { return sending_.all_acked(); }
+    std::uint64_t unacknowledged_bytes() const { return sending_.unacked_bytes(); }
+    /// Null: the outcome is not known yet. The event `closed` follows what has arrived.
+    const CloseOutcome* outcome() const { return closing_.outcome(); }
     const Statistics& statistics() const { return counts_; }
+    Path path() const;
+    std::string_view cipher() const { return keys_.implementation(); }
     const recovery::Rtt& rtt() const { return recovering_.loss().rtt(); }
     std::uint64_t in_flight() const { return recovering_.loss().in_flight(); }
     std::uint64_t window() const { return recovering_.congestion().window(); }

@@ -142,6 +142,21 @@ void Endpoint::close(Instant now, ConnectionNumber connection, Instant deadline,
     touch(*slot);
 }
 
+void Endpoint::close_all(Instant now, Instant deadline) {
+    for (const auto& slot : slots_)
+        if (slot->state != Slot::State::free) close(now, slot->number(), deadline);
+}
+
+bool Endpoint::all_closed() const {
+    return std::ranges::all_of(slots_, [](const auto& slot) {
+        return slot->state != Slot::State::connecting && (!slot->connection || slot->connection->outcome() != nullptr);
+    });
+}
+
+void Endpoint::allow(const crypto::AllowList* list) {
+    if (responder_) responder_->allow(list);
+}
+
 const Connection* Endpoint::find(ConnectionNumber connection) const {
     const Slot* const slot = slot_of(connection);
     return slot == nullptr ? nullptr : slot->connection.get();
@@ -219,8 +234,11 @@ void Endpoint::touch(Slot& slot) {
 
 /// After the slot has left a queue.
 void Endpoint::settle(Slot& slot) {
-    if (slot.ready || slot.eventful || slot.state == Slot::State::free) return;
-    if (slot.is_over()) return free_slot(slot);
+    if (slot.ready || slot.state == Slot::State::free) return;
+    if (slot.is_over()) {
+        if (!slot.eventful) free_slot(slot);
+        return;
+    }
     if (const Instant at = slot.due_at(); at == never)
         timers_.cancel(slot.index);
     else

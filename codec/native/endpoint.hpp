@@ -3,7 +3,6 @@
 // All native connections of a socket: finds the connection of each packet, makes connections out of handshakes, and
 // drives them. The sans-IO face is that of every endpoint, <ringpost/endpoint.hpp>.
 
-#include <array>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -12,8 +11,9 @@
 #include <string_view>
 #include <vector>
 
-#include <ringpost/counters.hpp>
 #include <ringpost/datagram.hpp>
+#include <ringpost/native/statistics.hpp>
+#include <ringpost/native/types.hpp>
 #include <ringpost/time.hpp>
 #include "codec/base/lru_table.hpp"
 #include "codec/base/ring_queue.hpp"
@@ -26,12 +26,6 @@
 #include "codec/native/responder.hpp"
 
 namespace ringpost::native {
-
-/// A connection of an endpoint. Names no other one after its last event, `failed` or `closed`.
-struct ConnectionNumber {
-    std::uint32_t index = 0, use = 0;
-    bool operator==(const ConnectionNumber&) const = default;
-};
 
 struct ServerOptions {
     Choices<crypto::Pattern> patterns;
@@ -61,41 +55,6 @@ struct EndpointOptions {
     std::string_view application{};         ///< a name that the peer sees, at most limits::native_name_bytes_max
     std::optional<ServerOptions> server{};  ///< absent: no connections are accepted
 };
-
-/// Datagrams that no connection has counted, and connections.
-struct EndpointCounters {
-    std::uint64_t foreign = 0;       ///< of no form of this transport
-    std::uint64_t unknown_id = 0;    ///< short packets of no connection and no handshake
-    std::uint64_t other_source = 0;  ///< short packets from another address than the connection's
-    std::uint64_t early = 0;         ///< short packets before the handshake has ended
-    std::uint64_t not_expected = 0;  ///< long packets that answer nothing of ours, and Inits to one that is no server
-    std::uint64_t bad_resets = 0;    ///< Resets without the token of a connection
-    std::uint64_t resets_sent = 0;   ///< in answer to packets of unknown connections
-    std::uint64_t refused_full = 0;  ///< handshakes that have found all connections in use
-    std::uint64_t answers_dropped = 0;  ///< of handshakes, while too many wait to be sent; the client asks again
-    std::uint64_t opened = 0;
-    std::uint64_t failed = 0;
-    std::uint64_t closed = 0;
-
-    static constexpr auto table() {
-        using C = EndpointCounters;
-        return std::to_array<Counter<C>>({
-            {"foreign", &C::foreign},
-            {"unknown_id", &C::unknown_id},
-            {"other_source", &C::other_source},
-            {"early", &C::early},
-            {"not_expected", &C::not_expected},
-            {"bad_resets", &C::bad_resets},
-            {"resets_sent", &C::resets_sent},
-            {"refused_full", &C::refused_full},
-            {"answers_dropped", &C::answers_dropped},
-            {"opened", &C::opened},
-            {"failed", &C::failed},
-            {"closed", &C::closed},
-        });
-    }
-};
-static_assert(lists_every_counter<EndpointCounters>());
 
 struct EndpointEvent {
     enum class Kind : std::uint8_t {
@@ -140,6 +99,13 @@ class Endpoint {
     void close(Instant now, ConnectionNumber connection, Instant deadline, std::uint16_t code = 0,
                std::span<const std::byte> reason = {});
 
+    /// Closes all, see close().
+    void close_all(Instant now, Instant deadline);
+    /// Whether the outcome of each connection is known, although its events may not have been taken.
+    [[nodiscard]] bool all_closed() const;
+    /// Replaces ServerOptions::allow, for handshakes from now on.
+    void allow(const crypto::AllowList* list);
+
     /// Null: names none. Valid until the next call.
     [[nodiscard]] const Connection* find(ConnectionNumber connection) const;
     [[nodiscard]] Address peer(ConnectionNumber connection) const;
@@ -155,6 +121,8 @@ class Endpoint {
     std::optional<Event> poll_event();
     [[nodiscard]] std::optional<Instant> poll_timeout() const;
 
+    /// False: poll_event() would return nothing.
+    [[nodiscard]] bool may_have_events() const { return !eventful_.empty(); }
     /// Connections, with those whose handshake is under way.
     [[nodiscard]] std::uint32_t connections() const { return used_; }
     [[nodiscard]] const EndpointCounters& counters() const { return counts_; }

@@ -37,10 +37,10 @@
 #include <span>
 #include <variant>
 
+#include <ringpost/native/run.hpp>
 #include <ringpost/time.hpp>
 #include "codec/native/limits.hpp"
 #include "codec/native/packet.hpp"
-#include "codec/native/run.hpp"
 #include "codec/recovery/ranges.hpp"
 
 namespace ringpost::native {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include <ringpost/time.hpp>
 #include "codec/crypto/aead.hpp"
@@ -44,6 +45,8 @@ class KeyPhases {
     KeyPhases(crypto::PacketKey send, crypto::PacketKey receive, Instant now, const KeyUse& use = {});
 
     [[nodiscard]] std::size_t tag_bytes() const { return send_.tag_bytes(); }
+    /// See crypto::PacketKey::implementation().
+    [[nodiscard]] std::string_view implementation() const { return send_.implementation(); }
     /// The phase of packets that are sealed now.
     [[nodiscard]] bool send_phase() const { return phase_; }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include <ringpost/native/statistics.hpp>
 #include "codec/base/ring_queue.hpp"
 #include "codec/native/ack_ranges.hpp"
 #include "codec/native/channel/ordered.hpp"
@@ -14,7 +15,6 @@
 #include "codec/native/options.hpp"
 #include "codec/native/receive_window.hpp"
 #include "codec/native/sending.hpp"
-#include "codec/native/statistics.hpp"
 
 namespace ringpost::native {
 

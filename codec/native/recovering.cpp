@@ -12,7 +12,9 @@ namespace {
 
 recovery::Congestion congestion_for(const ConnectionOptions& options) {
     if (options.congestion == CongestionControl::fixed) {
-        recovery::Fixed::Settings settings = options.fixed;
+        FixedRate settings = options.fixed;
+        if (settings.window == 0)
+            settings.window = std::uint64_t{options.packets_in_flight_max} * options.datagram_bytes;
         settings.window = std::max(settings.window, std::uint64_t{2} * options.datagram_bytes);
         return recovery::Congestion(recovery::Fixed(settings));
     }

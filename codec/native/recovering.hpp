@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <span>
 
+#include <ringpost/native/statistics.hpp>
 #include "codec/base/zeroed_array.hpp"
 #include "codec/native/frame.hpp"
 #include "codec/native/options.hpp"
 #include "codec/native/reference.hpp"
-#include "codec/native/statistics.hpp"
 #include "codec/recovery/congestion.hpp"
 #include "codec/recovery/loss.hpp"
 #include "codec/recovery/pacer.hpp"

@@ -8,6 +8,7 @@
 #include <span>
 
 #include <ringpost/address.hpp>
+#include <ringpost/native/statistics.hpp>
 #include <ringpost/time.hpp>
 #include "codec/base/lru_table.hpp"
 #include "codec/crypto/keys.hpp"
@@ -49,28 +50,6 @@ struct ResponderOptions {
     std::uint32_t half_open_max = limits::native_half_open_max;  ///< a power of two
     std::uint32_t clocks_max = limits::native_clocks_max;        ///< a power of two
     std::uint32_t handshakes_per_second = limits::native_handshakes_per_second_default;
-};
-
-/// Every datagram counts in one of these.
-struct ResponderCounters {
-    std::uint64_t malformed = 0;        ///< no long packet, or not one that a server gets
-    std::uint64_t unknown_key = 0;      ///< an Init for another server
-    std::uint64_t bad_mac = 0;          ///< forged or changed: no answer
-    std::uint64_t versions_sent = 0;    ///< an Init of another version
-    std::uint64_t refused_pattern = 0;  ///< one that this server does not offer
-    std::uint64_t refused_suite = 0;
-    std::uint64_t repeated = 0;       ///< an Init that was answered before; the answer was the same
-    std::uint64_t cookies_sent = 0;   ///< under load: the client must prove its address
-    std::uint64_t bad_cookies = 0;    ///< of these, where it had a cookie that did not hold
-    std::uint64_t not_authentic = 0;  ///< the Noise message does not open
-    std::uint64_t not_allowed = 0;    ///< a client that is not in the allow list
-    std::uint64_t replayed = 0;       ///< an Init with a clock that is not newer than that of the last connection
-    std::uint64_t bad_parameters = 0;
-    std::uint64_t answered = 0;     ///< a Response was sent
-    std::uint64_t confirmed = 0;    ///< short packets that have completed a handshake
-    std::uint64_t unconfirmed = 0;  ///< short packets with the id of a handshake that they do not complete
-    std::uint64_t unknown_id = 0;   ///< short packets that belong to no handshake
-    std::uint64_t evicted = 0;      ///< not datagrams: answered handshakes that made space for others
 };
 
 /// What is the same in a repeated Init. Only a Responder uses this struct and the next.

@@ -8,9 +8,9 @@
 #include <cstring>
 #include <span>
 
+#include <ringpost/native/integer.hpp>
 #include "codec/base/check.hpp"
 #include "codec/base/zeroed_array.hpp"
-#include "codec/native/integer.hpp"
 
 namespace ringpost::native {
 

@@ -43,6 +43,12 @@ bool Sending::all_acked() const {
     return std::ranges::all_of(channels_, [](const auto& each) { return each->all_acked(); });
 }
 
+std::uint64_t Sending::unacked_bytes() const {
+    std::uint64_t total = 0;
+    for (const auto& channel : channels_) total += channel->log().head() - channel->log().una();
+    return total;
+}
+
 std::uint64_t Sending::count_unacked() const {
     std::uint64_t count = 0;
     for (const auto& each : channels_) count += each->count_unacked();

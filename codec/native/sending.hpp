@@ -6,11 +6,11 @@
 #include <memory>
 #include <vector>
 
+#include <ringpost/native/statistics.hpp>
 #include "codec/native/channel/outgoing.hpp"
 #include "codec/native/flow.hpp"
 #include "codec/native/options.hpp"
 #include "codec/native/reference.hpp"
-#include "codec/native/statistics.hpp"
 #include "codec/recovery/limits.hpp"
 
 namespace ringpost::native {
@@ -38,6 +38,8 @@ class Sending {
     /// Everything that was appended is acknowledged.
     bool all_acked() const;
     std::uint64_t count_unacked() const;
+    /// In the form of the wire.
+    std::uint64_t unacked_bytes() const;
 
     /// Fills a packet. `whole`: room for frames in a packet of the largest size; `fill`: cut messages to fill this one.
     void pack(FrameWriter& out, std::size_t whole, bool fill, PacketReferences& references, Statistics& counts);

@@ -2,21 +2,16 @@
 
 #include <cstdint>
 
+#include <ringpost/congestion.hpp>
 #include <ringpost/time.hpp>
 #include "codec/recovery/samples.hpp"
 
 namespace ringpost::recovery {
 
-/// A constant rate and window, for networks that are reserved for it. A breaker protects others when the assumption is
-/// wrong: more than a tenth of the packets lost for three seconds halves both. Three seconds without that double them
-/// again, up to what was asked for.
+/// See FixedRate.
 class Fixed {
   public:
-    struct Settings {
-        double rate = 0;           ///< bytes per second; 0: not paced
-        std::uint64_t window = 0;  ///< bytes in flight
-        bool breaker = true;
-    };
+    using Settings = FixedRate;
 
     explicit Fixed(const Settings& settings) : settings_(settings) {}
 

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <concepts>
@@ -13,6 +14,7 @@
 #include "codec/base/limits.hpp"
 #include "codec/base/utf8.hpp"
 #include "codec/devices/advert.hpp"
+#include "codec/native/limits.hpp"
 #include "engine/os/address.hpp"
 
 namespace ringpost {
@@ -74,6 +76,38 @@ const char* reason(devices::NameError error) {
         case devices::NameError::reserved: return "it is a frame of the format";
     }
     return "";
+}
+
+void check_connections(Check& check, const native::ProtocolOptions& protocol, const std::string& application) {
+    constexpr std::uint64_t message_overhead = 16;
+    check.within<std::uint32_t>("protocol.channels", protocol.channels, 1, limits::native_channels_max - 1)
+        .within<std::size_t>("protocol.channel_options", protocol.channel_options.size(), 0, protocol.channels)
+        .within<std::size_t>("protocol.send_log_bytes", protocol.send_log_bytes, 4'096, limits::native_send_log_bytes_max)
+        .power_of_two("protocol.send_log_bytes", protocol.send_log_bytes, limits::native_send_log_bytes_max)
+        .within<std::uint64_t>("protocol.channel_window", protocol.channel_window, 4'096, bytes_max)
+        .within<std::uint64_t>("protocol.connection_window", protocol.connection_window, 4'096, bytes_max)
+        .within<std::uint64_t>("protocol.message_bytes_max", protocol.message_bytes_max, 1,
+                               std::min({protocol.channel_window - message_overhead,
+                                         protocol.connection_window - message_overhead,
+                                         std::uint64_t{limits::native_message_bytes_max}}))
+        .within<std::size_t>("protocol.datagram_bytes", protocol.datagram_bytes, limits::native_datagram_bytes_min,
+                             limits::native_datagram_bytes_max)
+        .within<std::size_t>("protocol.train_segments", protocol.train_segments, 1, limits::train_segments_max)
+        .within<std::uint32_t>("protocol.packets_in_flight_max", protocol.packets_in_flight_max, 256,
+                               limits::native_packets_in_flight_max)
+        .power_of_two("protocol.packets_in_flight_max", protocol.packets_in_flight_max, table_max)
+        .within<std::uint32_t>("protocol.receive_window", protocol.receive_window, 1'024,
+                               limits::native_receive_window_max)
+        .power_of_two("protocol.receive_window", protocol.receive_window, table_max)
+        .that(protocol.fixed.rate >= 0 && protocol.fixed.rate < 1e15, "protocol.fixed.rate: must be from 0 to 1e15")
+        .within("protocol.idle_timeout", protocol.idle_timeout, millisecond, UINT32_MAX * millisecond)
+        .positive("protocol.keep_alive", protocol.keep_alive)
+        .within("protocol.ack_delay", protocol.ack_delay, 0, limits::native_ack_delay_us_max * microsecond)
+        .that(application.size() <= limits::native_name_bytes_max && is_utf8(application),
+              "application: must be UTF-8 of at most 64 bytes");
+    for (const native::ChannelOptions& channel : protocol.channel_options)
+        check.within<int>("protocol.channel_options.priority", channel.priority, 0, 7)
+            .within<int>("protocol.channel_options.weight", channel.weight, 1, UINT8_MAX);
 }
 
 bool is_group(const Address& group, Family family) {
@@ -154,6 +188,22 @@ std::optional<Error> check_options(const beacon::OpenOptions& options) {
     for (const beacon::Target& target : protocol.targets)
         check.that(may_be_peer(target.destination, options.bind),
                    "protocol.targets: an address without a port, or of another family than bind");
+    return check.error;
+}
+
+std::optional<Error> check_options(const ConnectOptions& options) {
+    Check check;
+    check.positive("timeout", options.timeout);
+    check_connections(check, options.protocol, options.application);
+    return check.error;
+}
+
+std::optional<Error> check_options(const ListenOptions& options) {
+    Check check;
+    check.within<std::uint32_t>("connections_max", options.connections_max, 2, limits::native_connections_max)
+        .power_of_two("connections_max", options.connections_max, limits::native_connections_max)
+        .within<std::uint32_t>("handshakes_per_second", options.handshakes_per_second, 1, UINT32_MAX);
+    check_connections(check, options.protocol, options.application);
     return check.error;
 }
 

@@ -7,6 +7,7 @@
 
 #include <ringpost/beacon.hpp>
 #include <ringpost/confirmed.hpp>
+#include <ringpost/connection.hpp>
 #include <ringpost/devices.hpp>
 #include <ringpost/error.hpp>
 #include <ringpost/gtudp.hpp>
@@ -17,6 +18,8 @@ std::optional<Error> check_options(const gtudp::OpenOptions& options);
 std::optional<Error> check_options(const confirmed::OpenOptions& options);
 std::optional<Error> check_options(const devices::NodeOptions& options);
 std::optional<Error> check_options(const beacon::OpenOptions& options);
+std::optional<Error> check_options(const ConnectOptions& options);
+std::optional<Error> check_options(const ListenOptions& options);
 
 /// Whether a socket bound to `local` can send to `peer`: it has a port, and an address of a family that the socket
 /// reaches. An IPv6 socket reaches IPv4 addresses if it is bound to the wildcard address.

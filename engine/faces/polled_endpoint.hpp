@@ -75,6 +75,10 @@ class PolledEndpoint {
         waker().wake();
     }
 
+    /// Whether wake() was called since the last poll() or take_woken().
+    bool woken() const { return woken_; }
+    bool take_woken() { return woken_.exchange(false); }
+
     // The backend's calls.
     virtual SocketIndex add(UdpSocket socket) = 0;
     virtual void remove(SocketIndex socket) = 0;

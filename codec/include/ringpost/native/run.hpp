@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-#include "codec/native/integer.hpp"
+#include <ringpost/native/integer.hpp>
 
 namespace ringpost::native {
 
@@ -39,6 +39,14 @@ struct Run {
             use(std::span(from, length));
             from += length;
         }
+    }
+
+    /// The first message. There must be one.
+    std::span<const std::byte> front() const {
+        if (stride > 0 || bytes == 0) return {at + prefix, stride - prefix};
+        std::uint64_t length = 0;
+        const std::size_t prefix_bytes = read_integer(at, integer_bytes_from(*at), length);
+        return {at + prefix_bytes, length};
     }
 
     /// Without the first `messages`, which must be fewer than all.

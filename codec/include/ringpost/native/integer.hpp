@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "codec/base/bytes.hpp"
+#include <ringpost/byte_order.hpp>
 
 namespace ringpost::native {
 

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <ringpost/time.hpp>
+#include "apps/cli/server.hpp"
+
+namespace ringpost::apps {
+
+struct RecvOptions {
+    ServerOptions server;
+    std::uint64_t count = UINT64_MAX;
+    std::string file;                               ///< native: write one message to this; "": lines
+    std::uint32_t message_bytes_max = 16u << 20;  ///< native
+};
+
+/// After the last message of --count, serve the senders until none has needed it for this long. No further message is
+/// accepted.
+inline constexpr Duration last_linger = 500 * millisecond;
+
+/// `ringpost recv --transport native`.
+int recv_native(const RecvOptions& options);
+
+}  // namespace ringpost::apps

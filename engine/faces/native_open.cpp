@@ -1,0 +1,193 @@
+#include "engine/faces/native_open.hpp"
+
+#include <fmt/core.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "codec/base/limits.hpp"
+#include "codec/crypto/hash.hpp"
+#include "engine/faces/key_files.hpp"
+#include "engine/os/clock.hpp"
+#include "engine/os/random.hpp"
+
+namespace ringpost {
+
+Keys::Chain::~Chain() {
+    if (psk) crypto::wipe(*psk);
+    if (pair) crypto::wipe(pair->secret);
+}
+
+Keys::Keys() : chain_(std::make_shared<const Chain>()) {}
+Keys::Keys(std::shared_ptr<const Chain> chain) : chain_(std::move(chain)) {}
+
+namespace {
+
+/// A copy with `change` made to it.
+template <class Change>
+std::shared_ptr<const Keys::Chain> changed(const Keys::Chain& chain, Change&& change) {
+    auto copy = std::make_shared<Keys::Chain>(chain);
+    change(*copy);
+    return copy;
+}
+
+/// Takes what was read, or keeps the first error.
+template <class T, class Use>
+void take(Keys::Chain& chain, Result<T> read, Use&& use) {
+    if (read)
+        use(std::move(*read));
+    else if (!chain.error)
+        chain.error = read.error();
+}
+
+std::unexpected<Error> wrong_keys(const char* why) { return std::unexpected(Error{EINVAL, std::string("keys: ") + why}); }
+
+}  // namespace
+
+Keys Keys::none() { return {}; }
+
+Keys Keys::shared(const std::string& file) { return none().with_shared(file); }
+Keys Keys::shared(const Secret& secret) {
+    return Keys(changed(Chain(), [&](Chain& to) { to.psk = secret; }));
+}
+
+Keys Keys::pair(const std::string& file) {
+    return Keys(changed(Chain(), [&](Chain& to) {
+        take(to, read_secret_key(file), [&](const crypto::Key& secret) { to.pair = crypto::key_pair_of(secret); });
+    }));
+}
+Keys Keys::pair(const Secret& secret) {
+    return Keys(changed(Chain(), [&](Chain& to) { to.pair = crypto::key_pair_of(secret); }));
+}
+
+Keys Keys::allow(const std::string& file) const {
+    return Keys(changed(*chain_, [&](Chain& to) {
+        take(to, read_allow_list(file), [&](auto peers) { to.allowed = std::move(peers); });
+    }));
+}
+
+Keys Keys::peer(std::string_view public_key) const {
+    return Keys(changed(*chain_, [&](Chain& to) {
+        const auto key = crypto::parse_key(public_key);
+        if (key)
+            to.peer = *key;
+        else if (!to.error)
+            to.error = Error{EINVAL, "the peer's public key: " + describe(key.error())};
+    }));
+}
+
+Keys Keys::with_shared(const std::string& file) const {
+    return Keys(changed(*chain_, [&](Chain& to) {
+        take(to, read_secret_key(file), [&](const crypto::Key& secret) { to.psk = secret; });
+    }));
+}
+
+namespace native {
+namespace {
+
+using crypto::Pattern, crypto::Suite;
+
+/// `insecure` without keys: a secret that everybody knows.
+constexpr crypto::Key no_secret{};
+
+}  // namespace
+
+Result<ClientOptions> client_options(const Keys& keys, bool insecure) {
+    const Keys::Chain& chain = keys.chain();
+    if (chain.error) return std::unexpected(*chain.error);
+    if (chain.allowed) return wrong_keys("a list of clients is a server's");
+    ClientOptions out;
+    out.suite = insecure ? Suite::insecure : crypto::preferred_suite();
+    out.keys.psk = chain.psk.value_or(no_secret);
+    if (chain.pair) out.keys.local = *chain.pair;
+    if (chain.peer) out.keys.remote = *chain.peer;
+    if (chain.pair && !chain.peer) return wrong_keys("a client with a key pair needs the server's public key");
+    if (chain.peer && chain.psk && !chain.pair)
+        return wrong_keys("a client with a shared secret and the server's public key needs a key pair, too");
+    if (!chain.peer && !chain.psk && !insecure)
+        return wrong_keys("a client needs a shared secret, or the server's public key");
+    out.pattern = !chain.peer ? Pattern::nn_psk0 : !chain.pair ? Pattern::nk : chain.psk ? Pattern::ik_psk2 : Pattern::ik;
+    return out;
+}
+
+Result<ServerOptions> server_options(const Keys& keys, bool insecure) {
+    const Keys::Chain& chain = keys.chain();
+    if (chain.error) return std::unexpected(*chain.error);
+    if (chain.peer) return wrong_keys("the server's public key is a client's");
+    if (chain.allowed && !chain.pair) return wrong_keys("a list of clients needs the server's key pair");
+    if (!chain.pair && !chain.psk && !insecure) return wrong_keys("a server needs a shared secret, or a key pair");
+    ServerOptions out;
+    if (insecure)
+        out.suites = {Suite::insecure};
+    else
+        out.suites = {Suite::aes256_gcm, Suite::chacha20_poly1305};
+    if (chain.pair) out.pair = *chain.pair;
+    out.psk = chain.psk.value_or(no_secret);
+    if (!chain.pair)
+        out.patterns = {Pattern::nn_psk0};
+    else if (chain.psk)
+        out.patterns = {Pattern::ik_psk2};
+    else if (chain.allowed)
+        out.patterns = {Pattern::ik};
+    else
+        out.patterns = {Pattern::nk, Pattern::ik};
+    return out;
+}
+
+EndpointOptions endpoint_options(const ProtocolOptions& protocol, const std::string& application) {
+    EndpointOptions out;
+    out.start = now();
+    out.seed = random_value<crypto::Key>();
+    static_cast<ProtocolOptions&>(out.connection) = protocol;
+    out.application = application;
+    return out;
+}
+
+std::uint64_t wall_clock_ms() { return static_cast<std::uint64_t>((now() + unix_offset()) / millisecond); }
+
+const char* reason(Initiator::Failure failure) {
+    switch (failure) {
+        case Initiator::Failure::none: return "closed";
+        case Initiator::Failure::timed_out: return "no answer from a server with these keys";
+        case Initiator::Failure::no_common_version: return "the server speaks other versions of the protocol";
+        case Initiator::Failure::bad_parameters: return "the server's answer cannot be read";
+        case Initiator::Failure::weak_key: return "the server's public key is none";
+    }
+    return "";
+}
+
+std::optional<ConnectionEvent> public_event(const EndpointEvent& event) {
+    using Kind = ConnectionEvent::Kind;
+    ConnectionEvent out;
+    out.connection = event.connection;
+    if (event.kind == EndpointEvent::Kind::failed) return std::nullopt;
+    if (event.kind == EndpointEvent::Kind::opened) {
+        out.kind = Kind::opened;
+        return out;
+    }
+    const Event& of = event.event;
+    out.channel = of.channel;
+    switch (of.kind) {
+        case Event::Kind::run: out.messages = Messages(of.channel, of.number, of.run); break;
+        case Event::Kind::writable: out.kind = Kind::writable; break;
+        case Event::Kind::breaker: out.kind = Kind::breaker; break;
+        case Event::Kind::closing:
+        case Event::Kind::closed:
+            out.kind = of.kind == Event::Kind::closing ? Kind::closing : Kind::closed;
+            out.outcome = of.outcome;
+            break;
+    }
+    return out;
+}
+
+std::size_t endpoint_budget(const ProtocolOptions& options, std::uint32_t connections) {
+    // Keys, states and queues; each packet in flight has a record and two references, each number behind the newest a bit.
+    constexpr std::size_t fixed_bytes = 64u << 10, packet_bytes = 48, server_bytes = 6u << 20;
+    const std::size_t each = fixed_bytes + options.packets_in_flight_max * packet_bytes +
+                             options.channels * (options.send_log_bytes + 4'096) + 2 * options.connection_window;
+    return server_bytes + connections * each;
+}
+
+}  // namespace native
+
+}  // namespace ringpost

@@ -1,0 +1,76 @@
+#pragma once
+
+// What connect() and listen() make of their options.
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ringpost/connection.hpp>
+#include "codec/crypto/keys.hpp"
+#include "codec/native/endpoint.hpp"
+#include "engine/faces/polled_endpoint.hpp"
+#include "engine/os/clock.hpp"
+
+namespace ringpost {
+
+/// The content of Keys. Secrets are wiped at the end.
+struct Keys::Chain {
+    std::optional<crypto::Key> psk;
+    std::optional<crypto::KeyPair> pair;
+    std::optional<crypto::Key> peer;
+    std::optional<std::vector<crypto::AllowedPeer>> allowed;
+    std::optional<Error> error;  ///< of the first key that could not be read
+
+    Chain() = default;
+    Chain(const Chain&) = default;
+    Chain& operator=(const Chain&) = delete;
+    ~Chain();
+};
+
+namespace native {
+
+/// The handshake that these keys are for, as a client; its time and clock are set by the caller.
+Result<ClientOptions> client_options(const Keys& keys, bool insecure);
+/// Those that a server with these keys offers. `allow` of the result is null.
+Result<ServerOptions> server_options(const Keys& keys, bool insecure);
+
+/// An endpoint's options with a fresh seed.
+EndpointOptions endpoint_options(const ProtocolOptions& protocol, const std::string& application);
+
+/// The wall clock, in milliseconds.
+std::uint64_t wall_clock_ms();
+
+/// What `failure` means to a user.
+const char* reason(Initiator::Failure failure);
+
+/// The event of a connection in the form of the public interface; nullopt: it is not one of them.
+std::optional<ConnectionEvent> public_event(const EndpointEvent& event);
+
+/// The most that an endpoint and `connections` can reserve.
+std::size_t endpoint_budget(const ProtocolOptions& options, std::uint32_t connections);
+
+/// How long destroying an open connection may take: a CLOSE leaves, and perhaps its answer comes.
+inline constexpr Duration end_within = 10 * millisecond;
+
+/// Runs turns until take() returns something, `over` is true, wake() was called, or `timeout` has elapsed. take() is
+/// called whenever the endpoint may have events, and at least once after each turn.
+template <class Take>
+auto wait_for_event(PolledEndpoint<Endpoint>& polled, Duration timeout, const bool& over, const Take& take) {
+    const Instant deadline = deadline_after(timeout);
+    const std::function<bool()> something = [&] { return polled.endpoint.may_have_events() || polled.woken(); };
+    for (bool late = false;;) {
+        auto taken = take();
+        if (taken || over || late || polled.take_woken()) return taken;
+        const Duration left = deadline == never ? never : std::max<Duration>(deadline - now(), 0);
+        late = left == 0;
+        polled.wait_for(left, something);
+    }
+}
+
+}  // namespace native
+
+}  // namespace ringpost
