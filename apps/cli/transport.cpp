@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "apps/cli/random.hpp"
+#include "engine/faces/native_open.hpp"
 #include "engine/os/clock.hpp"
 
 namespace ringpost::apps {
@@ -133,7 +134,7 @@ void check_keys(const CLI::App& command, const TransportOptions& options) {
         throw CLI::ValidationError("--transport native: needs --psk or --key, or --insecure");
     if (server && !options.allow.empty() && options.key.empty())
         throw CLI::ValidationError(fmt::format("--allow {}: a list of clients needs --key", options.allow));
-    if (server) return;
+    if (server || options.own_secret) return;
     if (options.psk.empty() && options.peer.empty() && !options.insecure)
         throw CLI::ValidationError("--transport native: needs --psk or --peer, or --insecure");
     if (!options.key.empty() && options.peer.empty())
@@ -180,6 +181,7 @@ void check_transport(const CLI::App& command, TransportOptions& options) {
 }
 
 Keys keys_of(const TransportOptions& options) {
+    if (options.own_secret) return Keys::shared(*options.own_secret);
     Keys keys = options.key.empty() ? Keys::none() : Keys::pair(options.key);
     if (!options.psk.empty()) keys = keys.with_shared(options.psk);
     if (!options.peer.empty()) keys = keys.peer(options.peer);
@@ -207,6 +209,66 @@ gtudp::OpenOptions open_options(const CommonOptions& common, const TransportOpti
     gtudp::OpenOptions out{.gro = common.gro, .engine = common.engine, .wire = transport.wire};
     out.protocol.resending = transport.resending;
     return out;
+}
+
+namespace {
+
+/// Messages of up to 64 KiB at the rate of a fast network.
+native::EndpointOptions tunnel_wire() {
+    native::ProtocolOptions protocol;
+    protocol.channels = 1;
+    protocol.send_log_bytes = 8u << 20;
+    protocol.channel_window = protocol.connection_window = 16u << 20;
+    return native::endpoint_options(protocol, "ringpost");
+}
+
+template <class T>
+T value_or_refuse(Result<T> result) {
+    if (!result) throw Failure(Exit::usage, result.error().text);
+    return std::move(*result);
+}
+
+}  // namespace
+
+NativeServer native_server(const TransportOptions& options) {
+    const Keys keys = keys_of(options);
+    NativeServer out{.options = value_or_refuse(native::server_options(keys, options.insecure)), .allowed = {}};
+    if (const auto& allowed = keys.chain().allowed)
+        out.allowed = std::make_shared<crypto::AllowList>(*allowed, random_key());
+    out.options.allow = out.allowed.get();
+    return out;
+}
+
+traffic::NativeTunnelOptions tunnel_to(const Address& server, const TransportOptions& options) {
+    traffic::NativeTunnelOptions out{.wire = tunnel_wire(), .server = server, .key = random_key()};
+    out.wire.connections_max = 2;
+    out.client = value_or_refuse(native::client_options(keys_of(options), options.insecure));
+    out.client->clock_ms = native::wall_clock_ms();
+    return out;
+}
+
+traffic::NativeTunnelOptions tunnel_of(const NativeServer& server) {
+    traffic::NativeTunnelOptions out{.wire = tunnel_wire(), .key = random_key()};
+    out.wire.server = server.options;
+    return out;
+}
+
+void add_native_counts(Json& counts, const native::Endpoint& endpoint) {
+    add_counters(counts, "native", endpoint.counters());
+    if (endpoint.responder_counters() != nullptr) add_counters(counts, "handshakes", *endpoint.responder_counters());
+}
+
+std::string native_text(const Json& summary) {
+    const Json& counts = summary["counters"]["connection"];
+    const auto count = [&](const char* name) { return grouped(counts[name].get<std::uint64_t>()); };
+    return fmt::format("packets sent {}  lost {} (late {})  resent {} bytes  acknowledgements {}  probe timeouts {}",
+                       count("packets_sent"), count("packets_lost"), count("packets_spurious"), count("bytes_resent"),
+                       count("acks_received"), count("probe_timeouts"));
+}
+
+std::string transport_text(const TransportOptions& options) {
+    if (!options.reliable()) return "";
+    return std::string(", ") + options.name() + (options.insecure ? " insecure" : "");
 }
 
 Exit exit_of(const Error& error) {

@@ -3,6 +3,8 @@
 // --transport and the options of gtUDP, the same for every subcommand that has them.
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <ringpost/connection.hpp>
 #include <ringpost/gtudp.hpp>
 #include <string>
@@ -11,6 +13,7 @@
 #include "apps/cli/options.hpp"
 #include "apps/cli/report.hpp"
 #include "codec/traffic/gtudp_tunnel.hpp"
+#include "codec/traffic/native_tunnel.hpp"
 
 namespace ringpost::apps {
 
@@ -32,11 +35,14 @@ struct TransportOptions {
     std::string allow;        ///< servers: a list of clients, given by --allow like networks
     std::string allow_error;  ///< why that is no network
     bool insecure = false;
+    std::optional<Keys::Secret> own_secret;  ///< of both ends of a --self run without keys
 
     std::vector<std::string> gtudp_options, native_options;  ///< options of the command that require the transport
 
     bool gtudp() const { return kind == Transport::gtudp; }
     bool native() const { return kind == Transport::native; }
+    bool reliable() const { return kind != Transport::raw; }
+    const char* name() const { return native() ? "native" : gtudp() ? "gtudp" : "raw"; }
 };
 
 struct TransportChoice {
@@ -63,6 +69,24 @@ gtudp::OpenOptions open_options(const CommonOptions& common, const TransportOpti
 
 /// The keys of a native end. What is wrong with them is the error of connect() and listen().
 Keys keys_of(const TransportOptions& options);
+/// What the server of a native tunnel has, for every engine. Throws a Failure if the keys cannot be used.
+struct NativeServer {
+    native::ServerOptions options;
+    std::shared_ptr<crypto::AllowList> allowed;  ///< of `options`
+};
+NativeServer native_server(const TransportOptions& options);
+/// The tunnel of a client, and of one engine of a server, which start now.
+traffic::NativeTunnelOptions tunnel_to(const Address& server, const TransportOptions& options);
+traffic::NativeTunnelOptions tunnel_of(const NativeServer& server);
+
+/// Adds the counters of a native endpoint, and of the handshakes of a server.
+void add_native_counts(Json& counts, const native::Endpoint& endpoint);
+
+/// What a connection did, of a summary's counters, as a line of text.
+std::string native_text(const Json& summary);
+/// `, native`, or "" for raw datagrams.
+std::string transport_text(const TransportOptions& options);
+
 /// The note of an end that neither encrypts nor authenticates.
 inline constexpr const char* insecure_note = "insecure: nothing is encrypted or authenticated";
 /// The exit code of an error of connect() or listen(): of usage if it is about keys.

@@ -41,7 +41,7 @@ class EchoApplication {
 
 template <class AnyLoop>
 Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const PeerOptions& options, StartLine& line,
-                     const OnListening& on_listening) {
+                     const std::optional<NativeServer>& native, const OnListening& on_listening) {
     std::optional<SignalWakes> wakes;
     if (engine == 0) wakes.emplace(loop.backend().waker());
     const bool gro = socket.gro();
@@ -59,13 +59,19 @@ Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const 
         loop.run(tunnel, application);
         add_wire_counts(out.counts, tunnel.wire().counters());
         confirmed = tunnel.wire().counters().confirmed;
+    } else if (native) {
+        traffic::NativeTunnel tunnel(endpoint, tunnel_of(*native));
+        loop.run(tunnel, application);
+        add_native_counts(out.counts, tunnel.wire());
+        out.counts["replies_refused"] = tunnel.refused();
+        confirmed = tunnel.taken();
     } else {
         loop.run(endpoint, application);
     }
     const echo::EchoCounters& counts = endpoint.counters();
     const EngineCounters counters = loop.backend().counters();
     out.counts.update({{"received", counts.received},
-                       {"sent", options.transport.gtudp() ? confirmed : counters.sent},
+                       {"sent", options.transport.reliable() ? confirmed : counters.sent},
                        {"refused", counts.refused},
                        {"hops_exhausted", counts.hops_exhausted},
                        {"queue_full", counts.queue_full},
@@ -98,6 +104,9 @@ int echo_command(const PeerOptions& options) {
 
 Json run_echo(const PeerOptions& options, Report& report, const OnListening& on_listening) {
     std::vector<UdpSocket> sockets = open_server_sockets(options);
+    std::optional<NativeServer> native;
+    if (options.transport.native()) native = native_server(options.transport);
+    if (options.transport.insecure) report.note(insecure_note);
     const Instant start = now();
     StartLine line(sockets.size());
     const auto notify = [&](const std::string& text) { report.note(text); };
@@ -109,13 +118,13 @@ Json run_echo(const PeerOptions& options, Report& report, const OnListening& on_
     sandbox.deny_files();
     const Outcome all = add_all(run_engines(
         options.common.engine, options.threads, options.side, line, notify, [&](auto& loop, std::size_t engine) {
-            return run_one_echo(loop, engine, std::move(sockets[engine]), options, line, listening);
+            return run_one_echo(loop, engine, std::move(sockets[engine]), options, line, native, listening);
         }));
     Json summary = all.counts;
     summary["duration_s"] = seconds(now() - start);
     summary["rate_per_s"] = ratio(summary["received"].get<double>(), summary["duration_s"].get<double>());
     summary.update(all.facts);
-    if (options.transport.gtudp()) summary["transport"] = "gtudp";
+    if (options.transport.reliable()) summary["transport"] = options.transport.name();
     return summary;
 }
 

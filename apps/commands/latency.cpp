@@ -23,7 +23,7 @@ namespace {
 constexpr Duration default_duration = 5 * second;
 constexpr Duration default_timeout = second;
 /// The reliable layer resends, so what is late is not lost.
-constexpr Duration default_timeout_gtudp = 10 * second;
+constexpr Duration default_timeout_reliable = 10 * second;
 /// Unless a rate or a closed loop is given; every server can answer as many.
 constexpr double default_rate = 10'000;
 /// The duration of one of several trials.
@@ -46,7 +46,7 @@ Json summary_of(const LatencyOptions& options, const Outcome& of) {
     summary["duration_s"] = of.duration_s;
     summary["rate_per_s"] = ratio(static_cast<double>(of.snapshot.sent), of.duration_s);
     summary.update(of.facts);
-    if (options.transport.gtudp()) summary["transport"] = "gtudp";
+    if (options.transport.reliable()) summary["transport"] = options.transport.name();
     const LostProbes lost = lost_probes(options, of);
     for (const std::string& name : shape_of(options).histograms)
         summary[name == "response" ? "rtt_us" : name + "_us"] =
@@ -76,7 +76,7 @@ void print_summary(const Report& report, const LatencyOptions& options, const Ag
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
     report.print(fmt::format(
         "{}{}, {}{}{}{}, {}, {:.3f} s, round trips", size_text(options.probes, options.sizes),
-        options.transport.gtudp() ? ", gtudp" : "", agents_text(agents), engines_text(options.threads),
+        transport_text(options.transport), agents_text(agents), engines_text(options.threads),
         flows_of(options) > options.threads.count ? fmt::format("{} flows, ", flows_of(options) * agents.count()) : "",
         summary["backend"].get<std::string>(), loop_text(options), of.duration_s));
     const std::uint64_t sent = summary["sent"].get<std::uint64_t>();
@@ -110,6 +110,7 @@ void print_summary(const Report& report, const LatencyOptions& options, const Ag
     if (options.stamps && summary["unstamped"] > 0)
         report.print(fmt::format("replies without a usable kernel timestamp {}", count("unstamped")));
     if (options.transport.gtudp()) report.print(wire_text(summary));
+    if (options.transport.native()) report.print(native_text(summary));
     report.print(clock_text(summary["clock"]));
 }
 
@@ -232,8 +233,9 @@ int run_latency(LatencyOptions options, const Address& target, Agents& agents, R
                       fmt::format("{}: {} engines of {} agents need one probe in flight each",
                                   options.ping_pong ? "--ping-pong" : "--window", engines, agents.count()));
     if (agents.rank() > 0) report.silence();
-    if (options.transport.gtudp() && is_multicast(target))
-        throw Failure(Exit::usage, fmt::format("--to {}: gtudp sends to one peer, not to a group", to_text(target)));
+    if (options.transport.reliable() && is_multicast(target))
+        throw Failure(Exit::usage, fmt::format("--to {}: {} sends to one peer, not to a group", to_text(target),
+                                               options.transport.name()));
     if (options.threads.self && !agents.alone())
         throw Failure(Exit::usage, "--self: not under mpirun; start the server separately");
     RunDirectory directory(of_agent(options.run, agents.rank(), agents.count()), "latency", report);
@@ -307,7 +309,7 @@ void add_latency(CLI::App& root, Command& chosen) {
     add_parsed(*command, "--count", options->count, parse_count, "number of probes (default limited by --duration)")
         ->excludes(duration);
     add_parsed(*command, "--timeout", options->timeout, parse_duration,
-               "how long an answer is waited for; a probe without one is then lost (default 1s, gtudp 10s)");
+               "how long an answer is waited for; a probe without one is then lost (default 1s, gtudp and native 10s)");
     begin_group(*command, "Output");
     add_parsed(*command, "--stamps", options->stamps, parse_stamps,
                "kernel: also measure when a reply reached this host and how long it waited here (default none)")
@@ -324,14 +326,15 @@ void add_latency(CLI::App& root, Command& chosen) {
         check_probes(options->probes);
         options->flows_given = command->count("--flows") > 0;
         check_measuring(*command, *options);
-        if (options->stamps && options->transport.gtudp())
-            throw CLI::ValidationError("--stamps: not with gtudp, whose messages are not single datagrams");
+        if (options->stamps && options->transport.reliable())
+            throw CLI::ValidationError(fmt::format("--stamps: not with {}, whose messages are not single datagrams",
+                                                   options->transport.name()));
         check_error_bound(*options);
         check_trials(*command, *options);
         check_loop(*command, *options);
         if (options->count == UINT64_MAX && options->duration == never) options->duration = default_duration;
         if (options->timeout == 0)
-            options->timeout = options->transport.gtudp() ? default_timeout_gtudp : default_timeout;
+            options->timeout = options->transport.reliable() ? default_timeout_reliable : default_timeout;
         chosen = [options] { return latency_command(*options); };
     });
 }

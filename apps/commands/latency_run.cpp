@@ -27,12 +27,24 @@ struct ProberStack {
     traffic::Prober prober;
     Duration timeout = second;  ///< how long an answer is waited for
     std::optional<traffic::GtudpTunnel<traffic::Prober>> tunnel;
+    std::optional<traffic::NativeTunnel<traffic::Prober>> sealed;
 
-    bool finished(Instant at) const {
+    bool finished(Instant at) {
         // After a signal, the last answers have a second at most.
         const Duration linger = received_signal() == 0 ? timeout : std::min(timeout, answers_linger);
+        if (sealed && (sealed->outcome() || sealed->failure() != native::Initiator::Failure::none)) return true;
         if (!prober.finished(at, linger)) return false;
+        if (sealed) {
+            if (!sealed->closing()) sealed->close(at, at + answers_linger);
+            return false;
+        }
         return !tunnel || tunnel->wire().in_flight() == 0 || at >= prober.last_sent_at() + linger;
+    }
+
+    template <class AnyLoop, class Application>
+    void run(AnyLoop& loop, Application& application) {
+        if (sealed) return loop.run(*sealed, application);
+        tunnel ? loop.run(*tunnel, application) : loop.run(prober, application);
     }
 
     void fill(const LatencyOptions& options, const EngineCounters& counters, Snapshot& now) const {
@@ -172,16 +184,17 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     loop.backend().enter(0);  // with many sockets, the first turn takes long
     // Allocates the tables before the start is known; there is no time for it afterwards.
     ProberStack stack{
-        .prober = traffic::Prober(prober_options(run, share, flows, 0)), .timeout = options.timeout, .tunnel = {}};
+        .prober = traffic::Prober(prober_options(run, share, flows, 0)), .timeout = options.timeout, .tunnel = {}, .sealed = {}};
     if (options.transport.gtudp())
         stack.tunnel.emplace(stack.prober,
                              traffic::GtudpTunnelOptions{
                                  .wire = wire_options(options.transport), .target = run.target, .train_segments = 1});
+    if (options.transport.native()) stack.sealed.emplace(stack.prober, tunnel_to(run.target, options.transport));
     const Instant start = run.line.ready();
     stack.prober.postpone(start);
     const traffic::Prober& prober = stack.prober;
     LatencyApplication application(loop, stack, run, engine, start);
-    stack.tunnel ? loop.run(*stack.tunnel, application) : loop.run(stack.prober, application);
+    stack.run(loop, application);
     Outcome out;
     const EngineCounters counters = application.counters();
     stack.fill(options, counters, out.snapshot);
@@ -200,6 +213,10 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     add_counters(out.counts, "prober", counts);
     add_match_counts(out.counts, options.probes, prober);
     if (stack.tunnel) add_wire_counts(out.counts, stack.tunnel->wire().counters());
+    if (stack.sealed) {
+        add_native_counts(out.counts, stack.sealed->wire());
+        add_counters(out.counts, "connection", stack.sealed->statistics());
+    }
     add_engine_counts(out.counts, counters);
     out.facts = {
         {"backend", loop.backend().name}, {"granted", loop.backend().granted()}, {"gso", false}, {"gro", false}};
@@ -210,7 +227,7 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
 }  // namespace
 
 std::uint32_t flows_of(const LatencyOptions& options) {
-    if (options.flows_given || options.transport.gtudp()) return options.flows;
+    if (options.flows_given || options.transport.reliable()) return options.flows;
     return std::max(options.flows, preset_flows(options.probes, options.rate, options.timeout));
 }
 

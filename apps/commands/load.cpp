@@ -62,7 +62,7 @@ int run_load(LoadOptions options, const Address& target, const OwnSink* own_sink
             "refused all");
         return Exit::failed;
     }
-    if (options.transport.gtudp() && summary["confirmed"] == 0) return no_answer(target, report);
+    if (options.transport.reliable() && summary["confirmed"] == 0) return no_answer(target, report);
     if (!options.bidirectional || returned(summary) > 0) return verdict;
     if (summary["back_received"] == 0) return no_answer(target, report);
     report.note(to_text(target) + ": answers came, none is intact");
@@ -131,8 +131,9 @@ void add_load(CLI::App& root, Command& chosen) {
             throw CLI::ValidationError(
                 fmt::format("--size: {}, at least {} for sequence and CRC; use --no-verify for less",
                             sizes_text(options->sizes), traffic::frame_bytes_min));
-        if (options->transport.gtudp() && options->bidirectional)
-            throw CLI::ValidationError("--bidirectional: not with gtudp, whose confirmations use the way back");
+        if (options->transport.reliable() && options->bidirectional)
+            throw CLI::ValidationError(fmt::format("--bidirectional: not with {}, whose confirmations use the way back",
+                                                   options->transport.name()));
         chosen = [options] { return load_command(*options); };
     });
 }

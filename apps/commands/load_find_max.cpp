@@ -144,7 +144,7 @@ class LoadTrials {
     /// Notes it if the peer cannot be reached.
     bool unreachable(const PaceTrial& trial) const {
         const Json& summary = trial.summary;
-        const bool silent = trial.sent() > 0 && ((options_.transport.gtudp() && summary["confirmed"] == 0) ||
+        const bool silent = trial.sent() > 0 && ((options_.transport.reliable() && summary["confirmed"] == 0) ||
                                                  (options_.bidirectional && returned(summary) == 0));
         if (!trial.refused() && !silent) return false;
         report_.note(fmt::format("{}: {}", to_text(target_), trial.refused() ? "unreachable" : "no answer"));
@@ -194,7 +194,7 @@ void print_found(const Report& report, const LoadOptions& options, const PaceTri
                  const LoadTrials& trials) {
     const Json& summary = unpaced.summary;
     report.print(fmt::format("{}{}, {}{}, gso {}; {} trials of {:g} s", sizes_text(options.sizes),
-                             options.transport.gtudp() ? ", gtudp" : "", engines_text(options.threads),
+                             transport_text(options.transport), engines_text(options.threads),
                              summary["backend"].get<std::string>(), summary["gso"].get<bool>() ? "on" : "off",
                              trials.trials(), seconds(options.duration)));
     const std::string lost = unpaced.lost() == 0
@@ -226,9 +226,9 @@ void check_find_max(const CLI::App& command, LoadOptions& options) {
     for (const char* other :
          {"--out", "--strict", "--fail-if", "--start-at", "--prometheus", "--profile", "--burst", "--arrivals"})
         if (command.count(other) > 0) throw CLI::ValidationError(fmt::format("{}: not with --find-max", other));
-    if (!options.threads.self && !options.transport.gtudp() && !options.bidirectional)
+    if (!options.threads.self && !options.transport.reliable() && !options.bidirectional)
         throw CLI::ValidationError(
-            "--find-max: the sender must know what was lost: --self, --bidirectional or --transport gtudp");
+            "--find-max: the sender must know what was lost: --self, --bidirectional, or --transport gtudp or native");
     if (command.count("--duration") == 0) options.duration = pace_trial;
 }
 

@@ -23,6 +23,13 @@ void print_reliable(const Report& report, const Json& summary) {
                              real_of(us, "p50"), real_of(us, "p99"), real_of(us, "p999"), real_of(us, "max")));
 }
 
+void print_native(const Report& report, const Json& summary) {
+    const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
+    report.print(fmt::format("confirmed {:>15} messages  {:>17}    not confirmed {}", count("confirmed"),
+                             grouped_rate_text(real_of(summary, "confirmed_per_s")), count("gave_up")));
+    report.print(native_text(summary));
+}
+
 /// Of `due` datagrams, those that did not come back intact.
 std::uint64_t not_returned(const Json& summary, std::uint64_t due) {
     const std::uint64_t came = returned(summary);
@@ -54,6 +61,11 @@ Json summary_of(const LoadOptions& options, const Outcome& of) {
         summary["confirmed_per_s"] = ratio(real_of(summary, "confirmed"), of.duration_s);
         summary["confirmed_us"] = percentiles_us(histograms.back());
     }
+    if (options.transport.native()) {
+        summary["transport"] = "native";
+        summary["lost"] = summary["gave_up"];
+        summary["confirmed_per_s"] = ratio(real_of(summary, "confirmed"), of.duration_s);
+    }
     if (options.bidirectional) summary["back_lost"] = not_returned(summary, sent);
     if (options.rate > 0) {
         summary["rate_asked"] = options.rate;
@@ -65,7 +77,8 @@ Json summary_of(const LoadOptions& options, const Outcome& of) {
 }
 
 Json join_reports(Json sender, const Json& sink) {
-    const bool gtudp = sink.contains("transport");
+    const bool reliable = sink.contains("transport");
+    const bool gtudp = reliable && sink["transport"] == "gtudp";
     Json summary = {{"sent", sender["sent"]}};
     for (const char* name : {"received", "bytes"}) summary[name] = sink[name];
     const auto of = [&](const char* name) { return sink[name].is_null() ? 0 : sink[name].get<std::int64_t>(); };
@@ -73,7 +86,7 @@ Json join_reports(Json sender, const Json& sink) {
     const std::int64_t missing =
         sender["sent"].get<std::int64_t>() - (of("received") - of("duplicate") - of("corrupt"));
     // A message that was given up is lost to the sender, even if it arrived.
-    summary["lost"] = gtudp ? sender["lost"].get<std::int64_t>() : std::max<std::int64_t>(missing, 0);
+    summary["lost"] = reliable ? sender["lost"].get<std::int64_t>() : std::max<std::int64_t>(missing, 0);
     summary["foreign"] = std::max<std::int64_t>(-missing, 0);
     for (const char* name : {"duplicate", "reordered", "corrupt", "socket_dropped", "rate_per_s", "bits_per_s", "gro"})
         summary[name] = sink[name];
@@ -102,7 +115,7 @@ void print_summary(const Report& report, const LoadOptions& options, const Agent
     const bool self = options.threads.self;
     const std::uint64_t flows = options.flows * agents.count();
     report.print(fmt::format("{}{}, {}{}{} flow{}, {}, gso {}{}, {:.3f} s", sizes_text(options.sizes),
-                             options.transport.gtudp() ? ", gtudp" : "", agents_text(agents),
+                             transport_text(options.transport), agents_text(agents),
                              engines_text(options.threads), flows, flows == 1 ? "" : "s",
                              summary["backend"].get<std::string>(), summary["gso"].get<bool>() ? "on" : "off",
                              self ? (summary["gro"].get<bool>() ? ", gro on" : ", gro off") : "", real("duration_s")));
@@ -127,6 +140,7 @@ void print_summary(const Report& report, const LoadOptions& options, const Agent
             count("back_duplicate"), count("back_reordered"), count("back_corrupt")));
     if (summary.contains("one_way_us")) report.print(one_way_text(summary));
     if (options.transport.gtudp()) print_reliable(report, summary);
+    if (options.transport.native()) print_native(report, summary);
     if (options.rate > 0 && !summary["slip_us"]["p50"].is_null())
         report.print(fmt::format("requested {}; schedule slip us: p50 {:.1f}  p99 {:.1f}  max {:.1f}",
                                  arrivals_text(options.arrivals, options.rate), summary["slip_us"]["p50"].get<double>(),

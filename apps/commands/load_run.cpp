@@ -12,6 +12,7 @@
 #include "apps/measuring/one_way.hpp"
 #include "codec/traffic/sink.hpp"
 #include "codec/traffic/source.hpp"
+#include "engine/faces/native_open.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/clock.hpp"
 
@@ -113,6 +114,7 @@ struct SourceStack {
     traffic::Source source;
     std::optional<traffic::Sink> back;
     std::optional<traffic::GtudpTunnel<traffic::Source>> tunnel;
+    std::optional<traffic::NativeTunnel<traffic::Source>> sealed;
     Instant stop_at = never;
     Instant interrupted_at = never;
 
@@ -120,6 +122,7 @@ struct SourceStack {
     explicit SourceStack(const LoadRun& run) : source({}) {
         if (run.options.bidirectional) back.emplace(traffic::SinkOptions{.key = random_key(), .one_way = {}});
         const TransportOptions& transport = run.options.transport;
+        if (transport.native()) sealed.emplace(source, tunnel_to(run.target, transport));
         if (transport.gtudp())
             tunnel.emplace(source,
                            traffic::GtudpTunnelOptions{.wire = wire_options(transport),
@@ -143,15 +146,33 @@ struct SourceStack {
 
     template <class AnyLoop, class Application>
     void run(AnyLoop& loop, Application& application) {
+        if (sealed) return loop.run(*sealed, application);
         tunnel ? loop.run(*tunnel, application) : loop.run(source, application);
     }
 
-    bool finished(Instant at) const {
+    bool finished(Instant at) {
+        if (sealed) return finished_native(at);
         if (!source.finished(at)) return false;
         if (back) return back->counters().received >= source.sent() || at >= stop_at + answers_linger;
         if (!tunnel || tunnel->wire().in_flight() == 0) return true;
         // Each message gets its outcome, but an interrupt does not wait long for a silent peer.
         return interrupted_at != never && at >= interrupted_at + answers_linger;
+    }
+
+    /// The connection closes once all is sent, which waits until the peer has taken everything.
+    bool finished_native(Instant at) {
+        if (sealed->outcome() || sealed->failure() != native::Initiator::Failure::none) return true;
+        if (!sealed->closing() && source.finished(at) && sealed->taken() == source.sent()) sealed->close(at, never);
+        return interrupted_at != never && at >= interrupted_at + answers_linger;
+    }
+    std::string_view end_text() const {
+        if (sealed->outcome()) return to_text(sealed->outcome()->code);
+        return native::reason(sealed->failure());
+    }
+    /// Messages that the peer has not acknowledged.
+    std::uint64_t unconfirmed() const {
+        if (sealed->outcome()) return sealed->outcome()->unconfirmed;
+        return sealed->connection() != nullptr ? sealed->connection()->count_unacknowledged() : 0;
     }
 
     /// The bytes of the `sent` datagrams that the kernel took, assuming that it refused all sizes alike.
@@ -162,7 +183,7 @@ struct SourceStack {
 
     void fill(const LoadOptions& options, const EngineCounters& counters, Snapshot& now) const {
         // Datagrams taken by the kernel, or messages taken by the reliable layer.
-        now.sent = tunnel ? tunnel->wire().counters().taken : counters.sent;
+        now.sent = sealed ? sealed->taken() : tunnel ? tunnel->wire().counters().taken : counters.sent;
         now.engine = counters;
         now.histograms.resize(shape_of(options).histograms.size());
         std::size_t next = 0;
@@ -173,6 +194,11 @@ struct SourceStack {
     Json counts(std::uint64_t sent) const {
         Json out = {{"bytes_sent", bytes_sent(sent)}, {"unexpected", source.unexpected()}};
         if (tunnel) add_wire_counts(out, tunnel->wire().counters());
+        if (sealed) {
+            out.update({{"confirmed", sent - unconfirmed()}, {"gave_up", unconfirmed()}});
+            add_native_counts(out, sealed->wire());
+            add_counters(out, "connection", sealed->statistics());
+        }
         if (!back) return out;
         const traffic::SinkCounters seen = back->counters();
         out.update({{"back_received", seen.received},
@@ -197,7 +223,7 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     SocketOptions socket;
     socket.connect = run.target;
     socket.gro =
-        (options.transport.gtudp() || options.bidirectional) && options.common.gro;  // otherwise nothing is received
+        (options.transport.reliable() || options.bidirectional) && options.common.gro;  // otherwise nothing is received
     for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_flow(options, socket, first_flow + i));
     loop.backend().enter(0);  // with many sockets, the first turn takes long
     SourceStack stack(run);
@@ -213,7 +239,9 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     Outcome out;
     fill(out.snapshot);
     const Instant stopped_at = std::max(std::min(now(), stack.stop_at), start);
-    const Instant end = stack.tunnel ? std::max(stack.tunnel->last_confirmed_at(), stopped_at) : stopped_at;
+    const Instant end = stack.tunnel   ? std::max(stack.tunnel->last_confirmed_at(), stopped_at)
+                        : stack.sealed ? now()
+                                       : stopped_at;
     out.duration_s = out.snapshot.elapsed_s = seconds(end - start);
     const EngineCounters counters = loop.backend().counters();
     out.counts = stack.counts(out.snapshot.sent);
@@ -224,6 +252,7 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     out.facts = {{"backend", loop.backend().name},
                  {"granted", loop.backend().granted()},
                  {"gso", loop.backend().sends_trains() && counters.trains_refused == 0}};
+    if (stack.sealed) out.facts["end"] = stack.end_text();
     note_send_error(out.facts, counters);
     return out;
 }
@@ -243,8 +272,9 @@ RunShape shape_of(const LoadOptions& options) {
 
 void check_load_target(const LoadOptions& options, const Address& target) {
     if (!is_multicast(target)) return;
-    if (options.transport.gtudp())
-        throw Failure(Exit::usage, fmt::format("--to {}: gtudp sends to one peer, not to a group", to_text(target)));
+    if (options.transport.reliable())
+        throw Failure(Exit::usage, fmt::format("--to {}: {} sends to one peer, not to a group", to_text(target),
+                                               options.transport.name()));
     if (options.bidirectional)
         throw Failure(Exit::usage, fmt::format("--to {}: --bidirectional receives from one peer, not from a group",
                                                to_text(target)));

@@ -35,6 +35,7 @@ struct SinkRun {
     Instant listening_since;          ///< from then on the kernel keeps what arrives
     StartLine& line;
     Monitor& monitor;
+    const std::optional<NativeServer>& native;  ///< of --transport native
 };
 
 template <class AnyLoop>
@@ -146,6 +147,7 @@ struct SinkStack {
     std::optional<traffic::Sink> plain;
     std::optional<traffic::AnsweringSink> answering;
     std::optional<traffic::GtudpTunnel<traffic::Sink>> tunnel;
+    std::optional<traffic::NativeTunnel<traffic::Sink>> sealed;
 
     explicit SinkStack(const SinkRun& run) {
         const traffic::SinkOptions options{.verify = run.options.verify,
@@ -157,6 +159,7 @@ struct SinkStack {
                 .sink = options, .seed = random_value<std::uint64_t>(), .due_offset = run.one_way.value_or(0)});
         else
             plain.emplace(options);
+        if (run.native) sealed.emplace(*plain, tunnel_of(*run.native));
         if (run.options.transport.gtudp())
             tunnel.emplace(*plain,
                            traffic::GtudpTunnelOptions{.wire = wire_options(run.options.transport), .target = {}});
@@ -166,6 +169,7 @@ struct SinkStack {
 
     template <class AnyLoop, class Application>
     void run(AnyLoop& loop, Application& application) {
+        if (sealed) return loop.run(*sealed, application);
         if (tunnel) return loop.run(*tunnel, application);
         answering ? loop.run(*answering, application) : loop.run(*plain, application);
     }
@@ -183,6 +187,7 @@ struct SinkStack {
                     {"streams_forgotten", seen.streams_forgotten}};
         add_counters(out, "sink", seen);
         if (tunnel) add_wire_counts(out, tunnel->wire().counters());
+        if (sealed) add_native_counts(out, sealed->wire());
         if (answering) {
             const traffic::AnswerCounters answers = answering->answers();
             out.update({{"answers_sent", answers.sent},
@@ -239,7 +244,7 @@ Json summary_of(const PeerOptions& options, const SinkOutcome& of) {
     if (!options.verify)
         for (const char* unknown : {"lost", "before_start", "duplicate", "reordered", "corrupt"})
             summary[unknown] = nullptr;
-    if (options.transport.gtudp()) summary["transport"] = "gtudp";
+    if (options.transport.reliable()) summary["transport"] = options.transport.name();
     if (options.one_way) {
         summary["one_way_us"] = percentiles_us(of.outcome.snapshot.histograms.at(0));
         summary["before_sent_max_us"] = static_cast<double>(of.before_sent_max) / 1e3;
@@ -294,8 +299,11 @@ Json run_sink(const PeerOptions& options, Report& report, const OnListening& on_
     Monitor monitor({.shape = shape, .engines = sockets.size(), .prometheus = options.prometheus, .complete = {}},
                     report, nullptr);
     StartLine line(sockets.size());
+    std::optional<NativeServer> native;
+    if (options.transport.native()) native = native_server(options.transport);
+    if (options.transport.insecure) report.note(insecure_note);
     const SinkRun run{options, options.one_way ? std::optional(one_way_offset()) : std::nullopt, listening_since, line,
-                      monitor};
+                      monitor, native};
     const auto notify = [&](const std::string& text) { report.note(text); };
     // If an engine's socket closed early, the kernel would route its streams to another engine, which would count them
     // as new. So all sockets stay open until all engines have ended.
@@ -351,8 +359,9 @@ void add_sink(CLI::App& root, Command& chosen) {
               .exits = {Exit::failed, Exit::unreachable}});
     command->callback([options, command, &chosen] {
         check_transport(*command, options->transport);
-        if (options->bidirectional && options->transport.gtudp())
-            throw CLI::ValidationError("--bidirectional: gtudp carries messages one way only");
+        if (options->bidirectional && options->transport.reliable())
+            throw CLI::ValidationError(fmt::format("--bidirectional: {} carries messages one way only",
+                                                   options->transport.name()));
         chosen = [options] { return sink_command(*options); };
     });
 }

@@ -12,6 +12,7 @@
 #include "apps/measuring/metrics.hpp"
 #include "apps/measuring/monitor.hpp"
 #include "engine/os/clock.hpp"
+#include "engine/os/random.hpp"
 
 namespace ringpost::apps {
 namespace {
@@ -97,6 +98,8 @@ void add_measuring(CLI::App& command, MeasureOptions& options, const std::string
 
 void check_measuring(const CLI::App& command, MeasureOptions& options) {
     note_given(command, options.run);
+    if (options.threads.self && options.transport.native() && !options.transport.insecure)
+        options.transport.own_secret = random_value<Keys::Secret>();
     check_transport(command, options.transport);
     parse_conditions(options.verdict.fail_if);
     if (!options.prometheus.empty()) listening_address(options.prometheus);
@@ -110,8 +113,9 @@ void check_measuring(const CLI::App& command, MeasureOptions& options) {
     if (options.transport.gtudp() && options.sizes.largest() > options.transport.codec.data_bytes_max())
         throw CLI::ValidationError(fmt::format("--size: {} bytes exceed the {} of a gtudp message",
                                                options.sizes.largest(), options.transport.codec.data_bytes_max()));
-    if (options.transport.gtudp() && options.flows > engines)
-        throw CLI::ValidationError(fmt::format("--flows {}: gtudp has one per engine", options.flows));
+    if (options.transport.reliable() && options.flows > engines)
+        throw CLI::ValidationError(
+            fmt::format("--flows {}: {} has one per engine", options.flows, options.transport.name()));
     if (options.start_at_text.empty()) return;
     try {
         options.start_at = parse_time(options.start_at_text);

@@ -69,6 +69,10 @@ class Connection {
     bool ended() const { return closing_.phase() == Closing::Phase::ended; }
     /// Everything that was sent is acknowledged.
     bool all_acknowledged() const { return sending_.all_acked(); }
+    /// Of messages that were appended: neither sent nor acknowledged, in the form of the wire.
+    std::uint64_t unsent_bytes() const { return sending_.unsent_bytes(); }
+    /// Messages that the peer has not acknowledged. O(messages).
+    std::uint64_t count_unacknowledged() const { return sending_.count_unacked(); }
     std::uint64_t unacknowledged_bytes() const { return sending_.unacked_bytes(); }
     /// Null: the outcome is not known yet. The event `closed` follows what has arrived.
     const CloseOutcome* outcome() const { return closing_.outcome(); }

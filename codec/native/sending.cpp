@@ -43,6 +43,12 @@ bool Sending::all_acked() const {
     return std::ranges::all_of(channels_, [](const auto& each) { return each->all_acked(); });
 }
 
+std::uint64_t Sending::unsent_bytes() const {
+    std::uint64_t total = 0;
+    for (const auto& channel : channels_) total += channel->log().head() - channel->log().sent();
+    return total;
+}
+
 std::uint64_t Sending::unacked_bytes() const {
     std::uint64_t total = 0;
     for (const auto& channel : channels_) total += channel->log().head() - channel->log().una();

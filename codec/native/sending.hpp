@@ -40,6 +40,7 @@ class Sending {
     std::uint64_t count_unacked() const;
     /// In the form of the wire.
     std::uint64_t unacked_bytes() const;
+    std::uint64_t unsent_bytes() const;
 
     /// Fills a packet. `whole`: room for frames in a packet of the largest size; `fill`: cut messages to fill this one.
     void pack(FrameWriter& out, std::size_t whole, bool fill, PacketReferences& references, Statistics& counts);

@@ -87,6 +87,11 @@ namespace {
 
 using crypto::Pattern, crypto::Suite;
 
+/// Loads what the suites need, which may read files: a sandbox forbids that later.
+void load_ciphers() {
+    for (const Suite suite : {Suite::aes256_gcm, Suite::chacha20_poly1305}) const crypto::PacketKey loaded(suite, {});
+}
+
 /// `insecure` without keys: a secret that everybody knows.
 constexpr crypto::Key no_secret{};
 
@@ -116,6 +121,7 @@ Result<ServerOptions> server_options(const Keys& keys, bool insecure) {
     if (chain.peer) return wrong_keys("the server's public key is a client's");
     if (chain.allowed && !chain.pair) return wrong_keys("a list of clients needs the server's key pair");
     if (!chain.pair && !chain.psk && !insecure) return wrong_keys("a server needs a shared secret, or a key pair");
+    load_ciphers();
     ServerOptions out;
     if (insecure)
         out.suites = {Suite::insecure};
@@ -134,7 +140,7 @@ Result<ServerOptions> server_options(const Keys& keys, bool insecure) {
     return out;
 }
 
-EndpointOptions endpoint_options(const ProtocolOptions& protocol, const std::string& application) {
+EndpointOptions endpoint_options(const ProtocolOptions& protocol, std::string_view application) {
     EndpointOptions out;
     out.start = now();
     out.seed = random_value<crypto::Key>();

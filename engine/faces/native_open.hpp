@@ -6,7 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include <ringpost/connection.hpp>
@@ -38,8 +38,8 @@ Result<ClientOptions> client_options(const Keys& keys, bool insecure);
 /// Those that a server with these keys offers. `allow` of the result is null.
 Result<ServerOptions> server_options(const Keys& keys, bool insecure);
 
-/// An endpoint's options with a fresh seed.
-EndpointOptions endpoint_options(const ProtocolOptions& protocol, const std::string& application);
+/// An endpoint's options with a fresh seed. `application` must live until the endpoint is made.
+EndpointOptions endpoint_options(const ProtocolOptions& protocol, std::string_view application);
 
 /// The wall clock, in milliseconds.
 std::uint64_t wall_clock_ms();

@@ -195,8 +195,9 @@ TEST_P(NativeFace, an_insecure_end_and_a_sealed_one_do_not_meet) {
 }
 
 TEST_P(NativeFace, a_closed_port_is_found_at_once) {
+    const Address closed = UdpSocket::open(bound_to(loopback_v4())).value().local();
     const Instant give_up = now() + patience;
-    const auto client = connect(UdpSocket::open(bound_to(loopback_v4())).value().local(), connecting());
+    const auto client = connect(closed, connecting());
     ASSERT_FALSE(client.has_value());
     EXPECT_EQ(client.error().code, ECONNREFUSED);
     EXPECT_LT(now(), give_up);
