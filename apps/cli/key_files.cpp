@@ -9,7 +9,6 @@
 #include <cstring>
 #include <span>
 #include <string>
-#include <span>
 
 #include "apps/cli/failure.hpp"
 #include "apps/cli/report.hpp"

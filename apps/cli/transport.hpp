@@ -27,7 +27,7 @@ struct TransportOptions {
     gtudp::Wire wire;
     gtudp::Codec codec;  ///< of `wire`
     gtudp::ResendOptions resending;
-    std::uint32_t window = 0;   ///< 0: what fits a receive buffer, see window_for()
+    std::uint32_t window = 0;  ///< 0: what fits a receive buffer, see window_for()
     std::string magic, types;  ///< as given
 
     // Native: names of key files, and the server's public key; "": not given.

@@ -183,8 +183,10 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_stack_socket(run, first_flow + i));
     loop.backend().enter(0);  // with many sockets, the first turn takes long
     // Allocates the tables before the start is known; there is no time for it afterwards.
-    ProberStack stack{
-        .prober = traffic::Prober(prober_options(run, share, flows, 0)), .timeout = options.timeout, .tunnel = {}, .sealed = {}};
+    ProberStack stack{.prober = traffic::Prober(prober_options(run, share, flows, 0)),
+                      .timeout = options.timeout,
+                      .tunnel = {},
+                      .sealed = {}};
     if (options.transport.gtudp())
         stack.tunnel.emplace(stack.prober,
                              traffic::GtudpTunnelOptions{

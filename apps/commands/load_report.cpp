@@ -115,9 +115,9 @@ void print_summary(const Report& report, const LoadOptions& options, const Agent
     const bool self = options.threads.self;
     const std::uint64_t flows = options.flows * agents.count();
     report.print(fmt::format("{}{}, {}{}{} flow{}, {}, gso {}{}, {:.3f} s", sizes_text(options.sizes),
-                             transport_text(options.transport), agents_text(agents),
-                             engines_text(options.threads), flows, flows == 1 ? "" : "s",
-                             summary["backend"].get<std::string>(), summary["gso"].get<bool>() ? "on" : "off",
+                             transport_text(options.transport), agents_text(agents), engines_text(options.threads),
+                             flows, flows == 1 ? "" : "s", summary["backend"].get<std::string>(),
+                             summary["gso"].get<bool>() ? "on" : "off",
                              self ? (summary["gro"].get<bool>() ? ", gro on" : ", gro off") : "", real("duration_s")));
     const double sent_rate = real(self ? "sent_rate_per_s" : "rate_per_s");
     report.print(fmt::format("sent      {:>15} datagrams {:>17}", count("sent"), grouped_rate_text(sent_rate)));

@@ -94,10 +94,11 @@ void add_recv(CLI::App& root, Command& chosen) {
     begin_group(*command, "End");
     add_parsed(*command, "--count", options->count, parse_count,
                "exit after this number of messages (default unlimited)");
-    auto* file = command
-                     ->add_option("--file", options->file,
-                                  "native: write one message to this file and exit; - is standard output (default lines)")
-                     ->type_name("FILE");
+    auto* file =
+        command
+            ->add_option("--file", options->file,
+                         "native: write one message to this file and exit; - is standard output (default lines)")
+            ->type_name("FILE");
     auto* largest = add_parsed(*command, "--message-max", options->message_bytes_max, parse_message_bytes,
                                "native: bytes of the largest message, up to 1 GiB (default 16 MiB)");
     add_transport(*command, options->server.transport, {.reliable = true, .server = true});

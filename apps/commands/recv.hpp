@@ -11,7 +11,7 @@ namespace ringpost::apps {
 struct RecvOptions {
     ServerOptions server;
     std::uint64_t count = UINT64_MAX;
-    std::string file;                               ///< native: write one message to this; "": lines
+    std::string file;                             ///< native: write one message to this; "": lines
     std::uint32_t message_bytes_max = 16u << 20;  ///< native
 };
 

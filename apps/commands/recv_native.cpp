@@ -96,9 +96,11 @@ class NativeReceiver {
                 ++received_;
             }
         } else if (event.kind == ConnectionEvent::Kind::opened) {
-            report_.event("connected", source_of(event));
+            report_.event("opened", source_of(event));
         } else if (event.kind == ConnectionEvent::Kind::closed) {
-            report_.event("closed", {{"end", to_text(event.outcome.code)}});
+            Json fields = source_of(event);
+            fields["end"] = to_text(event.outcome.code);
+            report_.event("closed", fields);
         }
         return true;
     }
@@ -146,7 +148,10 @@ int recv_native(const RecvOptions& options) {
     report.event("listening", listening_json(server->local()));
     NativeReceiver receiver(*server, options, report, output);
     receiver.run();
-    Json summary = {{"received", receiver.received()}, {"transport", "native"}, {"backend", server->backend()}};
+    Json summary = {{"received", receiver.received()},
+                    {"delivered", receiver.received()},
+                    {"transport", "native"},
+                    {"backend", server->backend()}};
     add_counters(summary, "native", server->counters());
     add_counters(summary, "handshakes", server->handshake_counters());
     add_counters(summary, server->engine_counters());

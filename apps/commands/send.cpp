@@ -154,11 +154,12 @@ void add_send(CLI::App& root, Command& chosen) {
                "give up on a message after this time (default after --sends and --patience); native: on all");
     add_transport(*command, options->transport, {.reliable = true});
     add_common(*command, options->common, {});
-    end_help(*command, {.notes = {},
-                        .examples = {"ringpost send --to 127.0.0.1:7000 \"one line\" --timeout 2s",
-                                     "dmesg | ringpost send --to 127.0.0.1:7000",
-                                     "ringpost send --transport native --psk cluster.psk --to 127.0.0.1:7000 --file a.bin"},
-                        .exits = {Exit::failed, Exit::unreachable}});
+    end_help(*command,
+             {.notes = {},
+              .examples = {"ringpost send --to 127.0.0.1:7000 \"one line\" --timeout 2s",
+                           "dmesg | ringpost send --to 127.0.0.1:7000",
+                           "ringpost send --transport native --psk cluster.psk --to 127.0.0.1:7000 --file a.bin"},
+              .exits = {Exit::failed, Exit::unreachable}});
     command->callback([options, command, file, channel, &chosen] {
         check_transport(*command, options->transport);
         for (const CLI::Option* option : {file, channel})

@@ -108,8 +108,7 @@ int send_native(const SendOptions& options) {
                           .cancelled = [] { return received_signal() != 0; },
                           .gro = options.common.gro,
                           .engine = options.common.engine};
-    wanted.protocol.send_log_bytes =
-        std::bit_ceil(std::max(log_bytes_min, file ? file->size() + message_overhead : 0));
+    wanted.protocol.send_log_bytes = std::bit_ceil(std::max(log_bytes_min, file ? file->size() + message_overhead : 0));
     auto connection = connect(target, wanted);
     if (!connection) {
         if (received_signal() != 0) return exit_code(Exit::failed);
@@ -121,6 +120,7 @@ int send_native(const SendOptions& options) {
     NativeSender sender(*connection, options, report);
     const CloseOutcome outcome = sender.run(std::move(file));
     Json summary = {{"sent", sender.sent()},
+                    {"confirmed", sender.sent() - outcome.unconfirmed},
                     {"failed", outcome.unconfirmed + sender.too_large()},
                     {"all_delivered", outcome.all_delivered},
                     {"end", to_text(outcome.code)},

@@ -302,8 +302,9 @@ Json run_sink(const PeerOptions& options, Report& report, const OnListening& on_
     std::optional<NativeServer> native;
     if (options.transport.native()) native = native_server(options.transport);
     if (options.transport.insecure) report.note(insecure_note);
-    const SinkRun run{options, options.one_way ? std::optional(one_way_offset()) : std::nullopt, listening_since, line,
-                      monitor, native};
+    const SinkRun run{options,         options.one_way ? std::optional(one_way_offset()) : std::nullopt,
+                      listening_since, line,
+                      monitor,         native};
     const auto notify = [&](const std::string& text) { report.note(text); };
     // If an engine's socket closed early, the kernel would route its streams to another engine, which would count them
     // as new. So all sockets stay open until all engines have ended.
@@ -360,8 +361,8 @@ void add_sink(CLI::App& root, Command& chosen) {
     command->callback([options, command, &chosen] {
         check_transport(*command, options->transport);
         if (options->bidirectional && options->transport.reliable())
-            throw CLI::ValidationError(fmt::format("--bidirectional: {} carries messages one way only",
-                                                   options->transport.name()));
+            throw CLI::ValidationError(
+                fmt::format("--bidirectional: {} carries messages one way only", options->transport.name()));
         chosen = [options] { return sink_command(*options); };
     });
 }

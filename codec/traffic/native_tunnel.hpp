@@ -1,6 +1,7 @@
 #pragma once
 
-// Carries the datagrams of another endpoint as messages of native connections: encrypted, each delivered once, in order.
+// Carries the datagrams of another endpoint as messages of native connections: encrypted, each delivered once, in
+// order.
 
 #include <algorithm>
 #include <cstdint>

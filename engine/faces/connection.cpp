@@ -3,15 +3,10 @@
 
 #include <ringpost/connection.hpp>
 
-#include <fmt/core.h>
-
-#include <cerrno>
 #include <utility>
 
 #include "codec/native/endpoint.hpp"
-#include "engine/faces/memory_budget.hpp"
 #include "engine/faces/native_open.hpp"
-#include "engine/faces/option_check.hpp"
 #include "engine/faces/polled_endpoint.hpp"
 
 namespace ringpost {
@@ -71,52 +66,10 @@ Connection::State& Connection::used() const {
 // Opening.
 
 Result<Connection> connect(const Address& server, const ConnectOptions& options) {
-    if (auto wrong = check_options(options)) return std::unexpected(std::move(*wrong));
-    const auto failed = [&](int code, const char* why) {
-        return std::unexpected(Error{code, fmt::format("connect {}: {}", to_text(server), why)});
-    };
-    if (server.port == 0 || server.family == Family::none) return failed(EINVAL, "no address or no port");
-    auto client = native::client_options(options.keys, options.insecure);
-    if (!client) return std::unexpected(client.error());
-    client->timeout = options.timeout;
-    client->clock_ms = native::wall_clock_ms();
-    native::EndpointOptions wanted = native::endpoint_options(options.protocol, options.application);
-    wanted.connections_max = 2;
-    SocketOptions socket{.connect = server, .gro = options.gro, .reports_errors = true};
-    const auto open = [&] {
-        return PolledEndpoint<native::Endpoint>::open(socket, options.engine, [&](SocketIndex index) {
-            wanted.socket = index;
-            return native::Endpoint(wanted);
-        });
-    };
-    auto polled = open();
-    // The kernel may choose the server's port if it is free, and the client would send to itself.
-    while (polled && (*polled)->local == server) polled = open();
-    if (!polled) return std::unexpected(polled.error());
-    (*polled)->memory_bytes = engine_budget((*polled)->backend) + native::endpoint_budget(options.protocol, 1);
-
-    auto state = std::make_unique<Connection::State>(Connection::State{.polled = std::move(*polled), .peer = server});
-    PolledEndpoint<native::Endpoint>& opened = *state->polled;
-    const auto number = opened.change().connect(now(), server, *client);
-    RINGPOST_CHECK(number.has_value());
-    state->number = *number;
-    // The handshake's timer ends the wait.
-    const auto cancelled = [&] { return options.cancelled && options.cancelled(); };
-    const auto something = [&] {
-        return opened.endpoint.may_have_events() || opened.counters().unreachable > 0 || cancelled();
-    };
-    for (;;) {
-        opened.wait_for(never, something);
-        if (cancelled()) return failed(ECANCELED, "cancelled");
-        while (const auto event = opened.endpoint.poll_event()) {
-            if (event->kind == native::EndpointEvent::Kind::failed)
-                return failed(ETIMEDOUT, native::reason(event->failure));
-            if (event->kind != native::EndpointEvent::Kind::opened) continue;
-            state->cipher = opened.endpoint.find(state->number)->cipher();
-            return Connection(std::move(state));
-        }
-        if (opened.counters().unreachable > 0) return failed(ECONNREFUSED, "nothing listens there");
-    }
+    auto opened = native::open_client(server, options);
+    if (!opened) return std::unexpected(opened.error());
+    return Connection(std::make_unique<Connection::State>(Connection::State{
+        .polled = std::move(opened->polled), .number = opened->number, .peer = server, .cipher = opened->cipher}));
 }
 
 Result<Connection> connect(std::string_view server, const ConnectOptions& options) {

@@ -49,9 +49,8 @@ class KeyFile {
         if (::fstat(descriptor_, &status) < 0) return failed(errno);
         if (S_ISDIR(status.st_mode)) return failed(EISDIR);
         if (secret && S_ISREG(status.st_mode) && (status.st_mode & of_others) != 0)
-            return failed(EACCES,
-                          fmt::format("its mode is {:04o}, so that others can use the key; set it to 0600",
-                                      status.st_mode & 07777));
+            return failed(EACCES, fmt::format("its mode is {:04o}, so that others can use the key; set it to 0600",
+                                              status.st_mode & 07777));
         return {};
     }
 

@@ -8,6 +8,8 @@
 #include "codec/base/limits.hpp"
 #include "codec/crypto/hash.hpp"
 #include "engine/faces/key_files.hpp"
+#include "engine/faces/memory_budget.hpp"
+#include "engine/faces/option_check.hpp"
 #include "engine/os/clock.hpp"
 #include "engine/os/random.hpp"
 
@@ -40,7 +42,9 @@ void take(Keys::Chain& chain, Result<T> read, Use&& use) {
         chain.error = read.error();
 }
 
-std::unexpected<Error> wrong_keys(const char* why) { return std::unexpected(Error{EINVAL, std::string("keys: ") + why}); }
+std::unexpected<Error> wrong_keys(const char* why) {
+    return std::unexpected(Error{EINVAL, std::string("keys: ") + why});
+}
 
 }  // namespace
 
@@ -111,7 +115,10 @@ Result<ClientOptions> client_options(const Keys& keys, bool insecure) {
         return wrong_keys("a client with a shared secret and the server's public key needs a key pair, too");
     if (!chain.peer && !chain.psk && !insecure)
         return wrong_keys("a client needs a shared secret, or the server's public key");
-    out.pattern = !chain.peer ? Pattern::nn_psk0 : !chain.pair ? Pattern::nk : chain.psk ? Pattern::ik_psk2 : Pattern::ik;
+    out.pattern = !chain.peer   ? Pattern::nn_psk0
+                  : !chain.pair ? Pattern::nk
+                  : chain.psk   ? Pattern::ik_psk2
+                                : Pattern::ik;
     return out;
 }
 
@@ -187,11 +194,89 @@ std::optional<ConnectionEvent> public_event(const EndpointEvent& event) {
 }
 
 std::size_t endpoint_budget(const ProtocolOptions& options, std::uint32_t connections) {
-    // Keys, states and queues; each packet in flight has a record and two references, each number behind the newest a bit.
+    // Keys, states and queues; each packet in flight has a record and two references, each number behind the newest a
+    // bit.
     constexpr std::size_t fixed_bytes = 64u << 10, packet_bytes = 48, server_bytes = 6u << 20;
     const std::size_t each = fixed_bytes + options.packets_in_flight_max * packet_bytes +
                              options.channels * (options.send_log_bytes + 4'096) + 2 * options.connection_window;
     return server_bytes + connections * each;
+}
+
+Result<OpenedClient> open_client(const Address& server, const ConnectOptions& options) {
+    if (auto wrong = check_options(options)) return std::unexpected(std::move(*wrong));
+    const auto failed = [&](int code, const char* why) {
+        return std::unexpected(Error{code, fmt::format("connect {}: {}", to_text(server), why)});
+    };
+    if (server.port == 0 || server.family == Family::none) return failed(EINVAL, "no address or no port");
+    auto client = client_options(options.keys, options.insecure);
+    if (!client) return std::unexpected(client.error());
+    client->timeout = options.timeout;
+    client->clock_ms = wall_clock_ms();
+    EndpointOptions wanted = endpoint_options(options.protocol, options.application);
+    wanted.connections_max = 2;
+    SocketOptions socket{.connect = server, .gro = options.gro, .reports_errors = true};
+    const auto open = [&] {
+        return PolledEndpoint<Endpoint>::open(socket, options.engine, [&](SocketIndex index) {
+            wanted.socket = index;
+            return Endpoint(wanted);
+        });
+    };
+    auto polled = open();
+    // The kernel may choose the server's port if it is free, and the client would send to itself.
+    while (polled && (*polled)->local == server) polled = open();
+    if (!polled) return std::unexpected(polled.error());
+    (*polled)->memory_bytes = engine_budget((*polled)->backend) + endpoint_budget(options.protocol, 1);
+
+    PolledEndpoint<Endpoint>& opened = **polled;
+    const auto number = opened.change().connect(now(), server, *client);
+    RINGPOST_CHECK(number.has_value());
+    // The handshake's timer ends the wait.
+    const auto cancelled = [&] { return options.cancelled && options.cancelled(); };
+    const auto something = [&] {
+        return opened.endpoint.may_have_events() || opened.counters().unreachable > 0 || cancelled();
+    };
+    for (;;) {
+        opened.wait_for(never, something);
+        if (cancelled()) return failed(ECANCELED, "cancelled");
+        while (const auto event = opened.endpoint.poll_event()) {
+            if (event->kind == EndpointEvent::Kind::failed) return failed(ETIMEDOUT, reason(event->failure));
+            if (event->kind == EndpointEvent::Kind::opened)
+                return OpenedClient{std::move(*polled), *number, opened.endpoint.find(*number)->cipher()};
+        }
+        if (opened.counters().unreachable > 0) return failed(ECONNREFUSED, "nothing listens there");
+    }
+}
+
+Result<OpenedServer> open_server(const Address& bind, const ListenOptions& options) {
+    if (auto wrong = check_options(options)) return std::unexpected(std::move(*wrong));
+    auto server = server_options(options.keys, options.insecure);
+    if (!server) return std::unexpected(server.error());
+    OpenedServer out;
+    if (const auto& allowed = options.keys.chain().allowed)
+        out.allowed = std::make_unique<crypto::AllowList>(*allowed, random_value<SipKey>());
+    server->allow = out.allowed.get();
+    server->reset_secret = options.reset_secret;
+    server->handshakes_per_second = options.handshakes_per_second;
+    EndpointOptions wanted = endpoint_options(options.protocol, options.application);
+    wanted.connections_max = options.connections_max;
+    wanted.server = std::move(*server);
+    const SocketOptions socket{.bind = bind, .gro = options.gro, .allowed = options.allowed};
+    auto polled = PolledEndpoint<Endpoint>::open(socket, options.engine, [&](SocketIndex index) {
+        wanted.socket = index;
+        return Endpoint(wanted);
+    });
+    if (!polled) return std::unexpected(polled.error());
+    out.polled = std::move(*polled);
+    out.polled->memory_bytes =
+        engine_budget(out.polled->backend) + endpoint_budget(options.protocol, options.connections_max);
+    return out;
+}
+
+Result<Address> resolve_bind(std::string_view text) {
+    if (!text.ends_with(":0")) return resolve_host_port(text);
+    auto address = resolve_host_port(std::string(text.substr(0, text.size() - 1)) + "1");
+    if (address) address->port = 0;
+    return address;
 }
 
 }  // namespace native

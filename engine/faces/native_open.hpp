@@ -56,6 +56,22 @@ std::size_t endpoint_budget(const ProtocolOptions& options, std::uint32_t connec
 /// How long destroying an open connection may take: a CLOSE leaves, and perhaps its answer comes.
 inline constexpr Duration end_within = 10 * millisecond;
 
+/// What stands behind a Connection, and behind a Server.
+struct OpenedClient {
+    std::unique_ptr<PolledEndpoint<Endpoint>> polled;
+    ConnectionNumber number{};
+    std::string_view cipher{};
+};
+struct OpenedServer {
+    std::unique_ptr<crypto::AllowList> allowed;  ///< null: every client that has the keys
+    std::unique_ptr<PolledEndpoint<Endpoint>> polled{};
+};
+/// See connect() and listen().
+Result<OpenedClient> open_client(const Address& server, const ConnectOptions& options);
+Result<OpenedServer> open_server(const Address& bind, const ListenOptions& options);
+/// ADDRESS:PORT; port 0, which is no port of a peer, is one of a bind.
+Result<Address> resolve_bind(std::string_view text);
+
 /// Runs turns until take() returns something, `over` is true, wake() was called, or `timeout` has elapsed. take() is
 /// called whenever the endpoint may have events, and at least once after each turn.
 template <class Take>

@@ -7,29 +7,15 @@
 
 #include "codec/native/endpoint.hpp"
 #include "engine/faces/key_files.hpp"
-#include "engine/faces/memory_budget.hpp"
 #include "engine/faces/native_open.hpp"
-#include "engine/faces/option_check.hpp"
 #include "engine/faces/polled_endpoint.hpp"
 #include "engine/os/random.hpp"
 
 namespace ringpost {
 
-namespace {
-
-/// Port 0, which is no port of a peer, is one of a bind.
-Result<Address> resolve_bind(std::string_view text) {
-    if (!text.ends_with(":0")) return resolve_host_port(text);
-    auto address = resolve_host_port(std::string(text.substr(0, text.size() - 1)) + "1");
-    if (address) address->port = 0;
-    return address;
-}
-
-}  // namespace
-
 struct Server::State {
-    std::unique_ptr<crypto::AllowList> allowed;  ///< null: every client that has the keys
-    std::unique_ptr<PolledEndpoint<native::Endpoint>> polled{};
+    native::OpenedServer opened;
+    PolledEndpoint<native::Endpoint>& polled() const { return *opened.polled; }
 };
 
 Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -41,51 +27,32 @@ Server& Server::operator=(Server&& other) noexcept {
 }
 
 Server::~Server() {
-    if (state_ == nullptr || !state_->polled->usable()) return;
-    state_->polled->change().close_all(now(), now());
-    state_->polled->wait_for(native::end_within, [&] { return state_->polled->endpoint.all_closed(); });
+    if (state_ == nullptr || !state_->polled().usable()) return;
+    state_->polled().change().close_all(now(), now());
+    state_->polled().wait_for(native::end_within, [&] { return state_->polled().endpoint.all_closed(); });
 }
 
 Server::State& Server::used() const {
     if (state_ == nullptr) [[unlikely]]
         detail::check_failed("used after it was moved from", "ringpost", 0);
-    state_->polled->check_owner();
+    state_->polled().check_owner();
     return *state_;
 }
 
 Result<Server> listen(const Address& bind, const ListenOptions& options) {
-    if (auto wrong = check_options(options)) return std::unexpected(std::move(*wrong));
-    auto server = native::server_options(options.keys, options.insecure);
-    if (!server) return std::unexpected(server.error());
-    auto state = std::make_unique<Server::State>();
-    if (const auto& allowed = options.keys.chain().allowed)
-        state->allowed = std::make_unique<crypto::AllowList>(*allowed, random_value<SipKey>());
-    server->allow = state->allowed.get();
-    server->reset_secret = options.reset_secret;
-    server->handshakes_per_second = options.handshakes_per_second;
-    native::EndpointOptions wanted = native::endpoint_options(options.protocol, options.application);
-    wanted.connections_max = options.connections_max;
-    wanted.server = std::move(*server);
-    const SocketOptions socket{.bind = bind, .gro = options.gro, .allowed = options.allowed};
-    auto polled = PolledEndpoint<native::Endpoint>::open(socket, options.engine, [&](SocketIndex index) {
-        wanted.socket = index;
-        return native::Endpoint(wanted);
-    });
-    if (!polled) return std::unexpected(polled.error());
-    state->polled = std::move(*polled);
-    state->polled->memory_bytes =
-        engine_budget(state->polled->backend) + native::endpoint_budget(options.protocol, options.connections_max);
-    return Server(std::move(state));
+    auto opened = native::open_server(bind, options);
+    if (!opened) return std::unexpected(opened.error());
+    return Server(std::make_unique<Server::State>(Server::State{std::move(*opened)}));
 }
 
 Result<Server> listen(std::string_view bind, const ListenOptions& options) {
-    const auto address = resolve_bind(bind);
+    const auto address = native::resolve_bind(bind);
     if (!address) return std::unexpected(address.error());
     return listen(*address, options);
 }
 
 std::optional<ConnectionEvent> Server::next(Duration timeout) {
-    PolledEndpoint<native::Endpoint>& polled = *used().polled;
+    PolledEndpoint<native::Endpoint>& polled = used().polled();
     constexpr bool never_over = false;
     return native::wait_for_event(polled, timeout, never_over, [&]() -> std::optional<ConnectionEvent> {
         while (const auto event = polled.change().poll_event())
@@ -95,27 +62,27 @@ std::optional<ConnectionEvent> Server::next(Duration timeout) {
 }
 
 bool Server::poll(Duration timeout, const Handler& handler) {
-    return used().polled->poll(timeout, [&](const native::EndpointEvent& event) {
+    return used().polled().poll(timeout, [&](const native::EndpointEvent& event) {
         if (const auto out = native::public_event(event)) handler(*out);
     });
 }
 
 SendResult Server::send(ConnectionNumber connection, std::uint32_t channel, std::span<const std::byte> message) {
-    return used().polled->change().send(connection, channel, message);
+    return used().polled().change().send(connection, channel, message);
 }
 
 std::size_t Server::send_many(ConnectionNumber connection, std::uint32_t channel, std::span<const std::byte> messages,
                               std::size_t message_bytes) {
     const std::size_t count = message_bytes == 0 ? 0 : messages.size() / message_bytes;
-    return used().polled->change().send_many(connection, channel, messages.data(), message_bytes, count);
+    return used().polled().change().send_many(connection, channel, messages.data(), message_bytes, count);
 }
 
 void Server::close(ConnectionNumber connection, Instant deadline, std::uint16_t code, std::string_view reason) {
-    used().polled->change().close(now(), connection, deadline, code, as_bytes(reason));
+    used().polled().change().close(now(), connection, deadline, code, as_bytes(reason));
 }
 
 void Server::close_all(Duration timeout) {
-    PolledEndpoint<native::Endpoint>& polled = *used().polled;
+    PolledEndpoint<native::Endpoint>& polled = used().polled();
     polled.change().close_all(now(), deadline_after(timeout));
     polled.wait_for(never, [&] { return polled.endpoint.all_closed(); });
 }
@@ -124,43 +91,43 @@ Result<void> Server::allow(const std::string& file) {
     State& state = used();
     auto peers = read_allow_list(file);
     if (!peers) return std::unexpected(peers.error());
-    if (state.allowed == nullptr)
+    if (state.opened.allowed == nullptr)
         return std::unexpected(Error{EINVAL, "keys: this server accepts every client that has the keys"});
     auto allowed = std::make_unique<crypto::AllowList>(std::move(*peers), random_value<SipKey>());
-    state.polled->endpoint.allow(allowed.get());
-    state.allowed = std::move(allowed);
+    state.polled().endpoint.allow(allowed.get());
+    state.opened.allowed = std::move(allowed);
     return {};
 }
 
-Address Server::peer(ConnectionNumber connection) const { return used().polled->endpoint.peer(connection); }
+Address Server::peer(ConnectionNumber connection) const { return used().polled().endpoint.peer(connection); }
 
 std::string Server::peer_name(ConnectionNumber connection) const {
     const State& state = used();
-    if (state.allowed == nullptr) return {};
-    const crypto::AllowedPeer* const peer = state.allowed->find(state.polled->endpoint.peer_key(connection));
+    if (state.opened.allowed == nullptr) return {};
+    const crypto::AllowedPeer* const peer = state.opened.allowed->find(state.polled().endpoint.peer_key(connection));
     return peer == nullptr ? std::string() : peer->name;
 }
 
 native::Statistics Server::statistics(ConnectionNumber connection) const {
-    const native::Connection* const found = used().polled->endpoint.find(connection);
+    const native::Connection* const found = used().polled().endpoint.find(connection);
     return found != nullptr ? found->statistics() : native::Statistics{};
 }
 native::Path Server::path(ConnectionNumber connection) const {
-    const native::Connection* const found = used().polled->endpoint.find(connection);
+    const native::Connection* const found = used().polled().endpoint.find(connection);
     return found != nullptr ? found->path() : native::Path{};
 }
-std::uint32_t Server::connections() const { return used().polled->endpoint.connections(); }
-native::EndpointCounters Server::counters() const { return used().polled->endpoint.counters(); }
-native::ResponderCounters Server::handshake_counters() const { return *used().polled->endpoint.responder_counters(); }
-EngineCounters Server::engine_counters() const { return used().polled->counters(); }
+std::uint32_t Server::connections() const { return used().polled().endpoint.connections(); }
+native::EndpointCounters Server::counters() const { return used().polled().endpoint.counters(); }
+native::ResponderCounters Server::handshake_counters() const { return *used().polled().endpoint.responder_counters(); }
+EngineCounters Server::engine_counters() const { return used().polled().counters(); }
 
-void Server::wake() const { present(state_->polled).wake(); }
-int Server::fd() { return used().polled->fd(); }
-Instant Server::next_deadline() const { return used().polled->next_deadline(); }
-bool Server::usable() const { return state_ != nullptr && state_->polled->usable(); }
-const Address& Server::local() const { return used().polled->local; }
-const char* Server::backend() const { return used().polled->backend; }
-const std::string& Server::note() const { return used().polled->note; }
-std::size_t Server::memory_bytes() const { return used().polled->memory_bytes; }
+void Server::wake() const { present(state_->opened.polled).wake(); }
+int Server::fd() { return used().polled().fd(); }
+Instant Server::next_deadline() const { return used().polled().next_deadline(); }
+bool Server::usable() const { return state_ != nullptr && state_->polled().usable(); }
+const Address& Server::local() const { return used().polled().local; }
+const char* Server::backend() const { return used().polled().backend; }
+const std::string& Server::note() const { return used().polled().note; }
+std::size_t Server::memory_bytes() const { return used().polled().memory_bytes; }
 
 }  // namespace ringpost

@@ -121,6 +121,16 @@ int32_t rp_receive_many(rp_handle* handle, int32_t what, rp_event* events, uint3
     return entered->receive(call, what, out, timeout_ns);
 }
 
+int32_t rp_finish(rp_handle* handle, uint64_t connection, int64_t timeout_ns, rp_event* outcome) {
+    constexpr const char* call = "rp_finish";
+    const Entered entered(handle, call);
+    if (entered.error() != RP_OK) return entered.error();
+    if (const auto error = check_timeout(call, timeout_ns)) return error;
+    rp_event unused{};
+    EventWriter out(outcome == nullptr ? &unused : outcome, 1, nullptr, 0);
+    return after(entered, entered->finish(call, connection, timeout_ns, out));
+}
+
 int32_t rp_fd(rp_handle* handle) {
     const Entered entered(handle, "rp_fd");
     return entered.error() != RP_OK ? entered.error() : entered->descriptor("rp_fd");

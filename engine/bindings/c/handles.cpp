@@ -162,6 +162,9 @@ std::int32_t Handle::peers(std::string_view call, std::span<rp_peer>, std::span<
                            std::size_t*) {
     return refuse(call, "has no directory");
 }
+std::int32_t Handle::finish(std::string_view call, std::uint64_t, Duration, EventWriter&) {
+    return refuse(call, "has no connections");
+}
 std::int32_t Handle::define(std::string_view call, const rp_struct_definition&) {
     return refuse(call, "has no formats");
 }

@@ -1,8 +1,8 @@
 #ifndef RINGPOST_RINGPOST_H
 #define RINGPOST_RINGPOST_H
 
-/* The C interface of libringpost, for C99 and later and for other languages: gtUDP messages, confirmed messages, named
- * devices, struct messages and beacons. There are no callbacks. What a call fills belongs to the caller, and what it is
+/* The C interface of libringpost, for C99 and later and for other languages: native connections, gtUDP messages, confirmed
+ * messages, named devices, struct messages and beacons. There are no callbacks. What a call fills belongs to the caller, and what it is
  * given is copied before it returns.
  *
  * Handles. rp_*_open() makes a handle, rp_close() ends it. A handle is not an address: one that was closed, or never
@@ -105,17 +105,18 @@ RP_API int32_t rp_address_text(const rp_address* address, char* text, size_t cap
 
 typedef struct rp_handle rp_handle;
 
-/* What is sent: by gtUDP bytes, as a confirmed message a text, to a named device a text, as a struct message the
- * payload of `id`. */
+/* What is sent: by gtUDP and on a connection bytes, as a confirmed message a text, to a named device a text, as a struct
+ * message the payload of `id`. */
 typedef struct rp_message {
     const void* bytes;
     size_t size;
-    const rp_address* peer; /* NULL: the connected peer, or the target; unused with named devices */
+    const rp_address* peer; /* NULL: the connected peer, or the target; unused with named devices and connections */
     const char* name;       /* named devices: the receiver, NULL for all */
     int64_t timeout_ns;     /* gtUDP and confirmed messages: given up after this; 0: the default */
-    uint32_t id;            /* struct messages */
+    uint32_t id;            /* struct messages; connections: the channel */
     uint32_t flags;         /* RP_SEND_* */
-    uint64_t reserved[2];
+    uint64_t connection;    /* of a server; see rp_event */
+    uint64_t reserved;
 } rp_message;
 
 enum {
@@ -134,15 +135,17 @@ enum {
     RP_CHANGE = 16,  /* named devices: of the directory or of a connection; confirmed: of the target */
     RP_DAMAGE = 32,  /* struct messages and beacons: something that is none */
     RP_PACKET = 64,  /* gtUDP with `trace`: a datagram sent or received */
+    RP_CONNECTION = 128, /* of a connection: RP_OPENED... */
     RP_ANY = 0x7fffffff
 };
 
 typedef struct rp_event {
     int32_t kind; /* one of the above */
     int32_t code; /* OUTCOME: RP_CONFIRMED...; CHANGE: RP_APPEARED...; DAMAGE: RP_DAMAGE_...; PACKET: 1 sent,
-                   * 0 received; confirmed MESSAGE: RP_FAILED for a failure report that matched no send */
-    uint64_t id;  /* OUTCOME: from rp_send(); QUESTION: for rp_answer(); struct MESSAGE: its id; beacon: datagrams from
-                   * this source so far */
+                   * 0 received; CONNECTION: RP_OPENED...; confirmed MESSAGE: RP_FAILED for a failure report that
+                   * matched no send */
+    uint64_t id;  /* OUTCOME: from rp_send(); QUESTION: for rp_answer(); struct MESSAGE: its id; MESSAGE of a connection:
+                   * its number on its channel, from 0; beacon: datagrams from this source so far */
     rp_address peer;
     uint32_t offset;      /* of the message's bytes in the buffer */
     uint32_t size;        /* after RP_ESMALL: as needed */
@@ -151,15 +154,19 @@ typedef struct rp_event {
     uint32_t flags; /* RP_EVENT_* */
     int32_t error;  /* gtUDP OUTCOME other than RP_CONFIRMED: errno of the kernel's last refusal, or 0 */
     int64_t value;  /* gtUDP OUTCOME: transmissions; disconnected: frames lost; beacon: seconds since it was sent;
-                     * struct DAMAGE: places that failed */
+                     * struct DAMAGE: places that failed; MESSAGE and RP_WRITABLE of a connection: the channel;
+                     * RP_CLOSED: messages that the peer did not acknowledge */
     rp_address advertised; /* beacon: where its sender listens */
-    uint64_t reserved[2];
+    uint64_t connection;   /* names a connection of a server until its RP_CLOSED, and is never used again */
+    uint64_t reserved;
 } rp_event;
 
 enum {
     RP_EVENT_JSON = 1,    /* confirmed: the bytes are JSON, not the text of a string */
     RP_EVENT_UNSENT = 2,  /* confirmed OUTCOME RP_TIMED_OUT: it never left */
     RP_EVENT_NO_TIME = 4, /* beacon: `value` is unknown */
+    RP_EVENT_DELIVERED = 16, /* RP_CLOSED: the peer's application has taken every message */
+    RP_EVENT_BY_PEER = 32,   /* RP_CLOSED: the other end closed first */
     RP_EVENT_BYTES = 8    /* only the size of the buffer kept this event from being returned (after RP_ESMALL) */
 };
 
@@ -172,6 +179,14 @@ enum {
     RP_FAILED = 4,   /* confirmed: the peer has reported a failure, whose text are the bytes */
     RP_REPORTED = 5, /* confirmed: a confirmation or failure report was sent */
     RP_NOT_TAKEN = 6 /* gtUDP with a thread: refused there; `value` is why, such as RP_EFULL */
+};
+
+/* What happens to a connection. The text of RP_CLOSED, its reason, are the bytes. */
+enum {
+    RP_OPENED = 1,   /* a client has connected; the name is that of its key in the list of those that may */
+    RP_WRITABLE = 2, /* after RP_EFULL: there is space again */
+    RP_CLOSING = 3,  /* the peer sends nothing more, and accepts nothing */
+    RP_CLOSED = 4    /* the last event of a connection */
 };
 
 /* Changes. */
@@ -265,6 +280,13 @@ typedef struct rp_counter {
 
 /* Writes up to `count` counters. Returns how many there are. */
 RP_API int32_t rp_counters(rp_handle* handle, rp_counter* counters, uint32_t count);
+
+/* ---- connections ---------------------------------------------------------------------------------------------- */
+
+/* Closes a connection in order: no more sends, and a wait of at most `timeout_ns` until the peer's application has taken
+ * everything. Fills `outcome` as for RP_CLOSED, unless it is NULL. Messages that have arrived can still be taken. With a
+ * timeout of 0 only begins to close; at once. `connection` of a client is 0. */
+RP_API int32_t rp_finish(rp_handle* handle, uint64_t connection, int64_t timeout_ns, rp_event* outcome);
 
 /* ---- named devices -------------------------------------------------------------------------------------------- */
 

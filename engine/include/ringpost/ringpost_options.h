@@ -58,6 +58,35 @@ typedef struct rp_gtudp_options {
 RP_API int32_t rp_gtudp_init(rp_gtudp_options* options, size_t size);
 RP_API int32_t rp_gtudp_open(const rp_gtudp_options* options, rp_handle** handle);
 
+/* Native connections, encrypted. Keys are names of files that `ringpost key` makes. A client: `psk`; or `peer`, and `key`
+ * if the server wants to know who it is. A server: `psk`; or `key`, and `allow` if it does. */
+typedef struct rp_connection_options {
+    uint32_t size;
+    int32_t insecure; /* neither encrypted nor authenticated; both ends must ask for it */
+    rp_engine_options engine;
+    const char* psk;         /* a secret that all ends share */
+    const char* key;         /* the secret key of this end */
+    const char* peer;        /* client: the server's public key, in base64 */
+    const char* allow;       /* server: a list of the clients' public keys and names; NULL: all */
+    const char* application; /* a name that the peer sees, up to 64 bytes of UTF-8 */
+    const char* const* allowed; /* server: receive only from these networks; NULL: from all */
+    uint32_t allowed_count;
+    uint32_t connections_max;   /* server: a power of two */
+    int64_t timeout_ns;         /* client: for the handshake (10 s) */
+    uint32_t channels;          /* the same at both ends (8) */
+    uint32_t message_bytes_max; /* that is received (512 KiB); at most channel_window - 16 */
+    uint64_t send_log_bytes;    /* of each channel until acknowledged; a power of two (256 KiB) */
+    uint64_t channel_window, connection_window; /* bytes received ahead of the application (1 MiB, 4 MiB) */
+    int64_t idle_timeout_ns, keep_alive_ns;     /* 30 s, 15 s */
+    uint64_t reserved[4];
+} rp_connection_options;
+
+RP_API int32_t rp_connection_init(rp_connection_options* options, size_t size);
+/* Connects to HOST:PORT and shakes hands. */
+RP_API int32_t rp_connect(const char* server, const rp_connection_options* options, rp_handle** handle);
+/* Accepts connections at ADDRESS:PORT; port 0 is chosen by the kernel, see rp_local(). */
+RP_API int32_t rp_listen(const char* bind, const rp_connection_options* options, rp_handle** handle);
+
 enum {
     RP_CONFIRM_TO_PORT = 0,  /* confirmations go to the port on which a peer listens; a peer is an IP address */
     RP_CONFIRM_TO_SOURCE = 1 /* they go to the source; a peer is an address and a port */

@@ -321,23 +321,24 @@ TEST_P(NativeFace, another_list_of_clients) {
     const std::string client_public = crypto::key_text(crypto::key_pair_of(secret_of(3)).public_key);
     const TemporaryFile nobody(""), allowed(client_public + " pump-1\n"), broken("pump-1\n");
     std::string name;
-    ServerThread server(listening(Keys::pair(secret_of(2)).allow(nobody.path())),
-                        [&](Server& of, const ConnectionEvent& event) {
-                            if (event.kind == Kind::opened) name = of.peer_name(event.connection);
-                            echo(of, event);
-                        },
-                        loopback_v4(), [&](Server& of) {
-                            EXPECT_FALSE(of.allow(broken.path()).has_value());
-                            EXPECT_TRUE(of.allow(allowed.path()).has_value());
-                        });
+    ServerThread server(
+        listening(Keys::pair(secret_of(2)).allow(nobody.path())),
+        [&](Server& of, const ConnectionEvent& event) {
+            if (event.kind == Kind::opened) name = of.peer_name(event.connection);
+            echo(of, event);
+        },
+        loopback_v4(),
+        [&](Server& of) {
+            EXPECT_FALSE(of.allow(broken.path()).has_value());
+            EXPECT_TRUE(of.allow(allowed.path()).has_value());
+        });
     auto client = connect(server.local(), connecting(Keys::pair(secret_of(3)).peer(server_public))).value();
     EXPECT_EQ(client.send(0, as_bytes("hello")), SendResult::queued);
     EXPECT_TRUE(client.receive(patience).has_value());
     server.stop();
     EXPECT_EQ(name, "pump-1");
     auto everybody = listen(loopback_v4(), listening()).value();
-    EXPECT_EQ(everybody.allow(allowed.path()).error().text,
-              "keys: this server accepts every client that has the keys");
+    EXPECT_EQ(everybody.allow(allowed.path()).error().text, "keys: this server accepts every client that has the keys");
 }
 
 TEST(NativeFaceUse, what_open_refuses) {
@@ -347,7 +348,8 @@ TEST(NativeFaceUse, what_open_refuses) {
     };
     const Keys keys = Keys::shared(secret_of(1));
     EXPECT_EQ(error_of({}), "keys: a client needs a shared secret, or the server's public key");
-    EXPECT_EQ(error_of({.keys = Keys::pair(secret_of(1))}), "keys: a client with a key pair needs the server's public key");
+    EXPECT_EQ(error_of({.keys = Keys::pair(secret_of(1))}),
+              "keys: a client with a key pair needs the server's public key");
     EXPECT_EQ(error_of({.keys = Keys::shared("/nowhere/a.psk")}), "/nowhere/a.psk: No such file or directory");
     EXPECT_EQ(error_of({.keys = keys.peer("abc")}), "the peer's public key: line 1: the key is not base64");
     EXPECT_EQ(error_of({.keys = keys, .timeout = 0}), "timeout 0: must be from 1 to 72057594037927936");
@@ -365,7 +367,8 @@ TEST(NativeFaceUse, what_open_refuses) {
     EXPECT_EQ(connect("[::1]", {.keys = keys}).error().code, EINVAL);
     const auto refused = [](const ListenOptions& options) { return listen("127.0.0.1:0", options).error().text; };
     EXPECT_EQ(refused({}), "keys: a server needs a shared secret, or a key pair");
-    EXPECT_EQ(refused({.keys = keys.peer(crypto::key_text(secret_of(7)))}), "keys: the server's public key is a client's");
+    EXPECT_EQ(refused({.keys = keys.peer(crypto::key_text(secret_of(7)))}),
+              "keys: the server's public key is a client's");
     EXPECT_EQ(refused({.keys = keys, .connections_max = 3}),
               "connections_max 3: must be a power of two from 1 to 1048576");
     EXPECT_EQ(refused({.keys = keys, .handshakes_per_second = 0}),
@@ -376,8 +379,7 @@ TEST(NativeFaceUse, a_key_file_that_others_can_read_is_refused) {
     const TemporaryFile open(crypto::key_text(secret_of(1)) + "\n", 0644);
     const auto client = connect(Address::v4(127, 0, 0, 1, 9), {.keys = Keys::shared(open.path())});
     ASSERT_FALSE(client.has_value());
-    EXPECT_EQ(client.error().text,
-              open.path() + ": its mode is 0644, so that others can use the key; set it to 0600");
+    EXPECT_EQ(client.error().text, open.path() + ": its mode is 0644, so that others can use the key; set it to 0600");
 }
 
 TEST(NativeFaceUse, an_object_that_was_moved_from_and_one_of_another_thread) {

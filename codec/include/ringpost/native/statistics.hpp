@@ -77,9 +77,10 @@ static_assert(lists_every_counter<Statistics>());
 
 /// What a connection knows of its path.
 struct Path {
-    Duration rtt_smoothed = 0, rtt_variation = 0;  ///< RFC 9002, section 5; of an assumed round trip until one was measured
-    Duration rtt_min = 0;                          ///< 0: none was measured
-    std::uint64_t window_bytes = 0;                ///< that may be in flight
+    Duration rtt_smoothed = 0,
+             rtt_variation = 0;      ///< RFC 9002, section 5; of an assumed round trip until one was measured
+    Duration rtt_min = 0;            ///< 0: none was measured
+    std::uint64_t window_bytes = 0;  ///< that may be in flight
     std::uint64_t in_flight_bytes = 0;
     double pacing_bytes_per_s = 0;  ///< 0: not paced
     std::uint32_t datagram_bytes = 0;

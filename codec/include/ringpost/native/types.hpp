@@ -22,7 +22,7 @@ struct ChannelOptions {
 
 /// One end of a connection, as its own side wants it.
 struct ProtocolOptions {
-    std::uint32_t channels = 8;                    ///< 1 to 255, each in both directions
+    std::uint32_t channels = 8;                     ///< 1 to 255, each in both directions
     std::vector<ChannelOptions> channel_options{};  ///< by channel; missing ones are like the default
     /// Bytes of each channel that are kept until they are acknowledged: a power of two from 4,096 to 2^30.
     std::size_t send_log_bytes = 256u << 10;
@@ -32,11 +32,11 @@ struct ProtocolOptions {
     std::uint64_t connection_window = 4u << 20;
     std::uint32_t message_bytes_max = 512u << 10;  ///< that is received; at most channel_window - 16
 
-    std::uint32_t datagram_bytes = 1'472;           ///< of UDP payload that the path carries; 1,200 to 16,384
-    std::uint32_t train_segments = 45;              ///< packets that leave at once, if the rate allows
-    std::uint32_t packets_in_flight_max = 65'536;   ///< a power of two up to this
-    std::uint32_t receive_window = 8'192;           ///< packets behind the newest one that are still accepted when they
-                                                    ///< come late; a power of two up to 65,536
+    std::uint32_t datagram_bytes = 1'472;          ///< of UDP payload that the path carries; 1,200 to 16,384
+    std::uint32_t train_segments = 45;             ///< packets that leave at once, if the rate allows
+    std::uint32_t packets_in_flight_max = 65'536;  ///< a power of two up to this
+    std::uint32_t receive_window = 8'192;          ///< packets behind the newest one that are still accepted when they
+                                                   ///< come late; a power of two up to 65,536
 
     CongestionControl congestion = CongestionControl::cubic;
     FixedRate fixed{};  ///< for CongestionControl::fixed

@@ -1,5 +1,6 @@
 """ringpost: messages over UDP that arrive.
 
+    ringpost.native      connect, listen: encrypted connections, also as ringpost.connect and ringpost.listen
     ringpost.gtudp       Messenger, ThreadedMessenger: messages confirmed, and delivered once
     ringpost.confirmed   Messenger: JSON messages, each answered by a confirmation
     ringpost.devices     Node: devices that find each other by name
@@ -12,8 +13,9 @@ Addresses are (host, port). Timeouts are in seconds; None has no limit. Every fa
 wait release the interpreter's lock. After fork() an object belongs to the parent alone: in the child its calls raise Forked.
 """
 
-from . import beacon, confirmed, devices, gtudp, structs
+from . import beacon, confirmed, devices, gtudp, native, structs
 from ._library import lib as _lib
+from .native import connect, listen
 from .errors import (Closed, Forked, InvalidArgument, MessageTooLarge, NotKnown, PeerRefused, QueueFull, RingpostError,
                      Stopped, SystemFailure, TextNotCarried, TooManyHandles, ValuesRefused, VersionMismatch,
                      WrongThread)
@@ -22,4 +24,5 @@ __version__: str = _lib.rp_version().decode()
 
 __all__ = ["Closed", "Forked", "InvalidArgument", "MessageTooLarge", "NotKnown", "PeerRefused", "QueueFull",
            "RingpostError", "Stopped", "SystemFailure", "TextNotCarried", "TooManyHandles", "ValuesRefused",
-           "VersionMismatch", "WrongThread", "beacon", "confirmed", "devices", "gtudp", "structs"]
+           "VersionMismatch", "WrongThread", "beacon", "confirmed", "connect", "devices", "gtudp", "listen", "native",
+           "structs"]

@@ -15,7 +15,7 @@ Address = Tuple[str, int]
 Bytes = Union[bytes, bytearray, memoryview]
 Self = TypeVar("Self", bound="Handle")
 
-EVENT = struct.Struct("<iiQ24sIIIIIiq24s16x")
+EVENT = struct.Struct("<iiQ24sIIIIIiq24sQ8x")
 ADDRESS = struct.Struct("<16sIHH")
 V4_PREFIX = b"\0" * 10 + b"\xff\xff"
 BUFFER_BYTES = 1 << 17
@@ -105,6 +105,7 @@ class Event(NamedTuple):
     error: int
     value: int
     advertised: bytes
+    connection: int
 
 
 class Buffers:
@@ -217,8 +218,8 @@ class Handle:
             buffers, count = self._fill(buffers, what, most, nanoseconds(timeout))
             addresses, view = self._addresses, buffers.view
             return [Event(kind, code, id, addresses[peer], bytes(view[offset:offset + size]),
-                          bytes(view[name:name + name_size]), flags, error, value, advertised)
-                    for kind, code, id, peer, offset, size, name, name_size, flags, error, value, advertised
+                          bytes(view[name:name + name_size]), flags, error, value, advertised, connection)
+                    for kind, code, id, peer, offset, size, name, name_size, flags, error, value, advertised, connection
                     in EVENT.iter_unpack(buffers.raw[:count * EVENT.size])]
         finally:
             self._pool.append(buffers)

@@ -13,7 +13,7 @@ ABI_VERSION = 1
 SONAME = "libringpost.so.0"
 FOREVER = 2**63 - 1
 
-MESSAGE, FOREIGN, OUTCOME, QUESTION, CHANGE, DAMAGE, PACKET = 1, 2, 4, 8, 16, 32, 64
+MESSAGE, FOREIGN, OUTCOME, QUESTION, CHANGE, DAMAGE, PACKET, CONNECTION = 1, 2, 4, 8, 16, 32, 64, 128
 ANY = 0x7FFFFFFF
 SEND_JSON, SEND_OK, SEND_FAILED, SEND_RAW = 1, 2, 4, 8
 EVENT_JSON, EVENT_UNSENT, EVENT_NO_TIME = 1, 2, 4
@@ -26,13 +26,15 @@ class CAddress(Structure):
 class CMessage(Structure):
     kept: bytes
     _fields_ = [("bytes", c_void_p), ("size", c_size_t), ("peer", POINTER(CAddress)), ("name", c_char_p),
-                ("timeout_ns", c_int64), ("id", c_uint32), ("flags", c_uint32), ("reserved", c_uint64 * 2)]
+                ("timeout_ns", c_int64), ("id", c_uint32), ("flags", c_uint32), ("connection", c_uint64),
+                ("reserved", c_uint64)]
 
 
 class CEvent(Structure):
     _fields_ = [("kind", c_int32), ("code", c_int32), ("id", c_uint64), ("peer", CAddress), ("offset", c_uint32),
                 ("size", c_uint32), ("name_offset", c_uint32), ("name_size", c_uint32), ("flags", c_uint32),
-                ("error", c_int32), ("value", c_int64), ("advertised", CAddress), ("reserved", c_uint64 * 2)]
+                ("error", c_int32), ("value", c_int64), ("advertised", CAddress), ("connection", c_uint64),
+                ("reserved", c_uint64)]
 
 
 class CEngineOptions(Structure):
@@ -49,6 +51,15 @@ class CGtudpOptions(Structure):
                 ("patience_ns", c_int64), ("remembered_ns", c_int64), ("sends_max", c_uint32),
                 ("receives_max", c_uint32), ("peers_max", c_uint32), ("queued_sends_max", c_uint32), ("queued_receives_max", c_uint32),
                 ("payload_bytes", c_uint64), ("event_bytes", c_uint64), ("reserved", c_uint64 * 4)]
+
+
+class CConnectionOptions(Structure):
+    _fields_ = [("size", c_uint32), ("insecure", c_int32), ("engine", CEngineOptions), ("psk", c_char_p),
+                ("key", c_char_p), ("peer", c_char_p), ("allow", c_char_p), ("application", c_char_p),
+                ("allowed", POINTER(c_char_p)), ("allowed_count", c_uint32), ("connections_max", c_uint32),
+                ("timeout_ns", c_int64), ("channels", c_uint32), ("message_bytes_max", c_uint32),
+                ("send_log_bytes", c_uint64), ("channel_window", c_uint64), ("connection_window", c_uint64),
+                ("idle_timeout_ns", c_int64), ("keep_alive_ns", c_int64), ("reserved", c_uint64 * 4)]
 
 
 class CConfirmedOptions(Structure):
@@ -135,6 +146,10 @@ FUNCTIONS = {
     "rp_counters": (c_int32, Handle, POINTER(CCounter), c_uint32),
     "rp_gtudp_init": (c_int32, POINTER(CGtudpOptions), c_size_t),
     "rp_gtudp_open": (c_int32, POINTER(CGtudpOptions), POINTER(Handle)),
+    "rp_connection_init": (c_int32, POINTER(CConnectionOptions), c_size_t),
+    "rp_connect": (c_int32, c_char_p, POINTER(CConnectionOptions), POINTER(Handle)),
+    "rp_listen": (c_int32, c_char_p, POINTER(CConnectionOptions), POINTER(Handle)),
+    "rp_finish": (c_int32, Handle, c_uint64, c_int64, POINTER(CEvent)),
     "rp_confirmed_init": (c_int32, POINTER(CConfirmedOptions), c_size_t),
     "rp_confirmed_open": (c_int32, POINTER(CConfirmedOptions), POINTER(Handle)),
     "rp_devices_init": (c_int32, POINTER(CDevicesOptions), c_size_t),

@@ -1,0 +1,199 @@
+"""The native transport: encrypted connections with ordered channels of messages of any size.
+
+A Connection is a client's, a Server accepts any number of them. Keys are names of files that `ringpost key` makes. A
+client has `psk`; or `peer`, the server's public key, and `key` if the server wants to know who it is. A server has `psk`;
+or `key`, and `allow` if it does. Both work inside the calls of the thread that made them: call one at least every few
+seconds."""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+from typing import Any, Iterable, Iterator, NamedTuple, Optional, Union
+
+from . import _library as c
+from ._handle import EVENTS, Address, Bytes, Event, Handle, check, message_of, names, nanoseconds
+from .errors import Stopped
+
+DELIVERED, BY_PEER = 16, 32
+
+
+class Message(NamedTuple):
+    """A message; `number` counts those of its channel from 0, `connection` names one of a server."""
+
+    data: bytes
+    channel: int
+    number: int
+    connection: int
+    peer: Address
+
+
+class End(NamedTuple):
+    """How a connection ended. `delivered`: the peer's application has taken every message that was sent."""
+
+    delivered: bool
+    by_peer: bool
+    unconfirmed: int
+    reason: str
+    connection: int
+
+
+class Happening(enum.IntEnum):
+    """Of a connection of a server, besides messages and its end."""
+
+    OPENED = 1
+    WRITABLE = 2
+    CLOSING = 3
+
+
+class Change(NamedTuple):
+    """Something that happened to a connection; `name` is that of the client's key in the list of `allow`."""
+
+    what: Happening
+    connection: int
+    peer: Address
+    name: str
+
+
+def _end(flags: int, value: int, reason: str, connection: int) -> End:
+    return End(bool(flags & DELIVERED), bool(flags & BY_PEER), value, reason, connection)
+
+
+def _of(event: Event) -> Union[Message, End, Change]:
+    if event.kind == c.MESSAGE:
+        return Message(event.data, event.value, event.id, event.connection, event.peer)
+    if event.code == 4:
+        return _end(event.flags, event.value, event.data.decode(), event.connection)
+    return Change(Happening(event.code), event.connection, event.peer, event.name.decode())
+
+
+class _Native(Handle):
+    def _native_options(self, backend: str, wait: Optional[str], psk: Optional[str], key: Optional[str],
+                        insecure: bool, channels: int, message_bytes: Optional[int], application: str) -> Any:
+        options = self._options(c.CConnectionOptions, c.lib.rp_connection_init, backend, wait)
+        options.psk = None if psk is None else psk.encode()
+        options.key = None if key is None else key.encode()
+        options.insecure = insecure
+        options.channels = channels
+        options.application = application.encode()
+        if message_bytes is not None:
+            options.message_bytes_max = message_bytes
+            options.channel_window = max(options.channel_window, 2 * message_bytes + 1024)
+            options.connection_window = max(options.connection_window, options.channel_window)
+            options.send_log_bytes = max(options.send_log_bytes, 1 << (message_bytes + 1024).bit_length())
+        return options
+
+    def _open_at(self, function: Any, address: str, options: Any) -> None:
+        handle = c.Handle()
+        check(function(address.encode(), ctypes.byref(options), ctypes.byref(handle)))
+        self._handle = handle.value
+
+    def _send_to(self, connection: int, data: Bytes, channel: int) -> None:
+        message = message_of(data, id=channel)
+        message.connection = connection
+        self._send(message)
+
+    def poll(self) -> bool:
+        """Does what is due, without waiting. True if something can be received."""
+        return check(c.lib.rp_poll(self._open)) == 1
+
+    def _finish(self, connection: int, timeout: Optional[float]) -> End:
+        event = c.CEvent()
+        check(c.lib.rp_finish(self._open, connection, nanoseconds(timeout), ctypes.byref(event)))
+        return _end(event.flags, event.value, "", event.connection)
+
+
+class Connection(_Native):
+    """A client's connection to "HOST:PORT". `message_bytes`: the largest message in both directions."""
+
+    def __init__(self, server: str, *, psk: Optional[str] = None, key: Optional[str] = None, peer: Optional[str] = None,
+                 insecure: bool = False, timeout: float = 10, channels: int = 8, message_bytes: Optional[int] = None,
+                 application: str = "", backend: str = "auto", wait: Optional[str] = None):
+        super().__init__()
+        options = self._native_options(backend, wait, psk, key, insecure, channels, message_bytes, application)
+        options.peer = None if peer is None else peer.encode()
+        options.timeout_ns = nanoseconds(timeout)
+        self._open_at(c.lib.rp_connect, server, options)
+        self._end: Optional[End] = None
+
+    def send(self, data: Bytes, channel: int = 0) -> None:
+        """Queues a message; it leaves with the next call that receives. QueueFull: there is no space now. Stopped: the
+        connection has ended."""
+        self._send_to(0, data, channel)
+
+    def receive(self, timeout: Optional[float] = None) -> Message:
+        """The next message. TimeoutError after `timeout` seconds; Stopped, with the reason, when the connection has
+        ended."""
+        while self._end is None:
+            event = _of(self._one(c.MESSAGE | c.CONNECTION, timeout))
+            if isinstance(event, Message):
+                return event
+            if isinstance(event, End):
+                self._end = event
+        raise Stopped(f"the connection has ended: {self._end.reason}")
+
+    def messages(self, timeout: Optional[float] = None) -> Iterator[Message]:
+        """The next messages, until none came within `timeout` seconds or the connection has ended."""
+        while True:
+            try:
+                yield self.receive(timeout)
+            except (TimeoutError, Stopped):
+                return
+
+    @property
+    def end(self) -> Optional[End]:
+        """How the connection ended, once receive() has found out."""
+        return self._end
+
+    @property
+    def in_flight(self) -> int:
+        """Messages that the peer has not acknowledged."""
+        return check(c.lib.rp_in_flight(self._open))
+
+    def finish(self, timeout: Optional[float] = None) -> End:
+        """Closes in order: no more sends, and a wait until the peer's application has taken everything."""
+        return self._end if self._end is not None else self._finish(0, timeout)
+
+
+class Server(_Native):
+    """Accepts connections at "ADDRESS:PORT"; port 0 is chosen by the system, see `local`."""
+
+    def __init__(self, bind: str, *, psk: Optional[str] = None, key: Optional[str] = None, allow: Optional[str] = None,
+                 insecure: bool = False, allowed: Optional[Iterable[str]] = None, connections: int = 4096,
+                 channels: int = 8, message_bytes: Optional[int] = None, application: str = "", backend: str = "auto",
+                 wait: Optional[str] = None):
+        super().__init__()
+        options = self._native_options(backend, wait, psk, key, insecure, channels, message_bytes, application)
+        options.allow = None if allow is None else allow.encode()
+        options.allowed, options.allowed_count = names(allowed)
+        options.connections_max = connections
+        self._open_at(c.lib.rp_listen, bind, options)
+
+    def next(self, timeout: Optional[float] = None) -> Union[Message, End, Change]:
+        """The next message, end, or change of a connection. TimeoutError after `timeout` seconds."""
+        return _of(self._one(c.MESSAGE | c.CONNECTION, timeout))
+
+    def next_many(self, most: int = EVENTS, timeout: Optional[float] = None) -> "list[Union[Message, End, Change]]":
+        """The same for several at once; empty after `timeout` seconds."""
+        return [_of(event) for event in self._receive(c.MESSAGE | c.CONNECTION, timeout, most)]
+
+    def send(self, connection: int, data: Bytes, channel: int = 0) -> None:
+        """Queues a message on a connection. See Connection.send()."""
+        self._send_to(connection, data, channel)
+
+    def finish(self, connection: int, timeout: Optional[float] = None) -> End:
+        """See Connection.finish(). With a timeout of 0 it only begins, and the End follows."""
+        return self._finish(connection, timeout)
+
+
+def connect(server: str, **options: Any) -> Connection:
+    """A Connection to "HOST:PORT", with its options."""
+    return Connection(server, **options)
+
+
+def listen(bind: str, **options: Any) -> Server:
+    """A Server at "ADDRESS:PORT", with its options."""
+    return Server(bind, **options)
+
+
+__all__ = ["Change", "Connection", "End", "Happening", "Message", "Server", "connect", "listen"]
