@@ -247,10 +247,17 @@ traffic::NativeTunnelOptions tunnel_to(const Address& server, const TransportOpt
     return out;
 }
 
-traffic::NativeTunnelOptions tunnel_of(const NativeServer& server) {
+traffic::NativeTunnelOptions tunnel_of(const NativeServer& server, std::size_t engine) {
     traffic::NativeTunnelOptions out{.wire = tunnel_wire(), .key = random_key()};
+    out.wire.shard = static_cast<std::uint8_t>(engine);
     out.wire.server = server.options;
     return out;
+}
+
+void steer_to_shards(std::vector<UdpSocket>& sockets, const Report& report) {
+    if (sockets.size() < 2) return;
+    const auto steered = sockets.front().steer_by_second_byte(native::form_mask, native::short_form);
+    if (!steered) report.note(steered.error().text + ": a client that changes its address loses its connection");
 }
 
 void add_native_counts(Json& counts, const native::Endpoint& endpoint) {

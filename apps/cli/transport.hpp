@@ -14,6 +14,7 @@
 #include "apps/cli/report.hpp"
 #include "codec/traffic/gtudp_tunnel.hpp"
 #include "codec/traffic/native_tunnel.hpp"
+#include "engine/udp/socket.hpp"
 
 namespace ringpost::apps {
 
@@ -77,7 +78,10 @@ struct NativeServer {
 NativeServer native_server(const TransportOptions& options);
 /// The tunnel of a client, and of one engine of a server, which start now.
 traffic::NativeTunnelOptions tunnel_to(const Address& server, const TransportOptions& options);
-traffic::NativeTunnelOptions tunnel_of(const NativeServer& server);
+traffic::NativeTunnelOptions tunnel_of(const NativeServer& server, std::size_t engine);
+
+/// Lets the kernel pass the packets of a connection to the engine that has it, wherever they come from.
+void steer_to_shards(std::vector<UdpSocket>& sockets, const Report& report);
 
 /// Adds the counters of a native endpoint, and of the handshakes of a server.
 void add_native_counts(Json& counts, const native::Endpoint& endpoint);

@@ -60,7 +60,7 @@ Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const 
         add_wire_counts(out.counts, tunnel.wire().counters());
         confirmed = tunnel.wire().counters().confirmed;
     } else if (native) {
-        traffic::NativeTunnel tunnel(endpoint, tunnel_of(*native));
+        traffic::NativeTunnel tunnel(endpoint, tunnel_of(*native, engine));
         loop.run(tunnel, application);
         add_native_counts(out.counts, tunnel.wire());
         out.counts["replies_refused"] = tunnel.refused();
@@ -105,7 +105,10 @@ int echo_command(const PeerOptions& options) {
 Json run_echo(const PeerOptions& options, Report& report, const OnListening& on_listening) {
     std::vector<UdpSocket> sockets = open_server_sockets(options);
     std::optional<NativeServer> native;
-    if (options.transport.native()) native = native_server(options.transport);
+    if (options.transport.native()) {
+        native = native_server(options.transport);
+        steer_to_shards(sockets, report);
+    }
     if (options.transport.insecure) report.note(insecure_note);
     const Instant start = now();
     StartLine line(sockets.size());

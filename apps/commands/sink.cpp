@@ -149,7 +149,7 @@ struct SinkStack {
     std::optional<traffic::GtudpTunnel<traffic::Sink>> tunnel;
     std::optional<traffic::NativeTunnel<traffic::Sink>> sealed;
 
-    explicit SinkStack(const SinkRun& run) {
+    SinkStack(const SinkRun& run, std::size_t engine) {
         const traffic::SinkOptions options{.verify = run.options.verify,
                                            .key = random_key(),
                                            .one_way = run.one_way,
@@ -159,7 +159,7 @@ struct SinkStack {
                 .sink = options, .seed = random_value<std::uint64_t>(), .due_offset = run.one_way.value_or(0)});
         else
             plain.emplace(options);
-        if (run.native) sealed.emplace(*plain, tunnel_of(*run.native));
+        if (run.native) sealed.emplace(*plain, tunnel_of(*run.native, engine));
         if (run.options.transport.gtudp())
             tunnel.emplace(*plain,
                            traffic::GtudpTunnelOptions{.wire = wire_options(run.options.transport), .target = {}});
@@ -205,7 +205,7 @@ SinkOutcome run_one_sink(AnyLoop& loop, std::size_t engine, UdpSocket socket, co
                          const OnListening& on_listening) {
     std::optional<SignalWakes> wakes;
     if (engine == 0) wakes.emplace(loop.backend().waker());
-    SinkStack stack(run);
+    SinkStack stack(run, engine);
     const bool gro = socket.gro();
     const Address local = socket.local();
     loop.backend().add(std::move(socket));
@@ -300,7 +300,10 @@ Json run_sink(const PeerOptions& options, Report& report, const OnListening& on_
                     report, nullptr);
     StartLine line(sockets.size());
     std::optional<NativeServer> native;
-    if (options.transport.native()) native = native_server(options.transport);
+    if (options.transport.native()) {
+        native = native_server(options.transport);
+        steer_to_shards(sockets, report);
+    }
     if (options.transport.insecure) report.note(insecure_note);
     const SinkRun run{options,         options.one_way ? std::optional(one_way_offset()) : std::nullopt,
                       listening_since, line,

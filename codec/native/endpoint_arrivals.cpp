@@ -71,7 +71,8 @@ void Endpoint::handle_unknown(Instant now, const Datagram& train, std::span<std:
     if (!established) {
         if (responder_ && responder_->counters().unconfirmed > unconfirmed) return;
         ++counts_.unknown_id;
-        if (responder_ && answer(train, [&](auto out) { return responder_->reset(packet, out); }))
+        const bool ours = parse_short_header(packet)->id.shard == shard_;
+        if (responder_ && ours && answer(train, [&](auto out) { return responder_->reset(packet, out); }))
             ++counts_.resets_sent;
         return;
     }

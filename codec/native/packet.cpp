@@ -13,7 +13,7 @@
 namespace ringpost::native {
 namespace {
 
-constexpr std::byte form_mask{0xc0}, short_form{0x40}, long_form{0xc0};
+constexpr std::byte long_form{0xc0};
 constexpr std::byte key_phase_bit{0x20}, random_mask{0x1f};
 
 constexpr std::size_t short_id_at = 1, short_number_at = 8;

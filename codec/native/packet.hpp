@@ -74,6 +74,8 @@ enum class Form : std::uint8_t {
 
 /// By the first byte alone. An empty datagram is foreign.
 Form form_of(std::span<const std::byte> datagram);
+/// The bits of the first byte that distinguish the forms, and those of a short packet, whose second byte is a shard.
+inline constexpr std::byte form_mask{0xc0}, short_form{0x40};
 
 struct ShortHeader {
     Id id;

@@ -96,6 +96,11 @@ void load_ciphers() {
     for (const Suite suite : {Suite::aes256_gcm, Suite::chacha20_poly1305}) const crypto::PacketKey loaded(suite, {});
 }
 
+/// Of the tokens that end connections after a restart: the same after it, if the keys are.
+crypto::Key reset_secret_of(const crypto::Key& secret) {
+    return crypto::hmac_sha256(secret, {as_bytes("ringpost: tokens of resets")});
+}
+
 /// `insecure` without keys: a secret that everybody knows.
 constexpr crypto::Key no_secret{};
 
@@ -136,6 +141,7 @@ Result<ServerOptions> server_options(const Keys& keys, bool insecure) {
         out.suites = {Suite::aes256_gcm, Suite::chacha20_poly1305};
     if (chain.pair) out.pair = *chain.pair;
     out.psk = chain.psk.value_or(no_secret);
+    if (chain.pair || chain.psk) out.reset_secret = reset_secret_of(chain.pair ? chain.pair->secret : *chain.psk);
     if (!chain.pair)
         out.patterns = {Pattern::nn_psk0};
     else if (chain.psk)
@@ -255,7 +261,6 @@ Result<OpenedServer> open_server(const Address& bind, const ListenOptions& optio
     if (const auto& allowed = options.keys.chain().allowed)
         out.allowed = std::make_unique<crypto::AllowList>(*allowed, random_value<SipKey>());
     server->allow = out.allowed.get();
-    server->reset_secret = options.reset_secret;
     server->handshakes_per_second = options.handshakes_per_second;
     EndpointOptions wanted = endpoint_options(options.protocol, options.application);
     wanted.connections_max = options.connections_max;

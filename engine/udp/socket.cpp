@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <linux/filter.h>
 #include <linux/net_tstamp.h>
 #include <linux/sock_diag.h>
 #include <net/if.h>
@@ -133,6 +134,21 @@ Result<void> UdpSocket::read_local() {
     socklen_t length = sizeof address;
     if (getsockname(fd_, &address.any, &length) != 0) return failed("getsockname");
     local_ = from_socket_address(address.any);
+    return {};
+}
+
+Result<void> UdpSocket::steer_by_second_byte(std::byte mask, std::byte value) {
+    sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, std::to_integer<std::uint32_t>(mask)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, std::to_integer<std::uint32_t>(value), 0, 2),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 1),
+        BPF_STMT(BPF_RET | BPF_A, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    const sock_fprog program{std::size(code), code};
+    if (setsockopt(fd_, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) != 0)
+        return failed("set SO_ATTACH_REUSEPORT_CBPF");
     return {};
 }
 

@@ -104,7 +104,7 @@ class Messages(Native):
         message, = ended.events("message")
         self.assertEqual((message["name"], message["text"]), ("pump-1", "it is me"))
 
-    def test_a_restarted_server_ends_the_connection(self):
+    def test_a_server_that_stops_closes_its_connections(self):
         with self.server("recv") as recv, Background("send", *self.native(), "--to", recv.to, "--json",
                                                      stdin=subprocess.PIPE) as send:
             send.process.stdin.write("one\n")
@@ -114,7 +114,24 @@ class Messages(Native):
             self.assertEqual(ended.summary()["received"], 1)
             done = send.finish()
         self.assertEqual(done.code, 1, done)
-        self.assertFalse(done.summary()["all_delivered"])
+        self.assertEqual(done.summary()["end"], "closed")
+
+    def test_a_restarted_server_ends_the_connection(self):
+        with self.server("recv") as recv, Background("send", *self.native(), "--to", recv.to, "--json",
+                                                     stdin=subprocess.PIPE) as send:
+            send.process.stdin.write("one\n")
+            send.process.stdin.flush()
+            recv.event("message")
+            recv.stop(signal.SIGKILL)
+            with Background("recv", *self.native(), "--port", recv.to.split(":")[1], "--bind", "127.0.0.1",
+                            "--json") as again:
+                again.port()
+                send.process.stdin.write("two\n")
+                send.process.stdin.flush()
+                done = send.finish()
+                self.assertEqual(again.stop().summary()["counters"]["native"]["resets_sent"], 1)
+        self.assertEqual(done.code, 1, done)
+        self.assertEqual(done.summary()["end"], "the peer does not know the connection any more")
 
     def test_nobody_listens(self):
         with support.udp_socket() as sock:

@@ -101,8 +101,6 @@ struct ListenOptions {
     std::uint32_t connections_max = 4'096;  ///< a power of two up to 2^20
     /// Handshakes per second from which on a client must prove its address.
     std::uint32_t handshakes_per_second = 1'000;
-    /// Keep it over a restart, and clients learn of that within a round trip, instead of after the idle timeout.
-    std::optional<Keys::Secret> reset_secret{};
     native::ProtocolOptions protocol{};
     std::string application{};  ///< see ConnectOptions
     /// Receive only from these networks; empty: from all. Others are dropped (EngineCounters::not_allowed).
@@ -216,7 +214,8 @@ class RINGPOST_API Connection {
     std::unique_ptr<State> state_;
 };
 
-/// The connections that clients make to one socket.
+/// The connections that clients make to one socket. A server that starts again with the same keys and the same address
+/// knows nothing of its connections, and ends them within a round trip of the client's next packet.
 ///
 /// Not thread-safe, like Connection. A ConnectionNumber that names no connection is not an error: sends to it are
 /// refused as closed.

@@ -139,6 +139,23 @@ struct EndpointPlay {
     std::vector<std::unique_ptr<EndpointNode>> clients;
 };
 
+/// An application that waits for something else leaves events in the endpoint for long.
+TEST(NativeEndpoint, timers_run_while_events_are_not_taken) {
+    native::Endpoint client({.seed = key_of(1), .connections_max = 2});
+    native::ClientOptions options{.pattern = crypto::Pattern::nn_psk0};
+    ASSERT_TRUE(client.connect(0, Address::v4(10, 0, 0, 2, 7'000), options).has_value());
+    std::vector<std::byte> out(limits::datagram_bytes_max);
+    Instant now = 0;
+    for (int sent = 0; sent < 5; ++sent) {
+        ASSERT_TRUE(client.poll_transmit(now, out).has_value()) << sent;
+        ASSERT_FALSE(client.poll_transmit(now, out).has_value());
+        ASSERT_TRUE(client.may_have_events());
+        ASSERT_TRUE(client.poll_timeout().has_value());
+        now = std::max(now, *client.poll_timeout());
+        client.handle_timeout(now);
+    }
+}
+
 TEST(NativeEndpoint, every_pattern_and_suite_connects_echoes_and_closes) {
     EndpointPlay play(1);
     play.start_server({});
