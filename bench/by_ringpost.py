@@ -194,11 +194,19 @@ def through_interface(face, backend):
     return measure
 
 
-def native(backend, suite, size):
-    """Messages over one connection of the native transport, each checked by its receiver."""
+def native(backend, suite, size, connections=1, unit=1):
+    """Messages over connections of the native transport, each checked by its receiver: their rate, or with `unit` the
+    size, that of their bytes."""
     def measure(seconds):
-        return {"rate": last_json(run(program("bench/native_rate"), suite, str(size), backend,
-                                      str(seconds)))["rate_per_s"]}
+        return {"rate": unit * last_json(run(program("bench/native_rate"), suite, str(size), backend, str(seconds),
+                                             str(connections)))["rate_per_s"]}
+    return measure
+
+
+def native_limit(suite, size):
+    """The same by a program written for this one purpose."""
+    def measure(seconds):
+        return {"rate": last_json(run(program("bench/native_limit"), suite, str(size), str(seconds)))["rate_per_s"]}
     return measure
 
 

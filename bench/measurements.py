@@ -12,8 +12,8 @@ import re
 from by_others import dns_by_dnsperf, iperf3_udp, other_transport, sockperf_round_trips, sockperf_throughput
 from by_ringpost import (confirmed_messages, devices, dns_by_ringpost, endpoint_on, found_maximum, idle,
                          idle_among_devices, limit_flood, limit_pingpong, machine_stalls, measuring, memory_at_rest,
-                         native, paced, peers_of_one_socket, rate_error, reliable_load, ringpost_latency, ringpost_load,
-                         ringpost_pingpong, share_of_maximum, start_up, stream, through_interface,
+                         native, native_limit, paced, peers_of_one_socket, rate_error, reliable_load, ringpost_latency,
+                         ringpost_load, ringpost_pingpong, share_of_maximum, start_up, stream, through_interface,
                          through_python, through_relay)
 from programs import ROOT, Failed
 
@@ -73,6 +73,10 @@ def native_rates(size):
             for suite, label in SUITES.items() for backend in BACKENDS}
 
 
+def native_limits(size):
+    return {f"hand-written, {label}": native_limit(suite, size) for suite, label in SUITES.items()}
+
+
 def flood_groups():
     return {
         "64 B": {
@@ -82,6 +86,7 @@ def flood_groups():
             "sockperf throughput": sockperf_throughput,
             "iperf3 -u": iperf3_udp(),
             **of_backends(reliable_load, label="{}, gtUDP"),
+            **native_limits(64),
             **native_rates(64),
             **reliable_peers("64")},
         "64 B one by one": {"kernel limit": limit_flood(64, 1, False), **of_backends(ringpost_load, *PLAIN)},
@@ -98,7 +103,13 @@ def flood_groups():
             "2 engines": ringpost_load("--threads", "2", "--flows", "2", "--backend", backend)}
            for backend in BACKENDS},
         "1 KiB messages": {**reliable_peers("1024"), **of_backends(reliable_load, "--size", "1024", label="{}, gtUDP"),
-                           **native_rates(1024)},
+                           **native_limits(1024), **native_rates(1024)},
+        **{f"bytes of sealed messages, {backend}": {
+            label: native(backend, "aes", size, unit=size)
+            for label, size in (("1 KiB", 1024), ("64 KiB", 65536), ("1 MiB", 1 << 20))} for backend in BACKENDS},
+        **{f"native connections, {backend}": {
+            f"{count:,} connection{'s' if count > 1 else ''}": native(backend, "aes", 64, count)
+            for count in (1, 10_000)} for backend in BACKENDS},
         **{f"peers, {backend}": {f"{peers:,} peer{'s' if peers > 1 else ''}": peers_of_one_socket(backend, peers)
                                  for peers in (1, 100_000)} for backend in BACKENDS},
         **{f"engine, {backend}": {"loop template": endpoint_on("template", backend),
@@ -119,6 +130,7 @@ def latency_groups():
             **of_backends(ringpost_pingpong),
             "sockperf --nonblocked": sockperf_round_trips("ping-pong", "--nonblocked"),
             **of_backends(reliable_load, "--window", "1", *spin, label="{}, gtUDP"),
+            **of_backends(ringpost_pingpong, "--transport", "native", label="{}, native"),
             **{f"{backend}, confirmed messages": confirmed_messages(backend) for backend in BACKENDS}},
         "100k/s round trips": {
             "sockperf under-load": sockperf_round_trips("under-load", "--mps=100000", "--reply-every=1"),
@@ -214,8 +226,18 @@ TABLES = {
         Row("64 B messages, raw and confirmed", "rate", "64 B", ("uring", "uring, gtUDP", "mmsg, gtUDP")),
         Row("64 B messages, each confirmed or in order", "rate", "64 B",
             ("ZeroMQ PUSH/PULL, TCP", "ENet reliable", "uring, gtUDP", "mmsg, gtUDP", *NATIVE)),
-        Row("1 KiB messages, each confirmed or in order", "rate", "1 KiB messages"),
+        Row("1 KiB messages, each confirmed or in order", "rate", "1 KiB messages",
+            ("ZeroMQ PUSH/PULL, TCP", "ENet reliable", "uring, gtUDP", "mmsg, gtUDP", *NATIVE)),
+        *[Row(f"{size} native messages against a hand-written program, {label}", "rate", group,
+              (f"hand-written, {label}", *(f"{backend}, native, {label}" for backend in BACKENDS)))
+          for size, group in (("64 B", "64 B"), ("1 KiB", "1 KiB messages")) for label in SUITES.values()],
+        *[Row(f"bytes/s of sealed messages, {backend}", "rate", f"bytes of sealed messages, {backend}")
+          for backend in BACKENDS],
+        *[Row(f"64 B sealed messages/s by connections, {backend}", "rate", f"native connections, {backend}")
+          for backend in BACKENDS],
         Row("send to confirmed p50 against the raw round trip, us", "p50", "ping-pong", ("uring", *GTUDP)),
+        Row("sealed round trip p50 against the raw one, us", "p50", "ping-pong",
+            ("uring", *(f"{backend}, native" for backend in BACKENDS))),
         *[Row(f"64 B, gtUDP, one datagram at a time to one socket, {backend}", "rate", f"peers, {backend}")
           for backend in BACKENDS],
         *[Row(f"64 B, gtUDP, batches through each interface, {backend}", "rate", f"interfaces, {backend}")

@@ -15,7 +15,7 @@ namespace {
 using namespace ringpost;
 
 struct Duplex {
-    explicit Duplex(crypto::Suite suite, native::CongestionControl congestion) {
+    explicit Duplex(crypto::Suite suite, CongestionControl congestion) {
         native::ConnectionOptions options;
         options.channels = 1;
         options.send_log_bytes = 1 << 20;
@@ -55,7 +55,7 @@ struct Duplex {
     std::uint64_t packets = 0, sum = 0;
 };
 
-void connection(benchmark::State& state, crypto::Suite suite, native::CongestionControl congestion) {
+void connection(benchmark::State& state, crypto::Suite suite, CongestionControl congestion) {
     const auto bytes = static_cast<std::size_t>(state.range(0));
     Duplex duplex(suite, congestion);
     std::vector<std::byte> messages(bytes * 1'024);
@@ -85,7 +85,7 @@ void connection(benchmark::State& state, crypto::Suite suite, native::Congestion
                                                       benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
     state.counters["messages_per_packet"] = static_cast<double>(delivered) / static_cast<double>(duplex.packets);
 }
-using native::CongestionControl;
+
 BENCHMARK_CAPTURE(connection, insecure_fixed, crypto::Suite::insecure, CongestionControl::fixed)->Arg(64)->Arg(1'024);
 BENCHMARK_CAPTURE(connection, insecure_cubic, crypto::Suite::insecure, CongestionControl::cubic)->Arg(64)->Arg(1'024);
 BENCHMARK_CAPTURE(connection, aes_fixed, crypto::Suite::aes256_gcm, CongestionControl::fixed)->Arg(64)->Arg(1'024);

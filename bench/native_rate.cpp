@@ -1,8 +1,10 @@
-// native_rate SUITE BYTES BACKEND SECONDS: the rate of messages of BYTES (16 or more) over one connection of the native
-// transport between two processes. SUITE is aes, chacha or insecure. The receiver checks the number and the content of
-// every message. Both processes spin, each on its own core. Prints one JSON object.
+// native_rate SUITE BYTES BACKEND SECONDS [CONNECTIONS]: the rate of messages of BYTES (16 or more) over one or several
+// connections of the native transport between two sockets of two processes. SUITE is aes, chacha or insecure. The
+// receiver checks the number and the content of every message of each connection. Both processes spin, each on its own
+// core. Prints one JSON object.
 
 #include <algorithm>
+#include <bit>
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -19,15 +21,19 @@ namespace {
 using namespace ringpost;
 
 constexpr std::size_t batch_bytes = 256 << 10;  ///< several trains a turn, so that few are short
+constexpr std::uint32_t handshakes_at_once = 128;
 
-native::EndpointOptions options_of(std::byte seed) {
+/// Of all connections together 8 MiB in flight, but of each at least 64 KiB.
+native::EndpointOptions options_of(std::byte seed, std::size_t message_bytes, std::uint32_t connections) {
     native::EndpointOptions options;
     options.seed.fill(seed);
-    options.connections_max = 16;
-    options.connection.send_log_bytes = 8u << 20;
-    options.connection.channel_window = 8u << 20;
-    options.connection.connection_window = 16u << 20;
-    options.connection.message_bytes_max = 4u << 20;
+    options.connections_max = std::bit_ceil(connections + 1);
+    const std::size_t log_bytes = std::bit_ceil(std::max<std::size_t>((8u << 20) / connections, 64u << 10));
+    options.connection.send_log_bytes = std::max(log_bytes, std::bit_ceil(2 * message_bytes));
+    options.connection.channels = 1;
+    options.connection.channel_window = std::max<std::uint64_t>(8u << 20, 4 * message_bytes);
+    options.connection.connection_window = 2 * options.connection.channel_window;
+    options.connection.message_bytes_max = static_cast<std::uint32_t>(options.connection.channel_window / 2);
     options.start = now();
     return options;
 }
@@ -73,68 +79,99 @@ struct Receiver {
     bench::Shared& shared;
     std::size_t message_bytes;
     std::function<void()> stop{};
-    std::uint64_t next = 0;
-    std::vector<std::byte> expected{};
+    std::vector<std::uint64_t> next{};  ///< by connection
+    std::uint64_t received = 0;
 
     void on_event(Instant, const native::EndpointEvent& event) {
+        if (event.kind == native::EndpointEvent::Kind::opened)
+            next.resize(std::max<std::size_t>(next.size(), event.connection.index + 1));
         if (event.kind != native::EndpointEvent::Kind::of_connection) return;
         if (event.event.kind != native::Event::Kind::run) return;
+        std::uint64_t& expected = next[event.connection.index];
         event.event.run.for_each([&](std::span<const std::byte> message) {
-            if (message.size() != message_bytes || load_le<std::uint64_t>(message.data()) != next)
+            if (message.size() != message_bytes || load_le<std::uint64_t>(message.data()) != expected)
                 bench::die("sequence check");
-            if (!is_filled(message.subspan(8), static_cast<std::byte>(next * 31))) bench::die("content check");
-            ++next;
+            if (!is_filled(message.subspan(8), static_cast<std::byte>(expected * 31))) bench::die("content check");
+            ++expected;
+            ++received;
         });
     }
     Instant on_turn(Instant) {
-        shared.received.store(next, std::memory_order_relaxed);
+        shared.received.store(received, std::memory_order_relaxed);
         if (shared.stop) stop();
         return never;
     }
 };
 
+/// Opens all connections, and then fills their logs in turn.
 struct Sender {
     bench::Shared& shared;
     native::Endpoint& endpoint;
     std::size_t message_bytes;
-    Instant end;
+    Address server;
+    native::ClientOptions options;
+    std::uint32_t wanted;  ///< connections
+    Duration duration;
     std::function<void()> stop{};
-    native::ConnectionNumber connection{};
-    bool open = false, full = false;
+
+    struct Outgoing {
+        native::ConnectionNumber number;
+        std::uint64_t sent = 0;
+        bool full = false;
+    };
+    std::vector<Outgoing> all{};
+    std::uint32_t opened = 0;
+    std::size_t turn = 0;  ///< whose turn it is
     std::uint64_t sent = 0;
+    Instant started_at = never;
     std::vector<std::byte> batch{};
 
-    void on_event(Instant, const native::EndpointEvent& event) {
+    void on_event(Instant at, const native::EndpointEvent& event) {
         if (event.kind == native::EndpointEvent::Kind::failed) bench::die("connect");
-        if (event.kind == native::EndpointEvent::Kind::opened) open = true;
+        if (event.kind == native::EndpointEvent::Kind::opened && ++opened == wanted) started_at = at;
         if (event.kind != native::EndpointEvent::Kind::of_connection) return;
-        if (event.event.kind == native::Event::Kind::writable) full = false;
+        if (event.event.kind == native::Event::Kind::writable) all[event.connection.index].full = false;
         if (event.event.kind == native::Event::Kind::closed) bench::die("the connection has ended, so it");
     }
     Instant on_turn(Instant at) {
-        if (at >= end) {
-            if (shared.received == sent) stop();
-            if (at > end + 5 * second) bench::die("message count check");
-            return never;
+        while (all.size() < wanted && all.size() < opened + handshakes_at_once) {
+            const auto number = endpoint.connect(at, server, options);
+            if (!number || number->index != all.size()) bench::die("connect");
+            all.push_back({*number});
         }
-        if (open && !full) fill();
+        if (started_at == never) return never;
+        if (at < started_at + duration) {
+            fill();
+        } else {
+            if (shared.received == sent) stop();
+            if (at > started_at + duration + 5 * second) bench::die("message count check");
+        }
         return never;
     }
+    /// A batch, divided among as many connections as get four packets each.
     void fill() {
         const std::size_t count = std::max<std::size_t>(batch_bytes / message_bytes, 1);
-        batch.resize(count * message_bytes);
-        for (std::size_t i = 0; i < count; ++i)
-            write_message(std::span(batch).subspan(i * message_bytes, message_bytes), sent + i);
-        const std::size_t taken = endpoint.send_many(connection, 0, batch.data(), message_bytes, count);
-        sent += taken;
-        full = taken < count;
+        const std::size_t share = wanted == 1 ? count : std::max<std::size_t>(4 * 1'400 / message_bytes, 1);
+        for (std::size_t left = count, looked = 0; left > 0 && looked < all.size(); ++looked) {
+            Outgoing& to = all[turn++ % all.size()];
+            if (to.full) continue;
+            const std::size_t some = std::min(share, left);
+            batch.resize(some * message_bytes);
+            for (std::size_t i = 0; i < some; ++i)
+                write_message(std::span(batch).subspan(i * message_bytes, message_bytes), to.sent + i);
+            const std::size_t taken = endpoint.send_many(to.number, 0, batch.data(), message_bytes, some);
+            to.sent += taken;
+            sent += taken;
+            to.full = taken < some;
+            left -= some;
+        }
     }
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 5) bench::usage("native_rate aes|chacha|insecure BYTES uring|mmsg SECONDS");
+    if (argc < 5 || argc > 6) bench::usage("native_rate aes|chacha|insecure BYTES uring|mmsg SECONDS [CONNECTIONS]");
     const std::string_view name = argv[1];
     const auto suite = name == "aes"      ? crypto::Suite::aes256_gcm
                        : name == "chacha" ? crypto::Suite::chacha20_poly1305
@@ -142,15 +179,18 @@ int main(int argc, char** argv) {
     const auto message_bytes = static_cast<std::size_t>(std::atol(argv[2]));
     const auto backend = std::string_view(argv[3]) == "uring" ? BackendChoice::uring : BackendChoice::mmsg;
     const auto duration = static_cast<Duration>(std::atof(argv[4]) * 1e9);
+    const auto connections = static_cast<std::uint32_t>(argc > 5 ? std::atol(argv[5]) : 1);
+    if (message_bytes < 16 || connections < 1) bench::usage("native_rate: BYTES from 16 on, CONNECTIONS from 1 on");
     crypto::Key psk{};
     psk[0] = std::byte{7};
 
     const auto receive = [&](bench::Shared& shared) {
-        native::EndpointOptions options = options_of(std::byte{1});
+        native::EndpointOptions options = options_of(std::byte{1}, message_bytes, connections);
         options.server = native::ServerOptions{};
         options.server->patterns = {crypto::Pattern::nn_psk0};
         options.server->suites = {suite};
         options.server->psk = psk;
+        options.server->handshakes_per_second = UINT32_MAX;
         native::Endpoint endpoint(options);
         Receiver receiver{shared, message_bytes};
         UdpSocket socket = open_socket();
@@ -159,28 +199,26 @@ int main(int argc, char** argv) {
         run(backend, std::move(socket), endpoint, receiver);
     };
     const auto send = [&](bench::Shared& shared) {
-        native::Endpoint endpoint(options_of(std::byte{2}));
-        const Instant start = now();
-        Sender sender{shared, endpoint, message_bytes, start + duration};
-        native::ClientOptions options;
-        options.pattern = crypto::Pattern::nn_psk0;
-        options.suite = suite;
-        options.keys.psk = psk;
+        native::Endpoint endpoint(options_of(std::byte{2}, message_bytes, connections));
         const auto port = static_cast<std::uint16_t>(shared.port.load());
-        const auto connection = endpoint.connect(start, Address::v4(127, 0, 0, 1, port), options);
-        if (!connection) bench::die("connect");
-        sender.connection = *connection;
+        Sender sender{shared,
+                      endpoint,
+                      message_bytes,
+                      Address::v4(127, 0, 0, 1, port),
+                      {.pattern = crypto::Pattern::nn_psk0, .suite = suite, .keys = {.local = {}, .psk = psk}},
+                      connections,
+                      duration};
         run(backend, open_socket(), endpoint, sender);
-        const double duration_s = static_cast<double>(now() - start) / 1e9;
-        const native::Connection* const ended = endpoint.find(sender.connection);
-        if (ended == nullptr) bench::die("the connection has ended, so it");
-        const native::Statistics& counts = ended->statistics();
-        std::printf("{\"messages\":%" PRIu64 ",\"bytes\":%zu,\"rate_per_s\":%.0f,\"packets_sent\":%" PRIu64
-                    ",\"packets_lost\":%" PRIu64 ",\"acks_received\":%" PRIu64 ",\"window_bytes\":%" PRIu64
-                    ",\"rtt_us\":%.1f}\n",
-                    sender.sent, message_bytes, static_cast<double>(sender.sent) / duration_s, counts.packets_sent,
-                    counts.packets_lost, counts.acks_received, ended->window(),
-                    static_cast<double>(ended->rtt().smoothed()) / 1e3);
+        const double duration_s = static_cast<double>(now() - sender.started_at) / 1e9;
+        const native::Connection* const first = endpoint.find(sender.all.front().number);
+        if (first == nullptr) bench::die("the connection has ended, so it");
+        const native::Statistics& counts = first->statistics();
+        std::printf("{\"messages\":%" PRIu64 ",\"bytes\":%zu,\"connections\":%" PRIu32
+                    ",\"rate_per_s\":%.0f,\"packets_sent\":%" PRIu64 ",\"packets_lost\":%" PRIu64
+                    ",\"acks_received\":%" PRIu64 ",\"window_bytes\":%" PRIu64 ",\"rtt_us\":%.1f}\n",
+                    sender.sent, message_bytes, connections, static_cast<double>(sender.sent) / duration_s,
+                    counts.packets_sent, counts.packets_lost, counts.acks_received, first->window(),
+                    static_cast<double>(first->rtt().smoothed()) / 1e3);
     };
     bench::run_pair(bench::Cores::pinned, receive, send);
 }

@@ -60,7 +60,7 @@ TEST(NativeDelivery, a_cut_with_all_records_in_use) {
     settings.options.packets_in_flight_max = 128;
     settings.options.send_log_bytes = 1 << 20;
     settings.options.channel_window = settings.options.connection_window = 1 << 20;
-    settings.options.congestion = native::CongestionControl::fixed;
+    settings.options.congestion = CongestionControl::fixed;
     settings.options.fixed = {.rate = 0, .window = 1 << 20};
     NativePair pair(1, settings);
     Link cut = settings.link;
@@ -82,7 +82,7 @@ void play_faults(std::uint64_t seed) {
     if (random.chance(0.3)) settings.suite = crypto::Suite::chacha20_poly1305;
     settings.options.datagram_bytes = static_cast<std::uint32_t>(random.between(1'200, 1'500));
     if (random.chance(0.2)) {
-        settings.options.congestion = native::CongestionControl::fixed;
+        settings.options.congestion = CongestionControl::fixed;
         settings.options.fixed = {2e6, 200'000, random.chance(0.5)};
     }
     Link& link = settings.link;

@@ -142,7 +142,8 @@ struct EndpointPlay {
 /// An application that waits for something else leaves events in the endpoint for long.
 TEST(NativeEndpoint, timers_run_while_events_are_not_taken) {
     native::Endpoint client({.seed = key_of(1), .connections_max = 2});
-    native::ClientOptions options{.pattern = crypto::Pattern::nn_psk0};
+    native::ClientOptions options;
+    options.pattern = crypto::Pattern::nn_psk0;
     ASSERT_TRUE(client.connect(0, Address::v4(10, 0, 0, 2, 7'000), options).has_value());
     std::vector<std::byte> out(limits::datagram_bytes_max);
     Instant now = 0;

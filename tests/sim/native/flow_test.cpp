@@ -106,7 +106,7 @@ TEST(NativeFlow, priorities) {
     NativeSettings settings;
     settings.options.channels = 2;
     settings.options.channel_options = {{.priority = 7}, {.priority = 0}};
-    settings.options.congestion = native::CongestionControl::fixed;
+    settings.options.congestion = CongestionControl::fixed;
     settings.options.fixed = {.rate = 1e6, .window = 1 << 20};
     NativePair pair(1, settings);
     pair.send(0, 0, 1'000, 250);

@@ -15,7 +15,7 @@ TEST(NativeQueueing, bulk_does_not_hold_up_what_is_urgent) {
     NativeSettings settings;
     settings.options.channels = 2;
     settings.options.channel_options = {{.priority = 7}, {.priority = 0}};
-    settings.options.congestion = native::CongestionControl::fixed;
+    settings.options.congestion = CongestionControl::fixed;
     settings.options.fixed = {.rate = 10e6, .window = 4 << 20};
     settings.options.send_log_bytes = 1 << 20;
     settings.options.channel_window = settings.options.connection_window = 8 << 20;

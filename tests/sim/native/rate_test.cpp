@@ -24,7 +24,7 @@ TEST(NativeRate, fixed_under_random_loss) {
     for_each_seed(1, [](std::uint64_t seed) {
         for (const double loss : {0.01, 0.05, 0.3}) {
             NativeSettings settings;
-            settings.options.congestion = native::CongestionControl::fixed;
+            settings.options.congestion = CongestionControl::fixed;
             settings.options.fixed = {.rate = 2.5e6, .window = 1 << 20, .breaker = false};
             // With a window for one second: a message that is lost ten times holds up the others that long.
             settings.options.send_log_bytes = 4 << 20;
@@ -75,7 +75,7 @@ TEST(NativeRate, reordering_is_learned) {
     settings.options.channel_window = settings.options.connection_window = 8 << 20;
     settings.link.delay = 20 * millisecond;
     settings.link.jitter = 5 * millisecond;
-    settings.options.congestion = native::CongestionControl::fixed;
+    settings.options.congestion = CongestionControl::fixed;
     settings.options.fixed = {.rate = 5e6, .window = 1 << 20};
     NativePair pair(1, settings);
     pour(pair, 1'000, second);
@@ -127,7 +127,7 @@ TEST(NativeRate, a_quarter_of_the_packets_is_late) {
 
 TEST(NativeRate, the_breaker_is_reported) {
     NativeSettings settings;
-    settings.options.congestion = native::CongestionControl::fixed;
+    settings.options.congestion = CongestionControl::fixed;
     settings.options.fixed = {.rate = 1e6, .window = 1 << 20};
     settings.link.loss = 0.3;
     NativePair pair(1, settings);
