@@ -21,8 +21,8 @@ namespace {
 constexpr std::size_t log_bytes_min = 256u << 10;
 constexpr std::size_t message_overhead = 16;
 
-/// How often progress is shown, and how long the end may take after a signal.
-constexpr Duration show_every = 200 * millisecond;
+/// When and how often progress of a file is shown, and how long the end may take after a signal.
+constexpr Duration show_after = second, show_every = 200 * millisecond;
 constexpr Duration end_after_signal = second;
 
 /// Sends everything, waits until the peer has taken it, or a signal arrives.
@@ -75,7 +75,7 @@ class NativeSender {
 
     void show_progress() {
         const std::uint64_t left = connection_.unacknowledged_bytes();
-        if (bytes_ == 0 || left == 0) return;
+        if (options_.file.empty() || left == 0 || now() < started_at_ + show_after) return;
         const double done = static_cast<double>(bytes_ - left), took_s = seconds(now() - started_at_);
         report_.progress(fmt::format("{:.0f} % of {:.1f} MB, {:.1f} MB/s", 100 * done / static_cast<double>(bytes_),
                                      static_cast<double>(bytes_) / 1e6, ratio(done / 1e6, took_s)));

@@ -112,6 +112,12 @@ std::size_t Connection::finish_packet(Instant now, Packet& packet, std::span<std
         packet.frames.padding(out.size() - bytes);
         bytes = out.size();
     }
+    // A Reset is smaller than what it answers, so that a peer that has forgotten the connection could not answer less.
+    constexpr std::size_t answerable = reset_bytes_min + 1;
+    if (packet.eliciting && bytes < answerable) {
+        packet.frames.padding(answerable - bytes);
+        bytes = answerable;
+    }
     const std::uint64_t number = recovering_.loss().ring().next();
     write_short_header(out.data(), {remote_, static_cast<std::uint32_t>(number), keys_.send_phase(),
                                     static_cast<std::uint8_t>(number * 0x9e37'79b9 >> 27 & 0x1f)});

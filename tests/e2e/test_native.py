@@ -129,7 +129,7 @@ class Messages(Native):
                 send.process.stdin.write("two\n")
                 send.process.stdin.flush()
                 done = send.finish()
-                self.assertEqual(again.stop().summary()["counters"]["native"]["resets_sent"], 1)
+                self.assertGreater(again.stop().summary()["counters"]["native"]["resets_sent"], 0)
         self.assertEqual(done.code, 1, done)
         self.assertEqual(done.summary()["end"], "the peer does not know the connection any more")
 
