@@ -172,7 +172,7 @@ class _Gtudp(Handle):
         return Outcome(event.code)
 
     def cancel(self, id: int) -> bool:
-        """Ends a send with Outcome.CANCELLED. False if it has already ended."""
+        """Ends a send with Outcome.CANCELLED. False if it has already ended, but always True with a thread."""
         return check(c.lib.rp_cancel(self._open, id)) == 1
 
     @property
