@@ -57,7 +57,7 @@ inline std::string backend_name(const ::testing::TestParamInfo<BackendChoice>& i
     INSTANTIATE_TEST_SUITE_P(Both, Suite, ::testing::Values(BackendChoice::uring, BackendChoice::mmsg), \
                              ::ringpost::test::backend_name)
 
-/// What is allocated at present, on all threads; 0 with AddressSanitizer.
+/// What is allocated at present, on all threads; unknown with a sanitizer.
 inline std::size_t allocated_bytes() {
     const auto info = mallinfo2();
     return info.uordblks + info.hblkhd;
