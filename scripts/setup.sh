@@ -7,7 +7,7 @@ build_packages=(g++ meson ninja-build pkg-config liburing-dev libseccomp-dev lib
                 libssl-dev libsodium-dev libipsec-mb-dev)
 test_packages=(git libgtest-dev libbenchmark-dev python3 iproute2 binutils clang-19 clang-tidy-19 clang-format-19
                lld-19 libclang-rt-19-dev dnsmasq-base chromium libopenmpi-dev openmpi-bin cmake libboost-dev
-               mandoc mypy debhelper dh-python dpkg-dev golang-go golang-github-flynn-noise-dev
+               mandoc mypy tshark zsh debhelper dh-python dpkg-dev golang-go golang-github-flynn-noise-dev
                python3-dissononce)
 # Servers that tests start for themselves and measure. Installing them starts system services unless a policy forbids
 # that, as in container images. Without such a policy they are not installed, and their tests are skipped.

@@ -179,14 +179,13 @@ int message_command(const MessageOptions& options) {
         wanted.protocol.target = target_address(options.to, confirmed::default_port);
         if (options.role == Role::send) check_route("--to", wanted.protocol.target);
         wanted.protocol.peer_port = wanted.protocol.target.port;
+        check_address_family(wanted.bind, options.server.bind, wanted.protocol.target);
     }
     auto opened = confirmed::Messenger::open(wanted);
     if (!opened) fail_to_open(options.server, opened.error());
     confirmed::Messenger& messenger = *opened;
-    if (!options.to.empty()) {
-        check_address_family(messenger.local(), options.server.bind, wanted.protocol.target);
+    if (!options.to.empty())
         check_not_itself(messenger.local(), options.to, wanted.protocol.target, "ringpost message");
-    }
     const SignalWakes wakes(messenger);
     if (!messenger.note().empty()) report.note(messenger.note());
     Sandbox sandbox(options.server.common, report);

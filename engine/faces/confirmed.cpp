@@ -7,6 +7,7 @@
 
 #include "codec/confirmed/endpoint.hpp"
 #include "engine/faces/fresh_options.hpp"
+#include "engine/faces/memory_budget.hpp"
 #include "engine/faces/option_check.hpp"
 #include "engine/faces/polled_endpoint.hpp"
 
@@ -19,6 +20,7 @@ Result<Messenger> Messenger::open(const OpenOptions& options) {
     socket.reports_errors = options.reports_errors;
     auto polled = PolledEndpoint<Endpoint>::open(socket, options.engine, fresh_options(options.protocol));
     if (!polled) return std::unexpected(polled.error());
+    (*polled)->memory_bytes = engine_budget((*polled)->backend) + endpoint_budget(options.protocol);
     return Messenger(std::move(*polled));
 }
 
@@ -88,5 +90,6 @@ EngineCounters Messenger::engine_counters() const { return used(polled_).counter
 const Address& Messenger::local() const { return present(polled_).local; }
 const char* Messenger::backend() const { return present(polled_).backend; }
 const std::string& Messenger::note() const { return present(polled_).note; }
+std::size_t Messenger::memory_bytes() const { return present(polled_).memory_bytes; }
 
 }  // namespace ringpost::confirmed

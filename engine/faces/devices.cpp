@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "codec/base/check.hpp"
+#include "engine/faces/memory_budget.hpp"
 #include "engine/faces/node_core.hpp"
 #include "engine/faces/node_links.hpp"
 #include "engine/faces/option_check.hpp"
@@ -42,6 +43,9 @@ class Node::Thread : public Threaded<NodeCore> {
         : Threaded(calls_max, options, std::move(links), std::move(listener)) {}
 
     Endpoint& endpoint() { return protocol.endpoint(); }
+
+    std::size_t memory_bytes = 0;  ///< without connections
+    std::size_t connection_bytes = 0;
 };
 
 // ---- Node -----------------------------------------------------------------------------------------
@@ -60,6 +64,8 @@ Result<Node> Node::open(const NodeOptions& options) {
     }
     auto thread = std::make_unique<Thread>(allowed, std::move(*links), std::move(listener));
     if (auto failure = thread->start(options.engine)) return std::unexpected(std::move(*failure));
+    thread->memory_bytes = engine_budget(thread->backend) + node_budget(allowed);
+    thread->connection_bytes = connection_budget(allowed.protocol);
     return Node(std::move(thread));
 }
 
@@ -174,5 +180,8 @@ NodeCounters Node::counters() {
 
 const char* Node::backend() const { return used().backend; }
 const std::string& Node::note() const { return used().note; }
+std::size_t Node::memory_bytes(std::uint32_t connections) const {
+    return used().memory_bytes + connections * used().connection_bytes;
+}
 
 }  // namespace ringpost::devices

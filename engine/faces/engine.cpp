@@ -4,9 +4,11 @@
 #include <ringpost/engine.hpp>
 
 #include <utility>
+#include <vector>
 
 #include "codec/base/check.hpp"
 #include "engine/faces/memory_budget.hpp"
+#include "engine/faces/option_check.hpp"
 #include "engine/faces/polled_endpoint.hpp"
 
 namespace ringpost {
@@ -14,6 +16,24 @@ namespace ringpost {
 class Engine::Driven {
   public:
     struct Event {};
+
+    /// Which sockets are open, by index. Ends the process for the index of another: going on would use freed memory.
+    class OpenSockets {
+      public:
+        void add(SocketIndex socket) {
+            if (socket >= open_.size()) open_.resize(socket + 1);
+            open_[socket] = true;
+        }
+        void remove(SocketIndex socket) { open_[checked(socket)] = false; }
+        SocketIndex checked(SocketIndex socket) const {
+            if (socket >= open_.size() || !open_[socket]) [[unlikely]]
+                detail::check_failed("the index is not of an open socket", "ringpost", 0);
+            return socket;
+        }
+
+      private:
+        std::vector<bool> open_;
+    };
 
     void begin(AnyEndpoint& endpoint) { endpoint_ = &endpoint; }
     void end() {
@@ -28,7 +48,12 @@ class Engine::Driven {
     void handle(Instant now, const Datagram& in) { handle_train(now, in, in.bytes.size()); }
     void handle_timeout(Instant now) { endpoint_->handle_timeout(now); }
     std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out) {
-        return endpoint_->poll_transmit(now, out);
+        const auto transmit = endpoint_->poll_transmit(now, out);
+        if (transmit) {
+            sockets.checked(transmit->socket);
+            RINGPOST_CHECK(transmit->bytes <= out.size());
+        }
+        return transmit;
     }
     std::optional<Event> poll_event() { return std::nullopt; }
     std::optional<Instant> poll_timeout() const { return endpoint_ != nullptr ? endpoint_->poll_timeout() : deadline_; }
@@ -36,13 +61,25 @@ class Engine::Driven {
     /// Whether a train was received since the last call.
     bool take_happened() { return std::exchange(happened_, false); }
 
+    OpenSockets sockets;
+
   private:
     AnyEndpoint* endpoint_ = nullptr;
     std::optional<Instant> deadline_;  ///< at the end of the last poll()
     bool happened_ = false;
 };
 
+namespace {
+
+template <class Polled>
+UdpSocket& socket_at(Polled& polled, SocketIndex socket) {
+    return polled.socket(polled.endpoint.sockets.checked(socket));
+}
+
+}  // namespace
+
 Result<Engine> Engine::open(const EngineOptions& options) {
+    if (auto wrong = check_options(options)) return std::unexpected(std::move(*wrong));
     auto polled = PolledEndpoint<Driven>::open(options, [] { return Driven(); });
     if (!polled) return std::unexpected(polled.error());
     (*polled)->memory_bytes = engine_budget((*polled)->backend);
@@ -55,17 +92,25 @@ Engine& Engine::operator=(Engine&&) noexcept = default;
 Engine::~Engine() = default;
 
 Result<SocketIndex> Engine::open_socket(const SocketOptions& options) {
+    auto& polled = used(polled_);
+    if (auto wrong = check_options(options)) return std::unexpected(std::move(*wrong));
     auto socket = UdpSocket::open(options);
     if (!socket) return std::unexpected(socket.error());
-    return used(polled_).add(std::move(*socket));
+    const SocketIndex index = polled.add(std::move(*socket));
+    polled.endpoint.sockets.add(index);
+    return index;
 }
-void Engine::close_socket(SocketIndex socket) { used(polled_).remove(socket); }
-const Address& Engine::local(SocketIndex socket) const { return used(polled_).socket(socket).local(); }
+void Engine::close_socket(SocketIndex socket) {
+    auto& polled = used(polled_);
+    polled.endpoint.sockets.remove(socket);
+    polled.remove(socket);
+}
+const Address& Engine::local(SocketIndex socket) const { return socket_at(used(polled_), socket).local(); }
 Result<void> Engine::join(SocketIndex socket, const Address& group, const std::string& interface) {
-    return used(polled_).socket(socket).join(group, interface);
+    return socket_at(used(polled_), socket).join(group, interface);
 }
 Result<void> Engine::leave(SocketIndex socket, const Address& group, const std::string& interface) {
-    return used(polled_).socket(socket).leave(group, interface);
+    return socket_at(used(polled_), socket).leave(group, interface);
 }
 
 bool Engine::poll(Duration timeout, AnyEndpoint& endpoint) {

@@ -179,9 +179,10 @@ void MessengerCore::on_event(Instant, const Event& event) {
 
 void MessengerCore::run(Instant now, const Command& command) {
     const SlotIndex index = slot_of(command.ticket);
-    InFlight& in_flight = in_flight_[index];
     if (command.kind == Command::Kind::cancel) {
-        if (in_flight.ticket == command.ticket) endpoint_->cancel(in_flight.exchange);
+        // The ticket is what the application made of it.
+        const bool known = index < in_flight_.size() && command.ticket != Ticket{};
+        if (known && in_flight_[index].ticket == command.ticket) endpoint_->cancel(in_flight_[index].exchange);
         return;
     }
     const Slot& slot = slots_[index];
@@ -189,7 +190,7 @@ void MessengerCore::run(Instant now, const Command& command) {
     const auto exchange = endpoint_->send(now, slot.peer, bytes, slot.deadline);
     outgoing_.give(slot.block);
     if (!exchange) return end_send(index, std::unexpected(to_send_refusal(exchange.error())), 0);
-    in_flight = {command.ticket, *exchange};
+    in_flight_[index] = {command.ticket, *exchange};
     slot_of_exchange_[exchange->index] = index;
 }
 

@@ -53,8 +53,22 @@ class Check {
     }
 };
 
+bool is_address(const Address& address) { return address.family == Family::v4 || address.family == Family::v6; }
+
 void check_bind(Check& check, const Address& bind) {
-    check.that(bind.family != Family::none, "bind: an address of family none");
+    check.that(bind.family != Family::none, "bind: an address of family none")
+        .that(is_address(bind), "bind: not an address");
+}
+
+void check_engine(Check& check, const EngineOptions& engine) {
+    check.that(engine.backend <= BackendChoice::mmsg, "engine.backend: not a BackendChoice")
+        .that(engine.wait <= WaitMode::adaptive, "engine.wait: not a WaitMode");
+}
+
+void check_allowed(Check& check, std::span<const Subnet> allowed) {
+    for (const Subnet& subnet : allowed)
+        check.within<std::uint32_t>("allowed: prefix_bits", subnet.prefix_bits, 0, 128)
+            .that(is_address(subnet.first), "allowed: a network without an address");
 }
 
 void check_resending(Check& check, const gtudp::ResendOptions& resending) {
@@ -117,12 +131,29 @@ bool is_group(const Address& group, Family family) {
 
 }  // namespace
 
+std::optional<Error> check_options(const EngineOptions& options) {
+    Check check;
+    check_engine(check, options);
+    return check.error;
+}
+
+std::optional<Error> check_options(const SocketOptions& options) {
+    Check check;
+    check.that(options.bind.family == Family::none || is_address(options.bind), "bind: not an address")
+        .that(options.connect.family == Family::none || is_address(options.connect), "connect: not an address");
+    check_allowed(check, options.allowed);
+    return check.error;
+}
+
 std::optional<Error> check_options(const gtudp::OpenOptions& options) {
     Check check;
+    check_engine(check, options.engine);
+    check_allowed(check, options.allowed);
     if (options.connect.family == Family::none)
         check_bind(check, options.bind);
     else
-        check.that(options.connect.port != 0, "connect: port 0");
+        check.that(is_address(options.connect), "connect: not an address")
+            .that(options.connect.port != 0, "connect: port 0");
     const gtudp::ProtocolOptions& protocol = options.protocol;
     check_resending(check, protocol.resending);
     check.positive("protocol.remembered", protocol.remembered)
@@ -139,9 +170,15 @@ std::optional<Error> check_options(const gtudp::OpenOptions& options) {
 
 std::optional<Error> check_options(const confirmed::OpenOptions& options) {
     Check check;
+    check_engine(check, options.engine);
     check_bind(check, options.bind);
     const confirmed::ProtocolOptions& protocol = options.protocol;
-    check.within<std::size_t>("protocol.bytes_max", protocol.bytes_max, 1, limits::datagram_bytes_max)
+    check
+        .that(protocol.target.family == Family::none || may_be_peer(protocol.target, options.bind),
+              "protocol.target: an address without a port, or of another family than bind")
+        .that(protocol.reply <= confirmed::Reply::to_source, "protocol.reply: not a Reply")
+        .within<std::uint16_t>("protocol.peer_port", protocol.peer_port, 1, UINT16_MAX)
+        .within<std::size_t>("protocol.bytes_max", protocol.bytes_max, 1, limits::datagram_bytes_max)
         .within("protocol.answers_within", protocol.answers_within, 0, duration_max)
         .within("protocol.copies_within", protocol.copies_within, 0, duration_max)
         .power_of_two("protocol.sends_max", protocol.sends_max, table_max)
@@ -157,12 +194,16 @@ std::optional<Error> check_options(const devices::NodeOptions& options) {
     const devices::ProtocolOptions& protocol = options.protocol;
     if (const auto wrong = devices::check_name(protocol.name))
         return Error{EINVAL, fmt::format("name {}: {}", protocol.name, reason(*wrong))};
+    check_engine(check, options.engine);
+    for (const Address& seed : protocol.seeds)
+        check.that(is_address(seed) && seed.port != 0, "protocol.seeds: an address without a port");
     check
         .that(protocol.seeds.size() <= limits::devices_seeds_max,
               fmt::format("seed {}: at most {}", protocol.seeds.size(), limits::devices_seeds_max))
         .that(is_group(protocol.group, Family::v4), "protocol.group: not an IPv4 group with a port")
         .that(!protocol.group_v6 || is_group(*protocol.group_v6, Family::v6),
               "protocol.group_v6: not an IPv6 group with a port")
+        .within<std::uint16_t>("protocol.tcp_port", protocol.tcp_port, 1, UINT16_MAX)
         .positive("protocol.period", protocol.period)
         .positive("protocol.connect_timeout", protocol.connect_timeout)
         .positive("protocol.name_timeout", protocol.name_timeout)
@@ -178,8 +219,17 @@ std::optional<Error> check_options(const devices::NodeOptions& options) {
     return check.error;
 }
 
+std::optional<Error> check_options(const structs::OpenOptions& options) {
+    Check check;
+    check_engine(check, options.engine);
+    check_bind(check, options.bind);
+    check_allowed(check, options.allowed);
+    return check.error;
+}
+
 std::optional<Error> check_options(const beacon::OpenOptions& options) {
     Check check;
+    check_engine(check, options.engine);
     check_bind(check, options.bind);
     const beacon::ProtocolOptions& protocol = options.protocol;
     check.within<std::size_t>("protocol.targets", protocol.targets.size(), 0, limits::beacon_targets_max)

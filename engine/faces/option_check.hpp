@@ -11,12 +11,17 @@
 #include <ringpost/devices.hpp>
 #include <ringpost/error.hpp>
 #include <ringpost/gtudp.hpp>
+#include <ringpost/socket_options.hpp>
+#include <ringpost/structs.hpp>
 
 namespace ringpost {
 
+std::optional<Error> check_options(const EngineOptions& options);
+std::optional<Error> check_options(const SocketOptions& options);
 std::optional<Error> check_options(const gtudp::OpenOptions& options);
 std::optional<Error> check_options(const confirmed::OpenOptions& options);
 std::optional<Error> check_options(const devices::NodeOptions& options);
+std::optional<Error> check_options(const structs::OpenOptions& options);
 std::optional<Error> check_options(const beacon::OpenOptions& options);
 std::optional<Error> check_options(const ConnectOptions& options);
 std::optional<Error> check_options(const ListenOptions& options);

@@ -60,6 +60,8 @@ class PolledEndpoint {
     /// Runs turns until at least one event was passed to `handler` or `timeout` has elapsed. 0 never sleeps; `never`
     /// has no limit. Returns whether there was an event.
     bool poll(Duration timeout, const Handler& handler) {
+        if (!handler) [[unlikely]]
+            detail::check_failed("poll() with an empty handler", "ringpost", 0);
         handler_ = &handler;
         return run(timeout);
     }

@@ -2,7 +2,6 @@
 
 #include <ringpost/structs.hpp>
 
-#include <cerrno>
 #include <utility>
 
 #include "codec/structs/endpoint.hpp"
@@ -13,7 +12,7 @@
 namespace ringpost::structs {
 
 Result<Messenger> Messenger::open(const Library& library, const OpenOptions& options) {
-    if (options.bind.family == Family::none) return std::unexpected(Error{EINVAL, "bind: an address of family none"});
+    if (auto wrong = check_options(options)) return std::unexpected(std::move(*wrong));
     SocketOptions socket;
     socket.bind = options.bind;
     socket.allowed = options.allowed;

@@ -156,6 +156,17 @@ void gtudp_options_and_refusals(void) {
     EXPECT(rp_close(alice) == RP_OK);
 }
 
+static void send_plain(const rp_address* to, const void* bytes, size_t size) {
+    const int plain = socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in address;
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_port = htons(to->port);
+    memcpy(&address.sin_addr, to->ip + 12, 4);
+    REQUIRE(sendto(plain, bytes, size, 0, (struct sockaddr*)&address, sizeof address) == (ssize_t)size);
+    close(plain);
+}
+
 /* A socket of the caller's, datagrams that are not gtUDP in both directions, and a record of all. */
 void foreign_and_trace(void) {
     rp_gtudp_options options = gtudp_options(0);
@@ -179,7 +190,7 @@ void foreign_and_trace(void) {
     from = local_of(handle);
     EXPECT(from.port == ntohs(address.sin_port));
     REQUIRE(sendto(plain, "hello", 5, 0, (struct sockaddr*)&address, sizeof address) == 5);
-    EXPECT(receive(handle, NULL, RP_MESSAGE | RP_FOREIGN, &event, buffer, sizeof buffer) == 1);
+    EXPECT(receive(handle, NULL, RP_MESSAGE, &event, buffer, sizeof buffer) == 1); /* asks for both */
     EXPECT(event.kind == RP_FOREIGN && holds(&event, buffer, "hello"));
     there = event.peer;
     message = message_of("raw", &there), message.flags = RP_SEND_RAW;
@@ -289,6 +300,14 @@ void structs(void) {
     EXPECT(values[0].kind == RP_UNSIGNED && values[0].as.unsigned_integer == 500 && values[1].as.real == 1.5);
     EXPECT_FAILURE(rp_unpack("<Hf", buffer, 6, values, 1), RP_ESMALL, "2 values");
     EXPECT_FAILURE(rp_unpack("<Hf", buffer, 5, values, 3), RP_EVALUE, "5 bytes");
+    size = rp_packet_write(9, payload, 6, bytes, sizeof bytes);
+    send_plain(&to, bytes, (size_t)size);
+    EXPECT(receive(handle, NULL, RP_ANY, &event, buffer, sizeof buffer) == 1);
+    EXPECT(event.kind == RP_DAMAGE && event.code == RP_DAMAGE_UNKNOWN_ID && event.id == 9);
+    send_plain(&to, bytes, (size_t)size); /* a call that asks for messages alone drops it */
+    EXPECT(rp_send(handle, &message, NULL) == RP_OK);
+    EXPECT(receive(handle, NULL, RP_MESSAGE, &event, buffer, sizeof buffer) == 1 && event.id == 7);
+    EXPECT(rp_receive_many(handle, RP_DAMAGE, &event, 1, buffer, sizeof buffer, 0) == 0);
     message.id = 8;
     EXPECT_FAILURE(rp_send(handle, &message, NULL), RP_EUNKNOWN, "8");
     message.id = 7, message.size = 5;

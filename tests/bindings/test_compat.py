@@ -1,6 +1,7 @@
 """ringpost.compat: programs of the five originals, but for the import line, among themselves and with peers that are
 written from the formats."""
 
+import contextlib
 import os
 import queue
 import socket
@@ -117,6 +118,18 @@ class Gtudp(unittest.TestCase):
             udp.sendto(b"nobody hears this", silent.getsockname())
             udp.cleanup()
 
+    def test_a_closed_output_does_not_end_the_network(self):
+        with udp_socket() as sock, GtudpPeer() as peer, self.assertLogs("ringpost.compat"):
+            with open(os.devnull, "w") as closed:
+                pass
+            with contextlib.redirect_stdout(closed):
+                udp = GTUDP(sock, debug=True)
+                udp.start()
+                udp.settimeout(patience_s)
+                peer.send(b"one", sock.getsockname())
+                self.assertEqual(udp.recvfrom()[0], b"one")
+                udp.cleanup()
+
     def test_datagrams_of_others(self):
         with udp_socket() as sock, udp_socket() as other:
             udp = GTUDP(sock, recv_from_any=True)
@@ -216,8 +229,8 @@ class Devices(unittest.TestCase):
         messages, changes, errors = queue.Queue(), queue.Queue(), queue.Queue()
 
         def answer(question, source):
-            if question == "fail":
-                raise RuntimeError("as asked")
+            if question in ("fail", "exit"):
+                raise RuntimeError("as asked") if question == "fail" else SystemExit(1)
             return f"{source} asked {question}"
         with Connect(fr=lambda *args: messages.put(args), fhu=changes.put, fe=errors.put, fa=answer, name="sensor",
                      interfaces=["lo"]) as sensor:
@@ -236,6 +249,8 @@ class Devices(unittest.TestCase):
                 failure = errors.get(timeout=patience_s)
                 self.assertEqual((failure, failure.source, failure.is_question), ("fail", "panel", True))
                 self.assertIsInstance(failure.exception, RuntimeError)
+                self.assertEqual(panel.askDevice("exit", "sensor", timeout=0.05), {"sensor": ""})
+                self.assertIsInstance(errors.get(timeout=patience_s).exception, SystemExit)
                 self.assertRaises(ringpost.TextNotCarried, panel.sendMessage, "a/EOLb", "sensor")
             self.assertEqual(changes.get(timeout=patience_s), {})
             self.assertIs(Connect.instance, panel)

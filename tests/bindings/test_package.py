@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -293,6 +294,42 @@ class BadUse(unittest.TestCase):
             self.assertRaises(ringpost.MessageTooLarge, first.send, bytes(70000), first.local)
         with self.assertRaises(ringpost.InvalidArgument):
             devices.Node("", interfaces=["lo"])
+        with self.assertRaisesRegex(ringpost.InvalidArgument, "format 3z"):
+            structs.Messenger({7: "3z"}, (HOST, 0))
+
+    def test_numbers_and_texts_that_c_would_cut(self):
+        for name, make in {
+                "data_sends_max 4294967302": lambda: gtudp.Messenger((HOST, 0), data_sends=2**32 + 6),
+                "peer_port 70000": lambda: confirmed.Messenger((HOST, 0), peer_port=70000),
+                "tcp_port -1": lambda: devices.Node("ann", interfaces=["lo"], tcp_port=-1),
+                "rounds -1": lambda: beacon.Beacon((HOST, 0), rounds=-1),
+                "id 4294967303": lambda: structs.Messenger({2**32 + 7: "i"}, (HOST, 0)),
+                "id 65536": lambda: structs.pack_packet(65536, b""),
+                "host\\\\x00.*NUL": lambda: gtudp.Messenger(("host\0", 0)),
+                "ann\\\\x00.*NUL": lambda: devices.Node("ann\0", interfaces=["lo"]),
+                "quote\\\\x00.*NUL": lambda: beacon.Beacon((HOST, 0), quote="quote\0"),
+                "10.0.0.0/8\\\\x00.*NUL": lambda: gtudp.Messenger((HOST, 0), allowed=["10.0.0.0/8\0"])}.items():
+            self.assertRaisesRegex(ValueError, name, make)
+
+    def test_arguments_of_other_types(self):
+        with gtudp.Messenger((HOST, 0)) as messenger:
+            for data in (5, "text", None, [1]):
+                self.assertRaises(TypeError, messenger.send, data, messenger.local)
+                self.assertRaises(TypeError, messenger.send_many, [data], messenger.local)
+            for peer in ("127.0.0.1:5", (HOST, "5")):
+                self.assertRaisesRegex(TypeError, "not .host, port.", messenger.send, b"", peer)
+            self.assertRaisesRegex(TypeError, "one text", gtudp.Messenger, (HOST, 0), allowed="10.0.0.0/8")
+            self.assertRaises(ValueError, messenger.receive, float("nan"))
+            self.assertGreater(messenger.send(b"", messenger.local, timeout=float("inf")), 0)
+
+    def test_signals_interrupt_calls_that_wait(self):
+        for made in ("gtudp.Messenger(('127.0.0.1', 0))", "gtudp.ThreadedMessenger(('127.0.0.1', 0))"):
+            text = f"from ringpost import gtudp\nmessenger = {made}\nprint('ready')\nmessenger.receive()"
+            with subprocess.Popen([sys.executable, "-u", "-c", text], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True) as process:
+                process.stdout.readline()
+                process.send_signal(signal.SIGINT)
+                self.assertIn("KeyboardInterrupt", process.communicate(timeout=patience_s)[1])
 
     def test_full_queues(self):
         with gtudp.Messenger((HOST, 0)) as alice, gtudp.Messenger((HOST, 0)) as silent:

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """install.py ROOT BUILD: installs a build below a directory of its own, and uses the library from outside the tree.
 
-Every program of engine/examples is compiled against the installed headers with the flags that pkg-config prints, and
-run; one also through CMake, statically, and by clang. The loader refuses a library of another version.
+Every program of engine/examples, in C++, C and Python, is compiled against what is installed with the flags that
+pkg-config prints, and run; one of each language also through CMake, statically, and by clang. The loader refuses a
+library of another version.
 """
 
 import concurrent.futures
@@ -47,16 +48,17 @@ def run(command, **options):
     return done.stdout
 
 
-def compile_program(installed, source, program, compiler="g++", static=False):
+def compile_program(installed, source, program, compiler=None, static=False):
+    compiler, standard = ("gcc", "c99") if source.suffix == ".c" else (compiler or "g++", "c++23")
     flags = [*installed.flags("--cflags"), *installed.flags("--libs", *(["--static"] if static else []))]
     if static:  # the shared library, which the linker would prefer, is beside it
         flags = [str(installed.lib / "libringpost.a") if flag == "-lringpost" else flag for flag in flags]
-    run([compiler, "-std=c++23", *WARNINGS, source, "-o", program, *flags])
+    run([compiler, f"-std={standard}", *WARNINGS, source, "-o", program, *flags])
 
 
 def compile_by_cmake(installed, source, directory):
     here = pathlib.Path(__file__).parent / "cmake"
-    run(["cmake", "-S", here, "-B", directory, f"-DSOURCE={source}", f"-DCMAKE_PREFIX_PATH={installed.lib.parent}",
+    run(["cmake", "-S", here, "-B", directory, f"-DSOURCE={source}", f"-DLANGUAGE={'C' if source.suffix == '.c' else 'CXX'}",
          f"-Dringpost_DIR={installed.lib}/cmake/ringpost"])
     run(["cmake", "--build", directory, "--parallel", "2"])
 
@@ -86,6 +88,14 @@ def ask_responder(program, environment):
             responder.wait()
 
 
+def run_python(installed, script):
+    """With the package that was installed, which finds the library by its name."""
+    package = next(installed.root.rglob("ringpost/py.typed")).parent.parent
+    run(["/usr/bin/python3", "-I", "-c", f"import sys, runpy; sys.path.insert(0, {str(package)!r}); "
+         f"import ringpost; assert ringpost.__file__.startswith({str(package)!r}); runpy.run_path({str(script)!r})"],
+        env={name: value for name, value in installed.environment.items() if name != "RINGPOST_LIBRARY"})
+
+
 def check_wrong_version(installed, program, directory):
     """A program finds a library of the same name without the version of its interface."""
     run(["gcc", "-shared", "-Wl,-soname,libringpost.so.0", "-o", directory / "libringpost.so.0", "-x", "c", os.devnull])
@@ -104,16 +114,19 @@ def check_dependencies(installed):
 
 def main():
     tree, build = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    examples = sorted((tree / "engine" / "examples").glob("*.cpp"))
-    for example in examples:
+    scripts = sorted((tree / "engine" / "examples").glob("*.py"))
+    examples = sorted((tree / "engine" / "examples").glob("*.c*"))
+    for example in [*examples, *scripts]:
         if example.read_text().count("\n") > EXAMPLE_LINES_MAX:
             sys.exit(f"{example.name} has more than {EXAMPLE_LINES_MAX} lines")
     with tempfile.TemporaryDirectory() as directory:
         directory = pathlib.Path(directory)
         installed = Installed(build, directory / "root")
         check_dependencies(installed)
-        own_loop = tree / "engine" / "examples" / "own_loop.cpp"
+        own_loop, in_c = tree / "engine" / "examples" / "own_loop.cpp", tree / "engine" / "examples" / "in_c.c"
         tasks = [lambda: compile_by_cmake(installed, own_loop, directory / "cmake"),
+                 lambda: compile_by_cmake(installed, in_c, directory / "cmake_c"),
+                 lambda: compile_program(installed, in_c, directory / "in_c_static", static=True),
                  lambda: compile_program(installed, own_loop, directory / "own_loop_static", static=True),
                  lambda: compile_program(installed, own_loop, directory / "own_loop_clang", compiler="clang++-19")]
         tasks += [lambda example=example: compile_program(installed, example, directory / example.stem)
@@ -122,7 +135,8 @@ def main():
             for task in [pool.submit(task) for task in tasks]:
                 task.result()
         programs = [*(directory / example.stem for example in examples), directory / "own_loop_static",
-                    directory / "own_loop_clang", directory / "cmake" / "shared", directory / "cmake" / "static"]
+                    directory / "own_loop_clang", directory / "in_c_static",
+                    *(directory / cmake / kind for cmake in ("cmake", "cmake_c") for kind in ("shared", "static"))]
         for program in programs:
             if program.name == "dns_responder":
                 ask_responder(program, installed.environment)
@@ -130,8 +144,10 @@ def main():
                 pass  # needs a server: tests/bindings/test_connections.py
             else:
                 run([program], env=installed.environment)
+        for script in scripts:
+            run_python(installed, script)
         check_wrong_version(installed, directory / "own_loop", directory)
-        print(f"{len(programs)} programs compiled and run from the installed library")
+        print(f"{len(programs) + len(scripts)} programs compiled and run from the installed library")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""check.py ROOT BUILD: makes the Debian packages of a build, installs them, uses them, and removes them again.
+"""check.py ROOT BUILD: makes the Debian packages of a build, installs them, uses them, and removes them again. Where
+lintian is installed it must find no fault.
 
 They are installed in a copy of this host that exists in memory only: a file system over its root, mounted where no other
 process sees it. Nothing is downloaded, so the packages must find what they depend on here.
@@ -52,6 +53,18 @@ def skip(reason):
     sys.exit(SKIPPED)
 
 
+def start_lintian(packages):
+    """None if it is not installed."""
+    if shutil.which("lintian") is None:
+        print("lintian: not installed, so not run")
+        return None
+    # Of who builds them, and of the compression that this test leaves out.
+    ignored = ["bogus-mail-host", "bogus-mail-host-in-debian-changelog", "root-in-contact",
+               "uses-no-compression-for-control-tarball", "uses-no-compression-for-data-tarball"]
+    return subprocess.Popen(["lintian", "--allow-root", "--fail-on", "error,warning", "--suppress-tags", ",".join(ignored),
+                             *packages.glob("*.deb")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
 def main(root, build):
     missing = [name for name in ("dpkg-buildpackage", "dh", "dh_python3", "unshare") if shutil.which(name) is None]
     if missing:
@@ -71,10 +84,14 @@ def main(root, build):
         names = sorted(path.name.split("_")[0] for path in packages.glob("*.deb"))
         if names != sorted(PACKAGES):
             sys.exit(f"the packages are {names}")
+        lintian = start_lintian(packages)
         version = next(packages.glob("ringpost_*")).name.split("_")[1]
         used = subprocess.run(["unshare", "--mount", "--pid", "--fork", "--propagation=private", "bash", "-c", MOUNT, "bash",
                                mounted, packages, USE.replace("VERSION", version)], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=PATIENCE_S)
+        faults = lintian.communicate(timeout=PATIENCE_S)[0] if lintian else ""
+    if lintian and lintian.returncode != 0:
+        sys.exit(faults)
     if used.returncode == SKIPPED or "unshare failed" in used.stderr:
         skip(used.stderr.strip())
     print(used.stdout + used.stderr, end="")

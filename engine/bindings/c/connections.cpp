@@ -68,7 +68,7 @@ class Connections final : public PolledHandle<native::Endpoint> {
     std::int32_t finish(std::string_view call, std::uint64_t connection, Duration timeout, EventWriter& out) override {
         const ConnectionNumber number = number_of(connection);
         if (ended_ && client_) {
-            out.write(*ended_);
+            out.add() = *ended_;
             return RP_OK;
         }
         if (endpoint().find(number) == nullptr) return fail(RP_EUNKNOWN, call, "there is no such connection");
@@ -78,7 +78,7 @@ class Connections final : public PolledHandle<native::Endpoint> {
             closing = endpoint().find(number);
             return closing == nullptr || closing->outcome() != nullptr;
         });
-        if (closing != nullptr && closing->outcome() != nullptr) out.write(closed(number, *closing->outcome()));
+        if (closing != nullptr && closing->outcome() != nullptr) out.add() = closed(number, *closing->outcome());
         return RP_OK;
     }
 

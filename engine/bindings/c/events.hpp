@@ -102,8 +102,8 @@ class EventWriter {
             offset += out.size;
         }
     }
-    /// An event without bytes.
-    void write(const rp_event& event) { events_[count_++] = event; }
+    /// An event without bytes, all zero, to be filled in place: what was just written in parts is slow to copy.
+    rp_event& add() { return events_[count_++] = {}; }
 
     /// Room that the next event's bytes may be written to directly; commit() then makes the event.
     std::span<std::byte> room() const { return buffer_.subspan(used_); }

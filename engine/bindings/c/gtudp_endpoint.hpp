@@ -7,6 +7,7 @@
 #include <string>
 
 #include <ringpost/datagram.hpp>
+#include <ringpost/endpoint.hpp>
 
 #include "codec/base/limits.hpp"
 #include "codec/gtudp/endpoint.hpp"
@@ -25,9 +26,11 @@ class GtudpEndpoint {
 
     GtudpEndpoint(const gtudp::Options& options, bool traces) : inner(options), traces_(traces) {}
 
-    void handle(Instant now, const Datagram& in) {
-        if (traces_) record(false, in.source, in.bytes);
-        inner.handle(now, in);
+    void handle(Instant now, const Datagram& in) { handle_train(now, in, in.bytes.size()); }
+    void handle_train(Instant now, const Datagram& train, std::size_t segment_bytes) {
+        if (traces_)
+            for_each_segment(train, segment_bytes, [&](const Datagram& in) { record(false, in.source, in.bytes); });
+        inner.handle_train(now, train, segment_bytes);
     }
     void handle_timeout(Instant now) { inner.handle_timeout(now); }
     std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out) {
@@ -67,5 +70,6 @@ class GtudpEndpoint {
     bool traces_;
     std::deque<Packet> packets_;
 };
+static_assert(TrainEndpoint<GtudpEndpoint>);
 
 }  // namespace ringpost::c

@@ -18,14 +18,18 @@ gtudp::ExchangeId exchange_of(std::uint64_t number) {
     return {static_cast<std::uint32_t>(number), static_cast<gtudp::Identity>(number >> 32)};
 }
 
-rp_event outcome_of(const gtudp::Event& ended, const PolledEndpoint<GtudpEndpoint>& polled) {
-    rp_event out{};
+/// Fills an event that is all zero.
+void fill_outcome(rp_event& out, const gtudp::Event& ended, const PolledEndpoint<GtudpEndpoint>& polled) {
     out.kind = RP_OUTCOME;
     out.code = code_of(ended.outcome);
     out.id = number_of(ended.id);
     out.peer = to_c(ended.peer);
     out.error = ended.outcome == gtudp::Outcome::confirmed ? 0 : polled.error_of(ended.peer);
     out.value = ended.sends;
+}
+rp_event outcome_of(const gtudp::Event& ended, const PolledEndpoint<GtudpEndpoint>& polled) {
+    rp_event out{};
+    fill_outcome(out, ended, polled);
     return out;
 }
 
@@ -124,7 +128,7 @@ class PolledGtudp final : public PolledHandle<GtudpEndpoint> {
             while (!out.full()) {
                 const auto ended = gtudp.poll_outcome();
                 if (!ended) break;
-                out.write(outcome_of(*ended, polled()));
+                fill_outcome(out.add(), *ended, polled());
             }
         // Packets come before the messages that were in them.
         if ((what & RP_MESSAGE) == 0 || endpoint().traces()) return;

@@ -5,6 +5,7 @@
 // no message identities: a lost message is not sent again, and a datagram that the network duplicates is delivered
 // twice (codec/confirmed/README.md).
 
+#include <cstddef>
 #include <expected>
 #include <functional>
 #include <memory>
@@ -117,6 +118,11 @@ class RINGPOST_API Messenger {
     const char* backend() const;
     /// Why BackendChoice::automatic did not select io_uring; "" if it did.
     const std::string& note() const;
+
+    /// The most memory that this object can hold: a bound that depends on its options only. Texts are allocated as they
+    /// come, so it usually holds little of this; most would be sends_max outcomes that were not polled, each with an
+    /// answer as large as a datagram.
+    std::size_t memory_bytes() const;
 
   private:
     explicit Messenger(std::unique_ptr<PolledEndpoint<Endpoint>> polled);

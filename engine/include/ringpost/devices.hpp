@@ -2,6 +2,7 @@
 
 // Named devices: they find each other by multicast, and exchange ordered messages, questions and answers by name.
 
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -117,6 +118,12 @@ class RINGPOST_API Node {
     const char* backend() const;
     /// Why BackendChoice::automatic did not select io_uring; "" if it did.
     const std::string& note() const;
+
+    /// The most memory that this object can hold with so many connections at once (at most
+    /// ProtocolOptions::streams_max), besides the stack of its thread: a bound that depends on its options only. It is
+    /// allocated when it is needed, and freed ten seconds after a connection was last used: a connection takes most of
+    /// its part only while its peer is slow.
+    std::size_t memory_bytes(std::uint32_t connections) const;
 
   private:
     class Thread;

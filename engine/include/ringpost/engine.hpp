@@ -92,7 +92,8 @@ class RINGPOST_API Engine {
 
     /// Opens a socket; datagrams carry its index. The error names what failed: `bind 127.0.0.1:53: Permission denied`.
     Result<SocketIndex> open_socket(const SocketOptions& options);
-    /// The index must be of an open socket, here and below. It is free for a later socket from now on.
+    /// The index must be of an open socket, here, below, and in what the endpoint returns; another ends the process
+    /// with a line. It is free for a later socket from now on.
     void close_socket(SocketIndex socket);
     const Address& local(SocketIndex socket) const;
     /// Joins or leaves a multicast group on the named interface; "": chosen by the routing table.

@@ -236,13 +236,16 @@ RP_API int32_t rp_send_packed(rp_handle* handle, const rp_address* peer, const v
 RP_API int32_t rp_send_and_wait(rp_handle* handle, const rp_message* message, int64_t timeout_ns, rp_event* outcome,
                                 void* buffer, size_t capacity);
 
-/* gtUDP: ends a send with RP_CANCELLED. Returns 1, or 0 if it has already ended. */
+/* gtUDP: ends a send with RP_CANCELLED. Returns 1, or 0 if it has already ended; a handle with a thread always returns
+ * 1. */
 RP_API int32_t rp_cancel(rp_handle* handle, uint64_t id);
 
-/* Works as long as there is something to do and then takes events, at most `count`, of the kinds in `what` (RP_ANY, or
- * some of RP_MESSAGE, ...; the rest waits). Waits up to `timeout_ns` for the first. The bytes and names of all lie in
- * `buffer`. Returns the number of events, 0 after the timeout or rp_wake(). If not even the first fits, returns
- * RP_ESMALL with events[0] filled in, whose `size` + `name_size` is needed; it is returned by the next call. */
+/* Works as long as there is something to do and then takes events, at most `count`, of the kinds in `what`: RP_ANY, or
+ * some of RP_MESSAGE, .... The rest waits, except that RP_MESSAGE and RP_FOREIGN ask for both, and that RP_DAMAGE and
+ * the RP_CHANGE of confirmed messages are dropped by a call that asks for messages alone. Waits up to `timeout_ns` for
+ * the first. The bytes and names of all lie in `buffer`. Returns the number of events, 0 after the timeout or
+ * rp_wake(). If not even the first fits, returns RP_ESMALL with events[0] filled in, whose `size` + `name_size` is
+ * needed; it is returned by the next call. */
 RP_API int32_t rp_receive_many(rp_handle* handle, int32_t what, rp_event* events, uint32_t count, void* buffer,
                                size_t capacity, int64_t timeout_ns);
 

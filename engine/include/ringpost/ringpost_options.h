@@ -147,7 +147,7 @@ RP_API int32_t rp_structs_open(const rp_structs_options* options, rp_handle** ha
 
 typedef struct rp_beacon_target {
     rp_address address;
-    uint8_t advertised_ipv4[4]; /* where we listen, as told to this target */
+    uint8_t advertised_ipv4[4]; /* where we listen, in the beacons to this target */
     uint32_t reserved;
 } rp_beacon_target;
 

@@ -43,6 +43,11 @@ TEST(BadOptions, of_gtudp_are_named_with_their_range) {
          "protocol.resending.timeout_min 4000000000: must be from 1 to 3000000000"},
         {with([](auto& options) { options.sends_max = 0; }), "sends_max 0: must be from 1 to 1048576"},
         {with([](auto& options) { options.bind = {}; }), "bind: an address of family none"},
+        {with([](auto& options) { options.bind.family = Family{9}; }), "bind: not an address"},
+        {with([](auto& options) { options.connect = {.port = 5, .family = Family{9}}; }), "connect: not an address"},
+        {with([](auto& options) { options.engine.wait = WaitMode{9}; }), "engine.wait: not a WaitMode"},
+        {with([](auto& options) { options.allowed = {{loopback_v4(), 129}}; }),
+         "allowed: prefix_bits 129: must be from 0 to 128"},
         {with([](auto& options) { options.wire.types[1] = options.wire.types[0]; }), "wire: two types are equal"},
     };
     for (const auto& [options, text] : cases) {
@@ -55,6 +60,12 @@ TEST(BadOptions, of_the_other_faces_are_named_with_their_range) {
     confirmed::OpenOptions confirmed{.bind = loopback_v4()};
     confirmed.protocol.bytes_max = 100'000;
     expect_refused<confirmed::Messenger>(confirmed, "protocol.bytes_max 100000: must be from 1 to 65507");
+    confirmed = {.bind = loopback_v4()};
+    confirmed.protocol.target = loopback_v4(0);
+    expect_refused<confirmed::Messenger>(confirmed,
+                                         "protocol.target: an address without a port, or of another family than bind");
+    confirmed.protocol = {.peer_port = 0};
+    expect_refused<confirmed::Messenger>(confirmed, "protocol.peer_port 0: must be from 1 to 65535");
     devices::NodeOptions node{.protocol = {.name = "ann"}, .interfaces = {"lo"}};
     node.notices_max = 1'000;
     expect_refused<devices::Node>(node, "notices_max 1000: must be a power of two from 1 to 16777216");
@@ -62,10 +73,19 @@ TEST(BadOptions, of_the_other_faces_are_named_with_their_range) {
     expect_refused<devices::Node>(node, "protocol.period 0: must be from 1 to 72057594037927936");
     node = {.protocol = {.name = "ann", .group_v6 = loopback_v6(3'235)}, .interfaces = {"lo"}};
     expect_refused<devices::Node>(node, "protocol.group_v6: not an IPv6 group with a port");
+    node = {.protocol = {.name = "ann", .tcp_port = 0}, .interfaces = {"lo"}};
+    expect_refused<devices::Node>(node, "protocol.tcp_port 0: must be from 1 to 65535");
+    node = {.protocol = {.name = "ann", .seeds = {loopback_v4(0)}}, .interfaces = {"lo"}};
+    expect_refused<devices::Node>(node, "protocol.seeds: an address without a port");
     beacon::OpenOptions beacon{.bind = loopback_v4()};
     beacon.protocol.targets = {{loopback_v6(5), {}}};
     expect_refused<beacon::Beacon>(beacon,
                                    "protocol.targets: an address without a port, or of another family than bind");
+    const structs::Library library;
+    EXPECT_EQ(structs::Messenger::open(library, {.bind = {}}).error().text, "bind: an address of family none");
+    expect_refused<Engine>(EngineOptions{.backend = BackendChoice{9}}, "engine.backend: not a BackendChoice");
+    auto engine = Engine::open({.backend = BackendChoice::mmsg}).value();
+    EXPECT_EQ(engine.open_socket({.bind = {.family = Family{9}}}).error().text, "bind: not an address");
 }
 
 // ---- peers ----------------------------------------------------------------------------------------
@@ -131,6 +151,51 @@ TEST_P(BadUse, another_thread_ends_the_process) {
     EXPECT_TRUE(messenger.usable());
     std::thread([&] { EXPECT_FALSE(messenger.usable()); }).join();
     EXPECT_DEATH(std::thread([&] { messenger.in_flight(); }).join(), "used on another thread");
+}
+
+/// Returns whatever datagrams it is given.
+struct Stray {
+    struct Event {};
+    void handle(Instant, const Datagram&) {}
+    void handle_timeout(Instant) {}
+    std::optional<Transmit> poll_transmit(Instant, std::span<std::byte>) { return std::exchange(transmit, {}); }
+    std::optional<Event> poll_event() { return {}; }
+    std::optional<Instant> poll_timeout() const { return {}; }
+
+    std::optional<Transmit> transmit;
+};
+
+TEST_P(BadUse, a_socket_that_is_not_open_ends_the_process) {
+    auto engine = Engine::open({.backend = GetParam()}).value();
+    const SocketIndex socket = engine.open_socket({.bind = loopback_v4()}).value();
+    const char* const text = "the index is not of an open socket";
+    EXPECT_DEATH(engine.local(socket + 1), text);
+    EXPECT_DEATH(engine.close_socket(socket + 100), text);
+    EXPECT_DEATH((void)engine.join(socket + 1, Address::v4(239, 1, 1, 1, 0), "lo"), text);
+    Stray stray{Transmit{.destination = loopback_v4(9), .socket = socket + 1}};
+    const auto ignore = [](Instant, const Stray::Event&) {};
+    EXPECT_DEATH(engine.poll(0, stray, ignore), text);
+    stray.transmit = Transmit{.destination = loopback_v4(9), .socket = socket, .bytes = 70'000};
+    EXPECT_DEATH(engine.poll(0, stray, ignore), "transmit->bytes <= out.size");
+    engine.close_socket(socket);
+    EXPECT_DEATH(engine.local(socket), text);
+}
+
+TEST_P(BadPeers, to_cancel_what_was_never_sent_has_no_effect) {
+    gtudp::Messenger messenger = open_messenger();
+    gtudp::ThreadedMessenger threaded = open_engine();
+    for (const std::uint64_t number : {std::uint64_t{0}, std::uint64_t{1} << 31, UINT64_MAX}) {
+        const auto half = static_cast<std::uint32_t>(number);
+        EXPECT_FALSE(messenger.cancel({half, half}));
+        EXPECT_TRUE(threaded.cancel({number}));
+    }
+    ASSERT_TRUE(threaded.send(threaded.local(), as_bytes("x")));
+    EXPECT_TRUE(threaded.receive(patience));
+}
+
+TEST_P(BadUse, an_empty_handler_ends_the_process) {
+    gtudp::Messenger messenger = open_messenger();
+    EXPECT_DEATH(messenger.poll(0, {}), "empty handler");
 }
 
 TEST_P(BadUse, an_object_that_was_moved_from_ends_the_process) {

@@ -3,6 +3,7 @@
 // Shared by the tests of the public interfaces: messengers on loopback, on both backends.
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <cstring>
 #include <string>
@@ -55,6 +56,12 @@ inline std::string backend_name(const ::testing::TestParamInfo<BackendChoice>& i
 #define RINGPOST_ON_BOTH_BACKENDS(Suite)                                                                \
     INSTANTIATE_TEST_SUITE_P(Both, Suite, ::testing::Values(BackendChoice::uring, BackendChoice::mmsg), \
                              ::ringpost::test::backend_name)
+
+/// What is allocated at present, on all threads; unknown with a sanitizer.
+inline std::size_t allocated_bytes() {
+    const auto info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
 
 /// The number in the first bytes of numbered().
 inline std::uint32_t number_of(std::span<const std::byte> bytes) {

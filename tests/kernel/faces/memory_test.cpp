@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include <ringpost/beacon.hpp>
+#include <ringpost/confirmed.hpp>
 #include <ringpost/engine.hpp>
 #include <ringpost/structs.hpp>
 #include "codec/base/sanitizer.hpp"
@@ -70,6 +71,23 @@ class Memory : public OnBackend {
 
 TEST_P(Memory, is_at_most_what_memory_bytes_returns_and_not_much_less) {
     EXPECT_EXIT(measure_all({.backend = GetParam()}), ::testing::ExitedWithCode(0), "");
+}
+
+TEST_P(Memory, of_confirmed_messages_is_at_most_what_memory_bytes_returns) {
+    const std::size_t before = allocated_bytes();
+    confirmed::OpenOptions options{.bind = loopback_v4(), .engine = {.backend = GetParam()}};
+    options.protocol.bytes_max = limits::datagram_bytes_max;
+    auto messenger = confirmed::Messenger::open(options).value();
+    const Peer silent(loopback_v4());
+    const std::string text(60'000, 'x');
+    std::size_t count = 0;
+    while (messenger.send(text, {.to = silent.local()})) ++count;
+    EXPECT_EQ(count, limits::confirmed_sends_per_peer_max);
+    const std::size_t allocated = allocated_bytes() - before;
+    EXPECT_GT(allocated, count * text.size());
+    EXPECT_LE(allocated, messenger.memory_bytes());
+    options.protocol.sends_max *= 2;
+    EXPECT_GT(confirmed::Messenger::open(options)->memory_bytes(), messenger.memory_bytes());
 }
 
 RINGPOST_ON_BOTH_BACKENDS(Memory);

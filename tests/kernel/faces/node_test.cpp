@@ -10,6 +10,7 @@
 
 #include <ringpost/device_handlers.hpp>
 #include <ringpost/devices.hpp>
+#include "codec/base/sanitizer.hpp"
 #include "codec/devices/names.hpp"
 #include "engine/faces/fresh_options.hpp"
 #include "engine/tcp/stream_socket.hpp"
@@ -263,6 +264,21 @@ TEST_P(NodeTest, a_slow_receiver_throttles_its_peer_without_loss) {
     });
     EXPECT_EQ(bob.ask(std::vector<std::string>{"ann"}, "now?", patience)->at(0).text, "yes");
     answering.join();
+}
+
+TEST_P(NodeTest, memory_is_at_most_what_memory_bytes_returns) {
+    if (address_sanitizer || scale == 1) GTEST_SKIP() << "sanitizers have memory of their own";
+    const std::size_t before = test::allocated_bytes();
+    NodeOptions slow = options("bob");
+    slow.notices_max = 2;
+    auto both = pair(options("ann"), slow);
+    Node &ann = both.first, &bob = both.second;
+    const std::string filling(32 << 10, 'x');
+    for (int full = 0; full < 200;) full = ann.send("bob", filling) == Sent::queued ? 0 : full + 1;
+    const std::size_t allocated = test::allocated_bytes() - before;
+    EXPECT_GT(allocated, limits::devices_queue_bytes);
+    EXPECT_LE(allocated, ann.memory_bytes(1) + bob.memory_bytes(1));
+    EXPECT_GE(ann.memory_bytes(1) - ann.memory_bytes(0), limits::devices_queue_bytes);
 }
 
 TEST_P(NodeTest, stop_unblocks_every_call) {

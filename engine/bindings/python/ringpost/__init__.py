@@ -9,8 +9,10 @@
     ringpost.aio         the same with asyncio
     ringpost.compat      the modules of five older programs
 
-Addresses are (host, port). Timeouts are in seconds; None has no limit. Every failure is a RingpostError. Calls that
-wait release the interpreter's lock. After fork() an object belongs to the parent alone: in the child its calls raise Forked.
+Addresses are (host, port). Timeouts are in seconds; None has no limit. Every failure is a RingpostError, an argument
+that cannot be a TypeError or ValueError. Calls that wait release the interpreter's lock, and let Python handle signals
+within a fifth of a second; send_and_wait() and ask() do so when they return. After fork() an object belongs to the
+parent alone: in the child its calls raise Forked.
 """
 
 from . import beacon, confirmed, devices, gtudp, native, structs

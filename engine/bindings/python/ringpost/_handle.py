@@ -6,6 +6,8 @@ import ctypes
 import functools
 import socket
 import struct
+import threading
+import time
 from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple, Type, TypeVar, Union
 
 from . import _library as c
@@ -20,6 +22,8 @@ ADDRESS = struct.Struct("<16sIHH")
 V4_PREFIX = b"\0" * 10 + b"\xff\xff"
 BUFFER_BYTES = 1 << 17
 EVENTS = 1024
+# The main thread, on which Python runs the handlers of signals, returns to the interpreter at least this often.
+SIGNALS_WITHIN_NS = 200_000_000
 
 BACKENDS = {"auto": 0, "uring": 1, "mmsg": 2}
 WAITS = {"block": 0, "spin": 1, "adaptive": 2}
@@ -39,11 +43,11 @@ def check(result: int) -> int:
 
 def nanoseconds(timeout: Optional[float]) -> int:
     """A timeout in seconds; None has no limit."""
-    if timeout is None:
+    if timeout is None or timeout * 1e9 >= c.FOREVER:
         return c.FOREVER
     if timeout < 0:
         raise ValueError("a timeout must not be negative")
-    return min(int(timeout * 1e9), c.FOREVER)
+    return int(timeout * 1e9)
 
 
 def at_least(timeout: Optional[float]) -> int:
@@ -51,17 +55,34 @@ def at_least(timeout: Optional[float]) -> int:
     return max(nanoseconds(timeout), 1)
 
 
+def c_text(text: str) -> bytes:
+    """A text for C, which ends at a NUL."""
+    if "\0" in text:
+        raise ValueError(f"{text!r}: has a NUL")
+    return text.encode()
+
+
+def c_bytes(data: Bytes) -> bytes:
+    return data if isinstance(data, bytes) else bytes(memoryview(data))
+
+
 # ---- addresses --------------------------------------------------------------------------------------
 
 
-@functools.lru_cache(maxsize=4096)
 def to_c(address: Address) -> c.CAddress:
-    """Resolves a host name or literal address. Cached, so that a name is resolved once."""
-    host, port = address[0], address[1]
+    """Resolves a host name or literal address."""
+    if isinstance(address, str) or not isinstance(address[1], int):
+        raise TypeError(f"address {address!r}: not (host, port)")
+    return _resolved(address[0], address[1])
+
+
+@functools.lru_cache(maxsize=4096)
+def _resolved(host: str, port: int) -> c.CAddress:
+    """Cached, so that a name is resolved once."""
     if not 0 <= port <= 65535:
         raise ValueError(f"port {port}: 0 to 65535")
     out = c.CAddress()
-    check(c.lib.rp_resolve(host.encode() or b"0.0.0.0", port, ctypes.byref(out)))
+    check(c.lib.rp_resolve(c_text(host) or b"0.0.0.0", port, ctypes.byref(out)))
     return out
 
 
@@ -87,7 +108,9 @@ def from_bytes(raw: bytes) -> Address:
 
 def names(texts: Optional[Iterable[str]]) -> Tuple[Any, int]:
     """A C array of texts and its length."""
-    encoded = [text.encode() for text in texts or ()]
+    if isinstance(texts, str):
+        raise TypeError(f"{texts!r}: one text, not several")
+    encoded = [c_text(text) for text in texts or ()]
     return ((ctypes.c_char_p * len(encoded))(*encoded) if encoded else None), len(encoded)
 
 
@@ -127,6 +150,7 @@ class Handle:
         self._handle: Optional[int] = None
         self._pool: "list[Buffers]" = []
         self._addresses = Addresses()
+        self._woken = False
 
     def _opened(self, open_function: Any, options: ctypes.Structure) -> None:
         handle = c.Handle()
@@ -184,6 +208,7 @@ class Handle:
 
     def wake(self) -> None:
         """Ends a wait of another thread early."""
+        self._woken = True
         check(c.lib.rp_wake(self._open))
 
     @property
@@ -225,15 +250,19 @@ class Handle:
             self._pool.append(buffers)
 
     def _fill(self, buffers: Buffers, what: int, most: int, timeout_ns: int) -> "tuple[Buffers, int]":
+        deadline = None
+        if timeout_ns > SIGNALS_WITHIN_NS and threading.current_thread() is threading.main_thread():
+            deadline = time.monotonic_ns() + timeout_ns
         while True:
+            left = timeout_ns if deadline is None else max(deadline - time.monotonic_ns(), 0)
             count = c.lib.rp_receive_many(self._open, what, buffers.events, min(most, buffers.count), buffers.bytes,
-                                          buffers.capacity, timeout_ns)
-            if count >= 0:
-                return buffers, count
-            if count != -7:
-                raise failure(count)
-            needed = buffers.events[0].size + buffers.events[0].name_size
-            buffers = Buffers(2 * needed)
+                                          buffers.capacity, left if deadline is None else min(left, SIGNALS_WITHIN_NS))
+            if count == -7:
+                needed = buffers.events[0].size + buffers.events[0].name_size
+                buffers = Buffers(2 * needed)
+            elif count != 0 or deadline is None or left <= SIGNALS_WITHIN_NS or self._woken:
+                self._woken = False
+                return buffers, check(count)
 
     def _one(self, what: int, timeout: Optional[float]) -> Event:
         events = self._receive(what, timeout, 1)
@@ -251,14 +280,14 @@ def message_of(data: Bytes, peer: Optional[Address] = None, timeout: Optional[fl
                id: int = 0, name: Optional[str] = None) -> c.CMessage:
     """A C message. It refers to `data`, which must live as long."""
     message = c.CMessage()
-    kept = data if isinstance(data, bytes) else bytes(data)
+    kept = c_bytes(data)
     message.bytes = ctypes.cast(ctypes.c_char_p(kept), ctypes.c_void_p)
     message.kept = kept  # keeps it alive
     message.size = len(kept)
     if peer is not None:
-        message.peer = ctypes.pointer(to_c((peer[0], peer[1])))
+        message.peer = ctypes.pointer(to_c(peer))
     if name is not None:
-        message.name = name.encode()
+        message.name = c_text(name)
     message.timeout_ns = 0 if timeout is None else at_least(timeout)
     message.flags = flags
     message.id = id

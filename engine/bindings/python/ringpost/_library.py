@@ -6,6 +6,7 @@ import ctypes
 import os
 from ctypes import POINTER, Structure, c_char_p, c_int32, c_int64, c_size_t, c_uint8, c_uint16, c_uint32
 from ctypes import c_uint64, c_void_p
+from typing import Any
 
 from .errors import VersionMismatch
 
@@ -17,6 +18,15 @@ MESSAGE, FOREIGN, OUTCOME, QUESTION, CHANGE, DAMAGE, PACKET, CONNECTION = 1, 2, 
 ANY = 0x7FFFFFFF
 SEND_JSON, SEND_OK, SEND_FAILED, SEND_RAW = 1, 2, 4, 8
 EVENT_JSON, EVENT_UNSENT, EVENT_NO_TIME = 1, 2, 4
+
+
+class Checked(Structure):
+    """Refuses numbers that a member cannot hold, which ctypes would cut."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if isinstance(value, int) and getattr(self, name) != value:
+            raise ValueError(f"{name} {value}: out of range")
 
 
 class CAddress(Structure):
@@ -37,11 +47,11 @@ class CEvent(Structure):
                 ("reserved", c_uint64)]
 
 
-class CEngineOptions(Structure):
+class CEngineOptions(Checked):
     _fields_ = [("backend", c_int32), ("wait", c_int32), ("gso", c_int32), ("gro", c_int32), ("reserved", c_int32 * 4)]
 
 
-class CGtudpOptions(Structure):
+class CGtudpOptions(Checked):
     _fields_ = [("size", c_uint32), ("threaded", c_int32), ("engine", CEngineOptions), ("bind", CAddress),
                 ("connect", CAddress), ("allowed", POINTER(c_char_p)), ("allowed_count", c_uint32), ("socket", c_int32),
                 ("magic", c_char_p), ("types", c_char_p * 3), ("magic_size", c_uint32), ("type_size", c_uint32),
@@ -53,7 +63,7 @@ class CGtudpOptions(Structure):
                 ("payload_bytes", c_uint64), ("event_bytes", c_uint64), ("reserved", c_uint64 * 4)]
 
 
-class CConnectionOptions(Structure):
+class CConnectionOptions(Checked):
     _fields_ = [("size", c_uint32), ("insecure", c_int32), ("engine", CEngineOptions), ("psk", c_char_p),
                 ("key", c_char_p), ("peer", c_char_p), ("allow", c_char_p), ("application", c_char_p),
                 ("allowed", POINTER(c_char_p)), ("allowed_count", c_uint32), ("connections_max", c_uint32),
@@ -62,14 +72,14 @@ class CConnectionOptions(Structure):
                 ("idle_timeout_ns", c_int64), ("keep_alive_ns", c_int64), ("reserved", c_uint64 * 4)]
 
 
-class CConfirmedOptions(Structure):
+class CConfirmedOptions(Checked):
     _fields_ = [("size", c_uint32), ("reply", c_int32), ("engine", CEngineOptions), ("bind", CAddress),
                 ("target", CAddress), ("peer_port", c_uint16), ("reserved_port", c_uint16), ("retarget", c_int32),
                 ("confirm_from_any", c_int32), ("bytes_max", c_uint32), ("timeout_ns", c_int64),
                 ("answers_within_ns", c_int64), ("copies_within_ns", c_int64), ("reserved", c_uint64 * 4)]
 
 
-class CDevicesOptions(Structure):
+class CDevicesOptions(Checked):
     _fields_ = [("size", c_uint32), ("listen", c_int32), ("engine", CEngineOptions), ("name", c_char_p),
                 ("group", CAddress), ("interfaces", POINTER(c_char_p)), ("ignored_interfaces", POINTER(c_char_p)),
                 ("seeds", POINTER(CAddress)), ("interfaces_count", c_uint32), ("ignored_interfaces_count", c_uint32),
@@ -77,11 +87,11 @@ class CDevicesOptions(Structure):
                 ("notices_max", c_uint32), ("questions_max", c_uint32), ("reserved", c_uint64 * 4)]
 
 
-class CStructDefinition(Structure):
+class CStructDefinition(Checked):
     _fields_ = [("id", c_uint32), ("reserved", c_uint32), ("name", c_char_p), ("format", c_char_p)]
 
 
-class CStructsOptions(Structure):
+class CStructsOptions(Checked):
     _fields_ = [("size", c_uint32), ("broadcast", c_int32), ("engine", CEngineOptions), ("bind", CAddress),
                 ("allowed", POINTER(c_char_p)), ("definitions", POINTER(CStructDefinition)),
                 ("allowed_count", c_uint32), ("definitions_count", c_uint32), ("reserved", c_uint64 * 4)]
@@ -91,7 +101,7 @@ class CBeaconTarget(Structure):
     _fields_ = [("address", CAddress), ("advertised_ipv4", c_uint8 * 4), ("reserved", c_uint32)]
 
 
-class CBeaconOptions(Structure):
+class CBeaconOptions(Checked):
     _fields_ = [("size", c_uint32), ("broadcast", c_int32), ("engine", CEngineOptions), ("bind", CAddress),
                 ("targets", POINTER(CBeaconTarget)), ("targets_count", c_uint32), ("advertised_port", c_uint16),
                 ("reserved_port", c_uint16), ("quote", c_char_p), ("period_ns", c_int64), ("rounds", c_uint64),

@@ -6,7 +6,7 @@ import socket
 from typing import NamedTuple, Optional, Sequence, Union
 
 from . import _library as c
-from ._handle import Address, Event, Handle, check, from_bytes, nanoseconds, to_c
+from ._handle import Address, Event, Handle, c_text, check, from_bytes, nanoseconds, to_c
 
 DEFAULT_QUOTE = '"It always seems impossible until it\'s done" - Nelson Mandela'
 DAMAGE = {5: "bad checksum", 6: "too short", 7: "not UTF-8"}
@@ -40,15 +40,15 @@ class Beacon(Handle):
                  broadcast: bool = False, backend: str = "auto", wait: Optional[str] = None):
         super().__init__()
         options = self._options(c.CBeaconOptions, c.lib.rp_beacon_init, backend, wait)
-        options.bind = to_c((bind[0], bind[1]))
+        options.bind = to_c(bind)
         options.broadcast = broadcast
         array = (c.CBeaconTarget * max(len(targets), 1))()
         for place, target in enumerate(targets):
-            array[place].address = to_c((target[0], target[1]))
+            array[place].address = to_c(target)
             array[place].advertised_ipv4[:] = _advertised(advertise, bind, target)
         options.targets, options.targets_count = array, len(targets)
         options.advertised_port = bind[1]
-        options.quote = quote.encode(errors="surrogatepass")
+        options.quote = c_text(quote)
         options.period_ns = nanoseconds(period)
         options.rounds = 2**64 - 1 if rounds is None else rounds
         self._opened(c.lib.rp_beacon_open, options)

@@ -48,9 +48,9 @@ class Messenger(Handle):
                  backend: str = "auto", wait: Optional[str] = None):
         super().__init__()
         options = self._options(c.CConfirmedOptions, c.lib.rp_confirmed_init, backend, wait)
-        options.bind = to_c((bind[0], bind[1]))
+        options.bind = to_c(bind)
         if target is not None:
-            options.target = to_c((target[0], target[1]))
+            options.target = to_c(target)
         options.reply = 1 if reply_to_source else 0
         options.peer_port = peer_port or (target[1] if target is not None else DEFAULT_PORT)
         options.retarget = retarget

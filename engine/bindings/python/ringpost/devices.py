@@ -7,7 +7,8 @@ import enum
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Union
 
 from . import _library as c
-from ._handle import EVENTS, Address, Event, Handle, check, failure, from_bytes, message_of, names, nanoseconds, to_c
+from ._handle import (EVENTS, Address, Event, Handle, c_text, check, failure, from_bytes, message_of, names, nanoseconds,
+                      to_c)
 from .errors import NotKnown
 
 
@@ -77,12 +78,12 @@ class Node(Handle):
                  period: float = 30, backend: str = "auto", wait: Optional[str] = None):
         super().__init__()
         options = self._options(c.CDevicesOptions, c.lib.rp_devices_init, backend, wait)
-        options.name = name.encode()
+        options.name = c_text(name)
         options.listen = listen
-        options.group = to_c((group[0], group[1]))
+        options.group = to_c(group)
         options.interfaces, options.interfaces_count = names(interfaces)
         options.ignored_interfaces, options.ignored_interfaces_count = names(ignored_interfaces)
-        options.seeds = (c.CAddress * len(seeds))(*(to_c((seed[0], seed[1])) for seed in seeds))
+        options.seeds = (c.CAddress * len(seeds))(*map(to_c, seeds))
         options.seeds_count = len(seeds)
         options.tcp_port = tcp_port
         options.period_ns = nanoseconds(period)

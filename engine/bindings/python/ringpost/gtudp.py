@@ -102,9 +102,9 @@ class _Gtudp(Handle):
         options = self._options(c.CGtudpOptions, c.lib.rp_gtudp_init, backend, wait)
         options.threaded = self._threaded
         if bind != ("", 0):
-            options.bind = to_c((bind[0], bind[1]))
+            options.bind = to_c(bind)
         if connect is not None:
-            options.connect = to_c((connect[0], connect[1]))
+            options.connect = to_c(connect)
         options.allowed, options.allowed_count = names(allowed)
         options.socket = -1 if socket is None else socket
         options.magic, options.magic_size = wire.magic, len(wire.magic)
@@ -158,7 +158,7 @@ class _Gtudp(Handle):
             at = (ctypes.c_char * memoryview(data).nbytes).from_buffer(data)
         else:
             at = bytes(data)
-        to = None if peer is None else ctypes.byref(to_c((peer[0], peer[1])))
+        to = None if peer is None else ctypes.byref(to_c(peer))
         taken = c.lib.rp_send_packed(self._open, to, at, sizes, each, count,
                                      0 if timeout is None else at_least(timeout), None)
         return 0 if taken == -8 else check(taken)
@@ -172,7 +172,7 @@ class _Gtudp(Handle):
         return Outcome(event.code)
 
     def cancel(self, id: int) -> bool:
-        """Ends a send with Outcome.CANCELLED. False if it has already ended."""
+        """Ends a send with Outcome.CANCELLED. False if it has already ended, but always True with a thread."""
         return check(c.lib.rp_cancel(self._open, id)) == 1
 
     @property

@@ -12,7 +12,7 @@ import enum
 from typing import Any, Iterable, Iterator, NamedTuple, Optional, Union
 
 from . import _library as c
-from ._handle import EVENTS, Address, Bytes, Event, Handle, check, message_of, names, nanoseconds
+from ._handle import EVENTS, Address, Bytes, Event, Handle, c_text, check, message_of, names, nanoseconds
 from .errors import Stopped
 
 DELIVERED, BY_PEER = 16, 32
@@ -71,11 +71,11 @@ class _Native(Handle):
     def _native_options(self, backend: str, wait: Optional[str], psk: Optional[str], key: Optional[str],
                         insecure: bool, channels: int, message_bytes: Optional[int], application: str) -> Any:
         options = self._options(c.CConnectionOptions, c.lib.rp_connection_init, backend, wait)
-        options.psk = None if psk is None else psk.encode()
-        options.key = None if key is None else key.encode()
+        options.psk = None if psk is None else c_text(psk)
+        options.key = None if key is None else c_text(key)
         options.insecure = insecure
         options.channels = channels
-        options.application = application.encode()
+        options.application = c_text(application)
         if message_bytes is not None:
             options.message_bytes_max = message_bytes
             options.channel_window = max(options.channel_window, 2 * message_bytes + 1024)
@@ -85,7 +85,7 @@ class _Native(Handle):
 
     def _open_at(self, function: Any, address: str, options: Any) -> None:
         handle = c.Handle()
-        check(function(address.encode(), ctypes.byref(options), ctypes.byref(handle)))
+        check(function(c_text(address), ctypes.byref(options), ctypes.byref(handle)))
         self._handle = handle.value
 
     def _send_to(self, connection: int, data: Bytes, channel: int) -> None:
@@ -111,7 +111,7 @@ class Connection(_Native):
                  application: str = "", backend: str = "auto", wait: Optional[str] = None):
         super().__init__()
         options = self._native_options(backend, wait, psk, key, insecure, channels, message_bytes, application)
-        options.peer = None if peer is None else peer.encode()
+        options.peer = None if peer is None else c_text(peer)
         options.timeout_ns = nanoseconds(timeout)
         self._open_at(c.lib.rp_connect, server, options)
         self._end: Optional[End] = None
@@ -164,7 +164,7 @@ class Server(_Native):
                  wait: Optional[str] = None):
         super().__init__()
         options = self._native_options(backend, wait, psk, key, insecure, channels, message_bytes, application)
-        options.allow = None if allow is None else allow.encode()
+        options.allow = None if allow is None else c_text(allow)
         options.allowed, options.allowed_count = names(allowed)
         options.connections_max = connections
         self._open_at(c.lib.rp_listen, bind, options)

@@ -8,7 +8,7 @@ import struct
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from . import _library as c
-from ._handle import EVENTS, Address, Bytes, Event, Handle, check, message_of, to_c
+from ._handle import EVENTS, Address, Bytes, Event, Handle, c_bytes, c_text, check, message_of, to_c
 from .errors import NotKnown, ValuesRefused
 
 HEADER_BYTES = 7
@@ -43,7 +43,9 @@ class Found(NamedTuple):
 
 def pack_packet(id: int, payload: Bytes) -> bytes:
     """A packet with its header and check byte."""
-    data = payload if isinstance(payload, bytes) else bytes(payload)
+    data = c_bytes(payload)
+    if not 0 <= id <= 0xFFFF:
+        raise ValueError(f"id {id}: 0 to 65535")
     packet = ctypes.create_string_buffer(len(data) + HEADER_BYTES)
     size = check(c.lib.rp_packet_write(id, data, len(data), packet, len(packet)))
     return packet.raw[:size]
@@ -52,7 +54,7 @@ def pack_packet(id: int, payload: Bytes) -> bytes:
 def find_packet(buffer: Bytes, start: int = 0) -> "Found | Damage | None":
     """The first packet at or after `start`, whatever lies before it. If there is none: why the first that looked like
     one is none, or None."""
-    data = buffer if isinstance(buffer, bytes) else bytes(buffer)
+    data = c_bytes(buffer)
     packet = c.CPacket()
     if check(c.lib.rp_packet_find(data, len(data), start, ctypes.byref(packet))) == 1:
         return Found(packet.id, data[packet.offset:packet.offset + packet.size], packet.end)
@@ -68,16 +70,17 @@ class Messenger(Handle):
         super().__init__()
         options = self._options(c.CStructsOptions, c.lib.rp_structs_init, backend, wait)
         if bind != ("", 0):
-            options.bind = to_c((bind[0], bind[1]))
+            options.bind = to_c(bind)
         options.broadcast = broadcast
-        self._formats: Dict[int, struct.Struct] = {}
+        forms: Dict[int, str] = {}
         definitions = (c.CStructDefinition * max(len(formats), 1))()
         for place, (id, entry) in enumerate(formats.items()):
             name, form = (str(id), entry) if isinstance(entry, str) else entry
-            definitions[place] = c.CStructDefinition(id, 0, name.encode(), form.encode())
-            self._formats[id] = struct.Struct(form)
+            definitions[place] = c.CStructDefinition(id, 0, c_text(name), c_text(form))
+            forms[id] = form
         options.definitions, options.definitions_count = definitions, len(formats)
         self._opened(c.lib.rp_structs_open, options)
+        self._formats = {id: struct.Struct(form) for id, form in forms.items()}
 
     def send(self, id: int, values: Tuple[Any, ...], peer: Address) -> None:
         """Packs the values and sends them; poll() or receive() lets them leave."""

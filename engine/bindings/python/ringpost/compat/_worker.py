@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from concurrent.futures import Future
 from collections import deque
@@ -13,6 +14,8 @@ from ..errors import Closed
 
 Owned = TypeVar("Owned", bound=Handle)
 Result = TypeVar("Result")
+
+log = logging.getLogger("ringpost.compat")
 
 
 class Worker(Generic[Owned]):
@@ -87,4 +90,7 @@ class Worker(Generic[Owned]):
                     future.set_exception(error)
             events: List[Event] = handle._receive(c.ANY, None)
             for event in events:
-                self._on_event(event)
+                try:
+                    self._on_event(event)
+                except Exception:  # such as a closed output; the network goes on
+                    log.exception("an event was not processed")

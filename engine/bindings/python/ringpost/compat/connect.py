@@ -177,13 +177,13 @@ class Connect:
     def _on_message(self, notice: devices.Notice) -> None:
         try:
             self.myfuncRecep(notice.text, notice.name)
-        except Exception as error:
+        except BaseException as error:
             self._fail(notice.text, notice.name, False, error)
 
     def _on_question(self, question: devices.Question) -> None:
         try:
             self._node.answer(question, str(self.myfuncAnswer(question.text, question.name)))
-        except Exception as error:
+        except BaseException as error:
             if not self._node.closed:
                 try:
                     self._node.drop(question)
@@ -202,7 +202,7 @@ class Connect:
         self.remoteDevices = remotes
         try:
             self.funcHostsUpdate(dict(remotes))
-        except Exception as error:
+        except BaseException as error:
             self._fail("", "", False, error)
 
     def _fail(self, text: str, source: str, is_question: bool, error: BaseException) -> None:
@@ -210,7 +210,7 @@ class Connect:
         failure.exception, failure.source, failure.is_question = error, source, is_question
         try:
             self.myfuncError(failure)
-        except Exception:
+        except BaseException:
             log.exception("the callback for errors has failed")
 
 
