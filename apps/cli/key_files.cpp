@@ -12,7 +12,7 @@
 #include <span>
 
 #include "apps/cli/failure.hpp"
-#include "apps/cli/report.hpp"
+#include "apps/cli/output.hpp"
 #include "apps/cli/text_lines.hpp"
 #include "codec/crypto/hash.hpp"
 
