@@ -13,7 +13,8 @@
 #include <string>
 #include <system_error>
 
-#include "apps/cli/report.hpp"
+#include "apps/cli/failure.hpp"
+#include "apps/cli/output.hpp"
 #include "apps/cli/version.hpp"
 #include "apps/commands/command_line.hpp"
 #include "apps/measuring/agents.hpp"

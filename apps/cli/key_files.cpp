@@ -11,7 +11,7 @@
 #include <string>
 
 #include "apps/cli/failure.hpp"
-#include "apps/cli/report.hpp"
+#include "apps/cli/output.hpp"
 #include "codec/crypto/hash.hpp"
 
 namespace ringpost::apps {

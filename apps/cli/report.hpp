@@ -15,12 +15,6 @@ namespace ringpost::apps {
 
 using Json = nlohmann::ordered_json;
 
-/// Throws the Failure of a result that cannot be written to standard output.
-[[noreturn]] void fail_to_write();
-
-/// Prints `ringpost: LINE` on standard error. A line that cannot be written is dropped.
-void diagnose(std::string_view line);
-
 /// The output of a subcommand: results on standard output, as text or as one JSON object per line, and notes on
 /// standard error. A result that cannot be written is a Failure; notes and progress that cannot be written are dropped.
 /// Characters that a terminal must not get are escaped, except in text results for a pipe or a file.

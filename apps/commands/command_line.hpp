@@ -2,15 +2,15 @@
 
 // The command line: all subcommands and their options.
 
+#include <functional>
 #include <string>
-
-#include "apps/cli/options.hpp"
+#include <vector>
 
 namespace ringpost::apps {
 
 struct CommandLine {
-    std::string text;  ///< to print, if it is one of --help and --version
-    Command command;   ///< otherwise the chosen subcommand
+    std::string text;              ///< to print, if it is one of --help and --version
+    std::function<int()> command;  ///< otherwise the chosen subcommand
 };
 
 /// Parses the arguments of main(). Throws a Failure with Exit::usage and one line.

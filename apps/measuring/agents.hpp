@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "apps/cli/failure.hpp"
-#include "apps/cli/report.hpp"
+#include "apps/cli/output.hpp"
 #include "codec/measure/histogram.hpp"
 
 namespace ringpost::apps {

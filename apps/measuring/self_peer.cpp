@@ -13,6 +13,7 @@
 
 #include "apps/cli/failure.hpp"
 #include "apps/cli/options.hpp"
+#include "apps/cli/output.hpp"
 #include "apps/cli/report.hpp"
 #include "engine/os/system_error.hpp"
 

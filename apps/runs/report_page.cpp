@@ -65,7 +65,7 @@ Json charts_of(const KeptRun& run) {
 }
 
 /// A percentile of an interval; one that falls among the lost durations is drawn at the timeout.
-Json percentile_of(const Figure& figure, const Histogram& histogram, std::uint64_t lost, double timeout_us) {
+Json percentile_json(const Figure& figure, const Histogram& histogram, std::uint64_t lost, double timeout_us) {
     const auto value = percentile_with_lost(histogram, std::get<double>(figure.source), lost);
     if (value) return static_cast<double>(*value) / 1e3;
     return lost > 0 ? Json(timeout_us) : Json();
@@ -86,9 +86,9 @@ Json recording_of(const KeptRun& run, const std::string& name) {
         all.merge(interval->histogram);
         const std::int64_t lost = name == "response" && row < run.series.size() ? run.series[row].counted.lost : 0;
         for (std::size_t i = 0; i < shown.size(); ++i)
-            lines[i]["values"].push_back(percentile_of(*shown[i], interval->histogram,
-                                                       static_cast<std::uint64_t>(std::max<std::int64_t>(lost, 0)),
-                                                       run.timeout_us()));
+            lines[i]["values"].push_back(percentile_json(*shown[i], interval->histogram,
+                                                         static_cast<std::uint64_t>(std::max<std::int64_t>(lost, 0)),
+                                                         run.timeout_us()));
     }
     return {{"lines", lines}, {"spectrum", spectrum_of(all, name == "response" ? run.unanswered() : 0)}};
 }

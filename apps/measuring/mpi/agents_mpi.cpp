@@ -22,6 +22,7 @@
 #include <thread>
 
 #include "apps/cli/failure.hpp"
+#include "apps/cli/output.hpp"
 #include "engine/os/waker.hpp"
 
 namespace ringpost::apps {

@@ -22,24 +22,24 @@ Keys::Secret secret_of(int seed) {
 }
 
 /// A file with keys, removed at the end.
-class TemporaryFile {
+class KeyTextFile {
   public:
-    explicit TemporaryFile(const std::string& text, mode_t mode = 0600) {
+    explicit KeyTextFile(const std::string& text, mode_t mode = 0600) {
         const int fd = ::mkstemp(path_.data());
         EXPECT_EQ(::write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
         EXPECT_EQ(::fchmod(fd, mode), 0);
         ::close(fd);
     }
-    ~TemporaryFile() { ::unlink(path_.c_str()); }
-    TemporaryFile(const TemporaryFile&) = delete;
-    TemporaryFile& operator=(const TemporaryFile&) = delete;
+    ~KeyTextFile() { ::unlink(path_.c_str()); }
+    KeyTextFile(const KeyTextFile&) = delete;
+    KeyTextFile& operator=(const KeyTextFile&) = delete;
     const std::string& path() const { return path_; }
 
   private:
     std::string path_ = ::testing::TempDir() + "ringpost_keys_XXXXXX";
 };
 
-using Kind = ConnectionEvent::Kind;
+using ConnectionEventKind = ConnectionEvent::Kind;
 
 /// A server on a thread of its own until the end of this object.
 class ServerThread {
@@ -87,8 +87,8 @@ class ServerThread {
 };
 
 /// Returns each message on its channel.
-void echo(Server& server, const ConnectionEvent& event) {
-    if (event.kind != Kind::messages) return;
+void echo_messages(Server& server, const ConnectionEvent& event) {
+    if (event.kind != ConnectionEventKind::messages) return;
     for (const Message& message : event.messages)
         EXPECT_EQ(server.send(event.connection, message.channel, message.bytes), SendResult::queued);
 }
@@ -104,7 +104,7 @@ class NativeFace : public OnBackend {
 };
 
 TEST_P(NativeFace, messages_there_and_back_and_an_orderly_end) {
-    const ServerThread server(listening(), echo);
+    const ServerThread server(listening(), echo_messages);
     auto client = connect(server.local(), connecting()).value();
     EXPECT_EQ(client.peer(), server.local());
     EXPECT_STREQ(client.backend(), backend_name({GetParam(), 0}).c_str());
@@ -137,8 +137,8 @@ TEST_P(NativeFace, messages_there_and_back_and_an_orderly_end) {
 TEST_P(NativeFace, every_kind_of_keys) {
     const std::string server_public = crypto::key_text(crypto::key_pair_of(secret_of(2)).public_key);
     const std::string client_public = crypto::key_text(crypto::key_pair_of(secret_of(3)).public_key);
-    const TemporaryFile allowed(client_public + " pump-1\n"), strangers(server_public + " other\n");
-    const TemporaryFile psk(crypto::key_text(secret_of(4)) + "\n", 0600);
+    const KeyTextFile allowed(client_public + " pump-1\n"), strangers(server_public + " other\n");
+    const KeyTextFile psk(crypto::key_text(secret_of(4)) + "\n", 0600);
     struct Case {
         Keys server, client;
         bool insecure;
@@ -164,8 +164,8 @@ TEST_P(NativeFace, every_kind_of_keys) {
         ListenOptions wanted = listening(each.server);
         wanted.insecure = each.insecure;
         ServerThread server(wanted, [&](Server& of, const ConnectionEvent& event) {
-            if (event.kind == Kind::opened) name = of.peer_name(event.connection);
-            echo(of, event);
+            if (event.kind == ConnectionEventKind::opened) name = of.peer_name(event.connection);
+            echo_messages(of, event);
         });
         ASSERT_EQ(server.error(), "");
         ConnectOptions asked = connecting(each.client);
@@ -187,7 +187,7 @@ TEST_P(NativeFace, every_kind_of_keys) {
 }
 
 TEST_P(NativeFace, an_insecure_end_and_a_sealed_one_do_not_meet) {
-    const ServerThread server(listening(), echo);
+    const ServerThread server(listening(), echo_messages);
     ConnectOptions asked = connecting();
     asked.insecure = true;
     asked.timeout = 100 * millisecond;
@@ -210,7 +210,7 @@ TEST_P(NativeFace, large_messages_wait_for_space) {
     std::uint64_t bytes = 0;
     std::uint32_t count = 0;
     ServerThread server(wanted, [&](Server&, const ConnectionEvent& event) {
-        if (event.kind != Kind::messages) return;
+        if (event.kind != ConnectionEventKind::messages) return;
         for (const Message& message : event.messages) {
             EXPECT_EQ(number_of(message.bytes), count++);
             bytes += message.bytes.size();
@@ -238,7 +238,7 @@ TEST_P(NativeFace, batches_arrive_in_order_at_the_handler) {
     constexpr std::uint32_t message_bytes = 64, batch = 1'000;
     const std::uint32_t count = scale * 10 * batch;
     ServerThread server(listening(), [&](Server& of, const ConnectionEvent& event) {
-        if (event.kind != Kind::opened) return;
+        if (event.kind != ConnectionEventKind::opened) return;
         std::vector<std::byte> messages(std::size_t{batch} * message_bytes);
         std::uint32_t sent = 0, queued = 0;
         const Server::Handler ignore = [](const ConnectionEvent&) {};
@@ -259,8 +259,8 @@ TEST_P(NativeFace, batches_arrive_in_order_at_the_handler) {
     std::uint32_t received = 0;
     std::optional<CloseOutcome> end;
     const Connection::Handler handler = [&](const ConnectionEvent& event) {
-        if (event.kind == Kind::closed) end = event.outcome;
-        if (event.kind == Kind::messages)
+        if (event.kind == ConnectionEventKind::closed) end = event.outcome;
+        if (event.kind == ConnectionEventKind::messages)
             event.messages.for_each([&](std::span<const std::byte> message) {
                 EXPECT_EQ(number_of(message), received);
                 ++received;
@@ -274,7 +274,7 @@ TEST_P(NativeFace, batches_arrive_in_order_at_the_handler) {
 }
 
 TEST_P(NativeFace, a_server_that_goes_closes_its_connections) {
-    auto server = std::make_unique<ServerThread>(listening(), echo);
+    auto server = std::make_unique<ServerThread>(listening(), echo_messages);
     auto client = connect(server->local(), connecting()).value();
     // The server has the connection once it has received a packet.
     EXPECT_EQ(client.send(0, as_bytes("hello")), SendResult::queued);
@@ -286,7 +286,7 @@ TEST_P(NativeFace, a_server_that_goes_closes_its_connections) {
 }
 
 TEST_P(NativeFace, wake_ends_a_receive) {
-    const ServerThread server(listening(), echo);
+    const ServerThread server(listening(), echo_messages);
     auto client = connect(server.local(), connecting()).value();
     const Instant give_up = now() + patience;
     client.wake();
@@ -299,13 +299,13 @@ TEST_P(NativeFace, wake_ends_a_receive) {
 }
 
 TEST_P(NativeFace, a_foreign_loop_needs_one_descriptor) {
-    const ServerThread server(listening(), echo);
+    const ServerThread server(listening(), echo_messages);
     auto client = connect(server.local(), connecting()).value();
     const int fd = client.fd();
     EXPECT_EQ(client.send(0, as_bytes("hello")), SendResult::queued);
     std::string text;
     const Connection::Handler handler = [&](const ConnectionEvent& event) {
-        if (event.kind == Kind::messages) text = as_text((*event.messages.begin()).bytes);
+        if (event.kind == ConnectionEventKind::messages) text = as_text((*event.messages.begin()).bytes);
     };
     for (const Instant give_up = now() + patience; text.empty() && now() < give_up;) {
         pollfd wait{fd, POLLIN, 0};
@@ -319,13 +319,13 @@ TEST_P(NativeFace, a_foreign_loop_needs_one_descriptor) {
 TEST_P(NativeFace, another_list_of_clients) {
     const std::string server_public = crypto::key_text(crypto::key_pair_of(secret_of(2)).public_key);
     const std::string client_public = crypto::key_text(crypto::key_pair_of(secret_of(3)).public_key);
-    const TemporaryFile nobody(""), allowed(client_public + " pump-1\n"), broken("pump-1\n");
+    const KeyTextFile nobody(""), allowed(client_public + " pump-1\n"), broken("pump-1\n");
     std::string name;
     ServerThread server(
         listening(Keys::pair(secret_of(2)).allow(nobody.path())),
         [&](Server& of, const ConnectionEvent& event) {
-            if (event.kind == Kind::opened) name = of.peer_name(event.connection);
-            echo(of, event);
+            if (event.kind == ConnectionEventKind::opened) name = of.peer_name(event.connection);
+            echo_messages(of, event);
         },
         loopback_v4(),
         [&](Server& of) {
@@ -376,7 +376,7 @@ TEST(NativeFaceUse, what_open_refuses) {
 }
 
 TEST(NativeFaceUse, a_key_file_that_others_can_read_is_refused) {
-    const TemporaryFile open(crypto::key_text(secret_of(1)) + "\n", 0644);
+    const KeyTextFile open(crypto::key_text(secret_of(1)) + "\n", 0644);
     const auto client = connect(Address::v4(127, 0, 0, 1, 9), {.keys = Keys::shared(open.path())});
     ASSERT_FALSE(client.has_value());
     EXPECT_EQ(client.error().text, open.path() + ": its mode is 0644, so that others can use the key; set it to 0600");

@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <fstream>
 
-#include "codec/base/sanitizer.hpp"
 #include "tests/kernel/tcp/stream_test.hpp"
 
 namespace ringpost::test {
@@ -26,9 +25,7 @@ std::size_t resident_bytes() {
     return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
-// AddressSanitizer delays the reuse of freed memory, so resident memory is meaningless there. (LeakSanitizer checks.)
-constexpr std::size_t growth_bytes_max =
-    address_sanitizer ? SIZE_MAX / 2 : 8u << 20;  // less than 1.2 KiB per socket, 11 KiB per ring
+constexpr std::size_t growth_bytes_max = 8u << 20;  // less than 1.2 KiB per socket, 11 KiB per ring
 
 template <class Backend>
 class Leak : public ::testing::Test {

@@ -10,11 +10,11 @@ namespace {
 TYPED_TEST_SUITE(StreamsTest, Ways, WayNames);
 
 /// An address without a listener.
-Address closed_port() { return StreamListener::open(loopback_v4()).value().local(); }
+Address closed_stream_port() { return StreamListener::open(loopback_v4()).value().local(); }
 
 TYPED_TEST(StreamsTest, a_failed_connect_closes_with_the_reason) {
     auto node = this->open();
-    const StreamIndex refused = node.talker.connect(closed_port());
+    const StreamIndex refused = node.talker.connect(closed_stream_port());
     ASSERT_TRUE(node.run_until([&] { return node.talker.streams[refused].end.has_value(); }));
     EXPECT_EQ(node.talker.streams[refused].end, StreamEnd::refused);
     const StreamIndex multicast = node.talker.connect(Address::v4(239, 1, 2, 3, 4));

@@ -233,10 +233,11 @@ TEST(Generated, every_option_is_in_the_page_and_in_both_completions) {
 
 TEST(Generated, pages_have_no_macros_but_their_own_and_characters_that_can_be_copied) {
     const std::regex line("\\.(TH|SH|SS|TP|EX|EE|BR)( .*)?|[^.'-][^'`^~-]*");
+    const std::regex escape("\\\\(-|e|&|f[BIR]|\\((aq|dq|ga|ha|ti))");
     for (const auto& path : paths()) {
         const std::string page = parse({"--generate", path.empty() ? "man" : "man:" + joined(path, '-')}).text;
         for (std::string each : lines_of(page)) {
-            each = std::regex_replace(each, std::regex("\\\\(-|e|&|f[BIR]|\\((aq|dq|ga|ha|ti))"), "_");
+            each = std::regex_replace(each, escape, "_");
             EXPECT_TRUE(std::regex_match(each, line) && each.find('\\') == std::string::npos) << each;
         }
     }

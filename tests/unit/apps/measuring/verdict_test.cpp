@@ -74,10 +74,8 @@ Met met(const Json& summary, const std::string& condition) {
     return parse_conditions({condition}).front().met_by(summary);
 }
 
-constexpr Duration us = microsecond;
-
 TEST(Verdict, a_punctual_run_stands) {
-    const Json summary = Simulation{.services = {50 * us}}.run();
+    const Json summary = Simulation{.services = {50 * microsecond}}.run();
     EXPECT_TRUE(summary["valid"]);
     for (const auto& [name, stands] : summary["stands"].items()) EXPECT_TRUE(stands) << name;
     EXPECT_EQ(summary["due"], 10'000);
@@ -88,7 +86,8 @@ TEST(Verdict, a_punctual_run_stands) {
 TEST(Verdict, a_stall_reaches_only_the_percentiles_it_reaches) {
     // 30 of 10,000 probes leave up to 3 ms late.
     const Json summary =
-        Simulation{.stalls = {{second + 500 * millisecond, second + 503 * millisecond}}, .services = {50 * us}}.run();
+        Simulation{.stalls = {{second + 500 * millisecond, second + 503 * millisecond}}, .services = {50 * microsecond}}
+            .run();
     EXPECT_TRUE(summary["valid"]) << summary;
     for (const char* name : {"p50", "p90", "p99"}) EXPECT_TRUE(summary["stands"][name]) << name;
     for (const char* name : {"p999", "p9999", "max"}) EXPECT_FALSE(summary["stands"][name]) << name;
@@ -100,15 +99,15 @@ TEST(Verdict, a_stall_reaches_only_the_percentiles_it_reaches) {
 }
 
 TEST(Verdict, lateness_that_reaches_the_median_makes_a_run_invalid) {
-    const Json late = Simulation{.always_late = 60 * us, .services = {50 * us}}.run();
+    const Json late = Simulation{.always_late = 60 * microsecond, .services = {50 * microsecond}}.run();
     EXPECT_FALSE(late["valid"]);
     EXPECT_NE(late["invalid_reason"].get<std::string>().find("60.0 of the 110.0 us"), std::string::npos) << late;
-    EXPECT_TRUE((Simulation{.always_late = us / 2, .services = {5 * us}}.run()["valid"]));
-    EXPECT_TRUE((Simulation{.always_late = 60 * us, .services = {5 * millisecond}}.run()["valid"]));
+    EXPECT_TRUE((Simulation{.always_late = microsecond / 2, .services = {5 * microsecond}}.run()["valid"]));
+    EXPECT_TRUE((Simulation{.always_late = 60 * microsecond, .services = {5 * millisecond}}.run()["valid"]));
 }
 
 TEST(Verdict, a_slow_peer_is_not_the_senders_lateness) {
-    std::vector<Duration> services(100, 50 * us);
+    std::vector<Duration> services(100, 50 * microsecond);
     services[7] = 20 * millisecond;
     const Json summary = Simulation{.services = services}.run();
     EXPECT_TRUE(summary["valid"]);
@@ -121,14 +120,15 @@ TEST(Verdict, a_stall_over_the_end_leaves_probes_unsent_however_few) {
         const Simulation simulation{.rate_per_s = rate,
                                     .length = 2 * second,
                                     .stalls = {{second + 500 * millisecond, second + 2'600 * millisecond}},
-                                    .services = {50 * us}};
+                                    .services = {50 * microsecond}};
         const Json summary = simulation.run();
         EXPECT_FALSE(summary["valid"]) << rate;
         EXPECT_EQ(summary["due"], 2 * rate);
         EXPECT_LE(summary["sent"], rate / 2 + 1);
     }
     const Json none =
-        Simulation{.rate_per_s = 100, .length = second / 5, .stalls = {{0, 3 * second}}, .services = {us}}.run();
+        Simulation{.rate_per_s = 100, .length = second / 5, .stalls = {{0, 3 * second}}, .services = {microsecond}}
+            .run();
     EXPECT_FALSE(none["valid"]);
     EXPECT_EQ(none["due"], 20);
     EXPECT_EQ(none["sent"], 0);
@@ -136,16 +136,16 @@ TEST(Verdict, a_stall_over_the_end_leaves_probes_unsent_however_few) {
 }
 
 TEST(Verdict, a_short_stall_over_the_end_costs_no_probe) {
-    const Json summary = Simulation{
-        .stalls = {{2 * second - 5 * millisecond, 2 * second + 2 * millisecond}},
-        .services = {50 *
-                     us}}.run();
+    const Json summary = Simulation{.stalls = {{2 * second - 5 * millisecond, 2 * second + 2 * millisecond}},
+                                    .services = {50 * microsecond}}
+                             .run();
     EXPECT_TRUE(summary["valid"]) << summary;
     EXPECT_EQ(summary["sent"], 10'000);
 }
 
 TEST(Verdict, lost_probes_are_longer_than_any_answered) {
-    const Json summary = Simulation{.services = {50 * us, never, 50 * us, 50 * us, never}}.run();
+    const Json summary =
+        Simulation{.services = {50 * microsecond, never, 50 * microsecond, 50 * microsecond, never}}.run();
     EXPECT_EQ(summary["lost"], 4'000);
     EXPECT_NEAR(summary["rtt_us"]["p50"].get<double>(), 50, 0.1);
     for (const char* name : {"p90", "p99", "p999", "max"}) EXPECT_TRUE(summary["rtt_us"][name].is_null()) << name;
@@ -166,8 +166,9 @@ TEST(Verdict, no_limit_is_decided_wrongly) {
         };
         Simulation simulation{.rate_per_s = 5'000, .length = second / 5};
         for (int i = 0; i < 1'000; ++i)
-            simulation.services.push_back(20 * us + (random() % 50 == 0 ? below(5 * millisecond) : below(20 * us)));
-        for (Instant at = second; at < 2 * second; at += below(100 * millisecond) + us)
+            simulation.services.push_back(20 * microsecond +
+                                          (random() % 50 == 0 ? below(5 * millisecond) : below(20 * microsecond)));
+        for (Instant at = second; at < 2 * second; at += below(100 * millisecond) + microsecond)
             simulation.stalls.push_back({at, at += below(8 * millisecond)});
         const Json summary = simulation.run();
         if (summary["unsent"] > 0) continue;

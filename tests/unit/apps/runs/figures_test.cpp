@@ -13,7 +13,7 @@
 namespace ringpost::apps {
 namespace {
 
-RunShape shape_of_latency() {
+RunShape shape_with_drops() {
     return {.command = "latency", .histograms = {"response"}, .lost_is_unanswered = true, .drop_datagrams_max = 1};
 }
 
@@ -76,7 +76,7 @@ TEST(Figures, are_written_and_read_back) {
     end.histograms.resize(1);
     end.histograms[0].record(2'000);
     {
-        RunSeries series(directory, shape_of_latency(), 0, "now");
+        RunSeries series(directory, shape_with_drops(), 0, "now");
         series.take(first);
         ASSERT_EQ(series.finish(end), "");
     }
@@ -87,8 +87,8 @@ TEST(Figures, are_written_and_read_back) {
     for (const Figure& figure : figures) {
         if (!is_shown(figure, in_series) || figure.kind == Kind::clock) continue;
         if (std::holds_alternative<Derived>(figure.source) || figure.kind == Kind::percentile) continue;
-        const Json written = interval_of(figure, shape_of_latency(), Interval(first, end));
-        const Json read = interval_of(figure, shape_of_latency(), Interval(none, rows[1].counted));
+        const Json written = interval_of(figure, shape_with_drops(), Interval(first, end));
+        const Json read = interval_of(figure, shape_with_drops(), Interval(none, rows[1].counted));
         EXPECT_NEAR(read.get<double>(), written.get<double>(), 0.01) << figure.name;
     }
     EXPECT_NEAR(rows[1].counted.cpu_s, between.cpu_s, 1e-3) << "restored from cpu_percent";
@@ -125,7 +125,7 @@ TEST(Figures, of_an_event_are_totals_but_rates_and_percentiles_are_of_the_interv
     Snapshot after{.elapsed_s = 3, .sent = 120, .received = 125, .lost = -5, .socket_dropped = 2, .histograms = {}};
     after.histograms.resize(1);
     after.histograms[0].record(1'000);
-    const Json event = progress_json(shape_of_latency(), Interval(before, after));
+    const Json event = progress_json(shape_with_drops(), Interval(before, after));
     EXPECT_EQ(event["sent"], 120);
     EXPECT_EQ(event["lost"], 0) << "late answers may exceed the loss";
     EXPECT_EQ(event["rate_per_s"], 10.0);
@@ -141,7 +141,7 @@ TEST(Figures, of_a_summary_are_in_the_schema) {
     const Json& properties = schema["properties"]["results"]["properties"];
     for (const Figure& figure : figures) {
         if (!is_shown(figure, in_summary)) continue;
-        const JsonPlace place = json_place(figure, shape_of_latency());
+        const JsonPlace place = json_place(figure, shape_with_drops());
         const Json& rules = place.object.empty() ? properties : properties[place.object]["properties"];
         const Json expected = {{"description", figure.label}, {"type", "integer"}, {"minimum", 0}};
         EXPECT_EQ(rules.value(place.member, Json()), expected) << figure.name;
