@@ -1,9 +1,12 @@
 """Two network namespaces that a bottleneck joins, and flows from the first to the second."""
 
+import contextlib
 import json
+import os
 import pathlib
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "e2e"))
 import support
@@ -13,6 +16,13 @@ ADDRESSES = "10.92.0.1", "10.92.0.2"
 PACKET_BYTES = 1500
 DEVICE_PACKETS = 10_000  # more than ever wait for the program that carries them
 BUFFER_BYTES = 64 << 20  # the most that TCP may use, so that the path decides
+
+
+def as_child():
+    """Of each program: ends with this process, and runs before all others if permitted, as a machine of its own would."""
+    support.die_with_parent()
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
 
 def bdp_bytes(rate_mbit, rtt_ms):
@@ -29,7 +39,7 @@ class Path:
         self.process = subprocess.Popen(
             [self.programs / "bottleneck", *(f"/proc/{host.id}/ns/net" for host in self.hosts), DEVICE, str(rate_mbit),
              str(rtt_ms / 2), str(queue_bytes), *options],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=support.die_with_parent)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=as_child)
         if self.process.stdout.readline() != "ready\n":
             raise AssertionError("the bottleneck did not start")
         for host, own, other in zip(self.hosts, ADDRESSES, reversed(ADDRESSES)):
@@ -73,7 +83,7 @@ class Path:
     def start(self, host, *command):
         return self.hosts[host].call(lambda: subprocess.Popen(
             [self.programs / "flow", *map(str, command)], stdout=subprocess.PIPE, text=True,
-            preexec_fn=support.die_with_parent))
+            preexec_fn=as_child))
 
 
 class Flow:
@@ -84,6 +94,7 @@ class Flow:
         self.receiver = path.start(1, protocol, "receive", port)
         if self.receiver.stdout.readline() != "ready\n":
             raise AssertionError("the receiver did not start")
+        self.started_ns = time.monotonic_ns()
         self.sender = path.start(0, protocol, "send", ADDRESSES[1], port, bytes, seconds)
 
     def finish(self, timeout_s):
