@@ -16,7 +16,8 @@
 
 namespace ringpost::bottleneck {
 
-inline constexpr std::size_t piece_bytes = 8'192;  ///< of a stream that is sent at once, a message of the native transport
+inline constexpr std::size_t piece_bytes =
+    8'192;  ///< of a stream that is sent at once, a message of the native transport
 inline constexpr Duration report_interval = 100 * millisecond;
 
 [[noreturn]] inline void fail(const char* what) {

@@ -84,8 +84,8 @@ void Link::transmit(Instant now) {
         free_at_ = begins + static_cast<double>(packet.bytes.size()) / settings_.rate * 1e9;
         packet.at = static_cast<Instant>(free_at_) + settings_.delay;
         if (chance(settings_.late)) packet.at += settings_.late_by;
-        const auto after =
-            std::find_if(travelling_.rbegin(), travelling_.rend(), [&](const Timed& other) { return other.at <= packet.at; });
+        const auto after = std::find_if(travelling_.rbegin(), travelling_.rend(),
+                                        [&](const Timed& other) { return other.at <= packet.at; });
         travelling_.insert(after.base(), std::move(packet));
     }
 }

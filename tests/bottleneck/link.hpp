@@ -31,7 +31,7 @@ struct LinkCounters {
     std::uint64_t dropped_codel = 0;  ///< by CoDel
     std::uint64_t marked = 0;
     std::uint64_t packets_out = 0, bytes_out = 0;
-    std::uint64_t queued_us = 0;      ///< the time that all packets together have waited for the rate
+    std::uint64_t queued_us = 0;  ///< the time that all packets together have waited for the rate
     std::uint64_t queue_bytes_max = 0;
 
     static constexpr auto table() {

@@ -19,7 +19,7 @@ BUFFER_BYTES = 64 << 20  # the most that TCP may use, so that the path decides
 
 
 def as_child():
-    """Of each program: ends with this process, and runs before all others if permitted, as a machine of its own would."""
+    """Of each program: ends with this process, and runs before all others if permitted, as on a machine of its own."""
     support.die_with_parent()
     with contextlib.suppress(PermissionError):
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))

@@ -6,7 +6,7 @@ Two network namespaces, joined by a program with a rate, a delay and a queue, ca
 alone. One line per case, a table at the end. Exit code 1 if a bound is missed.
 
 Needs root. The programs run with real-time priority, so that other load on the machine has little influence. All cases
-take about 40 minutes.
+take about 60 minutes.
 """
 
 import argparse
@@ -21,7 +21,8 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("programs", help="directory of the programs")
     parser.add_argument("--only", metavar="REGEX", default="", help="only cases whose name matches")
-    parser.add_argument("--seconds", type=float, default=60, help="duration of flows that compete (default 60)")
+    parser.add_argument("--seconds", type=float, default=60,
+                        help="duration of flows that compete; against TCP twice that at 100 ms (default 60)")
     parser.add_argument("--list", action="store_true", help="print the names of the cases")
     return parser.parse_args()
 
