@@ -14,6 +14,12 @@ bool parse_transport(const std::string& text) {
     throw std::invalid_argument("one of raw, gtudp");
 }
 
+gtudp::CongestionControl parse_congestion(const std::string& text) {
+    if (text == "cubic") return gtudp::CongestionControl::cubic;
+    if (text == "fixed") return gtudp::CongestionControl::fixed;
+    throw std::invalid_argument("one of cubic, fixed");
+}
+
 bool parse_gtudp_only(const std::string& text) {
     if (text == "gtudp") return true;
     throw std::invalid_argument("only gtudp confirms messages");
@@ -105,8 +111,11 @@ void add_transport(CLI::App& command, TransportOptions& options, TransportChoice
     add_parsed(command, "--resend-after", options.resending.fixed_interval, parse_interval,
                "gtudp: fixed resend interval (default adaptive, by the round trip of each peer)")
         ->type_name("TIME");
-    options.gtudp_options = {"--magic",    "--types",      "--checked",     "--sends",
-                             "--patience", "--recv-sends", "--resend-after"};
+    add_parsed(command, "--congestion", options.congestion, parse_congestion,
+               "gtudp: congestion control; fixed: only --window limits what is in flight (default cubic)")
+        ->type_name("cubic|fixed");
+    options.gtudp_options = {"--magic",    "--types",      "--checked",      "--sends",
+                             "--patience", "--recv-sends", "--resend-after", "--congestion"};
     if (!choice.window) return;
     options.gtudp_options.push_back("--window");
     add_parsed(command, "--window", options.window, parse_window,
@@ -135,6 +144,7 @@ gtudp::Options wire_options(const TransportOptions& options) {
     gtudp::Options out;
     out.codec = options.codec;
     out.resending = options.resending;
+    out.congestion = options.congestion;
     out.first_identity = random_value<gtudp::Identity>();
     out.seed = random_value<std::uint64_t>();
     out.key = random_key();
@@ -145,6 +155,7 @@ gtudp::Options wire_options(const TransportOptions& options) {
 gtudp::OpenOptions open_options(const CommonOptions& common, const TransportOptions& transport) {
     gtudp::OpenOptions out{.gro = common.gro, .engine = common.engine, .wire = transport.wire};
     out.protocol.resending = transport.resending;
+    out.protocol.congestion = transport.congestion;
     return out;
 }
 

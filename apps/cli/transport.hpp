@@ -19,6 +19,7 @@ struct TransportOptions {
     gtudp::Wire wire;
     gtudp::Codec codec;  ///< of `wire`
     gtudp::ResendOptions resending;
+    gtudp::CongestionControl congestion = gtudp::CongestionControl::cubic;
     std::uint32_t window = 0;                ///< 0: what fits a receive buffer, see window_for()
     std::string magic, types;                ///< as given
     std::vector<const char*> gtudp_options;  ///< options of the command that require gtUDP
@@ -28,7 +29,8 @@ struct TransportChoice {
     bool window = false;      ///< with --window
     bool gtudp_only = false;  ///< gtUDP is the default and the only choice
 };
-/// --transport, --magic, --types, --checked, --sends, --patience, --recv-sends, --resend-after, --window.
+/// --transport, --magic, --types, --checked, --sends, --patience, --recv-sends, --resend-after, --congestion,
+/// --window.
 void add_transport(CLI::App& command, TransportOptions& options, TransportChoice choice);
 
 /// To be called after parsing: builds the codec. Throws CLI::ValidationError if gtUDP options are given without gtUDP

@@ -53,9 +53,16 @@ struct ResendOptions {
     Duration effective_patience() const { return patience.value_or(fixed_interval ? 0 : 10 * second); }
 };
 
+/// What limits the datagrams in flight to a peer.
+enum class CongestionControl : std::uint8_t {
+    cubic,  ///< a window that follows what the path carries (RFC 9438)
+    fixed,  ///< the tables alone, as in the reference implementation: for networks that are reserved for it
+};
+
 /// Options of the protocol. Nothing is allocated after open().
 struct ProtocolOptions {
     ResendOptions resending{};
+    CongestionControl congestion = CongestionControl::cubic;
     /// The remembered window: how long after its last datagram a received exchange is remembered, so that duplicates
     /// are not delivered. Exchanges are evicted earlier if newer ones need the space (receives_max); this is counted.
     Duration remembered = 30 * second;
