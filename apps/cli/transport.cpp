@@ -23,6 +23,12 @@ Transport parse_reliable(const std::string& text) {
     return parse_transport(text);
 }
 
+CongestionControl parse_congestion(const std::string& text) {
+    if (text == "cubic") return CongestionControl::cubic;
+    if (text == "fixed") return CongestionControl::fixed;
+    throw std::invalid_argument("one of cubic, fixed");
+}
+
 std::uint32_t parse_sends(const std::string& text) {
     return static_cast<std::uint32_t>(parse_whole(text, 1, UINT8_MAX));
 }
@@ -98,8 +104,11 @@ void add_gtudp(CLI::App& command, TransportOptions& options, TransportChoice cho
     add_parsed(command, "--resend-after", options.resending.fixed_interval, parse_interval,
                "gtudp: fixed resend interval (default adaptive, by the round trip of each peer)")
         ->type_name("TIME");
-    options.gtudp_options = {"--magic",    "--types",      "--checked",     "--sends",
-                             "--patience", "--recv-sends", "--resend-after"};
+    add_parsed(command, "--congestion", options.congestion, parse_congestion,
+               "gtudp: congestion control; fixed: only --window limits what is in flight (default cubic)")
+        ->type_name("cubic|fixed");
+    options.gtudp_options = {"--magic",    "--types",      "--checked",      "--sends",
+                             "--patience", "--recv-sends", "--resend-after", "--congestion"};
     if (!choice.window) return;
     options.gtudp_options.emplace_back("--window");
     add_parsed(command, "--window", options.window, parse_window,
@@ -198,6 +207,7 @@ gtudp::Options wire_options(const TransportOptions& options) {
     gtudp::Options out;
     out.codec = options.codec;
     out.resending = options.resending;
+    out.congestion = options.congestion;
     out.first_identity = random_value<gtudp::Identity>();
     out.seed = random_value<std::uint64_t>();
     out.key = random_key();
@@ -208,6 +218,7 @@ gtudp::Options wire_options(const TransportOptions& options) {
 gtudp::OpenOptions open_options(const CommonOptions& common, const TransportOptions& transport) {
     gtudp::OpenOptions out{.gro = common.gro, .engine = common.engine, .wire = transport.wire};
     out.protocol.resending = transport.resending;
+    out.protocol.congestion = transport.congestion;
     return out;
 }
 

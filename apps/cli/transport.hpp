@@ -28,6 +28,7 @@ struct TransportOptions {
     gtudp::Wire wire;
     gtudp::Codec codec;  ///< of `wire`
     gtudp::ResendOptions resending;
+    CongestionControl congestion = CongestionControl::cubic;
     std::uint32_t window = 0;  ///< 0: what fits a receive buffer, see window_for()
     std::string magic, types;  ///< as given
 
@@ -51,8 +52,8 @@ struct TransportChoice {
     bool reliable = false;  ///< without raw: gtUDP is the default
     bool server = false;    ///< with the options of a native server, not those of a client
 };
-/// --transport, --magic, --types, --checked, --sends, --patience, --recv-sends, --resend-after, --window; --psk, --key,
-/// --peer, --insecure.
+/// --transport, --magic, --types, --checked, --sends, --patience, --recv-sends, --resend-after, --congestion, --window;
+/// --psk, --key, --peer, --insecure.
 void add_transport(CLI::App& command, TransportOptions& options, TransportChoice choice);
 
 /// To be called after parsing: builds the codec. Throws CLI::ValidationError if options of one transport are given with

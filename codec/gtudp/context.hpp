@@ -19,6 +19,12 @@ using Stamp = std::uint32_t;
 inline Stamp stamp_of(Instant at) { return static_cast<Stamp>(at >> 10); }
 inline Duration since(Stamp stamp, Instant now) { return Duration{stamp_of(now) - stamp} << 10; }
 
+/// What the RECVs of a train confirm of the DATA in flight.
+struct Confirmed {
+    std::uint64_t packets = 0, bytes = 0;
+    Instant sent_at = -1;  ///< when the newest of those that were sent once was sent; -1: there is none
+};
+
 /// A datagram or train that is being handled, and what has been found out about its source so far.
 struct Arrival {
     const Datagram& in;       ///< `bytes` are those of the whole train
@@ -26,6 +32,7 @@ struct Arrival {
     bool path_noted = false;  ///< Peer::note_path() has been called
     bool rtt_sampled = false;
     bool joins = false;  ///< what is next can join the newest record of the inbox
+    Confirmed confirmed{};
 };
 
 struct Context {
@@ -37,18 +44,24 @@ struct Context {
           peers(given.peers_max, given.key, given.socket),
           random_(given.seed) {}
 
-    /// Time until a datagram just sent to `peer` is retransmitted: the retransmission timeout times `multiple`, doubled
-    /// `backoffs` times (RFC 6298, section 5.5), plus up to an eighth of random jitter so that timers do not
-    /// synchronise.
+    /// Time until a datagram just sent to `peer` is retransmitted: the first interval doubled `backoffs` times (RFC
+    /// 6298, section 5.5), plus up to an eighth of random jitter so that timers do not synchronise.
     Duration interval(const Peer& peer, unsigned backoffs, int multiple) {
         const ResendOptions& resending = options.resending;
-        if (resending.fixed_interval) return *resending.fixed_interval;
-        const bool known = peer.rtt.smoothed() > 0;
-        const Duration first = known ? peer.rtt.timeout(resending.timeout_min, resending.timeout_max) * multiple
-                                     : resending.timeout_initial;
+        const Duration first = first_interval(peer, multiple);
+        if (resending.fixed_interval) return first;
         const Duration longest = std::max(resending.timeout_max * multiple, first);
         const Duration backed_off = first > longest >> backoffs ? longest : first << backoffs;
         return backed_off + static_cast<Duration>(random() % static_cast<std::uint64_t>(backed_off / 8 + 1));
+    }
+    /// The retransmission timeout (RFC 6298, section 2) times `multiple`, without jitter.
+    Duration first_interval(const Peer& peer, int multiple) const {
+        const ResendOptions& resending = options.resending;
+        if (resending.fixed_interval) return *resending.fixed_interval;
+        if (!peer.rtt.known()) return resending.timeout_initial;
+        return std::clamp(peer.rtt.smoothed() + 4 * peer.rtt.variation(), resending.timeout_min,
+                          resending.timeout_max) *
+               multiple;
     }
 
     std::uint64_t random() { return random_.next(); }
@@ -63,9 +76,21 @@ struct Context {
         if (!arrival.path_noted) peers[arrival.peer].note_path(arrival.in);
         arrival.path_noted = true;
     }
-    /// A train was sent, and answered, as one, so it makes one sample of the round-trip time.
-    void sample_rtt(Arrival& arrival, Stamp sent_at, Instant now) {
-        if (!arrival.rtt_sampled) peers[arrival.peer].rtt.sample(since(sent_at, now));
+    /// A datagram that was sent `sends` times by its timer, last at `sent_at`, is answered. A train was sent, and
+    /// answered, as one, so it makes one sample of the round-trip time.
+    ///
+    /// Karn's algorithm (RFC 6298, section 3), but for an answer that comes clearly sooner after the last sending than
+    /// any round trip. It is to an earlier one, so a round trip takes at least the time since the last sending but one.
+    /// Without that, a path that has become slower than the timeout would never be measured again.
+    void sample_rtt(Arrival& arrival, unsigned sends, Stamp sent_at, int multiple, Instant now) {
+        if (arrival.rtt_sampled) return;
+        Peer& peer = peers[arrival.peer];
+        Duration sample = since(sent_at, now);
+        if (sends > 1) {
+            if (!peer.rtt.known() || sample >= peer.rtt.min() / 8 * 7) return;
+            sample += first_interval(peer, multiple);
+        }
+        peer.rtt.sample(sample, 0);
         arrival.rtt_sampled = true;
     }
 

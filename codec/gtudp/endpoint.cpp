@@ -43,6 +43,7 @@ void Endpoint::handle_train(Instant now, const Datagram& train, std::size_t segm
         handle_segment(now, arrival, rest.first(bytes));
         rest = rest.subspan(bytes);
     }
+    if (arrival.confirmed.packets > 0) sender_.on_confirmed(now, arrival);
 }
 
 void Endpoint::handle_segment(Instant now, Arrival& arrival, std::span<const std::byte> bytes) {
@@ -97,6 +98,7 @@ std::optional<Transmit> Endpoint::poll_transmit(Instant now, std::span<std::byte
     if (sender_.acks_queued() >= limits::train_segments_max) return sender_.poll_acks(out);
     if (auto recvs = receiver_.poll_recvs(now, out)) return recvs;
     if (auto again = sender_.poll_resends(now, out)) return again;
+    if (auto held = sender_.poll_held(now, out)) return held;
     if (auto raw = poll_raw(out)) return raw;
     if (auto fresh = sender_.poll_fresh(now, out)) return fresh;
     return sender_.poll_acks(out);
@@ -131,7 +133,7 @@ Counters Endpoint::counters() const {
 
 Duration Endpoint::rtt(const Address& peer) const {
     const PeerIndex index = context_.peers.find(peer);
-    return index == none ? 0 : context_.peers[index].rtt.smoothed();
+    return index == none || !context_.peers[index].rtt.known() ? 0 : context_.peers[index].rtt.smoothed();
 }
 
 }  // namespace ringpost::gtudp

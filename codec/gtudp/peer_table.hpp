@@ -13,7 +13,7 @@
 #include "codec/base/siphash.hpp"
 #include "codec/base/zeroed_array.hpp"
 #include "codec/gtudp/exchange_table.hpp"
-#include "codec/gtudp/rtt.hpp"
+#include "codec/recovery/rtt.hpp"
 
 namespace ringpost::gtudp {
 
@@ -32,6 +32,7 @@ struct alignas(64) Peer {
     /// The peer has sent an ACK for a RECV of ours. It chose that identity itself, so this proves nothing about the
     /// address; it only matters for eviction.
     bool acknowledged = false;
+    bool has_window = false;     ///< its window (Windows) is that of this peer, not of one before
     bool path_known = false;     ///< `path` is that of a datagram from the peer
     std::uint8_t hop_limit = 0;  ///< of datagrams to it: that of its last one minus one; 0: the socket's own
     std::uint32_t holds = 0;     ///< used by the table
@@ -44,7 +45,7 @@ struct alignas(64) Peer {
     std::uint32_t payload_bytes = 0;  ///< of the exchanges in flight to it
 
     PeerIndex newer = none, older = none;  ///< used by the table: list of peers without holds
-    RttEstimator rtt;
+    recovery::Rtt rtt;
     /// Time of the last RECV and the last ACK from this peer.
     Instant confirmed_at = std::numeric_limits<Instant>::min(), acked_at = std::numeric_limits<Instant>::min();
     /// ACKs that may be sent for unknown exchanges: one for each RECV that our confirmed exchanges can cause, and a

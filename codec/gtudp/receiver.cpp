@@ -109,7 +109,9 @@ bool Receiver::on_data(Instant now, Arrival& arrival, std::size_t bytes, Identit
 
 void Receiver::on_duplicate(Instant now, ExchangeIndex index) {
     ++context_.counts.duplicates;
-    if (!exchanges_[index].queued) queue_recv(now, index);
+    if (exchanges_[index].queued) return;
+    exchanges_[index].by_duplicate = true;
+    queue_recv(now, index);
 }
 
 // ---- eviction --------------------------------------------------------------------------------------
@@ -236,7 +238,8 @@ void Receiver::on_ack(Instant now, Arrival& arrival, Identity identity) {
         ++context_.counts.ack_unknown;
         return;
     }
-    if (exchanges_[index].sends == 1) context_.sample_rtt(arrival, exchanges_[index].sent_at, now);
+    if (!exchanges_[index].by_duplicate)
+        context_.sample_rtt(arrival, exchanges_[index].sends, exchanges_[index].sent_at, recv_timeouts, now);
     context_.note_path(arrival);
     context_.peers.mark_acknowledged(peer);
     context_.peers[peer].acked_at = now;
@@ -258,6 +261,7 @@ void Receiver::expire_one(Instant now, ExchangeIndex index) {
     if (exchange.wait == Wait::remembered) {
         erase(index);
     } else if (exchange.sends < context_.options.resending.recv_sends_max) {
+        exchange.by_duplicate = false;
         queue_recv(now, index);
     } else {
         ++context_.counts.recv_gave_up;

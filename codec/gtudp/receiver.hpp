@@ -48,7 +48,8 @@ class Receiver {
         std::uint8_t sends = 0;
         std::uint8_t backoffs = 0;
         Wait wait = Wait::awaiting_ack;
-        bool queued = false;  ///< in recvs_
+        bool queued : 1 = false;        ///< in recvs_
+        bool by_duplicate : 1 = false;  ///< the last RECV answered a repeated DATA, sooner than its timer
     };
     static_assert(sizeof(Exchange) <= 32);
 

@@ -8,6 +8,10 @@
 // The first timeout of a DATA is twice the retransmission timeout. If only the RECV was lost, the receiver repeats it
 // after one such timeout, and it arrives before we retransmit the larger DATA.
 //
+// Congestion control (windows_) decides whether a DATA may leave. One that may not is held there (Wait::held), in
+// order, until RECVs or losses make space, or until its peer has been silent for as long as it takes to give up a DATA.
+// A DATA counts as in flight from its sending until its RECV or its timer, which declares it lost.
+//
 // Identities come from one counter for all peers with a random start, to which the secret offset of the peer is added.
 // An attacker who receives one message thus learns nothing about the identities sent to others and cannot confirm those
 // messages. A value repeats after 2^32 sends, which takes longer than any receiver's remembered window; it is skipped
@@ -70,6 +74,7 @@ Sender::Sender(Context& context)
       first_sent_at_(std::make_unique_for_overwrite<Stamp[]>(context.options.sends_max)),
       deadlines_(std::make_unique_for_overwrite<Instant[]>(context.options.sends_max)),
       unproven_(context.options.sends_max),
+      windows_(context.options),
       acks_(acks_max),
       unknown_acks_(unknown_acks_max),
       next_identity_(context.options.first_identity),
@@ -210,7 +215,15 @@ void Sender::on_recv(Instant now, Arrival& arrival, Identity identity) {
     }
     const Exchange& exchange = exchanges_[index];
     Peer& known = context_.peers[peer];
-    if (exchange.sends == 1) context_.sample_rtt(arrival, exchange.sent_at, now);
+    if (exchange.in_flight) {
+        ++arrival.confirmed.packets;
+        arrival.confirmed.bytes += flight_bytes(exchange);
+        if (exchange.sends == 1)
+            arrival.confirmed.sent_at = std::max(arrival.confirmed.sent_at, now - since(exchange.sent_at, now));
+    } else {
+        windows_.on_late(now, peer);
+    }
+    context_.sample_rtt(arrival, exchange.sends, exchange.sent_at, data_timeouts, now);
     context_.note_path(arrival);
     context_.peers.mark_verified(peer);
     known.confirmed_at = now;
@@ -218,6 +231,25 @@ void Sender::on_recv(Instant now, Arrival& arrival, Identity identity) {
     known.ack_credit = std::min(known.ack_credit, UINT32_MAX - repeats) + repeats;
     acknowledge(peer, identity);
     end(index, Outcome::confirmed);
+}
+
+void Sender::on_confirmed(Instant now, const Arrival& arrival) {
+    windows_.on_confirmed(now, arrival.peer, arrival.confirmed, arrival.rtt_sampled, context_.peers[arrival.peer].rtt);
+}
+
+/// The DATA is not in flight any more, and not because it is lost.
+void Sender::leave_flight(Exchange& exchange) {
+    if (exchange.in_flight) windows_.leave(exchange.peer, flight_bytes(exchange));
+    exchange.in_flight = false;
+}
+
+void Sender::lose(Instant now, Exchange& exchange) {
+    if (!exchange.in_flight) return;
+    // Nothing at all has been confirmed for so many timeouts.
+    constexpr unsigned persistent_backoffs = 2;
+    const bool persistent = exchange.backoffs >= persistent_backoffs;
+    windows_.on_lost(now, exchange.peer, flight_bytes(exchange), now - since(exchange.sent_at, now), persistent);
+    exchange.in_flight = false;
 }
 
 void Sender::expire(Instant now) {
@@ -232,11 +264,15 @@ void Sender::expire_one(Instant now, ExchangeIndex index) {
     Exchange& exchange = exchanges_[index];
     if (exchange.limited && now >= deadlines_[index]) {
         end(index, Outcome::gave_up_deadline);
-    } else if (exchange.wait != Wait::confirming) {
+    } else if (exchange.wait != Wait::confirming && (exchange.wait != Wait::held || exchange.sends == 0)) {
         return;  // already queued for sending
-    } else if (exchange.sends >= context_.options.resending.data_sends_max && patience_over(now, index)) {
-        end(index, Outcome::gave_up_attempts);
+    } else if (exchange.sends + exchange.waits >= context_.options.resending.data_sends_max &&
+               patience_over(now, index)) {
+        give_up(now, index);
+    } else if (exchange.wait == Wait::held) {
+        wait_longer(now, index);
     } else if (resends_.push(index)) {
+        lose(now, exchange);
         exchange.wait = Wait::resending;
         if (exchange.limited) set_timer_alone(deadlines_[index], index);
     } else {
@@ -246,9 +282,24 @@ void Sender::expire_one(Instant now, ExchangeIndex index) {
 
 /// Whether ResendOptions::patience has passed since the DATA was first sent or withheld.
 bool Sender::patience_over(Instant now, ExchangeIndex index) const {
-    const Exchange& exchange = exchanges_[index];
-    const Stamp first = exchange.sends > 1 ? first_sent_at_[index] : exchange.sent_at;
-    return since(first, now) >= context_.options.resending.effective_patience();
+    return tried_for(now, index) >= context_.options.resending.effective_patience();
+}
+
+/// Ends it, and if its peer has been silent most of the time since it was first sent, all that have waited for as long
+/// as the peer has been silent.
+void Sender::give_up(Instant now, ExchangeIndex index) {
+    Exchange& exchange = exchanges_[index];
+    const PeerIndex peer = exchange.peer;
+    const Duration tried = tried_for(now, index);
+    const Duration silence = now - std::max(context_.peers[peer].confirmed_at, now - tried);
+    lose(now, exchange);
+    end(index, Outcome::gave_up_attempts);
+    if (silence < tried / 2) return;
+    const Duration least = std::max(silence, context_.options.resending.effective_patience());
+    for (ExchangeIndex held = none; (held = windows_.oldest_fresh(peer)) != none;) {
+        if (since(exchanges_[held].sent_at, now) < least) return;
+        end(held, Outcome::gave_up_attempts);
+    }
 }
 
 void Sender::end(ExchangeIndex index, Outcome outcome) {
@@ -260,6 +311,8 @@ void Sender::end(ExchangeIndex index, Outcome outcome) {
         case Outcome::gave_up_deadline: ++counts.gave_up_deadline; break;
         case Outcome::cancelled: ++counts.cancelled; break;
     }
+    if (exchange.wait == Wait::held) windows_.release(exchange.peer, index, exchange.sends > 0);
+    leave_flight(exchange);
     exchange.wait = Wait::ended;
     clear_timer(exchange);
     data_.release(exchange.data);
@@ -346,7 +399,6 @@ bool Sender::add_ack(TrainWriter& train, Identity identity) {
 // ---- sending --------------------------------------------------------------------------------------
 
 std::optional<Transmit> Sender::poll(Instant now, std::span<std::byte> out, RingQueue<ExchangeIndex>& queue) {
-    const Codec& codec = context_.options.codec;
     const Wait waiting = &queue == &fresh_ ? Wait::fresh : Wait::resending;
     PeerIndex peer = none;
     std::optional<TrainWriter> train;
@@ -354,45 +406,102 @@ std::optional<Transmit> Sender::poll(Instant now, std::span<std::byte> out, Ring
         const ExchangeIndex index = queue.front();
         Exchange& exchange = exchanges_[index];
         if (exchange.wait != waiting) continue;  // ended while queued
-        const std::size_t bytes = codec.data_frame_bytes(exchange.data_bytes);
-        if (exchange.unproven && !context_.peers[exchange.peer].may_send(bytes)) {
-            ++context_.counts.data_withheld;
-            if (exchange.sends == 0) exchange.withheld = true;
-            count_send(now, index);
+        if (windows_.holds_up(context_.peers[exchange.peer], exchange.peer, flight_bytes(exchange))) {
+            hold(now, index);
             continue;
         }
+        if (withhold(now, index)) continue;
         if (!train) {
             peer = exchange.peer;
             train.emplace(out, context_.peers[peer]);
         }
-        if (exchange.peer != peer) break;
-        std::byte* at = train->add(bytes);
-        if (at == nullptr) break;
-        codec.write_header(at, Kind::data, exchange.identity);
-        data_.copy(exchange.data, {at + codec.header_bytes(), exchange.data_bytes});
-        codec.write_trailer({at, bytes});
-        if (exchange.unproven) context_.peers[peer].count_sent(bytes);
-        if (exchange.sends > 0 && !exchange.withheld) ++context_.counts.data_resent;
-        exchange.withheld = false;
-        ++context_.counts.data_sent;
-        count_send(now, index);
+        if (exchange.peer != peer || !add_data(now, index, *train)) break;
     }
     return train ? std::optional(train->transmit()) : std::nullopt;
+}
+
+std::optional<Transmit> Sender::poll_held(Instant now, std::span<std::byte> out) {
+    for (PeerIndex peer = none; (peer = windows_.open_peer()) != none;) {
+        TrainWriter train(out, context_.peers[peer]);
+        bool full = false;
+        for (ExchangeIndex index = none; !full && (index = windows_.first_held(peer)) != none;) {
+            if (!windows_.has_room(peer, flight_bytes(exchanges_[index]))) break;
+            const bool again = exchanges_[index].sends > 0;
+            full = !withhold(now, index) && !add_data(now, index, train);
+            if (!full) windows_.release(peer, index, again);
+        }
+        if (!full) windows_.pass_peer();
+        if (!train.empty()) return train.transmit();
+    }
+    return std::nullopt;
+}
+
+/// The window is full. The timer of one that is sent again goes on, and each interval in which its peer is silent
+/// counts as if it had been sent: so that such a peer is given up in time.
+void Sender::hold(Instant now, ExchangeIndex index) {
+    Exchange& exchange = exchanges_[index];
+    windows_.hold(exchange.peer, index, exchange.sends > 0);
+    exchange.wait = Wait::held;
+    if (exchange.sends > 0)
+        set_timer(now, index);
+    else
+        exchange.sent_at = stamp_of(now);
+}
+
+/// Counts a reply to an unproven peer as sent and lost, if it exceeds the peer's budget.
+bool Sender::withhold(Instant now, ExchangeIndex index) {
+    Exchange& exchange = exchanges_[index];
+    if (!exchange.unproven ||
+        context_.peers[exchange.peer].may_send(context_.options.codec.data_frame_bytes(exchange.data_bytes)))
+        return false;
+    ++context_.counts.data_withheld;
+    if (exchange.sends == 0) exchange.withheld = true;
+    count_send(now, index);
+    return true;
+}
+
+/// Returns false if the train has no space for it.
+bool Sender::add_data(Instant now, ExchangeIndex index, TrainWriter& train) {
+    const Codec& codec = context_.options.codec;
+    Exchange& exchange = exchanges_[index];
+    const std::size_t bytes = codec.data_frame_bytes(exchange.data_bytes);
+    std::byte* const at = train.add(bytes);
+    if (at == nullptr) return false;
+    codec.write_header(at, Kind::data, exchange.identity);
+    data_.copy(exchange.data, {at + codec.header_bytes(), exchange.data_bytes});
+    codec.write_trailer({at, bytes});
+    if (exchange.unproven) context_.peers[exchange.peer].count_sent(bytes);
+    if (exchange.sends > 0 && !exchange.withheld) ++context_.counts.data_resent;
+    exchange.withheld = false;
+    exchange.in_flight = windows_.on_sent(now, exchange.peer, flight_bytes(exchange));
+    ++context_.counts.data_sent;
+    count_send(now, index);
+    return true;
 }
 
 /// The DATA has been sent or withheld; waits for its RECV.
 void Sender::count_send(Instant now, ExchangeIndex index) {
     Exchange& exchange = exchanges_[index];
     if (exchange.sends == 1) first_sent_at_[index] = exchange.sent_at;
-    if (exchange.sends > 0 && exchange.sends < context_.options.resending.data_sends_max) {
-        const Instant answered_at = context_.peers[exchange.peer].confirmed_at;
-        exchange.backoffs =
-            static_cast<std::uint8_t>(backoffs_of_resend(exchange.backoffs, answered_at, exchange.sent_at, now));
-    }
+    if (exchange.sends > 0 && exchange.sends < context_.options.resending.data_sends_max) back_off(now, exchange);
     exchange.sends = static_cast<std::uint8_t>(std::min(exchange.sends + 1, UINT8_MAX));
     exchange.sent_at = stamp_of(now);
     exchange.wait = Wait::confirming;
     set_timer(now, index);
+}
+
+void Sender::wait_longer(Instant now, ExchangeIndex index) {
+    Exchange& exchange = exchanges_[index];
+    const bool silent = context_.peers[exchange.peer].confirmed_at <= now - since(exchange.sent_at, now);
+    if (silent && exchange.waits < UINT8_MAX) ++exchange.waits;
+    back_off(now, exchange);
+    set_timer(now, index);
+}
+
+void Sender::back_off(Instant now, Exchange& exchange) {
+    const Instant answered_at = context_.peers[exchange.peer].confirmed_at;
+    exchange.backoffs =
+        static_cast<std::uint8_t>(backoffs_of_resend(exchange.backoffs, answered_at, exchange.sent_at, now));
 }
 
 }  // namespace ringpost::gtudp

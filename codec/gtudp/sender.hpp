@@ -13,6 +13,7 @@
 #include "codec/gtudp/exchange_table.hpp"
 #include "codec/gtudp/index_list.hpp"
 #include "codec/gtudp/shared_timers.hpp"
+#include "codec/gtudp/windows.hpp"
 
 namespace ringpost::gtudp {
 
@@ -28,12 +29,16 @@ class Sender {
     void close() { closed_ = true; }
 
     void on_recv(Instant now, Arrival& arrival, Identity identity);
+    /// After the last RECV of a train, if any of them has confirmed something.
+    void on_confirmed(Instant now, const Arrival& arrival);
     void expire(Instant now);
     std::optional<Instant> next_timeout() const { return timers_.next(); }
 
     std::size_t acks_queued() const { return std::size_t{acks_count_} + unknown_acks_.size(); }
     std::optional<Transmit> poll_acks(std::span<std::byte> out);
     std::optional<Transmit> poll_resends(Instant now, std::span<std::byte> out) { return poll(now, out, resends_); }
+    /// What windows that have grown, or emptied, no longer hold up.
+    std::optional<Transmit> poll_held(Instant now, std::span<std::byte> out);
     std::optional<Transmit> poll_fresh(Instant now, std::span<std::byte> out) { return poll(now, out, fresh_); }
 
     /// Takes the next ended exchange and frees its index. Requires has_ended().
@@ -49,6 +54,7 @@ class Sender {
         fresh,       ///< in fresh_, never sent
         confirming,  ///< sent; the timer is the next retransmission or the deadline
         resending,   ///< in resends_
+        held,        ///< in windows_
         ended,       ///< in ended_
     };
 
@@ -59,14 +65,16 @@ class Sender {
         ExchangeIndex chained = none;
         ChunkPool::Chunk data = ChunkPool::nothing;
         TimerIndex timer = none;
-        Stamp sent_at = 0;
+        Stamp sent_at = 0;  ///< last; while held before the first time, since when
         std::uint16_t data_bytes = 0;
         std::uint8_t sends = 0;  ///< and those withheld; 255: or more
         std::uint8_t backoffs = 0;
+        std::uint8_t waits = 0;  ///< intervals that passed while it was held and its peer silent; 255: or more
         Wait wait = Wait::fresh;
-        bool limited = false;   ///< has a deadline: in deadlines_
-        bool unproven = false;  ///< in unproven_
-        bool withheld = false;  ///< each time so far: it has never left
+        bool limited : 1 = false;    ///< has a deadline: in deadlines_
+        bool unproven : 1 = false;   ///< in unproven_
+        bool withheld : 1 = false;   ///< each time so far: it has never left
+        bool in_flight : 1 = false;  ///< counted in windows_
     };
     static_assert(sizeof(Exchange) == 32 && limits::datagram_bytes_max <= UINT16_MAX);
 
@@ -101,12 +109,29 @@ class Sender {
     std::optional<Transmit> poll_unknown_acks(std::span<std::byte> out);
     bool add_ack(TrainWriter& train, Identity identity);
     std::optional<Transmit> poll(Instant now, std::span<std::byte> out, RingQueue<ExchangeIndex>& queue);
+    bool withhold(Instant now, ExchangeIndex index);
+    bool add_data(Instant now, ExchangeIndex index, TrainWriter& train);
+    void leave_flight(Exchange& exchange);
+    void lose(Instant now, Exchange& exchange);
+    std::size_t flight_bytes(const Exchange& exchange) const {
+        return context_.peers[exchange.peer].with_headers(context_.options.codec.data_frame_bytes(exchange.data_bytes));
+    }
+    void hold(Instant now, ExchangeIndex index);
+    void give_up(Instant now, ExchangeIndex index);
     void count_send(Instant now, ExchangeIndex index);
+    void back_off(Instant now, Exchange& exchange);
+    void wait_longer(Instant now, ExchangeIndex index);
+    /// The time since it was first sent or withheld.
+    Duration tried_for(Instant now, ExchangeIndex index) const {
+        const Exchange& exchange = exchanges_[index];
+        return since(exchange.sends > 1 ? first_sent_at_[index] : exchange.sent_at, now);
+    }
     bool patience_over(Instant now, ExchangeIndex index) const;
 
     /// Of the next retransmission, or the deadline if that is earlier.
     void set_timer(Instant now, ExchangeIndex index) {
         Exchange& exchange = exchanges_[index];
+        clear_timer(exchange);
         const auto interval = [&] {
             return context_.interval(context_.peers[exchange.peer], exchange.backoffs, data_timeouts);
         };
@@ -136,6 +161,7 @@ class Sender {
     std::unique_ptr<Instant[]> deadlines_;    ///< by ExchangeIndex, of those that have one
     /// Replies to peers that were not verified at the time, and the payload memory that they hold.
     IndexList unproven_;
+    Windows windows_;
     std::size_t unproven_bytes_ = 0;
     RingQueue<Acks> acks_;
     std::uint32_t acks_count_ = 0;  ///< in acks_

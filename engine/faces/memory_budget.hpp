@@ -24,7 +24,9 @@ namespace gtudp {
 
 /// An endpoint: for each entry of its tables what that needs in all of them, and its queues.
 inline std::size_t endpoint_budget(const ProtocolOptions& options) {
-    constexpr std::size_t send_bytes = 120, receive_bytes = 88, peer_bytes = 208, fixed_bytes = 5u << 19;
+    const bool windows = options.congestion != CongestionControl::fixed;
+    const std::size_t send_bytes = windows ? 128 : 120, peer_bytes = windows ? 488 : 208;
+    constexpr std::size_t receive_bytes = 88, fixed_bytes = 5u << 19;
     return options.sends_max * send_bytes + options.receives_max * receive_bytes + options.peers_max * peer_bytes +
            options.payload_bytes + options.payload_bytes / 16 + options.event_bytes + fixed_bytes;
 }

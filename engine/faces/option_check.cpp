@@ -114,6 +114,7 @@ void check_connections(Check& check, const native::ProtocolOptions& protocol, co
         .within<std::uint32_t>("protocol.receive_window", protocol.receive_window, 1'024,
                                limits::native_receive_window_max)
         .power_of_two("protocol.receive_window", protocol.receive_window, table_max)
+        .that(protocol.congestion <= CongestionControl::fixed, "protocol.congestion: not a CongestionControl")
         .that(protocol.fixed.rate >= 0 && protocol.fixed.rate < 1e15, "protocol.fixed.rate: must be from 0 to 1e15")
         .within("protocol.idle_timeout", protocol.idle_timeout, millisecond, UINT32_MAX * millisecond)
         .positive("protocol.keep_alive", protocol.keep_alive)
@@ -156,6 +157,7 @@ std::optional<Error> check_options(const gtudp::OpenOptions& options) {
             .that(options.connect.port != 0, "connect: port 0");
     const gtudp::ProtocolOptions& protocol = options.protocol;
     check_resending(check, protocol.resending);
+    check.that(protocol.congestion <= CongestionControl::fixed, "protocol.congestion: not a CongestionControl");
     check.positive("protocol.remembered", protocol.remembered)
         .within<std::uint32_t>("protocol.unknown_acks_per_s", protocol.unknown_acks_per_s, 0, second)
         .power_of_two("protocol.sends_max", protocol.sends_max, table_max)
@@ -244,6 +246,7 @@ std::optional<Error> check_options(const beacon::OpenOptions& options) {
 
 std::optional<Error> check_options(const ConnectOptions& options) {
     Check check;
+    check_engine(check, options.engine);
     check.positive("timeout", options.timeout);
     check_connections(check, options.protocol, options.application);
     return check.error;
@@ -251,6 +254,7 @@ std::optional<Error> check_options(const ConnectOptions& options) {
 
 std::optional<Error> check_options(const ListenOptions& options) {
     Check check;
+    check_engine(check, options.engine);
     check.within<std::uint32_t>("connections_max", options.connections_max, 2, limits::native_connections_max)
         .power_of_two("connections_max", options.connections_max, limits::native_connections_max)
         .within<std::uint32_t>("handshakes_per_second", options.handshakes_per_second, 1, UINT32_MAX);

@@ -67,6 +67,7 @@ void read_protocol(const rp_gtudp_options& given, gtudp::ProtocolOptions& out) {
     out.peers_max = given.peers_max;
     out.payload_bytes = given.payload_bytes;
     out.event_bytes = given.event_bytes;
+    out.congestion = static_cast<CongestionControl>(given.congestion);
 }
 
 const char* text_of(gtudp::SendRefusal refusal) {

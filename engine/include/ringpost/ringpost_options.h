@@ -27,6 +27,11 @@ typedef struct rp_engine_options {
     int32_t reserved[4];
 } rp_engine_options;
 
+enum {
+    RP_CONGESTION_CUBIC = 0, /* a window that follows what the path carries (RFC 9438) */
+    RP_CONGESTION_FIXED = 1  /* the tables alone: for networks that are reserved for it */
+};
+
 typedef struct rp_gtudp_options {
     uint32_t size;
     int32_t threaded; /* 1: a thread of its own (default 0) */
@@ -52,7 +57,9 @@ typedef struct rp_gtudp_options {
     uint32_t sends_max, receives_max, peers_max;                /* of the tables; powers of two */
     uint32_t queued_sends_max, queued_receives_max;             /* of a thread's queues */
     uint64_t payload_bytes, event_bytes;
-    uint64_t reserved[4];
+    int32_t congestion; /* RP_CONGESTION_*: what limits the datagrams in flight to a peer */
+    int32_t reserved_congestion;
+    uint64_t reserved[3];
 } rp_gtudp_options;
 
 RP_API int32_t rp_gtudp_init(rp_gtudp_options* options, size_t size);

@@ -165,7 +165,8 @@ void DeliveryOracle::on_outcome(NodeIndex at, Instant now, const gtudp::Event& e
             }
             break;
         case gtudp::Outcome::gave_up_attempts:
-            EXPECT_GE(event.sends, node.terms.data_sends_max);
+            // What waits for the window of a silent peer may be given up sooner.
+            EXPECT_TRUE(node.terms.windows || event.sends >= node.terms.data_sends_max);
             EXPECT_GE(now - open.sent_at + 2 * microsecond, node.terms.patience);  // it is measured in 1.024 us
             break;
         case gtudp::Outcome::gave_up_deadline: EXPECT_GE(now, open.deadline); break;

@@ -49,6 +49,7 @@ class DeliveryOracle {
     struct Terms {
         Duration remembered = 0;
         std::uint32_t data_sends_max = 0;
+        bool windows = true;  ///< congestion control
         Duration patience = 0;
         bool recv_from_any = false;
         Duration events_behind_max = 0;  ///< how late its application may poll an event; 0: always at once

@@ -98,6 +98,7 @@ gtudp::Options draw_options(Random& random, const Knobs& knobs) {
     options.resending = draw_resending(random, knobs.friendly);
     if (random.chance(0.3)) options.remembered = one_of(random, {5 * second, 10 * second, 100 * second});
     options.recv_from_any = random.chance(0.5);
+    if (random.chance(0.25)) options.congestion = CongestionControl::fixed;
     if (random.chance(0.2)) options.unknown_acks_per_s = static_cast<std::uint32_t>(random.below(5));
     draw_tables(random, options, knobs);
     // Each life of each node counts in a range of its own (gtudp_swarm.cpp).

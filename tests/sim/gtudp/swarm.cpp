@@ -33,6 +33,7 @@ Swarm::Swarm(std::uint64_t seed)
         node.endpoint = std::make_unique<gtudp::Endpoint>(node.options);
         oracle_.add(node.addresses.back(), {.remembered = node.options.remembered,
                                             .data_sends_max = node.options.resending.data_sends_max,
+                                            .windows = node.options.congestion != CongestionControl::fixed,
                                             .patience = node.options.resending.effective_patience(),
                                             .recv_from_any = node.options.recv_from_any,
                                             .events_behind_max = knobs_.deaf > 0 ? trouble_max + knobs_.step_max : 0});

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <ringpost/address.hpp>
+#include <ringpost/congestion.hpp>
 #include <ringpost/counters.hpp>
 #include <ringpost/time.hpp>
 
@@ -56,6 +57,9 @@ struct ResendOptions {
 /// Options of the protocol. Nothing is allocated after open().
 struct ProtocolOptions {
     ResendOptions resending{};
+    /// What limits the datagrams in flight to a peer: a window that follows what the path carries, or with `fixed` the
+    /// tables alone, as in the reference implementation.
+    CongestionControl congestion = CongestionControl::cubic;
     /// The remembered window: how long after its last datagram a received exchange is remembered, so that duplicates
     /// are not delivered. Exchanges are evicted earlier if newer ones need the space (receives_max); this is counted.
     Duration remembered = 30 * second;

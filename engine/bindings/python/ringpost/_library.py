@@ -60,7 +60,8 @@ class CGtudpOptions(Checked):
                 ("timeout_min_ns", c_int64), ("timeout_max_ns", c_int64), ("fixed_interval_ns", c_int64),
                 ("patience_ns", c_int64), ("remembered_ns", c_int64), ("sends_max", c_uint32),
                 ("receives_max", c_uint32), ("peers_max", c_uint32), ("queued_sends_max", c_uint32), ("queued_receives_max", c_uint32),
-                ("payload_bytes", c_uint64), ("event_bytes", c_uint64), ("reserved", c_uint64 * 4)]
+                ("payload_bytes", c_uint64), ("event_bytes", c_uint64), ("congestion", c_int32),
+                ("reserved_congestion", c_int32), ("reserved", c_uint64 * 3)]
 
 
 class CConnectionOptions(Checked):

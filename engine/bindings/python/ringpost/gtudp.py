@@ -14,6 +14,8 @@ from ._handle import (EVENTS, Address, Addresses, Buffers, Bytes, Event, Handle,
 
 Message = Tuple[bytes, Address]
 
+CONGESTION = {"cubic": 0, "fixed": 1}
+
 MESSAGE = struct.Struct("<16x24sII64x")  # peer, offset and size of an event
 
 
@@ -97,7 +99,7 @@ class _Gtudp(Handle):
                  receive_foreign: bool = False, report_outcomes: bool = True, trace: bool = False,
                  data_sends: int = 6, recv_sends: int = 10, resend_every: Optional[float] = None,
                  patience: Optional[float] = None, backend: str = "auto", wait: Optional[str] = None,
-                 queued_sends: int = 4096, queued_receives: int = 4096):
+                 queued_sends: int = 4096, queued_receives: int = 4096, congestion: str = "cubic"):
         super().__init__()
         options = self._options(c.CGtudpOptions, c.lib.rp_gtudp_init, backend, wait)
         options.threaded = self._threaded
@@ -120,6 +122,9 @@ class _Gtudp(Handle):
         options.fixed_interval_ns = 0 if resend_every is None else at_least(resend_every)
         options.patience_ns = -1 if patience is None else nanoseconds(patience)
         options.queued_sends_max, options.queued_receives_max = queued_sends, queued_receives
+        if congestion not in CONGESTION:
+            raise ValueError(f"congestion {congestion!r}: one of {', '.join(CONGESTION)}")
+        options.congestion = CONGESTION[congestion]
         self._batch: Optional[Buffers] = None
         self._opened(c.lib.rp_gtudp_open, options)
 

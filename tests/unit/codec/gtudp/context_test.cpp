@@ -54,17 +54,17 @@ TEST(GtudpContext, intervals_to_an_unknown_peer_start_with_the_initial_timeout) 
 TEST(GtudpContext, intervals_to_a_known_peer_follow_the_round_trip) {
     Context context(options_of(2));
     Peer peer;
-    peer.rtt.sample(20 * millisecond);  // a timeout of 60 ms
+    peer.rtt.sample(20 * millisecond, 0);  // a timeout of 60 ms
     expect_jittered(range_of(context, peer, 0, 1), 60 * millisecond);
     expect_jittered(range_of(context, peer, 0, 2), 120 * millisecond);
     expect_jittered(range_of(context, peer, 2, 2), 480 * millisecond);
     expect_jittered(range_of(context, peer, 5, 2), 3'840 * millisecond);
     expect_jittered(range_of(context, peer, 6, 2), 6 * second);
     Peer near, far;
-    near.rtt.sample(microsecond);
+    near.rtt.sample(microsecond, 0);
     expect_jittered(range_of(context, near, 0, 1), 10 * millisecond);
     expect_jittered(range_of(context, near, 1, 1), 20 * millisecond);
-    far.rtt.sample(5 * second);
+    far.rtt.sample(5 * second, 0);
     expect_jittered(range_of(context, far, 0, 1), 3 * second);
     expect_jittered(range_of(context, far, 1, 1), 3 * second);
 }
@@ -81,7 +81,7 @@ TEST(GtudpContext, a_fixed_interval_is_exact) {
     options.resending.fixed_interval = 500 * millisecond;
     Context context(options);
     Peer peer;
-    peer.rtt.sample(2 * second);
+    peer.rtt.sample(2 * second, 0);
     for (const unsigned backoffs : {0u, 1u, 15u}) {
         for (const int patience : {1, 2}) {
             const Range range = range_of(context, peer, backoffs, patience);

@@ -85,14 +85,14 @@ TEST(GtudpPeerTable, a_reused_entry_is_reset) {
     peer.acknowledged = true;
     peer.count_received(5);
     peer.ack_credit = 6;
-    peer.rtt.sample(second);
+    peer.rtt.sample(second, 0);
     const Peer& fresh = table[table.acquire(address(2))];
     EXPECT_EQ(fresh.address, address(2));
     EXPECT_FALSE(fresh.verified);
     EXPECT_FALSE(fresh.acknowledged);
     EXPECT_FALSE(fresh.may_send(0));
     EXPECT_EQ(fresh.ack_credit, 0u);
-    EXPECT_EQ(fresh.rtt.smoothed(), 0);
+    EXPECT_FALSE(fresh.rtt.known());
 }
 
 TEST(GtudpPeerTable, held_peers_are_not_evicted) {

@@ -241,6 +241,7 @@ TEST(GtudpTrains, are_limited_to_128_segments_and_the_size_of_a_datagram) {
     Options options = small_options();
     options.sends_max = 512;
     options.payload_bytes = 1u << 20;
+    options.congestion = CongestionControl::fixed;
     Side side(options);
     Outbox outbox;
     for (int i = 0; i < 300; ++i) ASSERT_TRUE(side.send(bob, "12345"));

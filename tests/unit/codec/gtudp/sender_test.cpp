@@ -47,6 +47,7 @@ TEST(GtudpSender, a_recv_confirms_and_is_acknowledged) {
 TEST(GtudpSender, the_data_is_copied_and_may_be_empty_or_of_maximum_size) {
     Options options = small_options();
     options.payload_bytes = 1u << 17;
+    options.congestion = CongestionControl::fixed;
     Side side(options);
     std::string text(Codec().data_bytes_max(), 'x');
     text.back() = 'y';
