@@ -48,7 +48,7 @@ struct ClientOptions {
 struct EndpointOptions {
     SocketIndex socket = 0;
     Instant start = 0;
-    crypto::Key seed{};  ///< 32 random bytes of the kernel, used for nothing else
+    crypto::Key seed{};      ///< 32 random bytes of the kernel, used for nothing else
     std::uint8_t shard = 0;  ///< of the ids that are issued here; packets for another one's are not answered
     std::uint32_t connections_max = limits::native_connections_default;  ///< a power of two
     ConnectionOptions connection{};                                      ///< of each; its seed is replaced

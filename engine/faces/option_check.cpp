@@ -255,6 +255,7 @@ std::optional<Error> check_options(const ConnectOptions& options) {
 std::optional<Error> check_options(const ListenOptions& options) {
     Check check;
     check_engine(check, options.engine);
+    check_allowed(check, options.allowed);
     check.within<std::uint32_t>("connections_max", options.connections_max, 2, limits::native_connections_max)
         .power_of_two("connections_max", options.connections_max, limits::native_connections_max)
         .within<std::uint32_t>("handshakes_per_second", options.handshakes_per_second, 1, UINT32_MAX);

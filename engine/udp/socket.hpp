@@ -46,9 +46,9 @@ class UdpSocket {
     /// Fixes the destination, and receives only from it.
     Result<void> connect(const Address& peer);
 
-    /// Of sockets that share a port: the kernel passes a datagram whose first byte is `value` under `mask` to the one that
-    /// was bound at the place that its second byte has, counted from 0. All others, and those without such a socket, go
-    /// where the addresses lead (SO_ATTACH_REUSEPORT_CBPF).
+    /// Of sockets that share a port: the kernel passes a datagram whose first byte is `value` under `mask` to the one
+    /// that was bound at the place that its second byte has, counted from 0. All others, and those without such a
+    /// socket, go where the addresses lead (SO_ATTACH_REUSEPORT_CBPF).
     Result<void> steer_by_second_byte(std::byte mask, std::byte value);
 
     /// Joins or leaves a multicast group (RFC 1112, RFC 3678) on the named interface; "": chosen by the routing table.
