@@ -103,7 +103,7 @@ void add_allow(CLI::App& command, ServerOptions& options, Allowed allowed) {
             }
             const std::string error = fmt::format("--allow {}: {}", shown_value(text), subnet.error().text);
             TransportOptions& transport = options.transport;
-            if (!clients || !transport.allow.empty()) throw CLI::ValidationError(error);
+            if (!clients || text.empty() || !transport.allow.empty()) throw CLI::ValidationError(error);
             transport.allow = text;
             transport.allow_error = error;
         }

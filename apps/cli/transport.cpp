@@ -276,6 +276,14 @@ void add_native_counts(Json& counts, const native::Endpoint& endpoint) {
     if (endpoint.responder_counters() != nullptr) add_counters(counts, "handshakes", *endpoint.responder_counters());
 }
 
+Json path_json(const native::Path& path) {
+    const auto us = [](Duration time) { return static_cast<double>(time) / 1e3; };
+    return {{"rtt_smoothed_us", us(path.rtt_smoothed)}, {"rtt_variation_us", us(path.rtt_variation)},
+            {"rtt_min_us", us(path.rtt_min)},           {"window_bytes", path.window_bytes},
+            {"in_flight_bytes", path.in_flight_bytes},  {"pacing_bytes_per_s", path.pacing_bytes_per_s},
+            {"datagram_bytes", path.datagram_bytes}};
+}
+
 std::string native_text(const Json& summary) {
     const Json& counts = summary["counters"]["connection"];
     const auto count = [&](const char* name) { return grouped(counts[name].get<std::uint64_t>()); };

@@ -87,6 +87,8 @@ void steer_to_shards(std::vector<UdpSocket>& sockets, const Report& report);
 /// Adds the counters of a native endpoint, and of the handshakes of a server.
 void add_native_counts(Json& counts, const native::Endpoint& endpoint);
 
+/// What a connection knows of its path.
+Json path_json(const native::Path& path);
 /// What a connection did, of a summary's counters, as a line of text.
 std::string native_text(const Json& summary);
 /// `, native`, or "" for raw datagrams.

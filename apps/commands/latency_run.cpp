@@ -222,6 +222,7 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     add_engine_counts(out.counts, counters);
     out.facts = {
         {"backend", loop.backend().name}, {"granted", loop.backend().granted()}, {"gso", false}, {"gro", false}};
+    if (stack.sealed) out.facts["path"] = path_json(stack.sealed->path());
     note_send_error(out.facts, counters);
     return out;
 }

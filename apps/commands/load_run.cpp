@@ -252,7 +252,7 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     out.facts = {{"backend", loop.backend().name},
                  {"granted", loop.backend().granted()},
                  {"gso", loop.backend().sends_trains() && counters.trains_refused == 0}};
-    if (stack.sealed) out.facts["end"] = stack.end_text();
+    if (stack.sealed) out.facts.update({{"end", stack.end_text()}, {"path", path_json(stack.sealed->path())}});
     note_send_error(out.facts, counters);
     return out;
 }

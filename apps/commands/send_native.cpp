@@ -126,7 +126,8 @@ int send_native(const SendOptions& options) {
                     {"end", to_text(outcome.code)},
                     {"transport", "native"},
                     {"cipher", connection->cipher()},
-                    {"backend", connection->backend()}};
+                    {"backend", connection->backend()},
+                    {"path", path_json(connection->path())}};
     add_counters(summary, "native", connection->statistics());
     add_counters(summary, connection->engine_counters());
     report.event("summary", summary);

@@ -82,7 +82,8 @@ Endpoint::Endpoint(const EndpointOptions& options)
     responder.reset_secret = server.reset_secret ? *server.reset_secret : random_->value<crypto::Key>();
     responder.handshakes_per_second = server.handshakes_per_second;
     reset_secret_ = responder.reset_secret;
-    responder_ = std::make_unique<Responder>(responder, server.allow, *random_);
+    allow_ = server.allow;
+    responder_ = std::make_unique<Responder>(responder, allow_, *random_);
 }
 
 Endpoint::~Endpoint() { crypto::wipe(reset_secret_); }
@@ -154,6 +155,7 @@ bool Endpoint::all_closed() const {
 }
 
 void Endpoint::allow(const crypto::AllowList* list) {
+    allow_ = list;
     if (responder_) responder_->allow(list);
 }
 
@@ -254,6 +256,9 @@ void Endpoint::establish(Instant now, Slot& slot, Established&& established) {
     slot.peer_key = established.peer_key;
     slot.reset_token = established.reset_token;
     by_remote_.touch(established.remote) = slot.index;
+    const bool accepted = established.role == crypto::Role::responder;
+    if (const auto* client = accepted && allow_ != nullptr ? allow_->find(established.peer_key) : nullptr)
+        slot.rate = client->bytes_per_second_max;
     slot.connection = std::make_unique<Connection>(now, options, peer_options(established), std::move(established.send),
                                                    std::move(established.receive));
     slot.opened_event = true;

@@ -178,6 +178,7 @@ class Endpoint {
     Parameters parameters_;
     std::unique_ptr<crypto::RandomStream> random_;
     crypto::Key reset_secret_{};
+    const crypto::AllowList* allow_ = nullptr;  ///< of a server
     std::unique_ptr<Responder> responder_;
 
     std::vector<std::unique_ptr<Slot>> slots_;

@@ -59,6 +59,8 @@ void Endpoint::handle_short(Instant now, const Datagram& train, std::span<std::b
         ++counts_.other_source;
     } else if (!last_->connection) {
         ++counts_.early;
+    } else if (!last_->admits(now, packet.size())) {
+        ++counts_.over_rate;
     } else {
         last_->connection->handle(now, packet);
     }

@@ -2,6 +2,7 @@
 
 // What an Endpoint keeps of one connection, and of an answer that waits to be sent. Only its own files use this.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -27,6 +28,9 @@ struct Endpoint::Slot {
     bool opened_event = false;
     Address peer{};
     LocalPath path{};
+    /// Of a client whose rate is limited: bytes per second, and when all that it has sent would have arrived at that.
+    std::uint64_t rate = UINT64_MAX;
+    Instant arrived_at_rate = 0;
     Id local{}, remote{};
     crypto::Key peer_key{};
     ResetToken reset_token{};
@@ -34,6 +38,14 @@ struct Endpoint::Slot {
     std::unique_ptr<Initiator> initiator;
     std::unique_ptr<Connection> connection;
 
+    /// Counts a packet against the rate. False: it comes too early, even for a burst.
+    bool admits(Instant now, std::size_t bytes) {
+        if (rate == UINT64_MAX) return true;
+        if (arrived_at_rate > now + limits::native_rate_burst) return false;
+        const auto takes = static_cast<double>(bytes) * static_cast<double>(second) / static_cast<double>(rate);
+        arrived_at_rate = std::max(arrived_at_rate, now) + static_cast<Duration>(takes);
+        return true;
+    }
     [[nodiscard]] ConnectionNumber number() const { return {index, use}; }
     [[nodiscard]] Instant due_at() const {
         if (initiator) return initiator->expires_at();

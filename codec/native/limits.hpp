@@ -72,6 +72,9 @@ inline constexpr std::uint32_t native_half_open_max = 4'096;
 /// Static keys of clients whose newest clock a server remembers; the least recently used one is evicted first.
 inline constexpr std::uint32_t native_clocks_max = 65'536;
 
+/// How far a client may be ahead of its rate in an allow list.
+inline constexpr Duration native_rate_burst = 100 * millisecond;
+
 /// Lines of an allow list.
 inline constexpr std::size_t native_allowed_max = 65'536;
 

@@ -101,6 +101,7 @@ class NativeTunnel {
     [[nodiscard]] native::Statistics statistics() const {
         return connection() != nullptr ? connection()->statistics() : last_;
     }
+    [[nodiscard]] native::Path path() const { return connection() != nullptr ? connection()->path() : last_path_; }
     /// Datagrams that were queued on a connection.
     [[nodiscard]] std::uint64_t taken() const { return taken_; }
     [[nodiscard]] std::uint64_t refused() const { return refused_; }
@@ -140,6 +141,7 @@ class NativeTunnel {
                 if (client_) {
                     outcome_ = event.outcome;
                     last_ = this->connection()->statistics();
+                    last_path_ = this->connection()->path();
                 } else if (const auto* number = peers_.find(wire_.peer(connection)); number && *number == connection) {
                     peers_.erase(wire_.peer(connection));
                 }
@@ -204,6 +206,7 @@ class NativeTunnel {
     std::optional<native::CloseOutcome> outcome_;
     native::Initiator::Failure failure_ = native::Initiator::Failure::none;
     native::Statistics last_;
+    native::Path last_path_;
     std::uint64_t taken_ = 0, refused_ = 0;
     Instant at_ = 0;
 };

@@ -1,9 +1,8 @@
-"""Native connections from Python, and the programs that the documents show, against each other and against ringpost."""
+"""Native connections from Python."""
 
 import os
 import pathlib
 import subprocess
-import sys
 import tempfile
 import threading
 import unittest
@@ -14,7 +13,6 @@ import ringpost
 from ringpost import native
 
 patience_s = support.patience_s
-EXAMPLES = pathlib.Path(__file__).parent.parent.parent / "engine" / "examples"
 
 
 class Serving:
@@ -145,17 +143,6 @@ class Connections(unittest.TestCase):
             self.assertRaises(ringpost.Stopped, server.send, 7, b"x")
             self.assertRaises(ringpost.NotKnown, server.finish, 7)
         self.assertRaises(ringpost.Closed, server.next, 0)
-
-    def test_the_programs_that_the_documents_show(self):
-        os.chdir(self.directory)
-        with support.Background("echo", "--transport", "native", "--psk", "cluster.psk", "--bind", "127.0.0.1", "--port",
-                                7000, "--json") as server:
-            server.port()
-            for program in ([sys.executable, str(EXAMPLES / "hello_in_python.py")], [os.environ["HELLO_IN_C"]],
-                            [os.environ["HELLO"]]):
-                with self.subTest(program[-1]):
-                    done = subprocess.run(program, capture_output=True, text=True, timeout=patience_s)
-                    self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "hello\n", ""))
 
 
 if __name__ == "__main__":

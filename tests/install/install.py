@@ -7,6 +7,7 @@ library of another version.
 """
 
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 import re
@@ -96,6 +97,25 @@ def run_python(installed, script):
         env={name: value for name, value in installed.environment.items() if name != "RINGPOST_LIBRARY"})
 
 
+@contextlib.contextmanager
+def native_echo(installed, directory):
+    """What the programs named hello connect to, from a directory with its key."""
+    ringpost = next(path for path in installed.root.rglob("ringpost") if path.parent.name == "bin")
+    key = directory / "cluster.psk"
+    key.touch(0o600)
+    key.write_text(run([ringpost, "key", "shared"]))
+    server = subprocess.Popen([ringpost, "echo", "--transport", "native", "--psk", key, "--bind", "127.0.0.1", "--port",
+                               "7000"], stderr=subprocess.PIPE, text=True)
+    try:
+        if "listening" not in server.stderr.readline():
+            sys.exit("the echo of hello does not listen")
+        yield
+    finally:
+        server.kill()
+        server.wait()
+        server.stderr.close()
+
+
 def check_wrong_version(installed, program, directory):
     """A program finds a library of the same name without the version of its interface."""
     run(["gcc", "-shared", "-Wl,-soname,libringpost.so.0", "-o", directory / "libringpost.so.0", "-x", "c", os.devnull])
@@ -113,7 +133,7 @@ def check_dependencies(installed):
 
 
 def main():
-    tree, build = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+    tree, build = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
     scripts = sorted((tree / "engine" / "examples").glob("*.py"))
     examples = sorted((tree / "engine" / "examples").glob("*.c*"))
     for example in [*examples, *scripts]:
@@ -137,15 +157,15 @@ def main():
         programs = [*(directory / example.stem for example in examples), directory / "own_loop_static",
                     directory / "own_loop_clang", directory / "in_c_static",
                     *(directory / cmake / kind for cmake in ("cmake", "cmake_c") for kind in ("shared", "static"))]
-        for program in programs:
-            if program.name == "dns_responder":
-                ask_responder(program, installed.environment)
-            elif program.name == "hello":
-                pass  # needs a server: tests/bindings/test_connections.py
-            else:
-                run([program], env=installed.environment)
-        for script in scripts:
-            run_python(installed, script)
+        os.chdir(directory)
+        with native_echo(installed, directory):
+            for program in programs:
+                if program.name == "dns_responder":
+                    ask_responder(program, installed.environment)
+                else:
+                    run([program], env=installed.environment)
+            for script in scripts:
+                run_python(installed, script)
         check_wrong_version(installed, directory / "own_loop", directory)
         print(f"{len(programs) + len(scripts)} programs compiled and run from the installed library")
 

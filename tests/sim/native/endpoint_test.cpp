@@ -218,6 +218,25 @@ TEST(NativeEndpoint, only_allowed_clients_connect) {
     EXPECT_GT(play.server->endpoint.responder_counters()->not_allowed, 0u);
 }
 
+TEST(NativeEndpoint, a_client_has_the_rate_of_the_list) {
+    EndpointPlay play(1);
+    const crypto::KeyPair slow = crypto::key_pair_of(key_of(8 * 1'001));
+    const crypto::AllowList allowed({{slow.public_key, "slow", 100'000}}, {});
+    play.server_options.server->allow = &allowed;
+    play.start_server({});
+    EndpointNode& client = play.add_client();
+    const auto connection = play.connect(client, play.choose(crypto::Pattern::ik, crypto::Suite::aes256_gcm, 1));
+    play.run_for(second);
+    constexpr std::size_t messages = 200, message_bytes = 1'000;
+    for (std::size_t i = 0; i < messages; ++i) play.send(client, connection, std::string(message_bytes, 'x'));
+    play.run_for(second);
+    // The rate and its burst, and what is lost in between.
+    EXPECT_LE(play.server->received[0].size() * message_bytes, 110'000u);
+    EXPECT_GT(play.server->endpoint.counters().over_rate, 0u);
+    play.run_for(20 * second);
+    EXPECT_EQ(play.server->received[0].size(), messages);
+}
+
 TEST(NativeEndpoint, a_restarted_server_is_noticed_in_a_round_trip) {
     EndpointPlay play(1);
     play.start_server({.delay = 10 * millisecond});

@@ -91,6 +91,7 @@ struct EndpointCounters {
     std::uint64_t foreign = 0;       ///< of no form of this transport
     std::uint64_t unknown_id = 0;    ///< short packets of no connection and no handshake
     std::uint64_t other_source = 0;  ///< short packets from another address than the connection's
+    std::uint64_t over_rate = 0;     ///< short packets of clients that exceed their rate in the list of those allowed
     std::uint64_t early = 0;         ///< short packets before the handshake has ended
     std::uint64_t not_expected = 0;  ///< long packets that answer nothing of ours, and Inits to one that is no server
     std::uint64_t bad_resets = 0;    ///< Resets without the token of a connection
@@ -107,6 +108,7 @@ struct EndpointCounters {
             {"foreign", &C::foreign},
             {"unknown_id", &C::unknown_id},
             {"other_source", &C::other_source},
+            {"over_rate", &C::over_rate},
             {"early", &C::early},
             {"not_expected", &C::not_expected},
             {"bad_resets", &C::bad_resets},
