@@ -22,7 +22,7 @@ void AckRanges::add_below(std::uint64_t number) {
     const bool joins_below = above > begin_ && ranges_[above - 1].last + 1 == number;
     if (joins_above && joins_below) {
         ranges_[above - 1].last = ranges_[above].last;
-        std::copy(&ranges_[above + 1], ranges_.data() + end_, &ranges_[above]);
+        std::copy(ranges_.data() + above + 1, ranges_.data() + end_, &ranges_[above]);
         --end_;
     } else if (joins_above) {
         ranges_[above].first = number;

@@ -264,7 +264,7 @@ Result<OpenedServer> open_server(const Address& bind, const ListenOptions& optio
     server->handshakes_per_second = options.handshakes_per_second;
     EndpointOptions wanted = endpoint_options(options.protocol, options.application);
     wanted.connections_max = options.connections_max;
-    wanted.server = std::move(*server);
+    wanted.server = *server;
     const SocketOptions socket{.bind = bind, .gro = options.gro, .allowed = options.allowed};
     auto polled = PolledEndpoint<Endpoint>::open(socket, options.engine, [&](SocketIndex index) {
         wanted.socket = index;

@@ -42,6 +42,15 @@ TEST(NativeAckRanges, ranges_grow_join_and_split) {
     EXPECT_EQ(newest_of(ranges), (Ranges{{1, 1}}));
 }
 
+TEST(NativeAckRanges, the_last_place_joins_the_one_before) {
+    AckRanges ranges;
+    // Every second number, as many as there are places, and then the one between the last two.
+    constexpr std::uint64_t places = 2 * limits::native_ranges_kept_max;
+    for (std::uint64_t i = 0; i < places; ++i) ranges.add(2 * i);
+    ranges.add(2 * places - 3);
+    EXPECT_EQ(newest_of(ranges, 2), (Ranges{{2 * places - 4, 2 * places - 2}, {2 * places - 6, 2 * places - 6}}));
+}
+
 TEST(NativeAckRanges, only_the_newest_are_kept) {
     AckRanges ranges;
     for (std::uint64_t i = 0; i < 5'000; ++i) ranges.add(2 * i);
