@@ -124,7 +124,7 @@ struct Sender {
     std::size_t turn = 0;  ///< whose turn it is
     std::uint64_t sent = 0;
     Instant started_at = never;
-    std::vector<std::byte> batch{};
+    std::vector<std::byte> one = std::vector<std::byte>(message_bytes);  ///< at the end of a log
 
     void on_event(Instant at, const native::EndpointEvent& event) {
         if (event.kind == native::EndpointEvent::Kind::failed) bench::die("connect");
@@ -148,6 +148,24 @@ struct Sender {
         }
         return never;
     }
+    /// Messages, written where they wait to be sent. Returns how many had space.
+    std::size_t put(Outgoing& to, std::size_t count) {
+        std::size_t done = 0;
+        while (done < count) {
+            const native::Reserved space = endpoint.reserve(to.number, 0, message_bytes, count - done);
+            for (std::size_t i = 0; i < space.count; ++i)
+                write_message({space.at + i * space.stride, message_bytes}, to.sent + i);
+            endpoint.commit(to.number, 0, space.count);
+            to.sent += space.count;
+            done += space.count;
+            if (space.count > 0) continue;
+            write_message(one, to.sent);
+            if (endpoint.send(to.number, 0, one) != native::SendResult::queued) break;
+            ++to.sent;
+            ++done;
+        }
+        return done;
+    }
     /// A batch, divided among as many connections as get four packets each.
     void fill() {
         const std::size_t count = std::max<std::size_t>(batch_bytes / message_bytes, 1);
@@ -156,11 +174,7 @@ struct Sender {
             Outgoing& to = all[turn++ % all.size()];
             if (to.full) continue;
             const std::size_t some = std::min(share, left);
-            batch.resize(some * message_bytes);
-            for (std::size_t i = 0; i < some; ++i)
-                write_message(std::span(batch).subspan(i * message_bytes, message_bytes), to.sent + i);
-            const std::size_t taken = endpoint.send_many(to.number, 0, batch.data(), message_bytes, some);
-            to.sent += taken;
+            const std::size_t taken = put(to, some);
             sent += taken;
             to.full = taken < some;
             left -= some;

@@ -57,6 +57,17 @@ std::size_t Connection::send_many(std::uint32_t channel, const std::byte* messag
            sending_.channel(channel).log().append_many(messages + done * message_bytes, message_bytes, count - done);
 }
 
+Reserved Connection::reserve(std::uint32_t channel, std::size_t message_bytes, std::size_t count) {
+    if (channel >= sending_.channels() || message_bytes > sending_.message_bytes_max() ||
+        !accepts_sends_.load(std::memory_order_relaxed))
+        return {};
+    return sending_.channel(channel).log().reserve(message_bytes, count);
+}
+
+void Connection::commit(std::uint32_t channel, std::size_t count) {
+    if (channel < sending_.channels()) sending_.channel(channel).log().commit(count);
+}
+
 void Connection::close(Instant now, Instant deadline, std::uint16_t code, std::span<const std::byte> reason) {
     now_ = now;
     if (!closing_.begin(deadline, code, reason)) return;

@@ -42,6 +42,11 @@ class Connection {
     /// The same for messages of one size that lie one after another. Returns how many were queued.
     std::size_t send_many(std::uint32_t channel, const std::byte* messages, std::size_t message_bytes,
                           std::size_t count);
+    /// Space for messages of one size, to be written in place instead of copied; see SendLog::reserve(). None: no such
+    /// channel, closing, too large, no space, or none in one piece: send() finds out, and waits for space.
+    Reserved reserve(std::uint32_t channel, std::size_t message_bytes, std::size_t count);
+    /// Queues the first `count` of what the last reserve() on this channel has returned.
+    void commit(std::uint32_t channel, std::size_t count);
     /// No new sends; everything reliable is flushed, or given up at `deadline`. Event::closed has the outcome. Codes
     /// below 0x100 other than CloseCode::done are the transport's.
     void close(Instant now, Instant deadline, std::uint16_t code = 0, std::span<const std::byte> reason = {});

@@ -129,6 +129,19 @@ std::size_t Endpoint::send_many(ConnectionNumber connection, std::uint32_t chann
     return slot->connection->send_many(channel, messages, message_bytes, count);
 }
 
+Reserved Endpoint::reserve(ConnectionNumber connection, std::uint32_t channel, std::size_t message_bytes,
+                           std::size_t count) {
+    Slot* const slot = slot_of(connection);
+    return slot == nullptr || !slot->connection ? Reserved{} : slot->connection->reserve(channel, message_bytes, count);
+}
+
+void Endpoint::commit(ConnectionNumber connection, std::uint32_t channel, std::size_t count) {
+    Slot* const slot = slot_of(connection);
+    if (slot == nullptr || !slot->connection || count == 0) return;
+    ready_.push(slot->index, slot->ready);
+    slot->connection->commit(channel, count);
+}
+
 void Endpoint::close(Instant now, ConnectionNumber connection, Instant deadline, std::uint16_t code,
                      std::span<const std::byte> reason) {
     Slot* const slot = slot_of(connection);

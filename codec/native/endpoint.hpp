@@ -95,6 +95,8 @@ class Endpoint {
     SendResult send(ConnectionNumber connection, std::uint32_t channel, std::span<const std::byte> message);
     std::size_t send_many(ConnectionNumber connection, std::uint32_t channel, const std::byte* messages,
                           std::size_t message_bytes, std::size_t count);
+    Reserved reserve(ConnectionNumber connection, std::uint32_t channel, std::size_t message_bytes, std::size_t count);
+    void commit(ConnectionNumber connection, std::uint32_t channel, std::size_t count);
     /// One whose handshake has not ended fails.
     void close(Instant now, ConnectionNumber connection, Instant deadline, std::uint16_t code = 0,
                std::span<const std::byte> reason = {});

@@ -9,6 +9,7 @@
 #include <span>
 
 #include <ringpost/native/integer.hpp>
+#include <ringpost/native/types.hpp>
 #include "codec/base/check.hpp"
 #include "codec/base/zeroed_array.hpp"
 
@@ -42,6 +43,7 @@ class SendLog {
         const std::uint64_t head = head_.load(std::memory_order_relaxed);
         const std::size_t bytes = bytes_of(message.size());
         if (!has_space(head, bytes)) return false;
+        reserved_ = 0;
         write(head, message);
         head_.store(head + bytes, std::memory_order_release);
         return true;
@@ -53,10 +55,31 @@ class SendLog {
         const std::size_t bytes = bytes_of(message_bytes);
         std::uint64_t head = begin;
         std::size_t done = 0;
+        reserved_ = 0;
         for (; done < count && has_space(head, bytes); ++done, head += bytes)
             write(head, {messages + done * message_bytes, message_bytes});
         head_.store(head, std::memory_order_release);
         return done;
+    }
+    /// Space for messages of `message_bytes` each, to be written in place: for as many of `count` as lie in one piece,
+    /// which at the end of the ring may be none although append() would find space. Valid until the next append.
+    Reserved reserve(std::size_t message_bytes, std::size_t count) {
+        const std::uint64_t head = head_.load(std::memory_order_relaxed);
+        const std::size_t at = head & mask_, stride = bytes_of(message_bytes);
+        if (!has_space(head, count * stride)) count = (capacity() - (head - una_seen_)) / stride;
+        reserved_ = std::min(count, (capacity() - at) / stride);
+        reserved_bytes_ = message_bytes;
+        return {&memory_[at] + integer_bytes(message_bytes), stride, reserved_};
+    }
+    /// Appends the first `count` of those that were reserved, which are all that may be.
+    void commit(std::size_t count) {
+        RINGPOST_CHECK(count <= reserved_);
+        reserved_ = 0;
+        const std::uint64_t head = head_.load(std::memory_order_relaxed);
+        std::byte* at = &memory_[head & mask_];
+        const std::size_t stride = bytes_of(reserved_bytes_);
+        for (std::size_t i = 0; i < count; ++i, at += stride) write_integer(at, reserved_bytes_);
+        head_.store(head + count * stride, std::memory_order_release);
     }
     /// Bytes that can be appended at least.
     std::size_t free_bytes() {
@@ -127,7 +150,9 @@ class SendLog {
     ZeroedArray<std::byte> memory_;
     std::uint64_t mask_;
     alignas(cache_line) std::atomic<std::uint64_t> head_ = 0;
-    std::uint64_t una_seen_ = 0;  ///< the appending thread's
+    // The appending thread's.
+    std::uint64_t una_seen_ = 0;
+    std::size_t reserved_ = 0, reserved_bytes_ = 0;  ///< messages that may be committed, and the bytes of each
     alignas(cache_line) std::atomic<std::uint64_t> una_ = 0;
     alignas(cache_line) std::uint64_t sent_ = 0;
 };

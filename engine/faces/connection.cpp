@@ -103,6 +103,15 @@ std::size_t Connection::send_many(std::uint32_t channel, std::span<const std::by
     return state.polled->change().send_many(state.number, channel, messages.data(), message_bytes, count);
 }
 
+native::Reserved Connection::reserve(std::uint32_t channel, std::size_t message_bytes, std::size_t count) {
+    State& state = used();
+    return state.polled->endpoint.reserve(state.number, channel, message_bytes, count);
+}
+void Connection::commit(std::uint32_t channel, std::size_t count) {
+    State& state = used();
+    state.polled->change().commit(state.number, channel, count);
+}
+
 bool Connection::flush(Duration timeout) {
     State& state = used();
     bool flushed = false;

@@ -77,6 +77,14 @@ std::size_t Server::send_many(ConnectionNumber connection, std::uint32_t channel
     return used().polled().change().send_many(connection, channel, messages.data(), message_bytes, count);
 }
 
+native::Reserved Server::reserve(ConnectionNumber connection, std::uint32_t channel, std::size_t message_bytes,
+                                 std::size_t count) {
+    return used().polled().endpoint.reserve(connection, channel, message_bytes, count);
+}
+void Server::commit(ConnectionNumber connection, std::uint32_t channel, std::size_t count) {
+    used().polled().change().commit(connection, channel, count);
+}
+
 void Server::close(ConnectionNumber connection, Instant deadline, std::uint16_t code, std::string_view reason) {
     used().polled().change().close(now(), connection, deadline, code, as_bytes(reason));
 }

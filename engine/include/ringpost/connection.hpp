@@ -161,6 +161,12 @@ class RINGPOST_API Connection {
     SendResult send(std::uint32_t channel, std::span<const std::byte> message, Duration timeout);
     /// The same for `count` messages of one size that lie one after another. Returns how many were queued.
     std::size_t send_many(std::uint32_t channel, std::span<const std::byte> messages, std::size_t message_bytes);
+    /// Space for messages of one size, to be written in place, without a copy: message i at `at` + i * `stride`, for as
+    /// many of `count` as lie in one piece. None: no such channel, closing, too large, no space, or none in one piece;
+    /// send() finds out.
+    native::Reserved reserve(std::uint32_t channel, std::size_t message_bytes, std::size_t count);
+    /// Queues the first `count` of what the last reserve() on this channel has returned. More end the process.
+    void commit(std::uint32_t channel, std::size_t count);
     /// Waits until the peer has acknowledged everything that was sent. False: not within `timeout`, or closed.
     bool flush(Duration timeout);
 
@@ -236,6 +242,9 @@ class RINGPOST_API Server {
     SendResult send(ConnectionNumber connection, std::uint32_t channel, std::span<const std::byte> message);
     std::size_t send_many(ConnectionNumber connection, std::uint32_t channel, std::span<const std::byte> messages,
                           std::size_t message_bytes);
+    native::Reserved reserve(ConnectionNumber connection, std::uint32_t channel, std::size_t message_bytes,
+                             std::size_t count);
+    void commit(ConnectionNumber connection, std::uint32_t channel, std::size_t count);
     /// Begins to close a connection; its event `closed` has the outcome, at `deadline` at the latest.
     void close(ConnectionNumber connection, Instant deadline, std::uint16_t code = 0, std::string_view reason = {});
     /// Closes all, and waits until each has ended, or `timeout`. Their events can still be taken.

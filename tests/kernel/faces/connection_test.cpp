@@ -234,6 +234,22 @@ TEST_P(NativeFace, large_messages_wait_for_space) {
     EXPECT_EQ(bytes, sent);
 }
 
+TEST_P(NativeFace, messages_written_in_place) {
+    const ServerThread server(listening(), echo_messages);
+    auto client = connect(server.local(), connecting()).value();
+    constexpr std::size_t count = 100, message_bytes = 8;
+    const native::Reserved space = client.reserve(2, message_bytes, count);
+    ASSERT_EQ(space.count, count);
+    for (std::uint32_t i = 0; i < count; ++i) std::memcpy(space.at + i * space.stride, &i, sizeof i);
+    client.commit(2, count);
+    EXPECT_EQ(client.reserve(99, message_bytes, 1).count, 0u);
+    for (std::uint32_t received = 0; received < count;) {
+        const auto messages = client.receive(patience);
+        ASSERT_TRUE(messages.has_value());
+        for (const Message& message : *messages) EXPECT_EQ(number_of(message.bytes), received++);
+    }
+}
+
 TEST_P(NativeFace, batches_arrive_in_order_at_the_handler) {
     constexpr std::uint32_t message_bytes = 64, batch = 1'000;
     const std::uint32_t count = scale * 10 * batch;

@@ -54,6 +54,13 @@ enum class SendResult : std::uint8_t {
     unknown_channel,
 };
 
+/// Space for messages of one size: message i is to be written at `at` + i * `stride`.
+struct Reserved {
+    std::byte* at = nullptr;
+    std::size_t stride = 0;  ///< larger than a message
+    std::size_t count = 0;
+};
+
 /// Why a connection ended. Those below 0x100 are of the transport, the others the application's own.
 enum class CloseCode : std::uint16_t {
     done = 0,             ///< close()

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <random>
 #include <thread>
@@ -39,6 +40,43 @@ TEST(NativeSendLog, is_the_wire_form) {
     EXPECT_EQ(read_message(log, position), message_of(0, 0));
     EXPECT_EQ(read_message(log, position), message_of(2, 300));
     EXPECT_EQ(position, log.head());
+}
+
+TEST(NativeSendLog, messages_written_in_place_are_like_copies) {
+    SendLog log(1'024);
+    std::mt19937_64 random(1);
+    std::uint64_t written = 0, read = 0, position = 0;
+    std::vector<std::size_t> sizes;
+    std::size_t none = 0;
+    for (int turn = 0; turn < 2'000; ++turn) {
+        const std::size_t bytes = random() % 4 == 0 ? random() % 400 : 64;
+        const Reserved space = log.reserve(bytes, 1 + random() % 5);
+        const std::size_t used = space.count - random() % (space.count + 1);
+        for (std::size_t i = 0; i < space.count; ++i)
+            std::ranges::copy(message_of(written + i, bytes), space.at + i * space.stride);
+        log.commit(used);
+        written += used;
+        sizes.insert(sizes.end(), used, bytes);
+        none += space.count == 0;
+        if (space.count == 0 && log.append(message_of(written, bytes))) {
+            ++written;
+            sizes.push_back(bytes);
+        }
+        while (read < written && random() % 3 != 0) {
+            ASSERT_EQ(read_message(log, position), message_of(read, sizes[read]));
+            ++read;
+            log.free_up_to(position);
+        }
+    }
+    EXPECT_GT(written, 1'000u);
+    EXPECT_GT(none, 0u);
+}
+
+TEST(NativeSendLog, no_more_than_was_reserved) {
+    SendLog log(1'024);
+    EXPECT_EQ(log.reserve(64, 3).count, 3u);
+    log.commit(1);
+    EXPECT_DEATH(log.commit(1), "reserved_");
 }
 
 TEST(NativeSendLog, is_full_to_the_last_byte) {
