@@ -64,7 +64,7 @@ class RINGPOST_API Keys {
     /// No keys of our own: a client's, with peer().
     static Keys none();
 
-    /// At a server: only clients in this list, a file with a public key and a name on each line.
+    /// At a server: only clients in this list, a file with a public key, a name, and perhaps a rate on each line.
     [[nodiscard]] Keys allow(const std::string& file) const;
     /// At a client: the server's public key, in base64.
     [[nodiscard]] Keys peer(std::string_view public_key) const;
