@@ -103,14 +103,16 @@ struct Receiver {
     }
 };
 
-/// Opens all connections, and then fills their logs in turn.
+/// Opens all connections, and then fills their logs in turn. What is received counts once the memory of all logs was
+/// used.
 struct Sender {
     bench::Shared& shared;
     native::Endpoint& endpoint;
     std::size_t message_bytes;
     Address server;
     native::ClientOptions options;
-    std::uint32_t wanted;  ///< connections
+    std::uint32_t wanted;   ///< connections
+    std::uint64_t warm_up;  ///< messages
     Duration duration;
     std::function<void()> stop{};
 
@@ -121,14 +123,16 @@ struct Sender {
     };
     std::vector<Outgoing> all{};
     std::uint32_t opened = 0;
+    bool all_open = false;
     std::size_t turn = 0;  ///< whose turn it is
     std::uint64_t sent = 0;
-    Instant started_at = never;
+    std::uint64_t received_before = 0, received = 0;  ///< when the duration began, and in it
+    Instant started_at = never, ended_at = never;
     std::vector<std::byte> one = std::vector<std::byte>(message_bytes);  ///< at the end of a log
 
-    void on_event(Instant at, const native::EndpointEvent& event) {
+    void on_event(Instant, const native::EndpointEvent& event) {
         if (event.kind == native::EndpointEvent::Kind::failed) bench::die("connect");
-        if (event.kind == native::EndpointEvent::Kind::opened && ++opened == wanted) started_at = at;
+        if (event.kind == native::EndpointEvent::Kind::opened && ++opened == wanted) all_open = true;
         if (event.kind != native::EndpointEvent::Kind::of_connection) return;
         if (event.event.kind == native::Event::Kind::writable) all[event.connection.index].full = false;
         if (event.event.kind == native::Event::Kind::closed) bench::die("the connection has ended, so it");
@@ -139,10 +143,18 @@ struct Sender {
             if (!number || number->index != all.size()) bench::die("connect");
             all.push_back({*number});
         }
-        if (started_at == never) return never;
-        if (at < started_at + duration) {
+        if (!all_open) return never;
+        if (started_at == never && sent >= warm_up) {
+            started_at = at;
+            received_before = shared.received;
+        }
+        if (started_at == never || at < started_at + duration) {
             fill();
         } else {
+            if (ended_at == never) {
+                ended_at = at;
+                received = shared.received - received_before;
+            }
             if (shared.received == sent) stop();
             if (at > started_at + duration + 5 * second) bench::die("message count check");
         }
@@ -166,10 +178,10 @@ struct Sender {
         }
         return done;
     }
-    /// A batch, divided among as many connections as get four packets each.
+    /// A batch, divided among as many connections as get a train each.
     void fill() {
         const std::size_t count = std::max<std::size_t>(batch_bytes / message_bytes, 1);
-        const std::size_t share = wanted == 1 ? count : std::max<std::size_t>(4 * 1'400 / message_bytes, 1);
+        const std::size_t share = wanted == 1 ? count : std::max<std::size_t>(44 * 1'400 / message_bytes, 1);
         for (std::size_t left = count, looked = 0; left > 0 && looked < all.size(); ++looked) {
             Outgoing& to = all[turn++ % all.size()];
             if (to.full) continue;
@@ -215,22 +227,24 @@ int main(int argc, char** argv) {
     const auto send = [&](bench::Shared& shared) {
         native::Endpoint endpoint(options_of(std::byte{2}, message_bytes, connections));
         const auto port = static_cast<std::uint16_t>(shared.port.load());
-        Sender sender{shared,
-                      endpoint,
-                      message_bytes,
-                      Address::v4(127, 0, 0, 1, port),
-                      {.pattern = crypto::Pattern::nn_psk0, .suite = suite, .keys = {.local = {}, .psk = psk}},
-                      connections,
-                      duration};
+        Sender sender{
+            shared,
+            endpoint,
+            message_bytes,
+            Address::v4(127, 0, 0, 1, port),
+            {.pattern = crypto::Pattern::nn_psk0, .suite = suite, .keys = {.local = {}, .psk = psk}},
+            connections,
+            connections * options_of({}, message_bytes, connections).connection.send_log_bytes / message_bytes,
+            duration};
         run(backend, open_socket(), endpoint, sender);
-        const double duration_s = static_cast<double>(now() - sender.started_at) / 1e9;
+        const double duration_s = static_cast<double>(sender.ended_at - sender.started_at) / 1e9;
         const native::Connection* const first = endpoint.find(sender.all.front().number);
         if (first == nullptr) bench::die("the connection has ended, so it");
         const native::Statistics& counts = first->statistics();
         std::printf("{\"messages\":%" PRIu64 ",\"bytes\":%zu,\"connections\":%" PRIu32
                     ",\"rate_per_s\":%.0f,\"packets_sent\":%" PRIu64 ",\"packets_lost\":%" PRIu64
                     ",\"acks_received\":%" PRIu64 ",\"window_bytes\":%" PRIu64 ",\"rtt_us\":%.1f}\n",
-                    sender.sent, message_bytes, connections, static_cast<double>(sender.sent) / duration_s,
+                    sender.received, message_bytes, connections, static_cast<double>(sender.received) / duration_s,
                     counts.packets_sent, counts.packets_lost, counts.acks_received, first->window(),
                     static_cast<double>(first->rtt().smoothed()) / 1e3);
     };
