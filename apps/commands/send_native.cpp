@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <bit>
 #include <optional>
 #include <ringpost/connection.hpp>
@@ -73,12 +74,16 @@ class NativeSender {
         }
     }
 
+    /// A message frees its space as a whole, so that progress within one is that of its datagrams, headers included.
     void show_progress() {
-        const std::uint64_t left = connection_.unacknowledged_bytes();
-        if (options_.file.empty() || left == 0 || now() < started_at_ + show_after) return;
-        const double done = static_cast<double>(bytes_ - left), took_s = seconds(now() - started_at_);
-        report_.progress(fmt::format("{:.0f} % of {:.1f} MB, {:.1f} MB/s", 100 * done / static_cast<double>(bytes_),
-                                     static_cast<double>(bytes_) / 1e6, ratio(done / 1e6, took_s)));
+        if (options_.file.empty() || connection_.outcome() || now() < started_at_ + show_after) return;
+        const native::Statistics counts = connection_.statistics();
+        const std::uint64_t pending = counts.bytes_resent + connection_.path().in_flight_bytes;
+        const double all = static_cast<double>(bytes_);
+        const double done =
+            std::min(static_cast<double>(counts.bytes_sent - std::min(counts.bytes_sent, pending)), all);
+        report_.progress(fmt::format("{:.0f} % of {:.1f} MB, {:.1f} MB/s", 100 * ratio(done, all), all / 1e6,
+                                     ratio(done / 1e6, seconds(now() - started_at_))));
     }
 
     Connection& connection_;
