@@ -250,6 +250,10 @@ NativeServer native_server(const TransportOptions& options) {
     return out;
 }
 
+void check_client_keys(const TransportOptions& options) {
+    if (options.native()) value_or_refuse(native::client_options(keys_of(options), options.insecure));
+}
+
 traffic::NativeTunnelOptions tunnel_to(const Address& server, const TransportOptions& options) {
     traffic::NativeTunnelOptions out{.wire = tunnel_wire(), .server = server, .key = random_key()};
     out.wire.connections_max = 2;

@@ -77,6 +77,8 @@ struct NativeServer {
     std::shared_ptr<crypto::AllowList> allowed;  ///< of `options`
 };
 NativeServer native_server(const TransportOptions& options);
+/// Of a client: throws a Failure if the keys of --transport native cannot be used.
+void check_client_keys(const TransportOptions& options);
 /// The tunnel of a client, and of one engine of a server, which start now.
 traffic::NativeTunnelOptions tunnel_to(const Address& server, const TransportOptions& options);
 traffic::NativeTunnelOptions tunnel_of(const NativeServer& server, std::size_t engine);

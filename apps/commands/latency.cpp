@@ -264,6 +264,7 @@ int run_latency(LatencyOptions options, const Address& target, Agents& agents, R
 
 int latency_command(const LatencyOptions& options) {
     Report report(options.common.form);
+    check_client_keys(options.transport);
     choose_clock();
     std::optional<SelfPeer> echo;
     Address target;

@@ -71,6 +71,7 @@ int run_load(LoadOptions options, const Address& target, const OwnSink* own_sink
 
 int load_command(const LoadOptions& options) {
     Report report(options.common.form);
+    check_client_keys(options.transport);
     if (!options.one_way) choose_clock();  // both ends, which may be two processes, use the kernel's clock
     if (options.find_max) return as_agents([&](Agents& agents) { return find_max_load(options, agents, report); });
     std::optional<OwnSink> own_sink;

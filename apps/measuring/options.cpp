@@ -98,8 +98,12 @@ void add_measuring(CLI::App& command, MeasureOptions& options, const std::string
 
 void check_measuring(const CLI::App& command, MeasureOptions& options) {
     note_given(command, options.run);
-    if (options.threads.self && options.transport.native() && !options.transport.insecure)
-        options.transport.own_secret = random_value<Keys::Secret>();
+    TransportOptions& transport = options.transport;
+    if (options.threads.self && transport.native()) {
+        for (const auto& [name, value] : {std::pair("--key", &transport.key), std::pair("--peer", &transport.peer)})
+            if (!value->empty()) throw CLI::ValidationError(fmt::format("{}: not with --self", name));
+        if (transport.psk.empty() && !transport.insecure) transport.own_secret = random_value<Keys::Secret>();
+    }
     check_transport(command, options.transport);
     parse_conditions(options.verdict.fail_if);
     if (!options.prometheus.empty()) listening_address(options.prometheus);

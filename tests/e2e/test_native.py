@@ -208,6 +208,9 @@ class Usage(Native):
                 (("recv", "--port", 0, "--file", "a"), "--file: requires --transport native"),
                 (("send", "--to", "127.0.0.1:9", "x", "--transport", "raw"),
                  "--transport raw: one of gtudp, native: raw confirms nothing"),
+                (("load", "--self", "--transport", "native", "--peer", public), "--peer: not with --self"),
+                (("load", "--self", "--transport", "native", "--psk", "nowhere.psk"),
+                 "nowhere.psk: No such file or directory"),
                 (("load", "--self", "--transport", "native", "--flows", 2), "--flows 2: native has one per engine"),
                 (("latency", "--self", "--transport", "native", "--stamps", "kernel"),
                  "--stamps: not with native, whose messages are not single datagrams")):

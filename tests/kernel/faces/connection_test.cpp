@@ -1,5 +1,6 @@
 // Connections of the native transport on both backends: a server on a thread of its own, and clients.
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
 
@@ -25,7 +26,7 @@ Keys::Secret secret_of(int seed) {
 class KeyTextFile {
   public:
     explicit KeyTextFile(const std::string& text, mode_t mode = 0600) {
-        const int fd = ::mkstemp(path_.data());
+        const int fd = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         EXPECT_EQ(::write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
         EXPECT_EQ(::fchmod(fd, mode), 0);
         ::close(fd);
@@ -36,7 +37,9 @@ class KeyTextFile {
     const std::string& path() const { return path_; }
 
   private:
-    std::string path_ = ::testing::TempDir() + "ringpost_keys_XXXXXX";
+    static inline int made_ = 0;
+    std::string path_ =
+        ::testing::TempDir() + "ringpost_keys_" + std::to_string(getpid()) + "_" + std::to_string(made_++);
 };
 
 using ConnectionEventKind = ConnectionEvent::Kind;
