@@ -5,10 +5,13 @@
 #include "apps/measuring/capture.hpp"
 #include "codec/base/limits.hpp"
 #include "tests/fuzz/apps/files.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::apps_capture {
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+namespace {
+
+int run(const std::uint8_t* data, std::size_t size) {
     static const fuzz::Directory directory;
     const std::string path = directory.write("capture.pcap", fuzz::text_of(data, size));
     traffic::Payload payload;
@@ -16,3 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         RINGPOST_CHECK(payload.count() > 0 && payload.count() <= limits::payloads_max);
     return 0;
 }
+
+const Target registered("apps/capture", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::apps_capture

@@ -17,8 +17,10 @@
 #include "apps/runs/reader.hpp"
 #include "apps/runs/report_page.hpp"
 #include "tests/fuzz/apps/files.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::apps_run_directory {
+
 using namespace ringpost::apps;
 
 namespace {
@@ -128,16 +130,17 @@ class Runs {
     std::array<std::array<std::unique_ptr<Prepared>, 2>, 2> merge_;
 };
 
-}  // namespace
-
-extern "C" int LLVMFuzzerInitialize(int*, char***) {
-    // The fuzzer's own output goes to standard error.
-    return std::freopen("/dev/null", "w", stdout) == nullptr ? 1 : 0;
-}
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int run(const std::uint8_t* data, std::size_t size) {
+    // What the commands print is not wanted. The fuzzer's own output goes to standard error.
+    static std::FILE* const nowhere = std::freopen("/dev/null", "w", stdout);
+    RINGPOST_CHECK(nowhere != nullptr);
     static Runs runs;
     const std::string_view input = fuzz::text_of(data, size);
     if (!input.empty()) runs.play(static_cast<std::uint8_t>(input[0]), input.substr(1));
     return 0;
 }
+
+const Target registered("apps/run_directory", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::apps_run_directory

@@ -8,8 +8,9 @@
 #include "apps/commands/struct_values.hpp"
 #include "codec/base/limits.hpp"
 #include "tests/fuzz/apps/files.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::apps_struct_library {
 
 namespace {
 
@@ -26,11 +27,14 @@ void check(const structs::Library& library, std::uint8_t fill) {
     }
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int run(const std::uint8_t* data, std::size_t size) {
     static const fuzz::Directory directory;
     const std::string path = directory.write("library.json", fuzz::text_of(data, size));
     fuzz::reads([&] { check(apps::load_library(path), size > 0 ? data[size / 2] : 0); });
     return 0;
 }
+
+const Target registered("apps/struct_library", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::apps_struct_library

@@ -5,26 +5,25 @@
 
 #include "codec/base/record_queue.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::base_record_queue {
 
 namespace {
 
 constexpr std::size_t room_for(std::size_t bytes) { return 16 + (bytes + 7) / 8 * 8; }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    fuzz::Script script(data, size, 4'096);
+int run(const std::uint8_t* data, std::size_t size) {
+    Script script(data, size, 4'096);
     const std::size_t capacity = std::size_t{script.u8()} * 8;
     RecordQueue<std::uint64_t> queue(capacity);
-    std::deque<fuzz::Bytes> model;
+    std::deque<Bytes> model;
     std::size_t used = 0;
     std::uint64_t pushed = 0, popped = 0;
     while (!script.over()) {
         const std::uint8_t step = script.u8();
         if ((step & 1) != 0) {
-            const fuzz::Bytes bytes(step >> 1, static_cast<std::byte>(step));
+            const Bytes bytes(step >> 1, static_cast<std::byte>(step));
             const bool fits = queue.push(pushed, bytes);
             RINGPOST_CHECK(!model.empty() || fits == (room_for(bytes.size()) <= capacity));
             if (fits) {
@@ -46,3 +45,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     return 0;
 }
+
+const Target registered("base/record_queue", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::base_record_queue

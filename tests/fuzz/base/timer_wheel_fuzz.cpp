@@ -15,6 +15,9 @@
 
 #include "codec/base/check.hpp"
 #include "codec/base/timer_wheel.hpp"
+#include "tests/fuzz/target.hpp"
+
+namespace ringpost::fuzz::base_timer_wheel {
 
 namespace {
 
@@ -157,9 +160,12 @@ class Play {
     std::array<Timer, timer_count> timers_{};
 };
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int run(const std::uint8_t* data, std::size_t size) {
     Play(Script(std::span(data, std::min<std::size_t>(size, 4'096)))).run();
     return 0;
 }
+
+const Target registered("base/timer_wheel", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::base_timer_wheel

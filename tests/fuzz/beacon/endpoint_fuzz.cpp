@@ -12,8 +12,10 @@
 
 #include "codec/beacon/endpoint.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::beacon_endpoint {
+
 using namespace ringpost::beacon;
 
 namespace {
@@ -33,12 +35,12 @@ struct Received {
     Address source;
     std::uint64_t count;
     std::int64_t unix_s;
-    fuzz::Bytes bytes;
+    Bytes bytes;
 };
 
 class Play {
   public:
-    void run(fuzz::Script script) {
+    void run(Script script) {
         while (!script.over()) {
             const std::uint8_t step = script.u8();
             switch (step & 7) {
@@ -62,15 +64,15 @@ class Play {
     }
 
   private:
-    static fuzz::Bytes beacon(fuzz::Script& script) {
+    static Bytes beacon(Script& script) {
         const std::uint64_t timestamp = script.u64();
-        const fuzz::Bytes quote = script.bytes(script.u8() % 64);
-        fuzz::Bytes bytes(header_bytes + quote.size());
+        const Bytes quote = script.bytes(script.u8() % 64);
+        Bytes bytes(header_bytes + quote.size());
         encode({timestamp, {3, 3, 3, 3}, 33, {reinterpret_cast<const char*>(quote.data()), quote.size()}}, bytes);
         return bytes;
     }
 
-    void receive(unsigned who, const fuzz::Bytes& bytes) {
+    void receive(unsigned who, const Bytes& bytes) {
         const Address source =
             Address::v4(10, 0, 1, static_cast<std::uint8_t>(who % 8), static_cast<std::uint16_t>(who));
         endpoint_.handle(now_, {source, 0, bytes});
@@ -128,13 +130,16 @@ class Play {
     Duration unix_offset_ = 0;
     std::deque<Received> pending_;
     std::map<unsigned, std::uint64_t> counts_;
-    fuzz::Bytes out_ = fuzz::Bytes(limits::datagram_bytes_max);
+    Bytes out_ = Bytes(limits::datagram_bytes_max);
     std::uint64_t received_ = 0, sent_ = 0, bad_ = 0;
 };
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    Play().run(fuzz::Script(data, size, 1'024));
+int run(const std::uint8_t* data, std::size_t size) {
+    Play().run(Script(data, size, 1'024));
     return 0;
 }
+
+const Target registered("beacon/endpoint", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::beacon_endpoint

@@ -6,8 +6,10 @@
 #include "codec/base/bytes.hpp"
 #include "codec/beacon/frame.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::beacon_frame {
+
 using namespace ringpost::beacon;
 
 namespace {
@@ -40,17 +42,15 @@ bool utf8_by_definition(std::string_view text) {
     return true;
 }
 
-void check_round_trip(const Frame& frame, const fuzz::Bytes& bytes) {
-    fuzz::Bytes again(bytes.size());
+void check_round_trip(const Frame& frame, const Bytes& bytes) {
+    Bytes again(bytes.size());
     RINGPOST_CHECK(encode(frame, again) == bytes.size());
     RINGPOST_CHECK(again == bytes);
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    fuzz::Script script(data, size, limits::datagram_bytes_max);
-    fuzz::Bytes bytes = script.bytes(size);
+int run(const std::uint8_t* data, std::size_t size) {
+    Script script(data, size, limits::datagram_bytes_max);
+    Bytes bytes = script.bytes(size);
     if (const auto frame = decode(bytes)) check_round_trip(*frame, bytes);
     if (bytes.size() < header_bytes) {
         RINGPOST_CHECK(decode(bytes).error() == FrameError::too_short);
@@ -67,3 +67,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         RINGPOST_CHECK(frame.error() == FrameError::not_utf8);
     return 0;
 }
+
+const Target registered("beacon/frame", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::beacon_frame

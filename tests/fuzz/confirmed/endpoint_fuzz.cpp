@@ -16,8 +16,10 @@
 
 #include "codec/confirmed/endpoint.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::confirmed_endpoint {
+
 using namespace ringpost::confirmed;
 
 namespace {
@@ -39,7 +41,7 @@ Options options_of(std::uint8_t choice) {
 
 class Play {
   public:
-    explicit Play(fuzz::Script script) : script_(script), options_(options_of(script_.u8())), endpoint_(options_) {}
+    explicit Play(Script script) : script_(script), options_(options_of(script_.u8())), endpoint_(options_) {}
 
     void run() {
         while (!script_.over()) step(script_.u8());
@@ -76,7 +78,7 @@ class Play {
     }
 
     std::string text() {
-        const fuzz::Bytes bytes = script_.bytes(script_.u8() % 16);
+        const Bytes bytes = script_.bytes(script_.u8() % 16);
         std::string out;
         for (const std::byte byte : bytes) out += static_cast<char>(std::to_integer<unsigned>(byte) & 0x7f);
         return out;
@@ -102,7 +104,7 @@ class Play {
         RINGPOST_CHECK(waiting_.size() <= options_.sends_max);
     }
 
-    void receive(unsigned who, const fuzz::Bytes& bytes) {
+    void receive(unsigned who, const Bytes& bytes) {
         endpoint_.handle(now_, {address_of(who), 0, bytes});
         if (const auto frame = decode(bytes); frame && frame->status != Status::none) in_flight_.erase(key_of(who));
     }
@@ -165,19 +167,22 @@ class Play {
         }
     };
 
-    fuzz::Script script_;
+    Script script_;
     Options options_;
     Endpoint endpoint_;
     Instant now_ = 0;
     std::set<SendNumber> waiting_;
     std::map<Address, Instant, Less> in_flight_;  ///< when the last unanswered message was sent
-    fuzz::Bytes out_ = fuzz::Bytes(limits::datagram_bytes_max);
+    Bytes out_ = Bytes(limits::datagram_bytes_max);
     std::uint64_t refused_ = 0;
 };
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    Play(fuzz::Script(data, size, 2'048)).run();
+int run(const std::uint8_t* data, std::size_t size) {
+    Play(Script(data, size, 2'048)).run();
     return 0;
 }
+
+const Target registered("confirmed/endpoint", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::confirmed_endpoint

@@ -6,8 +6,10 @@
 #include "codec/base/utf8.hpp"
 #include "codec/confirmed/frame.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::confirmed_frame {
+
 using namespace ringpost::confirmed;
 using Json = nlohmann::json;
 
@@ -29,8 +31,8 @@ void check_frame(const Frame& frame, const Json& tree) {
 }
 
 void check(std::string_view text) {
-    const fuzz::Bytes bytes(reinterpret_cast<const std::byte*>(text.data()),
-                            reinterpret_cast<const std::byte*>(text.data()) + text.size());
+    const Bytes bytes(reinterpret_cast<const std::byte*>(text.data()),
+                      reinterpret_cast<const std::byte*>(text.data()) + text.size());
     const auto frame = decode(bytes);
     const Json tree = Json::parse(text, nullptr, false);
     if (frame) return check_frame(*frame, tree);
@@ -51,9 +53,7 @@ void check(std::string_view text) {
     }
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int run(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     check(text);
     check(R"({"message":)" + std::string(text) + R"(,"status":false})");
@@ -63,3 +63,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     return 0;
 }
+
+const Target registered("confirmed/frame", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::confirmed_frame

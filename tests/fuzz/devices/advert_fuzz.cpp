@@ -3,8 +3,10 @@
 #include "codec/devices/advert.hpp"
 #include "codec/devices/frame.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::devices_advert {
+
 using namespace ringpost::devices;
 
 namespace {
@@ -12,19 +14,17 @@ namespace {
 void check_frame(const std::expected<Frame, FrameError>& frame, std::string_view text) {
     if (!frame) return;
     RINGPOST_CHECK(can_carry(frame->text));
-    fuzz::Bytes out(frame_bytes(*frame));
+    Bytes out(frame_bytes(*frame));
     RINGPOST_CHECK(encode_frame(*frame, out) == out.size());
     const std::string_view again(reinterpret_cast<const char*>(out.data()), out.size());
     RINGPOST_CHECK(again.ends_with(terminator) && again.substr(0, again.size() - terminator.size()) == text);
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    fuzz::Script script(data, size, 4'096);
-    const fuzz::Bytes bytes = script.bytes(size);
+int run(const std::uint8_t* data, std::size_t size) {
+    Script script(data, size, 4'096);
+    const Bytes bytes = script.bytes(size);
     if (const auto advert = decode_advert(bytes)) {
-        fuzz::Bytes out(limits::devices_advert_bytes_max);
+        Bytes out(limits::devices_advert_bytes_max);
         out.resize(encode_advert(*advert, out));
         RINGPOST_CHECK(out == bytes);
     }
@@ -34,3 +34,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_frame(decode_frame(text), text);
     return 0;
 }
+
+const Target registered("devices/advert", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::devices_advert

@@ -23,8 +23,10 @@
 
 #include "codec/devices/endpoint.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::devices_endpoint {
+
 using namespace ringpost::devices;
 
 namespace {
@@ -35,7 +37,7 @@ class Play {
   public:
     Play() { endpoint_.add_interface(0, 0, address(0)); }
 
-    void run(fuzz::Script script) {
+    void run(Script script) {
         while (!script.over()) step(script);
         events(SIZE_MAX);
         now_ += 3'600 * second;
@@ -62,16 +64,16 @@ class Play {
         return out;
     }
     static Address address(unsigned host) { return Address::v4(10, 0, 0, static_cast<std::uint8_t>(host), 3'235); }
-    static fuzz::Bytes bytes_of(std::string_view text) {
+    static Bytes bytes_of(std::string_view text) {
         const auto bytes = std::as_bytes(std::span(text));
         return {bytes.begin(), bytes.end()};
     }
-    static std::string text_of(const fuzz::Bytes& bytes) {
+    static std::string text_of(const Bytes& bytes) {
         return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
     }
     static std::string name(unsigned which) { return {"abmnyzčx"[which % 8]}; }
 
-    void step(fuzz::Script& script) {
+    void step(Script& script) {
         const std::uint8_t step = script.u8();
         const unsigned arg = step >> 4;
         switch (step & 15) {
@@ -98,21 +100,21 @@ class Play {
         }
     }
 
-    static fuzz::Bytes frame(fuzz::Script& script) {
+    static Bytes frame(Script& script) {
         const Frame frames[] = {{FrameKind::message, 0, "text"},
                                 {FrameKind::question, script.u8(), "text?"},
                                 {FrameKind::answer, script.u16(), "text."},
                                 {FrameKind::ping, 0, {}},
                                 {FrameKind::quit, 0, {}}};
         const Frame& chosen = frames[script.u8() % 5];
-        fuzz::Bytes out(frame_bytes(chosen));
+        Bytes out(frame_bytes(chosen));
         encode_frame(chosen, out);
         const std::uint8_t cut = script.u8();
         if (cut < out.size()) out.resize(cut);
         return out;
     }
 
-    void receive(unsigned arg, const fuzz::Bytes& bytes) {
+    void receive(unsigned arg, const Bytes& bytes) {
         endpoint_.handle(now_, Datagram{address(arg % 8), arg % 2, bytes});
     }
 
@@ -123,7 +125,7 @@ class Play {
         streams_[*stream] = {.used = true, .stands = true};
     }
 
-    void bytes(unsigned arg, const fuzz::Bytes& bytes) {
+    void bytes(unsigned arg, const Bytes& bytes) {
         const StreamIndex stream = arg % streams;
         if (!streams_[stream].stands || bytes.empty()) return;
         endpoint_.handle(now_, StreamInput{.kind = StreamInput::Kind::bytes, .stream = stream, .bytes = bytes});
@@ -147,7 +149,7 @@ class Play {
                          StreamInput{.kind = StreamInput::Kind::closed, .stream = stream, .bytes = {}, .end = end});
     }
 
-    void call(unsigned arg, fuzz::Script& script) {
+    void call(unsigned arg, Script& script) {
         const std::string text = text_of(script.bytes(script.u8() % 32));
         const std::string to = name(arg), other = name(arg + 1);
         const std::string_view names[] = {to, other};
@@ -224,13 +226,16 @@ class Play {
     std::array<Stream, streams> streams_;
     std::set<std::pair<std::uint32_t, std::uint32_t>> asks_;
     QuestionId question_;
-    static inline fuzz::Bytes out_ = fuzz::Bytes(limits::stream_write_bytes_max);  // allocated once, since that takes
-                                                                                   // longer than a run
+    static inline Bytes out_ = Bytes(limits::stream_write_bytes_max);  // allocated once, since that takes
+                                                                       // longer than a run
 };
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    Play().run(fuzz::Script(data, size, 1'024));
+int run(const std::uint8_t* data, std::size_t size) {
+    Play().run(Script(data, size, 1'024));
     return 0;
 }
+
+const Target registered("devices/endpoint", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::devices_endpoint

@@ -5,17 +5,21 @@
 
 #include "codec/devices/frame.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::devices_splitter {
+
 using namespace ringpost::devices;
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    fuzz::Script script(data, size, 16'384);
+namespace {
+
+int run(const std::uint8_t* data, std::size_t size) {
+    Script script(data, size, 16'384);
     std::string rest;  // the expected contents of the splitter
     Splitter splitter;
     while (!script.over()) {
         const std::uint8_t step = script.u8();
-        const fuzz::Bytes piece = script.bytes(1u + (step & 0x3f));
+        const Bytes piece = script.bytes(1u + (step & 0x3f));
         if (!piece.empty()) splitter.append(piece);
         rest.append(reinterpret_cast<const char*>(piece.data()), piece.size());
         // Sometimes frames are left in the splitter until more bytes arrive; sometimes its memory is freed.
@@ -34,3 +38,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     return 0;
 }
+
+const Target registered("devices/splitter", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::devices_splitter

@@ -9,20 +9,21 @@
 
 #include "codec/echo/endpoint.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::echo_endpoint {
 
 namespace {
 
 struct Request {
     Address source;
     SocketIndex socket;
-    fuzz::Bytes bytes;
+    Bytes bytes;
 };
 
 class Play {
   public:
-    void run(fuzz::Script script) {
+    void run(Script script) {
         while (!script.over()) {
             const std::uint8_t step = script.u8();
             const unsigned who = step >> 2 & 3;
@@ -45,7 +46,7 @@ class Play {
     void request(unsigned who, std::size_t size) {
         // 0: an echo port; 1 and 2: one host on two sockets; 3: another host.
         const Request request{Address::v4(10, 0, 0, who == 3 ? 2 : 1, who == 0 ? 7 : 1'000), who == 2 ? 1u : 0u,
-                              fuzz::Bytes(size, static_cast<std::byte>(received_))};
+                              Bytes(size, static_cast<std::byte>(received_))};
         const std::uint64_t turned_away = echo_.counters().refused + echo_.counters().queue_full;
         echo_.handle(0, {request.source, request.socket, request.bytes});
         ++received_;
@@ -73,13 +74,16 @@ class Play {
 
     echo::Endpoint echo_;
     std::deque<Request> expected_;
-    fuzz::Bytes out_ = fuzz::Bytes(limits::datagram_bytes_max);
+    Bytes out_ = Bytes(limits::datagram_bytes_max);
     std::uint64_t received_ = 0;
 };
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    Play().run(fuzz::Script(data, size, 512));
+int run(const std::uint8_t* data, std::size_t size) {
+    Play().run(Script(data, size, 512));
     return 0;
 }
+
+const Target registered("echo/endpoint", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::echo_endpoint

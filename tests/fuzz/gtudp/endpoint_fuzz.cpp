@@ -18,8 +18,10 @@
 
 #include "codec/gtudp/endpoint.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::gtudp_endpoint {
+
 using namespace ringpost::gtudp;
 
 namespace {
@@ -57,7 +59,7 @@ Options options(std::uint8_t choice) {
 struct Flight {
     ExchangeId id;
     unsigned to;
-    fuzz::Bytes data;
+    Bytes data;
     Instant deadline;
     bool reply;  ///< may be withheld or displaced
     std::uint32_t sends = 0;
@@ -68,7 +70,7 @@ struct Flight {
 struct Message {
     Event::Kind kind;
     unsigned from;
-    fuzz::Bytes bytes;
+    Bytes bytes;
 };
 
 /// State of an exchange that has been delivered.
@@ -86,7 +88,7 @@ struct Them {
 
 class Play {
   public:
-    explicit Play(fuzz::Script script) : script_(script), options_(options(script_.u8())), endpoint_(options_) {}
+    explicit Play(Script script) : script_(script), options_(options(script_.u8())), endpoint_(options_) {}
 
     void run() {
         while (!script_.over()) step(script_.u8());
@@ -119,7 +121,7 @@ class Play {
     }
 
     void send(unsigned arg) {
-        const fuzz::Bytes data = script_.bytes(script_.u8() % 96);
+        const Bytes data = script_.bytes(script_.u8() % 96);
         const Instant deadline = arg >= 16 ? now_ + (script_.u8() - 8) * 50 * millisecond : never;
         const bool reply = (arg & 8) != 0;
         const auto id = endpoint_.send(now_, address(arg), data, deadline, reply ? Origin::reply : Origin::own);
@@ -153,7 +155,7 @@ class Play {
         const auto kind = static_cast<Kind>(script_.u8() % 3);
         const std::uint8_t low = script_.u8();
         const Identity identity = options_.first_identity + low % 16 + (kind == Kind::recv ? offset_of(arg) : 0);
-        const fuzz::Bytes data = kind == Kind::data ? script_.bytes(script_.u8() % 64) : fuzz::Bytes{};
+        const Bytes data = kind == Kind::data ? script_.bytes(script_.u8() % 64) : Bytes{};
         receive(arg, frame(kind, identity, data));
     }
 
@@ -169,14 +171,14 @@ class Play {
         if (kind != Kind::ack) receive(who, frame(kind == Kind::data ? Kind::recv : Kind::ack, identity, {}));
     }
 
-    fuzz::Bytes frame(Kind kind, Identity identity, const fuzz::Bytes& data) const {
-        fuzz::Bytes out(options_.codec.header_bytes());
+    Bytes frame(Kind kind, Identity identity, const Bytes& data) const {
+        Bytes out(options_.codec.header_bytes());
         options_.codec.write_header(out.data(), kind, identity);
         out.insert(out.end(), data.begin(), data.end());
         return out;
     }
 
-    void receive(unsigned arg, const fuzz::Bytes& bytes) {
+    void receive(unsigned arg, const Bytes& bytes) {
         const unsigned from = arg % addresses;
         const Counters before = endpoint_.counters();
         endpoint_.handle(now_, {address(from), 0, bytes});
@@ -318,7 +320,7 @@ class Play {
             endpoint_.close();
             closed_ = true;
         } else if (arg == 30) {
-            fuzz::Bytes bytes = script_.bytes(script_.u8() % 32);
+            Bytes bytes = script_.bytes(script_.u8() % 32);
             if (!bytes.empty()) bytes.front() = std::byte{0xff};  // not a valid type
             const unsigned to = script_.u8() % addresses;
             RINGPOST_CHECK(endpoint_.send_raw(address(to), bytes));
@@ -379,7 +381,7 @@ class Play {
         Identity identity;
     };
 
-    fuzz::Script script_;
+    Script script_;
     const Options options_;
     Endpoint endpoint_;
     Instant now_ = 0;
@@ -390,12 +392,15 @@ class Play {
     std::deque<Message> messages_, raws_;
     std::map<std::pair<unsigned, Identity>, Delivered> delivered_;
     std::map<unsigned, Them> them_;
-    fuzz::Bytes out_ = fuzz::Bytes(limits::datagram_bytes_max);
+    Bytes out_ = Bytes(limits::datagram_bytes_max);
 };
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    Play(fuzz::Script(data, size, 1'024)).run();
+int run(const std::uint8_t* data, std::size_t size) {
+    Play(Script(data, size, 1'024)).run();
     return 0;
 }
+
+const Target registered("gtudp/endpoint", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::gtudp_endpoint

@@ -6,13 +6,15 @@
 
 #include "codec/gtudp/frame.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::gtudp_frame {
+
 using namespace ringpost::gtudp;
 
 namespace {
 
-Wire wire_of(fuzz::Script& script) {
+Wire wire_of(Script& script) {
     const std::size_t magic = script.u8() % 16, data = script.u8() % 8;
     const std::uint8_t recv = script.u8(), ack = script.u8();
     const auto length = [&](std::uint8_t change) { return change < 16 ? (data + change) % 8 : data; };
@@ -32,9 +34,9 @@ std::optional<WireError> error_of(const Wire& wire) {
     return std::nullopt;
 }
 
-fuzz::Bytes encoded(const Codec& codec, const Frame& frame) {
-    fuzz::Bytes out(codec.header_bytes() + frame.data.size());
-    fuzz::Bytes header(codec.header_bytes());  // allocated exactly, so that a sanitizer detects a write beyond it
+Bytes encoded(const Codec& codec, const Frame& frame) {
+    Bytes out(codec.header_bytes() + frame.data.size());
+    Bytes header(codec.header_bytes());  // allocated exactly, so that a sanitizer detects a write beyond it
     codec.write_header(header.data(), frame.kind, frame.identity);
     std::ranges::copy(header, out.begin());
     std::ranges::copy(frame.data, out.begin() + static_cast<std::ptrdiff_t>(header.size()));
@@ -42,9 +44,9 @@ fuzz::Bytes encoded(const Codec& codec, const Frame& frame) {
 }
 
 // The definition: the datagram starts with magic and type, four bytes follow, and only a DATA has further bytes.
-std::optional<Kind> kind_by_definition(const Wire& wire, const fuzz::Bytes& datagram) {
+std::optional<Kind> kind_by_definition(const Wire& wire, const Bytes& datagram) {
     for (std::size_t kind = 0; kind < 3; ++kind) {
-        fuzz::Bytes prefix = wire.magic;
+        Bytes prefix = wire.magic;
         prefix.insert(prefix.end(), wire.types[kind].begin(), wire.types[kind].end());
         if (datagram.size() < prefix.size() + 4) continue;
         if (!std::equal(prefix.begin(), prefix.end(), datagram.begin())) continue;
@@ -54,7 +56,7 @@ std::optional<Kind> kind_by_definition(const Wire& wire, const fuzz::Bytes& data
     return std::nullopt;
 }
 
-void check(const Wire& wire, const Codec& codec, const fuzz::Bytes& datagram) {
+void check(const Wire& wire, const Codec& codec, const Bytes& datagram) {
     const auto frame = codec.decode(datagram);
     RINGPOST_CHECK((frame ? std::optional(frame->kind) : std::nullopt) == kind_by_definition(wire, datagram));
     if (frame) RINGPOST_CHECK(encoded(codec, *frame) == datagram);
@@ -70,10 +72,8 @@ std::uint32_t adler32_by_definition(std::span<const std::byte> bytes) {
     return b << 16 | a;
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    fuzz::Script script(data, size, limits::datagram_bytes_max);
+int run(const std::uint8_t* data, std::size_t size) {
+    Script script(data, size, limits::datagram_bytes_max);
     const Wire wire = wire_of(script);
     const auto codec = Codec::make(wire);
     const auto error = error_of(wire);
@@ -83,12 +83,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     RINGPOST_CHECK(codec->data_bytes_max() == limits::datagram_bytes_max - codec->header_bytes());
 
     // The input as it is, and with each header in front of it.
-    const fuzz::Bytes rest = script.bytes(size);
+    const Bytes rest = script.bytes(size);
     check(wire, *codec, rest);
     const Identity identity = reference_identity(rest, 7);
     RINGPOST_CHECK(identity == adler32_by_definition(rest) + 7);
     for (const Kind kind : {Kind::data, Kind::recv, Kind::ack}) {
-        const fuzz::Bytes datagram = encoded(*codec, {kind, identity, rest});
+        const Bytes datagram = encoded(*codec, {kind, identity, rest});
         check(wire, *codec, datagram);
         const auto frame = codec->decode(datagram);
         RINGPOST_CHECK(frame.has_value() == (kind == Kind::data || rest.empty()));
@@ -97,3 +97,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     return 0;
 }
+
+const Target registered("gtudp/frame", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::gtudp_frame

@@ -7,8 +7,9 @@
 #include "codec/measure/histogram_log.hpp"
 #include "codec/measure/percentile_spectrum.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::measure_histogram_log {
 
 namespace {
 
@@ -25,11 +26,9 @@ void check_histogram(const Histogram& histogram) {
     RINGPOST_CHECK(histogram.min() <= histogram.percentile(50) && histogram.percentile(50) <= histogram.max());
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    fuzz::Script script(data, size, 65'536);
-    const fuzz::Bytes bytes = script.bytes(size);
+int run(const std::uint8_t* data, std::size_t size) {
+    Script script(data, size, 65'536);
+    const Bytes bytes = script.bytes(size);
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     if (const auto histogram = decode_histogram(bytes)) check_histogram(*histogram);
     if (const auto plain = decode_base64(text)) RINGPOST_CHECK(encode_base64(*plain) == text);
@@ -44,3 +43,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     RINGPOST_CHECK(same((*again)->histogram, (*interval)->histogram));
     return 0;
 }
+
+const Target registered("measure/histogram_log", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::measure_histogram_log

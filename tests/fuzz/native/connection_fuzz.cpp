@@ -11,8 +11,10 @@
 
 #include "codec/native/connection.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::native_connection {
+
 using namespace ringpost::native;
 
 namespace {
@@ -47,8 +49,8 @@ struct Play {
         peer.connection_window = 10 << 10;
         peer.message_bytes_max = 5 << 10;
         for (int i = 0; i < 2; ++i)
-            ends[i] = std::make_unique<Connection>(0, options_of(static_cast<std::uint64_t>(i)), peer, key_of(i),
-                                                   key_of(1 - i));
+            ends[i] = std::make_unique<native::Connection>(0, options_of(static_cast<std::uint64_t>(i)), peer,
+                                                           key_of(i), key_of(1 - i));
     }
 
     void send(int from, std::uint32_t channel, std::size_t bytes) {
@@ -66,7 +68,7 @@ struct Play {
                                      buffer.begin() + static_cast<std::ptrdiff_t>(at + bytes));
         }
     }
-    void arrive(int at, fuzz::Bytes packet, bool taking) {
+    void arrive(int at, Bytes packet, bool taking) {
         ends[at]->handle(now, packet);
         if (taking)
             take(at);
@@ -85,9 +87,9 @@ struct Play {
             RINGPOST_CHECK(forged || count <= sent[1 - at][event->channel]);
         }
     }
-    void forge(int at, std::uint32_t number, const fuzz::Bytes& frames) {
+    void forge(int at, std::uint32_t number, const Bytes& frames) {
         crypto::PacketKey key = key_of(1 - at);
-        fuzz::Bytes packet(short_header_bytes + frames.size() + key.tag_bytes());
+        Bytes packet(short_header_bytes + frames.size() + key.tag_bytes());
         write_short_header(packet.data(), {{}, number, false, 0});
         if (!frames.empty()) std::memcpy(&packet[short_header_bytes], frames.data(), frames.size());
         key.seal(packet, short_header_bytes, number);
@@ -95,15 +97,15 @@ struct Play {
         arrive(at, std::move(packet), true);
     }
 
-    std::unique_ptr<Connection> ends[2];
-    std::deque<fuzz::Bytes> wires[2];
+    std::unique_ptr<native::Connection> ends[2];
+    std::deque<Bytes> wires[2];
     std::uint64_t sent[2][channels] = {}, delivered[2][channels] = {};
-    fuzz::Bytes buffer = fuzz::Bytes(limits::datagram_bytes_max);
+    Bytes buffer = Bytes(limits::datagram_bytes_max);
     Instant now = 0;
     bool forged = false;
 };
 
-void step(Play& play, fuzz::Script& script) {
+void step(Play& play, Script& script) {
     const std::uint8_t operation = script.u8();
     const int side = operation & 1;
     auto& wire = play.wires[side];
@@ -114,7 +116,7 @@ void step(Play& play, fuzz::Script& script) {
         case 3:
         case 4: {
             if (wire.empty()) return;
-            fuzz::Bytes packet = std::move(wire.front());
+            Bytes packet = std::move(wire.front());
             wire.pop_front();
             play.arrive(1 - side, std::move(packet), operation % 20 != 6);
             return;
@@ -147,12 +149,15 @@ void step(Play& play, fuzz::Script& script) {
     }
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    fuzz::Script script(data, size, 16'384);
+int run(const std::uint8_t* data, std::size_t size) {
+    Script script(data, size, 16'384);
     Play play;
     for (std::size_t i = 0; i < steps_max && !script.over(); ++i) step(play, script);
     for (int i = 0; i < 2; ++i) play.take(i);
     return 0;
 }
+
+const Target registered("native/connection", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::native_connection

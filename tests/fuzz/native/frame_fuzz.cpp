@@ -5,14 +5,18 @@
 
 #include "codec/native/frame.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 #include "tests/unit/codec/native/frame_samples.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::native_frame {
+
 using namespace ringpost::native;
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    fuzz::Script script(data, size, limits::native_datagram_bytes_max);
-    const fuzz::Bytes bytes = script.bytes(size);
+namespace {
+
+int run(const std::uint8_t* data, std::size_t size) {
+    Script script(data, size, limits::native_datagram_bytes_max);
+    const Bytes bytes = script.bytes(size);
     std::span<const std::byte> rest = bytes;
     while (!rest.empty()) {
         const std::byte* begin = rest.data();
@@ -30,8 +34,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             recovery::PacketRange ranges[limits::native_ranges_sent_max];
             if (ranges_of(ack, ack.largest + (std::uint64_t{1} << 40), ranges) == 0) continue;
         }
-        const fuzz::Bytes again = encode_frame(*frame, is_of_one_length(*begin));
+        const Bytes again = encode_frame(*frame, is_of_one_length(*begin));
         RINGPOST_CHECK(again.size() == taken && std::memcmp(again.data(), begin, taken) == 0);
     }
     return 0;
 }
+
+const Target registered("native/frame", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::native_frame

@@ -8,8 +8,10 @@
 #include "codec/native/initiator.hpp"
 #include "codec/native/responder.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::native_handshake {
+
 using namespace ringpost::native;
 
 namespace {
@@ -28,7 +30,7 @@ std::uint64_t handled(const ResponderCounters& c) {
 
 class HandshakePlay {
   public:
-    explicit HandshakePlay(fuzz::Script& script)
+    explicit HandshakePlay(Script& script)
         : script_(script),
           client_random_(key_of(1)),
           server_random_(key_of(2)),
@@ -80,21 +82,21 @@ class HandshakePlay {
     }
 
     void send_init() {
-        fuzz::Bytes out(init_bytes);
+        Bytes out(init_bytes);
         out.resize(client_->transmit(now_, out));
         if (!out.empty()) from_client_.push_back(out);
     }
 
-    void to_server(const fuzz::Bytes& datagram) {
+    void to_server(const Bytes& datagram) {
         if (form_of(datagram) == Form::short_packet) {
             const std::uint64_t before = handled(server_->counters());
-            fuzz::Bytes out(reset_bytes_max);
+            Bytes out(reset_bytes_max);
             RINGPOST_CHECK(server_->reset(datagram, out) < std::max<std::size_t>(datagram.size(), 1));
             if (auto confirmed = server_->confirm(now_, datagram)) check_same(*confirmed);
             RINGPOST_CHECK(handled(server_->counters()) == before + 1);
             return;
         }
-        fuzz::Bytes out(response_bytes_max);
+        Bytes out(response_bytes_max);
         const std::uint64_t before = handled(server_->counters());
         out.resize(server_->handle(now_, Address::v4(10, 0, 0, script_.u8() % 4, 1), datagram, out));
         RINGPOST_CHECK(handled(server_->counters()) == before + 1);
@@ -103,7 +105,7 @@ class HandshakePlay {
         if (!out.empty()) from_server_.push_back(out);
     }
 
-    void to_client(const fuzz::Bytes& datagram) {
+    void to_client(const Bytes& datagram) {
         if (client_->handle(now_, datagram) && client_->state() == Initiator::State::established)
             established_ = client_->take();
     }
@@ -111,7 +113,7 @@ class HandshakePlay {
     // The first packet of a client; the attacker may change one.
     void confirm(std::uint8_t operation) {
         if (!established_) return;
-        fuzz::Bytes packet(short_header_bytes + 20 + established_->send.tag_bytes());
+        Bytes packet(short_header_bytes + 20 + established_->send.tag_bytes());
         write_short_header(packet.data(), {established_->remote, number_, false, 0});
         established_->send.seal(packet, short_header_bytes, number_++);
         to_server(operation & 0x80 ? changed(packet) : packet);
@@ -121,16 +123,14 @@ class HandshakePlay {
         // The client may have begun anew since.
         if (!established_ || server.handshake_hash != established_->handshake_hash) return;
         RINGPOST_CHECK(server.local == established_->remote && server.remote == established_->local);
-        fuzz::Bytes packet(short_header_bytes + server.send.tag_bytes());
+        Bytes packet(short_header_bytes + server.send.tag_bytes());
         server.send.seal(packet, short_header_bytes, 0);
         RINGPOST_CHECK(established_->receive.open(packet, short_header_bytes, 0));
     }
 
-    fuzz::Bytes chosen(const std::vector<fuzz::Bytes>& sent) {
-        return sent.empty() ? fuzz::Bytes() : sent[script_.u8() % sent.size()];
-    }
+    Bytes chosen(const std::vector<Bytes>& sent) { return sent.empty() ? Bytes() : sent[script_.u8() % sent.size()]; }
 
-    fuzz::Bytes changed(fuzz::Bytes datagram) {
+    Bytes changed(Bytes datagram) {
         if (datagram.empty()) return datagram;
         const std::uint16_t where = script_.u16();
         const std::uint8_t how = script_.u8();
@@ -142,22 +142,25 @@ class HandshakePlay {
         return datagram;
     }
 
-    fuzz::Script& script_;
+    Script& script_;
     crypto::RandomStream client_random_, server_random_;
     crypto::KeyPair server_pair_;
     InitiatorOptions options_;
     std::optional<Initiator> client_;
     std::optional<Responder> server_;
     std::optional<Established> established_;
-    std::vector<fuzz::Bytes> from_client_, from_server_;
+    std::vector<Bytes> from_client_, from_server_;
     Instant now_ = 1'000 * second;
     std::uint32_t number_ = 0;
 };
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    fuzz::Script script(data, size, 2'048);
+int run(const std::uint8_t* data, std::size_t size) {
+    Script script(data, size, 2'048);
     HandshakePlay(script).run();
     return 0;
 }
+
+const Target registered("native/handshake", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::native_handshake

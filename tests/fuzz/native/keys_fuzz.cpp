@@ -6,11 +6,15 @@
 
 #include "codec/crypto/keys.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::native_keys {
+
 using namespace ringpost::crypto;
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+namespace {
+
+int run(const std::uint8_t* data, std::size_t size) {
     // Of exactly that size, so that a sanitizer detects a read beyond it.
     const std::vector<char> copy(data, data + std::min<std::size_t>(size, 65'536));
     const std::string_view text(copy.data(), copy.size());
@@ -33,3 +37,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     return 0;
 }
+
+const Target registered("native/keys", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::native_keys

@@ -6,14 +6,16 @@
 #include "codec/native/limits.hpp"
 #include "codec/native/packet.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::native_packet {
+
 using namespace ringpost::native;
 
 namespace {
 
 struct Writer {
-    fuzz::Bytes& out;
+    Bytes& out;
     std::size_t operator()(const InitPacket& packet) const {
         const std::size_t size = write_init(out, packet);
         write_mac(out, packet.mac);
@@ -33,22 +35,20 @@ struct Writer {
     std::size_t operator()(const ResetPacket& packet) const { return write_reset(out, packet, out.size()); }
 };
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    fuzz::Script script(data, size, limits::native_datagram_bytes_max);
-    const fuzz::Bytes datagram = script.bytes(size);
+int run(const std::uint8_t* data, std::size_t size) {
+    Script script(data, size, limits::native_datagram_bytes_max);
+    const Bytes datagram = script.bytes(size);
     const Form form = form_of(datagram);
     if (const auto header = parse_short_header(datagram)) {
         RINGPOST_CHECK(form == Form::short_packet);
-        fuzz::Bytes again(short_header_bytes);
+        Bytes again(short_header_bytes);
         write_short_header(again.data(), *header);
         RINGPOST_CHECK(std::memcmp(again.data(), datagram.data(), again.size()) == 0);
     }
     if (const auto packet = parse_long(datagram)) {
         RINGPOST_CHECK(form == Form::long_packet);
         // Of its size, filled with what it must write over, but for the end of a Reset.
-        fuzz::Bytes again(datagram.size(), std::byte{0xff});
+        Bytes again(datagram.size(), std::byte{0xff});
         if (std::holds_alternative<ResetPacket>(*packet))
             std::copy(datagram.begin() + reset_bytes_min, datagram.end(), again.begin() + reset_bytes_min);
         RINGPOST_CHECK(std::visit(Writer{again}, *packet) == datagram.size());
@@ -56,3 +56,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     return 0;
 }
+
+const Target registered("native/packet", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::native_packet

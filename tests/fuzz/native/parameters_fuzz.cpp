@@ -3,19 +3,28 @@
 
 #include "codec/native/parameters.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::native_parameters {
+
 using namespace ringpost::native;
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    fuzz::Script script(data, size, 4'096);
+namespace {
+
+int run(const std::uint8_t* data, std::size_t size) {
+    Script script(data, size, 4'096);
     const std::uint32_t random = script.u16() | std::uint32_t{script.u16()} << 16;
     const auto parameters = parse_parameters(script.bytes(size));
     if (!parameters) return 0;
     RINGPOST_CHECK(!fault_of(*parameters));
-    fuzz::Bytes written(parameters_bytes_max);
+    Bytes written(parameters_bytes_max);
     written.resize(write_parameters(written, *parameters, random));
     RINGPOST_CHECK(parse_parameters(written) == *parameters);
     RINGPOST_CHECK(!mismatch_of(parameters->channels, parameters->channels));
     return 0;
 }
+
+const Target registered("native/parameters", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::native_parameters

@@ -17,8 +17,10 @@
 
 #include "codec/relay/endpoint.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::relay_endpoint {
+
 using namespace ringpost::relay;
 
 namespace {
@@ -39,7 +41,7 @@ struct Sent {
     std::uint8_t forwarded = 0;
 };
 
-Impairments read_impairments(fuzz::Script& script) {
+Impairments read_impairments(Script& script) {
     const std::uint8_t choice = script.u8();
     const auto chance = [&](unsigned bit) { return (choice >> bit & 1) == 0 ? 0.0 : script.u8() / 255.0; };
     Impairments out{.loss = chance(0), .duplicate = chance(1), .corrupt = chance(2), .reorder = chance(3)};
@@ -56,7 +58,7 @@ Impairments read_impairments(fuzz::Script& script) {
 }
 
 /// Small tables, which are full soon, and are made for every input.
-Options read_options(fuzz::Script& script) {
+Options read_options(Script& script) {
     const std::uint8_t choice = script.u8();
     Options options{.listening_socket = listening, .target = target, .seed = choice, .key = SipKey{1, 2}};
     options.to_target = read_impairments(script);
@@ -71,7 +73,7 @@ Options read_options(fuzz::Script& script) {
 
 class Play {
   public:
-    explicit Play(fuzz::Script script) : script_(script), options_(read_options(script_)), relay_(options_) {}
+    explicit Play(Script script) : script_(script), options_(read_options(script_)), relay_(options_) {}
 
     void run() {
         while (!script_.over()) {
@@ -134,7 +136,7 @@ class Play {
     }
 
     void pass(Datagram in, Direction direction, const Address& client, std::size_t size) {
-        fuzz::Bytes bytes(size, std::byte{0x55});
+        Bytes bytes(size, std::byte{0x55});
         const auto number = static_cast<std::uint32_t>(sent_.size());
         if (size >= sizeof number) std::memcpy(bytes.data(), &number, sizeof number);
         sent_.push_back({direction, client, size, now_, in.hop_limit, 0});
@@ -226,19 +228,22 @@ class Play {
         check_counters();
     }
 
-    fuzz::Script script_;
+    Script script_;
     Options options_;
     Endpoint relay_;
     Instant now_ = 0;
     std::uint64_t received_ = 0;
     std::vector<Sent> sent_;
     std::map<SocketIndex, Address> sockets_;  ///< the client of each open one
-    fuzz::Bytes out_ = fuzz::Bytes(limits::datagram_bytes_max);
+    Bytes out_ = Bytes(limits::datagram_bytes_max);
 };
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    Play(fuzz::Script(data, size, 512)).run();
+int run(const std::uint8_t* data, std::size_t size) {
+    Play(Script(data, size, 512)).run();
     return 0;
 }
+
+const Target registered("relay/endpoint", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::relay_endpoint

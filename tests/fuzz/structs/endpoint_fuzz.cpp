@@ -12,14 +12,16 @@
 
 #include "codec/structs/endpoint.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 #include "tests/unit/codec/structs/model.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::structs_endpoint {
+
 using namespace ringpost::structs;
 
 namespace {
 
-constexpr MessageId ids[] = {0, 22, 0xffff};
+constexpr structs::MessageId ids[] = {0, 22, 0xffff};
 constexpr const char* formats[] = {"", "<hB", "!8s"};
 
 Library make_library() {
@@ -39,7 +41,7 @@ Address address(unsigned who) { return Address::v4(10, 0, 0, 1, static_cast<std:
 
 class Play {
   public:
-    void run(fuzz::Script script) {
+    void run(Script script) {
         while (!script.over()) {
             const std::uint8_t step = script.u8();
             const unsigned upper = step >> 3;
@@ -66,12 +68,12 @@ class Play {
     }
 
   private:
-    static fuzz::Bytes packets(fuzz::Script& script, unsigned count) {
-        fuzz::Bytes out;
+    static Bytes packets(Script& script, unsigned count) {
+        Bytes out;
         for (unsigned i = 0; i < count; ++i) {
             const std::uint8_t what = script.u8();
-            const fuzz::Bytes payload = script.bytes(what % 12);
-            fuzz::Bytes packet(header_bytes + payload.size());
+            const Bytes payload = script.bytes(what % 12);
+            Bytes packet(header_bytes + payload.size());
             encode({(what & 0x40) != 0 ? ids[what % 3] : script.u16(), payload}, packet);
             if ((what & 0x80) != 0) packet[script.u8() % packet.size()] ^= static_cast<std::byte>(script.u8());
             out.insert(out.end(), packet.begin(), packet.end());
@@ -79,7 +81,7 @@ class Play {
         return out;
     }
 
-    void receive(unsigned who, const fuzz::Bytes& bytes) {
+    void receive(unsigned who, const Bytes& bytes) {
         endpoint_.handle(0, {address(who), 0, bytes});
         ++received_;
         skipped_ += bytes.size();
@@ -119,12 +121,12 @@ class Play {
         return true;
     }
 
-    void send(fuzz::Script& script, unsigned who) {
+    void send(Script& script, unsigned who) {
         const std::uint8_t what = script.u8();
-        const MessageId id = what % 4 < 3 ? ids[what % 4] : script.u16();
+        const structs::MessageId id = what % 4 < 3 ? ids[what % 4] : script.u16();
         const Definition* definition = library_.find(id);
         const std::size_t bytes = (what & 0x80) != 0 || definition == nullptr ? what % 11 : definition->format.bytes();
-        fuzz::Bytes payload = script.bytes(bytes);
+        Bytes payload = script.bytes(bytes);
         payload.resize(bytes);
         const auto taken = endpoint_.send(address(who), {id, payload});
         const bool good = definition != nullptr && definition->format.bytes() == bytes;
@@ -154,15 +156,18 @@ class Play {
     inline static const Library library_ = make_library();
     Endpoint endpoint_{library_};
     std::deque<Expected> expected_;
-    std::deque<std::pair<Address, std::pair<MessageId, fuzz::Bytes>>> outgoing_;
+    std::deque<std::pair<Address, std::pair<structs::MessageId, Bytes>>> outgoing_;
     bool failing_ = false;
-    fuzz::Bytes out_ = fuzz::Bytes(limits::datagram_bytes_max);
+    Bytes out_ = Bytes(limits::datagram_bytes_max);
     std::uint64_t received_ = 0, sent_ = 0, packets_ = 0, failures_ = 0, skipped_ = 0, without_packet_ = 0;
 };
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    Play().run(fuzz::Script(data, size, 1'024));
+int run(const std::uint8_t* data, std::size_t size) {
+    Play().run(Script(data, size, 1'024));
     return 0;
 }
+
+const Target registered("structs/endpoint", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::structs_endpoint

@@ -10,8 +10,10 @@
 #include <ringpost/structs/format.hpp>
 #include <ringpost/structs/values.hpp>
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::structs_format {
+
 using namespace ringpost::structs;
 
 namespace {
@@ -72,9 +74,9 @@ std::size_t runs_of(const Layout& layout) {
     return runs;
 }
 
-void check_round_trip(const Format& format, const Layout& layout, fuzz::Bytes payload) {
+void check_round_trip(const Format& format, const Layout& layout, Bytes payload) {
     payload.resize(layout.bytes);
-    fuzz::Bytes expected(payload.size());
+    Bytes expected(payload.size());
     for (const Slot& slot : layout.slots) {
         std::byte* at = payload.data() + slot.offset;
         if (slot.code == '?' && *at != std::byte{}) *at = std::byte{1};
@@ -85,7 +87,7 @@ void check_round_trip(const Format& format, const Layout& layout, fuzz::Bytes pa
     ValueReader reader(format, payload);
     while (const auto value = reader.next()) values.push_back(*value);
     RINGPOST_CHECK(values.size() == layout.slots.size());
-    fuzz::Bytes again(payload.size(), std::byte{0xee});
+    Bytes again(payload.size(), std::byte{0xee});
     RINGPOST_CHECK(pack(format, values, again) && again == expected);
     values.emplace_back(true);
     RINGPOST_CHECK(pack(format, values, again).error().kind == ValueError::Kind::too_many);
@@ -93,17 +95,15 @@ void check_round_trip(const Format& format, const Layout& layout, fuzz::Bytes pa
     RINGPOST_CHECK(layout.slots.empty() || pack(format, values, again).error().kind == ValueError::Kind::too_few);
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    fuzz::Script script(data, size, 4'096);
+int run(const std::uint8_t* data, std::size_t size) {
+    Script script(data, size, 4'096);
     std::string text;
     while (!script.over()) {
         const char next = static_cast<char>(script.u8());
         if (next == '\0') break;
         text += next;
     }
-    const fuzz::Bytes rest = script.bytes(SIZE_MAX);
+    const Bytes rest = script.bytes(SIZE_MAX);
     const auto format = Format::parse(std::string_view(std::string(text)));
     const Layout layout = by_the_rules(text);
     if (!format) {
@@ -127,3 +127,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_round_trip(*format, layout, rest);
     return 0;
 }
+
+const Target registered("structs/format", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::structs_format

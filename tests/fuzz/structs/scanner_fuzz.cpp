@@ -12,9 +12,11 @@
 #include "codec/structs/scanner.hpp"
 
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 #include "tests/unit/codec/structs/model.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::structs_scanner {
+
 using namespace ringpost::structs;
 
 namespace {
@@ -22,29 +24,29 @@ namespace {
 constexpr std::size_t bytes_max = 150'000;
 constexpr int headers_max = 40;  // the reference scanner reads the payload of each header again
 
-fuzz::Bytes packet(fuzz::Script& script) {
-    const MessageId id = script.u16();
-    const fuzz::Bytes payload = script.bytes(script.u8());
-    fuzz::Bytes out(header_bytes + payload.size());
+Bytes packet(Script& script) {
+    const structs::MessageId id = script.u16();
+    const Bytes payload = script.bytes(script.u8());
+    Bytes out(header_bytes + payload.size());
     RINGPOST_CHECK(encode({id, payload}, out) == out.size());
     const auto decoded = decode(out);
     RINGPOST_CHECK(decoded && decoded->id == id && std::ranges::equal(decoded->payload, payload));
     return out;
 }
 
-fuzz::Bytes header(fuzz::Script& script) {
-    fuzz::Bytes out(header_bytes);
+Bytes header(Script& script) {
+    Bytes out(header_bytes);
     write_header(out.data(), script.u16(), 0, static_cast<std::byte>(script.u8()));
     store_le(&out[4], script.u16());
     return out;
 }
 
-fuzz::Bytes put_together(fuzz::Script script) {
-    fuzz::Bytes out;
+Bytes put_together(Script script) {
+    Bytes out;
     int headers = 0;
     while (!script.over() && out.size() < bytes_max) {
         const std::uint8_t what = script.u8() & 7;
-        fuzz::Bytes piece;
+        Bytes piece;
         switch (what) {
             case 0: piece = script.bytes(script.u8()); break;
             case 1:
@@ -64,10 +66,8 @@ fuzz::Bytes put_together(fuzz::Script script) {
     return out;
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    const fuzz::Bytes bytes = put_together(fuzz::Script(data, size, 2'048));
+int run(const std::uint8_t* data, std::size_t size) {
+    const Bytes bytes = put_together(Script(data, size, 2'048));
     const auto expected = model::scan(bytes);
     Scanner scanner(bytes);
     std::size_t in_packets = 0;
@@ -86,3 +86,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     RINGPOST_CHECK(scanner.skipped() == bytes.size() - in_packets);
     return 0;
 }
+
+const Target registered("structs/scanner", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::structs_scanner

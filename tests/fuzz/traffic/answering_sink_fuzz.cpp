@@ -11,8 +11,10 @@
 #include "codec/base/reflection.hpp"
 #include "codec/traffic/answering_sink.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::traffic_answering_sink {
+
 using namespace ringpost::traffic;
 
 namespace {
@@ -31,7 +33,7 @@ struct Peer {
 
 class Play {
   public:
-    void run(fuzz::Script script) {
+    void run(Script script) {
         while (!script.over()) {
             const std::uint8_t step = script.u8();
             const unsigned who = step >> 2 & 3;
@@ -58,8 +60,8 @@ class Play {
     static Address address_of(unsigned who) { return Address::v4(10, 0, 0, who == 3 ? 2 : 1, who == 0 ? 7 : 1'000); }
     Peer& peer_of(unsigned who) { return peers_[who == 2 ? 1 : who]; }
 
-    fuzz::Bytes frame(unsigned who, std::uint64_t sequence, std::size_t size) const {
-        fuzz::Bytes bytes(size, std::byte{0x5a});
+    Bytes frame(unsigned who, std::uint64_t sequence, std::size_t size) const {
+        Bytes bytes(size, std::byte{0x5a});
         encode({who == 2 ? 1u : who, sequence, 0}, bytes);
         return bytes;
     }
@@ -72,7 +74,7 @@ class Play {
     void again(unsigned who, std::size_t back, std::uint8_t bit) {
         const std::uint64_t next = peer_of(who).next;
         if (next <= back) return;
-        fuzz::Bytes bytes = frame(who, next - 1 - back, 31);
+        Bytes bytes = frame(who, next - 1 - back, 31);
         if (bit > 0) bytes[bit / 8 % bytes.size()] ^= static_cast<std::byte>(1 << bit % 8);
         sink_.handle(now_, {address_of(who), 0, bytes});
     }
@@ -103,15 +105,18 @@ class Play {
     AnsweringSink sink_{{.sink = {.key = SipKey{1, 2}}, .seed = 3}};
     std::map<unsigned, Peer> peers_;
     std::deque<Expected> expected_;
-    fuzz::Bytes buffers_[3] = {fuzz::Bytes(limits::datagram_bytes_max), fuzz::Bytes(limits::datagram_bytes_max),
-                               fuzz::Bytes(limits::datagram_bytes_max)};
+    Bytes buffers_[3] = {Bytes(limits::datagram_bytes_max), Bytes(limits::datagram_bytes_max),
+                         Bytes(limits::datagram_bytes_max)};
     std::vector<std::byte> fill_ = make_fill(1'024);
     Instant now_ = 0;
 };
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    Play().run(fuzz::Script(data, size, 512));
+int run(const std::uint8_t* data, std::size_t size) {
+    Play().run(Script(data, size, 512));
     return 0;
 }
+
+const Target registered("traffic/answering_sink", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::traffic_answering_sink

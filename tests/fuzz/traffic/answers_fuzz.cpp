@@ -6,8 +6,10 @@
 
 #include "codec/base/check.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::traffic_answers {
+
 using namespace ringpost::traffic;
 
 namespace {
@@ -30,15 +32,18 @@ AnswerCheck check_of(std::uint8_t choice) {
     return AnswerCheck::expected(expectation);
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    fuzz::Script script(data, size, 4'096);
+int run(const std::uint8_t* data, std::size_t size) {
+    Script script(data, size, 4'096);
     const AnswerCheck check = check_of(script.u8());
-    fuzz::Bytes reply = script.bytes(size);
+    Bytes reply = script.bytes(size);
     const auto status = check.inspect(reply);
     RINGPOST_CHECK(!status || *status < check.statuses().size());
     reply.push_back(std::byte{'x'});
     RINGPOST_CHECK(check.inspect(std::span(reply).first(reply.size() - 1)) == status);
     return 0;
 }
+
+const Target registered("traffic/answers", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::traffic_answers

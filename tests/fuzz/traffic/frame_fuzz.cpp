@@ -6,13 +6,17 @@
 #include "codec/base/bytes.hpp"
 #include "codec/traffic/frame.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::traffic_frame {
+
 using namespace ringpost::traffic;
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    fuzz::Script script(data, size, limits::datagram_bytes_max);
-    fuzz::Bytes bytes = script.bytes(size);
+namespace {
+
+int run(const std::uint8_t* data, std::size_t size) {
+    Script script(data, size, limits::datagram_bytes_max);
+    Bytes bytes = script.bytes(size);
     if (decode(bytes)) RINGPOST_CHECK(load_le<std::uint32_t>(bytes.data()) == crc32c(std::span(bytes).subspan(4)));
     if (bytes.size() < frame_bytes_min) {
         RINGPOST_CHECK(!decode(bytes));
@@ -23,10 +27,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     RINGPOST_CHECK(frame.has_value() == (load_le<std::uint64_t>(&bytes[8]) < sequence_end));
     if (!frame) return 0;
     const FrameWriter writer(bytes.size());
-    fuzz::Bytes again(bytes.size());
+    Bytes again(bytes.size());
     writer.prepare(again, 1);
     writer.write(again.data(), *frame, 1);
     RINGPOST_CHECK(std::equal(again.begin() + 4, again.begin() + frame_bytes_min, bytes.begin() + 4));
     RINGPOST_CHECK(decode(again) == frame);
     return 0;
 }
+
+const Target registered("traffic/frame", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::traffic_frame

@@ -6,9 +6,11 @@
 //     3  echo one of the last 16 probes, selected by the upper bits
 
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 #include "tests/unit/codec/traffic/match_model.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::traffic_match {
+
 using namespace ringpost::traffic;
 
 namespace {
@@ -20,7 +22,7 @@ constexpr MatchRule rules[] = {{MatchRule::Kind::bytes, 1, 0, 0},
 
 class Play {
   public:
-    Play(fuzz::Script script, const MatchRule& rule, std::uint32_t capacity)
+    Play(Script script, const MatchRule& rule, std::uint32_t capacity)
         : script_(script), rule_(rule), matcher_(rule, {1, 2}, capacity, 40), model_(rule, capacity, 40) {}
 
     void run() {
@@ -49,9 +51,9 @@ class Play {
         model_.expire(now_ - 40);
     }
 
-    void answer(const fuzz::Bytes& reply) { RINGPOST_CHECK(matcher_.answer(reply) == model_.answer(reply)); }
+    void answer(const Bytes& reply) { RINGPOST_CHECK(matcher_.answer(reply) == model_.answer(reply)); }
 
-    void send(fuzz::Bytes probe) {
+    void send(Bytes probe) {
         probe.resize(std::max(probe.size(), rule_.probe_bytes_min()));
         matcher_.sent(sent_++, now_ - 3, now_, probe);
         model_.sent(now_ - 3, now_, probe);
@@ -59,20 +61,23 @@ class Play {
         if (probes_.size() > 16) probes_.erase(probes_.begin());
     }
 
-    fuzz::Script script_;
+    Script script_;
     MatchRule rule_;
     Matcher matcher_;
     MatchModel model_;
     Instant now_ = 100;
     std::uint64_t sent_ = 0;
-    std::vector<fuzz::Bytes> probes_;
+    std::vector<Bytes> probes_;
 };
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    fuzz::Script script(data, size, 1'024);
+int run(const std::uint8_t* data, std::size_t size) {
+    Script script(data, size, 1'024);
     const std::uint8_t choice = script.u8();
     Play(script, rules[choice & 3], 1u << (choice >> 2 & 7)).run();
     return 0;
 }
+
+const Target registered("traffic/match", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::traffic_match

@@ -6,14 +6,16 @@
 
 #include "codec/traffic/presets.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::traffic_payload {
+
 using namespace ringpost::traffic;
 
 namespace {
 
-fuzz::Bytes written(const Payload& payload, std::uint64_t sequence, std::uint64_t seed) {
-    fuzz::Bytes out(payload.bytes_max());
+Bytes written(const Payload& payload, std::uint64_t sequence, std::uint64_t seed) {
+    Bytes out(payload.bytes_max());
     const std::size_t size = payload.write(out, sequence, sequence, static_cast<Instant>(sequence), seed);
     RINGPOST_CHECK(size >= payload.bytes_min() && size <= payload.bytes_max());
     return out;
@@ -22,13 +24,13 @@ fuzz::Bytes written(const Payload& payload, std::uint64_t sequence, std::uint64_
 void check_written(const Payload& payload, bool constant) {
     RINGPOST_CHECK(payload.count() == 1 && payload.bytes_min() == payload.bytes_max());
     RINGPOST_CHECK(payload.bytes_max() >= 1 && payload.bytes_max() <= limits::datagram_bytes_max);
-    const fuzz::Bytes first = written(payload, 1, 2);
+    const Bytes first = written(payload, 1, 2);
     RINGPOST_CHECK(first == written(payload, 1, 2));
     if (constant) RINGPOST_CHECK(first == written(payload, 3, 4));
 }
 
 /// The text form of exactly these bytes.
-std::string escaped(const fuzz::Bytes& bytes) {
+std::string escaped(const Bytes& bytes) {
     std::string out;
     for (const std::byte byte : bytes) {
         const auto value = static_cast<unsigned>(byte);
@@ -37,9 +39,7 @@ std::string escaped(const fuzz::Bytes& bytes) {
     return out;
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int run(const std::uint8_t* data, std::size_t size) {
     if (size == 0) return 0;
     const std::string text(data + 1, data + size);
     if (data[0] == 2) {
@@ -62,7 +62,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     check_written(payload, data[0] == 1 || text.find('{') == std::string::npos);
     Payload again;
-    const fuzz::Bytes first = written(payload, 1, 2);
+    const Bytes first = written(payload, 1, 2);
     RINGPOST_CHECK(again.add_text(escaped(first)) && written(again, 5, 6) == first);
     return 0;
 }
+
+const Target registered("traffic/payload", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::traffic_payload

@@ -9,8 +9,10 @@
 
 #include "codec/traffic/prober.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::traffic_prober {
+
 using namespace ringpost::traffic;
 
 namespace {
@@ -20,7 +22,7 @@ constexpr Instant start = 1'000;
 
 class Play {
   public:
-    explicit Play(fuzz::Script script) : script_(script), options_(options(script_.u8())), prober_(options_) {}
+    explicit Play(Script script) : script_(script), options_(options(script_.u8())), prober_(options_) {}
 
     void run() {
         while (!script_.over()) {
@@ -54,15 +56,15 @@ class Play {
                 .stamps = (choice & 16) != 0};
     }
 
-    fuzz::Bytes frame(const Frame& frame) const {
+    Bytes frame(const Frame& frame) const {
         const FrameWriter writer(24);
-        fuzz::Bytes bytes(24);
+        Bytes bytes(24);
         writer.write(bytes.data(), frame, 1);
         return bytes;
     }
 
     /// With or without a timestamp, possibly an impossible one.
-    void hand_in(const fuzz::Bytes& bytes) {
+    void hand_in(const Bytes& bytes) {
         const std::uint8_t choice = options_.stamps ? script_.u8() : 0;
         Instant stamp = never;
         if (choice % 4 == 1) stamp = now_ - choice;
@@ -73,7 +75,7 @@ class Play {
     void pass(Duration duration) {
         now_ += duration;
         if (const auto at = prober_.poll_timeout(); at && *at <= now_) prober_.handle_timeout(now_);
-        fuzz::Bytes out(limits::datagram_bytes_max);
+        Bytes out(limits::datagram_bytes_max);
         while (const auto transmit = prober_.poll_transmit(now_, out)) {
             fuzz::check_transmit(*transmit);
             RINGPOST_CHECK(transmit->socket == probes_.size() % options_.flows);
@@ -97,16 +99,19 @@ class Play {
         RINGPOST_CHECK(prober_.path().max() <= now_ - start && prober_.pickup().max() <= now_ - start);
     }
 
-    fuzz::Script script_;
+    Script script_;
     ProberOptions options_;
     Prober prober_;
     Instant now_ = start;
-    std::vector<fuzz::Bytes> probes_;
+    std::vector<Bytes> probes_;
 };
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    Play(fuzz::Script(data, size, 1'024)).run();
+int run(const std::uint8_t* data, std::size_t size) {
+    Play(Script(data, size, 1'024)).run();
     return 0;
 }
+
+const Target registered("traffic/prober", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::traffic_prober

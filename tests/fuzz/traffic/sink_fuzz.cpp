@@ -9,8 +9,10 @@
 
 #include "codec/traffic/sink.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::traffic_sink {
+
 using namespace ringpost::traffic;
 
 namespace {
@@ -23,7 +25,7 @@ struct Stream {
 
 class Play {
   public:
-    void run(fuzz::Script script) {
+    void run(Script script) {
         while (!script.over()) {
             const std::uint8_t step = script.u8();
             const std::uint32_t stream = step >> 2 & 3;
@@ -44,14 +46,14 @@ class Play {
         return Address::v4(10, 0, 0, 1, static_cast<std::uint16_t>(stream / 2));
     }
 
-    fuzz::Bytes frame(std::uint32_t stream, std::uint64_t sequence) const {
-        fuzz::Bytes bytes(writer_.frame_bytes());
+    Bytes frame(std::uint32_t stream, std::uint64_t sequence) const {
+        Bytes bytes(writer_.frame_bytes());
         writer_.prepare(bytes, 1);
         writer_.write(bytes.data(), {stream % 2, sequence, 0}, 1);
         return bytes;
     }
 
-    void hand_in(std::uint32_t stream, const fuzz::Bytes& bytes) {
+    void hand_in(std::uint32_t stream, const Bytes& bytes) {
         sink_.handle(++received_, {address_of(stream), 0, bytes});
     }
 
@@ -72,14 +74,14 @@ class Play {
     }
 
     void play_flipped(std::uint32_t stream, std::uint64_t sequence, std::uint8_t bit) {
-        fuzz::Bytes bytes = frame(stream, sequence);
+        Bytes bytes = frame(stream, sequence);
         bytes[bit / 8 % bytes.size()] ^= static_cast<std::byte>(1 << bit % 8);
         hand_in(stream, bytes);
         ++corrupt_;
     }
 
     // If raw bytes happen to form a frame, it belongs to a stream that the model does not follow.
-    void play_raw(const fuzz::Bytes& bytes) {
+    void play_raw(const Bytes& bytes) {
         if (decode(bytes)) return;
         hand_in(0, bytes);
         ++corrupt_;
@@ -105,9 +107,12 @@ class Play {
     std::uint64_t corrupt_ = 0, duplicate_ = 0, reordered_ = 0;
 };
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    Play().run(fuzz::Script(data, size, 1'024));
+int run(const std::uint8_t* data, std::size_t size) {
+    Play().run(Script(data, size, 1'024));
     return 0;
 }
+
+const Target registered("traffic/sink", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::traffic_sink
