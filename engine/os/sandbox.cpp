@@ -1,5 +1,6 @@
-// Landlock: a ruleset that handles every access to files that the kernel knows, without a rule that permits one. The
-// kernel's ABI version says how many it knows; the accesses are consecutive bits.
+// Landlock: a ruleset that handles every access to files that the kernel knows. No rule permits one, or a single rule
+// all but execution beneath one directory. The kernel's ABI version says how many accesses it knows; they are
+// consecutive bits.
 //
 // seccomp: a list of what may be called, all else traps. libseccomp makes the filter, sorted into a tree. The kernel
 // caches for each system call whether the filter always permits it, so those without conditions cost nanoseconds.
@@ -10,7 +11,7 @@
 
 namespace ringpost {
 
-std::optional<Error> deny_files() { return std::nullopt; }
+std::optional<Error> deny_files(const std::string&) { return std::nullopt; }
 std::optional<Error> deny_calls(AllowedCalls) { return std::nullopt; }
 
 }  // namespace ringpost
@@ -79,6 +80,10 @@ constexpr int of_files[] = {SCMP_SYS(open),      SCMP_SYS(openat),     SCMP_SYS(
                             SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(stat),      SCMP_SYS(lstat),
                             SCMP_SYS(statx),     SCMP_SYS(readlink),   SCMP_SYS(readlinkat)};
 
+/// For what keeps files in a directory.
+constexpr int for_files[] = {SCMP_SYS(getdents64), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rmdir),
+                             SCMP_SYS(newfstatat)};
+
 /// Collects rules; the first failure is kept.
 class Filter {
   public:
@@ -122,7 +127,7 @@ scmp_arg_cmp has_bits(unsigned argument, std::uint64_t mask, std::uint64_t bits)
     return {argument, SCMP_CMP_MASKED_EQ, mask, bits};
 }
 
-void add_conditional(Filter& filter) {
+void add_conditional(Filter& filter, AllowedCalls allowed) {
     // No memory that can be executed, so no library either.
     filter.allow_if(SCMP_SYS(mmap), {has_bits(2, PROT_EXEC, 0)});
     filter.allow_if(SCMP_SYS(mprotect), {has_bits(2, PROT_EXEC, 0)});
@@ -139,9 +144,11 @@ void add_conditional(Filter& filter) {
     for (const int option : {PR_SET_TIMERSLACK, PR_SET_NAME})
         filter.allow_if(SCMP_SYS(prctl), {equals(0, static_cast<std::uint64_t>(option))});
     filter.refuse(EINVAL, SCMP_SYS(prctl), {equals(0, PR_SET_VMA)});  // names of memory
-    // glibc's fstat().
-    filter.allow_if(SCMP_SYS(newfstatat), {has_bits(3, AT_EMPTY_PATH, AT_EMPTY_PATH)});
-    filter.refuse(EACCES, SCMP_SYS(newfstatat), {has_bits(3, AT_EMPTY_PATH, 0)});
+    if (!allowed.files) {
+        // glibc's fstat().
+        filter.allow_if(SCMP_SYS(newfstatat), {has_bits(3, AT_EMPTY_PATH, AT_EMPTY_PATH)});
+        filter.refuse(EACCES, SCMP_SYS(newfstatat), {has_bits(3, AT_EMPTY_PATH, 0)});
+    }
     // Limits may be read.
     filter.allow_if(SCMP_SYS(prlimit64), {equals(2, 0)});
 }
@@ -162,9 +169,21 @@ void on_refused(int, siginfo_t* info, void*) {
     std::raise(SIGSYS);
 }
 
+/// 0 or -1 with errno.
+long permit_beneath(int ruleset, const std::string& directory, std::uint64_t accesses) {
+    const int fd = ::open(directory.c_str(), O_PATH | O_CLOEXEC);
+    if (fd < 0) return -1;
+    const landlock_path_beneath_attr rule{.allowed_access = accesses, .parent_fd = fd};
+    const long failed = syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, std::uint32_t{0});
+    const int error = errno;
+    ::close(fd);
+    errno = error;
+    return failed;
+}
+
 }  // namespace
 
-std::optional<Error> deny_files() {
+std::optional<Error> deny_files(const std::string& but_beneath) {
     now();  // reads a file the first time
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return system_error("no_new_privs", errno);
     const long version = syscall(SYS_landlock_create_ruleset, nullptr, std::size_t{0}, LANDLOCK_CREATE_RULESET_VERSION);
@@ -175,7 +194,9 @@ std::optional<Error> deny_files() {
     const auto ruleset = static_cast<int>(
         syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes.handled_access_fs, std::uint32_t{0}));
     if (ruleset < 0) return system_error("Landlock", errno);
-    const long failed = syscall(SYS_landlock_restrict_self, ruleset, std::uint32_t{0});
+    const std::uint64_t permitted = attributes.handled_access_fs & ~std::uint64_t{LANDLOCK_ACCESS_FS_EXECUTE};
+    long failed = but_beneath.empty() ? 0 : permit_beneath(ruleset, but_beneath, permitted);
+    if (failed == 0) failed = syscall(SYS_landlock_restrict_self, ruleset, std::uint32_t{0});
     const int error = errno;
     ::close(ruleset);
     if (failed != 0) return system_error("Landlock", error);
@@ -190,8 +211,13 @@ std::optional<Error> deny_calls(AllowedCalls allowed) {
     Filter filter;
     filter.allow(always_allowed);
     if (allowed.connections) filter.allow(for_connections);
-    for (const int call : of_files) filter.refuse(EACCES, call);
-    add_conditional(filter);
+    if (allowed.files) {
+        filter.allow(of_files);
+        filter.allow(for_files);
+    } else {
+        for (const int call : of_files) filter.refuse(EACCES, call);
+    }
+    add_conditional(filter, allowed);
     if (const int failed = filter.load(); failed != 0) return system_error("seccomp", -failed);
     return std::nullopt;
 }

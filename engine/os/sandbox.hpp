@@ -5,16 +5,19 @@
 
 #include <optional>
 #include <ringpost/error.hpp>
+#include <string>
 
 namespace ringpost {
 
 /// Sets no_new_privs and denies every file that is not open yet (Landlock), for the calling thread and those that it
 /// starts; opening one then fails with EACCES. Files opened before stay as they are. Requests of an io_uring are
-/// included. The error says why the kernel does not do it; no_new_privs is set all the same.
-std::optional<Error> deny_files();
+/// included. The error says why the kernel does not do it; no_new_privs is set all the same. `but_beneath` is a
+/// directory in which files stay accessible; "" for none.
+std::optional<Error> deny_files(const std::string& but_beneath = "");
 
 struct AllowedCalls {
     bool connections = false;  ///< bind, listen, accept and connect
+    bool files = false;        ///< open, read, write and remove files, as far as deny_files() leaves some
 };
 
 /// Leaves all threads of the process only the system calls of a running engine (seccomp): descriptors, datagrams,

@@ -85,6 +85,18 @@ TEST_F(Sandbox, no_file_can_be_opened) {
     EXPECT_TRUE(exited_well(status)) << text;
 }
 
+TEST_F(Sandbox, files_beneath_a_directory_stay_accessible) {
+    const auto [status, text] = in_child([] {
+        char directory[] = "/tmp/ringpost_sandbox_XXXXXX";
+        if (mkdtemp(directory) == nullptr || deny_files(directory) || deny_calls({.files = true})) return false;
+        const std::string file = std::string(directory) + "/kept";
+        const int fd = ::open(file.c_str(), O_CREAT | O_RDWR | O_TRUNC, 0600);
+        const bool kept = fd >= 0 && ::write(fd, "x", 1) == 1 && ::unlink(file.c_str()) == 0;
+        return kept && error_of_opening() == EACCES;
+    });
+    EXPECT_TRUE(exited_well(status)) << text;
+}
+
 TEST_F(Sandbox, a_ring_opens_no_file_either) {
     if (!Ring::open(8, 8)) GTEST_SKIP() << "no io_uring";
     const auto [status, text] = in_child([] {
