@@ -18,7 +18,7 @@ const char* meaning(int code) {
         case Exit::unreachable: return "the peer cannot be reached";
         case Exit::cannot_tell:
             return "the run cannot decide: INVALID, too few runs, or a bound fails by lateness alone";
-        default: return "ended by SIGINT or SIGTERM";
+        default: return "ended by SIGINT, or by SIGTERM or SIGHUP";
     }
 }
 

@@ -39,7 +39,7 @@ T value_or_fail(Result<T> result) {
     if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
-/// 128 + the signal number after SIGINT or SIGTERM, else `code`.
+/// 128 + the signal number after SIGINT or SIGTERM, else `code`. Of a server: server_exit_code().
 int exit_code(int code);
 
 }  // namespace ringpost::apps

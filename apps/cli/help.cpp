@@ -140,7 +140,10 @@ HelpSection exit_codes_of(const HelpEnd& end) {
     codes.insert(codes.end(), end.exits.begin(), end.exits.end());
     std::ranges::sort(codes);
     for (const int code : codes) section.rows.push_back({std::to_string(code), meaning(code)});
-    if (end.signals) section.rows.push_back({"130, 143", meaning(130)});
+    if (end.server)
+        section.rows.push_back({"130", "ended by SIGINT; SIGTERM and SIGHUP end a server with the code of its report"});
+    else if (end.signals)
+        section.rows.push_back({"130, 143", meaning(130)});
     return section;
 }
 

@@ -45,6 +45,7 @@ struct HelpEnd {
     std::vector<std::string> examples;  ///< command lines that parse
     std::vector<Exit> exits;            ///< besides done, usage and the signals
     bool signals = true;                ///< SIGINT and SIGTERM end it with 128 + the number
+    bool server = false;                ///< a server, which SIGTERM ends with the exit code of its report
 };
 
 /// The formatter of all subcommands. It adds to the description of an option which others it needs or excludes.

@@ -9,6 +9,7 @@
 #include "apps/cli/random.hpp"
 #include "apps/cli/run_on_loop.hpp"
 #include "apps/cli/sandbox.hpp"
+#include "apps/cli/server_end.hpp"
 #include "apps/commands/commands.hpp"
 #include "codec/base/utf8.hpp"
 #include "codec/beacon/endpoint.hpp"
@@ -164,7 +165,7 @@ int beacon_command(const BeaconOptions& options) {
         report.note(fmt::format("nothing could be sent: {}", std::strerror(engine.last_send_errno)));
         return Exit::unreachable;
     };
-    return exit_code(run_on_loop(options.common, report, serve));
+    return server_exit_code(run_on_loop(options.common, report, serve));
 }
 
 std::optional<std::uint16_t> parse_listening_port(const std::string& text) { return parse_port(text); }
@@ -209,7 +210,8 @@ void add_beacon(CLI::App& root, Command& chosen) {
     add_sandbox(*command, options->common);
     end_help(*command, {.notes = {},
                         .examples = {"ringpost beacon --port 5005 --to 127.0.0.1:5006 --quote \"still here\""},
-                        .exits = {Exit::failed, Exit::unreachable}});
+                        .exits = {Exit::failed, Exit::unreachable},
+                        .server = true});
     command->callback([options, &chosen] {
         if (!options->port && options->to.empty())
             throw CLI::ValidationError("at least one of --port (to listen) and --to (to send) is required");

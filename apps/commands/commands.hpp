@@ -8,6 +8,8 @@
 #include "apps/cli/options.hpp"
 #include "apps/cli/report.hpp"
 #include "apps/cli/server.hpp"
+#include "apps/cli/server_end.hpp"
+#include "apps/runs/directory.hpp"
 
 namespace ringpost::apps {
 
@@ -36,6 +38,9 @@ struct PeerOptions : ServerOptions {
     bool one_way = false;        ///< record one-way times
     bool bidirectional = false;  ///< answer each frame
     std::string prometheus;
+    RunOptions run;                    ///< sink only, as is the next one
+    std::vector<std::string> fail_if;  ///< conditions
+    ServerEnd end;
     /// After the signal to stop, run until nothing has been received for this long, as datagrams may be in flight.
     Duration linger = 0;
     SharedFigures* figures = nullptr;  ///< sink only: where it publishes its figures, many times a second
@@ -59,7 +64,7 @@ void mark_sides(std::vector<std::string>& arguments);
 /// Called with the server's address as soon as it listens.
 using OnListening = std::function<void(const Address& local)>;
 
-/// Serve until SIGINT or SIGTERM and return the summary. Throw a Failure if they cannot start.
+/// Serve until a signal or the end by itself, and return the summary. Throw a Failure if they cannot start.
 Json run_sink(const PeerOptions& options, Report& report, const OnListening& on_listening);
 Json run_echo(const PeerOptions& options, Report& report, const OnListening& on_listening);
 

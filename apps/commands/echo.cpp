@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "apps/cli/help.hpp"
@@ -16,41 +17,59 @@
 namespace ringpost::apps {
 namespace {
 
+/// Shared by the engines of one echo server.
+struct EchoRun {
+    const PeerOptions& options;
+    StartLine& line;
+    const std::optional<NativeServer>& native;  ///< of --transport native
+    EndCount& count;
+};
+
 template <class AnyLoop>
 class EchoApplication {
   public:
-    EchoApplication(AnyLoop& loop, const StartLine& line, bool one_of_several)
-        : loop_(loop), line_(line), one_of_several_(one_of_several), look_(now(), look_every) {}
+    EchoApplication(AnyLoop& loop, const echo::Endpoint& endpoint, const EndWatch& end, const StartLine& line,
+                    bool one_of_several)
+        : loop_(loop),
+          endpoint_(endpoint),
+          end_(end),
+          line_(line),
+          one_of_several_(one_of_several),
+          look_(now(), look_every) {}
 
     void on_event(Instant, const echo::Endpoint::Event&) {}
 
     Instant on_turn(Instant at) {
-        if (received_signal() != 0 || line_.failed()) loop_.stop();
+        if (received_signal() != 0 || line_.failed() || end_.over(at, endpoint_.counters().received)) loop_.stop();
         // A signal wakes one engine; the others poll.
-        if (!one_of_several_) return never;
+        if (!one_of_several_) return end_.next();
         look_.tick(at);
-        return look_.next();
+        return std::min(look_.next(), end_.next());
     }
 
   private:
     AnyLoop& loop_;
+    const echo::Endpoint& endpoint_;
+    EndWatch end_;
     const StartLine& line_;
     bool one_of_several_;
     Ticker look_;
 };
 
 template <class AnyLoop>
-Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const PeerOptions& options, StartLine& line,
-                     const std::optional<NativeServer>& native, const OnListening& on_listening) {
+Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const EchoRun& run,
+                     const OnListening& on_listening) {
+    const PeerOptions& options = run.options;
     std::optional<SignalWakes> wakes;
     if (engine == 0) wakes.emplace(loop.backend().waker());
     const bool gro = socket.gro();
     const Address local = socket.local();
     loop.backend().add(std::move(socket));
-    line.ready();
+    const Instant start = run.line.ready();
     if (engine == 0) on_listening(local);
     echo::Endpoint endpoint;
-    EchoApplication application(loop, line, options.threads.count > 1);
+    const EndWatch end(options.end, run.count, start, options.transport.reliable() ? last_answers_linger : 0);
+    EchoApplication application(loop, endpoint, end, run.line, options.threads.count > 1);
     Outcome out;
     std::uint64_t confirmed = 0;
     if (options.transport.gtudp()) {
@@ -59,8 +78,8 @@ Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const 
         loop.run(tunnel, application);
         add_wire_counts(out.counts, tunnel.wire().counters());
         confirmed = tunnel.wire().counters().confirmed;
-    } else if (native) {
-        traffic::NativeTunnel tunnel(endpoint, tunnel_of(*native, engine));
+    } else if (run.native) {
+        traffic::NativeTunnel tunnel(endpoint, tunnel_of(*run.native, engine));
         loop.run(tunnel, application);
         add_native_counts(out.counts, tunnel.wire());
         out.counts["replies_refused"] = tunnel.refused();
@@ -97,7 +116,7 @@ int echo_command(const PeerOptions& options) {
     if (summary["not_allowed"] > 0) report.print(not_allowed_text(summary));
     if (options.transport.gtudp()) report.print(wire_text(summary));
     report.event("summary", summary);
-    return exit_code(Exit::done);
+    return server_exit_code(report, options.end, summary["received"].get<std::uint64_t>());
 }
 
 }  // namespace
@@ -112,6 +131,8 @@ Json run_echo(const PeerOptions& options, Report& report, const OnListening& on_
     if (options.transport.insecure) report.note(insecure_note);
     const Instant start = now();
     StartLine line(sockets.size());
+    EndCount count{0};
+    const EchoRun run{options, line, native, count};
     const auto notify = [&](const std::string& text) { report.note(text); };
     Sandbox sandbox(options.common, report);
     const auto listening = [&](const Address& local) {
@@ -121,7 +142,7 @@ Json run_echo(const PeerOptions& options, Report& report, const OnListening& on_
     sandbox.deny_files();
     const Outcome all = add_all(run_engines(
         options.common.engine, options.threads, options.side, line, notify, [&](auto& loop, std::size_t engine) {
-            return run_one_echo(loop, engine, std::move(sockets[engine]), options, line, native, listening);
+            return run_one_echo(loop, engine, std::move(sockets[engine]), run, listening);
         }));
     Json summary = all.counts;
     summary["duration_s"] = seconds(now() - start);
@@ -139,12 +160,14 @@ void add_echo(CLI::App& root, Command& chosen) {
     add_allow(*command, *options, Allowed::networks_or_clients);
     add_threads(*command, options->threads);
     add_join(*command, options->join);
+    add_server_end(*command, options->end, "datagrams");
     add_transport(*command, options->transport, {.server = true});
     add_common(*command, options->common, {.offload = true});
     add_sandbox(*command, options->common);
     end_help(*command, {.notes = {},
                         .examples = {"ringpost echo --port 7777", "ringpost echo --port 7777 --bind 127.0.0.1 --json"},
-                        .exits = {Exit::failed, Exit::unreachable}});
+                        .exits = {Exit::failed, Exit::unreachable},
+                        .server = true});
     command->callback([options, command, &chosen] {
         check_transport(*command, options->transport);
         chosen = [options] { return echo_command(*options); };

@@ -14,8 +14,10 @@
 #include "apps/cli/help.hpp"
 #include "apps/cli/lines.hpp"
 #include "apps/cli/sandbox.hpp"
+#include "apps/cli/server_end.hpp"
 #include "apps/commands/commands.hpp"
 #include "engine/os/address.hpp"
+#include "engine/os/clock.hpp"
 #include "engine/os/waker.hpp"
 
 namespace ringpost::apps {
@@ -26,6 +28,7 @@ enum class Role : std::uint8_t { send, listen, chat };
 struct MessageOptions {
     Role role = Role::listen;
     ServerOptions server;
+    ServerEnd end;  // listen only
     std::string to;
     std::string text;  // send only
     confirmed::SendOptions how;
@@ -50,25 +53,30 @@ Json json_of(confirmed::Status status) {
 class Conversation {
   public:
     Conversation(confirmed::Messenger& messenger, const MessageOptions& options, const Report& report)
-        : messenger_(messenger), options_(options), report_(report) {
+        : messenger_(messenger), options_(options), report_(report), deadline_(options.end.deadline(now())) {
         if (options.role != Role::chat) lines_.end();
         if (options.role == Role::send) waiting_ = options.text;
     }
 
-    /// Until a signal, the kernel's refusal of the only message, its unreachable target, or the outcome of the last
-    /// line.
+    /// Until a signal, the end of a server, the kernel's refusal of the only message, its unreachable target, or the
+    /// outcome of the last line.
     void run() {
         const confirmed::Messenger::Handler handler = [this](const confirmed::Event& event) { on_event(event); };
-        while (received_signal() == 0 && !send_failed() && !unreachable()) {
+        while (received_signal() == 0 && printed_ < options_.end.count && !send_failed() && !unreachable()) {
             // A line is queued only after the outcome of the one before it, so that its timeout starts when it is sent.
             if (!waiting_) waiting_ = lines_.next();
             while (waiting_ && messenger_.in_flight() == 0 && send(*waiting_)) waiting_ = lines_.next();
             const bool done = !waiting_ && lines_.ended();
             if (done && messenger_.in_flight() == 0 && options_.role != Role::listen) return;
             const bool may_wait = done && options_.role != Role::send;
-            messenger_.poll(may_wait ? never : Lines::poll_interval, handler);
+            const Duration left = deadline_ == never ? never : deadline_ - now();
+            if (left <= 0) break;
+            messenger_.poll(may_wait ? left : Lines::poll_interval, handler);
         }
+        messenger_.poll(0, handler);  // the last confirmation leaves
     }
+
+    std::uint64_t printed() const { return printed_; }
 
     std::uint64_t failed() const { return failed_; }
 
@@ -95,6 +103,7 @@ class Conversation {
                 return report_.event("target", {{"target", peer}});
             case confirmed::Event::Kind::message: break;
         }
+        ++printed_;
         report_.print(fmt::format("{}{}  {}", peer,
                                   event.status == confirmed::Status::failed ? " reports a failure" : "",
                                   printable(event.message.text())));
@@ -137,9 +146,10 @@ class Conversation {
     confirmed::Messenger& messenger_;
     const MessageOptions& options_;
     const Report& report_;
+    Instant deadline_;
     Lines lines_;
     std::optional<std::string> waiting_;  ///< the next line to send
-    std::uint64_t failed_ = 0;
+    std::uint64_t printed_ = 0, failed_ = 0;
     bool no_target_noted_ = false;
 };
 
@@ -208,6 +218,7 @@ int message_command(const MessageOptions& options) {
         return exit_code(Exit::unreachable);
     }
     if (options.role == Role::send && messenger.counters().reported > 0) report.print("sent");
+    if (options.role == Role::listen) return server_exit_code(report, options.end, conversation.printed());
     return exit_code(conversation.failed() == 0 ? Exit::done : Exit::failed);
 }
 
@@ -257,9 +268,13 @@ void add_role(CLI::App& message, Command& chosen, const char* name, const char* 
                    "address that may confirm: that of --to, or any, as an old peer on this host needs (default peer)")
             ->type_name("peer|any");
     }
+    if (role == Role::listen) add_server_end(*command, options->end, "messages");
     add_common(*command, options->server.common, {});
     if (role != Role::send) add_sandbox(*command, options->server.common);
-    end_help(*command, {.notes = {}, .examples = {example}, .exits = {Exit::failed, Exit::unreachable}});
+    end_help(*command, {.notes = {},
+                        .examples = {example},
+                        .exits = {Exit::failed, Exit::unreachable},
+                        .server = role == Role::listen});
     command->callback([options, &chosen] { chosen = [options] { return message_command(*options); }; });
 }
 

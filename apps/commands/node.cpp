@@ -6,6 +6,7 @@
 
 #include "apps/cli/help.hpp"
 #include "apps/cli/sandbox.hpp"
+#include "apps/cli/server_end.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/commands/node_console.hpp"
 #include "apps/commands/node_names.hpp"
@@ -54,7 +55,7 @@ int node_command(const NodeCommandOptions& options) {
     Json summary = counts_json(node.counters());
     summary["backend"] = node.backend();
     report.event("summary", summary);
-    return exit_code(Exit::done);
+    return server_exit_code(Exit::done);
 }
 
 }  // namespace
@@ -84,7 +85,8 @@ void add_node(CLI::App& root, Command& chosen) {
     end_help(*command, {.notes = console_help,
                         .examples = {"ringpost node --name panel",
                                      "ringpost node --name pump --answer 'read what; echo \"$what: 4.2 bar\"'"},
-                        .exits = {Exit::failed, Exit::unreachable}});
+                        .exits = {Exit::failed, Exit::unreachable},
+                        .server = true});
     command->callback([options, &chosen] { chosen = [options] { return node_command(*options); }; });
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <ringpost/gtudp.hpp>
 #include <string>
 #include <utility>
@@ -17,16 +18,18 @@
 namespace ringpost::apps {
 namespace {
 
-/// Prints messages until a signal, or until --count of them have been printed and their senders are served.
+/// Prints messages until a signal, --duration has passed, or until --count of them have been printed and their senders
+/// are served.
 class Receiver {
   public:
-    Receiver(gtudp::Messenger& messenger, std::uint64_t count, const Report& report)
-        : messenger_(messenger), count_(count), report_(report) {}
+    Receiver(gtudp::Messenger& messenger, const ServerEnd& end, const Report& report)
+        : messenger_(messenger), count_(end.count), deadline_(end.deadline(now())), report_(report) {}
 
     void run() {
         const gtudp::Messenger::Handler print = [this](const gtudp::Event& event) { on_event(event); };
         while (received_signal() == 0) {
-            const Duration timeout = printed_ < count_ ? never : last_at_ + last_linger - now();
+            const Instant until = printed_ < count_ ? deadline_ : std::min(deadline_, last_at_ + last_linger);
+            const Duration timeout = until == never ? never : until - now();
             if (timeout <= 0) return;
             messenger_.poll(timeout, print);
             const std::uint64_t duplicates = messenger_.counters().duplicates;
@@ -49,6 +52,7 @@ class Receiver {
 
     gtudp::Messenger& messenger_;
     std::uint64_t count_;
+    Instant deadline_;
     const Report& report_;
     std::uint64_t printed_ = 0, duplicates_ = 0;
     Instant last_at_ = 0;
@@ -63,7 +67,7 @@ int recv_command(const RecvOptions& options) {
     gtudp::OpenOptions wanted = open_options(options.server.common, options.server.transport);
     wanted.bind = bind_address(options.server.bind, options.server.port);
     wanted.allowed = options.server.allowed;
-    wanted.protocol.deliveries_max = options.count;
+    wanted.protocol.deliveries_max = options.end.count;
     auto messenger = gtudp::Messenger::open(wanted);
     if (!messenger) fail_to_open(options.server, messenger.error());
     const SignalWakes wakes(*messenger);
@@ -73,14 +77,14 @@ int recv_command(const RecvOptions& options) {
     sandbox.deny_calls();
     report.note("recv listening on " + listening_text(messenger->local()));
     report.event("listening", listening_json(messenger->local()));
-    Receiver receiver(*messenger, options.count, report);
+    Receiver receiver(*messenger, options.end, report);
     receiver.run();
     Json summary = {{"received", receiver.printed()}, {"backend", messenger->backend()}};
     add_wire(summary, messenger->counters());
     add_counters(summary, messenger->engine_counters());
     if (summary["not_allowed"] > 0) report.note(not_allowed_text(summary));
     report.event("summary", summary);
-    return exit_code(Exit::done);
+    return server_exit_code(report, options.end, receiver.printed());
 }
 
 }  // namespace
@@ -91,9 +95,7 @@ void add_recv(CLI::App& root, Command& chosen) {
     auto options = std::make_shared<RecvOptions>();
     add_server(*command, options->server);
     add_allow(*command, options->server, Allowed::networks_or_clients);
-    begin_group(*command, "End");
-    add_parsed(*command, "--count", options->count, parse_count,
-               "exit after this number of messages (default unlimited)");
+    add_server_end(*command, options->end, "messages");
     auto* file =
         command
             ->add_option("--file", options->file,
@@ -107,7 +109,8 @@ void add_recv(CLI::App& root, Command& chosen) {
     end_help(*command, {.notes = {},
                         .examples = {"ringpost recv --port 7000", "ringpost recv --port 7000 --count 10 --json",
                                      "ringpost recv --transport native --psk cluster.psk --port 7000 --file a.bin"},
-                        .exits = {Exit::failed, Exit::unreachable}});
+                        .exits = {Exit::failed, Exit::unreachable},
+                        .server = true});
     command->callback([options, command, file, largest, &chosen] {
         check_transport(*command, options->server.transport);
         for (const CLI::Option* option : {file, largest})

@@ -5,12 +5,13 @@
 
 #include <ringpost/time.hpp>
 #include "apps/cli/server.hpp"
+#include "apps/cli/server_end.hpp"
 
 namespace ringpost::apps {
 
 struct RecvOptions {
     ServerOptions server;
-    std::uint64_t count = UINT64_MAX;
+    ServerEnd end;
     std::string file;                             ///< native: write one message to this; "": lines
     std::uint32_t message_bytes_max = 16u << 20;  ///< native
 };

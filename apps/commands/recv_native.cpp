@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <ringpost/connection.hpp>
 #include <string>
 #include <utility>
@@ -65,22 +66,30 @@ class MessageOutput {
     int descriptor_ = STDOUT_FILENO;
 };
 
-/// Prints messages until a signal, or until --count of them have been printed and their senders are served.
+/// Prints messages until a signal, --duration has passed, or until --count of them have been printed and their senders
+/// are served.
 class NativeReceiver {
   public:
     NativeReceiver(Server& server, const RecvOptions& options, const Report& report, MessageOutput& output)
-        : server_(server), count_(options.file.empty() ? options.count : 1), report_(report), output_(output) {}
+        : server_(server),
+          count_(options.file.empty() ? options.end.count : 1),
+          deadline_(options.end.deadline(now())),
+          report_(report),
+          output_(output) {}
 
     void run() {
         while (received_signal() == 0) {
             const bool done = received_ == count_;
             if (done && server_.connections() == 0) break;
-            const auto event = server_.next(done ? last_linger : never);
+            const Duration left = deadline_ == never ? never : deadline_ - now();
+            if (left <= 0) break;
+            const auto event = server_.next(done ? std::min(left, last_linger) : left);
             if (done && !event) break;
             // What was not printed must not count as delivered: its sender is disconnected.
             if (event && !handle(*event)) break;
         }
-        server_.close_all(received_signal() != 0 || received_ == count_ ? recv_end_within : 0);
+        const bool orderly = received_signal() != 0 || received_ == count_ || now() >= deadline_;
+        server_.close_all(orderly ? recv_end_within : 0);
     }
 
     std::uint64_t received() const { return received_; }
@@ -113,6 +122,7 @@ class NativeReceiver {
 
     Server& server_;
     std::uint64_t count_;
+    Instant deadline_;
     const Report& report_;
     MessageOutput& output_;
     std::uint64_t received_ = 0;
@@ -157,7 +167,9 @@ int recv_native(const RecvOptions& options) {
     add_counters(summary, server->engine_counters());
     if (summary["not_allowed"] > 0) report.note(not_allowed_text(summary));
     report.event("summary", summary);
-    return exit_code(Exit::done);
+    ServerEnd end = options.end;
+    if (!options.file.empty()) end.count = 1;
+    return server_exit_code(report, end, receiver.received());
 }
 
 }  // namespace ringpost::apps

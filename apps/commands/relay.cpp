@@ -24,11 +24,21 @@ std::uint64_t dropped(const relay::Counters& counts) {
            counts.hops_exhausted;
 }
 
+std::uint64_t received(const relay::Endpoint& endpoint) {
+    return endpoint.counts(Direction::to_target).received + endpoint.counts(Direction::to_client).received;
+}
+
 template <class AnyLoop>
 class RelayApplication {
   public:
-    RelayApplication(AnyLoop& loop, relay::Endpoint& endpoint, SocketOptions upstream, Report& report)
-        : loop_(loop), endpoint_(endpoint), upstream_(std::move(upstream)), report_(report), ticker_(now(), second) {}
+    RelayApplication(AnyLoop& loop, relay::Endpoint& endpoint, SocketOptions upstream, const EndWatch& end,
+                     Report& report)
+        : loop_(loop),
+          endpoint_(endpoint),
+          upstream_(std::move(upstream)),
+          end_(end),
+          report_(report),
+          ticker_(now(), second) {}
 
     void on_event(Instant at, const relay::Event& event) {
         const Json address = {{"address", to_text(event.address)}};
@@ -51,10 +61,11 @@ class RelayApplication {
 
     Instant on_turn(Instant at) {
         if (received_signal() != 0) loop_.stop();
+        if (end_.over(at, received(endpoint_))) loop_.stop();
         for (const SocketIndex socket : closing_) loop_.backend().remove(socket);
         closing_.clear();
         if (const auto elapsed_s = ticker_.tick(at)) report_progress(*elapsed_s);
-        return ticker_.next();
+        return std::min(ticker_.next(), end_.next());
     }
 
   private:
@@ -75,6 +86,7 @@ class RelayApplication {
     AnyLoop& loop_;
     relay::Endpoint& endpoint_;
     SocketOptions upstream_;
+    EndWatch end_;
     Report& report_;
     Ticker ticker_;
     std::vector<SocketIndex> closing_;  // until on_turn(): datagrams received in this turn may refer to them
@@ -89,6 +101,12 @@ std::string counts_text(const Json& counts) {
     return text;
 }
 
+/// What is delayed still leaves after the last datagram of --count.
+Duration longest_delay(const relay::Impairments& impairments) {
+    return impairments.delay + impairments.jitter + (impairments.reorder > 0 ? relay::reorder_hold : 0) +
+           (impairments.rate_bits_per_s > 0 ? limits::relay_queue_ns_max : 0);
+}
+
 /// A socket for each client, and some descriptors for everything else, within the limit of open files.
 std::uint32_t clients_max() {
     constexpr rlim_t others = 64;
@@ -98,7 +116,8 @@ std::uint32_t clients_max() {
         static_cast<std::uint32_t>(std::min<rlim_t>(limit.rlim_cur - others, limits::relay_clients_max)));
 }
 
-Json run_relay(const RelayOptions& options, Report& report) {
+/// `counted` becomes what --count has counted.
+Json run_relay(const RelayOptions& options, Report& report, std::uint64_t& counted) {
     const Address target = target_address(options.to);
     check_route("--to", target);
     UdpSocket socket = open_server_socket(options.server);
@@ -126,10 +145,13 @@ Json run_relay(const RelayOptions& options, Report& report) {
         sandbox.deny_calls({.connections = true});  // a socket for each client
         report.note("relay listening on " + listening_text(local));
         report.event("listening", listening_json(local));
-        RelayApplication application(loop, endpoint, upstream, report);
+        EndCount count{0};
+        const EndWatch end(options.end, count, start, longest_delay(impairments));
+        RelayApplication application(loop, endpoint, upstream, end, report);
         loop.run(endpoint, application);
         report.end_progress();
         const EngineCounters engine = loop.backend().counters();
+        counted = received(endpoint);
         Json summary = {{"to_target", counters_json(endpoint.counts(Direction::to_target))},
                         {"to_client", counters_json(endpoint.counts(Direction::to_client))},
                         {"held", endpoint.held()},
@@ -154,7 +176,8 @@ Json run_relay(const RelayOptions& options, Report& report) {
 
 int relay_command(const RelayOptions& options) {
     Report report(options.server.common.form);
-    const Json summary = run_relay(options, report);
+    std::uint64_t counted = 0;
+    const Json summary = run_relay(options, report, counted);
     report.print("to the target:" + counts_text(summary["to_target"]));
     report.print("to the clients:" + counts_text(summary["to_client"]));
     report.print(fmt::format("clients {}  forgotten {}  refused {}  seed {}",
@@ -166,7 +189,7 @@ int relay_command(const RelayOptions& options) {
             fmt::format("dropped, too many new sources {}", grouped(summary["clients_deferred"].get<std::uint64_t>())));
     if (summary["not_allowed"] > 0) report.print(not_allowed_text(summary));
     report.event("summary", summary);
-    return exit_code(Exit::done);
+    return server_exit_code(report, options.end, counted);
 }
 
 }  // namespace
@@ -178,7 +201,8 @@ void add_relay(CLI::App& root, Command& chosen) {
     end_help(*command,
              {.notes = {},
               .examples = {"ringpost relay --listen 7001 --to 127.0.0.1:7000 --loss 5% --delay 10ms --seed 1"},
-              .exits = {Exit::failed, Exit::unreachable}});
+              .exits = {Exit::failed, Exit::unreachable},
+              .server = true});
     command->callback([options, &chosen] { chosen = [options] { return relay_command(*options); }; });
 }
 

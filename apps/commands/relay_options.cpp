@@ -55,6 +55,7 @@ void add_relay_options(CLI::App& command, RelayOptions& options) {
         ->required();
     command.add_option("--bind", options.server.bind, "local address to listen on (default all)")->type_name("ADDRESS");
     add_allow(command, options.server);
+    add_server_end(command, options.end, "datagrams, both directions together");
     begin_group(command, "Target");
     command.add_option("--to", options.to, "target, a name, IPv4 or [IPv6] address")
         ->type_name("HOST:PORT")

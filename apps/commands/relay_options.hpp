@@ -7,6 +7,7 @@
 
 #include "apps/cli/random.hpp"
 #include "apps/cli/server.hpp"
+#include "apps/cli/server_end.hpp"
 #include "codec/relay/endpoint.hpp"
 
 namespace ringpost::apps {
@@ -22,6 +23,7 @@ struct Blackhole {
 
 struct RelayOptions {
     ServerOptions server;
+    ServerEnd end;  ///< counts the datagrams of both directions
     std::string to;
     relay::Impairments impairments;  ///< without the next two
     BurstLoss burst;

@@ -12,11 +12,13 @@
 #include "apps/cli/random.hpp"
 #include "apps/cli/sandbox.hpp"
 #include "apps/commands/commands.hpp"
+#include "apps/commands/sink_report.hpp"
 #include "apps/measuring/engines.hpp"
 #include "apps/measuring/monitor.hpp"
 #include "apps/measuring/one_way.hpp"
 #include "apps/measuring/outcome.hpp"
 #include "apps/measuring/self_peer.hpp"
+#include "apps/measuring/verdict.hpp"
 #include "apps/runs/figures.hpp"
 #include "codec/base/limits.hpp"
 #include "codec/traffic/answering_sink.hpp"
@@ -35,18 +37,20 @@ struct SinkRun {
     Instant listening_since;          ///< from then on the kernel keeps what arrives
     StartLine& line;
     Monitor& monitor;
+    EndCount& count;
     const std::optional<NativeServer>& native;  ///< of --transport native
 };
 
 template <class AnyLoop>
 class SinkApplication {
   public:
-    SinkApplication(AnyLoop& loop, const traffic::Sink& sink, const SinkRun& run, std::size_t engine)
+    SinkApplication(AnyLoop& loop, const traffic::Sink& sink, const SinkRun& run, std::size_t engine, Instant start)
         : loop_(loop),
           sink_(sink),
           run_(run),
           engine_(engine),
-          start_(now()),
+          start_(start),
+          end_(run.options.end, run.count, start, run.options.transport.reliable() ? last_answers_linger : 0),
           ticker_(start_, second),
           publish_(start_, publish_every),
           look_(start_, look_every) {}
@@ -54,10 +58,10 @@ class SinkApplication {
     void on_event(Instant, const traffic::Sink::Event&) {}
 
     Instant on_turn(Instant at) {
-        if (run_.line.failed()) loop_.stop();
+        if (run_.line.failed() || end_.over(at, sink_.counters().received)) loop_.stop();
         if (received_signal() != 0) return stop_when_quiet(at);
         if (ticker_.tick(at)) hand_over(at);
-        Instant next = ticker_.next();
+        Instant next = std::min(ticker_.next(), end_.next());
         if (run_.options.figures != nullptr) {
             if (publish_.tick(at)) publish();
             next = std::min(next, publish_.next());
@@ -120,6 +124,7 @@ class SinkApplication {
     const SinkRun& run_;
     std::size_t engine_;
     Instant start_;
+    EndWatch end_;
     Ticker ticker_, publish_, look_;
     Instant signalled_at_ = never;
     std::uint64_t received_ = UINT64_MAX;  ///< datagrams of this engine at the last turn after the signal
@@ -128,12 +133,14 @@ class SinkApplication {
 /// The outcome of one engine, and when its datagrams arrived.
 struct SinkOutcome {
     Outcome outcome;
+    SenderReport senders;
     Instant first_at = never, last_at = never;
     std::uint64_t at_first = 0;
     Duration before_sent_max = 0;  ///< OneWayCounters
 
     void add(const SinkOutcome& other) {
         outcome.add(other.outcome);
+        senders.add(other.senders);
         before_sent_max = std::max(before_sent_max, other.before_sent_max);
         if (other.first_at == never) return;
         at_first = other.first_at < first_at ? other.at_first : at_first;
@@ -165,6 +172,7 @@ struct SinkStack {
                            traffic::GtudpTunnelOptions{.wire = wire_options(run.options.transport), .target = {}});
     }
 
+    traffic::Sink& sink() { return answering ? answering->sink() : *plain; }
     const traffic::Sink& sink() const { return answering ? answering->sink() : *plain; }
 
     template <class AnyLoop, class Application>
@@ -209,13 +217,17 @@ SinkOutcome run_one_sink(AnyLoop& loop, std::size_t engine, UdpSocket socket, co
     const bool gro = socket.gro();
     const Address local = socket.local();
     loop.backend().add(std::move(socket));
-    run.line.ready();
+    const Instant start = run.line.ready();
     if (engine == 0) on_listening(local);
-    SinkApplication application(loop, stack.sink(), run, engine);
+    SinkApplication application(loop, stack.sink(), run, engine, start);
     stack.run(loop, application);
     const EngineCounters counters = loop.backend().counters();
     const traffic::SinkCounters counts = stack.sink().counters();
-    SinkOutcome out{.outcome = {}, .first_at = counts.first_at, .last_at = counts.last_at, .at_first = counts.at_first};
+    SinkOutcome out{.outcome = {},
+                    .senders = SenderReport(stack.sink()),
+                    .first_at = counts.first_at,
+                    .last_at = counts.last_at,
+                    .at_first = counts.at_first};
     out.outcome.counts = stack.counters();
     out.outcome.counts["socket_dropped"] = counters.socket_dropped;
     add_engine_counts(out.outcome.counts, counters);
@@ -227,7 +239,8 @@ SinkOutcome run_one_sink(AnyLoop& loop, std::size_t engine, UdpSocket socket, co
         out.before_sent_max = one_way.before_sent_max;
         out.outcome.snapshot.histograms.push_back(stack.sink().one_way());
     }
-    out.outcome.facts = {{"backend", loop.backend().name}, {"gro", gro}};
+    out.outcome.snapshot.elapsed_s = seconds(now() - start);
+    out.outcome.facts = {{"backend", loop.backend().name}, {"gso", loop.backend().sends_trains()}, {"gro", gro}};
     note_send_error(out.outcome.facts, counters);
     return out;
 }
@@ -241,6 +254,7 @@ Json summary_of(const PeerOptions& options, const SinkOutcome& of) {
     summary["rate_per_s"] = rate_per_s;
     summary["bits_per_s"] = ratio(rate_per_s * summary["bytes"].get<double>() * 8, static_cast<double>(received));
     summary.update(of.outcome.facts);
+    of.senders.add_to(summary, options.verify);
     if (!options.verify)
         for (const char* unknown : {"lost", "before_start", "duplicate", "reordered", "corrupt"})
             summary[unknown] = nullptr;
@@ -252,42 +266,10 @@ Json summary_of(const PeerOptions& options, const SinkOutcome& of) {
     return summary;
 }
 
-int sink_command(const PeerOptions& options) {
-    Report report(options.common.form);
-    const Json summary = run_sink(options, report, [&](const Address& local) {
-        report.note("sink listening on " + listening_text(local));
-        if (options.one_way) report.note(one_way_warning);
-        report.event("listening", listening_json(local));
-    });
-    const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
-    report.print(fmt::format("received {} datagrams ({} bytes) in {:.3f} s: {}, {:.3f} Gbit/s", count("received"),
-                             count("bytes"), summary["duration_s"].get<double>(),
-                             rate_text(summary["rate_per_s"].get<double>()),
-                             summary["bits_per_s"].get<double>() / 1e9));
-    report.print(options.verify
-                     ? fmt::format("lost {} (receive buffer full {} times)  duplicate {}  reordered {}  corrupt {}",
-                                   count("lost"), count("socket_dropped"), count("duplicate"), count("reordered"),
-                                   count("corrupt"))
-                     : fmt::format("receive buffer full {} times; not verified", count("socket_dropped")));
-    if (options.verify && summary["before_start"] > 0)
-        report.print(fmt::format("sent before this sink started {}, not counted as lost", count("before_start")));
-    if (summary["streams_forgotten"] > 0)
-        report.print(
-            fmt::format("streams evicted {}: more than {} at once, so loss at the start of a stream is unknown",
-                        count("streams_forgotten"), limits::load_streams_max));
-    if (summary["not_allowed"] > 0) report.print(not_allowed_text(summary));
-    if (options.transport.gtudp()) report.print(wire_text(summary));
-    if (options.bidirectional)
-        report.print(fmt::format("answered {}  not answered: queue full {}, refused {}", count("answers_sent"),
-                                 count("answers_dropped"), count("answers_refused")));
-    if (options.one_way) report.print(one_way_text(summary));
-    report.event("summary", summary);
-    return exit_code(Exit::done);
-}
-
 }  // namespace
 
-Json run_sink(const PeerOptions& options, Report& report, const OnListening& on_listening) {
+SinkEnd measure_sink(const PeerOptions& options, Report& report, RunDirectory* directory,
+                     const OnListening& on_listening) {
     std::vector<UdpSocket> sockets = open_server_sockets(options);
     const Instant listening_since = now();
     RunShape shape{.command = "sink",
@@ -297,7 +279,8 @@ Json run_sink(const PeerOptions& options, Report& report, const OnListening& on_
                    .drop_datagrams_max = sockets[0].gro() ? limits::train_segments_max : 1};
     if (options.one_way) shape.histograms.emplace_back("one_way");
     Monitor monitor({.shape = shape, .engines = sockets.size(), .prometheus = options.prometheus, .complete = {}},
-                    report, nullptr);
+                    report, directory);
+    if (directory != nullptr) directory->begin(shape, listening_since);
     StartLine line(sockets.size());
     std::optional<NativeServer> native;
     if (options.transport.native()) {
@@ -305,9 +288,11 @@ Json run_sink(const PeerOptions& options, Report& report, const OnListening& on_
         steer_to_shards(sockets, report);
     }
     if (options.transport.insecure) report.note(insecure_note);
+    EndCount count{0};
     const SinkRun run{options,         options.one_way ? std::optional(one_way_offset()) : std::nullopt,
                       listening_since, line,
-                      monitor,         native};
+                      monitor,         count,
+                      native};
     const auto notify = [&](const std::string& text) { report.note(text); };
     // If an engine's socket closed early, the kernel would route its streams to another engine, which would count them
     // as new. So all sockets stay open until all engines have ended.
@@ -316,10 +301,10 @@ Json run_sink(const PeerOptions& options, Report& report, const OnListening& on_
     for (const UdpSocket& socket : sockets) open_sockets.push_back(dup(socket.fd()));
     Sandbox sandbox(options.common, report);
     const auto listening = [&](const Address& local) {
-        sandbox.deny_calls({.connections = !options.prometheus.empty()});
+        sandbox.deny_calls({.connections = !options.prometheus.empty(), .files = directory != nullptr});
         on_listening(local);
     };
-    sandbox.deny_files();
+    sandbox.deny_files(directory != nullptr ? directory->path() : "");
     std::vector<SinkOutcome> outcomes = run_engines(
         options.common.engine, options.threads, options.side, line, notify, [&](auto& loop, std::size_t engine) {
             return run_one_sink(loop, engine, std::move(sockets[engine]), run, listening);
@@ -335,7 +320,11 @@ Json run_sink(const PeerOptions& options, Report& report, const OnListening& on_
     monitor.finish(end);
     // A sink alone knows the loss only from sequences.
     summary.update(summary_json(shape, end, When::running));
-    return summary;
+    return {std::move(summary), std::move(end)};
+}
+
+Json run_sink(const PeerOptions& options, Report& report, const OnListening& on_listening) {
+    return measure_sink(options, report, nullptr, on_listening).summary;
 }
 
 void add_sink(CLI::App& root, Command& chosen) {
@@ -347,6 +336,12 @@ void add_sink(CLI::App& root, Command& chosen) {
     add_join(*command, options->join);
     begin_group(*command, "Output");
     add_prometheus(*command, options->prometheus);
+    add_run(*command, options->run);
+    begin_group(*command, "Verdict");
+    add_fail_if(*command, options->fail_if,
+                "exit 3 if the condition holds at the end: 'loss>0.1%', 'rate<100k'; with --one-way also 'p99>1ms'; "
+                "repeatable (default none)");
+    add_server_end(*command, options->end, "datagrams");
     begin_group(*command, "Payload");
     auto* verify = command->add_flag("!--no-verify", options->verify, "count without checking sequence and CRC");
     command
@@ -359,10 +354,14 @@ void add_sink(CLI::App& root, Command& chosen) {
     add_sandbox(*command, options->common);
     end_help(*command,
              {.notes = {},
-              .examples = {"ringpost sink --port 5000 --threads 2", "ringpost sink --port 5000 --join 239.1.2.3@eth0"},
-              .exits = {Exit::failed, Exit::unreachable}});
+              .examples = {"ringpost sink --port 5000 --threads 2", "ringpost sink --port 5000 --join 239.1.2.3@eth0",
+                           "ringpost sink --port 5000 --duration 10s --fail-if 'loss>0.1%' --out run1"},
+              .exits = {Exit::failed, Exit::breach, Exit::unreachable},
+              .server = true});
     command->callback([options, command, &chosen] {
+        note_given(*command, options->run);
         check_transport(*command, options->transport);
+        check_conditions(*options);
         if (options->bidirectional && options->transport.reliable())
             throw CLI::ValidationError(
                 fmt::format("--bidirectional: {} carries messages one way only", options->transport.name()));

@@ -9,6 +9,7 @@
 #include "apps/cli/help.hpp"
 #include "apps/cli/run_on_loop.hpp"
 #include "apps/cli/sandbox.hpp"
+#include "apps/cli/server_end.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/commands/struct_library.hpp"
 #include "apps/commands/struct_values.hpp"
@@ -20,6 +21,7 @@ namespace {
 
 struct StructOptions {
     ServerOptions server;  ///< `send` sets no port
+    ServerEnd end;         ///< of `listen`
     std::string library;
     std::string to;
     std::string name;
@@ -45,11 +47,14 @@ const char* reason(const structs::Event& event) {
 template <class AnyLoop>
 class StructListenApplication {
   public:
-    StructListenApplication(AnyLoop& loop, const Report& report) : loop_(loop), report_(report) {}
+    StructListenApplication(AnyLoop& loop, const ServerEnd& end, const Report& report)
+        : loop_(loop), end_(end), deadline_(end.deadline(now())), report_(report) {}
 
     void on_event(Instant, const structs::Event& event) {
         const std::string source = to_text(event.source);
+        if (printed_ == end_.count) return;
         if (event.kind != structs::Event::Kind::message) return reject(event, source);
+        ++printed_;
         const std::string values = values_text(*event.definition, event.payload);
         report_.print(fmt::format("{}{}{}  from {}", printable(event.definition->name), values.empty() ? "" : " ",
                                   values, source));
@@ -59,10 +64,12 @@ class StructListenApplication {
                                   {"source", source}});
     }
 
-    Instant on_turn(Instant) {
-        if (received_signal() != 0) loop_.stop();
-        return never;
+    Instant on_turn(Instant at) {
+        if (received_signal() != 0 || printed_ == end_.count || at >= deadline_) loop_.stop();
+        return deadline_;
     }
+
+    std::uint64_t printed() const { return printed_; }
 
   private:
     void reject(const structs::Event& event, const std::string& source) {
@@ -87,7 +94,10 @@ class StructListenApplication {
     }
 
     AnyLoop& loop_;
+    const ServerEnd& end_;
+    Instant deadline_;
     const Report& report_;
+    std::uint64_t printed_ = 0;
 };
 
 int listen_command(const StructOptions& options) {
@@ -105,7 +115,7 @@ int listen_command(const StructOptions& options) {
                                 library.definitions().size()));
         report.event("listening", listening_json(local));
         structs::Endpoint endpoint(library);
-        StructListenApplication application(loop, report);
+        StructListenApplication application(loop, options.end, report);
         loop.run(endpoint, application);
         const structs::Counters& counts = endpoint.counters();
         Json summary = {{"received", counts.received},
@@ -123,9 +133,9 @@ int listen_command(const StructOptions& options) {
         add_counters(summary, "structs", counts);
         add_counters(summary, loop.backend().counters());
         report.event("summary", summary);
-        return Exit::done;
+        return application.printed();
     };
-    return exit_code(run_on_loop(options.server.common, report, run));
+    return server_exit_code(report, options.end, run_on_loop(options.server.common, report, run));
 }
 
 /// Stops the loop once everything is sent.
@@ -185,6 +195,7 @@ void add_struct(CLI::App& root, Command& chosen) {
     auto options = std::make_shared<StructOptions>();
     CLI::App* listen = command->add_subcommand("listen", "print received struct messages");
     add_server(*listen, options->server);
+    add_server_end(*listen, options->end, "messages");
     begin_group(*listen, "Messages");
     CLI::App* send = command->add_subcommand("send", "send one struct message");
     begin_group(*send, "Addresses");
@@ -205,7 +216,8 @@ void add_struct(CLI::App& root, Command& chosen) {
     constexpr const char* send_example = "ringpost struct send --to 127.0.0.1:7007 --library messages.json reading 1 2";
     end_help(*listen, {.notes = library_help,
                        .examples = {"ringpost struct listen --port 7007 --library messages.json"},
-                       .exits = {Exit::failed, Exit::unreachable}});
+                       .exits = {Exit::failed, Exit::unreachable},
+                       .server = true});
     end_help(*send, {.notes = library_help, .examples = {send_example}, .exits = {Exit::failed, Exit::unreachable}});
     end_help(*command, {.notes = {}, .examples = {send_example}, .exits = {Exit::failed, Exit::unreachable}});
     listen->callback([options, &chosen] { chosen = [options] { return listen_command(*options); }; });

@@ -89,7 +89,10 @@ void Monitor::collect() {
     }
     if (sum.elapsed_s - reported_.elapsed_s < interval_s_min) return;
     // An idle sink: the next interval starts with its first datagram, or its rate would be too low.
-    if (!options_.shape.sends && sum.received == reported_.received) return skip(sum);
+    if (!options_.shape.sends && sum.received == reported_.received) {
+        if (run_ != nullptr && sum.received == 0) run_->skip(sum);
+        return skip(sum);
+    }
     if (run_ != nullptr) run_->take(sum);
     sum.lost -= std::exchange(sum.waiting, 0);
     publish(sum);

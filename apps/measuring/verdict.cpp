@@ -60,6 +60,13 @@ struct Measured {
     double lateness = 0;
 };
 
+/// A sink knows what was sent up to the last datagram that it received.
+double sent_of(const Json& summary) {
+    const auto count = [&](const char* name) { return summary[name].get<double>(); };
+    if (summary.contains("sent")) return count("sent");
+    return count("received") - count("duplicate") - count("corrupt") + count("lost");
+}
+
 std::optional<Measured> measured(const Json& summary, const std::string& figure) {
     if (figure.starts_with("errors")) {
         if (!summary.contains("errors")) return std::nullopt;
@@ -70,11 +77,14 @@ std::optional<Measured> measured(const Json& summary, const std::string& figure)
     if (figure == "rate") return Measured{summary["rate_per_s"].get<double>()};
     if (figure == "loss") {
         const char* lost = summary.contains("lost") ? "lost" : "back_lost";  // with a far end that only answers
-        if (!summary.contains(lost)) return std::nullopt;
-        return Measured{ratio(summary[lost].get<double>(), summary["sent"].get<double>())};
+        if (!summary.contains(lost) || summary[lost].is_null()) return std::nullopt;
+        const double sent = sent_of(summary);
+        if (sent == 0 && !summary.contains("sent")) return std::nullopt;
+        return Measured{ratio(summary[lost].get<double>(), sent)};
     }
-    if (!summary.contains("rtt_us")) return std::nullopt;
-    const Json& times = summary["rtt_us"];
+    const char* const measured_times = summary.contains("rtt_us") ? "rtt_us" : "one_way_us";
+    if (!summary.contains(measured_times)) return std::nullopt;
+    const Json& times = summary[measured_times];
     if (!times[figure].is_null()) {
         const bool late = summary.contains("lateness_us") && summary["lateness_us"].contains(figure);
         return Measured{times[figure].get<double>(), late ? summary["lateness_us"][figure].get<double>() : 0};
@@ -167,6 +177,10 @@ Met Condition::met_by(const Json& summary) const {
 }
 
 bool bounds_errors(const std::string& condition) { return condition.starts_with("errors"); }
+bool bounds_loss(const std::string& condition) { return condition.starts_with("loss"); }
+bool bounds_times(const std::string& condition) {
+    return !bounds_errors(condition) && !bounds_loss(condition) && !condition.starts_with("rate");
+}
 
 std::vector<Condition> parse_conditions(const std::vector<std::string>& texts) {
     std::vector<Condition> out;
@@ -183,13 +197,13 @@ std::vector<Condition> parse_conditions(const std::vector<std::string>& texts) {
 void add_verdict(CLI::App& command, VerdictOptions& options) {
     command.add_flag("--strict", options.strict,
                      "exit 5 if the run is INVALID: the sender missed its schedule, or replies are ambiguous");
-    command
-        .add_option("--fail-if", options.fail_if,
-                    "exit 3 if the condition holds, 5 if the sender's lateness decides: 'p99>1ms', 'loss>0.1%', "
-                    "'errors>0', 'rate<100k'; repeatable (default none)")
-        ->expected(1)
-        ->take_all()
-        ->type_name("CONDITION");
+    add_fail_if(command, options.fail_if,
+                "exit 3 if the condition holds, 5 if the sender's lateness decides: 'p99>1ms', 'loss>0.1%', "
+                "'errors>0', 'rate<100k'; repeatable (default none)");
+}
+
+void add_fail_if(CLI::App& command, std::vector<std::string>& conditions, const char* help) {
+    command.add_option("--fail-if", conditions, help)->expected(1)->take_all()->type_name("CONDITION");
 }
 
 int print_verdict(const Report& report, Json& summary, const VerdictOptions& options) {

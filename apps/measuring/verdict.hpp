@@ -45,14 +45,18 @@ struct Condition {
 };
 std::vector<Condition> parse_conditions(const std::vector<std::string>& texts);
 
-/// Whether a condition bounds errors, which need replies that are checked.
+/// Whether a condition bounds errors, which need replies that are checked; the loss; times.
 bool bounds_errors(const std::string& condition);
+bool bounds_loss(const std::string& condition);
+bool bounds_times(const std::string& condition);
 
 struct VerdictOptions {
     bool strict = false;
     std::vector<std::string> fail_if;
 };
 void add_verdict(CLI::App& command, VerdictOptions& options);
+/// --fail-if alone, for a run that has no schedule.
+void add_fail_if(CLI::App& command, std::vector<std::string>& conditions, const char* help);
 
 /// Prints whether the run is INVALID, and each condition that is breached or undecided, and adds the latter to the
 /// summary as `breached` and `undecided`. Returns the exit code: done, breach or cannot_tell.

@@ -84,6 +84,7 @@ RunDirectory::~RunDirectory() {
 void RunDirectory::begin(const RunShape& shape, Instant at) {
     shape_ = shape;
     started_at_ = at + unix_offset();
+    if (keeps()) environment_ = run_environment();
 }
 
 RunSeries& RunDirectory::series() {
@@ -105,7 +106,7 @@ void RunDirectory::close(Snapshot end, const Json& summary) {
     report_.copy_events(nullptr);
     events_.close();
     if (!events_) unwritten = "events.ndjson";
-    Json environment = run_environment();
+    Json environment = environment_;
     environment["started_at"] = utc_text(started_at_);
     environment["clock"] = clock_json();
     for (const char* granted : {"backend", "granted", "gso", "gro"})

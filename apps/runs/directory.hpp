@@ -60,7 +60,8 @@ class RunDirectory {
     RunDirectory& operator=(const RunDirectory&) = delete;
 
     bool keeps() const { return !path_.empty(); }
-    /// Starts the run, whose measurement begins at `at`. A run that fails before its first interval leaves no files, so
+    const std::string& path() const { return path_; }
+    /// Starts the run, whose measurement begins at `at`; reads what describes the machine. A run that fails before its first interval leaves no files, so
     /// the directory can be used again.
     void begin(const RunShape& shape, Instant at);
     /// Ends an interval. From one thread at a time.
@@ -75,7 +76,7 @@ class RunDirectory {
 
     std::string path_, command_;
     bool made_ = false;  ///< whether this run has created the directory
-    Json given_;
+    Json given_, environment_;
     Report& report_;
     std::optional<RunShape> shape_;  ///< set once the run has begun
     Duration started_at_ = 0;        ///< since 1970

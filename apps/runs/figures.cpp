@@ -135,7 +135,8 @@ std::string series_line(const RunShape& shape, const Interval& interval) {
     for (const Figure& figure : figures) {
         if (!is_shown(figure, in_series)) continue;
         if (&figure != &figures[0]) out += ',';
-        if (is_known(figure, shape, When::ended)) out += field_text(figure, interval_of(figure, shape, interval));
+        // A sink knows no more at its end.
+        if (is_known(figure, shape, shape.sends ? When::ended : When::running)) out += field_text(figure, interval_of(figure, shape, interval));
     }
     return out;
 }

@@ -94,9 +94,9 @@ Number parse_number(std::string_view field, const std::string& where) {
 /// Reads the fields that hold a member of the snapshot, and restores the member behind a rate, once the length of the
 /// interval is known. All other figures follow from these and from the .hlog files.
 SeriesRow parse_row(const std::vector<SeriesColumn>& columns, const std::vector<std::string_view>& fields,
-                    double last_s, const std::string& where) {
+                    double last_s, const std::string& where, bool sends) {
     // What a run without a receiver of its own does not know is an empty field.
-    const RunShape least{.command = "", .receives = false, .histograms = {}};
+    const RunShape least{.command = "", .sends = sends, .receives = false, .histograms = {}};
     SeriesRow row;
     for (const bool rates : {false, true}) {
         for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -183,7 +183,7 @@ constexpr const char* amounts[] = {"duration", "count", "warmup", "seed"};
 
 }  // namespace
 
-std::vector<SeriesRow> read_series(const std::string& path) {
+std::vector<SeriesRow> read_series(const std::string& path, bool sends) {
     std::ifstream file(path);
     std::string line;
     if (!file || !next_line(file, line, true)) refuse_file(path, file.is_open() ? "is empty" : "cannot be read");
@@ -203,9 +203,13 @@ std::vector<SeriesRow> read_series(const std::string& path) {
         if (fields.size() > columns.size())
             refuse_file(where,
                         fmt::format("{} fields, but the first line names {} columns", fields.size(), columns.size()));
-        rows.push_back(parse_row(columns, fields, rows.empty() ? 0 : rows.back().end_s, where));
+        rows.push_back(parse_row(columns, fields, rows.empty() ? 0 : rows.back().end_s, where, sends));
     }
     settle_lost(rows);
+    if (!sends)
+        for (SeriesRow& row : rows)
+            row.counted.sent =
+                row.counted.received + static_cast<std::uint64_t>(std::max<std::int64_t>(row.counted.lost, 0));
     return rows;
 }
 
@@ -231,7 +235,7 @@ KeptRun read_run(const std::string& path) {
             .environment = kept["environment"],
             .results = kept["results"],
             .recordings = std::move(recordings),
-            .series = read_series(path + "/series.csv")};
+            .series = read_series(path + "/series.csv", kept["command"] != "sink")};
 }
 
 void refuse_same_run(const std::vector<KeptRun>& runs) {

@@ -24,7 +24,8 @@ struct SeriesRow {
 
 /// series.csv. Its first line decides which columns there are and their order; unknown ones are ignored. Reads what
 /// spreadsheets make of it, too: a byte order mark, CR LF, quoted fields, empty lines at the end.
-std::vector<SeriesRow> read_series(const std::string& path);
+/// `sends` is false for a run that only received: each row's `sent` is then what it knows to have been sent to it.
+std::vector<SeriesRow> read_series(const std::string& path, bool sends = true);
 
 struct KeptRun {
     std::string path;

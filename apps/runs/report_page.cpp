@@ -33,7 +33,7 @@ constexpr struct {
     double y_max_least;  ///< the y axis reaches at least this far
 } charts[] = {{Chart::rates, "Datagrams per second", Unit::per_second, 1},
               {Chart::losses, "Lost datagrams by place", Unit::percent, 0.1},
-              {Chart::processor, "Processor time of the sender", Unit::percent, 10}};
+              {Chart::processor, "Processor time", Unit::percent, 10}};
 
 /// A count of an interval, as its chart shows it.
 Json charted(const Figure& figure, const RunShape& shape, const SeriesRow& row) {

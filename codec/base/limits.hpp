@@ -43,6 +43,9 @@ inline constexpr std::size_t beacon_queue_bytes = 4u << 20;
 /// Streams (sender, flow) whose sequence numbers one sink tracks; the least recently received one is evicted first.
 inline constexpr std::uint32_t load_streams_max = 65'536;
 
+/// Senders of which a sink counts each; those beyond are counted together.
+inline constexpr std::uint32_t load_senders_max = 256;
+
 /// Flows of one load source, each with its own socket. One sink can track all of them.
 inline constexpr std::uint32_t load_flows_max = load_streams_max;
 
@@ -130,6 +133,7 @@ static_assert(payload_fields_max <= UINT16_MAX && payloads_max * payload_fields_
 static_assert(payloads_bytes_max >= datagram_bytes_max && payloads_bytes_max <= UINT32_MAX);
 static_assert((beacon_sources_max & (beacon_sources_max - 1)) == 0);
 static_assert((load_streams_max & (load_streams_max - 1)) == 0);
+static_assert((load_senders_max & (load_senders_max - 1)) == 0);
 static_assert((load_answers_owed_max & (load_answers_owed_max - 1)) == 0);
 static_assert((probes_in_flight_max & (probes_in_flight_max - 1)) == 0);
 static_assert(beacon_queue_bytes >= 16 * datagram_bytes_max);

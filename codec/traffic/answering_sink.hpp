@@ -62,6 +62,7 @@ class AnsweringSink {
     std::optional<Event> poll_event() { return std::nullopt; }
     std::optional<Instant> poll_timeout() const { return std::nullopt; }
 
+    Sink& sink() { return sink_; }
     const Sink& sink() const { return sink_; }
     AnswerCounters answers() const;
 

@@ -23,10 +23,11 @@ Duration difference(Instant later, Instant earlier) {
 
 }  // namespace
 
-Sink::Sink(const SinkOptions& options) : options_(options), streams_(limits::load_streams_max, options.key) {}
+Sink::Sink(const SinkOptions& options)
+    : options_(options), senders_(options.key), streams_(limits::load_streams_max, options.key) {}
 
 bool Sink::take(Instant now, const Datagram& in) {
-    count(now, 1, in.bytes.size());
+    count(now, in.source, 1, in.bytes.size());
     if (!options_.verify) return false;
     const std::optional<Frame> frame = decode(in.bytes);
     if (!frame) {
@@ -38,7 +39,8 @@ bool Sink::take(Instant now, const Datagram& in) {
 }
 
 void Sink::handle_train(Instant now, const Datagram& train, std::size_t segment_bytes) {
-    if (!options_.verify) return count(now, segment_count(train.bytes.size(), segment_bytes), train.bytes.size());
+    if (!options_.verify)
+        return count(now, train.source, segment_count(train.bytes.size(), segment_bytes), train.bytes.size());
     if (train.bytes.size() <= segment_bytes) {
         take(now, train);
         return;
@@ -57,7 +59,8 @@ void Sink::handle_train(Instant now, const Datagram& train, std::size_t segment_
     }
 }
 
-void Sink::count(Instant now, std::size_t datagrams, std::size_t bytes) {
+void Sink::count(Instant now, const Address& source, std::size_t datagrams, std::size_t bytes) {
+    senders_.begin(source, counts_, now);
     if (counts_.received == 0) counts_.first_at = now;
     counts_.received += datagrams;
     counts_.last_at = now;
@@ -68,7 +71,7 @@ void Sink::count(Instant now, std::size_t datagrams, std::size_t bytes) {
 /// Valid frames of one stream with consecutive sequences.
 void Sink::take_run(Instant now, const Address& source, std::span<const std::byte> frames, std::size_t frame_bytes) {
     const std::size_t frames_count = frames.size() / frame_bytes;
-    count(now, frames_count, frames.size());
+    count(now, source, frames_count, frames.size());
     const Frame first = header_of(frames.data());
     SinkStream& stream = stream_of(now, source, first);
     if (first.sequence >= stream.window->end() && !stream.age_open && !options_.one_way) {

@@ -13,6 +13,7 @@
 #include "codec/base/siphash.hpp"
 #include "codec/measure/histogram.hpp"
 #include "codec/traffic/frame.hpp"
+#include "codec/traffic/sender_table.hpp"
 #include "codec/traffic/sequence_window.hpp"
 #include "codec/traffic/train_checker.hpp"
 #include "codec/traffic/window_pool.hpp"
@@ -108,6 +109,9 @@ class Sink {
     std::optional<Instant> poll_timeout() const { return std::nullopt; }
 
     SinkCounters counters() const;
+    /// The counts by sender.
+    SenderTable::Rows senders() { return senders_.rows(counts_); }
+    const SenderTable& sender_table() const { return senders_; }
     /// Empty unless SinkOptions::one_way is set.
     const Histogram& one_way() const { return one_way_; }
     const OneWayCounters& one_way_counts() const { return one_way_counts_; }
@@ -119,7 +123,7 @@ class Sink {
         bool operator==(const StreamKey&) const = default;
     };
 
-    void count(Instant now, std::size_t datagrams, std::size_t bytes);
+    void count(Instant now, const Address& source, std::size_t datagrams, std::size_t bytes);
     void take_run(Instant now, const Address& source, std::span<const std::byte> frames, std::size_t frame_bytes);
     /// Of a valid frame of stream `newest_`; false if it is a duplicate.
     bool classify(Instant now, const Frame& frame);
@@ -137,6 +141,7 @@ class Sink {
     SinkCounters counts_;
     OneWayCounters one_way_counts_;
     Histogram one_way_;
+    SenderTable senders_;
     TrainChecker checker_;
     WindowPool windows_;
     LruTable<StreamKey, SinkStream> streams_;

@@ -27,7 +27,7 @@ std::atomic<const void*> signal_target{nullptr};
 
 void on_signal(int signal) {
     const int saved = errno;
-    record_signal(signal);
+    record_signal(signal == SIGHUP ? SIGTERM : signal);
     if (monotonic_now() - stop_signal_at >= repetitions_within) {
         std::signal(signal, SIG_DFL);
         std::raise(signal);
@@ -67,6 +67,9 @@ void catch_signals() {
     action.sa_handler = on_signal;
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
+    // nohup(1) starts a program that is to outlive its terminal with SIGHUP ignored.
+    struct sigaction before{};
+    if (sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);
 }
 
 void record_signal(int signal) {

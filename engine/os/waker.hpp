@@ -25,7 +25,7 @@ class Waker {
 };
 
 /// Installs handlers: the first SIGINT or SIGTERM is only recorded, so that the program can print its report. Further
-/// ones within a second are ignored; a later one ends the process.
+/// ones within a second are ignored; a later one ends the process. SIGHUP counts as SIGTERM unless it is ignored.
 void catch_signals();
 
 /// Records a signal as if it had arrived, unless one has. Thread-safe and async-signal-safe.

@@ -140,7 +140,7 @@ class Chaos:
 
     def check_end(self, life):
         code = life.process.returncode
-        allowed = {-signal.SIGKILL} if life.killed else {128 + signal.SIGTERM} if life.terminated else \
+        allowed = {-signal.SIGKILL} if life.killed else {DONE, 128 + signal.SIGTERM} if life.terminated else \
             {DONE, FAILED, UNREACHABLE}
         # A signal may arrive before the program can handle it.
         if life.terminated and code == -signal.SIGTERM and not life.out.read_bytes():

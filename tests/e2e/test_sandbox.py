@@ -58,7 +58,7 @@ class Sandbox(unittest.TestCase):
                     self.assertEqual(status_of(server), expected)
                     work(server, first.get("port"))
                     done = server.stop()
-                    self.assertEqual(done.code, 128 + signal.SIGTERM, done)
+                    self.assertEqual(done.code, 128 + signal.SIGTERM if "chat" in command else 0, done)
                     self.assertNotIn("sandbox", done.err)
                     self.assertEqual(done.summary()["backend"], backend)
 
@@ -179,7 +179,7 @@ class Sandbox(unittest.TestCase):
                     first.ip("link del eth9")
                     self.assertEqual(found, {"panel", "pump"})
                     for server in panel, pump:
-                        self.assertEqual(server.stop().code, 128 + signal.SIGTERM)
+                        self.assertEqual(server.stop().code, 0)
 
 
 def host_discovers(host, backend):

@@ -1,4 +1,5 @@
-"""SIGINT and SIGTERM: the report is printed, and the exit code is 128 + the signal number."""
+"""SIGINT, SIGTERM and SIGHUP: the report is printed. A server ends with 0 after SIGTERM, everything else with 128 + the
+number."""
 
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import support
 from support import Background, EchoThread, backends, udp_socket, until_read
 
 signals = ((signal.SIGINT, 130), (signal.SIGTERM, 143))
+server_signals = ((signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGHUP, 0))
 
 
 class Signals(unittest.TestCase):
@@ -20,9 +22,9 @@ class Signals(unittest.TestCase):
         return summary
 
     def test_servers(self):
-        for by, code in signals:
+        for by, code in server_signals:
             for backend in backends():
-                for wait in ("block", "spin", "adaptive"):
+                for wait in ("block", "spin", "adaptive") if by != signal.SIGHUP else ("block",):
                     args = ("--port", 0, "--json", "--backend", backend, "--wait", wait)
                     for command in ("sink", "echo", "beacon"):
                         with self.subTest(f"{command} {backend} {wait} {by.name}"), \
@@ -43,6 +45,23 @@ class Signals(unittest.TestCase):
                         summary = self.check(load.stop(by), code)
                         self.assertGreater(summary["sent"], 0)
                         self.assertLess(summary["duration_s"], 30)
+
+    def test_a_hangup_counts_as_sigterm(self):
+        with udp_socket() as sock, \
+                Background("load", "--to", f"127.0.0.1:{sock.getsockname()[1]}", "--rate", 100, "--duration", "1h",
+                           "--json") as load:
+            sock.recv(100)
+            self.check(load.stop(signal.SIGHUP), 143)
+
+    def test_under_nohup_a_hangup_is_ignored(self):
+        def ignore():
+            support.die_with_parent()
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+        with Background("sink", "--port", 0, "--json", preexec=ignore) as sink:
+            sink.port()
+            sink.process.send_signal(signal.SIGHUP)
+            self.check(sink.stop(signal.SIGINT), 130)
 
     def test_load_with_its_own_sink(self):
         for by, code in signals:
@@ -83,7 +102,7 @@ class Signals(unittest.TestCase):
             self.assertEqual(support.parse_events(done.stdout)[-1]["event"], "summary")
 
     def test_a_beacon_between_two_rounds(self):
-        for by, code in signals:
+        for by, code in server_signals:
             with udp_socket() as peer:
                 to = f"127.0.0.1:{peer.getsockname()[1]}"
                 with Background("beacon", "--to", to, "--every", "1h", "--json") as beacon:

@@ -76,10 +76,12 @@ function head() {
     if (note) element("span", note, box);
     if (kind) box.className = kind;
   };
-  card("sent", grouped(results.sent));
-  card("sent per second", grouped(results.sent_rate_per_s ?? results.rate_per_s));
+  const only_received = results.sent === undefined;  // a sink
+  if (!only_received) card("sent", grouped(results.sent));
+  card(only_received ? "received per second" : "sent per second", grouped(results.sent_rate_per_s ?? results.rate_per_s));
+  const sent = only_received ? results.received - results.duplicate - results.corrupt + results.lost : results.sent;
   if (typeof results.lost === "number")
-    card(`lost (${grouped(results.lost)})`, results.sent ? Number((100 * results.lost / results.sent).toPrecision(3)) + " %" : "-",
+    card(`lost (${grouped(results.lost)})`, sent ? Number((100 * results.lost / sent).toPrecision(3)) + " %" : "-",
          results.lost > 0 && "bad");
   for (const [name, bad] of counts)
     if (results[name] > 0 || (typeof results[name] === "number" && name !== "foreign")) card(name, grouped(results[name]), bad && results[name] > 0 && "bad");
