@@ -34,9 +34,10 @@ class SharedFigures;
 /// The options of the peer of a measuring command: sink or echo.
 struct PeerOptions : ServerOptions {
     Side side = Side::near;      ///< the side that its engines' cores are chosen for
-    bool verify = true;          ///< sink only, as are the next three options
+    bool verify = true;          ///< sink only, as are the next four options
     bool one_way = false;        ///< record one-way times
     bool bidirectional = false;  ///< answer each frame
+    bool control = true;         ///< answer requests for the counts of a stream
     std::string prometheus;
     RunOptions run;                    ///< sink only, as is the next one
     std::vector<std::string> fail_if;  ///< conditions

@@ -115,6 +115,8 @@ void add_load(CLI::App& root, Command& chosen) {
         ->add_flag("--bidirectional", options->bidirectional,
                    "verify the replies of an echo or of a sink with --bidirectional")
         ->excludes(verify);
+    begin_group(*command, "Target");
+    command->add_flag("!--no-control", options->control, "do not ask a sink for its counts at the end");
     add_transport(*command, options->transport, {.window = true});
     add_common(*command, options->common, {.offload = true});
     end_help(*command, {.notes = {},

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "apps/measuring/far_counts.hpp"
 #include "apps/measuring/one_way.hpp"
 #include "apps/runs/figures.hpp"
 
@@ -54,6 +55,7 @@ Json summary_of(const LoadOptions& options, const Outcome& of) {
     summary.update(of.facts);
     summary.update(of.counts);
     summary["refused"] = of.counts["refused"] > 0;
+    if (summary["counters"].contains("far")) add_far_counts(summary);
     const std::vector<Histogram>& histograms = of.snapshot.histograms;
     if (options.transport.gtudp()) {
         summary["transport"] = "gtudp";
@@ -131,6 +133,7 @@ void print_summary(const Report& report, const LoadOptions& options, const Agent
             report.print(fmt::format("duplicate {}  reordered {}  corrupt {}", count("duplicate"), count("reordered"),
                                      count("corrupt")));
     }
+    print_far_counts(report, summary);
     if (options.bidirectional)
         report.print(fmt::format(
             "returned  {:>15} datagrams {:>17}    lost {}{}  duplicate {}  reordered {}  corrupt {}",

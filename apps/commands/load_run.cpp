@@ -9,6 +9,7 @@
 
 #include "apps/cli/random.hpp"
 #include "apps/measuring/engines.hpp"
+#include "apps/measuring/far_counts.hpp"
 #include "apps/measuring/one_way.hpp"
 #include "codec/traffic/sink.hpp"
 #include "codec/traffic/source.hpp"
@@ -228,7 +229,8 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     loop.backend().enter(0);  // with many sockets, the first turn takes long
     SourceStack stack(run);
     const Instant start = run.line.ready();
-    stack.begin(source_options(run, share, flows, start));
+    const traffic::SourceOptions wanted = source_options(run, share, flows, start);
+    stack.begin(wanted);
     const traffic::Source& source = stack.source;
     const auto fill = [&](Snapshot& now) { stack.fill(options, loop.backend().counters(), now); };
     LoadApplication application(loop, run, engine, start,
@@ -254,6 +256,8 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
                  {"gso", loop.backend().sends_trains() && counters.trains_refused == 0}};
     if (stack.sealed) out.facts.update({{"end", stack.end_text()}, {"path", path_json(stack.sealed->path())}});
     note_send_error(out.facts, counters);
+    if (asks_far_counts(options, run.target) && !application.refused())
+        add_counters(out.counts, "far", ask_far_counts(loop, source.sent_by_flow(), wanted.stream));
     return out;
 }
 
@@ -268,6 +272,11 @@ RunShape shape_of(const LoadOptions& options) {
     if (options.rate > 0) shape.histograms.emplace_back("slip");
     if (options.transport.gtudp()) shape.histograms.emplace_back("confirmed");
     return shape;
+}
+
+bool asks_far_counts(const LoadOptions& options, const Address& target) {
+    return options.control && options.verify && !options.transport.reliable() && !options.threads.self &&
+           !options.find_max && !is_multicast(target);
 }
 
 void check_load_target(const LoadOptions& options, const Address& target) {

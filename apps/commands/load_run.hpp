@@ -11,6 +11,7 @@ struct LoadOptions : MeasureOptions {
     bool verify = true;
     bool one_way = false;
     bool bidirectional = false;
+    bool control = true;  ///< ask a sink elsewhere for its counts
     bool find_max = false;
     double loss_max = 1e-4;  ///< of --find-max: a share
 };
@@ -19,6 +20,9 @@ RunShape shape_of(const LoadOptions& options);
 
 /// Throws a Failure if the target is a group, but the mode needs one peer.
 void check_load_target(const LoadOptions& options, const Address& target);
+
+/// Whether the other end is asked for its counts: only a sink can know them, and only of verified frames.
+bool asks_far_counts(const LoadOptions& options, const Address& target);
 
 /// Returns the outcome of this process's engines. Its counts are those of the engine and of gtUDP, `bytes_sent`,
 /// `unexpected`, `trains`, `refused` (engines that found the peer's port closed at the start), and with --bidirectional

@@ -157,10 +157,12 @@ struct SinkStack {
     std::optional<traffic::NativeTunnel<traffic::Sink>> sealed;
 
     SinkStack(const SinkRun& run, std::size_t engine) {
-        const traffic::SinkOptions options{.verify = run.options.verify,
-                                           .key = random_key(),
-                                           .one_way = run.one_way,
-                                           .listening_since = run.listening_since};
+        const traffic::SinkOptions options{
+            .verify = run.options.verify,
+            .key = random_key(),
+            .one_way = run.one_way,
+            .listening_since = run.listening_since,
+            .answers_control = run.options.control && run.options.verify && !run.options.transport.reliable()};
         if (run.options.bidirectional)
             answering.emplace(traffic::AnsweringSinkOptions{
                 .sink = options, .seed = random_value<std::uint64_t>(), .due_offset = run.one_way.value_or(0)});
@@ -194,6 +196,7 @@ struct SinkStack {
                     {"streams", seen.streams},
                     {"streams_forgotten", seen.streams_forgotten}};
         add_counters(out, "sink", seen);
+        add_counters(out, "control", sink().control());
         if (tunnel) add_wire_counts(out, tunnel->wire().counters());
         if (sealed) add_native_counts(out, sealed->wire());
         if (answering) {
@@ -342,6 +345,8 @@ void add_sink(CLI::App& root, Command& chosen) {
                 "exit 3 if the condition holds at the end: 'loss>0.1%', 'rate<100k'; with --one-way also 'p99>1ms'; "
                 "repeatable (default none)");
     add_server_end(*command, options->end, "datagrams");
+    begin_group(*command, "Payload");
+    command->add_flag("!--no-control", options->control, "do not report the counts of a flow to its `load`");
     begin_group(*command, "Payload");
     auto* verify = command->add_flag("!--no-verify", options->verify, "count without checking sequence and CRC");
     command

@@ -267,7 +267,7 @@ RunShape KeptRun::shape() const {
     const bool trains = environment.value("gro", Json(false)) == true;
     return {.command = command,
             .sends = true,
-            .receives = results.contains("received"),
+            .receives = results.contains("received") && !results.contains("far_known"),
             .histograms = recordings,
             .lost_is_unanswered = command == "latency",
             .drop_datagrams_max = trains ? limits::train_segments_max : 1};

@@ -63,6 +63,12 @@ inline constexpr std::size_t load_sizes_max = 64;
 /// Replies that an answering sink queues while the socket is full.
 inline constexpr std::uint32_t load_answers_owed_max = 65'536;
 
+/// Answers of a sink's control channel a second, and how many wait at a time while the socket is full.
+inline constexpr std::int64_t control_answers_per_s = 16'384;
+inline constexpr std::uint32_t control_answers_owed_max = 1'024;
+/// Flows whose counts a load asks for at a time.
+inline constexpr std::size_t control_asked_max = 64;
+
 /// Probes in flight whose send times a prober keeps. A probe counts as lost once this many later ones have been sent.
 inline constexpr std::uint32_t probes_in_flight_max = 65'536;
 

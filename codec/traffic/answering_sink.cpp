@@ -45,7 +45,11 @@ void AnsweringSink::queue_reply(const QueuedReply& reply) {
         queued_.push(reply);  // entries never outnumber the replies counted in queued_count_
 }
 
-std::optional<Transmit> AnsweringSink::poll_transmit(Instant, std::span<std::byte> out) {
+std::optional<Transmit> AnsweringSink::poll_transmit(Instant now, std::span<std::byte> out) {
+    if (const auto control = sink_.poll_transmit(now, out)) {
+        layout_of(out.data(), 0);  // its fill is overwritten
+        return control;
+    }
     if (queued_.empty()) return std::nullopt;
     const QueuedReply first = queued_.front();
     const std::size_t most =

@@ -27,9 +27,10 @@ Sink::Sink(const SinkOptions& options)
     : options_(options), senders_(options.key), streams_(limits::load_streams_max, options.key) {}
 
 bool Sink::take(Instant now, const Datagram& in) {
+    const std::optional<Frame> frame = options_.verify ? decode(in.bytes) : std::nullopt;
+    if (!frame && options_.answers_control && answer_control(now, in)) return false;
     count(now, in.source, 1, in.bytes.size());
     if (!options_.verify) return false;
-    const std::optional<Frame> frame = decode(in.bytes);
     if (!frame) {
         ++counts_.corrupt;
         return false;
@@ -89,6 +90,7 @@ bool Sink::classify(Instant now, const Frame& frame) {
         case Arrival::in_order: counts_.lost += frame.sequence - end_before; break;
         case Arrival::reordered:
             ++counts_.reordered;
+            ++stream.reordered;
             if (frame.sequence < stream.first_sequence) {
                 --unseen_count(stream);
                 --stream.unseen;
@@ -96,7 +98,10 @@ bool Sink::classify(Instant now, const Frame& frame) {
                 --counts_.lost;
             }
             break;
-        case Arrival::duplicate: ++counts_.duplicate; return false;
+        case Arrival::duplicate:
+            ++counts_.duplicate;
+            ++stream.duplicate;
+            return false;
     }
     if (stream.age_open) judge_age(now, frame);
     if (options_.one_way) record_one_way(now, frame);
@@ -152,6 +157,23 @@ void Sink::judge_age(Instant now, const Frame& frame) {
         unseen_count(stream) += stream.unseen;
     }
     stream.age_open = frame.sequence - stream.first_sequence < stream.first_sequence;
+}
+
+bool Sink::answer_control(Instant now, const Datagram& in) {
+    const std::optional<Control> request = decode_control(in.bytes);
+    if (!request) return false;
+    if (request->kind != ControlKind::ask_counts || !control_.admit(now, in)) return true;
+    StreamCounts counts;
+    const SinkStream* const stream = streams_.find({in.source, request->stream});
+    if (stream != nullptr)
+        counts = {.received = stream->window->distinct(),
+                  .missing = stream->window->missing(),
+                  .end = stream->window->end(),
+                  .duplicate = stream->duplicate,
+                  .reordered = stream->reordered};
+    if (const SenderRow* const sender = senders_.find(in.source, counts_)) counts.corrupt = sender->counts.corrupt;
+    control_.answer(in, counts_answer(*request, counts, stream == nullptr && streams_.evictions() > 0));
+    return true;
 }
 
 SinkCounters Sink::counters() const {

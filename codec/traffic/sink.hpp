@@ -12,6 +12,7 @@
 #include "codec/base/lru_table.hpp"
 #include "codec/base/siphash.hpp"
 #include "codec/measure/histogram.hpp"
+#include "codec/traffic/control_answers.hpp"
 #include "codec/traffic/frame.hpp"
 #include "codec/traffic/sender_table.hpp"
 #include "codec/traffic/sequence_window.hpp"
@@ -61,6 +62,7 @@ struct SinkOptions {
     std::optional<Duration> one_way = std::nullopt;
     /// When this sink began to listen. What was sent before is not lost. Without it, every stream counts as new.
     std::optional<Instant> listening_since = std::nullopt;
+    bool answers_control = false;  ///< answers requests for the counts of a stream (control.hpp); with `verify`
 };
 
 /// One-way times of all frames but duplicates, as accurate as the clocks of both ends agree.
@@ -82,6 +84,7 @@ static_assert(lists_every_counter<OneWayCounters>(sizeof(Duration)));
 struct SinkStream {
     WindowPool::Lease words;
     std::optional<SequenceWindow> window;
+    std::uint64_t duplicate = 0, reordered = 0;
     std::uint64_t first_sequence = 0;  ///< the first one received
     std::uint64_t unseen = 0;          ///< missing sequences below first_sequence
     Instant first_due = 0;
@@ -90,7 +93,8 @@ struct SinkStream {
     bool age_open = false;     ///< `older` may change
 };
 
-/// The endpoint of `ringpost sink`: verifies and classifies received frames. Sends nothing.
+/// The endpoint of `ringpost sink`: verifies and classifies received frames. Sends nothing but answers of the control
+/// channel, to a sender about its own stream.
 class Sink {
   public:
     struct Event {};  ///< none; see counters()
@@ -104,11 +108,12 @@ class Sink {
     /// Like handle(). Returns true if the datagram is a valid frame that is not a duplicate.
     bool take(Instant now, const Datagram& in);
     void handle_timeout(Instant) {}
-    std::optional<Transmit> poll_transmit(Instant, std::span<std::byte>) { return std::nullopt; }
+    std::optional<Transmit> poll_transmit(Instant, std::span<std::byte> out) { return control_.poll_transmit(out); }
     std::optional<Event> poll_event() { return std::nullopt; }
     std::optional<Instant> poll_timeout() const { return std::nullopt; }
 
     SinkCounters counters() const;
+    const ControlCounters& control() const { return control_.counters(); }
     /// The counts by sender.
     SenderTable::Rows senders() { return senders_.rows(counts_); }
     const SenderTable& sender_table() const { return senders_; }
@@ -136,12 +141,15 @@ class Sink {
     void judge_age(Instant now, const Frame& frame);
     std::uint64_t& unseen_count(const SinkStream& stream) { return stream.older ? counts_.before_start : counts_.lost; }
     void record_one_way(Instant now, const Frame& frame);
+    /// Answers a datagram of the control channel; false if it is none.
+    bool answer_control(Instant now, const Datagram& in);
 
     SinkOptions options_;
     SinkCounters counts_;
     OneWayCounters one_way_counts_;
     Histogram one_way_;
     SenderTable senders_;
+    ControlAnswers control_;
     TrainChecker checker_;
     WindowPool windows_;
     LruTable<StreamKey, SinkStream> streams_;

@@ -58,6 +58,8 @@ class Source {
     void stop(Instant at) { options_.stop = std::min(options_.stop, at); }
     bool finished(Instant now) const { return !sends(now); }
     std::uint64_t sent() const { return sent_; }
+    /// The part of sent() of each flow.
+    std::span<const std::uint64_t> sent_by_flow() const { return sequences_; }
     std::uint64_t bytes_sent() const { return bytes_sent_; }
     /// Fixed rate: datagrams due before the stop time that were not sent, because the sender was held up beyond the
     /// end. Final once finished.

@@ -83,7 +83,7 @@ class Engines(unittest.TestCase):
         def due_times(threads):
             with udp_socket() as sock:
                 done = run("load", "--to", f"127.0.0.1:{sock.getsockname()[1]}", "--threads", threads, "--rate", "1k",
-                           "--arrivals", "poisson", "--seed", 9, "--duration", "100ms", "--json")
+                           "--arrivals", "poisson", "--seed", 9, "--duration", "100ms", "--no-control", "--json")
                 times = sorted(int.from_bytes(sock.recv(65536)[16:24], "little") for _ in range(done.summary()["sent"]))
             return [time - times[0] for time in times]
 
@@ -127,7 +127,7 @@ class StartAt(unittest.TestCase):
             with udp_socket() as sock:
                 at = time.time() + 3
                 done = run("load", "--to", f"127.0.0.1:{sock.getsockname()[1]}", "--rate", 100, "--duration", "2500ms",
-                           "--start-at", text(at), "--json")
+                           "--start-at", text(at), "--no-control", "--json")
                 self.assertEqual(done.code, 0, done)
                 due_ns = int.from_bytes(sock.recv(65536)[16:24], "little")
                 offset_ns = time.time_ns() - time.monotonic_ns()

@@ -77,7 +77,8 @@ class Load(unittest.TestCase):
     def test_a_foreign_receiver_can_read_the_frames(self):
         with udp_socket() as sock:
             to = f"127.0.0.1:{sock.getsockname()[1]}"
-            done = run("load", "--to", to, "--rate", 1000, "--duration", "50ms", "--size", 40, "--flows", 2, "--json")
+            done = run("load", "--to", to, "--rate", 1000, "--duration", "50ms", "--size", 40, "--flows", 2,
+                       "--no-control", "--json")
             self.assertEqual(done.code, 0, done)
             streams = {}
             for _ in range(done.summary()["sent"]):

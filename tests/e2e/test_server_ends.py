@@ -60,7 +60,8 @@ class Count(Library):
 
     def test_an_echo_answers_before_it_ends(self):
         for backend in backends():
-            with Background("echo", "--port", 0, "--once", "--backend", backend, "--json") as echo, udp_socket() as sock:
+            with Background("echo", "--port", 0, "--once", "--backend", backend, "--json") as echo, \
+                    udp_socket() as sock:
                 sock.sendto(b"only one", (HOST, echo.port()))
                 self.assertEqual(sock.recv(100), b"only one")
                 done = echo.finish()
@@ -90,8 +91,8 @@ class Count(Library):
 
     def sent_struct(self, value):
         with udp_socket() as sock:
-            done = run("struct", "send", "--to", f"{HOST}:{sock.getsockname()[1]}", "--library", self.library, "reading",
-                       value)
+            done = run("struct", "send", "--to", f"{HOST}:{sock.getsockname()[1]}", "--library", self.library,
+                       "reading", value)
             self.assertEqual(done.code, 0, done)
             return sock.recv(100)
 

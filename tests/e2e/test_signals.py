@@ -40,7 +40,7 @@ class Signals(unittest.TestCase):
             for args in (("--rate", 1000), ("--rate", "0.5"), ()):
                 with self.subTest(f"{by.name} {args}"), udp_socket() as sock:
                     to = f"127.0.0.1:{sock.getsockname()[1]}"
-                    with Background("load", "--to", to, "--duration", "60s", "--json", *args) as load:
+                    with Background("load", "--to", to, "--duration", "60s", "--no-control", "--json", *args) as load:
                         sock.recv(100)
                         summary = self.check(load.stop(by), code)
                         self.assertGreater(summary["sent"], 0)
@@ -49,7 +49,7 @@ class Signals(unittest.TestCase):
     def test_a_hangup_counts_as_sigterm(self):
         with udp_socket() as sock, \
                 Background("load", "--to", f"127.0.0.1:{sock.getsockname()[1]}", "--rate", 100, "--duration", "1h",
-                           "--json") as load:
+                           "--no-control", "--json") as load:
             sock.recv(100)
             self.check(load.stop(signal.SIGHUP), 143)
 

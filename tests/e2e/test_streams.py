@@ -99,7 +99,8 @@ class StandardError(unittest.TestCase):
                 for what, file in files.items():
                     to = f"127.0.0.1:{echo.port}"
                     latency = ("latency", "--to", to, "--rate", 100, "--duration", "1100ms", *form)
-                    load = ("load", "--to", f"127.0.0.1:{sock.getsockname()[1]}", "--rate", 100, "--duration", "1100ms", *form)
+                    load = ("load", "--to", f"127.0.0.1:{sock.getsockname()[1]}", "--rate", 100, "--duration", "1100ms",
+                            "--no-control", *form)
                     runs += [(what, args, start(args, stderr=file)) for args in (latency, load)]
             for what, args, process in runs:
                 code, out, _ = end(process)
