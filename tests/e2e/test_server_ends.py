@@ -217,6 +217,6 @@ class Signals(Library):
             echo.process.stderr.readline()
             echo.process.stdout.close()
             echo.process.send_signal(signal.SIGTERM)
-            self.assertEqual(echo.process.wait(60), 143)
+            self.assertEqual(echo.process.wait(60), 1)
             echo.process.stdout = None
 
