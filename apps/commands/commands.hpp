@@ -39,8 +39,9 @@ struct PeerOptions : ServerOptions {
     bool bidirectional = false;  ///< answer each frame
     bool control = true;         ///< answer requests for the counts of a stream
     std::string prometheus;
-    RunOptions run;                    ///< sink only, as is the next one
-    std::vector<std::string> fail_if;  ///< conditions
+    std::uint64_t reverse_bits_per_s = 0;  ///< sink only: sent at most to those that ask; 0: nothing
+    RunOptions run;                        ///< sink only, as is the next one
+    std::vector<std::string> fail_if;      ///< conditions
     ServerEnd end;
     /// After the signal to stop, run until nothing has been received for this long, as datagrams may be in flight.
     Duration linger = 0;

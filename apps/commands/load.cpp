@@ -9,6 +9,7 @@
 #include "apps/commands/commands.hpp"
 #include "apps/commands/load_find_max.hpp"
 #include "apps/commands/load_report.hpp"
+#include "apps/commands/load_reverse.hpp"
 #include "apps/commands/load_self.hpp"
 #include "apps/measuring/lost_messages.hpp"
 #include "apps/measuring/one_way.hpp"
@@ -73,6 +74,7 @@ int load_command(const LoadOptions& options) {
     Report report(options.common.form);
     check_client_keys(options.transport);
     if (!options.one_way) choose_clock();  // both ends, which may be two processes, use the kernel's clock
+    if (options.reverse) return reverse_load(options, report);
     if (options.find_max) return as_agents([&](Agents& agents) { return find_max_load(options, agents, report); });
     std::optional<OwnSink> own_sink;
     if (options.threads.self) own_sink.emplace(options);
@@ -116,6 +118,7 @@ void add_load(CLI::App& root, Command& chosen) {
                    "verify the replies of an echo or of a sink with --bidirectional")
         ->excludes(verify);
     begin_group(*command, "Target");
+    command->add_flag("--reverse", options->reverse, "receive what a sink with --reverse-max sends");
     command->add_flag("!--no-control", options->control, "do not ask a sink for its counts at the end");
     add_transport(*command, options->transport, {.window = true});
     add_common(*command, options->common, {.offload = true});
@@ -126,6 +129,7 @@ void add_load(CLI::App& root, Command& chosen) {
     command->callback([options, command, &chosen] {
         check_measuring(*command, *options);
         check_find_max(*command, *options);
+        check_reverse(*command, *options);
         for (const std::string& condition : options->verdict.fail_if)
             if (bounds_errors(condition))
                 throw CLI::ValidationError(fmt::format("--fail-if {}: only latency checks answers", condition));

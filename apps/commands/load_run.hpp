@@ -11,7 +11,8 @@ struct LoadOptions : MeasureOptions {
     bool verify = true;
     bool one_way = false;
     bool bidirectional = false;
-    bool control = true;  ///< ask a sink elsewhere for its counts
+    bool control = true;   ///< ask a sink elsewhere for its counts
+    bool reverse = false;  ///< the sink sends
     bool find_max = false;
     double loss_max = 1e-4;  ///< of --find-max: a share
 };

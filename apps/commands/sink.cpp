@@ -162,7 +162,10 @@ struct SinkStack {
             .key = random_key(),
             .one_way = run.one_way,
             .listening_since = run.listening_since,
-            .answers_control = run.options.control && run.options.verify && !run.options.transport.reliable()};
+            .answers_control = run.options.control && run.options.verify && !run.options.transport.reliable(),
+            .reverse = {.key = random_key(),
+                        .bits_per_s_max = run.options.reverse_bits_per_s / run.options.threads.count,
+                        .train_segments = run.options.common.engine.gso ? limits::train_segments_max : 1}};
         if (run.options.bidirectional)
             answering.emplace(traffic::AnsweringSinkOptions{
                 .sink = options, .seed = random_value<std::uint64_t>(), .due_offset = run.one_way.value_or(0)});
@@ -197,6 +200,10 @@ struct SinkStack {
                     {"streams_forgotten", seen.streams_forgotten}};
         add_counters(out, "sink", seen);
         add_counters(out, "control", sink().control());
+        if (const traffic::ReverseSender* const reverse = sink().reverse()) {
+            out["reverse_sent"] = reverse->counters().frames;
+            add_counters(out, "reverse", reverse->counters());
+        }
         if (tunnel) add_wire_counts(out, tunnel->wire().counters());
         if (sealed) add_native_counts(out, sealed->wire());
         if (answering) {
@@ -346,14 +353,21 @@ void add_sink(CLI::App& root, Command& chosen) {
                 "repeatable (default none)");
     add_server_end(*command, options->end, "datagrams");
     begin_group(*command, "Payload");
-    command->add_flag("!--no-control", options->control, "do not report the counts of a flow to its `load`");
-    begin_group(*command, "Payload");
     auto* verify = command->add_flag("!--no-verify", options->verify, "count without checking sequence and CRC");
     command
         ->add_flag("--one-way", options->one_way, "record times from due to received; the sender needs --one-way too")
         ->excludes(verify);
-    command->add_flag("--bidirectional", options->bidirectional, "answer each frame with one of the same size")
-        ->excludes(verify);
+    auto* both =
+        command->add_flag("--bidirectional", options->bidirectional, "answer each frame with one of the same size")
+            ->excludes(verify);
+    auto* control =
+        command->add_flag("!--no-control", options->control, "do not report the counts of a flow to its `load`");
+    add_parsed(*command, "--reverse-max", options->reverse_bits_per_s, parse_bit_rate,
+               "send to each `load --reverse` that asks, at most at this rate for all together, headers included "
+               "(default off)")
+        ->excludes(control)
+        ->excludes(verify)
+        ->excludes(both);
     add_transport(*command, options->transport, {.server = true});
     add_common(*command, options->common, {.offload = true});
     add_sandbox(*command, options->common);
@@ -367,6 +381,9 @@ void add_sink(CLI::App& root, Command& chosen) {
         note_given(*command, options->run);
         check_transport(*command, options->transport);
         check_conditions(*options);
+        if (options->reverse_bits_per_s > 0 && options->transport.reliable())
+            throw CLI::ValidationError(
+                fmt::format("--reverse-max: not with --transport {}", options->transport.name()));
         if (options->bidirectional && options->transport.reliable())
             throw CLI::ValidationError(
                 fmt::format("--bidirectional: {} carries messages one way only", options->transport.name()));

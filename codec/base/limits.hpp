@@ -66,6 +66,9 @@ inline constexpr std::uint32_t load_answers_owed_max = 65'536;
 /// Answers of a sink's control channel a second, and how many wait at a time while the socket is full.
 inline constexpr std::int64_t control_answers_per_s = 16'384;
 inline constexpr std::uint32_t control_answers_owed_max = 1'024;
+/// Loads that a sink sends at a time to those that have asked, and how long one lasts at most.
+inline constexpr std::size_t reverse_sendings_max = 16;
+inline constexpr std::uint64_t reverse_ns_max = 3'600'000'000'000;
 /// Flows whose counts a load asks for at a time.
 inline constexpr std::size_t control_asked_max = 64;
 

@@ -18,13 +18,15 @@ constexpr std::size_t numbers_used(std::uint8_t kind) {
     switch (static_cast<ControlKind>(kind)) {
         case ControlKind::ask_counts: return 0;
         case ControlKind::counts: return 7;
+        case ControlKind::ask_reverse: return 5;
+        case ControlKind::reverse: return 4;
     }
     return 0;
 }
 
 constexpr bool is_control_kind(std::uint8_t kind) {
     return kind >= static_cast<std::uint8_t>(ControlKind::ask_counts) &&
-           kind <= static_cast<std::uint8_t>(ControlKind::counts);
+           kind <= static_cast<std::uint8_t>(ControlKind::reverse);
 }
 
 }  // namespace

@@ -23,8 +23,10 @@ inline constexpr std::size_t control_bytes = 88;
 inline constexpr std::size_t control_numbers = 8;
 
 enum class ControlKind : std::uint8_t {
-    ask_counts = 1,  ///< no numbers
-    counts = 2,      ///< StreamCounts in the order of its members; then 1 if the stream may have been forgotten
+    ask_counts = 1,   ///< no numbers
+    counts = 2,       ///< StreamCounts in the order of its members; then 1 if the stream may have been forgotten
+    ask_reverse = 3,  ///< ReverseRequest (reverse.hpp)
+    reverse = 4,      ///< ReverseAnswer
 };
 
 struct Control {

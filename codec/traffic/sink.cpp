@@ -24,7 +24,9 @@ Duration difference(Instant later, Instant earlier) {
 }  // namespace
 
 Sink::Sink(const SinkOptions& options)
-    : options_(options), senders_(options.key), streams_(limits::load_streams_max, options.key) {}
+    : options_(options), senders_(options.key), streams_(limits::load_streams_max, options.key) {
+    if (options.reverse.bits_per_s_max > 0) reverse_.emplace(options.reverse);
+}
 
 bool Sink::take(Instant now, const Datagram& in) {
     const std::optional<Frame> frame = options_.verify ? decode(in.bytes) : std::nullopt;
@@ -162,7 +164,14 @@ void Sink::judge_age(Instant now, const Frame& frame) {
 bool Sink::answer_control(Instant now, const Datagram& in) {
     const std::optional<Control> request = decode_control(in.bytes);
     if (!request) return false;
-    if (request->kind != ControlKind::ask_counts || !control_.admit(now, in)) return true;
+    const auto reverse = reverse_request_of(*request);
+    if (!reverse && request->kind != ControlKind::ask_counts) return true;
+    if (!control_.admit(now, in)) return true;
+    if (reverse) {
+        const Control off = to_control(*request, {.state = static_cast<std::uint64_t>(ReverseState::off)});
+        control_.answer(in, reverse_ ? reverse_->on_request(now, in, *request, *reverse) : off);
+        return true;
+    }
     StreamCounts counts;
     const SinkStream* const stream = streams_.find({in.source, request->stream});
     if (stream != nullptr)

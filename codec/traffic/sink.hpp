@@ -14,6 +14,7 @@
 #include "codec/measure/histogram.hpp"
 #include "codec/traffic/control_answers.hpp"
 #include "codec/traffic/frame.hpp"
+#include "codec/traffic/reverse.hpp"
 #include "codec/traffic/sender_table.hpp"
 #include "codec/traffic/sequence_window.hpp"
 #include "codec/traffic/train_checker.hpp"
@@ -62,7 +63,8 @@ struct SinkOptions {
     std::optional<Duration> one_way = std::nullopt;
     /// When this sink began to listen. What was sent before is not lost. Without it, every stream counts as new.
     std::optional<Instant> listening_since = std::nullopt;
-    bool answers_control = false;  ///< answers requests for the counts of a stream (control.hpp); with `verify`
+    bool answers_control = false;       ///< answers requests for the counts of a stream (control.hpp); with `verify`
+    ReverseSenderOptions reverse = {};  ///< with `answers_control`
 };
 
 /// One-way times of all frames but duplicates, as accurate as the clocks of both ends agree.
@@ -94,7 +96,7 @@ struct SinkStream {
 };
 
 /// The endpoint of `ringpost sink`: verifies and classifies received frames. Sends nothing but answers of the control
-/// channel, to a sender about its own stream.
+/// channel, to a sender about its own stream, and what reverse.hpp allows.
 class Sink {
   public:
     struct Event {};  ///< none; see counters()
@@ -108,12 +110,17 @@ class Sink {
     /// Like handle(). Returns true if the datagram is a valid frame that is not a duplicate.
     bool take(Instant now, const Datagram& in);
     void handle_timeout(Instant) {}
-    std::optional<Transmit> poll_transmit(Instant, std::span<std::byte> out) { return control_.poll_transmit(out); }
+    std::optional<Transmit> poll_transmit(Instant now, std::span<std::byte> out) {
+        const auto control = control_.poll_transmit(out);
+        return control || !reverse_ ? control : reverse_->poll_transmit(now, out);
+    }
     std::optional<Event> poll_event() { return std::nullopt; }
-    std::optional<Instant> poll_timeout() const { return std::nullopt; }
+    std::optional<Instant> poll_timeout() const { return reverse_ ? reverse_->poll_timeout() : std::nullopt; }
 
     SinkCounters counters() const;
     const ControlCounters& control() const { return control_.counters(); }
+    /// Null unless SinkOptions::reverse allows some.
+    const ReverseSender* reverse() const { return reverse_ ? &*reverse_ : nullptr; }
     /// The counts by sender.
     SenderTable::Rows senders() { return senders_.rows(counts_); }
     const SenderTable& sender_table() const { return senders_; }
@@ -150,6 +157,7 @@ class Sink {
     Histogram one_way_;
     SenderTable senders_;
     ControlAnswers control_;
+    std::optional<ReverseSender> reverse_;
     TrainChecker checker_;
     WindowPool windows_;
     LruTable<StreamKey, SinkStream> streams_;
