@@ -95,4 +95,10 @@ std::string printable_json(std::string_view line) {
     });
 }
 
+std::string hex_text(std::string_view bytes) {
+    std::string out;
+    for (const char byte : bytes) out += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+    return out;
+}
+
 }  // namespace ringpost::apps

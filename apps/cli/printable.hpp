@@ -21,4 +21,7 @@ std::string printable_line(std::string_view line);
 /// The same in a line of JSON, which is UTF-8: such characters become \u and four hex digits.
 std::string printable_json(std::string_view line);
 
+/// Two hex digits for each byte.
+std::string hex_text(std::string_view bytes);
+
 }  // namespace ringpost::apps

@@ -1,6 +1,6 @@
-// ringpost message: confirmed messages. `send` sends one message, `listen` prints received messages, and `chat` does
-// both with lines of text. All three are one conversation: they differ in the source of their lines and in when they
-// end.
+// ringpost message: confirmed messages. `send` sends one message or lines of standard input, `listen` prints received
+// messages, and `chat` does both with lines of text. All three are one conversation: they differ in the source of their
+// lines and in when they end.
 
 #include <fmt/core.h>
 
@@ -30,10 +30,12 @@ struct MessageOptions {
     ServerOptions server;
     ServerEnd end;  // listen only
     std::string to;
-    std::string text;  // send only
+    std::string text = "-";  // send only; -: lines of standard input
     confirmed::SendOptions how;
     confirmed::Reply reply = confirmed::Reply::to_port;
     bool confirm_from_any = false;
+
+    bool sends_lines() const { return role == Role::send && text == "-"; }
 };
 
 const char* name_of(confirmed::Outcome outcome) {
@@ -54,7 +56,8 @@ class Conversation {
   public:
     Conversation(confirmed::Messenger& messenger, const MessageOptions& options, const Report& report)
         : messenger_(messenger), options_(options), report_(report), deadline_(options.end.deadline(now())) {
-        if (options.role != Role::chat) lines_.end();
+        if (options.role == Role::chat || options.sends_lines()) return;
+        lines_.end();
         if (options.role == Role::send) waiting_ = options.text;
     }
 
@@ -80,14 +83,14 @@ class Conversation {
 
     std::uint64_t failed() const { return failed_; }
 
-    /// True if the kernel refused the only message of `send`.
+    /// True if the kernel refused what `send` sent, and nothing came from the target.
     bool send_failed() const {
         const confirmed::Counters& counts = messenger_.counters();
         if (options_.role != Role::send || counts.confirmed + counts.failed + counts.replies_sent > 0) return false;
         return messenger_.engine_counters().send_failed > 0;
     }
 
-    /// True if the kernel reported the target of the only message of `send` as unreachable, and nothing came from it.
+    /// True if the kernel reported the target of `send` as unreachable, and nothing came from it.
     bool unreachable() const {
         const EngineCounters counts = messenger_.engine_counters();
         return options_.role == Role::send && counts.unreachable > 0 && counts.received == 0;
@@ -257,7 +260,10 @@ void add_role(CLI::App& message, Command& chosen, const char* name, const char* 
         ->type_name("port|source");
     if (role == Role::send) {
         to->required();
-        command->add_option("TEXT", options->text, "message to send")->required();
+        command->add_option(
+            "TEXT", options->text,
+            "message to send; - sends the lines of standard input, each after the outcome of the one before "
+            "(default -)");
         begin_group(*command, "Message");
         add_parsed(*command, "--status", options->how.status, parse_status,
                    "none requests a confirmation; ok and fail send a report, which is not confirmed (default none)")
@@ -283,8 +289,8 @@ void add_role(CLI::App& message, Command& chosen, const char* name, const char* 
 void add_message(CLI::App& root, Command& chosen) {
     CLI::App* message = root.add_subcommand("message", "exchange messages that the receiver confirms");
     message->require_subcommand(1);
-    add_role(*message, chosen, "send", "send one message (exit 0 only if it is confirmed)", Role::send,
-             "ringpost message send --bind 127.0.0.1 --to 127.0.0.2 \"Hello World\"");
+    add_role(*message, chosen, "send", "send a message, or lines of standard input (exit 0 only if all are confirmed)",
+             Role::send, "ringpost message send --bind 127.0.0.1 --to 127.0.0.2 \"Hello World\"");
     add_role(*message, chosen, "listen", "confirm and print every message", Role::listen,
              "ringpost message listen --bind 127.0.0.2");
     add_role(*message, chosen, "chat", "send lines of standard input, print received messages", Role::chat,

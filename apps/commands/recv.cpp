@@ -9,9 +9,11 @@
 #include <utility>
 
 #include "apps/cli/help.hpp"
+#include "apps/cli/printable.hpp"
 #include "apps/cli/sandbox.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/commands/recv.hpp"
+#include "codec/base/utf8.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/waker.hpp"
 
@@ -41,6 +43,7 @@ class Receiver {
 
   private:
     void on_event(const gtudp::Event& event) {
+        if (event.kind == gtudp::Event::Kind::foreign) return print_foreign(event);
         if (event.kind != gtudp::Event::Kind::message) return;
         last_at_ = now();
         ++printed_;
@@ -48,6 +51,15 @@ class Receiver {
         // Unchanged for pipes and files, but escaped for a terminal.
         report_.print(isatty(STDOUT_FILENO) != 0 ? printable(text) : text);
         report_.event("message", {{"source", to_text(event.peer)}, {"text", text}});
+    }
+
+    /// Escaped in any form: it may be anything, and is no message that a program expects.
+    void print_foreign(const gtudp::Event& event) const {
+        const std::string text(as_text(event.bytes)), source = to_text(event.peer);
+        report_.print(fmt::format("not gtUDP, {} bytes from {}: {}", text.size(), source, printable(text)));
+        Json fields = {{"source", source}, {"bytes", text.size()}};
+        fields.update(is_utf8(text) ? Json{{"text", text}} : Json{{"hex", hex_text(text)}});
+        report_.event("foreign", fields);
     }
 
     gtudp::Messenger& messenger_;
@@ -68,6 +80,7 @@ int recv_command(const RecvOptions& options) {
     wanted.bind = bind_address(options.server.bind, options.server.port);
     wanted.allowed = options.server.allowed;
     wanted.protocol.deliveries_max = options.end.count;
+    wanted.protocol.recv_from_any = options.foreign;
     auto messenger = gtudp::Messenger::open(wanted);
     if (!messenger) fail_to_open(options.server, messenger.error());
     const SignalWakes wakes(*messenger);
@@ -96,6 +109,8 @@ void add_recv(CLI::App& root, Command& chosen) {
     add_server(*command, options->server);
     add_allow(*command, options->server, Allowed::networks_or_clients);
     add_server_end(*command, options->end, "messages");
+    auto* foreign = command->add_flag("--foreign", options->foreign,
+                                      "print datagrams that are not gtUDP too, escaped, with their source");
     auto* file =
         command
             ->add_option("--file", options->file,
@@ -111,8 +126,10 @@ void add_recv(CLI::App& root, Command& chosen) {
                                      "ringpost recv --transport native --psk cluster.psk --port 7000 --file a.bin"},
                         .exits = {Exit::failed, Exit::unreachable},
                         .server = true});
-    command->callback([options, command, file, largest, &chosen] {
+    command->callback([options, command, foreign, file, largest, &chosen] {
         check_transport(*command, options->server.transport);
+        if (foreign->count() > 0 && options->server.transport.native())
+            throw CLI::ValidationError("--foreign: not with --transport native");
         for (const CLI::Option* option : {file, largest})
             if (option->count() > 0 && !options->server.transport.native())
                 throw CLI::ValidationError(option->get_name() + ": requires --transport native");

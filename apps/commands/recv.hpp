@@ -12,6 +12,7 @@ namespace ringpost::apps {
 struct RecvOptions {
     ServerOptions server;
     ServerEnd end;
+    bool foreign = false;                         ///< gtUDP: print datagrams that are not gtUDP too
     std::string file;                             ///< native: write one message to this; "": lines
     std::uint32_t message_bytes_max = 16u << 20;  ///< native
 };

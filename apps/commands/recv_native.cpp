@@ -38,7 +38,7 @@ class MessageOutput {
     MessageOutput& operator=(const MessageOutput&) = delete;
 
     void write(const Json& source, const Message& message) {
-        if (whole_) return write_all(message.bytes);
+        if (whole_ && (name_ != "-" || !terminal_)) return write_all(message.bytes);
         const std::string text(as_text(message.bytes));
         // Unchanged for pipes and files, but escaped for a terminal.
         report_.print(terminal_ ? printable(text) : text);

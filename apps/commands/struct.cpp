@@ -2,7 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -12,21 +11,13 @@
 #include "apps/cli/server_end.hpp"
 #include "apps/commands/commands.hpp"
 #include "apps/commands/struct_library.hpp"
+#include "apps/commands/struct_send.hpp"
 #include "apps/commands/struct_values.hpp"
 #include "codec/structs/endpoint.hpp"
 #include "engine/os/address.hpp"
 
 namespace ringpost::apps {
 namespace {
-
-struct StructOptions {
-    ServerOptions server;  ///< `send` sets no port
-    ServerEnd end;         ///< of `listen`
-    std::string library;
-    std::string to;
-    std::string name;
-    std::vector<std::string> values;
-};
 
 const char* reason(const structs::Event& event) {
     switch (event.kind) {
@@ -138,55 +129,6 @@ int listen_command(const StructOptions& options) {
     return server_exit_code(report, options.end, run_on_loop(options.server.common, report, run));
 }
 
-/// Stops the loop once everything is sent.
-template <class AnyLoop>
-struct StructSendApplication {
-    AnyLoop& loop;
-    const structs::Endpoint& endpoint;
-
-    void on_event(Instant, const structs::Event&) {}
-    Instant on_turn(Instant at) {
-        if (received_signal() != 0 || endpoint.waiting() == 0) loop.stop();
-        return at;
-    }
-};
-
-int send_command(const StructOptions& options) {
-    const Report report(options.server.common.form);
-    const structs::Library library = load_library(options.library);
-    const structs::Definition* definition = library.find(options.name);
-    if (definition == nullptr) throw Failure(Exit::usage, fmt::format("{}: not in {}", options.name, options.library));
-    const std::vector<std::byte> payload = pack_texts(*definition, options.values);
-    const Address target = target_address(options.to);
-    check_route("--to", target);
-    UdpSocket socket = open_server_socket(options.server);
-    check_address_family(socket.local(), options.server.bind, target);
-    const auto run = [&](auto& loop) {
-        loop.backend().add(std::move(socket));
-        structs::Endpoint endpoint(library);
-        const auto taken = endpoint.send(target, {definition->id, payload});
-        if (!taken && taken.error() == structs::Refusal::too_large)
-            throw Failure(Exit::usage, fmt::format("{}: {} bytes do not fit into a UDP datagram", options.name,
-                                                   structs::header_bytes + payload.size()));
-        StructSendApplication application{loop, endpoint};
-        loop.run(endpoint, application);
-        const EngineCounters engine = loop.backend().counters();
-        Json summary = {{"sent", engine.sent},
-                        {"name", definition->name},
-                        {"id", definition->id},
-                        {"bytes", structs::header_bytes + payload.size()},
-                        {"backend", loop.backend().name}};
-        add_counters(summary, "structs", endpoint.counters());
-        add_counters(summary, engine);
-        report.event("summary", summary);
-        if (engine.send_failed > 0)
-            throw Failure(Exit::unreachable,
-                          fmt::format("--to {}: {}", options.to, std::strerror(engine.last_send_errno)));
-        return Exit::done;
-    };
-    return exit_code(run_on_loop(options.server.common, report, run));
-}
-
 }  // namespace
 
 void add_struct(CLI::App& root, Command& chosen) {
@@ -197,11 +139,14 @@ void add_struct(CLI::App& root, Command& chosen) {
     add_server(*listen, options->server);
     add_server_end(*listen, options->end, "messages");
     begin_group(*listen, "Messages");
-    CLI::App* send = command->add_subcommand("send", "send one struct message");
+    CLI::App* send = command->add_subcommand("send", "send one struct message, or one for each line of standard input");
     begin_group(*send, "Addresses");
     send->add_option("--to", options->to, "target, a name, IPv4 or [IPv6] address")->type_name("HOST:PORT")->required();
     send->add_option("--bind", options->server.bind, "local address to send from (default any)")->type_name("ADDRESS");
-    send->add_option("NAME", options->name, "name of the message in the library")->required();
+    send->add_option(
+        "NAME", options->name,
+        "name of the message in the library; - sends the lines of standard input, each a name and its values, "
+        "as `listen` prints them (default -)");
     send->add_option(
         "VALUE", options->values,
         "values of the message, e.g. 12 -0x1f 1.5 true text; \\xNN is a byte; -- goes before values such as -inf");
@@ -221,7 +166,7 @@ void add_struct(CLI::App& root, Command& chosen) {
     end_help(*send, {.notes = library_help, .examples = {send_example}, .exits = {Exit::failed, Exit::unreachable}});
     end_help(*command, {.notes = {}, .examples = {send_example}, .exits = {Exit::failed, Exit::unreachable}});
     listen->callback([options, &chosen] { chosen = [options] { return listen_command(*options); }; });
-    send->callback([options, &chosen] { chosen = [options] { return send_command(*options); }; });
+    send->callback([options, &chosen] { chosen = [options] { return struct_send(*options); }; });
 }
 
 }  // namespace ringpost::apps

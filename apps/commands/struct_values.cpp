@@ -111,12 +111,6 @@ std::string quoted(std::string_view bytes) {
     return out + '"';
 }
 
-std::string hex_of(std::string_view bytes) {
-    std::string out;
-    for (const char byte : bytes) out += fmt::format("{:02x}", static_cast<unsigned char>(byte));
-    return out;
-}
-
 /// Calls each(slot, value) for every value of the payload.
 template <class Each>
 void for_each_value(const structs::Format& format, std::span<const std::byte> payload, const Each& each) {
@@ -152,6 +146,22 @@ std::vector<std::byte> pack_texts(const structs::Definition& definition, const s
     return payload;
 }
 
+std::vector<std::string> split_values(std::string_view line) {
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    std::vector<std::string> out;
+    while (true) {
+        const std::size_t first = line.find_first_not_of(" \t");
+        if (first == std::string_view::npos) return out;
+        line.remove_prefix(first);
+        const bool in_quotes = line[0] == '"';
+        if (in_quotes) line.remove_prefix(1);
+        const std::size_t end = in_quotes ? line.find('"') : std::min(line.find_first_of(" \t"), line.size());
+        if (end == std::string_view::npos) throw Failure(Exit::usage, "a quote is not closed");
+        out.emplace_back(line.substr(0, end));
+        line.remove_prefix(end + (in_quotes ? 1 : 0));
+    }
+}
+
 std::string values_text(const structs::Definition& definition, std::span<const std::byte> payload) {
     std::string out;
     for_each_value(definition.format, payload, [&](const Slot& slot, const Value& value) {
@@ -169,7 +179,7 @@ Json values_json(const structs::Definition& definition, std::span<const std::byt
     for_each_value(definition.format, payload, [&](const Slot& slot, const Value& value) {
         if (const auto* bytes = std::get_if<std::string_view>(&value)) {
             const std::string_view text = without_padding(slot, *bytes);
-            out.push_back(is_utf8(text) ? Json(text) : Json{{"hex", hex_of(text)}});
+            out.push_back(is_utf8(text) ? Json(text) : Json{{"hex", hex_text(text)}});
         } else if (const auto* number = std::get_if<double>(&value); number != nullptr && !std::isfinite(*number)) {
             out.push_back(std::isnan(*number) ? "nan" : *number > 0 ? "inf" : "-inf");
         } else {

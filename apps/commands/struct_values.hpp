@@ -9,6 +9,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <ringpost/structs/library.hpp>
@@ -20,6 +21,9 @@ namespace ringpost::apps {
 /// Packs the values of a message. Throws a Failure that names the message, the invalid value and what is expected; a
 /// text longer than its `s` is invalid.
 std::vector<std::byte> pack_texts(const structs::Definition& definition, const std::vector<std::string>& texts);
+
+/// The words of a line: separated by spaces, in quotes if they contain some. Throws a Failure if a quote is not closed.
+std::vector<std::string> split_values(std::string_view line);
 
 /// `1 -2 "three"`: text in quotes, without padding zeros; bytes that are not printable UTF-8 become \xNN.
 std::string values_text(const structs::Definition& definition, std::span<const std::byte> payload);
