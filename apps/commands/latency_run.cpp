@@ -250,7 +250,8 @@ Outcome measure_latency(const LatencyOptions& options, const Address& target, co
         {.shape = shape, .engines = options.threads.count, .prometheus = options.prometheus, .complete = {}}, report,
         &directory);
     StartLine line(options.threads.count, &agents, start_at(options));
-    directory.begin(shape, expected_start(options) + options.warm_up);
+    directory.begin(shape, expected_start(options) + options.warm_up,
+                    source_address_toward(target).value_or(Address{}));
     const LatencyRun run{options, target, agents, line, monitor};
     Outcome mine = add_all(run_engines(options.common.engine, options.threads, Side::near, line, notify,
                                        [&](auto& loop, std::size_t engine) { return run_prober(loop, engine, run); }));

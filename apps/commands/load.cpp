@@ -38,7 +38,7 @@ int run_load(LoadOptions options, const Address& target, const OwnSink* own_sink
     const Instant start = expected_start(options);
     agents.join();
     options.arrivals.seed = one_seed(agents, options.arrivals.seed);
-    directory.begin(shape, start);
+    directory.begin(shape, start, source_address_toward(target).value_or(Address{}));
     Outcome mine = measure_load(options, target, agents, monitor, report);
     Outcome all = join(agents, mine);
     Json summary = summary_of(options, all);

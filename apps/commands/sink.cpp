@@ -290,7 +290,7 @@ SinkEnd measure_sink(const PeerOptions& options, Report& report, RunDirectory* d
     if (options.one_way) shape.histograms.emplace_back("one_way");
     Monitor monitor({.shape = shape, .engines = sockets.size(), .prometheus = options.prometheus, .complete = {}},
                     report, directory);
-    if (directory != nullptr) directory->begin(shape, listening_since);
+    if (directory != nullptr) directory->begin(shape, listening_since, sockets[0].local());
     StartLine line(sockets.size());
     std::optional<NativeServer> native;
     if (options.transport.native()) {

@@ -81,10 +81,10 @@ RunDirectory::~RunDirectory() {
     if (made_) std::filesystem::remove(path_, ignored);
 }
 
-void RunDirectory::begin(const RunShape& shape, Instant at) {
+void RunDirectory::begin(const RunShape& shape, Instant at, const Address& near) {
     shape_ = shape;
     started_at_ = at + unix_offset();
-    if (keeps()) environment_ = run_environment();
+    if (keeps()) environment_ = run_environment(near);
 }
 
 RunSeries& RunDirectory::series() {

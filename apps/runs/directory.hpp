@@ -61,9 +61,10 @@ class RunDirectory {
 
     bool keeps() const { return !path_.empty(); }
     const std::string& path() const { return path_; }
-    /// Starts the run, whose measurement begins at `at`; reads what describes the machine. A run that fails before its first interval leaves no files, so
-    /// the directory can be used again.
-    void begin(const RunShape& shape, Instant at);
+    /// Starts the run, whose measurement begins at `at`; reads what describes the machine. A run that fails before its
+    /// first interval leaves no files, so the directory can be used again. `near` is a local address that the datagrams
+    /// pass, if known.
+    void begin(const RunShape& shape, Instant at, const Address& near = {});
     /// Ends an interval. From one thread at a time.
     void take(Snapshot now);
     /// Starts the first interval here.

@@ -7,10 +7,13 @@
 #include <array>
 #include <ctime>
 #include <fstream>
+#include <optional>
 #include <thread>
+#include <vector>
 
 #include "apps/cli/version.hpp"
 #include "engine/os/clock.hpp"
+#include "engine/os/interface_facts.hpp"
 
 namespace ringpost::apps {
 namespace {
@@ -33,17 +36,41 @@ std::string cpu_governor() {
     return governor;
 }
 
+template <class T>
+Json json_or_null(const std::optional<T>& value) {
+    return value ? Json(*value) : Json();
+}
+
+Json nic_json(const Address& local) {
+    const auto facts = interface_facts(local);
+    if (!facts) return nullptr;
+    Json offloads = Json::object(), irqs = Json::object();
+    for (const auto& [name, on] : facts->offloads) offloads[name] = on;
+    for (const auto& [number, cores] : facts->irqs) irqs[number] = cores;
+    return {{"name", facts->name},
+            {"driver", json_or_null(facts->driver)},
+            {"mtu", json_or_null(facts->mtu_bytes)},
+            {"speed_mbit", json_or_null(facts->speed_mbit)},
+            {"numa_node", json_or_null(facts->numa_node)},
+            {"offloads", facts->offloads.empty() ? Json() : offloads},
+            {"irq_affinity", facts->irqs.empty() ? Json() : irqs}};
+}
+
 }  // namespace
 
-Json run_environment() {
+Json run_environment(const Address& local) {
     utsname system{};
     uname(&system);
+    const std::vector<std::string> governors = cpu_governors();
     return {{"ringpost", version_text()},
             {"kernel", system.release},
             {"machine", system.machine},
             {"cpu", cpu_model()},
             {"cores", std::thread::hardware_concurrency()},
-            {"governor", cpu_governor()}};
+            {"governor", cpu_governor()},
+            {"governors", governors.empty() ? Json() : Json(governors)},
+            {"numa_nodes", json_or_null(numa_nodes())},
+            {"nic", nic_json(local)}};
 }
 
 Json clock_json() {

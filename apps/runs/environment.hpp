@@ -1,11 +1,12 @@
 #pragma once
 
+#include <ringpost/address.hpp>
 #include "apps/cli/report.hpp"
 
 namespace ringpost::apps {
 
-/// Describes the machine and this program for run.json.
-Json run_environment();
+/// Describes the machine and this program for run.json; `nic` is the interface with the address `local`, or null.
+Json run_environment(const Address& local = {});
 
 /// The clock in use, the cost of reading it and the other one, and its error.
 Json clock_json();

@@ -58,6 +58,9 @@ class Kept(Directories):
             summary = done.summary()
             found = json.loads((kept / "run.json").read_text())
             self.assertEqual(list(violations(found, schema)), [])
+            nic = found["environment"]["nic"]
+            self.assertEqual((nic["name"], nic["driver"], nic["irq_affinity"]), ("lo", None, None))
+            self.assertGreater(nic["mtu"], 1500)
             self.assertEqual(found["command"], "latency")
             self.assertEqual(found["configuration"],
                              {"self": True, "rate": "2k", "duration": "1600ms", "backend": backend})
@@ -291,7 +294,7 @@ class Merge(SyntheticRuns):
         self.assertEqual((times["p99"], times["max"], times["lost_beyond"]), (None, None, 2_000_000))
         self.assertEqual(merged["response_us"], times)
         self.assertEqual(merged["timeout_us"], 2_000_000)
-        self.assertIn("p90 2.0 us  p99 and above > 2 s", run("merge", a, b).out)
+        self.assertIn("p95 2.0 us  p99 and above > 2 s", run("merge", a, b).out)
 
     def test_the_lateness_of_a_sum_is_judged_anew(self):
         late = [[50_000] * 80 + [90_000] * 20], [[20_000] * 80 + [90_000] * 20]
