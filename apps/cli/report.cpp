@@ -111,7 +111,9 @@ std::string duration_text(Duration ns) {
 
 Json percentiles_us(const Histogram& histogram, const LostProbes& lost) {
     const auto exact = [](std::optional<Duration> ns) { return ns ? Json(us(*ns)) : Json(); };
-    Json out = {{"min", histogram.count() > 0 ? Json(us(histogram.min())) : Json()}};
+    const bool any = histogram.count() > 0;
+    Json out = {{"min", any ? Json(us(histogram.min())) : Json()},
+                {"mean", any && lost.count == 0 ? Json(histogram.mean() / 1e3) : Json()}};
     for (const auto& reported : reported_percentiles)
         out[reported.name] = exact(percentile_with_lost(histogram, reported.percent, lost.count));
     if (lost.count > 0) out["lost_beyond"] = us(lost.timeout);
@@ -128,6 +130,7 @@ std::string percentiles_text(const Histogram& histogram, const LostProbes& lost)
                                      duration_text(lost.timeout));
         out += fmt::format("  {} {:.1f}", reported.label, us(*value));
     }
+    if (lost.count == 0) out += fmt::format("  mean {:.1f}", histogram.mean() / 1e3);
     return out + " us";
 }
 

@@ -71,9 +71,9 @@ struct ReportedPercentile {
     const char* label;  ///< in text and in --fail-if
     double percent;
 };
-inline constexpr ReportedPercentile reported_percentiles[] = {{"p50", "p50", 50},         {"p90", "p90", 90},
-                                                              {"p99", "p99", 99},         {"p999", "p99.9", 99.9},
-                                                              {"p9999", "p99.99", 99.99}, {"max", "max", 100}};
+inline constexpr ReportedPercentile reported_percentiles[] = {
+    {"p50", "p50", 50},      {"p90", "p90", 90},         {"p95", "p95", 95}, {"p99", "p99", 99},
+    {"p999", "p99.9", 99.9}, {"p9999", "p99.99", 99.99}, {"max", "max", 100}};
 
 /// Probes without an answer: each took longer than it was waited for, and longer than any with an answer.
 struct LostProbes {
@@ -81,8 +81,8 @@ struct LostProbes {
     Duration timeout = 0;
 };
 
-/// {"min","p50","p90","p99","p999","p9999","max"} in microseconds; null if nothing was recorded. With lost probes,
-/// those that lie among them are null, and `lost_beyond` is the timeout in microseconds.
+/// {"min","mean","p50","p90","p95","p99","p999","p9999","max"} in microseconds; null if nothing was recorded. With lost
+/// probes, those that lie among them and the mean are null, and `lost_beyond` is the timeout in microseconds.
 Json percentiles_us(const Histogram& histogram, const LostProbes& lost = {});
 /// The same as text, with `p99 and above > 1 s` for those that lie among the lost probes.
 std::string percentiles_text(const Histogram& histogram, const LostProbes& lost = {});

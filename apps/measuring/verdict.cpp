@@ -19,9 +19,9 @@ struct ConditionFigure {
     const char* name;
     const char* member;  ///< of rtt_us
 };
-constexpr ConditionFigure response_figures[] = {{"min", "min"},   {"p50", "p50"},     {"p90", "p90"},
-                                                {"p99", "p99"},   {"p99.9", "p999"},  {"p99.99", "p9999"},
-                                                {"p999", "p999"}, {"p9999", "p9999"}, {"max", "max"}};
+constexpr ConditionFigure response_figures[] = {
+    {"min", "min"},    {"p50", "p50"},      {"p90", "p90"},   {"p95", "p95"},     {"p99", "p99"},
+    {"p99.9", "p999"}, {"p99.99", "p9999"}, {"p999", "p999"}, {"p9999", "p9999"}, {"max", "max"}};
 
 double parse_errors(const std::string& text) {
     std::uint64_t count = 0;
@@ -47,7 +47,7 @@ Condition parse_condition(const std::string& text) {
         const auto* const known = std::ranges::find(response_figures, out.figure, &ConditionFigure::name);
         if (known == std::end(response_figures))
             throw std::invalid_argument(
-                "the figures are min, p50, p90, p99, p99.9, p99.99, max, loss, errors and rate");
+                "the figures are min, p50, p90, p95, p99, p99.9, p99.99, max, loss, errors and rate");
         out.figure = known->member;
         out.limit = static_cast<double>(parse_duration(limit)) / 1e3;
     }

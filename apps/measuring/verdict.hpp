@@ -36,7 +36,8 @@ enum class Met : std::uint8_t { yes, no, undecided };
 /// A condition of --fail-if: `p99>1ms`, `loss>0.1%`, `errors>0`, `errors>1%`, `rate<100k`.
 struct Condition {
     std::string text;
-    std::string figure;  ///< min, p50, p90, p99, p999, p9999 or max of the response; loss; errors; errors_share; rate
+    std::string figure;  ///< min, p50, p90, p95, p99, p999, p9999 or max of the times; loss; errors; errors_share;
+                         ///< rate
     bool above = false;  ///< breached above the limit; otherwise below
     double limit = 0;    ///< us; a share from 0 to 1; a count; per second
 

@@ -12,7 +12,7 @@ load_names = ("sent", "received", "lost", "duplicate", "reordered", "corrupt", "
               "rate_per_s", "backend", "gso", "gro")
 latency_names = ("sent", "received", "lost", "duplicate", "reordered", "corrupt", "duration_s", "rate_per_s", "backend",
                  "rtt_us")
-percentiles = ["min", "p50", "p90", "p99", "p999", "p9999", "max"]
+percentiles = ["min", "mean", "p50", "p90", "p95", "p99", "p999", "p9999", "max"]
 
 
 class Load(unittest.TestCase):

@@ -26,7 +26,8 @@ function element(kind, text, parent) {
 }
 
 // The names of the percentiles among the results, and how they are shown.
-const percentiles = [["p50", "p50"], ["p90", "p90"], ["p99", "p99"], ["p999", "p99.9"], ["p9999", "p99.99"], ["max", "max"]];
+const percentiles = [["p50", "p50"], ["p90", "p90"], ["p95", "p95"], ["p99", "p99"],
+  ["p999", "p99.9"], ["p9999", "p99.99"], ["max", "max"]];
 
 // The verdict in words: [title, "good", "bad" or "", explanations].
 function verdict({valid, invalid_reason, breached, undecided, stands, lateness_us, due}) {

@@ -18,7 +18,8 @@ Json perfect(const TrialRequest& request) {
     const auto sent =
         static_cast<std::uint64_t>(*request.rate * static_cast<double>(request.duration.value_or(second)) / 1e9);
     Json times, none;
-    for (const char* name : {"min", "p50", "p90", "p99", "p999", "p9999", "max"}) times[name] = 50.0, none[name] = 0.0;
+    for (const char* name : {"min", "p50", "p90", "p95", "p99", "p999", "p9999", "max"})
+        times[name] = 50.0, none[name] = 0.0;
     return {{"sent", sent},      {"due", sent},
             {"unsent", 0},       {"received", sent},
             {"lost", 0},         {"valid", true},
