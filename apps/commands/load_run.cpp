@@ -256,8 +256,10 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
                  {"gso", loop.backend().sends_trains() && counters.trains_refused == 0}};
     if (stack.sealed) out.facts.update({{"end", stack.end_text()}, {"path", path_json(stack.sealed->path())}});
     note_send_error(out.facts, counters);
-    if (asks_far_counts(options, run.target) && !application.refused())
+    if (asks_far_counts(options, run.target) && !application.refused()) {
         add_counters(out.counts, "far", ask_far_counts(loop, source.sent_by_flow(), wanted.stream));
+        if (options.one_way) add_clock_offset(out.facts, loop, wanted.stream, run.due_offset);
+    }
     return out;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace ringpost::apps {
 
@@ -20,7 +21,19 @@ void add_far_counts(Json& summary) {
                     {"corrupt", far("corrupt")}});
 }
 
+namespace {
+
+std::string clock_offset_text(const Json& summary) {
+    if (summary["clock_offset_us"].is_null()) return "clock     difference unknown: the sink does not report its time";
+    const auto offset_us = summary["clock_offset_us"].get<double>();
+    return fmt::format("clock     the sink's is {:.1f} us {}, +- {:.1f} us", std::abs(offset_us),
+                       offset_us < 0 ? "behind" : "ahead", summary["clock_offset_error_us"].get<double>());
+}
+
+}  // namespace
+
 void print_far_counts(const Report& report, const Json& summary) {
+    if (summary.contains("clock_offset_us")) report.print(clock_offset_text(summary));
     if (!summary.contains("far_known")) return;
     const auto count = [&](const char* name) { return grouped(summary[name].get<std::uint64_t>()); };
     if (!summary["far_known"].get<bool>()) {

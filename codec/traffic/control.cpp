@@ -20,13 +20,15 @@ constexpr std::size_t numbers_used(std::uint8_t kind) {
         case ControlKind::counts: return 7;
         case ControlKind::ask_reverse: return 5;
         case ControlKind::reverse: return 4;
+        case ControlKind::ask_clock: return 0;
+        case ControlKind::clock: return 1;
     }
     return 0;
 }
 
 constexpr bool is_control_kind(std::uint8_t kind) {
     return kind >= static_cast<std::uint8_t>(ControlKind::ask_counts) &&
-           kind <= static_cast<std::uint8_t>(ControlKind::reverse);
+           kind <= static_cast<std::uint8_t>(ControlKind::clock);
 }
 
 }  // namespace

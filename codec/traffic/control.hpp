@@ -27,6 +27,8 @@ enum class ControlKind : std::uint8_t {
     counts = 2,       ///< StreamCounts in the order of its members; then 1 if the stream may have been forgotten
     ask_reverse = 3,  ///< ReverseRequest (reverse.hpp)
     reverse = 4,      ///< ReverseAnswer
+    ask_clock = 5,    ///< no numbers
+    clock = 6,        ///< the wall clock in nanoseconds since 1970, of a sink that records one-way times
 };
 
 struct Control {

@@ -165,8 +165,16 @@ bool Sink::answer_control(Instant now, const Datagram& in) {
     const std::optional<Control> request = decode_control(in.bytes);
     if (!request) return false;
     const auto reverse = reverse_request_of(*request);
-    if (!reverse && request->kind != ControlKind::ask_counts) return true;
+    const bool clock = request->kind == ControlKind::ask_clock && options_.one_way;
+    if (!reverse && !clock && request->kind != ControlKind::ask_counts) return true;
     if (!control_.admit(now, in)) return true;
+    if (clock) {
+        control_.answer(in, {.kind = ControlKind::clock,
+                             .stream = request->stream,
+                             .cookie = request->cookie,
+                             .numbers = {static_cast<std::uint64_t>(now + *options_.one_way)}});
+        return true;
+    }
     if (reverse) {
         const Control off = to_control(*request, {.state = static_cast<std::uint64_t>(ReverseState::off)});
         control_.answer(in, reverse_ ? reverse_->on_request(now, in, *request, *reverse) : off);

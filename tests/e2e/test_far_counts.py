@@ -93,6 +93,16 @@ class OfASink(unittest.TestCase):
         self.assertEqual(summary["lost"], summary["sent"] - distinct)
         self.assertEqual(summary["duplicate"], at_sink["duplicate"])
 
+    def test_the_clocks_are_compared(self):
+        for theirs, known in ((("--one-way",), True), ((), False)):
+            with Background("sink", "--port", 0, "--bind", "127.0.0.1", "--json", *theirs) as sink:
+                done = load_to(sink.port(), "--one-way")
+            offset, error = (done.summary()[name] for name in ("clock_offset_us", "clock_offset_error_us"))
+            if known:  # one host has one clock, which both ends read with some error
+                self.assertLessEqual(abs(offset), error + 100, done)
+            else:
+                self.assertEqual((offset, error), (None, None))
+
     def test_text(self):
         with Background("sink", "--port", 0, "--bind", "127.0.0.1", "--json") as sink:
             done = run("load", "--to", f"127.0.0.1:{sink.port()}", "--rate", "2k", "--duration", "20ms")

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "codec/echo/endpoint.hpp"
 #include "codec/traffic/answering_sink.hpp"
+#include "codec/traffic/clock_asker.hpp"
 #include "codec/traffic/counts_asker.hpp"
 #include "codec/traffic/sink.hpp"
 #include "codec/traffic/source.hpp"
@@ -115,6 +118,46 @@ TEST(FarCounts, an_echo_of_the_request_is_no_answer) {
     echo::Endpoint echo;
     EXPECT_EQ(question.ask(echo, {}, {}).known, 0u);
     EXPECT_LT(question.took(), second);
+}
+
+TEST(ClockOffset, is_within_its_error_on_asymmetric_links_with_faults) {
+    for_each_seed(100, [](std::uint64_t seed) {
+        Random random(~seed);
+        Network network(seed);
+        const auto ahead = static_cast<Duration>(random.below(2 * second)) - second;
+        traffic::Sink sink({.key = SipKey{seed, 1}, .one_way = 100 * second + ahead, .answers_control = true});
+        traffic::ClockAsker asker({.stream = 7, .key = SipKey{seed, 2}, .wall_offset = 100 * second, .start = 0});
+        const NodeIndex load = network.add(load_address, asker), far = network.add(far_address, sink);
+        network.connect(load, far_address);
+        const auto faulty = [&] {
+            Link link;
+            link.delay = static_cast<Duration>(random.below(20'000'000));
+            link.jitter = static_cast<Duration>(random.below(20'000'000));
+            link.loss = random.chance(0.5) ? 0.1 : 0;
+            link.duplicate = random.chance(0.5) ? 0.2 : 0;
+            return link;
+        };
+        network.link(load, far, faulty());
+        network.link(far, load, faulty());
+        ASSERT_EQ(network.run(), Outcome::idle);
+        EXPECT_TRUE(asker.finished());
+        if (const auto offset = asker.offset()) {
+            EXPECT_LE(std::abs(offset->estimate() - ahead), offset->error());
+            EXPECT_LE(offset->error(), 40 * millisecond);
+        }
+    });
+}
+
+TEST(ClockOffset, is_unknown_without_an_answer) {
+    Network network(1);
+    traffic::Sink sink({.key = SipKey{1, 1}, .answers_control = true});
+    traffic::ClockAsker asker({.stream = 7, .key = SipKey{1, 2}, .start = 0});
+    const NodeIndex load = network.add(load_address, asker);
+    network.add(far_address, sink);
+    network.connect(load, far_address);
+    ASSERT_EQ(network.run(), Outcome::idle);
+    EXPECT_FALSE(asker.offset());
+    EXPECT_LT(network.now(), second);
 }
 
 }  // namespace
