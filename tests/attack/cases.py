@@ -64,6 +64,10 @@ def cases(library):
         Case("relay before an echo", "byte", ("relay", "--listen", PORT, "--to", f"127.0.0.1:{ECHO_PORT}"),
              datagrams(clients.Datagrams), behind=echo_behind),
         Case("sink", "frame", listening("sink"), answers=False),
+        # An answer may be as large as its request.
+        Case("sink", "ask", listening("sink"), datagrams(clients.Asks), answers=False),
+        Case("sink --reverse-max", "ask for load", listening("sink", "--reverse-max", "1Gbit"),
+             datagrams(clients.Asks), answers=False),
         Case("sink --bidirectional", "frame", listening("sink", "--bidirectional"), datagrams(clients.Frames)),
         Case("recv", "data", listening("recv"), gtudp()),
         Case("recv", "blind", listening("recv"), gtudp()),

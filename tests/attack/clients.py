@@ -10,6 +10,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "e2e"))
 import beacon_peer
+import control_peer
 import frame
 import structs_peer
 
@@ -64,6 +65,16 @@ class Frames(Datagrams):
 
     def answers(self, number, datagram):
         return frame.parse(datagram) is not None
+
+
+class Asks(Datagrams):
+    """A sink reports its counts."""
+
+    def request(self, number):
+        return control_peer.make_control(control_peer.ASK, 9, number)
+
+    def answers(self, number, datagram):
+        return control_peer.parse_control(datagram)[2] == number
 
 
 class Gtudp(Datagrams):

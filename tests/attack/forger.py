@@ -13,6 +13,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "e2e"))
 import beacon_peer
+import control_peer
 import frame
 import structs_peer
 
@@ -20,6 +21,8 @@ FIRST_SOURCE = int.from_bytes(socket.inet_aton("10.128.0.0"), "big")
 SOURCES_MAX = 1 << 23  # addresses in 10.128.0.0/9
 DATA, RECV, ACK = b"\x1d", b"\x5f", b"\xae"
 LOAD_FRAME = frame.make(7, 0)
+ASK = control_peer.make_control(control_peer.ASK, 7, 1)
+ASK_REVERSE = control_peer.make_control(control_peer.ASK_REVERSE, 7, 1, [99, 0, 1400, 10**10, 1])
 BEACON = beacon_peer.encode("x", 1_700_000_000, "127.0.0.1", 0)
 STRUCT = structs_peer.encode(1, "<I", [7])
 
@@ -32,6 +35,8 @@ def gtudp(kind, identity, data=b""):
 FLOODS = {
     "byte": lambda number: [b"x"],
     "frame": lambda number: [LOAD_FRAME],
+    "ask": lambda number: [ASK],
+    "ask for load": lambda number: [ASK_REVERSE],
     "message": lambda number: [b'{"message":1,"status":null}'],
     "initialize": lambda number: [b'{"message":"initialize","status":null}'],
     "beacon": lambda number: [BEACON],

@@ -1,27 +1,11 @@
 """`load --to` asks a sink for its counts."""
 
-import struct
 import threading
 import unittest
 
 import frame
+from control_peer import ASK, CONTROL_BYTES, COUNTS, make_control, parse_control
 from support import Background, EchoThread, backends, run, udp_socket
-
-CONTROL_BYTES = 88
-ASK, COUNTS = 1, 2
-
-
-def parse_control(data):
-    """(kind, stream, cookie, numbers), or None if it is no datagram of the control channel."""
-    if len(data) != CONTROL_BYTES:
-        return None
-    crc, stream, cookie, kind, *numbers = struct.unpack("<IIQQ8Q", data)
-    return (kind, stream, cookie, numbers) if crc == frame.crc32c(data[4:]) ^ 0xFFFFFFFF else None
-
-
-def make_control(kind, stream, cookie, numbers=()):
-    body = struct.pack("<IQQ8Q", stream, cookie, kind, *(list(numbers) + [0] * 8)[:8])
-    return struct.pack("<I", frame.crc32c(body) ^ 0xFFFFFFFF) + body
 
 
 class PythonSink:

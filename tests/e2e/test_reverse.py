@@ -3,10 +3,9 @@
 import struct
 import unittest
 
+from control_peer import ASK_REVERSE, CONTROL_BYTES, REVERSE, make_control, parse_control
 from support import Background, backends, run, udp_socket
-from test_far_counts import CONTROL_BYTES, make_control, parse_control
 
-ASK_REVERSE, REVERSE = 3, 4
 PROVE, SENDING, ENDED = 1, 2, 3
 SECOND = 10**9
 
