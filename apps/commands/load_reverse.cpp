@@ -19,20 +19,20 @@
 namespace ringpost::apps {
 namespace {
 
-using Receiver = traffic::ReverseReceiver;
+using SinkReceiver = traffic::ReverseReceiver;
 
 template <class AnyLoop>
 class ReverseApplication {
   public:
-    ReverseApplication(AnyLoop& loop, Receiver& receiver, Monitor& monitor)
+    ReverseApplication(AnyLoop& loop, SinkReceiver& receiver, Monitor& monitor)
         : loop_(loop), receiver_(receiver), monitor_(monitor), start_(now()), ticker_(start_, second) {}
 
-    void on_event(Instant, const Receiver::Event&) {}
+    void on_event(Instant, const SinkReceiver::Event&) {}
 
     Instant on_turn(Instant at) {
         if (received_signal() != 0) receiver_.stop(at);
         refused_ = loop_.backend().counters().unreachable > 0 && receiver_.rate_per_ks() == 0;
-        if (refused_ || receiver_.end() != Receiver::End::none) loop_.stop();
+        if (refused_ || receiver_.end() != SinkReceiver::End::none) loop_.stop();
         if (ticker_.tick(at)) monitor_.hand_over(0, [&](Snapshot& now) { fill(now, at); });
         return ticker_.next();
     }
@@ -48,7 +48,7 @@ class ReverseApplication {
 
   private:
     AnyLoop& loop_;
-    Receiver& receiver_;
+    SinkReceiver& receiver_;
     Monitor& monitor_;
     Instant start_;
     Ticker ticker_;
@@ -57,10 +57,10 @@ class ReverseApplication {
 
 struct ReverseOutcome {
     Json summary;
-    Receiver::End end = Receiver::End::none;
+    SinkReceiver::End end = SinkReceiver::End::none;
 };
 
-Json reverse_summary(const LoadOptions& options, const Receiver& receiver) {
+Json reverse_summary(const LoadOptions& options, const SinkReceiver& receiver) {
     const traffic::SinkCounters counts = receiver.sink().counters();
     const double duration_s = counts.received > 0 ? seconds(counts.last_at - counts.first_at) : 0;
     const double rate_per_s = ratio(static_cast<double>(counts.received - counts.at_first), duration_s);
@@ -77,7 +77,7 @@ Json reverse_summary(const LoadOptions& options, const Receiver& receiver) {
         {"bits_per_s", ratio(rate_per_s * static_cast<double>(counts.bytes) * 8, static_cast<double>(counts.received))},
         {"rate_granted_per_s", static_cast<double>(receiver.rate_per_ks()) / per_ks}};
     if (options.rate > 0) summary["rate_asked"] = options.rate;
-    if (receiver.end() == Receiver::End::complete) {
+    if (receiver.end() == SinkReceiver::End::complete) {
         const std::uint64_t intact = counts.received - counts.duplicate - counts.corrupt;
         summary["sent"] = receiver.sent();
         summary["lost"] = receiver.sent() - std::min(receiver.sent(), intact);
@@ -92,12 +92,12 @@ ReverseOutcome receive(AnyLoop& loop, UdpSocket socket, const LoadOptions& optio
     const bool gro = socket.gro();
     loop.backend().add(std::move(socket));
     constexpr double per_ks = 1'000;
-    Receiver receiver({.stream = random_value<std::uint32_t>() & (traffic::answer_stream_bit - 1),
-                       .key = random_key(),
-                       .request = {.rate_per_ks = static_cast<std::uint64_t>(std::llround(options.rate * per_ks)),
-                                   .frame_bytes = options.sizes.largest(),
-                                   .duration_ns = static_cast<std::uint64_t>(options.duration)},
-                       .start = now()});
+    SinkReceiver receiver({.stream = random_value<std::uint32_t>() & (traffic::answer_stream_bit - 1),
+                           .key = random_key(),
+                           .request = {.rate_per_ks = static_cast<std::uint64_t>(std::llround(options.rate * per_ks)),
+                                       .frame_bytes = options.sizes.largest(),
+                                       .duration_ns = static_cast<std::uint64_t>(options.duration)},
+                           .start = now()});
     ReverseApplication application(loop, receiver, monitor);
     loop.run(receiver, application);
     Snapshot end;
@@ -131,15 +131,15 @@ void print_reverse(const Report& report, const LoadOptions& options, const Json&
 }
 
 /// Notes why the run is not what was asked for, and returns the exit code.
-int ending(const Report& report, const Address& target, Receiver::End end, int verdict) {
+int ending(const Report& report, const Address& target, SinkReceiver::End end, int verdict) {
     const std::string to = to_text(target);
     switch (end) {
-        case Receiver::End::complete: return verdict;
-        case Receiver::End::none:
-        case Receiver::End::silent: report.note(to + ": no answer, or no sink"); return Exit::unreachable;
-        case Receiver::End::off: report.note(to + ": the sink does not send; it needs --reverse-max"); break;
-        case Receiver::End::busy: report.note(to + ": the sink sends as much as its --reverse-max allows"); break;
-        case Receiver::End::unknown: report.note(to + ": the sink has not reported how many it sent"); break;
+        case SinkReceiver::End::complete: return verdict;
+        case SinkReceiver::End::none:
+        case SinkReceiver::End::silent: report.note(to + ": no answer, or no sink"); return Exit::unreachable;
+        case SinkReceiver::End::off: report.note(to + ": the sink does not send; it needs --reverse-max"); break;
+        case SinkReceiver::End::busy: report.note(to + ": the sink sends as much as its --reverse-max allows"); break;
+        case SinkReceiver::End::unknown: report.note(to + ": the sink has not reported how many it sent"); break;
     }
     return verdict == Exit::breach ? verdict : static_cast<int>(Exit::failed);
 }

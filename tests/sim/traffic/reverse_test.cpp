@@ -10,8 +10,8 @@
 namespace ringpost::sim {
 namespace {
 
-const Address near_address = Address::v4(10, 0, 0, 1, 1'000);
-const Address sink_address = Address::v4(10, 0, 0, 2, 2'000);
+const Address reverse_near_address = Address::v4(10, 0, 0, 1, 1'000);
+const Address reverse_sink_address = Address::v4(10, 0, 0, 2, 2'000);
 constexpr std::uint64_t rate_per_s = 2'000;
 constexpr std::size_t reverse_frame_bytes = 100;
 
@@ -28,9 +28,9 @@ struct ReversePlay {
                                 .duration_ns = static_cast<std::uint64_t>(duration)},
                     .start = 0}),
           due(static_cast<std::uint64_t>(duration) * rate_per_s / second) {
-        near = network.add(near_address, receiver);
-        far = network.add(sink_address, sink);
-        network.connect(near, sink_address);
+        near = network.add(reverse_near_address, receiver);
+        far = network.add(reverse_sink_address, sink);
+        network.connect(near, reverse_sink_address);
         network.link_both(near, far, link);
     }
     std::uint64_t intact() const {
