@@ -128,8 +128,8 @@ void add_load(CLI::App& root, Command& chosen) {
                         .exits = {Exit::failed, Exit::breach, Exit::unreachable, Exit::cannot_tell}});
     command->callback([options, command, &chosen] {
         check_measuring(*command, *options);
-        check_find_max(*command, *options);
         check_reverse(*command, *options);
+        check_find_max(*command, *options);
         for (const std::string& condition : options->verdict.fail_if)
             if (bounds_errors(condition))
                 throw CLI::ValidationError(fmt::format("--fail-if {}: only latency checks answers", condition));
