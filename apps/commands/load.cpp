@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <functional>
+#include <memory>
 #include <optional>
 
 #include "apps/cli/help.hpp"
@@ -70,15 +71,30 @@ int run_load(LoadOptions options, const Address& target, const OwnSink* own_sink
     return verdict == Exit::breach ? verdict : Exit::failed;
 }
 
+/// After parsing.
+void check_payloads(LoadOptions& options) {
+    if (!options.payloads.any()) return;
+    if (options.transport.reliable())
+        throw CLI::ValidationError(fmt::format("--payload..., --preset: not with {}; other servers do not speak it",
+                                               options.transport.name()));
+    options.payloads.dialect = std::make_shared<const traffic::Dialect>(read_dialect(options.payloads));
+    options.verify = false;
+    options.arrivals.recording = options.payloads.recording;
+    if (options.arrivals.recording && options.threads.count > 1)
+        throw CLI::ValidationError("--pcap-timing: with one engine, not with --threads");
+}
+
 int load_command(const LoadOptions& options) {
     Report report(options.common.form);
+    if (!options.payloads.note.empty()) report.note(options.payloads.note);
     check_client_keys(options.transport);
     if (!options.one_way) choose_clock();  // both ends, which may be two processes, use the kernel's clock
     if (options.reverse) return reverse_load(options, report);
     if (options.find_max) return as_agents([&](Agents& agents) { return find_max_load(options, agents, report); });
     std::optional<OwnSink> own_sink;
     if (options.threads.self) own_sink.emplace(options);
-    const Address target = own_sink ? own_sink->address() : target_address(options.to);
+    const Address target =
+        own_sink ? own_sink->address() : sender_target(options.sender, options.to, options.payloads.default_port);
     if (!own_sink) check_target_network(target, options.multicast, options.foreign_targets);
     if (options.one_way && !own_sink) report.note(one_way_warning);
     return as_agents(
@@ -94,12 +110,15 @@ void add_load(CLI::App& root, Command& chosen) {
                   "target, a sink or any UDP server: a name, IPv4 or [IPv6] address (required without --self)",
                   "run the sink too, on loopback");
     begin_group(*command, "Payload");
-    add_parsed(*command, "--size", options->sizes, parse_sizes,
-               "payload size in bytes: 64, 1400, 64..1400 (uniform), imix, or 64:7,576:4,1472:1 (default 64)")
-        ->type_name("SIZE");
+    auto* size =
+        add_parsed(*command, "--size", options->sizes, parse_sizes,
+                   "payload size in bytes: 64, 1400, 64..1400 (uniform), imix, or 64:7,576:4,1472:1 (default 64)");
+    size->type_name("SIZE");
+    const std::vector<CLI::Option*> payloads = add_payloads(*command, options->payloads, *size);
     begin_group(*command, "Schedule");
-    auto* rate = add_parsed(*command, "--rate", options->rate, parse_rate,
-                            "datagrams per second, total of all flows: max, 100k, 2.5M (default max)");
+    auto* rate = add_rate(*command, options->rate, options->arrivals, parse_rate,
+                          "per second, total of all flows: datagrams max, 100k, 2.5M, or bits of payload 100Mbit, "
+                          "1Gbit (default max)");
     auto* find = command
                      ->add_flag("--find-max", options->find_max,
                                 "find the highest rate with less loss than --loss, beside the rate and loss of max")
@@ -111,29 +130,37 @@ void add_load(CLI::App& root, Command& chosen) {
                "duration of the run, or of each trial of --find-max (default 5s, 300ms)");
     begin_group(*command, "Payload");
     auto* verify = command->add_flag("!--no-verify", options->verify, "send arbitrary bytes without sequence and CRC");
-    command->add_flag("--one-way", options->one_way, "take due times from the wall clock, for a sink with --one-way")
-        ->excludes(verify);
-    command
-        ->add_flag("--bidirectional", options->bidirectional,
-                   "verify the replies of an echo or of a sink with --bidirectional")
-        ->excludes(verify);
+    auto* one_way =
+        command
+            ->add_flag("--one-way", options->one_way, "take due times from the wall clock, for a sink with --one-way")
+            ->excludes(verify);
+    auto* bidirectional = command
+                              ->add_flag("--bidirectional", options->bidirectional,
+                                         "verify the replies of an echo or of a sink with --bidirectional")
+                              ->excludes(verify);
+    for (CLI::Option* payload : payloads) payload->excludes(one_way)->excludes(bidirectional);
     begin_group(*command, "Target");
     command->add_flag("--reverse", options->reverse, "receive what a sink with --reverse-max sends");
     command->add_flag("!--no-control", options->control, "do not ask a sink for its counts at the end");
+    begin_group(*command, "Output");
+    command->add_flag("--per-flow", options->per_flow, "report a row for each flow (default shares and fairness only)");
     add_transport(*command, options->transport, {.window = true});
     add_common(*command, options->common, {.offload = true});
     end_help(*command, {.notes = {},
                         .examples = {"ringpost load --self --rate 100k --duration 10s",
-                                     "ringpost load --to 10.0.0.7:5000 --size imix --rate 50k --fail-if 'loss>0.1%'"},
+                                     "ringpost load --to 10.0.0.7:5000 --size imix --rate 50k --fail-if 'loss>0.1%'",
+                                     "ringpost load --to 10.0.0.7:8125 --rate 50k --payload 'requests:{seq}|c'"},
                         .exits = {Exit::failed, Exit::breach, Exit::unreachable, Exit::cannot_tell}});
     command->callback([options, command, &chosen] {
         check_measuring(*command, *options);
         check_reverse(*command, *options);
         check_find_max(*command, *options);
+        check_payloads(*options);
         for (const std::string& condition : options->verdict.fail_if)
             if (bounds_errors(condition))
                 throw CLI::ValidationError(fmt::format("--fail-if {}: only latency checks answers", condition));
         check_arrivals(*command, options->arrivals, options->rate, options->duration);
+        settle_rate(options->arrivals, options->rate, mean_bytes(options->payloads, options->sizes));
         if (options->verify && options->sizes.smallest() < traffic::frame_bytes_min)
             throw CLI::ValidationError(
                 fmt::format("--size: {}, at least {} for sequence and CRC; use --no-verify for less",

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "apps/measuring/far_counts.hpp"
+#include "apps/measuring/flow_shares.hpp"
 #include "apps/measuring/one_way.hpp"
 #include "apps/runs/figures.hpp"
 
@@ -69,6 +70,7 @@ Json summary_of(const LoadOptions& options, const Outcome& of) {
         summary["confirmed_per_s"] = ratio(real_of(summary, "confirmed"), of.duration_s);
     }
     if (options.bidirectional) summary["back_lost"] = not_returned(summary, sent);
+    share_flows(summary, "sent", options.per_flow);
     if (options.rate > 0) {
         summary["rate_asked"] = options.rate;
         summary["slip_us"] = percentiles_us(histograms[0]);
@@ -116,7 +118,7 @@ void print_summary(const Report& report, const LoadOptions& options, const Agent
     const auto real = [&](const char* name) { return summary[name].get<double>(); };
     const bool self = options.threads.self;
     const std::uint64_t flows = options.flows * agents.count();
-    report.print(fmt::format("{}{}, {}{}{} flow{}, {}, gso {}{}, {:.3f} s", sizes_text(options.sizes),
+    report.print(fmt::format("{}{}, {}{}{} flow{}, {}, gso {}{}, {:.3f} s", size_text(options.payloads, options.sizes),
                              transport_text(options.transport), agents_text(agents), engines_text(options.threads),
                              flows, flows == 1 ? "" : "s", summary["backend"].get<std::string>(),
                              summary["gso"].get<bool>() ? "on" : "off",
@@ -134,6 +136,8 @@ void print_summary(const Report& report, const LoadOptions& options, const Agent
                                      count("corrupt")));
     }
     print_far_counts(report, summary);
+    if (options.payloads.dialect && summary.value("unexpected", std::uint64_t{0}) > 0)
+        report.print(fmt::format("replies   {:>15} datagrams, not examined", count("unexpected")));
     if (options.bidirectional)
         report.print(fmt::format(
             "returned  {:>15} datagrams {:>17}    lost {}{}  duplicate {}  reordered {}  corrupt {}",
@@ -148,6 +152,7 @@ void print_summary(const Report& report, const LoadOptions& options, const Agent
         report.print(fmt::format("requested {}; schedule slip us: p50 {:.1f}  p99 {:.1f}  max {:.1f}",
                                  arrivals_text(options.arrivals, options.rate), summary["slip_us"]["p50"].get<double>(),
                                  summary["slip_us"]["p99"].get<double>(), summary["slip_us"]["max"].get<double>()));
+    for (const std::string& line : flow_lines(summary)) report.print(line);
     if (summary["send_failed"].get<std::uint64_t>() > 0)
         report.print(fmt::format("refused by the kernel: {} (last error: {})", count("send_failed"),
                                  summary["last_send_error"].get<std::string>()));

@@ -106,6 +106,12 @@ traffic::SourceOptions source_options(const LoadRun& run, const Share& share, st
                                .verify = options.verify,
                                .due_offset = run.due_offset,
                                .stop = start + options.duration};
+    if (options.payloads.dialect) {
+        out.payload = &options.payloads.dialect->payload;
+        out.payload_first = share.before(out.payload->count());
+        out.payload_seed = random_value<std::uint64_t>();
+        out.unix_offset = unix_offset();
+    }
     set_arrivals(out, options.arrivals, options.rate, start);
     return out;
 }

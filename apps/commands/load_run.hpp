@@ -3,11 +3,13 @@
 #include "apps/measuring/monitor.hpp"
 #include "apps/measuring/options.hpp"
 #include "apps/measuring/outcome.hpp"
+#include "apps/measuring/payload_options.hpp"
 
 namespace ringpost::apps {
 
 struct LoadOptions : MeasureOptions {
     Duration duration = 5 * second;
+    PayloadOptions payloads;
     bool verify = true;
     bool one_way = false;
     bool bidirectional = false;

@@ -22,7 +22,7 @@ std::vector<std::byte> bytes_of(const traffic::Payload& payload,
     }
     if (payload.has_fields()) throw std::invalid_argument("fields such as {seq:u8} are not possible here");
     std::vector<std::byte> bytes(payload.bytes_max());
-    payload.write(bytes, 0, 0, 0, 0);
+    payload.write(bytes, {});
     return bytes;
 }
 

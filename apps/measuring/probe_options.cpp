@@ -8,58 +8,13 @@
 #include <utility>
 #include <vector>
 
-#include "apps/cli/text_lines.hpp"
-#include "apps/measuring/capture.hpp"
 #include "apps/measuring/expect_options.hpp"
 #include "apps/measuring/verdict.hpp"
 #include "codec/base/limits.hpp"
-#include "codec/traffic/payload.hpp"
-#include "codec/traffic/presets.hpp"
 #include "engine/os/address.hpp"
 
 namespace ringpost::apps {
 namespace {
-
-[[noreturn]] void refuse_probe(const std::string& where, const std::string& why) {
-    throw Failure(Exit::usage, fmt::format("{}: {}", where, why));
-}
-
-/// The text, shortened if it is long; messages name the position of an error.
-std::string shown(const std::string& text) {
-    constexpr std::size_t shown_max = 60;
-    return printable(text.size() <= shown_max ? text : text.substr(0, shown_max) + "...");
-}
-
-void must(const std::expected<void, traffic::PayloadError>& added, const std::string& where) {
-    if (!added)
-        refuse_probe(where, fmt::format("character {}: {}", added.error().position + 1, describe(added.error().kind)));
-}
-
-void add_lines(traffic::Payload& payload, const std::string& where, std::string_view contents) {
-    const auto lines = text_lines(contents);
-    if (!lines) refuse_probe(where, lines.error());
-    for (std::size_t number = 1; number <= lines->size(); ++number)
-        if (const std::string_view line = (*lines)[number - 1]; !line.empty())
-            must(payload.add_text(line), fmt::format("{}: line {}", where, number));
-    if (payload.count() == 0) refuse_probe(where, "no payload in it");
-}
-
-traffic::Payload read_payload(ProbeOptions& options) {
-    traffic::Payload payload;
-    if (options.text) must(payload.add_text(*options.text), "--payload " + shown(*options.text));
-    if (options.hex) must(payload.add_hex(*options.hex), "--payload-hex " + shown(*options.hex));
-    if (options.file) {
-        const std::string where = "--payload-file " + *options.file;
-        const auto contents = contents_of(*options.file);
-        if (!contents) refuse_probe(where, contents.error());
-        if (options.raw)
-            must(payload.add_bytes(std::as_bytes(std::span(*contents))), where);
-        else
-            add_lines(payload, where, *contents);
-    }
-    if (options.pcap) options.note = read_capture(payload, "--payload-pcap " + *options.pcap, *options.pcap);
-    return payload;
-}
 
 traffic::MatchRule parse_match(const std::string& text) {
     const auto rule = traffic::MatchRule::parse(text);
@@ -71,25 +26,7 @@ traffic::MatchRule parse_match(const std::string& text) {
 }  // namespace
 
 void add_probes(CLI::App& command, ProbeOptions& options, CLI::Option& size) {
-    CLI::Option* const sources[] = {
-        command
-            .add_option("--payload", options.text,
-                        "payload of the probes: text with \\xNN, {seq:u16be}, {time:u64le}, {random:8} (default none)")
-            ->type_name("TEXT"),
-        command.add_option("--payload-hex", options.hex, "payload of the probes as hex digits (default none)")
-            ->type_name("HEX"),
-        command
-            .add_option("--payload-file", options.file, "file with one payload per line, sent in turn (default none)")
-            ->type_name("FILE"),
-        command
-            .add_option("--payload-pcap", options.pcap, "capture whose UDP payloads are sent in turn (default none)")
-            ->type_name("FILE"),
-        command
-            .add_option("--preset", options.preset,
-                        "payload, match and check of replies for a protocol: dns:NAME[,TYPE], memcached-get:KEY, ntp; "
-                        "uses more --flows where its ids would repeat (default none)")
-            ->type_name("PROTOCOL")};
-    command.add_flag("--payload-raw", options.raw, "use all of --payload-file as one payload")->needs(sources[2]);
+    const std::vector<CLI::Option*> sources = add_payloads(command, options, size);
     auto* match = command.add_option_function<std::string>(
         "--match",
         [&options](const std::string& text) {
@@ -105,49 +42,28 @@ void add_probes(CLI::App& command, ProbeOptions& options, CLI::Option& size) {
     match->type_name("RULE");
     std::vector<CLI::Option*> matching = add_expectations(command, options.expected);
     matching.push_back(match);
-    for (CLI::Option* source : sources) {
-        source->excludes(&size);
-        for (CLI::Option* other : sources)
-            if (other != source) source->excludes(other);
-    }
-    for (CLI::Option* option : matching) option->excludes(sources[4]);
+    for (CLI::Option* option : matching) option->excludes(sources.back());
 }
 
 void check_probes(ProbeOptions& options) {
-    if (options.preset) {
-        auto preset = traffic::parse_preset(*options.preset);
-        if (!preset)
-            refuse_probe("--preset " + shown(*options.preset),
-                         fmt::format("character {}: {}", preset.error().position + 1, preset.error().reason));
-        options.dialect = std::move(preset->dialect);
-        options.default_port = preset->port;
-        return;
-    }
-    const bool payload = options.text || options.hex || options.file || options.pcap;
-    if (!payload && options.expected.any())
+    if (!options.any() && options.expected.any())
         throw CLI::ValidationError(
             "--expect... needs a payload: --payload, --payload-hex, --payload-file or --payload-pcap");
-    if (!payload && !options.match) return;
+    if (!options.any() && !options.match) return;
     check_expectation(options.expected);
-    if (!payload)
+    if (!options.any())
         throw CLI::ValidationError(
             "--match needs a payload: --payload, --payload-hex, --payload-file or --payload-pcap");
-    if (!options.match)
+    if (!options.preset && !options.match)
         throw CLI::ValidationError("--payload... needs --match OFFSET:LEN, --match echo or --match order");
-    traffic::Payload read = read_payload(options);
-    if (read.bytes_min() < options.match->probe_bytes_min())
+    traffic::Dialect dialect = read_dialect(options);
+    if (options.match) dialect.match = *options.match;
+    if (dialect.payload.bytes_min() < dialect.match.probe_bytes_min())
         throw CLI::ValidationError(fmt::format("--match: bytes {} to {} lie outside a payload of {} bytes",
-                                               options.match->probe_offset, options.match->probe_bytes_min() - 1,
-                                               read.bytes_min()));
-    options.dialect = traffic::Dialect{.payload = std::move(read), .match = *options.match, .check = {}};
-    if (options.expected.any()) options.dialect->check = traffic::AnswerCheck::expected(options.expected);
-}
-
-std::string size_text(const ProbeOptions& options, const traffic::Sizes& sizes) {
-    if (!options.dialect) return sizes_text(sizes);
-    const traffic::Payload& payload = options.dialect->payload;
-    if (payload.bytes_min() == payload.bytes_max()) return fmt::format("{} B", payload.bytes_max());
-    return fmt::format("{} to {} B", payload.bytes_min(), payload.bytes_max());
+                                               dialect.match.probe_offset, dialect.match.probe_bytes_min() - 1,
+                                               dialect.payload.bytes_min()));
+    if (options.expected.any()) dialect.check = traffic::AnswerCheck::expected(options.expected);
+    options.dialect = std::make_shared<const traffic::Dialect>(std::move(dialect));
 }
 
 namespace {

@@ -6,34 +6,23 @@
 
 #include "apps/cli/options.hpp"
 #include "apps/cli/report.hpp"
-#include "apps/cli/sizes.hpp"
+#include "apps/measuring/payload_options.hpp"
 #include "codec/traffic/match.hpp"
 #include "codec/traffic/prober.hpp"
 
 namespace ringpost::apps {
 
 /// The probes of `latency` for servers other than ringpost's echo.
-struct ProbeOptions {
-    std::optional<std::string> text, hex, file, pcap, preset;
-    bool raw = false;
+struct ProbeOptions : PayloadOptions {
     std::optional<traffic::MatchRule> match;
     traffic::Expectation expected;
-
-    std::optional<traffic::Dialect> dialect;  ///< set by check_probes(); none for ringpost's own frames
-    std::uint16_t default_port = 0;           ///< of the preset; 0: --to must name one
-    std::string note;                         ///< a note to print before the start, or ""
 };
 
-/// Adds --payload, --payload-hex, --payload-file, --payload-raw, --payload-pcap, --match, --expect, --expect-text,
-/// --expect-size and --preset, which exclude `size`.
+/// Adds the options of add_payloads(), --match, --expect, --expect-text and --expect-size.
 void add_probes(CLI::App& command, ProbeOptions& options, CLI::Option& size);
 
-/// After parsing: reads the file and sets the dialect. A CLI::ValidationError or Failure names option, value and
-/// position.
+/// After parsing: reads the payload and sets the dialect. Throws as read_dialect() does.
 void check_probes(ProbeOptions& options);
-
-/// sizes_text(), or for payloads `29 to 31 B`.
-std::string size_text(const ProbeOptions& options, const traffic::Sizes& sizes);
 
 /// How a run uses the keys of its probes.
 struct KeyUse {

@@ -78,10 +78,11 @@ inline constexpr std::uint32_t probes_in_flight_max = 65'536;
 /// Most recent probes that a prober can match by reply content. A reply to an older probe counts as foreign.
 inline constexpr std::uint32_t probe_keys_max = 262'144;
 
-/// Payloads that one prober cycles through, the fields in each, and their total size.
-inline constexpr std::size_t payloads_max = 65'536;
+/// Payloads that one sender cycles through, the fields in each and in all, and their total size.
+inline constexpr std::size_t payloads_max = 4u << 20;
 inline constexpr std::size_t payload_fields_max = 256;
-inline constexpr std::size_t payloads_bytes_max = 64u << 20;
+inline constexpr std::size_t payloads_fields_max = 1u << 20;
+inline constexpr std::size_t payloads_bytes_max = 2u << 30;
 
 /// Bytes of replies that an echo endpoint queues while the socket is full.
 inline constexpr std::size_t echo_queue_bytes = 4u << 20;
@@ -138,7 +139,8 @@ static_assert((load_narrow_window_sequences & (load_narrow_window_sequences - 1)
               load_narrow_window_sequences % 64 == 0 && load_narrow_window_sequences > train_segments_max + 64);
 static_assert(load_wide_windows <= load_streams_max && load_narrow_window_sequences <= load_window_sequences);
 static_assert((probe_keys_max & (probe_keys_max - 1)) == 0);
-static_assert(payload_fields_max <= UINT16_MAX && payloads_max * payload_fields_max <= UINT32_MAX);
+static_assert(payload_fields_max < 1u << 15 && payload_fields_max <= payloads_fields_max &&
+              payloads_fields_max <= UINT32_MAX);
 static_assert(payloads_bytes_max >= datagram_bytes_max && payloads_bytes_max <= UINT32_MAX);
 static_assert((beacon_sources_max & (beacon_sources_max - 1)) == 0);
 static_assert((load_streams_max & (load_streams_max - 1)) == 0);

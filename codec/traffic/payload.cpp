@@ -1,10 +1,10 @@
-// The parser converts text to bytes, with zeros in place of fields, and a list of those fields. It reads from left to
-// right without backtracking; the position of an error is the start of the offending element.
+// A payload whose fields all have a fixed size is copied as a whole, and its fields are written over it. Otherwise the
+// bytes between fields and the fields follow each other, and what is behind the first varying field has no fixed place.
 
 #include "codec/traffic/payload.hpp"
 
 #include <algorithm>
-#include <array>
+#include <chrono>
 #include <cstring>
 
 #include "codec/base/bytes.hpp"
@@ -12,24 +12,6 @@
 
 namespace ringpost::traffic {
 namespace {
-
-using Kind = PayloadError::Kind;
-
-/// Returns -1 if `digit` is not a hex digit.
-int hex_digit(char digit) {
-    if (digit >= '0' && digit <= '9') return digit - '0';
-    if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
-    if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
-    return -1;
-}
-
-/// Parses two hex digits at the front of `text`.
-std::optional<std::byte> hex_byte(std::string_view text) {
-    if (text.size() < 2) return std::nullopt;
-    const int high = hex_digit(text[0]), low = hex_digit(text[1]);
-    if (high < 0 || low < 0) return std::nullopt;
-    return static_cast<std::byte>(high << 4 | low);
-}
 
 /// The finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
 std::uint64_t mixed(std::uint64_t value) {
@@ -58,196 +40,228 @@ void write_integer(std::byte* out, std::size_t count, bool big_endian, std::uint
     }
 }
 
+constexpr std::size_t decimal_digits_max = 20;
+
+std::size_t digits_of(std::uint64_t value) {
+    std::size_t digits = 1;
+    for (; value >= 10; value /= 10) ++digits;
+    return digits;
+}
+
+/// Writes the lowest `count` decimal digits of `value`, with leading zeros.
+void write_digits(std::byte* out, std::size_t count, std::uint64_t value) {
+    for (; count > 0; value /= 10) out[--count] = static_cast<std::byte>('0' + value % 10);
+}
+
+void write_hex(std::byte* out, std::size_t count, std::uint64_t value) {
+    for (; count > 0; value >>= 4) out[--count] = static_cast<std::byte>("0123456789abcdef"[value & 15]);
+}
+
+/// 2026-11-30T20:15:00.123456Z (RFC 3339, 5.6; at most six digits of a second as RFC 5424, 6.2.3 has it)
+void write_rfc3339(std::byte* out, Duration since_1970) {
+    using namespace std::chrono;
+    const sys_time<nanoseconds> at{nanoseconds(since_1970)};
+    const auto day = floor<days>(at);
+    const year_month_day date(day);
+    const hh_mm_ss time(floor<microseconds>(at - day));
+    std::memcpy(out, "0000-00-00T00:00:00.000000Z", 27);
+    write_digits(&out[0], 4, static_cast<std::uint64_t>(static_cast<int>(date.year())));
+    write_digits(&out[5], 2, static_cast<unsigned>(date.month()));
+    write_digits(&out[8], 2, static_cast<unsigned>(date.day()));
+    write_digits(&out[11], 2, static_cast<std::uint64_t>(time.hours().count()));
+    write_digits(&out[14], 2, static_cast<std::uint64_t>(time.minutes().count()));
+    write_digits(&out[17], 2, static_cast<std::uint64_t>(time.seconds().count()));
+    write_digits(&out[20], 6, static_cast<std::uint64_t>(time.subseconds().count()));
+}
+
+std::uint64_t power(std::uint64_t base, std::size_t exponent) {
+    constexpr std::uint64_t most = std::uint64_t{1} << 63;
+    std::uint64_t out = 1;
+    for (; exponent > 0; --exponent) {
+        if (out > most / base) return most;
+        out *= base;
+    }
+    return out;
+}
+
 }  // namespace
-
-/// Parses one payload.
-class PayloadParser {
-  public:
-    explicit PayloadParser(std::string_view text) : text_(text) {}
-
-    std::optional<PayloadError> run() {
-        while (at_ < text_.size()) {
-            const std::size_t start = at_;
-            if (const auto error = step()) return PayloadError{*error, start};
-            if (bytes_.size() > limits::datagram_bytes_max) return PayloadError{Kind::too_long, start};
-        }
-        return std::nullopt;
-    }
-
-    std::span<const std::byte> bytes() const { return bytes_; }
-    std::span<const Payload::Field> fields() const { return fields_; }
-
-  private:
-    std::optional<Kind> step() {
-        const std::string_view rest = text_.substr(at_);
-        if (rest[0] == '\\') return escape(rest.substr(1));
-        if (rest[0] == '{' && !rest.starts_with("{{")) return field(rest);
-        at_ += rest[0] == '{' ? 2 : 1;
-        bytes_.push_back(static_cast<std::byte>(rest[0]));
-        return std::nullopt;
-    }
-
-    std::optional<Kind> escape(std::string_view rest) {
-        static constexpr std::string_view names = "\\nrt", values = "\\\n\r\t";
-        if (rest.empty()) return Kind::bad_escape;
-        if (const auto found = names.find(rest[0]); found != std::string_view::npos) {
-            bytes_.push_back(static_cast<std::byte>(values[found]));
-            at_ += 2;
-            return std::nullopt;
-        }
-        const auto byte = rest[0] == 'x' ? hex_byte(rest.substr(1)) : std::nullopt;
-        if (!byte) return Kind::bad_escape;
-        bytes_.push_back(*byte);
-        at_ += 4;
-        return std::nullopt;
-    }
-
-    std::optional<Kind> field(std::string_view rest) {
-        const std::size_t end = rest.find('}');
-        if (end == std::string_view::npos) return Kind::open_brace;
-        const std::string_view inside = rest.substr(1, end - 1);
-        const std::size_t colon = std::min(inside.find(':'), inside.size());
-        const std::string_view name = inside.substr(0, colon);
-        if (colon == inside.size() || (name != "seq" && name != "time" && name != "random")) return Kind::unknown_field;
-        if (fields_.size() == limits::payload_fields_max) return Kind::too_many_fields;
-        Payload::Field made{.offset = static_cast<std::uint16_t>(bytes_.size())};
-        made.value = name == "seq"    ? Payload::Value::sequence
-                     : name == "time" ? Payload::Value::time
-                                      : Payload::Value::random;
-        const std::string_view width = inside.substr(colon + 1);
-        if (const auto error = made.value == Payload::Value::random ? read_count(width, made) : read_width(width, made))
-            return error;
-        fields_.push_back(made);
-        bytes_.resize(bytes_.size() + made.bytes);
-        at_ += end + 1;
-        return std::nullopt;
-    }
-
-    static std::optional<Kind> read_width(std::string_view text, Payload::Field& field) {
-        struct Width {
-            std::string_view name;
-            std::uint16_t bytes;
-            bool big_endian;
-        };
-        static constexpr Width widths[] = {{"u8", 1, false},   {"u16be", 2, true},  {"u16le", 2, false},
-                                           {"u32be", 4, true}, {"u32le", 4, false}, {"u64be", 8, true},
-                                           {"u64le", 8, false}};
-        for (const Width& width : widths)
-            if (width.name == text) {
-                field.bytes = width.bytes;
-                field.big_endian = width.big_endian;
-                return std::nullopt;
-            }
-        return Kind::bad_width;
-    }
-
-    static std::optional<Kind> read_count(std::string_view text, Payload::Field& field) {
-        std::size_t count = 0;
-        for (const char digit : text) {
-            if (digit < '0' || digit > '9') return Kind::bad_count;
-            count = count * 10 + static_cast<std::size_t>(digit - '0');
-            if (count > limits::datagram_bytes_max) return Kind::bad_count;
-        }
-        if (count == 0) return Kind::bad_count;
-        field.bytes = static_cast<std::uint16_t>(count);
-        return std::nullopt;
-    }
-
-    std::string_view text_;
-    std::size_t at_ = 0;
-    std::vector<std::byte> bytes_;
-    std::vector<Payload::Field> fields_;
-};
-
-const char* describe(PayloadError::Kind kind) {
-    switch (kind) {
-        case Kind::empty: return "an empty payload";
-        case Kind::bad_escape: return "\\ must be followed by xNN, \\, n, r or t";
-        case Kind::open_brace: return "{ without a matching }; use {{ for a brace";
-        case Kind::unknown_field: return "fields are {seq:WIDTH}, {time:WIDTH} and {random:BYTES}";
-        case Kind::bad_width: return "widths are u8, u16be, u16le, u32be, u32le, u64be and u64le";
-        case Kind::bad_count: return "{random:BYTES} makes 1 to 65507 bytes";
-        case Kind::bad_hex: return "expected two hex digits";
-        case Kind::too_long: return "more than the 65507 bytes of a datagram";
-        case Kind::too_many_fields: return "too many fields in one payload";
-        case Kind::too_many: return "too many payloads";
-    }
-    return "";
-}
-
-std::expected<void, PayloadError> Payload::add_text(std::string_view text) {
-    PayloadParser parser(text);
-    if (const auto error = parser.run()) return std::unexpected(*error);
-    return append(parser.bytes(), parser.fields());
-}
-
-std::expected<void, PayloadError> Payload::add_hex(std::string_view text) {
-    std::vector<std::byte> bytes;
-    for (std::size_t at = 0; at < text.size();) {
-        if (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || text[at] == '\r') {
-            ++at;
-            continue;
-        }
-        const auto byte = hex_byte(text.substr(at));
-        if (!byte) return std::unexpected(PayloadError{Kind::bad_hex, at});
-        if (bytes.size() == limits::datagram_bytes_max) return std::unexpected(PayloadError{Kind::too_long, at});
-        bytes.push_back(*byte);
-        at += 2;
-    }
-    return append(bytes, {});
-}
 
 std::expected<void, PayloadError> Payload::add_bytes(std::span<const std::byte> bytes) { return append(bytes, {}); }
 
+std::expected<void, PayloadError> Payload::add_numbered(std::span<const std::byte> bytes) {
+    const Field number{.value = Value::sequence, .big_endian = true, .offset = 0, .bytes = 2};
+    RINGPOST_CHECK(bytes.size() >= number.bytes);
+    return append(bytes, std::span(&number, 1));
+}
+
+void Payload::shrink() {
+    image_.shrink_to_fit();
+    items_.shrink_to_fit();
+}
+
 std::expected<void, PayloadError> Payload::append(std::span<const std::byte> bytes, std::span<const Field> fields) {
-    if (bytes.empty()) return std::unexpected(PayloadError{Kind::empty, 0});
-    if (bytes.size() > limits::datagram_bytes_max) return std::unexpected(PayloadError{Kind::too_long, 0});
-    if (items_.size() == limits::payloads_max || bytes.size() > limits::payloads_bytes_max - image_.size())
-        return std::unexpected(PayloadError{Kind::too_many, 0});
+    std::size_t least = bytes.size(), most = bytes.size();
+    for (const Field& field : fields) {
+        if (field.bytes > 0) continue;
+        least += field_bytes_min(field);
+        most += field_bytes_max(field);
+    }
+    if (most == 0 || least == 0) return std::unexpected(PayloadError{PayloadError::Kind::empty, 0});
+    if (most > limits::datagram_bytes_max) return std::unexpected(PayloadError{PayloadError::Kind::too_long, 0});
+    // As when all lines of a file have the same fields at the same places.
+    const bool shared = !items_.empty() && std::ranges::equal(fields_of(items_.back()), fields);
+    if (items_.size() == limits::payloads_max || bytes.size() > limits::payloads_bytes_max - image_.size() ||
+        (!shared && fields.size() > limits::payloads_fields_max - fields_.size()))
+        return std::unexpected(PayloadError{PayloadError::Kind::too_many, 0});
+    const bool varies = least != most;
     items_.push_back({.image_offset = static_cast<std::uint32_t>(image_.size()),
-                      .first_field = static_cast<std::uint32_t>(fields_.size()),
+                      .first_field = shared ? items_.back().first_field : static_cast<std::uint32_t>(fields_.size()),
                       .bytes = static_cast<std::uint16_t>(bytes.size()),
-                      .fields = static_cast<std::uint16_t>(fields.size())});
+                      .fields_and_varies = static_cast<std::uint16_t>(fields.size() | (varies ? varies_bit : 0u))});
     image_.insert(image_.end(), bytes.begin(), bytes.end());
-    fields_.insert(fields_.end(), fields.begin(), fields.end());
-    bytes_min_ = items_.size() == 1 ? bytes.size() : std::min(bytes_min_, bytes.size());
-    bytes_max_ = std::max(bytes_max_, bytes.size());
+    if (!shared) fields_.insert(fields_.end(), fields.begin(), fields.end());
+    varying_ |= varies;
+    bytes_min_ = items_.size() == 1 ? least : std::min(bytes_min_, least);
+    bytes_max_ = std::max(bytes_max_, most);
     return {};
 }
 
-std::size_t Payload::write(std::span<std::byte> out, std::uint64_t sequence, std::uint64_t in_flow, Instant due,
-                           std::uint64_t seed) const {
+// ---- sizes ----------------------------------------------------------------------------------------
+
+std::size_t Payload::field_bytes_min(const Field& field) const {
+    if (field.bytes > 0) return field.bytes;
+    if (field.value == Value::decimal) return 1;
+    return std::ranges::min(std::span(choices_).subspan(field.first_choice, field.choices), {}, &Choice::bytes).bytes;
+}
+
+std::size_t Payload::field_bytes_max(const Field& field) const {
+    if (field.bytes > 0) return field.bytes;
+    if (field.value == Value::decimal) return decimal_digits_max;
+    return std::ranges::max(std::span(choices_).subspan(field.first_choice, field.choices), {}, &Choice::bytes).bytes;
+}
+
+std::size_t Payload::size_of_field(const Field& field, const PayloadValues& values) const {
+    if (field.bytes > 0) return field.bytes;
+    return field.value == Value::decimal ? digits_of(values.in_flow) : choice_of(field, values).bytes;
+}
+
+std::size_t Payload::size_of(const PayloadValues& values) const {
+    const Item& item = items_[values.sequence % items_.size()];
+    std::size_t size = item.bytes;
+    if (item.varies())
+        for (const Field& field : fields_of(item))
+            if (field.bytes == 0) size += size_of_field(field, values);
+    return size;
+}
+
+const Payload::Choice& Payload::choice_of(const Field& field, const PayloadValues& values) const {
+    const std::uint64_t random = mixed(mixed(values.seed) + values.sequence + field.first_choice);
+    return choices_[field.first_choice + random % field.choices];
+}
+
+// ---- writing --------------------------------------------------------------------------------------
+
+std::size_t Payload::write(std::span<std::byte> out, const PayloadValues& values) const {
     RINGPOST_CHECK(!items_.empty() && out.size() >= bytes_max_);
-    const Item& item = items_[sequence % items_.size()];
-    std::memcpy(out.data(), &image_[item.image_offset], item.bytes);
-    for (const Field& field : std::span(fields_).subspan(item.first_field, item.fields)) {
-        std::byte* const at = &out[field.offset];
-        switch (field.value) {
-            case Value::sequence: write_integer(at, field.bytes, field.big_endian, in_flow); break;
-            case Value::time: write_integer(at, field.bytes, field.big_endian, static_cast<std::uint64_t>(due)); break;
-            case Value::random:
-                write_random(out.subspan(field.offset, field.bytes), mixed(mixed(seed) + sequence) + field.offset);
-                break;
-        }
-    }
+    return write_unchecked(out.data(), values);
+}
+
+std::size_t Payload::write_unchecked(std::byte* out, const PayloadValues& values) const {
+    const Item& item = items_[values.sequence % items_.size()];
+    if (item.varies()) return write_varying(out, item, values);
+    std::memcpy(out, &image_[item.image_offset], item.bytes);
+    write_fields(out, values);
     return item.bytes;
 }
 
+void Payload::write_fields(std::byte* out, const PayloadValues& values) const {
+    for (const Field& field : fields_of(items_[items_.size() == 1 ? 0 : values.sequence % items_.size()]))
+        write_field(&out[field.offset], field, values);
+}
+
+std::size_t Payload::write_varying(std::byte* out, const Item& item, const PayloadValues& values) const {
+    const std::byte* const image = &image_[item.image_offset];
+    std::size_t copied = 0, size = 0;
+    const auto copy_up_to = [&](std::size_t end) {
+        if (end > copied) std::memcpy(&out[size], &image[copied], end - copied);
+        size += end - copied;
+    };
+    for (const Field& field : fields_of(item)) {
+        copy_up_to(field.offset);
+        copied = std::size_t{field.offset} + field.bytes;
+        size += write_field(&out[size], field, values);
+    }
+    copy_up_to(item.bytes);
+    return size;
+}
+
+std::size_t Payload::write_field(std::byte* out, const Field& field, const PayloadValues& values) const {
+    const std::size_t size = size_of_field(field, values);
+    switch (field.value) {
+        case Value::sequence: write_integer(out, size, field.big_endian, values.in_flow); break;
+        case Value::decimal: write_digits(out, size, values.in_flow); break;
+        case Value::hex: write_hex(out, size, values.in_flow); break;
+        case Value::time: write_integer(out, size, field.big_endian, static_cast<std::uint64_t>(values.due)); break;
+        case Value::unix_time:
+            write_digits(out, size, static_cast<std::uint64_t>((values.due + values.unix_offset) / second));
+            break;
+        case Value::rfc3339: write_rfc3339(out, values.due + values.unix_offset); break;
+        case Value::random:
+            write_random({out, size}, mixed(mixed(values.seed) + values.sequence) + field.offset);
+            break;
+        case Value::pick: std::memcpy(out, &choice_bytes_[choice_of(field, values).offset], size); break;
+    }
+    return size;
+}
+
+std::optional<Payload> Payload::with_digits(std::size_t digits) const {
+    if (items_.size() != 1) return std::nullopt;
+    Payload out;
+    out.choices_ = choices_;
+    out.choice_bytes_ = choice_bytes_;
+    std::vector<std::byte> bytes(image_);
+    std::vector<Field> fields(fields_);
+    std::size_t moved = 0;
+    for (Field& field : fields) {
+        field.offset = static_cast<std::uint16_t>(field.offset + moved);
+        if (field.bytes > 0) continue;
+        if (field.value != Value::decimal) return std::nullopt;
+        field.bytes = static_cast<std::uint16_t>(digits);
+        bytes.insert(bytes.begin() + field.offset, digits, std::byte{});
+        moved += digits;
+    }
+    if (!out.append(bytes, fields)) return std::nullopt;
+    return out;
+}
+
+// ---- what repeats ---------------------------------------------------------------------------------
+
 std::uint64_t Payload::distinct(std::size_t offset, std::size_t count) const {
     std::uint64_t smallest = UINT64_MAX;
-    for (const Item& item : items_) {
-        std::size_t most = 0;
-        for (const Field& field : std::span(fields_).subspan(item.first_field, item.fields)) {
-            const std::size_t from = std::max<std::size_t>(field.offset, offset);
-            const std::size_t to = std::min<std::size_t>(field.offset + field.bytes, offset + count);
-            if (from >= to || field.value == Value::time) continue;
-            // The low bytes of a number are the ones that change from probe to probe.
-            const bool low = field.big_endian ? to == field.offset + field.bytes : from == field.offset;
-            if (field.value == Value::random || low) most = std::max(most, to - from);
-        }
-        smallest = std::min(smallest, most >= 8 ? std::uint64_t{1} << 63 : std::uint64_t{1} << 8 * most);
-    }
+    for (const Item& item : items_) smallest = std::min(smallest, distinct_of(item, offset, count));
     return smallest;
+}
+
+std::uint64_t Payload::distinct_of(const Item& item, std::size_t offset, std::size_t count) const {
+    const bool all = offset == 0 && count >= bytes_max_;
+    std::uint64_t most = 1;
+    for (const Field& field : fields_of(item)) {
+        const std::size_t bytes = field.value == Value::decimal && field.bytes == 0 ? decimal_digits_max : field.bytes;
+        const std::size_t from = std::max<std::size_t>(field.offset, offset);
+        const std::size_t to = all ? field.offset + bytes : std::min(field.offset + bytes, offset + count);
+        const bool first = from == field.offset, last = to == field.offset + bytes;
+        // The low bytes of a number are the ones that change from datagram to datagram.
+        if (from < to) {
+            const std::size_t n = to - from;
+            if (field.value == Value::random) most = std::max(most, power(256, n));
+            if (field.value == Value::sequence && (field.big_endian ? last : first))
+                most = std::max(most, power(256, n));
+            if (field.value == Value::hex && last) most = std::max(most, power(16, n));
+            if (field.value == Value::decimal && first) most = std::max(most, power(10, n));
+        }
+        if (field.bytes == 0 && !all) break;  // the place of the following fields varies
+    }
+    return most;
 }
 
 }  // namespace ringpost::traffic

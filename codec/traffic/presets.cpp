@@ -96,7 +96,7 @@ ParsedPreset dns(std::string_view rest, std::size_t position) {
     Preset preset = make(text + R"(\x00\x01)", "0:2", 53);
     constexpr std::size_t header_bytes = 12;
     std::vector<std::byte> query(preset.dialect.payload.bytes_max());
-    preset.dialect.payload.write(query, 0, 0, 0, 0);
+    preset.dialect.payload.write(query, {});
     preset.dialect.check = AnswerCheck::dns(std::span(query).subspan(header_bytes));
     return preset;
 }

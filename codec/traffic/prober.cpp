@@ -202,7 +202,11 @@ std::optional<Transmit> Prober::poll_transmit(Instant now, std::span<std::byte> 
 std::size_t Prober::write_probe(std::span<std::byte> out, Instant due, Instant now) {
     if (!matchers_.empty()) {
         const std::uint64_t in_flow = next_ / options_.flows;
-        const std::size_t size = options_.dialect->payload.write(out, next_, in_flow, due, options_.stream);
+        const std::size_t size = options_.dialect->payload.write(out, {.sequence = next_,
+                                                                       .in_flow = in_flow,
+                                                                       .due = due,
+                                                                       .unix_offset = options_.unix_offset,
+                                                                       .seed = options_.stream});
         Matcher& matcher = matchers_[next_ % options_.flows];
         matcher.expire(now - options_.timeout + 1);
         matcher.sent(in_flow, due, now, out.first(size));

@@ -41,7 +41,8 @@ struct ProberOptions {
     std::uint64_t count = UINT64_MAX;  ///< number of measured probes
     /// Content of third-party probes and how to match replies; must outlive the prober. Null: our own frames.
     const Dialect* dialect = nullptr;
-    SipKey key{};  ///< of the table of third-party probes; must be random
+    Duration unix_offset = 0;  ///< of the times in third-party probes, see PayloadValues
+    SipKey key{};              ///< of the table of third-party probes; must be random
     /// Sockets that probes use in turn. A third-party probe is answered on its own socket only; {seq} counts within it.
     std::uint32_t flows = 1;
     SocketIndex first_socket = 0;  ///< of the flows, which are consecutive

@@ -29,11 +29,16 @@ Source::Source(const SourceOptions& options)
                  .share_of = options.share_of}),
       sequences_(options.flows) {
     RINGPOST_CHECK(options.flows > 0 && options.train_segments > 0);
-    RINGPOST_CHECK(!options.verify || options.sizes.smallest() >= frame_bytes_min);
-    const std::size_t together = options.sizes.is_fixed() ? limits::datagram_bytes_max / options.sizes.largest() : 1;
+    RINGPOST_CHECK(!options.verify || (options.sizes.smallest() >= frame_bytes_min && options.payload == nullptr));
+    const std::size_t together = options.payload != nullptr ? limits::train_segments_max
+                                 : options.sizes.is_fixed() ? limits::datagram_bytes_max / options.sizes.largest()
+                                                            : 1;
     options_.train_segments =
         std::clamp<std::size_t>(together, 1, std::min(options.train_segments, limits::train_segments_max));
     dues_.resize(options_.train_segments);
+    if (options.payload != nullptr)
+        payloads_.emplace(*options.payload, options_.train_segments,
+                          PayloadValues{.unix_offset = options.unix_offset, .seed = options.payload_seed});
     prepared_buffers_.reserve(limits::transmit_buffers_max);
 }
 
@@ -54,12 +59,26 @@ void Source::handle_train(Instant now, const Datagram& train, std::size_t segmen
 std::optional<Transmit> Source::poll_transmit(Instant now, std::span<std::byte> out) {
     if (now < options_.start || !sends(now)) return std::nullopt;
     if (scheduled() && schedule_.next() > now) return std::nullopt;
-    auto count = static_cast<std::size_t>(std::min<std::uint64_t>(options_.train_segments, options_.count - sent_));
-    const std::size_t size = options_.sizes.draw(size_random_);
+    const auto most =
+        static_cast<std::size_t>(std::min<std::uint64_t>(options_.train_segments, options_.count - sent_));
     const std::uint32_t flow = next_flow_;
     next_flow_ = next_flow_ + 1 == options_.flows ? 0 : next_flow_ + 1;
+    const auto train = payloads_ ? write_payloads(now, out, flow, most) : write_frames(now, out, flow, most);
+    sequences_[flow] += train.datagrams;
+    sent_ += train.datagrams;
+    bytes_sent_ += train.bytes;
+    return Transmit{.destination = {},
+                    .socket = options_.first_socket + flow,
+                    .bytes = train.bytes,
+                    .segment_bytes = train.segment_bytes};
+}
+
+PayloadTrain::Written Source::write_frames(Instant now, std::span<std::byte> out, std::uint32_t flow,
+                                           std::size_t at_most) {
+    const std::size_t size = options_.sizes.draw(size_random_);
     const Frame first{options_.stream + flow, sequences_[flow], now};
     if (options_.verify) prepare(out);
+    std::size_t count = at_most;
     if (scheduled()) {
         const auto dues = take_due(now, count);
         count = dues.size();
@@ -67,11 +86,16 @@ std::optional<Transmit> Source::poll_transmit(Instant now, std::span<std::byte> 
     } else {
         write(out, size, first, count);
     }
-    sequences_[flow] += count;
-    sent_ += count;
-    bytes_sent_ += count * size;
-    return Transmit{
-        .destination = {}, .socket = options_.first_socket + flow, .bytes = count * size, .segment_bytes = size};
+    return {count, count * size, size};
+}
+
+PayloadTrain::Written Source::write_payloads(Instant now, std::span<std::byte> out, std::uint32_t flow,
+                                             std::size_t at_most) {
+    const std::uint64_t sequence = options_.payload_first + sent_, in_flow = sequences_[flow];
+    const std::size_t count = payloads_->count(sequence, in_flow, at_most);
+    if (!scheduled()) return payloads_->write(out, sequence, in_flow, count, std::span(&now, 1));
+    const auto dues = take_due(now, count);
+    return payloads_->write(out, sequence, in_flow, dues.size(), dues);
 }
 
 void Source::write(std::span<std::byte> out, std::size_t size, const Frame& first, std::size_t count) const {

@@ -10,6 +10,7 @@
 #include <ringpost/time.hpp>
 #include "codec/measure/histogram.hpp"
 #include "codec/traffic/frame.hpp"
+#include "codec/traffic/payload_train.hpp"
 #include "codec/traffic/schedule.hpp"
 #include "codec/traffic/sizes.hpp"
 
@@ -33,6 +34,11 @@ struct SourceOptions {
     std::size_t train_segments = 1;  ///< most datagrams in one Transmit; 1 with mixed sizes
     bool verify = true;              ///< write frames that a Sink can verify; otherwise the contents are arbitrary
     Duration due_offset = 0;         ///< added to each due time written; see frame.hpp
+    /// The contents instead of frames and sizes; must outlive the source. Requires !verify.
+    const Payload* payload = nullptr;
+    std::uint64_t payload_first = 0;  ///< the number of the first one sent
+    Duration unix_offset = 0;         ///< of the times in payloads, see PayloadValues
+    std::uint64_t payload_seed = 0;
     Instant start = 0;
     Instant stop = never;  ///< datagrams due at or after this time are not sent; see overtime()
     std::uint64_t count = UINT64_MAX;
@@ -73,6 +79,10 @@ class Source {
     bool sends(Instant now) const;
     /// When nothing is sent any more.
     Instant closing() const;
+    /// Datagrams of one train, at least one and at most `at_most`.
+    PayloadTrain::Written write_payloads(Instant now, std::span<std::byte> out, std::uint32_t flow,
+                                         std::size_t at_most);
+    PayloadTrain::Written write_frames(Instant now, std::span<std::byte> out, std::uint32_t flow, std::size_t at_most);
     void prepare(std::span<std::byte> out);
     void write(std::span<std::byte> out, std::size_t size, const Frame& first, std::size_t count) const;
     /// Takes up to `at_most` due times, at least one, from the schedule.
@@ -81,6 +91,7 @@ class Source {
 
     SourceOptions options_;
     FrameWriter writer_;  ///< for the largest size
+    std::optional<PayloadTrain> payloads_;
     SplitMix64 size_random_;
     Schedule schedule_;
     bool stopped_ = false;  ///< handle_timeout() has been called at or after closing()

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
 #include <string>
 
 #include "codec/traffic/payload.hpp"
@@ -13,7 +15,8 @@ constexpr std::uint64_t seed = 42;
 
 Bytes written(const Payload& payload, std::uint64_t sequence, Instant due = 0, std::uint64_t of_seed = seed) {
     Bytes out(payload.bytes_max() + 1, std::byte{0xee});
-    const std::size_t size = payload.write(out, sequence, sequence, due, of_seed);
+    const std::size_t size =
+        payload.write(out, {.sequence = sequence, .in_flow = sequence, .due = due, .seed = of_seed});
     EXPECT_EQ(out.back(), std::byte{0xee}) << "wrote beyond its longest payload";
     out.resize(size);
     return out;
@@ -55,6 +58,68 @@ TEST(ProbePayload, integers_in_every_width_and_byte_order) {
         EXPECT_EQ(written(std::string("<{seq:") + width + "}>", value), expected) << width;
         EXPECT_EQ(written(std::string("<{time:") + width + "}>", 1, static_cast<Instant>(value)), expected) << width;
     }
+}
+
+std::string text_of(const Bytes& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+TEST(ProbePayload, numbers_in_digits) {
+    EXPECT_EQ(text_of(written("a{seq}b{seq:dec}c", 0)), "a0b0c");
+    EXPECT_EQ(text_of(written("a{seq}b{seq:dec}c", 1'234)), "a1234b1234c");
+    EXPECT_EQ(text_of(written("{seq}", UINT64_MAX)), "18446744073709551615");
+    EXPECT_EQ(text_of(written("<{seq:hex}>", 0x123456789abcdef0)), "<9abcdef0>");
+    EXPECT_EQ(text_of(written("{seq}{seq:u8}", 65)), "65A");
+    Payload payload;
+    ASSERT_TRUE(payload.add_text("x{seq}"));
+    EXPECT_EQ(payload.bytes_min(), 2u);
+    EXPECT_EQ(payload.bytes_max(), 21u);
+    EXPECT_TRUE(payload.has_varying());
+}
+
+TEST(ProbePayload, times_of_day) {
+    // date -u -d @1764534289
+    constexpr Instant due = 1'764'534'289'123'456'789;
+    EXPECT_EQ(text_of(written("{time:rfc3339}", 0, due)), "2025-11-30T20:24:49.123456Z");
+    EXPECT_EQ(text_of(written("{time:unix}", 0, due)), "1764534289");
+    EXPECT_EQ(text_of(written("{time:rfc3339}", 0, 951'782'400 * second)), "2000-02-29T00:00:00.000000Z");
+    Payload payload;
+    ASSERT_TRUE(payload.add_text("{time:unix}"));
+    Bytes out(10);
+    payload.write(out, {.due = 5 * second, .unix_offset = 1'000'000'000 * second});
+    EXPECT_EQ(text_of(out), "1000000005");
+}
+
+TEST(ProbePayload, picks_are_random_and_repeatable) {
+    Payload payload;
+    ASSERT_TRUE(payload.add_text("-{pick:get|delete||x}-"));
+    EXPECT_EQ(payload.bytes_min(), 2u);
+    EXPECT_EQ(payload.bytes_max(), 8u);
+    std::map<std::string, int> seen;
+    for (std::uint64_t i = 0; i < 1'000; ++i) {
+        const Bytes bytes = written(payload, i);
+        EXPECT_EQ(bytes, written(payload, i));
+        EXPECT_EQ(bytes.size(), payload.size_of({.sequence = i, .in_flow = i, .seed = seed}));
+        ++seen[text_of(bytes)];
+    }
+    EXPECT_EQ(seen.size(), 4u);
+    for (const char* text : {"-get-", "-delete-", "--", "-x-"}) EXPECT_GT(seen[text], 150) << text;
+    Payload equal;
+    ASSERT_TRUE(equal.add_text("{pick:a|b}{pick:c|d}"));
+    EXPECT_FALSE(equal.has_varying());
+    std::set<std::string> pairs;
+    for (std::uint64_t i = 0; i < 100; ++i) pairs.insert(text_of(written(equal, i)));
+    EXPECT_EQ(pairs.size(), 4u) << "fields are independent";
+}
+
+TEST(ProbePayload, lines_with_the_same_fields_share_them) {
+    Payload payload;
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(payload.add_numbered(bytes_of("__" + std::to_string(i))));
+    ASSERT_TRUE(payload.add_text("{pick:a|b}"));
+    ASSERT_TRUE(payload.add_text("{pick:c|d}"));
+    EXPECT_EQ(written(payload, 2), bytes_from_hex("000232"));
+    EXPECT_TRUE(text_of(written(payload, 4)) == "c" || text_of(written(payload, 4)) == "d");
+    EXPECT_FALSE(payload.add_text("{pick:e|f}{pick:g}"));
+    ASSERT_TRUE(payload.add_text("{pick:h|i}"));
+    EXPECT_TRUE(text_of(written(payload, 5)) == "h" || text_of(written(payload, 5)) == "i");
 }
 
 TEST(ProbePayload, random_bytes_depend_on_seed_and_sequence_alone) {
@@ -104,7 +169,12 @@ TEST(ProbePayload, errors_have_a_position) {
         {"a{", PayloadError::Kind::open_brace, 1},
         {"a{{{", PayloadError::Kind::open_brace, 3},
         {"{}", PayloadError::Kind::unknown_field, 0},
-        {"{seq}", PayloadError::Kind::unknown_field, 0},
+        {"{time}", PayloadError::Kind::unknown_field, 0},
+        {"{time:dec}", PayloadError::Kind::bad_width, 0},
+        {"{seq:unix}", PayloadError::Kind::bad_width, 0},
+        {"{pick:a}", PayloadError::Kind::bad_pick, 0},
+        {"{pick:}", PayloadError::Kind::bad_pick, 0},
+        {"{pick:|}", PayloadError::Kind::bad_pick, 0},
         {"{Seq:u8}", PayloadError::Kind::unknown_field, 0},
         {"{ seq:u8}", PayloadError::Kind::unknown_field, 0},
         {"{seq:u8}{count:u8}", PayloadError::Kind::unknown_field, 8},
@@ -141,13 +211,10 @@ TEST(ProbePayload, limits_are_enforced) {
     EXPECT_TRUE(payload.add_text(fields));
     EXPECT_EQ(payload.add_text(fields + "{seq:u8}").error(),
               (PayloadError{PayloadError::Kind::too_many_fields, fields.size()}));
-    std::size_t added = payload.count();
-    while (payload.add_bytes(longest)) ++added;
-    EXPECT_EQ(added - 1, (limits::payloads_bytes_max - limits::payload_fields_max) / limits::datagram_bytes_max);
-    EXPECT_EQ(payload.add_bytes(longest).error().kind, PayloadError::Kind::too_many);
-
     Payload crowd;
-    for (std::size_t i = 0; i < limits::payloads_max; ++i) ASSERT_TRUE(crowd.add_text("x"));
+    const Bytes x = bytes_of("x");
+    while (crowd.count() < limits::payloads_max && crowd.add_bytes(x)) {}
+    EXPECT_EQ(crowd.count(), limits::payloads_max);
     EXPECT_EQ(crowd.add_text("x").error().kind, PayloadError::Kind::too_many);
 }
 
@@ -156,7 +223,7 @@ TEST(ProbePayload, several_flows_number_their_own_probes_and_share_the_payloads)
     ASSERT_TRUE(payload.add_text("a{seq:u16be}"));
     ASSERT_TRUE(payload.add_text("b{seq:u16be}"));
     Bytes out(payload.bytes_max());
-    payload.write(out, 5, 0x0203, 0, seed);
+    payload.write(out, {.sequence = 5, .in_flow = 0x0203, .seed = seed});
     EXPECT_EQ(out, bytes_from_hex("620203"));
 }
 
@@ -179,6 +246,12 @@ TEST(ProbePayload, how_many_probes_have_different_bytes) {
     EXPECT_EQ(distinct("{random:3}", 1, 9), 65'536u);
     EXPECT_EQ(distinct("{time:u64le}", 0, 8), 1u) << "times may repeat in their low bytes";
     EXPECT_EQ(distinct("abc", 0, limits::datagram_bytes_max), 1u);
+    EXPECT_EQ(distinct("{seq:hex}", 4, 4), 65'536u);
+    EXPECT_EQ(distinct("{seq:hex}", 0, 4), 1u) << "the high digits";
+    EXPECT_EQ(distinct("{seq}", 0, 3), 1'000u);
+    EXPECT_EQ(distinct("{seq}", 0, limits::datagram_bytes_max), std::uint64_t{1} << 63);
+    EXPECT_EQ(distinct("{pick:a|bc}{seq:u16be}", 0, 3), 1u) << "its place varies";
+    EXPECT_EQ(distinct("{pick:a|bc}{seq:u16be}", 0, limits::datagram_bytes_max), 65'536u);
     Payload two;
     ASSERT_TRUE(two.add_text("{seq:u32be}"));
     ASSERT_TRUE(two.add_text("xx{seq:u8}x"));
