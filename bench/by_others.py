@@ -3,9 +3,8 @@ function of a duration in seconds that returns {figure: value}."""
 
 import json
 import re
-import tempfile
 
-from programs import HOST, Failed, Server, dns_server, free_port, last_json, program, run
+from programs import HOST, Failed, Server, dns_names, dns_server, free_port, last_json, program, run
 
 
 def other_transport(name, *options):
@@ -17,13 +16,11 @@ def other_transport(name, *options):
     return measure
 
 
-def dns_by_dnsperf(*options):
+def dns_by_dnsperf(*options, names=1):
     """With -v, which prints the time of each answer, also percentiles."""
     def measure(seconds):
-        with dns_server() as port, tempfile.NamedTemporaryFile("w", suffix=".txt") as names:
-            names.write("www.bench.test A\n")
-            names.flush()
-            output = run("taskset", "-c", "0", "dnsperf", "-s", HOST, "-p", port, "-d", names.name, "-c", "1",
+        with dns_server() as port, dns_names(names) as file:
+            output = run("taskset", "-c", "0", "dnsperf", "-s", HOST, "-p", port, "-d", file, "-c", "1",
                          "-T", "1", "-l", str(max(1, round(seconds))), *options)
         times = sorted(float(line.split()[-1]) * 1e6 for line in output.splitlines() if line.startswith("> NOERROR"))
         figures = {"p50": times[len(times) // 2], "p99": times[len(times) * 99 // 100]} if times else {}

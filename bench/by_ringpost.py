@@ -12,7 +12,7 @@ import sys
 import time
 import unittest
 
-from programs import HOST, ROOT, Failed, dns_server, last_json, program, run
+from programs import HOST, ROOT, Failed, dns_names, dns_server, last_json, program, run
 
 TWO_CORES = ("--cpu", "0,1")  # as the references
 
@@ -223,12 +223,13 @@ def through_python(backend):
     return measure
 
 
-def dns_by_ringpost(*options):
+def dns_by_ringpost(*options, names=1):
+    """More names than one from a file."""
     def measure(seconds):
-        with dns_server() as port:
-            result = last_json(run("taskset", "-c", "0", program("apps/ringpost"), "latency", "--preset",
-                                   "dns:www.bench.test", "--to", f"{HOST}:{port}", "--json", "--duration",
-                                   f"{seconds}s", *options))
+        with dns_server() as port, dns_names(names) as file:
+            preset = "dns:www.bench.test" if names == 1 else f"dns-file:{file}"
+            result = last_json(run("taskset", "-c", "0", program("apps/ringpost"), "latency", "--preset", preset,
+                                   "--to", f"{HOST}:{port}", "--json", "--duration", f"{seconds}s", *options))
         return {"rate": result["received"] / result["duration_s"], "p50": result["rtt_us"]["p50"],
                 "p99": result["rtt_us"]["p99"], "lost": result["lost"]}
     return measure

@@ -54,9 +54,9 @@ def train_segments(size):
     return min(segments, known["datagram_bytes_max"] // size)
 
 
-def of_backends(measure, *options, label="{}"):
+def of_backends(measure, *options, label="{}", **more):
     """The same measurement on both backends."""
-    return {label.format(backend): measure(*options, "--backend", backend) for backend in BACKENDS}
+    return {label.format(backend): measure(*options, "--backend", backend, **more) for backend in BACKENDS}
 
 
 def reliable_peers(size):
@@ -83,6 +83,9 @@ def flood_groups():
             "kernel limit": limit_flood(64, train_segments(64), True),
             **of_backends(ringpost_load),
             **of_backends(ringpost_load, "--no-verify", label="{}, --no-verify"),
+            **of_backends(ringpost_load, "--payload-hex", "00" * 64, label="{}, a payload"),
+            **of_backends(ringpost_load, "--payload", "{seq:u32be}" + "x" * 60,
+                          label="{}, a payload with {{seq:u32be}}"),
             "sockperf throughput": sockperf_throughput,
             "iperf3 -u": iperf3_udp(),
             **of_backends(reliable_load, label="{}, gtUDP"),
@@ -154,6 +157,9 @@ def latency_groups():
         **{f"DNS, {window} in flight": {
             "dnsperf": dns_by_dnsperf("-q", str(window)), **of_backends(dns_by_ringpost, "--window", str(window))}
            for window in (1, 20, 100)},
+        "DNS, a million names": {
+            "dnsperf": dns_by_dnsperf("-q", "20", names=1_000_000),
+            **of_backends(dns_by_ringpost, "--window", "20", names=1_000_000)},
         **{f"echo, {backend}": {
             "load --find-max": found_maximum("load", backend, "--bidirectional", *PLAIN),
             "latency --find-max": found_maximum("latency", backend, "--timeout", "100ms")}
@@ -191,6 +197,9 @@ TABLES = {
     "datagrams": [
         Row("64 B, trains", "rate", "64 B",
             ("kernel limit", "uring", "mmsg", "uring, --no-verify", "mmsg, --no-verify")),
+        *[Row(f"64 B payloads of other services, trains, {backend}", "rate", "64 B",
+              (f"{backend}, --no-verify", f"{backend}, a payload", f"{backend}, a payload with {{seq:u32be}}"))
+          for backend in BACKENDS],
         Row("64 B against sockperf throughput", "rate", "64 B", ("sockperf throughput", "uring", "mmsg")),
         Row("64 B against iperf3 -u", "rate", "64 B", ("iperf3 -u", "uring", "mmsg")),
         Row("64 B, one by one", "rate", "64 B one by one"),
@@ -261,6 +270,7 @@ TABLES = {
                 ("blocking send and recv", *BACKENDS)) for size in ("64 KiB", "256 KiB")],
     "dns": [
         *[Row(f"queries/s, {window} in flight", "rate", f"DNS, {window} in flight") for window in (1, 20, 100)],
+        Row("queries/s of a million names, 20 in flight", "rate", "DNS, a million names"),
         Row("20k queries/s, p50, us", "p50", "DNS, 20k/s"),
         Row("20k queries/s, p99, us", "p99", "DNS, 20k/s"),
     ],

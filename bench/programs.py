@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -70,6 +71,15 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+@contextlib.contextmanager
+def dns_names(count):
+    """A file of so many queries, which the server below answers; yields its path."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as names:
+        names.writelines(f"www{number or ''}.bench.test A\n" for number in range(count))
+        names.flush()
+        yield names.name
 
 
 @contextlib.contextmanager

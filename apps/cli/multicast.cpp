@@ -46,15 +46,15 @@ void add_multicast(CLI::App& command, MulticastOptions& options) {
         .add_option("--interface", options.interface, "outgoing interface of multicast (default by the routing table)")
         ->type_name("INTERFACE");
     add_parsed(command, "--ttl", options.ttl, parse_ttl,
-               "time to live of multicast, 1 to 255 hops (default 1, the local link)")
+               "time to live, 1 to 255 hops (default 1 of multicast, the local link; otherwise that of the system)")
         ->type_name("HOPS");
 }
 
 void set_multicast(UdpSocket& socket, const Address& target, const MulticastOptions& options) {
     if (!is_multicast(target)) {
-        if (!options.given()) return;
-        throw Failure(Exit::usage, fmt::format("{}: {} is not a multicast group", options.ttl ? "--ttl" : "--interface",
-                                               to_text(target)));
+        if (options.interface.empty()) return;
+        throw Failure(Exit::usage, fmt::format("--interface: {} is not a multicast group; use --bind %{}",
+                                               to_text(target), options.interface));
     }
     if (needs_interface(target) && options.interface.empty())
         throw Failure(Exit::usage, fmt::format("--to {}: a link-local group needs its interface: --interface eth0",

@@ -133,15 +133,15 @@ Address host_address(const std::string& option, const std::string& text) {
     return address_or_fail(option, resolve(text, 0));
 }
 
-Address peer_address(const std::string& option, const std::string& text, std::uint16_t default_port) {
+Address peer_address(const std::string& option, const std::string& text, std::uint16_t default_port, Family family) {
     const bool with_port = !is_bracketed(text) && (text.starts_with('[') || std::ranges::count(text, ':') == 1);
-    if (default_port == 0 || with_port) return usable(option, address_or_fail(option, resolve_host_port(text)));
+    if (default_port == 0 || with_port) return usable(option, address_or_fail(option, resolve_host_port(text, family)));
     const std::string host = is_bracketed(text) ? text.substr(1, text.size() - 2) : text;
-    return usable(option, address_or_fail(option, resolve(host, default_port)));
+    return usable(option, address_or_fail(option, resolve(host, default_port, family)));
 }
 
-Address target_address(const std::string& text, std::uint16_t default_port) {
-    return peer_address("--to", text, default_port);
+Address target_address(const std::string& text, std::uint16_t default_port, Family family) {
+    return peer_address("--to", text, default_port, family);
 }
 
 void check_route(const std::string& option, const Address& target) {

@@ -85,9 +85,11 @@ Address host_address(const std::string& option, const std::string& text);
 
 /// Resolves the peer that `option` names: HOST:PORT or [IPv6]:PORT and, with a default port, also HOST, IPv6 or [IPv6].
 /// Throws a Failure, with Exit::unreachable if the name does not resolve or this host has no IPv6.
-Address peer_address(const std::string& option, const std::string& text, std::uint16_t default_port = 0);
+/// A name resolves to an address of `family`, unless that is none.
+Address peer_address(const std::string& option, const std::string& text, std::uint16_t default_port = 0,
+                     Family family = Family::none);
 /// Resolves the peer of --to.
-Address target_address(const std::string& text, std::uint16_t default_port = 0);
+Address target_address(const std::string& text, std::uint16_t default_port = 0, Family family = Family::none);
 
 /// Throws a Failure with Exit::unreachable if this host has no route to the target that `option` names.
 void check_route(const std::string& option, const Address& target);

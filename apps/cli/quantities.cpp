@@ -168,6 +168,13 @@ std::uint64_t parse_datagram_size(const std::string& text) {
     return static_cast<std::uint64_t>(bytes);
 }
 
+std::uint64_t parse_byte_count(const std::string& text) {
+    const double bytes = parse_real(text, binary_units, expected_bytes);
+    if (bytes < 1) refuse_number("is less than 1 byte");
+    if (bytes != std::floor(bytes) || bytes > 0x1p62) refuse_number("is not a whole number of bytes");
+    return static_cast<std::uint64_t>(bytes);
+}
+
 double parse_rate(const std::string& text) { return text == "max" ? 0 : parse_fixed_rate(text); }
 
 double parse_fixed_rate(const std::string& text) {

@@ -23,6 +23,8 @@ std::uint64_t parse_seed(const std::string& text);
 std::uint16_t parse_port(const std::string& text);
 /// `64`, `1400`, `8k` (1024 each): 1 to 65,507 bytes, the payload of a UDP datagram.
 std::uint64_t parse_datagram_size(const std::string& text);
+/// `64k`, `4M`, `1G` (1024 each): 1 byte or more.
+std::uint64_t parse_byte_count(const std::string& text);
 /// `max` (0), `0.5`, `100k`, `2.5M` (1000 each): per second.
 double parse_rate(const std::string& text);
 /// A rate other than `max`.

@@ -9,7 +9,9 @@
 
 #include "apps/cli/help.hpp"
 #include "apps/commands/commands.hpp"
+#include "apps/commands/latency_mtu.hpp"
 #include "apps/commands/latency_run.hpp"
+#include "apps/measuring/flow_shares.hpp"
 #include "apps/measuring/lost_messages.hpp"
 #include "apps/measuring/self_peer.hpp"
 #include "apps/runs/environment.hpp"
@@ -60,6 +62,7 @@ Json summary_of(const LatencyOptions& options, const Outcome& of) {
     judge_matches(
         summary, options.probes,
         {.rate = options.rate, .window = options.window, .flows = flows_of(options), .timeout = options.timeout});
+    share_flows(summary, "answered", options.per_flow);
     add_arrivals(summary, options.arrivals);
     summary["clock"] = clock_json();
     name_both_ways(summary);
@@ -109,6 +112,7 @@ void print_summary(const Report& report, const LatencyOptions& options, const Ag
         report.print(fmt::format("replies too late to know their service time {}", count("service_unknown")));
     if (options.stamps && summary["unstamped"] > 0)
         report.print(fmt::format("replies without a usable kernel timestamp {}", count("unstamped")));
+    for (const std::string& line : flow_lines(summary)) report.print(line);
     if (options.transport.gtudp()) report.print(wire_text(summary));
     if (options.transport.native()) report.print(native_text(summary));
     report.print(clock_text(summary["clock"]));
@@ -171,7 +175,10 @@ void check_loop(const CLI::App& command, LatencyOptions& options) {
             throw CLI::ValidationError(
                 fmt::format("{}: not in a closed loop, where an answer triggers the next probe", name));
     if (options.rate == 0 && !closed) options.rate = default_rate;
+    if (options.arrivals.recording && (closed || options.threads.count > 1))
+        throw CLI::ValidationError("--pcap-timing: with one engine and in an open loop only");
     check_arrivals(command, options.arrivals, options.rate, options.duration);
+    settle_rate(options.arrivals, options.rate, mean_bytes(options.probes, options.sizes));
     if (options.arrivals.profile && command.count("--duration") == 0) {
         if (options.warm_up >= options.duration)
             throw CLI::ValidationError("--warmup: must be shorter than the --profile");
@@ -244,6 +251,7 @@ int run_latency(LatencyOptions options, const Address& target, Agents& agents, R
     options.arrivals.seed = one_seed(agents, options.arrivals.seed);
     const auto notify = [&](const std::string& text) { report.note(text); };
     if (!options.probes.note.empty()) notify(options.probes.note);
+    if (options.mtu_search) return search_mtu(options, target, agents, report, notify);
     if (options.trials.any()) return exit_code(measure_again(options, target, agents, report, notify));
     if (options.warm_up > 0) notify(fmt::format("warming up for {:g} s", seconds(options.warm_up)));
     Outcome mine = measure_latency(options, target, agents, report, directory, notify);
@@ -272,7 +280,7 @@ int latency_command(const LatencyOptions& options) {
         echo.emplace([&](const SelfPeer::WriteLine& write_line) { return run_far_end(options, write_line); });
         target = Address::v4(127, 0, 0, 1, static_cast<std::uint16_t>(std::stoul(echo->read_line())));
     } else {
-        target = target_address(options.to, options.probes.default_port);
+        target = sender_target(options.sender, options.to, options.probes.default_port);
         check_target_network(target, options.multicast, options.foreign_targets);
     }
     return as_agents([&](Agents& agents) { return run_latency(options, target, agents, report); });
@@ -294,8 +302,9 @@ void add_latency(CLI::App& root, Command& chosen) {
     size->type_name("SIZE");
     add_probes(*command, options->probes, *size);
     begin_group(*command, "Schedule");
-    auto* rate = add_parsed(*command, "--rate", options->rate, parse_fixed_rate,
-                            "open loop: probes per second, each measured from its due time (default 10k)");
+    auto* rate = add_rate(*command, options->rate, options->arrivals, parse_fixed_rate,
+                          "open loop: probes per second, or bits of payload 100Mbit, 1Gbit, each measured from its due "
+                          "time (default 10k)");
     auto* window =
         add_parsed(*command, "--window", options->window, parse_probe_window,
                    "closed loop: number of probes in flight; an answer triggers the next probe (default open loop)")
@@ -317,6 +326,9 @@ void add_latency(CLI::App& root, Command& chosen) {
         ->type_name("kernel");
     begin_group(*command, "Several runs in one");
     add_trials(*command, options->trials);
+    add_mtu_search(*command, *options);
+    begin_group(*command, "Output");
+    command->add_flag("--per-flow", options->per_flow, "report a row for each flow (default shares and fairness only)");
     add_transport(*command, options->transport, {});
     add_common(*command, options->common, {});
     end_help(*command, {.notes = {},
@@ -325,6 +337,7 @@ void add_latency(CLI::App& root, Command& chosen) {
                         .exits = {Exit::failed, Exit::breach, Exit::unreachable, Exit::cannot_tell}});
     command->callback([options, command, &chosen] {
         check_probes(options->probes);
+        options->arrivals.recording = options->probes.recording;
         options->flows_given = command->count("--flows") > 0;
         check_measuring(*command, *options);
         if (options->stamps && options->transport.reliable())
@@ -332,6 +345,7 @@ void add_latency(CLI::App& root, Command& chosen) {
                                                    options->transport.name()));
         check_error_bound(*options);
         check_trials(*command, *options);
+        check_mtu_search(*command, *options);
         check_loop(*command, *options);
         if (options->count == UINT64_MAX && options->duration == never) options->duration = default_duration;
         if (options->timeout == 0)

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "apps/cli/random.hpp"
 #include "apps/measuring/engines.hpp"
+#include "apps/measuring/flow_shares.hpp"
 #include "codec/traffic/prober.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/clock.hpp"
@@ -20,6 +22,7 @@ struct LatencyRun {
     const Agents& agents;
     StartLine& line;
     Monitor& monitor;
+    const std::function<void(const std::string&)>& notify;
 };
 
 /// A Prober, alone or on the reliable layer, as one engine drives it.
@@ -32,7 +35,7 @@ struct ProberStack {
     bool finished(Instant at) {
         // After a signal, the last answers have a second at most.
         const Duration linger = received_signal() == 0 ? timeout : std::min(timeout, answers_linger);
-        if (sealed && (sealed->outcome() || sealed->failure() != native::Initiator::Failure::none)) return true;
+        if (sealed && sealed->ended()) return true;
         if (!prober.finished(at, linger)) return false;
         if (sealed) {
             if (!sealed->closing()) sealed->close(at, at + answers_linger);
@@ -53,6 +56,7 @@ struct ProberStack {
         now.lost = static_cast<std::int64_t>(prober.counters().lost());
         now.engine = counters;
         now.socket_dropped = counters.socket_dropped;
+        if (sealed) fill_connection(now, sealed->path(), sealed->statistics());
         const std::vector<std::string> names = shape_of(options).histograms;
         now.histograms.resize(names.size());
         for (std::size_t i = 0; i < names.size(); ++i) now.histograms[i] = histogram(names[i]);
@@ -148,6 +152,14 @@ traffic::ProberOptions prober_options(const LatencyRun& run, const Share& share,
     return out;
 }
 
+void note_first_probe(const LatencyRun& run, const UdpSocket& socket) {
+    const LatencyOptions& options = run.options;
+    const bool payloads = options.probes.dialect != nullptr;
+    const std::size_t smallest = payloads ? options.probes.dialect->payload.bytes_min() : options.sizes.smallest();
+    const std::size_t largest = payloads ? options.probes.dialect->payload.bytes_max() : options.sizes.largest();
+    note_socket(options.sender, socket, smallest, largest, run.notify);
+}
+
 /// The members of a group answer from their own addresses, so the socket is not connected then.
 UdpSocket open_stack_socket(const LatencyRun& run, std::uint64_t flow) {
     SocketOptions socket;
@@ -155,7 +167,9 @@ UdpSocket open_stack_socket(const LatencyRun& run, std::uint64_t flow) {
     socket.stamps = run.options.stamps;
     if (!is_multicast(run.target)) {
         socket.connect = run.target;
-        return open_flow(run.options, socket, flow);
+        UdpSocket opened = open_flow(run.options, socket, flow);
+        if (flow == 0 && !run.options.transport.reliable() && !run.options.mtu_search) note_first_probe(run, opened);
+        return opened;
     }
     socket.bind = run.target.family == Family::v4 ? Address::v4(0, 0, 0, 0, 0) : any_address(0);
     UdpSocket opened = open_flow(run.options, socket, flow);
@@ -181,7 +195,12 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     const Share of_agent{engine, options.threads.count};
     const auto flows = static_cast<std::uint32_t>(of_agent.part(flows_of(options)));
     const std::uint64_t first_flow = run.agents.rank() * flows_of(options) + of_agent.before(flows_of(options));
-    for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_stack_socket(run, first_flow + i));
+    std::vector<FlowCount> counted(flows);
+    for (std::uint32_t i = 0; i < flows; ++i) {
+        UdpSocket opened = open_stack_socket(run, first_flow + i);
+        counted[i].port = opened.local().port;
+        loop.backend().add(std::move(opened));
+    }
     loop.backend().enter(0);  // with many sockets, the first turn takes long
     // Allocates the tables before the start is known; there is no time for it afterwards.
     ProberStack stack{.prober = traffic::Prober(prober_options(run, share, flows, 0)),
@@ -213,6 +232,11 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
                            {"unsent", prober.unsent()},
                            {"service_unknown", counts.service_unknown}});
     if (options.stamps) out.counts["unstamped"] = counts.unstamped;
+    for (std::uint32_t i = 0; i < flows; ++i) {
+        counted[i].sent = prober.sent_by_flow()[i];
+        counted[i].answered = prober.answered_by_flow()[i];
+    }
+    if (flows_of(options) > 1 && !options.transport.reliable()) add_flow_counts(out.counts, first_flow, counted);
     add_counters(out.counts, "prober", counts);
     add_match_counts(out.counts, options.probes, prober);
     if (stack.tunnel) add_wire_counts(out.counts, stack.tunnel->wire().counters());
@@ -236,7 +260,10 @@ std::uint32_t flows_of(const LatencyOptions& options) {
 }
 
 RunShape shape_of(const LatencyOptions& options) {
-    RunShape shape{.command = "latency", .histograms = {"response"}, .lost_is_unanswered = true};
+    RunShape shape{.command = "latency",
+                   .connected = options.transport.native(),
+                   .histograms = {"response"},
+                   .lost_is_unanswered = true};
     if (options.rate > 0) shape.histograms.emplace_back("service");
     if (options.stamps) shape.histograms.insert(shape.histograms.end(), {"path", "pickup"});
     if (options.rate > 0) shape.histograms.emplace_back("slip");
@@ -253,7 +280,7 @@ Outcome measure_latency(const LatencyOptions& options, const Address& target, co
     StartLine line(options.threads.count, &agents, start_at(options));
     directory.begin(shape, expected_start(options) + options.warm_up,
                     source_address_toward(target).value_or(Address{}));
-    const LatencyRun run{options, target, agents, line, monitor};
+    const LatencyRun run{options, target, agents, line, monitor, notify};
     Outcome mine = add_all(run_engines(options.common.engine, options.threads, Side::near, line, notify,
                                        [&](auto& loop, std::size_t engine) { return run_prober(loop, engine, run); }));
     monitor.finish(mine.snapshot);

@@ -21,6 +21,8 @@ struct LatencyOptions : MeasureOptions {  // a rate of 0 is a closed loop
     Duration timeout = 0;  // an unanswered probe is then lost; 0: not given
     TrialOptions trials;
     bool flows_given = false;
+    bool per_flow = false;
+    bool mtu_search = false;
 };
 
 /// Flows of all engines: as given, or more if the ids of a preset would repeat while they are in use.

@@ -71,7 +71,7 @@ class LoadTrials {
     LoadTrials(const LoadOptions& options, const Agents& agents, Report& report)
         : options_(options), agents_(agents), report_(report), began_(now()) {
         if (options.threads.self) return;
-        target_ = target_address(options.to, options.payloads.default_port);
+        target_ = sender_target(options.sender, options.to, options.payloads.default_port);
         check_target_network(target_, options.multicast, options.foreign_targets);
         check_load_target(options, target_);
     }

@@ -6,10 +6,13 @@
 #include <cmath>
 #include <functional>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "apps/cli/random.hpp"
 #include "apps/measuring/engines.hpp"
 #include "apps/measuring/far_counts.hpp"
+#include "apps/measuring/flow_shares.hpp"
 #include "apps/measuring/one_way.hpp"
 #include "codec/traffic/sink.hpp"
 #include "codec/traffic/source.hpp"
@@ -32,6 +35,7 @@ struct LoadRun {
     const Agents& agents;
     StartLine& line;
     Monitor& monitor;
+    const std::function<void(const std::string&)>& notify;
     Duration due_offset = 0;  ///< of --one-way
 };
 
@@ -168,7 +172,7 @@ struct SourceStack {
 
     /// The connection closes once all is sent, which waits until the peer has taken everything.
     bool finished_native(Instant at) {
-        if (sealed->outcome() || sealed->failure() != native::Initiator::Failure::none) return true;
+        if (sealed->ended()) return true;
         if (!sealed->closing() && source.finished(at) && sealed->taken() == source.sent()) sealed->close(at, never);
         return interrupted_at != never && at >= interrupted_at + answers_linger;
     }
@@ -196,6 +200,7 @@ struct SourceStack {
         std::size_t next = 0;
         if (options.rate > 0) now.histograms[next++] = source.slip();
         if (tunnel) now.histograms[next] = tunnel->confirmed();
+        if (sealed) fill_connection(now, sealed->path(), sealed->statistics());
     }
 
     Json counts(std::uint64_t sent) const {
@@ -218,6 +223,14 @@ struct SourceStack {
     }
 };
 
+void note_first_socket(const LoadRun& run, const UdpSocket& socket) {
+    const LoadOptions& options = run.options;
+    const bool payloads = options.payloads.dialect != nullptr;
+    const std::size_t smallest = payloads ? options.payloads.dialect->payload.bytes_min() : options.sizes.smallest();
+    const std::size_t largest = payloads ? options.payloads.dialect->payload.bytes_max() : options.sizes.largest();
+    note_socket(options.sender, socket, smallest, largest, run.notify);
+}
+
 template <class AnyLoop>
 Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     const LoadOptions& options = run.options;
@@ -231,7 +244,13 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     socket.connect = run.target;
     socket.gro =
         (options.transport.reliable() || options.bidirectional) && options.common.gro;  // otherwise nothing is received
-    for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_flow(options, socket, first_flow + i));
+    std::vector<FlowCount> counted(flows);
+    for (std::uint32_t i = 0; i < flows; ++i) {
+        UdpSocket opened = open_flow(options, socket, first_flow + i);
+        if (first_flow + i == 0 && !options.transport.reliable()) note_first_socket(run, opened);
+        counted[i].port = opened.local().port;
+        loop.backend().add(std::move(opened));
+    }
     loop.backend().enter(0);  // with many sockets, the first turn takes long
     SourceStack stack(run);
     const Instant start = run.line.ready();
@@ -253,6 +272,8 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     out.duration_s = out.snapshot.elapsed_s = seconds(end - start);
     const EngineCounters counters = loop.backend().counters();
     out.counts = stack.counts(out.snapshot.sent);
+    for (std::uint32_t i = 0; i < flows; ++i) counted[i].sent = source.sent_by_flow()[i];
+    if (options.flows > 1 && !options.transport.reliable()) add_flow_counts(out.counts, first_flow, counted);
     if (options.rate > 0) out.counts.update({{"due", source.sent() + source.unsent()}, {"unsent", source.unsent()}});
     out.counts.update({{"refused", application.refused() ? 1 : 0}, {"trains", counters.sent_trains}});
     if (options.bidirectional) out.counts["back_socket_dropped"] = counters.socket_dropped;
@@ -275,6 +296,7 @@ RunShape shape_of(const LoadOptions& options) {
     RunShape shape{.command = "load",
                    .receives = options.threads.self,
                    .verifies = options.verify,
+                   .connected = options.transport.native(),
                    .histograms = {},
                    .drop_datagrams_max = options.common.gro ? limits::train_segments_max : 1};
     if (options.rate > 0) shape.histograms.emplace_back("slip");
@@ -300,8 +322,8 @@ void check_load_target(const LoadOptions& options, const Address& target) {
 Outcome measure_load(const LoadOptions& options, const Address& target, const Agents& agents, Monitor& monitor,
                      const Report& report) {
     StartLine line(options.threads.count, &agents, start_at(options));
-    const LoadRun run{options, target, agents, line, monitor, options.one_way ? one_way_offset() : 0};
-    const auto notify = [&](const std::string& text) { report.note(text); };
+    const std::function<void(const std::string&)> notify = [&](const std::string& text) { report.note(text); };
+    const LoadRun run{options, target, agents, line, monitor, notify, options.one_way ? one_way_offset() : 0};
     Outcome mine = add_all(run_engines(options.common.engine, options.threads, Side::near, line, notify,
                                        [&](auto& loop, std::size_t engine) { return run_source(loop, engine, run); }));
     if (line.late() > 0) report.note(late_text(line.late()));

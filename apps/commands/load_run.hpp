@@ -16,6 +16,7 @@ struct LoadOptions : MeasureOptions {
     bool control = true;   ///< ask a sink elsewhere for its counts
     bool reverse = false;  ///< the sink sends
     bool find_max = false;
+    bool per_flow = false;
     double loss_max = 1e-4;  ///< of --find-max: a share
 };
 

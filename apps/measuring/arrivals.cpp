@@ -94,6 +94,32 @@ void add_arrivals(CLI::App& command, ArrivalOptions& options) {
         ->type_name("FILE");
 }
 
+CLI::Option* add_rate(CLI::App& command, double& rate, ArrivalOptions& options, double (*parse)(const std::string&),
+                      const std::string& help) {
+    return command
+        .add_option_function<std::string>(
+            "--rate",
+            [&rate, &options, parse](const std::string& text) {
+                try {
+                    options.rate_bits = text.ends_with("bit") ? parse_bit_rate(text) : 0;
+                    // Any rate above 0 until the size of the datagrams is known.
+                    rate = options.rate_bits > 0 ? 1 : parse(text);
+                } catch (const std::invalid_argument& reason) {
+                    throw CLI::ValidationError("--rate " + shown_value(text) + ": " + reason.what());
+                }
+            },
+            help)
+        ->type_name("RATE");
+}
+
+void settle_rate(const ArrivalOptions& options, double& rate, double bytes_mean) {
+    if (options.rate_bits == 0) return;
+    rate = static_cast<double>(options.rate_bits) / 8 / bytes_mean;
+    if (rate < 1e-3 || rate > 1e9)
+        throw CLI::ValidationError(fmt::format("--rate {}bit: {} of {:.0f} bytes; expected 0.001 to 1G per second",
+                                               options.rate_bits, rate_text(rate), bytes_mean));
+}
+
 void check_arrivals(const CLI::App& command, ArrivalOptions& options, double& rate, Duration& duration) {
     if (command.count("--seed") == 0) options.seed = random_value<std::uint64_t>();
     if (command.count("--profile") > 0) {
@@ -101,6 +127,12 @@ void check_arrivals(const CLI::App& command, ArrivalOptions& options, double& ra
         options.profile = read_profile(options.profile_file);
         rate = options.profile->highest_rate();
         if (command.count("--duration") == 0) duration = options.profile->end();
+    }
+    if (options.recording) {
+        for (const char* name : {"--rate", "--profile", "--arrivals", "--burst"})
+            if (command.count(name) > 0) throw CLI::ValidationError(fmt::format("{}: not with --pcap-timing", name));
+        rate = options.recording->per_s();
+        if (command.count("--duration") == 0) duration = options.recording->length();
     }
     if (command.count("--seed") > 0 && options.arrivals != traffic::Arrivals::poisson)
         throw CLI::ValidationError("--seed: needs --arrivals poisson");
@@ -110,7 +142,9 @@ void check_arrivals(const CLI::App& command, ArrivalOptions& options, double& ra
 }
 
 std::string arrivals_text(const ArrivalOptions& options, double rate) {
-    std::string out = options.profile ? fmt::format("as in {}", options.profile_file) : rate_text(rate);
+    std::string out = options.recording ? fmt::format("as captured, {} in the mean", rate_text(rate))
+                      : options.profile ? fmt::format("as in {}", options.profile_file)
+                                        : rate_text(rate);
     if (options.burst > 1) out += fmt::format(" in bursts of {}", options.burst);
     if (options.arrivals == traffic::Arrivals::poisson) out += fmt::format(" poisson (--seed {})", options.seed);
     return out;
@@ -119,6 +153,8 @@ std::string arrivals_text(const ArrivalOptions& options, double rate) {
 void add_arrivals(Json& summary, const ArrivalOptions& options) {
     if (options.arrivals == traffic::Arrivals::poisson) summary["seed"] = options.seed;
     if (options.burst > 1) summary["burst"] = options.burst;
+    if (options.rate_bits > 0) summary["rate_asked_bits_per_s"] = options.rate_bits;
+    if (options.recording) summary["as_captured"] = true;
     if (options.profile) summary["profile"] = options.profile_file;
 }
 

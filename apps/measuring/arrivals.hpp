@@ -2,6 +2,7 @@
 
 // When the datagrams of an open loop are due: load and latency.
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -17,10 +18,19 @@ struct ArrivalOptions {
     std::uint32_t burst = 1;
     std::string profile_file;
     std::optional<traffic::RateProfile> profile;
+    std::shared_ptr<const traffic::Recording> recording;  ///< of --pcap-timing
+    std::uint64_t rate_bits = 0;                          ///< --rate as given in bits per second; 0: in datagrams
 };
 
 /// --arrivals, --seed, --burst, --profile.
 void add_arrivals(CLI::App& command, ArrivalOptions& options);
+
+/// --rate, in datagrams as `parse` reads them or in bits per second.
+CLI::Option* add_rate(CLI::App& command, double& rate, ArrivalOptions& options, double (*parse)(const std::string&),
+                      const std::string& help);
+
+/// After parsing: the rate of --rate in bits, for payloads of this mean size.
+void settle_rate(const ArrivalOptions& options, double& rate, double bytes_mean);
 
 /// After parsing: reads the profile and sets `rate` to its highest rate and `duration`, unless given, to its length.
 /// Rejects options that conflict.
@@ -34,6 +44,7 @@ void set_arrivals(EndpointOptions& endpoint, const ArrivalOptions& options, doub
     endpoint.arrivals_seed = options.seed;
     endpoint.burst = options.burst;
     endpoint.profile = options.profile ? &*options.profile : nullptr;
+    endpoint.recording = options.recording.get();
     endpoint.start = start;
 }
 

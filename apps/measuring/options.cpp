@@ -81,6 +81,7 @@ void add_measuring(CLI::App& command, MeasureOptions& options, const std::string
         "--i-own-this-network", [&options] { options.foreign_targets = ForeignTargets::allowed; },
         "allow targets that are not loopback, private or link-local");
     add_multicast(command, options.multicast);
+    add_sender(command, options.sender);
     begin_group(command, "Schedule");
     add_arrivals(command, options.arrivals);
     command
@@ -111,6 +112,7 @@ void check_measuring(const CLI::App& command, MeasureOptions& options) {
         throw CLI::ValidationError("one of --to HOST:PORT and --self is required");
     const std::uint32_t engines = options.threads.count;
     if (options.flows == 0) options.flows = engines;
+    check_sender(options.sender, options.flows);
     if (options.flows < engines)
         throw CLI::ValidationError(
             fmt::format("--flows {}: {} engines need a source port each", options.flows, engines));
@@ -142,14 +144,11 @@ std::string late_text(Duration late) {
 }
 
 UdpSocket open_flow(const MeasureOptions& options, SocketOptions socket, std::size_t index) {
-    if (options.flows > flows_per_source && is_loopback_v4(socket.connect)) {
+    if (options.flows > flows_per_source && options.sender.bind.empty() && is_loopback_v4(socket.connect)) {
         const auto source = static_cast<std::uint8_t>(1 + index / flows_per_source % loopback_sources);
         socket.bind = Address::v4(127, 0, 0, source, 0);
     }
-    const auto open = [&] {
-        return socket.connect.family == Family::none ? UdpSocket::open(socket)
-                                                     : open_connected(socket, options.multicast);
-    };
+    const auto open = [&] { return open_sender(options.sender, socket, options.multicast); };
     auto opened = open();
     // The kernel may choose the target's port if it is free, and the socket would send to itself.
     std::vector<UdpSocket> connected_to_themselves;

@@ -8,6 +8,7 @@
 #include "apps/cli/server.hpp"
 #include "apps/cli/sizes.hpp"
 #include "apps/measuring/arrivals.hpp"
+#include "apps/measuring/sender_options.hpp"
 #include "apps/measuring/verdict.hpp"
 #include "apps/runs/directory.hpp"
 
@@ -22,7 +23,8 @@ struct MeasureOptions {
     TransportOptions transport;
     std::string to;
     ForeignTargets foreign_targets = ForeignTargets::refused;
-    MulticastOptions multicast;  ///< for a multicast target
+    MulticastOptions multicast;  ///< for a multicast target; the TTL for any
+    SenderOptions sender;
     traffic::Sizes sizes = traffic::Sizes::fixed(64);
     double rate = 0;
     ArrivalOptions arrivals;
@@ -35,8 +37,9 @@ struct MeasureOptions {
     RunOptions run;
 };
 
-/// Adds --to, --self, --i-own-this-network, --flows, --threads, --cpu, --start-at, --prometheus, and the options of
-/// arrivals, verdict and run directory. `to_help` and `self_help` are the help texts of --to and --self.
+/// Adds the options of add_sender(), --to, --self, --i-own-this-network, --flows, --threads, --cpu, --start-at,
+/// --prometheus, and the options of arrivals, verdict and run directory. `to_help` and `self_help` are the help texts
+/// of --to and --self.
 void add_measuring(CLI::App& command, MeasureOptions& options, const std::string& to_help,
                    const std::string& self_help);
 /// After parsing. Rejects options that conflict.

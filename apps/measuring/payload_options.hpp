@@ -8,6 +8,7 @@
 
 #include "apps/cli/options.hpp"
 #include "apps/cli/sizes.hpp"
+#include "apps/measuring/capture.hpp"
 #include "codec/traffic/match.hpp"
 
 namespace ringpost::apps {
@@ -16,11 +17,14 @@ namespace ringpost::apps {
 struct PayloadOptions {
     std::optional<std::string> text, hex, file, pcap, preset;
     bool raw = false;
+    CaptureOptions capture;
 
     /// Set after parsing, else null. A preset sets all of it, others the payload.
     std::shared_ptr<const traffic::Dialect> dialect;
-    std::uint16_t default_port = 0;  ///< of the preset; 0: --to must name one
-    std::string note;                ///< a note to print before the start, or ""
+    std::uint16_t default_port = 0;                       ///< of the preset; 0: --to must name one
+    bool replies = true;                                  ///< false: the preset has none
+    std::shared_ptr<const traffic::Recording> recording;  ///< of --pcap-timing
+    std::string note;                                     ///< a note to print before the start, or ""
 
     bool any() const { return text || hex || file || pcap || preset; }
 };
@@ -34,5 +38,8 @@ traffic::Dialect read_dialect(PayloadOptions& options);
 
 /// sizes_text(), or for payloads `29 to 31 B`.
 std::string size_text(const PayloadOptions& options, const traffic::Sizes& sizes);
+
+/// Of what is sent.
+double mean_bytes(const PayloadOptions& options, const traffic::Sizes& sizes);
 
 }  // namespace ringpost::apps

@@ -57,6 +57,9 @@ void check_probes(ProbeOptions& options) {
     if (!options.preset && !options.match)
         throw CLI::ValidationError("--payload... needs --match OFFSET:LEN, --match echo or --match order");
     traffic::Dialect dialect = read_dialect(options);
+    if (!options.replies)
+        throw CLI::ValidationError(
+            fmt::format("--preset {}: has no replies to measure; use `ringpost load`", shown_value(*options.preset)));
     if (options.match) dialect.match = *options.match;
     if (dialect.payload.bytes_min() < dialect.match.probe_bytes_min())
         throw CLI::ValidationError(fmt::format("--match: bytes {} to {} lie outside a payload of {} bytes",

@@ -84,6 +84,9 @@ inline constexpr std::size_t payload_fields_max = 256;
 inline constexpr std::size_t payloads_fields_max = 1u << 20;
 inline constexpr std::size_t payloads_bytes_max = 2u << 30;
 
+/// Bytes of a URI, a path or a community in a preset.
+inline constexpr std::size_t preset_text_max = 1'024;
+
 /// Bytes of replies that an echo endpoint queues while the socket is full.
 inline constexpr std::size_t echo_queue_bytes = 4u << 20;
 

@@ -60,7 +60,7 @@ bool same_question(Bytes a, Bytes b) {
            std::ranges::equal(a.subspan(name_bytes, type_and_class_bytes), b.subspan(name_bytes));
 }
 
-std::optional<std::uint8_t> inspect_ntp(Bytes reply) {
+std::optional<std::uint8_t> inspect_ntp(const AnswerCheck&, Bytes reply) {
     constexpr std::size_t header_bytes = 48, reference_id_at = 12, transmit_at = 40;
     constexpr std::uint8_t server = 4, leap_unknown = 3, stratum_unsynchronized = 16;
     if (reply.size() < header_bytes || (octet(reply, 0) & 7) != server) return std::nullopt;
@@ -76,70 +76,21 @@ std::optional<std::uint8_t> inspect_ntp(Bytes reply) {
     return synchronized ? std::uint8_t{0} : ntp_unsynchronized;
 }
 
-}  // namespace
-
-AnswerCheck AnswerCheck::dns(Bytes question) {
-    AnswerCheck check;
-    check.kind_ = Kind::dns;
-    check.asked_ = copy_of(question);
-    return check;
-}
-
-AnswerCheck AnswerCheck::ntp() {
-    AnswerCheck check;
-    check.kind_ = Kind::ntp;
-    return check;
-}
-
-AnswerCheck AnswerCheck::memcached_get(std::string_view key) {
-    AnswerCheck check;
-    check.kind_ = Kind::memcached_get;
-    check.asked_ = copy_of(std::as_bytes(std::span(key)));
-    return check;
-}
-
-AnswerCheck AnswerCheck::expected(Expectation expectation) {
-    AnswerCheck check;
-    check.kind_ = Kind::expected;
-    check.expectation_ = std::move(expectation);
-    return check;
-}
-
-std::span<const Status> AnswerCheck::statuses() const {
-    switch (kind_) {
-        case Kind::none: break;
-        case Kind::dns: return dns_statuses;
-        case Kind::ntp: return ntp_statuses;
-        case Kind::memcached_get: return memcached_statuses;
-        case Kind::expected: return expected_statuses;
-    }
-    return {};
-}
-
-std::optional<std::uint8_t> AnswerCheck::inspect(Bytes reply) const {
-    switch (kind_) {
-        case Kind::none: break;
-        case Kind::dns: return inspect_dns(reply);
-        case Kind::ntp: return inspect_ntp(reply);
-        case Kind::memcached_get: return inspect_memcached_get(reply);
-        case Kind::expected: return inspect_expected(reply);
-    }
-    return std::nullopt;
-}
-
-std::optional<std::uint8_t> AnswerCheck::inspect_dns(Bytes reply) const {
+std::optional<std::uint8_t> inspect_dns(const AnswerCheck& check, Bytes reply) {
     constexpr std::size_t header_bytes = 12;
     constexpr std::uint16_t response = 0x8000, opcode = 0x7800, truncation = 0x0200;
     if (reply.size() < header_bytes) return std::nullopt;
     const auto flags = load_be<std::uint16_t>(&reply[2]), questions = load_be<std::uint16_t>(&reply[4]);
     if ((flags & response) == 0 || (flags & opcode) != 0) return std::nullopt;
     const auto code = static_cast<std::uint8_t>(flags & 15);
-    const bool fits = questions == 1 ? same_question(reply.subspan(header_bytes), asked_) : questions == 0 && code != 0;
+    const bool fits = questions == 1
+                          ? check.asked().empty() || same_question(reply.subspan(header_bytes), check.asked())
+                          : questions == 0 && code != 0;
     if (!fits) return std::nullopt;
     return code == 0 && (flags & truncation) != 0 ? dns_truncated : code;
 }
 
-std::optional<std::uint8_t> AnswerCheck::inspect_memcached_get(Bytes reply) const {
+std::optional<std::uint8_t> inspect_memcached_get(const AnswerCheck& check, Bytes reply) {
     constexpr std::size_t frame_bytes = 8;
     if (reply.size() < frame_bytes) return std::nullopt;
     const auto number = load_be<std::uint16_t>(&reply[2]), datagrams = load_be<std::uint16_t>(&reply[4]);
@@ -153,22 +104,48 @@ std::optional<std::uint8_t> AnswerCheck::inspect_memcached_get(Bytes reply) cons
     constexpr std::string_view value = "VALUE ";
     if (!text.starts_with(value)) return memcached_unexpected;
     text.remove_prefix(value.size());
-    const std::string_view key = as_text(asked_);
+    const std::string_view key = as_text(check.asked());
     const bool ours = text.starts_with(key) && text.size() > key.size() && text[key.size()] == ' ';
     return ours ? memcached_hit : memcached_unexpected;
 }
 
-std::uint8_t AnswerCheck::inspect_expected(Bytes reply) const {
+std::optional<std::uint8_t> inspect_expected(const AnswerCheck& check, Bytes reply) {
     constexpr std::uint8_t good = 0, other_size = 1, other_content = 2;
-    if (reply.size() < expectation_.size_min || reply.size() > expectation_.size_max) return other_size;
-    for (const Expectation::Part& part : expectation_.parts)
+    if (reply.size() < check.expectation().size_min || reply.size() > check.expectation().size_max) return other_size;
+    for (const Expectation::Part& part : check.expectation().parts)
         if (part.offset + part.bytes.size() > reply.size() ||
             !std::ranges::equal(reply.subspan(part.offset, part.bytes.size()), part.bytes))
             return other_content;
-    for (const auto& text : expectation_.texts)
+    for (const auto& text : check.expectation().texts)
         // Unlike std::string_view, it does not compare the whole text again at each byte of a hostile reply.
         if (memmem(reply.data(), reply.size(), text.data(), text.size()) == nullptr) return other_content;
     return good;
+}
+
+constexpr AnswerCheck::Protocol dns_protocol{dns_statuses, inspect_dns}, ntp_protocol{ntp_statuses, inspect_ntp},
+    memcached_protocol{memcached_statuses, inspect_memcached_get},
+    expected_protocol{expected_statuses, inspect_expected};
+
+}  // namespace
+
+AnswerCheck AnswerCheck::dns(Bytes question) {
+    AnswerCheck check(dns_protocol);
+    check.asked_ = copy_of(question);
+    return check;
+}
+
+AnswerCheck AnswerCheck::ntp() { return AnswerCheck(ntp_protocol); }
+
+AnswerCheck AnswerCheck::memcached_get(std::string_view key) {
+    AnswerCheck check(memcached_protocol);
+    check.asked_ = copy_of(std::as_bytes(std::span(key)));
+    return check;
+}
+
+AnswerCheck AnswerCheck::expected(Expectation expectation) {
+    AnswerCheck check(expected_protocol);
+    check.expectation_ = std::move(expectation);
+    return check;
 }
 
 }  // namespace ringpost::traffic

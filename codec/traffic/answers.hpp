@@ -14,6 +14,21 @@
 //     memcached get  doc/protocol.txt: VALUE is a `hit`; END without a value is a `miss`, an error like ERROR,
 //                    CLIENT_ERROR and SERVER_ERROR. Only values span several datagrams, so each of those is a hit.
 //
+//     quic           RFC 8999, 6: a Version Negotiation packet, which lists the versions of the server
+//
+//     snmp           RFC 3416, 3: a Response-PDU. Its status is the error-status, or the exception in place of a value
+//                    (noSuchObject and the like); anything but noError is an error
+//
+//     coap           RFC 7252, 5.2: a response, with its code as the status; 4.xx and 5.xx are errors. An empty
+//                    message, which only confirms the request, is not a reply
+//
+//     radius         RFC 2865, 4: Access-Accept is good, Access-Reject and Access-Challenge are errors
+//
+//     sip            RFC 3261, 7.2: a final response; 2xx is good. A provisional one (1xx) is not a reply
+//
+//     a2s            Valve's Server queries: S2A_INFO is good. S2C_CHALLENGE is neither measured nor an error: the next
+//                    probes of the flow carry the challenge
+//
 //     expected       size and bytes given by the user; a reply without them is an error
 
 #include <cstddef>
@@ -47,32 +62,56 @@ class AnswerCheck {
     struct Status {
         const char* name;
         bool error;
+        bool step = false;  ///< an answer on the way to one that is measured; not an error
+    };
+    /// The replies of one protocol. `inspect` is that of AnswerCheck; null functions do what AnswerCheck describes.
+    struct Protocol {
+        std::span<const Status> statuses;
+        std::optional<std::uint8_t> (*inspect)(const AnswerCheck& check, std::span<const std::byte> reply);
+        std::span<const std::byte> (*matched_part)(std::span<const std::byte> reply) = nullptr;
+        std::span<const std::byte> (*token)(std::span<const std::byte> reply) = nullptr;
     };
 
     /// Checks nothing.
     AnswerCheck() = default;
-    /// `question` is the question section of the query: one name, type and class.
+    /// `question` is the question section of the query: one name, type and class. Empty: any question.
     static AnswerCheck dns(std::span<const std::byte> question);
     static AnswerCheck ntp();
     static AnswerCheck memcached_get(std::string_view key);
+    static AnswerCheck quic();
+    static AnswerCheck snmp();
+    static AnswerCheck coap();
+    static AnswerCheck radius();
+    static AnswerCheck sip();
+    static AnswerCheck a2s();
     static AnswerCheck expected(Expectation expectation);
 
-    bool any() const { return kind_ != Kind::none; }
+    bool any() const { return protocol_ != nullptr; }
     /// All statuses that replies may have.
-    std::span<const Status> statuses() const;
+    std::span<const Status> statuses() const { return any() ? protocol_->statuses : std::span<const Status>{}; }
     /// Returns the status of a reply as an index into statuses(), or nullopt if the datagram is not a reply to the
     /// probes or nothing is checked.
-    std::optional<std::uint8_t> inspect(std::span<const std::byte> reply) const;
+    std::optional<std::uint8_t> inspect(std::span<const std::byte> reply) const {
+        return any() ? protocol_->inspect(*this, reply) : std::nullopt;
+    }
+    /// The part of a reply to which the offsets of a MatchRule refer: all, unless the place varies.
+    std::span<const std::byte> matched_part(std::span<const std::byte> reply) const {
+        return any() && protocol_->matched_part != nullptr ? protocol_->matched_part(reply) : reply;
+    }
+    /// What the next probes of the flow must carry; empty: as before.
+    std::span<const std::byte> token(std::span<const std::byte> reply) const {
+        return any() && protocol_->token != nullptr ? protocol_->token(reply) : std::span<const std::byte>{};
+    }
+
+    /// dns: the question; memcached: the key.
+    std::span<const std::byte> asked() const { return asked_; }
+    const Expectation& expectation() const { return expectation_; }
 
   private:
-    enum class Kind : std::uint8_t { none, dns, ntp, memcached_get, expected };
+    explicit AnswerCheck(const Protocol& protocol) : protocol_(&protocol) {}
 
-    std::optional<std::uint8_t> inspect_dns(std::span<const std::byte> reply) const;
-    std::optional<std::uint8_t> inspect_memcached_get(std::span<const std::byte> reply) const;
-    std::uint8_t inspect_expected(std::span<const std::byte> reply) const;
-
-    Kind kind_ = Kind::none;
-    std::vector<std::byte> asked_;  ///< dns: the question; memcached: the key
+    const Protocol* protocol_ = nullptr;
+    std::vector<std::byte> asked_;
     Expectation expectation_;
 };
 

@@ -12,7 +12,7 @@ namespace ringpost::traffic {
 namespace {
 
 using Bytes = std::span<const std::byte>;
-using Extracted = std::expected<Bytes, Skip>;
+using Extracted = std::expected<CapturedDatagram, Skip>;
 
 constexpr std::uint16_t type_v4 = 0x0800, type_v6 = 0x86dd, type_arp = 0x0806;
 constexpr std::uint16_t type_mpls = 0x8847, type_mpls_multicast = 0x8848;
@@ -40,12 +40,24 @@ Skip skipped_type(std::uint16_t type) {
     return type <= length_max ? Skip::llc : Skip::other;
 }
 
-Extracted udp(Bytes bytes) {
+/// The addresses of `packet` are those of its IP header.
+Extracted udp(CapturedDatagram packet, Bytes bytes) {
     constexpr std::size_t header_bytes = 8;
     if (bytes.size() < header_bytes) return std::unexpected(Skip::cut);
     const std::size_t length = u16_at(bytes, 4);
     if (length < header_bytes || length > bytes.size()) return std::unexpected(Skip::cut);
-    return bytes.first(length).subspan(header_bytes);
+    packet.source.port = u16_at(bytes, 0);
+    packet.destination.port = u16_at(bytes, 2);
+    packet.payload = bytes.first(length).subspan(header_bytes);
+    return packet;
+}
+
+Address v4_address(Bytes at) { return Address::v4(u8_at(at, 0), u8_at(at, 1), u8_at(at, 2), u8_at(at, 3), 0); }
+
+Address v6_address(Bytes at) {
+    Address address{.family = Family::v6};
+    for (std::size_t i = 0; i < address.ip.size(); ++i) address.ip[i] = u8_at(at, i);
+    return address;
 }
 
 Extracted v4(Bytes bytes) {
@@ -56,7 +68,8 @@ Extracted v4(Bytes bytes) {
     if ((u16_at(bytes, 6) & more_and_offset) != 0) return std::unexpected(Skip::fragment);
     const std::size_t header_bytes = std::size_t{4} * (u8_at(bytes, 0) & 15u), total = u16_at(bytes, 2);
     if (header_bytes < 20 || total < header_bytes || total > bytes.size()) return std::unexpected(Skip::cut);
-    return udp(bytes.first(total).subspan(header_bytes));
+    return udp({.source = v4_address(bytes.subspan(12)), .destination = v4_address(bytes.subspan(16)), .payload = {}},
+               bytes.first(total).subspan(header_bytes));
 }
 
 Extracted v6(Bytes bytes) {
@@ -66,6 +79,8 @@ Extracted v6(Bytes bytes) {
     if (u8_at(bytes, 0) >> 4 != 6) return std::unexpected(Skip::other);
     const std::size_t length = u16_at(bytes, 4);
     std::uint8_t next = u8_at(bytes, 6);
+    const CapturedDatagram packet{
+        .source = v6_address(bytes.subspan(8)), .destination = v6_address(bytes.subspan(24)), .payload = {}};
     bytes = bytes.subspan(header_bytes);
     const bool whole = length <= bytes.size();
     if (whole) bytes = bytes.first(length);
@@ -80,7 +95,7 @@ Extracted v6(Bytes bytes) {
         next = u8_at(bytes, 0);
         bytes = bytes.subspan(extension_bytes);
     }
-    return whole ? udp(bytes) : std::unexpected(Skip::cut);
+    return whole ? udp(packet, bytes) : std::unexpected(Skip::cut);
 }
 
 /// Parses a PPPoE session packet: version and type, code, session, length, and a PPP packet (RFC 1661, 2), whose
@@ -134,11 +149,13 @@ const char* describe(Skip skip) {
     return "";
 }
 
-Extracted udp_payload(Link link, Bytes packet) {
+Extracted udp_datagram(Link link, Bytes packet) {
+    constexpr std::size_t family_bytes = 4;
     switch (link) {
         case Link::ethernet: return typed(packet, 14, 12);
         case Link::linux_cooked: return typed(packet, 16, 14);
         case Link::linux_cooked_2: return typed(packet, 20, 0);
+        case Link::loopback: packet = packet.subspan(std::min(family_bytes, packet.size())); break;
         case Link::raw: break;
     }
     if (packet.empty()) return std::unexpected(Skip::cut);

@@ -44,6 +44,8 @@ struct Dialect {
     Payload payload;
     MatchRule match;
     AnswerCheck check;
+    /// Bytes of the probes of a flow that the server sets by AnswerCheck::token(), and until then are 0xff.
+    std::uint16_t token_offset = 0, token_bytes = 0;
 };
 
 struct Reply {

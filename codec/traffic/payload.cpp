@@ -9,6 +9,7 @@
 
 #include "codec/base/bytes.hpp"
 #include "codec/base/check.hpp"
+#include "codec/traffic/payload_fields.hpp"
 
 namespace ringpost::traffic {
 namespace {
@@ -40,38 +41,10 @@ void write_integer(std::byte* out, std::size_t count, bool big_endian, std::uint
     }
 }
 
-constexpr std::size_t decimal_digits_max = 20;
-
 std::size_t digits_of(std::uint64_t value) {
     std::size_t digits = 1;
     for (; value >= 10; value /= 10) ++digits;
     return digits;
-}
-
-/// Writes the lowest `count` decimal digits of `value`, with leading zeros.
-void write_digits(std::byte* out, std::size_t count, std::uint64_t value) {
-    for (; count > 0; value /= 10) out[--count] = static_cast<std::byte>('0' + value % 10);
-}
-
-void write_hex(std::byte* out, std::size_t count, std::uint64_t value) {
-    for (; count > 0; value >>= 4) out[--count] = static_cast<std::byte>("0123456789abcdef"[value & 15]);
-}
-
-/// 2026-11-30T20:15:00.123456Z (RFC 3339, 5.6; at most six digits of a second as RFC 5424, 6.2.3 has it)
-void write_rfc3339(std::byte* out, Duration since_1970) {
-    using namespace std::chrono;
-    const sys_time<nanoseconds> at{nanoseconds(since_1970)};
-    const auto day = floor<days>(at);
-    const year_month_day date(day);
-    const hh_mm_ss time(floor<microseconds>(at - day));
-    std::memcpy(out, "0000-00-00T00:00:00.000000Z", 27);
-    write_digits(&out[0], 4, static_cast<std::uint64_t>(static_cast<int>(date.year())));
-    write_digits(&out[5], 2, static_cast<unsigned>(date.month()));
-    write_digits(&out[8], 2, static_cast<unsigned>(date.day()));
-    write_digits(&out[11], 2, static_cast<std::uint64_t>(time.hours().count()));
-    write_digits(&out[14], 2, static_cast<std::uint64_t>(time.minutes().count()));
-    write_digits(&out[17], 2, static_cast<std::uint64_t>(time.seconds().count()));
-    write_digits(&out[20], 6, static_cast<std::uint64_t>(time.subseconds().count()));
 }
 
 std::uint64_t power(std::uint64_t base, std::size_t exponent) {
@@ -85,6 +58,37 @@ std::uint64_t power(std::uint64_t base, std::size_t exponent) {
 }
 
 }  // namespace
+
+void write_digits(std::byte* out, std::size_t count, std::uint64_t value) {
+    for (; count > 0; value /= 10) out[--count] = static_cast<std::byte>('0' + value % 10);
+}
+
+/// Each nibble in a byte of its own, then as a digit, all at once.
+void write_hex_32(std::byte* out, std::uint64_t value) {
+    constexpr std::uint64_t each_byte = 0x0101010101010101;
+    value &= 0xffffffff;
+    value = (value & 0xffff0000) << 16 | (value & 0xffff);
+    value = (value & 0x0000ff000000ff00) << 8 | (value & 0x000000ff000000ff);
+    value = (value & 0x00f000f000f000f0) << 4 | (value & 0x000f000f000f000f);
+    const std::uint64_t letters = (value + 6 * each_byte) >> 4 & each_byte;
+    store_be<std::uint64_t>(out, value + '0' * each_byte + letters * ('a' - '0' - 10));
+}
+
+void write_rfc3339(std::byte* out, Duration since_1970) {
+    using namespace std::chrono;
+    const sys_time<nanoseconds> at{nanoseconds(since_1970)};
+    const auto day = floor<days>(at);
+    const year_month_day date(day);
+    const hh_mm_ss time(floor<microseconds>(at - day));
+    std::memcpy(out, "0000-00-00T00:00:00.000000Z", rfc3339_bytes);
+    write_digits(&out[0], 4, static_cast<std::uint64_t>(static_cast<int>(date.year())));
+    write_digits(&out[5], 2, static_cast<unsigned>(date.month()));
+    write_digits(&out[8], 2, static_cast<unsigned>(date.day()));
+    write_digits(&out[11], 2, static_cast<std::uint64_t>(time.hours().count()));
+    write_digits(&out[14], 2, static_cast<std::uint64_t>(time.minutes().count()));
+    write_digits(&out[17], 2, static_cast<std::uint64_t>(time.seconds().count()));
+    write_digits(&out[rfc3339_fraction_at], 6, static_cast<std::uint64_t>(time.subseconds().count()));
+}
 
 std::expected<void, PayloadError> Payload::add_bytes(std::span<const std::byte> bytes) { return append(bytes, {}); }
 
@@ -154,6 +158,15 @@ std::size_t Payload::size_of(const PayloadValues& values) const {
     return size;
 }
 
+double Payload::bytes_mean() const {
+    const std::uint64_t count = std::min<std::uint64_t>(4'096, varying_ ? 4'096 : items_.size());
+    const std::uint64_t step = std::max<std::uint64_t>(1, items_.size() / count);
+    double sum = 0;
+    for (std::uint64_t i = 0; i < count; ++i)
+        sum += static_cast<double>(size_of({.sequence = i * step, .in_flow = i * step}));
+    return sum / static_cast<double>(count);
+}
+
 const Payload::Choice& Payload::choice_of(const Field& field, const PayloadValues& values) const {
     const std::uint64_t random = mixed(mixed(values.seed) + values.sequence + field.first_choice);
     return choices_[field.first_choice + random % field.choices];
@@ -175,8 +188,9 @@ std::size_t Payload::write_unchecked(std::byte* out, const PayloadValues& values
 }
 
 void Payload::write_fields(std::byte* out, const PayloadValues& values) const {
-    for (const Field& field : fields_of(items_[items_.size() == 1 ? 0 : values.sequence % items_.size()]))
-        write_field(&out[field.offset], field, values);
+    const Item& item = items_[items_.size() == 1 ? 0 : values.sequence % items_.size()];
+    for (const Field& field : fields_of(item)) write_field(&out[field.offset], field, values);
+    if (seal_) seal_->apply({out, item.bytes});
 }
 
 std::size_t Payload::write_varying(std::byte* out, const Item& item, const PayloadValues& values) const {
@@ -200,14 +214,17 @@ std::size_t Payload::write_field(std::byte* out, const Field& field, const Paylo
     switch (field.value) {
         case Value::sequence: write_integer(out, size, field.big_endian, values.in_flow); break;
         case Value::decimal: write_digits(out, size, values.in_flow); break;
-        case Value::hex: write_hex(out, size, values.in_flow); break;
+        case Value::hex: write_hex_32(out, values.in_flow); break;
         case Value::time: write_integer(out, size, field.big_endian, static_cast<std::uint64_t>(values.due)); break;
         case Value::unix_time:
             write_digits(out, size, static_cast<std::uint64_t>((values.due + values.unix_offset) / second));
             break;
         case Value::rfc3339: write_rfc3339(out, values.due + values.unix_offset); break;
         case Value::random:
-            write_random({out, size}, mixed(mixed(values.seed) + values.sequence) + field.offset);
+            write_random({out, size}, mixed(mixed(values.seed) + values.sequence) + field.first_choice);
+            break;
+        case Value::random_hex:
+            write_hex_32(out, mixed(mixed(values.seed) + values.sequence + field.first_choice));
             break;
         case Value::pick: std::memcpy(out, &choice_bytes_[choice_of(field, values).offset], size); break;
     }
@@ -217,6 +234,7 @@ std::size_t Payload::write_field(std::byte* out, const Field& field, const Paylo
 std::optional<Payload> Payload::with_digits(std::size_t digits) const {
     if (items_.size() != 1) return std::nullopt;
     Payload out;
+    out.seal_ = seal_;
     out.choices_ = choices_;
     out.choice_bytes_ = choice_bytes_;
     std::vector<std::byte> bytes(image_);

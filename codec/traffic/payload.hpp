@@ -12,6 +12,7 @@
 //     {time:rfc3339}  2026-11-30T20:15:00.123456Z
 //
 //     {random:N}      N bytes, different in each datagram
+//     {random:hex}    8 hex digits, different in each datagram
 //     {pick:A|B|...}  one of these texts at random; they contain neither | nor }
 //
 //     {{              an opening brace; a closing brace needs no escape
@@ -25,10 +26,12 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <ringpost/time.hpp>
 #include "codec/base/limits.hpp"
+#include "codec/traffic/radius.hpp"
 
 namespace ringpost::traffic {
 
@@ -74,6 +77,8 @@ class Payload {
     std::expected<void, PayloadError> add_bytes(std::span<const std::byte> bytes);
     /// `bytes` that begin with {seq:u16be}.
     std::expected<void, PayloadError> add_numbered(std::span<const std::byte> bytes);
+    /// Completes each datagram. Requires payloads that do not vary.
+    void set_seal(RadiusSeal seal) { seal_ = std::move(seal); }
     /// Frees memory that was kept for more payloads.
     void shrink();
 
@@ -82,8 +87,11 @@ class Payload {
     std::size_t bytes_min() const { return bytes_min_; }
     std::size_t bytes_max() const { return bytes_max_; }
 
+    /// The mean over up to 4,096 datagrams.
+    double bytes_mean() const;
+
     /// Whether there is any field.
-    bool has_fields() const { return !fields_.empty(); }
+    bool has_fields() const { return !fields_.empty() || seal_; }
     /// Whether one payload has different sizes in different datagrams.
     bool has_varying() const { return varying_; }
 
@@ -96,6 +104,10 @@ class Payload {
     std::size_t size_of(const PayloadValues& values) const;
     /// Writes the fields of a datagram whose other bytes are in place. Requires a payload that does not vary.
     void write_fields(std::byte* out, const PayloadValues& values) const;
+    /// The same for a train of `count` datagrams of a list of one payload, `stride` bytes apart; `dues` are their due
+    /// times, or one for all.
+    void write_fields_each(std::byte* out, std::size_t stride, std::size_t count, const PayloadValues& first,
+                           std::span<const Instant> dues) const;
     /// The bytes of one payload with zeros in place of its fields.
     std::span<const std::byte> image_of(std::size_t index) const {
         return std::span(image_).subspan(items_[index].image_offset, items_[index].bytes);
@@ -114,14 +126,24 @@ class Payload {
   private:
     friend class PayloadParser;
 
-    enum class Value : std::uint8_t { sequence, decimal, hex, time, unix_time, rfc3339, random, pick };
+    enum class Value : std::uint8_t {
+        sequence,
+        decimal,
+        hex,
+        time,
+        unix_time,
+        rfc3339,
+        random,
+        random_hex,
+        pick,
+    };
     struct Field {
         Value value = Value::sequence;
         bool big_endian = false;
         std::uint16_t offset = 0;        ///< within the image of the payload
         std::uint16_t bytes = 0;         ///< there; 0 if they vary
         std::uint16_t choices = 0;       ///< {pick:...}
-        std::uint32_t first_choice = 0;  ///< in choices_
+        std::uint32_t first_choice = 0;  ///< in choices_; a different number for each random field
 
         bool operator==(const Field&) const = default;
     };
@@ -167,6 +189,7 @@ class Payload {
     std::vector<Item> items_;
     std::vector<Choice> choices_;
     std::vector<std::byte> choice_bytes_;
+    std::optional<RadiusSeal> seal_;
     std::size_t bytes_min_ = 0, bytes_max_ = 0;
     bool varying_ = false;
 };

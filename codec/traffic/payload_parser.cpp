@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "codec/traffic/payload.hpp"
+#include "codec/traffic/payload_fields.hpp"
 
 namespace ringpost::traffic {
 namespace {
@@ -26,7 +27,7 @@ std::optional<std::byte> hex_byte(std::string_view text) {
     return static_cast<std::byte>(high << 4 | low);
 }
 
-constexpr std::uint16_t hex_digits = 8, unix_digits = 10, rfc3339_bytes = 27;
+constexpr std::uint16_t hex_digits = 8, unix_digits = 10;
 constexpr std::size_t choices_max = 1'024;
 
 }  // namespace
@@ -90,7 +91,8 @@ class PayloadParser {
         if (end == std::string_view::npos) return Kind::open_brace;
         const std::string_view inside = rest.substr(1, end - 1);
         if (fields_.size() == limits::payload_fields_max) return Kind::too_many_fields;
-        Payload::Field made{.offset = static_cast<std::uint16_t>(bytes_.size())};
+        Payload::Field made{.offset = static_cast<std::uint16_t>(bytes_.size()),
+                            .first_choice = static_cast<std::uint32_t>(fields_.size())};
         if (const auto error = read_field(inside, made)) return error;
         fields_.push_back(made);
         bytes_.resize(bytes_.size() + made.bytes);
@@ -161,6 +163,11 @@ class PayloadParser {
     }
 
     static std::optional<Kind> read_count(std::string_view text, Payload::Field& field) {
+        if (text == "hex") {
+            field.value = Payload::Value::random_hex;
+            field.bytes = hex_digits;
+            return std::nullopt;
+        }
         std::size_t count = 0;
         for (const char digit : text) {
             if (digit < '0' || digit > '9') return Kind::bad_count;
@@ -189,7 +196,7 @@ const char* describe(PayloadError::Kind kind) {
         case Kind::bad_width:
             return "widths are u8, u16be, u16le, u32be, u32le, u64be and u64le; dec and hex of seq; unix and "
                    "rfc3339 of time";
-        case Kind::bad_count: return "{random:BYTES} makes 1 to 65507 bytes";
+        case Kind::bad_count: return "{random:BYTES} makes 1 to 65507 bytes, {random:hex} 8 digits";
         case Kind::bad_pick: return "{pick:A|B} needs 2 to 1024 texts, not all of them empty";
         case Kind::bad_hex: return "expected two hex digits";
         case Kind::too_long: return "more than the 65507 bytes of a datagram";

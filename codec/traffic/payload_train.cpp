@@ -11,7 +11,7 @@
 namespace ringpost::traffic {
 namespace {
 
-constexpr std::size_t digits_max = 20;
+constexpr std::size_t sequence_digits_max = 20;
 
 std::size_t digits_in(std::uint64_t value) {
     std::size_t digits = 1;
@@ -33,7 +33,7 @@ PayloadTrain::PayloadTrain(const Payload& of, std::size_t segments_max, const Pa
     : payload_(&of), segments_max_(segments_max), fixed_(fixed) {
     prepared_buffers_.reserve(limits::transmit_buffers_max);
     if (of.count() != 1) return;
-    for (std::size_t digits = 1; digits <= (of.has_varying() ? digits_max : 1); ++digits) {
+    for (std::size_t digits = 1; digits <= (of.has_varying() ? sequence_digits_max : 1); ++digits) {
         auto made = of.with_digits(digits);
         if (!made) {
             by_digits_.clear();
@@ -97,13 +97,7 @@ PayloadTrain::Written PayloadTrain::write_single(const Payload& payload, std::sp
                                                  std::span<const Instant> dues) {
     const std::size_t size = payload.bytes_max();
     prepare(payload, out);
-    if (payload.has_fields()) {
-        PayloadValues each = values(sequence, in_flow);
-        for (std::size_t i = 0; i < count; ++i, ++each.sequence, ++each.in_flow) {
-            each.due = dues[dues.size() == 1 ? 0 : i];
-            payload.write_fields(&out[i * size], each);
-        }
-    }
+    if (payload.has_fields()) payload.write_fields_each(out.data(), size, count, values(sequence, in_flow), dues);
     return {count, count * size, size};
 }
 

@@ -21,6 +21,7 @@ ScheduleOptions schedule_of(const ProberOptions& options) {
             .seed = options.arrivals_seed,
             .burst = options.burst,
             .profile = options.profile,
+            .recording = options.recording,
             .share_index = options.share_index,
             .share_of = options.share_of};
 }
@@ -36,7 +37,9 @@ Prober::Prober(const ProberOptions& options)
       last_sent_at_(options.start),
       last_answered_at_(options.start),
       window_words_(limits::load_window_sequences / 64),
-      window_({&window_words_[0], window_words_.size()}) {
+      window_({&window_words_[0], window_words_.size()}),
+      sent_by_flow_(options.flows),
+      answered_by_flow_(options.flows) {
     RINGPOST_CHECK(options.flows > 0);
     RINGPOST_CHECK(options.sizes.smallest() >= frame_bytes_min);
     RINGPOST_CHECK(options.window > 0 && options.window <= limits::probes_in_flight_max);
@@ -44,6 +47,7 @@ Prober::Prober(const ProberOptions& options)
     // All flows together have about the capacity of one.
     const auto capacity = std::bit_ceil(std::max(1u, limits::probe_keys_max / options.flows));
     matchers_.reserve(options.flows);
+    tokens_.resize(std::size_t{options.flows} * options.dialect->token_bytes, std::byte{0xff});
     for (std::uint32_t flow = 0; flow < options.flows; ++flow)
         matchers_.emplace_back(options.dialect->match, options.key, capacity, options.timeout);
     statuses_.resize(options.dialect->check.statuses().size());
@@ -73,6 +77,7 @@ void Prober::handle(Instant now, const Datagram& in) {
         case Arrival::duplicate: ++counts_.duplicate; return;
     }
     last_answered_at_ = now;
+    ++answered_by_flow_[answer->sequence % options_.flows];
     if (record_status(*answer) && options_.histograms) measure(now, *answer, in.stamped_at);
     close_probe(answer->sequence);
     if (answer->sequence < marked_ && missing_ > 0) --missing_;
@@ -119,6 +124,9 @@ std::optional<Prober::Answer> Prober::match_reply(Instant now, const Datagram& i
     const SocketIndex flow = options_.flows == 1 ? 0 : in.socket - options_.first_socket;
     const AnswerCheck& check = options_.dialect->check;
     const auto status = check.inspect(in.bytes);
+    if (const auto token = check.token(in.bytes);
+        flow < options_.flows && token.size() == options_.dialect->token_bytes)
+        std::ranges::copy(token, &tokens_[flow * token.size()]);
     if (flow >= options_.flows || (check.any() && !status)) {
         ++counts_.foreign;
         counts_.not_a_reply += flow < options_.flows;
@@ -126,7 +134,7 @@ std::optional<Prober::Answer> Prober::match_reply(Instant now, const Datagram& i
     }
     Matcher& matcher = matchers_[flow];
     matcher.expire(now - options_.timeout + 1);
-    const Reply reply = matcher.answer(in.bytes);
+    const Reply reply = matcher.answer(check.matched_part(in.bytes));
     switch (reply.kind) {
         case Reply::Kind::answer:
         case Reply::Kind::late:
@@ -142,9 +150,9 @@ std::optional<Prober::Answer> Prober::match_reply(Instant now, const Datagram& i
 bool Prober::record_status(const Answer& answer) {
     if (!answer.status) return true;
     ++statuses_[*answer.status];
-    const bool error = options_.dialect->check.statuses()[*answer.status].error;
-    counts_.errors += error;
-    return !error;
+    const AnswerCheck::Status& status = options_.dialect->check.statuses()[*answer.status];
+    counts_.errors += status.error;
+    return !status.error && !status.step;
 }
 
 std::optional<MatchCounters> Prober::match_counts() const {
@@ -193,6 +201,7 @@ std::optional<Transmit> Prober::poll_transmit(Instant now, std::span<std::byte> 
         warmed_up_ = next_;
     } else {
         ++counts_.sent;
+        ++sent_by_flow_[socket - options_.first_socket];
         if (open_loop() && options_.histograms) slip_.record(now - due);
     }
     last_sent_at_ = now;
@@ -207,6 +216,9 @@ std::size_t Prober::write_probe(std::span<std::byte> out, Instant due, Instant n
                                                                        .due = due,
                                                                        .unix_offset = options_.unix_offset,
                                                                        .seed = options_.stream});
+        if (const std::size_t bytes = options_.dialect->token_bytes; bytes > 0)
+            std::ranges::copy(std::span(tokens_).subspan(next_ % options_.flows * bytes, bytes),
+                              &out[options_.dialect->token_offset]);
         Matcher& matcher = matchers_[next_ % options_.flows];
         matcher.expire(now - options_.timeout + 1);
         matcher.sent(in_flow, due, now, out.first(size));

@@ -30,6 +30,7 @@ struct ProberOptions {
     std::uint64_t arrivals_seed = 0;
     std::uint32_t burst = 1;               ///< fixed rate: probes due at once
     const RateProfile* profile = nullptr;  ///< replaces the rate, which must then be > 0; must outlive the prober
+    const Recording* recording = nullptr;  ///< the same, see ScheduleOptions
     /// Takes number share_index and every share_of-th after it from the schedule.
     std::size_t share_index = 0, share_of = 1;
     std::uint32_t window = 1;   ///< closed loop: probes in flight, 1 to limits::probes_in_flight_max
@@ -146,6 +147,9 @@ class Prober {
     std::optional<MatchCounters> match_counts() const;
     /// Third-party probes that wait for an answer or were given up, even if a late reply came. Warm-up included.
     std::uint64_t unanswered() const;
+    /// Measured probes, and first answers to them, of each flow.
+    std::span<const std::uint64_t> sent_by_flow() const { return sent_by_flow_; }
+    std::span<const std::uint64_t> answered_by_flow() const { return answered_by_flow_; }
     /// How many replies had each of the AnswerCheck's statuses; empty without a Dialect::check.
     std::span<const std::uint64_t> statuses() const { return statuses_; }
 
@@ -191,6 +195,7 @@ class Prober {
     SplitMix64 size_random_;
     std::vector<Matcher> matchers_;        ///< with a Dialect: by flow
     std::vector<std::uint64_t> statuses_;  ///< replies by status
+    std::vector<std::byte> tokens_;        ///< of all flows, see Dialect::token_bytes
     Schedule schedule_;
     ZeroedArray<Probe> probes_;      ///< the latest probes, by sequence
     std::uint64_t next_ = 0;         ///< sequence of the next probe
@@ -204,6 +209,7 @@ class Prober {
     ZeroedArray<std::uint64_t> window_words_;
     SequenceWindow window_;
     Histogram response_, service_, slip_, path_, pickup_;
+    std::vector<std::uint64_t> sent_by_flow_, answered_by_flow_;
 };
 
 }  // namespace ringpost::traffic

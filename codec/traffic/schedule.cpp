@@ -15,7 +15,9 @@ Schedule::Schedule(const ScheduleOptions& options)
       random_(options.seed),
       next_(options.start) {
     RINGPOST_CHECK(options.burst > 0 && options.share_of > 0);
-    if (options.profile != nullptr) {
+    if (options.recording != nullptr) {
+        next_ = options.start + options.recording->at(0);
+    } else if (options.profile != nullptr) {
         // At a fixed rate the first datagram is due at once, or as soon as the profile's rate is above 0.
         const double first = options.arrivals == Arrivals::poisson ? gap() * options.burst : 0;
         const auto at = options.profile->after(0, first);
@@ -33,8 +35,8 @@ void Schedule::advance() {
 }
 
 std::span<const Instant> Schedule::take(Instant until, std::span<Instant> out) {
-    const bool evenly = options_.profile == nullptr && options_.arrivals == Arrivals::fixed && options_.burst == 1 &&
-                        options_.share_of == 1;
+    const bool evenly = options_.profile == nullptr && options_.recording == nullptr &&
+                        options_.arrivals == Arrivals::fixed && options_.burst == 1 && options_.share_of == 1;
     std::size_t count = 0;
     if (evenly) {
         double passed = passed_;
@@ -49,6 +51,10 @@ std::span<const Instant> Schedule::take(Instant until, std::span<Instant> out) {
 }
 
 void Schedule::step() {
+    if (options_.recording != nullptr) {
+        next_ = options_.start + options_.recording->at(++recorded_);
+        return;
+    }
     if (next_ == never || ++in_burst_ < options_.burst) return;
     in_burst_ = 0;
     if (options_.profile != nullptr) {

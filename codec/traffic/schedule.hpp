@@ -7,6 +7,7 @@
 #include <ringpost/time.hpp>
 #include "codec/base/split_mix.hpp"
 #include "codec/traffic/rate_profile.hpp"
+#include "codec/traffic/recording.hpp"
 
 namespace ringpost::traffic {
 
@@ -23,6 +24,7 @@ struct ScheduleOptions {
     std::uint64_t seed = 0;                ///< of Poisson arrivals
     std::uint32_t burst = 1;               ///< datagrams due at once, >= 1; the gaps between bursts grow accordingly
     const RateProfile* profile = nullptr;  ///< replaces the rate; must outlive the schedule
+    const Recording* recording = nullptr;  ///< the same; replaces bursts and arrivals, too
     /// Takes number share_index and every share_of-th after it, so that several senders share one schedule.
     std::size_t share_index = 0, share_of = 1;
 };
@@ -59,6 +61,7 @@ class Schedule {
     double period_ns_;
     SplitMix64 random_;
     double passed_ = 0;           ///< fixed: number of the next burst; otherwise its offset from the start in ns
+    std::uint64_t recorded_ = 0;  ///< the number of the next datagram in a recording
     std::uint32_t in_burst_ = 0;  ///< datagrams of the current burst already passed
     Instant next_;
 };

@@ -25,6 +25,7 @@ Source::Source(const SourceOptions& options)
                  .seed = options.arrivals_seed,
                  .burst = options.burst,
                  .profile = options.profile,
+                 .recording = options.recording,
                  .share_index = options.share_index,
                  .share_of = options.share_of}),
       sequences_(options.flows) {

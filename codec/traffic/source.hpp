@@ -29,6 +29,7 @@ struct SourceOptions {
     std::uint64_t arrivals_seed = 0;
     std::uint32_t burst = 1;               ///< fixed rate: datagrams due at once
     const RateProfile* profile = nullptr;  ///< replaces the rate, which must then be > 0; must outlive the source
+    const Recording* recording = nullptr;  ///< the same, see ScheduleOptions
     /// Takes number share_index and every share_of-th after it from the schedule.
     std::size_t share_index = 0, share_of = 1;
     std::size_t train_segments = 1;  ///< most datagrams in one Transmit; 1 with mixed sizes
@@ -67,6 +68,7 @@ class Source {
     /// The part of sent() of each flow.
     std::span<const std::uint64_t> sent_by_flow() const { return sequences_; }
     std::uint64_t bytes_sent() const { return bytes_sent_; }
+    std::span<const std::uint64_t> sent_by_flow() const { return sequences_; }
     /// Fixed rate: datagrams due before the stop time that were not sent, because the sender was held up beyond the
     /// end. Final once finished.
     std::uint64_t unsent() const;

@@ -68,6 +68,7 @@ Result<unsigned> interface_index(std::string_view whole, const std::string& zone
 struct HostPort {
     std::string_view host, whole;
     std::uint16_t port = 0;
+    Family family = Family::none;  ///< of names
 };
 
 /// The form in which the address would be given with an interface.
@@ -116,7 +117,7 @@ bool may_be_name(std::string_view host) {
 
 Result<Address> resolve_name(const HostPort& parts) {
     addrinfo hints{};
-    hints.ai_family = AF_UNSPEC;
+    hints.ai_family = parts.family == Family::none ? AF_UNSPEC : parts.family == Family::v4 ? AF_INET : AF_INET6;
     hints.ai_socktype = SOCK_DGRAM;
     addrinfo* list = nullptr;
     errno = 0;
@@ -218,10 +219,16 @@ std::string to_text(const Address& address) {
     return fmt::format("{}:{}", ip_text(address), address.port);
 }
 
-Result<Address> resolve(std::string_view host, std::uint16_t port) { return resolve_parts({host, host, port}); }
+Result<Address> resolve(std::string_view host, std::uint16_t port) { return resolve(host, port, Family::none); }
 
-Result<Address> resolve_host_port(std::string_view text) {
-    HostPort parts{{}, text};
+Result<Address> resolve(std::string_view host, std::uint16_t port, Family family) {
+    return resolve_parts({host, host, port, family});
+}
+
+Result<Address> resolve_host_port(std::string_view text) { return resolve_host_port(text, Family::none); }
+
+Result<Address> resolve_host_port(std::string_view text, Family family) {
+    HostPort parts{{}, text, 0, family};
     std::string_view port;
     if (text.starts_with('[')) {
         const auto close = text.find(']');

@@ -23,6 +23,10 @@ socklen_t to_socket_address(const Address& address, Family socket_family, Socket
 /// The inverse; mapped IPv4 addresses become IPv4. Family::none if `in` is of neither family.
 Address from_socket_address(const sockaddr& in);
 
+/// The public functions, for names with an address of one family only; Family::none: of any.
+Result<Address> resolve(std::string_view host, std::uint16_t port, Family family);
+Result<Address> resolve_host_port(std::string_view text, Family family);
+
 /// As to_text(), without port and brackets.
 std::string ip_text(const Address& address);
 

@@ -289,7 +289,7 @@ class LoadModes(unittest.TestCase):
                            (("load", "--self", "--window", 4), "--window: requires --transport gtudp"),
                            (("sink", "--port", 0, "--recv-sends", 3), "--recv-sends: requires --transport gtudp"),
                            (("load", "--to", "239.255.77.9:9", "--interface", "lo", "--bidirectional"), "--bidirectional"),
-                           (("load", "--self", "--ttl", 3), "--ttl")):
+                           (("load", "--self", "--interface", "lo"), "--interface")):
             done = run(*args)
             self.assertEqual((done.code, len(done.err.splitlines())), (2, 1), done)
             self.assertIn(part, done.err)

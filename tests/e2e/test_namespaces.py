@@ -106,6 +106,48 @@ class TwoHosts(unittest.TestCase):
                 self.assertEqual(done.code, 0, done)
                 self.assertEqual((done.summary()["received"], done.summary()["lost"]), (20, 0))
 
+    def test_what_exceeds_the_mtu(self):
+        with self.server("sink") as sink:
+            target = ("--to", f"{there_ip}:{sink.port()}", "--rate", 1000, "--duration", "50ms")
+            whole = self.here.call(lambda: run("load", *target, "--df", "--size", 1472, "--json"))
+            self.assertEqual((whole.code, whole.err), (0, ""), whole)
+            done = self.here.call(lambda: run("load", *target, "--df", "--size", 1473))
+            self.assertEqual((done.code, len(done.err.splitlines())), (1, 1), done)
+            self.assertIn("--df: datagrams of 1473 bytes are too large: the path's MTU of 1500 has room for 1472", done.err)
+            done = self.here.call(lambda: run("load", *target, "--size", 1473))
+            self.assertEqual(done.code, 0, done)
+            self.assertIn("1473 bytes leave in fragments", done.err)
+            done = self.here.call(lambda: run("load", *target, "--df", "--size", "64:1,1473:3", "--json"))
+            self.assertIn("some of them too large", done.err)
+            self.assertEqual(done.summary()["last_send_error"], "Message too long")
+            self.assertEqual(done.summary()["due"], sum(done.summary()[name] for name in ("sent", "send_failed", "unsent")))
+
+    def test_the_mtu_is_found(self):
+        with self.server("echo") as echo:
+            for target, payload, packet in ((f"{there_ip}:{echo.port()}", 1472, 1500), (f"[fd77::2]:{echo.port()}", 1452, 1500)):
+                done = self.here.call(lambda target=target: run("latency", "--mtu-search", "--to", target, "--json"))
+                self.assertEqual((done.code, done.err), (0, ""), done)
+                self.assertEqual((done.summary()["payload_bytes"], done.summary()["packet_bytes"]), (payload, packet))
+                self.assertEqual(done.summary()["sizes_tried"], 2)
+
+    def test_fields_of_the_ip_header(self):
+        def received(*args):
+            with self.there.call(lambda: socket.socket(type=socket.SOCK_DGRAM)) as sock:
+                self.there.call(lambda: sock.bind((there_ip, 0)))
+                for option in (12, 13):  # IP_RECVTTL, IP_RECVTOS
+                    sock.setsockopt(socket.IPPROTO_IP, option, 1)
+                sock.settimeout(30)
+                done = self.here.call(lambda: run("load", "--to", f"{there_ip}:{sock.getsockname()[1]}", "--rate", 100,
+                                                  "--duration", "50ms", *args))
+                self.assertEqual(done.code, 0, done)
+                _, control, _, source = sock.recvmsg(65536, 256)
+            return {kind: data[0] for _, kind, data in control}, source
+
+        control, source = received("--dscp", "ef", "--ttl", 9, "--bind", f"{here_ip}:5555%ringpost0")
+        self.assertEqual((control[socket.IP_TOS], control[socket.IP_TTL], source), (46 << 2, 9, (here_ip, 5555)))
+        control, source = received("--bind", "%ringpost0")
+        self.assertEqual((control[socket.IP_TOS], control[socket.IP_TTL], source[0]), (0, 64, here_ip))
+
     def test_unreachable_address(self):
         done = self.here.call(lambda: run("latency", "--to", "10.77.0.9:9", "--duration", "50ms", "--json"))
         self.assertEqual(done.code, 4, done)

@@ -46,20 +46,20 @@ class OneWay(unittest.TestCase):
             file = pathlib.Path(directory) / "lines"
             file.write_text("\n".join(lines) + "\n\n")
             for backend in backends():
-                _, got = received_from("--payload-file", file, "--rate", 1000, "--duration", "20ms", "--backend", backend)
+                _, got = received_from("--payload-file", file, "--rate", 1000, "--duration", "50ms", "--backend", backend)
                 for number, (line, datagram) in enumerate(zip(itertools.cycle(lines), got)):
                     if "pick" in line:
                         self.assertIn(datagram, (b"a", b"b"))
                     else:
                         self.assertEqual(datagram, line.encode().replace(b"{seq:u8}", bytes([number])))
-            _, got = received_from("--payload-file", file, "--payload-raw", "--rate", 500, "--duration", "5ms")
+            _, got = received_from("--payload-file", file, "--payload-raw", "--rate", 500, "--duration", "50ms")
             self.assertEqual(set(got), {file.read_bytes()})
 
     def test_presets_and_hex(self):
-        _, got = received_from("--preset", "dns:a.bc", "--rate", 500, "--duration", "10ms")
+        _, got = received_from("--preset", "dns:a.bc", "--rate", 500, "--duration", "50ms")
         query = bytes.fromhex("0100000100000000000001610262630000010001")
         self.assertEqual(got, [number.to_bytes(2, "big") + query for number in range(len(got))])
-        _, got = received_from("--payload-hex", "00 ff", "--rate", 500, "--duration", "5ms")
+        _, got = received_from("--payload-hex", "00 ff", "--rate", 500, "--duration", "50ms")
         self.assertEqual(set(got), {b"\0\xff"})
 
     def test_as_fast_as_possible_everything_is_accounted_for(self):

@@ -181,7 +181,7 @@ TEST(BoundedWork, other_datagrams) {
     });
     expect_linear("nested VLAN tags", 5'000, [](std::size_t size) -> Decode {
         return [text = std::string(12, '\0') + repeated(std::string_view("\x81\x00\x00\x01", 4), size)] {
-            EXPECT_FALSE(traffic::udp_payload(traffic::Link::ethernet, bytes_of(text)));
+            EXPECT_FALSE(traffic::udp_datagram(traffic::Link::ethernet, bytes_of(text)));
         };
     });
     // The text is almost there at each byte.

@@ -32,10 +32,25 @@ AnswerCheck check_of(std::uint8_t choice) {
     return AnswerCheck::expected(expectation);
 }
 
+bool lies_in(std::span<const std::byte> part, std::span<const std::byte> whole) {
+    return part.empty() || (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
+}
+
+/// The checks without arguments.
+void check_services(std::span<const std::byte> reply) {
+    for (const AnswerCheck& check : {AnswerCheck::quic(), AnswerCheck::snmp(), AnswerCheck::coap(),
+                                     AnswerCheck::radius(), AnswerCheck::sip(), AnswerCheck::a2s()}) {
+        const auto status = check.inspect(reply);
+        RINGPOST_CHECK(!status || *status < check.statuses().size());
+        RINGPOST_CHECK(lies_in(check.matched_part(reply), reply) && lies_in(check.token(reply), reply));
+    }
+}
+
 int run(const std::uint8_t* data, std::size_t size) {
     Script script(data, size, 4'096);
     const AnswerCheck check = check_of(script.u8());
     Bytes reply = script.bytes(size);
+    check_services(reply);
     const auto status = check.inspect(reply);
     RINGPOST_CHECK(!status || *status < check.statuses().size());
     reply.push_back(std::byte{'x'});

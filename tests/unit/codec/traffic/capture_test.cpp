@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "codec/base/bytes.hpp"
 #include "tests/unit/helpers.hpp"
 
 namespace ringpost::traffic {
@@ -35,11 +36,11 @@ const std::string macs = std::string(24, '7');
 
 std::string payload_of(Link link, const std::string& hex) {
     const Bytes packet = bytes_from_hex(hex);
-    const auto found = udp_payload(link, packet);
+    const auto found = udp_datagram(link, packet);
     if (!found) {
         return std::string("skipped: ") + describe(found.error());
     }
-    return {reinterpret_cast<const char*>(found->data()), found->size()};
+    return {reinterpret_cast<const char*>(found->payload.data()), found->payload.size()};
 }
 
 TEST(Capture, every_link_type_and_both_families) {
@@ -55,7 +56,26 @@ TEST(Capture, every_link_type_and_both_families) {
                   "abc");
         EXPECT_EQ(payload_of(Link::linux_cooked, std::string(28, '0') + type + ip), "abc");
         EXPECT_EQ(payload_of(Link::linux_cooked_2, type + std::string(36, '0') + ip), "abc");
+        EXPECT_EQ(payload_of(Link::loopback, "02000000" + ip), "abc") << "whatever the family's number";
     }
+}
+
+TEST(Capture, source_and_destination) {
+    const Bytes v4 = bytes_from_hex(v4_head + udp);
+    auto found = udp_datagram(Link::raw, v4);
+    ASSERT_TRUE(found);
+    const auto port = [&](std::size_t at) { return static_cast<std::uint16_t>(load_be<std::uint16_t>(&v4[20 + at])); };
+    EXPECT_EQ(found->source, Address::v4(10, 0, 0, 1, port(0)));
+    EXPECT_EQ(found->destination, Address::v4(10, 0, 0, 2, port(2)));
+    Bytes v6 = bytes_from_hex(v6_head + udp);
+    v6[24] = std::byte{0xfd};
+    v6[39] = std::byte{7};
+    found = udp_datagram(Link::raw, v6);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->destination.family, Family::v6);
+    EXPECT_EQ(found->destination.ip[0], 0xfd);
+    EXPECT_EQ(found->destination.ip[15], 7);
+    EXPECT_EQ(found->destination.port, port(2));
 }
 
 TEST(Capture, options_and_extensions_are_skipped) {

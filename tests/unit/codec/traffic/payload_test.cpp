@@ -213,7 +213,8 @@ TEST(ProbePayload, limits_are_enforced) {
               (PayloadError{PayloadError::Kind::too_many_fields, fields.size()}));
     Payload crowd;
     const Bytes x = bytes_of("x");
-    while (crowd.count() < limits::payloads_max && crowd.add_bytes(x)) {}
+    while (crowd.count() < limits::payloads_max && crowd.add_bytes(x)) {
+    }
     EXPECT_EQ(crowd.count(), limits::payloads_max);
     EXPECT_EQ(crowd.add_text("x").error().kind, PayloadError::Kind::too_many);
 }

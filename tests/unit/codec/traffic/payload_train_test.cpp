@@ -91,7 +91,8 @@ TEST(PayloadTrain, only_the_last_of_a_train_is_smaller) {
 }
 
 TEST(PayloadTrain, at_a_rate_each_datagram_has_its_own_due_time) {
-    const Payload payload = payload_of({"{time:u64be}{seq}"});
+    const Payload payload =
+        payload_of({"{time:u64be}{seq}{time:rfc3339}{seq:hex}{time:unix}{random:3}{pick:a|b}{seq:u16le}"});
     SourceOptions options = sending(payload, 30);
     options.rate_per_s = 1e6;
     options.flows = 2;

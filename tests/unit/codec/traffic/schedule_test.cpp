@@ -172,5 +172,26 @@ TEST(RateProfile, refuses_invalid_profiles) {
     EXPECT_TRUE(make({{0, 0}, {second, 1}}));
 }
 
+TEST(Schedule, a_recording_is_repeated_one_mean_gap_after_its_end) {
+    const Recording recording({0, 100'000, 100'000, 400'000, 1'000'000}, 2);
+    EXPECT_EQ(recording.length(), 625'000) << "at twice the speed, the mean gap is 125 us";
+    EXPECT_DOUBLE_EQ(recording.per_s(), 8'000);
+    Schedule schedule({.start = schedule_start, .recording = &recording});
+    const Duration expected[] = {0,       50'000,  50'000,  200'000,   500'000,  625'000,
+                                 675'000, 675'000, 825'000, 1'125'000, 1'250'000};
+    std::array<Instant, 20> memory{};
+    const auto taken = Schedule(schedule).take(schedule_start + 1'250'000, memory);
+    ASSERT_EQ(taken.size(), std::size(expected));
+    for (std::size_t i = 0; i < taken.size(); ++i, schedule.advance()) {
+        EXPECT_EQ(schedule.next(), schedule_start + expected[i]) << i;
+        EXPECT_EQ(taken[i], schedule.next());
+    }
+    EXPECT_EQ(
+        Schedule({.start = schedule_start, .recording = &recording}).count_due(0, schedule_start + 625'000, UINT64_MAX),
+        5u);
+    const Recording single({0}, 1);
+    EXPECT_EQ(single.at(3), 3 * second);
+}
+
 }  // namespace
 }  // namespace ringpost::traffic
