@@ -199,8 +199,8 @@ ParsedPreset parse_preset(std::string_view text) {
             parse_service_preset(name, has_rest ? std::optional(rest) : std::nullopt, std::min(colon + 1, text.size())))
         return std::move(*parsed);
     return std::unexpected(
-        PresetError{"presets are dns:NAME[,TYPE], dns-file:FILE, memcached-get:KEY, ntp, snmp-get:OID, coap-get:PATH, "
-                    "radius:SECRET, sip-options, quic-vn, game:a2s, statsd:NAME and syslog[:TEXT]",
+        PresetError{"presets are dns, dns-file, memcached-get, ntp, snmp-get, coap-get, radius, sip-options, quic-vn, "
+                    "game:a2s, statsd and syslog",
                     0});
 }
 

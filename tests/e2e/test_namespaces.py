@@ -124,7 +124,8 @@ class TwoHosts(unittest.TestCase):
 
     def test_the_mtu_is_found(self):
         with self.server("echo") as echo:
-            for target, payload, packet in ((f"{there_ip}:{echo.port()}", 1472, 1500), (f"[fd77::2]:{echo.port()}", 1452, 1500)):
+            port = echo.port()
+            for target, payload, packet in ((f"{there_ip}:{port}", 1472, 1500), (f"[fd77::2]:{port}", 1452, 1500)):
                 done = self.here.call(lambda target=target: run("latency", "--mtu-search", "--to", target, "--json"))
                 self.assertEqual((done.code, done.err), (0, ""), done)
                 self.assertEqual((done.summary()["payload_bytes"], done.summary()["packet_bytes"]), (payload, packet))

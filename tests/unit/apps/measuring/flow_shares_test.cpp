@@ -25,7 +25,7 @@ TEST(FlowShares, engines_add_up_to_one_list) {
     EXPECT_DOUBLE_EQ(shares["jain"].get<double>(), 40.0 * 40 / (3 * (81 + 1 + 900)));
     ASSERT_EQ(summary["per_flow"].size(), 3u);
     EXPECT_EQ(summary["per_flow"][2],
-              (Json{{"flow", 2}, {"port", 1002}, {"sent", 30}, {"answered", 30}, {"share", 0.75}}));
+              (Json{{"port", 1002}, {"sent", 30}, {"answered", 30}, {"flow", 2}, {"share", 0.75}}));
     EXPECT_EQ(flow_lines(summary).size(), 4u);
 }
 
