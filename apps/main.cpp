@@ -2,27 +2,22 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
-#include <cstdint>
 #include <cstdio>
-#include <new>
 #include <string>
 #include <system_error>
 
 #include "apps/cli/failure.hpp"
+#include "apps/cli/memory.hpp"
 #include "apps/cli/output.hpp"
 #include "apps/cli/version.hpp"
 #include "apps/commands/command_line.hpp"
 #include "apps/measuring/agents.hpp"
 #include "engine/os/system_error.hpp"
 #include "engine/os/waker.hpp"
-
-/// Of mimalloc, if the command is linked with it: it does not call the new handler.
-extern "C" [[gnu::weak]] void mi_register_error(void (*handler)(int, void*), void* argument);
 
 namespace {
 
@@ -32,7 +27,9 @@ int run(int argc, char** argv) {
     const CommandLine line = parse_command_line(argc, argv, "ringpost " + version_text());
     if (line.command) {
         ringpost::catch_signals();
-        return line.command();
+        set_memory_aside();
+        const int code = line.command();
+        return out_of_memory() ? int{Exit::failed} : code;
     }
     std::fputs(line.text.c_str(), stdout);
     // A reader that has gone, such as head, has read what it wanted.
@@ -52,28 +49,6 @@ void open_standard_descriptors() {
     for (int fd = 0; fd < 3; ++fd)
         // open() returns the lowest free descriptor, which is fd.
         if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) ::open("/dev/null", modes[fd]);
-}
-
-/// Memory may run out on any thread, in code that cannot report it. Allocates nothing.
-[[noreturn]] void end_without_memory() {
-    char line[80];
-    rlimit limit{};
-    const bool limited = getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
-    const int length = limited ? std::snprintf(line, sizeof line, "ringpost: out of memory (ulimit -v %ju)\n",
-                                               static_cast<std::uintmax_t>(limit.rlim_cur / 1024))
-                               : std::snprintf(line, sizeof line, "ringpost: out of memory\n");
-    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line, static_cast<std::size_t>(length));
-    ::_exit(Exit::failed);
-}
-
-void on_allocator_error(int code, void*) {
-    if (code == ENOMEM) end_without_memory();
-}
-
-/// Before the constructors of static objects, which allocate.
-[[gnu::constructor(101)]] void report_lack_of_memory() {
-    std::set_new_handler(end_without_memory);
-    if (mi_register_error != nullptr) mi_register_error(on_allocator_error, nullptr);
 }
 
 }  // namespace

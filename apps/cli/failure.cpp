@@ -1,5 +1,6 @@
 #include "apps/cli/failure.hpp"
 
+#include "apps/cli/memory.hpp"
 #include "engine/os/waker.hpp"
 #include "engine/udp/socket_errors.hpp"
 
@@ -22,6 +23,9 @@ const char* meaning(int code) {
     }
 }
 
-int exit_code(int code) { return received_signal() != 0 ? 128 + received_signal() : code; }
+int exit_code(int code) {
+    if (out_of_memory()) return Exit::failed;
+    return received_signal() != 0 ? 128 + received_signal() : code;
+}
 
 }  // namespace ringpost::apps

@@ -8,8 +8,8 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <new>
 
+#include "codec/base/allocated.hpp"
 #include "codec/base/sanitizer.hpp"
 
 namespace ringpost {
@@ -19,16 +19,18 @@ constexpr std::size_t mapped_bytes_min = address_sanitizer ? SIZE_MAX : 65'536;
 
 bool is_mapped(std::size_t bytes) { return bytes >= mapped_bytes_min; }
 
+/// Null without memory.
+void* map(std::size_t bytes) {
+    void* const at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return at == MAP_FAILED ? nullptr : at;
+}
+
 }  // namespace
 
 ZeroedMemory::ZeroedMemory(std::size_t bytes)
-    : at_(is_mapped(bytes) ? mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-                           : std::calloc(std::max<std::size_t>(bytes, 1), 1)),
-      bytes_(bytes) {
-    if (at_ != nullptr && at_ != MAP_FAILED) return;
-    if (const std::new_handler handler = std::get_new_handler()) handler();
-    std::abort();
-}
+    : at_(allocated(
+          [bytes] { return is_mapped(bytes) ? map(bytes) : std::calloc(std::max<std::size_t>(bytes, 1), 1); })),
+      bytes_(bytes) {}
 
 ZeroedMemory::~ZeroedMemory() {
     if (is_mapped(bytes_))

@@ -10,8 +10,8 @@
 
 namespace ringpost {
 
-/// Zeroed memory, aligned to std::max_align_t. Without memory it calls the new handler (std::set_new_handler), and then
-/// aborts.
+/// Zeroed memory, aligned to std::max_align_t. Without memory it calls the new handler (std::set_new_handler) and tries
+/// again; without a handler it aborts.
 class ZeroedMemory {
   public:
     explicit ZeroedMemory(std::size_t bytes);

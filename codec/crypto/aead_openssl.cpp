@@ -9,6 +9,7 @@
 
 #include <memory>
 
+#include "codec/base/allocated.hpp"
 #include "codec/base/check.hpp"
 #include "codec/crypto/aead_implementation.hpp"
 
@@ -45,7 +46,7 @@ struct FreeEvpContext {
 template <class Cipher>
 class EvpKey {
   public:
-    EvpKey() : context_(EVP_CIPHER_CTX_new()) { RINGPOST_CHECK(context_ != nullptr); }
+    EvpKey() : context_(allocated(EVP_CIPHER_CTX_new)) {}
 
     // The cipher is named only once: naming it again would allocate.
     void expand(const Key& key) {

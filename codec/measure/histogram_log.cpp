@@ -20,6 +20,7 @@
 #include <cmath>
 #include <memory>
 
+#include "codec/base/allocated.hpp"
 #include "codec/base/base64.hpp"
 #include "codec/base/bytes.hpp"
 #include "codec/base/check.hpp"
@@ -86,8 +87,7 @@ std::expected<Histogram, std::string> decode_counts(std::span<const std::byte> b
 
 std::expected<std::vector<std::byte>, std::string> decompress(std::span<const std::byte> bytes) {
     const std::unique_ptr<libdeflate_decompressor, void (*)(libdeflate_decompressor*)> decompressor(
-        libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
-    RINGPOST_CHECK(decompressor != nullptr);
+        allocated(libdeflate_alloc_decompressor), libdeflate_free_decompressor);
     std::vector<std::byte> plain(std::min(limits::histogram_encoded_bytes_max, bytes.size() * growth_max));
     std::size_t taken = 0;
     std::size_t made = 0;
@@ -166,8 +166,7 @@ std::expected<Histogram, std::string> decode_histogram(std::span<const std::byte
 std::string encode_histogram_text(const Histogram& histogram) {
     const std::vector<std::byte> plain = encode_histogram(histogram);
     const std::unique_ptr<libdeflate_compressor, void (*)(libdeflate_compressor*)> compressor(
-        libdeflate_alloc_compressor(compression_level), libdeflate_free_compressor);
-    RINGPOST_CHECK(compressor != nullptr);
+        allocated([] { return libdeflate_alloc_compressor(compression_level); }), libdeflate_free_compressor);
     std::vector<std::byte> out(compressed_head_bytes + libdeflate_zlib_compress_bound(compressor.get(), plain.size()));
     const std::size_t made =
         libdeflate_zlib_compress(compressor.get(), plain.data(), plain.size(), out.data() + compressed_head_bytes,

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "codec/base/allocated.hpp"
 #include "codec/base/check.hpp"
 
 namespace ringpost {
@@ -20,9 +21,10 @@ ProvidedBuffers::ProvidedBuffers(unsigned count, std::size_t buffer_bytes, std::
     : count_(count),
       buffer_bytes_(buffer_bytes),
       group_(group),
-      ring_(static_cast<io_uring_buf_ring*>(std::aligned_alloc(page_bytes, ring_bytes(count)))),
+      ring_(static_cast<io_uring_buf_ring*>(
+          allocated([count] { return std::aligned_alloc(page_bytes, ring_bytes(count)); }))),
       memory_(new std::byte[count * buffer_bytes]) {
-    RINGPOST_CHECK(ring_ != nullptr && count > 0 && (count & (count - 1)) == 0);
+    RINGPOST_CHECK(count > 0 && (count & (count - 1)) == 0);
     std::memset(static_cast<void*>(ring_.get()), 0, ring_bytes(count));
     for (unsigned id = 0; id < count; ++id) recycle(static_cast<std::uint16_t>(id));
 }
