@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <exception>
 #include <string>
 
 #include "apps/cli/help.hpp"
@@ -51,10 +52,11 @@ int node_command(const NodeCommandOptions& options) {
     report.note(fmt::format("node {} on TCP port {}", shown_name(options.name), options.network.tcp_port));
     if (node.counters().links == 0) report.note(no_link_text(options.network) + "; waiting for one");
     report.event("listening", {{"name", options.name}, {"port", options.network.tcp_port}});
-    NodeConsole(node, options.console, report, waker).run();
+    const std::exception_ptr failure = NodeConsole(node, options.console, report, waker).run();
     Json summary = counts_json(node.counters());
     summary["backend"] = node.backend();
     report.event("summary", summary);
+    if (failure) std::rethrow_exception(failure);
     return server_exit_code(Exit::done);
 }
 

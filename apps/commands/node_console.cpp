@@ -138,7 +138,7 @@ void NodeConsole::list_peers() {
 
 // ---- threads --------------------------------------------------------------------------------------
 
-void NodeConsole::run() {
+std::exception_ptr NodeConsole::run() {
     // The other threads block all signals, so that this one handles them.
     sigset_t all, before;
     sigfillset(&all);
@@ -151,7 +151,7 @@ void NodeConsole::run() {
     waker_.wake();
     stop_when_woken();  // its thread may be missing
     for (std::thread& thread : threads) thread.join();
-    if (failure_) std::rethrow_exception(failure_);
+    return failure_;
 }
 
 void NodeConsole::start(std::vector<std::thread>& threads) {

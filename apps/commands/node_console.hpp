@@ -37,8 +37,8 @@ class NodeConsole {
         : node_(node), options_(options), report_(report), waker_(waker) {}
 
     /// Runs until `quit` or a signal, then stops the node and cancels whatever waits for it. The end of standard input
-    /// does not end it. Rethrows the first exception of its threads.
-    void run();
+    /// does not end it. Returns the first exception of any thread, which ends it as well, or null.
+    std::exception_ptr run();
 
   private:
     void print_notices();
