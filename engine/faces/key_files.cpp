@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "codec/crypto/hash.hpp"
+#include "engine/os/system_error.hpp"
 
 namespace ringpost {
 namespace {
@@ -40,7 +41,7 @@ class KeyFile {
     std::unexpected<Error> failed(int code, std::string_view why) const {
         return std::unexpected(Error{code, fmt::format("{}: {}", name_, why)});
     }
-    std::unexpected<Error> failed(int code) const { return failed(code, std::strerror(code)); }
+    std::unexpected<Error> failed(int code) const { return std::unexpected(system_error(name_, code)); }
 
     /// The first of what is wrong with the file as such.
     Result<void> check(bool secret) const {

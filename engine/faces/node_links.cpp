@@ -35,7 +35,7 @@ bool is_among(const std::vector<NodeLinks::Member>& members, const NodeLinks::Me
 
 Result<NodeLinks> NodeLinks::open(const NodeOptions& options) {
     for (const std::string& name : options.interfaces) {
-        if (if_nametoindex(name.c_str()) != 0) continue;
+        if (interface_index(name) != 0) continue;
         if (errno == ENODEV)
             return std::unexpected(Error{ENODEV, fmt::format("interface {}: there is none of that name", name)});
         return std::unexpected(system_error("interface " + name, errno));

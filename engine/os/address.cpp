@@ -1,4 +1,5 @@
 #include "engine/os/address.hpp"
+#include "engine/os/links.hpp"
 #include "engine/os/system_error.hpp"
 
 #include <arpa/inet.h>
@@ -53,8 +54,8 @@ bool is_v6_literal(std::string_view host) {
 }
 
 /// The index of an interface given by name or number; ENODEV if there is none.
-Result<unsigned> interface_index(std::string_view whole, const std::string& zone) {
-    if (const unsigned index = if_nametoindex(zone.c_str()); index != 0) return index;
+Result<unsigned> scope_of(std::string_view whole, const std::string& zone) {
+    if (const unsigned index = interface_index(zone); index != 0) return index;
     if (errno == EMFILE || errno == ENFILE) return std::unexpected(system_error(visible(whole), errno));
     unsigned index = 0;
     char name[IF_NAMESIZE];
@@ -92,7 +93,7 @@ Result<Address> resolve_v6_literal(const HostPort& parts) {
         const bool group = IN6_IS_ADDR_MC_LINKLOCAL(&v6.sin6_addr) || IN6_IS_ADDR_MC_NODELOCAL(&v6.sin6_addr);
         if (!unicast && !group) return malformed(parts.whole, "only a link-local address has an interface");
         if (zone.empty()) return malformed(parts.whole, "the interface is missing");
-        const auto index = interface_index(parts.whole, zone);
+        const auto index = scope_of(parts.whole, zone);
         if (!index) return std::unexpected(index.error());
         v6.sin6_scope_id = *index;
     }

@@ -7,6 +7,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -46,7 +47,7 @@ Link* link_named(std::vector<Link>& links, const ifaddrs& at) {
     name.resize(std::min(name.size(), name.find(':')));  // eth0:1 is the label of an address of eth0
     const auto found = std::find_if(links.begin(), links.end(), [&](const Link& link) { return link.name == name; });
     if (found != links.end()) return &*found;
-    const unsigned index = if_nametoindex(name.c_str());
+    const unsigned index = interface_index(name);
     if (index == 0) return nullptr;
     Link& link = links.emplace_back();
     link.name = name;
@@ -56,6 +57,21 @@ Link* link_named(std::vector<Link>& links, const ifaddrs& at) {
 }
 
 }  // namespace
+
+unsigned interface_index(const std::string& name) {
+    ifreq request{};
+    if (name.size() >= sizeof request.ifr_name) {
+        errno = ENODEV;
+        return 0;
+    }
+    const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return 0;
+    name.copy(request.ifr_name, name.size());
+    const int failed = ::ioctl(fd, SIOCGIFINDEX, &request) == 0 ? 0 : errno;
+    ::close(fd);
+    errno = failed;
+    return failed == 0 ? static_cast<unsigned>(request.ifr_ifindex) : 0;
+}
 
 Result<std::vector<Link>> multicast_links() {
     ifaddrs* list = nullptr;

@@ -23,6 +23,10 @@ struct Link {
 /// loopback while it is up: although it lacks IFF_MULTICAST, groups joined there connect programs of the same host.
 Result<std::vector<Link>> multicast_links();
 
+/// The index of the interface of this name, as if_nametoindex() gives it. 0: errno has the reason, ENODEV if there is
+/// none; that of if_nametoindex() may be another than the one for which it failed.
+unsigned interface_index(const std::string& name);
+
 /// Detects changes of links and their addresses (rtnetlink(7)).
 class LinkWatcher {
   public:

@@ -22,6 +22,7 @@
 #include "codec/base/limits.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/bind.hpp"
+#include "engine/os/links.hpp"
 #include "engine/os/system_error.hpp"
 #include "engine/udp/control.hpp"
 
@@ -186,7 +187,7 @@ Result<void> UdpSocket::membership(int option, const char* verb, const Address& 
                                    const std::string& interface) const {
     group_req request{};
     if (!interface.empty()) {
-        request.gr_interface = if_nametoindex(interface.c_str());
+        request.gr_interface = interface_index(interface);
         if (request.gr_interface == 0) return failed(fmt::format("{} {} on {}", verb, ip_text(group), interface));
     }
     SocketAddress address;
@@ -210,7 +211,7 @@ Result<void> UdpSocket::leave(const Address& group, const std::string& interface
 Result<void> UdpSocket::configure_multicast(const std::string& interface, int hops, MulticastLoop loop,
                                             const Address& source) {
     const int looped = loop == MulticastLoop::on ? 1 : 0;
-    const unsigned index = interface.empty() ? 0 : if_nametoindex(interface.c_str());
+    const unsigned index = interface.empty() ? 0 : interface_index(interface);
     if (!interface.empty() && index == 0) return failed("multicast on " + interface);
     ip_mreqn choice{};
     choice.imr_ifindex = static_cast<int>(index);

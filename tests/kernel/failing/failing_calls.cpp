@@ -81,6 +81,7 @@ RINGPOST_WRAP(int, epoll_pwait2,
 RINGPOST_WRAP(int, eventfd, (unsigned value, int flags), (value, flags))
 RINGPOST_WRAP(int, getifaddrs, (ifaddrs * *list), (list))
 RINGPOST_WRAP(ssize_t, getrandom, (void* out, std::size_t bytes, unsigned flags), (out, bytes, flags))
+RINGPOST_WRAP(int, ioctl, (int fd, unsigned long request, void* argument), (fd, request, argument))
 RINGPOST_WRAP_CODE(pthread_create, +,
                    (pthread_t * thread, const pthread_attr_t* how, void* (*run)(void*), void* argument),
                    (thread, how, run, argument))
@@ -90,12 +91,6 @@ RINGPOST_WRAP_CODE(io_uring_register_buf_ring, -, (io_uring * ring, io_uring_buf
                    (ring, buffers, flags))
 RINGPOST_WRAP_CODE(io_uring_submit_and_wait, -, (io_uring * ring, unsigned count), (ring, count))
 RINGPOST_WRAP_CODE(io_uring_submit, -, (io_uring * ring), (ring))
-
-extern "C" unsigned __real_if_nametoindex(const char* name);
-extern "C" unsigned __wrap_if_nametoindex(const char* name);
-extern "C" unsigned __wrap_if_nametoindex(const char* name) {
-    return ringpost::test::fails("if_nametoindex") ? 0 : __real_if_nametoindex(name);
-}
 
 extern "C" int __real_getaddrinfo(const char* node, const char* service, const addrinfo* hints, addrinfo** out);
 extern "C" int __wrap_getaddrinfo(const char* node, const char* service, const addrinfo* hints, addrinfo** out);

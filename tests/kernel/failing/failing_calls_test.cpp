@@ -73,14 +73,14 @@ TEST(FailingCalls, sockets) {
     expect_orderly("a source address", ENETUNREACH, {"socket", "connect"},
                    [] { return error_of(source_address_toward(loopback_v6(9))); });
     expect_orderly("a connection", EMFILE, {"socket"}, [] { return error_of(StreamSocket::open(Family::v6)); });
-    expect_orderly("a group", ENOBUFS, {"setsockopt", "if_nametoindex"}, [&] {
+    expect_orderly("a group", ENOBUFS, {"setsockopt", "ioctl"}, [&] {
         auto member = UdpSocket::open(bound_to(any_v6()));
         if (!member) return error_of(member);
         const auto error = error_of(member->join(Address::v4(239, 1, 1, 1, 9), "lo"));
         return error ? error : error_of(member->leave(Address::v4(239, 1, 1, 1, 9), "lo"));
     });
     UdpSocket socket = UdpSocket::open(bound_to(any_v6())).value();
-    expect_orderly("multicast", ENODEV, {"setsockopt", "if_nametoindex"},
+    expect_orderly("multicast", ENODEV, {"setsockopt", "ioctl"},
                    [&] { return error_of(socket.configure_multicast("lo", 1, MulticastLoop::on, {})); });
     const FailingCall failing("getsockopt", ENOPROTOOPT, 1, 2);
     EXPECT_EQ(socket.new_drops(), 0u);
@@ -89,9 +89,9 @@ TEST(FailingCalls, sockets) {
 
 TEST(FailingCalls, links) {
     expect_orderly("the watcher", ENOBUFS, {"socket", "bind"}, [] { return error_of(LinkWatcher::open()); });
-    expect_orderly("the list", EMFILE, {"getifaddrs", "if_nametoindex", "socket"},
+    expect_orderly("the list", EMFILE, {"getifaddrs", "ioctl", "socket"},
                    [] { return error_of(multicast_links()); });
-    const FailingCall failing("if_nametoindex", ENODEV, 1, 100);
+    const FailingCall failing("ioctl", ENODEV, 1, 100);
     EXPECT_EQ(multicast_links().value(), std::vector<Link>{}) << "the interfaces have gone";
 }
 
@@ -207,7 +207,7 @@ TEST_P(FailingFacesTest, nodes) {
     hosts.on(0, [&] {
         expect_orderly("Node", EMFILE,
                        {"socket", "setsockopt", "bind", "listen", "getsockname", "eventfd", "epoll_create1",
-                        "if_nametoindex", "getifaddrs", "pthread_create"},
+                        "ioctl", "getifaddrs", "pthread_create"},
                        [&] { return error_of(devices::Node::open(chosen)); });
     });
 }
@@ -222,7 +222,7 @@ TEST(FailingCalls, host_names) {
         ASSERT_FALSE(resolved);
         EXPECT_NE(resolved.error().text.find(text), std::string::npos) << resolved.error().text;
     }
-    const FailingCall failing("if_nametoindex", EMFILE, 1);
+    const FailingCall failing("ioctl", EMFILE, 1);
     EXPECT_EQ(resolve("fe80::1%lo", 9).error().code, EMFILE);
 }
 
