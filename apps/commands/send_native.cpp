@@ -29,11 +29,10 @@ constexpr Duration end_after_signal = second;
 /// Sends everything, waits until the peer has taken it, or a signal arrives.
 class NativeSender {
   public:
-    NativeSender(Connection& connection, const SendOptions& options, Report& report)
-        : connection_(connection), options_(options), report_(report), started_at_(now()) {}
+    NativeSender(Connection& connection, const SendOptions& options, Report& report, Instant give_up_at)
+        : connection_(connection), options_(options), report_(report), give_up_at_(give_up_at), started_at_(now()) {}
 
     CloseOutcome run(std::optional<std::string> file) {
-        const Instant give_up_at = options_.timeout > 0 ? now() + options_.timeout : never;
         if (file) {
             send(*file);
             lines_.end();
@@ -41,12 +40,12 @@ class NativeSender {
             send(options_.text);
             lines_.end();
         }
-        while (going() && now() < give_up_at && (!lines_.ended() || waiting_)) {
+        while (going() && now() < give_up_at_ && (!lines_.ended() || waiting_)) {
             if (!waiting_) waiting_ = lines_.next();
             while (waiting_ && send(*waiting_)) waiting_ = lines_.next();
             connection_.poll(Lines::poll_interval, ignore_);
         }
-        connection_.begin_close(give_up_at);
+        connection_.begin_close(give_up_at_);
         bytes_ = connection_.unacknowledged_bytes();
         while (going()) {
             connection_.poll(show_every, ignore_);
@@ -89,6 +88,7 @@ class NativeSender {
     Connection& connection_;
     const SendOptions& options_;
     Report& report_;
+    Instant give_up_at_;
     Instant started_at_;
     Lines lines_;
     std::optional<std::string> waiting_;  ///< the next line to send
@@ -108,21 +108,29 @@ int send_native(const SendOptions& options) {
         if (!contents) throw Failure(Exit::usage, fmt::format("--file {}: {}", options.file, contents.error()));
         file = std::move(*contents);
     }
+    const Instant give_up_at = options.timeout > 0 ? now() + options.timeout : never;
     ConnectOptions wanted{.keys = keys_of(options.transport),
                           .insecure = options.transport.insecure,
                           .cancelled = [] { return received_signal() != 0; },
                           .gro = options.common.gro,
                           .engine = options.common.engine};
+    if (options.timeout > 0) wanted.timeout = std::min(wanted.timeout, options.timeout);
     wanted.protocol.send_log_bytes = std::bit_ceil(std::max(log_bytes_min, file ? file->size() + message_overhead : 0));
     auto connection = connect(target, wanted);
     if (!connection) {
-        if (received_signal() != 0) return exit_code(Exit::failed);
-        throw Failure(exit_of(connection.error()), connection.error().text);
+        if (received_signal() == 0) throw Failure(exit_of(connection.error()), connection.error().text);
+        report.event("summary", {{"sent", 0},
+                                 {"confirmed", 0},
+                                 {"failed", 0},
+                                 {"all_delivered", false},
+                                 {"end", "interrupted"},
+                                 {"transport", "native"}});
+        return exit_code(Exit::failed);
     }
     const SignalWakes wakes(*connection);
     if (!connection->note().empty()) report.note(connection->note());
     if (options.transport.insecure) report.note(insecure_note);
-    NativeSender sender(*connection, options, report);
+    NativeSender sender(*connection, options, report, give_up_at);
     const CloseOutcome outcome = sender.run(std::move(file));
     Json summary = {{"sent", sender.sent()},
                     {"confirmed", sender.sent() - outcome.unconfirmed},

@@ -95,7 +95,9 @@ class NativeTunnel {
     [[nodiscard]] bool closing() const { return closing_; }
     /// How a client's connection has ended; nullopt: it has not.
     [[nodiscard]] const std::optional<native::CloseOutcome>& outcome() const { return outcome_; }
-    /// Why a client has no connection; Failure::none: it has one, or there is no answer yet.
+    /// A client's connection has ended, or there will be none: it failed, or was closed before it was open.
+    [[nodiscard]] bool ended() const { return outcome_ || failed_; }
+    /// Why a client has no connection; Failure::none: it has one, or there is no answer yet, or it was closed.
     [[nodiscard]] native::Initiator::Failure failure() const { return failure_; }
     /// What a client's connection had done when it ended, or has done until now.
     [[nodiscard]] native::Statistics statistics() const {
@@ -124,6 +126,7 @@ class NativeTunnel {
         while (const auto event = wire_.poll_event()) {
             if (event->kind == native::EndpointEvent::Kind::failed) {
                 failure_ = event->failure;
+                failed_ = true;
             } else if (event->kind == native::EndpointEvent::Kind::opened) {
                 open_ = true;
                 if (!client_) peers_.touch(wire_.peer(event->connection)) = event->connection;
@@ -205,6 +208,7 @@ class NativeTunnel {
     bool open_ = false, full_ = false, closing_ = false;
     std::optional<native::CloseOutcome> outcome_;
     native::Initiator::Failure failure_ = native::Initiator::Failure::none;
+    bool failed_ = false;
     native::Statistics last_;
     native::Path last_path_;
     std::uint64_t taken_ = 0, refused_ = 0;

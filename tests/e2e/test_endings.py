@@ -75,6 +75,15 @@ class Signals(unittest.TestCase):
                 self.assertEqual(done.code, 130, done)
                 self.assertGreater(done.summary()["sent"], 0)
 
+    def test_a_signal_ends_a_handshake_without_answers(self):
+        for command in (("load",), ("latency",), ("send", "text")):
+            with self.subTest(command), udp_socket() as silent, \
+                    Background(*command, "--to", f"127.0.0.1:{silent.getsockname()[1]}", "--transport", "native",
+                               "--insecure", "--json") as process:
+                silent.recv(2000)
+                done = process.stop(signal.SIGINT)
+                self.assertEqual((done.code, done.summary()["sent"]), (130, 0), done)
+
     def test_a_closed_port_is_reported_during_warm_up(self):
         with udp_socket() as sock:
             port = sock.getsockname()[1]

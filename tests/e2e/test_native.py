@@ -47,6 +47,17 @@ class Native(unittest.TestCase):
             yield server
 
 
+class Silent(Native):
+    def test_the_timeout_bounds_the_handshake(self):
+        with support.udp_socket() as silent:
+            to = f"127.0.0.1:{silent.getsockname()[1]}"
+            done = run("send", *self.native(), "--to", to, "--timeout", "20ms", "text")
+            self.assertEqual((done.code, len(done.err.splitlines())), (4, 1), done)
+            silent.recv(2000)
+            silent.settimeout(0)
+            self.assertRaises(BlockingIOError, silent.recv, 2000)  # it is sent again after 250 ms
+
+
 class Messages(Native):
     def test_lines_in_order_over_a_bad_network(self):
         lines = [f"line {i}" for i in range(500)] + ["", "zwölf"]
