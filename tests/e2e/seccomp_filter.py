@@ -18,24 +18,31 @@ class Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
 
-def refuse(error, *calls):
-    """A preexec function that makes calls fail with `error`: each is a number, or a number and its first argument."""
+def program(action, calls):
+    """A filter with an action for some calls: each is a number, or a number and its first argument. The kernel copies it;
+    the memory lives as long as the object."""
     steps = []
     for call, *argument in calls:
-        refused = [(BPF_RET, 0, 0, SECCOMP_RET_ERRNO | error)]
+        chosen = [(BPF_RET, 0, 0, action)]
         if argument:
-            refused = [(BPF_LD_W_ABS, 0, 0, FIRST_ARGUMENT), (BPF_JEQ, 0, 1, *argument), *refused]
-        steps += [(BPF_LD_W_ABS, 0, 0, NUMBER), (BPF_JEQ, 0, len(refused), call), *refused]
+            chosen = [(BPF_LD_W_ABS, 0, 0, FIRST_ARGUMENT), (BPF_JEQ, 0, 1, *argument), *chosen]
+        steps += [(BPF_LD_W_ABS, 0, 0, NUMBER), (BPF_JEQ, 0, len(chosen), call), *chosen]
     steps.append((BPF_RET, 0, 0, SECCOMP_RET_ALLOW))
     code = b"".join(struct.pack("HBBI", *step) for step in steps)
     memory = ctypes.create_string_buffer(code, len(code))
-    program = Program(len(steps), ctypes.addressof(memory))
+    made = Program(len(steps), ctypes.addressof(memory))
+    made.keeps = memory
+    return made
+
+
+def refuse(error, *calls):
+    """A preexec function that makes calls fail with `error`."""
+    filtered = program(SECCOMP_RET_ERRNO | error, calls)
 
     def install():
         die_with_parent()
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) != 0:
+        if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(filtered), 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "seccomp")
 
-    install.keeps = memory, program  # alive as long as the function
     return install
