@@ -79,7 +79,7 @@ class Server:
     """A command that runs on the server. Keeps the newest line that an honest client caused, and the last."""
 
     def __init__(self, arena, command, port):
-        self.kept, self.last = b"", b""
+        self.arena, self.kept, self.last = arena, b"", b""
         self.changed = threading.Condition()
         self.process = arena.server.call(lambda: subprocess.Popen(
             [support.binary, *map(str, command), "--json"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -49,7 +49,7 @@ def run_server(arena, case, plan):
         newcomer_s = None
         part = plan.sources // plan.parts
         for number in range(plan.parts):
-            flood = arena.flood(HOSTILE[2], case.port, case.flood, part, plan.rate, number * part)
+            flood = arena.flood(HOSTILE[2], case.port, case.recorded or case.flood, part, plan.rate, number * part)
             if honest:
                 if number == plan.parts - 1:
                     newcomer_s = newcomer(arena, case, server)

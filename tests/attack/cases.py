@@ -1,8 +1,11 @@
 """Each listening command, what is sent to it, and the honest client that it serves meanwhile."""
 
 import dataclasses
+import json
+import subprocess
 
 import clients
+import support
 from arena import HONEST, HONEST_SECOND
 
 PORT, ECHO_PORT, MESSAGE_PORT, DEVICES_PORT, DEVICES_TCP_PORT = 7000, 7001, 5005, 3235, 4112
@@ -19,6 +22,7 @@ class Case:
     port: int = PORT
     behind: tuple = ()     # another server that this one needs
     announces: bool = False  # it sends from time to time, whatever it receives
+    recorded: object = None  # a file with the datagram that is sent
 
     @property
     def bound(self):
@@ -56,7 +60,34 @@ def listening(*command):
     return (*command, "--port", PORT)
 
 
-def cases(library):
+def native(kind, secret):
+    return lambda own, server, number: kind((HONEST[2], PORT), server, *with_secret(secret))
+
+
+def with_secret(secret):
+    return "--transport", "native", "--psk", secret
+
+
+def recorded_init(directory):
+    """Files with a secret, and with the first datagram of a client that has it, as somebody on its path would see it."""
+    secret, init = directory / "secret", directory / "init"
+    secret.write_text(support.run("key", "shared").out)
+    secret.chmod(0o600)
+    with support.udp_socket() as sock:
+        client = subprocess.Popen([support.binary, "send", "--to", "127.0.0.1:%d" % sock.getsockname()[1], "text",
+                                   *with_secret(secret)], stderr=subprocess.DEVNULL, preexec_fn=support.die_with_parent)
+        init.write_bytes(sock.recv(65536))
+        client.kill()
+        client.wait()
+    return secret, init
+
+
+def cases(directory):
+    """All of them; the directory is for their files."""
+    library = directory / "library.json"
+    library.write_text(json.dumps(LIBRARY))
+    secret, init = recorded_init(directory)
+    sealed = with_secret(secret)
     echo_behind = ("echo", "--port", ECHO_PORT)
     wire = ("--transport", "gtudp")
     return [
@@ -75,6 +106,12 @@ def cases(library):
         Case("sink --transport gtudp", "data frame", listening("sink", *wire), gtudp(data=clients.frame.make(9, 0))),
         Case("echo --transport gtudp", "data", listening("echo", *wire), gtudp(echoed=True)),
         Case("echo --transport gtudp", "blind", listening("echo", *wire), gtudp(echoed=True)),
+        Case("recv --transport native", "Init", listening("recv", *sealed), native(clients.Lines, secret),
+             recorded=init),
+        Case("recv --transport native", "short", listening("recv", *sealed), native(clients.Lines, secret)),
+        Case("echo --transport native", "Init", listening("echo", *sealed), native(clients.Probes, secret),
+             recorded=init),
+        Case("sink --transport native", "Init", listening("sink", *sealed), recorded=init),
         Case("message listen", "message", ("message", "listen"), messages, port=MESSAGE_PORT),
         # Without the option, the first `initialize` decides who is confirmed to: that is the format.
         Case("message listen --reply source", "initialize", ("message", "listen", "--reply", "source"), messages,

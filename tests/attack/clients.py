@@ -5,6 +5,7 @@ import json
 import pathlib
 import socket
 import struct
+import subprocess
 import sys
 import time
 
@@ -13,6 +14,7 @@ import beacon_peer
 import control_peer
 import frame
 import structs_peer
+import support
 
 REPEAT_AFTER_S = 1
 PATIENCE_S = 120
@@ -124,6 +126,48 @@ class Printed(Datagrams):
             if self.output.wait_for(text, REPEAT_AFTER_S):
                 return time.monotonic() - started
         raise AssertionError("an honest client is not served")
+
+
+class Lines:
+    """Lines of a `ringpost send` that runs meanwhile; the answer is a line of the server's output."""
+
+    def __init__(self, server, output, *arguments):
+        self.output, self.numbers = output, itertools.count()
+        self.process = subprocess.Popen(
+            [support.binary, "send", "--to", "%s:%d" % server, *map(str, arguments)], stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=support.die_with_parent)
+        self.name = b"honest %d " % self.process.pid
+
+    def exchange(self):
+        text = self.name + b"%d." % next(self.numbers)
+        started = time.monotonic()
+        self.process.stdin.write(text + b"\n")
+        self.process.stdin.flush()
+        if not self.output.wait_for(text, PATIENCE_S):
+            raise AssertionError("an honest client is not served")
+        return time.monotonic() - started
+
+    def close(self):
+        self.process.kill()
+        self.process.communicate()
+
+
+class Probes:
+    """Runs of `ringpost latency`, which measures the exchanges."""
+
+    def __init__(self, server, output, *arguments):
+        self.network = output.arena.client
+        self.command = [support.binary, "latency", "--to", "%s:%d" % server, "--window", "1", "--count", "20", "--json",
+                        *map(str, arguments)]
+
+    def exchange(self):
+        done = self.network.call(lambda: subprocess.run(self.command, capture_output=True, timeout=PATIENCE_S))
+        if done.returncode != 0:
+            raise AssertionError(f"an honest client is not served: {done}")
+        return json.loads(done.stdout.splitlines()[-1])["rtt_us"]["p50"] / 1e6
+
+    def close(self):
+        pass
 
 
 def beacon(number):

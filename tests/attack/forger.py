@@ -1,7 +1,7 @@
 """forger.py ADDRESS:PORT KIND COUNT RATE [FIRST]: sends UDP datagrams, each from a source address of its own.
 
 Needs a raw socket, and a network in which nothing but the target receives them. `FIRST` is the number of the first
-source. Kinds are the functions of FLOODS.
+source. Kinds are the functions of FLOODS; another kind is a file with the datagram.
 """
 
 import pathlib
@@ -25,6 +25,7 @@ ASK = control_peer.make_control(control_peer.ASK, 7, 1)
 ASK_REVERSE = control_peer.make_control(control_peer.ASK_REVERSE, 7, 1, [99, 0, 1400, 10**10, 1])
 BEACON = beacon_peer.encode("x", 1_700_000_000, "127.0.0.1", 0)
 STRUCT = structs_peer.encode(1, "<I", [7])
+SHORT = b"\x40\0" + bytes(range(62))
 
 
 def gtudp(kind, identity, data=b""):
@@ -47,6 +48,8 @@ FLOODS = {
     # It acknowledges the answers to its message without seeing them, and guesses the identity of what it is sent.
     "blind": lambda number: [gtudp(DATA, number, b"x"), gtudp(ACK, number), gtudp(RECV, random.getrandbits(32))],
     "guess": lambda number: [gtudp(RECV, random.getrandbits(32))],
+    # A packet of a connection of the native transport that is unknown, long enough to be answered.
+    "short": lambda number: [SHORT],
 }
 
 
@@ -54,9 +57,14 @@ HEADERS = struct.Struct("!BBHHHBBHI4sHHHH")
 BATCH = 32  # sources between two looks at the clock
 
 
+def recorded(path):
+    datagram = pathlib.Path(path).read_bytes()
+    return lambda number: [datagram]
+
+
 def flood(target, kind, count, rate, first=0):
     """The kernel writes the checksum of the IP header; UDP over IPv4 needs none."""
-    make, address = FLOODS[kind], socket.inet_aton(target[0])
+    make, address = FLOODS.get(kind) or recorded(kind), socket.inet_aton(target[0])
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
         sock.connect((target[0], 0))
         started = time.monotonic()

@@ -1,9 +1,13 @@
 """Loops: one datagram with a forged source makes servers answer each other."""
 
 import contextlib
+import pathlib
 import socket
+import tempfile
 import time
 
+import cases
+import forger
 from support import Background, Network, until
 from test_loops import HOPS, LOOPBACK, delivered, forge
 
@@ -59,11 +63,19 @@ LOOPS = [
 ]
 
 
+def native_loops(directory):
+    secret, init = cases.recorded_init(directory)
+    echo = server("echo", "--port", 0, *cases.with_secret(secret))
+    return [(f"two `echo --transport native`, {name}", [echo, echo], 0, 1, payload)
+            for name, payload in (("an Init", init.read_bytes()), ("a short packet", forger.SHORT))]
+
+
 def measured():
     network = Network()
     try:
         network.ip("link set lo up")
-        for name, *loop in LOOPS:
-            yield name, network.call(lambda loop=loop: run(*loop))
+        with tempfile.TemporaryDirectory() as directory:
+            for name, *loop in [*LOOPS, *native_loops(pathlib.Path(directory))]:
+                yield name, network.call(lambda loop=loop: run(*loop))
     finally:
         network.close()
