@@ -11,6 +11,7 @@
 
 #include <ringpost/confirmed.hpp>
 #include <ringpost/devices.hpp>
+#include "engine/faces/key_files.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/links.hpp"
 #include "engine/os/random.hpp"
@@ -224,6 +225,16 @@ TEST(FailingCalls, host_names) {
     }
     const FailingCall failing("ioctl", EMFILE, 1);
     EXPECT_EQ(resolve("fe80::1%lo", 9).error().code, EMFILE);
+}
+
+TEST(FailingCalls, a_key_file_beyond_the_limit_of_descriptors) {
+    rlimit before{};
+    getrlimit(RLIMIT_NOFILE, &before);
+    const rlimit none{0, before.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+    const auto key = read_secret_key("/dev/null");
+    setrlimit(RLIMIT_NOFILE, &before);
+    EXPECT_EQ(key.error().text, "/dev/null: Too many open files (ulimit -n 0)");
 }
 
 TEST(FailingCalls, errors_name_the_limit) {

@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 
 #include "tests/kernel/kernel_test.hpp"
@@ -38,6 +39,7 @@ TEST(Links, follow_changes_of_links_and_addresses) {
         EXPECT_EQ(links[0].name, "lo");
         EXPECT_TRUE(links[0].loopback);
         EXPECT_EQ(links[0].index, if_nametoindex("lo"));
+        EXPECT_EQ(interface_index("lo"), links[0].index);
         EXPECT_EQ(links[0].v4, std::vector{loopback_v4()});
 
         dummy = ip("link add far0 type veth peer name far1");
@@ -101,6 +103,14 @@ TEST(Links, a_receive_buffer_overflow_is_a_change) {
     });
     if (!made) GTEST_SKIP() << no_namespace;
     if (!done) GTEST_SKIP() << "no permission to add addresses";
+}
+
+TEST(Links, a_name_without_an_interface_has_no_index) {
+    for (const std::string& name : {std::string("none"), std::string(), std::string(IF_NAMESIZE, 'x')}) {
+        errno = 0;
+        EXPECT_EQ(interface_index(name), 0u);
+        EXPECT_EQ(errno, ENODEV) << name;
+    }
 }
 
 }  // namespace
