@@ -13,8 +13,8 @@ Endpoint::Endpoint(const Options& options)
       next_round_at_(options.start),
       rounds_left_(options.targets.empty() ? 0 : options.rounds),
       next_target_(options.targets.size()),
-      sources_(limits::beacon_sources_max, options.key),
-      received_(limits::beacon_queue_bytes) {}
+      sources_(options.sources_max, options.key),
+      received_(options.queue_bytes) {}
 
 void Endpoint::handle(Instant now, const Datagram& in) {
     ++counts_.received;

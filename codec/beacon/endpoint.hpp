@@ -11,6 +11,7 @@
 #include <ringpost/beacon/types.hpp>
 #include <ringpost/datagram.hpp>
 #include <ringpost/time.hpp>
+#include "codec/base/limits.hpp"
 #include "codec/base/lru_table.hpp"
 #include "codec/base/record_queue.hpp"
 #include "codec/base/siphash.hpp"
@@ -24,6 +25,8 @@ struct Options : ProtocolOptions {
     Instant start = 0;
     Duration unix_offset = 0;  ///< Unix time in ns is Instant + unix_offset
     SipKey key;                ///< must be random and secret
+    std::uint32_t sources_max = limits::beacon_sources_max;
+    std::size_t queue_bytes = limits::beacon_queue_bytes;
 };
 
 /// The endpoint of `ringpost beacon`: sends a quote to every target each period and reports received beacons.

@@ -28,6 +28,8 @@ Options options() {
     options.advertised_port = 5'005;
     options.period = period;
     options.rounds = 100;
+    options.sources_max = 8;
+    options.queue_bytes = 512u << 10;
     return options;
 }
 
