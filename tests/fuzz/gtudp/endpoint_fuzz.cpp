@@ -27,7 +27,7 @@ using namespace ringpost::gtudp;
 namespace {
 
 constexpr unsigned addresses = 6;
-constexpr int acks_rank = 5;
+constexpr int resent_rank = 2, acks_rank = 5;
 constexpr std::size_t headers = 20 + 8;  // IPv4 and UDP
 
 Address address(unsigned who) { return Address::v4(10, 0, 0, static_cast<std::uint8_t>(who % addresses), 1); }
@@ -247,7 +247,8 @@ class Play {
             }
             if (*of_first == acks_rank && acks_owed() >= limits::train_segments_max) continue;
             RINGPOST_CHECK(*of_first >= rank);  // RECVs, retransmissions, new messages, ACKs; many ACKs go first
-            rank = *of_first;
+            // What congestion control has held, retransmissions and new messages alike, leaves after the others.
+            rank = *of_first == acks_rank ? acks_rank : std::min(*of_first, resent_rank);
         } while (all);
     }
 
@@ -297,7 +298,7 @@ class Play {
         if (flight->reply) check_amplification(them_[to], options_.codec.header_bytes() + frame.data.size());
         flight->sent_at = now_;
         ++flight->sends;
-        return resending_ ? 2 : 4;
+        return resending_ ? resent_rank : 4;
     }
 
     // ---- time and events ---------------------------------------------------------------------------

@@ -90,8 +90,7 @@ TEST(FailingCalls, sockets) {
 
 TEST(FailingCalls, links) {
     expect_orderly("the watcher", ENOBUFS, {"socket", "bind"}, [] { return error_of(LinkWatcher::open()); });
-    expect_orderly("the list", EMFILE, {"getifaddrs", "ioctl", "socket"},
-                   [] { return error_of(multicast_links()); });
+    expect_orderly("the list", EMFILE, {"getifaddrs", "ioctl", "socket"}, [] { return error_of(multicast_links()); });
     const FailingCall failing("ioctl", ENODEV, 1, 100);
     EXPECT_EQ(multicast_links().value(), std::vector<Link>{}) << "the interfaces have gone";
 }
@@ -207,8 +206,8 @@ TEST_P(FailingFacesTest, nodes) {
     chosen.protocol.group_v6->ip[1] = 0x02;
     hosts.on(0, [&] {
         expect_orderly("Node", EMFILE,
-                       {"socket", "setsockopt", "bind", "listen", "getsockname", "eventfd", "epoll_create1",
-                        "ioctl", "getifaddrs", "pthread_create"},
+                       {"socket", "setsockopt", "bind", "listen", "getsockname", "eventfd", "epoll_create1", "ioctl",
+                        "getifaddrs", "pthread_create"},
                        [&] { return error_of(devices::Node::open(chosen)); });
     });
 }
