@@ -104,7 +104,9 @@ class Metrics::Collected : public prometheus::Collectable {
             if (figure.metric.empty() || !is_known(figure, shape_, When::running)) continue;
             const bool counter = figure.kind == Kind::counter;
             ClientMetric metric = labelled();
-            (counter ? metric.counter.value : metric.gauge.value) = total_of(figure, shape_, *last).get<double>();
+            const double scale = figure.unit == Unit::microseconds ? 1e-6 : 1;  // seconds, as Prometheus expects
+            (counter ? metric.counter.value : metric.gauge.value) =
+                scale * total_of(figure, shape_, *last).get<double>();
             out.push_back({std::string(figure.metric),
                            std::string(figure.help),
                            counter ? MetricType::Counter : MetricType::Gauge,

@@ -110,6 +110,14 @@ void Monitor::publish(const Snapshot& now) {
     reported_ = now;
 }
 
+void fill_connection(Snapshot& now, const native::Path& path, const native::Statistics& counts) {
+    now.rtt_smoothed_us = static_cast<double>(path.rtt_smoothed) / 1e3;
+    now.window_bytes = path.window_bytes;
+    now.in_flight_bytes = path.in_flight_bytes;
+    now.packets_lost = counts.packets_lost;
+    now.bytes_resent = counts.bytes_resent;
+}
+
 void add_prometheus(CLI::App& command, std::string& address) {
     command.add_option("--prometheus", address, "local address that serves metrics during the run (default none)")
         ->type_name("ADDRESS:PORT");

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include <ringpost/native/statistics.hpp>
 #include "apps/cli/options.hpp"
 #include "apps/cli/report.hpp"
 #include "apps/measuring/live_view.hpp"
@@ -80,6 +81,9 @@ class Monitor {
     std::counting_semaphore<> handed_over_{0};
     std::jthread thread_;  ///< last: joined before what it uses is destroyed
 };
+
+/// Writes what a connection of the native transport knows of its path and has done.
+void fill_connection(Snapshot& now, const native::Path& path, const native::Statistics& counts);
 
 /// --prometheus.
 void add_prometheus(CLI::App& command, std::string& address);

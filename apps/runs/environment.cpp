@@ -99,12 +99,12 @@ std::string utc_text(Duration since_1970) {
 }
 
 double cpu_seconds() {
-    rusage used{};
-    getrusage(RUSAGE_SELF, &used);
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
     const auto in_seconds = [](const timeval& time) {
         return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
     };
-    return in_seconds(used.ru_utime) + in_seconds(used.ru_stime);
+    return in_seconds(usage.ru_utime) + in_seconds(usage.ru_stime);
 }
 
 }  // namespace ringpost::apps

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace ringpost::apps {
 
@@ -66,6 +67,7 @@ bool is_known(const Figure& figure, const RunShape& shape, When when) {
         case Known::always: return true;
         case Known::sending: return shape.sends;
         case Known::receiving: return shape.receives;
+        case Known::connected: return shape.connected;
         case Known::verifying: return shape.receives && (shape.verifies || when == When::ended);
     }
     return false;
@@ -88,8 +90,9 @@ JsonPlace json_place(const Figure& figure, const RunShape& shape) {
     std::string name(figure.name);
     if (figure.kind == Kind::percentile)
         return {shape.histograms.at(0) + "_us", name.substr(0, name.size() - std::string_view("_us").size())};
-    constexpr std::string_view lost = "lost_";
-    if (name.starts_with(lost)) return {"lost_in", name.substr(lost.size())};
+    for (const auto& [prefix, object] :
+         {std::pair{"lost_", "lost_in"}, std::pair{"path_", "path"}, std::pair{"connection_", "connection"}})
+        if (name.starts_with(prefix)) return {object, name.substr(std::string_view(prefix).size())};
     return {"", std::move(name)};
 }
 
@@ -136,7 +139,8 @@ std::string series_line(const RunShape& shape, const Interval& interval) {
         if (!is_shown(figure, in_series)) continue;
         if (&figure != &figures[0]) out += ',';
         // A sink knows no more at its end.
-        if (is_known(figure, shape, shape.sends ? When::ended : When::running)) out += field_text(figure, interval_of(figure, shape, interval));
+        if (is_known(figure, shape, shape.sends ? When::ended : When::running))
+            out += field_text(figure, interval_of(figure, shape, interval));
     }
     return out;
 }

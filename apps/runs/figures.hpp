@@ -15,12 +15,13 @@
 
 namespace ringpost::apps {
 
-enum class Unit : std::uint8_t { datagrams, times, seconds, per_second, microseconds, percent };
+enum class Unit : std::uint8_t { datagrams, times, bytes, seconds, per_second, microseconds, percent };
 
 enum class Kind : std::uint8_t {
     clock,       ///< time since the start; the longest of several engines
     counter,     ///< never decreases; adds up
     gauge,       ///< may decrease; adds up; a total below zero is shown as zero
+    level,       ///< a state at one moment; the highest of several engines
     rate,        ///< of an interval: per second of it
     percentile,  ///< of the first histogram
 };
@@ -31,6 +32,7 @@ enum class Known : std::uint8_t {
     sending,
     receiving,
     verifying,  ///< receiving; until the run has ended only with verification
+    connected,  ///< with a connection of the native transport
 };
 
 enum class When : std::uint8_t { running, ended };
@@ -104,6 +106,20 @@ inline constexpr Figure figures[] = {
     {"cpu_s", "processor time", Unit::seconds, Kind::counter, Known::always, &Snapshot::cpu_s, nowhere, Chart::none,
      "ringpost_cpu_seconds_total", "Processor time of the process."},
     {"waiting", "waiting for an answer", Unit::datagrams, Kind::gauge, Known::receiving, &Snapshot::waiting, in_series},
+    {"path_rtt_smoothed_us", "smoothed round trip", Unit::microseconds, Kind::level, Known::connected,
+     &Snapshot::rtt_smoothed_us, in_series | in_progress, Chart::none, "ringpost_path_rtt_smoothed_seconds",
+     "Smoothed round trip of the connection (RFC 9002)."},
+    {"path_window_bytes", "congestion window", Unit::bytes, Kind::level, Known::connected, &Snapshot::window_bytes,
+     in_series | in_progress, Chart::none, "ringpost_path_window_bytes", "Congestion window of the connection."},
+    {"path_in_flight_bytes", "in flight", Unit::bytes, Kind::level, Known::connected, &Snapshot::in_flight_bytes,
+     in_series | in_progress, Chart::none, "ringpost_path_in_flight_bytes",
+     "Bytes of the connection that are sent and not acknowledged."},
+    {"connection_packets_lost", "packets lost", Unit::datagrams, Kind::counter, Known::connected,
+     &Snapshot::packets_lost, in_series | in_progress, Chart::none, "ringpost_connection_packets_lost_total",
+     "Packets of the connection that were called lost."},
+    {"connection_bytes_resent", "bytes resent", Unit::bytes, Kind::counter, Known::connected, &Snapshot::bytes_resent,
+     in_series | in_progress, Chart::none, "ringpost_connection_bytes_resent_total",
+     "Bytes of messages that the connection has sent again."},
 };
 
 /// Whether the snapshot's member is this row's: a rate only derives from one.

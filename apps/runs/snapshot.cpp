@@ -9,7 +9,8 @@ namespace ringpost::apps {
 void Snapshot::add(const Snapshot& other) {
     for_each_number([&](Kind kind, const auto& number) {
         auto& mine = number(*this);
-        mine = kind == Kind::clock ? std::max(mine, number(other)) : mine + number(other);
+        const bool adds_up = kind != Kind::clock && kind != Kind::level;
+        mine = adds_up ? mine + number(other) : std::max(mine, number(other));
     });
     histograms.resize(std::max(histograms.size(), other.histograms.size()));
     for (std::size_t i = 0; i < other.histograms.size(); ++i) histograms[i].merge(other.histograms[i]);
@@ -26,7 +27,9 @@ LossPlaces loss_places(const RunShape& shape, const Snapshot& snapshot) {
 
 Snapshot interval_between(const Snapshot& after, const Snapshot& before) {
     Snapshot out;
-    for_each_number([&](Kind, const auto& number) { number(out) = number(after) - number(before); });
+    for_each_number([&](Kind kind, const auto& number) {
+        number(out) = kind == Kind::level ? number(after) : number(after) - number(before);
+    });
     for (std::size_t i = 0; i < after.histograms.size(); ++i)
         out.histograms.push_back(i < before.histograms.size() ? difference(after.histograms[i], before.histograms[i])
                                                               : after.histograms[i]);

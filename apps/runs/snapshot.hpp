@@ -15,6 +15,7 @@ struct RunShape {
     bool sends = true;                    ///< false for a sink
     bool receives = true;                 ///< false for a load whose sink runs elsewhere: received and lost are unknown
     bool verifies = true;                 ///< false: loss is known at the end, if both ends report to us, or never
+    bool connected = false;               ///< over a connection of the native transport
     std::vector<std::string> histograms;  ///< their names; live outputs show the first
     /// `lost` counts unanswered probes, so it includes those that the kernel refused to send and, until the end, those
     /// in flight.
@@ -29,13 +30,17 @@ struct Snapshot {
     double elapsed_s = 0;
     double cpu_s = 0;  ///< processor time of the process
     std::uint64_t sent = 0, received = 0;
-    std::int64_t lost = 0;              ///< see RunShape::lost_is_unanswered
-    std::int64_t waiting = 0;           ///< the part of `lost` sent since the last snapshot, which may be in flight
-    std::uint64_t socket_dropped = 0;   ///< times that a receive buffer was full
+    std::int64_t lost = 0;             ///< see RunShape::lost_is_unanswered
+    std::int64_t waiting = 0;          ///< the part of `lost` sent since the last snapshot, which may be in flight
+    std::uint64_t socket_dropped = 0;  ///< times that a receive buffer was full
+    double rtt_smoothed_us = 0;        ///< of a connection, as are the next four
+    std::uint64_t window_bytes = 0, in_flight_bytes = 0;
+    std::uint64_t packets_lost = 0, bytes_resent = 0;
     EngineCounters engine = {};         ///< of this process
     std::vector<Histogram> histograms;  ///< in the order of RunShape::histograms
 
-    /// Adds what another engine or agent measured at the same time: numbers add up, the longest time counts.
+    /// Adds what another engine or agent measured at the same time: numbers add up, but of a time or a level the
+    /// greatest counts.
     void add(const Snapshot& other);
 };
 
@@ -46,7 +51,7 @@ struct LossPlaces {
 };
 LossPlaces loss_places(const RunShape& shape, const Snapshot& snapshot);
 
-/// The difference of two snapshots of a run; elapsed_s is the length of the interval.
+/// The difference of two snapshots of a run; elapsed_s is the length of the interval, levels are those at its end.
 Snapshot interval_between(const Snapshot& after, const Snapshot& before);
 Histogram difference(const Histogram& after, const Histogram& before);
 

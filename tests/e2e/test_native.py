@@ -1,6 +1,7 @@
 """--transport native: sealed connections between two instances of ringpost, over good and bad networks."""
 
 import contextlib
+import csv
 import os
 import pathlib
 import signal
@@ -156,8 +157,13 @@ class Measuring(Native):
     def test_load(self):
         for keys in (("--psk", self.psk), ("--insecure",)):
             with self.subTest(keys[0]), self.server("sink", keys=keys) as sink:
-                done = run("load", *self.native(*keys), "--to", sink.to, "--duration", "100ms", "--json")
+                kept = self.directory / keys[0]
+                done = run("load", *self.native(*keys), "--to", sink.to, "--duration", "100ms", "--json", "--out", kept)
                 self.assertEqual(done.code, 0, done)
+                with (kept / "series.csv").open() as series:
+                    last = list(csv.DictReader(series))[-1]
+                for column in ("path_rtt_smoothed_us", "path_window_bytes"):
+                    self.assertGreater(float(last[column]), 0, column)
                 summary, seen = done.summary(), sink.stop().summary()
             self.assertGreater(summary["sent"], 0)
             self.assertEqual((summary["confirmed"], summary["lost"]), (summary["sent"], 0))
