@@ -3,7 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
+#include <utility>
 
 #include "apps/measuring/one_way.hpp"
 #include "apps/measuring/verdict.hpp"
@@ -89,7 +91,8 @@ void SenderReport::add(const SenderReport& other) {
 
 void SenderReport::add_to(Json& summary, bool verified) const {
     traffic::SenderTable::Rows rows = rows_;
-    std::ranges::stable_sort(rows, std::greater{}, [](const auto& each) { return each.second.counts.received; });
+    std::ranges::sort(rows, std::greater{},
+                      [](const auto& each) { return std::pair(each.second.counts.received, each.second.last_at); });
     Json out = Json::array();
     for (const auto& [source, row] : rows) {
         const double duration_s = seconds(row.last_at - row.first_at);

@@ -184,7 +184,8 @@ std::expected<std::vector<std::byte>, PresetError> parse_dns_line(std::string_vi
     query[2] = query[5] = std::byte{1};  // recursion desired; one question
     if (const char* wrong = append_wire_name(query, line.substr(0, name_end)))
         return std::unexpected(PresetError{wrong, 0});
-    for (const std::uint32_t byte : {number >> 8, number & 255, 0, 1}) query.push_back(static_cast<std::byte>(byte));
+    for (const std::uint32_t byte : {number / 256u, number % 256u, 0u, 1u})
+        query.push_back(static_cast<std::byte>(byte));
     return query;
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 constexpr Duration token_period = 10 * second;
 constexpr Duration renewal_within = second;
-constexpr std::uint64_t header_bits_v4 = 8 * (20 + 8), header_bits_v6 = 8 * (40 + 8);
+constexpr std::uint64_t header_bits_v4 = 8ull * (20 + 8), header_bits_v6 = 8ull * (40 + 8);
 constexpr std::uint64_t per_ks = 1'000;
 constexpr std::uint64_t reverse_rate_per_ks_max = 1'000'000'000ull * per_ks;
 

@@ -68,7 +68,6 @@ class Source {
     /// The part of sent() of each flow.
     std::span<const std::uint64_t> sent_by_flow() const { return sequences_; }
     std::uint64_t bytes_sent() const { return bytes_sent_; }
-    std::span<const std::uint64_t> sent_by_flow() const { return sequences_; }
     /// Fixed rate: datagrams due before the stop time that were not sent, because the sender was held up beyond the
     /// end. Final once finished.
     std::uint64_t unsent() const;

@@ -84,8 +84,9 @@ class Ethtool {
     Ethtool& operator=(const Ethtool&) = delete;
 
     bool ask(void* data) {
-        request_.ifr_data = static_cast<char*>(data);
-        return fd_ >= 0 && ioctl(fd_, SIOCETHTOOL, &request_) == 0;
+        ifreq request = request_;
+        request.ifr_data = static_cast<char*>(data);
+        return fd_ >= 0 && ioctl(fd_, SIOCETHTOOL, &request) == 0;
     }
 
   private:

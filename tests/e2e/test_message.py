@@ -263,7 +263,6 @@ class Usage(unittest.TestCase):
         self.refused("", "subcommand")
         self.refused("shout", "shout", "no such subcommand")
         self.refused("send", "--to")
-        self.refused("send --to 127.0.0.1", "TEXT")
         self.refused("send --to 127.0.0.1 x y", "y")
         self.refused("send --to 127.0.0.1 --status maybe x", "--status", "maybe", "none, ok, fail")
         self.refused("send --to 127.0.0.1 --timeout soon x", "--timeout", "soon")

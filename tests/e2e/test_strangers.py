@@ -128,7 +128,7 @@ class Output(unittest.TestCase):
                 used = {key: value for key, value in (line.split(":", 1) for line in status)}["VmRSS"]
             self.assertLess(int(used.split()[0]) << 10, self.memory_max)
             ours.process.send_signal(signal.SIGTERM)
-            self.assertEqual(ours.process.wait(timeout=patience_s), 0)
+            self.assertEqual(ours.process.wait(timeout=patience_s), 128 + signal.SIGTERM)
             for sock in socks:
                 sock.close()
             self.assertIn("nobody reads it", ours.process.stderr.read())

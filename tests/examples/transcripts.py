@@ -83,7 +83,7 @@ def packet(number, payload):
 
 
 def struct_messages(shell, text):
-    _, (typed, received) = section(text, "struct")
+    _, (typed, received, *_) = section(text, "struct")
     library = typed[1:typed.index("}") + 1]
     (pathlib.Path(shell.directory) / "messages.json").write_text("\n".join(library) + "\n")
     listener, first = shell.listen(received[0][2:])

@@ -1,4 +1,5 @@
-// The input is a capture file, pcap or pcapng. What is read must be one payload or more, within their limits.
+// The input is a capture file, pcap or pcapng. What is read must be one payload or more, within their limits. The size
+// of the input selects whether the timing is read too, and trains are split.
 
 #include <cstdint>
 
@@ -15,7 +16,8 @@ int run(const std::uint8_t* data, std::size_t size) {
     static const fuzz::Directory directory;
     const std::string path = directory.write("capture.pcap", fuzz::text_of(data, size));
     traffic::Payload payload;
-    if (fuzz::reads([&] { apps::read_capture(payload, "--payload-pcap", path); }))
+    const apps::CaptureOptions options{.timing = size % 2 != 0, .to = "", .split = size % 3 == 0 ? 512u : 0u};
+    if (fuzz::reads([&] { apps::read_capture(payload, "--payload-pcap", path, options); }))
         RINGPOST_CHECK(payload.count() > 0 && payload.count() <= limits::payloads_max);
     return 0;
 }

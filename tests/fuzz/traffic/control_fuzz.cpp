@@ -11,13 +11,15 @@
 #include "codec/traffic/reverse.hpp"
 #include "codec/traffic/sink.hpp"
 #include "tests/fuzz/script.hpp"
+#include "tests/fuzz/target.hpp"
 
-using namespace ringpost;
+namespace ringpost::fuzz::traffic_control {
+
 using namespace ringpost::traffic;
 
 namespace {
 
-void check(const fuzz::Bytes& bytes, std::uint64_t sent) {
+void check(const Bytes& bytes, std::uint64_t sent) {
     const auto control = decode_control(bytes);
     if (!control) return;
     RINGPOST_CHECK(!decode(bytes));
@@ -26,7 +28,7 @@ void check(const fuzz::Bytes& bytes, std::uint64_t sent) {
         RINGPOST_CHECK(request->frame_bytes >= frame_bytes_min && request->duration_ns <= limits::reverse_ns_max);
     }
     if (const auto answer = reverse_answer_of(*control)) RINGPOST_CHECK(to_control(*control, *answer) == *control);
-    fuzz::Bytes again(control_bytes);
+    Bytes again(control_bytes);
     encode_control(*control, again);
     RINGPOST_CHECK(std::ranges::equal(again, bytes));
     const CountsAnswer answer = counts_of(*control, sent);
@@ -36,11 +38,11 @@ void check(const fuzz::Bytes& bytes, std::uint64_t sent) {
     RINGPOST_CHECK(counts.reordered <= counts.received);
 }
 
-void play(Sink& sink, const fuzz::Bytes& bytes) {
+void play(Sink& sink, const Bytes& bytes) {
     const Address source = Address::v4(10, 0, 0, 1, 4'000);
     sink.handle(second, {source, 0, bytes});
     std::size_t sent = 0;
-    fuzz::Bytes out(limits::datagram_bytes_max);
+    Bytes out(limits::datagram_bytes_max);
     while (const auto transmit = sink.poll_transmit(second, out)) {
         fuzz::check_transmit(*transmit);
         RINGPOST_CHECK(transmit->destination == source);
@@ -50,12 +52,10 @@ void play(Sink& sink, const fuzz::Bytes& bytes) {
     RINGPOST_CHECK(!sink.poll_timeout());
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    fuzz::Script script(data, size, 4'096);
+int run(const std::uint8_t* data, std::size_t size) {
+    Script script(data, size, 4'096);
     const std::uint64_t sent = script.magnitude();
-    fuzz::Bytes bytes = script.bytes(size);
+    Bytes bytes = script.bytes(size);
     Sink sink(
         {.key = SipKey{1, 2}, .answers_control = true, .reverse = {.key = SipKey{3, 4}, .bits_per_s_max = 1u << 30}});
     check(bytes, sent);
@@ -66,3 +66,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     play(sink, bytes);
     return 0;
 }
+
+const Target registered("traffic/control", run);
+
+}  // namespace
+}  // namespace ringpost::fuzz::traffic_control

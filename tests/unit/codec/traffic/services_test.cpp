@@ -19,14 +19,14 @@ Preset service(std::string_view text) {
     return parsed ? std::move(*parsed) : Preset{};
 }
 
-Bytes request(const Payload& payload, std::uint64_t number, Instant due = 0) {
+Bytes probe_of(const Payload& payload, std::uint64_t number, Instant due = 0) {
     Bytes out(payload.bytes_max());
     out.resize(payload.write(out, {.sequence = number, .in_flow = number, .due = due, .seed = 1}));
     return out;
 }
 
 std::string request_text(const Payload& payload, std::uint64_t number, Instant due = 0) {
-    const Bytes bytes = request(payload, number, due);
+    const Bytes bytes = probe_of(payload, number, due);
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
@@ -68,7 +68,7 @@ TEST(ServicePreset, syslog_messages) {
 TEST(ServicePreset, snmp_requests) {
     const Preset made = service("snmp-get:1.3.6.1.2.1.1.3.0");
     EXPECT_EQ(made.port, 161);
-    const Bytes sent = request(made.dialect.payload, 0x1234);
+    const Bytes sent = probe_of(made.dialect.payload, 0x1234);
     Bytes expected = bytes_from_hex(
         "3029020101"
         "04067075626c6963"
@@ -83,13 +83,13 @@ TEST(ServicePreset, snmp_requests) {
 
 TEST(ServicePreset, snmp_arcs_and_lengths) {
     const auto tail = [](std::string_view text, std::size_t count) {
-        const Bytes bytes = request(service(text).dialect.payload, 0);
+        const Bytes bytes = probe_of(service(text).dialect.payload, 0);
         return Bytes(bytes.end() - static_cast<std::ptrdiff_t>(count), bytes.end());
     };
     EXPECT_EQ(tail("snmp-get:.1.3.6.1.4.1.8072.1", 12), bytes_from_hex("06082b06010401bf08010500"));
     EXPECT_EQ(tail("snmp-get:2.999.3", 7), bytes_from_hex("06038837030500")) << "X.690, 8.19.5";
     const Preset longer = service("snmp-get:1.3.6,community" + std::string(200, 'x'));
-    const Bytes sent = request(longer.dialect.payload, 7);
+    const Bytes sent = probe_of(longer.dialect.payload, 7);
     EXPECT_EQ(Bytes(sent.begin(), sent.begin() + 3), bytes_from_hex("3081ef"));
     EXPECT_TRUE(matches(longer.dialect, sent, [&] {
         Bytes reply = sent;
@@ -104,7 +104,7 @@ TEST(ServicePreset, snmp_arcs_and_lengths) {
 
 TEST(ServicePreset, snmp_replies) {
     const Dialect dialect = service("snmp-get:1.3.6.1.2.1.1.3.0").dialect;
-    const Bytes sent = request(dialect.payload, 0x1234);
+    const Bytes sent = probe_of(dialect.payload, 0x1234);
     const auto reply = [&](const std::string& status, const std::string& value, const std::string& community) {
         return bytes_from_hex("3029020101" + community + "a21c02044e001234" + status +
                               "020100300e300c06082b06010201010300" + value);
@@ -129,18 +129,18 @@ TEST(ServicePreset, snmp_replies) {
 TEST(ServicePreset, coap) {
     const Preset made = service("coap-get:/temperature");
     EXPECT_EQ(made.port, 5683);
-    const Bytes sent = request(made.dialect.payload, 0x10203);
+    const Bytes sent = probe_of(made.dialect.payload, 0x10203);
     EXPECT_EQ(sent, bytes_from_hex("54010203"
                                    "00010203"
                                    "bb74656d7065726174757265"));
-    EXPECT_EQ(request(service("coap-get:.well-known/core?rt=x&a").dialect.payload, 0),
+    EXPECT_EQ(probe_of(service("coap-get:.well-known/core?rt=x&a").dialect.payload, 0),
               bytes_from_hex("5401000000000000"
                              "bb2e77656c6c2d6b6e6f776e"
                              "04636f7265"
                              "4472743d78"
                              "0161"));
     const std::string segment(20, 's');
-    EXPECT_EQ(request(service("coap-get:" + segment).dialect.payload, 0).size(), 8u + 2 + 20);
+    EXPECT_EQ(probe_of(service("coap-get:" + segment).dialect.payload, 0).size(), 8u + 2 + 20);
     const Dialect& dialect = made.dialect;
     const Bytes good = bytes_from_hex("5445abcd00010203ff32322e332043");
     EXPECT_EQ(status_text(dialect.check, good), "2.05");
@@ -175,7 +175,7 @@ TEST(ServicePreset, radius_packets_of_the_rfcs) {
 TEST(ServicePreset, radius) {
     const Preset status = service("radius:xyzzy5461");
     EXPECT_EQ(status.port, 1812);
-    const Bytes first = request(status.dialect.payload, 218), second = request(status.dialect.payload, 219);
+    const Bytes first = probe_of(status.dialect.payload, 218), second = probe_of(status.dialect.payload, 219);
     ASSERT_EQ(first.size(), 38u);
     EXPECT_EQ(Bytes(first.begin(), first.begin() + 4), bytes_from_hex("0cda0026"));
     EXPECT_EQ(Bytes(first.begin() + 20, first.begin() + 22), bytes_from_hex("5012"));
@@ -183,7 +183,7 @@ TEST(ServicePreset, radius) {
     Bytes sealed = first;
     RadiusSeal{.secret = "xyzzy5461", .password = "", .password_at = 0, .authenticator_at = 22}.apply(sealed);
     EXPECT_EQ(sealed, first);
-    const Bytes access = request(service("radius:s,nemo," + std::string(17, 'p')).dialect.payload, 1);
+    const Bytes access = probe_of(service("radius:s,nemo," + std::string(17, 'p')).dialect.payload, 1);
     EXPECT_EQ(access.size(), 20u + 18 + 6 + 34 + 10);
     EXPECT_EQ(access[0], std::byte{1});
     const Dialect& dialect = status.dialect;
@@ -214,7 +214,7 @@ TEST(ServicePreset, sip) {
     EXPECT_EQ(status_text(dialect.check, reply("200 OK")), "200");
     EXPECT_TRUE(matches(dialect, bytes_of(sent), reply("200 OK")));
     EXPECT_TRUE(matches(dialect, bytes_of(sent), reply("483 Too Many Hops")));
-    EXPECT_FALSE(matches(dialect, request(dialect.payload, 0xabd), reply("200 OK")));
+    EXPECT_FALSE(matches(dialect, probe_of(dialect.payload, 0xabd), reply("200 OK")));
     const std::pair<const char*, const char*> statuses[] = {{"202 Accepted", "another 2xx"},
                                                             {"302 Moved Temporarily", "3xx!"},
                                                             {"404 Not Found", "404!"},
@@ -234,7 +234,7 @@ TEST(ServicePreset, sip) {
 TEST(ServicePreset, quic_version_negotiation) {
     const Preset made = service("quic-vn");
     EXPECT_EQ(made.port, 443);
-    const Bytes sent = request(made.dialect.payload, 0x01020304);
+    const Bytes sent = probe_of(made.dialect.payload, 0x01020304);
     EXPECT_EQ(sent.size(), 1'200u);
     EXPECT_EQ(Bytes(sent.begin(), sent.begin() + 6), bytes_from_hex("c01a2a3a4a08"));
     EXPECT_EQ(sent[14], std::byte{8});
@@ -247,7 +247,7 @@ TEST(ServicePreset, quic_version_negotiation) {
     for (const std::byte byte : bytes_from_hex("000000016b3343cf")) reply.push_back(byte);
     EXPECT_EQ(status_text(dialect.check, reply), "versions");
     EXPECT_TRUE(matches(dialect, sent, reply));
-    EXPECT_FALSE(matches(dialect, request(dialect.payload, 5), reply));
+    EXPECT_FALSE(matches(dialect, probe_of(dialect.payload, 5), reply));
     EXPECT_EQ(status_text(dialect.check, sent), "") << "a request";
     EXPECT_EQ(status_text(dialect.check, {}), "");
 }
