@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "codec/base/limits.hpp"
+#include "codec/crypto/md5.hpp"
 #include "codec/traffic/presets.hpp"
 
 namespace ringpost::traffic {
@@ -185,6 +186,7 @@ ParsedPreset radius(std::string_view rest, std::size_t position) {
     const std::size_t first = std::min(rest.find(','), rest.size());
     const std::string_view secret = rest.substr(0, first);
     if (secret.empty()) return preset_error("a secret is needed", position);
+    if (!crypto::has_md5()) return preset_error("OpenSSL is set up without MD5", position);
     const bool status = first == rest.size();
     const std::string_view account = status ? "" : rest.substr(first + 1);
     const std::size_t second = account.find(',');

@@ -1,6 +1,7 @@
 #include "codec/traffic/radius.hpp"
 
 #include <algorithm>
+#include <vector>
 
 #include "codec/crypto/md5.hpp"
 
@@ -12,7 +13,9 @@ void RadiusSeal::apply(std::span<std::byte> request) const {
     if (password_at > 0) {
         std::span<const std::byte> before = request.subspan(request_authenticator_at, block_bytes);
         for (std::size_t at = 0; at < hidden_bytes(password.size()); at += block_bytes) {
-            Md5Digest block = Md5().add(key).add(before).digest();
+            std::vector<std::byte> keyed(key.begin(), key.end());
+            keyed.insert(keyed.end(), before.begin(), before.end());
+            crypto::Md5Digest block = crypto::md5(keyed);
             for (std::size_t i = 0; i < block.size() && at + i < password.size(); ++i)
                 block[i] ^= static_cast<std::byte>(password[at + i]);
             const auto value = request.subspan(password_at + at, block_bytes);
@@ -21,9 +24,9 @@ void RadiusSeal::apply(std::span<std::byte> request) const {
         }
     }
     if (authenticator_at == 0) return;
-    const auto value = request.subspan(authenticator_at, sizeof(Md5Digest));
+    const auto value = request.subspan(authenticator_at, sizeof(crypto::Md5Digest));
     std::ranges::fill(value, std::byte{});
-    std::ranges::copy(hmac_md5(key, request), value.begin());
+    std::ranges::copy(crypto::hmac_md5(key, request), value.begin());
 }
 
 }  // namespace ringpost::traffic
