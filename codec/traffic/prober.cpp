@@ -126,7 +126,7 @@ std::optional<Prober::Answer> Prober::match_reply(Instant now, const Datagram& i
     const auto status = check.inspect(in.bytes);
     if (const auto token = check.token(in.bytes);
         flow < options_.flows && token.size() == options_.dialect->token_bytes)
-        std::ranges::copy(token, &tokens_[flow * token.size()]);
+        std::ranges::copy(token, tokens_.begin() + static_cast<std::ptrdiff_t>(flow * token.size()));
     if (flow >= options_.flows || (check.any() && !status)) {
         ++counts_.foreign;
         counts_.not_a_reply += flow < options_.flows;
