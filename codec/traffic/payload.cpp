@@ -182,7 +182,7 @@ std::size_t Payload::write(std::span<std::byte> out, const PayloadValues& values
 std::size_t Payload::write_unchecked(std::byte* out, const PayloadValues& values) const {
     const Item& item = items_[values.sequence % items_.size()];
     if (item.varies()) return write_varying(out, item, values);
-    std::memcpy(out, &image_[item.image_offset], item.bytes);
+    std::memcpy(out, image_.data() + item.image_offset, item.bytes);
     write_fields(out, values);
     return item.bytes;
 }
@@ -194,7 +194,7 @@ void Payload::write_fields(std::byte* out, const PayloadValues& values) const {
 }
 
 std::size_t Payload::write_varying(std::byte* out, const Item& item, const PayloadValues& values) const {
-    const std::byte* const image = &image_[item.image_offset];
+    const std::byte* const image = image_.data() + item.image_offset;
     std::size_t copied = 0, size = 0;
     const auto copy_up_to = [&](std::size_t end) {
         if (end > copied) std::memcpy(&out[size], &image[copied], end - copied);
