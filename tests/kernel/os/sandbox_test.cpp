@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -86,15 +87,17 @@ TEST_F(Sandbox, no_file_can_be_opened) {
 }
 
 TEST_F(Sandbox, files_beneath_a_directory_stay_accessible) {
-    const auto [status, text] = in_child([] {
-        char directory[] = "/tmp/ringpost_sandbox_XXXXXX";
-        if (mkdtemp(directory) == nullptr || deny_files(directory) || deny_calls({.files = true})) return false;
-        const std::string file = std::string(directory) + "/kept";
+    const std::string directory = testing::TempDir() + "ringpost_sandbox_" + std::to_string(getpid());
+    ASSERT_EQ(::mkdir(directory.c_str(), 0700), 0) << directory;
+    const auto [status, text] = in_child([&] {
+        if (deny_files(directory) || deny_calls({.files = true})) return false;
+        const std::string file = directory + "/kept";
         const int fd = ::open(file.c_str(), O_CREAT | O_RDWR | O_TRUNC, 0600);
         const bool kept = fd >= 0 && ::write(fd, "x", 1) == 1 && ::unlink(file.c_str()) == 0;
         return kept && error_of_opening() == EACCES;
     });
     EXPECT_TRUE(exited_well(status)) << text;
+    EXPECT_EQ(::rmdir(directory.c_str()), 0) << directory;
 }
 
 TEST_F(Sandbox, a_ring_opens_no_file_either) {
