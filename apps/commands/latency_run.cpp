@@ -152,14 +152,6 @@ traffic::ProberOptions prober_options(const LatencyRun& run, const Share& share,
     return out;
 }
 
-void note_first_probe(const LatencyRun& run, const UdpSocket& socket) {
-    const LatencyOptions& options = run.options;
-    const bool payloads = options.probes.dialect != nullptr;
-    const std::size_t smallest = payloads ? options.probes.dialect->payload.bytes_min() : options.sizes.smallest();
-    const std::size_t largest = payloads ? options.probes.dialect->payload.bytes_max() : options.sizes.largest();
-    note_socket(options.sender, socket, smallest, largest, run.notify);
-}
-
 /// The members of a group answer from their own addresses, so the socket is not connected then.
 UdpSocket open_stack_socket(const LatencyRun& run, std::uint64_t flow) {
     SocketOptions socket;
@@ -168,7 +160,8 @@ UdpSocket open_stack_socket(const LatencyRun& run, std::uint64_t flow) {
     if (!is_multicast(run.target)) {
         socket.connect = run.target;
         UdpSocket opened = open_flow(run.options, socket, flow);
-        if (flow == 0 && !run.options.transport.reliable() && !run.options.mtu_search) note_first_probe(run, opened);
+        if (flow == 0 && !run.options.transport.reliable() && !run.options.mtu_search)
+            note_socket(run.options.sender, opened, run.options.probes.dialect.get(), run.options.sizes, run.notify);
         return opened;
     }
     socket.bind = run.target.family == Family::v4 ? Address::v4(0, 0, 0, 0, 0) : any_address(0);

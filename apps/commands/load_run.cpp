@@ -223,14 +223,6 @@ struct SourceStack {
     }
 };
 
-void note_first_socket(const LoadRun& run, const UdpSocket& socket) {
-    const LoadOptions& options = run.options;
-    const bool payloads = options.payloads.dialect != nullptr;
-    const std::size_t smallest = payloads ? options.payloads.dialect->payload.bytes_min() : options.sizes.smallest();
-    const std::size_t largest = payloads ? options.payloads.dialect->payload.bytes_max() : options.sizes.largest();
-    note_socket(options.sender, socket, smallest, largest, run.notify);
-}
-
 template <class AnyLoop>
 Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     const LoadOptions& options = run.options;
@@ -247,7 +239,8 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     std::vector<FlowCount> counted(flows);
     for (std::uint32_t i = 0; i < flows; ++i) {
         UdpSocket opened = open_flow(options, socket, first_flow + i);
-        if (first_flow + i == 0 && !options.transport.reliable()) note_first_socket(run, opened);
+        if (first_flow + i == 0 && !options.transport.reliable())
+            note_socket(options.sender, opened, options.payloads.dialect.get(), options.sizes, run.notify);
         counted[i].port = opened.local().port;
         loop.backend().add(std::move(opened));
     }

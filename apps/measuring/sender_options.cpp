@@ -160,8 +160,10 @@ Result<UdpSocket> open_sender(const SenderOptions& options, SocketOptions socket
     return opened;
 }
 
-void note_socket(const SenderOptions& options, const UdpSocket& socket, std::size_t smallest, std::size_t largest,
-                 const std::function<void(const std::string&)>& notify) {
+void note_socket(const SenderOptions& options, const UdpSocket& socket, const traffic::Dialect* dialect,
+                 const traffic::Sizes& sizes, const std::function<void(const std::string&)>& notify) {
+    const std::size_t smallest = dialect != nullptr ? dialect->payload.bytes_min() : sizes.smallest();
+    const std::size_t largest = dialect != nullptr ? dialect->payload.bytes_max() : sizes.largest();
     const BufferSizes granted = buffer_sizes(socket);
     note_buffer("--sndbuf", options.sndbuf, granted.send, notify);
     note_buffer("--rcvbuf", options.rcvbuf, granted.receive, notify);

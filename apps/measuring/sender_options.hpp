@@ -7,6 +7,8 @@
 
 #include "apps/cli/multicast.hpp"
 #include "apps/cli/options.hpp"
+#include "codec/traffic/match.hpp"
+#include "codec/traffic/sizes.hpp"
 #include "engine/udp/sending.hpp"
 
 namespace ringpost::apps {
@@ -33,9 +35,10 @@ Address sender_target(const SenderOptions& options, const std::string& to, std::
 /// Opens a socket with these options, connected if `socket.connect` is given. A Failure names the option at fault.
 Result<UdpSocket> open_sender(const SenderOptions& options, SocketOptions socket, const MulticastOptions& multicast);
 
-/// Once, with the first socket: notes what the kernel did not grant, and that datagrams of this size are fragmented. A
-/// Failure if not even the smallest fits into the path's MTU and fragments are refused.
-void note_socket(const SenderOptions& options, const UdpSocket& socket, std::size_t smallest, std::size_t largest,
-                 const std::function<void(const std::string&)>& notify);
+/// Once, with the first socket: notes what the kernel did not grant, and that datagrams are fragmented. Their sizes are
+/// those of the dialect's payloads, or without a dialect `sizes`. A Failure if not even the smallest fits into the
+/// path's MTU and fragments are refused.
+void note_socket(const SenderOptions& options, const UdpSocket& socket, const traffic::Dialect* dialect,
+                 const traffic::Sizes& sizes, const std::function<void(const std::string&)>& notify);
 
 }  // namespace ringpost::apps
