@@ -28,7 +28,7 @@ bool EndWatch::over(Instant at, std::uint64_t counted) {
         reached_ = count_.fetch_add(more, std::memory_order_relaxed) + more >= end_.count;
         if (reached_) deadline_ = std::min(deadline_, at + linger_);
     }
-    return at >= deadline_;
+    return at >= deadline_ || (reached_ && !peers_wait_());
 }
 
 int server_exit_code(int code) { return received_signal() == SIGINT ? exit_code(code) : code; }

@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include <ringpost/time.hpp>
 #include "apps/cli/options.hpp"
@@ -24,8 +26,13 @@ struct ServerEnd {
 /// --duration, --count and --once. `counted` is the plural of what is counted: `datagrams`.
 void add_server_end(CLI::App& command, ServerEnd& end, const char* counted);
 
-/// After the last message of --count, a server of a reliable transport serves its peers for this long.
-inline constexpr Duration last_answers_linger = 500 * millisecond;
+/// After the last message of --count, a gtUDP server serves peers that may not know yet of what arrived, for at most
+/// this long.
+inline constexpr Duration last_answers_linger = 10 * second;
+/// A native one serves its peers for this long.
+inline constexpr Duration native_linger = 500 * millisecond;
+/// The same of a server whose datagrams are not confirmed.
+inline constexpr Duration no_linger = 0;
 
 /// What all engines of one server have counted.
 using EndCount = std::atomic<std::uint64_t>;
@@ -33,9 +40,15 @@ using EndCount = std::atomic<std::uint64_t>;
 /// Whether an engine of a server is to end by itself.
 class EndWatch {
   public:
-    /// `linger` is how long the peers are served after the last datagram of --count.
-    EndWatch(const ServerEnd& end, EndCount& count, Instant start, Duration linger = 0)
-        : end_(end), count_(count), deadline_(end.deadline(start)), linger_(linger) {}
+    /// `linger` is how long the peers are served after the last datagram of --count, while `peers_wait` returns true.
+    EndWatch(
+        const ServerEnd& end, EndCount& count, Instant start, Duration linger,
+        std::function<bool()> peers_wait = [] { return true; })
+        : end_(end),
+          count_(count),
+          deadline_(end.deadline(start)),
+          linger_(linger),
+          peers_wait_(std::move(peers_wait)) {}
 
     /// In each turn; `counted` is what this engine has counted so far.
     bool over(Instant at, std::uint64_t counted);
@@ -49,6 +62,7 @@ class EndWatch {
     bool reached_ = false;
     Instant deadline_;
     Duration linger_;
+    std::function<bool()> peers_wait_;
 };
 
 /// The exit code of a server that has printed its report: 130 after SIGINT; Exit::failed, with a note, if it ended

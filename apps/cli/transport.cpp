@@ -203,8 +203,9 @@ std::uint32_t window_for(const TransportOptions& options, std::size_t bytes) {
     return static_cast<std::uint32_t>(std::clamp<std::size_t>((2u << 20) / bytes, 16, 8'192));
 }
 
-gtudp::Options wire_options(const TransportOptions& options) {
+gtudp::Options wire_options(const TransportOptions& options, std::uint64_t deliveries_max) {
     gtudp::Options out;
+    out.deliveries_max = deliveries_max;
     out.codec = options.codec;
     out.resending = options.resending;
     out.congestion = options.congestion;

@@ -65,7 +65,7 @@ void check_transport(const CLI::App& command, TransportOptions& options);
 std::uint32_t window_for(const TransportOptions& options, std::size_t bytes);
 
 /// Options for an endpoint that starts now, with fresh random values.
-gtudp::Options wire_options(const TransportOptions& options);
+gtudp::Options wire_options(const TransportOptions& options, std::uint64_t deliveries_max = UINT64_MAX);
 /// For a messenger: the same, on a port that the kernel chooses.
 gtudp::OpenOptions open_options(const CommonOptions& common, const TransportOptions& transport);
 

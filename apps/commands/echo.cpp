@@ -68,24 +68,28 @@ Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const 
     const Instant start = run.line.ready();
     if (engine == 0) on_listening(local);
     echo::Endpoint endpoint;
-    const EndWatch end(options.end, run.count, start, options.transport.reliable() ? last_answers_linger : 0);
-    EchoApplication application(loop, endpoint, end, run.line, options.threads.count > 1);
     Outcome out;
     std::uint64_t confirmed = 0;
+    const auto serve = [&](auto& protocol, Duration linger, std::function<bool()> peers_wait) {
+        EchoApplication application(loop, endpoint, {options.end, run.count, start, linger, std::move(peers_wait)},
+                                    run.line, options.threads.count > 1);
+        loop.run(protocol, application);
+    };
     if (options.transport.gtudp()) {
-        traffic::GtudpTunnel tunnel(endpoint,
-                                    traffic::GtudpTunnelOptions{.wire = wire_options(options.transport), .target = {}});
-        loop.run(tunnel, application);
+        traffic::GtudpTunnel tunnel(
+            endpoint,
+            traffic::GtudpTunnelOptions{.wire = wire_options(options.transport, options.end.count), .target = {}});
+        serve(tunnel, last_answers_linger, [&tunnel] { return tunnel.peers_wait(); });
         add_wire_counts(out.counts, tunnel.wire().counters());
         confirmed = tunnel.wire().counters().confirmed;
     } else if (run.native) {
         traffic::NativeTunnel tunnel(endpoint, tunnel_of(*run.native, engine));
-        loop.run(tunnel, application);
+        serve(tunnel, native_linger, [] { return true; });
         add_native_counts(out.counts, tunnel.wire());
         out.counts["replies_refused"] = tunnel.refused();
         confirmed = tunnel.taken();
     } else {
-        loop.run(endpoint, application);
+        serve(endpoint, no_linger, [] { return false; });
     }
     const echo::EchoCounters& counts = endpoint.counters();
     const EngineCounters counters = loop.backend().counters();

@@ -21,7 +21,7 @@ namespace ringpost::apps {
 namespace {
 
 /// Prints messages until a signal, --duration has passed, or until --count of them have been printed and their senders
-/// are served.
+/// know of it. After those of --count none is accepted.
 class Receiver {
   public:
     Receiver(gtudp::Messenger& messenger, const ServerEnd& end, const Report& report)
@@ -30,10 +30,13 @@ class Receiver {
     void run() {
         const gtudp::Messenger::Handler print = [this](const gtudp::Event& event) { on_event(event); };
         while (received_signal() == 0) {
-            const Instant until = printed_ < count_ ? deadline_ : std::min(deadline_, last_at_ + last_linger);
+            const bool lingers = printed_ >= count_;
+            if (lingers && messenger_.awaiting_acks() == 0) return;
+            const Instant until = lingers ? std::min(deadline_, last_at_ + last_answers_linger) : deadline_;
             const Duration timeout = until == never ? never : until - now();
             if (timeout <= 0) return;
-            messenger_.poll(timeout, print);
+            // An ACK is no event.
+            messenger_.poll(lingers ? std::min(timeout, linger_poll_interval) : timeout, print);
             const std::uint64_t duplicates = messenger_.counters().duplicates;
             if (duplicates != std::exchange(duplicates_, duplicates)) last_at_ = now();
         }
@@ -61,6 +64,8 @@ class Receiver {
         fields.update(is_utf8(text) ? Json{{"text", text}} : Json{{"hex", hex_text(text)}});
         report_.event("foreign", fields);
     }
+
+    static constexpr Duration linger_poll_interval = 10 * millisecond;
 
     gtudp::Messenger& messenger_;
     std::uint64_t count_;

@@ -17,10 +17,6 @@ struct RecvOptions {
     std::uint32_t message_bytes_max = 16u << 20;  ///< native
 };
 
-/// After the last message of --count, serve the senders until none has needed it for this long. No further message is
-/// accepted.
-inline constexpr Duration last_linger = 500 * millisecond;
-
 /// `ringpost recv --transport native`.
 int recv_native(const RecvOptions& options);
 

@@ -83,7 +83,7 @@ class NativeReceiver {
             if (done && server_.connections() == 0) break;
             const Duration left = deadline_ == never ? never : deadline_ - now();
             if (left <= 0) break;
-            const auto event = server_.next(done ? std::min(left, last_linger) : left);
+            const auto event = server_.next(done ? std::min(left, native_linger) : left);
             if (done && !event) break;
             // What was not printed must not count as delivered: its sender is disconnected.
             if (event && !handle(*event)) break;

@@ -41,16 +41,90 @@ struct SinkRun {
     const std::optional<NativeServer>& native;  ///< of --transport native
 };
 
+/// The sink of one engine: alone, answering, or on the reliable layer.
+struct SinkStack {
+    std::optional<traffic::Sink> plain;
+    std::optional<traffic::AnsweringSink> answering;
+    std::optional<traffic::GtudpTunnel<traffic::Sink>> tunnel;
+    std::optional<traffic::NativeTunnel<traffic::Sink>> sealed;
+
+    SinkStack(const SinkRun& run, std::size_t engine) {
+        const traffic::SinkOptions options{
+            .verify = run.options.verify,
+            .key = random_key(),
+            .one_way = run.one_way,
+            .listening_since = run.listening_since,
+            .answers_control = run.options.control && run.options.verify && !run.options.transport.reliable(),
+            .reverse = {.key = random_key(),
+                        .bits_per_s_max = run.options.reverse_bits_per_s / run.options.threads.count,
+                        .train_segments = run.options.common.engine.gso ? limits::train_segments_max : 1}};
+        if (run.options.bidirectional)
+            answering.emplace(traffic::AnsweringSinkOptions{
+                .sink = options, .seed = random_value<std::uint64_t>(), .due_offset = run.one_way.value_or(0)});
+        else
+            plain.emplace(options);
+        if (run.native) sealed.emplace(*plain, tunnel_of(*run.native, engine));
+        if (run.options.transport.gtudp())
+            tunnel.emplace(
+                *plain, traffic::GtudpTunnelOptions{.wire = wire_options(run.options.transport, run.options.end.count),
+                                                    .target = {}});
+    }
+
+    traffic::Sink& sink() { return answering ? answering->sink() : *plain; }
+    const traffic::Sink& sink() const { return answering ? answering->sink() : *plain; }
+
+    /// How long peers are served after the last datagram of --count, while they wait.
+    Duration linger() const { return tunnel ? last_answers_linger : sealed ? native_linger : no_linger; }
+    bool peers_wait() const { return tunnel ? tunnel->peers_wait() : sealed.has_value(); }
+
+    template <class AnyLoop, class Application>
+    void run(AnyLoop& loop, Application& application) {
+        if (sealed) return loop.run(*sealed, application);
+        if (tunnel) return loop.run(*tunnel, application);
+        answering ? loop.run(*answering, application) : loop.run(*plain, application);
+    }
+
+    Json counters() const {
+        const traffic::SinkCounters seen = sink().counters();
+        Json out = {{"received", seen.received},
+                    {"bytes", seen.bytes},
+                    {"lost", seen.lost},
+                    {"before_start", seen.before_start},
+                    {"duplicate", seen.duplicate},
+                    {"reordered", seen.reordered},
+                    {"corrupt", seen.corrupt},
+                    {"streams", seen.streams},
+                    {"streams_forgotten", seen.streams_forgotten}};
+        add_counters(out, "sink", seen);
+        add_counters(out, "control", sink().control());
+        if (const traffic::ReverseSender* const reverse = sink().reverse()) {
+            out["reverse_sent"] = reverse->counters().frames;
+            add_counters(out, "reverse", reverse->counters());
+        }
+        if (tunnel) add_wire_counts(out, tunnel->wire().counters());
+        if (sealed) add_native_counts(out, sealed->wire());
+        if (answering) {
+            const traffic::AnswerCounters answers = answering->answers();
+            out.update({{"answers_sent", answers.sent},
+                        {"answers_dropped", answers.dropped},
+                        {"answers_refused", answers.refused},
+                        {"answers_sources_forgotten", answers.sources_forgotten}});
+            add_counters(out, "answers", answers);
+        }
+        return out;
+    }
+};
+
 template <class AnyLoop>
 class SinkApplication {
   public:
-    SinkApplication(AnyLoop& loop, const traffic::Sink& sink, const SinkRun& run, std::size_t engine, Instant start)
+    SinkApplication(AnyLoop& loop, const SinkStack& stack, const SinkRun& run, std::size_t engine, Instant start)
         : loop_(loop),
-          sink_(sink),
+          sink_(stack.sink()),
           run_(run),
           engine_(engine),
           start_(start),
-          end_(run.options.end, run.count, start, run.options.transport.reliable() ? last_answers_linger : 0),
+          end_(run.options.end, run.count, start, stack.linger(), [&stack] { return stack.peers_wait(); }),
           ticker_(start_, second),
           publish_(start_, publish_every),
           look_(start_, look_every) {}
@@ -149,75 +223,6 @@ struct SinkOutcome {
     }
 };
 
-/// The sink of one engine: alone, answering, or on the reliable layer.
-struct SinkStack {
-    std::optional<traffic::Sink> plain;
-    std::optional<traffic::AnsweringSink> answering;
-    std::optional<traffic::GtudpTunnel<traffic::Sink>> tunnel;
-    std::optional<traffic::NativeTunnel<traffic::Sink>> sealed;
-
-    SinkStack(const SinkRun& run, std::size_t engine) {
-        const traffic::SinkOptions options{
-            .verify = run.options.verify,
-            .key = random_key(),
-            .one_way = run.one_way,
-            .listening_since = run.listening_since,
-            .answers_control = run.options.control && run.options.verify && !run.options.transport.reliable(),
-            .reverse = {.key = random_key(),
-                        .bits_per_s_max = run.options.reverse_bits_per_s / run.options.threads.count,
-                        .train_segments = run.options.common.engine.gso ? limits::train_segments_max : 1}};
-        if (run.options.bidirectional)
-            answering.emplace(traffic::AnsweringSinkOptions{
-                .sink = options, .seed = random_value<std::uint64_t>(), .due_offset = run.one_way.value_or(0)});
-        else
-            plain.emplace(options);
-        if (run.native) sealed.emplace(*plain, tunnel_of(*run.native, engine));
-        if (run.options.transport.gtudp())
-            tunnel.emplace(*plain,
-                           traffic::GtudpTunnelOptions{.wire = wire_options(run.options.transport), .target = {}});
-    }
-
-    traffic::Sink& sink() { return answering ? answering->sink() : *plain; }
-    const traffic::Sink& sink() const { return answering ? answering->sink() : *plain; }
-
-    template <class AnyLoop, class Application>
-    void run(AnyLoop& loop, Application& application) {
-        if (sealed) return loop.run(*sealed, application);
-        if (tunnel) return loop.run(*tunnel, application);
-        answering ? loop.run(*answering, application) : loop.run(*plain, application);
-    }
-
-    Json counters() const {
-        const traffic::SinkCounters seen = sink().counters();
-        Json out = {{"received", seen.received},
-                    {"bytes", seen.bytes},
-                    {"lost", seen.lost},
-                    {"before_start", seen.before_start},
-                    {"duplicate", seen.duplicate},
-                    {"reordered", seen.reordered},
-                    {"corrupt", seen.corrupt},
-                    {"streams", seen.streams},
-                    {"streams_forgotten", seen.streams_forgotten}};
-        add_counters(out, "sink", seen);
-        add_counters(out, "control", sink().control());
-        if (const traffic::ReverseSender* const reverse = sink().reverse()) {
-            out["reverse_sent"] = reverse->counters().frames;
-            add_counters(out, "reverse", reverse->counters());
-        }
-        if (tunnel) add_wire_counts(out, tunnel->wire().counters());
-        if (sealed) add_native_counts(out, sealed->wire());
-        if (answering) {
-            const traffic::AnswerCounters answers = answering->answers();
-            out.update({{"answers_sent", answers.sent},
-                        {"answers_dropped", answers.dropped},
-                        {"answers_refused", answers.refused},
-                        {"answers_sources_forgotten", answers.sources_forgotten}});
-            add_counters(out, "answers", answers);
-        }
-        return out;
-    }
-};
-
 template <class AnyLoop>
 SinkOutcome run_one_sink(AnyLoop& loop, std::size_t engine, UdpSocket socket, const SinkRun& run,
                          const OnListening& on_listening) {
@@ -229,7 +234,7 @@ SinkOutcome run_one_sink(AnyLoop& loop, std::size_t engine, UdpSocket socket, co
     loop.backend().add(std::move(socket));
     const Instant start = run.line.ready();
     if (engine == 0) on_listening(local);
-    SinkApplication application(loop, stack.sink(), run, engine, start);
+    SinkApplication application(loop, stack, run, engine, start);
     stack.run(loop, application);
     const EngineCounters counters = loop.backend().counters();
     const traffic::SinkCounters counts = stack.sink().counters();

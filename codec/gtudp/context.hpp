@@ -13,11 +13,7 @@
 
 namespace ringpost::gtudp {
 
-/// Send times for round-trip measurement, in units of 1.024 us. They wrap after 73 minutes, longer than any exchange
-/// waits for a reply.
-using Stamp = std::uint32_t;
-inline Stamp stamp_of(Instant at) { return static_cast<Stamp>(at >> 10); }
-inline Duration since(Stamp stamp, Instant now) { return Duration{stamp_of(now) - stamp} << 10; }
+constexpr unsigned backoffs_max = 15;  ///< the longest interval is reached earlier
 
 /// What the RECVs of a train confirm of the DATA in flight.
 struct Confirmed {
@@ -79,19 +75,30 @@ struct Context {
     /// A datagram that was sent `sends` times by its timer, last at `sent_at`, is answered. A train was sent, and
     /// answered, as one, so it makes one sample of the round-trip time.
     ///
-    /// Karn's algorithm (RFC 6298, section 3), but for an answer that comes clearly sooner after the last sending than
-    /// any round trip. It is to an earlier one, so a round trip takes at least the time since the last sending but one.
-    /// Without that, a path that has become slower than the timeout would never be measured again.
-    void sample_rtt(Arrival& arrival, unsigned sends, Stamp sent_at, int multiple, Instant now) {
-        if (arrival.rtt_sampled) return;
+    /// Karn's algorithm (RFC 6298, section 3): what was sent several times makes no sample. Answers are repeated too:
+    /// one that comes after the timeout, when one to something sent as late has come before, makes none either.
+    void sample_rtt(Arrival& arrival, unsigned sends, Stamp sent_at, Instant now) {
+        if (arrival.rtt_sampled || sends > 1) return;
         Peer& peer = peers[arrival.peer];
-        Duration sample = since(sent_at, now);
-        if (sends > 1) {
-            if (!peer.rtt.known() || sample >= peer.rtt.min() / 8 * 7) return;
-            sample += first_interval(peer, multiple);
-        }
+        const Duration sample = since(sent_at, now);
+        const bool newest = !peer.rtt.known() || sample < since(peer.answered_sent_at, now);
+        if (newest) peer.answered_sent_at = sent_at;
+        if (!newest && sample > first_interval(peer, 1)) return;
         peer.rtt.sample(sample, 0);
+        peer.backoffs = 0;
+        peer.timeout_set_at = stamp_of(now);
         arrival.rtt_sampled = true;
+    }
+
+    /// A datagram that was sent `sends` times, last at `sent_at`, was not answered within its interval. If it was sent
+    /// once, and nothing that was has been answered since, the path may have become slower than the timeout. Then the
+    /// first intervals are doubled, so that something is answered before it is sent again, and makes a sample (RFC
+    /// 6298, sections 5.5 to 5.7).
+    void note_expired(PeerIndex index, unsigned sends, Stamp sent_at, Instant now) {
+        Peer& peer = peers[index];
+        if (sends > 1 || !peer.rtt.known() || since(sent_at, now) > since(peer.timeout_set_at, now)) return;
+        peer.backoffs = static_cast<std::uint8_t>(std::min(peer.backoffs + 1u, backoffs_max));
+        peer.timeout_set_at = stamp_of(now);
     }
 
     static constexpr std::uint32_t unproven_share = 8;
@@ -110,7 +117,6 @@ struct Context {
 /// Back-off count for a retransmission: one more if the peer has acknowledged nothing since the previous send. If it
 /// has acknowledged other exchanges, this datagram was lost on a working path, and a longer wait would not help.
 inline unsigned backoffs_of_resend(unsigned backoffs, Instant answered_at, Stamp sent_at, Instant now) {
-    constexpr unsigned backoffs_max = 15;  // fits in four bits; the longest interval is reached earlier
     const bool answered_since = answered_at > now - since(sent_at, now);
     return answered_since ? backoffs : std::min(backoffs + 1, backoffs_max);
 }

@@ -75,6 +75,8 @@ class Endpoint {
     std::size_t free_payload_bytes() const { return sender_.free_payload_bytes(); }
     /// Sends without an outcome yet.
     std::uint32_t in_flight() const { return sender_.in_flight(); }
+    /// Messages received whose RECV is repeated until an ACK arrives: their senders may not know yet of their arrival.
+    std::uint32_t awaiting_acks() const { return receiver_.awaiting_acks(); }
     Counters counters() const;
     /// Smoothed round-trip time to `peer`; 0 if unknown.
     Duration rtt(const Address& peer) const;

@@ -17,6 +17,12 @@
 
 namespace ringpost::gtudp {
 
+/// Send times for round-trip measurement, in units of 1.024 us. They wrap after 73 minutes, longer than any exchange
+/// waits for a reply.
+using Stamp = std::uint32_t;
+inline Stamp stamp_of(Instant at) { return static_cast<Stamp>(at >> 10); }
+inline Duration since(Stamp stamp, Instant now) { return Duration{stamp_of(now) - stamp} << 10; }
+
 /// State for one address. A peer with holds stays in the table. A peer without holds is kept as long as there is space;
 /// the least recently used one is evicted first.
 struct alignas(64) Peer {
@@ -35,6 +41,7 @@ struct alignas(64) Peer {
     bool has_window = false;     ///< its window (Windows) is that of this peer, not of one before
     bool path_known = false;     ///< `path` is that of a datagram from the peer
     std::uint8_t hop_limit = 0;  ///< of datagrams to it: that of its last one minus one; 0: the socket's own
+    std::uint8_t backoffs = 0;   ///< of first intervals: see Context::note_expired()
     std::uint32_t holds = 0;     ///< used by the table
     PeerIndex chained = none;
     /// Added to the endpoint's counter of identities: unguessable for anybody else.
@@ -52,7 +59,9 @@ struct alignas(64) Peer {
     /// number per second.
     std::uint32_t ack_credit = 0;
     Instant ack_credit_at = 0;
-    LocalPath path;  ///< of the last datagram from this peer; datagrams to it use the same
+    LocalPath path;              ///< of the last datagram from this peer; datagrams to it use the same
+    Stamp timeout_set_at = 0;    ///< when `rtt` or `backoffs` last changed
+    Stamp answered_sent_at = 0;  ///< when the newest of the datagrams that were sent once and answered was sent
 
     static constexpr std::uint32_t amplification_max = 3;
 

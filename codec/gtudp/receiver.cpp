@@ -103,6 +103,7 @@ bool Receiver::on_data(Instant now, Arrival& arrival, std::size_t bytes, Identit
     ++context_.counts.delivered;
     const ExchangeIndex index = exchanges_.insert(arrival.peer, identity);
     context_.peers.add_receive(arrival.peer);
+    ++awaiting_acks_;
     queue_recv(now, index);
     return true;
 }
@@ -239,7 +240,7 @@ void Receiver::on_ack(Instant now, Arrival& arrival, Identity identity) {
         return;
     }
     if (!exchanges_[index].by_duplicate)
-        context_.sample_rtt(arrival, exchanges_[index].sends, exchanges_[index].sent_at, recv_timeouts, now);
+        context_.sample_rtt(arrival, exchanges_[index].sends, exchanges_[index].sent_at, now);
     context_.note_path(arrival);
     context_.peers.mark_acknowledged(peer);
     context_.peers[peer].acked_at = now;
@@ -262,6 +263,7 @@ void Receiver::expire_one(Instant now, ExchangeIndex index) {
         erase(index);
     } else if (exchange.sends < context_.options.resending.recv_sends_max) {
         exchange.by_duplicate = false;
+        context_.note_expired(exchange.peer, exchange.sends, exchange.sent_at, now);
         queue_recv(now, index);
     } else {
         ++context_.counts.recv_gave_up;
@@ -274,6 +276,7 @@ void Receiver::remember(Instant now, ExchangeIndex index) {
     Exchange& exchange = exchanges_[index];
     Peer& peer = context_.peers[exchange.peer];
     exchange.wait = Wait::remembered;
+    --awaiting_acks_;
     exchange.queued = false;
     exchange.older = peer.remembered_newest;
     exchange.newer = none;
@@ -293,6 +296,8 @@ void Receiver::erase(ExchangeIndex index) {
     if (exchange.wait == Wait::remembered) {
         (exchange.older == none ? peer.remembered_oldest : exchanges_[exchange.older].newer) = exchange.newer;
         (exchange.newer == none ? peer.remembered_newest : exchanges_[exchange.newer].older) = exchange.older;
+    } else {
+        --awaiting_acks_;
     }
     clear_timer(exchange);
     context_.peers.remove_receive(exchange.peer);

@@ -30,6 +30,7 @@ class Receiver {
     std::optional<Transmit> poll_recvs(Instant now, std::span<std::byte> out);
 
     std::uint32_t remembered() const { return exchanges_.size(); }
+    std::uint32_t awaiting_acks() const { return awaiting_acks_; }
 
   private:
     enum class Wait : std::uint8_t {
@@ -85,10 +86,11 @@ class Receiver {
     void set_timer(Instant now, Exchange& exchange) {
         clear_timer(exchange);
         const bool waits = exchange.wait == Wait::awaiting_ack;
-        const std::uint8_t kind = waits ? exchange.backoffs : remembered_kind;
+        const Peer& peer = context_.peers[exchange.peer];
+        const std::uint8_t backoffs = exchange.sends > 1 ? exchange.backoffs : peer.backoffs;
+        const std::uint8_t kind = waits ? backoffs : remembered_kind;
         exchange.timer = timers_.set(now, exchange.peer, exchange.identity, kind, [&] {
-            return waits ? context_.interval(context_.peers[exchange.peer], exchange.backoffs, recv_timeouts)
-                         : context_.options.remembered;
+            return waits ? context_.interval(peer, backoffs, recv_timeouts) : context_.options.remembered;
         });
     }
     void clear_timer(Exchange& exchange) {
@@ -104,7 +106,8 @@ class Receiver {
     ExchangeTable<Exchange> exchanges_;
     SharedTimers timers_;
     RingQueue<ExchangeIndex> recvs_;
-    ExchangeIndex hand_ = 0;  ///< the next place to consider for eviction
+    std::uint32_t awaiting_acks_ = 0;  ///< number of exchanges with Wait::awaiting_ack
+    ExchangeIndex hand_ = 0;           ///< the next place to consider for eviction
 };
 
 }  // namespace ringpost::gtudp

@@ -221,7 +221,7 @@ void Sender::on_recv(Instant now, Arrival& arrival, Identity identity) {
     } else {
         windows_.on_late(now, peer);
     }
-    context_.sample_rtt(arrival, exchange.sends, exchange.sent_at, data_timeouts, now);
+    context_.sample_rtt(arrival, exchange.sends, exchange.sent_at, now);
     context_.note_path(arrival);
     context_.peers.mark_verified(peer);
     known.confirmed_at = now;
@@ -270,6 +270,7 @@ void Sender::expire_one(Instant now, ExchangeIndex index) {
     } else if (exchange.wait == Wait::held) {
         wait_longer(now, index);
     } else if (resends_.push(index)) {
+        if (!exchange.withheld) context_.note_expired(exchange.peer, exchange.sends, exchange.sent_at, now);
         lose(now, exchange);
         exchange.wait = Wait::resending;
         if (exchange.limited) set_timer_alone(deadlines_[index], index);

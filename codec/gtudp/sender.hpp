@@ -132,11 +132,11 @@ class Sender {
     void set_timer(Instant now, ExchangeIndex index) {
         Exchange& exchange = exchanges_[index];
         clear_timer(exchange);
-        const auto interval = [&] {
-            return context_.interval(context_.peers[exchange.peer], exchange.backoffs, data_timeouts);
-        };
+        const Peer& peer = context_.peers[exchange.peer];
+        const std::uint8_t backoffs = exchange.sends > 1 ? exchange.backoffs : peer.backoffs;
+        const auto interval = [&] { return context_.interval(peer, backoffs, data_timeouts); };
         if (exchange.limited) return set_timer_alone(std::min(now + interval(), deadlines_[index]), index);
-        exchange.timer = timers_.set(now, exchange.peer, exchange.identity, exchange.backoffs, interval);
+        exchange.timer = timers_.set(now, exchange.peer, exchange.identity, backoffs, interval);
     }
     void set_timer_alone(Instant at, ExchangeIndex index) {
         Exchange& exchange = exchanges_[index];

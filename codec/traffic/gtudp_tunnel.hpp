@@ -93,6 +93,8 @@ class GtudpTunnel {
 
     gtudp::Endpoint& wire() { return wire_; }
     const gtudp::Endpoint& wire() const { return wire_; }
+    /// Whether a peer may not know yet of a message that has arrived, or has not confirmed one that was sent to it.
+    bool peers_wait() const { return wire_.awaiting_acks() > 0 || wire_.in_flight() > 0; }
     /// Time from send to confirmation of each message.
     const Histogram& confirmed() const { return confirmed_; }
     /// Datagrams refused for any reason but a full window: too large, or no space for the peer or its replies.

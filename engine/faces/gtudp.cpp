@@ -50,6 +50,7 @@ int Messenger::fd() { return used(polled_).fd(); }
 Instant Messenger::next_deadline() const { return used(polled_).next_deadline(); }
 
 std::uint32_t Messenger::in_flight() const { return used(polled_).endpoint.in_flight(); }
+std::uint32_t Messenger::awaiting_acks() const { return used(polled_).endpoint.awaiting_acks(); }
 Counters Messenger::counters() const {
     Counters out = used(polled_).endpoint.counters();
     out.refused_bad_peer = polled_->bad_peers;

@@ -97,6 +97,20 @@ class Count(Library):
             self.assertEqual(done.code, 0, done)
             return sock.recv(100)
 
+    def test_last_senders_are_served(self):
+        # A lost RECV is repeated until its ACK arrives, also after the last message of --count.
+        for args in (("recv",), ("sink", "--transport", "gtudp")):
+            payload = frame.make(1, 0)
+            with self.subTest(args[0]), udp_socket() as sender, \
+                    Background(*args, "--port", 0, "--bind", HOST, "--once", "--resend-after", "700ms", "--json") as server:
+                to = (HOST, server.port())
+                sender.sendto(b"\x1d" + b"\x00\x00\x00\x07" + payload, to)
+                for _ in range(2):  # the first one is lost
+                    self.assertEqual(sender.recv(100), b"\x5f" + b"\x00\x00\x00\x07")
+                self.assertIsNone(server.process.poll())
+                sender.sendto(b"\xae" + b"\x00\x00\x00\x07", to)
+                self.assertEqual(server.finish().code, 0)
+
     def test_recv_once(self):
         with Background("recv", "--port", 0, "--bind", HOST, "--once", "--json") as recv:
             port = recv.port()

@@ -108,6 +108,10 @@ class RINGPOST_API Messenger {
 
     /// Number of sends without an outcome.
     std::uint32_t in_flight() const;
+    /// Number of messages received whose senders may not know yet that they arrived. Before a receiver ends, poll()
+    /// until there are none, or until nothing comes from the senders any more: otherwise messages that were delivered
+    /// are given up.
+    std::uint32_t awaiting_acks() const;
     Counters counters() const;
     /// Counters of the socket and the backend.
     EngineCounters engine_counters() const;

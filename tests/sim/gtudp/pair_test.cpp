@@ -87,6 +87,19 @@ TEST(GtudpPair, a_receiver_with_a_tiny_buffer_loses_nothing) {
     });
 }
 
+// Answers that are repeated or belong to an earlier sending do not prolong the timeouts. The first timeout of a new path
+// is 500 ms.
+TEST(GtudpPair, a_burst_over_a_short_path_with_loss_ends_soon) {
+    for_each_seed(50, [](std::uint64_t seed) {
+        Duo duo(seed, small_options(seed), {.loss = 0.1, .delay = 2 * millisecond, .jitter = 20 * millisecond});
+        for (int i = 0; i < 200; ++i) duo.send(0, "message " + std::to_string(i));
+        duo.network.run_until(3 * second);
+        EXPECT_EQ(duo.endpoints[0]->counters().confirmed, 200u);
+        EXPECT_LT(duo.endpoints[0]->rtt(duo_addresses[1]), 100 * millisecond);
+        duo.finish();
+    });
+}
+
 TEST(GtudpPair, identities_wrap_around) {
     gtudp::Options options = small_options(1);
     options.first_identity = UINT32_MAX - 3;

@@ -250,6 +250,23 @@ TEST(GtudpSender, a_confirmation_of_a_retransmitted_send_is_not_a_sample) {
     EXPECT_EQ(side.endpoint.rtt(bob), 0);
 }
 
+// However soon it comes.
+TEST(GtudpSender, a_confirmation_after_a_resend_leaves_the_round_trip) {
+    Side side(small_options());
+    ASSERT_TRUE(side.send(bob, "known"));
+    side.transmitted();
+    side.after(rtt_unit * 20'000);
+    side.receive_recv(bob, 7);
+    ASSERT_TRUE(side.send(bob, "lost"));
+    side.transmitted();
+    side.after_timeout();
+    EXPECT_EQ(side.transmitted(), "bob DATA 8 lost");
+    side.after(rtt_unit);
+    side.receive_recv(bob, 8);
+    EXPECT_EQ(side.counters().confirmed, 2u);
+    EXPECT_EQ(side.endpoint.rtt(bob), rtt_unit * 20'000);
+}
+
 TEST(GtudpSender, a_repeated_recv_is_not_a_second_sample) {
     Side side(small_options());
     ASSERT_TRUE(side.send(bob, "x"));
@@ -259,6 +276,34 @@ TEST(GtudpSender, a_repeated_recv_is_not_a_second_sample) {
     side.after(rtt_unit * 100'000);
     side.receive_recv(bob, 7);
     EXPECT_EQ(side.endpoint.rtt(bob), rtt_unit * 1'000);
+}
+
+// A RECV that was lost is repeated by the peer's timer, which says nothing about the round trip.
+TEST(GtudpSender, a_late_recv_of_an_old_send_is_not_a_sample) {
+    Side side(small_options());
+    ASSERT_TRUE(side.send(bob, "answer lost"));
+    ASSERT_TRUE(side.send(bob, "answered"));
+    side.transmitted();
+    side.after(rtt_unit * 5'000);
+    side.receive_recv(bob, 8);
+    side.after(rtt_unit * 400'000);
+    side.receive_recv(bob, 7);
+    EXPECT_EQ(side.counters().confirmed, 2u);
+    EXPECT_EQ(side.endpoint.rtt(bob), rtt_unit * 5'000);
+}
+
+TEST(GtudpSender, a_late_recv_of_a_newer_send_is_a_sample) {
+    Side side(small_options());
+    ASSERT_TRUE(side.send(bob, "x"));
+    side.transmitted();
+    side.after(rtt_unit * 5'000);
+    side.receive_recv(bob, 7);
+    ASSERT_TRUE(side.send(bob, "y"));
+    side.transmitted();
+    side.after(rtt_unit * 25'000);  // beyond the timeout of a RECV, but not of a DATA
+    side.receive_recv(bob, 8);
+    EXPECT_EQ(side.counters().data_resent, 0u);
+    EXPECT_GT(side.endpoint.rtt(bob), rtt_unit * 5'000);
 }
 
 // ---- cancel ---------------------------------------------------------------------------------------
