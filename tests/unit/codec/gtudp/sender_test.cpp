@@ -278,7 +278,7 @@ TEST(GtudpSender, a_repeated_recv_is_not_a_second_sample) {
     EXPECT_EQ(side.endpoint.rtt(bob), rtt_unit * 1'000);
 }
 
-// A RECV that was lost is repeated by the peer's timer, which says nothing about the round trip.
+// A RECV that was lost is repeated by the timer of the peer, which does not measure the round trip.
 TEST(GtudpSender, a_late_recv_of_an_old_send_is_not_a_sample) {
     Side side(small_options());
     ASSERT_TRUE(side.send(bob, "answer lost"));
