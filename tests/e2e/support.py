@@ -74,12 +74,12 @@ def run(*args, by=(), preexec=die_with_parent):
             shutil.rmtree(args[args.index("--out") + 1], ignore_errors=True)
         return done
 
-    return tried(once, lambda done: not done.stalled())
+    return tried(once, lambda done: not done.stalled(), attempts=10)
 
 
-def tried(attempt, good):
-    """The first good result of up to three attempts, or the last one: the machine may stall during an attempt."""
-    for _ in range(3):
+def tried(attempt, good, attempts=3):
+    """The first good result of several attempts, or the last one: the machine may stall during an attempt."""
+    for _ in range(attempts):
         result = attempt()
         if good(result):
             break

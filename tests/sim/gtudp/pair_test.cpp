@@ -87,8 +87,8 @@ TEST(GtudpPair, a_receiver_with_a_tiny_buffer_loses_nothing) {
     });
 }
 
-// Answers that are repeated or belong to an earlier sending do not prolong the timeouts. The first timeout of a new path
-// is 500 ms.
+// Answers that are repeated or belong to an earlier sending do not prolong the timeouts. The first timeout of a new
+// path is 500 ms.
 TEST(GtudpPair, a_burst_over_a_short_path_with_loss_ends_soon) {
     for_each_seed(50, [](std::uint64_t seed) {
         Duo duo(seed, small_options(seed), {.loss = 0.1, .delay = 2 * millisecond, .jitter = 20 * millisecond});
