@@ -126,7 +126,7 @@ void add_native(CLI::App& command, TransportOptions& options, TransportChoice ch
                     choice.server ? "native: secret key of this server, of `ringpost key new` (default none)"
                                   : "native: secret key of this client; needs --peer (default anonymous)")
         ->type_name("FILE");
-    options.native_options = {"--psk", "--key", "--insecure"};
+    options.native_options = {"--psk", "--key", "--insecure", "--qlog"};
     if (!choice.server) {
         command.add_option("--peer", options.peer, "native: the server's public key, in base64 (default none)")
             ->type_name("KEY");
@@ -134,6 +134,11 @@ void add_native(CLI::App& command, TransportOptions& options, TransportChoice ch
     }
     command.add_flag("--insecure", options.insecure,
                      "native: neither encrypt nor authenticate; the peer needs it too (default off)");
+    command
+        .add_option("--qlog", options.qlog,
+                    "native: log packets and windows of each connection in the qlog format, in this directory (default "
+                    "none)")
+        ->type_name("DIR");
 }
 
 /// Of native: what names the keys of this end.
@@ -234,6 +239,12 @@ native::EndpointOptions tunnel_wire() {
     return native::endpoint_options(protocol, "ringpost");
 }
 
+std::unique_ptr<native::Qlog> log_in(const TransportOptions& options, native::Qlog::Role role) {
+    auto log = native::Qlog::open(options.qlog, role);
+    if (!log) throw Failure(Exit::failed, log.error().text);
+    return std::move(*log);
+}
+
 template <class T>
 T value_or_refuse(Result<T> result) {
     if (!result) throw Failure(Exit::usage, result.error().text);
@@ -242,9 +253,12 @@ T value_or_refuse(Result<T> result) {
 
 }  // namespace
 
-NativeServer native_server(const TransportOptions& options) {
+NativeServer native_server(const TransportOptions& options, std::size_t engines) {
     const Keys keys = keys_of(options);
-    NativeServer out{.options = value_or_refuse(native::server_options(keys, options.insecure)), .allowed = {}};
+    NativeServer out{
+        .options = value_or_refuse(native::server_options(keys, options.insecure)), .logs = {}, .allowed = {}};
+    for (std::size_t i = 0; i < engines && !options.qlog.empty(); ++i)
+        out.logs.push_back(log_in(options, native::Qlog::Role::server));
     if (const auto& allowed = keys.chain().allowed)
         out.allowed = std::make_shared<crypto::AllowList>(*allowed, random_key());
     out.options.allow = out.allowed.get();
@@ -255,9 +269,14 @@ void check_client_keys(const TransportOptions& options) {
     if (options.native()) value_or_refuse(native::client_options(keys_of(options), options.insecure));
 }
 
-traffic::NativeTunnelOptions tunnel_to(const Address& server, const TransportOptions& options) {
+std::unique_ptr<native::Qlog> client_log(const TransportOptions& options) {
+    return options.qlog.empty() ? nullptr : log_in(options, native::Qlog::Role::client);
+}
+
+traffic::NativeTunnelOptions tunnel_to(const Address& server, const TransportOptions& options, native::Qlog* log) {
     traffic::NativeTunnelOptions out{.wire = tunnel_wire(), .server = server, .key = random_key()};
     out.wire.connections_max = 2;
+    out.wire.connection.tracer = log;
     out.client = value_or_refuse(native::client_options(keys_of(options), options.insecure));
     out.client->clock_ms = native::wall_clock_ms();
     return out;
@@ -267,6 +286,7 @@ traffic::NativeTunnelOptions tunnel_of(const NativeServer& server, std::size_t e
     traffic::NativeTunnelOptions out{.wire = tunnel_wire(), .key = random_key()};
     out.wire.shard = static_cast<std::uint8_t>(engine);
     out.wire.server = server.options;
+    if (!server.logs.empty()) out.wire.connection.tracer = server.logs[engine].get();
     return out;
 }
 
@@ -304,7 +324,9 @@ std::string transport_text(const TransportOptions& options) {
 
 Exit exit_of(const Error& error) {
     if (error.code == ETIMEDOUT || error.code == ECONNREFUSED) return Exit::unreachable;
-    return error.text.starts_with("connect ") || error.text.starts_with("bind ") ? Exit::failed : Exit::usage;
+    for (const char* step : {"connect ", "bind ", "qlog: "})
+        if (error.text.starts_with(step)) return Exit::failed;
+    return Exit::usage;
 }
 
 void add_wire_counts(Json& counts, const gtudp::Counters& counters) {

@@ -14,6 +14,7 @@
 #include "apps/cli/report.hpp"
 #include "codec/traffic/gtudp_tunnel.hpp"
 #include "codec/traffic/native_tunnel.hpp"
+#include "engine/faces/qlog.hpp"
 #include "engine/udp/socket.hpp"
 
 namespace ringpost::apps {
@@ -37,6 +38,7 @@ struct TransportOptions {
     std::string allow;        ///< servers: a list of clients, given by --allow like networks
     std::string allow_error;  ///< why that is no network
     bool insecure = false;
+    std::string qlog;                        ///< a directory; "": no log
     std::optional<Keys::Secret> own_secret;  ///< of both ends of a --self run without keys
 
     std::vector<std::string> gtudp_options, native_options;  ///< options of the command that require the transport
@@ -53,7 +55,7 @@ struct TransportChoice {
     bool server = false;    ///< with the options of a native server, not those of a client
 };
 /// --transport, --magic, --types, --checked, --sends, --patience, --recv-sends, --resend-after, --congestion, --window;
-/// --psk, --key, --peer, --insecure.
+/// --psk, --key, --peer, --insecure, --qlog.
 void add_transport(CLI::App& command, TransportOptions& options, TransportChoice choice);
 
 /// To be called after parsing: builds the codec. Throws CLI::ValidationError if options of one transport are given with
@@ -74,13 +76,16 @@ Keys keys_of(const TransportOptions& options);
 /// What the server of a native tunnel has, for every engine. Throws a Failure if the keys cannot be used.
 struct NativeServer {
     native::ServerOptions options;
-    std::shared_ptr<crypto::AllowList> allowed;  ///< of `options`
+    std::vector<std::unique_ptr<native::Qlog>> logs;  ///< of each engine; empty: none
+    std::shared_ptr<crypto::AllowList> allowed;       ///< of `options`
 };
-NativeServer native_server(const TransportOptions& options);
+NativeServer native_server(const TransportOptions& options, std::size_t engines);
 /// Of a client: throws a Failure if the keys of --transport native cannot be used.
 void check_client_keys(const TransportOptions& options);
-/// The tunnel of a client, and of one engine of a server, which start now.
-traffic::NativeTunnelOptions tunnel_to(const Address& server, const TransportOptions& options);
+/// The log of a client, or null.
+std::unique_ptr<native::Qlog> client_log(const TransportOptions& options);
+/// The tunnel of a client, and of one engine of a server, which start now. The log must outlive it.
+traffic::NativeTunnelOptions tunnel_to(const Address& server, const TransportOptions& options, native::Qlog* log);
 traffic::NativeTunnelOptions tunnel_of(const NativeServer& server, std::size_t engine);
 
 /// Lets the kernel pass the packets of a connection to the engine that has it, wherever they come from.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "apps/cli/help.hpp"
 #include "apps/cli/multicast.hpp"
@@ -28,11 +29,11 @@ struct EchoRun {
 template <class AnyLoop>
 class EchoApplication {
   public:
-    EchoApplication(AnyLoop& loop, const echo::Endpoint& endpoint, const EndWatch& end, const StartLine& line,
+    EchoApplication(AnyLoop& loop, const echo::Endpoint& endpoint, EndWatch end, const StartLine& line,
                     bool one_of_several)
         : loop_(loop),
           endpoint_(endpoint),
-          end_(end),
+          end_(std::move(end)),
           line_(line),
           one_of_several_(one_of_several),
           look_(now(), look_every) {}
@@ -129,7 +130,7 @@ Json run_echo(const PeerOptions& options, Report& report, const OnListening& on_
     std::vector<UdpSocket> sockets = open_server_sockets(options);
     std::optional<NativeServer> native;
     if (options.transport.native()) {
-        native = native_server(options.transport);
+        native = native_server(options.transport, sockets.size());
         steer_to_shards(sockets, report);
     }
     if (options.transport.insecure) report.note(insecure_note);

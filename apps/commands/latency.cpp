@@ -13,6 +13,7 @@
 #include "apps/commands/latency_run.hpp"
 #include "apps/measuring/flow_shares.hpp"
 #include "apps/measuring/lost_messages.hpp"
+#include "apps/measuring/receivers.hpp"
 #include "apps/measuring/self_peer.hpp"
 #include "apps/runs/environment.hpp"
 #include "apps/runs/figures.hpp"
@@ -63,6 +64,7 @@ Json summary_of(const LatencyOptions& options, const Outcome& of) {
         summary, options.probes,
         {.rate = options.rate, .window = options.window, .flows = flows_of(options), .timeout = options.timeout});
     share_flows(summary, "answered", options.per_flow);
+    summarize_receivers(summary);
     add_arrivals(summary, options.arrivals);
     summary["clock"] = clock_json();
     name_both_ways(summary);
@@ -110,9 +112,10 @@ void print_summary(const Report& report, const LatencyOptions& options, const Ag
     if (summary.contains("stands")) report.print("lateness    " + lateness_text(summary));
     if (options.rate > 0 && summary["service_unknown"] > 0)
         report.print(fmt::format("replies too late to know their service time {}", count("service_unknown")));
-    if (options.stamps && summary["unstamped"] > 0)
-        report.print(fmt::format("replies without a usable kernel timestamp {}", count("unstamped")));
+    if (options.stamps != Stamps::none && summary["unstamped"] > 0)
+        report.print(fmt::format("replies without a usable timestamp {}", count("unstamped")));
     for (const std::string& line : flow_lines(summary)) report.print(line);
+    for (const std::string& line : receiver_lines(summary)) report.print(line);
     if (options.transport.gtudp()) report.print(wire_text(summary));
     if (options.transport.native()) report.print(native_text(summary));
     report.print(clock_text(summary["clock"]));
@@ -142,9 +145,10 @@ traffic::Sizes parse_probe_sizes(const std::string& text) {
     return sizes;
 }
 
-bool parse_stamps(const std::string& text) {
-    if (text == "kernel") return true;
-    throw std::invalid_argument("expected kernel");
+Stamps parse_stamps(const std::string& text) {
+    if (text == "kernel") return Stamps::kernel;
+    if (text == "hardware") return Stamps::hardware;
+    throw std::invalid_argument("expected kernel or hardware");
 }
 
 void check_trials(const CLI::App& command, LatencyOptions& options) {
@@ -245,6 +249,7 @@ int run_latency(LatencyOptions options, const Address& target, Agents& agents, R
                                                options.transport.name()));
     if (options.threads.self && !agents.alone())
         throw Failure(Exit::usage, "--self: not under mpirun; start the server separately");
+    if (options.arrivals.recording && !agents.alone()) throw Failure(Exit::usage, "--pcap-timing: not under mpirun");
     RunDirectory directory(of_agent(options.run, agents.rank(), agents.count()), "latency", report);
     expected_start(options);  // throws if it is in the past
     agents.join();
@@ -322,8 +327,9 @@ void add_latency(CLI::App& root, Command& chosen) {
                "how long an answer is waited for; a probe without one is then lost (default 1s, gtudp and native 10s)");
     begin_group(*command, "Output");
     add_parsed(*command, "--stamps", options->stamps, parse_stamps,
-               "kernel: also measure when a reply reached this host and how long it waited here (default none)")
-        ->type_name("kernel");
+               "kernel: also measure when a reply reached this host and how long it waited here; hardware: the same by "
+               "the network device's stamps (default none)")
+        ->type_name("kernel|hardware");
     begin_group(*command, "Several runs in one");
     add_trials(*command, options->trials);
     add_mtu_search(*command, *options);
@@ -340,7 +346,7 @@ void add_latency(CLI::App& root, Command& chosen) {
         options->arrivals.recording = options->probes.recording;
         options->flows_given = command->count("--flows") > 0;
         check_measuring(*command, *options);
-        if (options->stamps && options->transport.reliable())
+        if (options->stamps != Stamps::none && options->transport.reliable())
             throw CLI::ValidationError(fmt::format("--stamps: not with {}, whose messages are not single datagrams",
                                                    options->transport.name()));
         check_error_bound(*options);

@@ -1,5 +1,7 @@
 #include "apps/commands/latency_run.hpp"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -8,9 +10,12 @@
 #include "apps/cli/random.hpp"
 #include "apps/measuring/engines.hpp"
 #include "apps/measuring/flow_shares.hpp"
+#include "apps/measuring/receivers.hpp"
 #include "codec/traffic/prober.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/clock.hpp"
+#include "engine/os/device_clock.hpp"
+#include "engine/os/interface_facts.hpp"
 
 namespace ringpost::apps {
 namespace {
@@ -30,6 +35,7 @@ struct ProberStack {
     traffic::Prober prober;
     Duration timeout = second;  ///< how long an answer is waited for
     std::optional<traffic::GtudpTunnel<traffic::Prober>> tunnel;
+    std::unique_ptr<native::Qlog> log;
     std::optional<traffic::NativeTunnel<traffic::Prober>> sealed;
 
     bool finished(Instant at) {
@@ -147,16 +153,33 @@ traffic::ProberOptions prober_options(const LatencyRun& run, const Share& share,
                                .key = random_key(),
                                .flows = flows,
                                .destination = is_multicast(run.target) ? run.target : Address{},
-                               .stamps = options.stamps};
+                               .stamps = options.stamps != Stamps::none,
+                               .by_receiver = is_multicast(run.target)};
     set_arrivals(out, options.arrivals, options.rate, start);
     return out;
+}
+
+/// The network device by which replies will arrive.
+std::string stamping_device(const LatencyOptions& options, const Address& target) {
+    std::string name = options.sender.socket.interface;
+    if (name.empty() && is_multicast(target)) name = options.multicast.interface;
+    if (name.empty()) {
+        const auto source = source_address_toward(target);
+        const auto facts = source ? interface_facts(*source) : std::nullopt;
+        if (!facts) throw Failure(Exit::failed, "--stamps hardware: no device leads to " + to_text(target));
+        name = facts->name;
+    }
+    if (const auto clock = DeviceClock::open(name); !clock)
+        throw Failure(Exit::failed, fmt::format("--stamps hardware: {}; see --stamps kernel", clock.error().text));
+    return name;
 }
 
 /// The members of a group answer from their own addresses, so the socket is not connected then.
 UdpSocket open_stack_socket(const LatencyRun& run, std::uint64_t flow) {
     SocketOptions socket;
     socket.gro = false;
-    socket.stamps = run.options.stamps;
+    socket.stamps = run.options.stamps != Stamps::none;
+    if (run.options.stamps == Stamps::hardware) socket.stamping_device = stamping_device(run.options, run.target);
     if (!is_multicast(run.target)) {
         socket.connect = run.target;
         UdpSocket opened = open_flow(run.options, socket, flow);
@@ -199,12 +222,14 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     ProberStack stack{.prober = traffic::Prober(prober_options(run, share, flows, 0)),
                       .timeout = options.timeout,
                       .tunnel = {},
+                      .log = client_log(options.transport),
                       .sealed = {}};
     if (options.transport.gtudp())
         stack.tunnel.emplace(stack.prober,
                              traffic::GtudpTunnelOptions{
                                  .wire = wire_options(options.transport), .target = run.target, .train_segments = 1});
-    if (options.transport.native()) stack.sealed.emplace(stack.prober, tunnel_to(run.target, options.transport));
+    if (options.transport.native())
+        stack.sealed.emplace(stack.prober, tunnel_to(run.target, options.transport, stack.log.get()));
     const Instant start = run.line.ready();
     stack.prober.postpone(start);
     const traffic::Prober& prober = stack.prober;
@@ -224,12 +249,13 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
         out.counts.update({{"due", counts.sent + prober.unsent()},
                            {"unsent", prober.unsent()},
                            {"service_unknown", counts.service_unknown}});
-    if (options.stamps) out.counts["unstamped"] = counts.unstamped;
+    if (options.stamps != Stamps::none) out.counts["unstamped"] = counts.unstamped;
     for (std::uint32_t i = 0; i < flows; ++i) {
         counted[i].sent = prober.sent_by_flow()[i];
         counted[i].answered = prober.answered_by_flow()[i];
     }
     if (flows_of(options) > 1 && !options.transport.reliable()) add_flow_counts(out.counts, first_flow, counted);
+    if (const auto* receivers = prober.receivers()) add_receiver_counts(out.counts, *receivers);
     add_counters(out.counts, "prober", counts);
     add_match_counts(out.counts, options.probes, prober);
     if (stack.tunnel) add_wire_counts(out.counts, stack.tunnel->wire().counters());
@@ -258,7 +284,7 @@ RunShape shape_of(const LatencyOptions& options) {
                    .histograms = {"response"},
                    .lost_is_unanswered = true};
     if (options.rate > 0) shape.histograms.emplace_back("service");
-    if (options.stamps) shape.histograms.insert(shape.histograms.end(), {"path", "pickup"});
+    if (options.stamps != Stamps::none) shape.histograms.insert(shape.histograms.end(), {"path", "pickup"});
     if (options.rate > 0) shape.histograms.emplace_back("slip");
     if (options.transport.gtudp()) shape.histograms.emplace_back("confirmed");
     return shape;

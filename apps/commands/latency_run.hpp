@@ -10,9 +10,12 @@
 
 namespace ringpost::apps {
 
+/// What stamps the replies: --stamps.
+enum class Stamps : std::uint8_t { none, kernel, hardware };
+
 struct LatencyOptions : MeasureOptions {  // a rate of 0 is a closed loop
     ProbeOptions probes;
-    bool stamps = false;
+    Stamps stamps = Stamps::none;
     bool ping_pong = false;    // given explicitly
     std::uint32_t window = 0;  // of all engines together; 0: not given
     Duration warm_up = 0;

@@ -31,6 +31,7 @@ int run_load(LoadOptions options, const Address& target, const OwnSink* own_sink
     check_load_target(options, target);
     if (own_sink != nullptr && !agents.alone())
         throw Failure(Exit::usage, "--self: not under mpirun; start the sink separately");
+    if (options.arrivals.recording && !agents.alone()) throw Failure(Exit::usage, "--pcap-timing: not under mpirun");
     RunDirectory directory(of_agent(options.run, agents.rank(), agents.count()), "load", report);
     const RunShape shape = shape_of(options);
     std::function<void(Snapshot&)> complete;

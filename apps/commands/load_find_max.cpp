@@ -49,6 +49,8 @@ struct PaceTrial {
 
     std::uint64_t sent() const { return summary["sent"].get<std::uint64_t>(); }
     bool refused() const { return summary["refused"].get<bool>(); }
+    /// The sink was asked for its counts, and does not report them.
+    bool unreported() const { return sent() > 0 && summary.value("far_known", true) == false; }
     /// In both directions.
     std::uint64_t lost() const {
         std::uint64_t lost = 0;
@@ -104,6 +106,10 @@ class LoadTrials {
             if (i > 0 && now() - began_ > pace_patience_trials * options_.duration) break;
             PaceTrial trial = run(per_s, duration);
             if (received_signal() != 0 || trial.refused()) return {.pace = Pace::stopped};
+            if (trial.unreported()) {
+                show(trial, per_s, "not reported");
+                continue;
+            }
             const Pace pace = trial.loss() > options_.loss_max                        ? Pace::lossy
                               : per_s > 0 && unsent_share(trial.summary) > unsent_max ? Pace::slower
                                                                                       : Pace::held;
@@ -123,7 +129,7 @@ class LoadTrials {
         Json event = {{"rate_asked", per_s > 0 ? Json(per_s) : Json()}, {"outcome", outcome}};
         for (const char* name : {"sent", "received", "back_lost", "slip_us"})
             if (trial.summary.contains(name)) event[name] = trial.summary[name];
-        event["lost"] = trial.lost();
+        event["lost"] = trial.unreported() ? Json() : Json(trial.lost());
         event["rate_per_s"] = trial.sent_per_s();
         report_.event("trial", event);
         report_.progress(fmt::format("trial {:>2}  {:>15}  lost {:>9}  {}", trials_,
@@ -146,8 +152,11 @@ class LoadTrials {
         const Json& summary = trial.summary;
         const bool silent = trial.sent() > 0 && ((options_.transport.reliable() && summary["confirmed"] == 0) ||
                                                  (options_.bidirectional && returned(summary) == 0));
-        if (!trial.refused() && !silent) return false;
-        report_.note(fmt::format("{}: {}", to_text(target_), trial.refused() ? "unreachable" : "no answer"));
+        if (!trial.refused() && !silent && !trial.unreported()) return false;
+        report_.note(fmt::format("{}: {}", to_text(target_),
+                                 trial.refused() ? "unreachable"
+                                 : silent        ? "no answer"
+                                                 : "it does not report its counts, as `ringpost sink` does"));
         return true;
     }
 
@@ -226,9 +235,12 @@ void check_find_max(const CLI::App& command, LoadOptions& options) {
     for (const char* other :
          {"--out", "--strict", "--fail-if", "--start-at", "--prometheus", "--profile", "--burst", "--arrivals"})
         if (command.count(other) > 0) throw CLI::ValidationError(fmt::format("{}: not with --find-max", other));
-    if (!options.threads.self && !options.transport.reliable() && !options.bidirectional)
+    const bool asks = options.control && options.verify;
+    if (!asks && !options.threads.self && !options.transport.reliable() && !options.bidirectional)
         throw CLI::ValidationError(
-            "--find-max: the sender must know what was lost: --self, --bidirectional, or --transport gtudp or native");
+            "--find-max: the sender must know what was lost: not with --no-control, --no-verify or a payload unless "
+            "with "
+            "--self, --bidirectional, or --transport gtudp or native");
     if (command.count("--duration") == 0) options.duration = pace_trial;
 }
 

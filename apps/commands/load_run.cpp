@@ -125,6 +125,7 @@ struct SourceStack {
     traffic::Source source;
     std::optional<traffic::Sink> back;
     std::optional<traffic::GtudpTunnel<traffic::Source>> tunnel;
+    std::unique_ptr<native::Qlog> log;
     std::optional<traffic::NativeTunnel<traffic::Source>> sealed;
     Instant stop_at = never;
     Instant interrupted_at = never;
@@ -133,7 +134,10 @@ struct SourceStack {
     explicit SourceStack(const LoadRun& run) : source({}) {
         if (run.options.bidirectional) back.emplace(traffic::SinkOptions{.key = random_key(), .one_way = {}});
         const TransportOptions& transport = run.options.transport;
-        if (transport.native()) sealed.emplace(source, tunnel_to(run.target, transport));
+        if (transport.native()) {
+            log = client_log(transport);
+            sealed.emplace(source, tunnel_to(run.target, transport, log.get()));
+        }
         if (transport.gtudp())
             tunnel.emplace(source,
                            traffic::GtudpTunnelOptions{.wire = wire_options(transport),
@@ -299,7 +303,7 @@ RunShape shape_of(const LoadOptions& options) {
 
 bool asks_far_counts(const LoadOptions& options, const Address& target) {
     return options.control && options.verify && !options.transport.reliable() && !options.threads.self &&
-           !options.find_max && !is_multicast(target);
+           !(options.find_max && options.bidirectional) && !is_multicast(target);
 }
 
 void check_load_target(const LoadOptions& options, const Address& target) {

@@ -134,6 +134,7 @@ int recv_native(const RecvOptions& options) {
     const Report report(options.server.common.form);
     ListenOptions wanted{.keys = keys_of(options.server.transport),
                          .insecure = options.server.transport.insecure,
+                         .qlog = options.server.transport.qlog,
                          .allowed = options.server.allowed,
                          .gro = options.server.common.gro,
                          .engine = options.server.common.engine};

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "apps/cli/help.hpp"
 #include "apps/cli/run_on_loop.hpp"
@@ -31,12 +32,11 @@ std::uint64_t received(const relay::Endpoint& endpoint) {
 template <class AnyLoop>
 class RelayApplication {
   public:
-    RelayApplication(AnyLoop& loop, relay::Endpoint& endpoint, SocketOptions upstream, const EndWatch& end,
-                     Report& report)
+    RelayApplication(AnyLoop& loop, relay::Endpoint& endpoint, SocketOptions upstream, EndWatch end, Report& report)
         : loop_(loop),
           endpoint_(endpoint),
           upstream_(std::move(upstream)),
-          end_(end),
+          end_(std::move(end)),
           report_(report),
           ticker_(now(), second) {}
 
@@ -146,8 +146,8 @@ Json run_relay(const RelayOptions& options, Report& report, std::uint64_t& count
         report.note("relay listening on " + listening_text(local));
         report.event("listening", listening_json(local));
         EndCount count{0};
-        const EndWatch end(options.end, count, start, longest_delay(impairments));
-        RelayApplication application(loop, endpoint, upstream, end, report);
+        RelayApplication application(loop, endpoint, upstream,
+                                     EndWatch(options.end, count, start, longest_delay(impairments)), report);
         loop.run(endpoint, application);
         report.end_progress();
         const EngineCounters engine = loop.backend().counters();

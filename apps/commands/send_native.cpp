@@ -112,6 +112,7 @@ int send_native(const SendOptions& options) {
     ConnectOptions wanted{.keys = keys_of(options.transport),
                           .insecure = options.transport.insecure,
                           .cancelled = [] { return received_signal() != 0; },
+                          .qlog = options.transport.qlog,
                           .gro = options.common.gro,
                           .engine = options.common.engine};
     if (options.timeout > 0) wanted.timeout = std::min(wanted.timeout, options.timeout);

@@ -299,7 +299,7 @@ SinkEnd measure_sink(const PeerOptions& options, Report& report, RunDirectory* d
     StartLine line(sockets.size());
     std::optional<NativeServer> native;
     if (options.transport.native()) {
-        native = native_server(options.transport);
+        native = native_server(options.transport, sockets.size());
         steer_to_shards(sockets, report);
     }
     if (options.transport.insecure) report.note(insecure_note);

@@ -45,6 +45,8 @@ inline constexpr std::uint32_t load_streams_max = 65'536;
 
 /// Senders of which a sink counts each; those beyond are counted together.
 inline constexpr std::uint32_t load_senders_max = 256;
+/// Of a multicast group, with a row of their own in the report of `latency`. A power of two.
+inline constexpr std::uint32_t receivers_max = 64;
 
 /// Flows of one load source, each with its own socket. One sink can track all of them.
 inline constexpr std::uint32_t load_flows_max = load_streams_max;

@@ -15,6 +15,7 @@ Connection::Connection(Instant now, const ConnectionOptions& options, const Peer
                        crypto::PacketKey receive)
     : options_(options),
       remote_(peer.id),
+      traced_as_(peer.traced_as),
       keys_(std::move(send), std::move(receive), now),
       recovering_(options),
       sending_(options, peer),
@@ -30,6 +31,7 @@ Connection::Connection(Instant now, const ConnectionOptions& options, const Peer
     recovering_.loss().set_ack_delay_max(peer.ack_delay);
     if (peer.rtt > 0) recovering_.loss().sample(peer.rtt);
     idle_.start(now);
+    if (traces()) trace({.kind = TraceEvent::Kind::opened});
 }
 
 SendResult Connection::send(std::uint32_t channel, std::span<const std::byte> message) {
@@ -90,7 +92,8 @@ void Connection::on_packet_acked(std::uint64_t, const recovery::SentPacket& pack
     if (packet.acknowledges > 0) receiving_.on_ack_acked(packet.acknowledges - 1);
 }
 
-void Connection::on_packet_lost(std::uint64_t, const recovery::SentPacket& packet) {
+void Connection::on_packet_lost(std::uint64_t number, const recovery::SentPacket& packet) {
+    if (traces()) trace({.kind = TraceEvent::Kind::packet_lost, .bytes = packet.bytes, .number = number});
     recovering_.for_each_reference(packet, [&](Reference reference) {
         if (reference.kind() == Reference::Kind::other && reference.what() == Reference::Other::ack_rate)
             recovering_.on_ack_rate_lost();
@@ -100,7 +103,23 @@ void Connection::on_packet_lost(std::uint64_t, const recovery::SentPacket& packe
 }
 
 void Connection::after_acks(Instant now) {
+    if (traces()) trace({.kind = TraceEvent::Kind::measured, .path = path()});
     if (closing_.phase() == Closing::Phase::flushing && sending_.all_acked()) closing_.on_flushed(now);
+}
+
+void Connection::trace(TraceEvent event) {
+    event.at = now_;
+    event.connection = traced_as_;
+    if (!options_.tracer->on_event(event)) ++counts_.traces_lost;
+}
+
+void Connection::drop(std::uint64_t& counter, TraceEvent::Drop why, std::uint64_t number, std::size_t bytes) {
+    ++counter;
+    if (traces())
+        trace({.kind = TraceEvent::Kind::packet_dropped,
+               .why = why,
+               .bytes = static_cast<std::uint32_t>(bytes),
+               .number = number});
 }
 
 /// A call at `now`. If it is late by more than any loop's delay, this process did not run.
@@ -151,7 +170,10 @@ std::optional<Event> Connection::poll_event() {
         event.channel = static_cast<std::uint8_t>(channel);
         return event;
     }
-    return closing_.take_event();
+    const auto last = closing_.take_event();
+    if (traces() && last && last->kind == Event::Kind::closed)
+        trace({.kind = TraceEvent::Kind::closed, .outcome = last->outcome});
+    return last;
 }
 
 /// The peer closes: it is answered when the application has taken everything.
@@ -184,18 +206,16 @@ void Connection::handle(Instant now, std::span<std::byte> packet) {
         return;
     }
     const auto header = parse_short_header(packet);
-    if (!header) {
-        ++counts_.dropped_foreign;
-        return;
-    }
+    if (!header) return drop(counts_.dropped_foreign, TraceEvent::Drop::foreign, 0, packet.size());
     const std::uint64_t number = full_number(receiving_.window().next(), header->number);
-    if (const auto answer = receiving_.window().ask(number); answer != ReceiveWindow::Answer::fresh) {
-        ++(answer == ReceiveWindow::Answer::duplicate ? counts_.dropped_duplicate : counts_.dropped_too_old);
-        return;
-    }
+    const auto answer = receiving_.window().ask(number);
+    if (answer == ReceiveWindow::Answer::duplicate)
+        return drop(counts_.dropped_duplicate, TraceEvent::Drop::duplicate, number, packet.size());
+    if (answer != ReceiveWindow::Answer::fresh)
+        return drop(counts_.dropped_too_old, TraceEvent::Drop::too_old, number, packet.size());
     if (!keys_.open(now, packet, short_header_bytes, header->key_phase, number,
                     3 * recovering_.loss().probe_timeout())) {
-        ++counts_.dropped_forged;
+        drop(counts_.dropped_forged, TraceEvent::Drop::forged, number, packet.size());
         if (keys_.is_exhausted()) fail(now, CloseCode::forgeries);
         return;
     }
@@ -206,6 +226,10 @@ void Connection::handle(Instant now, std::span<std::byte> packet) {
     if (!handle_frames(now, plain, eliciting, at_once)) return;
     ++counts_.packets_received;
     counts_.bytes_received += packet.size();
+    if (traces())
+        trace({.kind = TraceEvent::Kind::packet_received,
+               .bytes = static_cast<std::uint32_t>(packet.size()),
+               .number = number});
     receiving_.on_packet(now, number, eliciting, at_once);
 }
 

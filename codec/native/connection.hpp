@@ -101,6 +101,9 @@ class Connection {
     void after_acks(Instant now);
     void check_delivered(Instant now);
     void note_time(Instant now);
+    bool traces() const { return options_.tracer != nullptr; }
+    void trace(TraceEvent event);
+    void drop(std::uint64_t& counter, TraceEvent::Drop why, std::uint64_t number, std::size_t bytes);
     void note_phase() {
         if (closing_.refuses_sends()) accepts_sends_.store(false, std::memory_order_relaxed);
     }
@@ -115,6 +118,7 @@ class Connection {
 
     ConnectionOptions options_;
     Id remote_;
+    std::uint64_t traced_as_;
     KeyPhases keys_;
     Recovering recovering_;
     Sending sending_;

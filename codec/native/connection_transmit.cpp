@@ -124,6 +124,11 @@ std::size_t Connection::finish_packet(Instant now, Packet& packet, std::span<std
     keys_.seal(out.first(bytes), short_header_bytes, number);
     ++counts_.packets_sent;
     counts_.bytes_sent += bytes;
+    if (traces())
+        trace({.kind = TraceEvent::Kind::packet_sent,
+               .probe = packet.probe,
+               .bytes = static_cast<std::uint32_t>(bytes),
+               .number = number});
     recovery::SentPacket sent{.at = now, .bytes = static_cast<std::uint16_t>(bytes)};
     if (packet.has_ack) sent.acknowledges = receiving_.ack_largest() + 1;
     if (packet.eliciting) {

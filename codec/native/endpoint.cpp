@@ -48,7 +48,8 @@ PeerOptions peer_options(const Established& established) {
             .ack_delay = Duration{theirs.ack_delay_us} * microsecond,
             .idle_timeout = Duration{theirs.idle_timeout_ms} * millisecond,
             .rtt = established.rtt,
-            .id = established.remote};
+            .id = established.remote,
+            .traced_as = load_be<std::uint64_t>(established.handshake_hash.data())};
 }
 
 SipKey random_sip_key(crypto::RandomStream& random) {

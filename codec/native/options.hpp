@@ -6,12 +6,14 @@
 #include <ringpost/time.hpp>
 #include "codec/native/limits.hpp"
 #include "codec/native/packet.hpp"
+#include "codec/native/tracer.hpp"
 
 namespace ringpost::native {
 
 /// One end of a connection, as its own side wants it.
 struct ConnectionOptions : ProtocolOptions {
-    std::uint64_t seed = 0;  ///< for numbers that are skipped and bits that are greased; should be unpredictable
+    Tracer* tracer = nullptr;  ///< null: none; must outlive the connection
+    std::uint64_t seed = 0;    ///< for numbers that are skipped and bits that are greased; should be unpredictable
 };
 
 /// What the other end has announced.
@@ -22,8 +24,9 @@ struct PeerOptions {
     std::uint32_t message_bytes_max = limits::native_channel_window_default / 2;
     Duration ack_delay = 25 * millisecond;
     Duration idle_timeout = 30 * second;
-    Duration rtt = 0;  ///< a round trip that the handshake measured; 0: none
-    Id id;             ///< the connection's id in packets to it
+    Duration rtt = 0;             ///< a round trip that the handshake measured; 0: none
+    Id id;                        ///< the connection's id in packets to it
+    std::uint64_t traced_as = 0;  ///< TraceEvent::connection
 };
 
 }  // namespace ringpost::native

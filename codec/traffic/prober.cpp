@@ -43,6 +43,7 @@ Prober::Prober(const ProberOptions& options)
     RINGPOST_CHECK(options.flows > 0);
     RINGPOST_CHECK(options.sizes.smallest() >= frame_bytes_min);
     RINGPOST_CHECK(options.window > 0 && options.window <= limits::probes_in_flight_max);
+    if (options.by_receiver) receivers_.emplace(options.key);
     if (options.dialect == nullptr) return;
     // All flows together have about the capacity of one.
     const auto capacity = std::bit_ceil(std::max(1u, limits::probe_keys_max / options.flows));
@@ -71,6 +72,7 @@ void Prober::handle(Instant now, const Datagram& in) {
     ++counts_.received;
     if (!answer) return;
     counts_.late += answer->late;
+    if (receivers_) receivers_->record(in.source, answer->sequence, now - answer->due);
     switch (window_.record(answer->sequence)) {
         case Arrival::in_order: break;
         case Arrival::reordered: ++counts_.reordered; break;

@@ -15,6 +15,7 @@
 #include "codec/measure/histogram.hpp"
 #include "codec/traffic/frame.hpp"
 #include "codec/traffic/match.hpp"
+#include "codec/traffic/receiver_table.hpp"
 #include "codec/traffic/schedule.hpp"
 #include "codec/traffic/sequence_window.hpp"
 #include "codec/traffic/sizes.hpp"
@@ -49,6 +50,7 @@ struct ProberOptions {
     SocketIndex first_socket = 0;  ///< of the flows, which are consecutive
     Address destination{};         ///< of every probe on unconnected sockets; Family::none: the socket's peer
     bool stamps = false;           ///< the sockets have receive timestamps: path() and pickup() are measured
+    bool by_receiver = false;      ///< a multicast group: receivers() has a row for each
     bool histograms = true;        ///< false: count only, to determine the cost of measuring
 };
 
@@ -150,6 +152,8 @@ class Prober {
     /// Measured probes, and first answers to them, of each flow.
     std::span<const std::uint64_t> sent_by_flow() const { return sent_by_flow_; }
     std::span<const std::uint64_t> answered_by_flow() const { return answered_by_flow_; }
+    /// With ProberOptions::by_receiver, else null. Every reply to a measured probe counts, whatever its status.
+    const ReceiverTable* receivers() const { return receivers_ ? &*receivers_ : nullptr; }
     /// How many replies had each of the AnswerCheck's statuses; empty without a Dialect::check.
     std::span<const std::uint64_t> statuses() const { return statuses_; }
 
@@ -208,6 +212,7 @@ class Prober {
     std::uint64_t marked_ = 0, missing_ = 0;
     ZeroedArray<std::uint64_t> window_words_;
     SequenceWindow window_;
+    std::optional<ReceiverTable> receivers_;
     Histogram response_, service_, slip_, path_, pickup_;
     std::vector<std::uint64_t> sent_by_flow_, answered_by_flow_;
 };

@@ -12,6 +12,7 @@
 namespace ringpost {
 
 struct Connection::State {
+    std::unique_ptr<native::Qlog> log;
     std::unique_ptr<PolledEndpoint<native::Endpoint>> polled;
     ConnectionNumber number{};
     Address peer{};
@@ -68,8 +69,11 @@ Connection::State& Connection::used() const {
 Result<Connection> connect(const Address& server, const ConnectOptions& options) {
     auto opened = native::open_client(server, options);
     if (!opened) return std::unexpected(opened.error());
-    return Connection(std::make_unique<Connection::State>(Connection::State{
-        .polled = std::move(opened->polled), .number = opened->number, .peer = server, .cipher = opened->cipher}));
+    return Connection(std::make_unique<Connection::State>(Connection::State{.log = std::move(opened->log),
+                                                                            .polled = std::move(opened->polled),
+                                                                            .number = opened->number,
+                                                                            .peer = server,
+                                                                            .cipher = opened->cipher}));
 }
 
 Result<Connection> connect(std::string_view server, const ConnectOptions& options) {

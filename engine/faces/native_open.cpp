@@ -162,6 +162,13 @@ EndpointOptions endpoint_options(const ProtocolOptions& protocol, std::string_vi
     return out;
 }
 
+Result<std::unique_ptr<Qlog>> trace_to(const std::string& directory, Qlog::Role role, EndpointOptions& options) {
+    if (directory.empty()) return nullptr;
+    auto log = Qlog::open(directory, role);
+    if (log) options.connection.tracer = log->get();
+    return log;
+}
+
 std::uint64_t wall_clock_ms() { return static_cast<std::uint64_t>((now() + unix_offset()) / millisecond); }
 
 const char* reason(Initiator::Failure failure) {
@@ -219,6 +226,8 @@ Result<OpenedClient> open_client(const Address& server, const ConnectOptions& op
     client->timeout = options.timeout;
     client->clock_ms = wall_clock_ms();
     EndpointOptions wanted = endpoint_options(options.protocol, options.application);
+    auto log = trace_to(options.qlog, Qlog::Role::client, wanted);
+    if (!log) return std::unexpected(log.error());
     wanted.connections_max = 2;
     SocketOptions socket{.connect = server, .gro = options.gro, .reports_errors = true};
     const auto open = [&] {
@@ -247,7 +256,8 @@ Result<OpenedClient> open_client(const Address& server, const ConnectOptions& op
         while (const auto event = opened.endpoint.poll_event()) {
             if (event->kind == EndpointEvent::Kind::failed) return failed(ETIMEDOUT, reason(event->failure));
             if (event->kind == EndpointEvent::Kind::opened)
-                return OpenedClient{std::move(*polled), *number, opened.endpoint.find(*number)->cipher()};
+                return OpenedClient{std::move(*log), std::move(*polled), *number,
+                                    opened.endpoint.find(*number)->cipher()};
         }
         if (opened.counters().unreachable > 0) return failed(ECONNREFUSED, "nothing listens there");
     }
@@ -263,6 +273,9 @@ Result<OpenedServer> open_server(const Address& bind, const ListenOptions& optio
     server->allow = out.allowed.get();
     server->handshakes_per_second = options.handshakes_per_second;
     EndpointOptions wanted = endpoint_options(options.protocol, options.application);
+    auto log = trace_to(options.qlog, Qlog::Role::server, wanted);
+    if (!log) return std::unexpected(log.error());
+    out.log = std::move(*log);
     wanted.connections_max = options.connections_max;
     wanted.server = *server;
     const SocketOptions socket{.bind = bind, .gro = options.gro, .allowed = options.allowed};

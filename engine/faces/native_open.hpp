@@ -13,6 +13,7 @@
 #include "codec/crypto/keys.hpp"
 #include "codec/native/endpoint.hpp"
 #include "engine/faces/polled_endpoint.hpp"
+#include "engine/faces/qlog.hpp"
 #include "engine/os/clock.hpp"
 
 namespace ringpost {
@@ -41,6 +42,9 @@ Result<ServerOptions> server_options(const Keys& keys, bool insecure);
 /// An endpoint's options with a fresh seed. `application` must live until the endpoint is made.
 EndpointOptions endpoint_options(const ProtocolOptions& protocol, std::string_view application);
 
+/// Gives the endpoint a log in this directory, which must outlive it; "": null.
+Result<std::unique_ptr<Qlog>> trace_to(const std::string& directory, Qlog::Role role, EndpointOptions& options);
+
 /// The wall clock, in milliseconds.
 std::uint64_t wall_clock_ms();
 
@@ -58,12 +62,14 @@ inline constexpr Duration end_within = 10 * millisecond;
 
 /// What stands behind a Connection, and behind a Server.
 struct OpenedClient {
+    std::unique_ptr<Qlog> log;
     std::unique_ptr<PolledEndpoint<Endpoint>> polled;
     ConnectionNumber number{};
     std::string_view cipher{};
 };
 struct OpenedServer {
-    std::unique_ptr<crypto::AllowList> allowed;  ///< null: every client that has the keys
+    std::unique_ptr<Qlog> log{};
+    std::unique_ptr<crypto::AllowList> allowed{};  ///< null: every client that has the keys
     std::unique_ptr<PolledEndpoint<Endpoint>> polled{};
 };
 /// See connect() and listen().

@@ -42,6 +42,11 @@ std::uint8_t hop_limit_of(const cmsghdr* message) {
     return static_cast<std::uint8_t>(std::clamp(value_of<int>(message), 1, 255));
 }
 
+/// `never`: no stamp.
+Instant instant_of(const timespec& stamp) {
+    return stamp.tv_sec > 0 || stamp.tv_nsec > 0 ? Instant{stamp.tv_sec} * second + stamp.tv_nsec : never;
+}
+
 void read_ip(const cmsghdr* message, ReceiveControl& out) {
     if (message->cmsg_type == IP_PKTINFO) {
         const auto info = value_of<in_pktinfo>(message);
@@ -115,8 +120,9 @@ ReceiveControl read_control(void* control, std::size_t control_bytes) {
         if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
             out.segment_bytes = static_cast<std::size_t>(std::max(value_of<int>(c), 0));
         } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPING) {
-            const timespec software = value_of<scm_timestamping>(c).ts[0];
-            if (software.tv_sec > 0) out.stamped_unix_ns = Instant{software.tv_sec} * second + software.tv_nsec;
+            const auto stamps = value_of<scm_timestamping>(c);
+            out.stamped_unix_ns = instant_of(stamps.ts[0]);
+            out.stamped_device_ns = instant_of(stamps.ts[2]);
         } else if (c->cmsg_level == IPPROTO_IP) {
             read_ip(c, out);
         } else if (c->cmsg_level == IPPROTO_IPV6) {

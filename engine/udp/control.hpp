@@ -42,8 +42,8 @@ class SendControl {
 };
 
 /// Buffer sizes for received control data: UDP_GRO (an int), SCM_TIMESTAMPING (three time stamps, the first by
-/// software), the local address (a dual-stack socket reports IPv4 in both formats), the ECN field (also
-/// in both), and the hop limit (an int).
+/// software, the last by the device), the local address (a dual-stack socket reports IPv4 in both formats), the ECN
+/// field (also in both), and the hop limit (an int).
 inline constexpr std::size_t gro_control_bytes = CMSG_SPACE(sizeof(int));
 inline constexpr std::size_t stamp_control_bytes = CMSG_SPACE(sizeof(scm_timestamping));
 inline constexpr std::size_t local_control_bytes = CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(sizeof(in6_pktinfo));
@@ -53,9 +53,10 @@ inline constexpr std::size_t receive_control_bytes_max =
     gro_control_bytes + stamp_control_bytes + local_control_bytes + ecn_control_bytes + hop_limit_control_bytes;
 
 struct ReceiveControl {
-    std::size_t segment_bytes = 0;    ///< of a received train; 0: a single datagram
-    Instant stamped_unix_ns = never;  ///< kernel receive time (CLOCK_REALTIME); `never`: no stamp
-    Address local;                    ///< without the port; Family::none: not reported
+    std::size_t segment_bytes = 0;      ///< of a received train; 0: a single datagram
+    Instant stamped_unix_ns = never;    ///< kernel receive time (CLOCK_REALTIME); `never`: no stamp
+    Instant stamped_device_ns = never;  ///< the network device's receive time, by its own clock; `never`: no stamp
+    Address local;                      ///< without the port; Family::none: not reported
     Ecn ecn = Ecn::not_capable;
     std::uint8_t hop_limit = 0;  ///< at least 1; 0: not reported
     bool to_group = false;       ///< sent to a multicast or broadcast address; known where `local` is requested

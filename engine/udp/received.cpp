@@ -17,6 +17,8 @@ Received make_received(const UdpSocket& socket, SocketIndex index, const Receive
     train.bytes = message.bytes;
     train.segment_bytes = control.segment_bytes > 0 ? control.segment_bytes : message.bytes.size();
     train.stamped_at = control.stamped_unix_ns;
+    if (DeviceClock* const clock = socket.device_clock())
+        train.stamped_at = control.stamped_device_ns == never ? never : clock->to_unix(control.stamped_device_ns);
     train.ecn = control.ecn;
     train.hop_limit = control.to_group ? 0 : control.hop_limit;
     if (!socket.reports_local()) {

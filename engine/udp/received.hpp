@@ -21,7 +21,7 @@ struct Received {
     SocketIndex socket = 0;
     std::span<const std::byte> bytes;
     std::size_t segment_bytes = 0;  ///< equal to the length for a single datagram
-    Instant stamped_at = never;     ///< kernel receive time, in now()'s scale; `never` without SocketOptions::stamps
+    Instant stamped_at = never;     ///< receive time, in now()'s scale; `never` without SocketOptions::stamps
     Address local{};                ///< the local address it was sent to; Family::none when unknown
     Ecn ecn = Ecn::not_capable;     ///< with SocketOptions::ecn
     /// With SocketOptions::hop_limits; 0 for a multicast or broadcast destination, which is sent with a limit of its

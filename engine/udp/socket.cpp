@@ -82,8 +82,14 @@ Result<void> UdpSocket::configure(const SocketOptions& options) {
     if (options.reuse_address && set_option(fd_, SOL_SOCKET, SO_REUSEADDR, 1) != 0) return failed("set SO_REUSEADDR");
     gro_ = options.gro && set_option(fd_, SOL_UDP, UDP_GRO, 1) == 0;
     if (options.stamps) {
-        // Generate software time stamps on receive, and report them.
-        const int stamps = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+        // Generate time stamps on receive, and report them.
+        int stamps = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+        if (!options.stamping_device.empty()) {
+            auto clock = DeviceClock::open(options.stamping_device);
+            if (!clock) return std::unexpected(clock.error());
+            device_clock_ = std::make_unique<DeviceClock>(std::move(*clock));
+            stamps = SOF_TIMESTAMPING_RX_HARDWARE | SOF_TIMESTAMPING_RAW_HARDWARE;
+        }
         if (set_option(fd_, SOL_SOCKET, SO_TIMESTAMPING, stamps) != 0) return failed("set SO_TIMESTAMPING");
         stamps_ = true;
     }
@@ -170,6 +176,7 @@ UdpSocket& UdpSocket::operator=(UdpSocket&& other) noexcept {
     peer_ = other.peer_;
     gro_ = other.gro_;
     stamps_ = other.stamps_;
+    device_clock_ = std::move(other.device_clock_);
     ecn_ = other.ecn_;
     hop_limits_ = other.hop_limits_;
     reports_errors_ = other.reports_errors_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include <ringpost/error.hpp>
 #include <ringpost/network.hpp>
 #include <ringpost/socket_options.hpp>
+#include "engine/os/device_clock.hpp"
 
 namespace ringpost {
 
@@ -32,6 +34,8 @@ class UdpSocket {
     const Address& peer() const { return peer_; }
     bool gro() const { return gro_; }
     bool stamps() const { return stamps_; }
+    /// Of SocketOptions::stamping_device; null without.
+    DeviceClock* device_clock() const { return device_clock_.get(); }
     bool reports_errors() const { return reports_errors_; }
     /// Empties the error queue of a socket that reports errors: until then it is always readable.
     void discard_errors() const;
@@ -75,6 +79,7 @@ class UdpSocket {
     Address local_, peer_;
     bool gro_ = false;
     bool stamps_ = false;
+    std::unique_ptr<DeviceClock> device_clock_;
     bool ecn_ = false;
     bool hop_limits_ = false;
     bool reports_errors_ = false;

@@ -205,6 +205,11 @@ class Latency(unittest.TestCase):
         self.assertEqual(done.code, 0, done)
         return done.summary()
 
+    def test_a_device_without_timestamps(self):
+        done = run("latency", "--to", "127.0.0.1:9", "--stamps", "hardware")
+        self.assertEqual((done.code, done.out), (1, ""), done)
+        self.assertEqual(done.err, "ringpost: --stamps hardware: lo does not stamp what it receives; see --stamps kernel\n")
+
     def test_kernel_timestamps_split_the_round_trip(self):
         for backend in backends():
             # The kernel enables timestamps asynchronously; both runs outlast that.
@@ -283,7 +288,7 @@ class LoadModes(unittest.TestCase):
     def test_conflicting_options_are_refused(self):
         for args, part in ((("load", "--self", "--transport", "gtudp", "--bidirectional"), "--bidirectional"),
                            (("load", "--self", "--bidirectional", "--no-verify"), "--no-verify"),
-                           (("latency", "--self", "--stamps", "nic"), "--stamps nic: expected kernel"),
+                           (("latency", "--self", "--stamps", "nic"), "--stamps nic: expected kernel or hardware"),
                            (("latency", "--self", "--size", "20..64"), "a probe needs at least 24 bytes"),
                            (("load", "--self", "--size", "64:0"), "--size 64:0"),
                            (("load", "--self", "--window", 4), "--window: requires --transport gtudp"),

@@ -1,5 +1,6 @@
 """Modes of sink and echo: multicast groups, one-way times, load in both directions."""
 
+import select
 import socket
 import time
 import unittest
@@ -55,6 +56,52 @@ class Multicast(unittest.TestCase):
             port = echo.port()
             sock.sendto(b"anybody?", (GROUP, port))
             self.assertEqual(sock.recvfrom(100), (b"anybody?", ("127.0.0.1", port)))
+
+    def members(self, count):
+        """Sockets that have joined the group on one port, each with another to answer by."""
+        def make():
+            port = 0
+            pairs = []
+            for _ in range(count):
+                sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.bind((GROUP, port))
+                port = sock.getsockname()[1]
+                sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
+                                socket.inet_aton(GROUP) + socket.inet_aton("127.0.0.1"))
+                sock.setblocking(False)
+                pairs.append((sock, udp_socket()))
+            return pairs
+
+        return self.host.call(make)
+
+    def test_latency_has_a_row_for_each_receiver(self):
+        (a, answer_a), (b, answer_b) = self.members(2)
+        with a, answer_a, b, answer_b:
+            args = ("latency", "--to", f"{GROUP}:{a.getsockname()[1]}", "--interface", "lo", "--rate", "1k", "--count", 100, "--timeout",
+                    "60s", "--json")
+            with self.host.call(lambda: Background(*args)) as latency:
+                seen_by_b = 0
+                while latency.process.poll() is None:
+                    ready, _, _ = select.select([b, a], [], [], 0.05)  # b is never behind
+                    for sock in ready:
+                        datagram, source = sock.recvfrom(2048)
+                        if sock is a:
+                            answer_a.sendto(datagram, source)
+                            answer_a.sendto(datagram, source)
+                            continue
+                        seen_by_b += 1
+                        if seen_by_b % 2 == 1:
+                            answer_b.sendto(datagram, source)
+                summary = latency.finish().summary()
+            rows = {row["source"]: row for row in summary["receivers"]}
+            row_a, row_b = (rows[f"127.0.0.1:{answer.getsockname()[1]}"] for answer in (answer_a, answer_b))
+        self.assertEqual((summary["sent"], summary["receivers_other"]), (100, 0))
+        self.assertEqual((row_b["answered"], row_b["lost"], row_b["duplicate"]), (50, 50, 0))
+        # The end does not wait for duplicates of the last one.
+        self.assertEqual((row_a["answered"], row_a["lost"]), (100, 0))
+        self.assertGreaterEqual(row_a["duplicate"], 99)
+        self.assertGreater(row_a["rtt_us"]["p50"], 0)
 
     def test_an_ipv6_group(self):
         try:

@@ -322,8 +322,23 @@ class FindsTheMaximum(unittest.TestCase):
             self.assertEqual(done.code, 0, done)
             self.assertEqual((trials[-1]["outcome"], trials[-1]["lost"], summary["lost"]), ("confirmed", 0, 0))
 
+    def test_to_a_sink_that_is_asked(self):
+        with Background("sink", "--port", 0, "--bind", "127.0.0.1", "--json") as sink:
+            to = f"127.0.0.1:{sink.port()}"
+            done, trials, summary = tried(lambda: self.find("--to", to, "--loss", "50%"), lambda found: found[0].code == 0)
+            self.assertEqual(done.code, 0, done)
+            for trial in trials:
+                self.assertEqual(trial["received"] + trial["lost"], trial["sent"])
+            self.assertLessEqual(summary["lost"], summary["sent"] * 0.5)
+
+    def test_a_sink_that_does_not_report(self):
+        with Background("sink", "--no-control", "--port", 0, "--bind", "127.0.0.1", "--json") as sink:
+            done = run("load", "--find-max", "--to", f"127.0.0.1:{sink.port()}", "--duration", "10ms")
+        self.assertEqual((done.code, done.out, len(done.err.splitlines())), (4, "", 1), done)
+        self.assertIn("does not report its counts", done.err)
+
     def test_a_closed_port_and_a_silent_peer(self):
-        for args in (("--bidirectional",), ("--transport", "gtudp")):
+        for args in ((), ("--bidirectional",), ("--transport", "gtudp")):
             done = run("load", "--find-max", "--to", f"127.0.0.1:{closed_port()}", *args)
             self.assertEqual((done.code, done.out), (4, ""), done)
         with udp_socket() as silent:
@@ -333,7 +348,7 @@ class FindsTheMaximum(unittest.TestCase):
             self.assertIn("no answer", done.err)
 
     def test_refused(self):
-        for args, part in ((("--to", "127.0.0.1:9"), "the sender must know what was lost"),
+        for args, part in ((("--to", "127.0.0.1:9", "--no-control"), "the sender must know what was lost"),
                            (("--self", "--rate", "1k"), "--rate"), (("--self", "--out", "x"), "--out: not with --find-max"),
                            (("--self", "--fail-if", "loss>1%"), "--fail-if: not with --find-max"),
                            (("--self", "--start-at", "5"), "--start-at: not with --find-max"),

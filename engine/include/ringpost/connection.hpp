@@ -91,7 +91,9 @@ struct ConnectOptions {
     std::function<bool()> cancelled{};
     native::ProtocolOptions protocol{};
     std::string application{};  ///< a name that the peer sees, at most 64 bytes of UTF-8
-    bool gro = true;            ///< receive trains (UDP_GRO) if the kernel supports it
+    /// A directory for a log of the connection's packets in the qlog format; it is made if it is missing. "": no log.
+    std::string qlog{};
+    bool gro = true;  ///< receive trains (UDP_GRO) if the kernel supports it
     EngineOptions engine{};
 };
 
@@ -103,6 +105,7 @@ struct ListenOptions {
     std::uint32_t handshakes_per_second = 1'000;
     native::ProtocolOptions protocol{};
     std::string application{};  ///< see ConnectOptions
+    std::string qlog{};         ///< see ConnectOptions; one log for all connections
     /// Receive only from these networks; empty: from all. Others are dropped (EngineCounters::not_allowed).
     std::vector<Subnet> allowed{};
     bool gro = true;  ///< see ConnectOptions

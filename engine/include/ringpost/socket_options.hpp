@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include <ringpost/address.hpp>
@@ -25,8 +26,11 @@ struct SocketOptions {
     /// Software receive time stamps (SO_TIMESTAMPING), see Received::stamped_at. The first few datagrams after the
     /// host's first such socket may have none.
     bool stamps = false;
-    bool ecn = false;         ///< report the ECN field of received datagrams
-    bool hop_limits = false;  ///< report the hop limit of received datagrams, see Received::hop_limit
+    /// With `stamps`: the network device whose hardware stamps them instead; "": none. It is made to stamp all that it
+    /// receives, which needs CAP_NET_ADMIN. What arrives by another device has no stamp.
+    std::string stamping_device{};  // NOLINT(readability-redundant-member-init)
+    bool ecn = false;               ///< report the ECN field of received datagrams
+    bool hop_limits = false;        ///< report the hop limit of received datagrams, see Received::hop_limit
     /// Receive only from these networks; empty: from all. Others are dropped (EngineCounters::not_allowed).
     /// The initializer avoids -Wmissing-field-initializers.
     std::vector<Subnet> allowed{};  // NOLINT(readability-redundant-member-init)

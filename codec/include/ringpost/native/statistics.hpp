@@ -39,6 +39,7 @@ struct Statistics {
     std::uint64_t dropped_malformed = 0;  ///< authentic, but not frames
     std::uint64_t dropped_no_room = 0;    ///< not acknowledged, as there was no space to keep it
     std::uint64_t dropped_closed = 0;     ///< after the end
+    std::uint64_t traces_lost = 0;        ///< events that the log could not keep
 
     static constexpr auto table() {
         using S = Statistics;
@@ -70,6 +71,7 @@ struct Statistics {
             {"dropped_malformed", &S::dropped_malformed},
             {"dropped_no_room", &S::dropped_no_room},
             {"dropped_closed", &S::dropped_closed},
+            {"traces_lost", &S::traces_lost},
         });
     }
 };
