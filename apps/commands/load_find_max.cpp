@@ -50,7 +50,7 @@ struct PaceTrial {
     std::uint64_t sent() const { return summary["sent"].get<std::uint64_t>(); }
     bool refused() const { return summary["refused"].get<bool>(); }
     /// The sink was asked for its counts, and does not report them.
-    bool unreported() const { return sent() > 0 && summary.value("far_known", true) == false; }
+    bool unreported() const { return sent() > 0 && !summary.value("far_known", true); }
     /// In both directions.
     std::uint64_t lost() const {
         std::uint64_t lost = 0;

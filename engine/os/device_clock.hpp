@@ -12,8 +12,8 @@ namespace ringpost {
 /// Unless something disciplines it, it drifts, so the two are compared again every 50 ms. Not thread-safe.
 class DeviceClock {
   public:
-    /// Lets the device stamp all that it receives, which needs CAP_NET_ADMIN unless it does already. The error says why
-    /// it does not: `eth0 does not stamp what it receives`.
+    /// Lets the device stamp all that it receives, which needs CAP_NET_ADMIN unless it does already. The error has the
+    /// reason: `eth0 does not stamp what it receives`.
     static Result<DeviceClock> open(const std::string& interface);
     /// Any clock of clock_gettime(). Takes the descriptor that it belongs to, if any.
     explicit DeviceClock(clockid_t clock, int fd = -1) : fd_(fd), clock_(clock) {}
