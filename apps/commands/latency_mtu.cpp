@@ -30,7 +30,7 @@ class MtuSearch {
     std::size_t expected_bytes() const {
         SocketOptions socket;
         socket.connect = target_;
-        const UdpSocket opened = open_flow(options_, socket, 0);
+        const UdpSocket opened = open_flow(options_, socket, 0, 1);
         const std::size_t headers = headers_bytes(target_.family);
         const std::size_t mtu = path_mtu(opened).value_or(base_bytes + headers);
         return std::clamp(mtu - std::min(headers, mtu), traffic::frame_bytes_min, limits::datagram_bytes_max);

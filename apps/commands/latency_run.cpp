@@ -182,13 +182,13 @@ UdpSocket open_stack_socket(const LatencyRun& run, std::uint64_t flow) {
     if (run.options.stamps == Stamps::hardware) socket.stamping_device = stamping_device(run.options, run.target);
     if (!is_multicast(run.target)) {
         socket.connect = run.target;
-        UdpSocket opened = open_flow(run.options, socket, flow);
+        UdpSocket opened = open_flow(run.options, socket, flow, flows_of(run.options) * run.agents.count());
         if (flow == 0 && !run.options.transport.reliable() && !run.options.mtu_search)
             note_socket(run.options.sender, opened, run.options.probes.dialect.get(), run.options.sizes, run.notify);
         return opened;
     }
     socket.bind = run.target.family == Family::v4 ? Address::v4(0, 0, 0, 0, 0) : any_address(0);
-    UdpSocket opened = open_flow(run.options, socket, flow);
+    UdpSocket opened = open_flow(run.options, socket, flow, flows_of(run.options) * run.agents.count());
     set_multicast(opened, run.target, run.options.multicast);
     return opened;
 }

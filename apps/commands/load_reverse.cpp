@@ -170,7 +170,7 @@ int reverse_load(const LoadOptions& options, Report& report) {
     SocketOptions socket;
     socket.connect = target;
     socket.gro = options.common.gro;
-    UdpSocket opened = open_flow(options, socket, 0);
+    UdpSocket opened = open_flow(options, socket, 0, 1);
     const RunShape shape{.command = "load", .sends = false, .histograms = {}};
     Monitor monitor({.shape = shape, .engines = 1, .prometheus = "", .complete = {}}, report, nullptr);
     ReverseOutcome outcome = run_on_loop(

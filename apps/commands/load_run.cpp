@@ -242,7 +242,7 @@ Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
         (options.transport.reliable() || options.bidirectional) && options.common.gro;  // otherwise nothing is received
     std::vector<FlowCount> counted(flows);
     for (std::uint32_t i = 0; i < flows; ++i) {
-        UdpSocket opened = open_flow(options, socket, first_flow + i);
+        UdpSocket opened = open_flow(options, socket, first_flow + i, options.flows * run.agents.count());
         if (first_flow + i == 0 && !options.transport.reliable())
             note_socket(options.sender, opened, options.payloads.dialect.get(), options.sizes, run.notify);
         counted[i].port = opened.local().port;

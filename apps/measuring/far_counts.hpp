@@ -5,6 +5,7 @@
 
 #include "apps/cli/random.hpp"
 #include "apps/cli/report.hpp"
+#include "apps/measuring/engines.hpp"
 #include "codec/traffic/clock_asker.hpp"
 #include "codec/traffic/counts_asker.hpp"
 #include "engine/loop/loop.hpp"
@@ -16,18 +17,24 @@ template <class AnyLoop, class Asker>
 class AskApplication {
   public:
     AskApplication(AnyLoop& loop, const Asker& asker)
-        : loop_(loop), asker_(asker), unreachable_before_(loop.backend().counters().unreachable) {}
+        : loop_(loop),
+          asker_(asker),
+          unreachable_before_(loop.backend().counters().unreachable),
+          look_(now(), look_every) {}
 
     void on_event(Instant, const typename Asker::Event&) {}
-    Instant on_turn(Instant) {
-        if (asker_.finished() || loop_.backend().counters().unreachable > unreachable_before_) loop_.stop();
-        return never;
+    Instant on_turn(Instant at) {
+        // Counters are of all sockets, of which there may be many.
+        const bool looks = look_.tick(at).has_value();
+        if (asker_.finished() || (looks && loop_.backend().counters().unreachable > unreachable_before_)) loop_.stop();
+        return look_.next();
     }
 
   private:
     AnyLoop& loop_;
     const Asker& asker_;
     std::uint64_t unreachable_before_;
+    Ticker look_;
 };
 
 /// Asks on the sockets of the flows. Takes 700 ms if the other end does not answer.

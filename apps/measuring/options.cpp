@@ -143,8 +143,8 @@ std::string late_text(Duration late) {
     return fmt::format("--start-at: not ready in time, started {:.3f} s late", seconds(late));
 }
 
-UdpSocket open_flow(const MeasureOptions& options, SocketOptions socket, std::size_t index) {
-    if (options.flows > flows_per_source && options.sender.bind.empty() && is_loopback_v4(socket.connect)) {
+UdpSocket open_flow(const MeasureOptions& options, SocketOptions socket, std::size_t index, std::size_t flows) {
+    if (flows > flows_per_source && options.sender.bind.empty() && is_loopback_v4(socket.connect)) {
         const auto source = static_cast<std::uint8_t>(1 + index / flows_per_source % loopback_sources);
         socket.bind = Address::v4(127, 0, 0, source, 0);
     }

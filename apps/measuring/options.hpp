@@ -65,8 +65,8 @@ struct Share {
     }
 };
 
-/// Opens the socket of a flow; `index` counts the flows of all engines. If descriptors or ports run out, the Failure
-/// names --flows.
-UdpSocket open_flow(const MeasureOptions& options, SocketOptions socket, std::size_t index);
+/// Opens the socket of one of `flows`, which like `index` count those of all engines of all agents. If descriptors or
+/// ports run out, the Failure names --flows.
+UdpSocket open_flow(const MeasureOptions& options, SocketOptions socket, std::size_t index, std::size_t flows);
 
 }  // namespace ringpost::apps
