@@ -16,7 +16,7 @@
 //     {pick:A|B|...}  one of these texts at random; they contain neither | nor }
 //
 //     {{              an opening brace; a closing brace needs no escape
-//     \xNN            the byte with this hex value; also \\, \n, \r and \t
+//     \xNN            the byte with this hex value; also \\, \", \n, \r and \t
 //
 // All other bytes stand for themselves.
 
@@ -38,7 +38,7 @@ namespace ringpost::traffic {
 struct PayloadError {
     enum class Kind : std::uint8_t {
         empty,            ///< no bytes
-        bad_escape,       ///< a backslash not followed by x and two hex digits, \, n, r or t
+        bad_escape,       ///< a backslash not followed by x and two hex digits, \, ", n, r or t
         open_brace,       ///< { without a closing }
         unknown_field,    ///< not seq, time, random or pick, or no colon where one is needed
         bad_width,        ///< not one of the widths above

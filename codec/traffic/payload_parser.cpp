@@ -72,7 +72,7 @@ class PayloadParser {
     }
 
     std::optional<Kind> escape(std::string_view rest) {
-        static constexpr std::string_view names = "\\nrt", values = "\\\n\r\t";
+        static constexpr std::string_view names = "\\nrt\"", values = "\\\n\r\t\"";
         if (rest.empty()) return Kind::bad_escape;
         if (const auto found = names.find(rest[0]); found != std::string_view::npos) {
             bytes_.push_back(static_cast<std::byte>(values[found]));
@@ -190,7 +190,7 @@ class PayloadParser {
 const char* describe(PayloadError::Kind kind) {
     switch (kind) {
         case Kind::empty: return "an empty payload";
-        case Kind::bad_escape: return "\\ must be followed by xNN, \\, n, r or t";
+        case Kind::bad_escape: return "\\ must be followed by xNN, \\, \", n, r or t";
         case Kind::open_brace: return "{ without a matching }; use {{ for a brace";
         case Kind::unknown_field: return "fields are {seq}, {seq:WIDTH}, {time:WIDTH}, {random:BYTES} and {pick:A|B}";
         case Kind::bad_width:

@@ -39,6 +39,7 @@ PayloadError error_of(std::string_view text) {
 TEST(ProbePayload, literal_bytes_stand_for_themselves) {
     EXPECT_EQ(written("get key", 5), bytes_of("get key"));
     EXPECT_EQ(written(R"(a\x00\xfF\\\n\r\tz)", 5), bytes_from_hex("6100ff5c0a0d097a"));
+    EXPECT_EQ(written(R"(a\"b)", 5), bytes_of("a\"b"));
     EXPECT_EQ(written(R"({{"id": 1})", 5), bytes_of(R"({"id": 1})"));
     EXPECT_EQ(written("{{seq:u8}", 5), bytes_of("{seq:u8}"));
     EXPECT_EQ(written("\xc3\xa9}", 5), bytes_from_hex("c3a97d"));
