@@ -118,7 +118,8 @@ std::optional<std::uint8_t> inspect_expected(const AnswerCheck& check, Bytes rep
             return other_content;
     for (const auto& text : check.expectation().texts)
         // Unlike std::string_view, it does not compare the whole text again at each byte of a hostile reply.
-        if (memmem(reply.data(), reply.size(), text.data(), text.size()) == nullptr) return other_content;
+        if (reply.size() < text.size() || memmem(reply.data(), reply.size(), text.data(), text.size()) == nullptr)
+            return other_content;
     return good;
 }
 
