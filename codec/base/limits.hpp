@@ -86,6 +86,16 @@ inline constexpr std::size_t payload_fields_max = 256;
 inline constexpr std::size_t payloads_fields_max = 1u << 20;
 inline constexpr std::size_t payloads_bytes_max = 2u << 30;
 
+/// A scenario: its lines that do something, those of them that have a row in the report, nested repeats, how often one
+/// repeats, replies to one datagram, variables and their size.
+inline constexpr std::size_t scenario_steps_max = 1'024;
+inline constexpr std::size_t scenario_rows_max = 64;
+inline constexpr std::size_t scenario_depth_max = 4;
+inline constexpr std::uint32_t scenario_repeats_max = 1'000'000;
+inline constexpr std::size_t scenario_replies_max = 4;
+inline constexpr std::size_t scenario_variables_max = 16;
+inline constexpr std::size_t scenario_variable_bytes_max = 255;
+
 /// Bytes of a URI, a path or a community in a preset.
 inline constexpr std::size_t preset_text_max = 1'024;
 
@@ -147,6 +157,8 @@ static_assert((probe_keys_max & (probe_keys_max - 1)) == 0);
 static_assert(payload_fields_max < 1u << 15 && payload_fields_max <= payloads_fields_max &&
               payloads_fields_max <= UINT32_MAX);
 static_assert(payloads_bytes_max >= datagram_bytes_max && payloads_bytes_max <= UINT32_MAX);
+static_assert(scenario_rows_max <= scenario_steps_max && scenario_steps_max <= UINT16_MAX);
+static_assert(scenario_variable_bytes_max <= UINT8_MAX && scenario_variables_max <= UINT8_MAX);
 static_assert((beacon_sources_max & (beacon_sources_max - 1)) == 0);
 static_assert((load_streams_max & (load_streams_max - 1)) == 0);
 static_assert((load_senders_max & (load_senders_max - 1)) == 0);

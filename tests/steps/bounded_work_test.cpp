@@ -33,6 +33,7 @@
 #include "codec/traffic/capture.hpp"
 #include "codec/traffic/frame.hpp"
 #include "codec/traffic/payload.hpp"
+#include "codec/traffic/scenario.hpp"
 #include "tests/steps/steps.hpp"
 
 namespace ringpost::test {
@@ -275,6 +276,25 @@ TEST_F(Files, have_bounded_work) {
         return [text = repeated("\\x41", size)] {
             traffic::Payload payload;
             EXPECT_TRUE(payload.add_text(text));
+        };
+    });
+    expect_linear("payloads of scenarios", 1'000, [](std::size_t size) -> Decode {
+        return [text = "send \"" + repeated("{{a\\x41{session}{seq}", std::min<std::size_t>(size / 20, 120)) +
+                       repeated("b{{", size) + "\""] {
+            const std::string_view lines[] = {text};
+            EXPECT_TRUE(traffic::Scenario::parse(lines));
+        };
+    });
+    expect_linear("replies to scenarios", 10'000, [](std::size_t size) -> Decode {
+        traffic::ScenarioTake take{.place = traffic::ScenarioTake::Place::texts,
+                                   .after = {std::byte{'a'}, std::byte{'b'}},
+                                   .up_to = {std::byte{'a'}, std::byte{'c'}}};
+        traffic::ScenarioTake option{
+            .place = traffic::ScenarioTake::Place::coap_option, .at = 65'535, .after = {}, .up_to = {}};
+        const std::string coap = std::string("\x50\x45\0\0", 4) + std::string(size, '\0');
+        return [take, option, coap, reply = "ab" + repeated("a", size)] {
+            EXPECT_FALSE(take.find(bytes_of(reply)));
+            EXPECT_TRUE(option.find(bytes_of(coap)));
         };
     });
 }
