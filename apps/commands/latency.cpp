@@ -11,6 +11,7 @@
 #include "apps/commands/commands.hpp"
 #include "apps/commands/latency_mtu.hpp"
 #include "apps/commands/latency_run.hpp"
+#include "apps/commands/latency_scenario.hpp"
 #include "apps/measuring/flow_shares.hpp"
 #include "apps/measuring/lost_messages.hpp"
 #include "apps/measuring/receivers.hpp"
@@ -259,6 +260,7 @@ int run_latency(LatencyOptions options, const Address& target, Agents& agents, R
     if (options.mtu_search) return search_mtu(options, target, agents, report, notify);
     if (options.trials.any()) return exit_code(measure_again(options, target, agents, report, notify));
     if (options.warm_up > 0) notify(fmt::format("warming up for {:g} s", seconds(options.warm_up)));
+    if (options.scenario) return run_scenario(options, target, agents, report, directory, notify);
     Outcome mine = measure_latency(options, target, agents, report, directory, notify);
     const Outcome all = join(agents, mine);
     Json summary = summary_of(options, all);
@@ -306,6 +308,7 @@ void add_latency(CLI::App& root, Command& chosen) {
                    "payload size in bytes, at least 24: 64, 1400, 64..1400, imix or 64:7,576:4,1472:1 (default 64)");
     size->type_name("SIZE");
     add_probes(*command, options->probes, *size);
+    add_scenario(*command, *options);
     begin_group(*command, "Schedule");
     auto* rate = add_rate(*command, options->rate, options->arrivals, parse_fixed_rate,
                           "open loop: probes per second, or bits of payload 100Mbit, 1Gbit, each measured from its due "
@@ -339,9 +342,11 @@ void add_latency(CLI::App& root, Command& chosen) {
     add_common(*command, options->common, {});
     end_help(*command, {.notes = {},
                         .examples = {"ringpost latency --self --rate 20k --fail-if 'p99>10ms'",
-                                     "ringpost latency --to 192.168.0.1 --preset dns:www.example.com,AAAA"},
+                                     "ringpost latency --to 192.168.0.1 --preset dns:www.example.com,AAAA",
+                                     "ringpost latency --to 192.168.0.1:27015 --scenario a2s.txt --rate 100"},
                         .exits = {Exit::failed, Exit::breach, Exit::unreachable, Exit::cannot_tell}});
     command->callback([options, command, &chosen] {
+        check_scenario(*command, *options);
         check_probes(options->probes);
         options->arrivals.recording = options->probes.recording;
         options->flows_given = command->count("--flows") > 0;

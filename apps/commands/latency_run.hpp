@@ -1,12 +1,15 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <string>
 
 #include "apps/measuring/monitor.hpp"
 #include "apps/measuring/options.hpp"
 #include "apps/measuring/outcome.hpp"
 #include "apps/measuring/probe_options.hpp"
 #include "apps/measuring/trials.hpp"
+#include "codec/traffic/scenario.hpp"
 
 namespace ringpost::apps {
 
@@ -26,6 +29,8 @@ struct LatencyOptions : MeasureOptions {  // a rate of 0 is a closed loop
     bool flows_given = false;
     bool per_flow = false;
     bool mtu_search = false;
+    std::string scenario_file;                          // "": none
+    std::shared_ptr<const traffic::Scenario> scenario;  // set after parsing, else null
 };
 
 /// Flows of all engines: as given, or more if the ids of a preset would repeat while they are in use.
