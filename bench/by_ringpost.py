@@ -9,6 +9,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -128,6 +129,21 @@ def ringpost_pingpong(*options):
         if result["lost"]:
             raise Failed(f"latency {options}: {result['lost']} lost on loopback")
         return result
+    return measure
+
+
+def sessions(window, *options):
+    """Sessions of two steps a second, this many at a time; each step is answered by ringpost echo."""
+    def measure(seconds):
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            file.write('send "first {session:u32be}"\nexpect 6:4 take number=6:4\nsend "second {number}"\nexpect echo\n')
+            file.flush()
+            result = last_json(run(program("apps/ringpost"), "latency", "--self", *TWO_CORES, "--json", "--scenario",
+                                   file.name, "--window", str(window), "--flows", str(window), "--duration",
+                                   f"{seconds}s", *options))
+        if result["lost"] or any(step["sent"] != result["sent"] for step in result["steps"]):
+            raise Failed(f"latency --scenario {options}: sessions that are not complete: {result}")
+        return {"rate": result["received"] / result["duration_s"], "p50": result["rtt_us"]["p50"]}
     return measure
 
 

@@ -13,8 +13,8 @@ from by_others import dns_by_dnsperf, iperf3_udp, other_transport, sockperf_roun
 from by_ringpost import (confirmed_messages, devices, dns_by_ringpost, endpoint_on, found_maximum, idle,
                          idle_among_devices, limit_flood, limit_pingpong, machine_stalls, measuring, memory_at_rest,
                          native, native_limit, paced, peers_of_one_socket, rate_error, reliable_load, ringpost_latency,
-                         ringpost_load, ringpost_pingpong, share_of_maximum, start_up, stream, through_interface,
-                         through_python, through_relay)
+                         ringpost_load, ringpost_pingpong, sessions, share_of_maximum, start_up, stream,
+                         through_interface, through_python, through_relay)
 from programs import ROOT, Failed
 
 PLAIN = ("--gso", "off", "--gro", "off")
@@ -154,6 +154,7 @@ def latency_groups():
         **{f"recording, {backend}": {
             "nothing recorded": measuring(backend, "off"), "each recorded": measuring(backend, "on")}
            for backend in BACKENDS},
+        "sessions": of_backends(sessions, 64, "--wait", "spin"),
         **{f"DNS, {window} in flight": {
             "dnsperf": dns_by_dnsperf("-q", str(window)), **of_backends(dns_by_ringpost, "--window", str(window))}
            for window in (1, 20, 100)},
@@ -228,6 +229,7 @@ TABLES = {
           for share in (90, 50)],
         *[Row(f"through an echo, {backend}, 1/s", "rate", f"echo, {backend}") for backend in BACKENDS],
         *[Row(f"round trips/s with 64 in flight, {backend}", "rate", f"recording, {backend}") for backend in BACKENDS],
+        Row("sessions/s of a scenario of two steps, 64 at a time", "rate", "sessions"),
         *[Row(f"64 B, trains, paced, sent/s, {backend}", "sent", f"64 B paced, {backend}") for backend in BACKENDS],
         *[Row(f"50k/s round trips, p50, us, {backend}", "p50", f"50k/s by flows, {backend}") for backend in BACKENDS],
     ],
