@@ -157,7 +157,7 @@ UdpSocket open_scenario_socket(const ScenarioRun& run, std::uint64_t flow) {
     SocketOptions socket;
     socket.gro = false;
     socket.connect = run.target;
-    UdpSocket opened = open_flow(run.options, socket, flow);
+    UdpSocket opened = open_flow(run.options, socket, flow, run.options.flows * run.agents.count());
     const std::size_t least = std::max<std::size_t>(run.options.scenario->bytes_min(), 1);
     const auto sizes = traffic::Sizes::range(least, std::max(least, run.options.scenario->bytes_max()));
     if (flow == 0 && sizes) note_socket(run.options.sender, opened, nullptr, *sizes, run.notify);
