@@ -11,7 +11,7 @@ test_packages=(git libgtest-dev libbenchmark-dev python3 iproute2 binutils clang
                python3-dissononce)
 # Servers that tests start for themselves and measure. Installing them starts system services unless a policy forbids
 # that, as in container images. Without such a policy they are not installed, and their tests are skipped.
-[ ! -x /usr/sbin/policy-rc.d ] || test_packages+=(memcached chrony snmpd libcoap3-bin rsyslog)
+[ ! -x /usr/sbin/policy-rc.d ] || test_packages+=(memcached chrony snmpd libcoap3-bin rsyslog kamailio)
 bench_packages=(libbenchmark-dev libenet-dev libzmq3-dev python3 sockperf iperf3 dnsperf dnsmasq-base)
 
 # need PACKAGE...: installs the missing packages and lists them. Takes milliseconds when none is missing.

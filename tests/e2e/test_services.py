@@ -5,6 +5,7 @@ import hmac
 import pathlib
 import subprocess
 import tempfile
+import textwrap
 import threading
 import unittest
 
@@ -136,6 +137,66 @@ class RealServers(unittest.TestCase):
         server = Server(self, bytes.fromhex("5401000000000000"), lambda port, _: [name, "-A", "127.0.0.1", "-p", str(port)])
         self.answered(server.port, "coap-get:/", "2.05")
         self.answered(server.port, "coap-get:/.well-known/core", "2.05")
+
+    def test_sip(self):
+        name = program("kamailio")
+
+        def command(port, directory):
+            (directory / "kamailio.cfg").write_text(textwrap.dedent(f"""\
+                #!KAMAILIO
+                log_stderror=yes
+                children=1
+                auto_aliases=no
+                disable_tcp=yes
+                listen=udp:127.0.0.1:{port}
+                loadmodule "sl.so"
+                request_route {{
+                    sl_send_reply("200", "OK");
+                }}
+                """))
+            return [name, "-f", str(directory / "kamailio.cfg"), "-D", "-E", "-m", "16", "-M", "4", "-Y", str(directory),
+                    "-P", str(directory / "pid")]
+
+        request = (b"OPTIONS sip:a@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;rport;branch=z9hG4bK1\r\n"
+                   b"From: <sip:a@127.0.0.1>;tag=1\r\nTo: <sip:a@127.0.0.1>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n"
+                   b"Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n")
+        server = Server(self, request, command)
+        self.answered(server.port, "sip-options", "200")
+
+    def test_radius(self):
+        name = program("freeradius")
+
+        def command(port, directory):
+            directory.chmod(0o700)  # it refuses to start from one that all may write to
+            (directory / "radiusd.conf").write_text(textwrap.dedent(f"""\
+                raddbdir = {directory}
+                logdir = {directory}
+                run_dir = {directory}
+                libdir = /usr/lib/freeradius
+                security {{
+                    status_server = yes
+                    allow_vulnerable_openssl = yes
+                }}
+                client local {{
+                    ipaddr = 127.0.0.1
+                    secret = a-secret
+                }}
+                server default {{
+                    listen {{
+                        type = auth
+                        ipaddr = 127.0.0.1
+                        port = {port}
+                    }}
+                    authorize {{
+                    }}
+                }}
+                """))
+            return [name, "-f", "-l", "stdout", "-n", "radiusd", "-d", str(directory), "-D", "/usr/share/freeradius"]
+
+        request = bytes([12, 7, 0, 38]) + bytes(16) + bytes([80, 18])
+        authenticator = hmac.new(b"a-secret", request + bytes(16), "md5").digest()
+        server = Server(self, request + authenticator, command)
+        self.answered(server.port, "radius:a-secret", "Access-Accept")
 
     def test_syslog(self):
         name = program("rsyslogd")
