@@ -13,7 +13,7 @@ import tempfile
 import time
 import unittest
 
-from programs import HOST, ROOT, Failed, dns_names, dns_server, last_json, program, run
+from programs import HOST, ROOT, Failed, capture, dns_names, dns_server, last_json, program, run
 
 TWO_CORES = ("--cpu", "0,1")  # as the references
 
@@ -100,6 +100,23 @@ def machine_stalls(share, *options):
     def measure(seconds):
         turn_ns = round(1e9 / load(0.5, *options)["sent_rate_per_s"])
         slip_us = last_json(run(program("bench/machine_stalls"), str(turn_ns), str(share), str(seconds)))["slip_us"]
+        return {"slip_p99": slip_us["p99"]}
+    return measure
+
+
+def replay(*options):
+    """A capture of a million datagrams of 64 bytes, 10 us apart, at its own timing. A moment's run has fewer."""
+    def measure(seconds):
+        with capture(1_000_000 if seconds >= 1 else 10_000, gap_ns=10_000) as file:
+            result = load(seconds, "--payload-pcap", file, "--pcap-timing", *options)
+        return {"slip_p99": result["slip_us"]["p99"], "lost": result["lost"]}
+    return measure
+
+
+def stalls_at(rate_per_s):
+    """The slip of a loop without datagrams that has a microsecond's work at this rate."""
+    def measure(seconds):
+        slip_us = last_json(run(program("bench/machine_stalls"), "1000", str(rate_per_s / 1e6), str(seconds)))["slip_us"]
         return {"slip_p99": slip_us["p99"]}
     return measure
 

@@ -13,7 +13,8 @@ from by_others import dns_by_dnsperf, iperf3_udp, other_transport, sockperf_roun
 from by_ringpost import (confirmed_messages, devices, dns_by_ringpost, endpoint_on, found_maximum, idle,
                          idle_among_devices, limit_flood, limit_pingpong, machine_stalls, measuring, memory_at_rest,
                          native, native_limit, paced, peers_of_one_socket, rate_error, reliable_load, ringpost_latency,
-                         ringpost_load, ringpost_pingpong, sessions, share_of_maximum, start_up, stream,
+                         replay, ringpost_load, ringpost_pingpong, sessions, share_of_maximum, stalls_at, start_up,
+                         stream,
                          through_interface, through_python, through_relay)
 from programs import ROOT, Failed
 
@@ -151,6 +152,7 @@ def latency_groups():
             "spinning loop without datagrams": machine_stalls(share / 100, *PLAIN, *spin),
             **{backend: rate_error(share_of_maximum(share / 100), *PLAIN, *spin, "--backend", backend)
                for backend in BACKENDS}} for share in (90, 50)},
+        "capture": {"spinning loop without datagrams": stalls_at(100_000), **of_backends(replay, "--wait", "spin")},
         **{f"recording, {backend}": {
             "nothing recorded": measuring(backend, "off"), "each recorded": measuring(backend, "on")}
            for backend in BACKENDS},
@@ -227,6 +229,7 @@ TABLES = {
           for backend in BACKENDS],
         *[Row(f"{share} % of the maximum, 64 B, one by one, slip p99, us", "slip_p99", f"{share} % of the maximum")
           for share in (90, 50)],
+        Row("a capture of a million packets at 100k/s, slip p99, us", "slip_p99", "capture"),
         *[Row(f"through an echo, {backend}, 1/s", "rate", f"echo, {backend}") for backend in BACKENDS],
         *[Row(f"round trips/s with 64 in flight, {backend}", "rate", f"recording, {backend}") for backend in BACKENDS],
         Row("sessions/s of a scenario of two steps, 64 at a time", "rate", "sessions"),

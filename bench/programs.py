@@ -7,6 +7,7 @@ import random
 import select
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -80,6 +81,21 @@ def dns_names(count):
         names.writelines(f"www{number or ''}.bench.test A\n" for number in range(count))
         names.flush()
         yield names.name
+
+
+@contextlib.contextmanager
+def capture(count, gap_ns, payload=bytes(64)):
+    """A capture of so many datagrams, this far apart; yields its path."""
+    udp = struct.pack(">HHHH", 1, 2, 8 + len(payload), 0) + payload
+    ip = struct.pack(">BBHHHBBHII", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, 0x0a000001, 0x0a000002) + udp
+    packet = bytes(12) + b"\x08\x00" + ip
+    nanoseconds, ethernet = 0xa1b23c4d, 1
+    with tempfile.NamedTemporaryFile(suffix=".pcap") as file:
+        file.write(struct.pack("<IHHiIII", nanoseconds, 2, 4, 0, 0, 65535, ethernet))
+        for at in range(0, count * gap_ns, gap_ns):
+            file.write(struct.pack("<IIII", *divmod(at, 10**9), len(packet), len(packet)) + packet)
+        file.flush()
+        yield file.name
 
 
 @contextlib.contextmanager
