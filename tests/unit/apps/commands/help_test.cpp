@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <regex>
 #include <sstream>
 #include <vector>
@@ -166,7 +168,24 @@ TEST(Help, defaults_are_values_that_parse) {
     EXPECT_GT(checked, 50u);
 }
 
+/// The directory of the scenarios that examples name, for as long as this exists.
+class AmongScenarios {
+  public:
+    AmongScenarios() {
+        const char* const scenarios = std::getenv("RINGPOST_SCENARIOS");
+        EXPECT_NE(scenarios, nullptr);
+        if (scenarios != nullptr) std::filesystem::current_path(scenarios);
+    }
+    ~AmongScenarios() { std::filesystem::current_path(before_); }
+    AmongScenarios(const AmongScenarios&) = delete;
+    AmongScenarios& operator=(const AmongScenarios&) = delete;
+
+  private:
+    std::filesystem::path before_ = std::filesystem::current_path();
+};
+
 TEST(Help, ends_with_examples_that_parse_and_exit_codes) {
+    const AmongScenarios directory;
     for (const auto& path : paths()) {
         const std::string help = help_of(path);
         const std::vector<std::string> examples = section(help, "Examples", 2);
