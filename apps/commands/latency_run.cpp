@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "apps/cli/random.hpp"
-#include "apps/measuring/engines.hpp"
+#include "apps/commands/latency_engines.hpp"
 #include "apps/measuring/flow_shares.hpp"
 #include "apps/measuring/receivers.hpp"
 #include "codec/traffic/prober.hpp"
@@ -19,16 +19,6 @@
 
 namespace ringpost::apps {
 namespace {
-
-/// Shared by the engines of one run.
-struct LatencyRun {
-    const LatencyOptions& options;
-    const Address& target;
-    const Agents& agents;
-    StartLine& line;
-    Monitor& monitor;
-    const std::function<void(const std::string&)>& notify;
-};
 
 /// A Prober, alone or on the reliable layer, as one engine drives it.
 struct ProberStack {
@@ -105,19 +95,13 @@ class LatencyApplication {
         return std::min(look_.next(), ticker_.next());
     }
 
-    /// Since the warm-up. A peer that was unreachable before is unreachable still.
-    EngineCounters counters() {
-        EngineCounters counters = loop_.backend().counters();
-        for (const auto& row : EngineCounters::table()) counters.*row.member -= warming_up_.*row.member;
-        counters.unreachable += warming_up_.unreachable;
-        return counters;
-    }
+    EngineCounters counters() const { return since_warm_up_.of(loop_.backend().counters()); }
 
   private:
     void hand_over(Instant at) {
         const bool begins = !std::exchange(begun_, true);
         if (begins && run_.options.warm_up == 0) return;
-        if (begins) warming_up_ = loop_.backend().counters();
+        if (begins) since_warm_up_.begin(loop_.backend().counters());
         run_.monitor.hand_over(engine_, [&](Snapshot& now) {
             stack_.fill(run_.options, counters(), now);
             now.waiting = now.lost - static_cast<std::int64_t>(stack_.prober.missing());
@@ -133,7 +117,7 @@ class LatencyApplication {
     Instant begin_;  ///< of the measurement
     Ticker look_, ticker_;
     bool begun_ = false;
-    EngineCounters warming_up_;  ///< at the end of the warm-up
+    SinceWarmUp since_warm_up_;
 };
 
 traffic::ProberOptions prober_options(const LatencyRun& run, const Share& share, std::uint32_t flows, Instant start) {
@@ -175,11 +159,11 @@ std::string stamping_device(const LatencyOptions& options, const Address& target
 }
 
 /// The members of a group answer from their own addresses, so the socket is not connected then.
-UdpSocket open_stack_socket(const LatencyRun& run, std::uint64_t flow) {
+UdpSocket open_stack_socket(const LatencyRun& run, std::uint64_t flow, const std::string& stamping_device) {
     SocketOptions socket;
     socket.gro = false;
     socket.stamps = run.options.stamps != Stamps::none;
-    if (run.options.stamps == Stamps::hardware) socket.stamping_device = stamping_device(run.options, run.target);
+    socket.stamping_device = stamping_device;
     if (!is_multicast(run.target)) {
         socket.connect = run.target;
         UdpSocket opened = open_flow(run.options, socket, flow, flows_of(run.options) * run.agents.count());
@@ -193,27 +177,16 @@ UdpSocket open_stack_socket(const LatencyRun& run, std::uint64_t flow) {
     return opened;
 }
 
-/// A run of a given duration ends with it. A run of a given number of probes ends when one more would have been due, as
-/// n probes take n gaps rather than n - 1; in a closed loop, when the last one is answered.
-Instant end_of(const LatencyOptions& options, const traffic::Prober& prober, std::uint64_t count) {
-    if (prober.counters().sent < count) return std::min(now(), prober.stop());
-    if (options.rate == 0) return std::max(prober.last_sent_at(), prober.last_answered_at());
-    const auto gap = options.arrivals.profile ? 0 : static_cast<Duration>(1e9 * options.arrivals.burst / options.rate);
-    return prober.last_sent_at() + gap;
-}
-
 template <class AnyLoop>
 Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     const LatencyOptions& options = run.options;
-    const Share share{run.agents.rank() * options.threads.count + engine, run.agents.count() * options.threads.count};
+    const auto [share, flows, first_flow] = part_of(run.agents, engine, options.threads.count, flows_of(options));
     std::optional<SignalWakes> wakes;
     if (engine == 0) wakes.emplace(loop.backend().waker());
-    const Share of_agent{engine, options.threads.count};
-    const auto flows = static_cast<std::uint32_t>(of_agent.part(flows_of(options)));
-    const std::uint64_t first_flow = run.agents.rank() * flows_of(options) + of_agent.before(flows_of(options));
+    const std::string device = options.stamps == Stamps::hardware ? stamping_device(options, run.target) : "";
     std::vector<FlowCount> counted(flows);
     for (std::uint32_t i = 0; i < flows; ++i) {
-        UdpSocket opened = open_stack_socket(run, first_flow + i);
+        UdpSocket opened = open_stack_socket(run, first_flow + i, device);
         counted[i].port = opened.local().port;
         loop.backend().add(std::move(opened));
     }
@@ -238,7 +211,11 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     Outcome out;
     const EngineCounters counters = application.counters();
     stack.fill(options, counters, out.snapshot);
-    const Instant end = end_of(options, prober, share.part(options.count));
+    const Instant end = end_of(options, {.begun = prober.counters().sent,
+                                         .count = share.part(options.count),
+                                         .stop = prober.stop(),
+                                         .last_begun_at = prober.last_sent_at(),
+                                         .last_ended_at = prober.last_answered_at()});
     out.duration_s = out.snapshot.elapsed_s = seconds(std::max<Duration>(end - start - options.warm_up, 0));
     const traffic::ProberCounters& counts = prober.counters();
     out.counts = {{"duplicate", counts.duplicate},
@@ -292,19 +269,9 @@ RunShape shape_of(const LatencyOptions& options) {
 
 Outcome measure_latency(const LatencyOptions& options, const Address& target, const Agents& agents, Report& report,
                         RunDirectory& directory, const std::function<void(const std::string&)>& notify) {
-    const RunShape shape = shape_of(options);
-    Monitor monitor(
-        {.shape = shape, .engines = options.threads.count, .prometheus = options.prometheus, .complete = {}}, report,
-        &directory);
-    StartLine line(options.threads.count, &agents, start_at(options));
-    directory.begin(shape, expected_start(options) + options.warm_up,
-                    source_address_toward(target).value_or(Address{}));
-    const LatencyRun run{options, target, agents, line, monitor, notify};
-    Outcome mine = add_all(run_engines(options.common.engine, options.threads, Side::near, line, notify,
-                                       [&](auto& loop, std::size_t engine) { return run_prober(loop, engine, run); }));
-    monitor.finish(mine.snapshot);
-    if (line.late() > 0) notify(late_text(line.late()));
-    return mine;
+    return measure_engines(
+        options, target, agents, report, directory, notify,
+        [](auto& loop, std::size_t engine, const LatencyRun& run) { return run_prober(loop, engine, run); });
 }
 
 }  // namespace ringpost::apps

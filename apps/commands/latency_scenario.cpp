@@ -12,8 +12,8 @@
 
 #include "apps/cli/random.hpp"
 #include "apps/cli/text_lines.hpp"
+#include "apps/commands/latency_engines.hpp"
 #include "apps/commands/scenario_report.hpp"
-#include "apps/measuring/engines.hpp"
 #include "codec/traffic/scenario_runner.hpp"
 #include "engine/os/address.hpp"
 #include "engine/os/clock.hpp"
@@ -48,16 +48,6 @@ std::uint32_t flows_for(const LatencyOptions& options) {
         std::min(std::ceil(running) + flows_spare, static_cast<double>(limits::load_flows_max)));
 }
 
-/// Shared by the engines of one run.
-struct ScenarioRun {
-    const LatencyOptions& options;
-    const Address& target;
-    const Agents& agents;
-    StartLine& line;
-    Monitor& monitor;
-    const std::function<void(const std::string&)>& notify;
-};
-
 void fill_sessions(const LatencyOptions& options, const traffic::ScenarioRunner& runner, const EngineCounters& engine,
                    Snapshot& now) {
     now.sent = runner.counters().sessions;
@@ -76,7 +66,7 @@ void fill_sessions(const LatencyOptions& options, const traffic::ScenarioRunner&
 template <class AnyLoop>
 class ScenarioApplication {
   public:
-    ScenarioApplication(AnyLoop& loop, traffic::ScenarioRunner& runner, const ScenarioRun& run, std::size_t engine,
+    ScenarioApplication(AnyLoop& loop, traffic::ScenarioRunner& runner, const LatencyRun& run, std::size_t engine,
                         Instant start)
         : loop_(loop),
           runner_(runner),
@@ -104,19 +94,13 @@ class ScenarioApplication {
         return std::min({look_.next(), ticker_.next(), give_up_at_});
     }
 
-    /// Since the warm-up.
-    EngineCounters counters() {
-        EngineCounters counters = loop_.backend().counters();
-        for (const auto& row : EngineCounters::table()) counters.*row.member -= warming_up_.*row.member;
-        counters.unreachable += warming_up_.unreachable;
-        return counters;
-    }
+    EngineCounters counters() const { return since_warm_up_.of(loop_.backend().counters()); }
 
   private:
     void hand_over(Instant at) {
         const bool first = !std::exchange(begun_, true);
         if (first && run_.options.warm_up == 0) return;
-        if (first) warming_up_ = loop_.backend().counters();
+        if (first) since_warm_up_.begin(loop_.backend().counters());
         run_.monitor.hand_over(engine_, [&](Snapshot& now) {
             fill_sessions(run_.options, runner_, counters(), now);
             now.waiting = std::min<std::int64_t>(now.lost, runner_.active());
@@ -126,16 +110,16 @@ class ScenarioApplication {
 
     AnyLoop& loop_;
     traffic::ScenarioRunner& runner_;
-    const ScenarioRun& run_;
+    const LatencyRun& run_;
     std::size_t engine_;
     Instant begin_;  ///< of the measurement
     Instant give_up_at_ = never;
     Ticker look_, ticker_;
     bool begun_ = false;
-    EngineCounters warming_up_;  ///< at the end of the warm-up
+    SinceWarmUp since_warm_up_;
 };
 
-traffic::ScenarioOptions scenario_options(const ScenarioRun& run, const Share& share, std::uint32_t flows) {
+traffic::ScenarioOptions scenario_options(const LatencyRun& run, const Share& share, std::uint32_t flows) {
     const LatencyOptions& options = run.options;
     traffic::ScenarioOptions out{.scenario = options.scenario.get(),
                                  .share_index = share.index,
@@ -153,7 +137,7 @@ traffic::ScenarioOptions scenario_options(const ScenarioRun& run, const Share& s
     return out;
 }
 
-UdpSocket open_scenario_socket(const ScenarioRun& run, std::uint64_t flow) {
+UdpSocket open_scenario_socket(const LatencyRun& run, std::uint64_t flow) {
     SocketOptions socket;
     socket.gro = false;
     socket.connect = run.target;
@@ -164,23 +148,12 @@ UdpSocket open_scenario_socket(const ScenarioRun& run, std::uint64_t flow) {
     return opened;
 }
 
-/// See end_of() of other runs.
-Instant end_of_sessions(const LatencyOptions& options, const traffic::ScenarioRunner& runner, std::uint64_t count) {
-    if (runner.counters().sessions < count) return std::min(now(), runner.stop());
-    if (options.rate == 0) return std::max(runner.last_begun_at(), runner.last_ended_at());
-    const auto gap = options.arrivals.profile ? 0 : static_cast<Duration>(1e9 * options.arrivals.burst / options.rate);
-    return runner.last_begun_at() + gap;
-}
-
 template <class AnyLoop>
-Outcome run_sessions(AnyLoop& loop, std::size_t engine, const ScenarioRun& run) {
+Outcome run_sessions(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     const LatencyOptions& options = run.options;
-    const Share share{run.agents.rank() * options.threads.count + engine, run.agents.count() * options.threads.count};
+    const auto [share, flows, first_flow] = part_of(run.agents, engine, options.threads.count, options.flows);
     std::optional<SignalWakes> wakes;
     if (engine == 0) wakes.emplace(loop.backend().waker());
-    const Share of_agent{engine, options.threads.count};
-    const auto flows = static_cast<std::uint32_t>(of_agent.part(options.flows));
-    const std::uint64_t first_flow = run.agents.rank() * options.flows + of_agent.before(options.flows);
     for (std::uint32_t i = 0; i < flows; ++i) loop.backend().add(open_scenario_socket(run, first_flow + i));
     loop.backend().enter(0);  // with many sockets, the first turn takes long
     traffic::ScenarioRunner runner(scenario_options(run, share, flows));
@@ -191,7 +164,11 @@ Outcome run_sessions(AnyLoop& loop, std::size_t engine, const ScenarioRun& run) 
     Outcome out;
     const EngineCounters counters = application.counters();
     fill_sessions(options, runner, counters, out.snapshot);
-    const Instant end = end_of_sessions(options, runner, share.part(options.count));
+    const Instant end = end_of(options, {.begun = runner.counters().sessions,
+                                         .count = share.part(options.count),
+                                         .stop = runner.stop(),
+                                         .last_begun_at = runner.last_begun_at(),
+                                         .last_ended_at = runner.last_ended_at()});
     out.duration_s = out.snapshot.elapsed_s = seconds(std::max<Duration>(end - start - options.warm_up, 0));
     if (options.rate > 0)
         out.counts.update({{"due", runner.counters().sessions + runner.unsent()}, {"unsent", runner.unsent()}});
@@ -201,24 +178,6 @@ Outcome run_sessions(AnyLoop& loop, std::size_t engine, const ScenarioRun& run) 
         {"backend", loop.backend().name}, {"granted", loop.backend().granted()}, {"gso", false}, {"gro", false}};
     note_send_error(out.facts, counters);
     return out;
-}
-
-Outcome measure_sessions(const LatencyOptions& options, const Address& target, const Agents& agents, Report& report,
-                         RunDirectory& directory, const std::function<void(const std::string&)>& notify) {
-    const RunShape shape = shape_of(options);
-    Monitor monitor(
-        {.shape = shape, .engines = options.threads.count, .prometheus = options.prometheus, .complete = {}}, report,
-        &directory);
-    StartLine line(options.threads.count, &agents, start_at(options));
-    directory.begin(shape, expected_start(options) + options.warm_up,
-                    source_address_toward(target).value_or(Address{}));
-    const ScenarioRun run{options, target, agents, line, monitor, notify};
-    Outcome mine =
-        add_all(run_engines(options.common.engine, options.threads, Side::near, line, notify,
-                            [&](auto& loop, std::size_t engine) { return run_sessions(loop, engine, run); }));
-    monitor.finish(mine.snapshot);
-    if (line.late() > 0) notify(late_text(line.late()));
-    return mine;
 }
 
 }  // namespace
@@ -260,7 +219,9 @@ int run_scenario(const LatencyOptions& options, const Address& target, const Age
                  RunDirectory& directory, const std::function<void(const std::string&)>& notify) {
     if (is_multicast(target))
         throw Failure(Exit::usage, fmt::format("--to {}: --scenario is for one server, not a group", to_text(target)));
-    Outcome mine = measure_sessions(options, target, agents, report, directory, notify);
+    Outcome mine = measure_engines(
+        options, target, agents, report, directory, notify,
+        [](auto& loop, std::size_t engine, const LatencyRun& run) { return run_sessions(loop, engine, run); });
     const Outcome all = join(agents, mine);
     Json summary = scenario_summary(options, all);
     if (!agents.alone()) summary.update({{"agents", agents.count()}, {"flows", options.flows * agents.count()}});

@@ -230,12 +230,9 @@ struct SourceStack {
 template <class AnyLoop>
 Outcome run_source(AnyLoop& loop, std::size_t engine, const LoadRun& run) {
     const LoadOptions& options = run.options;
-    const Share share{run.agents.rank() * options.threads.count + engine, run.agents.count() * options.threads.count};
+    const auto [share, flows, first_flow] = part_of(run.agents, engine, options.threads.count, options.flows);
     std::optional<SignalWakes> wakes;
     if (engine == 0) wakes.emplace(loop.backend().waker());
-    const Share of_agent{engine, options.threads.count};
-    const auto flows = static_cast<std::uint32_t>(of_agent.part(options.flows));
-    const std::uint64_t first_flow = run.agents.rank() * options.flows + of_agent.before(options.flows);
     SocketOptions socket;
     socket.connect = run.target;
     socket.gro =

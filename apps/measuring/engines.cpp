@@ -6,6 +6,13 @@
 
 namespace ringpost::apps {
 
+EnginePart part_of(const Agents& agents, std::size_t engine, std::size_t engines, std::uint64_t flows) {
+    const Share of_agent{engine, engines};
+    return {.share = {agents.rank() * engines + engine, agents.count() * engines},
+            .flows = static_cast<std::uint32_t>(of_agent.part(flows)),
+            .first_flow = agents.rank() * flows + of_agent.before(flows)};
+}
+
 void wake_punctually() { prctl(PR_SET_TIMERSLACK, 1); }
 
 Instant StartLine::ready() {

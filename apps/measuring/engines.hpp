@@ -13,6 +13,7 @@
 #include "apps/cli/cores.hpp"
 #include "apps/cli/server.hpp"
 #include "apps/measuring/agents.hpp"
+#include "apps/measuring/options.hpp"
 
 namespace ringpost::apps {
 
@@ -48,6 +49,15 @@ class StartLine {
     std::optional<Instant> start_;
     std::atomic<bool> failed_{false};
 };
+
+/// What one engine of one agent has of a run.
+struct EnginePart {
+    Share share;  ///< of all
+    std::uint32_t flows = 0;
+    std::uint64_t first_flow = 0;  ///< their number among those of all engines of all agents
+};
+/// `flows` are those of each agent.
+EnginePart part_of(const Agents& agents, std::size_t engine, std::size_t engines, std::uint64_t flows);
 
 /// Makes the kernel wake this thread when a timer is due, instead of up to 50 us later (PR_SET_TIMERSLACK). A schedule
 /// that sleeps between datagrams would be late by as much.

@@ -12,22 +12,6 @@
 
 namespace ringpost::traffic {
 
-namespace {
-
-ScheduleOptions schedule_of(const ProberOptions& options) {
-    return {.start = options.start,
-            .rate_per_s = options.rate_per_s > 0 ? options.rate_per_s : 1,
-            .arrivals = options.arrivals,
-            .seed = options.arrivals_seed,
-            .burst = options.burst,
-            .profile = options.profile,
-            .recording = options.recording,
-            .share_index = options.share_index,
-            .share_of = options.share_of};
-}
-
-}  // namespace
-
 Prober::Prober(const ProberOptions& options)
     : options_(options),
       writer_(options.sizes.largest()),

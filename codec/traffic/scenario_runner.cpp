@@ -15,18 +15,6 @@
 namespace ringpost::traffic {
 namespace {
 
-ScheduleOptions schedule_of(const ScenarioOptions& options) {
-    return {.start = options.start,
-            .rate_per_s = options.rate_per_s > 0 ? options.rate_per_s : 1,
-            .arrivals = options.arrivals,
-            .seed = options.arrivals_seed,
-            .burst = options.burst,
-            .profile = options.profile,
-            .recording = options.recording,
-            .share_index = options.share_index,
-            .share_of = options.share_of};
-}
-
 constexpr Instant long_ago = std::numeric_limits<Instant>::min();
 
 }  // namespace

@@ -29,6 +29,20 @@ struct ScheduleOptions {
     std::size_t share_index = 0, share_of = 1;
 };
 
+/// Of an endpoint's options, whose members have these names. A rate of 0 is a closed loop, which has no schedule.
+template <class EndpointOptions>
+ScheduleOptions schedule_of(const EndpointOptions& options) {
+    return {.start = options.start,
+            .rate_per_s = options.rate_per_s > 0 ? options.rate_per_s : 1,
+            .arrivals = options.arrivals,
+            .seed = options.arrivals_seed,
+            .burst = options.burst,
+            .profile = options.profile,
+            .recording = options.recording,
+            .share_index = options.share_index,
+            .share_of = options.share_of};
+}
+
 /// How long after its end a schedule's overdue datagrams are still sent: a stall of the sender at the end then costs
 /// none of them, and the rate is wrong by at most one percent.
 constexpr Duration overtime(Instant start, Instant stop) {

@@ -19,15 +19,7 @@ Source::Source(const SourceOptions& options)
     : options_(options),
       writer_(std::max(options.sizes.largest(), frame_bytes_min)),
       size_random_(options.sizes_seed),
-      schedule_({.start = options.start,
-                 .rate_per_s = options.rate_per_s > 0 ? options.rate_per_s : 1,
-                 .arrivals = options.arrivals,
-                 .seed = options.arrivals_seed,
-                 .burst = options.burst,
-                 .profile = options.profile,
-                 .recording = options.recording,
-                 .share_index = options.share_index,
-                 .share_of = options.share_of}),
+      schedule_(schedule_of(options)),
       sequences_(options.flows) {
     RINGPOST_CHECK(options.flows > 0 && options.train_segments > 0);
     RINGPOST_CHECK(!options.verify || (options.sizes.smallest() >= frame_bytes_min && options.payload == nullptr));

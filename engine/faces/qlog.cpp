@@ -1,12 +1,12 @@
 #include "engine/faces/qlog.hpp"
 
 #include <fcntl.h>
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
-#include <ctime>
 #include <filesystem>
 #include <iterator>
 #include <system_error>
@@ -28,11 +28,7 @@ double milliseconds(Duration time) { return static_cast<double>(time) / 1e6; }
 /// RFC 3339, in UTC.
 std::string wall_clock_text() {
     const Instant unix_ns = now() + unix_offset();
-    const std::time_t seconds = unix_ns / second;
-    std::tm parts{};
-    gmtime_r(&seconds, &parts);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1'900, parts.tm_mon + 1,
-                       parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, unix_ns % second / millisecond);
+    return fmt::format("{:%FT%T}.{:03}Z", fmt::gmtime(unix_ns / second), unix_ns % second / millisecond);
 }
 
 const char* trigger_of(TraceEvent::Drop why) {
