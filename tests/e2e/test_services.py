@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import pathlib
+import socket
 import subprocess
 import tempfile
 import textwrap
@@ -197,6 +198,32 @@ class RealServers(unittest.TestCase):
         authenticator = hmac.new(b"a-secret", request + bytes(16), "md5").digest()
         server = Server(self, request + authenticator, command)
         self.answered(server.port, "radius:a-secret", "Access-Accept")
+
+    def test_statsd(self):
+        name = program("statsd")  # of npm
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        port, management = free_port(), free_port()
+        config = pathlib.Path(directory.name) / "config.js"
+        config.write_text(f'{{address: "127.0.0.1", port: {port}, mgmt_address: "127.0.0.1", mgmt_port: {management}, '
+                          'backends: ["./backends/console"], flushInterval: 600000}')
+        process = subprocess.Popen([name, str(config)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   preexec_fn=die_with_parent)
+        self.addCleanup(process.wait, support.patience_s)
+        self.addCleanup(process.terminate)
+
+        def counters():
+            try:
+                with socket.create_connection(("127.0.0.1", management), support.patience_s) as asking:
+                    asking.sendall(b"counters\n")
+                    return "".join(iter(asking.makefile().readline, "END\n"))
+            except ConnectionRefusedError:
+                return ""
+
+        until(lambda: "packets_received" in counters(), "statsd answers")
+        done = run("load", "--to", f"127.0.0.1:{port}", "--preset", "statsd:a.b", "--rate", "1k", "--duration", "50ms", "--json")
+        self.assertEqual(done.code, 0, done)
+        until(lambda: f"'a.b': {done.summary()['sent']}" in counters(), "all are counted")
 
     def test_syslog(self):
         name = program("rsyslogd")
