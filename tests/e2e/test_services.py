@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import itertools
 import pathlib
 import socket
 import subprocess
@@ -216,7 +217,7 @@ class RealServers(unittest.TestCase):
             try:
                 with socket.create_connection(("127.0.0.1", management), support.patience_s) as asking:
                     asking.sendall(b"counters\n")
-                    return "".join(iter(asking.makefile().readline, "END\n"))
+                    return "".join(itertools.takewhile(lambda line: line != "END\n", asking.makefile()))
             except ConnectionRefusedError:
                 return ""
 
