@@ -254,7 +254,7 @@ SinkOutcome run_one_sink(AnyLoop& loop, std::size_t engine, UdpSocket socket, co
         out.before_sent_max = one_way.before_sent_max;
         out.outcome.snapshot.histograms.push_back(stack.sink().one_way());
     }
-    out.outcome.snapshot.elapsed_s = seconds(now() - start);
+    out.outcome.snapshot.elapsed_s = seconds(std::max<Duration>(now() - start, 0));  // it may end before the start
     out.outcome.facts = {{"backend", loop.backend().name}, {"gso", loop.backend().sends_trains()}, {"gro", gro}};
     note_send_error(out.outcome.facts, counters);
     return out;

@@ -215,6 +215,18 @@ class Kept(Library):
         merged = run("merge", self.base / "0", self.base / "1", "--json")
         self.assertEqual((merged.code, merged.summary()["received"]), (0, 20), merged)
 
+    def test_a_sink_that_ends_as_soon_as_it_listens(self):
+        # Its first datagram arrives before it starts to count time.
+        port = 7000
+        for number, backend in enumerate(backends()):
+            with Background("sink", "--port", port, "--bind", HOST, "--once", "--json", "--no-sandbox",
+                            "--backend", backend, "--out", self.base / str(number)) as sink, udp_socket() as sock:
+                while sink.process.poll() is None:
+                    with contextlib.suppress(ConnectionRefusedError):
+                        sock.sendto(frame.make(1, 0), (HOST, port))
+                done = sink.finish()
+            self.assertEqual((done.code, done.summary()["received"] >= 1), (0, True), done)
+
     def test_a_directory_in_use_is_refused(self):
         done = run("sink", "--port", 0, "--out", self.base)
         self.assertEqual((done.code, len(done.err.splitlines())), (2, 1), done)
