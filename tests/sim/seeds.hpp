@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -66,6 +67,11 @@ void for_each_seed(std::uint64_t count, Play play) {
         const LastWords last_words(replay);
         play(seed);
     }
+}
+
+/// How many messages a test has delivered, for scripts/swarm.
+inline void print_messages(std::uint64_t count) {
+    std::printf("messages: %llu\n", static_cast<unsigned long long>(count));
 }
 
 }  // namespace ringpost::sim

@@ -71,6 +71,7 @@ TEST(GtudpSwarm, no_message_is_lost_silently_or_delivered_twice) {
         for (const gtudp::Counters& counts : swarm.counters())
             for (const auto& [name, count] : named_counts) sums[name] += counts.*count;
     });
+    print_messages(sums["delivered"]);
     if (played < 600) return;
     for (const auto& [name, sum] : sums) EXPECT_GT(sum, 0u) << "no swarm reached " << name;
     EXPECT_GT(friendly, played / 5);

@@ -73,8 +73,8 @@ TEST(NativeDelivery, a_cut_with_all_records_in_use) {
     pair.run_until_delivered(10 * second);
 }
 
-/// One random life: sizes, channels, directions, faults, an application that pauses.
-void play_faults(std::uint64_t seed) {
+/// One random life: sizes, channels, directions, faults, an application that pauses. Returns the messages delivered.
+std::uint64_t play_faults(std::uint64_t seed) {
     Random random(seed);
     NativeSettings settings;
     if (random.chance(0.7)) settings.options = small_native_options();
@@ -122,9 +122,14 @@ void play_faults(std::uint64_t seed) {
                                          << static_cast<int>(closed->code) << ", by peer: " << closed->by_peer;
         EXPECT_EQ(pair.connection(node).statistics().dropped_malformed, 0u);
     }
+    return pair.oracles[0].delivered_count() + pair.oracles[1].delivered_count();
 }
 
-TEST(NativeDelivery, under_every_fault) { for_each_seed(60, play_faults); }
+TEST(NativeDelivery, under_every_fault) {
+    std::uint64_t delivered = 0;
+    for_each_seed(60, [&](std::uint64_t seed) { delivered += play_faults(seed); });
+    print_messages(delivered);
+}
 
 }  // namespace
 }  // namespace ringpost::sim
