@@ -143,6 +143,10 @@ void Endpoint::commit(ConnectionNumber connection, std::uint32_t channel, std::s
     slot->connection->commit(channel, count);
 }
 
+void Endpoint::note_appended(ConnectionNumber connection) {
+    if (Slot* const slot = slot_of(connection)) ready_.push(slot->index, slot->ready);
+}
+
 void Endpoint::close(Instant now, ConnectionNumber connection, Instant deadline, std::uint16_t code,
                      std::span<const std::byte> reason) {
     Slot* const slot = slot_of(connection);
@@ -173,6 +177,10 @@ void Endpoint::allow(const crypto::AllowList* list) {
     if (responder_) responder_->allow(list);
 }
 
+Connection* Endpoint::find(ConnectionNumber connection) {
+    const Slot* const slot = slot_of(connection);
+    return slot == nullptr ? nullptr : slot->connection.get();
+}
 const Connection* Endpoint::find(ConnectionNumber connection) const {
     const Slot* const slot = slot_of(connection);
     return slot == nullptr ? nullptr : slot->connection.get();

@@ -97,6 +97,8 @@ class Endpoint {
                           std::size_t message_bytes, std::size_t count);
     Reserved reserve(ConnectionNumber connection, std::uint32_t channel, std::size_t message_bytes, std::size_t count);
     void commit(ConnectionNumber connection, std::uint32_t channel, std::size_t count);
+    /// Another thread has appended messages: see Connection::send().
+    void note_appended(ConnectionNumber connection);
     /// One whose handshake has not ended fails.
     void close(Instant now, ConnectionNumber connection, Instant deadline, std::uint16_t code = 0,
                std::span<const std::byte> reason = {});
@@ -108,8 +110,9 @@ class Endpoint {
     /// Replaces ServerOptions::allow, for handshakes from now on.
     void allow(const crypto::AllowList* list);
 
-    /// Null: names none. Valid until the next call.
+    /// Null: names none. Valid until the next call, and at least until its event `closed` was polled.
     [[nodiscard]] const Connection* find(ConnectionNumber connection) const;
+    [[nodiscard]] Connection* find(ConnectionNumber connection);
     [[nodiscard]] Address peer(ConnectionNumber connection) const;
     /// The peer's static public key; zeros if its pattern has none.
     [[nodiscard]] crypto::Key peer_key(ConnectionNumber connection) const;

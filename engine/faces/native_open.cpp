@@ -215,25 +215,55 @@ std::size_t endpoint_budget(const ProtocolOptions& options, std::uint32_t connec
     return server_bytes + connections * each;
 }
 
-Result<OpenedClient> open_client(const Address& server, const ConnectOptions& options) {
+Error connect_error(const Address& server, int code, const char* why) {
+    return {code, fmt::format("connect {}: {}", to_text(server), why)};
+}
+
+Result<PreparedClient> prepare_client(const Address& server, const ConnectOptions& options) {
     if (auto wrong = check_options(options)) return std::unexpected(std::move(*wrong));
-    const auto failed = [&](int code, const char* why) {
-        return std::unexpected(Error{code, fmt::format("connect {}: {}", to_text(server), why)});
-    };
-    if (server.port == 0 || server.family == Family::none) return failed(EINVAL, "no address or no port");
+    if (server.port == 0 || server.family == Family::none)
+        return std::unexpected(connect_error(server, EINVAL, "no address or no port"));
     auto client = client_options(options.keys, options.insecure);
     if (!client) return std::unexpected(client.error());
-    client->timeout = options.timeout;
-    client->clock_ms = wall_clock_ms();
-    EndpointOptions wanted = endpoint_options(options.protocol, options.application);
-    auto log = trace_to(options.qlog, Qlog::Role::client, wanted);
+    PreparedClient out;
+    out.client = *client;
+    out.client.timeout = options.timeout;
+    out.client.clock_ms = wall_clock_ms();
+    out.socket = {.connect = server, .gro = options.gro, .reports_errors = true};
+    out.endpoint = endpoint_options(options.protocol, options.application);
+    out.endpoint.connections_max = 2;
+    auto log = trace_to(options.qlog, Qlog::Role::client, out.endpoint);
     if (!log) return std::unexpected(log.error());
-    wanted.connections_max = 2;
-    SocketOptions socket{.connect = server, .gro = options.gro, .reports_errors = true};
+    out.log = std::move(*log);
+    return out;
+}
+
+Result<PreparedServer> prepare_server(const Address& bind, const ListenOptions& options) {
+    if (auto wrong = check_options(options)) return std::unexpected(std::move(*wrong));
+    auto server = server_options(options.keys, options.insecure);
+    if (!server) return std::unexpected(server.error());
+    PreparedServer out;
+    if (const auto& allowed = options.keys.chain().allowed)
+        out.allowed = std::make_unique<crypto::AllowList>(*allowed, random_value<SipKey>());
+    server->allow = out.allowed.get();
+    server->handshakes_per_second = options.handshakes_per_second;
+    out.socket = {.bind = bind, .gro = options.gro, .allowed = options.allowed};
+    out.endpoint = endpoint_options(options.protocol, options.application);
+    out.endpoint.connections_max = options.connections_max;
+    out.endpoint.server = *server;
+    auto log = trace_to(options.qlog, Qlog::Role::server, out.endpoint);
+    if (!log) return std::unexpected(log.error());
+    out.log = std::move(*log);
+    return out;
+}
+
+Result<OpenedClient> open_client(const Address& server, const ConnectOptions& options) {
+    auto prepared = prepare_client(server, options);
+    if (!prepared) return std::unexpected(prepared.error());
     const auto open = [&] {
-        return PolledEndpoint<Endpoint>::open(socket, options.engine, [&](SocketIndex index) {
-            wanted.socket = index;
-            return Endpoint(wanted);
+        return PolledEndpoint<Endpoint>::open(prepared->socket, options.engine, [&](SocketIndex index) {
+            prepared->endpoint.socket = index;
+            return Endpoint(prepared->endpoint);
         });
     };
     auto polled = open();
@@ -243,20 +273,21 @@ Result<OpenedClient> open_client(const Address& server, const ConnectOptions& op
     (*polled)->memory_bytes = engine_budget((*polled)->backend) + endpoint_budget(options.protocol, 1);
 
     PolledEndpoint<Endpoint>& opened = **polled;
-    const auto number = opened.change().connect(now(), server, *client);
+    const auto number = opened.change().connect(now(), server, prepared->client);
     RINGPOST_CHECK(number.has_value());
     // The handshake's timer ends the wait.
     const auto cancelled = [&] { return options.cancelled && options.cancelled(); };
     const auto something = [&] {
         return opened.endpoint.may_have_events() || opened.counters().unreachable > 0 || cancelled();
     };
+    const auto failed = [&](int code, const char* why) { return std::unexpected(connect_error(server, code, why)); };
     for (;;) {
         opened.wait_for(never, something);
         if (cancelled()) return failed(ECANCELED, "cancelled");
         while (const auto event = opened.endpoint.poll_event()) {
             if (event->kind == EndpointEvent::Kind::failed) return failed(ETIMEDOUT, reason(event->failure));
             if (event->kind == EndpointEvent::Kind::opened)
-                return OpenedClient{std::move(*log), std::move(*polled), *number,
+                return OpenedClient{std::move(prepared->log), std::move(*polled), *number,
                                     opened.endpoint.find(*number)->cipher()};
         }
         if (opened.counters().unreachable > 0) return failed(ECONNREFUSED, "nothing listens there");
@@ -264,30 +295,16 @@ Result<OpenedClient> open_client(const Address& server, const ConnectOptions& op
 }
 
 Result<OpenedServer> open_server(const Address& bind, const ListenOptions& options) {
-    if (auto wrong = check_options(options)) return std::unexpected(std::move(*wrong));
-    auto server = server_options(options.keys, options.insecure);
-    if (!server) return std::unexpected(server.error());
-    OpenedServer out;
-    if (const auto& allowed = options.keys.chain().allowed)
-        out.allowed = std::make_unique<crypto::AllowList>(*allowed, random_value<SipKey>());
-    server->allow = out.allowed.get();
-    server->handshakes_per_second = options.handshakes_per_second;
-    EndpointOptions wanted = endpoint_options(options.protocol, options.application);
-    auto log = trace_to(options.qlog, Qlog::Role::server, wanted);
-    if (!log) return std::unexpected(log.error());
-    out.log = std::move(*log);
-    wanted.connections_max = options.connections_max;
-    wanted.server = *server;
-    const SocketOptions socket{.bind = bind, .gro = options.gro, .allowed = options.allowed};
-    auto polled = PolledEndpoint<Endpoint>::open(socket, options.engine, [&](SocketIndex index) {
-        wanted.socket = index;
-        return Endpoint(wanted);
+    auto prepared = prepare_server(bind, options);
+    if (!prepared) return std::unexpected(prepared.error());
+    auto polled = PolledEndpoint<Endpoint>::open(prepared->socket, options.engine, [&](SocketIndex index) {
+        prepared->endpoint.socket = index;
+        return Endpoint(prepared->endpoint);
     });
     if (!polled) return std::unexpected(polled.error());
-    out.polled = std::move(*polled);
-    out.polled->memory_bytes =
-        engine_budget(out.polled->backend) + endpoint_budget(options.protocol, options.connections_max);
-    return out;
+    (*polled)->memory_bytes =
+        engine_budget((*polled)->backend) + endpoint_budget(options.protocol, options.connections_max);
+    return OpenedServer{std::move(prepared->log), std::move(prepared->allowed), std::move(*polled)};
 }
 
 Result<Address> resolve_bind(std::string_view text) {

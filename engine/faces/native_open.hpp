@@ -60,6 +60,25 @@ std::size_t endpoint_budget(const ProtocolOptions& options, std::uint32_t connec
 /// How long destroying an open connection may take: a CLOSE leaves, and perhaps its answer comes.
 inline constexpr Duration end_within = 10 * millisecond;
 
+/// What connect() and listen() make of their options, before there is a socket. `endpoint` refers to the log, to the
+/// list, and to the options.
+struct PreparedClient {
+    std::unique_ptr<Qlog> log{};
+    SocketOptions socket{};
+    EndpointOptions endpoint{};
+    ClientOptions client{};
+};
+struct PreparedServer {
+    std::unique_ptr<Qlog> log{};
+    std::unique_ptr<crypto::AllowList> allowed{};  ///< null: every client that has the keys
+    SocketOptions socket{};
+    EndpointOptions endpoint{};
+};
+Result<PreparedClient> prepare_client(const Address& server, const ConnectOptions& options);
+Result<PreparedServer> prepare_server(const Address& bind, const ListenOptions& options);
+/// The error of a connect().
+Error connect_error(const Address& server, int code, const char* why);
+
 /// What stands behind a Connection, and behind a Server.
 struct OpenedClient {
     std::unique_ptr<Qlog> log;

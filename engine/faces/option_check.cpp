@@ -247,7 +247,8 @@ std::optional<Error> check_options(const beacon::OpenOptions& options) {
 std::optional<Error> check_options(const ConnectOptions& options) {
     Check check;
     check_engine(check, options.engine);
-    check.positive("timeout", options.timeout);
+    check.positive("timeout", options.timeout)
+        .within<std::size_t>("received_bytes_max", options.received_bytes_max, 0, bytes_max);
     check_connections(check, options.protocol, options.application);
     return check.error;
 }
@@ -258,7 +259,8 @@ std::optional<Error> check_options(const ListenOptions& options) {
     check_allowed(check, options.allowed);
     check.within<std::uint32_t>("connections_max", options.connections_max, 2, limits::native_connections_max)
         .power_of_two("connections_max", options.connections_max, limits::native_connections_max)
-        .within<std::uint32_t>("handshakes_per_second", options.handshakes_per_second, 1, UINT32_MAX);
+        .within<std::uint32_t>("handshakes_per_second", options.handshakes_per_second, 1, UINT32_MAX)
+        .within<std::size_t>("received_bytes_max", options.received_bytes_max, 0, bytes_max);
     check_connections(check, options.protocol, options.application);
     return check.error;
 }

@@ -95,6 +95,9 @@ struct ConnectOptions {
     std::string qlog{};
     bool gro = true;  ///< receive trains (UDP_GRO) if the kernel supports it
     EngineOptions engine{};
+    /// Of a ThreadedConnection: messages that were received and not taken, with 100 bytes for each group of them. There
+    /// is always room for one message.
+    std::size_t received_bytes_max = 4u << 20;
 };
 
 struct ListenOptions {
@@ -110,6 +113,7 @@ struct ListenOptions {
     std::vector<Subnet> allowed{};
     bool gro = true;  ///< see ConnectOptions
     EngineOptions engine{};
+    std::size_t received_bytes_max = 16u << 20;  ///< of a ThreadedServer, for all connections; see ConnectOptions
 };
 
 /// Something that happened to a connection.

@@ -11,16 +11,10 @@
 
 #include "codec/crypto/keys.hpp"
 #include "codec/crypto/noise.hpp"
-#include "tests/kernel/faces/face_test.hpp"
+#include "tests/kernel/faces/native_face.hpp"
 
 namespace ringpost::test {
 namespace {
-
-Keys::Secret secret_of(int seed) {
-    Keys::Secret secret{};
-    secret.fill(static_cast<std::byte>(seed));
-    return secret;
-}
 
 /// A file with keys, removed at the end.
 class KeyTextFile {
@@ -95,16 +89,6 @@ void echo_messages(Server& server, const ConnectionEvent& event) {
     for (const Message& message : event.messages)
         EXPECT_EQ(server.send(event.connection, message.channel, message.bytes), SendResult::queued);
 }
-
-class NativeFace : public OnBackend {
-  protected:
-    static ListenOptions listening(const Keys& keys = Keys::shared(secret_of(1))) {
-        return {.keys = keys, .engine = {.backend = GetParam()}};
-    }
-    static ConnectOptions connecting(const Keys& keys = Keys::shared(secret_of(1))) {
-        return {.keys = keys, .timeout = patience, .engine = {.backend = GetParam()}};
-    }
-};
 
 TEST_P(NativeFace, messages_there_and_back_and_an_orderly_end) {
     const ServerThread server(listening(), echo_messages);
