@@ -179,6 +179,15 @@ def unread_bytes(port):
     return total
 
 
+def wall_offset_ns():
+    """From the monotonic clock to the wall clock, which somebody may set meanwhile. The best of several comparisons."""
+    def compared():
+        before, wall, after = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        return after - before, wall - (before + after) // 2
+
+    return min(compared() for _ in range(100))[1]
+
+
 def until_read(port):
     """Waits until the server on a port has received everything sent so far."""
     until(lambda: unread_bytes(port) == 0, f"the server on port {port} reads")
