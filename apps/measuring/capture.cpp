@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdio>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -126,7 +127,7 @@ class CaptureReader {
         else if (to_ && !is_to(*to_, found->destination))
             ++elsewhere_;
         else
-            add_datagrams(found->payload, header.ts.tv_sec * second + header.ts.tv_usec);
+            add_datagrams(found->payload, options_.timing ? time_of(header) : 0);
     }
 
     Capture finish(const std::string& cut) {
@@ -146,6 +147,14 @@ class CaptureReader {
     std::size_t packets() const { return packets_; }
 
   private:
+    /// Since 1970; the file is read with nanoseconds in tv_usec.
+    Duration time_of(const pcap_pkthdr& header) const {
+        constexpr Duration latest_s = std::numeric_limits<Duration>::max() / second - 1;
+        if (header.ts.tv_sec < 0 || header.ts.tv_sec > latest_s || header.ts.tv_usec < 0 || header.ts.tv_usec >= second)
+            refuse(fmt::format("packet {}: its time is not between 1970 and 2262", packets_));
+        return header.ts.tv_sec * second + header.ts.tv_usec;
+    }
+
     void add_datagrams(std::span<const std::byte> bytes, Duration at) {
         ++used_;
         const std::size_t size = options_.split > 0 ? options_.split : bytes.size();

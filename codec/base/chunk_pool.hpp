@@ -4,9 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <optional>
 #include <span>
+
+#include "codec/base/zeroed_array.hpp"
 
 namespace ringpost {
 
@@ -21,8 +22,8 @@ class ChunkPool {
     static constexpr Chunk nothing = 0xffff'ffff;
 
     explicit ChunkPool(std::size_t capacity_bytes)
-        : next_(std::make_unique_for_overwrite<Chunk[]>(capacity_bytes / chunk_bytes)),
-          memory_(new std::byte[capacity_bytes / chunk_bytes * chunk_bytes]),
+        : next_(capacity_bytes / chunk_bytes),
+          memory_(capacity_bytes / chunk_bytes * chunk_bytes),
           free_count_(capacity_bytes / chunk_bytes) {}
 
     bool has_room(std::size_t bytes) const { return chunks(bytes) <= free_count_; }
@@ -79,8 +80,8 @@ class ChunkPool {
     }
     static std::size_t chunks(std::size_t bytes) { return (bytes + chunk_bytes - 1) / chunk_bytes; }
 
-    std::unique_ptr<Chunk[]> next_;  ///< links of stored strings and of the free list
-    std::unique_ptr<std::byte[]> memory_;
+    ZeroedArray<Chunk> next_;  ///< links of stored strings and of the free list
+    ZeroedArray<std::byte> memory_;
     Chunk free_ = nothing;
     Chunk unused_ = 0;  ///< this chunk and those after it were never used
     std::size_t free_count_;

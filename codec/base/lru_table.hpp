@@ -15,7 +15,6 @@
 #include <cstring>
 #include <span>
 #include <type_traits>
-#include <vector>
 
 #include "codec/base/check.hpp"
 #include "codec/base/siphash.hpp"
@@ -210,7 +209,7 @@ class LruTable {
     }
 
     SipKey sip_key_;
-    std::vector<Entry> entries_;  // never grows beyond its reserved size
+    ReservedVector<Entry> entries_;  // never grows beyond its reserved size
     ZeroedArray<Slot> slots_;
     std::uint32_t slot_mask_;
     std::uint32_t size_ = 0;

@@ -3,11 +3,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <new>
 #include <optional>
 #include <span>
 #include <type_traits>
+
+#include "codec/base/zeroed_array.hpp"
 
 namespace ringpost {
 
@@ -25,8 +26,7 @@ class RecordQueue {
 
     /// `capacity_bytes` is the memory for records. Each uses 8 bytes for its length, plus header and bytes, both
     /// rounded up to 8.
-    explicit RecordQueue(std::size_t capacity_bytes)
-        : capacity_(capacity_bytes / 8 * 8), ring_(new std::byte[capacity_bytes / 8 * 8]) {}
+    explicit RecordQueue(std::size_t capacity_bytes) : capacity_(capacity_bytes / 8 * 8), ring_(capacity_) {}
 
     bool empty() const { return records_ == 0; }
     std::size_t size() const { return records_; }
@@ -96,7 +96,7 @@ class RecordQueue {
     bool wrapped() const { return records_ > 0 && tail_ <= head_; }
 
     std::size_t capacity_;
-    std::unique_ptr<std::byte[]> ring_;
+    ZeroedArray<std::byte> ring_;
     std::size_t head_ = 0, tail_ = 0, wrapped_at_ = 0, records_ = 0;
     std::size_t newest_ = 0;  ///< where the newest record begins
 };

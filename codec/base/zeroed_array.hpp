@@ -7,15 +7,23 @@
 #include <cstdint>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace ringpost {
 
-/// Zeroed memory, aligned to std::max_align_t. Without memory it calls the new handler (std::set_new_handler) and tries
-/// again; without a handler it aborts.
+/// Zeroed memory with an alignment of up to 64. Without memory it calls the new handler (std::set_new_handler) and
+/// tries again; without a handler it aborts.
+void* allocate_zeroed(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t));
+/// Of allocate_zeroed(bytes).
+void free_zeroed(void* at, std::size_t bytes);
+
+/// Owns it.
 class ZeroedMemory {
   public:
-    explicit ZeroedMemory(std::size_t bytes);
-    ~ZeroedMemory();
+    explicit ZeroedMemory(std::size_t bytes) : at_(allocate_zeroed(bytes)), bytes_(bytes) {}
+    ~ZeroedMemory() {
+        if (at_ != nullptr) free_zeroed(at_, bytes_);
+    }
     ZeroedMemory(ZeroedMemory&& other) noexcept
         : at_(std::exchange(other.at_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
     ZeroedMemory& operator=(ZeroedMemory&& other) noexcept {
@@ -47,6 +55,19 @@ class ZeroedArray {
     ZeroedMemory memory_;
     std::size_t size_;
 };
+
+/// For a std::vector that reserves all its memory at once and fills it little by little. As allocate_zeroed().
+template <class T>
+struct ReservingAllocator {
+    static_assert(alignof(T) <= 64);
+    using value_type = T;
+
+    T* allocate(std::size_t count) { return static_cast<T*>(allocate_zeroed(count * sizeof(T), alignof(T))); }
+    void deallocate(T* at, std::size_t count) noexcept { free_zeroed(at, count * sizeof(T)); }
+    bool operator==(const ReservingAllocator&) const = default;
+};
+template <class T>
+using ReservedVector = std::vector<T, ReservingAllocator<T>>;
 
 /// A fixed number of indices into another array, at first all `none`. Not thread-safe.
 class IndexArray {

@@ -12,7 +12,6 @@
 #include <bit>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "codec/base/check.hpp"
 #include "codec/base/siphash.hpp"
@@ -121,7 +120,7 @@ class ExchangeTable {
     }
 
     SipKey key_;
-    std::vector<Exchange> exchanges_;  ///< those used so far; never grows beyond its reserved size
+    ReservedVector<Exchange> exchanges_;  ///< those used so far; never grows beyond its reserved size
     IndexArray buckets_;
     std::uint32_t mask_;
     ExchangeIndex free_ = none;

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <vector>
 
 #include <ringpost/address.hpp>
 #include <ringpost/datagram.hpp>
@@ -183,7 +182,7 @@ class PeerTable {
 
     SipKey key_;
     SocketIndex default_socket_;
-    std::vector<Peer> peers_;  ///< those used so far; never grows beyond its reserved size
+    ReservedVector<Peer> peers_;  ///< those used so far; never grows beyond its reserved size
     IndexArray buckets_;
     std::uint32_t mask_;
     PeerIndex free_ = none, idle_newest_ = none, idle_oldest_ = none;

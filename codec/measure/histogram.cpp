@@ -30,10 +30,27 @@ void Histogram::Totals::add(const Totals& other) {
     sum_high += other.sum_high + (sum_low < other.sum_low);
 }
 
-Histogram::Histogram(std::span<const std::uint64_t> counts, const Totals& totals)
-    : counts_(counts.begin(), counts.end()), totals_(totals) {
-    RINGPOST_CHECK(counts_.size() == bucket_count());
-    RINGPOST_CHECK(std::accumulate(counts_.begin(), counts_.end(), std::uint64_t{0}) == totals.count);
+Histogram::Histogram(std::span<const std::uint64_t> counts, const Totals& totals) : Histogram() {
+    RINGPOST_CHECK(counts.size() == bucket_count());
+    RINGPOST_CHECK(std::accumulate(counts.begin(), counts.end(), std::uint64_t{0}) == totals.count);
+    std::ranges::copy(counts, &counts_[0]);
+    totals_ = totals;
+}
+
+Histogram::Histogram(const Histogram& other) : Histogram() { copy_counts(other); }
+
+Histogram& Histogram::operator=(const Histogram& other) {
+    if (this == &other) return *this;
+    reset();
+    copy_counts(other);
+    return *this;
+}
+
+/// Into an empty one.
+void Histogram::copy_counts(const Histogram& other) {
+    const Used used = other.used();
+    std::copy(&other.counts_[0] + used.begin, &other.counts_[0] + used.end, &counts_[0] + used.begin);
+    totals_ = other.totals_;
 }
 
 double Histogram::mean() const {
@@ -52,7 +69,8 @@ Duration Histogram::percentile(double percent) const {
 
 Duration Histogram::at_rank(std::uint64_t rank) const {
     std::uint64_t passed = 0;
-    for (std::size_t index = 0; index < counts_.size(); ++index) {
+    const Used used = this->used();
+    for (std::size_t index = used.begin; index < used.end; ++index) {
         passed += counts_[index];
         if (passed < rank) continue;
         if (index == top_index() && totals_.saturated != 0) break;
@@ -76,12 +94,14 @@ void Histogram::record_bucket(std::size_t index, std::uint64_t times) {
 }
 
 void Histogram::merge(const Histogram& other) {
-    for (std::size_t index = 0; index < counts_.size(); ++index) counts_[index] += other.counts_[index];
+    const Used used = other.used();
+    for (std::size_t index = used.begin; index < used.end; ++index) counts_[index] += other.counts_[index];
     totals_.add(other.totals_);
 }
 
 void Histogram::reset() {
-    std::fill(counts_.begin(), counts_.end(), 0);
+    const Used used = this->used();
+    std::fill(&counts_[0] + used.begin, &counts_[0] + used.end, 0);
     totals_ = {};
 }
 

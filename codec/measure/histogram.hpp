@@ -8,16 +8,16 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include <ringpost/time.hpp>
+#include "codec/base/zeroed_array.hpp"
 
 namespace ringpost {
 
 /// The layout of HdrHistogram (Tene, hdrhistogram.org): 2048 buckets of 1 ns, then for each further power of two 1024
 /// buckets of twice the width, so a bucket is never wider than a thousandth of its values. It has 27,648 counts of 64
-/// bits (216 KiB), which are allocated in the constructor. Not thread-safe: record into one histogram per thread, then
-/// merge().
+/// bits (216 KiB), which are reserved in the constructor and take up memory with use. Not thread-safe: record into one
+/// histogram per thread, then merge().
 class Histogram {
   public:
     /// The longest duration that is recorded with full precision: 60 s, in nanoseconds.
@@ -38,6 +38,11 @@ class Histogram {
     };
 
     Histogram() : counts_(bucket_count()) {}
+    Histogram(const Histogram& other);
+    Histogram& operator=(const Histogram& other);
+    Histogram(Histogram&&) noexcept = default;
+    Histogram& operator=(Histogram&&) noexcept = default;
+    ~Histogram() = default;
     /// Restores a histogram from its bucket_counts() and totals(). If both are sums over several histograms, per bucket
     /// and with add(), the result equals merging them. `counts` must have the full size and add up to `totals.count`.
     Histogram(std::span<const std::uint64_t> counts, const Totals& totals);
@@ -110,13 +115,14 @@ class Histogram {
     /// bucket's.
     template <class F>
     void for_each_bucket(F&& f) const {
-        for (std::size_t index = 0; index < counts_.size(); ++index) {
+        const Used used = this->used();
+        for (std::size_t index = used.begin; index < used.end; ++index) {
             if (counts_[index] != 0) f(lowest_of(index), highest_of(index), counts_[index]);
         }
     }
 
     /// The counts by bucket index; HdrHistogram calls this the counts array.
-    [[nodiscard]] std::span<const std::uint64_t> bucket_counts() const { return counts_; }
+    [[nodiscard]] std::span<const std::uint64_t> bucket_counts() const { return {&counts_[0], counts_.size()}; }
     [[nodiscard]] const Totals& totals() const { return totals_; }
 
     /// The values that a bucket covers, in nanoseconds: the shortest, the longest, and HdrHistogram's
@@ -158,7 +164,18 @@ class Histogram {
         (std::size_t{63 - precision_bits} << half_bits) + (std::size_t{1} << precision_bits);
 
   private:
-    std::vector<std::uint64_t> counts_;
+    /// All buckets but these are empty.
+    struct Used {
+        std::size_t begin = 0, end = 0;
+    };
+    Used used() const {
+        if (totals_.count == 0) return {};
+        constexpr std::uint64_t longest = trackable_ns_max;
+        return {index_of(std::min(totals_.min, longest)), index_of(std::min(totals_.max, longest)) + 1};
+    }
+    void copy_counts(const Histogram& other);
+
+    ZeroedArray<std::uint64_t> counts_;
     Totals totals_;
 };
 

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include <ringpost/time.hpp>
 #include "codec/base/chunk_pool.hpp"
 #include "codec/base/ring_queue.hpp"
+#include "codec/base/zeroed_array.hpp"
 #include "codec/relay/client_table.hpp"
 
 namespace ringpost::relay {
@@ -64,7 +64,7 @@ class HeldQueue {
     bool heap_first() const { return !heap_.empty() && (in_order_.empty() || later(in_order_.front(), heap_.front())); }
 
     RingQueue<Held> in_order_;
-    std::vector<Held> heap_;
+    ReservedVector<Held> heap_;
     std::size_t capacity_;
     Instant last_due_ = 0;  ///< of the last in in_order_
     std::uint64_t serial_ = 0;

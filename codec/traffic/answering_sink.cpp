@@ -21,8 +21,7 @@ AnsweringSink::AnsweringSink(const AnsweringSinkOptions& options)
       sink_(options.sink),
       random_(options.seed),
       streams_(limits::load_streams_max, options.sink.key),
-      queued_(limits::load_answers_owed_max),
-      fill_(make_fill(limits::datagram_bytes_max - frame_bytes_min)) {
+      queued_(limits::load_answers_owed_max) {
     RINGPOST_CHECK(options.sink.verify);
 }
 
@@ -60,7 +59,7 @@ std::optional<Transmit> AnsweringSink::poll_transmit(Instant now, std::span<std:
     for (; count < most && !queued_.empty() && queued_.front().shares_train(first); ++count) {
         const std::span<std::byte> frame = out.subspan(count * first.bytes, first.bytes);
         if (count == layout.frames) {
-            std::memcpy(frame.data() + frame_bytes_min, fill_.data(), first.bytes - frame_bytes_min);
+            std::ranges::copy(fill_of(first.bytes - frame_bytes_min), frame.data() + frame_bytes_min);
             ++layout.frames;
         }
         encode({answers.stream, answers.next_sequence++, queued_.front().due + options_.due_offset}, frame);

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include <ringpost/counters.hpp>
 #include "codec/base/ring_queue.hpp"
@@ -96,7 +95,6 @@ class AnsweringSink {
     LruTable<Address, AnswerStream> streams_;
     RingQueue<QueuedReply> queued_;
     std::uint32_t queued_count_ = 0;  ///< replies in queued_
-    std::vector<std::byte> fill_;
     std::array<Layout, limits::transmit_buffers_max> layouts_{};
     std::size_t next_layout_ = 0;
 };

@@ -1,14 +1,18 @@
 #include "codec/traffic/frame.hpp"
 
+#include <array>
 #include <cstring>
 
 #include "codec/base/bytes.hpp"
+#include "codec/base/limits.hpp"
 
 namespace ringpost::traffic {
 
-std::vector<std::byte> make_fill(std::size_t count) {
-    // The pattern has no short period, so a compressing link or a shifted copy is detected.
-    std::vector<std::byte> fill(count);
+namespace {
+
+/// The pattern has no short period, so a compressing link or a shifted copy is detected.
+constexpr auto fill_bytes = [] {
+    std::array<std::byte, limits::datagram_bytes_max - frame_bytes_min> fill{};
     std::uint32_t state = 0x9e3779b9;
     for (std::byte& byte : fill) {
         state ^= state << 13;
@@ -17,7 +21,11 @@ std::vector<std::byte> make_fill(std::size_t count) {
         byte = static_cast<std::byte>(state);
     }
     return fill;
-}
+}();
+
+}  // namespace
+
+std::span<const std::byte> fill_of(std::size_t count) { return std::span(fill_bytes).first(count); }
 
 void encode(const Frame& frame, std::span<std::byte> out) {
     store_le<std::uint32_t>(&out[4], frame.stream);

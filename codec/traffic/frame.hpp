@@ -15,7 +15,6 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include <ringpost/time.hpp>
 #include "codec/base/bytes.hpp"
@@ -55,8 +54,9 @@ inline std::optional<Frame> decode(std::span<const std::byte> bytes) {
 /// The stream of a valid frame.
 inline std::uint32_t stream_of(std::span<const std::byte> frame) { return load_le<std::uint32_t>(&frame[4]); }
 
-/// The first `count` bytes of the fill, which is the same in every frame.
-std::vector<std::byte> make_fill(std::size_t count);
+/// The first `count` bytes of the fill, which is the same in every frame; at most what the largest frame has. They are
+/// constant.
+std::span<const std::byte> fill_of(std::size_t count);
 
 /// Writes the header of one frame of out.size() bytes, at least frame_bytes_min, in front of its fill, which must be in
 /// place. Reads every byte; intended for frames of varying size.
@@ -117,7 +117,7 @@ class HeaderWriter {
 class FrameWriter {
   public:
     /// `frame_bytes` must be in [frame_bytes_min, limits::datagram_bytes_max].
-    explicit FrameWriter(std::size_t frame_bytes) : fill_(make_fill(frame_bytes - frame_bytes_min)), headers_(fill_) {}
+    explicit FrameWriter(std::size_t frame_bytes) : fill_(fill_of(frame_bytes - frame_bytes_min)), headers_(fill_) {}
 
     std::size_t frame_bytes() const { return headers_.frame_bytes(); }
 
@@ -133,7 +133,7 @@ class FrameWriter {
     }
 
   private:
-    std::vector<std::byte> fill_;
+    std::span<const std::byte> fill_;
     HeaderWriter headers_;
 };
 

@@ -19,14 +19,16 @@ class Recording {
     Duration at(std::uint64_t number) const {
         const std::uint64_t lap = number / times_.size();
         const auto recorded = static_cast<double>(times_[number % times_.size()]);
-        return static_cast<Duration>((static_cast<double>(lap) * lap_ns() + recorded) / speed_);
+        return passed(static_cast<double>(lap) * lap_ns() + recorded);
     }
     /// From the start to the second lap.
-    Duration length() const { return static_cast<Duration>(lap_ns() / speed_); }
+    Duration length() const { return passed(lap_ns()); }
     /// The mean rate.
     double per_s() const { return static_cast<double>(times_.size()) * 1e9 / static_cast<double>(length()); }
 
   private:
+    /// At most 285 years.
+    Duration passed(double recorded_ns) const { return static_cast<Duration>(std::min(recorded_ns / speed_, 9e18)); }
     double lap_ns() const {
         const auto last = static_cast<double>(times_.back());
         const double mean_gap = times_.size() > 1 ? last / static_cast<double>(times_.size() - 1) : 1e9;

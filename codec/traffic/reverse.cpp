@@ -68,8 +68,7 @@ Instant ReverseSender::Sending::due(std::uint64_t frame) const {
     return start + static_cast<Duration>(static_cast<double>(frame) * ns_per_ks / static_cast<double>(rate_per_ks));
 }
 
-ReverseSender::ReverseSender(const ReverseSenderOptions& options)
-    : options_(options), fill_(make_fill(limits::datagram_bytes_max - frame_bytes_min)) {}
+ReverseSender::ReverseSender(const ReverseSenderOptions& options) : options_(options) {}
 
 std::uint64_t ReverseSender::token_of(const Address& source, std::uint64_t period) const {
     std::array<std::byte, sizeof(Address) + sizeof period> bytes;
@@ -178,7 +177,7 @@ std::optional<Transmit> ReverseSender::poll_transmit(Instant now, std::span<std:
         std::size_t count = 0;
         for (; count < most && sending.due(sending.sent) <= now; ++count, ++sending.sent) {
             const auto frame = out.subspan(count * sending.frame_bytes, sending.frame_bytes);
-            std::memcpy(&frame[frame_bytes_min - 1] + 1, fill_.data(), sending.frame_bytes - frame_bytes_min);
+            std::ranges::copy(fill_of(sending.frame_bytes - frame_bytes_min), frame.begin() + frame_bytes_min);
             encode({sending.stream | answer_stream_bit, sending.sent, sending.due(sending.sent)}, frame);
         }
         if (count == 0) continue;

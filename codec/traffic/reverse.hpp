@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include <ringpost/counters.hpp>
 #include <ringpost/datagram.hpp>
@@ -117,7 +116,6 @@ class ReverseSender {
     std::array<Sending, limits::reverse_sendings_max> sendings_{};
     std::uint64_t bits_per_s_ = 0;  ///< granted
     std::size_t next_ = 0;          ///< takes the next turn
-    std::vector<std::byte> fill_;
     ReverseCounters counts_;
 };
 

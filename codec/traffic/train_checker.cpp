@@ -32,7 +32,7 @@ std::size_t equal_frames(const std::byte* a, const std::byte* b, std::size_t cou
 
 }  // namespace
 
-TrainChecker::TrainChecker() : fill_(make_fill(frame_bytes_max - frame_bytes_min)), expected_(expected_bytes) {}
+TrainChecker::TrainChecker() : expected_(expected_bytes) {}
 
 std::size_t TrainChecker::intact(std::span<const std::byte> train, std::size_t frame_bytes) {
     if (frame_bytes < frame_bytes_min || train.size() < frames_min * frame_bytes || !expects(frame_bytes)) return 0;
@@ -65,7 +65,7 @@ bool TrainChecker::expects(std::size_t frame_bytes) {
     const bool again = std::exchange(newest_bytes_, frame_bytes) == frame_bytes;
     if (headers_ && headers_->frame_bytes() == frame_bytes) return true;
     if (!again) return false;
-    const auto fill = std::span(fill_).first(frame_bytes - frame_bytes_min);
+    const auto fill = fill_of(frame_bytes - frame_bytes_min);
     headers_.emplace(fill);
     for (std::size_t at = 0; at + frame_bytes <= expected_bytes; at += frame_bytes)
         std::ranges::copy(fill, &expected_[at + frame_bytes_min]);

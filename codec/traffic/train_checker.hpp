@@ -26,7 +26,6 @@ class TrainChecker {
     bool expects(std::size_t frame_bytes);
     bool equals_expected(const std::byte* received, const Frame& first, std::size_t count);
 
-    std::vector<std::byte> fill_;
     std::optional<HeaderWriter> headers_;  ///< of the expected size
     std::vector<std::byte> expected_;      ///< frames of that size with their fill
     std::size_t newest_bytes_ = 0;         ///< the size of the newest train

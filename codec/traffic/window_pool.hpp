@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include "codec/base/limits.hpp"
 #include "codec/base/zeroed_array.hpp"
@@ -50,7 +49,7 @@ class WindowPool {
 
     ZeroedArray<std::uint64_t> memory_;  ///< the wide windows, then the narrow ones
     std::uint32_t used_ = 0;             ///< windows that have been leased at least once: all below it
-    std::vector<std::uint32_t> free_wide_, free_narrow_;
+    ReservedVector<std::uint32_t> free_wide_, free_narrow_;
 };
 
 }  // namespace ringpost::traffic

@@ -116,6 +116,18 @@ class Captures(unittest.TestCase):
         self.assertEqual(set(got), {b"one"})
         self.assertIn("the file ends in packet 2", done.err)
 
+    def test_a_time_that_cannot_be(self):
+        packet = udp_packet(b"hello...")  # a multiple of four bytes
+        block = struct.pack("<5I", 0, (1 << 62) >> 32, 0, len(packet), len(packet)) + packet
+        header = struct.pack("<II", 0x1A2B3C4D, 1) + b"\xff" * 8  # magic, version, no length
+        for kind, body in ((0x0A0D0D0A, header), (1, struct.pack("<HHI", 101, 0, 0)), (6, block)):
+            with open(self.path, "ab") as file:
+                file.write(struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12))
+        done = run("load", "--self", "--payload-pcap", self.path, "--pcap-timing")
+        self.assertEqual((done.code, len(done.err.splitlines())), (usage, 1), done)
+        self.assertIn("packet 1: its time is not between 1970 and 2262", done.err)
+        self.assertEqual(run("load", "--self", "--payload-pcap", self.path, "--duration", "10ms").code, 0)
+
     def test_wrong_usage(self):
         self.path.write_bytes(pcap([(0, udp_packet(b"x"))]))
         given = ("--payload-pcap", self.path, "--pcap-timing")

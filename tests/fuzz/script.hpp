@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -54,6 +55,11 @@ class Script {
   private:
     std::span<const std::uint8_t> bytes_;
 };
+
+/// As std::ranges::equal, but as one comparison for the fuzzer, which notes each.
+inline bool same_bytes(std::span<const std::byte> a, std::span<const std::byte> b) {
+    return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
+}
 
 inline void check_transmit(const Transmit& transmit) {
     RINGPOST_CHECK(transmit.bytes <= limits::datagram_bytes_max);

@@ -264,7 +264,7 @@ class Play {
         const auto frame = options_.codec.decode(bytes);
         if (!frame) {
             RINGPOST_CHECK(of == 1 && !raws_.empty() && raws_.front().from == to);
-            RINGPOST_CHECK(std::ranges::equal(raws_.front().bytes, bytes));
+            RINGPOST_CHECK(fuzz::same_bytes(raws_.front().bytes, bytes));
             raws_.pop_front();
             return 3;
         }
@@ -290,7 +290,7 @@ class Play {
 
     int left_data(unsigned to, const Frame& frame) {
         Flight* flight = find([&](const Flight& each) { return each.to == to && each.id.identity == frame.identity; });
-        RINGPOST_CHECK(flight != nullptr && !flight->outcome && std::ranges::equal(flight->data, frame.data));
+        RINGPOST_CHECK(flight != nullptr && !flight->outcome && fuzz::same_bytes(flight->data, frame.data));
         const Duration least = options_.resending.fixed_interval.value_or(2 * options_.resending.timeout_min);
         RINGPOST_CHECK(flight->sends == 0 || now_ - flight->sent_at >= least);
         RINGPOST_CHECK(flight->sends < options_.resending.data_sends_max || options_.resending.patience > 0);
@@ -341,7 +341,7 @@ class Play {
         }
         RINGPOST_CHECK(!messages_.empty() && messages_.front().kind == event->kind);
         RINGPOST_CHECK(event->peer == address(messages_.front().from));
-        RINGPOST_CHECK(std::ranges::equal(messages_.front().bytes, event->bytes));
+        RINGPOST_CHECK(fuzz::same_bytes(messages_.front().bytes, event->bytes));
         messages_.pop_front();
         return true;
     }

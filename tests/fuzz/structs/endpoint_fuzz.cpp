@@ -114,7 +114,7 @@ class Play {
         }
         const Definition* definition = library_.find(expected.found.id);
         RINGPOST_CHECK(event->id == expected.found.id && event->definition == definition);
-        RINGPOST_CHECK(std::ranges::equal(event->payload, expected.found.payload));
+        RINGPOST_CHECK(fuzz::same_bytes(event->payload, expected.found.payload));
         const bool fits = definition != nullptr && definition->format.bytes() == event->payload.size();
         RINGPOST_CHECK((event->kind == Event::Kind::message) == fits);
         RINGPOST_CHECK((event->kind == Event::Kind::unknown_id) == (definition == nullptr));
@@ -146,7 +146,7 @@ class Play {
                 RINGPOST_CHECK(packet && header_bytes + packet->payload.size() == datagram.size());
                 RINGPOST_CHECK(!outgoing_.empty() && transmit->destination == outgoing_.front().first);
                 const auto& [id, payload] = outgoing_.front().second;
-                RINGPOST_CHECK(packet->id == id && std::ranges::equal(packet->payload, payload));
+                RINGPOST_CHECK(packet->id == id && fuzz::same_bytes(packet->payload, payload));
                 outgoing_.pop_front();
             }
         }

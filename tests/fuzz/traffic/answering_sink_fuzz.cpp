@@ -4,6 +4,7 @@
 //     1  the next frame, of 24 bytes plus the upper four bits
 //     2  an earlier frame, as far back as the upper four bits; unless it is 0, the next byte selects a bit to flip
 //     3  a run of frames, as many as the next byte, of 24 bytes plus 64 times the upper four bits
+// After 400 frames there are no more.
 
 #include <deque>
 #include <map>
@@ -67,6 +68,7 @@ class Play {
     }
 
     void fresh(unsigned who, std::size_t size) {
+        if (++frames_ > 400) return;
         sink_.handle(now_, {address_of(who), who == 2, frame(who, peer_of(who).next++, size)});
         if (!reflects(address_of(who).port)) expected_.push_back({address_of(who), who == 2, size, now_});
     }
@@ -94,8 +96,7 @@ class Play {
             const auto bytes = std::span<const std::byte>(out).subspan(at, expected.bytes);
             const auto frame = decode(bytes);
             RINGPOST_CHECK(frame && frame->sequence == peer.answers && frame->due == expected.due);
-            RINGPOST_CHECK(std::ranges::equal(bytes.subspan(frame_bytes_min),
-                                              std::span(fill_).first(expected.bytes - frame_bytes_min)));
+            RINGPOST_CHECK(fuzz::same_bytes(bytes.subspan(frame_bytes_min), fill_of(expected.bytes - frame_bytes_min)));
             if (peer.answers++ == 0) peer.stream = frame->stream;
             RINGPOST_CHECK(frame->stream == peer.stream);
         }
@@ -107,8 +108,8 @@ class Play {
     std::deque<Expected> expected_;
     Bytes buffers_[3] = {Bytes(limits::datagram_bytes_max), Bytes(limits::datagram_bytes_max),
                          Bytes(limits::datagram_bytes_max)};
-    std::vector<std::byte> fill_ = make_fill(1'024);
     Instant now_ = 0;
+    int frames_ = 0;
 };
 
 int run(const std::uint8_t* data, std::size_t size) {

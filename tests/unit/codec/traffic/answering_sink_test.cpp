@@ -148,8 +148,8 @@ TEST_F(AnsweringSinkTest, frames_are_complete_in_every_buffer) {
         if (!transmit) continue;
         for (std::size_t at = 0; at < transmit->bytes; at += transmit->segment_bytes) {
             const auto datagram = std::span(buffer).subspan(at, transmit->segment_bytes);
-            ASSERT_EQ(Bytes(datagram.begin() + frame_bytes_min, datagram.end()),
-                      make_fill(datagram.size() - frame_bytes_min));
+            ASSERT_TRUE(
+                std::ranges::equal(datagram.subspan(frame_bytes_min), fill_of(datagram.size() - frame_bytes_min)));
             const auto frame = decode(datagram);
             ASSERT_TRUE(frame);
             ASSERT_EQ(frame->sequence, answered++);

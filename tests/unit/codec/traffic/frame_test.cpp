@@ -34,7 +34,7 @@ Bytes written(std::size_t size, const Frame& frame) {
     return out;
 }
 
-Bytes fill_of(std::span<const std::byte> bytes) {
+Bytes fill_in(std::span<const std::byte> bytes) {
     const auto fill = bytes.subspan(frame_bytes_min);
     return {fill.begin(), fill.end()};
 }
@@ -54,7 +54,7 @@ TEST(LoadFrame, writer_agrees_with_the_reference_encoding) {
         const Frame frame{static_cast<std::uint32_t>(random()), random() % sequence_end,
                           static_cast<Instant>(random())};
         const Bytes out = written(size, frame);
-        ASSERT_EQ(out, straightforward(frame, fill_of(out))) << size;
+        ASSERT_EQ(out, straightforward(frame, fill_in(out))) << size;
         ASSERT_EQ(decode(out), frame) << size;
     }
 }
@@ -86,7 +86,7 @@ TEST(LoadFrame, a_run_equals_its_single_frames) {
             writer.write(train.data(), first, count);
             for (std::size_t i = 0; i < count; ++i) {
                 const auto frame = std::span(train).subspan(i * size, size);
-                const Bytes expected = straightforward({first.stream, sequence + i, first.due}, fill_of(frame));
+                const Bytes expected = straightforward({first.stream, sequence + i, first.due}, fill_in(frame));
                 ASSERT_TRUE(std::ranges::equal(frame, expected)) << sequence << " + " << i << " of " << count;
             }
         }
@@ -110,7 +110,7 @@ TEST(LoadFrame, frames_of_a_run_may_have_due_times_of_their_own) {
         writer.write_due(train.data(), first, dues, 5);
         for (std::size_t i = 0; i < count; ++i) {
             const auto frame = std::span(train).subspan(i * size, size);
-            const Bytes expected = straightforward({first.stream, first.sequence + i, dues[i] + 5}, fill_of(frame));
+            const Bytes expected = straightforward({first.stream, first.sequence + i, dues[i] + 5}, fill_in(frame));
             ASSERT_TRUE(std::ranges::equal(frame, expected)) << i << ", gaps of " << gap_bits << " bits";
         }
     }
@@ -120,7 +120,7 @@ TEST(LoadFrame, longest_frame) {
     const Frame frame{3, 4, 5};
     const Bytes out = written(limits::datagram_bytes_max, frame);
     EXPECT_EQ(decode(out), frame);
-    EXPECT_EQ(out, straightforward(frame, fill_of(out)));
+    EXPECT_EQ(out, straightforward(frame, fill_in(out)));
 }
 
 TEST(LoadFrame, any_flipped_bit_is_detected) {

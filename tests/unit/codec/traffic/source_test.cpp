@@ -219,7 +219,8 @@ TEST(Source, mixed_sizes_are_sent_one_by_one_as_drawn) {
             const std::size_t size = sizes.draw(random);
             EXPECT_EQ(sent.transmit.bytes, size);
             EXPECT_EQ(sent.transmit.segment_bytes, size);
-            EXPECT_EQ(Bytes(sent.bytes.begin() + frame_bytes_min, sent.bytes.end()), make_fill(size - frame_bytes_min));
+            EXPECT_TRUE(
+                std::ranges::equal(std::span(sent.bytes).subspan(frame_bytes_min), fill_of(size - frame_bytes_min)));
             for (const Frame& frame : frames_of({sent})) EXPECT_EQ(frame.sequence, next++);
             bytes += size;
         }
