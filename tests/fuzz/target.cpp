@@ -20,7 +20,9 @@ Target::Target(const char* its_name, Run its_run) : name(its_name), run(its_run)
 }
 
 // Freed memory is kept back, but not so much that each input touches new pages: that would be most of its time.
-extern "C" const char* __asan_default_options() { return "quarantine_size_mb=1:allocator_release_to_os_interval_ms=-1"; }
+extern "C" const char* __asan_default_options() {
+    return "quarantine_size_mb=1:allocator_release_to_os_interval_ms=-1";
+}
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
     const char* wanted = std::getenv("RINGPOST_FUZZ");
