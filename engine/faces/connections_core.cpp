@@ -184,8 +184,20 @@ void ConnectionsCore::on_event(Instant, const EndpointEvent& event) {
             statistics_ = connection->statistics();
             path_ = connection->path();
         }
+        if (is_client_) return end_inbox(out->outcome);
     }
     push(*out, out->kind == ConnectionEvent::Kind::messages ? event.event.run : Run{});
+}
+
+/// Nothing more comes to a client, whose connection has ended so.
+void ConnectionsCore::end_inbox(std::optional<CloseOutcome> outcome) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!outcome_) outcome_ = outcome;
+        ended_ = true;
+    }
+    for (Bell* bell : {&arrived_, &changed_, &space_}) bell->ring(all_waiters);
+    ready_.set();
 }
 
 /// Appends end here. The outcome, with what was appended after it was decided.
@@ -286,13 +298,8 @@ void ConnectionsCore::end() {
         on_event(now(), *event);
     }
     if (is_client_) look_at_client();
-    {
-        const std::lock_guard lock(mutex_);
-        ended_ = true;
-    }
     pushed_ = 0;
-    for (Bell* bell : {&arrived_, &changed_, &space_}) bell->ring(all_waiters);
-    ready_.set();
+    end_inbox(std::nullopt);
 }
 
 }  // namespace ringpost::native

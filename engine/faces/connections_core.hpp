@@ -52,7 +52,7 @@ class ConnectionsCore {
         space_.wait(deadline, attempt);
     }
 
-    /// The next event; nullopt at the deadline, or when the engine has ended and none is left.
+    /// The next event; nullopt at the deadline, or when nothing more comes and none is left. A client's end is none.
     std::optional<OwnedEvent> next(Instant deadline);
     /// The inbox was full, and has room now: wake the engine after next().
     bool room_wanted() const { return room_wanted_.load(std::memory_order_acquire); }
@@ -130,6 +130,7 @@ class ConnectionsCore {
     void push(const ConnectionEvent& event, const Run& run);
     CloseOutcome end_of(const Connection& connection, ConnectionNumber number, CloseOutcome outcome);
     void look_at_client();
+    void end_inbox(std::optional<CloseOutcome> outcome);
     void set_opening(const Opening& opening);
 
     // Shared between threads.
@@ -138,7 +139,7 @@ class ConnectionsCore {
     std::mutex taking_;                       ///< of the consumers; the oldest event is theirs while it is held
     mutable std::mutex mutex_;                ///< for the next four
     RecordQueue<Header> inbox_;
-    bool ended_ = false;
+    bool ended_ = false;  ///< nothing more comes into the inbox
     Opening opening_;
     std::optional<CloseOutcome> outcome_;  ///< of a client's connection
     std::atomic<bool> room_wanted_{false};

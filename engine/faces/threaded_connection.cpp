@@ -195,7 +195,7 @@ std::optional<OwnedMessages> ThreadedConnection::receive(Duration timeout) {
     const Instant deadline = deadline_after(timeout);
     for (;;) {
         auto event = used().thread->next(deadline == never ? never : std::max<Duration>(deadline - now(), 0));
-        if (!event || event->kind == ConnectionEvent::Kind::closed) return std::nullopt;
+        if (!event) return std::nullopt;
         if (event->kind == ConnectionEvent::Kind::messages) return std::move(event->messages);
     }
 }

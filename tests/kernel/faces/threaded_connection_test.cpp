@@ -248,6 +248,20 @@ TEST_P(ThreadedNative, stop_ends_calls_that_wait) {
     EXPECT_FALSE(client.outcome() && client.outcome()->all_delivered);
 }
 
+TEST_P(ThreadedNative, all_that_receive_learn_of_the_end) {
+    ThreadedServer server = serve();
+    ThreadedConnection client = join(server);
+    auto receiving = run_threads(3, [&](unsigned) { EXPECT_FALSE(client.receive(never).has_value()); });
+    server.close(next(server, ThreadedEventKind::opened).connection, now() + patience, 0x123, "enough");
+    join_all(receiving);
+    EXPECT_FALSE(client.receive(never).has_value());
+    ASSERT_TRUE(client.outcome().has_value());
+    EXPECT_EQ(static_cast<int>(client.outcome()->code), 0x123);
+    EXPECT_EQ(client.send(0, as_bytes("late"), never), SendResult::closed);
+    EXPECT_GE(client.statistics().packets_sent, 1u);
+    EXPECT_GT(client.path().rtt_min, 0);
+}
+
 TEST_P(ThreadedNative, connect_fails_with_a_reason) {
     Address gone = loopback_v4();
     {
