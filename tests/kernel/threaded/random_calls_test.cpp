@@ -13,6 +13,7 @@
 #include <ringpost/devices.hpp>
 #include "codec/base/split_mix.hpp"
 #include "tests/kernel/faces/face_test.hpp"
+#include "tests/kernel/threaded/random_calls.hpp"
 #include "tests/kernel/two_hosts.hpp"
 #include "tests/sim/seeds.hpp"
 
@@ -20,21 +21,6 @@ namespace ringpost::test {
 namespace {
 
 using gtudp::Messenger, gtudp::ThreadedMessenger, gtudp::Outcome, gtudp::Ticket;
-
-constexpr std::uint64_t seeds = 3, callers = 4, calls_of_thread = 60;
-
-/// Runs `call(random)` many times on each of several threads.
-template <class Call>
-void on_threads(std::uint64_t seed, Call call) {
-    std::vector<std::jthread> running;
-    for (std::uint64_t id = 0; id < callers; ++id)
-        running.emplace_back([=] {
-            SplitMix64 random(seed * callers + id);
-            for (std::uint64_t i = 0; i < calls_of_thread; ++i) call(random);
-        });
-}
-
-Duration short_time(SplitMix64& random) { return static_cast<Duration>(random.below(2 * millisecond)); }
 
 /// A few engines that send to each other and to an address where nobody is.
 class MessengersPlay {
