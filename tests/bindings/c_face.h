@@ -38,6 +38,10 @@ rp_gtudp_options gtudp_options(int threaded);
 rp_handle* open_gtudp(int threaded);
 int32_t receive(rp_handle* receiver, rp_handle* other, int32_t what, rp_event* event, char* buffer, size_t capacity);
 int holds(const rp_event* event, const char* buffer, const char* text);
+void send_plain(const rp_address* to, const void* bytes, size_t size);
+rp_handle* open_device(const char* name, int listens);
+/* Takes events until one is of this kind and code. */
+void await_event(rp_handle* handle, int32_t kind, int32_t code, rp_event* event, char* buffer, size_t capacity);
 
 /* The parts in c_protocols.c. */
 void gtudp_of(int threaded);
@@ -48,5 +52,9 @@ void confirmed(void);
 void structs(void);
 void beacons(void);
 void devices(void);
+
+/* Those in c_refusals.c and c_messages.c. */
+void refusals(void);
+void refused_messages(void);
 
 #endif

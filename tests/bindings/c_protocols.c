@@ -156,7 +156,7 @@ void gtudp_options_and_refusals(void) {
     EXPECT(rp_close(alice) == RP_OK);
 }
 
-static void send_plain(const rp_address* to, const void* bytes, size_t size) {
+void send_plain(const rp_address* to, const void* bytes, size_t size) {
     const int plain = socket(AF_INET, SOCK_DGRAM, 0);
     struct sockaddr_in address;
     memset(&address, 0, sizeof address);
@@ -352,7 +352,7 @@ void beacons(void) {
 
 /* ---- named devices -------------------------------------------------------------------------------------------- */
 
-static rp_handle* open_device(const char* name, int listens) {
+rp_handle* open_device(const char* name, int listens) {
     static const char* const interfaces[] = {"lo"};
     rp_devices_options options;
     rp_handle* handle = NULL;
@@ -363,7 +363,7 @@ static rp_handle* open_device(const char* name, int listens) {
     return handle;
 }
 
-static void await(rp_handle* handle, int32_t kind, int32_t code, rp_event* event, char* buffer, size_t capacity) {
+void await_event(rp_handle* handle, int32_t kind, int32_t code, rp_event* event, char* buffer, size_t capacity) {
     do REQUIRE(rp_receive_many(handle, RP_ANY, event, 1, buffer, capacity, LONG) == 1);
     while (event->kind != kind || event->code != code);
 }
@@ -390,11 +390,11 @@ void devices(void) {
     size_t needed = 0;
     uint32_t count = 0;
     pthread_t thread;
-    await(panel, RP_CHANGE, RP_CONNECTED, &event, buffer, sizeof buffer);
+    await_event(panel, RP_CHANGE, RP_CONNECTED, &event, buffer, sizeof buffer);
     EXPECT(event.name_size == 6 && memcmp(buffer + event.name_offset, "sensor", 6) == 0);
     message.name = "sensor";
     EXPECT(rp_send(panel, &message, NULL) == RP_OK);
-    await(sensor, RP_MESSAGE, 0, &event, buffer, sizeof buffer);
+    await_event(sensor, RP_MESSAGE, 0, &event, buffer, sizeof buffer);
     EXPECT(holds(&event, buffer, "lights off"));
     message.name = "nobody";
     EXPECT_FAILURE(rp_send(panel, &message, NULL), RP_EPEER, "no connection");
@@ -414,6 +414,6 @@ void devices(void) {
     EXPECT(count == 1 && needed == 6 && rp_peers(panel, peers, 4, buffer, sizeof buffer, NULL, NULL) == 1);
     EXPECT(peers[0].connected == 1 && peers[0].suspect == 0);
     EXPECT(rp_stop(sensor) == RP_OK && rp_close(sensor) == RP_OK);
-    await(panel, RP_CHANGE, RP_DISCONNECTED, &event, buffer, sizeof buffer);
+    await_event(panel, RP_CHANGE, RP_DISCONNECTED, &event, buffer, sizeof buffer);
     EXPECT(rp_close(panel) == RP_OK);
 }
