@@ -57,4 +57,7 @@ void devices(void);
 void refusals(void);
 void refused_messages(void);
 
+/* That in c_devices.c. */
+void events_of_devices(void);
+
 #endif
