@@ -194,8 +194,9 @@ static void forks(void) {
 
 int main(int argc, char** argv) {
     static void (*const parts[])(void) = {
-        versions, addresses, gtudp_options_and_refusals, foreign_and_trace, confirmed,   structs, beacons,
-        devices,  refusals,  refused_messages,           events_of_devices, bad_handles, threads, forks};
+        versions, addresses, gtudp_options_and_refusals, foreign_and_trace, confirmed,   structs,     beacons,
+        devices,  refusals,  refused_messages,           events_of_devices, connections, bad_handles, threads,
+        forks};
     size_t i;
     REQUIRE(rp_check_abi(RP_ABI_VERSION) == RP_OK);
     if (argc > 1) backend = strcmp(argv[1], "mmsg") == 0 ? RP_BACKEND_MMSG : RP_BACKEND_URING;

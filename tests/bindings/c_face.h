@@ -60,4 +60,7 @@ void refused_messages(void);
 /* That in c_devices.c. */
 void events_of_devices(void);
 
+/* That in c_connections.c. */
+void connections(void);
+
 #endif
