@@ -2,6 +2,8 @@
 
 // Makes calls of the engine into the kernel and the C library fail. The program is linked with --wrap for each of them.
 
+#include <functional>
+#include <optional>
 #include <string_view>
 
 namespace ringpost::test {
@@ -17,6 +19,16 @@ class FailingCall {
 
     /// Whether any call has failed.
     bool reached() const;
+};
+
+/// While it exists, it answers the calls of ioctl: 0, or an errno; nullopt: the kernel does. One at a time.
+class FakedIoctl {
+  public:
+    using Answer = std::function<std::optional<int>(unsigned long request, void* argument)>;
+    explicit FakedIoctl(Answer answer);
+    ~FakedIoctl();
+    FakedIoctl(const FakedIoctl&) = delete;
+    FakedIoctl& operator=(const FakedIoctl&) = delete;
 };
 
 }  // namespace ringpost::test

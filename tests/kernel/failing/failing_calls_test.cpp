@@ -189,7 +189,7 @@ TEST_P(FailingFacesTest, messengers) {
     });
     expect_orderly("ThreadedMessenger", EMFILE, calls,
                    [] { return error_of(gtudp::ThreadedMessenger::open(options())); });
-    expect_orderly("its thread", EPERM, {"pthread_create"},
+    expect_orderly("its thread", EPERM, {"fcntl64", "pthread_create"},
                    [] { return error_of(gtudp::ThreadedMessenger::open(options())); });
     const FailingCall failing("pthread_create", EAGAIN, 1);
     EXPECT_NE(gtudp::ThreadedMessenger::open(options()).error().text.find("no more threads"), std::string::npos);
