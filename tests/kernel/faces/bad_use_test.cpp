@@ -10,6 +10,7 @@
 #include <ringpost/devices.hpp>
 #include <ringpost/engine.hpp>
 #include <ringpost/structs.hpp>
+#include <ringpost/threaded_connection.hpp>
 #include "tests/kernel/faces/face_test.hpp"
 
 namespace ringpost::test {
@@ -49,6 +50,13 @@ TEST(BadOptions, of_gtudp_are_named_with_their_range) {
         {with([](auto& options) { options.allowed = {{loopback_v4(), 129}}; }),
          "allowed: prefix_bits 129: must be from 0 to 128"},
         {with([](auto& options) { options.wire.types[1] = options.wire.types[0]; }), "wire: two types are equal"},
+        {with([](auto& options) { options.wire.types[1].clear(); }), "wire: a type is empty"},
+        {with([](auto& options) { options.wire.types[1].resize(9); }), "wire: the types differ in length"},
+        {with([](auto& options) { options.wire.magic.resize(65'507); }),
+         "wire: the header leaves no room in a datagram"},
+        {with([](auto& options) { options.protocol.sends_max = 1u << 25; }),
+         "protocol.sends_max 33554432: must be a power of two from 1 to 16777216"},
+        {with([](auto& options) { options.connect = loopback_v4(0); }), "connect: port 0"},
     };
     for (const auto& [options, text] : cases) {
         expect_refused<gtudp::Messenger>(options, text);
@@ -75,6 +83,16 @@ TEST(BadOptions, of_the_other_faces_are_named_with_their_range) {
     expect_refused<devices::Node>(node, "protocol.group_v6: not an IPv6 group with a port");
     node = {.protocol = {.name = "ann", .tcp_port = 0}, .interfaces = {"lo"}};
     expect_refused<devices::Node>(node, "protocol.tcp_port 0: must be from 1 to 65535");
+    for (const auto& [name, text] :
+         {std::pair{std::string(), "name : it is empty"}, std::pair{std::string("\xff"), "name \xff: it is not UTF-8"},
+          std::pair{std::string("a:,:b"), "name a:,:b: it contains `:,:` or `/EOL`"}})
+        expect_refused<devices::Node>(devices::NodeOptions{.protocol = {.name = name}}, text);
+    const auto too_long = devices::Node::open({.protocol = {.name = std::string(70'000, 'x')}});
+    EXPECT_TRUE(too_long.error().text.ends_with(": it is too long"));
+    node = {.protocol = {.name = "ann", .group = Address::v4(239, 1, 1, 1, 0)}, .interfaces = {"lo"}};
+    expect_refused<devices::Node>(node, "protocol.group: not an IPv4 group with a port");
+    node = {.protocol = {.name = "ann", .seeds = {Address{.port = 9}}}, .interfaces = {"lo"}};
+    expect_refused<devices::Node>(node, "protocol.seeds: an address without a port");
     node = {.protocol = {.name = "ann", .seeds = {loopback_v4(0)}}, .interfaces = {"lo"}};
     expect_refused<devices::Node>(node, "protocol.seeds: an address without a port");
     beacon::OpenOptions beacon{.bind = loopback_v4()};
@@ -86,6 +104,18 @@ TEST(BadOptions, of_the_other_faces_are_named_with_their_range) {
     expect_refused<Engine>(EngineOptions{.backend = BackendChoice{9}}, "engine.backend: not a BackendChoice");
     auto engine = Engine::open({.backend = BackendChoice::mmsg}).value();
     EXPECT_EQ(engine.open_socket({.bind = {.family = Family{9}}}).error().text, "bind: not an address");
+    EXPECT_EQ(engine.open_socket({.connect = {.family = Family{9}}}).error().text, "connect: not an address");
+}
+
+TEST(BadOptions, of_connections_are_named_with_their_range) {
+    const auto expect_text = [](const ConnectOptions& options, std::string_view text) {
+        EXPECT_EQ(connect(loopback_v4(9), options).error().text, text);
+    };
+    expect_text({.protocol = {.fixed = {.rate = -1}}}, "protocol.fixed.rate: must be from 0 to 1e15");
+    expect_text({.protocol = {.fixed = {.rate = 1e15}}}, "protocol.fixed.rate: must be from 0 to 1e15");
+    expect_text({.protocol = {.channel_options = {{.priority = 8}}}},
+                "protocol.channel_options.priority 8: must be from 0 to 7");
+    expect_text({.application = "\xff"}, "application: must be UTF-8 of at most 64 bytes");
 }
 
 // ---- peers ----------------------------------------------------------------------------------------
@@ -207,6 +237,65 @@ TEST_P(BadUse, an_object_that_was_moved_from_ends_the_process) {
     gtudp::ThreadedMessenger threaded = open_engine();
     gtudp::ThreadedMessenger moved_too(std::move(threaded));
     EXPECT_DEATH(threaded.receive(0), "used after it was moved from");  // NOLINT(bugprone-use-after-move)
+}
+
+enum class UsableOn : std::uint8_t { one, any };
+
+template <class Face>
+void expect_usable_until_moved(Face face, UsableOn threads = UsableOn::one) {
+    EXPECT_TRUE(face.usable());
+    const Face moved(std::move(face));
+    EXPECT_TRUE(moved.usable());
+    EXPECT_FALSE(face.usable());  // NOLINT(bugprone-use-after-move)
+    bool elsewhere = false;
+    std::thread([&] { elsewhere = moved.usable(); }).join();
+    EXPECT_EQ(elsewhere, threads == UsableOn::any);
+}
+
+TEST_P(BadPeers, every_face_knows_whether_it_was_moved_from) {
+    const EngineOptions engine{.backend = GetParam()};
+    const structs::Library library;
+    expect_usable_until_moved(open_messenger());
+    expect_usable_until_moved(open_engine(), UsableOn::any);
+    expect_usable_until_moved(confirmed::Messenger::open({.bind = loopback_v4(), .engine = engine}).value());
+    expect_usable_until_moved(beacon::Beacon::open({.bind = loopback_v4(), .engine = engine}).value());
+    expect_usable_until_moved(structs::Messenger::open(library, {.bind = loopback_v4(), .engine = engine}).value());
+    expect_usable_until_moved(Engine::open(engine).value());
+    expect_usable_until_moved(
+        devices::Node::open({.protocol = {.name = "ann"}, .interfaces = {"lo"}, .listen = false, .engine = engine})
+            .value(),
+        UsableOn::any);
+    const Keys keys = Keys::shared(Keys::Secret{});
+    auto server = ThreadedServer::listen(loopback_v4(), {.keys = keys, .engine = engine}).value();
+    expect_usable_until_moved(connect(server.local(), {.keys = keys, .engine = engine}).value());
+    expect_usable_until_moved(ThreadedConnection::connect(server.local(), {.keys = keys, .engine = engine}).value(),
+                              UsableOn::any);
+    expect_usable_until_moved(std::move(server), UsableOn::any);
+}
+
+TEST_P(BadPeers, an_address_that_is_not_here_cannot_be_bound) {
+    const Address elsewhere = Address::v4(192, 0, 2, 1, 9);
+    const EngineOptions options{.backend = GetParam()};
+    const structs::Library library;
+    EXPECT_EQ(beacon::Beacon::open({.bind = elsewhere, .engine = options}).error().code, EADDRNOTAVAIL);
+    EXPECT_EQ(structs::Messenger::open(library, {.bind = elsewhere, .engine = options}).error().code, EADDRNOTAVAIL);
+    EXPECT_EQ(confirmed::Messenger::open({.bind = elsewhere, .engine = options}).error().code, EADDRNOTAVAIL);
+    auto engine = Engine::open(options).value();
+    EXPECT_EQ(engine.open_socket({.bind = elsewhere}).error().code, EADDRNOTAVAIL);
+}
+
+TEST_P(BadPeers, the_other_faces_refuse_a_peer_that_cannot_be) {
+    structs::Library library;
+    ASSERT_TRUE(library.add(1, "one", "<H"));
+    const EngineOptions engine{.backend = GetParam()};
+    auto structs = structs::Messenger::open(library, {.bind = loopback_v4(), .engine = engine}).value();
+    EXPECT_EQ(structs.send(loopback_v6(7), {1, as_bytes("ab")}).error(), structs::Refusal::bad_peer);
+    EXPECT_EQ(structs.counters().refused_bad_peer, 1u);
+    auto confirmed = confirmed::Messenger::open({.bind = loopback_v4(), .engine = engine}).value();
+    const auto value = confirmed::Value::of_json("[1]").value();
+    EXPECT_EQ(confirmed.send(value, {.to = loopback_v6(7)}).error().reason, confirmed::Refusal::bad_peer);
+    gtudp::Messenger messenger = open_messenger();
+    EXPECT_FALSE(messenger.send_raw(messenger.local(), as_bytes(std::string(70'000, 'x')))) << "too large";
 }
 
 TEST_P(BadUse, a_child_may_only_destroy_and_its_parent_goes_on) {
