@@ -96,6 +96,10 @@ TEST(FakeRingStreams, connect_errors_are_mapped) {
                  {ETIMEDOUT, StreamEnd::unreachable},
                  {ENETUNREACH, StreamEnd::unreachable},
                  {EHOSTUNREACH, StreamEnd::unreachable},
+                 {EHOSTDOWN, StreamEnd::unreachable},
+                 {ENETDOWN, StreamEnd::unreachable},
+                 {ECONNABORTED, StreamEnd::reset},
+                 {EPIPE, StreamEnd::reset},
                  {ECONNRESET, StreamEnd::reset},
                  {EADDRNOTAVAIL, StreamEnd::failed},
                  {ENOMEM, StreamEnd::failed}};
