@@ -43,10 +43,8 @@ StreamEnd stream_end(int error) {
     }
 }
 
-/// Errors of a single connection, or none waiting: accept again without a pause.
-bool is_transient_accept_error(int error) {
-    return error == ECONNABORTED || error == EINTR || error == EAGAIN || error == ECANCELED;
-}
+/// Errors of a single connection: accept again without a pause.
+bool is_transient_accept_error(int error) { return error == ECONNABORTED || error == EINTR; }
 
 StreamInput make_input(StreamInput::Kind kind, StreamIndex stream) {
     StreamInput input;

@@ -137,6 +137,18 @@ TEST(FakeRingStreams, a_failed_accept_is_counted_and_retried) {
     }
 }
 
+TEST(FakeRingStreams, a_cancelled_accept_is_no_failure) {
+    StreamWorld world;
+    int cancelled = 2;
+    world.script().accept = [&] { return cancelled-- > 0 ? ECANCELED : 0; };
+    world.arrive();
+    for (int i = 0; i < 10; ++i) world.turn(0);
+    EXPECT_EQ(world.streams.size(), 1u);
+    EXPECT_EQ(world.backend->counters().accept_failed, 0u);
+    world.settle();
+    world.verify();
+}
+
 TEST(FakeRingStreams, lost_and_refused_connections_are_released) {
     StreamWorld world;
     world.script().gone = [] { return true; };
