@@ -143,9 +143,19 @@ TEST(FailingCalls, a_refused_ring_gives_the_usual_reason) {
         EXPECT_TRUE(error.text.starts_with("io_uring ") && error.text.ends_with(std::strerror(EIO))) << error.text;
     }
     const FailingCall failing("io_uring_queue_init_params", EPERM, 1);
-    const auto messenger = gtudp::Messenger::open({.bind = loopback_v4()}).value();
+    std::vector<std::string> log;
+    gtudp::OpenOptions options{.bind = loopback_v4()};
+    options.engine.log = [&](LogLevel level, std::string_view text) {
+        if (level == LogLevel::warning) log.emplace_back(text);
+    };
+    const auto messenger = gtudp::Messenger::open(options).value();
+    EXPECT_EQ(log, std::vector{messenger.note()});
     EXPECT_STREQ(messenger.backend(), "mmsg");
     EXPECT_NE(messenger.note().find("EPERM"), std::string::npos);
+    const FailingCall again("io_uring_queue_init_params", EPERM, 1);
+    const auto threaded = gtudp::ThreadedMessenger::open(options).value();
+    EXPECT_EQ(log, std::vector(2, messenger.note()));
+    EXPECT_EQ(threaded.note(), messenger.note());
 }
 
 TEST(FailingCalls, a_full_submission_queue_is_submitted_until_it_has_room) {
