@@ -138,6 +138,17 @@ TEST_P(BadPeers, a_peer_that_cannot_be_is_refused) {
     EXPECT_EQ(confirmed.send("x").error().reason, confirmed::Refusal::no_target);
 }
 
+TEST_P(BadPeers, a_socket_of_both_families_reaches_both) {
+    auto chosen = options();
+    chosen.bind = any_v6();
+    gtudp::Messenger both = open_messenger(chosen);
+    EXPECT_TRUE(both.send(loopback_v4(9), as_bytes("x")));
+    EXPECT_EQ(both.send({.port = 9}, as_bytes("x")).error(), gtudp::Refusal::bad_peer);
+    chosen.bind = loopback_v6();
+    gtudp::Messenger one = open_messenger(chosen);
+    EXPECT_EQ(one.send(loopback_v4(9), as_bytes("x")).error(), gtudp::Refusal::bad_peer);
+}
+
 TEST_P(BadPeers, the_errno_of_the_kernel_is_in_the_outcome) {
     // A broadcast address, to which no socket without SO_BROADCAST sends; the errno depends on the routes.
     const Address forbidden = Address::v4(255, 255, 255, 255, 9);

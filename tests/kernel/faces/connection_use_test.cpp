@@ -70,6 +70,9 @@ TEST_P(ConnectionUse, calls_on_an_open_and_on_an_ended_connection) {
     client.close(patience);
     EXPECT_EQ(client.close(patience).code, native::CloseCode::done) << "again";
     EXPECT_FALSE(client.receive(patience).has_value());
+    for (int i = 0; i < 10; ++i) client.poll(0, [](const ConnectionEvent&) { ADD_FAILURE() << "after the last"; });
+    EXPECT_EQ(client.outcome()->code, native::CloseCode::done);
+    EXPECT_EQ(client.unacknowledged_bytes(), 0u);
     EXPECT_GE(client.statistics().packets_sent, 1u);
     EXPECT_GT(client.path().rtt_min, 0);
     const ConnectionNumber unknown{.index = 1, .use = 77};
@@ -80,6 +83,20 @@ TEST_P(ConnectionUse, calls_on_an_open_and_on_an_ended_connection) {
     EXPECT_EQ(server.send_many(unknown, 0, as_bytes("x"), 1), 0u);
     server.stop(0);
     EXPECT_EQ(server.send_many(number, 0, as_bytes("x"), 1), 0u);
+    server.stop(never);
+}
+
+// The destructor does nothing on another thread: the peer finds out by its idle timeout.
+TEST_P(ConnectionUse, another_thread_may_destroy) {
+    auto server = ThreadedServer::listen(loopback_v4(), listening()).value();
+    std::optional<Connection> client(connect(server.local(), connecting()).value());
+    std::optional<Server> polled(listen(loopback_v4(), listening()).value());
+    EXPECT_EQ(server.next(patience).value().kind, ConnectionEvent::Kind::opened);
+    std::thread([&] {
+        client.reset();
+        polled.reset();
+    }).join();
+    EXPECT_EQ(server.connections(), 1u);
 }
 
 TEST_P(ConnectionUse, a_server_knows_nothing_of_a_connection_that_is_none) {
@@ -122,6 +139,20 @@ TEST_P(ConnectionUse, another_list_of_clients_for_a_threaded_server) {
     auto polled = listen(loopback_v4(), listening()).value();
     EXPECT_EQ(polled.allow(allowed.path()).error().code, EINVAL);
     EXPECT_EQ(polled.allow("/nowhere").error().code, ENOENT);
+    auto named = listen(loopback_v4(), listening(Keys::pair(secret_of(2)).allow(allowed.path()))).value();
+    std::thread joining([&, to = named.local()] {
+        const auto other =
+            ThreadedConnection::connect(to, connecting(Keys::pair(secret_of(3)).peer(server_public))).value();
+        EXPECT_EQ(other.peer(), to);
+    });
+    const auto opened = named.next(patience);
+    ASSERT_TRUE(opened.has_value());
+    EXPECT_EQ(named.peer_name(opened->connection), "pump-1");
+    EXPECT_GE(named.statistics(opened->connection).packets_received, 1u);
+    EXPECT_GE(named.path(opened->connection).window_bytes, 1u);
+    while (const auto event = named.next(patience))
+        if (event->kind == ConnectionEvent::Kind::closed) break;
+    joining.join();
 }
 
 RINGPOST_ON_BOTH_BACKENDS(ConnectionUse);
