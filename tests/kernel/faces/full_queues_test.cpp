@@ -81,5 +81,12 @@ TEST(DeviceHandlers, may_be_empty) {
     EXPECT_TRUE(devices::dispatch_notice(asked, throwing, patience));
 }
 
+TEST(DeviceLinks, an_interface_may_be_ignored) {
+    devices::NodeOptions options{.protocol = {.name = "sensor"}, .interfaces = {"lo"}};
+    EXPECT_EQ(devices::Node::open(options).value().counters().links, 1u);
+    options.ignored_interfaces = {"lo"};
+    EXPECT_EQ(devices::Node::open(options).value().counters().links, 0u);
+}
+
 }  // namespace
 }  // namespace ringpost::test
