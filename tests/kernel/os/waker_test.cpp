@@ -39,6 +39,7 @@ struct SignalWaker : testing::Test {
     ~SignalWaker() override {
         std::signal(SIGTERM, SIG_DFL);
         std::signal(SIGINT, SIG_DFL);
+        std::signal(SIGHUP, SIG_DFL);
     }
 };
 
@@ -59,6 +60,16 @@ TEST_F(SignalWaker, the_first_is_recorded_and_wakes_the_target) {
     std::raise(SIGINT);
     EXPECT_EQ(received_signal(), SIGINT);
     EXPECT_EQ(target.woken, 1) << "the target has gone";
+}
+
+TEST_F(SignalWaker, a_hangup_ends_like_sigterm_unless_it_is_ignored) {
+    catch_signals();
+    std::raise(SIGHUP);
+    EXPECT_EQ(received_signal(), SIGTERM);
+    std::signal(SIGHUP, SIG_IGN);
+    catch_signals();
+    std::raise(SIGHUP);
+    EXPECT_EQ(received_signal(), 0);
 }
 
 TEST_F(SignalWaker, one_a_second_later_ends_the_process) {
