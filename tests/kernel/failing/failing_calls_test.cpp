@@ -90,7 +90,8 @@ TEST(FailingCalls, sockets) {
 
 TEST(FailingCalls, links) {
     expect_orderly("the watcher", ENOBUFS, {"socket", "bind"}, [] { return error_of(LinkWatcher::open()); });
-    expect_orderly("the list", EMFILE, {"getifaddrs", "ioctl", "socket"}, [] { return error_of(multicast_links()); });
+    for (const int code : {EMFILE, ENFILE})
+        expect_orderly("the list", code, {"getifaddrs", "ioctl", "socket"}, [] { return error_of(multicast_links()); });
     const FailingCall failing("ioctl", ENODEV, 1, 100);
     EXPECT_EQ(multicast_links().value(), std::vector<Link>{}) << "the interfaces have gone";
 }
@@ -225,7 +226,8 @@ TEST_P(FailingFacesTest, nodes) {
 RINGPOST_ON_BOTH_BACKENDS(FailingFacesTest);
 
 TEST(FailingCalls, host_names) {
-    const std::pair<int, const char*> errors[] = {{EMFILE, "Too many open files"}, {EIO, "Input/output error"}};
+    const std::pair<int, const char*> errors[] = {
+        {EMFILE, "Too many open files"}, {ENFILE, "Too many open files in system"}, {EIO, "Input/output error"}};
     for (const auto& [code, text] : errors) {
         const FailingCall failing("getaddrinfo", code, 1);
         const auto resolved = resolve("localhost", 9);
