@@ -18,18 +18,20 @@ namespace ringpost {
 namespace {
 
 constexpr std::size_t mapped_bytes_min = 65'536;
-constexpr std::size_t page_bytes = 4'096, alignment_max = 64;
-constexpr std::size_t guard_bytes = address_sanitizer ? page_bytes : 0;
+constexpr std::size_t mapped_page_bytes = 4'096, alignment_max = 64;
+constexpr std::size_t guard_bytes = address_sanitizer ? mapped_page_bytes : 0;
 
 bool is_mapped(std::size_t bytes) { return bytes >= mapped_bytes_min; }
 
 /// Bytes that are mapped in front of `bytes`, so that these end at the guard.
 std::size_t bytes_before(std::size_t bytes) {
-    return address_sanitizer ? (page_bytes - bytes % page_bytes) % page_bytes / alignment_max * alignment_max : 0;
+    return address_sanitizer
+               ? (mapped_page_bytes - bytes % mapped_page_bytes) % mapped_page_bytes / alignment_max * alignment_max
+               : 0;
 }
 std::size_t mapped_bytes(std::size_t bytes) {
     const std::size_t used = bytes_before(bytes) + bytes;
-    return (used + page_bytes - 1) / page_bytes * page_bytes + guard_bytes;
+    return (used + mapped_page_bytes - 1) / mapped_page_bytes * mapped_page_bytes + guard_bytes;
 }
 
 /// Null without memory.

@@ -113,6 +113,13 @@ void Connection::trace(TraceEvent event) {
     if (!options_.tracer->on_event(event)) ++counts_.traces_lost;
 }
 
+/// Once, when the outcome is known.
+void Connection::trace_end() {
+    if (!traces() || outcome() == nullptr || end_traced_) return;
+    end_traced_ = true;
+    trace({.kind = TraceEvent::Kind::closed, .outcome = *outcome()});
+}
+
 void Connection::drop(std::uint64_t& counter, TraceEvent::Drop why, std::uint64_t number, std::size_t bytes) {
     ++counter;
     if (traces())
@@ -170,10 +177,8 @@ std::optional<Event> Connection::poll_event() {
         event.channel = static_cast<std::uint8_t>(channel);
         return event;
     }
-    const auto last = closing_.take_event();
-    if (traces() && last && last->kind == Event::Kind::closed)
-        trace({.kind = TraceEvent::Kind::closed, .outcome = last->outcome});
-    return last;
+    trace_end();
+    return closing_.take_event();
 }
 
 /// The peer closes: it is answered when the application has taken everything.

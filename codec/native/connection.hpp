@@ -103,6 +103,7 @@ class Connection {
     void note_time(Instant now);
     bool traces() const { return options_.tracer != nullptr; }
     void trace(TraceEvent event);
+    void trace_end();
     void drop(std::uint64_t& counter, TraceEvent::Drop why, std::uint64_t number, std::size_t bytes);
     void note_phase() {
         if (closing_.refuses_sends()) accepts_sends_.store(false, std::memory_order_relaxed);
@@ -128,7 +129,7 @@ class Connection {
     SplitMix64 random_;
     std::uint64_t skip_at_ = 0;
     std::atomic<bool> accepts_sends_ = true;
-    bool ping_due_ = false;
+    bool ping_due_ = false, end_traced_ = false;
     std::uint64_t probe_from_ = 0;  ///< packets before it have been probed for since the last timeout
     Instant now_ = 0;               ///< of the last call, for poll_event()
     std::uint64_t trips_reported_ = 0;

@@ -37,6 +37,7 @@ struct Connection::Packet {
 
 std::optional<Train> Connection::poll_transmit(Instant now, std::span<std::byte> out) {
     note_time(now);
+    trace_end();
     if (ended()) return std::nullopt;
     if (closing_.due() != Closing::Frame::none) {
         const std::size_t bytes = build_end(now, out.first(options_.datagram_bytes));

@@ -217,12 +217,16 @@ static void what_connections_refuse(void) {
     EXPECT_FAILURE(rp_connect(NULL, &options, &handle), RP_EINVAL, "NULL");
     EXPECT_FAILURE(rp_connect("127.0.0.1:9", &options, NULL), RP_EINVAL, "NULL");
     EXPECT_FAILURE(rp_connect("127.0.0.1:9", &old, &handle), RP_EVERSION, "size");
+    handle = (rp_handle*)&options;
     EXPECT_FAILURE(rp_connect("127.0.0.1", &options, &handle), RP_EINVAL, "the port is missing");
+    EXPECT(handle == NULL);
     EXPECT_FAILURE(rp_connect("127.0.0.1:9", NULL, &handle), RP_EINVAL, "keys: a client needs");
     EXPECT_FAILURE(rp_listen(NULL, &options, &handle), RP_EINVAL, "NULL");
     EXPECT_FAILURE(rp_listen("127.0.0.1:0", &options, NULL), RP_EINVAL, "NULL");
     EXPECT_FAILURE(rp_listen("127.0.0.1:0", &old, &handle), RP_EVERSION, "size");
+    handle = (rp_handle*)&options;
     EXPECT_FAILURE(rp_listen("127.0.0.1", &options, &handle), RP_EINVAL, "the port is missing");
+    EXPECT(handle == NULL);
     EXPECT_FAILURE(rp_listen("127.0.0.1:0", NULL, &handle), RP_EINVAL, "keys: a server needs");
     options.engine.wait = 9;
     EXPECT_FAILURE(rp_connect("127.0.0.1:9", &options, &handle), RP_EINVAL, "engine.wait 9");

@@ -240,6 +240,7 @@ int32_t rp_connection_init(rp_connection_options* options, size_t size) {
 int32_t rp_connect(const char* server, const rp_connection_options* options, rp_handle** handle) {
     constexpr const char* call = "rp_connect";
     if (server == nullptr || handle == nullptr) return fail(RP_EINVAL, call, "server or handle is NULL");
+    *handle = nullptr;
     rp_connection_options given = connection_defaults();
     if (const auto error = read(call, options, given)) return error;
     ConnectOptions wanted;
@@ -255,6 +256,7 @@ int32_t rp_connect(const char* server, const rp_connection_options* options, rp_
 int32_t rp_listen(const char* bind, const rp_connection_options* options, rp_handle** handle) {
     constexpr const char* call = "rp_listen";
     if (bind == nullptr || handle == nullptr) return fail(RP_EINVAL, call, "bind or handle is NULL");
+    *handle = nullptr;
     rp_connection_options given = connection_defaults();
     if (const auto error = read(call, options, given)) return error;
     ListenOptions wanted;

@@ -126,8 +126,7 @@ TEST_P(NativeFace, both_ends_of_a_connection_are_logged) {
         client_thread = std::thread([&, to = server.local()] {
             auto client = connect(to, asked).value();
             EXPECT_EQ(client.send(0, as_bytes("hello")), SendResult::queued);
-            EXPECT_TRUE(client.close(patience).all_delivered);
-            EXPECT_FALSE(client.receive(patience).has_value());
+            EXPECT_TRUE(client.close(patience).all_delivered);  // its event is not taken
         });
         for (bool open = true; open;) {
             const auto event = server.next(patience);
