@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/stat.h>
 
 #include <atomic>
 #include <functional>
@@ -15,26 +14,6 @@
 
 namespace ringpost::test {
 namespace {
-
-/// A file with keys, removed at the end.
-class KeyTextFile {
-  public:
-    explicit KeyTextFile(const std::string& text, mode_t mode = 0600) {
-        const int fd = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        EXPECT_EQ(::write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
-        EXPECT_EQ(::fchmod(fd, mode), 0);
-        ::close(fd);
-    }
-    ~KeyTextFile() { ::unlink(path_.c_str()); }
-    KeyTextFile(const KeyTextFile&) = delete;
-    KeyTextFile& operator=(const KeyTextFile&) = delete;
-    const std::string& path() const { return path_; }
-
-  private:
-    static inline int made_ = 0;
-    std::string path_ =
-        ::testing::TempDir() + "ringpost_keys_" + std::to_string(getpid()) + "_" + std::to_string(made_++);
-};
 
 using ConnectionEventKind = ConnectionEvent::Kind;
 

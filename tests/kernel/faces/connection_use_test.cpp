@@ -8,30 +8,12 @@
 
 #include <ringpost/threaded_connection.hpp>
 #include "codec/crypto/keys.hpp"
+#include "codec/crypto/noise.hpp"
 #include "engine/faces/key_files.hpp"
 #include "tests/kernel/faces/native_face.hpp"
 
 namespace ringpost::test {
 namespace {
-
-/// A file, removed at the end.
-class TextFile {
-  public:
-    explicit TextFile(const std::string& text) {
-        const int fd = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        EXPECT_EQ(::write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
-        ::close(fd);
-    }
-    ~TextFile() { ::unlink(path_.c_str()); }
-    TextFile(const TextFile&) = delete;
-    TextFile& operator=(const TextFile&) = delete;
-    const std::string& path() const { return path_; }
-
-  private:
-    static inline int made_ = 0;
-    std::string path_ =
-        ::testing::TempDir() + "ringpost_text_" + std::to_string(getpid()) + "_" + std::to_string(made_++);
-};
 
 class ConnectionUse : public NativeFace {};
 
@@ -124,7 +106,7 @@ TEST_P(ConnectionUse, a_connect_may_be_cancelled) {
 TEST_P(ConnectionUse, another_list_of_clients_for_a_threaded_server) {
     const std::string server_public = crypto::key_text(crypto::key_pair_of(secret_of(2)).public_key);
     const std::string client_public = crypto::key_text(crypto::key_pair_of(secret_of(3)).public_key);
-    const TextFile nobody(server_public + " other\n"), allowed(client_public + " pump-1\n");
+    const KeyTextFile nobody(server_public + " other\n"), allowed(client_public + " pump-1\n");
     auto server =
         ThreadedServer::listen(loopback_v4(), listening(Keys::pair(secret_of(2)).allow(nobody.path()))).value();
     EXPECT_EQ(server.allow("/nowhere").error().code, ENOENT);
@@ -178,7 +160,7 @@ TEST(ConnectionTexts, each_reason_of_an_end_has_its_own) {
 
 TEST(ConnectionKeys, those_that_do_not_fit_are_refused) {
     const std::string key = crypto::key_text(secret_of(7));
-    const TextFile list(key + " a\n");
+    const KeyTextFile list(key + " a\n");
     const auto client = [](const Keys& keys) { return connect("127.0.0.1:9", {.keys = keys}).error().text; };
     const auto server = [](const Keys& keys) { return listen("127.0.0.1:0", {.keys = keys}).error().text; };
     const Keys psk = Keys::shared(secret_of(1));
@@ -193,7 +175,7 @@ TEST(ConnectionKeys, those_that_do_not_fit_are_refused) {
 }
 
 TEST(ConnectionKeys, files_that_are_none) {
-    const TextFile large(std::string(20'000, '#')), wrong("abc\n"), link_target("");
+    const KeyTextFile large(std::string(20'000, '#')), wrong("abc\n"), link_target("");
     EXPECT_EQ(read_secret_key("/tmp").error().code, EISDIR);
     EXPECT_EQ(read_secret_key(large.path()).error().text, large.path() + ": has 16384 bytes or more");
     EXPECT_EQ(read_secret_key(wrong.path()).error().code, EINVAL);
@@ -205,7 +187,7 @@ TEST(ConnectionKeys, files_that_are_none) {
 
 TEST(ConnectionKeys, standard_input_is_named) {
     const int before = dup(STDIN_FILENO);
-    const TextFile key(crypto::key_text(secret_of(5)) + "\n"), empty("");
+    const KeyTextFile key(crypto::key_text(secret_of(5)) + "\n"), empty("");
     const auto read_from = [](const std::string& path) {
         const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
         dup2(fd, STDIN_FILENO);
