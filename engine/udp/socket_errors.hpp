@@ -31,8 +31,11 @@ inline void count_send_error(EngineCounters& counters, int error, std::uint64_t 
     if (is_unreachable(error)) ++counters.unreachable;
 }
 
-/// Whether a send or a receive failed by an error that may also be in the socket's error queue.
-constexpr bool may_be_queued(int error) { return error != 0 && error != EAGAIN && error != EINTR; }
+/// Whether a send or a receive failed by an error that may also be in the socket's error queue. Not the end of a
+/// request that was cancelled or had no buffer: an error that waits for the next receive must stay.
+constexpr bool may_be_queued(int error) {
+    return error != 0 && error != EAGAIN && error != EINTR && error != ECANCELED && error != ENOBUFS;
+}
 
 /// Does not count errors that only mean that nothing was received.
 inline void count_receive_error(EngineCounters& counters, int error) {

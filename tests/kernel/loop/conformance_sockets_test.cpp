@@ -99,6 +99,21 @@ TYPED_TEST(Conformance, a_closed_port_is_counted_and_receiving_goes_on) {
     }
 }
 
+// The first turn that does not sleep cancels the receive that waits. An error that comes just then must not go with it.
+TYPED_TEST(Conformance, a_closed_port_is_counted_when_a_sleep_ends) {
+    auto engine = this->open();
+    SocketOptions options = connected_to(closed_port(), true);
+    options.reports_errors = true;
+    const SocketIndex socket = engine.add(options);
+    for (int round = 0; round < 50; ++round) {
+        engine.turn(millisecond);
+        const std::uint64_t before = engine->counters().unreachable;
+        engine.post(socket, "anybody?");
+        engine.turn(0);
+        ASSERT_TRUE(engine.run_until([&] { return engine->counters().unreachable > before; })) << "round " << round;
+    }
+}
+
 TYPED_TEST(Conformance, drops_of_a_full_receive_buffer_are_counted) {
     auto engine = this->open();
     SocketOptions tiny = bound_to(loopback_v4());
