@@ -13,8 +13,8 @@ static const char* const server_public = "zo060cy2M+x7cMF4FKXHbs0CloUFDTRHRboFhw
 static const char* const client_secret = "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=";
 static const char* const client_public = "Xf7dO2vUf2+ijuFdlp1bsOpTd01Ii9r53xxuASSz7yI=";
 
-static char key_directory[] = "/tmp/ringpost_c_face_XXXXXX";
-static char psk_path[64], server_key_path[64], client_key_path[64], allow_path[64];
+static char key_directory[256];
+static char psk_path[300], server_key_path[300], client_key_path[300], allow_path[300];
 
 static void write_key(char* path, size_t capacity, const char* name, const char* key, const char* rest) {
     int fd;
@@ -241,7 +241,10 @@ static void what_connections_refuse(void) {
 
 void connections(void) {
     char line[128];
-    REQUIRE(mkdtemp(key_directory) != NULL);
+    const char* const temporary = getenv("TMPDIR");
+    snprintf(key_directory, sizeof key_directory, "%s/ringpost_c_face_%ld", temporary != NULL ? temporary : "/tmp",
+             (long)getpid());
+    REQUIRE(mkdir(key_directory, 0700) == 0);
     write_key(psk_path, sizeof psk_path, "psk", "BAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ=", "\n");
     write_key(server_key_path, sizeof server_key_path, "server", server_secret, "\n");
     write_key(client_key_path, sizeof client_key_path, "client", client_secret, "\n");
