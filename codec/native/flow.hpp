@@ -66,9 +66,10 @@ class ReceiveCredit {
     bool update_due() const { return update_due_; }
     /// The peer asked, or an offer was lost: the newest limit is sent (again).
     void repeat() { update_due_ = true; }
-    /// The limit to send now.
+    /// The limit to send now. One that is only repeated does not help a peer that is blocked.
     std::uint64_t take_update() {
-        update_due_ = peer_blocked_ = false;
+        update_due_ = false;
+        if (consumed_ + window_ > limit_) peer_blocked_ = false;
         return limit_ = consumed_ + window_;
     }
 

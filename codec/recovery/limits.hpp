@@ -32,7 +32,7 @@ inline constexpr Duration rtt_initial = 333 * millisecond;
 
 /// Probe timeouts are not doubled further than this: a path that comes back is noticed within it, and one that loses
 /// half of its packets gets enough of them before the idle timeout.
-inline constexpr Duration probe_timeout_max = 2 * second;
+inline constexpr Duration probe_timeout_max = second;
 
 /// RFC 9002, 6.2.4: packets sent per probe timeout.
 inline constexpr std::uint32_t probes = 2;
