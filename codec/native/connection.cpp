@@ -133,7 +133,10 @@ void Connection::drop(std::uint64_t& counter, TraceEvent::Drop why, std::uint64_
 void Connection::note_time(Instant now) {
     if (now - now_ > limits::native_stall) {
         const Duration late = now - std::max(now_, std::min(now, poll_timeout()));
-        if (late > limits::native_stall) idle_.on_stall(late);
+        if (late > limits::native_stall) {
+            idle_.on_stall(late);
+            recovering_.loss().on_stall(now);
+        }
     }
     now_ = now;
 }

@@ -19,7 +19,7 @@ void LossDetector::sample_rtt(Instant now, std::uint64_t largest, Duration ack_d
     if (!ring_.keeps(largest)) return;
     const SentPacket& packet = ring_[largest];
     constexpr std::uint8_t known = sent_acked | sent_lost | sent_skipped;
-    if ((packet.flags & known) != 0 || (packet.flags & sent_eliciting) == 0) return;
+    if ((packet.flags & known) != 0 || (packet.flags & sent_eliciting) == 0 || packet.at < measured_from_) return;
     rtt_.sample(now - packet.at, std::min(ack_delay, ack_delay_max_));
     outcome.rtt_sampled = true;
 }

@@ -56,6 +56,8 @@ class LossDetector {
     const Rtt& rtt() const { return rtt_; }
     /// A sample from elsewhere, such as a handshake.
     void sample(Duration rtt) { rtt_.sample(rtt, 0); }
+    /// This process did not run for some time, until `now`: what was sent before measures no round trip.
+    void on_stall(Instant now) { measured_from_ = now; }
     SentRing& ring() { return ring_; }
     const SentRing& ring() const { return ring_; }
     std::uint64_t in_flight() const { return in_flight_; }
@@ -145,6 +147,7 @@ class LossDetector {
     Rtt rtt_;
     std::uint64_t in_flight_ = 0, eliciting_ = 0, delivered_ = 0;
     Instant eliciting_sent_at_ = 0, loss_at_ = never;
+    Instant measured_from_ = 0;  ///< packets sent earlier measure no time
     Duration ack_delay_max_ = 25 * millisecond;
     std::uint32_t timeouts_ = 0;
 
@@ -249,7 +252,7 @@ void LossDetector::find_late(Instant now, std::span<const PacketRange> ranges, O
         outcome.late_bytes += packet.bytes;
         const std::uint64_t distance = largest_acked_ - number;
         threshold_ = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(distance + 1, threshold_, threshold_max_));
-        if (rtt_.known())
+        if (rtt_.known() && packet.at >= measured_from_)
             late_ = std::clamp<Duration>(now - packet.at - rtt_.smoothed(), late_, std::max(late_, rtt_.smoothed()));
         late_since_decay_ = true;
         owner.on_packet_acked(number, packet);

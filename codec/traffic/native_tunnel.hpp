@@ -89,6 +89,9 @@ class NativeTunnel {
         wire_.close(now, number_, deadline);
     }
 
+    /// A server: see native::Endpoint::allow().
+    void allow(const crypto::AllowList* list) { wire_.allow(list); }
+
     const native::Endpoint& wire() const { return wire_; }
     /// A client's connection; null: it is not open, or has ended.
     [[nodiscard]] const native::Connection* connection() const { return wire_.find(number_); }

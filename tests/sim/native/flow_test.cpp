@@ -172,6 +172,9 @@ TEST(NativeOutage, a_stopped_process_asks_before_it_concludes) {
         NativePair pair(1, settings);
         pair.send(0, 0, 100, 5);
         pair.run_for(second);
+        const Duration rtt = pair.connection(0).rtt().smoothed();
+        pair.send(0, 0, 100, 5);
+        pair.run_for(millisecond);
         // Its clock runs ahead of everything else, as after a stop.
         pair.network.jump(0, stopped);
         pair.run_for(100 * millisecond);
@@ -179,6 +182,7 @@ TEST(NativeOutage, a_stopped_process_asks_before_it_concludes) {
         pair.send(0, 0, 100, 5);
         pair.send(1, 0, 100, 5);
         pair.run_until_delivered(2 * second);
+        EXPECT_LT(pair.connection(0).rtt().smoothed(), 2 * rtt) << "the time that it was stopped is no round trip";
         pair.run_for(60 * second);
         EXPECT_FALSE(pair.nodes[0]->closed.has_value()) << stopped / second;
     }

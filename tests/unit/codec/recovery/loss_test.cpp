@@ -56,6 +56,21 @@ TEST(RecoveryLoss, acknowledged_in_order) {
     EXPECT_TRUE(sender.lost.empty());
 }
 
+// The acknowledgement came while this process did not run, and waited.
+TEST(RecoveryLoss, what_was_sent_before_a_stall_measures_no_round_trip) {
+    Sender sender;
+    sender.send(0);
+    sender.ack(20 * millisecond, {{0, 0}});
+    sender.send(30 * millisecond);
+    sender.loss.on_stall(10 * second);
+    EXPECT_FALSE(sender.ack(10 * second, {{0, 1}}).rtt_sampled);
+    EXPECT_EQ(sender.acked, (Numbers{0, 1}));
+    EXPECT_EQ(sender.loss.rtt().smoothed(), 20 * millisecond);
+    sender.send(10 * second);
+    EXPECT_TRUE(sender.ack(10 * second + 40 * millisecond, {{0, 2}}).rtt_sampled);
+    EXPECT_EQ(sender.loss.rtt().latest(), 40 * millisecond);
+}
+
 TEST(RecoveryLoss, three_later_packets_make_it_lost) {
     Sender sender;
     for (int i = 0; i < 5; ++i) sender.send(0);
