@@ -9,8 +9,8 @@ void add_sandbox(CLI::App& command, CommonOptions& options) {
                      "keep access to files and to all system calls, which a started server gives up");
 }
 
-void Sandbox::deny_files(const std::string& but_beneath) {
-    if (on_) no_files_ = ringpost::deny_files(but_beneath);
+void Sandbox::deny_files(const KeptFiles& kept) {
+    if (on_) no_files_ = ringpost::deny_files(kept);
 }
 
 void Sandbox::deny_calls(AllowedCalls allowed) {

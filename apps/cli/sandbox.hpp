@@ -16,9 +16,8 @@ class Sandbox {
   public:
     Sandbox(const CommonOptions& options, const Report& report) : on_(options.sandbox), report_(report) {}
 
-    /// Once files are read and names are resolved, before the engines' threads are started. `but_beneath` is a
-    /// directory to which files are written; "" for none.
-    void deny_files(const std::string& but_beneath = "");
+    /// Once files are read and names are resolved, before the engines' threads are started.
+    void deny_files(const KeptFiles& kept = {});
     /// Once all is open, before the first datagram is read.
     void deny_calls(AllowedCalls allowed = {});
 

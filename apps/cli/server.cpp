@@ -112,7 +112,7 @@ void add_allow(CLI::App& command, ServerOptions& options, Allowed allowed) {
         .add_option_function<std::vector<std::string>>(
             "--allow", parse,
             clients ? "network or address to serve, others are ignored; repeatable; native: or a file with the public "
-                      "keys and names of clients (default all)"
+                      "keys and names of clients, read again after SIGHUP (default all)"
                     : "network or address to serve, others are ignored; repeatable (default all)")
         ->type_name(clients ? "CIDR|FILE" : "CIDR")
         ->allow_extra_args(false);

@@ -253,15 +253,19 @@ T value_or_refuse(Result<T> result) {
 
 }  // namespace
 
-NativeServer native_server(const TransportOptions& options, std::size_t engines) {
+NativeServer native_server(const TransportOptions& options, std::size_t engines, const Report& report) {
     const Keys keys = keys_of(options);
-    NativeServer out{
-        .options = value_or_refuse(native::server_options(keys, options.insecure)), .logs = {}, .allowed = {}};
+    NativeServer out{.options = value_or_refuse(native::server_options(keys, options.insecure)),
+                     .logs = {},
+                     .clients = {},
+                     .first_clients = {}};
     for (std::size_t i = 0; i < engines && !options.qlog.empty(); ++i)
         out.logs.push_back(log_in(options, native::Qlog::Role::server));
-    if (const auto& allowed = keys.chain().allowed)
-        out.allowed = std::make_shared<crypto::AllowList>(*allowed, random_key());
-    out.options.allow = out.allowed.get();
+    if (const auto& allowed = keys.chain().allowed) {
+        out.first_clients = std::make_shared<const crypto::AllowList>(*allowed, random_key());
+        out.clients = std::make_unique<ClientList>(options.allow, report, out.first_clients);
+        out.options.allow = out.first_clients.get();
+    }
     return out;
 }
 

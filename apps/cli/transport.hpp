@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/cli/client_list.hpp"
 #include "apps/cli/options.hpp"
 #include "apps/cli/report.hpp"
 #include "codec/traffic/gtudp_tunnel.hpp"
@@ -73,13 +74,15 @@ gtudp::OpenOptions open_options(const CommonOptions& common, const TransportOpti
 
 /// The keys of a native end. What is wrong with them is the error of connect() and listen().
 Keys keys_of(const TransportOptions& options);
-/// What the server of a native tunnel has, for every engine. Throws a Failure if the keys cannot be used.
+/// What the server of a native tunnel has, for every engine. Throws a Failure if the keys cannot be used. The report
+/// must outlive it.
 struct NativeServer {
     native::ServerOptions options;
     std::vector<std::unique_ptr<native::Qlog>> logs;  ///< of each engine; empty: none
-    std::shared_ptr<crypto::AllowList> allowed;       ///< of `options`
+    std::unique_ptr<ClientList> clients;              ///< null: all that have the keys
+    ClientList::List first_clients;                   ///< of `options`
 };
-NativeServer native_server(const TransportOptions& options, std::size_t engines);
+NativeServer native_server(const TransportOptions& options, std::size_t engines, const Report& report);
 /// Of a client: throws a Failure if the keys of --transport native cannot be used.
 void check_client_keys(const TransportOptions& options);
 /// The log of a client, or null.

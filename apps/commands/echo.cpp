@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -30,17 +31,19 @@ template <class AnyLoop>
 class EchoApplication {
   public:
     EchoApplication(AnyLoop& loop, const echo::Endpoint& endpoint, EndWatch end, const StartLine& line,
-                    bool one_of_several)
+                    bool one_of_several, std::function<void()> each_turn)
         : loop_(loop),
           endpoint_(endpoint),
           end_(std::move(end)),
           line_(line),
           one_of_several_(one_of_several),
+          each_turn_(std::move(each_turn)),
           look_(now(), look_every) {}
 
     void on_event(Instant, const echo::Endpoint::Event&) {}
 
     Instant on_turn(Instant at) {
+        if (each_turn_) each_turn_();
         if (received_signal() != 0 || line_.failed() || end_.over(at, endpoint_.counters().received)) loop_.stop();
         // A signal wakes one engine; the others poll.
         if (!one_of_several_) return end_.next();
@@ -54,6 +57,7 @@ class EchoApplication {
     EndWatch end_;
     const StartLine& line_;
     bool one_of_several_;
+    std::function<void()> each_turn_;
     Ticker look_;
 };
 
@@ -71,9 +75,10 @@ Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const 
     echo::Endpoint endpoint;
     Outcome out;
     std::uint64_t confirmed = 0;
-    const auto serve = [&](auto& protocol, Duration linger, std::function<bool()> peers_wait) {
+    const auto serve = [&](auto& protocol, Duration linger, std::function<bool()> peers_wait,
+                           std::function<void()> each_turn = {}) {
         EchoApplication application(loop, endpoint, {options.end, run.count, start, linger, std::move(peers_wait)},
-                                    run.line, options.threads.count > 1);
+                                    run.line, options.threads.count > 1, std::move(each_turn));
         loop.run(protocol, application);
     };
     if (options.transport.gtudp()) {
@@ -85,7 +90,8 @@ Outcome run_one_echo(AnyLoop& loop, std::size_t engine, UdpSocket socket, const 
         confirmed = tunnel.wire().counters().confirmed;
     } else if (run.native) {
         traffic::NativeTunnel tunnel(endpoint, tunnel_of(*run.native, engine));
-        serve(tunnel, native_linger, [] { return true; });
+        ClientList::User clients(run.native->clients.get(), engine);
+        serve(tunnel, native_linger, [] { return true; }, [&] { clients.renew(tunnel); });
         add_native_counts(out.counts, tunnel.wire());
         out.counts["replies_refused"] = tunnel.refused();
         confirmed = tunnel.taken();
@@ -130,7 +136,7 @@ Json run_echo(const PeerOptions& options, Report& report, const OnListening& on_
     std::vector<UdpSocket> sockets = open_server_sockets(options);
     std::optional<NativeServer> native;
     if (options.transport.native()) {
-        native = native_server(options.transport, sockets.size());
+        native = native_server(options.transport, sockets.size(), report);
         steer_to_shards(sockets, report);
     }
     if (options.transport.insecure) report.note(insecure_note);
@@ -140,11 +146,14 @@ Json run_echo(const PeerOptions& options, Report& report, const OnListening& on_
     const EchoRun run{options, line, native, count};
     const auto notify = [&](const std::string& text) { report.note(text); };
     Sandbox sandbox(options.common, report);
+    KeptFiles files;
+    AllowedCalls calls;
+    keep_client_list(options.transport.allow, files, calls);
     const auto listening = [&](const Address& local) {
-        sandbox.deny_calls();
+        sandbox.deny_calls(calls);
         on_listening(local);
     };
-    sandbox.deny_files();
+    sandbox.deny_files(files);
     const Outcome all = add_all(run_engines(
         options.common.engine, options.threads, options.side, line, notify, [&](auto& loop, std::size_t engine) {
             return run_one_echo(loop, engine, std::move(sockets[engine]), run, listening);

@@ -74,11 +74,13 @@ class NativeReceiver {
         : server_(server),
           count_(options.file.empty() ? options.end.count : 1),
           deadline_(options.end.deadline(now())),
+          clients_(options.server.transport.allow),
           report_(report),
           output_(output) {}
 
     void run() {
         while (received_signal() == 0) {
+            if (take_hangup()) report_.note(reread_text(clients_, server_.allow(clients_)));
             const bool done = received_ == count_;
             if (done && server_.connections() == 0) break;
             const Duration left = deadline_ == never ? never : deadline_ - now();
@@ -123,6 +125,7 @@ class NativeReceiver {
     Server& server_;
     std::uint64_t count_;
     Instant deadline_;
+    std::string clients_;  ///< the file of --allow
     const Report& report_;
     MessageOutput& output_;
     std::uint64_t received_ = 0;
@@ -153,8 +156,11 @@ int recv_native(const RecvOptions& options) {
     if (!server->note().empty()) report.note(server->note());
     if (options.server.transport.insecure) report.note(insecure_note);
     Sandbox sandbox(options.server.common, report);
-    sandbox.deny_files();
-    sandbox.deny_calls();
+    KeptFiles files;
+    AllowedCalls calls;
+    keep_client_list(options.server.transport.allow, files, calls);
+    sandbox.deny_files(files);
+    sandbox.deny_calls(calls);
     report.note("recv listening on " + listening_text(server->local()));
     report.event("listening", listening_json(server->local()));
     NativeReceiver receiver(*server, options, report, output);

@@ -118,12 +118,14 @@ struct SinkStack {
 template <class AnyLoop>
 class SinkApplication {
   public:
-    SinkApplication(AnyLoop& loop, const SinkStack& stack, const SinkRun& run, std::size_t engine, Instant start)
+    SinkApplication(AnyLoop& loop, SinkStack& stack, const SinkRun& run, std::size_t engine, Instant start)
         : loop_(loop),
+          stack_(stack),
           sink_(stack.sink()),
           run_(run),
           engine_(engine),
           start_(start),
+          clients_(run.native ? run.native->clients.get() : nullptr, engine),
           end_(run.options.end, run.count, start, stack.linger(), [&stack] { return stack.peers_wait(); }),
           ticker_(start_, second),
           publish_(start_, publish_every),
@@ -132,6 +134,7 @@ class SinkApplication {
     void on_event(Instant, const traffic::Sink::Event&) {}
 
     Instant on_turn(Instant at) {
+        if (stack_.sealed) clients_.renew(*stack_.sealed);
         if (run_.line.failed() || end_.over(at, sink_.counters().received)) loop_.stop();
         if (received_signal() != 0) return stop_when_quiet(at);
         if (ticker_.tick(at)) hand_over(at);
@@ -194,10 +197,12 @@ class SinkApplication {
     }
 
     AnyLoop& loop_;
+    SinkStack& stack_;
     const traffic::Sink& sink_;
     const SinkRun& run_;
     std::size_t engine_;
     Instant start_;
+    ClientList::User clients_;
     EndWatch end_;
     Ticker ticker_, publish_, look_;
     Instant signalled_at_ = never;
@@ -299,7 +304,7 @@ SinkEnd measure_sink(const PeerOptions& options, Report& report, RunDirectory* d
     StartLine line(sockets.size());
     std::optional<NativeServer> native;
     if (options.transport.native()) {
-        native = native_server(options.transport, sockets.size());
+        native = native_server(options.transport, sockets.size(), report);
         steer_to_shards(sockets, report);
     }
     if (options.transport.insecure) report.note(insecure_note);
@@ -315,11 +320,14 @@ SinkEnd measure_sink(const PeerOptions& options, Report& report, RunDirectory* d
     open_sockets.reserve(sockets.size());
     for (const UdpSocket& socket : sockets) open_sockets.push_back(dup(socket.fd()));
     Sandbox sandbox(options.common, report);
+    KeptFiles files{.accessible_beneath = directory != nullptr ? directory->path() : ""};
+    AllowedCalls calls{.connections = !options.prometheus.empty(), .files = directory != nullptr};
+    keep_client_list(options.transport.allow, files, calls);
     const auto listening = [&](const Address& local) {
-        sandbox.deny_calls({.connections = !options.prometheus.empty(), .files = directory != nullptr});
+        sandbox.deny_calls(calls);
         on_listening(local);
     };
-    sandbox.deny_files(directory != nullptr ? directory->path() : "");
+    sandbox.deny_files(files);
     std::vector<SinkOutcome> outcomes = run_engines(
         options.common.engine, options.threads, options.side, line, notify, [&](auto& loop, std::size_t engine) {
             return run_one_sink(loop, engine, std::move(sockets[engine]), run, listening);

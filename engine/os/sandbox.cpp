@@ -1,6 +1,6 @@
-// Landlock: a ruleset that handles every access to files that the kernel knows. No rule permits one, or a single rule
-// all but execution beneath one directory. The kernel's ABI version says how many accesses it knows; they are
-// consecutive bits.
+// Landlock: a ruleset that handles every access to files that the kernel knows. At most two rules permit some: all but
+// execution beneath one directory, and reading beneath another. The kernel's ABI version says how many accesses it
+// knows; they are consecutive bits.
 //
 // seccomp: a list of what may be called, all else traps. libseccomp makes the filter, sorted into a tree. The kernel
 // caches for each system call whether the filter always permits it, so those without conditions cost nanoseconds.
@@ -11,7 +11,7 @@
 
 namespace ringpost {
 
-std::optional<Error> deny_files(const std::string&) { return std::nullopt; }
+std::optional<Error> deny_files(const KeptFiles&) { return std::nullopt; }
 std::optional<Error> deny_calls(AllowedCalls) { return std::nullopt; }
 
 }  // namespace ringpost
@@ -76,9 +76,9 @@ constexpr int for_connections[] = {SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(ac
                                    SCMP_SYS(connect)};
 
 /// Libraries look for files of which they can do without, such as the number of cores: they get an error.
-constexpr int of_files[] = {SCMP_SYS(open),      SCMP_SYS(openat),     SCMP_SYS(openat2),   SCMP_SYS(access),
-                            SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(stat),      SCMP_SYS(lstat),
-                            SCMP_SYS(statx),     SCMP_SYS(readlink),   SCMP_SYS(readlinkat)};
+constexpr int of_files[] = {SCMP_SYS(open),       SCMP_SYS(openat2),   SCMP_SYS(access), SCMP_SYS(faccessat),
+                            SCMP_SYS(faccessat2), SCMP_SYS(stat),      SCMP_SYS(lstat),  SCMP_SYS(statx),
+                            SCMP_SYS(readlink),   SCMP_SYS(readlinkat)};
 
 /// For what keeps files in a directory.
 constexpr int for_files[] = {SCMP_SYS(getdents64), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rmdir),
@@ -127,6 +127,21 @@ scmp_arg_cmp has_bits(unsigned argument, std::uint64_t mask, std::uint64_t bits)
     return {argument, SCMP_CMP_MASKED_EQ, mask, bits};
 }
 
+/// openat is what the C library opens files by.
+void add_opening(Filter& filter, AllowedCalls allowed) {
+    constexpr int call = SCMP_SYS(openat);
+    constexpr std::uint64_t way = O_ACCMODE | O_CREAT | O_TRUNC;
+    if (allowed.files) {
+        filter.allow_if(call, {});
+    } else if (allowed.reading) {
+        filter.allow_if(call, {has_bits(2, way, O_RDONLY)});
+        for (const std::uint64_t writing : {O_WRONLY, O_RDWR})
+            filter.refuse(EACCES, call, {has_bits(2, O_ACCMODE, writing)});
+    } else {
+        filter.refuse(EACCES, call);
+    }
+}
+
 void add_conditional(Filter& filter, AllowedCalls allowed) {
     // No memory that can be executed, so no library either.
     filter.allow_if(SCMP_SYS(mmap), {has_bits(2, PROT_EXEC, 0)});
@@ -169,8 +184,9 @@ void on_refused(int, siginfo_t* info, void*) {
     std::raise(SIGSYS);
 }
 
-/// 0 or -1 with errno.
+/// 0 or -1 with errno. Nothing is permitted beneath "".
 long permit_beneath(int ruleset, const std::string& directory, std::uint64_t accesses) {
+    if (directory.empty()) return 0;
     const int fd = ::open(directory.c_str(), O_PATH | O_CLOEXEC);
     if (fd < 0) return -1;
     const landlock_path_beneath_attr rule{.allowed_access = accesses, .parent_fd = fd};
@@ -183,7 +199,7 @@ long permit_beneath(int ruleset, const std::string& directory, std::uint64_t acc
 
 }  // namespace
 
-std::optional<Error> deny_files(const std::string& but_beneath) {
+std::optional<Error> deny_files(const KeptFiles& kept) {
     now();  // reads a file the first time
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return system_error("no_new_privs", errno);
     const long version = syscall(SYS_landlock_create_ruleset, nullptr, std::size_t{0}, LANDLOCK_CREATE_RULESET_VERSION);
@@ -195,7 +211,8 @@ std::optional<Error> deny_files(const std::string& but_beneath) {
         syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes.handled_access_fs, std::uint32_t{0}));
     if (ruleset < 0) return system_error("Landlock", errno);
     const std::uint64_t permitted = attributes.handled_access_fs & ~std::uint64_t{LANDLOCK_ACCESS_FS_EXECUTE};
-    long failed = but_beneath.empty() ? 0 : permit_beneath(ruleset, but_beneath, permitted);
+    long failed = permit_beneath(ruleset, kept.accessible_beneath, permitted);
+    if (failed == 0) failed = permit_beneath(ruleset, kept.readable_beneath, LANDLOCK_ACCESS_FS_READ_FILE);
     if (failed == 0) failed = syscall(SYS_landlock_restrict_self, ruleset, std::uint32_t{0});
     const int error = errno;
     ::close(ruleset);
@@ -217,6 +234,7 @@ std::optional<Error> deny_calls(AllowedCalls allowed) {
     } else {
         for (const int call : of_files) filter.refuse(EACCES, call);
     }
+    add_opening(filter, allowed);
     add_conditional(filter, allowed);
     if (const int failed = filter.load(); failed != 0) return system_error("seccomp", -failed);
     return std::nullopt;

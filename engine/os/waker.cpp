@@ -22,8 +22,20 @@ constexpr Duration repetitions_within = second;
 
 std::atomic<int> stop_signal{0};
 std::atomic<Instant> stop_signal_at{never};
+std::atomic<bool> hangup{false};
 std::atomic<void (*)(const void*)> signal_wake{nullptr};
 std::atomic<const void*> signal_target{nullptr};
+
+void wake_target() {
+    if (const void* target = signal_target.load()) signal_wake.load()(target);
+}
+
+void on_hangup(int) {
+    const int saved = errno;
+    hangup = true;
+    wake_target();
+    errno = saved;
+}
 
 void on_signal(int signal) {
     const int saved = errno;
@@ -72,11 +84,19 @@ void catch_signals() {
     if (sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);
 }
 
+void keep_hangups() {
+    struct sigaction action{};
+    action.sa_handler = on_hangup;
+    sigaction(SIGHUP, &action, nullptr);
+}
+
+bool take_hangup() { return hangup.load(std::memory_order_relaxed) && hangup.exchange(false); }
+
 void record_signal(int signal) {
     Instant none = never;
     if (!stop_signal_at.compare_exchange_strong(none, monotonic_now())) return;
     stop_signal = signal;
-    if (const void* target = signal_target.load()) signal_wake.load()(target);
+    wake_target();
 }
 
 int received_signal() { return stop_signal; }

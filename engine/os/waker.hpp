@@ -28,6 +28,12 @@ class Waker {
 /// ones within a second are ignored; a later one ends the process. SIGHUP counts as SIGTERM unless it is ignored.
 void catch_signals();
 
+/// After catch_signals(): SIGHUP no longer ends the program, but is recorded for take_hangup() and wakes the target.
+void keep_hangups();
+
+/// Whether SIGHUP has come since the last call. Thread-safe.
+bool take_hangup();
+
 /// Records a signal as if it had arrived, unless one has. Thread-safe and async-signal-safe.
 void record_signal(int signal);
 

@@ -2,11 +2,13 @@
 
 import contextlib
 import csv
+import itertools
 import os
 import pathlib
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 import support
@@ -115,6 +117,39 @@ class Messages(Native):
                 refused.stop(signal.SIGINT)
         message, = ended.events("message")
         self.assertEqual((message["name"], message["text"]), ("pump-1", "it is me"))
+
+    def test_a_list_of_clients_is_read_again_after_sighup(self):
+        key, public = self.pair("server")
+        first, second = self.pair("first"), self.pair("second")
+        listed = self.directory / "listed"
+
+        def replace(text):
+            os.replace(self.secret("fresh", text, 0o644), listed)  # a new file, as editors write one
+
+        def reread(server):
+            server.process.send_signal(signal.SIGHUP)
+            return next(line for line in iter(server.process.stderr.readline, "") if "SIGHUP" in line)
+
+        def send(server, client, *options):
+            return run("send", *self.native("--key", client[0], "--peer", public), "--to", server.to, *options, "text")
+
+        backend = itertools.cycle(backends())
+        for command in (("recv",), ("sink", "--threads", 2), ("echo", "--threads", 2)):
+            replace(f"{first[1]} first\n")
+            with self.subTest(command), self.server(*command, "--backend", next(backend),
+                                                    keys=("--key", key, "--allow", listed)) as server:
+                self.assertEqual(send(server, first).code, 0)
+                replace(f"{second[1]} second\n")
+                self.assertEqual(reread(server), f"ringpost: SIGHUP: clients of {listed} from now on\n")
+                self.assertEqual(send(server, second).code, 0)
+                replace("nonsense")
+                self.assertRegex(reread(server), f"SIGHUP: {listed}: line 1: .*; the list of clients stays as it was\n")
+                self.assertEqual(send(server, second).code, 0)
+                until_refused = time.monotonic() + support.patience_s
+                while send(server, first, "--timeout", "300ms").code == 0:  # another engine looks up to 100 ms later
+                    self.assertLess(time.monotonic(), until_refused)
+                ended = server.stop()
+                self.assertGreater(ended.summary()["counters"]["handshakes"]["not_allowed"], 0)
 
     def test_a_server_that_stops_closes_its_connections(self):
         with self.server("recv") as recv, Background("send", *self.native(), "--to", recv.to, "--json",

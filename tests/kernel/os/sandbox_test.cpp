@@ -90,7 +90,7 @@ TEST_F(Sandbox, files_beneath_a_directory_stay_accessible) {
     const std::string directory = testing::TempDir() + "ringpost_sandbox_" + std::to_string(getpid());
     ASSERT_EQ(::mkdir(directory.c_str(), 0700), 0) << directory;
     const auto [status, text] = in_child([&] {
-        if (deny_files(directory) || deny_calls({.files = true})) return false;
+        if (deny_files({.accessible_beneath = directory}) || deny_calls({.files = true})) return false;
         const std::string file = directory + "/kept";
         const int fd = ::open(file.c_str(), O_CREAT | O_RDWR | O_TRUNC, 0600);
         const bool kept = fd >= 0 && ::write(fd, "x", 1) == 1 && ::unlink(file.c_str()) == 0;
@@ -98,6 +98,26 @@ TEST_F(Sandbox, files_beneath_a_directory_stay_accessible) {
     });
     EXPECT_TRUE(exited_well(status)) << text;
     EXPECT_EQ(::rmdir(directory.c_str()), 0) << directory;
+}
+
+TEST_F(Sandbox, files_beneath_a_directory_can_stay_readable_only) {
+    const std::string directory = testing::TempDir() + "ringpost_readable_" + std::to_string(getpid());
+    const std::string file = directory + "/read";
+    ASSERT_EQ(::mkdir(directory.c_str(), 0700), 0) << directory;
+    const int created = ::open(file.c_str(), O_CREAT | O_WRONLY, 0600);
+    ASSERT_TRUE(created >= 0 && ::write(created, "x", 1) == 1 && ::close(created) == 0) << file;
+    const auto reads = [&] {
+        char byte = 0;
+        const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+        return fd >= 0 && ::read(fd, &byte, 1) == 1 && byte == 'x' && ::close(fd) == 0;
+    };
+    const auto [status, text] = in_child([&] {
+        if (deny_files({.readable_beneath = directory}) || deny_calls({.reading = true})) return false;
+        const bool read_only = ::open(file.c_str(), O_RDWR) < 0 && errno == EACCES && error_of_opening() == EACCES;
+        return read_only && reads();
+    });
+    EXPECT_TRUE(exited_well(status)) << text;
+    EXPECT_EQ(::unlink(file.c_str()) | ::rmdir(directory.c_str()), 0) << directory;
 }
 
 TEST_F(Sandbox, a_ring_opens_no_file_either) {

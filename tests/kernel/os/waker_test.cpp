@@ -72,6 +72,20 @@ TEST_F(SignalWaker, a_hangup_ends_like_sigterm_unless_it_is_ignored) {
     EXPECT_EQ(received_signal(), 0);
 }
 
+TEST_F(SignalWaker, hangups_can_be_kept) {
+    const Target target;
+    const SignalWakes wakes(target);
+    catch_signals();
+    keep_hangups();
+    EXPECT_FALSE(take_hangup());
+    std::raise(SIGHUP);
+    std::raise(SIGHUP);
+    EXPECT_EQ(target.woken, 2);
+    EXPECT_TRUE(take_hangup());
+    EXPECT_FALSE(take_hangup());
+    EXPECT_EQ(received_signal(), 0);
+}
+
 TEST_F(SignalWaker, one_a_second_later_ends_the_process) {
     const auto signalled_twice = [] {
         catch_signals();
