@@ -8,8 +8,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
 
+#include "codec/base/crc32c.hpp"
 #include "codec/base/limits.hpp"
 
 namespace ringpost::sim {
@@ -264,16 +264,18 @@ void Network::send_copy(Wire& wire, Packet packet, Duration later) {
         ++wire.counts.lost;
         return;
     }
-    const std::vector<std::byte> original = packet.bytes;
     std::vector<std::byte>& bytes = packet.bytes;
+    const std::size_t whole = bytes.size();
     if (!bytes.empty() && random_.chance(link.truncate)) bytes.resize(random_.below(bytes.size()));
+    packet.delivery.intact = bytes.size() == whole;
     if (!bytes.empty() && random_.chance(link.corrupt)) {
+        const std::vector<std::byte> original = bytes;
         for (std::uint64_t flips = random_.between(1, link.corrupt_bits_max); flips > 0; --flips) {
             const std::uint64_t bit = random_.below(bytes.size() * 8);
             bytes[bit / 8] ^= static_cast<std::byte>(1u << bit % 8);
         }
+        packet.delivery.intact = packet.delivery.intact && bytes == original;  // a bit may be flipped twice
     }
-    packet.delivery.intact = bytes == original;
     wire.counts.changed += !packet.delivery.intact;
     packet.delivery.at = now_ + later + *queued + link.delay +
                          static_cast<Duration>(random_.below(static_cast<std::uint64_t>(link.jitter) + 1));
@@ -286,11 +288,7 @@ void Network::trace(std::uint64_t what, std::span<const std::byte> bytes) {
     const auto add = [&](std::uint64_t value) { trace_hash_ = mixed(trace_hash_ + 0x9e3779b97f4a7c15 + value); };
     add(static_cast<std::uint64_t>(now_));
     add(what << 32 | bytes.size());
-    for (std::size_t at = 0; at < bytes.size(); at += 8) {
-        std::uint64_t word = 0;
-        std::memcpy(&word, &bytes[at], std::min<std::size_t>(8, bytes.size() - at));
-        add(word);
-    }
+    add(crc32c(bytes));
 }
 
 }  // namespace ringpost::sim

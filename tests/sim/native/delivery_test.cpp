@@ -78,7 +78,12 @@ std::uint64_t play_faults(std::uint64_t seed) {
     Random random(seed);
     NativeSettings settings;
     if (random.chance(0.7)) settings.options = small_native_options();
-    settings.options.channels = 4;
+    const std::uint32_t channels[] = {1, 4, 4, 20}, packets[] = {128, 1'024, 1'024, 8'192}, trains[] = {1, 3, 45};
+    settings.options.channels = random.one_of(std::span<const std::uint32_t>(channels));
+    settings.options.packets_in_flight_max = random.one_of(std::span<const std::uint32_t>(packets));
+    settings.options.receive_window = settings.options.packets_in_flight_max;
+    settings.options.train_segments = random.one_of(std::span<const std::uint32_t>(trains));
+    settings.options.ack_delay = static_cast<Duration>(random.between(1, 50)) * millisecond;
     if (random.chance(0.3)) settings.suite = crypto::Suite::chacha20_poly1305;
     settings.options.datagram_bytes = static_cast<std::uint32_t>(random.between(1'200, 1'500));
     if (random.chance(0.2)) {
@@ -102,8 +107,8 @@ std::uint64_t play_faults(std::uint64_t seed) {
         const NodeIndex from = random.below(2);
         const std::size_t sizes[] = {
             0, 1, 64, 64, 64, 250, 252, 1'000, 1'450, 5'000, std::min<std::size_t>(large, 60'000)};
-        pair.send(from, static_cast<std::uint32_t>(random.below(4)), random.one_of(std::span<const std::size_t>(sizes)),
-                  random.between(1, 100));
+        pair.send(from, static_cast<std::uint32_t>(random.below(settings.options.channels)),
+                  random.one_of(std::span<const std::size_t>(sizes)), random.between(1, 100));
         if (random.chance(0.1)) pair.nodes[random.below(2)]->taking ^= true;
         if (random.chance(0.05)) {
             Link cut = link;
