@@ -45,6 +45,7 @@ class OrderedOracle {
     void write(std::uint32_t channel, std::uint64_t number, std::span<std::byte> out) const;
 
     std::uint64_t seed_;
+    std::vector<std::byte> expected_;
     std::map<std::uint32_t, Channel> channels_;
     std::uint64_t sent_ = 0, delivered_ = 0, delivered_bytes_ = 0;
 };
