@@ -55,22 +55,6 @@ int open_socket(sockaddr_in& address) {
     return fd;
 }
 
-std::byte filler_of(std::uint64_t number) { return static_cast<std::byte>(number * 31); }
-
-void write_message(std::byte* at, std::size_t bytes, std::uint64_t number) {
-    store_le(at, number);
-    std::memset(at + 8, std::to_integer<int>(filler_of(number)), bytes - 8);
-}
-
-void check_message(const std::byte* at, std::size_t bytes, std::uint64_t number) {
-    const std::uint64_t eight = 0x0101'0101'0101'0101 * std::to_integer<std::uint64_t>(filler_of(number));
-    std::uint64_t wrong = load_le<std::uint64_t>(at) ^ number;
-    std::size_t done = 8;
-    for (; done + 8 <= bytes; done += 8) wrong |= load_le<std::uint64_t>(at + done) ^ eight;
-    for (; done < bytes; ++done) wrong |= std::to_integer<std::uint64_t>(at[done] ^ filler_of(number));
-    if (wrong != 0) bench::die("content check");
-}
-
 /// Opens trains, and acknowledges each with the number of packets so far.
 void receive(bench::Shared& shared, const Layout& layout, crypto::PacketKey key) {
     sockaddr_in address;
@@ -93,7 +77,7 @@ void receive(bench::Shared& shared, const Layout& layout, crypto::PacketKey key)
             if (!key.open(packet, header_bytes, packets++)) bench::die("open");
             const std::byte* message = &packet[header_bytes + frame_bytes];
             for (std::size_t i = 0; i < layout.messages; ++i, message += layout.message_bytes)
-                check_message(message, layout.message_bytes, messages++);
+                bench::check_message(message, layout.message_bytes, messages++);
         }
         shared.received.store(messages, std::memory_order_relaxed);
         sendto(fd, &packets, sizeof packets, MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&peer), length);
@@ -136,7 +120,7 @@ class Sender {
             store_le(&packet[8], static_cast<std::uint32_t>(packets_));
             std::byte* message = &packet[header_bytes + frame_bytes];
             for (std::size_t k = 0; k < layout_.messages; ++k, message += layout_.message_bytes)
-                write_message(message, layout_.message_bytes, messages_++);
+                bench::write_message(message, layout_.message_bytes, messages_++);
             key_.seal(packet, header_bytes, packets_++);
         }
         while (send(fd_, train_.data(), train_.size(), 0) < 0)

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "bench/peer.hpp"
-#include "codec/base/bytes.hpp"
 #include "codec/native/endpoint.hpp"
 #include "engine/loop/open.hpp"
 #include "engine/os/clock.hpp"
@@ -62,22 +61,6 @@ void run(BackendChoice backend, UdpSocket socket, native::Endpoint& endpoint, Ap
 /// Many connections at once overflow the receive buffer again and again, and each waits for its own probe timeouts.
 constexpr Duration drained_within = 60 * second;
 
-/// The number of the message, then bytes that depend on it.
-void write_message(std::span<std::byte> message, std::uint64_t number) {
-    store_le(message.data(), number);
-    std::fill(message.begin() + 8, message.end(), static_cast<std::byte>(number * 31));
-}
-
-/// Whether each byte is `filler`, eight at a time.
-bool is_filled(std::span<const std::byte> bytes, std::byte filler) {
-    const std::uint64_t eight = 0x0101'0101'0101'0101 * std::to_integer<std::uint64_t>(filler);
-    std::uint64_t wrong = 0;
-    std::size_t at = 0;
-    for (; at + 8 <= bytes.size(); at += 8) wrong |= load_le<std::uint64_t>(&bytes[at]) ^ eight;
-    for (; at < bytes.size(); ++at) wrong |= std::to_integer<std::uint64_t>(bytes[at] ^ filler);
-    return wrong == 0;
-}
-
 struct Receiver {
     bench::Shared& shared;
     std::size_t message_bytes;
@@ -92,10 +75,8 @@ struct Receiver {
         if (event.event.kind != native::Event::Kind::run) return;
         std::uint64_t& expected = next[event.connection.index];
         event.event.run.for_each([&](std::span<const std::byte> message) {
-            if (message.size() != message_bytes || load_le<std::uint64_t>(message.data()) != expected)
-                bench::die("sequence check");
-            if (!is_filled(message.subspan(8), static_cast<std::byte>(expected * 31))) bench::die("content check");
-            ++expected;
+            if (message.size() != message_bytes) bench::die("size check");
+            bench::check_message(message.data(), message.size(), expected++);
             ++received;
         });
     }
@@ -169,12 +150,12 @@ struct Sender {
         while (done < count) {
             const native::Reserved space = endpoint.reserve(to.number, 0, message_bytes, count - done);
             for (std::size_t i = 0; i < space.count; ++i)
-                write_message({space.at + i * space.stride, message_bytes}, to.sent + i);
+                bench::write_message(space.at + i * space.stride, message_bytes, to.sent + i);
             endpoint.commit(to.number, 0, space.count);
             to.sent += space.count;
             done += space.count;
             if (space.count > 0) continue;
-            write_message(one, to.sent);
+            bench::write_message(one.data(), one.size(), to.sent);
             if (endpoint.send(to.number, 0, one) != native::SendResult::queued) break;
             ++to.sent;
             ++done;

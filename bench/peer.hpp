@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cinttypes>
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -47,6 +48,27 @@ inline void check_sequence(const void* payload, std::uint64_t expected) {
     std::uint64_t sequence = 0;
     std::memcpy(&sequence, payload, sizeof sequence);
     if (sequence != expected) die("sequence check");
+}
+
+/// A message of at least 8 bytes: its number, then bytes that depend on it.
+inline void write_message(std::byte* at, std::size_t bytes, std::uint64_t number) {
+    put_sequence(at, number);
+    std::memset(at + 8, static_cast<std::uint8_t>(number * 31), bytes - 8);
+}
+
+/// Checks the number and the content of a message, eight bytes at a time.
+inline void check_message(const std::byte* at, std::size_t bytes, std::uint64_t expected) {
+    check_sequence(at, expected);
+    const std::uint64_t filler = static_cast<std::uint8_t>(expected * 31), eight = 0x0101'0101'0101'0101 * filler;
+    std::uint64_t wrong = 0;
+    std::size_t done = 8;
+    for (; done + 8 <= bytes; done += 8) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, at + done, sizeof word);
+        wrong |= word ^ eight;
+    }
+    for (; done < bytes; ++done) wrong |= std::to_integer<std::uint64_t>(at[done]) ^ filler;
+    if (wrong != 0) die("content check");
 }
 
 inline void pin(int core) {
