@@ -61,9 +61,10 @@ def of_backends(measure, *options, label="{}", **more):
 
 
 def reliable_peers(size):
-    """ENet and ZeroMQ in the settings that were best for them: see bench/README.md."""
+    """ENet, ZeroMQ and TCP in the settings that were best for them: see bench/README.md."""
     return {"ZeroMQ PUSH/PULL, TCP": other_transport("zeromq", size, "1"),
-            "ENet reliable": other_transport("enet", size, "1", "4096", "16000")}
+            "ENet reliable": other_transport("enet", size, "1", "4096", "16000"),
+            "batched TCP": other_transport("tcp", size)}
 
 
 SUITES = {"aes": "AES-256-GCM", "insecure": "insecure"}
@@ -245,6 +246,8 @@ TABLES = {
         *[Row(f"{size} native messages against a hand-written program, {label}", "rate", group,
               (f"hand-written, {label}", *(f"{backend}, native, {label}" for backend in BACKENDS)))
           for size, group in (("64 B", "64 B"), ("1 KiB", "1 KiB messages")) for label in SUITES.values()],
+        *[Row(f"{size} native messages against batched TCP", "rate", group, ("batched TCP", *NATIVE))
+          for size, group in (("64 B", "64 B"), ("1 KiB", "1 KiB messages"))],
         *[Row(f"bytes/s of sealed messages, {backend}", "rate", f"bytes of sealed messages, {backend}")
           for backend in BACKENDS],
         *[Row(f"64 B sealed messages/s by connections, {backend}", "rate", f"native connections, {backend}")
