@@ -130,13 +130,18 @@ class Sender {
 
     /// Of the next retransmission, or the deadline if that is earlier.
     void set_timer(Instant now, ExchangeIndex index) {
-        Exchange& exchange = exchanges_[index];
-        clear_timer(exchange);
+        const Exchange& exchange = exchanges_[index];
         const Peer& peer = context_.peers[exchange.peer];
         const std::uint8_t backoffs = exchange.sends > 1 ? exchange.backoffs : peer.backoffs;
-        const auto interval = [&] { return context_.interval(peer, backoffs, data_timeouts); };
+        set_timer(now, index, backoffs, [&] { return context_.interval(peer, backoffs, data_timeouts); });
+    }
+    /// The same after interval(); see SharedTimers::set().
+    template <class Interval>
+    void set_timer(Instant now, ExchangeIndex index, std::uint8_t kind, Interval&& interval) {
+        Exchange& exchange = exchanges_[index];
+        clear_timer(exchange);
         if (exchange.limited) return set_timer_alone(std::min(now + interval(), deadlines_[index]), index);
-        exchange.timer = timers_.set(now, exchange.peer, exchange.identity, backoffs, interval);
+        exchange.timer = timers_.set(now, exchange.peer, exchange.identity, kind, interval);
     }
     void set_timer_alone(Instant at, ExchangeIndex index) {
         Exchange& exchange = exchanges_[index];

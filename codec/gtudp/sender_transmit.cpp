@@ -7,6 +7,7 @@
 #include "codec/gtudp/sender.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace ringpost::gtudp {
 
@@ -102,12 +103,21 @@ void Sender::count_send(Instant now, ExchangeIndex index) {
     set_timer(now, index);
 }
 
+/// A timer of one that is held sends nothing: it is set again after as long as it has taken since the last send,
+/// rounded down to a power of two.
 void Sender::wait_longer(Instant now, ExchangeIndex index) {
     Exchange& exchange = exchanges_[index];
-    const bool silent = context_.peers[exchange.peer].confirmed_at <= now - since(exchange.sent_at, now);
-    if (silent && exchange.waits < UINT8_MAX) ++exchange.waits;
+    const Peer& peer = context_.peers[exchange.peer];
+    const Duration waited = std::max<Duration>(since(exchange.sent_at, now), 1);
+    if (peer.confirmed_at <= now - waited && exchange.waits < UINT8_MAX) ++exchange.waits;
     back_off(now, exchange);
-    set_timer(now, index);
+    constexpr unsigned held_kind = 0x80;
+    const auto width = static_cast<unsigned>(std::bit_width(static_cast<std::uint64_t>(waited)));
+    set_timer(now, index, static_cast<std::uint8_t>(held_kind | width), [&] {
+        const Duration first = context_.interval(peer, exchange.backoffs, data_timeouts),
+                       longest = context_.interval(peer, backoffs_max, data_timeouts);
+        return std::max(first, std::min(Duration{1} << (width - 1), longest));
+    });
 }
 
 void Sender::back_off(Instant now, Exchange& exchange) {

@@ -63,6 +63,8 @@ gtudp::ResendOptions draw_resending(Random& random, bool friendly) {
     if (random.chance(0.2))
         resending.fixed_interval = one_of(random, {200 * millisecond, 500 * millisecond, 1'100 * millisecond});
     resending.patience = one_of(random, {Duration{0}, Duration{0}, 300 * millisecond, 2 * second});
+    // The last interval is repeated until then: with one of microseconds that takes too many turns.
+    if (resending.timeout_min < millisecond) resending.patience = Duration{0};
     if (friendly) {
         resending.data_sends_max = 255;
         resending.recv_sends_max = static_cast<std::uint32_t>(random.between(1, 20));
