@@ -1,4 +1,4 @@
-// asking     a request each 100, 200, 400, 800 ms; an answer with a token is followed by a request with it
+// asking     a request after 100, 200, 400, 800 ms; an answer with a token is followed by requests with it, as often
 // receiving  renews the request each 250 ms, until the duration is over or nothing has come for 2 s
 // stopping   asks for the end and for what was sent, as often as in `asking`
 // settling   waits for frames on the way: until all have come, or none has for 100 ms
@@ -75,7 +75,9 @@ void ReverseReceiver::on_answer(Instant now, const ReverseAnswer& answer) {
     options_.request.token = answer.token;
     if (state == ReverseState::off) return finish(End::off);
     if (state == ReverseState::prove) {
-        due_ |= proofs_++ < reverse_proofs_max;
+        if (proofs_++ >= reverse_proofs_max) return;
+        sends_ = 0;  // with the token it is another request
+        due_ = true;
         return;
     }
     if (state == ReverseState::busy) return finish(state_ == State::asking ? End::busy : End::unknown);
@@ -97,7 +99,7 @@ void ReverseReceiver::handle_timeout(Instant now) {
     if (state_ == State::receiving && now >= stop_at_) return turn_to(now, State::stopping);
     if (now < expires_at_ || state_ == State::over) return;
     if (state_ == State::settling) return finish(End::complete);
-    if (state_ != State::receiving && sends_ == reverse_asks_max)
+    if (state_ != State::receiving && sends_ >= reverse_asks_max)
         return finish(answer_.rate_per_ks > 0 ? End::unknown : End::silent);
     due_ = true;
 }

@@ -166,8 +166,8 @@ void Network::deliver(const std::vector<Packet>& train) {
     std::vector<std::byte> bytes;
     bytes.reserve(total);
     for (const Packet& each : train) {
-        trace(2 * packet.to + 1, each.bytes);
         node.deliveries.push_back(each.delivery);
+        node.deliveries.back().crc = trace(2 * packet.to + 1, each.bytes);
         bytes.insert(bytes.end(), each.bytes.begin(), each.bytes.end());
     }
     Datagram datagram{source, delivery.to_socket, bytes};
@@ -204,12 +204,15 @@ void Network::send(NodeIndex from, const Transmit& transmit, std::span<const std
     Node& node = nodes_[from];
     const Address& target = transmit.destination.family == Family::none ? node.peer : transmit.destination;
     const std::uint64_t ordinal = node.sent[transmit.socket]++;
-    trace(2 * from, bytes);
     Packet packet;
     packet.source = node.address;
     packet.hop_limit = transmit.hop_limit > 0 ? transmit.hop_limit : hop_limit;
     packet.bytes.assign(bytes.begin(), bytes.end());
-    packet.delivery = {.sent_at = now_, .from = from, .from_socket = transmit.socket, .ordinal = ordinal};
+    packet.delivery = {.sent_at = now_,
+                       .from = from,
+                       .from_socket = transmit.socket,
+                       .ordinal = ordinal,
+                       .sent_crc = trace(2 * from, bytes)};
     if (is_multicast(target)) {
         packet.delivery.to_socket = transmit.socket;
         for (NodeIndex to = 0; to < nodes_.size(); ++to) send_to(from, to, packet);
@@ -284,11 +287,13 @@ void Network::send_copy(Wire& wire, Packet packet, Duration later) {
     in_flight_.push(std::move(packet));
 }
 
-void Network::trace(std::uint64_t what, std::span<const std::byte> bytes) {
+std::uint32_t Network::trace(std::uint64_t what, std::span<const std::byte> bytes) {
     const auto add = [&](std::uint64_t value) { trace_hash_ = mixed(trace_hash_ + 0x9e3779b97f4a7c15 + value); };
     add(static_cast<std::uint64_t>(now_));
     add(what << 32 | bytes.size());
-    add(crc32c(bytes));
+    const std::uint32_t crc = crc32c(bytes);
+    add(crc);
+    return crc;
 }
 
 }  // namespace ringpost::sim

@@ -46,8 +46,9 @@ struct Delivery {
     Instant sent_at = 0, at = 0;
     NodeIndex from = 0;
     SocketIndex from_socket = 0, to_socket = 0;
-    std::uint64_t ordinal = 0;  ///< number, from 0, among all datagrams sent by from_socket
-    bool intact = true;         ///< the bytes are unchanged
+    std::uint64_t ordinal = 0;            ///< number, from 0, among all datagrams sent by from_socket
+    bool intact = true;                   ///< the bytes are unchanged
+    std::uint32_t sent_crc = 0, crc = 0;  ///< of the bytes as they were sent and as they arrived
 };
 
 /// The fate of one datagram, in addition to the faults of its link.
@@ -271,7 +272,8 @@ class Network {
     std::optional<Duration> queue(Wire& wire, std::size_t bytes);
     void drain_streams(NodeIndex from);
     Streams::World world();
-    void trace(std::uint64_t what, std::span<const std::byte> bytes);
+    /// Returns the CRC-32C of `bytes`.
+    std::uint32_t trace(std::uint64_t what, std::span<const std::byte> bytes);
 
     Random random_;
     Instant now_ = 0;

@@ -70,7 +70,7 @@ TEST(Reverse, on_links_with_faults_each_run_ends_and_never_has_more_than_was_ask
         EXPECT_NE(play.receiver.end(), ReverseReceiver::End::none);
         EXPECT_LE(play.sink.reverse()->counters().frames, play.due * play.sink.reverse()->counters().started);
         EXPECT_LE(play.sink.reverse()->counters().started, 1u);
-        EXPECT_LT(play.network.now(), 8 * second);
+        EXPECT_LT(play.network.now(), 12 * second) << "four tokens, a second and a half each, and the run";
         if (play.receiver.end() != ReverseReceiver::End::complete) return;
         EXPECT_EQ(play.receiver.sent(), play.sink.reverse()->counters().frames);
         EXPECT_LE(play.intact(), play.receiver.sent());
@@ -78,6 +78,17 @@ TEST(Reverse, on_links_with_faults_each_run_ends_and_never_has_more_than_was_ask
             EXPECT_EQ(play.intact(), play.receiver.sent());
         }
     });
+}
+
+TEST(Reverse, a_sink_that_gives_a_token_and_is_gone_is_given_up) {
+    // The token arrives after the last request without one, which is sent at 700 ms.
+    ReversePlay play(5, {.delay = 400 * millisecond});
+    play.network.run_until(450 * millisecond);
+    play.network.link(play.near, play.far, {.loss = 1});
+    ASSERT_EQ(play.network.run(), Outcome::idle);
+    EXPECT_EQ(play.receiver.end(), ReverseReceiver::End::silent);
+    EXPECT_EQ(play.sink.reverse()->counters().started, 0u);
+    EXPECT_LT(play.network.now(), 5 * second);
 }
 
 TEST(Reverse, a_sink_that_loses_its_peer_stops_within_a_second) {
