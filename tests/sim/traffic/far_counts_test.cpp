@@ -100,7 +100,7 @@ TEST(FarCounts, lost_requests_and_answers_are_asked_for_again_a_bounded_number_o
         traffic::Sink sink({.key = SipKey{seed, 1}, .answers_control = true});
         const traffic::FarCounts far = question.ask(sink, {}, {.loss = 0.5});
         EXPECT_LE(far.known, far.flows);
-        EXPECT_EQ(far.received > 0, far.known > 0);
+        EXPECT_LE(far.received, far.known > 0 ? question.source.sent() : 0) << "a flow may have sent nothing";
         EXPECT_LE(sink.control().asked, 3 * 8 * far.flows);
         EXPECT_LT(question.took(), 4 * second);
     });
