@@ -135,7 +135,7 @@ void add_opening(Filter& filter, AllowedCalls allowed) {
         filter.allow_if(call, {});
     } else if (allowed.reading) {
         filter.allow_if(call, {has_bits(2, way, O_RDONLY)});
-        for (const std::uint64_t writing : {O_WRONLY, O_RDWR})
+        for (const std::uint64_t writing : {std::uint64_t{O_WRONLY}, std::uint64_t{O_RDWR}})
             filter.refuse(EACCES, call, {has_bits(2, O_ACCMODE, writing)});
     } else {
         filter.refuse(EACCES, call);
