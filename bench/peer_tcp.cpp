@@ -22,7 +22,7 @@ constexpr std::size_t batch_bytes = 256 << 10, read_bytes = 256 << 10, length_by
 constexpr int socket_buffer_bytes = 4 << 20;
 constexpr std::string_view congestion_control = "cubic";  // bbr paces, also on loopback
 
-/// Blocking, which is faster than spinning: a receiver that has to be woken up finds twice the bytes at once.
+/// Blocking, which is faster than spinning: a receiver that has to be woken up finds more bytes at once.
 /// TCP_NODELAY makes no difference to writes of this size.
 int open_socket() {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -30,9 +30,6 @@ class ClientList {
     ClientList(std::string file, const Report& report, List first)
         : file_(std::move(file)), report_(report), list_(std::move(first)) {}
 
-    /// Reads the file again if SIGHUP has come.
-    void reread_after_hangup();
-
     /// One engine's use of it.
     class User {
       public:
@@ -57,6 +54,8 @@ class ClientList {
     };
 
   private:
+    /// Reads the file again if SIGHUP has come.
+    void reread_after_hangup();
     List newest(std::uint64_t& version) const {
         const std::lock_guard lock(mutex_);
         version = version_;

@@ -1,4 +1,4 @@
-// asking     a request after 100, 200, 400, 800 ms; an answer with a token is followed by requests with it, as often
+// asking     a request each 100, 200, 400, 800 ms; an answer with a token is followed by requests with it, as often
 // receiving  renews the request each 250 ms, until the duration is over or nothing has come for 2 s
 // stopping   asks for the end and for what was sent, as often as in `asking`
 // settling   waits for frames on the way: until all have come, or none has for 100 ms
