@@ -180,6 +180,12 @@ std::optional<Event> Connection::poll_event() {
         event.channel = static_cast<std::uint8_t>(channel);
         return event;
     }
+    if (const int channel = sending_.take_acknowledged(); channel >= 0) {
+        event.kind = Event::Kind::acknowledged;
+        event.channel = static_cast<std::uint8_t>(channel);
+        event.number = sending_.channel(event.channel).acknowledged();
+        return event;
+    }
     trace_end();
     return closing_.take_event();
 }

@@ -81,6 +81,7 @@ Endpoint::Endpoint(const EndpointOptions& options)
                                .parameters = parameters_,
                                .shard = shard_};
     responder.reset_secret = server.reset_secret ? *server.reset_secret : random_->value<crypto::Key>();
+    responder.sessions_max = server.sessions_max;
     responder.handshakes_per_second = server.handshakes_per_second;
     reset_secret_ = responder.reset_secret;
     allow_ = server.allow;
@@ -177,6 +178,14 @@ void Endpoint::allow(const crypto::AllowList* list) {
     if (responder_) responder_->allow(list);
 }
 
+std::expected<void, SessionRefusal> Endpoint::add_session(std::string_view id, std::span<const std::byte> token) {
+    RINGPOST_CHECK(responder_ != nullptr);
+    return responder_->sessions().add(id, token);
+}
+bool Endpoint::remove_session(std::string_view id) {
+    return responder_ != nullptr && responder_->sessions().remove(id);
+}
+
 Connection* Endpoint::find(ConnectionNumber connection) {
     const Slot* const slot = slot_of(connection);
     return slot == nullptr ? nullptr : slot->connection.get();
@@ -191,9 +200,12 @@ Address Endpoint::peer(ConnectionNumber connection) const {
     return slot == nullptr ? Address{} : slot->peer;
 }
 
-crypto::Key Endpoint::peer_key(ConnectionNumber connection) const {
+std::string_view Endpoint::peer_name(ConnectionNumber connection) const {
     const Slot* const slot = slot_of(connection);
-    return slot == nullptr ? crypto::Key{} : slot->peer_key;
+    if (slot == nullptr) return {};
+    if (!slot->session.empty() || allow_ == nullptr) return slot->session;
+    const crypto::AllowedPeer* const client = allow_->find(slot->peer_key);
+    return client == nullptr ? std::string_view() : client->name;
 }
 
 const ResponderCounters* Endpoint::responder_counters() const { return responder_ ? &responder_->counters() : nullptr; }
@@ -276,6 +288,7 @@ void Endpoint::establish(Instant now, Slot& slot, Established&& established) {
     slot.state = Slot::State::open;
     slot.remote = established.remote;
     slot.peer_key = established.peer_key;
+    slot.session = std::move(established.session);
     slot.reset_token = established.reset_token;
     by_remote_.touch(established.remote) = slot.index;
     const bool accepted = established.role == crypto::Role::responder;

@@ -34,6 +34,7 @@ struct ServerOptions {
     crypto::Key psk{};                          ///< of NNpsk0 and IKpsk2
     const crypto::AllowList* allow = nullptr;   ///< must outlive the endpoint; null: every client of IK and IKpsk2
     std::optional<crypto::Key> reset_secret{};  ///< see Endpoint; drawn from the seed if absent
+    std::uint32_t sessions_max = 0;             ///< that add_session() may add
     std::uint32_t handshakes_per_second = limits::native_handshakes_per_second_default;
 };
 
@@ -109,13 +110,18 @@ class Endpoint {
     [[nodiscard]] bool all_closed() const;
     /// Replaces ServerOptions::allow, for handshakes from now on.
     void allow(const crypto::AllowList* list);
+    /// Accepts clients with this token, too: see sessions.hpp. For a server.
+    std::expected<void, SessionRefusal> add_session(std::string_view id, std::span<const std::byte> token);
+    /// For handshakes from now on. False: there is none with this id.
+    bool remove_session(std::string_view id);
 
     /// Null: names none. Valid until the next call, and at least until its event `closed` was polled.
     [[nodiscard]] const Connection* find(ConnectionNumber connection) const;
     [[nodiscard]] Connection* find(ConnectionNumber connection);
     [[nodiscard]] Address peer(ConnectionNumber connection) const;
-    /// The peer's static public key; zeros if its pattern has none.
-    [[nodiscard]] crypto::Key peer_key(ConnectionNumber connection) const;
+    /// Of a client: the id of its session, or its name in the list of those that may connect; "": neither. Valid until
+    /// the connection has ended or another list is set.
+    [[nodiscard]] std::string_view peer_name(ConnectionNumber connection) const;
 
     // Packets are opened where they are; see RetainingEndpoint.
     void handle(Instant now, const Datagram& in) { handle_train(now, in, in.bytes.size()); }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "codec/native/endpoint.hpp"
 
@@ -33,6 +34,7 @@ struct Endpoint::Slot {
     Instant arrived_at_rate = 0;
     Id local{}, remote{};
     crypto::Key peer_key{};
+    std::string session{};
     ResetToken reset_token{};
     Initiator::Failure failure = Initiator::Failure::none;
     std::unique_ptr<Initiator> initiator;

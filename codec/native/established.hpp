@@ -3,6 +3,7 @@
 // What a handshake ends in, and a connection begins with.
 
 #include <cstdint>
+#include <string>
 
 #include <ringpost/time.hpp>
 #include "codec/crypto/noise.hpp"
@@ -22,6 +23,7 @@ struct Established {
     crypto::Suite suite = crypto::Suite::aes256_gcm;
     Duration rtt = 0;                 ///< a round trip that the handshake has measured; 0: it had to send again
     crypto::Key peer_key{};           ///< the peer's public key; zeros: NNpsk0, and the initiator of NK
+    std::string session{};            ///< the client's, at a server; see sessions.hpp
     crypto::Digest handshake_hash{};  ///< the same at both ends, and of no other connection
 };
 

@@ -9,11 +9,12 @@ namespace ringpost::native {
 
 struct Event {
     enum class Kind : std::uint8_t {
-        run,       ///< messages of `channel`, the first with the number `number`
-        writable,  ///< `channel` has space after a send was refused
-        breaker,   ///< congestion control `fixed` has halved its rate
-        closing,   ///< the peer sends nothing more, and accepts nothing; what it sent follows until `closed`
-        closed,    ///< the end; the last event
+        run,           ///< messages of `channel`, the first with the number `number`
+        writable,      ///< `channel` has space after a send was refused
+        acknowledged,  ///< the peer has more messages of `channel`: all below `number`
+        breaker,       ///< congestion control `fixed` has halved its rate
+        closing,       ///< the peer sends nothing more, and accepts nothing; what it sent follows until `closed`
+        closed,        ///< the end; the last event
     };
     Kind kind = Kind::run;
     std::uint8_t channel = 0;

@@ -75,6 +75,10 @@ inline constexpr std::uint32_t native_clocks_max = 65'536;
 /// How far a client may be ahead of its rate in an allow list.
 inline constexpr Duration native_rate_burst = 100 * millisecond;
 
+/// Sessions of an application's own login, and the fewest bytes of the token of one.
+inline constexpr std::uint32_t native_sessions_max = 1u << 20;
+inline constexpr std::size_t native_token_bytes_min = 16;
+
 /// Lines of an allow list.
 inline constexpr std::size_t native_allowed_max = 65'536;
 

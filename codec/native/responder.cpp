@@ -50,6 +50,7 @@ Responder::Responder(const ResponderOptions& options, const crypto::AllowList* a
       random_(random),
       public_mac_key_(mac_key_of_public(options.pair.public_key)),
       shared_mac_key_(mac_key_of_shared(options.psk)),
+      sessions_(options.sessions_max, random.value<SipKey>()),
       cookies_(random.value<crypto::Key>()),
       by_attempt_(options.half_open_max, random.value<SipKey>()),
       by_id_(options.half_open_max, random.value<SipKey>()),
@@ -74,12 +75,12 @@ std::size_t Responder::handle(Instant now, const Address& source, std::span<cons
 
 std::size_t Responder::handle_init(Instant now, const Address& source, std::span<const std::byte> datagram,
                                    const InitPacket& packet, std::span<std::byte> out) {
-    const MacKey* const key = mac_key_for(packet.key_id);
-    if (key == nullptr) return no_answer(counters_.unknown_key);
-    if (!mac_holds(*key, datagram, packet.noise, packet.mac)) return no_answer(counters_.bad_mac);
-    if (packet.header.version != version_1) return answer_with_versions(*key, packet, out);
-    const bool shared = packet.header.pattern == static_cast<std::uint8_t>(crypto::Pattern::nn_psk0);
-    if (!options_.patterns.has(packet.header.pattern) || shared != (key == &shared_mac_key_))
+    const NamedKey key = key_for(packet.key_id);
+    if (key.mac_key == nullptr) return no_answer(counters_.unknown_key);
+    if (!mac_holds(*key.mac_key, datagram, packet.noise, packet.mac)) return no_answer(counters_.bad_mac);
+    if (packet.header.version != version_1) return answer_with_versions(*key.mac_key, packet, out);
+    const bool with_public = packet.header.pattern != static_cast<std::uint8_t>(crypto::Pattern::nn_psk0);
+    if (with_public != key.is_public || !(key.session != nullptr || options_.patterns.has(packet.header.pattern)))
         return no_answer(counters_.refused_pattern);
     if (!options_.suites.has(packet.header.suite)) return no_answer(counters_.refused_suite);
     if (packet.noise.size() < crypto::key_bytes) return no_answer(counters_.not_authentic);
@@ -89,13 +90,16 @@ std::size_t Responder::handle_init(Instant now, const Address& source, std::span
     forget_stale(now);
     if (const Id* const id = by_attempt_.find(attempt)) return answer_again(now, attempt, *id, out);
     if (is_under_load(now) && !cookies_.holds(now, source, attempt.ephemeral, packet.cookie))
-        return answer_with_cookie(now, *key, attempt, packet, out);
-    return accept(now, attempt, datagram, packet, out);
+        return answer_with_cookie(now, *key.mac_key, attempt, packet, out);
+    return accept(now, *key.psk, attempt, datagram, packet, out);
 }
 
-const MacKey* Responder::mac_key_for(const KeyId& id) const {
-    if (id == public_mac_key_.id) return &public_mac_key_;
-    return id == shared_mac_key_.id ? &shared_mac_key_ : nullptr;
+Responder::NamedKey Responder::key_for(const KeyId& id) const {
+    if (id == public_mac_key_.id) return {.mac_key = &public_mac_key_, .psk = &options_.psk, .is_public = true};
+    if (id == shared_mac_key_.id) return {.mac_key = &shared_mac_key_, .psk = &options_.psk};
+    const Session* const session = sessions_.find(id);
+    if (session == nullptr) return {};
+    return {.mac_key = &session->mac_key, .psk = &session->secret, .session = session};
 }
 
 std::size_t Responder::answer_again(Instant now, const HandshakeAttempt& attempt, const Id& id,
@@ -141,10 +145,10 @@ std::size_t Responder::answer_with_cookie(Instant now, const MacKey& key, const 
     return size;
 }
 
-std::size_t Responder::accept(Instant now, const HandshakeAttempt& attempt, std::span<const std::byte> datagram,
-                              const InitPacket& packet, std::span<std::byte> out) {
+std::size_t Responder::accept(Instant now, const crypto::Key& psk, const HandshakeAttempt& attempt,
+                              std::span<const std::byte> datagram, const InitPacket& packet, std::span<std::byte> out) {
     count_handshake(now);
-    const auto first = read(datagram, packet);
+    const auto first = read(psk, datagram, packet);
     if (!first) return 0;
     const Id local = issue_id();
     if (by_id_.size() == by_id_.capacity()) ++counters_.evicted;
@@ -154,6 +158,7 @@ std::size_t Responder::accept(Instant now, const HandshakeAttempt& attempt, std:
     half_open.remote = packet.header.source;
     half_open.pattern = packet.header.pattern;
     half_open.suite = packet.header.suite;
+    half_open.key_id = packet.key_id;
     if (names_client(half_open.pattern)) half_open.peer_key = noise_.remote();
     half_open.clock_ms = first->clock_ms;
     half_open.reset_token = first->reset_token;
@@ -169,9 +174,10 @@ std::size_t Responder::accept(Instant now, const HandshakeAttempt& attempt, std:
     return half_open.response_bytes;
 }
 
-std::optional<FirstPayload> Responder::read(std::span<const std::byte> datagram, const InitPacket& packet) {
+std::optional<FirstPayload> Responder::read(const crypto::Key& psk, std::span<const std::byte> datagram,
+                                            const InitPacket& packet) {
     noise_.start(static_cast<crypto::Pattern>(packet.header.pattern), static_cast<crypto::Suite>(packet.header.suite),
-                 crypto::Role::responder, {options_.pair, {}, options_.psk}, datagram.first(init_prologue_bytes));
+                 crypto::Role::responder, {options_.pair, {}, psk}, datagram.first(init_prologue_bytes));
     std::array<std::byte, init_noise_bytes_max> space;
     const std::span<std::byte> message = std::span(space).first(packet.noise.size());
     std::ranges::copy(packet.noise, message.begin());
@@ -221,6 +227,8 @@ std::optional<Established> Responder::confirm(Instant now, std::span<const std::
     HalfOpen* const half_open = header ? by_id_.find(header->id) : nullptr;
     if (half_open == nullptr || now - half_open->touched_at >= limits::native_handshake_timeout)
         return nothing(counters_.unknown_id);
+    const NamedKey key = key_for(half_open->key_id);
+    if (key.mac_key == nullptr) return nothing(counters_.not_allowed);  // its session was removed
     const std::size_t index = trial_index(half_open->suite);
     // The datagram stays as it is, for the connection.
     if (datagram.size() > trial_.size()) return nothing(counters_.unconfirmed);
@@ -243,6 +251,7 @@ std::optional<Established> Responder::confirm(Instant now, std::span<const std::
     if (!half_open->repeated) out.rtt = now - half_open->touched_at;
     out.peer_key = half_open->peer_key;
     out.handshake_hash = half_open->handshake_hash;
+    if (key.session != nullptr) out.session = key.session->id;
     if (names_client(half_open->pattern)) {
         std::uint64_t& clock_ms = clocks_.touch(half_open->peer_key);
         clock_ms = std::max(clock_ms, half_open->clock_ms);

@@ -17,6 +17,7 @@
 #include "codec/native/established.hpp"
 #include "codec/native/payload.hpp"
 #include "codec/native/secrets.hpp"
+#include "codec/native/sessions.hpp"
 
 namespace ringpost::native {
 
@@ -49,6 +50,7 @@ struct ResponderOptions {
     crypto::Key reset_secret{};                                  ///< of the tokens of these ids
     std::uint32_t half_open_max = limits::native_half_open_max;  ///< a power of two
     std::uint32_t clocks_max = limits::native_clocks_max;        ///< a power of two
+    std::uint32_t sessions_max = 0;
     std::uint32_t handshakes_per_second = limits::native_handshakes_per_second_default;
 };
 
@@ -65,6 +67,7 @@ struct HalfOpen {
     Id remote;
     std::uint8_t pattern = 0, suite = 0;
     crypto::Key peer_key{};
+    KeyId key_id{};
     crypto::Digest handshake_hash{};
     std::uint64_t clock_ms = 0;
     ResetToken reset_token{};
@@ -98,23 +101,34 @@ class Responder {
 
     /// Replaces the allow list, for handshakes from now on.
     void allow(const crypto::AllowList* list) { allow_ = list; }
+    /// Whose clients may connect, with NNpsk0, whatever ResponderOptions::patterns are. Allocates when one is added.
+    Sessions& sessions() { return sessions_; }
 
     [[nodiscard]] const ResponderCounters& counters() const { return counters_; }
     [[nodiscard]] std::uint32_t half_open() const { return by_id_.size(); }
 
   private:
+    /// What an Init names as its key.
+    struct NamedKey {
+        const MacKey* mac_key = nullptr;  ///< null: none of ours
+        const crypto::Key* psk = nullptr;
+        const Session* session = nullptr;
+        bool is_public = false;
+    };
+
     std::size_t handle_init(Instant now, const Address& source, std::span<const std::byte> datagram,
                             const InitPacket& packet, std::span<std::byte> out);
     std::size_t answer_again(Instant now, const HandshakeAttempt& attempt, const Id& id, std::span<std::byte> out);
     std::size_t answer_with_versions(const MacKey& key, const InitPacket& packet, std::span<std::byte> out);
     std::size_t answer_with_cookie(Instant now, const MacKey& key, const HandshakeAttempt& attempt,
                                    const InitPacket& packet, std::span<std::byte> out);
-    std::size_t accept(Instant now, const HandshakeAttempt& attempt, std::span<const std::byte> datagram,
-                       const InitPacket& packet, std::span<std::byte> out);
-    [[nodiscard]] std::optional<FirstPayload> read(std::span<const std::byte> datagram, const InitPacket& packet);
+    std::size_t accept(Instant now, const crypto::Key& psk, const HandshakeAttempt& attempt,
+                       std::span<const std::byte> datagram, const InitPacket& packet, std::span<std::byte> out);
+    [[nodiscard]] std::optional<FirstPayload> read(const crypto::Key& psk, std::span<const std::byte> datagram,
+                                                   const InitPacket& packet);
     [[nodiscard]] std::size_t respond(const InitPacket& packet, const Id& local, HalfOpen& half_open);
 
-    [[nodiscard]] const MacKey* mac_key_for(const KeyId& id) const;
+    [[nodiscard]] NamedKey key_for(const KeyId& id) const;
     [[nodiscard]] bool is_under_load(Instant now) const;
     void count_handshake(Instant now);
     void forget_stale(Instant now);
@@ -125,6 +139,7 @@ class Responder {
     const crypto::AllowList* allow_;
     crypto::RandomStream& random_;
     MacKey public_mac_key_, shared_mac_key_;
+    Sessions sessions_;
     CookieJar cookies_;
     crypto::NoiseHandshake noise_;
     /// Both have the same entries in the same order of use, so that both evict the same one.

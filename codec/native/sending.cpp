@@ -33,6 +33,7 @@ Sending::Sending(const ConnectionOptions& options, const PeerOptions& peer)
         group.turns_left = weights_[group.channels.front()];
         groups_.push_back(std::move(group));
     }
+    if (options.acknowledgements) reported_.resize(channels_.size());
 }
 
 bool Sending::has_data() const {
@@ -136,7 +137,7 @@ void Sending::on_acked(Reference reference) {
     if (reference.kind() != Reference::Kind::slice) return;
     Outgoing& channel = *channels_[reference.channel()];
     channel.on_acked(reference.slice_near(channel.begin()));
-    freed_ = true;
+    freed_ = acked_ = true;
 }
 
 void Sending::on_lost(Reference reference) {
@@ -167,6 +168,17 @@ int Sending::take_writable() {
         return static_cast<int>(i);
     }
     freed_ = false;
+    return -1;
+}
+
+int Sending::take_acknowledged() {
+    if (!std::exchange(acked_, false)) return -1;
+    for (std::size_t i = 0; i < reported_.size(); ++i) {
+        const std::uint64_t acknowledged = channels_[i]->acknowledged();
+        if (std::exchange(reported_[i], acknowledged) == acknowledged) continue;
+        acked_ = true;
+        return static_cast<int>(i);
+    }
     return -1;
 }
 

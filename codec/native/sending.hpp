@@ -55,6 +55,9 @@ class Sending {
 
     /// A channel that has free space again although a send was refused; -1: none.
     int take_writable();
+    /// A channel of which the peer has more messages than when this was last asked; -1: none. Only with
+    /// ProtocolOptions::acknowledgements.
+    int take_acknowledged();
     /// A send was refused for want of space, and is tried once more: take_writable() will report that there is. Called
     /// by the appending thread.
     void await_space(std::uint32_t channel) {
@@ -84,6 +87,8 @@ class Sending {
     std::uint32_t message_bytes_max_;
     std::unique_ptr<std::atomic<bool>[]> awaited_;  ///< by channel
     bool freed_ = false;                            ///< space may have come since take_writable() looked
+    std::vector<std::uint64_t> reported_;           ///< by channel: acknowledged messages; empty: not wanted
+    bool acked_ = false;                            ///< more may be acknowledged than is in `reported_`
 };
 
 }  // namespace ringpost::native

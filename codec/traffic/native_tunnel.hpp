@@ -152,6 +152,7 @@ class NativeTunnel {
                     peers_.erase(wire_.peer(connection));
                 }
                 break;
+            case native::Event::Kind::acknowledged:
             case native::Event::Kind::breaker:
             case native::Event::Kind::closing: break;
         }

@@ -86,6 +86,7 @@ std::optional<OwnedEvent> ConnectionsCore::next(Instant deadline) {
                                .channel = header.channel,
                                .connection = header.connection,
                                .messages = {},
+                               .acknowledged = header.kind == ConnectionEvent::Kind::acknowledged ? header.number : 0,
                                .outcome = header.outcome});
         if (header.kind == ConnectionEvent::Kind::messages) {
             auto memory = std::make_unique_for_overwrite<std::byte[]>(oldest->bytes.size());
@@ -155,6 +156,7 @@ void ConnectionsCore::push(const ConnectionEvent& event, const Run& run) {
                   .outcome = event.outcome};
     header.run.at = nullptr;
     if (event.kind == ConnectionEvent::Kind::messages) header.number = event.messages.begin()->number;
+    if (event.kind == ConnectionEvent::Kind::acknowledged) header.number = event.acknowledged;
     const std::lock_guard lock(mutex_);
     const bool pushed = inbox_.push(header, {run.at, bytes_of(run)});
     RINGPOST_CHECK(pushed);  // by has_room()

@@ -64,6 +64,16 @@ Keys Keys::pair(const Secret& secret) {
     return Keys(changed(Chain(), [&](Chain& to) { to.pair = crypto::key_pair_of(secret); }));
 }
 
+Keys Keys::session(std::string_view id, std::span<const std::byte> token) {
+    return Keys(changed(Chain(), [&](Chain& to) {
+        to.is_session = true;
+        if (const auto secret = native::session_secret(id, token))
+            to.psk = *secret;
+        else
+            to.error = native::session_error(secret.error());
+    }));
+}
+
 Keys Keys::allow(const std::string& file) const {
     return Keys(changed(*chain_, [&](Chain& to) {
         take(to, read_allow_list(file), [&](auto peers) { to.allowed = std::move(peers); });
@@ -127,12 +137,15 @@ Result<ClientOptions> client_options(const Keys& keys, bool insecure) {
     return out;
 }
 
-Result<ServerOptions> server_options(const Keys& keys, bool insecure) {
+Result<ServerOptions> server_options(const Keys& keys, bool insecure, std::uint32_t sessions_max) {
     const Keys::Chain& chain = keys.chain();
     if (chain.error) return std::unexpected(*chain.error);
     if (chain.peer) return wrong_keys("the server's public key is a client's");
+    if (chain.is_session) return wrong_keys("a session is a client's");
     if (chain.allowed && !chain.pair) return wrong_keys("a list of clients needs the server's key pair");
-    if (!chain.pair && !chain.psk && !insecure) return wrong_keys("a server needs a shared secret, or a key pair");
+    const bool has_keys = chain.pair || chain.psk;
+    if (!has_keys && !insecure && sessions_max == 0)
+        return wrong_keys("a server needs a shared secret, or a key pair");
     load_ciphers();
     ServerOptions out;
     if (insecure)
@@ -141,8 +154,11 @@ Result<ServerOptions> server_options(const Keys& keys, bool insecure) {
         out.suites = {Suite::aes256_gcm, Suite::chacha20_poly1305};
     if (chain.pair) out.pair = *chain.pair;
     out.psk = chain.psk.value_or(no_secret);
-    if (chain.pair || chain.psk) out.reset_secret = reset_secret_of(chain.pair ? chain.pair->secret : *chain.psk);
-    if (!chain.pair)
+    if (has_keys) out.reset_secret = reset_secret_of(chain.pair ? chain.pair->secret : *chain.psk);
+    out.sessions_max = sessions_max;
+    if (!has_keys && !insecure)
+        out.patterns = {};
+    else if (!chain.pair)
         out.patterns = {Pattern::nn_psk0};
     else if (chain.psk)
         out.patterns = {Pattern::ik_psk2};
@@ -196,6 +212,10 @@ std::optional<ConnectionEvent> public_event(const EndpointEvent& event) {
     switch (of.kind) {
         case Event::Kind::run: out.messages = Messages(of.channel, of.number, of.run); break;
         case Event::Kind::writable: out.kind = Kind::writable; break;
+        case Event::Kind::acknowledged:
+            out.kind = Kind::acknowledged;
+            out.acknowledged = of.number;
+            break;
         case Event::Kind::breaker: out.kind = Kind::breaker; break;
         case Event::Kind::closing:
         case Event::Kind::closed:
@@ -213,6 +233,32 @@ std::size_t endpoint_budget(const ProtocolOptions& options, std::uint32_t connec
     const std::size_t each = fixed_bytes + options.packets_in_flight_max * packet_bytes +
                              options.channels * (options.send_log_bytes + 4'096) + 2 * options.connection_window;
     return server_bytes + connections * each;
+}
+
+Result<std::unique_ptr<crypto::AllowList>> read_allowed(const std::string& file) {
+    auto peers = read_allow_list(file);
+    if (!peers) return std::unexpected(peers.error());
+    return std::make_unique<crypto::AllowList>(std::move(*peers), random_value<SipKey>());
+}
+
+Result<void> replace_allowed(Endpoint& endpoint, std::unique_ptr<crypto::AllowList>& current,
+                             std::unique_ptr<crypto::AllowList>& next) {
+    if (current == nullptr) return wrong_keys("this server accepts every client that has the keys");
+    endpoint.allow(next.get());
+    std::swap(current, next);
+    return {};
+}
+
+Error session_error(SessionRefusal refusal) {
+    switch (refusal) {
+        case SessionRefusal::bad_id:
+            return {EINVAL, fmt::format("session: an id has 1 to {} bytes", limits::native_name_bytes_max)};
+        case SessionRefusal::short_token:
+            return {EINVAL, fmt::format("session: a token has at least {} bytes", limits::native_token_bytes_min)};
+        case SessionRefusal::in_use: return {EEXIST, "session: there is one with this id"};
+        case SessionRefusal::full: break;
+    }
+    return {ENOSPC, "session: as many as sessions_max"};
 }
 
 Error connect_error(const Address& server, int code, const char* why) {
@@ -240,7 +286,7 @@ Result<PreparedClient> prepare_client(const Address& server, const ConnectOption
 
 Result<PreparedServer> prepare_server(const Address& bind, const ListenOptions& options) {
     if (auto wrong = check_options(options)) return std::unexpected(std::move(*wrong));
-    auto server = server_options(options.keys, options.insecure);
+    auto server = server_options(options.keys, options.insecure, options.sessions_max);
     if (!server) return std::unexpected(server.error());
     PreparedServer out;
     if (const auto& allowed = options.keys.chain().allowed)

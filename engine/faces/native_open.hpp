@@ -24,6 +24,7 @@ struct Keys::Chain {
     std::optional<crypto::KeyPair> pair;
     std::optional<crypto::Key> peer;
     std::optional<std::vector<crypto::AllowedPeer>> allowed;
+    bool is_session = false;     ///< `psk` is a session's
     std::optional<Error> error;  ///< of the first key that could not be read
 
     Chain() = default;
@@ -37,7 +38,7 @@ namespace native {
 /// The handshake that these keys are for, as a client; its time and clock are set by the caller.
 Result<ClientOptions> client_options(const Keys& keys, bool insecure);
 /// Those that a server with these keys offers. `allow` of the result is null.
-Result<ServerOptions> server_options(const Keys& keys, bool insecure);
+Result<ServerOptions> server_options(const Keys& keys, bool insecure, std::uint32_t sessions_max = 0);
 
 /// An endpoint's options with a fresh seed. `application` must live until the endpoint is made.
 EndpointOptions endpoint_options(const ProtocolOptions& protocol, std::string_view application);
@@ -76,6 +77,13 @@ struct PreparedServer {
 };
 Result<PreparedClient> prepare_client(const Address& server, const ConnectOptions& options);
 Result<PreparedServer> prepare_server(const Address& bind, const ListenOptions& options);
+/// Another list of clients: see Server::allow().
+Result<std::unique_ptr<crypto::AllowList>> read_allowed(const std::string& file);
+/// Gives `next` to the endpoint in place of `current`; the old list is in `next` then.
+Result<void> replace_allowed(Endpoint& endpoint, std::unique_ptr<crypto::AllowList>& current,
+                             std::unique_ptr<crypto::AllowList>& next);
+/// The error of Keys::session() and Server::add_session().
+Error session_error(SessionRefusal refusal);
 /// The error of a connect().
 Error connect_error(const Address& server, int code, const char* why);
 

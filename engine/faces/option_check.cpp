@@ -259,6 +259,7 @@ std::optional<Error> check_options(const ListenOptions& options) {
     check_allowed(check, options.allowed);
     check.within<std::uint32_t>("connections_max", options.connections_max, 2, limits::native_connections_max)
         .power_of_two("connections_max", options.connections_max, limits::native_connections_max)
+        .within<std::uint32_t>("sessions_max", options.sessions_max, 0, limits::native_sessions_max)
         .within<std::uint32_t>("handshakes_per_second", options.handshakes_per_second, 1, UINT32_MAX)
         .within<std::size_t>("received_bytes_max", options.received_bytes_max, 0, bytes_max);
     check_connections(check, options.protocol, options.application);

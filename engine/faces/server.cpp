@@ -2,14 +2,11 @@
 
 #include <ringpost/connection.hpp>
 
-#include <cerrno>
 #include <utility>
 
 #include "codec/native/endpoint.hpp"
-#include "engine/faces/key_files.hpp"
 #include "engine/faces/native_open.hpp"
 #include "engine/faces/polled_endpoint.hpp"
-#include "engine/os/random.hpp"
 
 namespace ringpost {
 
@@ -97,23 +94,22 @@ void Server::close_all(Duration timeout) {
 
 Result<void> Server::allow(const std::string& file) {
     State& state = used();
-    auto peers = read_allow_list(file);
-    if (!peers) return std::unexpected(peers.error());
-    if (state.opened.allowed == nullptr)
-        return std::unexpected(Error{EINVAL, "keys: this server accepts every client that has the keys"});
-    auto allowed = std::make_unique<crypto::AllowList>(std::move(*peers), random_value<SipKey>());
-    state.polled().endpoint.allow(allowed.get());
-    state.opened.allowed = std::move(allowed);
+    auto allowed = native::read_allowed(file);
+    if (!allowed) return std::unexpected(allowed.error());
+    return native::replace_allowed(state.polled().endpoint, state.opened.allowed, *allowed);
+}
+
+Result<void> Server::add_session(std::string_view id, std::span<const std::byte> token) {
+    const auto added = used().polled().endpoint.add_session(id, token);
+    if (!added) return std::unexpected(native::session_error(added.error()));
     return {};
 }
+bool Server::remove_session(std::string_view id) { return used().polled().endpoint.remove_session(id); }
 
 Address Server::peer(ConnectionNumber connection) const { return used().polled().endpoint.peer(connection); }
 
 std::string Server::peer_name(ConnectionNumber connection) const {
-    const State& state = used();
-    if (state.opened.allowed == nullptr) return {};
-    const crypto::AllowedPeer* const peer = state.opened.allowed->find(state.polled().endpoint.peer_key(connection));
-    return peer == nullptr ? std::string() : peer->name;
+    return std::string(used().polled().endpoint.peer_name(connection));
 }
 
 native::Statistics Server::statistics(ConnectionNumber connection) const {

@@ -191,6 +191,8 @@ std::size_t ThreadedConnection::send_many(std::uint32_t channel, std::span<const
     return state.thread->send_many(state.number, channel, messages, message_bytes);
 }
 
+std::optional<OwnedEvent> ThreadedConnection::next(Duration timeout) { return used().thread->next(timeout); }
+
 std::optional<OwnedMessages> ThreadedConnection::receive(Duration timeout) {
     const Instant deadline = deadline_after(timeout);
     for (;;) {
@@ -279,17 +281,22 @@ void ThreadedServer::close(ConnectionNumber connection, Instant deadline, std::u
 void ThreadedServer::stop(Duration timeout) { used().thread->stop(timeout); }
 
 Result<void> ThreadedServer::allow(const std::string& file) {
-    auto peers = read_allow_list(file);
-    if (!peers) return std::unexpected(peers.error());
+    auto allowed = native::read_allowed(file);
+    if (!allowed) return std::unexpected(allowed.error());
     ConnectionsThread& thread = *used().thread;
-    if (thread.allowed == nullptr)
-        return std::unexpected(Error{EINVAL, "keys: this server accepts every client that has the keys"});
-    auto allowed = std::make_unique<crypto::AllowList>(std::move(*peers), random_value<SipKey>());
-    thread.engine.call_or_run([&](Instant) {
-        thread.core().endpoint().allow(allowed.get());
-        std::swap(thread.allowed, allowed);
+    return thread.with_core([&](ConnectionsCore& core, Instant) {
+        return native::replace_allowed(core.endpoint(), thread.allowed, *allowed);
     });
+}
+
+Result<void> ThreadedServer::add_session(std::string_view id, std::span<const std::byte> token) {
+    const auto added = used().thread->with_core(
+        [&](ConnectionsCore& core, Instant) { return core.endpoint().add_session(id, token); });
+    if (!added) return std::unexpected(native::session_error(added.error()));
     return {};
+}
+bool ThreadedServer::remove_session(std::string_view id) {
+    return used().thread->with_core([&](ConnectionsCore& core, Instant) { return core.endpoint().remove_session(id); });
 }
 
 int ThreadedServer::fd() { return used().thread->core().fd(); }
@@ -297,12 +304,8 @@ Address ThreadedServer::peer(ConnectionNumber connection) const {
     return used().thread->with_core([&](ConnectionsCore& core, Instant) { return core.endpoint().peer(connection); });
 }
 std::string ThreadedServer::peer_name(ConnectionNumber connection) const {
-    ConnectionsThread& thread = *used().thread;
-    return thread.with_core([&](ConnectionsCore& core, Instant) {
-        const auto* const peer =
-            thread.allowed == nullptr ? nullptr : thread.allowed->find(core.endpoint().peer_key(connection));
-        return peer == nullptr ? std::string() : peer->name;
-    });
+    return used().thread->with_core(
+        [&](ConnectionsCore& core, Instant) { return std::string(core.endpoint().peer_name(connection)); });
 }
 native::Statistics ThreadedServer::statistics(ConnectionNumber connection) const {
     return used().thread->with_core([&](ConnectionsCore& core, Instant) {

@@ -143,6 +143,42 @@ static void kinds_of_keys(void) {
     talk_with(&listening, &connecting, "pump-1");
 }
 
+/* Sessions of an application's own login, and another list of clients. */
+static void sessions(void) {
+    static const char token[] = "0123456789abcdef";
+    rp_connection_options listening = connection_options(), connecting = listening;
+    char text[RP_ADDRESS_TEXT_MAX];
+    rp_handle *server, *handle = NULL;
+    struct client client;
+    pthread_t thread;
+    listening.sessions_max = 1;
+    connecting.session = "alice", connecting.token = token, connecting.token_size = sizeof token;
+    server = serve(&listening, text, sizeof text);
+    EXPECT_FAILURE(rp_add_session(server, NULL, token, sizeof token), RP_EINVAL, "NULL");
+    EXPECT_FAILURE(rp_add_session(server, "alice", token, 15), RP_EINVAL, "at least 16 bytes");
+    EXPECT(rp_add_session(server, "alice", token, sizeof token) == RP_OK);
+    EXPECT_FAILURE(rp_add_session(server, "bob", token, sizeof token), RP_EFULL, "sessions_max");
+    client.server = text, client.options = connecting;
+    REQUIRE(pthread_create(&thread, NULL, talk, &client) == 0);
+    EXPECT(echo_until_closed(server, 1, "alice") == 2);
+    EXPECT(pthread_join(thread, NULL) == 0);
+    EXPECT(rp_remove_session(server, "alice") == RP_OK);
+    EXPECT_FAILURE(rp_remove_session(server, "alice"), RP_EUNKNOWN, "no session");
+    EXPECT_FAILURE(rp_remove_session(server, NULL), RP_EINVAL, "NULL");
+    EXPECT_FAILURE(rp_allow(server, allow_path), RP_EINVAL, "accepts every client");
+    EXPECT_FAILURE(rp_allow(server, "/nowhere"), RP_ESYSTEM, "/nowhere");
+    EXPECT_FAILURE(rp_allow(server, NULL), RP_EINVAL, "NULL");
+    EXPECT(rp_close(server) == RP_OK);
+    listening.key = server_key_path, listening.allow = allow_path;
+    server = serve(&listening, text, sizeof text);
+    EXPECT(rp_allow(server, allow_path) == RP_OK);
+    EXPECT(rp_close(server) == RP_OK);
+    connecting.psk = psk_path;
+    EXPECT_FAILURE(rp_connect("127.0.0.1:9", &connecting, &handle), RP_EINVAL, "not with psk");
+    connecting.psk = NULL, connecting.token = NULL;
+    EXPECT_FAILURE(rp_connect("127.0.0.1:9", &connecting, &handle), RP_EINVAL, "token is NULL");
+}
+
 /* A client that only reads, and one event of each kind at both ends. */
 static void* wait_for_the_end(void* given) {
     const struct client* const client = (const struct client*)given;
@@ -251,6 +287,7 @@ void connections(void) {
     snprintf(line, sizeof line, "%s pump-1\n", client_public);
     write_key(allow_path, sizeof allow_path, "allow", line, "");
     kinds_of_keys();
+    sessions();
     a_full_channel();
     what_connections_refuse();
     EXPECT(unlink(psk_path) == 0 && unlink(server_key_path) == 0 && unlink(client_key_path) == 0);

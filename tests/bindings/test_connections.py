@@ -96,6 +96,31 @@ class Connections(unittest.TestCase):
         self.assertEqual(closing.what, native.Happening.CLOSING)
         self.assertEqual((end.by_peer, end.connection), (True, opened.connection))
 
+    def test_sessions(self):
+        seen, token = [], os.urandom(16)
+        with Serving(lambda _, event: seen.append(event), sessions=1) as serving:
+            self.assertRaises(ringpost.InvalidArgument, serving.server.add_session, "alice", token[1:])
+            serving.server.add_session("alice", token)
+            self.assertRaises(ringpost.QueueFull, serving.server.add_session, "bob", token)
+            with ringpost.connect(serving.to, session=("alice", token)) as client:
+                self.assertTrue(client.finish(patience_s).delivered)
+            self.assertRaises(ringpost.RingpostError, ringpost.connect, serving.to, session=("bob", token), timeout=0.1)
+            serving.server.remove_session("alice")
+            self.assertRaises(ringpost.NotKnown, serving.server.remove_session, "alice")
+        self.assertEqual((seen[0].what, seen[0].name), (native.Happening.OPENED, "alice"))
+
+    def test_what_the_peer_has(self):
+        with Serving(lambda *_: None, psk=self.psk) as serving, \
+                ringpost.connect(serving.to, psk=self.psk, acknowledgements=True, rate=1e9) as client:
+            for _ in range(10):
+                client.send(b"x", channel=5)
+            acknowledged = 0
+            while acknowledged < 10:
+                event = client.next(patience_s)
+                self.assertEqual((event.what, event.channel), (native.Happening.ACKNOWLEDGED, 5))
+                self.assertGreater(event.acknowledged, acknowledged)
+                acknowledged = event.acknowledged
+
     def test_a_server_ends_a_connection(self):
         def refuse(server, event):
             if isinstance(event, native.Message):

@@ -39,12 +39,15 @@ Outgoing::Outgoing(std::uint8_t channel, std::size_t log_bytes, std::uint64_t wi
       lost_(slices_for(log_bytes) / 64),
       mask_(slices_for(log_bytes) - 1) {}
 
-std::uint64_t Outgoing::count_unacked() const {
-    if (all_acked()) return 0;
+std::uint64_t Outgoing::acknowledged() const {
     // Parts of one message count once.
     const auto low = static_cast<std::uint32_t>(next_number_);
-    const std::uint32_t sent = begin_ == end_ ? std::uint32_t{in_parts_} : low - slices_[begin_ & mask_].first;
-    std::uint64_t count = sent;
+    return next_number_ - (begin_ == end_ ? std::uint32_t{in_parts_} : low - slices_[begin_ & mask_].first);
+}
+
+std::uint64_t Outgoing::count_unacked() const {
+    if (all_acked()) return 0;
+    std::uint64_t count = next_number_ - acknowledged();
     std::uint64_t position = log_.sent() + (in_parts_ ? part_total_ - part_done_ : 0);
     for (const std::uint64_t head = log_.head(); position < head; ++count) {
         std::uint32_t prefix = 0;

@@ -34,6 +34,8 @@ class Outgoing {
 
     /// Messages that were sent, or begun.
     std::uint64_t numbers() const { return next_number_; }
+    /// The peer has all messages below this number.
+    std::uint64_t acknowledged() const;
     bool has_new() const { return log_.head() != log_.sent(); }
     bool has_lost() const { return lost_count_ > 0; }
     /// Everything appended so far is acknowledged.

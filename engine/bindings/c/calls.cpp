@@ -131,6 +131,30 @@ int32_t rp_finish(rp_handle* handle, uint64_t connection, int64_t timeout_ns, rp
     return after(entered, entered->finish(call, connection, timeout_ns, out));
 }
 
+int32_t rp_allow(rp_handle* handle, const char* file) {
+    constexpr const char* call = "rp_allow";
+    const Entered entered(handle, call);
+    if (entered.error() != RP_OK) return entered.error();
+    if (file == nullptr) return fail(RP_EINVAL, call, "file is NULL");
+    return entered->allow(call, file);
+}
+
+int32_t rp_add_session(rp_handle* handle, const char* id, const void* token, size_t size) {
+    constexpr const char* call = "rp_add_session";
+    const Entered entered(handle, call);
+    if (entered.error() != RP_OK) return entered.error();
+    if (id == nullptr || token == nullptr) return fail(RP_EINVAL, call, "id or token is NULL");
+    return entered->add_session(call, id, {static_cast<const std::byte*>(token), size});
+}
+
+int32_t rp_remove_session(rp_handle* handle, const char* id) {
+    constexpr const char* call = "rp_remove_session";
+    const Entered entered(handle, call);
+    if (entered.error() != RP_OK) return entered.error();
+    if (id == nullptr) return fail(RP_EINVAL, call, "id is NULL");
+    return entered->remove_session(call, id);
+}
+
 int32_t rp_fd(rp_handle* handle) {
     const Entered entered(handle, "rp_fd");
     return entered.error() != RP_OK ? entered.error() : entered->descriptor("rp_fd");

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -30,6 +31,7 @@ rp_connection_options connection_defaults() {
     out.connection_window = protocol.connection_window;
     out.idle_timeout_ns = protocol.idle_timeout;
     out.keep_alive_ns = protocol.keep_alive;
+    out.datagram_bytes = protocol.datagram_bytes;
     return out;
 }
 
@@ -44,9 +46,14 @@ ConnectionNumber connection_of(std::uint64_t id) {
 class Connections final : public PolledHandle<native::Endpoint> {
   public:
     Connections(native::OpenedClient opened, const Address& server)
-        : PolledHandle("a connection", std::move(opened.polled)), client_(opened.number), peer_(server) {}
+        : PolledHandle("a connection", std::move(opened.polled)),
+          log_(std::move(opened.log)),
+          client_(opened.number),
+          peer_(server) {}
     explicit Connections(native::OpenedServer opened)
-        : PolledHandle("a server", std::move(opened.polled)), allowed_(std::move(opened.allowed)) {}
+        : PolledHandle("a server", std::move(opened.polled)),
+          log_(std::move(opened.log)),
+          allowed_(std::move(opened.allowed)) {}
     ~Connections() override {
         if (!polled().usable()) return;
         change().close_all(now(), now());
@@ -80,6 +87,25 @@ class Connections final : public PolledHandle<native::Endpoint> {
         });
         if (closing != nullptr && closing->outcome() != nullptr) out.add() = closed(number, *closing->outcome());
         return RP_OK;
+    }
+
+    std::int32_t allow(std::string_view call, const std::string& file) override {
+        if (client_) return Handle::allow(call, file);
+        auto next = native::read_allowed(file);
+        if (!next) return fail(call, next.error());
+        const auto replaced = native::replace_allowed(endpoint(), allowed_, *next);
+        return replaced ? RP_OK : fail(call, replaced.error());
+    }
+    std::int32_t add_session(std::string_view call, std::string_view id, std::span<const std::byte> token) override {
+        if (client_) return Handle::add_session(call, id, token);
+        const auto added = endpoint().add_session(id, token);
+        if (added) return RP_OK;
+        const Error error = native::session_error(added.error());
+        return fail(added.error() == native::SessionRefusal::full ? RP_EFULL : RP_EINVAL, call, error.text);
+    }
+    std::int32_t remove_session(std::string_view call, std::string_view id) override {
+        if (client_) return Handle::remove_session(call, id);
+        return endpoint().remove_session(id) ? RP_OK : fail(RP_EUNKNOWN, call, "there is no session with this id");
     }
 
     std::int64_t in_flight(std::string_view) override {
@@ -176,12 +202,16 @@ class Connections final : public PolledHandle<native::Endpoint> {
         switch (of.kind) {
             case ConnectionEvent::Kind::opened:
                 out.event.code = RP_OPENED;
-                if (const auto* peer = allowed_ ? allowed_->find(endpoint().peer_key(of.connection)) : nullptr)
-                    out.name = peer->name;
+                out.name = endpoint().peer_name(of.connection);
                 return out;
             case ConnectionEvent::Kind::writable:
                 out.event.code = RP_WRITABLE;
                 out.event.value = of.channel;
+                return out;
+            case ConnectionEvent::Kind::acknowledged:
+                out.event.code = RP_ACKNOWLEDGED;
+                out.event.value = of.channel;
+                out.event.id = of.acknowledged;
                 return out;
             case ConnectionEvent::Kind::closing: out.event.code = RP_CLOSING; return out;
             case ConnectionEvent::Kind::closed:
@@ -195,6 +225,7 @@ class Connections final : public PolledHandle<native::Endpoint> {
         return std::nullopt;
     }
 
+    std::unique_ptr<native::Qlog> log_;
     std::optional<ConnectionNumber> client_;
     Address peer_{};                              ///< a client's
     std::unique_ptr<crypto::AllowList> allowed_;  ///< a server's
@@ -214,6 +245,7 @@ std::int32_t read_connection(std::string_view call, const rp_connection_options&
     }
     if (given.peer != nullptr) out.keys = out.keys.peer(given.peer);
     if (given.allow != nullptr) out.keys = out.keys.allow(given.allow);
+    if (given.qlog != nullptr) out.qlog = given.qlog;
     out.insecure = given.insecure != 0;
     if (given.application != nullptr) out.application = given.application;
     out.protocol.channels = given.channels;
@@ -223,6 +255,11 @@ std::int32_t read_connection(std::string_view call, const rp_connection_options&
     out.protocol.connection_window = given.connection_window;
     out.protocol.idle_timeout = given.idle_timeout_ns;
     out.protocol.keep_alive = given.keep_alive_ns;
+    out.protocol.acknowledgements = given.acknowledgements != 0;
+    out.protocol.congestion = static_cast<CongestionControl>(given.congestion);
+    out.protocol.fixed.rate = given.fixed_rate;
+    out.protocol.fixed.window = given.fixed_window;
+    out.protocol.datagram_bytes = given.datagram_bytes;
     out.gro = given.engine.gro != 0;
     return read(call, given.engine, out.engine);
 }
@@ -246,6 +283,12 @@ int32_t rp_connect(const char* server, const rp_connection_options* options, rp_
     ConnectOptions wanted;
     if (const auto error = read_connection(call, given, wanted)) return error;
     wanted.timeout = given.timeout_ns;
+    if (given.session != nullptr) {
+        if (given.token == nullptr) return fail(RP_EINVAL, call, "options->token is NULL");
+        if (given.psk != nullptr || given.key != nullptr || given.peer != nullptr)
+            return fail(RP_EINVAL, call, "options->session: not with psk, key or peer");
+        wanted.keys = Keys::session(given.session, {static_cast<const std::byte*>(given.token), given.token_size});
+    }
     const auto address = resolve_host_port(server);
     if (!address) return fail(call, address.error());
     auto opened = native::open_client(*address, wanted);
@@ -263,6 +306,7 @@ int32_t rp_listen(const char* bind, const rp_connection_options* options, rp_han
     if (const auto error = read_connection(call, given, wanted)) return error;
     if (const auto error = read(call, given.allowed, given.allowed_count, wanted.allowed)) return error;
     wanted.connections_max = given.connections_max;
+    wanted.sessions_max = given.sessions_max;
     const auto address = native::resolve_bind(bind);
     if (!address) return fail(call, address.error());
     auto opened = native::open_server(*address, wanted);

@@ -51,6 +51,7 @@ using native::SendResult;
 /// | pair | none, peer | NK | who the server is; the client stays anonymous |
 /// | pair, allow | pair, peer | IK | who both are |
 /// | pair, allow, with_shared | pair, peer, with_shared | IKpsk2 | the same |
+/// | any, and Server::add_session() | session | NNpsk0 | that both have the token of this session |
 class RINGPOST_API Keys {
   public:
     using Secret = std::array<std::byte, 32>;
@@ -61,8 +62,11 @@ class RINGPOST_API Keys {
     /// The key pair of this end, by its secret key. A server without allow() accepts every client.
     static Keys pair(const std::string& file);
     static Keys pair(const Secret& secret);
-    /// No keys of our own: a client's, with peer().
+    /// No keys of our own: a client's, with peer(), or a server's that has nothing but sessions.
     static Keys none();
+    /// A client's, whose application has its own login: the token that it got there, at least 16 bytes that nobody can
+    /// guess, and the id, at most 64 bytes, under which Server::add_session() was given the token.
+    static Keys session(std::string_view id, std::span<const std::byte> token);
 
     /// At a server: only clients in this list, a file with a public key, a name, and perhaps a rate on each line.
     [[nodiscard]] Keys allow(const std::string& file) const;
@@ -106,6 +110,7 @@ struct ListenOptions {
     std::uint32_t connections_max = 4'096;  ///< a power of two up to 2^20
     /// Handshakes per second from which on a client must prove its address.
     std::uint32_t handshakes_per_second = 1'000;
+    std::uint32_t sessions_max = 0;  ///< that add_session() may add, up to 2^20
     native::ProtocolOptions protocol{};
     std::string application{};  ///< see ConnectOptions
     std::string qlog{};         ///< see ConnectOptions; one log for all connections
@@ -119,17 +124,20 @@ struct ListenOptions {
 /// Something that happened to a connection.
 struct ConnectionEvent {
     enum class Kind : std::uint8_t {
-        opened,    ///< a client has connected
-        messages,  ///< `messages`, valid until the next call that is not const
-        writable,  ///< `channel` has space after a send was refused
-        breaker,   ///< CongestionControl::fixed has halved its rate
-        closing,   ///< the peer sends nothing more, and accepts nothing; what it sent follows until `closed`
-        closed,    ///< `outcome`; the last event of the connection
+        opened,        ///< a client has connected
+        messages,      ///< `messages`, valid until the next call that is not const
+        writable,      ///< `channel` has space after a send was refused
+        acknowledged,  ///< ProtocolOptions::acknowledgements: the peer has more messages of `channel`
+        breaker,       ///< CongestionControl::fixed has halved its rate
+        closing,       ///< the peer sends nothing more, and accepts nothing; what it sent follows until `closed`
+        closed,        ///< `outcome`; the last event of the connection
     };
     Kind kind = Kind::messages;
     std::uint8_t channel = 0;
     ConnectionNumber connection{};
     Messages messages{};
+    /// The peer has all messages of `channel` below this number; the first that was queued has 0.
+    std::uint64_t acknowledged = 0;
     CloseOutcome outcome{};
 };
 
@@ -259,9 +267,14 @@ class RINGPOST_API Server {
 
     /// Reads another list of clients: see Keys::allow(). For handshakes from now on; nothing changes after an error.
     Result<void> allow(const std::string& file);
+    /// Accepts clients with Keys::session() of this id and token: any number of them, until the session is removed.
+    /// Errors: EINVAL of a wrong id or token, EEXIST, ENOSPC beyond ListenOptions::sessions_max.
+    Result<void> add_session(std::string_view id, std::span<const std::byte> token);
+    /// For handshakes from now on; connections stay. False: there is none with this id.
+    bool remove_session(std::string_view id);
 
     Address peer(ConnectionNumber connection) const;
-    /// The client's name in the list of those that may connect; "" if it has none.
+    /// The id of the client's session, or its name in the list of those that may connect; "" if it has neither.
     std::string peer_name(ConnectionNumber connection) const;
     /// Null values if the number names no connection.
     native::Statistics statistics(ConnectionNumber connection) const;

@@ -154,8 +154,8 @@ typedef struct rp_event {
     uint32_t flags; /* RP_EVENT_* */
     int32_t error;  /* gtUDP OUTCOME other than RP_CONFIRMED: errno of the kernel's last refusal, or 0 */
     int64_t value;  /* gtUDP OUTCOME: transmissions; disconnected: frames lost; beacon: seconds since it was sent;
-                     * struct DAMAGE: places that failed; MESSAGE and RP_WRITABLE of a connection: the channel;
-                     * RP_CLOSED: messages that the peer did not acknowledge */
+                     * struct DAMAGE: places that failed; MESSAGE, RP_WRITABLE and RP_ACKNOWLEDGED of a connection: the
+                     * channel; RP_CLOSED: messages that the peer did not acknowledge */
     rp_address advertised; /* beacon: where its sender listens */
     uint64_t connection;   /* names a connection of a server until its RP_CLOSED, and is never used again */
     uint64_t reserved;
@@ -183,10 +183,12 @@ enum {
 
 /* What happens to a connection. The text of RP_CLOSED, its reason, are the bytes. */
 enum {
-    RP_OPENED = 1,   /* a client has connected; the name is that of its key in the list of those that may */
+    RP_OPENED = 1,   /* a client has connected; the name is its session, or that of its key in the list of those that
+                      * may */
     RP_WRITABLE = 2, /* after RP_EFULL: there is space again */
     RP_CLOSING = 3,  /* the peer sends nothing more, and accepts nothing */
-    RP_CLOSED = 4    /* the last event of a connection */
+    RP_CLOSED = 4,   /* the last event of a connection */
+    RP_ACKNOWLEDGED = 5 /* with `acknowledgements`: the peer has all messages of the channel below `id` */
 };
 
 /* Changes. */
@@ -290,6 +292,14 @@ RP_API int32_t rp_counters(rp_handle* handle, rp_counter* counters, uint32_t cou
  * everything. Fills `outcome` as for RP_CLOSED, unless it is NULL. Messages that have arrived can still be taken. With a
  * timeout of 0 only begins to close; at once. `connection` of a client is 0. */
 RP_API int32_t rp_finish(rp_handle* handle, uint64_t connection, int64_t timeout_ns, rp_event* outcome);
+
+/* A server: reads another list of clients, for handshakes from now on. Nothing changes after an error. */
+RP_API int32_t rp_allow(rp_handle* handle, const char* file);
+/* A server: accepts clients that have the token of this session, at least 16 bytes that nobody can guess; any number of
+ * them, until the session is removed. The id has at most 64 bytes. RP_EFULL: as many as `sessions_max`. */
+RP_API int32_t rp_add_session(rp_handle* handle, const char* id, const void* token, size_t size);
+/* Connections stay. RP_EUNKNOWN: there is no session with this id. */
+RP_API int32_t rp_remove_session(rp_handle* handle, const char* id);
 
 /* ---- named devices -------------------------------------------------------------------------------------------- */
 

@@ -66,7 +66,8 @@ RP_API int32_t rp_gtudp_init(rp_gtudp_options* options, size_t size);
 RP_API int32_t rp_gtudp_open(const rp_gtudp_options* options, rp_handle** handle);
 
 /* Native connections, encrypted. Keys are names of files that `ringpost key` makes. A client: `psk`; or `peer`, and `key`
- * if the server wants to know who it is. A server: `psk`; or `key`, and `allow` if it does. */
+ * if the server wants to know who it is; or `session`. A server: `psk`; or `key`, and `allow` if it does; `sessions_max`
+ * besides, or alone. */
 typedef struct rp_connection_options {
     uint32_t size;
     int32_t insecure; /* neither encrypted nor authenticated; both ends must ask for it */
@@ -85,6 +86,17 @@ typedef struct rp_connection_options {
     uint64_t send_log_bytes;    /* of each channel until acknowledged; a power of two (256 KiB) */
     uint64_t channel_window, connection_window; /* bytes received ahead of the application (1 MiB, 4 MiB) */
     int64_t idle_timeout_ns, keep_alive_ns;     /* 30 s, 15 s */
+    const char* session; /* client: of the application's own login, the id and the token of rp_add_session() */
+    const void* token;
+    uint32_t token_size;
+    uint32_t sessions_max;    /* server: that rp_add_session() may add (0) */
+    int32_t acknowledgements; /* events RP_ACKNOWLEDGED (0) */
+    int32_t congestion;       /* RP_CONGESTION_* (cubic) */
+    double fixed_rate;        /* with RP_CONGESTION_FIXED: bytes per second; 0: not paced */
+    uint64_t fixed_window;    /* bytes in flight; 0: as many as the packets in flight allow */
+    const char* qlog;         /* a directory for a log of packets; NULL: none */
+    uint32_t datagram_bytes;  /* of UDP payload that the path carries (1,472) */
+    uint32_t reserved_datagram;
     uint64_t reserved[4];
 } rp_connection_options;
 

@@ -44,6 +44,7 @@ struct OwnedEvent {
     std::uint8_t channel = 0;
     ConnectionNumber connection{};
     OwnedMessages messages{};
+    std::uint64_t acknowledged = 0;
     CloseOutcome outcome{};
 };
 
@@ -71,6 +72,8 @@ class RINGPOST_API ThreadedConnection {
 
     /// The next messages, of one channel; nullopt: none within `timeout`, or the connection has ended and none is left.
     std::optional<OwnedMessages> receive(Duration timeout);
+    /// The same for events of every kind but `closed`, which is outcome().
+    std::optional<OwnedEvent> next(Duration timeout);
 
     /// Takes no more sends, and waits until the peer's application has taken everything, or `timeout`.
     CloseOutcome close(Duration timeout, std::uint16_t code = 0, std::string_view reason = {});
@@ -134,13 +137,16 @@ class RINGPOST_API ThreadedServer {
 
     /// Reads another list of clients: see Keys::allow(). For handshakes from now on; nothing changes after an error.
     Result<void> allow(const std::string& file);
+    // See Server.
+    Result<void> add_session(std::string_view id, std::span<const std::byte> token);
+    bool remove_session(std::string_view id);
 
     int fd();
     bool usable() const;
 
     // One round trip to the engine's thread each. Null values if the number names no connection.
     Address peer(ConnectionNumber connection) const;
-    /// The client's name in the list of those that may connect; "" if it has none.
+    /// The id of the client's session, or its name in the list of those that may connect; "" if it has neither.
     std::string peer_name(ConnectionNumber connection) const;
     native::Statistics statistics(ConnectionNumber connection) const;
     native::Path path(ConnectionNumber connection) const;

@@ -48,6 +48,35 @@ void join_all(std::vector<std::thread>& threads) {
     for (std::thread& thread : threads) thread.join();
 }
 
+TEST_P(ThreadedNative, a_session_and_what_the_peer_has) {
+    const auto token = std::as_bytes(std::span("0123456789abcdef", 16));
+    ListenOptions options = listening(Keys::none());
+    options.sessions_max = 1;
+    ThreadedServer server = serve(options);
+    EXPECT_EQ(server.add_session("", token).error().code, EINVAL);
+    ASSERT_TRUE(server.add_session("alice", token));
+    EXPECT_EQ(server.add_session("alice", token).error().code, EEXIST);
+    EXPECT_EQ(server.add_session("bob", token).error().text, "session: as many as sessions_max");
+    ConnectOptions with_token = connecting(Keys::session("alice", token));
+    with_token.protocol.acknowledgements = true;
+    ThreadedConnection client = join(server, with_token);
+    EXPECT_EQ(client.send(2, as_bytes("hello")), SendResult::queued);
+    EXPECT_EQ(server.peer_name(next(server, ThreadedEventKind::messages).connection), "alice");
+    const auto event = client.next(patience);
+    ASSERT_TRUE(event);
+    EXPECT_EQ(event->kind, ThreadedEventKind::acknowledged);
+    EXPECT_EQ(event->channel, 2);
+    EXPECT_EQ(event->acknowledged, 1u);
+    EXPECT_TRUE(server.remove_session("alice"));
+    EXPECT_FALSE(server.remove_session("alice"));
+    with_token.timeout = 50 * millisecond;
+    EXPECT_FALSE(ThreadedConnection::connect(server.local(), with_token));
+    EXPECT_EQ(ThreadedServer::listen(loopback_v4(), listening(with_token.keys)).error().text,
+              "keys: a session is a client's");
+    EXPECT_EQ(connect(server.local(), connecting(Keys::session("alice", token.first(15)))).error().text,
+              "session: a token has at least 16 bytes");
+}
+
 // Two threads take events, and answer each message on its channel; four threads send, two of them on one channel.
 TEST_P(ThreadedNative, messages_of_many_threads_there_and_back) {
     constexpr std::uint32_t senders = 4, each = 500 * scale;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -42,6 +43,8 @@ struct EndpointNode {
                 received[index].emplace_back(reinterpret_cast<const char*>(message.data()), message.size());
                 if (echoes) endpoint.send(event.connection, event.event.channel, message);
             });
+        } else if (event.event.kind == OfConnection::acknowledged) {
+            acknowledged.push_back(event.event.number);
         } else if (event.event.kind == OfConnection::closed) {
             closed[index] = event.event.outcome;
             closed_at = now;
@@ -54,6 +57,7 @@ struct EndpointNode {
     std::vector<native::Initiator::Failure> failures;
     std::map<std::uint32_t, std::vector<std::string>> received;
     std::map<std::uint32_t, native::CloseOutcome> closed;
+    std::vector<std::uint64_t> acknowledged;
     Instant closed_at = 0;
 };
 
@@ -214,8 +218,94 @@ TEST(NativeEndpoint, only_allowed_clients_connect) {
     EXPECT_EQ(known.opened.size(), 1u);
     EXPECT_EQ(unknown.failures.size(), 1u);
     ASSERT_EQ(play.server->opened.size(), 1u);
-    EXPECT_EQ(play.server->endpoint.peer_key(play.server->opened[0]), friends.public_key);
+    EXPECT_EQ(play.server->endpoint.peer_name(play.server->opened[0]), "a");
     EXPECT_GT(play.server->endpoint.responder_counters()->not_allowed, 0u);
+}
+
+native::ClientOptions of_session(const EndpointPlay& play, std::string_view id, const std::string& token) {
+    auto out = play.choose(crypto::Pattern::nn_psk0, crypto::Suite::aes256_gcm, 1);
+    out.keys.psk = native::session_secret(id, bytes_of_text(token)).value();
+    return out;
+}
+
+TEST(NativeEndpoint, a_session_connects_until_it_is_removed) {
+    EndpointPlay play(1);
+    const std::string token = "0123456789abcdef";
+    play.server_options.server->patterns = {};
+    play.server_options.server->sessions_max = 2;
+    play.start_server({});
+    native::Endpoint& server = play.server->endpoint;
+    ASSERT_TRUE(server.add_session("alice", bytes_of_text(token)));
+    ASSERT_TRUE(server.add_session("bob", bytes_of_text(token)));
+    EndpointNode& client = play.add_client();
+    const auto connection = play.connect(client, of_session(play, "bob", token));
+    play.run_for(second);
+    ASSERT_EQ(play.server->opened.size(), 1u);
+    EXPECT_EQ(server.peer_name(play.server->opened[0]), "bob");
+
+    EXPECT_TRUE(server.remove_session("bob"));
+    EXPECT_FALSE(server.remove_session("bob"));
+    play.send(client, connection, "still here");
+    play.connect(client, of_session(play, "bob", token));
+    play.connect(client, of_session(play, "alice", token + "!"));  // another token
+    play.connect(client, play.choose(crypto::Pattern::nn_psk0, crypto::Suite::aes256_gcm, 1));
+    play.run_for(30 * second);
+    EXPECT_EQ(play.server->received[0], std::vector<std::string>{"still here"});
+    EXPECT_EQ(server.peer_name(play.server->opened[0]), "bob");
+    EXPECT_EQ(client.failures.size(), 3u);
+    EXPECT_EQ(play.server->opened.size(), 1u);
+    EXPECT_GT(server.responder_counters()->unknown_key, 0u);
+    EXPECT_GT(server.responder_counters()->refused_pattern, 0u);
+}
+
+TEST(NativeEndpoint, a_session_that_is_removed_during_its_handshake_does_not_connect) {
+    EndpointPlay play(1);
+    play.server_options.server->sessions_max = 1;
+    play.start_server({.delay = 100 * millisecond});
+    native::Endpoint& server = play.server->endpoint;
+    ASSERT_TRUE(server.add_session("alice", bytes_of_text("0123456789abcdef")));
+    EndpointNode& client = play.add_client();
+    play.connect(client, of_session(play, "alice", "0123456789abcdef"));
+    play.run_for(150 * millisecond);  // the Response is under way
+    ASSERT_EQ(server.responder_counters()->answered, 1u);
+    server.remove_session("alice");
+    play.run_for(second);
+    EXPECT_TRUE(play.server->opened.empty());
+    EXPECT_GT(server.responder_counters()->not_allowed, 0u);
+}
+
+TEST(NativeEndpoint, sessions_are_refused_with_a_reason) {
+    EndpointPlay play(1);
+    play.server_options.server->sessions_max = 1;
+    play.start_server({});
+    native::Endpoint& server = play.server->endpoint;
+    const std::string token = "0123456789abcdef";
+    const auto refusal = [&](std::string_view id, const std::string& of) {
+        return server.add_session(id, bytes_of_text(of)).error();
+    };
+    EXPECT_EQ(refusal("", token), native::SessionRefusal::bad_id);
+    EXPECT_EQ(refusal(std::string(65, 'x'), token), native::SessionRefusal::bad_id);
+    EXPECT_EQ(refusal("alice", token.substr(1)), native::SessionRefusal::short_token);
+    EXPECT_TRUE(server.add_session(std::string(64, 'x'), bytes_of_text(token)));
+    EXPECT_EQ(refusal(std::string(64, 'x'), token), native::SessionRefusal::in_use);
+    EXPECT_EQ(refusal("alice", token), native::SessionRefusal::full);
+    EXPECT_TRUE(server.remove_session(std::string(64, 'x')));
+    EXPECT_TRUE(server.add_session("alice", bytes_of_text(token)));
+}
+
+TEST(NativeEndpoint, what_the_peer_has_is_reported) {
+    EndpointPlay play(1);
+    play.client_options.connection.acknowledgements = true;
+    play.start_server({.loss = 0.2, .delay = 20 * millisecond});
+    EndpointNode& client = play.add_client();
+    const auto connection = play.connect(client, play.choose(crypto::Pattern::nk, crypto::Suite::aes256_gcm, 1));
+    play.run_for(10 * second);
+    for (int i = 0; i < 100; ++i) play.send(client, connection, std::string(i % 10 == 0 ? 5'000 : 50, 'x'));
+    play.run_for(10 * second);
+    ASSERT_FALSE(client.acknowledged.empty());
+    EXPECT_TRUE(std::ranges::is_sorted(client.acknowledged, std::less_equal<>()));
+    EXPECT_GT(client.acknowledged.size(), 1u);
+    EXPECT_EQ(client.acknowledged.back(), 100u);
 }
 
 TEST(NativeEndpoint, a_client_has_the_rate_of_the_list) {

@@ -72,7 +72,8 @@ void NativeNode::take_all() {
                 break;
             case Event::Kind::closing: peer_closes = true; break;
             case Event::Kind::breaker: ++breakers; break;
-            case Event::Kind::writable: break;
+            case Event::Kind::writable:
+            case Event::Kind::acknowledged: break;
         }
         if (testing::Test::HasFailure()) return;
     }

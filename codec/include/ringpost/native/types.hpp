@@ -44,6 +44,8 @@ struct ProtocolOptions {
     Duration idle_timeout = 30 * second;  ///< silence after which the peer is gone; the shorter one of both sides
     Duration keep_alive = 15 * second;    ///< silence after which the peer is asked whether it is there
     Duration ack_delay = 25 * millisecond;
+
+    bool acknowledgements = false;  ///< events that name what the peer has acknowledged
 };
 
 enum class SendResult : std::uint8_t {

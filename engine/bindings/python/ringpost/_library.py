@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import POINTER, Structure, c_char_p, c_int32, c_int64, c_size_t, c_uint8, c_uint16, c_uint32
-from ctypes import c_uint64, c_void_p
+from ctypes import POINTER, Structure, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint8, c_uint16
+from ctypes import c_uint32, c_uint64, c_void_p
 from typing import Any
 
 from .errors import VersionMismatch
@@ -70,7 +70,10 @@ class CConnectionOptions(Checked):
                 ("allowed", POINTER(c_char_p)), ("allowed_count", c_uint32), ("connections_max", c_uint32),
                 ("timeout_ns", c_int64), ("channels", c_uint32), ("message_bytes_max", c_uint32),
                 ("send_log_bytes", c_uint64), ("channel_window", c_uint64), ("connection_window", c_uint64),
-                ("idle_timeout_ns", c_int64), ("keep_alive_ns", c_int64), ("reserved", c_uint64 * 4)]
+                ("idle_timeout_ns", c_int64), ("keep_alive_ns", c_int64), ("session", c_char_p), ("token", c_char_p),
+                ("token_size", c_uint32), ("sessions_max", c_uint32), ("acknowledgements", c_int32),
+                ("congestion", c_int32), ("fixed_rate", c_double), ("fixed_window", c_uint64), ("qlog", c_char_p),
+                ("datagram_bytes", c_uint32), ("reserved_datagram", c_uint32), ("reserved", c_uint64 * 4)]
 
 
 class CConfirmedOptions(Checked):
@@ -161,6 +164,9 @@ FUNCTIONS = {
     "rp_connect": (c_int32, c_char_p, POINTER(CConnectionOptions), POINTER(Handle)),
     "rp_listen": (c_int32, c_char_p, POINTER(CConnectionOptions), POINTER(Handle)),
     "rp_finish": (c_int32, Handle, c_uint64, c_int64, POINTER(CEvent)),
+    "rp_allow": (c_int32, Handle, c_char_p),
+    "rp_add_session": (c_int32, Handle, c_char_p, c_char_p, c_size_t),
+    "rp_remove_session": (c_int32, Handle, c_char_p),
     "rp_confirmed_init": (c_int32, POINTER(CConfirmedOptions), c_size_t),
     "rp_confirmed_open": (c_int32, POINTER(CConfirmedOptions), POINTER(Handle)),
     "rp_devices_init": (c_int32, POINTER(CDevicesOptions), c_size_t),

@@ -1,8 +1,8 @@
 """The native transport: encrypted connections with ordered channels of messages of any size.
 
 A Connection is a client's, a Server accepts any number of them. Keys are names of files that `ringpost key` makes. A
-client has `psk`; or `peer`, the server's public key, and `key` if the server wants to know who it is. A server has `psk`;
-or `key`, and `allow` if it does. Both work inside the calls of the thread that made them: call one at least every few
+client has `psk`; or `peer`, the server's public key, and `key` if the server wants to know who it is; or `session`. A
+server has `psk`; or `key`, and `allow` if it does; `sessions` besides, or alone. Both work inside the calls of the thread that made them: call one at least every few
 seconds."""
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ._handle import EVENTS, Address, Bytes, Event, Handle, c_text, check, messa
 from .errors import Stopped
 
 DELIVERED, BY_PEER = 16, 32
+FIXED = 1
 
 
 class Message(NamedTuple):
@@ -44,15 +45,20 @@ class Happening(enum.IntEnum):
     OPENED = 1
     WRITABLE = 2
     CLOSING = 3
+    ACKNOWLEDGED = 5
 
 
 class Change(NamedTuple):
-    """Something that happened to a connection; `name` is that of the client's key in the list of `allow`."""
+    """Something that happened to a connection. `name` of OPENED is the client's session, or the name of its key in the
+    list of `allow`. ACKNOWLEDGED, with the option `acknowledgements`: the peer has the first `acknowledged` messages that
+    were sent on `channel`."""
 
     what: Happening
     connection: int
     peer: Address
     name: str
+    channel: int = 0
+    acknowledged: int = 0
 
 
 def _end(flags: int, value: int, reason: str, connection: int) -> End:
@@ -64,18 +70,23 @@ def _of(event: Event) -> Union[Message, End, Change]:
         return Message(event.data, event.value, event.id, event.connection, event.peer)
     if event.code == 4:
         return _end(event.flags, event.value, event.data.decode(), event.connection)
-    return Change(Happening(event.code), event.connection, event.peer, event.name.decode())
+    return Change(Happening(event.code), event.connection, event.peer, event.name.decode(), event.value, event.id)
 
 
 class _Native(Handle):
     def _native_options(self, backend: str, wait: Optional[str], psk: Optional[str], key: Optional[str],
-                        insecure: bool, channels: int, message_bytes: Optional[int], application: str) -> Any:
+                        insecure: bool, channels: int, message_bytes: Optional[int], application: str,
+                        acknowledgements: bool, rate: Optional[float], qlog: Optional[str]) -> Any:
         options = self._options(c.CConnectionOptions, c.lib.rp_connection_init, backend, wait)
         options.psk = None if psk is None else c_text(psk)
         options.key = None if key is None else c_text(key)
         options.insecure = insecure
         options.channels = channels
         options.application = c_text(application)
+        options.acknowledgements = acknowledgements
+        options.qlog = None if qlog is None else c_text(qlog)
+        if rate is not None:
+            options.congestion, options.fixed_rate = FIXED, rate
         if message_bytes is not None:
             options.message_bytes_max = message_bytes
             options.channel_window = max(options.channel_window, 2 * message_bytes + 1024)
@@ -104,13 +115,21 @@ class _Native(Handle):
 
 
 class Connection(_Native):
-    """A client's connection to "HOST:PORT". `message_bytes`: the largest message in both directions."""
+    """A client's connection to "HOST:PORT". `session`: the id and the token that Server.add_session() was given.
+    `message_bytes`: the largest message in both directions. `rate`: of a path that is reserved for this connection, in
+    bytes per second, instead of congestion control. `qlog`: a directory for a log of packets."""
 
     def __init__(self, server: str, *, psk: Optional[str] = None, key: Optional[str] = None, peer: Optional[str] = None,
-                 insecure: bool = False, timeout: float = 10, channels: int = 8, message_bytes: Optional[int] = None,
-                 application: str = "", backend: str = "auto", wait: Optional[str] = None):
+                 session: "Optional[tuple[str, bytes]]" = None, insecure: bool = False, timeout: float = 10,
+                 channels: int = 8, message_bytes: Optional[int] = None, application: str = "",
+                 acknowledgements: bool = False, rate: Optional[float] = None, qlog: Optional[str] = None,
+                 backend: str = "auto", wait: Optional[str] = None):
         super().__init__()
-        options = self._native_options(backend, wait, psk, key, insecure, channels, message_bytes, application)
+        options = self._native_options(backend, wait, psk, key, insecure, channels, message_bytes, application,
+                                       acknowledgements, rate, qlog)
+        if session is not None:
+            token = bytes(session[1])
+            options.session, options.token, options.token_size = c_text(session[0]), token, len(token)
         options.peer = None if peer is None else c_text(peer)
         options.timeout_ns = nanoseconds(timeout)
         self._open_at(c.lib.rp_connect, server, options)
@@ -124,12 +143,18 @@ class Connection(_Native):
     def receive(self, timeout: Optional[float] = None) -> Message:
         """The next message. TimeoutError after `timeout` seconds; Stopped, with the reason, when the connection has
         ended."""
-        while self._end is None:
-            event = _of(self._one(c.MESSAGE | c.CONNECTION, timeout))
+        while True:
+            event = self.next(timeout)
             if isinstance(event, Message):
                 return event
-            if isinstance(event, End):
-                self._end = event
+
+    def next(self, timeout: Optional[float] = None) -> Union[Message, Change]:
+        """The next message or change. Errors as of receive()."""
+        if self._end is None:
+            event = _of(self._one(c.MESSAGE | c.CONNECTION, timeout))
+            if not isinstance(event, End):
+                return event
+            self._end = event
         raise Stopped(f"the connection has ended: {self._end.reason}")
 
     def messages(self, timeout: Optional[float] = None) -> Iterator[Message]:
@@ -156,14 +181,18 @@ class Connection(_Native):
 
 
 class Server(_Native):
-    """Accepts connections at "ADDRESS:PORT"; port 0 is chosen by the system, see `local`."""
+    """Accepts connections at "ADDRESS:PORT"; port 0 is chosen by the system, see `local`. `sessions`: how many
+    add_session() may add. The others are explained at Connection."""
 
     def __init__(self, bind: str, *, psk: Optional[str] = None, key: Optional[str] = None, allow: Optional[str] = None,
-                 insecure: bool = False, allowed: Optional[Iterable[str]] = None, connections: int = 4096,
-                 channels: int = 8, message_bytes: Optional[int] = None, application: str = "", backend: str = "auto",
-                 wait: Optional[str] = None):
+                 sessions: int = 0, insecure: bool = False, allowed: Optional[Iterable[str]] = None,
+                 connections: int = 4096, channels: int = 8, message_bytes: Optional[int] = None, application: str = "",
+                 acknowledgements: bool = False, rate: Optional[float] = None, qlog: Optional[str] = None,
+                 backend: str = "auto", wait: Optional[str] = None):
         super().__init__()
-        options = self._native_options(backend, wait, psk, key, insecure, channels, message_bytes, application)
+        options = self._native_options(backend, wait, psk, key, insecure, channels, message_bytes, application,
+                                       acknowledgements, rate, qlog)
+        options.sessions_max = sessions
         options.allow = None if allow is None else c_text(allow)
         options.allowed, options.allowed_count = names(allowed)
         options.connections_max = connections
@@ -180,6 +209,19 @@ class Server(_Native):
     def send(self, connection: int, data: Bytes, channel: int = 0) -> None:
         """Queues a message on a connection. See Connection.send()."""
         self._send_to(connection, data, channel)
+
+    def allow(self, file: str) -> None:
+        """Reads another list of clients, for handshakes from now on."""
+        check(c.lib.rp_allow(self._open, c_text(file)))
+
+    def add_session(self, id: str, token: bytes) -> None:
+        """Accepts clients whose application's own login has given them this token, at least 16 bytes that nobody can
+        guess. QueueFull: there are as many as `sessions`."""
+        check(c.lib.rp_add_session(self._open, c_text(id), bytes(token), len(token)))
+
+    def remove_session(self, id: str) -> None:
+        """For handshakes from now on; connections stay."""
+        check(c.lib.rp_remove_session(self._open, c_text(id)))
 
     def finish(self, connection: int, timeout: Optional[float] = None) -> End:
         """See Connection.finish(). With a timeout of 0 it only begins, and the End follows."""
