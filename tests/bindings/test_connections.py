@@ -97,17 +97,27 @@ class Connections(unittest.TestCase):
         self.assertEqual((end.by_peer, end.connection), (True, opened.connection))
 
     def test_sessions(self):
-        seen, token = [], os.urandom(16)
-        with Serving(lambda _, event: seen.append(event), sessions=1) as serving:
-            self.assertRaises(ringpost.InvalidArgument, serving.server.add_session, "alice", token[1:])
-            serving.server.add_session("alice", token)
-            self.assertRaises(ringpost.QueueFull, serving.server.add_session, "bob", token)
-            with ringpost.connect(serving.to, session=("alice", token)) as client:
-                self.assertTrue(client.finish(patience_s).delivered)
-            self.assertRaises(ringpost.RingpostError, ringpost.connect, serving.to, session=("bob", token), timeout=0.1)
-            serving.server.remove_session("alice")
-            self.assertRaises(ringpost.NotKnown, serving.server.remove_session, "alice")
-        self.assertEqual((seen[0].what, seen[0].name), (native.Happening.OPENED, "alice"))
+        token, ends = os.urandom(16), []
+
+        def use():
+            with ringpost.connect("{}:{}".format(*server.local), session=("alice", token)) as client:
+                ends.append(client.finish(patience_s))
+
+        with native.listen("127.0.0.1:0", sessions=1) as server:
+            self.assertRaises(ringpost.InvalidArgument, server.add_session, "alice", token[1:])
+            server.add_session("alice", token)
+            self.assertRaises(ringpost.QueueFull, server.add_session, "bob", token)
+            user = threading.Thread(target=use)
+            user.start()
+            opened = server.next(patience_s)
+            self.assertEqual((opened.what, opened.name), (native.Happening.OPENED, "alice"))
+            while not isinstance(server.next(patience_s), native.End):
+                pass
+            user.join(patience_s)
+            self.assertTrue(ends[0].delivered)
+            server.remove_session("alice")
+            self.assertRaises(ringpost.NotKnown, server.remove_session, "alice")
+            self.assertRaises(ringpost.InvalidArgument, server.allow, "/dev/null")
 
     def test_what_the_peer_has(self):
         with Serving(lambda *_: None, psk=self.psk) as serving, \
