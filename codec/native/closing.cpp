@@ -53,10 +53,17 @@ void Closing::fail(Instant now, CloseCode code, Notify notify, std::uint64_t unc
     if (notify == Notify::no_one) phase_ = Phase::ended;
 }
 
+void Closing::note_reason(const CloseFrame& frame) {
+    peer_reason_bytes_ = frame.reason.size();
+    std::ranges::transform(frame.reason, peer_reason_.begin(), [](std::byte each) { return static_cast<char>(each); });
+}
+
 void Closing::on_close(Instant now, const CloseFrame& frame, std::uint64_t unconfirmed, Duration probe_timeout) {
     if (!frame.graceful) {
-        if (phase_ < Phase::draining)
+        if (phase_ < Phase::draining) {
+            note_reason(frame);
             drain(now, {static_cast<CloseCode>(frame.code), true, false, unconfirmed}, probe_timeout);
+        }
         // The last word is the peer's.
         close_due_ = closed_due_ = false;
         return;
@@ -68,6 +75,7 @@ void Closing::on_close(Instant now, const CloseFrame& frame, std::uint64_t uncon
     peer_closes_ = true;
     closing_event_ = phase_ < Phase::draining;
     peer_code_ = frame.code;
+    note_reason(frame);
     for (std::size_t i = 0; i < frame.channels; ++i) peer_ends_[i] = channel_end(frame, i);
     peer_ends_count_ = frame.channels;
 }
@@ -85,7 +93,7 @@ void Closing::on_closed(Instant now, const ClosedFrame& frame, Duration probe_ti
     drain(now, {static_cast<CloseCode>(code_), false, frame.delivered, 0}, probe_timeout);
 }
 
-void Closing::on_packet() {
+void Closing::on_late_packet() {
     if (phase_ != Phase::draining) return;
     if (peer_answered_)
         closed_due_ = true;
@@ -140,12 +148,14 @@ std::optional<Event> Closing::take_event() {
         event.kind = Event::Kind::closing;
         event.outcome.code = static_cast<CloseCode>(peer_code_);
         event.outcome.by_peer = true;
+        event.reason = peer_reason();
         return event;
     }
     if (!closed_event_) return std::nullopt;
     closed_event_ = false;
     event.kind = Event::Kind::closed;
     event.outcome = outcome_;
+    event.reason = peer_reason();
     return event;
 }
 

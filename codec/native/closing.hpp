@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include <ringpost/time.hpp>
 #include "codec/native/event.hpp"
@@ -45,6 +46,8 @@ class Closing {
     /// The application has taken everything that the peer has sent before its CLOSE.
     void on_peer_delivered(Instant now, std::uint64_t unconfirmed, Duration probe_timeout);
     bool awaits_delivery() const { return peer_closes_ && !peer_answered_; }
+    /// Why the peer has closed, in its words; "": it has not, or gave no reason.
+    std::string_view peer_reason() const { return {peer_reason_.data(), peer_reason_bytes_}; }
     /// What the peer's CLOSE names.
     std::span<const ChannelEnd> peer_ends() const { return std::span(peer_ends_).first(peer_ends_count_); }
     bool peer_closes() const { return peer_closes_; }
@@ -52,8 +55,8 @@ class Closing {
     /// Null before `draining`.
     const CloseOutcome* outcome() const { return phase_ >= Phase::draining ? &outcome_ : nullptr; }
 
-    /// Any packet has arrived: in the end, it is answered once more.
-    void on_packet();
+    /// The peer does not know yet that this is the end: it is answered once more.
+    void on_late_packet();
 
     enum class Frame : std::uint8_t { none, close, closed };
     /// The frame that is due now; the caller writes it.
@@ -72,6 +75,7 @@ class Closing {
     std::optional<Event> take_event();
 
   private:
+    void note_reason(const CloseFrame& frame);
     void drain(Instant now, const CloseOutcome& outcome, Duration probe_timeout);
 
     Phase phase_ = Phase::open;
@@ -88,6 +92,8 @@ class Closing {
     std::uint16_t peer_code_ = 0;
     std::array<ChannelEnd, limits::native_channels_max> peer_ends_{};
     std::size_t peer_ends_count_ = 0;
+    std::array<char, limits::native_reason_bytes_max> peer_reason_{};
+    std::size_t peer_reason_bytes_ = 0;
 
     bool closing_event_ = false, closed_event_ = false;
     CloseOutcome outcome_;

@@ -197,6 +197,7 @@ void Connection::check_delivered(Instant now) {
         if (!receiving_.has_channel(end.channel) ||
             static_cast<std::uint32_t>(receiving_.taken(end.channel)) != end.number)
             return;
+    if (!receiving_.all_taken()) return;
     closing_.on_peer_delivered(now, sending_.count_unacked(), recovering_.loss().probe_timeout());
 }
 
@@ -214,13 +215,14 @@ Path Connection::path() const {
 // Arriving packets.
 
 void Connection::handle(Instant now, std::span<std::byte> packet) {
-    now_ = now;
+    note_time(now);
     if (ended()) {
         ++counts_.dropped_closed;
         return;
     }
     const auto header = parse_short_header(packet);
-    if (!header) return drop(counts_.dropped_foreign, TraceEvent::Drop::foreign, 0, packet.size());
+    if (!header || packet.size() > limits::native_datagram_bytes_max)
+        return drop(counts_.dropped_foreign, TraceEvent::Drop::foreign, 0, packet.size());
     const std::uint64_t number = full_number(receiving_.window().next(), header->number);
     const auto answer = receiving_.window().ask(number);
     if (answer == ReceiveWindow::Answer::duplicate)
@@ -235,7 +237,6 @@ void Connection::handle(Instant now, std::span<std::byte> packet) {
     }
     const auto plain = packet.subspan(short_header_bytes, packet.size() - short_header_bytes - keys_.tag_bytes());
     idle_.on_received(now);
-    closing_.on_packet();
     bool eliciting = false, at_once = false;
     if (!handle_frames(now, plain, eliciting, at_once)) return;
     ++counts_.packets_received;
@@ -300,6 +301,7 @@ struct Connection::FrameHandler {
     bool operator()(const CloseFrame& f) {
         self.closing_.on_close(now, f, self.sending_.count_unacked(), self.recovering_.loss().probe_timeout());
         self.note_phase();
+        self.check_delivered(now);
         return true;
     }
     bool operator()(const ClosedFrame& f) {
@@ -325,7 +327,13 @@ bool Connection::handle_frames(Instant now, std::span<const std::byte> plain, bo
             fail(now, CloseCode::malformed);
             return false;
         }
-        if (!closing_.exchanges() && !std::holds_alternative<CloseFrame>(*frame)) continue;
+        if (!closing_.exchanges()) {
+            // The last word is not answered by itself.
+            const bool asks =
+                !std::holds_alternative<ClosedFrame>(*frame) && !std::holds_alternative<PaddingFrame>(*frame);
+            if (asks) closing_.on_late_packet();
+            if (!std::holds_alternative<CloseFrame>(*frame)) continue;
+        }
         if (!std::visit(FrameHandler{*this, now, eliciting, at_once}, *frame)) return false;
     }
     return true;

@@ -68,7 +68,9 @@ class Connection {
     Instant poll_timeout() const;
 
     /// The packets passed to handle() go away although not all events were polled: copies what these need.
-    void retain() { receiving_.retain(); }
+    void retain() {
+        if (!receiving_.retain()) fail(now_, CloseCode::flow_control);
+    }
 
     /// Nothing happens any more; the connection may be destroyed.
     bool ended() const { return closing_.phase() == Closing::Phase::ended; }
@@ -81,6 +83,8 @@ class Connection {
     std::uint64_t unacknowledged_bytes() const { return sending_.unacked_bytes(); }
     /// Null: the outcome is not known yet. The event `closed` follows what has arrived.
     const CloseOutcome* outcome() const { return closing_.outcome(); }
+    /// See Closing.
+    std::string_view peer_reason() const { return closing_.peer_reason(); }
     const Statistics& statistics() const { return counts_; }
     Path path() const;
     std::string_view cipher() const { return keys_.implementation(); }

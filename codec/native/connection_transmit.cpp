@@ -45,6 +45,7 @@ std::optional<Train> Connection::poll_transmit(Instant now, std::span<std::byte>
     }
     if (!closing_.exchanges()) return std::nullopt;
     keys_.update_if_due(now);
+    recovering_.drop_idle_records(*this);
     std::uint64_t allowance = recovering_.allowance(now);
     Train train;
     for (std::uint32_t segments = 0; segments < options_.train_segments; ++segments) {
@@ -152,9 +153,12 @@ std::size_t Connection::build_end(Instant now, std::span<std::byte> out) {
     if (frame == Closing::Frame::closed) {
         packet.frames.closed(0, closing_.peer_delivered());
     } else {
+        // As many as fit. What was sent on the others has arrived, too: everything is acknowledged.
         std::array<ChannelEnd, limits::native_channels_max> ends;
+        const std::size_t most =
+            closing_.graceful() ? (packet.frames.room() - close_header_bytes) / channel_end_bytes : 0;
         std::size_t count = 0;
-        for (std::uint32_t i = 0; i < sending_.channels() && count < UINT8_MAX; ++i)
+        for (std::uint32_t i = 0; i < sending_.channels() && count < std::min<std::size_t>(most, UINT8_MAX); ++i)
             if (const std::uint64_t sent = sending_.channel(i).numbers(); sent > 0)
                 ends[count++] = {static_cast<std::uint8_t>(i), static_cast<std::uint32_t>(sent)};
         const auto all = std::span<const ChannelEnd>(ends).first(count);

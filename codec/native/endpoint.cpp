@@ -208,6 +208,11 @@ std::string_view Endpoint::peer_name(ConnectionNumber connection) const {
     return client == nullptr ? std::string_view() : client->name;
 }
 
+std::string_view Endpoint::peer_application(ConnectionNumber connection) const {
+    const Slot* const slot = slot_of(connection);
+    return slot == nullptr ? std::string_view() : slot->application;
+}
+
 const ResponderCounters* Endpoint::responder_counters() const { return responder_ ? &responder_->counters() : nullptr; }
 
 /// Null: all are in use, or the id is.
@@ -289,6 +294,7 @@ void Endpoint::establish(Instant now, Slot& slot, Established&& established) {
     slot.remote = established.remote;
     slot.peer_key = established.peer_key;
     slot.session = std::move(established.session);
+    slot.application = established.parameters.application();
     slot.reset_token = established.reset_token;
     by_remote_.touch(established.remote) = slot.index;
     const bool accepted = established.role == crypto::Role::responder;

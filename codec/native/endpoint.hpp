@@ -122,6 +122,8 @@ class Endpoint {
     /// Of a client: the id of its session, or its name in the list of those that may connect; "": neither. Valid until
     /// the connection has ended or another list is set.
     [[nodiscard]] std::string_view peer_name(ConnectionNumber connection) const;
+    /// What the peer calls its application: UTF-8, not verified. Valid until the connection has ended.
+    [[nodiscard]] std::string_view peer_application(ConnectionNumber connection) const;
 
     // Packets are opened where they are; see RetainingEndpoint.
     void handle(Instant now, const Datagram& in) { handle_train(now, in, in.bytes.size()); }

@@ -34,7 +34,7 @@ struct Endpoint::Slot {
     Instant arrived_at_rate = 0;
     Id local{}, remote{};
     crypto::Key peer_key{};
-    std::string session{};
+    std::string session{}, application{};
     ResetToken reset_token{};
     Initiator::Failure failure = Initiator::Failure::none;
     std::unique_ptr<Initiator> initiator;

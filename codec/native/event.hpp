@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include <ringpost/native/run.hpp>
 #include <ringpost/native/types.hpp>
@@ -21,6 +22,7 @@ struct Event {
     std::uint64_t number = 0;
     Run run;  ///< valid until the next call of the connection, except its const functions
     CloseOutcome outcome;
+    std::string_view reason{};  ///< the peer's, of `closing` and `closed`; valid as long as the connection
 };
 
 }  // namespace ringpost::native

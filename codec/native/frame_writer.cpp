@@ -134,7 +134,7 @@ bool FrameWriter::ack_rate(const AckRateFrame& frame) {
 bool FrameWriter::close(std::uint16_t code, bool graceful, std::span<const ChannelEnd> ends,
                         std::span<const std::byte> reason) {
     RINGPOST_CHECK(ends.size() <= UINT8_MAX && reason.size() <= limits::native_reason_bytes_max);
-    std::byte* at = begin(FrameType::close, 6 + ends.size() * channel_end_bytes + reason.size());
+    std::byte* at = begin(FrameType::close, close_header_bytes + ends.size() * channel_end_bytes + reason.size());
     if (at == nullptr) return false;
     store_le(at, code);
     at[2] = static_cast<std::byte>(graceful);

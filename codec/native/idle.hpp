@@ -11,7 +11,9 @@ namespace ringpost::native {
 /// does not conclude that the peer is dead: that time does not count, and it asks first.
 class Idle {
   public:
-    Idle(Duration timeout, Duration keep_alive) : timeout_(timeout), keep_alive_(keep_alive) {}
+    /// `timeout`: the shorter one of both sides. The peer is asked before half of it.
+    Idle(Duration timeout, Duration keep_alive)
+        : timeout_(timeout), keep_alive_(std::min(keep_alive, std::max<Duration>(timeout / 2, 1))) {}
 
     void start(Instant now) { on_received(now); }
     void on_received(Instant now) {

@@ -22,7 +22,8 @@ struct InitiatorOptions {
     Parameters parameters;     ///< ours; without a fault
     Id local;                  ///< of packets to us; of no other connection of this socket
     ResetToken reset_token{};  ///< of `local`
-    /// Wall clock, in milliseconds. The server accepts an Init of IK and IKpsk2 only with a later one than before.
+    /// Wall clock, in milliseconds. Of IK and IKpsk2, the server refuses one that is behind the client's newest by
+    /// limits::native_clock_slack_ms.
     std::uint64_t clock_ms = 0;
     Duration timeout = limits::native_handshake_timeout;
 };

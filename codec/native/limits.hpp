@@ -72,6 +72,10 @@ inline constexpr std::uint32_t native_half_open_max = 4'096;
 /// Static keys of clients whose newest clock a server remembers; the least recently used one is evicted first.
 inline constexpr std::uint32_t native_clocks_max = 65'536;
 
+/// An Init of a known client is refused if its clock is older than the newest one by this: longer than an Init is sent
+/// again, and than the connections of one client that are made at the same time are apart.
+inline constexpr std::uint64_t native_clock_slack_ms = 10'000;
+
 /// How far a client may be ahead of its rate in an allow list.
 inline constexpr Duration native_rate_burst = 100 * millisecond;
 

@@ -48,7 +48,8 @@ void Receiving::on_packet(Instant now, std::uint64_t number, bool eliciting, boo
 
 void Receiving::on_ack_acked(std::uint32_t largest) {
     const std::uint64_t full = full_number(window_.next(), largest);
-    if (full < window_.next()) ranges_.forget_up_to(full);
+    // A late packet that has not been reported yet stays.
+    if (full < window_.next() && lowest_[0] > 0) ranges_.forget_up_to(std::min(full, lowest_[0] - 1));
 }
 
 void Receiving::on_ack_rate(const AckRateFrame& frame) {
@@ -154,7 +155,10 @@ std::optional<Event> Receiving::poll(Statistics& counts) {
         return event;
     }
     if (ready_.none()) return std::nullopt;
-    const auto index = static_cast<std::uint8_t>(ready_._Find_first());
+    // In turn, so that one that always has something does not hold up the others.
+    std::size_t found = ready_._Find_next(held_channel_);
+    if (found == ready_.size()) found = ready_._Find_first();
+    const auto index = static_cast<std::uint8_t>(found);
     OrderedIncoming& channel = *channels_[index];
     const OrderedIncoming::Kept kept = channel.take();
     ready_.set(index, channel.ready());
@@ -168,13 +172,23 @@ std::optional<Event> Receiving::poll(Statistics& counts) {
     return event;
 }
 
-void Receiving::retain() {
+bool Receiving::all_taken() const {
+    return direct_.empty() && std::ranges::all_of(channels_, [](const auto& each) { return each->kept() == 0; });
+}
+
+bool Receiving::retain() {
     for (std::uint32_t i = 0, count = direct_.size(); i < count; ++i) {
         Direct direct = direct_.front();
         direct_.pop();
         if (direct.block == Arena::none) direct.block = channels_[direct.channel]->keep(direct.run);
+        if (direct.block == Arena::none) {
+            while (!direct_.empty()) direct_.pop();
+            ready_.reset();
+            return false;
+        }
         direct_.push(direct);
     }
+    return true;
 }
 
 void Receiving::write_windows(FrameWriter& out, PacketReferences& references) {

@@ -49,8 +49,9 @@ class Receiving {
     /// The next run of messages. What it returned before is not valid any more.
     std::optional<Event> poll(Statistics& counts);
     bool has_events() const { return !direct_.empty() || ready_.any(); }
-    /// The packet's memory goes away: runs that were not polled yet are copied.
-    void retain();
+    /// The packet's memory goes away: runs that were not polled yet are copied. False: there is no place, which is the
+    /// peer's fault; nothing more is delivered then.
+    [[nodiscard]] bool retain();
 
     /// Writes the limits that are due.
     void write_windows(FrameWriter& out, PacketReferences& references);
@@ -59,6 +60,8 @@ class Receiving {
 
     /// Messages that the application has taken from the channel.
     std::uint64_t taken(std::uint32_t channel) const { return taken_[channel]; }
+    /// Nothing that has arrived waits for the application, or for what is missing before it.
+    bool all_taken() const;
 
   private:
     /// A run that is to be delivered next of its channel.

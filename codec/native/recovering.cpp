@@ -15,8 +15,7 @@ recovery::Congestion congestion_for(const ConnectionOptions& options) {
         FixedRate settings = options.fixed;
         if (settings.window == 0)
             settings.window = std::uint64_t{options.packets_in_flight_max} * options.datagram_bytes;
-        settings.window = std::max(settings.window, std::uint64_t{2} * options.datagram_bytes);
-        return recovery::Congestion(recovery::Fixed(settings));
+        return recovery::Congestion(recovery::Fixed(settings, options.datagram_bytes));
     }
     return recovery::Congestion(recovery::Cubic(options.datagram_bytes));
 }

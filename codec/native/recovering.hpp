@@ -35,6 +35,11 @@ class Recovering {
     void make_records(Owner& owner) {
         while (!has_records()) loss_.forget_oldest(owner);
     }
+    /// Frees the records of numbers that were skipped, when nothing will be acknowledged any more that would.
+    template <class Owner>
+    void drop_idle_records(Owner& owner) {
+        while (!loss_.waiting() && !has_records_for_data()) loss_.forget_oldest(owner);
+    }
     /// Bytes of data that may leave now, packet by packet as long as it is not 0. Remembers what it waits for.
     std::uint64_t allowance(Instant now);
     /// Packets that may leave regardless of that.

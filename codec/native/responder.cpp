@@ -3,7 +3,7 @@
 //
 //     it has its one form -> its mac holds (else silence) -> its version, pattern and suite are ours
 //     -> it is new (else the same answer again) -> under load: its cookie holds (else a Cookie, and no state)
-//     -> its Noise message opens -> its client is allowed -> its clock is new -> its parameters can be read
+//     -> its Noise message opens -> its client is allowed -> its clock is not old -> its parameters can be read
 //
 // State per handshake: half open, from the Response to the first authentic short packet, which makes it a connection.
 // No timer: what was not touched for native_handshake_timeout is stale, and is dropped when the next Init arrives; when
@@ -54,7 +54,7 @@ Responder::Responder(const ResponderOptions& options, const crypto::AllowList* a
       cookies_(random.value<crypto::Key>()),
       by_attempt_(options.half_open_max, random.value<SipKey>()),
       by_id_(options.half_open_max, random.value<SipKey>()),
-      clocks_(options.clocks_max, random.value<SipKey>()),
+      newest_(options.clocks_max, random.value<SipKey>()),
       trial_keys_{crypto::PacketKey(crypto::Suite::aes256_gcm, {}),
                   crypto::PacketKey(crypto::Suite::chacha20_poly1305, {}),
                   crypto::PacketKey(crypto::Suite::insecure, {})} {
@@ -187,8 +187,11 @@ std::optional<FirstPayload> Responder::read(const crypto::Key& psk, std::span<co
     if (named && allow_ != nullptr && allow_->find(noise_.remote()) == nullptr) return nothing(counters_.not_allowed);
     const auto first = parse_first_payload(*payload);
     if (!first) return nothing(counters_.bad_parameters);
-    const std::uint64_t* const clock_ms = named ? clocks_.find(noise_.remote()) : nullptr;
-    if (clock_ms != nullptr && first->clock_ms <= *clock_ms) return nothing(counters_.replayed);
+    const NewestInit* const newest = named ? newest_.find(noise_.remote()) : nullptr;
+    if (newest == nullptr) return *first;
+    const bool old = first->clock_ms + limits::native_clock_slack_ms <= newest->clock_ms;
+    if (old || std::ranges::equal(packet.noise.first(crypto::key_bytes), newest->ephemeral))
+        return nothing(counters_.replayed);
     return *first;
 }
 
@@ -253,8 +256,8 @@ std::optional<Established> Responder::confirm(Instant now, std::span<const std::
     out.handshake_hash = half_open->handshake_hash;
     if (key.session != nullptr) out.session = key.session->id;
     if (names_client(half_open->pattern)) {
-        std::uint64_t& clock_ms = clocks_.touch(half_open->peer_key);
-        clock_ms = std::max(clock_ms, half_open->clock_ms);
+        NewestInit& newest = newest_.touch(half_open->peer_key);
+        if (half_open->clock_ms >= newest.clock_ms) newest = {half_open->clock_ms, half_open->attempt.ephemeral};
     }
     forget(half_open->attempt, header->id);
     ++counters_.confirmed;

@@ -54,7 +54,7 @@ struct ResponderOptions {
     std::uint32_t handshakes_per_second = limits::native_handshakes_per_second_default;
 };
 
-/// What is the same in a repeated Init. Only a Responder uses this struct and the next.
+/// What is the same in a repeated Init. Only a Responder uses this struct and the next two.
 struct HandshakeAttempt {
     Address source;
     crypto::Key ephemeral;
@@ -76,6 +76,12 @@ struct HalfOpen {
     bool repeated = false;
     std::array<std::byte, response_bytes_max> response{};
     std::size_t response_bytes = 0;
+};
+
+/// Of a client's confirmed connections, the Init with the newest clock.
+struct NewestInit {
+    std::uint64_t clock_ms = 0;
+    crypto::Key ephemeral{};
 };
 
 /// Construction allocates, and so does a confirm() that succeeds; nothing else does. One thread.
@@ -145,7 +151,7 @@ class Responder {
     /// Both have the same entries in the same order of use, so that both evict the same one.
     LruTable<HandshakeAttempt, Id> by_attempt_;
     LruTable<Id, HalfOpen> by_id_;
-    LruTable<crypto::Key, std::uint64_t> clocks_;  ///< of confirmed connections, by the client's static key
+    LruTable<crypto::Key, NewestInit> newest_;     ///< by the client's static key
     std::array<crypto::PacketKey, 3> trial_keys_;  ///< one for each suite
     std::array<std::byte, limits::native_datagram_bytes_max> trial_{};
     Instant second_began_at_ = 0;

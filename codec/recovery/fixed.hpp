@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include <ringpost/congestion.hpp>
@@ -13,7 +14,8 @@ class Fixed {
   public:
     using Settings = FixedRate;
 
-    explicit Fixed(const Settings& settings) : settings_(settings) {}
+    /// `datagram_bytes`: two datagrams may always be in flight, whatever the breaker does.
+    Fixed(const Settings& settings, std::uint64_t datagram_bytes) : settings_(settings), floor_(2 * datagram_bytes) {}
 
     void on_ack(Instant now, std::uint64_t packets) { count(now, packets, 0); }
     void on_lost(Instant now, std::uint64_t packets) { count(now, 0, packets); }
@@ -22,7 +24,7 @@ class Fixed {
         acked_ += packets;
     }
 
-    std::uint64_t window() const { return settings_.window >> shift_; }
+    std::uint64_t window() const { return std::max(settings_.window >> shift_, floor_); }
     /// Bytes per second; 0: not paced.
     double pacing_rate() const { return settings_.rate / static_cast<double>(std::uint64_t{1} << shift_); }
     /// How often the breaker has halved the rate so far.
@@ -33,6 +35,7 @@ class Fixed {
     void end_interval();
 
     Settings settings_;
+    std::uint64_t floor_;
     Instant interval_began_at_ = -1;
     std::uint64_t acked_ = 0, lost_ = 0, trips_ = 0;
     int bad_ = 0, good_ = 0;  ///< intervals in a row

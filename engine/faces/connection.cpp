@@ -20,6 +20,7 @@ struct Connection::State {
     // Of the event `closed`, after which the endpoint forgets the connection.
     bool over = false;
     CloseOutcome outcome{};
+    std::string reason{}, application{};
     native::Statistics statistics{};
     native::Path path{};
 
@@ -27,7 +28,7 @@ struct Connection::State {
 
     /// Takes an event out of the endpoint.
     std::optional<ConnectionEvent> next() {
-        const auto event = polled->change().poll_event();
+        const auto event = polled->take_event();
         return event ? note(*event) : std::nullopt;
     }
     std::optional<ConnectionEvent> note(const native::EndpointEvent& event) {
@@ -35,6 +36,8 @@ struct Connection::State {
         if (!out || out->kind != ConnectionEvent::Kind::closed) return out;
         over = true;
         outcome = out->outcome;
+        reason = out->reason;
+        application = polled->endpoint.peer_application(number);
         if (const native::Connection* connection = find()) {
             statistics = connection->statistics();
             path = connection->path();
@@ -172,6 +175,14 @@ void Connection::wake() const { present(state_->polled).wake(); }
 bool Connection::usable() const { return state_ != nullptr && state_->polled->usable(); }
 int Connection::fd() { return used().polled->fd(); }
 Instant Connection::next_deadline() const { return used().polled->next_deadline(); }
+
+std::string Connection::close_reason() const {
+    const native::Connection* const connection = used().find();
+    return connection != nullptr ? std::string(connection->peer_reason()) : state_->reason;
+}
+std::string Connection::peer_application() const {
+    return used().over ? state_->application : std::string(state_->polled->endpoint.peer_application(state_->number));
+}
 
 native::Statistics Connection::statistics() const {
     const native::Connection* const connection = used().find();

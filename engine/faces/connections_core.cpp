@@ -87,13 +87,16 @@ std::optional<OwnedEvent> ConnectionsCore::next(Instant deadline) {
                                .connection = header.connection,
                                .messages = {},
                                .acknowledged = header.kind == ConnectionEvent::Kind::acknowledged ? header.number : 0,
-                               .outcome = header.outcome});
+                               .outcome = header.outcome,
+                               .reason = {}});
         if (header.kind == ConnectionEvent::Kind::messages) {
             auto memory = std::make_unique_for_overwrite<std::byte[]>(oldest->bytes.size());
             std::ranges::copy(oldest->bytes, memory.get());
             Run run = header.run;
             run.at = memory.get();
             out->messages = OwnedMessages({header.channel, header.number, run}, std::move(memory));
+        } else {
+            out->reason.assign(reinterpret_cast<const char*>(oldest->bytes.data()), oldest->bytes.size());
         }
         lock.lock();
         inbox_.pop();
@@ -120,6 +123,11 @@ ConnectionsCore::Opening ConnectionsCore::wait_for_opening(Instant deadline) {
 std::optional<CloseOutcome> ConnectionsCore::outcome() const {
     const std::lock_guard lock(mutex_);
     return outcome_;
+}
+
+std::string ConnectionsCore::close_reason() const {
+    const std::lock_guard lock(mutex_);
+    return close_reason_;
 }
 
 std::optional<CloseOutcome> ConnectionsCore::wait_for_outcome() {
@@ -158,7 +166,8 @@ void ConnectionsCore::push(const ConnectionEvent& event, const Run& run) {
     if (event.kind == ConnectionEvent::Kind::messages) header.number = event.messages.begin()->number;
     if (event.kind == ConnectionEvent::Kind::acknowledged) header.number = event.acknowledged;
     const std::lock_guard lock(mutex_);
-    const bool pushed = inbox_.push(header, {run.at, bytes_of(run)});
+    const bool pushed =
+        inbox_.push(header, run.at != nullptr ? std::span(run.at, bytes_of(run)) : as_bytes(event.reason));
     RINGPOST_CHECK(pushed);  // by has_room()
     ++pushed_;
 }
@@ -186,16 +195,29 @@ void ConnectionsCore::on_event(Instant, const EndpointEvent& event) {
             statistics_ = connection->statistics();
             path_ = connection->path();
         }
-        if (is_client_) return end_inbox(out->outcome);
+        if (is_client_) {
+            set_outcome(out->outcome, out->reason);
+            return end_inbox();
+        }
     }
     push(*out, out->kind == ConnectionEvent::Kind::messages ? event.event.run : Run{});
 }
 
-/// Nothing more comes to a client, whose connection has ended so.
-void ConnectionsCore::end_inbox(std::optional<CloseOutcome> outcome) {
+/// Of a client's connection; the first one stays.
+void ConnectionsCore::set_outcome(const CloseOutcome& outcome, std::string_view reason) {
     {
         const std::lock_guard lock(mutex_);
-        if (!outcome_) outcome_ = outcome;
+        if (outcome_) return;
+        outcome_ = outcome;
+        close_reason_ = reason;
+    }
+    changed_.ring(all_waiters);
+}
+
+/// Nothing more comes.
+void ConnectionsCore::end_inbox() {
+    {
+        const std::lock_guard lock(mutex_);
         ended_ = true;
     }
     for (Bell* bell : {&arrived_, &changed_, &space_}) bell->ring(all_waiters);
@@ -254,12 +276,7 @@ void ConnectionsCore::look_at_client() {
     if (opens_ && unreachable_() > 0) set_opening({true, ECONNREFUSED, "nothing listens there"});
     const Connection* const connection = endpoint_->find(client_);
     if (opens_ || connection == nullptr || connection->outcome() == nullptr || outcome()) return;
-    const CloseOutcome ended = end_of(*connection, client_, *connection->outcome());
-    {
-        const std::lock_guard lock(mutex_);
-        outcome_ = ended;
-    }
-    changed_.ring(all_waiters);
+    set_outcome(end_of(*connection, client_, *connection->outcome()), connection->peer_reason());
 }
 
 void ConnectionsCore::set_opening(const Opening& opening) {
@@ -301,7 +318,7 @@ void ConnectionsCore::end() {
     }
     if (is_client_) look_at_client();
     pushed_ = 0;
-    end_inbox(std::nullopt);
+    end_inbox();
 }
 
 }  // namespace ringpost::native

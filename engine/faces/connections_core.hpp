@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -69,6 +70,8 @@ class ConnectionsCore {
     /// Waits until it is over, or `deadline`.
     Opening wait_for_opening(Instant deadline);
     std::optional<CloseOutcome> outcome() const;
+    /// Why the peer has closed, in its words; known with the outcome.
+    std::string close_reason() const;
     /// Waits for the outcome, or the end of the engine.
     std::optional<CloseOutcome> wait_for_outcome();
 
@@ -128,20 +131,22 @@ class ConnectionsCore {
     auto append_with(ConnectionNumber connection, bool& announce, const Append& append);
     bool has_space_for_event() const { return inbox_.has_room(event_bytes_max_); }
     void push(const ConnectionEvent& event, const Run& run);
+    void set_outcome(const CloseOutcome& outcome, std::string_view reason);
     CloseOutcome end_of(const Connection& connection, ConnectionNumber number, CloseOutcome outcome);
     void look_at_client();
-    void end_inbox(std::optional<CloseOutcome> outcome);
+    void end_inbox();
     void set_opening(const Opening& opening);
 
     // Shared between threads.
     std::unique_ptr<Appending[]> appending_;  ///< by ConnectionNumber::index
     Bell space_;                              ///< on_turn() may have freed space for messages
     std::mutex taking_;                       ///< of the consumers; the oldest event is theirs while it is held
-    mutable std::mutex mutex_;                ///< for the next four
+    mutable std::mutex mutex_;                ///< for the next five
     RecordQueue<Header> inbox_;
     bool ended_ = false;  ///< nothing more comes into the inbox
     Opening opening_;
-    std::optional<CloseOutcome> outcome_;  ///< of a client's connection
+    std::optional<CloseOutcome> outcome_;  ///< of a client's connection, and the next
+    std::string close_reason_;
     std::atomic<bool> room_wanted_{false};
     Bell arrived_, changed_;  ///< events; opening_, outcome_ or ended_
     Ready ready_;

@@ -144,8 +144,7 @@ Result<ServerOptions> server_options(const Keys& keys, bool insecure, std::uint3
     if (chain.is_session) return wrong_keys("a session is a client's");
     if (chain.allowed && !chain.pair) return wrong_keys("a list of clients needs the server's key pair");
     const bool has_keys = chain.pair || chain.psk;
-    if (!has_keys && !insecure && sessions_max == 0)
-        return wrong_keys("a server needs a shared secret, or a key pair");
+    if (!has_keys && !insecure && sessions_max == 0) return wrong_keys("a server needs a shared secret, or a key pair");
     load_ciphers();
     ServerOptions out;
     if (insecure)
@@ -221,6 +220,7 @@ std::optional<ConnectionEvent> public_event(const EndpointEvent& event) {
         case Event::Kind::closed:
             out.kind = of.kind == Event::Kind::closing ? Kind::closing : Kind::closed;
             out.outcome = of.outcome;
+            out.reason = of.reason;
             break;
     }
     return out;

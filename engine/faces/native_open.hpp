@@ -105,12 +105,16 @@ Result<OpenedServer> open_server(const Address& bind, const ListenOptions& optio
 /// ADDRESS:PORT; port 0, which is no port of a peer, is one of a bind.
 Result<Address> resolve_bind(std::string_view text);
 
+/// A program that takes one event at a time lets the endpoint work at least this often.
+inline constexpr Duration turn_within = 100 * microsecond;
+
 /// Runs turns until take() returns something, `over` is true, wake() was called, or `timeout` has elapsed. take() is
 /// called whenever the endpoint may have events, and at least once after each turn.
 template <class Take>
 auto wait_for_event(PolledEndpoint<Endpoint>& polled, Duration timeout, const bool& over, const Take& take) {
     const Instant deadline = deadline_after(timeout);
     const std::function<bool()> something = [&] { return polled.endpoint.may_have_events() || polled.woken(); };
+    if (now() - polled.turned_at() >= turn_within) polled.wait_for(0, something);
     for (bool late = false;;) {
         auto taken = take();
         if (taken || over || late || polled.take_woken()) return taken;

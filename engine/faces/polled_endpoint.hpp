@@ -94,6 +94,15 @@ class PolledEndpoint {
         return endpoint;
     }
 
+    /// The next event. That it was taken may give the endpoint something to send.
+    std::optional<Event> take_event() {
+        auto event = endpoint.poll_event();
+        if (event) due_ = true;
+        return event;
+    }
+    /// When it last worked.
+    Instant turned_at() const { return turned_at_; }
+
     // For a loop of others, which waits until fd() is readable or next_deadline(), and then calls poll(0).
     int fd() {
         if (fd_ < 0) fd_ = stay_armed();
@@ -181,6 +190,7 @@ class PolledEndpoint {
         handler_ = nullptr;
         done_ = nullptr;
         running_ = false;
+        turned_at_ = now();
         return happened_;
     }
 
@@ -195,6 +205,7 @@ class PolledEndpoint {
     const Handler* handler_ = nullptr;             // set during poll()
     const std::function<bool()>* done_ = nullptr;  // set during wait_for()
     Instant deadline_ = never;
+    Instant turned_at_ = 0;
     mutable std::atomic<bool> woken_{false};
     int fd_ = -1;
     bool due_ = false;  ///< there may be something to send

@@ -52,7 +52,7 @@ std::optional<ConnectionEvent> Server::next(Duration timeout) {
     PolledEndpoint<native::Endpoint>& polled = used().polled();
     constexpr bool never_over = false;
     return native::wait_for_event(polled, timeout, never_over, [&]() -> std::optional<ConnectionEvent> {
-        while (const auto event = polled.change().poll_event())
+        while (const auto event = polled.take_event())
             if (auto out = native::public_event(*event)) return out;
         return std::nullopt;
     });
@@ -110,6 +110,10 @@ Address Server::peer(ConnectionNumber connection) const { return used().polled()
 
 std::string Server::peer_name(ConnectionNumber connection) const {
     return std::string(used().polled().endpoint.peer_name(connection));
+}
+
+std::string Server::peer_application(ConnectionNumber connection) const {
+    return std::string(used().polled().endpoint.peer_application(connection));
 }
 
 native::Statistics Server::statistics(ConnectionNumber connection) const {

@@ -212,6 +212,8 @@ CloseOutcome ThreadedConnection::close(Duration timeout, std::uint16_t code, std
 
 std::optional<CloseOutcome> ThreadedConnection::outcome() const { return used().thread->core().outcome(); }
 
+std::string ThreadedConnection::close_reason() const { return used().thread->core().close_reason(); }
+
 int ThreadedConnection::fd() { return used().thread->core().fd(); }
 native::Statistics ThreadedConnection::statistics() const {
     return used().thread->with_core([](ConnectionsCore& core, Instant) { return core.statistics(); });
@@ -306,6 +308,10 @@ Address ThreadedServer::peer(ConnectionNumber connection) const {
 std::string ThreadedServer::peer_name(ConnectionNumber connection) const {
     return used().thread->with_core(
         [&](ConnectionsCore& core, Instant) { return std::string(core.endpoint().peer_name(connection)); });
+}
+std::string ThreadedServer::peer_application(ConnectionNumber connection) const {
+    return used().thread->with_core(
+        [&](ConnectionsCore& core, Instant) { return std::string(core.endpoint().peer_application(connection)); });
 }
 native::Statistics ThreadedServer::statistics(ConnectionNumber connection) const {
     return used().thread->with_core([&](ConnectionsCore& core, Instant) {

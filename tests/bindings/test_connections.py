@@ -2,7 +2,11 @@
 
 import os
 import pathlib
+import selectors
+import signal
+import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import unittest
@@ -118,6 +122,52 @@ class Connections(unittest.TestCase):
             server.remove_session("alice")
             self.assertRaises(ringpost.NotKnown, server.remove_session, "alice")
             self.assertRaises(ringpost.InvalidArgument, server.allow, "/dev/null")
+
+    def test_signals_end_a_wait(self):
+        program = (f"import ringpost; client = ringpost.connect('127.0.0.1:{{}}', psk={self.psk!r}, timeout=60)\n"
+                   "client.send(b'nobody takes this'); print('closing', flush=True); client.finish(60)")
+        silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        silent.bind(("127.0.0.1", 0))
+        self.enterContext(silent)
+        with native.listen("127.0.0.1:0", psk=self.psk) as server:
+            for port, seen in ((silent.getsockname()[1], lambda: silent.recv(2000)),
+                               (server.local[1], lambda: isinstance(server.next(patience_s), native.Change))):
+                user = subprocess.Popen([sys.executable, "-c", program.format(port)], stderr=subprocess.PIPE, text=True)
+                seen()
+                self.assertIsNone(user.poll())
+                user.send_signal(signal.SIGINT)
+                self.assertIn("KeyboardInterrupt", user.communicate(timeout=patience_s)[1])
+
+    def test_both_ends_finish_at_once(self):
+        ends = []
+
+        def use():
+            with ringpost.connect("{}:{}".format(*server.local), psk=self.psk) as client:
+                connected.set()
+                ends.append(client.finish(patience_s))
+
+        connected = threading.Event()
+        with native.listen("127.0.0.1:0", psk=self.psk) as server:
+            user = threading.Thread(target=use)
+            user.start()
+            opened = server.next(patience_s)
+            ends.append(server.finish(opened.connection, patience_s))
+            user.join(patience_s)
+        self.assertEqual(len(ends), 2)
+        self.assertTrue(all(end.delivered or end.by_peer for end in ends), ends)
+
+    def test_the_descriptor_is_readable_only_when_something_is_due(self):
+        with Serving(echo, psk=self.psk) as serving, ringpost.connect(serving.to, psk=self.psk) as client:
+            client.send(b"x")
+            client.receive(patience_s)
+            with selectors.DefaultSelector() as selector:
+                selector.register(client, selectors.EVENT_READ)
+                idle = 0
+                for _ in range(20):
+                    if not selector.select(0.02):
+                        idle += 1
+                    client.poll()
+                self.assertGreater(idle, 5)
 
     def test_what_the_peer_has(self):
         with Serving(lambda *_: None, psk=self.psk) as serving, \

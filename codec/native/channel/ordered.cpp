@@ -1,15 +1,16 @@
 // `next_` is the number that is to be delivered next. A run that begins there and meets nothing that is kept already is
 // handed back to the caller, who delivers it from the packet: the usual case costs a comparison.
 //
-// Other runs are copied to a block of the arena as they are, and each of their messages that is new gets a slot, found
-// by its number, which points into the block. So runs may overlap in any way. Messages that lie one after another in a
-// block are delivered as one run again.
+// Of other runs, each piece of messages that are new is copied to a block of the arena as it is, and each message gets
+// a slot, found by its number, which points into the block. So runs may overlap in any way, and what is copied has
+// been paid for. Messages that lie one after another in a block are delivered as one run again.
 //
 // A message in parts gets a block for all of it with its first part, with a bitmap of the bytes that are here behind
 // it, and is complete when no byte is missing. Parts may overlap and repeat, too.
 //
 // Windows bound everything: a message counts with its cost when its first byte arrives, and the slots and the arena are
-// large enough for every combination of messages that a window allows.
+// large enough for everything that a peer sends in order, in whatever order it arrives. One that sends out of order can
+// fill the arena behind a block that stays; what has no place then is its own loss.
 
 #include "codec/native/channel/ordered.hpp"
 
@@ -58,14 +59,29 @@ OrderedIncoming::OrderedIncoming(std::uint64_t window, std::uint32_t message_byt
     RINGPOST_CHECK(message_cost(message_bytes_max) <= window);
 }
 
-bool OrderedIncoming::none_kept(std::uint64_t number, std::uint32_t count) const {
-    for (std::uint32_t i = 0; i < count; ++i)
-        if (slot(number + i).state != SlotState::absent) return false;
-    return true;
+bool OrderedIncoming::too_large(const Run& run) const {
+    if (run.bytes <= message_bytes_max_) return false;
+    if (run.stride > 0) return run.stride - run.prefix > message_bytes_max_;
+    std::size_t largest = 0;
+    run.for_each([&](std::span<const std::byte> message) { largest = std::max(largest, message.size()); });
+    return largest > message_bytes_max_;
+}
+
+std::uint32_t OrderedIncoming::count_absent(std::uint64_t number, std::uint32_t most) const {
+    std::uint32_t count = 0;
+    while (count < most && is_absent(number + count)) ++count;
+    return count;
+}
+
+std::uint32_t OrderedIncoming::count_known(std::uint64_t number, std::uint32_t most) const {
+    std::uint32_t count = 0;
+    while (count < most && !is_absent(number + count)) ++count;
+    return count;
 }
 
 Intake OrderedIncoming::on_messages(std::uint32_t first, Run& run, bool direct_allowed, ReceiveCredit& connection,
                                     std::uint64_t& number, std::uint64_t& cost) {
+    if (too_large(run)) return Intake::violation;
     number = full(first);
     const auto before = static_cast<std::int64_t>(next_ - number);
     if (before >= std::int64_t{run.count}) return Intake::duplicate;
@@ -74,7 +90,7 @@ Intake OrderedIncoming::on_messages(std::uint32_t first, Run& run, bool direct_a
         number = next_;
     }
     if (number + run.count - next_ > mask_ + 1) return Intake::violation;
-    if (number != next_ || !direct_allowed || (kept_ > 0 && !none_kept(number, run.count)))
+    if (number != next_ || !direct_allowed || (kept_ > 0 && count_absent(number, run.count) < run.count))
         return store(number, run, connection);
     cost = run.payload_bytes() + message_overhead * run.count;
     if (!credit_.receive(cost) || !connection.receive(cost)) return Intake::violation;
@@ -82,24 +98,34 @@ Intake OrderedIncoming::on_messages(std::uint32_t first, Run& run, bool direct_a
     return Intake::direct;
 }
 
-Intake OrderedIncoming::store(std::uint64_t number, const Run& run, ReceiveCredit& connection) {
-    std::uint32_t fresh = 0;
-    for (std::uint32_t i = 0; i < run.count; ++i) fresh += slot(number + i).state == SlotState::absent;
-    if (fresh == 0) return Intake::duplicate;
-    const Arena::Block block = arena_.allocate(run.bytes, fresh);
+Intake OrderedIncoming::store(std::uint64_t number, Run run, ReceiveCredit& connection) {
+    Intake intake = Intake::duplicate;
+    for (;;) {
+        const std::uint32_t known = count_known(number, run.count);
+        if (known == run.count) return intake;
+        if (known > 0) run = run.without_first(known);
+        number += known;
+        const std::uint32_t absent = count_absent(number, run.count);
+        intake = store_absent(number, run.first(absent), connection);
+        if (intake != Intake::stored || absent == run.count) return intake;
+        run = run.without_first(absent);
+        number += absent;
+    }
+}
+
+Intake OrderedIncoming::store_absent(std::uint64_t number, const Run& run, ReceiveCredit& connection) {
+    const Arena::Block block = arena_.allocate(run.bytes, run.count);
     if (block == Arena::none) return Intake::no_room;
     if (run.bytes > 0) std::memcpy(arena_.bytes(block), run.at, run.bytes);
     arena_.header(block).stride = run.stride;
     arena_.header(block).prefix = run.stride == 0 && run.bytes > 0 ? mixed_lengths : run.prefix;
     std::uint64_t cost = 0;
     run.for_each([&](std::span<const std::byte> message) {
-        Slot& its = slot(number++);
-        if (its.state != SlotState::absent) return;
         const auto at = static_cast<std::uint32_t>(message.data() - run.at);
-        its = {block, at, static_cast<std::uint32_t>(message.size()), SlotState::complete};
+        slot(number++) = {block, at, static_cast<std::uint32_t>(message.size()), SlotState::complete};
         cost += message_cost(message.size());
     });
-    kept_ += fresh;
+    kept_ += run.count;
     return credit_.receive(cost) && connection.receive(cost) ? Intake::stored : Intake::violation;
 }
 
@@ -168,7 +194,7 @@ OrderedIncoming::Kept OrderedIncoming::take() {
 
 Arena::Block OrderedIncoming::keep(Run& run) {
     const Arena::Block block = arena_.allocate(run.bytes, run.count);
-    RINGPOST_CHECK(block != Arena::none);
+    if (block == Arena::none) return block;
     if (run.bytes > 0) std::memcpy(arena_.bytes(block), run.at, run.bytes);
     run.at = arena_.bytes(block);
     return block;

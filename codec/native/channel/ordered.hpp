@@ -46,7 +46,8 @@ class OrderedIncoming {
     };
     /// The kept messages that are next, as many as lie one after another. They stay valid until release(block, count).
     Kept take();
-    /// Keeps a copy of a run that on_messages() let pass. There is always place for it.
+    /// Keeps a copy of a run that on_messages() let pass. `none`: there is no place, which cannot be if the peer sends
+    /// in order within its window.
     Arena::Block keep(Run& run);
     void release(Arena::Block block, std::uint32_t count) { arena_.release(block, count); }
 
@@ -70,8 +71,13 @@ class OrderedIncoming {
         const auto distance = static_cast<std::int32_t>(number - static_cast<std::uint32_t>(next_));
         return next_ + static_cast<std::uint64_t>(std::int64_t{distance});
     }
-    bool none_kept(std::uint64_t number, std::uint32_t count) const;
-    Intake store(std::uint64_t number, const Run& run, ReceiveCredit& connection);
+    bool too_large(const Run& run) const;
+    bool is_absent(std::uint64_t number) const { return slot(number).state == SlotState::absent; }
+    /// How many messages from `number` on, up to `most`, are absent; and how many are not.
+    std::uint32_t count_absent(std::uint64_t number, std::uint32_t most) const;
+    std::uint32_t count_known(std::uint64_t number, std::uint32_t most) const;
+    Intake store(std::uint64_t number, Run run, ReceiveCredit& connection);
+    Intake store_absent(std::uint64_t number, const Run& run, ReceiveCredit& connection);
     Intake begin_parts(std::uint64_t number, const FragmentFrame& frame, ReceiveCredit& connection);
 
     ReceiveCredit credit_;

@@ -131,6 +131,14 @@ int32_t rp_finish(rp_handle* handle, uint64_t connection, int64_t timeout_ns, rp
     return after(entered, entered->finish(call, connection, timeout_ns, out));
 }
 
+int32_t rp_begin_finish(rp_handle* handle, uint64_t connection, int64_t timeout_ns) {
+    constexpr const char* call = "rp_begin_finish";
+    const Entered entered(handle, call);
+    if (entered.error() != RP_OK) return entered.error();
+    if (const auto error = check_timeout(call, timeout_ns)) return error;
+    return after(entered, entered->begin_finish(call, connection, timeout_ns));
+}
+
 int32_t rp_allow(rp_handle* handle, const char* file) {
     constexpr const char* call = "rp_allow";
     const Entered entered(handle, call);

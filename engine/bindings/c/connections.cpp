@@ -78,14 +78,23 @@ class Connections final : public PolledHandle<native::Endpoint> {
             out.add() = *ended_;
             return RP_OK;
         }
-        if (endpoint().find(number) == nullptr) return fail(RP_EUNKNOWN, call, "there is no such connection");
-        change().close(now(), number, deadline_after(timeout));
+        if (const auto error = begin_finish(call, connection, timeout)) return error;
         const native::Connection* closing = nullptr;
-        polled().wait_for(timeout == 0 ? 0 : never, [&] {
+        // The deadline of the first call ends the connection; the outcome follows it.
+        const Duration margin = 10 * millisecond;
+        polled().wait_for(timeout == 0 || timeout >= never - margin ? timeout : timeout + margin, [&] {
             closing = endpoint().find(number);
             return closing == nullptr || closing->outcome() != nullptr;
         });
         if (closing != nullptr && closing->outcome() != nullptr) out.add() = closed(number, *closing->outcome());
+        return RP_OK;
+    }
+
+    std::int32_t begin_finish(std::string_view call, std::uint64_t connection, Duration timeout) override {
+        const ConnectionNumber number = number_of(connection);
+        if (ended_ && client_) return RP_OK;
+        if (endpoint().find(number) == nullptr) return fail(RP_EUNKNOWN, call, "there is no such connection");
+        change().close(now(), number, deadline_after(timeout));
         return RP_OK;
     }
 
@@ -126,7 +135,7 @@ class Connections final : public PolledHandle<native::Endpoint> {
     std::optional<Found> next(std::int32_t what) override {
         for (;;) {
             if (run_.count > 0) return (what & RP_MESSAGE) != 0 ? std::optional(next_message()) : std::nullopt;
-            const auto event = change().poll_event();
+            const auto event = polled().take_event();
             const auto of = event ? native::public_event(*event) : std::nullopt;
             if (!event) return std::nullopt;
             if (!of) continue;
@@ -203,6 +212,7 @@ class Connections final : public PolledHandle<native::Endpoint> {
             case ConnectionEvent::Kind::opened:
                 out.event.code = RP_OPENED;
                 out.name = endpoint().peer_name(of.connection);
+                out.bytes = as_bytes(endpoint().peer_application(of.connection));
                 return out;
             case ConnectionEvent::Kind::writable:
                 out.event.code = RP_WRITABLE;
@@ -216,7 +226,7 @@ class Connections final : public PolledHandle<native::Endpoint> {
             case ConnectionEvent::Kind::closing: out.event.code = RP_CLOSING; return out;
             case ConnectionEvent::Kind::closed:
                 out.event = closed(of.connection, of.outcome);
-                out.bytes = as_bytes(to_text(of.outcome.code));
+                out.bytes = as_bytes(of.reason.empty() ? to_text(of.outcome.code) : of.reason);
                 if (client_) ended_ = out.event;
                 return out;
             case ConnectionEvent::Kind::messages:
@@ -283,6 +293,8 @@ int32_t rp_connect(const char* server, const rp_connection_options* options, rp_
     ConnectOptions wanted;
     if (const auto error = read_connection(call, given, wanted)) return error;
     wanted.timeout = given.timeout_ns;
+    if (given.cancelled != nullptr)
+        wanted.cancelled = [cancelled = given.cancelled, user = given.user] { return cancelled(user) != 0; };
     if (given.session != nullptr) {
         if (given.token == nullptr) return fail(RP_EINVAL, call, "options->token is NULL");
         if (given.psk != nullptr || given.key != nullptr || given.peer != nullptr)

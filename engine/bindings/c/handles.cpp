@@ -165,6 +165,9 @@ std::int32_t Handle::peers(std::string_view call, std::span<rp_peer>, std::span<
 std::int32_t Handle::finish(std::string_view call, std::uint64_t, Duration, EventWriter&) {
     return refuse(call, "has no connections");
 }
+std::int32_t Handle::begin_finish(std::string_view call, std::uint64_t, Duration) {
+    return refuse(call, "has no connections");
+}
 std::int32_t Handle::allow(std::string_view call, const std::string&) { return refuse(call, "has no clients"); }
 std::int32_t Handle::add_session(std::string_view call, std::string_view, std::span<const std::byte>) {
     return refuse(call, "has no sessions");

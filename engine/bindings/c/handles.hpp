@@ -67,6 +67,7 @@ class Handle {
     virtual std::int32_t peers(std::string_view call, std::span<rp_peer> out, std::span<std::byte> buffer,
                                std::uint32_t* count_needed, std::size_t* needed);
     virtual std::int32_t finish(std::string_view call, std::uint64_t connection, Duration timeout, EventWriter& out);
+    virtual std::int32_t begin_finish(std::string_view call, std::uint64_t connection, Duration timeout);
     virtual std::int32_t allow(std::string_view call, const std::string& file);
     virtual std::int32_t add_session(std::string_view call, std::string_view id, std::span<const std::byte> token);
     virtual std::int32_t remove_session(std::string_view call, std::string_view id);

@@ -27,7 +27,7 @@ class PolledHandle : public Handle {
     std::int32_t receive(std::string_view call, std::int32_t what, EventWriter& out, Duration timeout) override {
         const auto enough = [&] { return out.full() || out.is_small(); };
         take(what, out);
-        if (!enough() || now() - turned_at_ >= turn_within) {
+        if (!enough() || now() - polled_->turned_at() >= turn_within) {
             if (out.count() > 0 || out.is_small()) timeout = 0;
             turn(timeout, [&] {
                 if (!enough()) take(what, out);
@@ -131,7 +131,6 @@ class PolledHandle : public Handle {
     void turn(Duration timeout, const std::function<bool()>& done) {
         before_turn();
         polled_->wait_for(timeout, done);
-        turned_at_ = now();
     }
 
     std::unique_ptr<PolledEndpoint<Endpoint>> polled_;
@@ -139,7 +138,6 @@ class PolledHandle : public Handle {
     std::deque<Kept> kept_;
     DeadlineTimer timer_;
     bool more_ = false;  ///< there may be events that the last call did not return
-    Instant turned_at_ = 0;
 };
 
 }  // namespace ringpost::c

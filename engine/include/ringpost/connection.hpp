@@ -139,6 +139,9 @@ struct ConnectionEvent {
     /// The peer has all messages of `channel` below this number; the first that was queued has 0.
     std::uint64_t acknowledged = 0;
     CloseOutcome outcome{};
+    /// What the peer gave close() as its reason, of `closing` and `closed`: as it came from the wire, up to 255 bytes.
+    /// Valid like `messages`.
+    std::string_view reason{};
 };
 
 /// The reason of an outcome as text, such as `the peer was silent for the idle timeout`.
@@ -201,6 +204,8 @@ class RINGPOST_API Connection {
     void begin_close(Instant deadline, std::uint16_t code = 0, std::string_view reason = {});
     /// How the connection has ended; nullopt: it has not.
     std::optional<CloseOutcome> outcome() const;
+    /// What the peer gave close() as its reason, as it came from the wire; "": nothing, or it has not closed.
+    std::string close_reason() const;
 
     /// Ends a receive() or poll() early, or else the next one. Any thread, and from a signal handler.
     void wake() const;
@@ -214,6 +219,8 @@ class RINGPOST_API Connection {
     native::Path path() const;
     /// Bytes of messages that the peer has not acknowledged.
     std::uint64_t unacknowledged_bytes() const;
+    /// ConnectOptions::application of the peer: UTF-8, not verified.
+    std::string peer_application() const;
     EngineCounters engine_counters() const;
     const Address& peer() const;
     const Address& local() const;
@@ -276,6 +283,8 @@ class RINGPOST_API Server {
     Address peer(ConnectionNumber connection) const;
     /// The id of the client's session, or its name in the list of those that may connect; "" if it has neither.
     std::string peer_name(ConnectionNumber connection) const;
+    /// See Connection; "" if the number names no connection.
+    std::string peer_application(ConnectionNumber connection) const;
     /// Null values if the number names no connection.
     native::Statistics statistics(ConnectionNumber connection) const;
     native::Path path(ConnectionNumber connection) const;

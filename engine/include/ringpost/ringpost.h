@@ -181,7 +181,8 @@ enum {
     RP_NOT_TAKEN = 6 /* gtUDP with a thread: refused there; `value` is why, such as RP_EFULL */
 };
 
-/* What happens to a connection. The text of RP_CLOSED, its reason, are the bytes. */
+/* What happens to a connection. The bytes of RP_CLOSED are its reason: the peer's words, or else a text of ours; those of
+ * RP_OPENED the client's `application`, unverified. */
 enum {
     RP_OPENED = 1,   /* a client has connected; the name is its session, or that of its key in the list of those that
                       * may */
@@ -292,6 +293,9 @@ RP_API int32_t rp_counters(rp_handle* handle, rp_counter* counters, uint32_t cou
  * everything. Fills `outcome` as for RP_CLOSED, unless it is NULL. Messages that have arrived can still be taken. With a
  * timeout of 0 only begins to close; at once. `connection` of a client is 0. */
 RP_API int32_t rp_finish(rp_handle* handle, uint64_t connection, int64_t timeout_ns, rp_event* outcome);
+/* The same without a wait: the connection closes within `timeout_ns`, while other calls work. rp_finish() then waits up
+ * to its own timeout; `outcome->kind` is 0 if it is still closing. */
+RP_API int32_t rp_begin_finish(rp_handle* handle, uint64_t connection, int64_t timeout_ns);
 
 /* A server: reads another list of clients, for handshakes from now on. Nothing changes after an error. */
 RP_API int32_t rp_allow(rp_handle* handle, const char* file);

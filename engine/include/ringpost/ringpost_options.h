@@ -97,6 +97,8 @@ typedef struct rp_connection_options {
     const char* qlog;         /* a directory for a log of packets; NULL: none */
     uint32_t datagram_bytes;  /* of UDP payload that the path carries (1,472) */
     uint32_t reserved_datagram;
+    int32_t (*cancelled)(void* user); /* client: called now and then during the handshake; not 0 ends it; or NULL */
+    void* user;
     uint64_t reserved[4];
 } rp_connection_options;
 

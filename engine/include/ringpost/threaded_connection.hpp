@@ -46,6 +46,7 @@ struct OwnedEvent {
     OwnedMessages messages{};
     std::uint64_t acknowledged = 0;
     CloseOutcome outcome{};
+    std::string reason{};
 };
 
 /// A client's connection. Thread-safe.
@@ -79,6 +80,8 @@ class RINGPOST_API ThreadedConnection {
     CloseOutcome close(Duration timeout, std::uint16_t code = 0, std::string_view reason = {});
     /// How the connection has ended; nullopt: it has not.
     std::optional<CloseOutcome> outcome() const;
+    /// See Connection::close_reason().
+    std::string close_reason() const;
 
     /// For a program with an event loop of its own: see gtudp::ThreadedMessenger::fd().
     int fd();
@@ -148,6 +151,7 @@ class RINGPOST_API ThreadedServer {
     Address peer(ConnectionNumber connection) const;
     /// The id of the client's session, or its name in the list of those that may connect; "" if it has neither.
     std::string peer_name(ConnectionNumber connection) const;
+    std::string peer_application(ConnectionNumber connection) const;
     native::Statistics statistics(ConnectionNumber connection) const;
     native::Path path(ConnectionNumber connection) const;
     std::uint32_t connections() const;

@@ -62,6 +62,45 @@ TEST(NativeClose, the_peer_is_gone) {
     EXPECT_TRUE(pair.connection(0).ended());
 }
 
+// As when both wait in close() and nobody polls events.
+TEST(NativeClose, both_sides_at_once_without_taking_events) {
+    NativePair pair(1);
+    pair.send(0, 0, 1'000, 50);
+    pair.run_until_delivered(second);
+    for (NodeIndex node : {0u, 1u}) {
+        pair.nodes[node]->taking = false;
+        pair.close(node, 10 * second);
+    }
+    pair.run_for(second);
+    for (NodeIndex node : {0u, 1u}) {
+        ASSERT_NE(pair.connection(node).outcome(), nullptr);
+        EXPECT_TRUE(pair.connection(node).outcome()->all_delivered);
+    }
+}
+
+TEST(NativeClose, more_channels_than_a_packet_names) {
+    NativeSettings settings;
+    settings.options.channels = 255;
+    settings.options.datagram_bytes = 1'200;
+    NativePair pair(1, settings);
+    for (std::uint32_t channel = 0; channel < 255; ++channel) ASSERT_EQ(pair.send(0, channel, 10), 1u);
+    pair.close(0, 10 * second);
+    pair.run_for(20 * second);
+    ASSERT_TRUE(pair.nodes[0]->closed && pair.nodes[1]->closed);
+    EXPECT_TRUE(pair.nodes[0]->closed->all_delivered);
+    EXPECT_LT(pair.nodes[0]->closed_at, second);
+    EXPECT_TRUE(pair.everything_delivered());
+
+    NativePair dead(2, settings);
+    dead.nodes[1]->taking = false;
+    for (std::uint32_t channel = 0; channel < 255; ++channel) ASSERT_EQ(dead.send(0, channel, 10), 1u);
+    dead.close(0, second);
+    dead.run_for(2 * second);
+    EXPECT_FALSE(dead.nodes[0]->closed->all_delivered);
+    ASSERT_NE(dead.connection(1).outcome(), nullptr) << "the end at the deadline is announced, too";
+    EXPECT_EQ(dead.connection(1).outcome()->code, native::CloseCode::deadline);
+}
+
 TEST(NativeClose, both_sides_at_once) {
     NativePair pair(1);
     pair.send(0, 0, 1'000, 50);

@@ -154,6 +154,14 @@ TEST(NativeOutage, a_dead_peer_is_found_in_the_idle_timeout) {
     EXPECT_TRUE(pair.connection(0).ended());
 }
 
+TEST(NativeOutage, an_idle_connection_with_a_short_timeout_is_kept_alive) {
+    NativeSettings settings;
+    settings.options.idle_timeout = 2 * second;  // and a keep-alive of 15 s
+    NativePair pair(1, settings);
+    pair.run_for(60 * second);
+    EXPECT_FALSE(pair.nodes[0]->closed || pair.nodes[1]->closed);
+}
+
 TEST(NativeOutage, an_idle_connection_is_kept_alive) {
     NativePair pair(1);
     pair.run_for(600 * second);

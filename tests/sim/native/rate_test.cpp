@@ -136,5 +136,18 @@ TEST(NativeRate, the_breaker_is_reported) {
     EXPECT_LT(pair.connection(0).window(), 1u << 20);
 }
 
+TEST(NativeRate, the_breaker_does_not_stop_everything) {
+    NativeSettings settings;
+    settings.options.congestion = CongestionControl::fixed;
+    settings.options.fixed = {.rate = 0, .window = 64 << 10};
+    settings.link.loss = 0.3;
+    NativePair pair(1, settings);
+    pour(pair, 1'000, 60 * second);
+    const std::uint64_t delivered = pair.oracles[0].delivered_count();
+    EXPECT_GE(pair.nodes[0]->breakers, 5u);
+    pour(pair, 1'000, 10 * second);
+    EXPECT_GT(pair.oracles[0].delivered_count(), delivered + 10);
+}
+
 }  // namespace
 }  // namespace ringpost::sim

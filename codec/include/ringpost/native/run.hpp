@@ -49,6 +49,14 @@ struct Run {
         return {at + prefix_bytes, length};
     }
 
+    /// The first `messages`, of which there must be at least so many.
+    Run first(std::uint32_t messages) const {
+        Run out = *this;
+        if (messages < count) out.bytes -= without_first(messages).bytes;
+        out.count = messages;
+        return out;
+    }
+
     /// Without the first `messages`, which must be fewer than all.
     Run without_first(std::uint32_t messages) const {
         Run rest = *this;

@@ -32,7 +32,7 @@ struct Statistics {
     std::uint64_t messages_duplicate = 0;
     std::uint64_t fragments_duplicate = 0;
 
-    std::uint64_t dropped_foreign = 0;    ///< not a short packet
+    std::uint64_t dropped_foreign = 0;    ///< not a short packet, or larger than any
     std::uint64_t dropped_duplicate = 0;  ///< number received before: duplicates and replays
     std::uint64_t dropped_too_old = 0;    ///< number below the window
     std::uint64_t dropped_forged = 0;     ///< the tag does not match
@@ -98,7 +98,7 @@ struct EndpointCounters {
     std::uint64_t not_expected = 0;  ///< long packets that answer nothing of ours, and Inits to one that is no server
     std::uint64_t bad_resets = 0;    ///< Resets without the token of a connection
     std::uint64_t resets_sent = 0;   ///< in answer to packets of unknown connections
-    std::uint64_t refused_full = 0;  ///< handshakes that have found all connections in use
+    std::uint64_t refused_full = 0;  ///< of handshakes, while all connections are in use; not answered
     std::uint64_t answers_dropped = 0;  ///< of handshakes, while too many wait to be sent; the client asks again
     std::uint64_t opened = 0;
     std::uint64_t failed = 0;
@@ -138,7 +138,7 @@ struct ResponderCounters {
     std::uint64_t bad_cookies = 0;    ///< of these, where it had a cookie that did not hold
     std::uint64_t not_authentic = 0;  ///< the Noise message does not open
     std::uint64_t not_allowed = 0;    ///< a client that is not in the allow list
-    std::uint64_t replayed = 0;       ///< an Init with a clock that is not newer than that of the last connection
+    std::uint64_t replayed = 0;       ///< an Init that is the client's newest, or whose clock is 10 s behind it
     std::uint64_t bad_parameters = 0;
     std::uint64_t answered = 0;     ///< a Response was sent
     std::uint64_t confirmed = 0;    ///< short packets that have completed a handshake

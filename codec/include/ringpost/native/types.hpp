@@ -42,7 +42,8 @@ struct ProtocolOptions {
     FixedRate fixed{};  ///< for CongestionControl::fixed
 
     Duration idle_timeout = 30 * second;  ///< silence after which the peer is gone; the shorter one of both sides
-    Duration keep_alive = 15 * second;    ///< silence after which the peer is asked whether it is there
+    Duration keep_alive = 15 * second;    ///< silence after which the peer is asked whether it is there; at most half
+                                          ///< of the idle timeout
     Duration ack_delay = 25 * millisecond;
 
     bool acknowledgements = false;  ///< events that name what the peer has acknowledged

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import POINTER, Structure, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint8, c_uint16
+from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint8, c_uint16
 from ctypes import c_uint32, c_uint64, c_void_p
 from typing import Any
 
@@ -64,6 +64,9 @@ class CGtudpOptions(Checked):
                 ("reserved_congestion", c_int32), ("reserved", c_uint64 * 3)]
 
 
+Cancelled = CFUNCTYPE(c_int32, c_void_p)
+
+
 class CConnectionOptions(Checked):
     _fields_ = [("size", c_uint32), ("insecure", c_int32), ("engine", CEngineOptions), ("psk", c_char_p),
                 ("key", c_char_p), ("peer", c_char_p), ("allow", c_char_p), ("application", c_char_p),
@@ -73,7 +76,8 @@ class CConnectionOptions(Checked):
                 ("idle_timeout_ns", c_int64), ("keep_alive_ns", c_int64), ("session", c_char_p), ("token", c_char_p),
                 ("token_size", c_uint32), ("sessions_max", c_uint32), ("acknowledgements", c_int32),
                 ("congestion", c_int32), ("fixed_rate", c_double), ("fixed_window", c_uint64), ("qlog", c_char_p),
-                ("datagram_bytes", c_uint32), ("reserved_datagram", c_uint32), ("reserved", c_uint64 * 4)]
+                ("datagram_bytes", c_uint32), ("reserved_datagram", c_uint32), ("cancelled", Cancelled), ("user", c_void_p),
+                ("reserved", c_uint64 * 4)]
 
 
 class CConfirmedOptions(Checked):
@@ -164,6 +168,7 @@ FUNCTIONS = {
     "rp_connect": (c_int32, c_char_p, POINTER(CConnectionOptions), POINTER(Handle)),
     "rp_listen": (c_int32, c_char_p, POINTER(CConnectionOptions), POINTER(Handle)),
     "rp_finish": (c_int32, Handle, c_uint64, c_int64, POINTER(CEvent)),
+    "rp_begin_finish": (c_int32, Handle, c_uint64, c_int64),
     "rp_allow": (c_int32, Handle, c_char_p),
     "rp_add_session": (c_int32, Handle, c_char_p, c_char_p, c_size_t),
     "rp_remove_session": (c_int32, Handle, c_char_p),

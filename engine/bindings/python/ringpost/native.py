@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import ctypes
 import enum
-from typing import Any, Iterable, Iterator, NamedTuple, Optional, Union
+from typing import Any, Generator, Iterable, Iterator, NamedTuple, Optional, Union
 
 from . import _library as c
-from ._handle import EVENTS, Address, Bytes, Event, Handle, c_text, check, message_of, names, nanoseconds
+from ._handle import EVENTS, SIGNALS_WITHIN_NS, Address, Bytes, Event, Handle, c_text, check, message_of, names, nanoseconds
 from .errors import Stopped
 
 DELIVERED, BY_PEER = 16, 32
@@ -50,8 +50,8 @@ class Happening(enum.IntEnum):
 
 class Change(NamedTuple):
     """Something that happened to a connection. `name` of OPENED is the client's session, or the name of its key in the
-    list of `allow`. ACKNOWLEDGED, with the option `acknowledgements`: the peer has the first `acknowledged` messages that
-    were sent on `channel`."""
+    list of `allow`, and `application` what it calls itself. ACKNOWLEDGED, with the option `acknowledgements`: the peer
+    has the first `acknowledged` messages that were sent on `channel`."""
 
     what: Happening
     connection: int
@@ -59,6 +59,7 @@ class Change(NamedTuple):
     name: str
     channel: int = 0
     acknowledged: int = 0
+    application: str = ""
 
 
 def _end(flags: int, value: int, reason: str, connection: int) -> End:
@@ -69,8 +70,27 @@ def _of(event: Event) -> Union[Message, End, Change]:
     if event.kind == c.MESSAGE:
         return Message(event.data, event.value, event.id, event.connection, event.peer)
     if event.code == 4:
-        return _end(event.flags, event.value, event.data.decode(), event.connection)
-    return Change(Happening(event.code), event.connection, event.peer, event.name.decode(), event.value, event.id)
+        return _end(event.flags, event.value, event.data.decode(errors="replace"), event.connection)
+    return Change(Happening(event.code), event.connection, event.peer, event.name.decode(), event.value, event.id,
+                  event.data.decode(errors="replace"))
+
+
+def _handle_signals(raised: "list[BaseException]") -> "Generator[int, None, None]":
+    """send(None) runs the handlers of signals that have come, and returns 1 if one has raised something. A function would
+    not do: the interpreter runs handlers when one is entered, before any `try` of it."""
+
+    def handle() -> "Generator[int, None, None]":
+        while True:
+            try:
+                yield len(raised)
+            except GeneratorExit:
+                return
+            except BaseException as error:
+                raised.append(error)
+
+    handling = handle()
+    next(handling)
+    return handling
 
 
 class _Native(Handle):
@@ -96,7 +116,12 @@ class _Native(Handle):
 
     def _open_at(self, function: Any, address: str, options: Any) -> None:
         handle = c.Handle()
-        check(function(c_text(address), ctypes.byref(options), ctypes.byref(handle)))
+        raised: "list[BaseException]" = []
+        options.cancelled = c.Cancelled(_handle_signals(raised).send)
+        result = function(c_text(address), ctypes.byref(options), ctypes.byref(handle))
+        if raised:
+            raise raised[0]
+        check(result)
         self._handle = handle.value
 
     def _send_to(self, connection: int, data: Bytes, channel: int) -> None:
@@ -109,9 +134,12 @@ class _Native(Handle):
         return check(c.lib.rp_poll(self._open)) == 1
 
     def _finish(self, connection: int, timeout: Optional[float]) -> End:
-        event = c.CEvent()
-        check(c.lib.rp_finish(self._open, connection, nanoseconds(timeout), ctypes.byref(event)))
-        return _end(event.flags, event.value, "", event.connection)
+        event, timeout_ns = c.CEvent(), nanoseconds(timeout)
+        check(c.lib.rp_begin_finish(self._open, connection, timeout_ns))
+        while True:  # with pauses for signals
+            check(c.lib.rp_finish(self._open, connection, min(timeout_ns, SIGNALS_WITHIN_NS), ctypes.byref(event)))
+            if event.kind != 0 or timeout_ns == 0:
+                return _end(event.flags, event.value, "", event.connection)
 
 
 class Connection(_Native):
@@ -175,7 +203,7 @@ class Connection(_Native):
         """Messages that the peer has not acknowledged."""
         return check(c.lib.rp_in_flight(self._open))
 
-    def finish(self, timeout: Optional[float] = None) -> End:
+    def finish(self, timeout: Optional[float] = 10) -> End:
         """Closes in order: no more sends, and a wait until the peer's application has taken everything."""
         return self._end if self._end is not None else self._finish(0, timeout)
 
@@ -223,7 +251,7 @@ class Server(_Native):
         """For handshakes from now on; connections stay."""
         check(c.lib.rp_remove_session(self._open, c_text(id)))
 
-    def finish(self, connection: int, timeout: Optional[float] = None) -> End:
+    def finish(self, connection: int, timeout: Optional[float] = 10) -> End:
         """See Connection.finish(). With a timeout of 0 it only begins, and the End follows."""
         return self._finish(connection, timeout)
 

@@ -123,6 +123,17 @@ TEST(NativeConnection, acknowledges_the_second_packet_or_in_time) {
     EXPECT_EQ(std::get<AckFrame>(frames[0]).delay, 25 * millisecond);
 }
 
+// An acknowledgement that waited in the socket while this process was stopped is handled before any timer.
+TEST(NativeConnection, the_time_in_which_the_process_was_stopped_is_no_round_trip) {
+    Lone lone;
+    lone.send(100);
+    ASSERT_FALSE(lone.leave().empty());
+    lone.now += 6 * second;
+    lone.arrive("03 00000000 0000 01 01");  // of packet 0
+    EXPECT_TRUE(lone.connection.all_acknowledged());
+    EXPECT_EQ(lone.connection.path().rtt_min, 0);
+}
+
 TEST(NativeConnection, acknowledges_at_once) {
     for (const char* hex : {"01", "02"}) {
         Lone lone;

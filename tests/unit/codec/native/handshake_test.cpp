@@ -161,12 +161,27 @@ TEST(Handshake, a_replay_after_the_connection_is_dropped) {
     EXPECT_TRUE(pair.answer(init, Address::v4(203, 0, 113, 1, 1)).empty());
     EXPECT_EQ(pair.server->counters().replayed, 2u);
     EXPECT_EQ(pair.server->half_open(), 0u);
-    pair.client_options.clock_ms = 999;
-    pair.start_client();
-    EXPECT_TRUE(pair.answer(pair.init()).empty()) << "an older clock";
-    pair.client_options.clock_ms = 1'001;
-    pair.start_client();
-    EXPECT_FALSE(pair.answer(pair.init()).empty());
+}
+
+TEST(Handshake, a_clock_that_is_behind_the_newest_is_refused) {
+    constexpr std::uint64_t two_years_ms = 2ull * 365 * 24 * 3'600 * 1'000, newest_ms = 5 * two_years_ms;
+    HandshakePair pair;
+    pair.client_options.clock_ms = newest_ms;
+    pair.start();
+    Established client = pair.connected();
+    ASSERT_TRUE(pair.server->confirm(pair.now, short_packet(client, 0, "")));
+    const auto answers = [&](std::uint64_t clock_ms) {
+        pair.client_options.clock_ms = clock_ms;
+        pair.start_client();
+        return !pair.answer(pair.init()).empty();
+    };
+    EXPECT_TRUE(answers(newest_ms + 1));
+    EXPECT_TRUE(answers(newest_ms)) << "another connection, made at the same time";
+    EXPECT_TRUE(answers(newest_ms - limits::native_clock_slack_ms + 1)) << "one whose first Inits were lost";
+    EXPECT_FALSE(answers(newest_ms - limits::native_clock_slack_ms));
+    EXPECT_FALSE(answers(newest_ms - two_years_ms));
+    EXPECT_EQ(pair.server->counters().replayed, 2u);
+    EXPECT_TRUE(answers(newest_ms + two_years_ms));
 }
 
 TEST(Handshake, a_short_packet_that_is_not_authentic_confirms_nothing) {

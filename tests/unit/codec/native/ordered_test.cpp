@@ -107,6 +107,44 @@ TEST(NativeOrdered, runs_may_overlap_in_any_way) {
     EXPECT_EQ(receiver.delivered, (Texts{"a", "b", "c", "d", "e", "f", "g", "h", "i"}));
 }
 
+TEST(NativeOrdered, only_what_is_new_takes_memory) {
+    Receiver receiver(100'000, 65'000);
+    const std::string large(200, 'x');
+    ASSERT_EQ(receiver.messages(2, {large}), Intake::stored);
+    // Each of these runs has one message of 0 bytes that is new: it costs 16, and must not take 200 of memory.
+    for (std::uint32_t number = 3; number < 4'000; ++number) {
+        ASSERT_EQ(receiver.messages(number - 1, {number == 3 ? large : "", ""}), Intake::stored) << number;
+    }
+    Bytes bytes(60'000);
+    native::Run run{bytes.data(), 30'000, 1, 30'000, 0};
+    EXPECT_NE(receiver.channel.keep(run), Arena::none);
+}
+
+TEST(NativeOrdered, messages_larger_than_announced_are_a_violation) {
+    Receiver receiver(10'000, 100);
+    EXPECT_EQ(receiver.messages(0, {"a", std::string(100, 'x')}), Intake::direct);
+    EXPECT_EQ(receiver.messages(2, {"a", std::string(101, 'x')}), Intake::violation);
+    EXPECT_EQ(receiver.messages(2, {std::string(101, 'x')}, true, true), Intake::violation);
+    EXPECT_EQ(receiver.messages(9, {std::string(101, 'x')}, true, true), Intake::violation);
+    EXPECT_EQ(receiver.messages(2, {std::string(100, 'x'), std::string(100, 'y')}, true, true), Intake::direct);
+}
+
+TEST(NativeOrdered, a_peer_that_sends_out_of_order_fills_the_arena_at_its_own_expense) {
+    // The first block stays, as its message is far ahead; those behind it are delivered, and cannot be freed.
+    Receiver receiver(10'000, 200);
+    ASSERT_EQ(receiver.messages(1'000, {"far ahead"}), Intake::stored);
+    const std::string text(200, 'x');
+    Intake intake = Intake::stored;
+    for (std::uint32_t number = 0; number < 999 && intake == Intake::stored; number += 2) {
+        intake = receiver.messages(number + 1, {text});
+        ASSERT_NE(intake == Intake::stored ? receiver.messages(number, {text}) : intake, Intake::violation);
+    }
+    EXPECT_EQ(intake, Intake::no_room);
+    Bytes bytes(200);
+    native::Run run{bytes.data(), 200, 1, 200, 0};
+    EXPECT_EQ(receiver.channel.keep(run), Arena::none);
+}
+
 TEST(NativeOrdered, of_one_length_and_of_length_zero) {
     Receiver receiver;
     EXPECT_EQ(receiver.messages(4, {"", "", ""}, true, true), Intake::stored);

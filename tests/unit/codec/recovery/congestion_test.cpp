@@ -121,7 +121,7 @@ TEST(RecoveryCubic, windows_keep_their_bytes_when_packets_grow) {
 }
 
 TEST(RecoveryFixed, the_breaker_halves_and_recovers) {
-    Fixed fixed({.rate = 1e6, .window = 64'000});
+    Fixed fixed({.rate = 1e6, .window = 64'000}, packet);
     Instant now = 0;
     const auto play = [&](int seconds, std::uint64_t lost) {
         for (int i = 0; i < 10 * seconds; ++i, now += 100 * millisecond) {
@@ -142,16 +142,18 @@ TEST(RecoveryFixed, the_breaker_halves_and_recovers) {
     EXPECT_GE(fixed.trips(), 4u);
     play(30, 0);
     EXPECT_EQ(fixed.window(), 64'000u);
+    play(120, 20);
+    EXPECT_EQ(fixed.window(), 2u * packet) << "sending goes on";
 }
 
 TEST(RecoveryFixed, without_the_breaker_it_is_constant) {
-    Fixed fixed({.rate = 1e6, .window = 64'000, .breaker = false});
+    Fixed fixed({.rate = 1e6, .window = 64'000, .breaker = false}, packet);
     for (Instant now = 0; now < 20 * second; now += 100 * millisecond) fixed.on_lost(now, 100);
     EXPECT_EQ(fixed.window(), 64'000u);
 }
 
 TEST(RecoveryCongestion, dispatches) {
-    Congestion cubic{Cubic(packet)}, fixed{Fixed({.rate = 1e6, .window = 5'000})};
+    Congestion cubic{Cubic(packet)}, fixed{Fixed({.rate = 1e6, .window = 5'000}, packet)};
     Rtt rtt;
     EXPECT_EQ(cubic.window(), 10u * packet);
     EXPECT_EQ(cubic.pacing_rate(rtt), 0) << "before the first round trip";
