@@ -83,6 +83,7 @@ void Connection::fail(Instant now, CloseCode code, Notify notify) {
 }
 
 void Connection::on_packet_acked(std::uint64_t, const recovery::SentPacket& packet) {
+    black_hole_.on_acked(packet.bytes, packet.at);
     recovering_.for_each_reference(packet, [&](Reference reference) {
         if (reference.kind() == Reference::Kind::other && reference.what() == Reference::Other::ack_rate)
             recovering_.on_ack_rate_acked();
@@ -93,6 +94,7 @@ void Connection::on_packet_acked(std::uint64_t, const recovery::SentPacket& pack
 }
 
 void Connection::on_packet_lost(std::uint64_t number, const recovery::SentPacket& packet) {
+    black_hole_.on_lost(packet.bytes, packet.at);
     if (traces()) trace({.kind = TraceEvent::Kind::packet_lost, .bytes = packet.bytes, .number = number});
     recovering_.for_each_reference(packet, [&](Reference reference) {
         if (reference.kind() == Reference::Kind::other && reference.what() == Reference::Other::ack_rate)
@@ -103,8 +105,16 @@ void Connection::on_packet_lost(std::uint64_t number, const recovery::SentPacket
 }
 
 void Connection::after_acks(Instant now) {
+    if (black_hole_.is_found() && BlackHole::is_large(options_.datagram_bytes)) use_small_packets();
     if (traces()) trace({.kind = TraceEvent::Kind::measured, .path = path()});
     if (closing_.phase() == Closing::Phase::flushing && sending_.all_acked()) closing_.on_flushed(now);
+}
+
+/// From now on, of the size that every path carries.
+void Connection::use_small_packets() {
+    options_.datagram_bytes = limits::native_datagram_bytes_min;
+    sending_.rewind();
+    ++counts_.black_holes;
 }
 
 void Connection::trace(TraceEvent event) {
@@ -150,6 +160,7 @@ void Connection::handle_timeout(Instant now) {
     if (recovering_.on_timer(now, *this, counts_)) {
         ping_due_ = true;
         probe_from_ = 0;
+        black_hole_.on_probe_timeout();
     }
     switch (idle_.expire(now)) {
         case Idle::Due::nothing: break;

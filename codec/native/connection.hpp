@@ -10,6 +10,7 @@
 #include <ringpost/time.hpp>
 #include "codec/base/split_mix.hpp"
 #include "codec/crypto/aead.hpp"
+#include "codec/native/black_hole.hpp"
 #include "codec/native/closing.hpp"
 #include "codec/native/event.hpp"
 #include "codec/native/idle.hpp"
@@ -103,6 +104,7 @@ class Connection {
 
     bool handle_frames(Instant now, std::span<const std::byte> plain, bool& eliciting, bool& at_once);
     void after_acks(Instant now);
+    void use_small_packets();
     void check_delivered(Instant now);
     void note_time(Instant now);
     bool traces() const { return options_.tracer != nullptr; }
@@ -130,6 +132,7 @@ class Connection {
     Receiving receiving_;
     Closing closing_;
     Idle idle_;
+    BlackHole black_hole_;
     SplitMix64 random_;
     std::uint64_t skip_at_ = 0;
     std::atomic<bool> accepts_sends_ = true;

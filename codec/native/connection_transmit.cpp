@@ -81,10 +81,11 @@ void Connection::fill_packet(Instant now, Packet& packet, std::uint64_t allowanc
         packet.references.add(Reference::other(Reference::Other::ack_rate));
     }
     packet.probe = recovering_.probes() > 0;
-    if (packet.probe) fill_probe(packet);
+    const bool only_ping = recovering_.probes() == 1 && black_hole_.is_suspected();
+    if (packet.probe && !only_ping) fill_probe(packet);
     const std::size_t whole = options_.datagram_bytes - overhead();
     // The first packet has the size of whole messages, which the others then have as well, or are filled up to.
-    if ((allowance > 0 && recovering_.has_records_for_data()) || packet.probe) {
+    if (((allowance > 0 && recovering_.has_records_for_data()) || packet.probe) && !only_ping) {
         sending_.pack(frames, whole, follows, packet.references, counts_);
         sending_.end_packet();
     }

@@ -55,6 +55,12 @@ inline constexpr std::uint32_t native_runs_max = 64;
 inline constexpr std::uint64_t native_skip_packets_min = 1u << 10;
 inline constexpr std::uint64_t native_skip_packets_max = 1u << 14;
 
+/// What shows that a path drops large datagrams: so many were lost in a row, and so many small ones have arrived that
+/// were sent later. After so many probe timeouts without a large one acknowledged, a small one is among the probes.
+inline constexpr std::uint32_t native_black_hole_lost = 10;
+inline constexpr std::uint32_t native_black_hole_small = 3;
+inline constexpr std::uint32_t native_black_hole_timeouts = 2;
+
 /// Packets that elicit an acknowledgement before it is due, at first and at most.
 inline constexpr std::uint32_t native_ack_packets_min = 2;
 inline constexpr std::uint32_t native_ack_packets_max = 64;

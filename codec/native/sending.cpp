@@ -133,6 +133,10 @@ void Sending::end_packet() {
     group.turns_left = weights_[group.channels[group.current]];
 }
 
+void Sending::rewind() {
+    for (const auto& channel : channels_) channel->rewind();
+}
+
 void Sending::on_acked(Reference reference) {
     if (reference.kind() != Reference::Kind::slice) return;
     Outgoing& channel = *channels_[reference.channel()];

@@ -49,6 +49,9 @@ class Sending {
     /// A packet was built with pack(): another channel's turn may come.
     void end_packet();
 
+    /// See Outgoing.
+    void rewind();
+
     void on_acked(Reference reference);
     void on_lost(Reference reference);
     void on_window(const WindowFrame& frame);

@@ -263,7 +263,7 @@ void Network::send_copy(Wire& wire, Packet packet, Duration later) {
         ++wire.counts.overflowed;
         return;
     }
-    if (random_.chance(link.loss)) {
+    if (random_.chance(link.loss) || packet.bytes.size() > link.bytes_max) {
         ++wire.counts.lost;
         return;
     }

@@ -24,9 +24,10 @@ namespace ringpost::sim {
 /// Faults in one direction between two nodes. Probabilities are 0 to 1; each copy is affected independently.
 struct Link {
     double loss = 0;
-    double duplicate = 0;  ///< probability of a second copy
-    double corrupt = 0;    ///< probability that 1 to corrupt_bits_max bits are flipped
-    double truncate = 0;   ///< probability that the end is missing
+    double duplicate = 0;              ///< probability of a second copy
+    double corrupt = 0;                ///< probability that 1 to corrupt_bits_max bits are flipped
+    double truncate = 0;               ///< probability that the end is missing
+    std::size_t bytes_max = SIZE_MAX;  ///< of UDP payload; larger datagrams are lost
     unsigned corrupt_bits_max = 3;
     Duration delay = millisecond;
     Duration jitter = 0;  ///< maximum extra delay of each copy; reorders copies that are closer than that

@@ -102,7 +102,11 @@ Intake OrderedIncoming::store(std::uint64_t number, Run run, ReceiveCredit& conn
     Intake intake = Intake::duplicate;
     for (;;) {
         const std::uint32_t known = count_known(number, run.count);
-        if (known == run.count) return intake;
+        if (known > 0) {
+            const Intake completed = complete_parts(number, run.first(known));
+            if (completed != Intake::duplicate) intake = completed;
+        }
+        if (known == run.count || intake == Intake::violation) return intake;
         if (known > 0) run = run.without_first(known);
         number += known;
         const std::uint32_t absent = count_absent(number, run.count);
@@ -111,6 +115,24 @@ Intake OrderedIncoming::store(std::uint64_t number, Run run, ReceiveCredit& conn
         run = run.without_first(absent);
         number += absent;
     }
+}
+
+/// Messages that are kept or begun: those of which parts are missing are here now, as a sender may divide one anew.
+Intake OrderedIncoming::complete_parts(std::uint64_t number, const Run& run) {
+    Intake intake = Intake::duplicate;
+    run.for_each([&](std::span<const std::byte> message) {
+        Slot& its = slot(number++);
+        if (its.state != SlotState::in_parts) return;
+        if (message.size() != its.bytes) {
+            intake = Intake::violation;
+            return;
+        }
+        std::ranges::copy(message, arena_.bytes(its.block));
+        arena_.header(its.block).prefix = 0;  // nothing is missing
+        its.state = SlotState::complete;
+        if (intake == Intake::duplicate) intake = Intake::stored;
+    });
+    return intake;
 }
 
 Intake OrderedIncoming::store_absent(std::uint64_t number, const Run& run, ReceiveCredit& connection) {

@@ -77,6 +77,7 @@ class OrderedIncoming {
     std::uint32_t count_absent(std::uint64_t number, std::uint32_t most) const;
     std::uint32_t count_known(std::uint64_t number, std::uint32_t most) const;
     Intake store(std::uint64_t number, Run run, ReceiveCredit& connection);
+    Intake complete_parts(std::uint64_t number, const Run& run);
     Intake store_absent(std::uint64_t number, const Run& run, ReceiveCredit& connection);
     Intake begin_parts(std::uint64_t number, const FragmentFrame& frame, ReceiveCredit& connection);
 

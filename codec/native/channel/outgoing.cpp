@@ -69,8 +69,8 @@ std::uint32_t Outgoing::repeated(std::uint64_t position, std::uint32_t bytes, st
     return count;
 }
 
-Outgoing::Batch Outgoing::measure(std::size_t room, std::uint64_t credit) const {
-    constexpr std::uint32_t count_max = UINT8_MAX;
+Outgoing::Batch Outgoing::measure(std::size_t room, std::uint64_t credit, std::uint64_t most_messages) const {
+    const auto count_max = static_cast<std::uint32_t>(std::min<std::uint64_t>(UINT8_MAX, most_messages));
     Batch batch;
     const std::uint64_t from = log_.sent(), head = log_.head();
     while (batch.count < count_max && from + batch.bytes < head) {
@@ -100,8 +100,9 @@ Outgoing::Packed Outgoing::pack_new(FrameWriter& out, const Room& room, std::uin
     if (end_ - begin_ > mask_) return Packed::no_slices;
     if (in_parts_) return pack_part(out, slice);
     if (out.room() <= messages_header_bytes) return Packed::no_room;
-    const std::uint64_t credit = std::min(credit_.left(), room.connection->left());
-    const Batch batch = measure(out.room() - messages_header_bytes, credit);
+    const bool paid = next_number_ < paid_;
+    const std::uint64_t credit = paid ? UINT64_MAX : std::min(credit_.left(), room.connection->left());
+    const Batch batch = measure(out.room() - messages_header_bytes, credit, paid ? paid_ - next_number_ : UINT64_MAX);
     if (batch.count == 0) {
         if (batch.no_credit) return Packed::no_credit;
         std::uint32_t prefix = 0;
@@ -110,8 +111,10 @@ Outgoing::Packed Outgoing::pack_new(FrameWriter& out, const Room& room, std::uin
         if (!larger_than_a_packet && !room.fill) return Packed::no_room;
         if (out.room() < fragment_header_bytes + part_bytes_min) return Packed::no_room;
         if (message_cost(length) > credit) return Packed::no_credit;
-        credit_.use(message_cost(length));
-        room.connection->use(message_cost(length));
+        if (!paid) {
+            credit_.use(message_cost(length));
+            room.connection->use(message_cost(length));
+        }
         in_parts_ = true;
         part_total_ = length;
         part_done_ = 0;
@@ -128,8 +131,10 @@ Outgoing::Packed Outgoing::pack_new(FrameWriter& out, const Room& room, std::uin
                        static_cast<std::uint16_t>(batch.bytes), static_cast<std::uint8_t>(batch.count), 1});
     log_.set_sent(from + batch.bytes);
     next_number_ += batch.count;
-    credit_.use(batch.cost);
-    room.connection->use(batch.cost);
+    if (!paid) {
+        credit_.use(batch.cost);
+        room.connection->use(batch.cost);
+    }
     return Packed::written;
 }
 
@@ -235,6 +240,14 @@ void Outgoing::free_acked() {
         end = static_cast<std::uint32_t>(log_.sent()) - part_done_ - part_prefix_;
     const std::uint64_t una = log_.una();
     log_.free_up_to(una + (end - static_cast<std::uint32_t>(una)));
+}
+
+void Outgoing::rewind() {
+    paid_ = std::max(paid_, next_number_);
+    next_number_ = acknowledged();
+    log_.set_sent(log_.una());
+    in_parts_ = false;
+    for (; begin_ != end_; ++begin_) set_lost(begin_, false);
 }
 
 void Outgoing::on_lost(std::uint32_t slice) {

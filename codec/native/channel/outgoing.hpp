@@ -62,6 +62,9 @@ class Outgoing {
     /// Writes the slice again although it may still arrive, as a probe. Returns `nothing` if it has been acknowledged.
     Packed pack_again(FrameWriter& out, std::uint32_t slice);
 
+    /// Forgets the slices: everything that is not acknowledged is cut anew, and sent again.
+    void rewind();
+
     /// The fate of a packet with this slice. Slices before begin() are known to be acknowledged.
     void on_acked(std::uint32_t slice);
     void on_lost(std::uint32_t slice);
@@ -76,7 +79,7 @@ class Outgoing {
         bool no_credit = false;
     };
 
-    Batch measure(std::size_t room, std::uint64_t credit) const;
+    Batch measure(std::size_t room, std::uint64_t credit, std::uint64_t most) const;
     std::uint32_t repeated(std::uint64_t position, std::uint32_t bytes, std::uint32_t most) const;
     Packed pack_part(FrameWriter& out, std::uint32_t& slice);
     bool write_slice(FrameWriter& out, const Slice& slice);
@@ -96,6 +99,7 @@ class Outgoing {
     std::uint32_t lost_from_ = 0;  ///< no slice before it is lost
     std::uint32_t lost_count_ = 0;
     std::uint64_t next_number_ = 0;
+    std::uint64_t paid_ = 0;  ///< messages below have used credit, although they may be sent anew
     // A message that is being sent in parts: its number is the last one given.
     std::uint32_t part_total_ = 0, part_done_ = 0;
     std::uint8_t part_prefix_ = 0;

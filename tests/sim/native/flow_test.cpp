@@ -154,6 +154,60 @@ TEST(NativeOutage, a_dead_peer_is_found_in_the_idle_timeout) {
     EXPECT_TRUE(pair.connection(0).ended());
 }
 
+// A path that drops datagrams above 1,280 bytes with their headers, and whose ICMP errors nobody sees.
+TEST(NativeOutage, a_path_that_drops_large_datagrams) {
+    for (const double loss : {0.0, 0.1}) {
+        for (const std::size_t bytes : {1'400u, 5'000u, 60u}) {
+            SCOPED_TRACE(std::to_string(bytes) + " bytes, loss " + std::to_string(loss));
+            NativeSettings settings;
+            settings.link.bytes_max = 1'232;
+            settings.link.loss = loss;
+            NativePair pair(1, settings);
+            for (int i = 0; i < 20; ++i) {
+                pair.send(0, 0, bytes, 50);
+                pair.send(1, 1, 10);
+                pair.run_for(100 * millisecond);
+            }
+            pair.run_until_delivered(20 * second);
+            EXPECT_EQ(pair.connection(0).statistics().black_holes, 1u);
+            EXPECT_EQ(pair.connection(0).path().datagram_bytes, 1'200u);
+            EXPECT_EQ(pair.connection(1).statistics().black_holes, 0u);
+        }
+    }
+}
+
+TEST(NativeOutage, a_path_that_begins_to_drop_large_datagrams) {
+    NativePair pair(1);
+    pair.send(0, 0, 1'000, 100);
+    pair.send(0, 1, 50'000, 2);
+    pair.run_for(22 * millisecond);
+    Link narrow{.delay = 10 * millisecond};
+    narrow.bytes_max = 1'232;
+    pair.network.link_both(0, 1, narrow);
+    const Instant began = pair.network.now();
+    pair.send(0, 0, 1'400, 100);
+    pair.run_until_delivered(20 * second);
+    EXPECT_LT(pair.network.now() - began, 3 * second);
+    EXPECT_EQ(pair.connection(0).statistics().black_holes, 1u);
+}
+
+TEST(NativeOutage, loss_and_cuts_are_no_black_hole) {
+    for (const double loss : {0.3, 0.5}) {
+        NativeSettings settings;
+        settings.link.loss = loss;
+        NativePair pair(1, settings);
+        for (int i = 0; i < 200; ++i) {
+            pair.send(0, 0, 1'400, 20);
+            pair.send(0, 1, 10);
+            pair.run_for(100 * millisecond);
+            Link cut = settings.link;
+            if (i % 50 < 20) cut.loss = 1;
+            pair.network.link_both(0, 1, cut);
+        }
+        EXPECT_EQ(pair.connection(0).statistics().black_holes, 0u) << "loss " << loss;
+    }
+}
+
 TEST(NativeOutage, an_idle_connection_with_a_short_timeout_is_kept_alive) {
     NativeSettings settings;
     settings.options.idle_timeout = 2 * second;  // and a keep-alive of 15 s

@@ -22,6 +22,7 @@ struct Statistics {
     std::uint64_t probe_timeouts = 0;
     std::uint64_t persistent_congestion = 0;
     std::uint64_t breaker_trips = 0;
+    std::uint64_t black_holes = 0;  ///< the path dropped large packets: from then on, packets have 1,200 bytes
     std::uint64_t blocked_sent = 0;
 
     std::uint64_t packets_received = 0;  ///< authentic and new
@@ -56,6 +57,7 @@ struct Statistics {
             {"probe_timeouts", &S::probe_timeouts},
             {"persistent_congestion", &S::persistent_congestion},
             {"breaker_trips", &S::breaker_trips},
+            {"black_holes", &S::black_holes},
             {"blocked_sent", &S::blocked_sent},
             {"packets_received", &S::packets_received},
             {"bytes_received", &S::bytes_received},

@@ -107,6 +107,16 @@ TEST(NativeOrdered, runs_may_overlap_in_any_way) {
     EXPECT_EQ(receiver.delivered, (Texts{"a", "b", "c", "d", "e", "f", "g", "h", "i"}));
 }
 
+TEST(NativeOrdered, a_message_that_was_begun_in_parts_comes_whole) {
+    Receiver receiver;
+    EXPECT_EQ(receiver.fragment(1, 4, 0, "bb"), Intake::stored);
+    EXPECT_EQ(receiver.messages(1, {"bbb", "c"}), Intake::violation) << "of another length";
+    EXPECT_EQ(receiver.messages(0, {"a", "bbBB", "c"}), Intake::stored);
+    EXPECT_EQ(receiver.delivered, (Texts{"a", "bbBB", "c"}));
+    EXPECT_EQ(receiver.fragment(1, 4, 2, "BB"), Intake::duplicate);
+    EXPECT_EQ(receiver.channel.kept(), 0u);
+}
+
 TEST(NativeOrdered, only_what_is_new_takes_memory) {
     Receiver receiver(100'000, 65'000);
     const std::string large(200, 'x');
