@@ -303,6 +303,9 @@ void steer_to_shards(std::vector<UdpSocket>& sockets, const Report& report) {
 void add_native_counts(Json& counts, const native::Endpoint& endpoint) {
     add_counters(counts, "native", endpoint.counters());
     if (endpoint.responder_counters() != nullptr) add_counters(counts, "handshakes", *endpoint.responder_counters());
+    if (const auto of_clients = endpoint.initiator_counters(); of_clients.sent > 0)
+        add_counters(counts, "initiator", of_clients);
+    add_counters(counts, "connection", endpoint.statistics());
 }
 
 Json path_json(const native::Path& path) {

@@ -236,10 +236,7 @@ Outcome run_prober(AnyLoop& loop, std::size_t engine, const LatencyRun& run) {
     add_counters(out.counts, "prober", counts);
     add_match_counts(out.counts, options.probes, prober);
     if (stack.tunnel) add_wire_counts(out.counts, stack.tunnel->wire().counters());
-    if (stack.sealed) {
-        add_native_counts(out.counts, stack.sealed->wire());
-        add_counters(out.counts, "connection", stack.sealed->statistics());
-    }
+    if (stack.sealed) add_native_counts(out.counts, stack.sealed->wire());
     add_engine_counts(out.counts, counters);
     out.facts = {
         {"backend", loop.backend().name}, {"granted", loop.backend().granted()}, {"gso", false}, {"gro", false}};

@@ -213,7 +213,6 @@ struct SourceStack {
         if (sealed) {
             out.update({{"confirmed", sent - unconfirmed()}, {"gave_up", unconfirmed()}});
             add_native_counts(out, sealed->wire());
-            add_counters(out, "connection", sealed->statistics());
         }
         if (!back) return out;
         const traffic::SinkCounters seen = back->counters();

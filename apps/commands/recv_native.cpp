@@ -171,6 +171,7 @@ int recv_native(const RecvOptions& options) {
                     {"backend", server->backend()}};
     add_counters(summary, "native", server->counters());
     add_counters(summary, "handshakes", server->handshake_counters());
+    add_counters(summary, "connection", server->statistics());
     add_counters(summary, server->engine_counters());
     if (summary["not_allowed"] > 0) report.note(not_allowed_text(summary));
     report.event("summary", summary);

@@ -142,7 +142,8 @@ int send_native(const SendOptions& options) {
                     {"cipher", connection->cipher()},
                     {"backend", connection->backend()},
                     {"path", path_json(connection->path())}};
-    add_counters(summary, "native", connection->statistics());
+    add_counters(summary, "connection", connection->statistics());
+    add_counters(summary, "native", connection->statistics());  // its former name
     add_counters(summary, connection->engine_counters());
     report.event("summary", summary);
     if (!outcome.all_delivered)

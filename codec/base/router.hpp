@@ -38,9 +38,21 @@ class Router {
     std::uint64_t unassigned() const { return unassigned_; }
 
     void handle(Instant now, const Datagram& in) {
-        const std::size_t owner = in.socket < owners_.size() ? owners_[in.socket] : count;
-        if (owner == count) ++unassigned_;
-        with(owner, [&](auto& endpoint) { endpoint.handle(now, in); });
+        with(owner_of(in.socket, 1), [&](auto& endpoint) { endpoint.handle(now, in); });
+    }
+    /// An endpoint that does not take trains gets their datagrams one by one.
+    void handle_train(Instant now, const Datagram& train, std::size_t segment_bytes) {
+        with(owner_of(train.socket, segment_count(train.bytes.size(), segment_bytes)), [&]<class E>(E& endpoint) {
+            if constexpr (TrainEndpoint<E>)
+                endpoint.handle_train(now, train, segment_bytes);
+            else
+                for_each_segment(train, segment_bytes, [&](const Datagram& in) { endpoint.handle(now, in); });
+        });
+    }
+    void retain() {
+        for_each([]<class E>(E& endpoint) {
+            if constexpr (RetainingEndpoint<E>) endpoint.retain();
+        });
     }
 
     void handle_timeout(Instant now) {
@@ -88,6 +100,13 @@ class Router {
     }
 
   private:
+    /// `count` if nobody has the socket; then `datagrams` are dropped.
+    std::size_t owner_of(SocketIndex socket, std::size_t datagrams) {
+        const std::size_t owner = socket < owners_.size() ? owners_[socket] : count;
+        if (owner == count) unassigned_ += datagrams;
+        return owner;
+    }
+
     template <class Use>
     void with(std::size_t place, Use&& use) {
         std::size_t at = 0;

@@ -246,6 +246,8 @@ void Connection::handle(Instant now, std::span<std::byte> packet) {
         if (keys_.is_exhausted()) fail(now, CloseCode::forgeries);
         return;
     }
+    counts_.key_updates = keys_.counters().updates_started + keys_.counters().updates_followed;
+    counts_.opened_late = keys_.counters().opened_late;
     const auto plain = packet.subspan(short_header_bytes, packet.size() - short_header_bytes - keys_.tag_bytes());
     idle_.on_received(now);
     bool eliciting = false, at_once = false;

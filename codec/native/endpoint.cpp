@@ -155,7 +155,7 @@ void Endpoint::close(Instant now, ConnectionNumber connection, Instant deadline,
     if (slot->connection) {
         slot->connection->close(now, deadline, code, reason);
     } else if (slot->state == Slot::State::connecting) {
-        slot->initiator.reset();
+        end_handshake(*slot);
         slot->state = Slot::State::failed;
         slot->failure = Initiator::Failure::none;
     }
@@ -213,6 +213,18 @@ std::string_view Endpoint::peer_application(ConnectionNumber connection) const {
     return slot == nullptr ? std::string_view() : slot->application;
 }
 
+Statistics Endpoint::statistics() const {
+    Statistics out = ended_;
+    for (const auto& slot : slots_)
+        if (slot->connection) add_to(out, slot->connection->statistics());
+    return out;
+}
+InitiatorCounters Endpoint::initiator_counters() const {
+    InitiatorCounters out = initiated_;
+    for (const auto& slot : slots_)
+        if (slot->initiator) add_to(out, slot->initiator->counters());
+    return out;
+}
 const ResponderCounters* Endpoint::responder_counters() const { return responder_ ? &responder_->counters() : nullptr; }
 
 /// Null: all are in use, or the id is.
@@ -238,6 +250,7 @@ Endpoint::Slot* Endpoint::take_slot(const Address& peer, const LocalPath& path, 
 }
 
 void Endpoint::free_slot(Slot& slot) {
+    if (slot.connection) add_to(ended_, slot.connection->statistics());
     timers_.cancel(slot.index);
     by_id_.erase(slot.local);
     if (const std::uint32_t* index = by_remote_.find(slot.remote); index != nullptr && *index == slot.index)

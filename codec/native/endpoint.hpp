@@ -139,6 +139,10 @@ class Endpoint {
     /// Connections, with those whose handshake is under way.
     [[nodiscard]] std::uint32_t connections() const { return used_; }
     [[nodiscard]] const EndpointCounters& counters() const { return counts_; }
+    /// Of all connections since the start.
+    [[nodiscard]] Statistics statistics() const;
+    /// Of all connect() since the start.
+    [[nodiscard]] InitiatorCounters initiator_counters() const;
     /// Null without ServerOptions.
     [[nodiscard]] const ResponderCounters* responder_counters() const;
 
@@ -179,6 +183,7 @@ class Endpoint {
     void handle_unknown(Instant now, const Datagram& train, std::span<std::byte> packet);
     void handle_reset(Instant now, const Address& source, const ResetPacket& packet);
     void after_handshake(Instant now, Slot& slot);
+    void end_handshake(Slot& slot);
     template <class Write>
     bool answer(const Datagram& to, Write&& write);
     std::optional<Transmit> poll_answer(std::span<std::byte> out);
@@ -205,6 +210,8 @@ class Endpoint {
     std::vector<std::uint32_t> in_trains_;  ///< connections whose events may point into trains
     Slot* last_ = nullptr;                  ///< of the packet before, within a train
     EndpointCounters counts_;
+    Statistics ended_;  ///< of connections that are gone
+    InitiatorCounters initiated_;
 };
 
 }  // namespace ringpost::native

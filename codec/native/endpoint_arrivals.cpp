@@ -131,15 +131,20 @@ void Endpoint::handle_reset(Instant now, const Address& source, const ResetPacke
     touch(*slot);
 }
 
+void Endpoint::end_handshake(Slot& slot) {
+    add_to(initiated_, slot.initiator->counters());
+    slot.initiator.reset();
+}
+
 /// What the initiator has become.
 void Endpoint::after_handshake(Instant now, Slot& slot) {
     if (slot.initiator->state() == Initiator::State::established) {
         establish(now, slot, slot.initiator->take());
-        slot.initiator.reset();
+        end_handshake(slot);
     } else if (slot.initiator->state() == Initiator::State::failed) {
         slot.failure = slot.initiator->failure();
         slot.state = Slot::State::failed;
-        slot.initiator.reset();
+        end_handshake(slot);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include <ringpost/native/statistics.hpp>
 #include <ringpost/time.hpp>
 #include "codec/crypto/noise.hpp"
 #include "codec/crypto/random.hpp"
@@ -26,17 +27,6 @@ struct InitiatorOptions {
     /// limits::native_clock_slack_ms.
     std::uint64_t clock_ms = 0;
     Duration timeout = limits::native_handshake_timeout;
-};
-
-struct InitiatorCounters {
-    std::uint64_t sent = 0;            ///< Inits
-    std::uint64_t malformed = 0;       ///< datagrams that are no long packet of ours
-    std::uint64_t foreign = 0;         ///< packets for another id, of another pattern or suite, or of no use here
-    std::uint64_t bad_mac = 0;         ///< Cookies and Versions that do not come from the server
-    std::uint64_t not_authentic = 0;   ///< Responses that are forged, changed, or of a server with other keys
-    std::uint64_t bad_parameters = 0;  ///< authentic Responses whose content cannot be read
-    std::uint64_t cookies = 0;         ///< the server wanted a proof of our address
-    std::uint64_t versions = 0;        ///< the server does not speak our version
 };
 
 /// One handshake. Construction allocates, and so does take(); the other calls do not. One thread.

@@ -125,6 +125,7 @@ native::Path Server::path(ConnectionNumber connection) const {
     return found != nullptr ? found->path() : native::Path{};
 }
 std::uint32_t Server::connections() const { return used().polled().endpoint.connections(); }
+native::Statistics Server::statistics() const { return used().polled().endpoint.statistics(); }
 native::EndpointCounters Server::counters() const { return used().polled().endpoint.counters(); }
 native::ResponderCounters Server::handshake_counters() const { return *used().polled().endpoint.responder_counters(); }
 EngineCounters Server::engine_counters() const { return used().polled().counters(); }

@@ -328,6 +328,9 @@ native::Path ThreadedServer::path(ConnectionNumber connection) const {
 std::uint32_t ThreadedServer::connections() const {
     return used().thread->with_core([](ConnectionsCore& core, Instant) { return core.endpoint().connections(); });
 }
+native::Statistics ThreadedServer::statistics() const {
+    return used().thread->with_core([](ConnectionsCore& core, Instant) { return core.endpoint().statistics(); });
+}
 native::EndpointCounters ThreadedServer::counters() const {
     return used().thread->with_core([](ConnectionsCore& core, Instant) { return core.endpoint().counters(); });
 }

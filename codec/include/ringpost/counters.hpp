@@ -26,6 +26,11 @@ consteval bool lists_every_counter(std::size_t other_bytes = 0) {
     return sizeof(Counters) == table.size() * sizeof(std::uint64_t) + other_bytes;
 }
 
+template <class Counters>
+void add_to(Counters& sum, const Counters& more) {
+    for (const auto& row : Counters::table()) sum.*row.member += more.*row.member;
+}
+
 /// Operations and losses of one engine since it started, by cause.
 struct EngineCounters {
     std::uint64_t received = 0;         ///< datagrams passed to the endpoint

@@ -124,9 +124,12 @@ class Connections final : public PolledHandle<native::Endpoint> {
 
     std::vector<rp_counter> counters() override {
         std::vector<rp_counter> out;
-        if (const native::Connection* connection = client_ ? endpoint().find(*client_) : nullptr)
-            append_counters(out, connection->statistics());
+        append_counters(out, endpoint().statistics());
         append_counters(out, endpoint().counters());
+        if (endpoint().responder_counters() != nullptr)
+            append_counters(out, "handshake_", *endpoint().responder_counters());
+        else
+            append_counters(out, "initiator_", endpoint().initiator_counters());
         append_engine_counters(out, polled().counters());
         return out;
     }

@@ -72,17 +72,6 @@ std::int32_t no_handle(std::string_view call, const rp_handle* handle) {
 
 }  // namespace
 
-void append_engine_counters(std::vector<rp_counter>& out, const EngineCounters& counters) {
-    // Names with the prefix, made once.
-    static const std::vector<std::string> names = [] {
-        std::vector<std::string> made;
-        for (const auto& row : EngineCounters::table()) made.push_back("engine_" + std::string(row.name));
-        return made;
-    }();
-    std::size_t i = 0;
-    for (const auto& row : EngineCounters::table()) out.push_back({names[i++].c_str(), counters.*row.member});
-}
-
 std::int32_t publish(std::string_view call, std::unique_ptr<Handle> handle, rp_handle** out) {
     count_forks();
     for (std::uint32_t index = 0; index < slots.size(); ++index) {

@@ -87,8 +87,20 @@ void append_counters(std::vector<rp_counter>& out, const Counters& counters) {
     for (const auto& row : Counters::table())
         out.push_back({row.name.data(), counters.*row.member});  // NOLINT(bugprone-suspicious-stringview-data-usage)
 }
-/// Those of the engine, whose names begin with `engine_`.
-void append_engine_counters(std::vector<rp_counter>& out, const EngineCounters& counters);
+/// The same with a prefix of their names, one for each struct of counters.
+template <class Counters>
+void append_counters(std::vector<rp_counter>& out, const char* prefix, const Counters& counters) {
+    static const std::vector<std::string> names = [&] {
+        std::vector<std::string> made;
+        for (const auto& row : Counters::table()) made.push_back(prefix + std::string(row.name));
+        return made;
+    }();
+    std::size_t i = 0;
+    for (const auto& row : Counters::table()) out.push_back({names[i++].c_str(), counters.*row.member});
+}
+inline void append_engine_counters(std::vector<rp_counter>& out, const EngineCounters& counters) {
+    append_counters(out, "engine_", counters);
+}
 
 /// Stores the handle in the table. RP_EMANY if that is full; the handle is then ended.
 std::int32_t publish(std::string_view call, std::unique_ptr<Handle> handle, rp_handle** out);

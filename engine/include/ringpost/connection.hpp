@@ -289,6 +289,8 @@ class RINGPOST_API Server {
     native::Statistics statistics(ConnectionNumber connection) const;
     native::Path path(ConnectionNumber connection) const;
     std::uint32_t connections() const;
+    /// Of all connections since the start.
+    native::Statistics statistics() const;
     /// Datagrams that no connection has counted, and handshakes.
     native::EndpointCounters counters() const;
     native::ResponderCounters handshake_counters() const;

@@ -280,7 +280,8 @@ RP_API const char* rp_backend(rp_handle* handle);
 RP_API const char* rp_note(rp_handle* handle);
 
 typedef struct rp_counter {
-    const char* name; /* "confirmed"; those of the socket begin with "engine_". Valid as long as the library */
+    const char* name; /* "confirmed"; those of the socket begin with "engine_", of a server's handshakes with
+                       * "handshake_". Valid as long as the library */
     uint64_t value;
 } rp_counter;
 

@@ -155,6 +155,7 @@ class RINGPOST_API ThreadedServer {
     native::Statistics statistics(ConnectionNumber connection) const;
     native::Path path(ConnectionNumber connection) const;
     std::uint32_t connections() const;
+    native::Statistics statistics() const;
     native::EndpointCounters counters() const;
     native::ResponderCounters handshake_counters() const;
     EngineCounters engine_counters() const;

@@ -24,10 +24,12 @@ struct Statistics {
     std::uint64_t breaker_trips = 0;
     std::uint64_t black_holes = 0;  ///< the path dropped large packets: from then on, packets have 1,200 bytes
     std::uint64_t blocked_sent = 0;
+    std::uint64_t key_updates = 0;  ///< by either side
 
     std::uint64_t packets_received = 0;  ///< authentic and new
     std::uint64_t bytes_received = 0;
     std::uint64_t acks_received = 0;
+    std::uint64_t opened_late = 0;         ///< packets with the key before the last update
     std::uint64_t messages_delivered = 0;  ///< taken by the application
     std::uint64_t messages_kept = 0;       ///< arrived before their turn
     std::uint64_t messages_duplicate = 0;
@@ -59,9 +61,11 @@ struct Statistics {
             {"breaker_trips", &S::breaker_trips},
             {"black_holes", &S::black_holes},
             {"blocked_sent", &S::blocked_sent},
+            {"key_updates", &S::key_updates},
             {"packets_received", &S::packets_received},
             {"bytes_received", &S::bytes_received},
             {"acks_received", &S::acks_received},
+            {"opened_late", &S::opened_late},
             {"messages_delivered", &S::messages_delivered},
             {"messages_kept", &S::messages_kept},
             {"messages_duplicate", &S::messages_duplicate},
@@ -126,6 +130,33 @@ struct EndpointCounters {
     }
 };
 static_assert(lists_every_counter<EndpointCounters>());
+
+/// Handshakes of clients, which count what arrives during them.
+struct InitiatorCounters {
+    std::uint64_t sent = 0;            ///< Inits
+    std::uint64_t malformed = 0;       ///< datagrams that are no long packet of ours
+    std::uint64_t foreign = 0;         ///< packets for another id, of another pattern or suite, or of no use here
+    std::uint64_t bad_mac = 0;         ///< Cookies and Versions that do not come from the server
+    std::uint64_t not_authentic = 0;   ///< Responses that are forged, changed, or of a server with other keys
+    std::uint64_t bad_parameters = 0;  ///< authentic Responses whose content cannot be read
+    std::uint64_t cookies = 0;         ///< the server wanted a proof of our address
+    std::uint64_t versions = 0;        ///< the server does not speak our version
+
+    static constexpr auto table() {
+        using C = InitiatorCounters;
+        return std::to_array<Counter<C>>({
+            {"sent", &C::sent},
+            {"malformed", &C::malformed},
+            {"foreign", &C::foreign},
+            {"bad_mac", &C::bad_mac},
+            {"not_authentic", &C::not_authentic},
+            {"bad_parameters", &C::bad_parameters},
+            {"cookies", &C::cookies},
+            {"versions", &C::versions},
+        });
+    }
+};
+static_assert(lists_every_counter<InitiatorCounters>());
 
 /// Handshakes at a server. Each datagram counts in one of these.
 struct ResponderCounters {

@@ -70,6 +70,31 @@ TEST_F(RouterTest, a_datagram_reaches_the_owner_of_its_socket) {
     EXPECT_EQ(router.unassigned(), 2u);
 }
 
+/// Takes trains, and is told when their memory goes.
+struct TrainRecorder : Recorder {
+    void handle_train(Instant, const Datagram& train, std::size_t segment_bytes) {
+        trains.emplace_back(train.bytes.size(), segment_bytes);
+    }
+    void retain() { ++retained; }
+    std::vector<std::pair<std::size_t, std::size_t>> trains;
+    int retained = 0;
+};
+
+TEST_F(RouterTest, trains_stay_whole_where_they_are_taken) {
+    static_assert(RetainingEndpoint<Router<Recorder, TrainRecorder>>);
+    TrainRecorder whole;
+    Router<Recorder, TrainRecorder> both{first, whole};
+    both.assign<0>(0);
+    both.assign<1>(1);
+    for (SocketIndex socket : {0u, 1u, 2u})
+        both.handle_train(1, {Address::v4(192, 0, 2, 1, 7), socket, std::span(memory).first(50)}, 20);
+    both.retain();
+    EXPECT_EQ(first.events, (std::deque<std::size_t>{20, 20, 10}));
+    EXPECT_EQ(whole.trains, (std::vector<std::pair<std::size_t, std::size_t>>{{50, 20}}));
+    EXPECT_EQ(whole.retained, 1);
+    EXPECT_EQ(both.unassigned(), 3u);
+}
+
 TEST_F(RouterTest, an_event_says_whose_it_is) {
     receive(0, 3);
     receive(2, 4);
