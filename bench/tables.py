@@ -139,8 +139,11 @@ def micro_programs():
 def run_micro(name, min_time, *options):
     # The tables of a million timers take a minute to fill again and again.
     few = [] if min_time >= 0.5 else ["--benchmark_filter=-/1000000$"]
-    return subprocess.run([program(f"bench/{name}"), f"--benchmark_min_time={min_time}", *few, *options],
-                          check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    out = subprocess.run([program(f"bench/{name}"), f"--benchmark_min_time={min_time}", *few, *options], check=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    if "ERROR OCCURRED" in out or '"error_occurred": true' in out:
+        raise Failed(f"{name}: a benchmark did not do what it measures\n{out}")
+    return out
 
 
 def micro_table(min_time):

@@ -53,13 +53,15 @@ void set_affinity(const std::vector<int>& cores) {
 
 }  // namespace
 
-void add_threads(CLI::App& command, ThreadOptions& options) {
+void add_threads(CLI::App& command, ThreadOptions& options, OtherEnd other_end) {
     begin_group(command, "Engine");
     add_parsed(command, "--threads", options.count, parse_threads,
                "number of engines, each in its own thread (default 1)");
-    add_parsed(
-        command, "--cpu", options.cores, parse_cores,
-        "cores to pin the engines to, round robin, e.g. 0,2,4-7; with --self, first this end's (default not pinned)")
+    add_parsed(command, "--cpu", options.cores, parse_cores,
+               other_end == OtherEnd::may_be_here
+                   ? "cores to pin the engines to, round robin, e.g. 0,2,4-7; with --self, first this end's (default "
+                     "not pinned)"
+                   : "cores to pin the engines to, round robin, e.g. 0,2,4-7 (default not pinned)")
         ->type_name("CORES");
 }
 

@@ -19,8 +19,11 @@ struct ThreadOptions {
     bool self = false;       ///< the other end runs on this machine, too, with the same number of engines
 };
 
+/// Whether the other end may run in this process, with --self.
+enum class OtherEnd : std::uint8_t { elsewhere, may_be_here };
+
 /// --threads and --cpu.
-void add_threads(CLI::App& command, ThreadOptions& options);
+void add_threads(CLI::App& command, ThreadOptions& options, OtherEnd other_end = OtherEnd::elsewhere);
 
 /// `2 engines, `, or "" for a single engine.
 std::string engines_text(const ThreadOptions& threads);

@@ -47,6 +47,7 @@ constexpr struct {
     {"RATE", "0.5, 100k or 2.5M per second (1000 each)"},
     {"BITRATE", "64kbit, 100Mbit or 1Gbit per second"},
     {"SIZE", "64, 1400 or 8k bytes (1024 each), at most 65507"},
+    {"BYTES", "1000, 64k, 4M or 1G (1024 each)"},
     {"PERCENT", "0.1% or 5%"},
     {"N", "10, 5k or 2M (1000 each)"},
 };

@@ -105,7 +105,9 @@ void add_gtudp(CLI::App& command, TransportOptions& options, TransportChoice cho
                "gtudp: fixed resend interval (default adaptive, by the round trip of each peer)")
         ->type_name("TIME");
     add_parsed(command, "--congestion", options.congestion, parse_congestion,
-               "gtudp: congestion control; fixed: only --window limits what is in flight (default cubic)")
+               choice.window
+                   ? "gtudp: congestion control; fixed: only --window limits what is in flight (default cubic)"
+                   : "gtudp: congestion control; fixed: none (default cubic)")
         ->type_name("cubic|fixed");
     options.gtudp_options = {"--magic",    "--types",      "--checked",      "--sends",
                              "--patience", "--recv-sends", "--resend-after", "--congestion"};

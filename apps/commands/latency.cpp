@@ -327,7 +327,8 @@ void add_latency(CLI::App& root, Command& chosen) {
     add_parsed(*command, "--count", options->count, parse_count, "number of probes (default limited by --duration)")
         ->excludes(duration);
     add_parsed(*command, "--timeout", options->timeout, parse_duration,
-               "how long an answer is waited for; a probe without one is then lost (default 1s, gtudp and native 10s)");
+               "time to wait for an answer; a probe without one is then lost (default 1s, gtudp and native 10s, "
+               "--mtu-search 500ms)");
     begin_group(*command, "Output");
     add_parsed(*command, "--stamps", options->stamps, parse_stamps,
                "kernel: also measure when a reply reached this host and how long it waited here; hardware: the same by "

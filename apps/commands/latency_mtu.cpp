@@ -90,10 +90,11 @@ void add_mtu_search(CLI::App& command, LatencyOptions& options) {
 void check_mtu_search(const CLI::App& command, LatencyOptions& options) {
     if (!options.mtu_search) return;
     for (const char* other :
-         {"--size",     "--rate",     "--window",    "--ping-pong", "--count",       "--duration",     "--warmup",
-          "--arrivals", "--burst",    "--profile",   "--payload",   "--payload-hex", "--payload-file", "--payload-pcap",
-          "--preset",   "--find-max", "--sweep",     "--repeat",    "--flows",       "--threads",      "--out",
-          "--fail-if",  "--strict",   "--transport", "--df"})
+         {"--size",         "--rate",         "--window",   "--ping-pong", "--count",   "--duration",
+          "--warmup",       "--arrivals",     "--burst",    "--profile",   "--payload", "--payload-hex",
+          "--payload-file", "--payload-pcap", "--preset",   "--find-max",  "--sweep",   "--repeat",
+          "--flows",        "--threads",      "--out",      "--fail-if",   "--strict",  "--transport",
+          "--df",           "--prometheus",   "--per-flow", "--start-at",  "--stamps"})
         if (command.count(other) > 0) throw CLI::ValidationError(fmt::format("{}: not with --mtu-search", other));
     options.sender.socket.fragments = SendingOptions::Fragments::probe;
     options.rate = probes_per_s;

@@ -76,7 +76,9 @@ class Receiver {
 };
 
 std::uint32_t parse_message_bytes(const std::string& text) {
-    return static_cast<std::uint32_t>(parse_whole(text, 1, std::uint64_t{1} << 30));
+    const std::uint64_t bytes = parse_byte_count(text);
+    if (bytes > limits::native_message_bytes_max) throw std::invalid_argument("a message has at most 1 GiB");
+    return static_cast<std::uint32_t>(bytes);
 }
 
 int recv_command(const RecvOptions& options) {
@@ -114,6 +116,7 @@ void add_recv(CLI::App& root, Command& chosen) {
     add_server(*command, options->server);
     add_allow(*command, options->server, Allowed::networks_or_clients);
     add_server_end(*command, options->end, "messages");
+    begin_group(*command, "Messages");
     auto* foreign = command->add_flag("--foreign", options->foreign,
                                       "print datagrams that are not gtUDP too, escaped, with their source");
     auto* file =
@@ -122,7 +125,8 @@ void add_recv(CLI::App& root, Command& chosen) {
                          "native: write one message to this file and exit; - is standard output (default lines)")
             ->type_name("FILE");
     auto* largest = add_parsed(*command, "--message-max", options->message_bytes_max, parse_message_bytes,
-                               "native: bytes of the largest message, up to 1 GiB (default 16 MiB)");
+                               "native: largest message, up to 1G (default 16M)")
+                        ->type_name("BYTES");
     add_transport(*command, options->server.transport, {.reliable = true, .server = true});
     add_common(*command, options->server.common, {.offload = true});
     add_sandbox(*command, options->server.common);

@@ -203,12 +203,12 @@ void add_capture(CLI::App& command, CaptureOptions& options, CLI::Option& pcap) 
                                     "the --rate)");
     timing->needs(&pcap);
     add_parsed(command, "--pcap-speed", options.speed, parse_speed,
-               "with --pcap-timing: so many times as fast (default 1)")
+               "with --pcap-timing: playback speed factor (default 1)")
         ->needs(timing)
         ->type_name("FACTOR");
     command
         .add_option("--pcap-to", options.to,
-                    "only what the capture has to this address, and port if given (default both directions)")
+                    "send only what was captured to this address, and port if given (default both directions)")
         ->needs(&pcap)
         ->type_name("ADDRESS[:PORT]");
     add_parsed(

@@ -93,7 +93,7 @@ void add_measuring(CLI::App& command, MeasureOptions& options, const std::string
     begin_group(command, "Output");
     add_prometheus(command, options.prometheus);
     add_run(command, options.run);
-    add_threads(command, options.threads);
+    add_threads(command, options.threads, OtherEnd::may_be_here);
     add_parsed(command, "--flows", options.flows, parse_flows, "number of source ports (default one per engine)");
 }
 

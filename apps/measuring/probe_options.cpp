@@ -142,19 +142,19 @@ void judge_matches(Json& summary, const ProbeOptions& options, const KeyUse& use
     if (options.dialect->match.kind == traffic::MatchRule::Kind::order) {
         if (count("match_unanswered") > 0)
             cannot_tell_apart(
-                fmt::format("replies cannot be told apart: {} probes were lost, after which the order "
+                fmt::format("ambiguous replies: {} probes were lost, after which the order "
                             "is unknown; needs --match OFFSET:LEN or echo",
                             grouped(count("match_unanswered"))));
         if (count("surplus") > 0)
             cannot_tell_apart(
-                fmt::format("replies cannot be told apart: {} more than probes, so that the order is "
+                fmt::format("ambiguous replies: {} more than probes, so that the order is "
                             "unknown; needs --match OFFSET:LEN or echo",
                             grouped(count("surplus"))));
         return;
     }
     if (count("match_reused") > 0)
         cannot_tell_apart(
-            fmt::format("replies cannot be told apart: {} probes were sent with the bytes of one "
+            fmt::format("ambiguous replies: {} probes were sent with the bytes of one "
                         "still unanswered; needs {}",
                         grouped(count("match_reused")), needs_text(options, use, 1)));
     if (count("match_overrun") > 0)
@@ -166,7 +166,7 @@ void judge_matches(Json& summary, const ProbeOptions& options, const KeyUse& use
     if (static_cast<double>(count("match_ambiguous")) > ambiguous_max * static_cast<double>(answered) &&
         count("match_reused") == 0)
         cannot_tell_apart(
-            fmt::format("replies cannot be told apart: {} may be late ones to an older probe with the "
+            fmt::format("ambiguous replies: {} may be late ones to an older probe with the "
                         "same bytes; needs {}",
                         grouped(count("match_ambiguous")), needs_text(options, use, traffic::Matcher::late_times)));
 }

@@ -111,7 +111,7 @@ void add_sender(CLI::App& command, SenderOptions& options) {
     add_parsed(command, "--rcvbuf", options.rcvbuf, parse_buffer, "receive buffer of each socket in bytes (default 4M)")
         ->type_name("BYTES");
     add_parsed(command, "--busy-poll", options.socket.busy_poll, parse_busy_poll,
-               "poll the device so long for replies, 1us to 1s; SO_BUSY_POLL (default by the kernel)");
+               "time to busy-poll the device for replies, 1us to 1s; SO_BUSY_POLL (default by the kernel)");
 }
 
 void check_sender(SenderOptions& options, std::uint32_t flows) {

@@ -68,7 +68,7 @@ const char* name_of(Cause cause) {
         case Cause::directory_full: return "directory full";
         case Cause::overrun: return "overrun";
         case Cause::goodbye: return "goodbye";
-        case Cause::gone: return "not heard any more";
+        case Cause::gone: return "silent";
         case Cause::closed: return "closed";
     }
     return "";

@@ -228,7 +228,7 @@ class ToldApart(Answers):
     def test_bytes_that_repeat_too_soon(self):
         probe = ("--payload", "{seq:u8}abc", "--match", "0:1", "--rate", "2k")
         done = self.latency(lambda data: [data], *probe, count=600, delay_s=0.2)
-        summary = self.invalid(done, "replies cannot be told apart", "bytes of one still unanswered", "about 10 flows",
+        summary = self.invalid(done, "ambiguous replies", "bytes of one still unanswered", "about 10 flows",
                                "2 bytes of {seq}")
         self.assertGreater(summary["match_reused"], 0)
         self.assertIn(f"{summary['match_reused']:,} probes", summary["invalid_reason"])

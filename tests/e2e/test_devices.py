@@ -210,7 +210,7 @@ class ForeignPeer(unittest.TestCase):
             ours.expect("suspect", name="aaa")
             until(lambda: theirs.pings > 0, "a ping")
             ours.expect("gone", name="aaa")
-            ours.expect("disconnected", name="aaa", cause="not heard any more")
+            ours.expect("disconnected", name="aaa", cause="silent")
 
 
 class EightDevices(unittest.TestCase):

@@ -48,6 +48,50 @@ void join_all(std::vector<std::thread>& threads) {
     for (std::thread& thread : threads) thread.join();
 }
 
+/// A client on its own thread, and a server that has accepted it on this one.
+class PolledServer : public ThreadedNative {
+  protected:
+    void SetUp() override {
+        server.emplace(listen(loopback_v4(), listening()).value());
+        ConnectOptions options = connecting();
+        options.protocol.acknowledgements = true;
+        std::thread joining(
+            [&, to = server->local()] { client.emplace(ThreadedConnection::connect(to, options).value()); });
+        const auto opened = server->next(patience);
+        EXPECT_TRUE(opened && opened->kind == ThreadedEventKind::opened);
+        joining.join();
+    }
+    /// Sends, and waits until the messages have left.
+    void send(int messages) {
+        const std::vector<std::byte> message(1'000);
+        for (int i = 0; i < messages; ++i) EXPECT_EQ(client->send(0, message), SendResult::queued);
+        for (int i = 0; i < 2; ++i) client->statistics();
+    }
+
+    std::optional<Server> server;
+    std::optional<ThreadedConnection> client;
+};
+
+TEST_P(PolledServer, acknowledges_while_it_takes_one_event_at_a_time) {
+    send(8);
+    ASSERT_TRUE(server->next(patience));
+    send(2);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    ASSERT_TRUE(server->next(0));
+    for (std::uint64_t acknowledged = 0; acknowledged < 10;) {
+        const auto event = client->next(patience);
+        ASSERT_TRUE(event) << acknowledged << " acknowledged";
+        acknowledged = event->acknowledged;
+    }
+}
+
+TEST_P(PolledServer, has_nothing_due_when_nothing_happens) {
+    send(1);
+    while (server->next(50 * millisecond)) continue;
+    EXPECT_GT(server->next_deadline(), now());
+}
+RINGPOST_ON_BOTH_BACKENDS(PolledServer);
+
 TEST_P(ThreadedNative, a_session_and_what_the_peer_has) {
     const auto token = std::as_bytes(std::span("0123456789abcdef", 16));
     ListenOptions options = listening(Keys::none());
