@@ -87,14 +87,24 @@ struct Play {
             RINGPOST_CHECK(forged || count <= sent[1 - at][event->channel]);
         }
     }
-    void forge(int at, std::uint32_t number, const Bytes& frames) {
+    void forge(int at, std::uint32_t number, const Bytes& frames, bool taking = true) {
         crypto::PacketKey key = key_of(1 - at);
         Bytes packet(short_header_bytes + frames.size() + key.tag_bytes());
         write_short_header(packet.data(), {{}, number, false, 0});
         if (!frames.empty()) std::memcpy(&packet[short_header_bytes], frames.data(), frames.size());
         key.seal(packet, short_header_bytes, number);
         forged = true;
-        arrive(at, std::move(packet), true);
+        arrive(at, std::move(packet), taking);
+    }
+    /// Messages as a peer with the keys may send them: of any number, in any order, and untaken.
+    void forge_messages(int at, std::uint8_t channel, std::uint32_t first, std::uint8_t count, std::size_t each) {
+        const std::size_t body_bytes = integer_bytes(each) + count * each;
+        Bytes frames(messages_header_bytes + body_bytes);
+        FrameWriter writer(frames);
+        std::byte* const body = writer.messages(FrameType::messages_of_one_length, channel, first, count, body_bytes);
+        RINGPOST_CHECK(body != nullptr);
+        write_integer(body, each);
+        forge(at, forged_number++, frames, false);
     }
 
     std::unique_ptr<native::Connection> ends[2];
@@ -103,6 +113,7 @@ struct Play {
     Bytes buffer = Bytes(limits::datagram_bytes_max);
     Instant now = 0;
     bool forged = false;
+    std::uint32_t forged_number = 1'000;
 };
 
 void step(Play& play, Script& script) {
@@ -142,9 +153,16 @@ void step(Play& play, Script& script) {
             play.forge(side, number, script.bytes(script.u8()));
             return;
         }
-        case 9:
-            if (script.u8() == 0) play.ends[side]->close(play.now, play.now + second);
+        case 9: {
+            const std::uint8_t what = script.u8();
+            if (what == 0) play.ends[side]->close(play.now, play.now + second);
+            if (what >= 128) {
+                const std::uint32_t first = script.u16() % 4'096;
+                const auto count = static_cast<std::uint8_t>(1 + what / channels % 3);
+                play.forge_messages(side, what % channels, first, count, script.u16() % 5'000);
+            }
             return;
+        }
         default: return;
     }
 }
