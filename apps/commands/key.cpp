@@ -27,7 +27,6 @@ int public_of_stdin() {
     const auto secret = read_secret_key("-");
     if (!secret) throw Failure(Exit::usage, secret.error().text);
     crypto::KeyPair pair = crypto::key_pair_of(*secret);
-    crypto::wipe(pair.secret);
     print_public_key(pair.public_key);
     return Exit::done;
 }

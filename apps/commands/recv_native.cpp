@@ -141,10 +141,9 @@ int recv_native(const RecvOptions& options) {
                          .allowed = options.server.allowed,
                          .gro = options.server.common.gro,
                          .engine = options.server.common.engine};
-    constexpr std::uint64_t message_overhead = 16;
     native::ProtocolOptions& protocol = wanted.protocol;
     protocol.message_bytes_max = options.message_bytes_max;
-    protocol.channel_window = std::max(protocol.channel_window, options.message_bytes_max + message_overhead);
+    protocol.channel_window = std::max(protocol.channel_window, options.message_bytes_max + native::message_overhead);
     protocol.connection_window = std::max(protocol.connection_window, protocol.channel_window);
     auto server = listen(bind_address(options.server.bind, options.server.port), wanted);
     if (!server) {

@@ -20,7 +20,6 @@ namespace ringpost::apps {
 namespace {
 
 constexpr std::size_t log_bytes_min = 256u << 10;
-constexpr std::size_t message_overhead = 16;
 
 /// When and how often progress of a file is shown, and how long the end may take after a signal.
 constexpr Duration show_after = second, show_every = 200 * millisecond;
@@ -116,7 +115,8 @@ int send_native(const SendOptions& options) {
                           .gro = options.common.gro,
                           .engine = options.common.engine};
     if (options.timeout > 0) wanted.timeout = std::min(wanted.timeout, options.timeout);
-    wanted.protocol.send_log_bytes = std::bit_ceil(std::max(log_bytes_min, file ? file->size() + message_overhead : 0));
+    wanted.protocol.send_log_bytes =
+        std::bit_ceil(std::max(log_bytes_min, file ? file->size() + native::message_overhead : 0));
     auto connection = connect(target, wanted);
     if (!connection) {
         if (received_signal() == 0) throw Failure(exit_of(connection.error()), connection.error().text);

@@ -1,6 +1,6 @@
 #pragma once
 
-// All capacities, with those of <ringpost/limits.hpp>, and the relations between them. Reaching a limit yields an error
+// Capacities, with those of <ringpost/limits.hpp>, and the relations between them. Reaching a limit yields an error
 // or a drop that is counted; it never aborts and is never silent.
 
 #include <cstddef>

@@ -140,4 +140,6 @@ void PacketKey::set_successor_of(PacketKey& other) {
 Suite PacketKey::suite() const { return state_.get_deleter().implementation->suite; }
 std::string_view PacketKey::implementation() const { return state_.get_deleter().implementation->name; }
 
+SecretKey::~SecretKey() { wipe(*this); }
+
 }  // namespace ringpost::crypto

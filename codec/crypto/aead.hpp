@@ -27,6 +27,15 @@ Suite preferred_suite();
 inline constexpr std::size_t key_bytes = 32;
 using Key = std::array<std::byte, key_bytes>;
 
+/// A key of which each copy is wiped at its end.
+struct SecretKey : Key {
+    SecretKey() : Key{} {}
+    SecretKey(const Key& key) : Key(key) {}
+    SecretKey(const SecretKey&) = default;
+    SecretKey& operator=(const SecretKey&) = default;
+    ~SecretKey();
+};
+
 inline constexpr std::size_t tag_bytes_max = 16;
 
 /// The longest text of one seal: that of a whole train. The libraries allow far more.

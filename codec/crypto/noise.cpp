@@ -79,9 +79,9 @@ NoiseHandshake::NoiseHandshake()
 NoiseHandshake::~NoiseHandshake() { forget(); }
 
 void NoiseHandshake::forget() {
-    for (Key* const key :
-         {&keys_.local.secret, &keys_.psk, &ephemeral_.secret, &symmetric_.chaining_key, &before_read_.chaining_key})
-        wipe(*key);
+    const std::span<std::byte> secrets[] = {keys_.local.secret, keys_.psk, ephemeral_.secret, symmetric_.chaining_key,
+                                            before_read_.chaining_key};
+    for (const auto& secret : secrets) wipe(secret);
 }
 
 void NoiseHandshake::start(Pattern pattern, Suite suite, Role role, const NoiseKeys& keys,

@@ -29,7 +29,7 @@ enum class Role : std::uint8_t { initiator, responder };
 
 /// An X25519 key pair (RFC 7748).
 struct KeyPair {
-    Key secret{};
+    SecretKey secret{};
     Key public_key{};
 };
 
@@ -38,9 +38,9 @@ KeyPair key_pair_of(const Key& secret);
 
 /// The keys known before a handshake. A pattern ignores those that it has no use for.
 struct NoiseKeys {
-    KeyPair local;  ///< our static key pair: the responder's of all patterns but NNpsk0, the initiator's of IK*
-    Key remote{};   ///< the responder's public key, at the initiator of all patterns but NNpsk0
-    Key psk{};      ///< of NNpsk0 and IKpsk2
+    KeyPair local;    ///< our static key pair: the responder's of all patterns but NNpsk0, the initiator's of IK*
+    Key remote{};     ///< the responder's public key, at the initiator of all patterns but NNpsk0
+    SecretKey psk{};  ///< of NNpsk0 and IKpsk2
 };
 
 enum class NoiseError : std::uint8_t {

@@ -80,7 +80,10 @@ Endpoint::Endpoint(const EndpointOptions& options)
                                .psk = server.psk,
                                .parameters = parameters_,
                                .shard = shard_};
-    responder.reset_secret = server.reset_secret ? *server.reset_secret : random_->value<crypto::Key>();
+    if (server.reset_secret)
+        responder.reset_secret = *server.reset_secret;
+    else
+        responder.reset_secret = random_->value<crypto::Key>();
     responder.sessions_max = server.sessions_max;
     responder.handshakes_per_second = server.handshakes_per_second;
     reset_secret_ = responder.reset_secret;
@@ -88,7 +91,7 @@ Endpoint::Endpoint(const EndpointOptions& options)
     responder_ = std::make_unique<Responder>(responder, allow_, *random_);
 }
 
-Endpoint::~Endpoint() { crypto::wipe(reset_secret_); }
+Endpoint::~Endpoint() = default;
 Endpoint::Endpoint(Endpoint&&) noexcept = default;
 
 // Connections.

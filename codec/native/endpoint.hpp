@@ -30,11 +30,11 @@ namespace ringpost::native {
 struct ServerOptions {
     Choices<crypto::Pattern> patterns;
     Choices<crypto::Suite> suites;
-    crypto::KeyPair pair;                       ///< of all patterns but NNpsk0
-    crypto::Key psk{};                          ///< of NNpsk0 and IKpsk2
-    const crypto::AllowList* allow = nullptr;   ///< must outlive the endpoint; null: every client of IK and IKpsk2
-    std::optional<crypto::Key> reset_secret{};  ///< see Endpoint; drawn from the seed if absent
-    std::uint32_t sessions_max = 0;             ///< that add_session() may add
+    crypto::KeyPair pair;                      ///< of all patterns but NNpsk0
+    crypto::SecretKey psk{};                   ///< of NNpsk0 and IKpsk2
+    const crypto::AllowList* allow = nullptr;  ///< must outlive the endpoint; null: every client of IK and IKpsk2
+    std::optional<crypto::SecretKey> reset_secret{};  ///< see Endpoint; drawn from the seed if absent
+    std::uint32_t sessions_max = 0;                   ///< that add_session() may add
     std::uint32_t handshakes_per_second = limits::native_handshakes_per_second_default;
 };
 
@@ -195,7 +195,7 @@ class Endpoint {
     ConnectionOptions connection_;
     Parameters parameters_;
     std::unique_ptr<crypto::RandomStream> random_;
-    crypto::Key reset_secret_{};
+    crypto::SecretKey reset_secret_{};
     const crypto::AllowList* allow_ = nullptr;  ///< of a server
     std::unique_ptr<Responder> responder_;
 

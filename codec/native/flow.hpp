@@ -1,11 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <ringpost/native/types.hpp>
 
 namespace ringpost::native {
-
-/// What one message takes of a window besides its bytes: the receiver's cost of keeping it.
-inline constexpr std::uint64_t message_overhead = 16;
 
 constexpr std::uint64_t message_cost(std::uint64_t bytes) { return bytes + message_overhead; }
 

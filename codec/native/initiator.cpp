@@ -42,7 +42,6 @@ void Initiator::write_message(const InitiatorOptions& options, crypto::RandomStr
                                            random.value<std::uint32_t>());
     crypto::KeyPair ephemeral = crypto::key_pair_of(random.value<crypto::Key>());
     const auto written = noise_.write(ephemeral, std::span(payload).first(size), message_);
-    crypto::wipe(ephemeral.secret);
     if (!written) {
         state_ = State::failed;
         failure_ = Failure::weak_key;

@@ -27,10 +27,8 @@ inline constexpr std::size_t native_datagram_bytes_min = 1'200;
 inline constexpr std::size_t native_datagram_bytes_default = 1'472;
 inline constexpr std::size_t native_datagram_bytes_max = 16'384;
 
-/// Packets in flight on one connection, and messages in flight on one channel.
+/// Packets in flight on one connection.
 inline constexpr std::uint32_t native_packets_in_flight_max = 65'536;
-inline constexpr std::uint32_t native_messages_in_flight_default = 65'536;
-inline constexpr std::uint32_t native_messages_in_flight_max = 1u << 20;
 
 /// Ranges of received packet numbers that a receiver keeps, and that one ACK carries.
 inline constexpr std::size_t native_ranges_kept_max = 256;
@@ -88,9 +86,6 @@ inline constexpr Duration native_rate_burst = 100 * millisecond;
 /// Sessions of an application's own login, and the fewest bytes of the token of one.
 inline constexpr std::uint32_t native_sessions_max = 1u << 20;
 inline constexpr std::size_t native_token_bytes_min = 16;
-
-/// Lines of an allow list.
-inline constexpr std::size_t native_allowed_max = 65'536;
 
 /// Runs of equal kinds among the channels that a handshake names, bytes of its parameters, and the longest delay of an
 /// acknowledgement that one may announce.

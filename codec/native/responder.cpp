@@ -211,7 +211,6 @@ std::size_t Responder::respond(const InitPacket& packet, const Id& local, HalfOp
     static_assert(message.size() >= second_payload_bytes_max + 48);
     crypto::KeyPair ephemeral = crypto::key_pair_of(random_.value<crypto::Key>());
     const auto written = noise_.write(ephemeral, std::span(payload).first(size), message);
-    crypto::wipe(ephemeral.secret);
     if (!written) return 0;
     answer.noise = std::span(message).first(*written);
 

@@ -43,11 +43,11 @@ class Choices {
 struct ResponderOptions {
     Choices<crypto::Pattern> patterns;
     Choices<crypto::Suite> suites;
-    crypto::KeyPair pair;  ///< of all patterns but NNpsk0
-    crypto::Key psk{};     ///< of NNpsk0 and IKpsk2
+    crypto::KeyPair pair;     ///< of all patterns but NNpsk0
+    crypto::SecretKey psk{};  ///< of NNpsk0 and IKpsk2
     Parameters parameters;
     std::uint8_t shard = 0;                                      ///< of all ids that are issued
-    crypto::Key reset_secret{};                                  ///< of the tokens of these ids
+    crypto::SecretKey reset_secret{};                            ///< of the tokens of these ids
     std::uint32_t half_open_max = limits::native_half_open_max;  ///< a power of two
     std::uint32_t clocks_max = limits::native_clocks_max;        ///< a power of two
     std::uint32_t sessions_max = 0;
@@ -60,10 +60,10 @@ struct HandshakeAttempt {
     crypto::Key ephemeral;
 };
 
-/// An answered Init whose client has not proved itself. Wiped with its table's entry.
+/// An answered Init whose client has not proved itself.
 struct HalfOpen {
     HandshakeAttempt attempt{};
-    crypto::Key send{}, receive{};
+    crypto::SecretKey send{}, receive{};
     Id remote;
     std::uint8_t pattern = 0, suite = 0;
     crypto::Key peer_key{};

@@ -33,9 +33,6 @@ Mac mac_of(const MacKey& key, std::span<const std::byte> packet, std::span<const
 class CookieJar {
   public:
     explicit CookieJar(const crypto::Key& secret) : secret_(secret) {}
-    ~CookieJar() { crypto::wipe(secret_); }
-    CookieJar(const CookieJar&) = default;
-    CookieJar& operator=(const CookieJar&) = default;
 
     /// `ephemeral` is the start of the Noise message.
     [[nodiscard]] Cookie cookie(Instant now, const Address& source, std::span<const std::byte> ephemeral) const;
@@ -43,7 +40,7 @@ class CookieJar {
                              const Cookie& cookie) const;
 
   private:
-    crypto::Key secret_;
+    crypto::SecretKey secret_;
 };
 
 /// The token with which the issuer of an id ends a connection that it does not know any more. `secret` outlives the

@@ -30,7 +30,7 @@ std::expected<crypto::Key, SessionRefusal> session_secret(std::string_view id, s
 
 struct Session {
     std::string id;
-    crypto::Key secret{};
+    crypto::SecretKey secret{};
     MacKey mac_key{};
 };
 

@@ -15,11 +15,6 @@
 
 namespace ringpost {
 
-Keys::Chain::~Chain() {
-    if (psk) crypto::wipe(*psk);
-    if (pair) crypto::wipe(pair->secret);
-}
-
 Keys::Keys() : chain_(std::make_shared<const Chain>()) {}
 Keys::Keys(std::shared_ptr<const Chain> chain) : chain_(std::move(chain)) {}
 
@@ -111,9 +106,6 @@ crypto::Key reset_secret_of(const crypto::Key& secret) {
     return crypto::hmac_sha256(secret, {as_bytes("ringpost: tokens of resets")});
 }
 
-/// `insecure` without keys: a secret that everybody knows.
-constexpr crypto::Key no_secret{};
-
 }  // namespace
 
 Result<ClientOptions> client_options(const Keys& keys, bool insecure) {
@@ -122,7 +114,7 @@ Result<ClientOptions> client_options(const Keys& keys, bool insecure) {
     if (chain.allowed) return wrong_keys("a list of clients is a server's");
     ClientOptions out;
     out.suite = insecure ? Suite::insecure : crypto::preferred_suite();
-    out.keys.psk = chain.psk.value_or(no_secret);
+    if (chain.psk) out.keys.psk = *chain.psk;  // insecure without keys: zeros, which everybody knows
     if (chain.pair) out.keys.local = *chain.pair;
     if (chain.peer) out.keys.remote = *chain.peer;
     if (chain.pair && !chain.peer) return wrong_keys("a client with a key pair needs the server's public key");
@@ -152,7 +144,7 @@ Result<ServerOptions> server_options(const Keys& keys, bool insecure, std::uint3
     else
         out.suites = {Suite::aes256_gcm, Suite::chacha20_poly1305};
     if (chain.pair) out.pair = *chain.pair;
-    out.psk = chain.psk.value_or(no_secret);
+    if (chain.psk) out.psk = *chain.psk;
     if (has_keys) out.reset_secret = reset_secret_of(chain.pair ? chain.pair->secret : *chain.psk);
     out.sessions_max = sessions_max;
     if (!has_keys && !insecure)

@@ -18,19 +18,14 @@
 
 namespace ringpost {
 
-/// The content of Keys. Secrets are wiped at the end.
+/// The content of Keys.
 struct Keys::Chain {
-    std::optional<crypto::Key> psk;
+    std::optional<crypto::SecretKey> psk;
     std::optional<crypto::KeyPair> pair;
     std::optional<crypto::Key> peer;
     std::optional<std::vector<crypto::AllowedPeer>> allowed;
     bool is_session = false;     ///< `psk` is a session's
     std::optional<Error> error;  ///< of the first key that could not be read
-
-    Chain() = default;
-    Chain(const Chain&) = default;
-    Chain& operator=(const Chain&) = delete;
-    ~Chain();
 };
 
 namespace native {

@@ -93,7 +93,6 @@ const char* reason(devices::NameError error) {
 }
 
 void check_connections(Check& check, const native::ProtocolOptions& protocol, const std::string& application) {
-    constexpr std::uint64_t message_overhead = 16;
     check.within<std::uint32_t>("protocol.channels", protocol.channels, 1, limits::native_channels_max - 1)
         .within<std::size_t>("protocol.channel_options", protocol.channel_options.size(), 0, protocol.channels)
         .within<std::size_t>("protocol.send_log_bytes", protocol.send_log_bytes, 4'096,
@@ -101,10 +100,10 @@ void check_connections(Check& check, const native::ProtocolOptions& protocol, co
         .power_of_two("protocol.send_log_bytes", protocol.send_log_bytes, limits::native_send_log_bytes_max)
         .within<std::uint64_t>("protocol.channel_window", protocol.channel_window, 4'096, bytes_max)
         .within<std::uint64_t>("protocol.connection_window", protocol.connection_window, 4'096, bytes_max)
-        .within<std::uint64_t>(
-            "protocol.message_bytes_max", protocol.message_bytes_max, 1,
-            std::min({protocol.channel_window - message_overhead, protocol.connection_window - message_overhead,
-                      std::uint64_t{limits::native_message_bytes_max}}))
+        .within<std::uint64_t>("protocol.message_bytes_max", protocol.message_bytes_max, 1,
+                               std::min({protocol.channel_window - native::message_overhead,
+                                         protocol.connection_window - native::message_overhead,
+                                         std::uint64_t{limits::native_message_bytes_max}}))
         .within<std::size_t>("protocol.datagram_bytes", protocol.datagram_bytes, limits::native_datagram_bytes_min,
                              limits::native_datagram_bytes_max)
         .within<std::size_t>("protocol.train_segments", protocol.train_segments, 1, limits::train_segments_max)

@@ -92,6 +92,30 @@ TEST_P(PolledServer, has_nothing_due_when_nothing_happens) {
 }
 RINGPOST_ON_BOTH_BACKENDS(PolledServer);
 
+TEST_P(ThreadedNative, options_for_other_networks) {
+    for (const native::ProtocolOptions& protocol :
+         {native::ProtocolOptions::lan(), native::ProtocolOptions::at_rate(1e9)}) {
+        ListenOptions there = listening();
+        ConnectOptions here = connecting();
+        there.protocol = here.protocol = protocol;
+        here.application = "a test";
+        ThreadedServer server = serve(there);
+        ThreadedConnection client = join(server, here);
+        const std::vector<std::byte> large(protocol.send_log_bytes - 9);
+        EXPECT_EQ(client.send(0, large), SendResult::queued);
+        const OwnedEvent got = next(server, ThreadedEventKind::messages);
+        EXPECT_EQ(got.messages.begin()->bytes.size(), large.size());
+        EXPECT_EQ(server.peer_application(got.connection), "a test");
+        server.close(got.connection, now() + patience, 300, "so long");
+        EXPECT_FALSE(client.receive(patience));
+        EXPECT_EQ(client.close_reason(), "so long");
+        EXPECT_EQ(client.outcome()->code, CloseCode{300});
+        const OwnedEvent closed = next(server, ThreadedEventKind::closed);
+        EXPECT_EQ(closed.reason, "");
+        EXPECT_GT(server.statistics().packets_received, 0u);
+    }
+}
+
 TEST_P(ThreadedNative, a_session_and_what_the_peer_has) {
     const auto token = std::as_bytes(std::span("0123456789abcdef", 16));
     ListenOptions options = listening(Keys::none());

@@ -1,4 +1,4 @@
-"""The native transport: encrypted connections with ordered channels of messages of any size.
+"""The native transport: encrypted connections with ordered channels of messages.
 
 A Connection is a client's, a Server accepts any number of them. Keys are names of files that `ringpost key` makes. A
 client has `psk`; or `peer`, the server's public key, and `key` if the server wants to know who it is; or `session`. A
