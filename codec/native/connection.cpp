@@ -22,7 +22,7 @@ Connection::Connection(Instant now, const ConnectionOptions& options, const Peer
       receiving_(options),
       idle_(std::min(options.idle_timeout, peer.idle_timeout), options.keep_alive),
       random_(options.seed),
-      skip_at_(limits::native_skip_packets_min + random_.below(limits::native_skip_packets_max)),
+      skip_at_(options.first_number + limits::native_skip_packets_min + random_.below(limits::native_skip_packets_max)),
       now_(now) {
     RINGPOST_CHECK(options.datagram_bytes >= limits::native_datagram_bytes_min &&
                    options.datagram_bytes <= limits::native_datagram_bytes_max);

@@ -13,7 +13,9 @@ namespace ringpost::native {
 /// One end of a connection, as its own side wants it.
 struct ConnectionOptions : ProtocolOptions {
     Tracer* tracer = nullptr;  ///< null: none; must outlive the connection
-    std::uint64_t seed = 0;    ///< for numbers that are skipped and bits that are greased; should be unpredictable
+    /// Of packets in both directions, and so the same at both ends; not 0 in tests only.
+    std::uint64_t first_number = 0;
+    std::uint64_t seed = 0;  ///< for numbers that are skipped and bits that are greased; should be unpredictable
 };
 
 /// What the other end has announced.

@@ -18,7 +18,9 @@ class ReceiveWindow {
     enum class Answer : std::uint8_t { fresh, duplicate, too_old };
 
     /// `packets`: a power of two, at least 128. A word of 64 is in use for what comes next.
-    explicit ReceiveWindow(std::uint32_t packets) : words_(packets / 64), mask_(packets / 64 - 1) {
+    /// `first`: the number of the first packet.
+    explicit ReceiveWindow(std::uint32_t packets, std::uint64_t first = 0)
+        : words_(packets / 64), mask_(packets / 64 - 1), next_(first) {
         RINGPOST_CHECK(std::has_single_bit(packets) && packets >= 128);
     }
 
@@ -49,7 +51,7 @@ class ReceiveWindow {
   private:
     ZeroedArray<std::uint64_t> words_;
     std::uint64_t mask_;
-    std::uint64_t next_ = 0;
+    std::uint64_t next_;
 };
 
 }  // namespace ringpost::native

@@ -19,7 +19,7 @@ constexpr std::size_t acks_bytes_max = std::size_t{2} * (8 + std::size_t{6} * li
 }  // namespace
 
 Receiving::Receiving(const ConnectionOptions& options)
-    : window_(options.receive_window),
+    : window_(options.receive_window, options.first_number),
       ack_delay_(options.ack_delay),
       taken_(options.channels),
       credit_(options.connection_window),

@@ -24,7 +24,7 @@ recovery::Congestion congestion_for(const ConnectionOptions& options) {
 
 Recovering::Recovering(const ConnectionOptions& options)
     : datagram_bytes_(options.datagram_bytes),
-      loss_(options.packets_in_flight_max),
+      loss_(options.packets_in_flight_max, options.first_number),
       congestion_(congestion_for(options)),
       pacer_(options.datagram_bytes),
       references_(std::size_t{2} *

@@ -48,8 +48,8 @@ enum class LossTimer : std::uint8_t { none, loss, probe };
 class LossDetector {
   public:
     /// `capacity`: packets whose records are kept, a power of two. Reordering is learned up to a quarter of it.
-    explicit LossDetector(std::uint32_t capacity)
-        : ring_(capacity), threshold_max_(std::min(limits::packet_threshold_max, capacity / 4)) {
+    explicit LossDetector(std::uint32_t capacity, std::uint64_t first = 0)
+        : ring_(capacity, first), threshold_max_(std::min(limits::packet_threshold_max, capacity / 4)) {
         RINGPOST_CHECK(threshold_max_ >= limits::packet_threshold);
     }
 

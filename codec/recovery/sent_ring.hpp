@@ -38,8 +38,9 @@ static_assert(sizeof(SentPacket) == 32);
 /// A record is kept until its place is used again, `capacity` packets later.
 class SentRing {
   public:
-    /// `capacity`: a power of two.
-    explicit SentRing(std::uint32_t capacity) : packets_(capacity), mask_(capacity - 1) {
+    /// `capacity`: a power of two. `first`: the number of the first packet.
+    explicit SentRing(std::uint32_t capacity, std::uint64_t first = 0)
+        : packets_(capacity), mask_(capacity - 1), next_(first) {
         RINGPOST_CHECK(std::has_single_bit(capacity));
     }
 
@@ -118,7 +119,7 @@ class SentRing {
   private:
     ZeroedArray<SentPacket> packets_;
     std::uint64_t mask_;
-    std::uint64_t next_ = 0, oldest_ = 0, newest_ = 0;
+    std::uint64_t next_, oldest_ = 0, newest_ = 0;
     bool outstanding_ = false;
 };
 

@@ -56,6 +56,25 @@ TEST(NativeDelivery, for_a_long_time_with_few_records) {
     pair.run_until_delivered(100 * millisecond);
 }
 
+TEST(NativeDelivery, packet_numbers_above_32_bits) {
+    NativeSettings settings;
+    settings.options.first_number = (std::uint64_t{1} << 32) - 300;
+    settings.suite = crypto::Suite::chacha20_poly1305;  // the number is its nonce
+    settings.link.loss = 0.1;
+    settings.link.jitter = 5 * millisecond;
+    NativePair pair(1, settings);
+    for (int i = 0; i < 100; ++i) {
+        pair.send(0, 0, 1'000, 20);
+        pair.send(1, 0, 1'000, 20);
+        pair.run_for(50 * millisecond);
+    }
+    pair.run_until_delivered(60 * second);
+    for (NodeIndex node : {0u, 1u}) {
+        EXPECT_GT(pair.connection(node).statistics().packets_sent, 1'000u);
+        EXPECT_EQ(pair.connection(node).statistics().dropped_forged, 0u);
+    }
+}
+
 // The path is cut when every record is in use.
 TEST(NativeDelivery, a_cut_with_all_records_in_use) {
     NativeSettings settings;
