@@ -100,9 +100,6 @@ Result<OpenedServer> open_server(const Address& bind, const ListenOptions& optio
 /// ADDRESS:PORT; port 0, which is no port of a peer, is one of a bind.
 Result<Address> resolve_bind(std::string_view text);
 
-/// A program that takes one event at a time lets the endpoint work at least this often.
-inline constexpr Duration turn_within = 100 * microsecond;
-
 /// Runs turns until take() returns something, `over` is true, wake() was called, or `timeout` has elapsed. take() is
 /// called whenever the endpoint may have events, and at least once after each turn.
 template <class Take>

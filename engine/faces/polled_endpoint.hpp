@@ -26,6 +26,9 @@
 
 namespace ringpost {
 
+/// A program that takes few events at a time still lets the endpoint work at least this often.
+inline constexpr Duration turn_within = 100 * microsecond;
+
 /// Not thread-safe: use it only on the thread that opened it.
 template <class Endpoint>
 class PolledEndpoint {

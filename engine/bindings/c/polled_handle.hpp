@@ -99,9 +99,6 @@ class PolledHandle : public Handle {
     }
 
   private:
-    // A caller that takes few events at a time still lets the endpoint work at least this often.
-    static constexpr Duration turn_within = 100 * microsecond;
-
     void take(std::int32_t what, EventWriter& out) {
         if (!kept_.empty() && !take_kept(what, out)) return;
         take_batches(what, out);
