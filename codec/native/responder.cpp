@@ -80,8 +80,8 @@ std::size_t Responder::handle_init(Instant now, const Address& source, std::span
     if (!mac_holds(*key.mac_key, datagram, packet.noise, packet.mac)) return no_answer(counters_.bad_mac);
     if (packet.header.version != version_1) return answer_with_versions(*key.mac_key, packet, out);
     const bool with_public = packet.header.pattern != static_cast<std::uint8_t>(crypto::Pattern::nn_psk0);
-    if (with_public != key.is_public || !(key.session != nullptr || options_.patterns.has(packet.header.pattern)))
-        return no_answer(counters_.refused_pattern);
+    const bool offered = key.session != nullptr || options_.patterns.has(packet.header.pattern);
+    if (with_public != key.is_public || !offered) return no_answer(counters_.refused_pattern);
     if (!options_.suites.has(packet.header.suite)) return no_answer(counters_.refused_suite);
     if (packet.noise.size() < crypto::key_bytes) return no_answer(counters_.not_authentic);
 
