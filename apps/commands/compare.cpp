@@ -64,9 +64,14 @@ struct Comparison {
     Measures chance;  ///< valid if the runs suffice
 
     bool runs_suffice() const { return std::min(first.size(), second.size()) >= judged_runs_min; }
+    /// Whether the far end has reported what it received, in every run.
+    bool far_known() const {
+        const auto known = [](const KeptRun& run) { return run.far_known() == true; };
+        return std::ranges::all_of(first.runs, known) && std::ranges::all_of(second.runs, known);
+    }
     bool is_measured(std::size_t measure) const {
         const KeptRun& run = first.runs[0];
-        if (measure == loss) return run.shape().receives;
+        if (measure == loss) return run.shape().receives || far_known();
         return measure == rate_per_s || !run.recordings.empty();
     }
 };

@@ -162,6 +162,7 @@ void check_trials(const CLI::App& command, LatencyOptions& options) {
             throw CLI::ValidationError(fmt::format("{}: not with --find-max or --sweep", other));
     if (options.duration == never && options.count == UINT64_MAX) options.duration = default_trial;
     if (options.duration != never) options.trials.duration = options.duration;
+    if (options.trials.find_max) check_trial_duration(options.trials.duration);
 }
 
 void check_error_bound(const LatencyOptions& options) {

@@ -85,7 +85,7 @@ class LatencyApplication {
         // Probes in flight when a signal arrives are not lost: wait for their answers, as at any end.
         if (received_signal() != 0) stack_.prober.stop(at);
         if (run_.line.failed() || stack_.finished(at)) loop_.stop();
-        const bool answered = stack_.prober.counters().received > 0;
+        const bool answered = stack_.prober.counters().received > 0 || stack_.prober.answered_any();
         if (look_.tick(at) && !answered && loop_.backend().counters().unreachable > 0) {
             stack_.prober.stop(at);
             loop_.stop();

@@ -157,9 +157,12 @@ void add_load(CLI::App& root, Command& chosen) {
         check_reverse(*command, *options);
         check_find_max(*command, *options);
         check_payloads(*options);
-        for (const std::string& condition : options->verdict.fail_if)
+        for (const std::string& condition : options->verdict.fail_if) {
             if (bounds_errors(condition))
                 throw CLI::ValidationError(fmt::format("--fail-if {}: only latency checks answers", condition));
+            if (bounds_times(condition) && !options->one_way && !options->threads.self)
+                throw CLI::ValidationError(fmt::format("--fail-if {}: requires --one-way", condition));
+        }
         check_arrivals(*command, options->arrivals, options->rate, options->duration);
         settle_rate(options->arrivals, options->rate, mean_bytes(options->payloads, options->sizes));
         if (options->verify && options->sizes.smallest() < traffic::frame_bytes_min)

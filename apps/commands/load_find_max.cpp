@@ -242,6 +242,7 @@ void check_find_max(const CLI::App& command, LoadOptions& options) {
             "with "
             "--self, --bidirectional, or --transport gtudp or native");
     if (command.count("--duration") == 0) options.duration = pace_trial;
+    check_trial_duration(options.duration);
 }
 
 int find_max_load(const LoadOptions& options, const Agents& agents, Report& report) {

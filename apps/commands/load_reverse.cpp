@@ -148,9 +148,11 @@ int ending(const Report& report, const Address& target, SinkReceiver::End end, i
 
 void check_reverse(const CLI::App& command, const LoadOptions& options) {
     if (!options.reverse) return;
-    for (const char* name : {"--self", "--find-max", "--bidirectional", "--no-verify", "--one-way", "--no-control",
-                             "--arrivals", "--burst", "--profile", "--threads", "--flows", "--start-at", "--prometheus",
-                             "--out", "--strict", "--interface", "--ttl"}) {
+    for (const char* name :
+         {"--self",        "--find-max",     "--bidirectional", "--no-verify", "--one-way", "--no-control",
+          "--arrivals",    "--burst",        "--profile",       "--threads",   "--flows",   "--start-at",
+          "--prometheus",  "--out",          "--strict",        "--interface", "--ttl",     "--payload",
+          "--payload-hex", "--payload-file", "--payload-pcap",  "--preset",    "--cpu",     "--per-flow"}) {
         const CLI::Option* const option = command.get_option_no_throw(name);
         if (option != nullptr && option->count() > 0)
             throw CLI::ValidationError(fmt::format("--reverse: not with {}", name));

@@ -94,6 +94,15 @@ Json counts_of(const KeptRun& run) {
     return counts;
 }
 
+/// What the far ends of loads have received is known if each has reported it.
+void settle_far_counts(Json& merged, const std::vector<KeptRun>& runs) {
+    if (!runs[0].far_known()) return;
+    const bool known = std::ranges::all_of(runs, [](const KeptRun& run) { return run.far_known() == true; });
+    merged["far_known"] = known;
+    if (known) return;
+    for (const char* name : {"received", "lost", "duplicate", "reordered", "corrupt"}) merged.erase(name);
+}
+
 /// INVALID if a run is, for the reasons of all; and the breached and undecided bounds of each. Runs of earlier versions
 /// have neither.
 void add_verdicts(Json& merged, const std::vector<KeptRun>& runs) {
@@ -131,6 +140,7 @@ Json added_results(const std::vector<KeptRun>& runs, const Snapshot& sum) {
     const RunShape shape = runs[0].shape();
     Json merged = {{"runs", 0}};
     for (const KeptRun& run : runs) add_counts(merged, counts_of(run));
+    settle_far_counts(merged, runs);
     merged["duration_s"] = sum.elapsed_s;
     merged["rate_per_s"] = ratio(static_cast<double>(sum.sent), sum.elapsed_s);
     const LostProbes lost = lost_in(runs);
@@ -173,6 +183,11 @@ void print_merged(const Report& report, const std::vector<KeptRun>& runs, const 
     report.print(runs[0].shape().receives
                      ? fmt::format("sent {}  received {}  lost {}", count("sent"), count("received"), count("lost"))
                      : fmt::format("sent {}", count("sent")));
+    if (merged.value("far_known", false))
+        report.print(fmt::format("received {}  lost {}, as the sinks report", count("received"), count("lost")));
+    for (const KeptRun& run : runs)
+        if (run.far_known() == false)
+            report.print(fmt::format("received  unknown in {}: the other end has not reported its counts", run.path));
     const LostProbes lost = lost_in(runs);
     for (std::size_t i = 0; i < sum.histograms.size(); ++i) {
         const std::string& name = runs[0].recordings[i];

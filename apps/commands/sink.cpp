@@ -337,6 +337,7 @@ SinkEnd measure_sink(const PeerOptions& options, Report& report, RunDirectory* d
     for (std::size_t i = 1; i < outcomes.size(); ++i) all.add(outcomes[i]);
     Json summary = summary_of(options, all);
     Snapshot& end = all.outcome.snapshot;
+    end.cpu_s = cpu_seconds();
     end.received = summary["received"];
     if (options.verify) end.lost = summary["lost"];
     end.socket_dropped = summary["socket_dropped"];

@@ -58,6 +58,12 @@ void print_trial(const Report& report, std::optional<double> rate, const Json& s
     report.event("trial", event);
 }
 
+void check_trial_duration(Duration duration) {
+    constexpr Duration least = 5 * millisecond;
+    if (duration < least)
+        throw CLI::ValidationError(fmt::format("--find-max: at least --duration {}", duration_text(least)));
+}
+
 void add_trials(CLI::App& command, TrialOptions& options) {
     auto* find = command.add_flag("--find-max", options.find_max,
                                   "find the highest rate that passes --loss and --p99 (RFC 2544)");

@@ -25,6 +25,8 @@ struct TrialOptions {
 
 /// --find-max, --loss, --p99, --sweep, --repeat.
 void add_trials(CLI::App& command, TrialOptions& options);
+/// Refuses trials of --find-max that are so short that buffers take in whatever is sent.
+void check_trial_duration(Duration duration);
 
 /// Rate per second and duration of a trial; what is absent is as given on the command line.
 struct TrialRequest {

@@ -66,10 +66,23 @@ Measures change_of(const Measures& first, const Measures& second) {
 
 }  // namespace
 
+namespace {
+
+double missing_share(const KeptRun& run) {
+    const auto count = [&](const char* name) {
+        const Json found = run.results.value(name, Json());
+        return found.is_number() ? found.get<double>() : 0;
+    };
+    return ratio(count("errors") + (run.far_known() == true ? count("lost") : 0), count("sent"));
+}
+
+}  // namespace
+
 RunBlocks blocks_of(const KeptRun& run) {
     const std::size_t per_block =
         std::max<std::size_t>((run.series.size() + RunBlocks::blocks_max - 1) / RunBlocks::blocks_max, 1);
     RunBlocks blocks;
+    blocks.missing_share = missing_share(run);
     if (!run.recordings.empty() && run.recordings[0] == "response") blocks.timeout_us = run.timeout_us();
     std::map<std::size_t, std::vector<double>> by_bucket;  // index -> count in each block
     const std::size_t count = (run.series.size() + per_block - 1) / per_block;
@@ -114,7 +127,7 @@ Measures measures_of(const RunBlocks& blocks, const std::vector<double>& times) 
     lost = std::max(lost, 0.0);
     double total = 0;
     for (const double count : counts) total += count;
-    Measures found{ratio(sent, length_s), ratio(lost, sent), 0, 0, 0};
+    Measures found{ratio(sent, length_s), ratio(lost, sent) + blocks.missing_share, 0, 0, 0};
     if (blocks.timeout_us > 0 && lost > 0) {
         total += lost;
         const double longest = blocks.value_us.empty() ? 0 : blocks.value_us.back();

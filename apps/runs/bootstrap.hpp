@@ -28,6 +28,9 @@ struct RunBlocks {
     /// What a percentile is at least that falls among the lost ones, which count as longer than any other. 0 if the
     /// histogram is not that of the responses to what was sent.
     double timeout_us = 0;
+    /// Of what was sent, the share that intervals do not know of and that is loss: what the far end of a load has not
+    /// received, and wrong answers.
+    double missing_share = 0;
 };
 RunBlocks blocks_of(const KeptRun& run);
 

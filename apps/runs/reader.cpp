@@ -267,10 +267,15 @@ RunShape KeptRun::shape() const {
     const bool trains = environment.value("gro", Json(false)) == true;
     return {.command = command,
             .sends = true,
-            .receives = results.contains("received") && !results.contains("far_known"),
+            .receives = results.contains("received") && !far_known(),
             .histograms = recordings,
             .lost_is_unanswered = command == "latency",
             .drop_datagrams_max = trains ? limits::train_segments_max : 1};
+}
+
+std::optional<bool> KeptRun::far_known() const {
+    const Json found = results.value("far_known", Json());
+    return found.is_boolean() ? std::optional(found.get<bool>()) : std::nullopt;
 }
 
 std::string KeptRun::invalid_reason() const {

@@ -41,6 +41,8 @@ struct KeptRun {
     RunShape shape() const;
     /// Why the run is INVALID, or "".
     std::string invalid_reason() const;
+    /// A load whose far end counts: whether it has reported; nullopt: none was asked.
+    std::optional<bool> far_known() const;
     /// What its percentiles of the response count as lost, i.e. as longer than timeout_us(): every unanswered probe.
     std::uint64_t unanswered() const;
     double timeout_us() const;

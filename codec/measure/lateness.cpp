@@ -11,7 +11,7 @@ constexpr Duration lateness_least = microsecond;
 }  // namespace
 
 Duration PercentileTimes::lateness() const {
-    // The two histograms round differently by up to a thousandth, and a few services may be unknown.
+    // The two histograms round differently by up to a thousandth.
     return response && service ? std::max<Duration>(*response - *service, 0) : 0;
 }
 
@@ -21,7 +21,9 @@ bool PercentileTimes::stands() const {
 
 PercentileTimes percentile_times(const Histogram& response, const Histogram& service, double percent,
                                  std::uint64_t lost) {
-    return {percentile_with_lost(response, percent, lost), percentile_with_lost(service, percent, lost)};
+    // Services are unknown of the slowest responses: those that came when their probes' places had been used again.
+    const std::uint64_t unknown = response.count() - std::min(response.count(), service.count());
+    return {percentile_with_lost(response, percent, lost), percentile_with_lost(service, percent, lost + unknown)};
 }
 
 }  // namespace ringpost

@@ -19,13 +19,15 @@ namespace ringpost {
 struct PercentileTimes {
     std::optional<Duration> response, service;
 
-    /// The part of the response that may be the sender's lateness; 0 if the percentile lies among the lost probes.
+    /// The part of the response that may be the sender's lateness; 0 if the percentile lies among the lost probes, or
+    /// among those whose service is unknown.
     Duration lateness() const;
     /// Whether the percentile describes the peer: at most a tenth of it, or a microsecond, is lateness.
     bool stands() const;
 };
 
-/// Both at `percent`, with `lost` probes ranked behind all others. See percentile_with_lost().
+/// Both at `percent`, with `lost` probes ranked behind all others, and responses without a service behind those that
+/// have one. See percentile_with_lost().
 PercentileTimes percentile_times(const Histogram& response, const Histogram& service, double percent,
                                  std::uint64_t lost);
 

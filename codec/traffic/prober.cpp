@@ -49,6 +49,7 @@ void Prober::postpone(Duration by) {
 
 void Prober::handle(Instant now, const Datagram& in) {
     const std::optional<Answer> answer = matchers_.empty() ? match_frame(in.bytes) : match_reply(now, in);
+    answered_any_ |= answer.has_value();
     if (answer && answer->sequence < warmed_up_) {
         close_probe(answer->sequence);
         return;

@@ -136,6 +136,8 @@ class Prober {
     Instant last_sent_at() const { return last_sent_at_; }
     /// When a first answer to a probe was last received; ProberOptions::start if there was none.
     Instant last_answered_at() const { return last_answered_at_; }
+    /// Whether any probe was answered, in the warm-up, too.
+    bool answered_any() const { return answered_any_; }
     const ProberCounters& counters() const { return counts_; }
     const Histogram& response() const { return response_; }
     /// Open loop only: in a closed loop, probes are due when they are sent.
@@ -208,6 +210,7 @@ class Prober {
     std::uint32_t in_flight_ = 0;    ///< closed loop
     bool stopped_ = false;           ///< handle_timeout() has been called at or after closing()
     Instant last_sent_at_, last_answered_at_;
+    bool answered_any_ = false;
     ProberCounters counts_;
     std::uint64_t marked_ = 0, missing_ = 0;
     ZeroedArray<std::uint64_t> window_words_;

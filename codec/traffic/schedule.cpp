@@ -73,13 +73,21 @@ void Schedule::step() {
 std::uint64_t Schedule::count_due(Instant from, Instant until, std::uint64_t at_most) const {
     constexpr std::uint64_t counted_max = 1'000'000;
     Schedule ahead = *this;
-    while (ahead.next() < std::min(from, until)) ahead.advance();
-    const Instant first = ahead.next();
+    const auto mean_gap_since = [&](Instant first, std::uint64_t count) {
+        return static_cast<double>(ahead.next() - first) / static_cast<double>(count);
+    };
     std::uint64_t count = 0;
+    for (; ahead.next() < std::min(from, until); ++count, ahead.advance())
+        if (count == counted_max) {
+            const double gaps = static_cast<double>(until - std::min(from, until)) / mean_gap_since(next(), count);
+            return std::min(static_cast<std::uint64_t>(gaps), at_most);
+        }
+    const Instant first = ahead.next();
+    count = 0;
     for (; ahead.next() < until && count < at_most; ++count, ahead.advance())
         if (count == counted_max) {
-            const double mean_gap = static_cast<double>(ahead.next() - first) / static_cast<double>(count);
-            count += static_cast<std::uint64_t>(static_cast<double>(until - ahead.next()) / mean_gap);
+            count +=
+                static_cast<std::uint64_t>(static_cast<double>(until - ahead.next()) / mean_gap_since(first, count));
             break;
         }
     return std::min(count, at_most);

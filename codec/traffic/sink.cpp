@@ -131,12 +131,17 @@ void Sink::find_stream(Instant now, const Address& source, const Frame& frame) {
     stream.window.emplace(stream.words.words());
     ++counts_.streams;
     if (frame.sequence == 0) return;
-    // Joined in the middle of a stream: it started before this sink, or has been evicted, which is possible for any
-    // stream after the first eviction. Earlier sequences are not lost.
-    if (frame.sequence >= stream.window->size() || streams_.evictions() > 0) {
+    // Joined in the middle of a stream that has been evicted, which is possible for any stream after the first
+    // eviction: earlier sequences are not lost.
+    if (streams_.evictions() > 0) {
         stream.window->begin_at(frame.sequence);
-        if (streams_.evictions() == 0) counts_.before_start += frame.sequence;
         return;
+    }
+    // So many are missing that the window does not hold them; whether they are lost is known all the same.
+    if (frame.sequence >= stream.window->size()) {
+        stream.window->begin_at(frame.sequence);
+        stream.older = !options_.listening_since.has_value();
+        unseen_count(stream) += frame.sequence;
     }
     stream.first_sequence = stream.unseen = frame.sequence;
     stream.first_due = frame.due;

@@ -114,7 +114,7 @@ class MessengerCore {
     Ticket ticket_of(SlotIndex index) const { return {std::uint64_t{slots_[index].generation} << 32 | index}; }
 
     void on_empty() {
-        ready_.clear_unless([this] { return !inbox_.empty() || !outcomes_.empty(); });
+        ready_.clear_unless([this] { return inbox_.ready() || outcomes_.ready(); });
     }
     bool reserve(std::size_t bytes);
     void end_send(SlotIndex slot, SendResult result, std::uint32_t sends, int error = 0);

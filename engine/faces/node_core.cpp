@@ -48,7 +48,7 @@ std::optional<Notice> NodeCore::receive(Instant deadline) {
 
 std::optional<Notice> NodeCore::pop(Queue& queue, Instant deadline) {
     const auto taken = queue.pop(deadline);
-    if (!taken) ready_.clear_unless([this] { return !notices_.empty() || !questions_.empty(); });
+    if (!taken) ready_.clear_unless([this] { return notices_.ready() || questions_.ready(); });
     if (!taken) return std::nullopt;
     const std::unique_ptr<Notice> notice(*taken);
     return std::move(*notice);
@@ -104,9 +104,12 @@ void NodeCore::on_question(std::unique_ptr<Notice> notice) {
 }
 
 void NodeCore::hand_out_questions() {
-    while (auto question = waiting_questions_.next()) {
+    // Full also of those that nobody has taken yet although their askers are gone.
+    while (questions_.has_room()) {
+        auto question = waiting_questions_.next();
+        if (!question) return;
         const bool pushed = questions_.try_push(question.get());
-        RINGPOST_CHECK(pushed);  // it holds all that are handed out at once
+        RINGPOST_CHECK(pushed);
         [[maybe_unused]] Notice* const queued = question.release();
     }
 }

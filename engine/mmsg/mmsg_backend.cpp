@@ -245,7 +245,7 @@ void MmsgBackend::sleep_until_ready(Duration sleep) {
     const timespec limit{sleep / second, sleep % second};
     int count = epoll_pwait2(epoll_fd_, events, received_max, sleep == never ? nullptr : &limit, nullptr);
     if (count < 0 && errno != EINTR) {  // not available (Linux before 5.11, seccomp): fall back to milliseconds
-        const Duration whole_ms = std::min(sleep / millisecond + 1, Duration{INT_MAX});
+        const Duration whole_ms = sleep <= 0 ? 0 : std::min(sleep / millisecond + 1, Duration{INT_MAX});
         count = epoll_wait(epoll_fd_, events, received_max, sleep == never ? -1 : static_cast<int>(whole_ms));
     }
     for (int i = 0; i < count; ++i) {

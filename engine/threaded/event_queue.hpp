@@ -65,6 +65,8 @@ class EventQueue {
         return item;
     }
     bool empty() const { return queue_.empty(); }
+    /// Whether pop() would return without waiting: there is an item, or the queue is closed.
+    bool ready() const { return !queue_.empty() || closed_.load(std::memory_order_acquire); }
     /// The engine found the queue full and waits for room: wake it. Call it after pop().
     bool room_wanted() const {
         // Either this thread sees room_wanted_, or the engine sees the room: each stores, fences, then loads. The

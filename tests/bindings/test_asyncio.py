@@ -92,3 +92,9 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
             panel.send("done", "sensor")
             while (await soon(sensor.receive())).text != "done":
                 pass
+            waiting = asyncio.ensure_future(sensor.next_question())
+            await asyncio.sleep(0)
+        with self.assertRaises(ringpost.Closed):
+            await soon(waiting)
+        with self.assertRaises(ringpost.Closed):
+            await sensor.next_question()

@@ -1,6 +1,7 @@
 """How servers end: --duration, --count, --once, exit codes; and what a sink reports, bounds and keeps."""
 
 import contextlib
+import csv
 import json
 import pathlib
 import signal
@@ -214,6 +215,14 @@ class Kept(Library):
             self.assertEqual(json.loads((kept / "events.ndjson").read_text().splitlines()[-1])["event"], "summary")
         merged = run("merge", self.base / "0", self.base / "1", "--json")
         self.assertEqual((merged.code, merged.summary()["received"]), (0, 20), merged)
+
+    def test_more_than_one_interval(self):
+        done = run("sink", "--port", 0, "--bind", HOST, "--duration", "1500ms", "--out", self.base / "long")
+        self.assertEqual(done.code, 0, done)
+        with open(self.base / "long" / "series.csv", newline="") as series:
+            rows = list(csv.DictReader(series))
+        self.assertGreater(len(rows), 1)
+        self.assertEqual([row for row in rows if float(row["cpu_percent"]) < 0], [])
 
     def test_a_sink_that_ends_as_soon_as_it_listens(self):
         # Its first datagram arrives before it starts to count time.

@@ -113,7 +113,9 @@ class Confirmed final : public PolledHandle<confirmed::Endpoint> {
 
     std::vector<rp_counter> counters() override {
         std::vector<rp_counter> out;
-        append_counters(out, endpoint().counters());
+        auto counts = endpoint().counters();
+        counts.refused_bad_peer = polled().bad_peers;
+        append_counters(out, counts);
         append_engine_counters(out, polled().counters());
         return out;
     }

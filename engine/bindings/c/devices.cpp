@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <deque>
 #include <mutex>
 #include <utility>
@@ -126,11 +127,11 @@ class Devices final : public Handle {
         const Instant deadline = deadline_after(timeout);
         const bool both = (what & notices) != 0 && (what & RP_QUESTION) != 0;
         while (take_kept(what, out)) {
-            const Duration wait = both || out.count() > 0 ? 0 : timeout;
-            if ((what & notices) != 0) take(out, what, wait, [&](Duration most) { return node_.receive(most); });
+            const Instant until = both || out.count() > 0 ? 0 : deadline;
+            if ((what & notices) != 0) take(out, what, until, [&](Duration most) { return node_.receive(most); });
             if ((what & RP_QUESTION) != 0)
-                take(out, what, wait, [&](Duration most) { return node_.next_question(most); });
-            if (out.count() > 0 || out.is_small() || !both) break;
+                take(out, what, until, [&](Duration most) { return node_.next_question(most); });
+            if (out.count() > 0 || out.is_small() || !both || stopped_) break;
             if (!wait_readable(node_.fd(), deadline)) break;
         }
         if (out.count() > 0 || !out.is_small()) return static_cast<std::int32_t>(out.count());
@@ -142,7 +143,10 @@ class Devices final : public Handle {
         const std::scoped_lock lock(kept_mutex_);
         return !kept_.empty() || wait_readable(node_.fd(), now()) ? 1 : 0;
     }
-    void stop() override { node_.stop(); }
+    void stop() override {
+        stopped_ = true;
+        node_.stop();
+    }
 
     std::int32_t ask(std::string_view call, std::span<const std::string> names, std::string_view question,
                      Duration timeout, std::uint64_t& id) override {
@@ -241,9 +245,10 @@ class Devices final : public Handle {
     }
 
     template <class Next>
-    void take(EventWriter& out, std::int32_t what, Duration timeout, Next&& next) {
+    void take(EventWriter& out, std::int32_t what, Instant until, Next&& next) {
         while (!out.full() && !out.is_small()) {
-            auto notice = next(out.count() == 0 ? timeout : 0);
+            const bool waits = out.count() == 0 && until > 0;
+            auto notice = next(!waits ? 0 : until == never ? never : std::max<Duration>(until - now(), 0));
             if (!notice) return;
             Kept kept = kept_of(std::move(*notice));
             if ((kept.event.kind & what) != 0 && out.write(kept)) continue;
@@ -270,6 +275,7 @@ class Devices final : public Handle {
     }
 
     devices::Node node_;
+    std::atomic<bool> stopped_{false};
     std::mutex kept_mutex_;
     std::deque<Kept> kept_;
     std::deque<Asked> answers_;

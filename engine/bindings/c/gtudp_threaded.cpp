@@ -5,6 +5,7 @@
 
 #include <poll.h>
 
+#include <atomic>
 #include <deque>
 #include <mutex>
 #include <utility>
@@ -101,7 +102,10 @@ class ThreadedGtudp final : public Handle {
 
     std::int32_t poll(std::string_view) override { return has_kept() || wait_readable(messenger_.fd(), now()) ? 1 : 0; }
 
-    void stop() override { messenger_.stop(); }
+    void stop() override {
+        stopped_ = true;
+        messenger_.stop();
+    }
 
     std::int32_t local(std::string_view, Address& out) const override {
         out = messenger_.local();
@@ -122,6 +126,8 @@ class ThreadedGtudp final : public Handle {
     }
 
   private:
+    std::atomic<bool> stopped_{false};
+
     std::int32_t send(std::string_view call, const GtudpMessage& message, std::uint64_t* id) {
         if (message.raw) return fail(RP_EINVAL, call, "RP_SEND_RAW: not with a thread");
         const auto ticket = messenger_.send(message.peer, message.bytes, message.deadline);
@@ -142,7 +148,7 @@ class ThreadedGtudp final : public Handle {
             if (!take_kept(RP_ANY, out)) return;
             take_outcomes(out, 0);
             take_messages(out, 0);
-            if (out.count() > 0 || out.is_small()) return;
+            if (out.count() > 0 || out.is_small() || stopped_) return;
             if (!wait_readable(messenger_.fd(), deadline)) return;
         }
     }

@@ -345,6 +345,24 @@ TEST_P(NodeTest, unanswered_questions_are_dropped_and_counted) {
     EXPECT_EQ(answered, 2);
 }
 
+// What a peer has asked before it left waits in the queue until somebody takes it.
+TEST_P(NodeTest, questions_of_peers_that_have_left_do_not_overflow_the_queue) {
+    NodeOptions slow = options("bob");
+    slow.questions_max = slow.questions_at_once = 2;
+    Node bob = open(1, slow);
+    for (std::uint64_t round = 1; round <= 2; ++round) {
+        Node ann = open(0, options("ann"));
+        await(ann, Event::Kind::connected, "bob");
+        const std::vector<std::string> to{"bob"};
+        for (int i = 0; i < 2; ++i) EXPECT_EQ(ann.ask(to, "?", millisecond).value().at(0).reply, Reply::timed_out);
+        EXPECT_TRUE(until([&] { return bob.counters().protocol.questions_received == 2 * round; }));
+        ann.stop();
+        await(bob, Event::Kind::disconnected, "ann");
+        std::this_thread::sleep_for(std::chrono::milliseconds(1'100));  // bob looks for those who have left
+    }
+    EXPECT_TRUE(bob.next_question(0));
+}
+
 TEST_P(NodeTest, exceptions_of_handlers_are_reported) {
     auto both = pair();
     Node &ann = both.first, &bob = both.second;

@@ -63,26 +63,25 @@ class PolledServer : public ThreadedNative {
     }
     /// Sends, and waits until the messages have left.
     void send(int messages) {
-        const std::vector<std::byte> message(1'000);
+        const std::vector<std::byte> message(1'000);  // a packet
+        const std::uint64_t sent = client->statistics().packets_sent + static_cast<std::uint64_t>(messages);
         for (int i = 0; i < messages; ++i) EXPECT_EQ(client->send(0, message), SendResult::queued);
-        for (int i = 0; i < 2; ++i) client->statistics();
+        while (client->statistics().packets_sent < sent) std::this_thread::yield();
     }
 
     std::optional<Server> server;
     std::optional<ThreadedConnection> client;
 };
 
-TEST_P(PolledServer, acknowledges_while_it_takes_one_event_at_a_time) {
+TEST_P(PolledServer, works_while_it_takes_one_event_at_a_time) {
     send(8);
-    ASSERT_TRUE(server->next(patience));
+    const auto first = server->next(patience);
+    ASSERT_TRUE(first);
+    const std::uint64_t received = server->statistics(first->connection).packets_received;
     send(2);
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
     ASSERT_TRUE(server->next(0));
-    for (std::uint64_t acknowledged = 0; acknowledged < 10;) {
-        const auto event = client->next(patience);
-        ASSERT_TRUE(event) << acknowledged << " acknowledged";
-        acknowledged = event->acknowledged;
-    }
+    EXPECT_GE(server->statistics(first->connection).packets_received, received + 2);
 }
 
 TEST_P(PolledServer, has_nothing_due_when_nothing_happens) {

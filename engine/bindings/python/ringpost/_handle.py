@@ -102,8 +102,16 @@ def from_bytes(raw: bytes) -> Address:
         return socket.inet_ntop(socket.AF_INET, ip[12:]), port
     if family == 6:
         host = socket.inet_ntop(socket.AF_INET6, ip)
-        return (f"{host}%{socket.if_indextoname(scope)}" if scope else host), port
+        return (f"{host}%{_interface(scope)}" if scope else host), port
     return "", 0
+
+
+def _interface(index: int) -> str:
+    """Its name, or the number of one that has gone."""
+    try:
+        return socket.if_indextoname(index)
+    except OSError:
+        return str(index)
 
 
 def names(texts: Optional[Iterable[str]]) -> Tuple[Any, int]:

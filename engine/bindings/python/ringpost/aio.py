@@ -25,6 +25,9 @@ Self = TypeVar("Self", bound="_Async[Any, Any]")
 
 # Messages that wait here for receive().
 WAITING_MAX = 4096
+# Questions that wait for next_question().
+QUESTIONS_MAX = 256
+LOOK_AGAIN_S = 0.05
 
 
 class _Async(Generic[Wrapped, Item]):
@@ -50,6 +53,9 @@ class _Async(Generic[Wrapped, Item]):
     def _wanted(self) -> int:
         """Messages are left where they are while too many wait."""
         return self._kinds | c.OUTCOME if len(self._waiting) < WAITING_MAX else c.OUTCOME
+
+    def _closed(self) -> Closed:
+        return Closed(f"{type(self.handle).__name__} is closed")
 
     def _service(self) -> None:
         wanted = self._wanted()
@@ -95,7 +101,7 @@ class _Async(Generic[Wrapped, Item]):
     async def receive(self) -> Item:
         """The next message."""
         if self.handle.closed:
-            raise Closed(f"{type(self.handle).__name__} is closed")
+            raise self._closed()
         if self._waiting:
             item = self._waiting.popleft()
             self._resume()
@@ -135,7 +141,7 @@ class _Async(Generic[Wrapped, Item]):
             self._loop.remove_reader(self._fd)
             self._watched = False
         self.handle.close()
-        error = Closed(f"{type(self.handle).__name__} is closed")
+        error = self._closed()
         waiting: "list[asyncio.Future[Any]]" = [*self._receivers, *self._outcomes.values()]
         for future in waiting:
             if not future.done():
@@ -234,14 +240,52 @@ class Node(_Async[devices.Node, devices.Notice]):
     _stays_readable = True
 
     def __init__(self, *arguments: Any, **options: Any):
-        self._questions: "asyncio.Queue[devices.Question]" = asyncio.Queue()
+        self._questions: Deque[devices.Question] = deque()
+        self._answerers: Deque["asyncio.Future[devices.Question]"] = deque()
+        self._looks = False
         super().__init__(devices.Node(*arguments, **options))
 
+    def _wanted(self) -> int:
+        wanted = super()._wanted()
+        if len(self._questions) < QUESTIONS_MAX:
+            return wanted | c.QUESTION
+        return wanted & ~c.QUESTION
+
+    def _service(self) -> None:
+        super()._service()
+        if self._wants_all():
+            return
+        # The descriptor stays readable while what is not wanted waits.
+        if self._watched:
+            self._loop.remove_reader(self._fd)
+            self._watched = False
+        if not self._looks:
+            self._looks = True
+            self._loop.call_later(LOOK_AGAIN_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self._looks = False
+        if self.handle.closed:
+            return
+        self._service()
+        if self._wants_all() and not self._watched:
+            self._loop.add_reader(self._fd, self._service)
+            self._watched = True
+
+    def _wants_all(self) -> bool:
+        return self._wanted() == self._kinds | c.OUTCOME
+
     def _on_event(self, event: Event) -> None:
-        if event.kind == c.QUESTION:
-            self._questions.put_nowait(devices.question_of(event))
-        else:
+        if event.kind != c.QUESTION:
             super()._on_event(event)
+            return
+        question = devices.question_of(event)
+        while self._answerers:
+            answerer = self._answerers.popleft()
+            if not answerer.done():
+                answerer.set_result(question)
+                return
+        self._questions.append(question)
 
     def _item(self, event: Event) -> devices.Notice:
         return devices.notice(event)
@@ -257,7 +301,25 @@ class Node(_Async[devices.Node, devices.Notice]):
 
     async def next_question(self) -> devices.Question:
         """The next question."""
-        return await self._questions.get()
+        if self.handle.closed:
+            raise self._closed()
+        if self._questions:
+            return self._questions.popleft()
+        answerer: "asyncio.Future[devices.Question]" = self._loop.create_future()
+        self._answerers.append(answerer)
+        try:
+            return await answerer
+        except asyncio.CancelledError:
+            if answerer.done() and not answerer.cancelled() and answerer.exception() is None:
+                self._questions.appendleft(answerer.result())
+            raise
+
+    def close(self) -> None:
+        super().close()
+        for answerer in self._answerers:
+            if not answerer.done():
+                answerer.set_exception(self._closed())
+        self._answerers.clear()
 
     def answer(self, question: devices.Question, text: str) -> bool:
         """Answers a question."""

@@ -146,7 +146,7 @@ class _Gtudp(Handle):
             if size is None:
                 raise TypeError("one buffer of messages needs their size")
             return self._send_equal(messages, peer, size, timeout)
-        sizes = array("I", [len(message) for message in messages])
+        sizes = array("I", [memoryview(message).nbytes for message in messages])
         return self._send_packed(b"".join(messages), peer, sizes.buffer_info()[0], 0, len(sizes), timeout)
 
     def _send_equal(self, data: Bytes, peer: Optional[Address], size: int, timeout: Optional[float]) -> int:

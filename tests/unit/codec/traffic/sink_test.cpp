@@ -256,6 +256,21 @@ TEST_F(RestartTest, losses_at_the_start_of_a_stream_that_begins_while_it_listens
     EXPECT_EQ(restarted.counters().reordered, 1u);
 }
 
+TEST_F(RestartTest, so_do_more_losses_than_its_window_holds) {
+    constexpr std::uint64_t many = limits::load_window_sequences + 10;
+    receive_at(since + millisecond, many);
+    expect_missing(many, 0);
+    receive_at(since + millisecond, many + 1);
+    expect_missing(many, 0);
+    const Instant long_before = since - static_cast<Duration>(many / 2) * millisecond;
+    Sink older{{.key = {1, 2}, .listening_since = since}};
+    older.handle(since + 1, {peer, 0, frame_due(many, long_before + static_cast<Duration>(many) * millisecond)});
+    older.handle(since + 2,
+                 {peer, 0, frame_due(many + 1, long_before + static_cast<Duration>(many + 1) * millisecond)});
+    EXPECT_EQ(older.counters().before_start, many);
+    EXPECT_EQ(older.counters().lost, 0u);
+}
+
 TEST_F(RestartTest, reordering_at_the_join_is_not_loss) {
     const Instant began = since - 10 * millisecond;
     for (const std::uint64_t sequence : {13, 11, 14, 12, 10, 15}) receive_at(began, sequence);
