@@ -217,7 +217,13 @@ class Kept(Library):
         self.assertEqual((merged.code, merged.summary()["received"]), (0, 20), merged)
 
     def test_more_than_one_interval(self):
-        done = run("sink", "--port", 0, "--bind", HOST, "--duration", "1500ms", "--out", self.base / "long")
+        with Background("sink", "--port", 0, "--bind", HOST, "--json", "--out", self.base / "long") as sink, \
+                udp_socket() as sock:
+            port = sink.port()
+            for sequence in range(25):
+                sock.sendto(frame.make(1, sequence), (HOST, port))
+                time.sleep(0.1)
+            done = sink.stop()
         self.assertEqual(done.code, 0, done)
         with open(self.base / "long" / "series.csv", newline="") as series:
             rows = list(csv.DictReader(series))
