@@ -130,6 +130,7 @@ void Sink::find_stream(Instant now, const Address& source, const Frame& frame) {
     stream.words = windows_.lease();
     stream.window.emplace(stream.words.words());
     ++counts_.streams;
+    if (const SenderRow* const sender = senders_.find(source, counts_)) stream.corrupt_before = sender->counts.corrupt;
     if (frame.sequence == 0) return;
     // Joined in the middle of a stream that has been evicted, which is possible for any stream after the first
     // eviction: earlier sequences are not lost.
@@ -193,7 +194,10 @@ bool Sink::answer_control(Instant now, const Datagram& in) {
                   .end = stream->window->end(),
                   .duplicate = stream->duplicate,
                   .reordered = stream->reordered};
-    if (const SenderRow* const sender = senders_.find(in.source, counts_)) counts.corrupt = sender->counts.corrupt;
+    if (const SenderRow* const sender = senders_.find(in.source, counts_)) {
+        const std::uint64_t before = stream != nullptr ? stream->corrupt_before : 0;
+        counts.corrupt = sender->counts.corrupt - std::min(before, sender->counts.corrupt);
+    }
     control_.answer(in, counts_answer(*request, counts, stream == nullptr && streams_.evictions() > 0));
     return true;
 }

@@ -87,6 +87,7 @@ struct SinkStream {
     WindowPool::Lease words;
     std::optional<SequenceWindow> window;
     std::uint64_t duplicate = 0, reordered = 0;
+    std::uint64_t corrupt_before = 0;  ///< from the same source, before this stream began
     std::uint64_t first_sequence = 0;  ///< the first one received
     std::uint64_t unseen = 0;          ///< missing sequences below first_sequence
     Instant first_due = 0;

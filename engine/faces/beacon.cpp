@@ -37,10 +37,7 @@ Beacon::Beacon(Beacon&&) noexcept = default;
 Beacon& Beacon::operator=(Beacon&&) noexcept = default;
 Beacon::~Beacon() = default;
 
-bool Beacon::poll(Duration timeout, const Handler& handler) {
-    used(polled_).endpoint.set_unix_offset(unix_offset());
-    return used(polled_).poll(timeout, handler);
-}
+bool Beacon::poll(Duration timeout, const Handler& handler) { return used(polled_).poll(timeout, handler); }
 void Beacon::wake() const { present(polled_).wake(); }
 bool Beacon::usable() const { return polled_ != nullptr && polled_->usable(); }
 int Beacon::fd() { return used(polled_).fd(); }

@@ -199,6 +199,8 @@ class PolledEndpoint {
 
     void turn_now() {
         due_ = false;  // the handler may change it
+        // The system's clock may be stepped during a long poll().
+        if constexpr (requires { endpoint.set_unix_offset(Duration{}); }) endpoint.set_unix_offset(unix_offset());
         const bool again = turn();
         due_ = due_ || again;
     }

@@ -51,8 +51,6 @@ class BeaconHandle final : public PolledHandle<beacon::Endpoint> {
     }
 
   protected:
-    void before_turn() override { endpoint().set_unix_offset(unix_offset()); }
-
     std::optional<Found> next(std::int32_t what) override {
         while (const auto event = endpoint().poll_event()) {
             const std::int32_t kind = event->error ? RP_DAMAGE : RP_MESSAGE;

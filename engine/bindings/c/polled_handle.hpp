@@ -91,7 +91,6 @@ class PolledHandle : public Handle {
     virtual std::optional<Found> next(std::int32_t what) = 0;
     /// Writes those that come by the thousand while they fit. What it leaves is taken by next().
     virtual void take_batches(std::int32_t /*what*/, EventWriter& /*out*/) {}
-    virtual void before_turn() {}
 
     void keep(const Found& found) {
         kept_.push_back({found.event, std::string(found.name),
@@ -125,10 +124,7 @@ class PolledHandle : public Handle {
         return true;
     }
 
-    void turn(Duration timeout, const std::function<bool()>& done) {
-        before_turn();
-        polled_->wait_for(timeout, done);
-    }
+    void turn(Duration timeout, const std::function<bool()>& done) { polled_->wait_for(timeout, done); }
 
     std::unique_ptr<PolledEndpoint<Endpoint>> polled_;
     std::atomic<bool> woken_{false};

@@ -1,7 +1,7 @@
 #pragma once
 
-// The native transport: encrypted connections with ordered channels of messages of up to 1 GiB, between two ends that one
-// party operates. A Connection is a client's; a Server accepts any number of them on one socket.
+// The native transport: encrypted connections with ordered channels of messages of up to 1 GiB, between two ends that
+// one party operates. A Connection is a client's; a Server accepts any number of them on one socket.
 //
 //     auto client = ringpost::connect("host:7000", {.keys = Keys::shared("cluster.psk")});
 //     client->send(0, as_bytes("hello"));

@@ -28,6 +28,8 @@ WAITING_MAX = 4096
 # Questions that wait for next_question().
 QUESTIONS_MAX = 256
 LOOK_AGAIN_S = 0.05
+# Messages that send_many() passes on at once.
+SENT_AT_ONCE = 1024
 
 
 class _Async(Generic[Wrapped, Item]):
@@ -183,12 +185,14 @@ class Messenger(_Async[gtudp.Messenger, gtudp.Message]):
 
     async def send_many(self, messages: Sequence[Bytes], peer: Optional[Address] = None) -> None:
         """Sends messages to one peer, waiting while queues are full; not for the outcomes."""
-        rest = list(messages)
-        while rest:
-            taken = self.handle.send_many(rest, peer)
-            rest = rest[taken:]
+        done, pause = 0, 0.0
+        while done < len(messages):
+            taken = self.handle.send_many(list(messages[done:done + SENT_AT_ONCE]), peer)
+            done += taken
             self._service()
-            await asyncio.sleep(0)
+            # A peer that does not answer frees nothing.
+            pause = 0 if taken > 0 else min(2 * pause + 0.001, 0.05)
+            await asyncio.sleep(pause)
 
 
 class Confirmed(_Async[confirmed.Messenger, confirmed.Received]):

@@ -79,9 +79,9 @@ TEST(Control, counts_that_cannot_be_true_are_not_credible) {
 class ControlOfASink : public testing::Test {
   protected:
     void receive(const Bytes& bytes, const Address& from = sender) { sink.handle(++now, {from, 0, bytes}); }
-    void receive_frame(std::uint64_t sequence) {
+    void receive_frame(std::uint64_t sequence, std::uint32_t stream = request.stream) {
         Bytes frame(frame_bytes_min);
-        encode({request.stream, sequence, 0}, frame);
+        encode({stream, sequence, 0}, frame);
         receive(frame);
     }
     std::optional<Control> answer() {
@@ -112,6 +112,15 @@ TEST_F(ControlOfASink, reports_the_stream_of_the_sender_that_asks) {
     const auto stranger = answer();
     ASSERT_TRUE(stranger);
     EXPECT_EQ(counts_of(*stranger, 5).counts, StreamCounts{}) << "knows nothing of the streams of others";
+}
+
+TEST_F(ControlOfASink, what_a_source_broke_in_an_earlier_run_is_not_of_this_one) {
+    receive_frame(0, request.stream + 1);
+    for (int i = 0; i < 5; ++i) receive(Bytes(20));
+    receive_frame(0);
+    receive(Bytes(20));
+    receive(encoded(request));
+    EXPECT_EQ(counts_of(answer().value(), 1).counts, (StreamCounts{.received = 1, .end = 1, .corrupt = 1}));
 }
 
 TEST_F(ControlOfASink, answers_are_not_answered) {

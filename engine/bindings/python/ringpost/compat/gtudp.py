@@ -17,6 +17,7 @@ import queue
 import socket as sockets
 import sys
 import threading
+import time
 from typing import Any, List, Optional, Tuple
 
 from .. import _library as c
@@ -100,8 +101,12 @@ class GTUDP:
         self.running = False
         if self._worker is None:
             return
+        # By then every RECV was sent as often as it may; what the table has forgotten is never counted as acknowledged.
+        over = time.monotonic() + (max(self.data_attempts, self.recv_attempts) + 1) * RESEND_AFTER_S
         with self._idle:
             while not self._worker.call(_is_idle):
+                if time.monotonic() > over and self._worker.call(lambda messenger: messenger.in_flight == 0):
+                    break
                 self._idle.wait(0.02)
         self._worker.stop()
         self._worker = None
