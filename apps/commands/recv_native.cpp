@@ -87,8 +87,10 @@ class NativeReceiver {
             if (left <= 0) break;
             const auto event = server_.next(done ? std::min(left, native_linger) : left);
             if (done && !event) break;
+            if (!event || handle(*event)) continue;
             // What was not printed must not count as delivered: its sender is disconnected.
-            if (event && !handle(*event)) break;
+            server_.close(event->connection, 0);
+            break;
         }
         const bool orderly = received_signal() != 0 || received_ == count_ || now() >= deadline_;
         server_.close_all(orderly ? recv_end_within : 0);

@@ -45,7 +45,8 @@ class Closing {
     void on_closed(Instant now, const ClosedFrame& frame, Duration probe_timeout);
     /// The application has taken everything that the peer has sent before its CLOSE.
     void on_peer_delivered(Instant now, std::uint64_t unconfirmed, Duration probe_timeout);
-    bool awaits_delivery() const { return peer_closes_ && !peer_answered_; }
+    /// Not of a side that has failed, or whose deadline has passed: what it has taken may not have been used.
+    bool awaits_delivery() const { return peer_closes_ && !peer_answered_ && (phase_ < Phase::draining || graceful_); }
     /// Why the peer has closed, in its words; "": it has not, or gave no reason.
     std::string_view peer_reason() const { return {peer_reason_.data(), peer_reason_bytes_}; }
     /// What the peer's CLOSE names.

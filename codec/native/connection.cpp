@@ -74,7 +74,10 @@ void Connection::close(Instant now, Instant deadline, std::uint16_t code, std::s
     now_ = now;
     if (!closing_.begin(deadline, code, reason)) return;
     note_phase();
-    if (sending_.all_acked()) closing_.on_flushed(now);
+    if (deadline < now)
+        closing_.expire(now, sending_.count_unacked(), recovering_.loss().probe_timeout());
+    else if (sending_.all_acked())
+        closing_.on_flushed(now);
 }
 
 void Connection::fail(Instant now, CloseCode code, Notify notify) {

@@ -48,8 +48,9 @@ class Connection {
     Reserved reserve(std::uint32_t channel, std::size_t message_bytes, std::size_t count);
     /// Queues the first `count` of what the last reserve() on this channel has returned.
     void commit(std::uint32_t channel, std::size_t count);
-    /// No new sends; everything reliable is flushed, or given up at `deadline`. Event::closed has the outcome. Codes
-    /// below 0x100 other than CloseCode::done are the transport's.
+    /// No new sends; everything reliable is flushed, or given up at `deadline`; at once, if that has passed, and the
+    /// peer does not learn that anything was delivered. Event::closed has the outcome. Codes below 0x100 other than
+    /// CloseCode::done are the transport's.
     void close(Instant now, Instant deadline, std::uint16_t code = 0, std::span<const std::byte> reason = {});
 
     /// Sends a packet that the peer answers, even if there is nothing to send.

@@ -1,8 +1,8 @@
 #pragma once
 
 // Sessions of an application's own login. When a client has logged in elsewhere, such as over HTTPS, the application
-// gives it a token and tells its server of it; the client then proves by the token that it is this session. In the
-// handshake it is the shared secret of NNpsk0, which only these two have.
+// gives a token to it and to its server, and the client proves by the token that it is this session. In the handshake
+// it is the shared secret of NNpsk0, which only these two have.
 
 #include <cstdint>
 #include <expected>

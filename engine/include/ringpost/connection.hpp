@@ -267,7 +267,8 @@ class RINGPOST_API Server {
     native::Reserved reserve(ConnectionNumber connection, std::uint32_t channel, std::size_t message_bytes,
                              std::size_t count);
     void commit(ConnectionNumber connection, std::uint32_t channel, std::size_t count);
-    /// Begins to close a connection; its event `closed` has the outcome, at `deadline` at the latest.
+    /// Begins to close a connection; its event `closed` has the outcome, at `deadline` at the latest. A deadline in the
+    /// past ends it at once: its peer does not learn that what was taken here was delivered.
     void close(ConnectionNumber connection, Instant deadline, std::uint16_t code = 0, std::string_view reason = {});
     /// Closes all, and waits until each has ended, or `timeout`. Their events can still be taken.
     void close_all(Duration timeout);

@@ -78,6 +78,23 @@ TEST(NativeClose, both_sides_at_once_without_taking_events) {
     }
 }
 
+// An application that has taken messages and cannot use them.
+TEST(NativeClose, a_deadline_in_the_past_delivers_nothing) {
+    for (const Duration after : {0 * millisecond, 15 * millisecond, 25 * millisecond}) {
+        NativePair pair(1);
+        pair.send(0, 0, 100, 5);
+        pair.run_until_delivered(second);
+        pair.close(0, 10 * second);
+        pair.run_for(after);
+        const bool answered = pair.nodes[0]->closed.has_value();
+        pair.close(1, -1);
+        pair.run_for(second);
+        ASSERT_TRUE(pair.nodes[0]->closed && pair.nodes[1]->closed);
+        EXPECT_EQ(pair.nodes[0]->closed->all_delivered, answered) << after;
+        EXPECT_TRUE(pair.nodes[0]->closed->by_peer || answered);
+    }
+}
+
 TEST(NativeClose, more_channels_than_a_packet_names) {
     NativeSettings settings;
     settings.options.channels = 255;

@@ -70,7 +70,7 @@ TEST_F(RouterTest, a_datagram_reaches_the_owner_of_its_socket) {
     EXPECT_EQ(router.unassigned(), 2u);
 }
 
-/// Takes trains, and is told when their memory goes.
+/// Takes trains, and counts how often their memory goes.
 struct TrainRecorder : Recorder {
     void handle_train(Instant, const Datagram& train, std::size_t segment_bytes) {
         trains.emplace_back(train.bytes.size(), segment_bytes);
