@@ -55,8 +55,8 @@ inline constexpr Duration ack_delay_unit = 8 * microsecond;
 inline constexpr std::size_t messages_header_bytes = 7;
 inline constexpr std::size_t fragment_header_bytes = 16;
 
-/// Bytes of each channel's entry in a CLOSE.
-inline constexpr std::size_t close_header_bytes = 6;  ///< with the reason's length
+/// Bytes of a CLOSE without channels and reason, and of each channel's entry.
+inline constexpr std::size_t close_header_bytes = 6;
 inline constexpr std::size_t channel_end_bytes = 5;
 
 enum class FrameType : std::uint8_t {

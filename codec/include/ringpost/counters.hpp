@@ -26,6 +26,7 @@ consteval bool lists_every_counter(std::size_t other_bytes = 0) {
     return sizeof(Counters) == table.size() * sizeof(std::uint64_t) + other_bytes;
 }
 
+/// Adds each counter of `more` to that of `sum`.
 template <class Counters>
 void add_to(Counters& sum, const Counters& more) {
     for (const auto& row : Counters::table()) sum.*row.member += more.*row.member;
