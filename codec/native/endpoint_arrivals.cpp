@@ -93,7 +93,7 @@ void Endpoint::handle_unknown(Instant now, const Datagram& train, std::span<std:
 void Endpoint::handle_long(Instant now, const Datagram& train, std::span<std::byte> packet) {
     const auto parsed = parse_long(packet);
     if (!parsed || std::holds_alternative<InitPacket>(*parsed)) {
-        if (responder_ && used_ == connections_max_)
+        if (responder_ && parsed && used_ == connections_max_)
             ++counts_.refused_full;  // the client asks again, and there may be a place then
         else if (responder_)
             answer(train, [&](auto out) { return responder_->handle(now, train.source, packet, out); });
